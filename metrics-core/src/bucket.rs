@@ -1,0 +1,169 @@
+//! The buckets of a distribution: log-linear, eight to each power of two, so that a value stands within
+//! 6.25 % of its bucket's middle. Two schemes: whole nanoseconds for timers, floats for histograms.
+
+use std::fmt;
+
+/// Buckets of one power of two, as a power of two.
+const SUB_BITS: u32 = 3;
+const SUB: usize = 1 << SUB_BITS;
+
+/// Timers: up to 2^46 ns (19.5 hours); what is longer stands in the last bucket, its sum and maximum exact.
+const NANOS_TOP: u32 = 46;
+const NANOS_LEN: usize = (NANOS_TOP - SUB_BITS + 1) as usize * SUB;
+
+/// Histograms: magnitudes from 2^-20 to 2^44; smaller ones stand in the bucket of zero, larger in the outermost.
+const FLOAT_LOW: i32 = -20;
+const FLOAT_HIGH: i32 = 44;
+const FLOAT_SIDE: usize = (FLOAT_HIGH - FLOAT_LOW) as usize * SUB;
+const FLOAT_LEN: usize = 2 * FLOAT_SIDE + 1;
+
+/// Which values a distribution holds.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// Whole nanoseconds, not negative: what a timer records.
+    Nanos,
+    /// Finite floats: what a histogram records.
+    Float,
+}
+
+impl fmt::Debug for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Scheme::Nanos => "Nanos",
+            Scheme::Float => "Float",
+        })
+    }
+}
+
+#[inline]
+pub(crate) fn nanos_index(value: u64) -> usize {
+    if value < SUB as u64 {
+        return value as usize;
+    }
+    let exponent = 63 - value.leading_zeros();
+    if exponent >= NANOS_TOP {
+        return NANOS_LEN - 1;
+    }
+    let sub = (value >> (exponent - SUB_BITS)) as usize & (SUB - 1);
+    (exponent - SUB_BITS + 1) as usize * SUB + sub
+}
+
+#[inline]
+pub(crate) fn float_index(value: f64) -> usize {
+    let bits = value.to_bits();
+    let exponent = ((bits >> 52) & 0x7ff) as i32 - 1023;
+    if exponent < FLOAT_LOW {
+        return FLOAT_SIDE;
+    }
+    let side = if exponent >= FLOAT_HIGH {
+        FLOAT_SIDE - 1
+    } else {
+        (exponent - FLOAT_LOW) as usize * SUB + ((bits >> (52 - SUB_BITS)) as usize & (SUB - 1))
+    };
+    if value > 0.0 { FLOAT_SIDE + 1 + side } else { FLOAT_SIDE - 1 - side }
+}
+
+impl Scheme {
+    /// How many buckets there are.
+    #[must_use]
+    pub const fn len(self) -> usize {
+        match self {
+            Scheme::Nanos => NANOS_LEN,
+            Scheme::Float => FLOAT_LEN,
+        }
+    }
+
+    /// Never: a scheme has buckets.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        false
+    }
+
+    /// The bucket of a value (nanoseconds for [`Scheme::Nanos`], where negative ones count as 0).
+    #[must_use]
+    pub fn index(self, value: f64) -> usize {
+        match self {
+            Scheme::Nanos => nanos_index(value as u64),
+            Scheme::Float => float_index(value),
+        }
+    }
+
+    /// The bounds of a bucket: `low <= value < high` (mirrored for negative values: `low < value <= high`).
+    /// The outermost buckets take what lies beyond them too.
+    #[must_use]
+    pub fn bounds(self, index: usize) -> (f64, f64) {
+        match self {
+            Scheme::Nanos => {
+                let (octave, sub) = (index / SUB, index % SUB);
+                if octave == 0 {
+                    return (sub as f64, sub as f64 + 1.0);
+                }
+                let width = (1u64 << (octave - 1)) as f64;
+                let low = (SUB + sub) as f64 * width;
+                (low, low + width)
+            }
+            Scheme::Float => {
+                if index == FLOAT_SIDE {
+                    let edge = 2f64.powi(FLOAT_LOW);
+                    return (-edge, edge);
+                }
+                let positive = index > FLOAT_SIDE;
+                let side = if positive { index - FLOAT_SIDE - 1 } else { FLOAT_SIDE - 1 - index };
+                let base = 2f64.powi(FLOAT_LOW + (side / SUB) as i32);
+                let width = base / SUB as f64;
+                let low = base + width * (side % SUB) as f64;
+                if positive { (low, low + width) } else { (-(low + width), -low) }
+            }
+        }
+    }
+
+    /// The value that stands for a bucket: its middle (exact below 16 ns, and 0 for the bucket of zero).
+    #[must_use]
+    pub fn middle(self, index: usize) -> f64 {
+        let (low, high) = self.bounds(index);
+        if self == Scheme::Nanos && index < 2 * SUB { low } else { (low + high) / 2.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_is_within_its_bucket() {
+        let mut v: u64 = 0;
+        while v < 1 << 46 {
+            for v in [v, v + 1, v.saturating_sub(1)] {
+                if v >= 1 << 46 {
+                    continue;
+                }
+                let (low, high) = Scheme::Nanos.bounds(nanos_index(v));
+                assert!(low <= v as f64 && (v as f64) < high, "{v}: {low}..{high}");
+                let middle = Scheme::Nanos.middle(nanos_index(v));
+                assert!((middle - v as f64).abs() <= v as f64 * 0.0625, "{v} {middle}");
+            }
+            v = v + v / 7 + 1;
+        }
+        assert_eq!(nanos_index(u64::MAX), Scheme::Nanos.len() - 1);
+    }
+
+    #[test]
+    fn floats_are_monotone_and_within_their_bucket() {
+        let mut values: Vec<f64> = (-19..44).map(|e| 1.37 * 2f64.powi(e)).collect();
+        values.extend([0.0, 1e-300, 1e300, f64::MIN_POSITIVE, 1.0, 2.0, 1.125]);
+        let mut all: Vec<f64> = values.iter().flat_map(|v| [*v, -*v]).collect();
+        all.sort_by(f64::total_cmp);
+        let mut last = 0;
+        for v in all {
+            let index = float_index(v);
+            assert!(index < Scheme::Float.len() && index >= last, "{v}");
+            last = index;
+            let (low, high) = Scheme::Float.bounds(index);
+            if v.abs() < 1e13 {
+                assert!(low <= v && v <= high, "{v}: {low}..{high}");
+            }
+        }
+        assert_eq!(float_index(-0.0), float_index(0.0));
+        assert_eq!(Scheme::Float.middle(float_index(0.0)), 0.0);
+    }
+}

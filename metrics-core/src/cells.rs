@@ -1,0 +1,354 @@
+//! The memory recordings are written to: a slab of cells for each thread.
+//!
+//! A slab is a table of chunks, a chunk an array of cells; a series' slot says which cell of each slab is its own.
+//! One thread writes a slab (load, add, store: no locked instruction, no shared cache line), the collector reads all.
+//! Chunks are allocated at the first recording and live as long as the slab, so a reference into one stays
+//! valid while the slab does. The *shared* slab serves threads that have none of their own, with atomic additions.
+//!
+//! All cells of counters and timers only grow, and start at zero.
+
+use crate::bucket::{Scheme, float_index, nanos_index};
+use crate::ring::Ring;
+use crate::sync::{AtomicPtr, AtomicU64, Ordering::*};
+use std::ptr;
+
+// Under the model checker every atomic is tracked, so the tables are tiny there.
+#[cfg(loom)]
+mod size {
+    pub(crate) const CHUNK: usize = 2;
+    pub(crate) const SCALAR_CHUNKS: usize = 2;
+    pub(crate) const DIST_CHUNKS: usize = 1;
+}
+#[cfg(not(loom))]
+mod size {
+    pub(crate) const CHUNK: usize = 128;
+    pub(crate) const SCALAR_CHUNKS: usize = 1024;
+    pub(crate) const DIST_CHUNKS: usize = 128;
+}
+use size::{CHUNK, DIST_CHUNKS, SCALAR_CHUNKS};
+
+/// The most counters, gauges and in-flight counts there can be, rates and label sets counted.
+pub(crate) const MAX_SCALARS: usize = CHUNK * SCALAR_CHUNKS;
+/// The most timers and histograms there can be, rates and label sets counted.
+pub(crate) const MAX_DISTRIBUTIONS: usize = CHUNK * DIST_CHUNKS;
+
+/// One thread's part of a counter, in-flight count or gauge.
+#[derive(Default)]
+#[repr(align(32))]
+pub(crate) struct ScalarCell {
+    /// Sum of increments; unused by gauges.
+    pub(crate) inc: AtomicU64,
+    /// Sum of decrements, as a positive number; unused by gauges.
+    pub(crate) dec: AtomicU64,
+    /// How many recordings.
+    pub(crate) calls: AtomicU64,
+    /// Calls up to and with the next sampled one; 0: not drawn yet.
+    pub(crate) gap: AtomicU64,
+}
+
+/// One thread's part of a timer or histogram.
+pub(crate) struct DistCell {
+    pub(crate) scheme: Scheme,
+    /// Timers: whole nanoseconds. Histograms: the bits of a float.
+    pub(crate) sum: AtomicU64,
+    /// Largest value, in the same form as `sum`. Histograms: not valid before the first value.
+    pub(crate) max: AtomicU64,
+    pub(crate) gap: AtomicU64,
+    pub(crate) buckets: Box<[AtomicU64]>,
+}
+
+/// How a cell is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Writer {
+    /// By its owner alone: plain loads and stores.
+    Single,
+    /// By any thread: atomic read-modify-write.
+    Shared,
+}
+
+#[inline(always)]
+pub(crate) fn add(cell: &AtomicU64, n: u64, writer: Writer) {
+    match writer {
+        // Sums wrap by design: 2^63 is the promised range, and an overflow check has no place here.
+        Writer::Single => cell.store(cell.load(Relaxed).wrapping_add(n), Relaxed),
+        Writer::Shared => {
+            cell.fetch_add(n, Relaxed);
+        }
+    }
+}
+
+impl ScalarCell {
+    /// Adds to a counter or an in-flight count.
+    #[inline(always)]
+    pub(crate) fn count(&self, value: i64, writer: Writer) {
+        if value >= 0 {
+            add(&self.inc, value as u64, writer);
+        } else {
+            add(&self.dec, value.unsigned_abs(), writer);
+        }
+        add(&self.calls, 1, writer);
+    }
+}
+
+impl DistCell {
+    pub(crate) fn new(scheme: Scheme) -> DistCell {
+        let len = if cfg!(loom) { 2 } else { scheme.len() };
+        DistCell {
+            scheme,
+            sum: AtomicU64::new(0),
+            max: AtomicU64::new(if scheme == Scheme::Float { f64::NEG_INFINITY.to_bits() } else { 0 }),
+            gap: AtomicU64::new(0),
+            buckets: (0..len).map(|_| AtomicU64::new(0)).collect(),
+        }
+    }
+
+    #[cfg(not(loom))]
+    pub(crate) fn bytes(scheme: Scheme) -> usize {
+        size_of::<DistCell>() + scheme.len() * 8
+    }
+
+    /// Records whole nanoseconds.
+    #[inline]
+    pub(crate) fn record_nanos(&self, nanos: u64, writer: Writer) {
+        if let Some(bucket) = self.buckets.get(nanos_index(nanos)) {
+            add(bucket, 1, writer);
+        }
+        add(&self.sum, nanos, writer);
+        if nanos > self.max.load(Relaxed) {
+            match writer {
+                Writer::Single => self.max.store(nanos, Relaxed),
+                Writer::Shared => {
+                    self.max.fetch_max(nanos, Relaxed);
+                }
+            }
+        }
+    }
+
+    /// Records a finite float.
+    #[inline]
+    pub(crate) fn record_float(&self, value: f64, writer: Writer) {
+        if let Some(bucket) = self.buckets.get(float_index(value)) {
+            add(bucket, 1, writer);
+        }
+        match writer {
+            Writer::Single => {
+                self.sum.store((f64::from_bits(self.sum.load(Relaxed)) + value).to_bits(), Relaxed);
+                if value > f64::from_bits(self.max.load(Relaxed)) {
+                    self.max.store(value.to_bits(), Relaxed);
+                }
+            }
+            Writer::Shared => {
+                float_update(&self.sum, |sum| Some(sum + value));
+                float_update(&self.max, |max| (value > max).then_some(value));
+            }
+        }
+    }
+
+    /// Records a value in the form it has in a [`Ring`].
+    pub(crate) fn record_bits(&self, bits: u64, writer: Writer) {
+        match self.scheme {
+            Scheme::Nanos => self.record_nanos(bits, writer),
+            Scheme::Float => self.record_float(f64::from_bits(bits), writer),
+        }
+    }
+}
+
+/// Compare-and-swap on a float kept as bits; `next` gives the new value, or `None` to leave it.
+pub(crate) fn float_update(cell: &AtomicU64, mut next: impl FnMut(f64) -> Option<f64>) {
+    let mut now = cell.load(Relaxed);
+    while let Some(new) = next(f64::from_bits(now)) {
+        match cell.compare_exchange_weak(now, new.to_bits(), Relaxed, Relaxed) {
+            Ok(_) => return,
+            Err(seen) => now = seen,
+        }
+    }
+}
+
+struct ScalarChunk {
+    cells: [ScalarCell; CHUNK],
+}
+
+struct DistChunk {
+    cells: [AtomicPtr<DistCell>; CHUNK],
+}
+
+/// Who allows the memory of cells. Asked on the cold path alone.
+pub(crate) trait Budget {
+    /// Whether `bytes` more may be allocated; if so they are taken.
+    fn take(&self, bytes: usize) -> bool;
+}
+
+/// The cells of one thread (or the shared ones).
+pub(crate) struct Slab {
+    scalars: Box<[AtomicPtr<ScalarChunk>]>,
+    dists: Box<[AtomicPtr<DistChunk>]>,
+    ring: AtomicPtr<Ring>,
+}
+
+impl Slab {
+    pub(crate) fn new() -> Slab {
+        Slab {
+            scalars: (0..SCALAR_CHUNKS).map(|_| AtomicPtr::new(ptr::null_mut())).collect(),
+            dists: (0..DIST_CHUNKS).map(|_| AtomicPtr::new(ptr::null_mut())).collect(),
+            ring: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
+
+    /// The memory of an empty slab, in bytes.
+    #[cfg(not(loom))]
+    pub(crate) fn bytes() -> usize {
+        size_of::<Slab>() + (SCALAR_CHUNKS + DIST_CHUNKS) * size_of::<usize>()
+    }
+
+    /// The cell of a scalar series, if its chunk is there.
+    #[inline(always)]
+    pub(crate) fn scalar(&self, slot: u32) -> Option<&ScalarCell> {
+        let slot = slot as usize;
+        let chunk = self.scalars.get(slot / CHUNK)?.load(Acquire);
+        // SAFETY: a chunk pointer is null or was published by `publish` from a `Box`, with release order, and
+        // is freed only by `Drop` of this slab, which `&self` outlives.
+        let chunk = unsafe { chunk.as_ref() }?;
+        Some(&chunk.cells[slot % CHUNK])
+    }
+
+    /// The cell of a distribution, if it is there.
+    #[inline(always)]
+    pub(crate) fn dist(&self, slot: u32) -> Option<&DistCell> {
+        let slot = slot as usize;
+        let chunk = self.dists.get(slot / CHUNK)?.load(Acquire);
+        // SAFETY: as in `scalar`.
+        let chunk = unsafe { chunk.as_ref() }?;
+        let cell = chunk.cells[slot % CHUNK].load(Acquire);
+        // SAFETY: as in `scalar`; the pointer was published from a `Box` of its own.
+        unsafe { cell.as_ref() }
+    }
+
+    /// The ring of single values, if this thread has one.
+    #[inline(always)]
+    pub(crate) fn ring(&self) -> Option<&Ring> {
+        // SAFETY: as in `scalar`.
+        unsafe { self.ring.load(Acquire).as_ref() }
+    }
+
+    /// The cell of a scalar series, allocated if need be; `None` when the budget refuses.
+    pub(crate) fn ensure_scalar(&self, slot: u32, budget: &impl Budget) -> Option<&ScalarCell> {
+        if self.scalar(slot).is_none() {
+            let place = self.scalars.get(slot as usize / CHUNK)?;
+            if !budget.take(size_of::<ScalarChunk>()) {
+                return None;
+            }
+            publish(place, ScalarChunk { cells: std::array::from_fn(|_| ScalarCell::default()) });
+        }
+        self.scalar(slot)
+    }
+
+    /// The cell of a distribution, allocated if need be; `None` when the budget refuses.
+    pub(crate) fn ensure_dist(&self, slot: u32, scheme: Scheme, budget: &impl Budget) -> Option<&DistCell> {
+        if self.dist(slot).is_none() {
+            let place = self.dists.get(slot as usize / CHUNK)?;
+            if place.load(Acquire).is_null() {
+                if !budget.take(size_of::<DistChunk>()) {
+                    return None;
+                }
+                let empty = || AtomicPtr::new(ptr::null_mut());
+                publish(place, DistChunk { cells: std::array::from_fn(|_| empty()) });
+            }
+            #[cfg(not(loom))]
+            if !budget.take(DistCell::bytes(scheme)) {
+                return None;
+            }
+            // SAFETY: as in `scalar`; `publish` left the place set.
+            let chunk = unsafe { place.load(Acquire).as_ref() }?;
+            publish(&chunk.cells[slot as usize % CHUNK], DistCell::new(scheme));
+        }
+        self.dist(slot)
+    }
+
+    /// Gives the slab its ring, unless it has one.
+    pub(crate) fn ensure_ring(&self, make: impl FnOnce() -> Ring) -> &Ring {
+        if self.ring().is_none() {
+            publish(&self.ring, make());
+        }
+        self.ring().expect("publish left a ring")
+    }
+}
+
+/// Puts a new value in a place that was empty when looked at. When another thread was faster (only the shared slab has
+/// several), its value stays and ours is freed.
+fn publish<T>(place: &AtomicPtr<T>, value: T) {
+    let new = Box::into_raw(Box::new(value));
+    if place.compare_exchange(ptr::null_mut(), new, AcqRel, Acquire).is_err() {
+        // SAFETY: `new` came from `Box::into_raw` just above and nobody else has seen it.
+        drop(unsafe { Box::from_raw(new) });
+    }
+}
+
+/// Takes the box back out of a place.
+fn reclaim<T>(place: &AtomicPtr<T>) -> Option<Box<T>> {
+    let old = place.swap(ptr::null_mut(), AcqRel);
+    // SAFETY: a non-null pointer came from `Box::into_raw` in `publish`; the swap made us its only owner, and the caller
+    // has exclusive access to the slab, so no reference into it is alive.
+    (!old.is_null()).then(|| unsafe { Box::from_raw(old) })
+}
+
+impl Drop for Slab {
+    fn drop(&mut self) {
+        for place in &self.scalars {
+            drop(reclaim(place));
+        }
+        for chunk in self.dists.iter().filter_map(reclaim) {
+            for place in &chunk.cells {
+                drop(reclaim(place));
+            }
+        }
+        drop(reclaim(&self.ring));
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    struct Bytes(std::cell::Cell<usize>);
+    impl Budget for Bytes {
+        fn take(&self, bytes: usize) -> bool {
+            let ok = self.0.get() >= bytes;
+            if ok {
+                self.0.set(self.0.get() - bytes);
+            }
+            ok
+        }
+    }
+
+    #[test]
+    fn cells_keep_their_sums_and_refuse_past_the_budget() {
+        let slab = Slab::new();
+        let budget = Bytes(std::cell::Cell::new(size_of::<ScalarChunk>()));
+        let cell = slab.ensure_scalar(5, &budget).unwrap();
+        cell.count(7, Writer::Single);
+        cell.count(-3, Writer::Shared);
+        let cell = slab.scalar(5).unwrap();
+        assert_eq!((cell.inc.load(Relaxed), cell.dec.load(Relaxed), cell.calls.load(Relaxed)), (7, 3, 2));
+        assert!(slab.ensure_scalar(CHUNK as u32, &budget).is_none());
+        assert!(slab.ensure_scalar(u32::MAX, &budget).is_none());
+        assert!(slab.ensure_dist(0, Scheme::Nanos, &budget).is_none());
+    }
+
+    #[test]
+    fn distributions_keep_count_sum_and_maximum() {
+        for writer in [Writer::Single, Writer::Shared] {
+            let timer = DistCell::new(Scheme::Nanos);
+            timer.record_nanos(10, writer);
+            timer.record_nanos(u64::MAX / 4, writer);
+            assert_eq!(timer.sum.load(Relaxed), 10 + u64::MAX / 4);
+            assert_eq!(timer.max.load(Relaxed), u64::MAX / 4);
+            let histogram = DistCell::new(Scheme::Float);
+            for v in [-2.5, -1.0, 0.0] {
+                histogram.record_float(v, writer);
+            }
+            assert_eq!(f64::from_bits(histogram.sum.load(Relaxed)), -3.5);
+            assert_eq!(f64::from_bits(histogram.max.load(Relaxed)), 0.0);
+            assert_eq!(histogram.buckets.iter().map(|b| b.load(Relaxed)).sum::<u64>(), 3);
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The collector's work: reads the cells of all threads into one snapshot. Runs under the pipeline's lock, one at a time.
+
+use crate::bucket::Scheme;
+use crate::cells::{DistCell, Slab};
+use crate::record;
+use crate::registry;
+use crate::series::{Kind, Series};
+use crate::snapshot::{Distribution, Snapshot, Total, Value};
+use crate::view::Segment;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Instant, SystemTime};
+
+/// What the collector keeps between collections.
+#[derive(Default)]
+pub(crate) struct Collector {
+    sequence: u64,
+    /// Single values that were drained from rings, folded, by slot among distributions.
+    drained: Vec<Option<DistCell>>,
+    last: Vec<Arc<Distribution>>,
+    /// The fullest a ring was at the last drain, in values.
+    pub(crate) fullest_ring: usize,
+}
+
+impl Collector {
+    /// Takes the single values out of every ring and folds them into the distributions.
+    pub(crate) fn drain(&mut self) -> Segment {
+        let slabs = record::slabs();
+        self.drain_slabs(&slabs)
+    }
+
+    fn drain_slabs(&mut self, slabs: &[&Slab]) -> Segment {
+        let mut values = Vec::new();
+        self.fullest_ring = 0;
+        for ring in slabs.iter().filter_map(|s| s.ring()) {
+            let count = ring.drain(|slot, bits| values.push((slot, bits)));
+            self.fullest_ring = self.fullest_ring.max(count);
+        }
+        if !values.is_empty() {
+            let dists = registry::list().dists;
+            self.drained.resize_with(dists.len(), || None);
+            for &(slot, bits) in &values {
+                let Some(series) = dists.get(slot as usize) else { continue };
+                let scheme = series.kind().scheme().unwrap_or(Scheme::Nanos);
+                let cell = self.drained[slot as usize].get_or_insert_with(|| DistCell::new(scheme));
+                cell.record_bits(bits, crate::cells::Writer::Single);
+            }
+        }
+        Segment { values }
+    }
+
+    /// Reads everything. Everything recorded before the call is in.
+    pub(crate) fn collect(&mut self) -> (Arc<Snapshot>, Segment) {
+        let (time, instant) = (SystemTime::now(), Instant::now());
+        let slabs = record::slabs();
+        let segment = self.drain_slabs(&slabs);
+        let listed = registry::list();
+        let scalars = sum_scalars(&slabs, listed.scalars);
+        self.drained.resize_with(listed.dists.len(), || None);
+        for (slot, series) in listed.dists.iter().enumerate() {
+            let new = self.distribution(&slabs, slot, series);
+            match self.last.get_mut(slot) {
+                Some(old) if **old == new => {}
+                Some(old) => *old = Arc::new(new),
+                None => self.last.push(Arc::new(new)),
+            }
+        }
+        let totals = listed.series.iter().map(|series| self.total(series, &scalars)).collect();
+        self.sequence += 1;
+        (Arc::new(Snapshot { sequence: self.sequence, time, instant, totals }), segment)
+    }
+
+    fn total(&self, series: &'static Series, scalars: &[[u64; 3]]) -> Total {
+        let slot = series.slot as usize;
+        let (recordings, value) = match series.kind() {
+            Kind::Timer | Kind::Histogram => {
+                let distribution = Arc::clone(&self.last[slot]);
+                (distribution.count, Value::Distribution(distribution))
+            }
+            kind => {
+                let [increments, decrements, calls] = scalars[slot];
+                let value = match kind {
+                    Kind::Gauge => Value::Gauge(f64::from_bits(series.value.load(Relaxed))),
+                    Kind::InFlight => Value::InFlight(increments.wrapping_sub(decrements) as i64),
+                    _ => Value::Counter { increments, decrements },
+                };
+                (calls, value)
+            }
+        };
+        Total { series, recordings, invalid: series.invalid.load(Relaxed), value }
+    }
+
+    fn distribution(&self, slabs: &[&Slab], slot: usize, series: &Series) -> Distribution {
+        let scheme = series.kind().scheme().unwrap_or(Scheme::Nanos);
+        let mut sum = Sum::new(scheme);
+        slabs.iter().filter_map(|s| s.dist(slot as u32)).for_each(|cell| sum.add(cell));
+        if let Some(cell) = &self.drained[slot] {
+            sum.add(cell);
+        }
+        sum.finish()
+    }
+}
+
+fn sum_scalars(slabs: &[&Slab], len: usize) -> Vec<[u64; 3]> {
+    let mut sums = vec![[0u64; 3]; len];
+    for slab in slabs {
+        for (slot, sum) in sums.iter_mut().enumerate() {
+            let Some(cell) = slab.scalar(slot as u32) else { continue };
+            // A recording in progress may be in one of the three and not yet in another; the next snapshot has the rest.
+            for (sum, part) in sum.iter_mut().zip([&cell.inc, &cell.dec, &cell.calls]) {
+                *sum = sum.wrapping_add(part.load(Relaxed));
+            }
+        }
+    }
+    sums
+}
+
+/// A distribution being summed over threads.
+struct Sum {
+    scheme: Scheme,
+    buckets: Vec<u64>,
+    nanos: u64,
+    sum: f64,
+    max: Option<f64>,
+}
+
+impl Sum {
+    fn new(scheme: Scheme) -> Sum {
+        Sum { scheme, buckets: vec![0; scheme.len()], nanos: 0, sum: 0.0, max: None }
+    }
+
+    fn add(&mut self, cell: &DistCell) {
+        let mut any = 0;
+        for (to, from) in self.buckets.iter_mut().zip(&cell.buckets) {
+            let count = from.load(Relaxed);
+            any |= count;
+            *to += count;
+        }
+        if any == 0 {
+            return;
+        }
+        let (sum, max) = (cell.sum.load(Relaxed), cell.max.load(Relaxed));
+        let max = match self.scheme {
+            Scheme::Nanos => {
+                self.nanos = self.nanos.wrapping_add(sum);
+                max as f64
+            }
+            Scheme::Float => {
+                self.sum += f64::from_bits(sum);
+                f64::from_bits(max)
+            }
+        };
+        // The very first value may be counted and its maximum not yet stored.
+        if max.is_finite() {
+            self.max = Some(self.max.map_or(max, |m| m.max(max)));
+        }
+    }
+
+    fn finish(self) -> Distribution {
+        let buckets: Vec<(u16, u64)> =
+            self.buckets.iter().enumerate().filter(|(_, c)| **c > 0).map(|(i, c)| (i as u16, *c)).collect();
+        Distribution {
+            scheme: self.scheme,
+            count: buckets.iter().map(|(_, c)| c).sum(),
+            nanos: self.nanos,
+            sum: if self.scheme == Scheme::Nanos { self.nanos as f64 } else { self.sum },
+            max: self.max.unwrap_or(0.0),
+            buckets,
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! After `fork`: the child has one thread, and none of ours. Recording in it is off until it calls `init` again.
+//!
+//! The registry's and the slabs' locks are held while the process forks, so that the child gets them free. The pipeline of the parent is forgotten
+//! in the child, whoever held its lock.
+
+use std::sync::Once;
+
+/// Installs the handlers, once.
+pub(crate) fn watch() {
+    #[cfg(unix)]
+    unix::watch();
+    #[cfg(not(unix))]
+    let _ = Once::new();
+}
+
+#[cfg(unix)]
+mod unix {
+    use super::Once;
+    use crate::{pipeline, record, registry};
+    use std::any::Any;
+    use std::cell::RefCell;
+
+    thread_local! {
+        /// The locks held while this thread forks.
+        static HELD: RefCell<Option<Box<dyn Any>>> = const { RefCell::new(None) };
+    }
+
+    pub(super) fn watch() {
+        static WATCH: Once = Once::new();
+        WATCH.call_once(|| {
+            // SAFETY: the handlers are plain functions that live as long as the program. They lock, unlock and store; what they allocate
+            // is allocated before the fork, and freed after it in the one thread that forked, which the C library allows.
+            unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
+        });
+    }
+
+    extern "C" fn before() {
+        let held: Box<dyn Any> = Box::new((registry::freeze(), record::freeze()));
+        let _ = HELD.try_with(|h| *h.borrow_mut() = Some(held));
+    }
+
+    extern "C" fn in_parent() {
+        let _ = HELD.try_with(|h| h.borrow_mut().take());
+    }
+
+    extern "C" fn in_child() {
+        record::switch_all_off();
+        let _ = HELD.try_with(|h| h.borrow_mut().take());
+        pipeline::forget();
+    }
+}

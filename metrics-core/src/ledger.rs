@@ -1,0 +1,154 @@
+//! The ledger: where every recording went, for each backend.
+//!
+//! `recorded = sent + pending + superseded + dropped`, in recordings and, for counters, in value. Every term is counted at its own
+//! place: recorded from the snapshot's totals, sent and dropped where the backend says so, pending by walking its cursor.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::AddAssign;
+
+/// An amount of recordings, and for counters of value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// How many recordings.
+    pub recordings: u64,
+    /// The sum of counter increments.
+    pub increments: u64,
+    /// The sum of counter decrements, as a positive number.
+    pub decrements: u64,
+}
+
+impl Amount {
+    /// Recordings without a counter's value.
+    #[must_use]
+    pub const fn of(recordings: u64) -> Amount {
+        Amount { recordings, increments: 0, decrements: 0 }
+    }
+
+    /// Whether nothing is in it.
+    #[must_use]
+    pub fn is_zero(self) -> bool {
+        self == Amount::default()
+    }
+}
+
+impl AddAssign for Amount {
+    fn add_assign(&mut self, other: Amount) {
+        self.recordings = self.recordings.wrapping_add(other.recordings);
+        self.increments = self.increments.wrapping_add(other.increments);
+        self.decrements = self.decrements.wrapping_add(other.decrements);
+    }
+}
+
+/// Why a recording was not delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Cause {
+    /// NaN, an infinity, or a value the format cannot hold.
+    Invalid,
+    /// The rendered name is empty or longer than 512 bytes.
+    Name,
+    /// The rendered name belongs to another instrument.
+    Collision,
+    /// One line is larger than a datagram may be.
+    TooLarge,
+    /// The transport refused it for good.
+    Transport,
+    /// The backend was removed, or the program ended, before it was delivered.
+    Removed,
+}
+
+impl Cause {
+    /// Every cause.
+    pub const ALL: [Cause; 6] =
+        [Cause::Invalid, Cause::Name, Cause::Collision, Cause::TooLarge, Cause::Transport, Cause::Removed];
+
+    /// The cause's name in metrics and messages.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Cause::Invalid => "invalid",
+            Cause::Name => "name",
+            Cause::Collision => "collision",
+            Cause::TooLarge => "too_large",
+            Cause::Transport => "transport",
+            Cause::Removed => "removed",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The account of one backend, as of its last delivery.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Ledger {
+    /// The backend's name.
+    pub backend: String,
+    /// Everything recorded since the backend was installed.
+    pub recorded: Amount,
+    /// Accepted by the kernel or the store. UDP cannot promise that it arrived.
+    pub sent: Amount,
+    /// The part of `sent` that went out as one value with a weight, because single values were no longer held.
+    pub merged: u64,
+    /// Recorded and not yet sent; the next delivery has it.
+    pub pending: Amount,
+    /// Gauge values replaced by a later one before they were sent.
+    pub superseded: Amount,
+    /// Not delivered, by cause.
+    pub dropped: BTreeMap<Cause, Amount>,
+    /// Deliveries that ended without an error.
+    pub deliveries: u64,
+    /// Deliveries that ended with an error.
+    pub errors: u64,
+    /// Deliveries that panicked.
+    pub panics: u64,
+    /// Datagrams, writes or whatever the backend sends at once.
+    pub packets: u64,
+    /// Bytes sent.
+    pub bytes: u64,
+}
+
+impl Ledger {
+    /// Everything dropped, whatever the cause.
+    #[must_use]
+    pub fn dropped_in_all(&self) -> Amount {
+        let mut all = Amount::default();
+        self.dropped.values().for_each(|a| all += *a);
+        all
+    }
+
+    /// Whether `recorded = sent + pending + superseded + dropped`.
+    #[must_use]
+    pub fn balances(&self) -> bool {
+        let mut all = self.sent;
+        all += self.pending;
+        all += self.superseded;
+        all += self.dropped_in_all();
+        all == self.recorded
+    }
+}
+
+impl fmt::Display for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: {} recorded = {} sent ({} merged) + {} pending + {} superseded + {} dropped",
+            self.backend,
+            self.recorded.recordings,
+            self.sent.recordings,
+            self.merged,
+            self.pending.recordings,
+            self.superseded.recordings,
+            self.dropped_in_all().recordings
+        )?;
+        for (cause, amount) in &self.dropped {
+            write!(f, " {cause}={}", amount.recordings)?;
+        }
+        Ok(())
+    }
+}

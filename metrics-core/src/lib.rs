@@ -1,0 +1,93 @@
+//! The core of ferrometer: loggers, instruments, the recording path, the collector, and the [`Backend`] trait behind which
+//! every server plugs in. Programs use the facade, `ferrometer`; authors of backends use this crate.
+//!
+//! The modules in the order in which data flows through them:
+//!
+//! | step | modules |
+//! |---|---|
+//! | what is recorded | [`Logger`], handles ([`Counter`], [`Gauge`], [`Timer`], [`Histogram`], [`InFlight`]), guards, call sites |
+//! | who it is | [`name`] (the gate), `series`, `registry` over `table` |
+//! | where it is written | `record` (the hot path) into `cells`, `ring`, `bucket`, one slab for each of the `threads` |
+//! | who reads it | `collector` into a [`Snapshot`], the pipeline ([`install`], [`flush`], [`remove`]) |
+//! | who delivers it | a [`Backend`], handed a [`SnapshotView`], on its own thread; the [`Ledger`] is the account |
+//!
+//! # Not supported
+//! Recording from a signal handler. After `fork`, recording is off in the child until it installs backends of its own.
+
+#![deny(missing_docs)]
+
+#[cfg_attr(loom, allow(dead_code))]
+mod bucket;
+#[cfg_attr(loom, allow(dead_code))]
+mod cells;
+#[cfg_attr(loom, allow(dead_code))]
+mod ring;
+mod sync;
+mod table;
+mod threads;
+
+#[cfg(all(loom, test))]
+mod models;
+
+// Under the model checker only the modules above are compiled, with their checks: the rest stands on statics, which it
+// cannot track.
+
+macro_rules! unless_loom {
+    ($($item:item)*) => { $(#[cfg(not(loom))] $item)* };
+}
+
+unless_loom! {
+    mod backend;
+    mod busy;
+    mod capture;
+    mod clock;
+    mod collector;
+    mod diagnostics;
+    mod fork;
+    mod guard;
+    mod instrument;
+    mod ledger;
+    mod limits;
+    mod logger;
+    mod mail;
+    pub mod name;
+    mod name_table;
+    mod pipeline;
+    mod rate;
+    mod record;
+    mod registry;
+    mod runner;
+    mod series;
+    mod site;
+    mod snapshot;
+    pub mod testing;
+    mod value;
+    mod view;
+
+    pub use backend::{Backend, BackendError, Delivery, Wants};
+    pub use bucket::Scheme;
+    pub use guard::{InFlightGuard, TimerGuard};
+    pub use instrument::{Counter, Entered, Gauge, Histogram, InFlight, Timer};
+    pub use ledger::{Amount, Cause, Ledger};
+    pub use limits::Limits;
+    pub use logger::{Logger, Sampled, get_logger};
+    pub use name::Naming;
+    pub use name_table::{NameTable, folded_name, full_name};
+    pub use pipeline::{
+        FlushReport, InstallError, MIN_INTERVAL, configure, flush, install, ledgers, remove, replace, shutdown, snapshot,
+    };
+    pub use rate::is_sample_rate;
+    pub use record::{cell_bytes, is_on};
+    pub use registry::{LoggerRule, Refused, refused};
+    pub use series::{Kind, Series};
+    pub use snapshot::{Distribution, Snapshot, Total, Value};
+    pub use value::{CounterValue, Dynamic, GaugeReturn, GaugeValue, MetricName};
+    pub use view::{Change, Delta, Receipt, SnapshotView};
+
+    /// What the macros expand to. Not public API.
+    #[doc(hidden)]
+    pub mod __private {
+        pub use crate::Logger;
+        pub use crate::site::*;
+    }
+}

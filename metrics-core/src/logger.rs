@@ -1,0 +1,256 @@
+//! Loggers: where the names of a program's metrics begin.
+
+use crate::instrument::{Counter, Gauge, Histogram, InFlight, Timer};
+use crate::series::{Kind, LoggerEntry, Series};
+use crate::value::{CounterValue, GaugeValue, LoggerRef, MetricName};
+use crate::{clock, record, registry};
+use std::fmt;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering::*};
+use std::time::Duration;
+
+/// A named source of metrics. The same name (and labels) is always the same logger, from any thread, for the life of the
+/// program, before and after anything is configured.
+///
+/// ```
+/// use ferrometer_core::{Logger, get_logger, logger};
+/// use std::time::Duration;
+///
+/// static METRICS: Logger = logger!();          // named after this module
+///
+/// METRICS.send_gauge("queue.depth", 12);
+/// METRICS.send_counter("cache.miss", 1);
+/// METRICS.send_timer("parse", Duration::from_micros(125));
+/// METRICS.with("method", "GET").sampled(0.1).send_counter("requests", 1);
+/// assert_eq!(get_logger("nova.compute"), get_logger("nova").child("compute"));
+/// ```
+pub struct Logger {
+    path: &'static str,
+    /// Null until the first use, so that a logger can be a `static`.
+    entry: AtomicPtr<LoggerEntry>,
+}
+
+/// The logger of this name. `::` in it becomes `.`, so that a module's path can be given.
+///
+/// Past the limit `max_loggers` it is the overflow logger, whose recordings go to one series for each kind.
+#[must_use]
+pub fn get_logger(name: &str) -> Logger {
+    Logger::of(registry::logger(name))
+}
+
+/// The logger of the module where it stands, for a `static`:
+/// `static METRICS: Logger = logger!();`, or of a given name: `logger!("nova.compute")`.
+#[macro_export]
+macro_rules! logger {
+    () => {
+        $crate::Logger::of_module(::core::module_path!())
+    };
+    ($name:expr $(,)?) => {
+        $crate::Logger::of_module($name)
+    };
+}
+
+impl Logger {
+    /// A logger of a fixed name, usable in a `static`; see [`logger!`].
+    #[must_use]
+    pub const fn of_module(path: &'static str) -> Logger {
+        Logger { path, entry: AtomicPtr::new(ptr::null_mut()) }
+    }
+
+    fn of(entry: &'static LoggerEntry) -> Logger {
+        Logger { path: "", entry: AtomicPtr::new(ptr::from_ref(entry).cast_mut()) }
+    }
+
+    #[inline(always)]
+    pub(crate) fn entry(&self) -> &'static LoggerEntry {
+        // SAFETY: the pointer is null or was made from a `&'static LoggerEntry`, here or in `of` and `resolve`.
+        match unsafe { self.entry.load(Acquire).as_ref() } {
+            Some(entry) => entry,
+            None => self.resolve(),
+        }
+    }
+
+    #[cold]
+    fn resolve(&self) -> &'static LoggerEntry {
+        let entry = registry::logger(self.path);
+        if !registry::is_dead(entry) {
+            self.entry.store(ptr::from_ref(entry).cast_mut(), Release);
+        }
+        entry
+    }
+
+    #[inline]
+    fn series(&self, name: impl MetricName, kind: Kind, rate: f64) -> &'static Series {
+        name.find(LoggerRef(self.entry()), kind, rate)
+    }
+
+    /// The name as given, `::` replaced by `.`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        &self.entry().name
+    }
+
+    /// The logger named `<this>.<name>`, with the same labels.
+    #[must_use]
+    pub fn child(&self, name: &str) -> Logger {
+        Logger::of(registry::child(self.entry(), name))
+    }
+
+    /// The same logger with one more label. A key that is there already gets the new value.
+    ///
+    /// Labels travel as DogStatsD tags and Prometheus labels, and fold into the name for plain statsd. Each set of labels is a set
+    /// of series of its own: keep values few; past `max_label_sets` recordings go to the overflow series.
+    #[must_use]
+    pub fn with(&self, key: &str, value: &str) -> Logger {
+        Logger::of(registry::with_label(self.entry(), key, value))
+    }
+
+    /// The same logger, whose counters and timers record only a share of the calls: `rate` in (0, 1].
+    ///
+    /// Each call is recorded with probability `rate`; statsd gets the rate, the pull cache shows value ÷ rate. A rate outside (0, 1] is
+    /// reported once, and the calls are recorded unsampled.
+    #[must_use]
+    pub fn sampled(&self, rate: f64) -> Sampled<'_> {
+        Sampled { logger: self, rate }
+    }
+
+    /// Sets a gauge: `<logger>.<name>` has this value now.
+    #[inline]
+    pub fn send_gauge(&self, name: impl MetricName, value: impl GaugeValue) {
+        if record::is_on() {
+            record::set(self.series(name, Kind::Gauge, 0.0), value.to_gauge());
+        }
+    }
+
+    /// Adds to a counter; the value may be negative.
+    #[inline]
+    pub fn send_counter(&self, name: impl MetricName, value: impl CounterValue) {
+        if record::is_on() {
+            record::count_on(self.series(name, Kind::Counter, 0.0), value.to_count());
+        }
+    }
+
+    /// Records a duration.
+    #[inline]
+    pub fn send_timer(&self, name: impl MetricName, value: Duration) {
+        if record::is_on() {
+            let series = self.series(name, Kind::Timer, 0.0);
+            if record::is_taken(series) {
+                record::nanos(series, clock::nanos(value));
+            }
+        }
+    }
+
+    /// Records a value that is no duration: bytes, rows, a ratio.
+    #[inline]
+    pub fn send_histogram(&self, name: impl MetricName, value: impl GaugeValue) {
+        if record::is_on() {
+            let series = self.series(name, Kind::Histogram, 0.0);
+            if record::is_taken(series) {
+                record::float(series, value.to_gauge());
+            }
+        }
+    }
+
+    /// A handle on a counter: cheap to copy and keep, valid for ever.
+    #[inline]
+    pub fn counter(&self, name: impl MetricName) -> Counter {
+        Counter(self.series(name, Kind::Counter, 0.0))
+    }
+
+    /// A handle on a gauge.
+    #[inline]
+    pub fn gauge(&self, name: impl MetricName) -> Gauge {
+        Gauge(self.series(name, Kind::Gauge, 0.0))
+    }
+
+    /// A handle on a timer.
+    #[inline]
+    pub fn timer(&self, name: impl MetricName) -> Timer {
+        Timer(self.series(name, Kind::Timer, 0.0))
+    }
+
+    /// A handle on a histogram.
+    #[inline]
+    pub fn histogram(&self, name: impl MetricName) -> Histogram {
+        Histogram(self.series(name, Kind::Histogram, 0.0))
+    }
+
+    /// A handle on a count of what is in progress, exported as a gauge.
+    #[inline]
+    pub fn in_flight(&self, name: impl MetricName) -> InFlight {
+        InFlight(self.series(name, Kind::InFlight, 0.0))
+    }
+}
+
+/// A logger seen through a sample rate; see [`Logger::sampled`].
+#[derive(Clone, Copy, Debug)]
+pub struct Sampled<'l> {
+    logger: &'l Logger,
+    rate: f64,
+}
+
+impl Sampled<'_> {
+    /// Adds to a counter, if this call is sampled.
+    #[inline]
+    pub fn send_counter(&self, name: impl MetricName, value: impl CounterValue) {
+        if record::is_on() {
+            record::count_on(self.logger.series(name, Kind::Counter, self.rate), value.to_count());
+        }
+    }
+
+    /// Records a duration, if this call is sampled.
+    #[inline]
+    pub fn send_timer(&self, name: impl MetricName, value: Duration) {
+        self.timer(name).record(value);
+    }
+
+    /// Records a value, if this call is sampled.
+    #[inline]
+    pub fn send_histogram(&self, name: impl MetricName, value: impl GaugeValue) {
+        self.histogram(name).record(value);
+    }
+
+    /// A handle on the sampled counter.
+    #[inline]
+    pub fn counter(&self, name: impl MetricName) -> Counter {
+        Counter(self.logger.series(name, Kind::Counter, self.rate))
+    }
+
+    /// A handle on the sampled timer.
+    #[inline]
+    pub fn timer(&self, name: impl MetricName) -> Timer {
+        Timer(self.logger.series(name, Kind::Timer, self.rate))
+    }
+
+    /// A handle on the sampled histogram.
+    #[inline]
+    pub fn histogram(&self, name: impl MetricName) -> Histogram {
+        Histogram(self.logger.series(name, Kind::Histogram, self.rate))
+    }
+}
+
+impl Clone for Logger {
+    fn clone(&self) -> Logger {
+        Logger { path: self.path, entry: AtomicPtr::new(self.entry.load(Acquire)) }
+    }
+}
+
+impl PartialEq for Logger {
+    fn eq(&self, other: &Logger) -> bool {
+        ptr::eq(self.entry(), other.entry())
+    }
+}
+
+impl Eq for Logger {}
+
+impl fmt::Debug for Logger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entry = self.entry();
+        write!(f, "Logger({}", entry.name)?;
+        for (key, value) in &entry.labels {
+            write!(f, " {key}={value:?}")?;
+        }
+        f.write_str(")")
+    }
+}

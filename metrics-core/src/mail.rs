@@ -1,0 +1,133 @@
+//! The hand-over to one backend's thread: the newest snapshot, the single values held for it, and what is asked of it.
+//!
+//! A snapshot that was not picked up is replaced by a newer one: totals are cumulative, so only resolution is lost. Values are held up
+//! to a bound; past it the oldest go, and their recordings are delivered merged, from the distribution.
+
+use crate::ledger::Ledger;
+use crate::snapshot::Snapshot;
+use crate::sync::lock;
+use crate::view::Segment;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Instant;
+
+/// What the backend's thread takes at once.
+pub(crate) struct Job {
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) segments: Vec<Arc<Segment>>,
+    /// Somebody waits for this delivery until then.
+    pub(crate) flush: Option<Instant>,
+    /// The last delivery: what is left is dropped.
+    pub(crate) stop: bool,
+    /// The number of the newest request in it.
+    pub(crate) request: u64,
+}
+
+#[derive(Default)]
+struct State {
+    snapshot: Option<Arc<Snapshot>>,
+    segments: Vec<Arc<Segment>>,
+    held: usize,
+    flush: Option<Instant>,
+    stop: bool,
+    requested: u64,
+    done: u64,
+    ledger: Ledger,
+    /// The account was closed; a delivery that ends later no longer counts.
+    closed: bool,
+}
+
+pub(crate) struct Mail {
+    state: Mutex<State>,
+    changed: Condvar,
+    max_held: usize,
+}
+
+impl Mail {
+    pub(crate) fn new(backend: &str, max_held: usize) -> Mail {
+        let ledger = Ledger { backend: backend.to_owned(), ..Ledger::default() };
+        Mail { state: Mutex::new(State { ledger, ..State::default() }), changed: Condvar::new(), max_held }
+    }
+
+    /// Holds values until the next snapshot is picked up.
+    pub(crate) fn hold(&self, segment: &Arc<Segment>) {
+        if segment.values.is_empty() {
+            return;
+        }
+        let mut state = lock(&self.state);
+        state.held += segment.values.len();
+        state.segments.push(Arc::clone(segment));
+        while state.held > self.max_held && !state.segments.is_empty() {
+            let oldest = state.segments.remove(0);
+            state.held -= oldest.values.len();
+        }
+    }
+
+    /// Puts a snapshot where the thread picks it up, and wakes it. Returns the number to wait for.
+    pub(crate) fn deliver(&self, snapshot: Arc<Snapshot>, flush: Option<Instant>, stop: bool) -> u64 {
+        let mut state = lock(&self.state);
+        state.snapshot = Some(snapshot);
+        state.flush = state.flush.max(flush);
+        state.stop |= stop;
+        state.requested += 1;
+        self.changed.notify_all();
+        state.requested
+    }
+
+    /// Waits for a snapshot.
+    pub(crate) fn take(&self) -> Job {
+        let mut state = lock(&self.state);
+        loop {
+            if let Some(snapshot) = state.snapshot.take() {
+                state.held = 0;
+                return Job {
+                    snapshot,
+                    segments: std::mem::take(&mut state.segments),
+                    flush: state.flush.take(),
+                    stop: state.stop,
+                    request: state.requested,
+                };
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Changes the account, unless it is closed, and says that a request is done.
+    pub(crate) fn account(&self, request: u64, change: impl FnOnce(&mut Ledger)) -> Ledger {
+        let mut state = lock(&self.state);
+        if !state.closed {
+            change(&mut state.ledger);
+        }
+        state.done = state.done.max(request);
+        self.changed.notify_all();
+        state.ledger.clone()
+    }
+
+    /// Waits until a request is done; `false` when it was not by the deadline.
+    pub(crate) fn wait(&self, request: u64, deadline: Instant) -> bool {
+        let mut state = lock(&self.state);
+        loop {
+            if state.done >= request {
+                return true;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Closes the account with a last change.
+    pub(crate) fn close(&self, change: impl FnOnce(&mut Ledger)) -> Ledger {
+        let mut state = lock(&self.state);
+        if !state.closed {
+            state.closed = true;
+            change(&mut state.ledger);
+        }
+        state.ledger.clone()
+    }
+
+    pub(crate) fn ledger(&self) -> Ledger {
+        lock(&self.state).ledger.clone()
+    }
+}

@@ -1,0 +1,163 @@
+//! Model checks: every interleaving of the hand-overs between threads, on the shipped modules themselves, compiled with
+//! `--cfg loom`. `scripts/test` runs them.
+
+use crate::bucket::Scheme;
+use crate::cells::{Budget, Slab, Writer};
+use crate::ring::Ring;
+use crate::sync::Ordering::*;
+use crate::table::AppendTable;
+use crate::threads::Slabs;
+use loom::sync::Arc;
+use loom::thread;
+
+struct Unlimited;
+impl Budget for Unlimited {
+    fn take(&self, _: usize) -> bool {
+        true
+    }
+}
+
+/// Loom counts what is leaked across executions of a model as its own; these are small.
+fn leaked<T>(value: T) -> &'static T {
+    Box::leak(Box::new(value))
+}
+
+#[test]
+fn a_collector_sees_a_single_writers_cell_grow_and_loses_nothing() {
+    loom::model(|| {
+        let slab = Arc::new(Slab::new());
+        let writer = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || {
+                let cell = slab.ensure_scalar(0, &Unlimited).unwrap();
+                cell.count(2, Writer::Single);
+                cell.count(-1, Writer::Single);
+            })
+        };
+        let read = || slab.scalar(0).map_or((0, 0), |c| (c.inc.load(Relaxed), c.dec.load(Relaxed)));
+        let first = read();
+        let second = read();
+        assert!(first.0 <= second.0 && first.1 <= second.1);
+        writer.join().unwrap();
+        assert_eq!(read(), (2, 1));
+    });
+}
+
+#[test]
+fn two_threads_growing_the_shared_slab_share_one_chunk() {
+    loom::model(|| {
+        let slab = Arc::new(Slab::new());
+        let count = |slab: &Slab| slab.ensure_scalar(1, &Unlimited).unwrap().count(1, Writer::Shared);
+        let other = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || count(&slab))
+        };
+        count(&slab);
+        other.join().unwrap();
+        let cell = slab.scalar(1).unwrap();
+        assert_eq!((cell.inc.load(Relaxed), cell.calls.load(Relaxed)), (2, 2));
+    });
+}
+
+#[test]
+fn a_distribution_cell_is_published_whole() {
+    loom::model(|| {
+        let slab = Arc::new(Slab::new());
+        let writer = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || {
+                slab.ensure_dist(0, Scheme::Nanos, &Unlimited).unwrap().record_nanos(1, Writer::Shared)
+            })
+        };
+        if let Some(cell) = slab.dist(0) {
+            assert!(cell.scheme == Scheme::Nanos && cell.buckets.len() == 2);
+        }
+        slab.ensure_dist(0, Scheme::Nanos, &Unlimited).unwrap().record_nanos(1, Writer::Shared);
+        writer.join().unwrap();
+        let cell = slab.dist(0).unwrap();
+        assert_eq!((cell.sum.load(Relaxed), cell.buckets[1].load(Relaxed)), (2, 2));
+    });
+}
+
+#[test]
+fn a_slab_changes_hands_with_its_values() {
+    loom::model(|| {
+        let slabs = Arc::new(Slabs::new());
+        let work = |slabs: &Slabs| {
+            // One slab for all: whoever comes while it is taken gets none.
+            let Some(slab) = slabs.acquire(1, || Some(leaked(Slab::new()))) else { return 0 };
+            slab.ensure_scalar(0, &Unlimited).unwrap().count(1, Writer::Single);
+            slabs.release(slab);
+            1
+        };
+        let total = |slabs: &Slabs| -> u64 {
+            slabs.all().iter().filter_map(|s| s.scalar(0)).map(|c| c.inc.load(Relaxed)).sum()
+        };
+        let other = {
+            let slabs = Arc::clone(&slabs);
+            thread::spawn(move || work(&slabs))
+        };
+        let mine = work(&slabs);
+        let seen = total(&slabs);
+        let theirs = other.join().unwrap();
+        assert!(seen >= mine);
+        assert_eq!(total(&slabs), mine + theirs);
+        assert_eq!(slabs.all().len(), 1);
+    });
+}
+
+#[test]
+fn a_name_registered_by_two_threads_is_one_through_growth() {
+    loom::model(|| {
+        let table: Arc<AppendTable<u64>> = Arc::new(AppendTable::new());
+        let insert = |table: &AppendTable<u64>, key: u64| -> *const u64 {
+            table.get_or_insert(key, |v| *v == key, |_| Some(leaked(key))).unwrap()
+        };
+        let other = {
+            let table = Arc::clone(&table);
+            thread::spawn(move || insert(&table, 7) as usize)
+        };
+        let mine = insert(&table, 7) as usize;
+        // The third entry makes the table of two places grow twice.
+        insert(&table, 8);
+        assert_eq!(table.get(7, |v| *v == 7).map(|v| std::ptr::from_ref(v) as usize), Some(mine));
+        assert_eq!(other.join().unwrap(), mine);
+        assert_eq!(table.get(8, |v| *v == 8), Some(&8));
+    });
+}
+
+#[test]
+fn a_reader_walks_a_table_that_grows_under_it() {
+    loom::model(|| {
+        let table: Arc<AppendTable<u64>> = Arc::new(AppendTable::new());
+        table.get_or_insert(1, |v| *v == 1, |_| Some(leaked(1)));
+        let reader = {
+            let table = Arc::clone(&table);
+            thread::spawn(move || {
+                assert_eq!(table.get(1, |v| *v == 1), Some(&1));
+                table.get(3, |v| *v == 3).copied()
+            })
+        };
+        for key in [2, 3] {
+            table.get_or_insert(key, |v| *v == key, |_| Some(leaked(key)));
+        }
+        assert!(matches!(reader.join().unwrap(), None | Some(3)));
+    });
+}
+
+#[test]
+fn a_ring_hands_over_each_value_once_in_order_or_refuses_it() {
+    loom::model(|| {
+        let ring = Arc::new(Ring::new(2));
+        let writer = {
+            let ring = Arc::clone(&ring);
+            thread::spawn(move || (1..=3u64).filter(|v| ring.push(*v as u32, v * 10)).collect::<Vec<_>>())
+        };
+        let mut seen = Vec::new();
+        ring.drain(|slot, bits| seen.push((slot, bits)));
+        let kept = writer.join().unwrap();
+        ring.drain(|slot, bits| seen.push((slot, bits)));
+        assert_eq!(seen, kept.iter().map(|v| (*v as u32, v * 10)).collect::<Vec<_>>());
+        assert!(kept.len() >= 2);
+    });
+}

@@ -1,0 +1,194 @@
+//! Names: the one gate every name, label key, prefix and host passes before it reaches a wire.
+//!
+//! A rendered name is `[global_prefix.][host.]logger.metric`. Its parts hold `[A-Za-z0-9_-]` alone and
+//! are joined with `.`; every other character becomes one `_`; empty parts are skipped. What comes out can
+//! add no line, type, tag or rate to any of the formats a backend writes.
+
+use std::net::IpAddr;
+
+/// The longest rendered name, in bytes. Longer ones are rejected and counted.
+pub const MAX_NAME_BYTES: usize = 512;
+
+/// The longest name, label key or label value that is kept as given, in bytes. Longer ones go to the
+/// overflow series of their kind, so that no input can make the registry large.
+pub const MAX_RAW_BYTES: usize = 2048;
+
+/// Whether a character may stand in a part of a rendered name.
+#[must_use]
+pub const fn is_name_char(c: char) -> bool {
+    matches!(c, 'A'..='Z' | 'a'..='z' | '0'..='9' | '_' | '-')
+}
+
+/// Appends `text` as one part: every character outside `[A-Za-z0-9_-]`, a dot too, becomes one `_`.
+///
+/// ```
+/// let mut out = String::from("x");
+/// ferrometer_core::name::push_part(&mut out, "GET /a.b");
+/// assert_eq!(out, "x.GET__a_b");
+/// ```
+pub fn push_part(out: &mut String, text: &str) {
+    if text.is_empty() {
+        return;
+    }
+    if !out.is_empty() {
+        out.push('.');
+    }
+    out.extend(text.chars().map(|c| if is_name_char(c) { c } else { '_' }));
+}
+
+/// Appends a dotted name part by part; empty parts are skipped, so no double dot can arise.
+///
+/// ```
+/// let mut out = String::new();
+/// ferrometer_core::name::push_dotted(&mut out, ".nova..compute.");
+/// ferrometer_core::name::push_dotted(&mut out, "a:1|c\nb");
+/// assert_eq!(out, "nova.compute.a_1_c_b");
+/// ```
+pub fn push_dotted(out: &mut String, text: &str) {
+    for part in text.split('.') {
+        push_part(out, part);
+    }
+}
+
+/// Appends labels folded into the name, in the order given: `.key.value`.
+pub fn push_labels<'a>(out: &mut String, labels: impl IntoIterator<Item = (&'a str, &'a str)>) {
+    for (key, value) in labels {
+        push_part(out, key);
+        push_part(out, value);
+    }
+}
+
+/// How full names begin: the part of the configuration that naming needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Naming {
+    /// Put before every name, dots in it make parts. Empty: nothing.
+    pub global_prefix: String,
+    /// Whether the host's name stands after the global prefix.
+    pub prepend_host: bool,
+    /// Whether the host's parts stand in reverse order, `host.example.com` as `com.example.host`.
+    /// An IP address is never reversed.
+    pub prepend_host_reverse: bool,
+    /// The host's name; used only with `prepend_host`.
+    pub host: String,
+}
+
+impl Naming {
+    /// Everything before the logger's name, gated, without a trailing dot.
+    ///
+    /// ```
+    /// use ferrometer_core::name::Naming;
+    /// let naming = Naming {
+    ///     global_prefix: "prod".into(),
+    ///     prepend_host: true,
+    ///     prepend_host_reverse: true,
+    ///     host: "host.example.com.".into(),
+    /// };
+    /// assert_eq!(naming.prefix(), "prod.com.example.host");
+    /// ```
+    #[must_use]
+    pub fn prefix(&self) -> String {
+        let mut out = String::new();
+        push_dotted(&mut out, &self.global_prefix);
+        if self.prepend_host {
+            let host = self.host.trim_end_matches('.');
+            let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+            let is_address = bare.split('%').next().is_some_and(|h| h.parse::<IpAddr>().is_ok());
+            if self.prepend_host_reverse && !is_address {
+                for part in host.rsplit('.') {
+                    push_part(&mut out, part);
+                }
+            } else {
+                push_dotted(&mut out, bare);
+            }
+        }
+        out
+    }
+
+    /// The full name of a metric: `[global_prefix.][host.]logger.metric`, gated. It may be empty or longer
+    /// than [`MAX_NAME_BYTES`]; [`check`] tells.
+    #[must_use]
+    pub fn render(&self, logger: &str, metric: &str) -> String {
+        let mut out = self.prefix();
+        push_dotted(&mut out, logger);
+        push_dotted(&mut out, metric);
+        out
+    }
+}
+
+/// Why a rendered name cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameError {
+    /// Nothing was left after empty parts were skipped.
+    Empty,
+    /// Longer than [`MAX_NAME_BYTES`].
+    TooLong,
+}
+
+/// Checks the length of a rendered name.
+///
+/// # Errors
+/// [`NameError`] when it is empty or longer than [`MAX_NAME_BYTES`].
+pub fn check(rendered: &str) -> Result<(), NameError> {
+    match rendered.len() {
+        0 => Err(NameError::Empty),
+        n if n > MAX_NAME_BYTES => Err(NameError::TooLong),
+        _ => Ok(()),
+    }
+}
+
+/// A logger's name as the program gives it: `::` of a module path becomes `.`.
+pub(crate) fn logger_name(given: &str) -> String {
+    given.replace("::", ".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn naming(prefix: &str, host: Option<(&str, bool)>) -> Naming {
+        Naming {
+            global_prefix: prefix.into(),
+            prepend_host: host.is_some(),
+            prepend_host_reverse: host.is_some_and(|h| h.1),
+            host: host.map_or(String::new(), |h| h.0.into()),
+        }
+    }
+
+    #[test]
+    fn names_under_each_option() {
+        for (n, expected) in [
+            (naming("", None), "module.blue.fish"),
+            (naming("globalprefix", None), "globalprefix.module.blue.fish"),
+            (naming("a.b.", None), "a.b.module.blue.fish"),
+            (naming("", Some(("host.example.com", false))), "host.example.com.module.blue.fish"),
+            (naming("g", Some(("host.example.com", true))), "g.com.example.host.module.blue.fish"),
+            (naming("g", Some(("host.example.com.", true))), "g.com.example.host.module.blue.fish"),
+            (naming("", Some(("10.0.0.1", true))), "10.0.0.1.module.blue.fish"),
+            (naming("", Some(("fe80::1%eth0", true))), "fe80__1_eth0.module.blue.fish"),
+            (naming("", Some(("[::1]", true))), "__1.module.blue.fish"),
+            (naming("", Some(("", true))), "module.blue.fish"),
+            (naming("", Some(("...", true))), "module.blue.fish"),
+            (naming("", Some(("bücher.example", true))), "example.b_cher.module.blue.fish"),
+            (naming("x\ny|c", None), "x_y_c.module.blue.fish"),
+        ] {
+            assert_eq!(n.render("module", "blue.fish"), expected, "{n:?}");
+        }
+    }
+
+    #[test]
+    fn empty_parts_are_skipped() {
+        let n = naming("", None);
+        assert_eq!(n.render("", "x"), "x");
+        assert_eq!(n.render("x", ""), "x");
+        assert_eq!(n.render("..a..", "..b.."), "a.b");
+        assert_eq!(check(&n.render("", "...")), Err(NameError::Empty));
+        assert_eq!(check(&n.render("a", &"x".repeat(511))), Err(NameError::TooLong));
+        assert_eq!(check(&n.render("a", &"x".repeat(510))), Ok(()));
+    }
+
+    #[test]
+    fn module_paths_become_dots() {
+        assert_eq!(logger_name("nova::compute::manager"), "nova.compute.manager");
+        assert_eq!(naming("", None).render("a:b", "c"), "a_b.c");
+    }
+}

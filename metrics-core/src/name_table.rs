@@ -1,0 +1,77 @@
+//! Rendered names, cached once for each series, with collisions found: what a backend keeps beside its encoder.
+
+use crate::diagnostics;
+use crate::ledger::Cause;
+use crate::name::{self, Naming};
+use crate::series::Series;
+use std::collections::HashMap;
+
+/// The rendered names of one backend, for one configuration.
+///
+/// Two instruments that render alike are an error, reported once naming both: the first keeps the name, the other gets
+/// [`Cause::Collision`].
+#[derive(Debug, Default)]
+pub struct NameTable {
+    names: Vec<Option<Result<Box<str>, Cause>>>,
+    owners: HashMap<Box<str>, &'static Series>,
+}
+
+impl NameTable {
+    /// An empty table.
+    #[must_use]
+    pub fn new() -> NameTable {
+        NameTable::default()
+    }
+
+    /// The series' name, rendered at its first use. `render` gives the name and what it must be unique as: for a format that keeps kinds
+    /// apart `"c:requests"`, say, and for one that does not the name itself.
+    ///
+    /// # Errors
+    /// Why the series cannot be delivered: its name is empty or too long, or belongs to another.
+    pub fn get(&mut self, series: &'static Series, render: impl FnOnce() -> (String, String)) -> Result<&str, Cause> {
+        if self.names.len() <= series.id() {
+            self.names.resize(series.id() + 1, None);
+        }
+        if self.names[series.id()].is_none() {
+            let rendered = self.render(series, render);
+            self.names[series.id()] = Some(rendered);
+        }
+        match &self.names[series.id()] {
+            Some(Ok(name)) => Ok(name),
+            Some(Err(cause)) => Err(*cause),
+            None => Err(Cause::Name),
+        }
+    }
+
+    fn render(&mut self, series: &'static Series, render: impl FnOnce() -> (String, String)) -> Result<Box<str>, Cause> {
+        let (name, unique) = render();
+        if let Err(error) = name::check(&name) {
+            let shown: String = series.metric_name().chars().take(64).collect();
+            let what = if error == name::NameError::Empty { "is empty" } else { "is longer than 512 bytes" };
+            diagnostics::warn(&format!("name {what}: {}.{shown:?}… is not delivered", series.logger_name()));
+            return Err(Cause::Name);
+        }
+        let owner = self.owners.entry(unique.into_boxed_str()).or_insert(series);
+        if !owner.same_instrument(series) {
+            diagnostics::warn(&format!(
+                "two instruments are called {name} on the wire: {owner:?} keeps the name, {series:?} is not delivered"
+            ));
+            return Err(Cause::Collision);
+        }
+        Ok(name.into_boxed_str())
+    }
+}
+
+/// The full name of a series with its labels folded in: `[prefix.][host.]logger.metric.key.value…`, gated.
+#[must_use]
+pub fn folded_name(naming: &Naming, series: &Series) -> String {
+    let mut out = full_name(naming, series);
+    name::push_labels(&mut out, series.labels());
+    out
+}
+
+/// The full name of a series without its labels: `[prefix.][host.]logger.metric`, gated.
+#[must_use]
+pub fn full_name(naming: &Naming, series: &Series) -> String {
+    naming.render(series.logger_name(), series.metric_name())
+}

@@ -1,0 +1,436 @@
+//! The pipeline: which backends are installed, the collector's thread that feeds them, and the switch.
+//!
+//! Cumulative snapshots flow from the collector to each backend's mail; nothing flows back but accounts. The pipeline's lock is held
+//! while a snapshot is taken and handed out, never while a backend works.
+
+use crate::backend::{Backend, Wants};
+use crate::collector::Collector;
+use crate::diagnostics;
+use crate::ledger::{Amount, Cause, Ledger};
+use crate::limits::Limits;
+use crate::mail::Mail;
+use crate::name::Naming;
+use crate::registry::{self, LoggerRule};
+use crate::runner::Runner;
+use crate::snapshot::{Snapshot, Value};
+use crate::view::{Cursor, Segment};
+use crate::{clock, fork, record};
+use std::fmt;
+use std::sync::atomic::{AtomicPtr, Ordering::*};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The shortest interval of a backend.
+pub const MIN_INTERVAL: Duration = Duration::from_millis(1);
+/// How often rings are drained while some backend wants single values: at least, and at most.
+const DRAIN: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
+
+struct Installed {
+    name: String,
+    interval: Duration,
+    wants: Wants,
+    mail: Arc<Mail>,
+    due: Instant,
+    /// The sum of all totals at the installation.
+    base: Amount,
+}
+
+struct State {
+    backends: Vec<Installed>,
+    collector: Collector,
+    naming: Arc<Naming>,
+    /// Ticks are multiples of intervals from here, so that backends with the same interval see the same snapshots.
+    epoch: Instant,
+    collector_runs: bool,
+    drain_every: Duration,
+    refused: registry::Refused,
+}
+
+struct Pipeline {
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+/// Replaced after a fork, where the threads of the old one do not exist.
+static PIPELINE: AtomicPtr<Pipeline> = AtomicPtr::new(std::ptr::null_mut());
+
+fn pipeline() -> &'static Pipeline {
+    // SAFETY: the pointer is null or came from `Box::leak` below; it is never freed.
+    if let Some(pipeline) = unsafe { PIPELINE.load(Acquire).as_ref() } {
+        return pipeline;
+    }
+    let new: *mut Pipeline = Box::leak(Box::new(Pipeline {
+        state: Mutex::new(State {
+            backends: Vec::new(),
+            collector: Collector::default(),
+            naming: Arc::new(Naming::default()),
+            epoch: Instant::now(),
+            collector_runs: false,
+            drain_every: DRAIN.1,
+            refused: registry::Refused::default(),
+        }),
+        wake: Condvar::new(),
+    }));
+    let current = match PIPELINE.compare_exchange(std::ptr::null_mut(), new, AcqRel, Acquire) {
+        Ok(_) => new,
+        Err(other) => {
+            // SAFETY: `new` was leaked just above and nobody else has seen it.
+            drop(unsafe { Box::from_raw(new) });
+            other
+        }
+    };
+    // SAFETY: as at the top.
+    unsafe { &*current }
+}
+
+/// Forgets the pipeline of the parent process.
+pub(crate) fn forget() {
+    PIPELINE.store(std::ptr::null_mut(), Release);
+}
+
+impl Pipeline {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why a backend could not be installed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum InstallError {
+    /// A backend of this name is installed.
+    NameTaken(String),
+    /// The interval is shorter than [`MIN_INTERVAL`].
+    Interval(Duration),
+    /// The system gave no thread.
+    Thread(std::io::Error),
+}
+
+impl fmt::Display for InstallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            InstallError::NameTaken(name) => {
+                write!(f, "a backend named {name:?} is installed already; replace it, or give another name")
+            }
+            InstallError::Interval(found) => {
+                write!(f, "an interval of {found:?} is too short; at least {MIN_INTERVAL:?} is allowed")
+            }
+            InstallError::Thread(error) => write!(f, "no thread for a backend: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for InstallError {}
+
+/// Sets how names begin, the limits and the logger rules. Series and handles made before follow at once; backends installed
+/// before keep their naming, so configure first and install after.
+pub fn configure(naming: Naming, limits: Limits, rules: Vec<LoggerRule>) {
+    registry::configure(limits.clamped(), rules);
+    pipeline().lock().naming = Arc::new(naming);
+}
+
+/// Installs a backend, called every `interval` on a thread of its own. It sees what is recorded from now on.
+///
+/// # Errors
+/// [`InstallError`] when the name is taken, the interval is too short, or there is no thread.
+pub fn install(name: &str, backend: Box<dyn Backend>, interval: Duration) -> Result<(), InstallError> {
+    let pipeline = pipeline();
+    let mut state = pipeline.lock();
+    if state.backends.iter().any(|b| b.name == name) {
+        return Err(InstallError::NameTaken(name.to_owned()));
+    }
+    check(interval)?;
+    let snapshot = state.collect();
+    state.start(pipeline, name, backend, interval, &snapshot)
+}
+
+/// Puts a backend in the place of the one with the same name, or installs it. The old one gets everything up to one snapshot, the new
+/// one everything after it. Returns the old one's last account.
+///
+/// # Errors
+/// As for [`install`]; the old backend stays when the new one cannot be started.
+pub fn replace(
+    name: &str,
+    backend: Box<dyn Backend>,
+    interval: Duration,
+    deadline: Duration,
+) -> Result<Option<Ledger>, InstallError> {
+    check(interval)?;
+    let until = Instant::now() + deadline;
+    let pipeline = pipeline();
+    let mut state = pipeline.lock();
+    let snapshot = state.collect();
+    let old = state.backends.iter().position(|b| b.name == name).map(|at| state.backends.remove(at));
+    if let Err(error) = state.start(pipeline, name, backend, interval, &snapshot) {
+        state.backends.extend(old);
+        return Err(error);
+    }
+    drop(state);
+    Ok(old.map(|old| old.stop(snapshot, until)))
+}
+
+/// Removes a backend: delivers what is pending within `deadline`, and drops what is left. Returns its last account, or
+/// `None` when there is no such backend.
+pub fn remove(name: &str, deadline: Duration) -> Option<Ledger> {
+    let until = Instant::now() + deadline;
+    let pipeline = pipeline();
+    let (old, snapshot) = {
+        let mut state = pipeline.lock();
+        let at = state.backends.iter().position(|b| b.name == name)?;
+        let snapshot = state.collect();
+        let old = state.backends.remove(at);
+        state.switch();
+        pipeline.wake.notify_all();
+        (old, snapshot)
+    };
+    Some(old.stop(snapshot, until))
+}
+
+/// Removes every backend, all at once, within `deadline`. Recording is off afterwards.
+pub fn shutdown(deadline: Duration) -> FlushReport {
+    let until = Instant::now() + deadline;
+    let pipeline = pipeline();
+    let (old, snapshot) = {
+        let mut state = pipeline.lock();
+        let snapshot = state.collect();
+        let old = std::mem::take(&mut state.backends);
+        state.switch();
+        pipeline.wake.notify_all();
+        (old, snapshot)
+    };
+    // All are asked before any is waited for.
+    let requests: Vec<u64> =
+        old.iter().map(|b| b.mail.deliver(Arc::clone(&snapshot), Some(until), true)).collect();
+    let ledgers: Vec<Ledger> =
+        old.iter().zip(requests).map(|(b, request)| b.wait_stopped(&snapshot, request, until)).collect();
+    let complete = ledgers.iter().all(|l| l.dropped.get(&Cause::Removed).is_none_or(|a| a.is_zero()));
+    FlushReport { complete, ledgers }
+}
+
+/// What a flush achieved.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FlushReport {
+    /// Whether every backend delivered everything recorded before the call, in time.
+    pub complete: bool,
+    /// The account of each backend. What could not be delivered is pending in it, or dropped when the backend was removed.
+    pub ledgers: Vec<Ledger>,
+}
+
+/// Takes a snapshot now, has every backend deliver it, and waits for them until `deadline` has passed. Everything recorded before the
+/// call is in.
+pub fn flush(deadline: Duration) -> FlushReport {
+    let until = Instant::now() + deadline;
+    let waiting: Vec<(Arc<Mail>, u64)> = {
+        let mut state = pipeline().lock();
+        let snapshot = state.collect();
+        let deliver = |b: &Installed| (Arc::clone(&b.mail), b.mail.deliver(Arc::clone(&snapshot), Some(until), false));
+        state.backends.iter().filter(|b| b.wants.totals).map(deliver).collect()
+    };
+    let mut complete = true;
+    let mut ledgers = Vec::new();
+    for (mail, request) in waiting {
+        let in_time = mail.wait(request, until);
+        let ledger = mail.ledger();
+        complete &= in_time && ledger.pending.is_zero();
+        ledgers.push(ledger);
+    }
+    FlushReport { complete, ledgers }
+}
+
+/// The accounts of the installed backends, each as of its last delivery.
+#[must_use]
+pub fn ledgers() -> Vec<Ledger> {
+    pipeline().lock().backends.iter().map(|b| b.mail.ledger()).collect()
+}
+
+/// A snapshot of this moment, for a program that wants to look at its own metrics.
+#[must_use]
+pub fn snapshot() -> Arc<Snapshot> {
+    pipeline().lock().collect()
+}
+
+fn check(interval: Duration) -> Result<(), InstallError> {
+    if interval < MIN_INTERVAL { Err(InstallError::Interval(interval)) } else { Ok(()) }
+}
+
+fn sum(snapshot: &Snapshot) -> Amount {
+    let mut all = Amount::default();
+    for total in snapshot.totals.iter().filter(|t| !t.series.is_internal()) {
+        all += Amount::of(total.recordings.wrapping_add(total.invalid));
+        if let Value::Counter { increments, decrements } = total.value {
+            all += Amount { recordings: 0, increments, decrements };
+        }
+    }
+    all
+}
+
+impl Installed {
+    fn stop(&self, snapshot: Arc<Snapshot>, until: Instant) -> Ledger {
+        let request = self.mail.deliver(Arc::clone(&snapshot), Some(until), true);
+        self.wait_stopped(&snapshot, request, until)
+    }
+
+    /// Waits for the last delivery. When it does not end in time, everything since the last account is dropped in it.
+    fn wait_stopped(&self, snapshot: &Snapshot, request: u64, until: Instant) -> Ledger {
+        if !self.wants.totals || self.mail.wait(request, until) {
+            return self.mail.ledger();
+        }
+        let now = sum(snapshot);
+        let base = self.base;
+        self.mail.close(|ledger| {
+            let recorded = Amount {
+                recordings: now.recordings.wrapping_sub(base.recordings),
+                increments: now.increments.wrapping_sub(base.increments),
+                decrements: now.decrements.wrapping_sub(base.decrements),
+            };
+            let mut left = ledger.pending;
+            left += Amount {
+                recordings: recorded.recordings.wrapping_sub(ledger.recorded.recordings),
+                increments: recorded.increments.wrapping_sub(ledger.recorded.increments),
+                decrements: recorded.decrements.wrapping_sub(ledger.recorded.decrements),
+            };
+            *ledger.dropped.entry(Cause::Removed).or_default() += left;
+            ledger.pending = Amount::default();
+            ledger.recorded = recorded;
+        })
+    }
+}
+
+impl State {
+    /// A snapshot; the single values drained on the way are held for whoever wants them.
+    fn collect(&mut self) -> Arc<Snapshot> {
+        let (snapshot, segment) = self.collector.collect();
+        self.hold(segment);
+        snapshot
+    }
+
+    fn hold(&mut self, segment: Segment) {
+        let segment = Arc::new(segment);
+        self.backends.iter().filter(|b| b.wants.singles).for_each(|b| b.mail.hold(&segment));
+    }
+
+    fn start(
+        &mut self,
+        pipeline: &'static Pipeline,
+        name: &str,
+        backend: Box<dyn Backend>,
+        interval: Duration,
+        snapshot: &Arc<Snapshot>,
+    ) -> Result<(), InstallError> {
+        fork::watch();
+        let wants = backend.wants();
+        let mail = Arc::new(Mail::new(name, registry::limits().max_held_values));
+        if wants.totals {
+            let runner = Runner {
+                name: name.to_owned(),
+                backend,
+                mail: Arc::clone(&mail),
+                naming: Arc::clone(&self.naming),
+                cursor: Cursor::at(snapshot),
+            };
+            let thread = thread::Builder::new().name(format!("ferrometer-{name}"));
+            thread.spawn(move || runner.run()).map_err(InstallError::Thread)?;
+            if !self.collector_runs {
+                let thread = thread::Builder::new().name("ferrometer-collector".into());
+                if let Err(error) = thread.spawn(move || collect_for_ever(pipeline)) {
+                    mail.deliver(Arc::clone(snapshot), None, true);
+                    return Err(InstallError::Thread(error));
+                }
+                self.collector_runs = true;
+            }
+        }
+        let due = next_tick(self.epoch, interval, Instant::now());
+        self.backends.push(Installed { name: name.to_owned(), interval, wants, mail, due, base: sum(snapshot) });
+        self.switch();
+        pipeline.wake.notify_all();
+        Ok(())
+    }
+
+    /// Sets the switch to what the installed backends want.
+    fn switch(&self) {
+        record::switch(record::BACKENDS, self.backends.iter().any(|b| b.wants.totals));
+        record::switch(record::SINGLES, self.backends.iter().any(|b| b.wants.singles));
+    }
+
+    /// One turn of the collector's thread: delivers what is due, else drains what is wanted one by one. Returns how long to sleep.
+    fn turn(&mut self) -> Duration {
+        let now = Instant::now();
+        if self.backends.iter().any(|b| b.wants.totals && b.due <= now) {
+            let snapshot = self.collect();
+            for backend in self.backends.iter_mut().filter(|b| b.wants.totals && b.due <= now) {
+                backend.mail.deliver(Arc::clone(&snapshot), None, false);
+                backend.due = next_tick(self.epoch, backend.interval, now);
+            }
+            self.report();
+        } else if self.wants_singles() {
+            let segment = self.collector.drain();
+            self.hold(segment);
+        }
+        let next = self.backends.iter().filter(|b| b.wants.totals).map(|b| b.due).min();
+        let mut sleep = next.map_or(DRAIN.1, |due| due.saturating_duration_since(Instant::now()));
+        if self.wants_singles() {
+            // Drained before they are full: a ring found a quarter full is looked at twice as often.
+            let fullness = self.collector.fullest_ring * 4 / registry::limits().timer_chunk.max(1);
+            self.drain_every = match fullness {
+                0 => (self.drain_every * 2).min(DRAIN.1),
+                1 => self.drain_every,
+                _ => (self.drain_every / 2).max(DRAIN.0),
+            };
+            sleep = sleep.min(self.drain_every);
+        }
+        sleep
+    }
+
+    fn wants_singles(&self) -> bool {
+        self.backends.iter().any(|b| b.wants.singles)
+    }
+
+    /// Says what recordings could not say themselves.
+    fn report(&mut self) {
+        let now = registry::refused();
+        let before = std::mem::replace(&mut self.refused, now);
+        for (what, limit, more) in [
+            ("loggers", "max_loggers", now.loggers > before.loggers),
+            ("instruments", "max_instruments", now.instruments > before.instruments),
+            ("label sets", "max_label_sets", now.label_sets > before.label_sets),
+        ] {
+            if more {
+                diagnostics::warn(&format!(
+                    "too many {what}: the limit {limit} is reached, further ones are recorded in ferrometer.overflow"
+                ));
+            }
+        }
+        if now.long_names > before.long_names {
+            diagnostics::warn("names or labels longer than 2048 bytes are recorded in ferrometer.overflow");
+        }
+        if now.reentrant > before.reentrant {
+            diagnostics::warn("recordings from within a registration (a global allocator that records?) are turned away");
+        }
+        if now.bad_rates > before.bad_rates {
+            let rate = now.bad_rate_example;
+            diagnostics::warn(&format!("a sample rate of {rate} is not in (0, 1]; such calls are recorded unsampled"));
+        }
+    }
+}
+
+/// The first tick after `now`. Ticks that passed while nobody looked (a suspended machine) are not made up for.
+fn next_tick(epoch: Instant, interval: Duration, now: Instant) -> Instant {
+    let passed = now.saturating_duration_since(epoch).as_nanos() / interval.as_nanos().max(1);
+    let nanos = (passed + 1).saturating_mul(interval.as_nanos());
+    epoch.checked_add(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))).unwrap_or(now + interval)
+}
+
+fn collect_for_ever(pipeline: &'static Pipeline) {
+    clock::calibrate();
+    let mut state = pipeline.lock();
+    loop {
+        if !state.backends.iter().any(|b| b.wants.totals) {
+            state.collector_runs = false;
+            return;
+        }
+        let sleep = state.turn();
+        state = pipeline.wake.wait_timeout(state, sleep).unwrap_or_else(PoisonError::into_inner).0;
+    }
+}

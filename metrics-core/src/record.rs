@@ -1,0 +1,409 @@
+//! The recording path: from a series to this thread's cell.
+//!
+//! Hot: one relaxed load says whether anything is recorded at all, one more where the series' cell is, then the thread's slab
+//! and a load, an add and a store. No lock, no allocation, no locked instruction. Everything else (the first use on a
+//! thread, a thread without a slab, a capture scope) takes the cold path, which may lock and allocate.
+
+use crate::capture;
+use crate::cells::{self, Budget, DistCell, ScalarCell, Slab, Writer};
+use crate::ring::Ring;
+use crate::series::{Kind, Series, State};
+use crate::threads::Slabs;
+use crate::{busy, rate, registry};
+use std::cell::Cell;
+use std::ptr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// What is switched on: [`BACKENDS`], [`SINGLES`], and one [`CAPTURE`] for each capture scope. 0: nothing, and
+/// then a recording ends here.
+static SWITCH: AtomicUsize = AtomicUsize::new(0);
+/// Some backend is installed.
+pub(crate) const BACKENDS: usize = 1;
+/// Some backend wants timer values one by one.
+pub(crate) const SINGLES: usize = 2;
+/// What one capture scope adds.
+pub(crate) const CAPTURE: usize = 4;
+
+/// Whether anything is recorded: a backend that wants something is installed, or a capture scope is in force somewhere.
+#[inline(always)]
+#[must_use]
+pub fn is_on() -> bool {
+    SWITCH.load(Relaxed) != 0
+}
+
+pub(crate) fn switch(bits: usize, on: bool) {
+    if on {
+        SWITCH.fetch_or(bits, Relaxed);
+    } else {
+        SWITCH.fetch_and(!bits, Relaxed);
+    }
+}
+
+pub(crate) fn captures(add: bool) {
+    if add {
+        SWITCH.fetch_add(CAPTURE, Relaxed);
+    } else {
+        // A fork in between has set the switch to 0.
+        let _ = SWITCH.fetch_update(Relaxed, Relaxed, |s| s.checked_sub(CAPTURE));
+    }
+}
+
+pub(crate) fn switch_all_off() {
+    SWITCH.store(0, Relaxed);
+}
+
+static SLABS: Slabs = Slabs::new();
+static SHARED: OnceLock<Slab> = OnceLock::new();
+static CELL_BYTES: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// This thread's slab; null: none yet, none to be had, a capture scope is in force, or the thread is ending. Without a
+    /// destructor, so that reading it is one load and works until the last instruction of the thread.
+    static SLAB: Cell<*const Slab> = const { Cell::new(ptr::null()) };
+    /// Recordings left before a thread that was refused a slab asks again.
+    static REFUSED: Cell<u32> = const { Cell::new(0) };
+    /// Gives the slab back when the thread ends.
+    static LEASE: Lease = const { Lease(Cell::new(None)) };
+}
+
+struct Lease(Cell<Option<&'static Slab>>);
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        SLAB.set(ptr::null());
+        if let Some(slab) = self.0.take() {
+            SLABS.release(slab);
+        }
+    }
+}
+
+#[inline(always)]
+fn slab() -> Option<&'static Slab> {
+    // SAFETY: the pointer is null or was set from a `&'static Slab` in `own_slab`.
+    unsafe { SLAB.get().as_ref() }
+}
+
+/// Swaps the thread's slab away while a capture scope is in force, or back. Returns what was there.
+pub(crate) fn swap_slab(new: *const Slab) -> *const Slab {
+    SLAB.replace(new)
+}
+
+/// The memory of cells, against the limit of the configuration.
+struct Cells;
+
+impl Budget for Cells {
+    fn take(&self, bytes: usize) -> bool {
+        let max = registry::limits().max_cell_bytes;
+        let taken = CELL_BYTES.fetch_update(Relaxed, Relaxed, |now| now.checked_add(bytes).filter(|n| *n <= max));
+        taken.is_ok()
+    }
+}
+
+/// The shared slab's memory is bounded by the number of series alone.
+struct Unlimited;
+
+impl Budget for Unlimited {
+    fn take(&self, _: usize) -> bool {
+        true
+    }
+}
+
+/// Bytes taken by the cells of threads so far, of [`Limits::max_cell_bytes`](crate::Limits::max_cell_bytes).
+#[must_use]
+pub fn cell_bytes() -> usize {
+    CELL_BYTES.load(Relaxed)
+}
+
+/// Every slab a recording can be in.
+pub(crate) fn slabs() -> Vec<&'static Slab> {
+    let mut all = SLABS.all();
+    all.extend(SHARED.get());
+    all
+}
+
+/// Adds to a counter.
+#[inline]
+pub(crate) fn count(series: &'static Series, value: i64) {
+    if is_on() {
+        count_on(series, value);
+    }
+}
+
+/// The same, when it is known that something is recorded.
+#[inline]
+pub(crate) fn count_on(series: &'static Series, value: i64) {
+    let state = series.state();
+    if state.is_off() {
+        return;
+    }
+    match slab().and_then(|s| s.scalar(state.slot())) {
+        Some(cell) => {
+            if !state.is_sampled() || rate::is_hit(&cell.gap, || series.route_rate()) {
+                cell.count(value, Writer::Single);
+            }
+        }
+        None => scalar_cold(series, state, ScalarOp::Count(value)),
+    }
+}
+
+/// Moves an in-flight count, whatever has been switched off since it went up.
+pub(crate) fn move_in_flight(series: &'static Series, value: i64) {
+    match slab().and_then(|s| s.scalar(series.slot)) {
+        Some(cell) => cell.count(value, Writer::Single),
+        None => scalar_cold(series, State::new(series.slot, false), ScalarOp::Count(value)),
+    }
+}
+
+/// Sets a gauge.
+#[inline]
+pub(crate) fn set(series: &'static Series, value: f64) {
+    if !is_on() {
+        return;
+    }
+    let state = series.state();
+    if state.is_off() {
+        return;
+    }
+    if !value.is_finite() {
+        return invalid(series);
+    }
+    match slab().and_then(|s| s.scalar(state.slot())) {
+        Some(cell) => {
+            series.value.store(value.to_bits(), Relaxed);
+            cells::add(&cell.calls, 1, Writer::Single);
+        }
+        None => scalar_cold(series, state, ScalarOp::Set(value)),
+    }
+}
+
+/// Adds to a gauge: lock-free, a compare-and-swap on the shared value.
+pub(crate) fn add(series: &'static Series, value: f64) {
+    if !is_on() {
+        return;
+    }
+    let state = series.state();
+    if state.is_off() {
+        return;
+    }
+    if !value.is_finite() {
+        return invalid(series);
+    }
+    match slab().and_then(|s| s.scalar(state.slot())) {
+        Some(cell) => apply(series, cell, ScalarOp::Add(value), Writer::Single),
+        None => scalar_cold(series, state, ScalarOp::Add(value)),
+    }
+}
+
+#[derive(Clone, Copy)]
+enum ScalarOp {
+    Count(i64),
+    Set(f64),
+    Add(f64),
+}
+
+fn apply(series: &'static Series, cell: &ScalarCell, op: ScalarOp, writer: Writer) {
+    match op {
+        ScalarOp::Count(value) => return cell.count(value, writer),
+        ScalarOp::Set(value) => series.value.store(value.to_bits(), Relaxed),
+        ScalarOp::Add(by) => {
+            let mut overflowed = false;
+            cells::float_update(&series.value, |now| {
+                overflowed = !(now + by).is_finite();
+                (!overflowed).then_some(now + by)
+            });
+            if overflowed {
+                return invalid(series);
+            }
+        }
+    }
+    cells::add(&cell.calls, 1, writer);
+}
+
+#[cold]
+fn scalar_cold(series: &'static Series, state: State, op: ScalarOp) {
+    let captured = match op {
+        ScalarOp::Count(value) => capture::count(series, value),
+        ScalarOp::Set(value) => capture::set(series, |_| value),
+        ScalarOp::Add(by) => capture::set(series, |now| now + by),
+    };
+    if captured {
+        return;
+    }
+    let Some(_busy) = busy::enter() else { return };
+    let own = own_slab().and_then(|s| s.ensure_scalar(state.slot(), &Cells));
+    if let Some(cell) = own {
+        if !state.is_sampled() || rate::is_hit(&cell.gap, || series.route_rate()) {
+            apply(series, cell, op, Writer::Single);
+        }
+    } else if let Some(cell) = shared().ensure_scalar(state.slot(), &Unlimited) {
+        if !state.is_sampled() || rate::throw(series.route_rate()) {
+            apply(series, cell, op, Writer::Shared);
+        }
+    }
+}
+
+/// Records a duration in nanoseconds; sampled by the caller, who decides before the clock is read.
+#[inline]
+pub(crate) fn nanos(series: &'static Series, nanos: u64) {
+    dist(series, nanos, |cell| cell.record_nanos(nanos, Writer::Single));
+}
+
+/// Records a float; sampled by the caller.
+#[inline]
+pub(crate) fn float(series: &'static Series, value: f64) {
+    if value.is_finite() {
+        dist(series, value.to_bits(), |cell| cell.record_float(value, Writer::Single));
+    } else if is_on() && !series.state().is_off() {
+        invalid(series);
+    }
+}
+
+/// The one home of a value: the ring while somebody wants values one by one and there is place, else the histogram.
+#[inline(always)]
+fn dist(series: &'static Series, bits: u64, record: impl FnOnce(&DistCell)) {
+    let switch = SWITCH.load(Relaxed);
+    let state = series.state();
+    if switch == 0 || state.is_off() {
+        return;
+    }
+    let Some(slab) = slab() else { return dist_cold(series, state, bits) };
+    let Some(cell) = slab.dist(state.slot()) else { return dist_cold(series, state, bits) };
+    if switch & SINGLES != 0 {
+        let Some(ring) = slab.ring() else { return dist_cold(series, state, bits) };
+        if ring.push(state.slot(), bits) {
+            return;
+        }
+    }
+    record(cell);
+}
+
+/// Whether a call of a timer or histogram is recorded: on, and a hit if it is sampled.
+#[inline]
+pub(crate) fn is_taken(series: &'static Series) -> bool {
+    if !is_on() {
+        return false;
+    }
+    let state = series.state();
+    if state.is_off() {
+        return false;
+    }
+    !state.is_sampled() || is_sampled_hit(series, state)
+}
+
+#[inline]
+fn is_sampled_hit(series: &'static Series, state: State) -> bool {
+    match slab().and_then(|s| s.dist(state.slot())) {
+        Some(cell) => rate::is_hit(&cell.gap, || series.route_rate()),
+        None => hit_cold(series, state),
+    }
+}
+
+#[cold]
+fn hit_cold(series: &'static Series, state: State) -> bool {
+    if capture::is_active() {
+        return true;
+    }
+    let Some(_busy) = busy::enter() else { return false };
+    match own_slab().and_then(|s| ensure_dist(s, series, state, &Cells)) {
+        Some(cell) => rate::is_hit(&cell.gap, || series.route_rate()),
+        None => rate::throw(series.route_rate()),
+    }
+}
+
+fn ensure_dist<'s>(slab: &'s Slab, series: &Series, state: State, budget: &impl Budget) -> Option<&'s DistCell> {
+    slab.ensure_dist(state.slot(), series.kind().scheme()?, budget)
+}
+
+#[cold]
+fn dist_cold(series: &'static Series, state: State, bits: u64) {
+    if capture::value(series, bits) {
+        return;
+    }
+    let Some(_busy) = busy::enter() else { return };
+    if let Some(slab) = own_slab() {
+        if let Some(cell) = ensure_dist(slab, series, state, &Cells) {
+            let singles = SWITCH.load(Relaxed) & SINGLES != 0;
+            if !(singles && slab.ensure_ring(new_ring).push(state.slot(), bits)) {
+                cell.record_bits(bits, Writer::Single);
+            }
+            return;
+        }
+    }
+    if let Some(cell) = ensure_dist(shared(), series, state, &Unlimited) {
+        cell.record_bits(bits, Writer::Shared);
+    }
+}
+
+fn new_ring() -> Ring {
+    let capacity = registry::limits().timer_chunk;
+    if Cells.take(Ring::bytes(capacity)) {
+        return Ring::new(capacity);
+    }
+    // Refused for good: values of this thread are delivered merged.
+    Ring::new(0)
+}
+
+/// A NaN, an infinity, or a sum that became one.
+#[cold]
+fn invalid(series: &'static Series) {
+    if !capture::invalid(series) {
+        series.invalid.fetch_add(1, Relaxed);
+    }
+}
+
+fn shared() -> &'static Slab {
+    SHARED.get_or_init(Slab::new)
+}
+
+/// This thread's slab, leased if there is one to be had.
+fn own_slab() -> Option<&'static Slab> {
+    if let Some(slab) = slab() {
+        return Some(slab);
+    }
+    let left = REFUSED.get();
+    if left > 0 {
+        REFUSED.set(left - 1);
+        return None;
+    }
+    // An error: the thread-local destructors have run, and nobody would give the slab back.
+    let leased = LEASE.try_with(|lease| {
+        let slab = SLABS.acquire(registry::limits().max_threads, || {
+            Cells.take(Slab::bytes()).then(|| &*Box::leak(Box::new(Slab::new())))
+        })?;
+        lease.0.set(Some(slab));
+        Some(slab)
+    });
+    match leased {
+        Ok(Some(slab)) => {
+            SLAB.set(slab);
+            Some(slab)
+        }
+        _ => {
+            REFUSED.set(1000);
+            None
+        }
+    }
+}
+
+/// Locks out hand-overs while the guard lives: for `fork`.
+pub(crate) fn freeze() -> impl Sized {
+    SLABS.freeze()
+}
+
+/// Adds to one of ferrometer's own counters, from any thread, whatever is switched.
+pub(crate) fn count_internal(series: &'static Series, value: u64) {
+    debug_assert!(series.internal && series.kind() == Kind::Counter);
+    if let Some(cell) = shared().ensure_scalar(series.slot, &Unlimited) {
+        cells::add(&cell.inc, value, Writer::Shared);
+        cells::add(&cell.calls, 1, Writer::Shared);
+    }
+}
+
+/// Sets one of ferrometer's own gauges.
+pub(crate) fn set_internal(series: &'static Series, value: f64) {
+    if let Some(cell) = shared().ensure_scalar(series.slot, &Unlimited) {
+        series.value.store(value.to_bits(), Relaxed);
+        cells::add(&cell.calls, 1, Writer::Shared);
+    }
+}

@@ -1,0 +1,124 @@
+//! A backend's thread: takes snapshots from its mail, calls the backend, and keeps the account.
+
+use crate::backend::{Backend, BackendError, Delivery};
+use crate::diagnostics;
+use crate::ledger::{Cause, Ledger};
+use crate::mail::{Job, Mail};
+use crate::name::Naming;
+use crate::record;
+use crate::registry;
+use crate::series::{Kind, Series};
+use crate::view::{Cursor, SnapshotView};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+pub(crate) struct Runner {
+    pub(crate) name: String,
+    pub(crate) backend: Box<dyn Backend>,
+    pub(crate) mail: Arc<Mail>,
+    pub(crate) naming: Arc<Naming>,
+    pub(crate) cursor: Cursor,
+}
+
+impl Runner {
+    pub(crate) fn run(mut self) {
+        let mut own = OwnMetrics::default();
+        loop {
+            let job = self.mail.take();
+            let last = job.stop;
+            let ledger = self.deliver(job);
+            own.export(&self.name, &ledger);
+            if last {
+                // A backend's own end may panic or hang; the account is closed by then.
+                let backend = self.backend;
+                let _ = catch_unwind(AssertUnwindSafe(move || drop(backend)));
+                return;
+            }
+        }
+    }
+
+    fn deliver(&mut self, job: Job) -> Ledger {
+        let singles = job.segments.iter().flat_map(|s| s.values.iter().copied()).collect();
+        let mut view = SnapshotView::new(&job.snapshot, &self.naming, &mut self.cursor, singles);
+        let backend = &mut self.backend;
+        let mut results = vec![catch_unwind(AssertUnwindSafe(|| backend.publish(&mut view)))];
+        if let Some(deadline) = job.flush {
+            results.push(catch_unwind(AssertUnwindSafe(|| backend.flush(&mut view, deadline))));
+        }
+        if job.stop {
+            view.all_dropped(Cause::Removed);
+        }
+        let name = &self.name;
+        let write = |ledger: &mut Ledger| {
+            view.close(ledger);
+            results.into_iter().for_each(|result| tally(name, ledger, result));
+        };
+        if job.stop {
+            let ledger = self.mail.close(write);
+            self.mail.account(job.request, |_| {});
+            ledger
+        } else {
+            self.mail.account(job.request, write)
+        }
+    }
+}
+
+fn tally(name: &str, ledger: &mut Ledger, result: std::thread::Result<Result<Delivery, BackendError>>) {
+    match result {
+        Ok(Ok(delivery)) => {
+            ledger.deliveries += 1;
+            ledger.packets += delivery.packets;
+            ledger.bytes += delivery.bytes;
+        }
+        Ok(Err(error)) => {
+            ledger.errors += 1;
+            diagnostics::warn(&format!("backend {name}: {error}"));
+        }
+        Err(panic) => {
+            ledger.panics += 1;
+            let text = panic.downcast_ref::<&str>().copied();
+            let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
+            diagnostics::warn(&format!("backend {name} panicked: {text}"));
+        }
+    }
+}
+
+/// The account as metrics of our own. They stand outside the account, and stay unchanged while nothing else changes, so that an
+/// idle program sends nothing.
+#[derive(Default)]
+struct OwnMetrics {
+    counters: BTreeMap<String, (u64, Option<&'static Series>)>,
+    pending: Option<(u64, &'static Series)>,
+}
+
+impl OwnMetrics {
+    fn export(&mut self, backend: &str, ledger: &Ledger) {
+        self.count(backend, "sent", ledger.sent.recordings);
+        self.count(backend, "merged", ledger.merged);
+        self.count(backend, "superseded", ledger.superseded.recordings);
+        self.count(backend, "errors", ledger.errors + ledger.panics);
+        for (cause, amount) in &ledger.dropped {
+            self.count(backend, &format!("dropped.{cause}"), amount.recordings);
+        }
+        let pending = ledger.pending.recordings;
+        if self.pending.is_none_or(|(last, _)| last != pending) {
+            let series = self.pending.map_or_else(
+                || registry::internal_series(&format!("backend.{backend}.pending"), Kind::Gauge),
+                |(_, series)| series,
+            );
+            record::set_internal(series, pending as f64);
+            self.pending = Some((pending, series));
+        }
+    }
+
+    fn count(&mut self, backend: &str, what: &str, now: u64) {
+        let (last, series) = self.counters.entry(what.to_owned()).or_default();
+        if now > *last {
+            let series = series
+                .get_or_insert_with(|| registry::internal_series(&format!("backend.{backend}.{what}"), Kind::Counter));
+            record::count_internal(series, now - *last);
+            *last = now;
+        }
+    }
+}

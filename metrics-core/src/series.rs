@@ -1,0 +1,236 @@
+//! What is recorded into: an instrument (logger, name, kind) and its series (one for each label set and sample rate).
+//!
+//! A series is registered once and lives as long as the program, so a handle is a plain reference that never goes stale.
+//! Its `state` word is what a recording reads: 0 when a logger rule switched it off, else where its cell is.
+
+use crate::bucket::Scheme;
+use std::fmt;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// What an instrument measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Kind {
+    /// A sum of whole numbers, negative ones too.
+    Counter,
+    /// A value that is set.
+    Gauge,
+    /// How many are in progress: a count that goes up and down.
+    InFlight,
+    /// A distribution of durations.
+    Timer,
+    /// A distribution of values that are no durations.
+    Histogram,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Kind; 5] = [Kind::Counter, Kind::Gauge, Kind::InFlight, Kind::Timer, Kind::Histogram];
+
+    /// The kind's name in messages and records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::InFlight => "in_flight",
+            Kind::Timer => "timer",
+            Kind::Histogram => "histogram",
+        }
+    }
+
+    /// The buckets of a distribution's kind; `None` for the others.
+    #[must_use]
+    pub const fn scheme(self) -> Option<Scheme> {
+        match self {
+            Kind::Timer => Some(Scheme::Nanos),
+            Kind::Histogram => Some(Scheme::Float),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A logger's identity: its name and its labels, sorted by key.
+pub(crate) struct LoggerEntry {
+    pub(crate) name: String,
+    pub(crate) labels: Vec<(String, String)>,
+    /// Whether this one stands for all that found no place.
+    pub(crate) overflow: bool,
+}
+
+/// What the series of one name and kind share.
+pub(crate) struct Instrument {
+    pub(crate) logger: String,
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    pub(crate) unit: OnceLock<&'static str>,
+    pub(crate) description: OnceLock<String>,
+}
+
+const SAMPLED: u64 = 1 << 63;
+
+/// The word a recording reads first: off, or the slot of the cell and whether calls are sampled.
+#[derive(Clone, Copy)]
+pub(crate) struct State(u64);
+
+impl State {
+    pub(crate) const OFF: State = State(0);
+
+    pub(crate) const fn new(slot: u32, sampled: bool) -> State {
+        State(slot as u64 + 1 | if sampled { SAMPLED } else { 0 })
+    }
+    #[inline(always)]
+    pub(crate) fn is_off(self) -> bool {
+        self.0 == 0
+    }
+    #[inline(always)]
+    pub(crate) fn slot(self) -> u32 {
+        (self.0 as u32).wrapping_sub(1)
+    }
+    #[inline(always)]
+    pub(crate) fn is_sampled(self) -> bool {
+        self.0 & SAMPLED != 0
+    }
+}
+
+/// One stream of recordings: an instrument with one label set and one sample rate.
+///
+/// Backends read what it is called; what was recorded stands in the [`Snapshot`](crate::Snapshot).
+pub struct Series {
+    pub(crate) id: u32,
+    pub(crate) slot: u32,
+    state: AtomicU64,
+    /// The rate recordings through this series are sampled at now: its own, or that of a logger rule.
+    route_rate: AtomicU64,
+    /// Gauges: the bits of the value, shared by all threads.
+    pub(crate) value: AtomicU64,
+    /// Recordings refused because they were NaN or infinite.
+    pub(crate) invalid: AtomicU64,
+    /// 0.0: none given.
+    pub(crate) given_rate: f64,
+    pub(crate) logger: &'static LoggerEntry,
+    pub(crate) instrument: &'static Instrument,
+    pub(crate) internal: bool,
+}
+
+impl Series {
+    pub(crate) const fn new(
+        id: u32,
+        slot: u32,
+        given_rate: f64,
+        logger: &'static LoggerEntry,
+        instrument: &'static Instrument,
+        internal: bool,
+    ) -> Series {
+        Series {
+            id,
+            slot,
+            state: AtomicU64::new(0),
+            route_rate: AtomicU64::new(0),
+            value: AtomicU64::new(0),
+            invalid: AtomicU64::new(0),
+            given_rate,
+            logger,
+            instrument,
+            internal,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn state(&self) -> State {
+        State(self.state.load(Relaxed))
+    }
+
+    /// Sends recordings to the cell of `slot`, sampled at `rate`.
+    pub(crate) fn route(&self, slot: u32, rate: f64) {
+        self.route_rate.store(rate.to_bits(), Relaxed);
+        self.state.store(State::new(slot, rate < 1.0).0, Relaxed);
+    }
+
+    pub(crate) fn switch_off(&self) {
+        self.state.store(State::OFF.0, Relaxed);
+    }
+
+    pub(crate) fn route_rate(&self) -> f64 {
+        f64::from_bits(self.route_rate.load(Relaxed))
+    }
+
+    /// A dense number, from 0 in the order of registration.
+    #[must_use]
+    pub fn id(&self) -> usize {
+        self.id as usize
+    }
+
+    /// What is measured.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.instrument.kind
+    }
+
+    /// The logger's name as given, `::` replaced by `.`; not gated.
+    #[must_use]
+    pub fn logger_name(&self) -> &'static str {
+        &self.logger.name
+    }
+
+    /// The metric's name as given; not gated.
+    #[must_use]
+    pub fn metric_name(&self) -> &'static str {
+        &self.instrument.name
+    }
+
+    /// The labels, sorted by key, as given; not gated.
+    pub fn labels(&self) -> impl ExactSizeIterator<Item = (&'static str, &'static str)> + Clone {
+        self.logger.labels.iter().map(|(k, v)| (k.as_str(), v.as_str()))
+    }
+
+    /// The sample rate of what stands in this series, in (0, 1].
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        if self.given_rate == 0.0 { 1.0 } else { self.given_rate }
+    }
+
+    /// The unit the program declared, such as `bytes`.
+    #[must_use]
+    pub fn unit(&self) -> Option<&'static str> {
+        self.instrument.unit.get().copied()
+    }
+
+    /// What the program said the instrument means.
+    #[must_use]
+    pub fn description(&self) -> Option<&'static str> {
+        self.instrument.description.get().map(String::as_str)
+    }
+
+    /// Whether this is one of ferrometer's own metrics, which stand outside the ledger.
+    #[must_use]
+    pub fn is_internal(&self) -> bool {
+        self.internal
+    }
+
+    /// Whether two series differ in nothing but their sample rate.
+    #[must_use]
+    pub fn same_instrument(&self, other: &Series) -> bool {
+        std::ptr::eq(self.instrument, other.instrument) && std::ptr::eq(self.logger, other.logger)
+    }
+}
+
+impl fmt::Debug for Series {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}.{}", self.kind(), self.logger_name(), self.metric_name())?;
+        for (key, value) in self.labels() {
+            write!(f, " {key}={value:?}")?;
+        }
+        if self.rate() < 1.0 {
+            write!(f, " @{}", self.rate())?;
+        }
+        Ok(())
+    }
+}

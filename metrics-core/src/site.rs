@@ -1,0 +1,353 @@
+//! Call sites: what the attributes and verb macros expand to. Each remembers its series in a static, so that a call finds
+//! it without a lookup. Not public API: the macros of the same version use it.
+
+use crate::clock::Stamp;
+use crate::guard::TimerGuard;
+use crate::logger::Logger;
+use crate::series::{Kind, LoggerEntry, Series};
+use crate::value::{CounterValue, GaugeReturn, GaugeValue};
+use crate::{record, registry};
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering::*};
+
+pub use ::core;
+
+/// Whether anything is recorded.
+#[inline(always)]
+#[must_use]
+pub fn enabled() -> bool {
+    record::is_on()
+}
+
+/// The series a call site used last. A site is used with one logger nearly always; another one is looked up.
+struct Memory(AtomicPtr<Series>);
+
+impl Memory {
+    const fn new() -> Memory {
+        Memory(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    #[inline(always)]
+    fn series(&self, logger: &'static LoggerEntry, name: &'static str, kind: Kind, rate: f64) -> &'static Series {
+        // SAFETY: the pointer is null or was stored from a `&'static Series` in `look_up`.
+        match unsafe { self.0.load(Acquire).as_ref() } {
+            Some(series) if ptr::eq(series.logger, logger) => series,
+            _ => self.look_up(logger, name, kind, rate),
+        }
+    }
+
+    #[cold]
+    fn look_up(&self, logger: &'static LoggerEntry, name: &'static str, kind: Kind, rate: f64) -> &'static Series {
+        let series = registry::static_series(logger, name, kind, rate);
+        // The overflow series stands for many names: it is not this site's own, and `logger` differs.
+        if ptr::eq(series.logger, logger) {
+            self.0.store(ptr::from_ref(series).cast_mut(), Release);
+        }
+        series
+    }
+}
+
+fn labelled(logger: &Logger, labels: &[(&'static str, &str)]) -> &'static LoggerEntry {
+    labels.iter().fold(logger.entry(), |entry, (key, value)| registry::with_label(entry, key, value))
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It returned something that is no `Err`.
+    Ok,
+    /// It returned `Err`.
+    Err,
+    /// It panicked.
+    Panic,
+    /// Its future was dropped before it was ready.
+    Cancelled,
+}
+
+impl Outcome {
+    const fn label(self) -> &'static str {
+        match self {
+            Outcome::Ok => "ok",
+            Outcome::Err => "err",
+            Outcome::Panic => "panic",
+            Outcome::Cancelled => "cancelled",
+        }
+    }
+
+    /// Of a call that was left without saying how.
+    fn of_drop() -> Outcome {
+        if std::thread::panicking() { Outcome::Panic } else { Outcome::Cancelled }
+    }
+}
+
+/// The series of each outcome.
+struct Exits([Memory; 4]);
+
+/// Where a call that ends is recorded.
+#[derive(Clone, Copy)]
+struct Exit {
+    site: &'static Exits,
+    logger: &'static LoggerEntry,
+    name: &'static str,
+    kind: Kind,
+    rate: f64,
+    on: Option<Outcome>,
+    label: bool,
+}
+
+impl Exit {
+    fn series(&self, outcome: Outcome) -> Option<&'static Series> {
+        if self.on.is_some_and(|on| on != outcome) {
+            return None;
+        }
+        let logger = match self.label {
+            true => registry::with_label(self.logger, "outcome", outcome.label()),
+            false => self.logger,
+        };
+        Some(self.site.0[outcome as usize].series(logger, self.name, self.kind, self.rate))
+    }
+}
+
+/// Makes the sites that know outcomes and rates.
+macro_rules! site {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        pub struct $name {
+            name: &'static str,
+            rate: f64,
+            memory: Memory,
+            exits: Exits,
+        }
+        impl $name {
+            const fn made(name: &'static str, rate: f64) -> Self {
+                let exits = Exits([Memory::new(), Memory::new(), Memory::new(), Memory::new()]);
+                Self { name, rate, memory: Memory::new(), exits }
+            }
+        }
+    };
+}
+site!(
+    /// A place that counts.
+    CounterSite
+);
+site!(
+    /// A place that measures time.
+    TimerSite
+);
+
+impl CounterSite {
+    /// `rate` 0.0: none given.
+    #[must_use]
+    pub const fn new(name: &'static str, rate: f64) -> Self {
+        Self::made(name, rate)
+    }
+
+    /// Adds 1.
+    #[inline]
+    pub fn increment(&'static self, logger: &Logger) {
+        self.add(logger, 1);
+    }
+
+    /// Adds a number.
+    #[inline]
+    pub fn add(&'static self, logger: &Logger, value: impl CounterValue) {
+        if record::is_on() {
+            let series = self.memory.series(logger.entry(), self.name, Kind::Counter, self.rate);
+            record::count_on(series, value.to_count());
+        }
+    }
+
+    /// Adds a number under labels.
+    pub fn add_labelled(&'static self, logger: &Logger, value: impl CounterValue, labels: &[(&'static str, &str)]) {
+        if record::is_on() {
+            let series = registry::static_series(labelled(logger, labels), self.name, Kind::Counter, self.rate);
+            record::count_on(series, value.to_count());
+        }
+    }
+
+    /// Counts when the call ends; see [`ExitCounter`].
+    #[inline]
+    pub fn on_exit(&'static self, logger: &Logger, on: Option<Outcome>, label: bool) -> ExitCounter {
+        let exit = record::is_on().then(|| Exit {
+            site: &self.exits,
+            logger: logger.entry(),
+            name: self.name,
+            kind: Kind::Counter,
+            rate: self.rate,
+            on,
+            label,
+        });
+        ExitCounter { exit }
+    }
+}
+
+/// A place that sets a gauge.
+pub struct GaugeSite {
+    name: &'static str,
+    memory: Memory,
+}
+
+impl GaugeSite {
+    /// A site of this name.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, memory: Memory::new() }
+    }
+
+    /// Sets the gauge.
+    #[inline]
+    pub fn set(&'static self, logger: &Logger, value: impl GaugeValue) {
+        if record::is_on() {
+            let series = self.memory.series(logger.entry(), self.name, Kind::Gauge, 0.0);
+            record::set(series, value.to_gauge());
+        }
+    }
+
+    /// Sets the gauge under labels.
+    pub fn set_labelled(&'static self, logger: &Logger, value: impl GaugeValue, labels: &[(&'static str, &str)]) {
+        if record::is_on() {
+            let series = registry::static_series(labelled(logger, labels), self.name, Kind::Gauge, 0.0);
+            record::set(series, value.to_gauge());
+        }
+    }
+
+    /// Sets the gauge to what a function returned, if that is a number.
+    #[inline]
+    pub fn set_return(&'static self, logger: &Logger, value: &impl GaugeReturn) {
+        if record::is_on() {
+            if let Some(value) = value.gauge_return() {
+                self.set(logger, value);
+            }
+        }
+    }
+}
+
+impl TimerSite {
+    /// `rate` 0.0: none given.
+    #[must_use]
+    pub const fn new(name: &'static str, rate: f64) -> Self {
+        Self::made(name, rate)
+    }
+
+    /// Starts measuring.
+    #[inline]
+    pub fn start(&'static self, logger: &Logger) -> TimerGuard {
+        if record::is_on() {
+            TimerGuard::start(self.memory.series(logger.entry(), self.name, Kind::Timer, self.rate))
+        } else {
+            TimerGuard::inert()
+        }
+    }
+
+    /// Starts measuring under labels.
+    pub fn start_labelled(&'static self, logger: &Logger, labels: &[(&'static str, &str)]) -> TimerGuard {
+        if !record::is_on() {
+            return TimerGuard::inert();
+        }
+        TimerGuard::start(registry::static_series(labelled(logger, labels), self.name, Kind::Timer, self.rate))
+    }
+
+    /// Starts measuring a call of which it matters how it ends; see [`ExitTimer`].
+    #[inline]
+    pub fn start_exit(&'static self, logger: &Logger, on: Option<Outcome>, label: bool) -> ExitTimer {
+        if !record::is_on() {
+            return ExitTimer { running: None };
+        }
+        let exit =
+            Exit { site: &self.exits, logger: logger.entry(), name: self.name, kind: Kind::Timer, rate: self.rate, on, label };
+        // The outcome is not known yet, and sampling comes before the clock: one series counts the calls down for all.
+        let taken = exit.series(on.unwrap_or(Outcome::Ok)).is_some_and(record::is_taken);
+        ExitTimer { running: taken.then(|| (exit, Stamp::now())) }
+    }
+}
+
+/// Counts one call by its outcome. Dropped unfinished, the call panicked or its future was dropped.
+#[must_use]
+pub struct ExitCounter {
+    exit: Option<Exit>,
+}
+
+impl ExitCounter {
+    /// The call ended like this.
+    #[inline]
+    pub fn finish(mut self, outcome: Outcome) {
+        self.end(outcome);
+    }
+
+    #[inline]
+    fn end(&mut self, outcome: Outcome) {
+        if let Some(series) = self.exit.take().and_then(|exit| exit.series(outcome)) {
+            record::count(series, 1);
+        }
+    }
+}
+
+impl Drop for ExitCounter {
+    #[inline]
+    fn drop(&mut self) {
+        if self.exit.is_some() {
+            self.end(Outcome::of_drop());
+        }
+    }
+}
+
+/// Measures one call and records it by its outcome. Dropped unfinished, the call panicked or its future was dropped.
+#[must_use]
+pub struct ExitTimer {
+    running: Option<(Exit, Stamp)>,
+}
+
+impl ExitTimer {
+    /// The call ended like this.
+    #[inline]
+    pub fn finish(mut self, outcome: Outcome) {
+        self.end(outcome);
+    }
+
+    #[inline]
+    fn end(&mut self, outcome: Outcome) {
+        if let Some((exit, start)) = self.running.take() {
+            let nanos = start.elapsed_nanos();
+            if let Some(series) = exit.series(outcome) {
+                record::nanos(series, nanos);
+            }
+        }
+    }
+}
+
+impl Drop for ExitTimer {
+    #[inline]
+    fn drop(&mut self) {
+        if self.running.is_some() {
+            self.end(Outcome::of_drop());
+        }
+    }
+}
+
+/// Tells the outcome of a returned value by its type: `(&Probe(&value)).outcome()`. A `Result` is found first, everything
+/// else is `Ok`, because one more reference is needed to reach it.
+pub struct Probe<'a, T: ?Sized>(pub &'a T);
+
+/// The outcome of a `Result`.
+pub trait ResultOutcome {
+    /// `Err` or `Ok`.
+    fn outcome(&self) -> Outcome;
+}
+
+impl<T, E> ResultOutcome for Probe<'_, Result<T, E>> {
+    #[inline]
+    fn outcome(&self) -> Outcome {
+        if self.0.is_err() { Outcome::Err } else { Outcome::Ok }
+    }
+}
+
+/// The outcome of anything else.
+pub trait AnyOutcome {
+    /// Always `Ok`.
+    #[inline]
+    fn outcome(&self) -> Outcome {
+        Outcome::Ok
+    }
+}
+
+impl<T: ?Sized> AnyOutcome for &Probe<'_, T> {}

@@ -1,0 +1,146 @@
+//! From an attribute and its function to the new function.
+//!
+//! Three steps: [`collect`] (attributes that are stacked on one function become one expansion, so that its body is quoted
+//! once), look at the [`shape`] of the function, then put the recording around the body: [`body`] where the body itself
+//! is what is measured, [`future`] where the function only builds a future.
+
+mod body;
+mod future;
+mod record;
+mod shape;
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{Attribute, Error, Meta, Path};
+
+use crate::args::{Args, Kind};
+use crate::function::{Function, not_a_function};
+use record::Record;
+pub use record::{borrowed, rate, site};
+use shape::{Output, Shape};
+
+/// Expands the outermost attribute, and with it all of ours that follow on the same function.
+pub fn attribute(kind: Kind, args: TokenStream, item: TokenStream) -> TokenStream {
+    if is_merged_marker(&args) {
+        return TokenStream::new();
+    }
+    let mut function = match syn::parse2::<Function>(item.clone()) {
+        Ok(function) => function,
+        Err(error) => return with_error(not_a_function(kind.word(), &item, error), item),
+    };
+    match collect(kind, args, &mut function).and_then(|all| expand(&all, &function)) {
+        Ok(tokens) => tokens,
+        // The function stays, so that its callers do not each report that it is missing.
+        Err(error) => with_error(error, function.unchanged()),
+    }
+}
+
+fn with_error(error: Error, item: TokenStream) -> TokenStream {
+    let error = error.into_compile_error();
+    quote!(#error #item)
+}
+
+fn expand(all: &[Args], function: &Function) -> syn::Result<TokenStream> {
+    if let Some(constness) = &function.sig.constness {
+        return Err(Error::new_spanned(
+            constness,
+            format!("#[{}] cannot measure a `const fn`: it may run at compile time, where nothing can be recorded", all[0].kind.word()),
+        ));
+    }
+    let shape = Shape::of(&function.sig);
+    for (index, args) in all.iter().enumerate() {
+        if all[..index].iter().any(|earlier| earlier.repeats(args)) {
+            return Err(Error::new(
+                function.sig.ident.span(),
+                format!("this function has the same #[{}] twice; give one of them another name", args.kind.word()),
+            ));
+        }
+        if args.kind == Kind::Gauge && !matches!(shape.output(), Output::Type(_)) {
+            return Err(Error::new(
+                function.sig.ident.span(),
+                "#[gauge] records the value a function returns, and this function returns none",
+            ));
+        }
+    }
+    let records = all
+        .iter()
+        .enumerate()
+        .map(|(index, args)| Record::new(index, args, &function.sig.ident))
+        .collect::<syn::Result<Vec<_>>>()?;
+    let body = match &shape {
+        Shape::Plain(output) => body::plain(&function.body, &records, output),
+        Shape::Async(output) => body::asynchronous(&function.body, &records, output),
+        Shape::Future(returned) => future::expand(function, &records, returned),
+    };
+    Ok(function.with_body(&body))
+}
+
+/// Takes our attributes off the function and parses them all; every mistake in them is reported at once.
+fn collect(kind: Kind, args: TokenStream, function: &mut Function) -> syn::Result<Vec<Args>> {
+    let mut results = vec![Args::parse(kind, args)];
+    let facade = results[0].as_ref().map_or_else(|_| String::new(), |args| args.krate.to_string());
+    let attrs = std::mem::take(&mut function.attrs);
+    function.attrs = attrs.into_iter().filter(|attr| match stacked(attr, &facade) {
+        Some(result) => {
+            function.merged.push(attr.path().clone());
+            results.push(result);
+            false
+        }
+        None => true,
+    }).collect();
+    let mut all = Vec::new();
+    let mut errors: Option<Error> = None;
+    for result in results {
+        match result {
+            Ok(args) => all.push(args),
+            Err(error) => match &mut errors {
+                Some(errors) => errors.combine(error),
+                None => errors = Some(error),
+            },
+        }
+    }
+    errors.map_or(Ok(all), Err)
+}
+
+/// The arguments of an attribute further down, if it is one of ours.
+///
+/// By name only: what a path resolves to, no macro can ask. One that was renamed on import is simply expanded later,
+/// around the result.
+fn stacked(attr: &Attribute, facade: &str) -> Option<syn::Result<Args>> {
+    let path = attr.path();
+    let kind = Kind::of(&path.segments.last()?.ident)?;
+    let tokens = match &attr.meta {
+        Meta::Path(_) => TokenStream::new(),
+        Meta::List(list) => list.tokens.clone(),
+        Meta::NameValue(_) => return None,
+    };
+    let args = Args::parse(kind, tokens);
+    let parent = parent(path);
+    let own = args.as_ref().is_ok_and(|args| args.krate.to_string() == parent);
+    let ours = matches!(parent.as_str(), "" | "ferrometer" | ":: ferrometer") || parent == facade || own;
+    ours.then_some(args)
+}
+
+/// An attribute that is merged into another is never expanded, and its import would count as unused. So one is left in
+/// the body, on an item that expands to nothing.
+pub fn merged_marker(attribute: &Path) -> TokenStream {
+    quote_spanned!(ours()=> #[#attribute(__ferrometer_merged)] const _: () = ();)
+}
+
+fn is_merged_marker(args: &TokenStream) -> bool {
+    let mut tokens = args.clone().into_iter();
+    matches!(tokens.next(), Some(TokenTree::Ident(ident)) if ident == "__ferrometer_merged") && tokens.next().is_none()
+}
+
+/// The path without its last segment, as text.
+fn parent(path: &Path) -> String {
+    let mut parent = path.clone();
+    parent.segments.pop();
+    parent.segments.pop_punct();
+    parent.into_token_stream().to_string()
+}
+
+/// The span of the tokens we add: our own locals cannot clash with the user's, paths resolve where the user stands.
+pub fn ours() -> Span {
+    Span::mixed_site()
+}

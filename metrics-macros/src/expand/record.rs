@@ -1,0 +1,275 @@
+//! One attribute, lowered to the statements that record it.
+
+use proc_macro2::{Literal, TokenStream};
+use quote::{format_ident, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Expr, Ident};
+
+use super::ours;
+use super::shape::Output;
+use crate::args::{Args, Kind, Outcome};
+use crate::check::ungroup;
+
+/// One attribute on its function.
+pub struct Record<'a> {
+    args: &'a Args,
+    /// `&'static` to this attribute's call-site memory.
+    site: TokenStream,
+    /// The local that lives from start to finish.
+    local: Ident,
+    /// The local for a logger that is kept.
+    kept: Ident,
+}
+
+/// The statements around a body, for all attributes together.
+#[derive(Default)]
+pub struct Steps {
+    /// In the function, before a future is built.
+    pub outside: TokenStream,
+    /// Before the body.
+    pub start: TokenStream,
+    /// After it. Reads the value the body came to, a local called [`value`].
+    pub finish: TokenStream,
+}
+
+/// Where the body runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In the function itself.
+    Here,
+    /// Later, in a future that the function returns: arguments may be gone by then.
+    Later,
+}
+
+/// Where the logger comes from.
+enum Logger<'a> {
+    /// A place that outlives all: these tokens borrow it, at any time.
+    Static(TokenStream),
+    /// An expression that is only looked at while recording is on.
+    Guarded(&'a Expr),
+    /// An expression as above, evaluated on entry and kept.
+    Kept(&'a Expr),
+}
+
+impl<'a> Record<'a> {
+    pub fn new(index: usize, args: &'a Args, function: &Ident) -> syn::Result<Record<'a>> {
+        let name = args.name_for(function)?;
+        let krate = &args.krate;
+        let (ty, arguments) = match args.kind {
+            Kind::Gauge => ("GaugeSite", quote_spanned!(ours()=> #name)),
+            Kind::Timer | Kind::Counter => {
+                let rate = rate(args.sample_rate.as_ref());
+                let ty = if args.kind == Kind::Timer { "TimerSite" } else { "CounterSite" };
+                (ty, quote_spanned!(ours()=> #name, #rate))
+            }
+        };
+        Ok(Record {
+            args,
+            site: site(krate, ty, &arguments),
+            local: Ident::new(&format!("__ferrometer_{}_{index}", args.kind.word()), ours()),
+            kept: format_ident!("__ferrometer_logger_{index}", span = ours()),
+        })
+    }
+
+    /// Whether this record has to see the value that the body comes to.
+    fn wants_value(&self, output: &Output) -> bool {
+        // What never returns is recorded by its guard when it panics or is dropped.
+        !matches!(output, Output::Never) && (self.args.kind == Kind::Gauge || self.args.at_exit())
+    }
+
+    fn logger(&self, place: Place) -> Logger<'_> {
+        let krate = &self.args.krate;
+        let Some(expr) = &self.args.logger else {
+            return Logger::Static(module_logger(krate));
+        };
+        // A gauge records after the body, which may have moved or mutably borrowed what the expression reads.
+        let late = place == Place::Later || self.args.kind == Kind::Gauge;
+        match ungroup(expr) {
+            Expr::Path(path) if !late || is_static(path) => Logger::Static(borrowed(expr)),
+            _ if late => Logger::Kept(expr),
+            _ => Logger::Guarded(expr),
+        }
+    }
+
+    fn lower(&self, place: Place, output: &Output, steps: &mut Steps) {
+        let Record { args, site, local, kept } = self;
+        let krate = &args.krate;
+        let option = quote_spanned!(ours()=> #krate::__private::core::option::Option);
+        let logger = self.logger(place);
+
+        if let Logger::Kept(expr) = &logger {
+            let logger = borrowed(expr);
+            let keep = quote_spanned! {ours()=>
+                let #kept = if #krate::__private::enabled() {
+                    #option::Some(<#krate::__private::Logger as #krate::__private::core::clone::Clone>::clone(#logger))
+                } else {
+                    #option::None
+                };
+            };
+            if place == Place::Later { steps.outside.extend(keep) } else { steps.start.extend(keep) }
+        }
+
+        // `call` with the logger in its hands, if there is one: an expression of type `T`, or `Option<T>`.
+        let with_logger = |call: &dyn Fn(&TokenStream) -> TokenStream| match &logger {
+            Logger::Static(logger) => call(logger),
+            Logger::Guarded(expr) => {
+                let call = call(&borrowed(expr));
+                quote_spanned!(ours()=> if #krate::__private::enabled() { #option::Some(#call) } else { #option::None })
+            }
+            Logger::Kept(_) => {
+                let call = call(&quote_spanned!(ours()=> __ferrometer_logger));
+                quote_spanned!(ours()=> match &#kept {
+                    #option::Some(__ferrometer_logger) => #option::Some(#call),
+                    #option::None => #option::None,
+                })
+            }
+        };
+        let optional = !matches!(logger, Logger::Static(_));
+
+        if args.kind == Kind::Gauge {
+            // The trait error for a type that is no gauge value belongs on the return type.
+            let span = output.span();
+            let mut value = value();
+            value.set_span(span);
+            let set = with_logger(&|logger| {
+                quote_spanned!(span=> #krate::__private::GaugeSite::set_return(#site, #logger, &#value))
+            });
+            steps.finish.extend(if optional {
+                quote_spanned!(ours()=> let _: #option<()> = #set;)
+            } else {
+                quote_spanned!(ours()=> #set;)
+            });
+            return;
+        }
+
+        if !args.at_exit() {
+            steps.start.extend(match (args.kind, &logger) {
+                (Kind::Counter, Logger::Static(logger)) => quote_spanned!(ours()=> #site.increment(#logger);),
+                (Kind::Counter, _) => {
+                    let increment = with_logger(&|logger| quote_spanned!(ours()=> #site.increment(#logger)));
+                    quote_spanned!(ours()=> let _: #option<()> = #increment;)
+                }
+                _ => {
+                    let start = with_logger(&|logger| quote_spanned!(ours()=> #site.start(#logger)));
+                    quote_spanned!(ours()=> let #local = #start;)
+                }
+            });
+            return;
+        }
+
+        let method = Ident::new(if args.kind == Kind::Timer { "start_exit" } else { "on_exit" }, ours());
+        let on = match args.on {
+            Some(on) => {
+                let on = outcome(krate, on);
+                quote_spanned!(ours()=> #option::Some(#on))
+            }
+            None => quote_spanned!(ours()=> #option::None),
+        };
+        let label = args.outcome;
+        let start = with_logger(&|logger| quote_spanned!(ours()=> #site.#method(#logger, #on, #label)));
+        steps.start.extend(quote_spanned!(ours()=> let #local = #start;));
+        if self.wants_value(output) {
+            let outcome = outcome_local();
+            steps.finish.extend(if optional {
+                quote_spanned! {ours()=>
+                    if let #option::Some(__ferrometer_exit) = #local { __ferrometer_exit.finish(#outcome); }
+                }
+            } else {
+                quote_spanned!(ours()=> #local.finish(#outcome);)
+            });
+        }
+    }
+}
+
+impl Steps {
+    pub fn of(records: &[Record<'_>], place: Place, output: &Output) -> Steps {
+        let mut steps = Steps::default();
+        let exits = records.iter().find(|record| record.args.at_exit() && record.wants_value(output));
+        if let Some(record) = exits {
+            let krate = &record.args.krate;
+            let (outcome, value) = (outcome_local(), value());
+            // Two traits, so that method lookup tells a `Result` from everything else without a bound on its type.
+            steps.finish.extend(quote_spanned! {ours()=>
+                let #outcome = {
+                    use #krate::__private::{AnyOutcome as _, ResultOutcome as _};
+                    (&#krate::__private::Probe(&#value)).outcome()
+                };
+            });
+        }
+        for record in records {
+            record.lower(place, output, &mut steps);
+        }
+        steps
+    }
+
+    /// Whether the body's value is needed at all.
+    pub fn wants_value(&self) -> bool {
+        !self.finish.is_empty()
+    }
+}
+
+/// The facade's path, as the first attribute gives it.
+pub fn facade(records: &[Record<'_>]) -> TokenStream {
+    records[0].args.krate.clone()
+}
+
+/// The local that holds the body's value.
+pub fn value() -> Ident {
+    Ident::new("__ferrometer_value", ours())
+}
+
+fn outcome_local() -> Ident {
+    Ident::new("__ferrometer_outcome", ours())
+}
+
+/// An expression: a `&'static` to a call site of its own. The static sits in an inner block, where no other
+/// expression can see its name.
+pub fn site(krate: &TokenStream, ty: &str, arguments: &TokenStream) -> TokenStream {
+    let ty = Ident::new(ty, ours());
+    quote_spanned! {ours()=>
+        {
+            static SITE: #krate::__private::#ty = #krate::__private::#ty::new(#arguments);
+            &SITE
+        }
+    }
+}
+
+/// The `rate` argument of a call site: 0 stands for "none given".
+pub fn rate(given: Option<&Literal>) -> Literal {
+    given.cloned().unwrap_or_else(|| Literal::f64_suffixed(0.0))
+}
+
+/// An expression: a `&'static` to the logger named after the module.
+fn module_logger(krate: &TokenStream) -> TokenStream {
+    quote_spanned! {ours()=>
+        {
+            static LOGGER: #krate::__private::Logger =
+                #krate::__private::Logger::of_module(#krate::__private::core::module_path!());
+            &LOGGER
+        }
+    }
+}
+
+/// Whether a path names a static or a constant, by the convention every Rust program keeps.
+fn is_static(path: &syn::ExprPath) -> bool {
+    path.path.segments.last().is_some_and(|segment| {
+        let name = segment.ident.to_string();
+        name.chars().any(char::is_uppercase) && !name.chars().any(char::is_lowercase)
+    })
+}
+
+fn outcome(krate: &TokenStream, outcome: Outcome) -> TokenStream {
+    let variant = match outcome {
+        Outcome::Ok => "Ok",
+        Outcome::Err => "Err",
+        Outcome::Panic => "Panic",
+        Outcome::Cancelled => "Cancelled",
+    };
+    let variant = Ident::new(variant, ours());
+    quote_spanned!(ours()=> #krate::__private::Outcome::#variant)
+}
+
+/// An expression of the user's, borrowed. In parentheses, because `&a + b` is another expression than `&(a + b)`.
+pub fn borrowed(expr: &Expr) -> TokenStream {
+    quote_spanned!(expr.span().resolved_at(ours())=> &(#expr))
+}

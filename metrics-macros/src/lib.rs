@@ -1,0 +1,302 @@
+//! The macros of [ferrometer](https://docs.rs/ferrometer): attributes that measure functions, and verbs that record
+//! where they stand. Use them through the facade, which re-exports them all.
+//!
+//! | macro | records |
+//! |---|---|
+//! | [`#[timer]`](macro@timer) | how long each call takes |
+//! | [`#[counter]`](macro@counter) | each call, or each that ended a certain way |
+//! | [`#[gauge]`](macro@gauge) | the value a function returns |
+//! | [`count!`] | an increment |
+//! | [`set_gauge!`] | a value |
+//! | [`time!`] | how long a block takes |
+//!
+//! # What they have in common
+//!
+//! Names, label keys and sample rates are literals, checked while compiling, with the error on the literal: a name is
+//! made of parts of ASCII letters, digits, `_` and `-`, joined by single dots, at most 512 bytes; a sample rate is above
+//! 0 and at most 1.
+//!
+//! Every expansion has a call-site memory in a `static`, so that a name is looked up once. While recording is off, an
+//! expansion is one relaxed load and one branch; value and label expressions are not evaluated, and of loggers only a
+//! plain path such as `METRICS` is looked at.
+//!
+//! All paths in an expansion start at `::ferrometer`; `crate = some::path` replaces that, for those who re-export the
+//! facade.
+//!
+//! # Reading the source
+//!
+//! `args` parses an attribute, with `check` for the literals; `function` parses what it stands on; `expand` writes the
+//! new function. `verbs` holds the three function-like macros.
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+mod args;
+mod check;
+mod expand;
+mod function;
+mod verbs;
+
+use args::Kind;
+use proc_macro::TokenStream;
+use verbs::Verb;
+
+/// Records how long each call takes: on return, `?`, panic, and when a future is dropped half-way.
+///
+/// An `async fn` is measured from its first poll, waiting included; a future that is never polled records nothing. The
+/// same goes for functions that return `impl Future` or `Pin<Box<dyn Future>>`, and so for `#[async_trait]`.
+///
+/// # Arguments
+///
+/// All are optional, in any order but for a logger without a key, which comes first.
+///
+/// | argument | meaning | default |
+/// |---|---|---|
+/// | `METRICS` or `logger = METRICS` | the logger: any expression of type `Logger` or `&Logger`; it may use arguments (`self.metrics`) and is evaluated on entry | a logger named after the module |
+/// | `"name"` or `name = "name"` | the metric's name | `<function>.time` |
+/// | `prefix = "Type"` | put in front of the name, with a dot: tells apart methods of two types | |
+/// | `sample_rate = 0.1` | the probability that a call is measured, a literal | the logger's |
+/// | `on = "err"` | only calls that ended so: `"ok"`, `"err"`, `"panic"`, `"cancelled"` | every call |
+/// | `outcome` | label each time with `outcome`: `ok`, `err`, `panic`, `cancelled` | |
+/// | `crate = path` | where the facade is | `::ferrometer` |
+///
+/// A returned `Err` is the outcome `err`, every other value `ok`; a future that is dropped before it is ready is
+/// `cancelled`.
+///
+/// # Example
+///
+/// ```ignore (the facade depends on this crate, so it is not at hand here)
+/// use ferrometer::{Logger, logger, timer};
+///
+/// static METRICS: Logger = logger!();
+///
+/// #[timer]                                                            // <module>.parse.time
+/// fn parse(input: &str) -> Vec<u32> {
+///     input.split(',').filter_map(|number| number.parse().ok()).collect()
+/// }
+///
+/// #[timer(METRICS, "fetch.time", sample_rate = 0.1, outcome)]         // <module>.fetch.time, outcome=ok|err|…
+/// async fn fetch(url: &str) -> Result<Vec<u8>, Error> {
+///     get(url).await?.bytes().await
+/// }
+/// ```
+///
+/// # Expansion
+///
+/// A guard in front of the body; the body is not touched:
+///
+/// ```text
+/// fn parse(input: &str) -> Vec<u32> {
+///     let timer = {
+///         static SITE: TimerSite = TimerSite::new("parse.time", 0.0);
+///         &SITE
+///     }
+///     .start({
+///         static LOGGER: Logger = Logger::of_module(module_path!());
+///         &LOGGER
+///     });
+///     { /* the body */ }
+/// }
+/// ```
+///
+/// With `on` or `outcome` the body is captured, because `return` and `?` would leave before the outcome is known: in a
+/// closure that is called once, or in an async block.
+///
+/// ```text
+/// async fn fetch(url: &str) -> Result<Vec<u8>, Error> {
+///     let timer = { static SITE: … &SITE }.start_exit(&METRICS, None, true);
+///     let value = async move { /* the body */ }.await;
+///     timer.finish(outcome_of(&value));
+///     value
+/// }
+/// ```
+///
+/// # Limits
+///
+/// * A `const fn` is refused: it may run while compiling, where nothing can be recorded.
+/// * A future type with a name of its own (`-> Ready<T>`) is not recognised: building it is what is timed. `Pin<Box<dyn
+///   Future>>` that is more than `Box::pin(async move { … })` is boxed a second time while recording is on.
+/// * Where the body is captured, arguments it uses are dropped when it ends, before those it does not use; and
+///   `#[track_caller]` does not reach into it.
+/// * Of several attributes on one function, those called `timer`, `counter` and `gauge` become one expansion. Renamed
+///   imports work too, one around the other.
+#[proc_macro_attribute]
+pub fn timer(args: TokenStream, item: TokenStream) -> TokenStream {
+    expand::attribute(Kind::Timer, args.into(), item.into()).into()
+}
+
+/// Counts calls: each on entry, or with `on` and `outcome` as they end.
+///
+/// An `async fn`, or a function that returns a future, is entered at the first poll.
+///
+/// # Arguments
+///
+/// Those of [`#[timer]`](macro@timer), with these differences:
+///
+/// | argument | meaning | default |
+/// |---|---|---|
+/// | `"name"` or `name = "name"` | the metric's name | `<function>.count` |
+/// | `sample_rate = 0.1` | the probability that a call is counted, a literal | the logger's |
+/// | `on = "err"` | count as the call ends, and only if it ended so: `"ok"`, `"err"`, `"panic"`, `"cancelled"` | `"entry"` |
+/// | `outcome` | count as the call ends, with a label `outcome`: `ok`, `err`, `panic`, `cancelled` | |
+///
+/// # Example
+///
+/// ```ignore (the facade depends on this crate, so it is not at hand here)
+/// use ferrometer::{counter, timer};
+///
+/// #[counter]                                  // <module>.save.count, every call
+/// #[counter("save.errors", on = "err")]       // <module>.save.errors, those that failed
+/// #[timer]                                    // <module>.save.time
+/// fn save(rows: &[Row]) -> Result<(), Error> {
+///     for row in rows {
+///         write(row)?;
+///     }
+///     Ok(())
+/// }
+/// ```
+///
+/// # Expansion
+///
+/// ```text
+/// fn save(rows: &[Row]) -> Result<(), Error> {
+///     { static SITE: CounterSite = CounterSite::new("save.count", 0.0); &SITE }.increment({ static LOGGER: … &LOGGER });
+///     let errors = { static SITE: … &SITE }.on_exit({ static LOGGER: … &LOGGER }, Some(Outcome::Err), false);
+///     let timer = { static SITE: … &SITE }.start({ static LOGGER: … &LOGGER });
+///     let value = call(move || -> Result<(), Error> { /* the body */ });
+///     errors.finish(outcome_of(&value));
+///     value
+/// }
+/// ```
+///
+/// The limits are those of [`#[timer]`](macro@timer).
+#[proc_macro_attribute]
+pub fn counter(args: TokenStream, item: TokenStream) -> TokenStream {
+    expand::attribute(Kind::Counter, args.into(), item.into()).into()
+}
+
+/// Records the value a function returns.
+///
+/// The function returns a number, a reference to one, or an `Option` or `Result` of one; `None` and `Err` record
+/// nothing, and neither does a panic.
+///
+/// # Arguments
+///
+/// | argument | meaning | default |
+/// |---|---|---|
+/// | `METRICS` or `logger = METRICS` | the logger, evaluated on entry | a logger named after the module |
+/// | `"name"` or `name = "name"` | the metric's name | `<function>` |
+/// | `prefix = "Type"` | put in front of the name, with a dot | |
+/// | `crate = path` | where the facade is | `::ferrometer` |
+///
+/// Gauges are never sampled, so there is no `sample_rate`.
+///
+/// # Example
+///
+/// ```ignore (the facade depends on this crate, so it is not at hand here)
+/// use ferrometer::gauge;
+///
+/// #[gauge("queue.depth")]                     // <module>.queue.depth
+/// fn depth(queue: &Queue) -> usize {
+///     queue.len()
+/// }
+/// ```
+///
+/// # Expansion
+///
+/// ```text
+/// fn depth(queue: &Queue) -> usize {
+///     let value = call(move || -> usize { /* the body */ });
+///     { static SITE: GaugeSite = GaugeSite::new("queue.depth"); &SITE }.set_return({ static LOGGER: … &LOGGER }, &value);
+///     value
+/// }
+/// ```
+///
+/// A logger that is an expression (`self.metrics`) or a lower-case path is cloned on entry while recording is on: the
+/// body may move what it was read from.
+#[proc_macro_attribute]
+pub fn gauge(args: TokenStream, item: TokenStream) -> TokenStream {
+    expand::attribute(Kind::Gauge, args.into(), item.into()).into()
+}
+
+/// Adds to a counter: 1, or the given value.
+///
+/// `count!([crate = path,] LOGGER, "name" [, value] [, sample_rate = 0.1] [, "key" => label]*)`
+///
+/// The value is an integer and may be negative; a label is anything that is `AsRef<str>`. Neither is evaluated while
+/// recording is off. The macro's value is `()`.
+///
+/// # Example
+///
+/// ```ignore (the facade depends on this crate, so it is not at hand here)
+/// count!(METRICS, "cache.miss");
+/// count!(METRICS, "rows", rows.len(), sample_rate = 0.1);
+/// count!(METRICS, "requests", "method" => request.method(), "route" => route);
+/// ```
+///
+/// # Expansion
+///
+/// ```text
+/// { static SITE: CounterSite = CounterSite::new("cache.miss", 0.0); &SITE }.increment(&METRICS)
+///
+/// if enabled() {
+///     { static SITE: CounterSite = CounterSite::new("rows", 0.1); &SITE }.add(&METRICS, rows.len())
+/// }
+/// ```
+#[proc_macro]
+pub fn count(tokens: TokenStream) -> TokenStream {
+    verbs::expand(Verb::Count, tokens.into()).into()
+}
+
+/// Sets a gauge.
+///
+/// `set_gauge!([crate = path,] LOGGER, "name", value [, "key" => label]*)`
+///
+/// The value is a number; a label is anything that is `AsRef<str>`. Neither is evaluated while recording is off. The
+/// macro's value is `()`. Gauges are never sampled.
+///
+/// # Example
+///
+/// ```ignore (the facade depends on this crate, so it is not at hand here)
+/// set_gauge!(METRICS, "queue.depth", queue.len());
+/// set_gauge!(METRICS, "pool.free", pool.free(), "pool" => pool.name());
+/// ```
+///
+/// # Expansion
+///
+/// ```text
+/// if enabled() {
+///     { static SITE: GaugeSite = GaugeSite::new("queue.depth"); &SITE }.set(&METRICS, queue.len())
+/// }
+/// ```
+#[proc_macro]
+pub fn set_gauge(tokens: TokenStream) -> TokenStream {
+    verbs::expand(Verb::SetGauge, tokens.into()).into()
+}
+
+/// Records how long a block takes, and is the block's value.
+///
+/// `time!([crate = path,] LOGGER, "name" [, sample_rate = 0.1] [, "key" => label]*, block_or_expression)`
+///
+/// The block runs where it stands, recording on or off: `?`, `return`, `break` and `.await` inside mean what they say,
+/// and the time is recorded however it ends. A label is anything that is `AsRef<str>`, not evaluated while recording is
+/// off. Temporaries of the block's last expression end with the block, as in edition 2024.
+///
+/// # Example
+///
+/// ```ignore (the facade depends on this crate, so it is not at hand here)
+/// let rows = time!(METRICS, "load.time", { read(path)? });
+/// let page = time!(METRICS, "fetch.time", sample_rate = 0.1, "host" => url.host(), fetch(url).await)?;
+/// ```
+///
+/// # Expansion
+///
+/// ```text
+/// {
+///     let timer = { static SITE: TimerSite = TimerSite::new("load.time", 0.0); &SITE }.start(&METRICS);
+///     { read(path)? }
+/// }
+/// ```
+#[proc_macro]
+pub fn time(tokens: TokenStream) -> TokenStream {
+    verbs::expand(Verb::Time, tokens.into()).into()
+}

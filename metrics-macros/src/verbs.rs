@@ -1,0 +1,362 @@
+//! The verb macros `count!`, `set_gauge!` and `time!`: parsing and expansion.
+//!
+//! Attributes are nouns and say what a function is; these are verbs and record where they stand.
+
+use proc_macro2::{Delimiter, Group, Literal, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::spanned::Spanned;
+use syn::{Error, Expr, ExprBlock, Ident, LitStr, Result, Token};
+
+use crate::args::{at_named, crate_path, facade, needs_value, once};
+use crate::check;
+use crate::expand::{borrowed, ours, rate, site};
+
+/// Which macro.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    Count,
+    SetGauge,
+    Time,
+}
+
+impl Verb {
+    fn word(self) -> &'static str {
+        match self {
+            Verb::Count => "count!",
+            Verb::SetGauge => "set_gauge!",
+            Verb::Time => "time!",
+        }
+    }
+
+    /// How a call looks, for messages.
+    fn usage(self) -> &'static str {
+        match self {
+            Verb::Count => "count!(LOGGER, \"name\", value, sample_rate = 0.1, \"key\" => label)",
+            Verb::SetGauge => "set_gauge!(LOGGER, \"name\", value, \"key\" => label)",
+            Verb::Time => "time!(LOGGER, \"name\", sample_rate = 0.1, \"key\" => label, { block })",
+        }
+    }
+}
+
+/// Expands one call.
+pub fn expand(verb: Verb, tokens: TokenStream) -> TokenStream {
+    match (|input: ParseStream<'_>| Call::parse(verb, input)).parse2(tokens) {
+        Ok(call) => call.expand(verb),
+        Err(error) => error.into_compile_error(),
+    }
+}
+
+/// A call as written, checked.
+struct Call {
+    krate: TokenStream,
+    logger: Expr,
+    name: String,
+    name_literal: LitStr,
+    sample_rate: Option<Literal>,
+    labels: Vec<(LitStr, Expr)>,
+    /// The value to record, or what is timed.
+    value: Option<Value>,
+}
+
+enum Value {
+    Expr(Box<Expr>),
+    /// A block as last argument, left as it was written.
+    Block(Group),
+}
+
+impl ToTokens for Value {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        match self {
+            Value::Expr(expr) => expr.to_tokens(tokens),
+            Value::Block(block) => block.to_tokens(tokens),
+        }
+    }
+}
+
+impl Call {
+    fn parse(verb: Verb, input: ParseStream<'_>) -> Result<Call> {
+        let mut krate = None;
+        if at_named(input) && input.peek(Token![crate]) {
+            input.parse::<Token![crate]>()?;
+            input.parse::<Token![=]>()?;
+            krate = Some(crate_path(input)?);
+            comma(verb, input)?;
+        }
+        if input.is_empty() || input.peek(LitStr) {
+            return Err(Error::new(input.span(), format!("the logger comes first: {}", verb.usage())));
+        }
+        if at_named(input) {
+            return Err(unknown(verb, &input.call(Ident::parse_any)?));
+        }
+        let logger = input.parse()?;
+        if input.is_empty() {
+            return Err(Error::new_spanned(&logger, format!("a name comes after the logger: {}", verb.usage())));
+        }
+        comma(verb, input)?;
+        let name_literal = name_literal(verb, input)?;
+        let name = check::name(&name_literal, "metric name")?;
+        let mut call =
+            Call { krate: facade(krate), logger, name, name_literal, sample_rate: None, labels: Vec::new(), value: None };
+        while !input.is_empty() {
+            comma(verb, input)?;
+            if input.is_empty() {
+                break;
+            }
+            call.argument(verb, input)?;
+        }
+        if call.value.is_none() && verb != Verb::Count {
+            let missing = if verb == Verb::Time { "the block to time" } else { "the value to set" };
+            return Err(Error::new(
+                call.name_literal.span(),
+                format!("{} needs {missing}: {}", verb.word(), verb.usage()),
+            ));
+        }
+        Ok(call)
+    }
+
+    fn argument(&mut self, verb: Verb, input: ParseStream<'_>) -> Result<()> {
+        if verb == Verb::Time && self.value.is_some() {
+            return Err(input.error("the timed block comes last"));
+        }
+        if at_named(input) && !assignment_to_time(verb, input) {
+            return self.named(verb, input);
+        }
+        if input.peek(LitStr) && input.peek2(Token![=>]) {
+            return self.label(input);
+        }
+        if input.peek(LitStr) && input.peek2(Token![=]) && !input.peek2(Token![==]) {
+            return Err(input.error("a label is written `\"key\" => value`"));
+        }
+        if let Some(block) = last_block(input) {
+            input.parse::<TokenTree>()?;
+            return self.set_value(verb, Value::Block(our_braces(block)));
+        }
+        let expr: Expr = input.parse()?;
+        if input.peek(Token![=>]) {
+            return Err(Error::new_spanned(expr, "a label key is a string literal: `\"key\" => value`"));
+        }
+        if let Expr::Block(ExprBlock { attrs, label: None, block }) = check::ungroup(&expr)
+            && attrs.is_empty()
+        {
+            let stmts = &block.stmts;
+            let mut group = Group::new(Delimiter::Brace, quote!(#(#stmts)*));
+            group.set_span(block.brace_token.span.join());
+            return self.set_value(verb, Value::Block(our_braces(group)));
+        }
+        self.set_value(verb, Value::Expr(Box::new(expr)))
+    }
+
+    fn set_value(&mut self, verb: Verb, value: Value) -> Result<()> {
+        if self.value.is_some() {
+            return Err(Error::new_spanned(
+                value,
+                format!("{} takes one value; this is a second one", verb.word()),
+            ));
+        }
+        self.value = Some(value);
+        Ok(())
+    }
+
+    fn named(&mut self, verb: Verb, input: ParseStream<'_>) -> Result<()> {
+        let key = input.call(Ident::parse_any)?;
+        match (key.to_string().as_str(), verb) {
+            ("sample_rate" | "rate" | "sample", Verb::SetGauge) => {
+                Err(Error::new(key.span(), "gauges are never sampled; set_gauge! has no `sample_rate`"))
+            }
+            ("sample_rate", _) => {
+                input.parse::<Token![=]>()?;
+                if input.is_empty() || input.peek(Token![,]) {
+                    return Err(needs_value(&key));
+                }
+                let rate = check::sample_rate(&input.parse()?)?;
+                once(&mut self.sample_rate, rate, "sample_rate", key.span())
+            }
+            ("crate", _) => Err(Error::new(
+                key.span(),
+                format!("`crate = path` is the first argument: {}(crate = path, LOGGER, …)", verb.word()),
+            )),
+            _ => Err(unknown(verb, &key)),
+        }
+    }
+
+    fn label(&mut self, input: ParseStream<'_>) -> Result<()> {
+        let key: LitStr = input.parse()?;
+        input.parse::<Token![=>]>()?;
+        if input.is_empty() {
+            return Err(Error::new(key.span(), "this label has no value: `\"key\" => value`"));
+        }
+        let text = check::label_key(&key)?;
+        if self.labels.iter().any(|(known, _)| known.value() == text) {
+            return Err(Error::new(key.span(), format!("the label key {text:?} is given twice")));
+        }
+        self.labels.push((key, input.parse()?));
+        Ok(())
+    }
+
+    fn expand(&self, verb: Verb) -> TokenStream {
+        let Call { krate, logger, value, .. } = self;
+        let logger = borrowed(logger);
+        let labels = self.labels();
+        let site = self.site(verb);
+        let (method, arguments) = match (verb, value, &labels) {
+            (Verb::Time, Some(timed), _) => return self.time(&site, &logger, labels.as_ref(), timed),
+            (Verb::Time, None, _) => unreachable!("refused while parsing"),
+            (Verb::Count, None, None) => ("increment", quote!(#logger)),
+            (Verb::Count, None, Some(labels)) => ("add_labelled", quote_spanned!(ours()=> #logger, 1, #labels)),
+            (Verb::Count, Some(value), None) => ("add", quote_spanned!(ours()=> #logger, #value)),
+            (Verb::Count, Some(value), Some(labels)) => {
+                ("add_labelled", quote_spanned!(ours()=> #logger, #value, #labels))
+            }
+            (Verb::SetGauge, value, None) => ("set", quote_spanned!(ours()=> #logger, #value)),
+            (Verb::SetGauge, value, Some(labels)) => {
+                ("set_labelled", quote_spanned!(ours()=> #logger, #value, #labels))
+            }
+        };
+        // A value of a type that cannot be recorded is reported where the value stands.
+        let span = value.as_ref().map_or_else(ours, |value| value.span().resolved_at(ours()));
+        let method = Ident::new(method, span);
+        let record = quote_spanned!(ours()=> #site.#method(#arguments));
+        if self.costs_nothing(verb) {
+            // The call site's own check is the only one.
+            return quote_spanned!(ours()=> { #record });
+        }
+        quote_spanned! {ours()=>
+            { if #krate::__private::enabled() { #record } }
+        }
+    }
+
+    /// What is timed runs inline, so that `?`, `return`, `break` and `.await` inside mean what they say.
+    fn time(
+        &self,
+        site: &TokenStream,
+        logger: &TokenStream,
+        labels: Option<&TokenStream>,
+        timed: &Value,
+    ) -> TokenStream {
+        let krate = &self.krate;
+        let start = match labels {
+            Some(labels) => quote_spanned!(ours()=> #site.start_labelled(#logger, #labels)),
+            None => quote_spanned!(ours()=> #site.start(#logger)),
+        };
+        let start = if self.costs_nothing(Verb::Time) {
+            start
+        } else {
+            let option = quote_spanned!(ours()=> #krate::__private::core::option::Option);
+            quote_spanned! {ours()=>
+                if #krate::__private::enabled() { #option::Some(#start) } else { #option::None }
+            }
+        };
+        let timed = match timed {
+            // Without parentheses, `match … {} + 1` would be two statements.
+            Value::Expr(expr) => quote_spanned!(ours()=> (#expr)),
+            Value::Block(block) => block.to_token_stream(),
+        };
+        quote_spanned! {ours()=>
+            {
+                let __ferrometer_timer = #start;
+                #timed
+            }
+        }
+    }
+
+    fn site(&self, verb: Verb) -> TokenStream {
+        let name = LitStr::new(&self.name, self.name_literal.span().resolved_at(ours()));
+        let (ty, arguments) = match verb {
+            Verb::SetGauge => ("GaugeSite", name.into_token_stream()),
+            Verb::Count | Verb::Time => {
+                let rate = rate(self.sample_rate.as_ref());
+                let ty = if verb == Verb::Count { "CounterSite" } else { "TimerSite" };
+                (ty, quote_spanned!(ours()=> #name, #rate))
+            }
+        };
+        site(&self.krate, ty, &arguments)
+    }
+
+    /// `&[("key", value), …]`, if there are labels.
+    fn labels(&self) -> Option<TokenStream> {
+        let krate = &self.krate;
+        let pairs = self.labels.iter().map(|(key, value)| {
+            // The trait error for a value that is no string belongs on the value.
+            let (span, value) = (value.span().resolved_at(ours()), borrowed(value));
+            let value = quote_spanned! {span=>
+                #krate::__private::core::convert::AsRef::<str>::as_ref(#value)
+            };
+            quote_spanned!(ours()=> (#key, #value))
+        });
+        (!self.labels.is_empty()).then(|| quote_spanned!(ours()=> &[#(#pairs),*]))
+    }
+
+    /// Whether nothing the user wrote has to be evaluated before the call site looks at the switch.
+    fn costs_nothing(&self, verb: Verb) -> bool {
+        let value = match &self.value {
+            None => true,
+            // What is timed runs in any case.
+            Some(_) if verb == Verb::Time => true,
+            Some(Value::Expr(expr)) => matches!(check::ungroup(expr), Expr::Lit(_)),
+            Some(Value::Block(_)) => false,
+        };
+        matches!(check::ungroup(&self.logger), Expr::Path(_)) && self.labels.is_empty() && value
+    }
+}
+
+fn comma(verb: Verb, input: ParseStream<'_>) -> Result<()> {
+    if !input.peek(Token![,]) {
+        return Err(input.error(format!("expected `,`: {}", verb.usage())));
+    }
+    input.parse::<Token![,]>()?;
+    Ok(())
+}
+
+fn name_literal(verb: Verb, input: ParseStream<'_>) -> Result<LitStr> {
+    if input.peek(LitStr) {
+        return input.parse();
+    }
+    let method = match verb {
+        Verb::Count => "send_counter",
+        Verb::SetGauge => "send_gauge",
+        Verb::Time => "send_timer",
+    };
+    let message = format!("the name is a string literal (for one made at run time: `LOGGER.{method}(name, …)`)");
+    Err(match input.parse::<Expr>() {
+        Ok(found) => Error::new_spanned(found, message),
+        Err(_) => input.error(message),
+    })
+}
+
+/// `time!(LOGGER, "x", a = f())` times an assignment: it is last, and no argument has that name.
+fn assignment_to_time(verb: Verb, input: ParseStream<'_>) -> bool {
+    let fork = input.fork();
+    verb == Verb::Time
+        && fork.call(Ident::parse_any).is_ok_and(|ident| ident != "sample_rate" && ident != "crate")
+        && fork.parse::<Token![=]>().is_ok()
+        && Expr::parse(&fork).is_ok()
+        && (fork.is_empty() || fork.parse::<Token![,]>().is_ok() && fork.is_empty())
+}
+
+/// Braces around a single expression are the macro's form, not a slip that the compiler should warn of.
+fn our_braces(mut block: Group) -> Group {
+    block.set_span(block.span().resolved_at(ours()));
+    block
+}
+
+/// A block that is the last argument.
+fn last_block(input: ParseStream<'_>) -> Option<Group> {
+    let (token, rest) = input.cursor().token_tree()?;
+    let last = rest.eof() || rest.punct().is_some_and(|(punct, rest)| punct.as_char() == ',' && rest.eof());
+    match token {
+        TokenTree::Group(group) if last && group.delimiter() == Delimiter::Brace => Some(group),
+        _ => None,
+    }
+}
+
+fn unknown(verb: Verb, key: &Ident) -> Error {
+    let found = key.to_string();
+    let allowed: &[&str] = match verb {
+        Verb::Count | Verb::Time => &["sample_rate", "crate"],
+        Verb::SetGauge => &["crate"],
+    };
+    let allowed = check::allowed_arguments(&found, allowed);
+    Error::new(key.span(), format!("unknown argument `{found}` of {}; {allowed}", verb.word()))
+}

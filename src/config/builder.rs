@@ -1,0 +1,210 @@
+//! Setting every key in code.
+//!
+//! The setters only store; [`Config::validate`] checks, so that a chain is never interrupted. Units, ranges and defaults
+//! are those of the fields.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::rule::Rule;
+use super::settings::{Config, Dialect, Transport};
+
+impl Config {
+    /// The one backend: `"noop"`, `"statsd"` or `"pull-cache"`. Replaces what was set before.
+    #[must_use]
+    pub fn backend(self, name: impl Into<String>) -> Self {
+        self.backend_list([name])
+    }
+
+    /// Several backends at once. Replaces what was set before.
+    ///
+    /// ```
+    /// let config = ferrometer::config::Config::new().backend_list(["statsd", "pull-cache"]);
+    /// assert_eq!(config.backends(), ["statsd", "pull-cache"]);
+    /// ```
+    #[must_use]
+    pub fn backend_list<I>(mut self, names: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.backend = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Host name or IP address of the statsd server.
+    #[must_use]
+    pub fn statsd_host(mut self, statsd_host: impl Into<String>) -> Self {
+        self.statsd_host = statsd_host.into();
+        self
+    }
+
+    /// Port of the statsd server, from 1.
+    #[must_use]
+    pub fn statsd_port(mut self, statsd_port: u16) -> Self {
+        self.statsd_port = statsd_port;
+        self
+    }
+
+    /// Whether names carry the host, after the global prefix.
+    #[must_use]
+    pub fn prepend_host(mut self, prepend_host: bool) -> Self {
+        self.prepend_host = prepend_host;
+        self
+    }
+
+    /// Whether that host is written `com.example.host`.
+    #[must_use]
+    pub fn prepend_host_reverse(mut self, prepend_host_reverse: bool) -> Self {
+        self.prepend_host_reverse = prepend_host_reverse;
+        self
+    }
+
+    /// First part of every name; empty for none.
+    #[must_use]
+    pub fn global_prefix(mut self, global_prefix: impl Into<String>) -> Self {
+        self.global_prefix = global_prefix.into();
+        self
+    }
+
+    /// The host that names carry, in place of the system's host name; empty for the system's.
+    #[must_use]
+    pub fn host(mut self, host: impl Into<String>) -> Self {
+        self.host = Some(host.into()).filter(|host: &String| !host.is_empty());
+        self
+    }
+
+    /// How long the shutdown guard may deliver, up to a day.
+    #[must_use]
+    pub fn shutdown_deadline(mut self, shutdown_deadline: Duration) -> Self {
+        self.shutdown_deadline = shutdown_deadline;
+        self
+    }
+
+    /// What the statsd server understands.
+    #[must_use]
+    pub fn statsd_dialect(mut self, dialect: Dialect) -> Self {
+        self.statsd.dialect = dialect;
+        self
+    }
+
+    /// How statsd lines travel; [`Transport::Unix`] needs [`Config::statsd_path`].
+    #[must_use]
+    pub fn statsd_transport(mut self, transport: Transport) -> Self {
+        self.statsd.transport = transport;
+        self
+    }
+
+    /// The socket of [`Transport::Unix`].
+    #[must_use]
+    pub fn statsd_path(mut self, path: impl Into<PathBuf>) -> Self {
+        self.statsd.path = Some(path.into()).filter(|path: &PathBuf| !path.as_os_str().is_empty());
+        self
+    }
+
+    /// Payload of one statsd datagram in bytes, 64 to 65507.
+    #[must_use]
+    pub fn statsd_max_datagram(mut self, max_datagram: usize) -> Self {
+        self.statsd.max_datagram = max_datagram;
+        self
+    }
+
+    /// Time between two deliveries to statsd, at least 10 ms.
+    #[must_use]
+    pub fn statsd_interval(mut self, interval: Duration) -> Self {
+        self.statsd.interval = interval;
+        self
+    }
+
+    /// Time after which the statsd host is looked up again, at least 1 s.
+    #[must_use]
+    pub fn statsd_resolve_interval(mut self, resolve_interval: Duration) -> Self {
+        self.statsd.resolve_interval = resolve_interval;
+        self
+    }
+
+    /// Time between two generations of the pull cache, at least 1 s.
+    #[must_use]
+    pub fn pull_cache_interval(mut self, interval: Duration) -> Self {
+        self.pull_cache.interval = interval;
+        self
+    }
+
+    /// Old generations that the pull cache keeps, 1 to 100000.
+    #[must_use]
+    pub fn pull_cache_generations(mut self, generations: usize) -> Self {
+        self.pull_cache.generations = generations;
+        self
+    }
+
+    /// Whether the pull cache is served over HTTP.
+    #[must_use]
+    pub fn pull_cache_http(mut self, http: bool) -> Self {
+        self.pull_cache.http = http;
+        self
+    }
+
+    /// Where the pull cache is served; port 0 takes a free one.
+    #[must_use]
+    pub fn pull_cache_address(mut self, address: SocketAddr) -> Self {
+        self.pull_cache.address = address;
+        self
+    }
+
+    /// Loggers in all, 1 to 131072.
+    #[must_use]
+    pub fn max_loggers(mut self, max_loggers: usize) -> Self {
+        self.limits.max_loggers = max_loggers;
+        self
+    }
+
+    /// Series in all, 1 to 131072.
+    #[must_use]
+    pub fn max_instruments(mut self, max_instruments: usize) -> Self {
+        self.limits.max_instruments = max_instruments;
+        self
+    }
+
+    /// Distinct sets of labels in all, 1 to 131072.
+    #[must_use]
+    pub fn max_label_sets(mut self, max_label_sets: usize) -> Self {
+        self.limits.max_label_sets = max_label_sets;
+        self
+    }
+
+    /// Threads with cells of their own, 1 to 65536.
+    #[must_use]
+    pub fn max_threads(mut self, max_threads: usize) -> Self {
+        self.limits.max_threads = max_threads;
+        self
+    }
+
+    /// Memory of the threads' own cells in bytes, from 65536; beyond it threads share.
+    #[must_use]
+    pub fn max_cell_bytes(mut self, max_cell_bytes: usize) -> Self {
+        self.limits.max_cell_bytes = max_cell_bytes;
+        self
+    }
+
+    /// Timer values that a thread holds between two collections: a power of two, 64 to 65536.
+    #[must_use]
+    pub fn timer_chunk(mut self, timer_chunk: usize) -> Self {
+        self.limits.timer_chunk = timer_chunk;
+        self
+    }
+
+    /// Single timer values held for one backend, 64 to 67108864.
+    #[must_use]
+    pub fn max_held_values(mut self, max_held_values: usize) -> Self {
+        self.limits.max_held_values = max_held_values;
+        self
+    }
+
+    /// One more rule for a logger and those below it.
+    #[must_use]
+    pub fn rule(mut self, rule: Rule) -> Self {
+        self.rules.push(rule);
+        self
+    }
+}

@@ -1,0 +1,64 @@
+//! Values from environment variables.
+//!
+//! `FERROMETER_` and the key in capitals; a table's name stands before its key with `__` between them.
+
+use std::ffi::OsString;
+
+use super::draft::Draft;
+use super::error::{Place, Problem, clean};
+use super::keys::KEYS;
+use super::suggest::nearest;
+
+/// Every variable that begins so is ours.
+pub(super) const PREFIX: &str = "FERROMETER_";
+
+/// Lays the variables over the draft; those that are not ours are not looked at.
+pub(super) fn read<I, N, V>(draft: &mut Draft, variables: I)
+where
+    I: IntoIterator<Item = (N, V)>,
+    N: Into<OsString>,
+    V: Into<OsString>,
+{
+    for (name, value) in variables {
+        let name: OsString = name.into();
+        let name = name.to_string_lossy();
+        if !name.starts_with(PREFIX) {
+            continue;
+        }
+        let place = Place::Variable(name.clone().into_owned());
+        let Some(key) = KEYS.iter().find(|key| key.variable() == name) else {
+            draft.problem(Problem::new(place, "", unknown(&name)));
+            continue;
+        };
+        match value.into().into_string() {
+            Ok(text) => {
+                let value = key.kind.read(&text);
+                draft.give(key, key.path, &value, &value.to_string(), place);
+            }
+            Err(value) => {
+                let shown = clean(&value.to_string_lossy());
+                draft.problem(Problem::new(
+                    place,
+                    key.path,
+                    format!(" = \"{shown}\": is not UTF-8"),
+                ));
+            }
+        }
+    }
+}
+
+fn unknown(name: &str) -> String {
+    if name.starts_with("FERROMETER_LOGGERS") {
+        return "unknown variable; rules for loggers cannot be given in the environment".to_owned();
+    }
+    let known: Vec<String> = KEYS.iter().map(|key| key.variable()).collect();
+    // Without the prefix, which is right and would let strangers look alike.
+    let suffixes = known.iter().map(|name| &name[PREFIX.len()..]);
+    match nearest(&name[PREFIX.len()..], suffixes) {
+        Some(meant) => format!("unknown variable; did you mean {PREFIX}{meant}?"),
+        None => {
+            "unknown variable; the prefix FERROMETER_ is reserved for the keys of the configuration"
+                .to_owned()
+        }
+    }
+}

@@ -1,0 +1,387 @@
+//! Values from a TOML file.
+//!
+//! The file may be a program's own: only `[metrics]` and `[metrics_statsd]` are ours, and all else is left alone, unless
+//! it looks like a slip for one of ours, which would otherwise switch recording off in silence.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+use super::draft::{Draft, name_problem};
+use super::error::{Error, Place, Problem, clean};
+use super::key::split;
+use super::keys::{KEYS, RULE_KEYS};
+use super::rule::Rule;
+use super::suggest::{distance, nearest};
+use super::value::Value;
+
+/// No configuration is longer; what is (a device, a log file) is a mistake in the path.
+const LONGEST_FILE: u64 = 1 << 20;
+
+const LOGGERS: &str = "metrics.loggers";
+
+/// Our tables at the top, each with the number of slips within which another name is taken for it.
+const TOP: [(&str, usize); 2] = [("metrics", 2), ("metrics_statsd", 3)];
+
+/// The bytes of a file.
+pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
+    let read = || -> io::Result<Vec<u8>> {
+        let file = File::open(path)?;
+        if file.metadata()?.is_dir() {
+            return Err(io::Error::new(
+                io::ErrorKind::IsADirectory,
+                "it is a directory",
+            ));
+        }
+        let mut bytes = Vec::new();
+        file.take(LONGEST_FILE + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > LONGEST_FILE {
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                "it is longer than 1 MiB",
+            ));
+        }
+        Ok(bytes)
+    };
+    read().map_err(|cause| Error::Read {
+        path: path.to_owned(),
+        cause,
+    })
+}
+
+/// Lays what a document says over the draft. `name` is what messages call it.
+pub(super) fn read(draft: &mut Draft, name: &str, bytes: &[u8]) -> Result<(), Error> {
+    let places = Places::new(name, bytes);
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let at = error.valid_up_to();
+        let what = format!(
+            "the byte 0x{:02x} is not UTF-8",
+            bytes.get(at).copied().unwrap_or_default()
+        );
+        Error::Syntax(Problem::new(places.at(at), "", what))
+    })?;
+    let document = DeTable::parse(text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        let what = format!(
+            "not TOML: {}",
+            clean(&error.message().trim().replace('\n', ", "))
+        );
+        Error::Syntax(Problem::new(places.at(at), "", what))
+    })?;
+    Reader {
+        draft,
+        places,
+        text,
+    }
+    .document(document.get_ref());
+    Ok(())
+}
+
+/// Finds line and column of a byte without going through the text each time.
+struct Places<'a> {
+    name: &'a str,
+    bytes: &'a [u8],
+    line_starts: Vec<usize>,
+}
+
+impl<'a> Places<'a> {
+    fn new(name: &'a str, bytes: &'a [u8]) -> Self {
+        let after_newlines = bytes
+            .iter()
+            .enumerate()
+            .filter(|(_, byte)| **byte == b'\n')
+            .map(|(at, _)| at + 1);
+        Places {
+            name,
+            bytes,
+            line_starts: std::iter::once(0).chain(after_newlines).collect(),
+        }
+    }
+
+    /// Lines and characters count from 1.
+    fn at(&self, at: usize) -> Place {
+        let at = at.min(self.bytes.len());
+        let line = self.line_starts.partition_point(|start| *start <= at);
+        let start = self.line_starts[line - 1];
+        let column = String::from_utf8_lossy(&self.bytes[start..at])
+            .chars()
+            .count()
+            + 1;
+        Place::File {
+            name: self.name.to_owned(),
+            line,
+            column,
+        }
+    }
+}
+
+type Name<'i> = Spanned<DeString<'i>>;
+type Given<'i> = Spanned<DeValue<'i>>;
+
+struct Reader<'a> {
+    draft: &'a mut Draft,
+    places: Places<'a>,
+    text: &'a str,
+}
+
+impl Reader<'_> {
+    fn document(&mut self, document: &DeTable<'_>) {
+        // In this order, so that a conflict is reported at the second place, the alias.
+        for (ours, _) in TOP {
+            if let Some((key, value)) = document.get_key_value(ours) {
+                self.descend(ours, key, value);
+            }
+        }
+        for (key, value) in document {
+            self.stranger(key, value);
+        }
+    }
+
+    /// A name at the top that is not ours: is it a slip?
+    fn stranger(&mut self, key: &Name<'_>, value: &Given<'_>) {
+        let name: &str = key.get_ref();
+        if TOP.iter().any(|(ours, _)| *ours == name) {
+            return;
+        }
+        let lower = name.to_lowercase();
+        let slip = TOP.iter().find(|(ours, slips)| {
+            lower.len() <= 2 * ours.len() && distance(&lower, ours) <= *slips
+        });
+        if let Some((ours, _)) = slip {
+            let place = self.at(key.span());
+            return self.draft.problem(Problem::new(
+                place,
+                name,
+                format!(": unknown table; did you mean [{ours}]?"),
+            ));
+        }
+        // A key that was meant for [metrics] but stands above it. `host` is too common a word to be taken for ours,
+        // and a `backend` may be anything: it is ours if its value is.
+        let path = format!("metrics.{name}");
+        let Some(ours) = KEYS.iter().find(|known| known.path == path) else {
+            return;
+        };
+        let meant = match name {
+            "host" => false,
+            "backend" => ours.kind.check(&plain(value.get_ref())).is_ok(),
+            _ => true,
+        };
+        if meant {
+            let place = self.at(key.span());
+            self.draft.problem(Problem::new(
+                place,
+                name,
+                ": stands outside of any table; it belongs under [metrics]",
+            ));
+        }
+    }
+
+    /// Goes through a table of ours, from top to bottom.
+    fn descend(&mut self, path: &str, key: &Name<'_>, value: &Given<'_>) {
+        let Some(table) = self.table(path, key, value) else {
+            return;
+        };
+        for (key, value) in in_order(table) {
+            let name: &str = key.get_ref();
+            let full = format!("{path}.{name}");
+            if full == LOGGERS {
+                self.loggers(key, value);
+            } else if is_table(&full) {
+                self.descend(&full, key, value);
+            } else {
+                self.leaf(path, name, &full, key, value);
+            }
+        }
+    }
+
+    fn leaf(&mut self, path: &str, name: &str, full: &str, key: &Name<'_>, value: &Given<'_>) {
+        let found = KEYS
+            .iter()
+            .find(|known| known.path == full || known.alias == Some(full));
+        let Some(found) = found.filter(|_| !name.contains('.')) else {
+            let place = self.at(key.span());
+            return self.draft.problem(Problem::new(
+                place,
+                full,
+                format!(": unknown key{}", meant(path, name)),
+            ));
+        };
+        let place = self.at(value.span());
+        let shown = self.shown(value);
+        let plain = plain(value.get_ref());
+        if let Some(first) = self.draft.place(found.path).cloned() {
+            // The other place was read already. Saying the same twice is no conflict.
+            let before = (found.get)(&self.draft.config)
+                .filter(|before| found.kind.check(&plain).is_ok_and(|now| now != *before));
+            if let Some(before) = before {
+                let what = format!(
+                    " = {shown}: conflicts with {} = {before} ({first}); keep one of them",
+                    found.path
+                );
+                return self.draft.problem(Problem::new(place, full, what));
+            }
+        }
+        self.draft.give(found, full, &plain, &shown, place);
+    }
+
+    fn loggers(&mut self, key: &Name<'_>, value: &Given<'_>) {
+        let Some(table) = self.table(LOGGERS, key, value) else {
+            return;
+        };
+        for (key, value) in in_order(table) {
+            let mut rule = Rule::new(key.get_ref());
+            let path = rule.path();
+            let Some(table) = self.table(&path, key, value) else {
+                continue;
+            };
+            let place = self.at(key.span());
+            if let Some(problem) = name_problem(&rule, &self.draft.config.rules, place) {
+                self.draft.problem(problem);
+                continue;
+            }
+            for (key, value) in in_order(table) {
+                self.rule_leaf(&mut rule, &path, key, value);
+            }
+            self.draft.config.rules.push(rule);
+        }
+    }
+
+    fn rule_leaf(&mut self, rule: &mut Rule, path: &str, key: &Name<'_>, value: &Given<'_>) {
+        let name: &str = key.get_ref();
+        let full = format!("{path}.{name}");
+        if let Some(found) = RULE_KEYS.iter().find(|known| known.path == name) {
+            let place = self.at(value.span());
+            let plain = plain(value.get_ref());
+            match found.kind.check(&plain) {
+                Ok(checked) => (found.set)(rule, checked),
+                Err(refused) => {
+                    let shown = self.shown(value);
+                    self.draft
+                        .problem(Problem::refused(place, &full, &shown, &plain, refused));
+                }
+            }
+            return;
+        }
+        let hint = if value.get_ref().is_table() {
+            let whole = format!("{}.{name}", rule.logger);
+            format!("; a logger's name is quoted: [{LOGGERS}.{whole:?}]")
+        } else {
+            let known = RULE_KEYS.iter().map(|known| known.path);
+            nearest(name, known)
+                .map_or_else(String::new, |word| format!("; did you mean `{word}`?"))
+        };
+        let place = self.at(key.span());
+        self.draft.problem(Problem::new(
+            place,
+            full,
+            format!(": unknown key{}", clean(&hint)),
+        ));
+    }
+
+    /// The value as a table; what is none is reported.
+    fn table<'v, 'i>(
+        &mut self,
+        path: &str,
+        key: &Name<'_>,
+        value: &'v Given<'i>,
+    ) -> Option<&'v DeTable<'i>> {
+        let table = value.get_ref().as_table();
+        if table.is_none() {
+            // An array of tables has the span of one of its headers, so the key's place says more.
+            let place = self.at(key.span());
+            let found = plain(value.get_ref()).type_name();
+            self.draft.problem(Problem::new(
+                place,
+                path,
+                format!(": expected a table, found a value of type {found}"),
+            ));
+        }
+        table
+    }
+
+    fn at(&self, span: Range<usize>) -> Place {
+        self.places.at(span.start)
+    }
+
+    /// The value as the file writes it.
+    fn shown(&self, value: &Given<'_>) -> String {
+        let written = match value.get_ref() {
+            // What was written as a header or with dots has no text of its own.
+            DeValue::Table(_) => "{…}",
+            _ => self.text.get(value.span()).unwrap_or_default(),
+        };
+        clean(written)
+    }
+}
+
+/// The entries by their place in the file; the parser sorts them by name.
+fn in_order<'v, 'i>(table: &'v DeTable<'i>) -> Vec<(&'v Name<'i>, &'v Given<'i>)> {
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    entries
+}
+
+fn is_table(path: &str) -> bool {
+    KEYS.iter().any(|key| split(key.path).0 == path)
+}
+
+/// "; did you mean …?", or nothing.
+fn meant(table: &str, name: &str) -> String {
+    let all = || {
+        KEYS.iter()
+            .flat_map(|key| [Some(key.path), key.alias])
+            .flatten()
+            .map(split)
+    };
+    let here = || {
+        all()
+            .filter(|(its_table, _)| *its_table == table)
+            .map(|(_, word)| word)
+    };
+    let tables = ["statsd", "pull_cache", "limits", "loggers"]
+        .into_iter()
+        .filter(|_| table == "metrics");
+    if let Some(word) = nearest(name, here().chain(tables)) {
+        return format!("; did you mean `{word}`?");
+    }
+    // `host` under [metrics.statsd] or [metrics_statsd] is `statsd_host`; `dialect` under [metrics] stands elsewhere.
+    let backend = table
+        .trim_start_matches("metrics")
+        .trim_start_matches(['.', '_']);
+    let prefixed = format!("{backend}_{name}");
+    if let Some(word) = here().find(|word| *word == prefixed) {
+        return format!("; did you mean `{word}`?");
+    }
+    let elsewhere = |wanted: &str| all().find(|(_, word)| *word == wanted);
+    match elsewhere(&prefixed).or_else(|| elsewhere(name)) {
+        Some((table, word)) => format!("; did you mean `{word}` under [{table}]?"),
+        None => String::new(),
+    }
+}
+
+/// The value without its place.
+fn plain(value: &DeValue<'_>) -> Value {
+    match value {
+        DeValue::String(text) => Value::text(text.as_ref()),
+        DeValue::Boolean(value) => Value::Bool(*value),
+        DeValue::Integer(number) => {
+            let text = number.as_str();
+            let saturated = if text.starts_with('-') {
+                i128::MIN
+            } else {
+                i128::MAX
+            };
+            Value::Integer(i128::from_str_radix(text, number.radix()).unwrap_or(saturated))
+        }
+        DeValue::Float(number) => Value::Float(number.as_str().parse().unwrap_or(f64::NAN)),
+        DeValue::Array(items) => {
+            Value::List(items.iter().map(|item| plain(item.get_ref())).collect())
+        }
+        DeValue::Datetime(_) => Value::Other("date"),
+        DeValue::Table(_) => Value::Other("table"),
+    }
+}

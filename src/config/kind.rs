@@ -1,0 +1,245 @@
+//! What a key takes: the one place where a value is found right or wrong.
+//!
+//! A [`Kind`] reads the text of an environment variable, checks a [`Value`] of whatever source, and says in words
+//! what it would have taken; messages and the reference use the same words.
+
+use std::net::{Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use super::duration;
+use super::error::clean;
+use super::suggest::nearest;
+use super::value::Value;
+
+/// No interval or deadline is longer; keeps sums of an instant and a duration far from overflow.
+const ONE_DAY: Duration = Duration::from_secs(86_400);
+
+/// Type and range of a key.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kind {
+    Bool,
+    Integer {
+        min: i128,
+        max: i128,
+    },
+    PowerOfTwo {
+        min: i128,
+        max: i128,
+    },
+    /// Bytes, both ends included.
+    Text {
+        min: usize,
+        max: usize,
+    },
+    /// What a resolver takes: no port, no scheme, no space.
+    Host,
+    Choice(&'static [&'static str]),
+    /// One of the names, or a list; the first name means "none" and stands alone.
+    Backends(&'static [&'static str]),
+    Duration {
+        min: Duration,
+    },
+    /// A share in (0, 1].
+    Rate,
+    SocketAddress,
+}
+
+/// Why a value was refused: what is allowed, and what was probably meant.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) expected: String,
+    pub(super) hint: Option<String>,
+}
+
+impl Kind {
+    /// The value in its final form (durations as such, a single backend as a list of one), or why not.
+    pub(super) fn check(&self, value: &Value) -> Result<Value, Refused> {
+        let mut hint = None;
+        let checked = match (self, value) {
+            (Kind::Bool, Value::Bool(_)) => Some(value.clone()),
+            (Kind::Integer { min, max }, Value::Integer(n)) => {
+                (min..=max).contains(&n).then(|| value.clone())
+            }
+            (Kind::PowerOfTwo { min, max }, Value::Integer(n)) => {
+                ((min..=max).contains(&n) && n.count_ones() == 1).then(|| value.clone())
+            }
+            (Kind::Text { min, max }, Value::Text(text)) => {
+                if text.chars().any(char::is_control) {
+                    hint = Some("it holds a control character".to_owned());
+                } else if text.len() > *max {
+                    hint = Some(format!("it has {} bytes", text.len()));
+                }
+                ((*min..=*max).contains(&text.len()) && hint.is_none()).then(|| value.clone())
+            }
+            (Kind::Host, Value::Text(text)) => {
+                let fault = host_fault(text);
+                hint = fault.map(str::to_owned);
+                (fault.is_none() && (1..=253).contains(&text.len())).then(|| value.clone())
+            }
+            (Kind::Choice(known), Value::Text(text)) => {
+                let known_word = known.contains(&text.as_str());
+                hint = nearest(text, known.iter().copied())
+                    .map(|word| format!("did you mean \"{word}\"?"));
+                known_word.then(|| value.clone())
+            }
+            (Kind::Backends(known), Value::Text(_)) => {
+                return backends(self, known, std::slice::from_ref(value));
+            }
+            (Kind::Backends(known), Value::List(items)) => return backends(self, known, items),
+            (Kind::Duration { min }, value) => {
+                let read = match value {
+                    Value::Duration(given) => Some(*given),
+                    // An i128 as a float is exact enough to be refused when it is out of range.
+                    Value::Integer(seconds) => duration::from_seconds(*seconds as f64),
+                    Value::Float(seconds) => duration::from_seconds(*seconds),
+                    Value::Text(text) => duration::parse(text),
+                    _ => None,
+                };
+                read.filter(|read| (*min..=ONE_DAY).contains(read))
+                    .map(Value::Duration)
+            }
+            (Kind::Rate, Value::Float(rate)) => {
+                (*rate > 0.0 && *rate <= 1.0).then(|| value.clone())
+            }
+            (Kind::Rate, Value::Integer(1)) => Some(Value::Float(1.0)),
+            (Kind::SocketAddress, Value::Text(text)) => text
+                .parse::<SocketAddr>()
+                .ok()
+                .map(|address| Value::Text(address.to_string())),
+            _ => None,
+        };
+        checked.ok_or_else(|| Refused {
+            expected: self.expected(),
+            hint,
+        })
+    }
+
+    /// What an environment variable's text stands for. Text that fits nothing stays text, and fails the check as such.
+    pub(super) fn read(&self, text: &str) -> Value {
+        let as_integer = || text.parse::<i128>().ok().map(Value::Integer);
+        let as_float = || text.parse::<f64>().ok().map(Value::Float);
+        let read = match self {
+            Kind::Bool => match text {
+                "true" | "1" => Some(Value::Bool(true)),
+                "false" | "0" => Some(Value::Bool(false)),
+                _ => None,
+            },
+            Kind::Integer { .. } | Kind::PowerOfTwo { .. } => as_integer(),
+            Kind::Duration { .. } | Kind::Rate => as_integer().or_else(as_float),
+            Kind::Backends(_) => Some(Value::List(
+                text.split(',')
+                    .map(|item| Value::text(item.trim()))
+                    .collect(),
+            )),
+            Kind::Text { .. } | Kind::Host | Kind::Choice(_) | Kind::SocketAddress => None,
+        };
+        read.unwrap_or_else(|| Value::text(text))
+    }
+
+    /// What is allowed, in the words of messages and reference alike.
+    pub(super) fn expected(&self) -> String {
+        match self {
+            Kind::Bool => "true or false".to_owned(),
+            Kind::Integer { min, max } => format!("an integer from {min} to {max}"),
+            Kind::PowerOfTwo { min, max } => format!("a power of two from {min} to {max}"),
+            Kind::Text { min, max } => {
+                format!("a string of {min} to {max} bytes without control characters")
+            }
+            Kind::Host => "a host name or an IP address of 1 to 253 bytes".to_owned(),
+            Kind::Choice(known) => alternatives(known),
+            Kind::Backends(known) => format!("{}, or a list of them", alternatives(known)),
+            Kind::Duration { min } => format!(
+                "seconds as a number, or a string such as \"500ms\", \"10s\", \"1m\", from {} to {}",
+                duration::show(*min),
+                duration::show(ONE_DAY)
+            ),
+            Kind::Rate => "a number greater than 0 and at most 1".to_owned(),
+            Kind::SocketAddress => {
+                "an IP address with a port, such as \"127.0.0.1:9620\" or \"[::1]:9620\"".to_owned()
+            }
+        }
+    }
+
+    /// One word, for the reference.
+    #[cfg(test)]
+    pub(super) fn type_name(&self) -> &'static str {
+        match self {
+            Kind::Bool => "boolean",
+            Kind::Integer { .. } | Kind::PowerOfTwo { .. } => "integer",
+            Kind::Text { .. } | Kind::Host | Kind::Choice(_) | Kind::SocketAddress => "string",
+            Kind::Backends(_) => "string or list",
+            Kind::Duration { .. } => "duration",
+            Kind::Rate => "number",
+        }
+    }
+}
+
+fn host_fault(host: &str) -> Option<&'static str> {
+    // A zone (`fe80::1%eth0`) is the resolver's business.
+    let address = host.split('%').next().unwrap_or_default();
+    if host.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        Some("it holds a space or a control character")
+    } else if host.contains(['/', '[', ']'])
+        || host.contains(':') && address.parse::<Ipv6Addr>().is_err()
+    {
+        Some("it is given without scheme, brackets and port")
+    } else {
+        None
+    }
+}
+
+fn backends(kind: &Kind, known: &[&str], items: &[Value]) -> Result<Value, Refused> {
+    let refuse = |hint: Option<String>| {
+        Err(Refused {
+            expected: kind.expected(),
+            hint,
+        })
+    };
+    let none = known.first().copied().unwrap_or_default();
+    if items.is_empty() {
+        return refuse(Some(format!(
+            "the list is empty; \"{none}\" switches everything off"
+        )));
+    }
+    for (i, item) in items.iter().enumerate() {
+        let Value::Text(name) = item else {
+            return refuse(Some(format!(
+                "the list holds a value of type {}",
+                item.type_name()
+            )));
+        };
+        if !known.contains(&name.as_str()) {
+            let meant = nearest(name, known.iter().copied())
+                .map(|word| format!("did you mean \"{word}\"?"));
+            // With several names, the message has to say which of them is the bad one.
+            return refuse(if items.len() == 1 {
+                meant
+            } else {
+                let meant = meant.map_or_else(String::new, |meant| format!("; {meant}"));
+                Some(format!("{} is unknown{meant}", clean(&item.to_string())))
+            });
+        }
+        if items[..i].contains(item) {
+            return refuse(Some(format!("\"{name}\" is there twice")));
+        }
+        if name == none && items.len() > 1 {
+            return refuse(Some(format!(
+                "\"{none}\" switches everything off and stands alone"
+            )));
+        }
+    }
+    Ok(Value::List(items.to_vec()))
+}
+
+fn quoted(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| format!("\"{word}\"")).collect()
+}
+
+/// `"a", "b" or "c"`.
+fn alternatives(words: &[&str]) -> String {
+    match quoted(words).split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,148 @@
+//! Reading and checking the configuration.
+//!
+//! ```text
+//!  file ────────► file ──┐
+//!  environment ─► env ───┼─► draft ──► Config ◄── builder
+//!                        │     ▲          │
+//!                     keys (the table) ◄──┘ validate
+//! ```
+//!
+//! Values of every source are brought to one form (`value`), checked by their key's kind (`kind`) as the table (`keys`)
+//! gives it, and stored in a [`Config`]. Nothing here knows a backend: it turns text into numbers, and what is wrong into
+//! messages ([`Error`]). Later sources win: defaults, file, environment.
+//!
+//! ```
+//! use ferrometer::config::Config;
+//!
+//! let config = Config::from_env_with([
+//!     ("FERROMETER_BACKEND", "statsd,pull-cache"),
+//!     ("FERROMETER_STATSD__INTERVAL", "500ms"),
+//! ])?;
+//! assert_eq!(config.backends(), ["statsd", "pull-cache"]);
+//! # Ok::<(), ferrometer::config::Error>(())
+//! ```
+//!
+//! All keys are listed in `docs/configuration.md`, which is generated from the table.
+
+mod builder;
+mod draft;
+mod duration;
+mod env;
+mod error;
+#[cfg(feature = "config-file")]
+mod file;
+mod key;
+mod keys;
+mod kind;
+#[cfg(test)]
+mod reference;
+mod rule;
+mod settings;
+mod suggest;
+mod value;
+
+use std::ffi::OsString;
+
+pub use error::{Error, Problem};
+pub use rule::Rule;
+pub use settings::{Config, Dialect, Limits, PullCache, Statsd, Transport};
+
+use draft::Draft;
+
+impl Config {
+    /// The defaults with this process's environment over them.
+    pub fn from_env() -> Result<Self, Error> {
+        Config::from_env_with(std::env::vars_os())
+    }
+
+    /// The defaults with the given variables over them; those without the prefix `FERROMETER_` are not looked at.
+    ///
+    /// ```
+    /// use ferrometer::config::Config;
+    ///
+    /// let error = Config::from_env_with([("FERROMETER_STATSD_HSOT", "a")]).unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "environment variable FERROMETER_STATSD_HSOT: unknown variable; did you mean FERROMETER_STATSD_HOST?",
+    /// );
+    /// ```
+    pub fn from_env_with<I, N, V>(variables: I) -> Result<Self, Error>
+    where
+        I: IntoIterator<Item = (N, V)>,
+        N: Into<OsString>,
+        V: Into<OsString>,
+    {
+        let mut draft = Draft::new();
+        env::read(&mut draft, variables);
+        draft.finish()
+    }
+
+    /// Checks every value, as it stands, by the rules that file and environment are checked by.
+    ///
+    /// ```
+    /// use ferrometer::config::Config;
+    ///
+    /// let error = Config::new().statsd_port(0).validate().unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "builder: metrics.statsd_port = 0 (integer): expected an integer from 1 to 65535",
+    /// );
+    /// ```
+    pub fn validate(&self) -> Result<(), Error> {
+        draft::validate(self)
+    }
+}
+
+#[cfg(feature = "config-file")]
+impl Config {
+    /// A TOML file with this process's environment over it.
+    ///
+    /// A file without `[metrics]` is valid and leaves recording off; a file that is not there is an error.
+    pub fn from_file(path: impl AsRef<std::path::Path>) -> Result<Self, Error> {
+        Config::from_file_with(path, std::env::vars_os())
+    }
+
+    /// A TOML file with the given variables over it.
+    pub fn from_file_with<I, N, V>(
+        path: impl AsRef<std::path::Path>,
+        variables: I,
+    ) -> Result<Self, Error>
+    where
+        I: IntoIterator<Item = (N, V)>,
+        N: Into<OsString>,
+        V: Into<OsString>,
+    {
+        let path = path.as_ref();
+        let mut draft = Draft::new();
+        file::read(&mut draft, &path.to_string_lossy(), &file::bytes(path)?)?;
+        env::read(&mut draft, variables);
+        draft.finish()
+    }
+
+    /// A TOML document alone, without any environment; messages call it `configuration`.
+    ///
+    /// ```
+    /// use ferrometer::config::Config;
+    ///
+    /// let config = Config::from_toml(r#"
+    ///     [metrics]
+    ///     backend = "statsd"
+    ///
+    ///     [metrics.loggers."nova.compute"]
+    ///     sample_rate = 0.1
+    /// "#)?;
+    /// assert_eq!(config.rules()[0].sample_rate, Some(0.1));
+    ///
+    /// let error = Config::from_toml("[metrics]\nstatsd_port = 70000\n").unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "configuration:2:15: metrics.statsd_port = 70000 (integer): expected an integer from 1 to 65535",
+    /// );
+    /// # Ok::<(), ferrometer::config::Error>(())
+    /// ```
+    pub fn from_toml(text: &str) -> Result<Self, Error> {
+        let mut draft = Draft::new();
+        file::read(&mut draft, "configuration", text.as_bytes())?;
+        draft.finish()
+    }
+}

@@ -1,0 +1,210 @@
+//! Writes `docs/configuration.md` from the table, and holds the file against it.
+//!
+//! `UPDATE_DOCS=1 cargo test reference` rewrites the file.
+
+use super::key::{Default, Key, split};
+use super::keys::{KEYS, RULE_KEYS};
+
+const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md");
+
+const BEGIN: &str = "\
+<!-- Generated from the table in src/config/keys.rs; `UPDATE_DOCS=1 cargo test reference` rewrites it. -->
+
+# Configuration
+
+Everything has a default, and the default is off: without configuration nothing is recorded.
+
+Values come from three places; later ones win:
+
+1. the defaults below,
+2. a TOML file (cargo feature `config-file`, on by default),
+3. environment variables.
+
+A program can also build its configuration in code (`ferrometer::config::Config::new()` and its setters); the same checks
+apply. What is wrong is an error at start that names the place, the key, the value and what is allowed; all
+problems are reported together:
+
+```text
+metrics.toml:3:15: metrics.statsd_port = 70000 (integer): expected an integer from 1 to 65535
+metrics.toml:4:1: metrics.statsd_hsot: unknown key; did you mean `statsd_host`?
+environment variable FERROMETER_STATSD__DIALECT: metrics.statsd.dialect = \"etsi\" (string): expected \"etsy\", \"dogstatsd\", \"telegraf\" or \"gnocchi\"; did you mean \"etsy\"?
+```
+
+## The file
+
+The keys that most programs need:
+
+```toml
+[metrics]
+# Backend options are \"statsd\" and \"noop\"
+backend=\"noop\"
+statsd_host=\"localhost\"
+statsd_port=8125
+prepend_host=false
+prepend_host_reverse=false
+global_prefix=\"\"
+```
+
+- The file may be the program's own: only the tables `[metrics]` and `[metrics_statsd]` are read, and a file without them is
+  valid. A name that looks like a slip for one of the two (`[metric]`) is an error, and so is a key of `[metrics]`
+  that stands above all tables.
+- Within those tables an unknown key is an error.
+- A duration is a number of seconds (`10`, `0.5`) or a string with one of the units `ms`, `s`, `m`, `h` (`\"500ms\"`); at most a day.
+- The file has at most 1 MiB and is UTF-8.
+
+## The environment
+
+The name of a variable is `FERROMETER_` and the key in capitals; the name of a table stands before its key, with two underscores between
+them. The last column of the tables below has every name.
+
+- A list is separated by commas: `FERROMETER_BACKEND=statsd,pull-cache`.
+- `true` and `1`, `false` and `0` are booleans.
+- A duration without a unit is in seconds.
+- An empty variable is an empty value, not an absent one: `FERROMETER_GLOBAL_PREFIX=` takes the file's prefix away.
+- An unknown variable that begins with `FERROMETER_` is an error.
+- Rules for loggers cannot be given in the environment.
+";
+
+const STATSD_TABLE: &str = "
+`statsd_host` and `statsd_port` may also stand under `[metrics_statsd]`. In both places with different values they are an
+error.
+";
+
+const RULES: &str = "
+## `[metrics.loggers.\"<name>\"]`
+
+A rule holds for the logger of that name and for those below it: `nova.compute` reaches `nova.compute.driver`, but not
+`nova.computer`. Of several rules that reach a logger, the longest holds, as a whole; nothing is inherited from the shorter ones. The
+name is quoted, since its dots would otherwise part it into tables; `nova::compute` is read as `nova.compute`. At most 4096 rules.
+
+";
+
+const END: &str = "
+## All keys
+
+A file with every key at some value other than its default:
+
+";
+
+fn reference() -> String {
+    let mut page = BEGIN.to_owned();
+    let mut table = "";
+    for key in KEYS {
+        if split(key.path).0 != table {
+            table = split(key.path).0;
+            page += &format!("\n## `[{table}]`\n\n{}", head(true));
+        }
+        page += &row(key, Some(key.variable()));
+        if key.path == "metrics.shutdown_deadline" {
+            page += STATSD_TABLE;
+        }
+    }
+    page += RULES;
+    page += &head(false);
+    for key in RULE_KEYS {
+        page += &row(key, None);
+    }
+    page + END + "```toml\n" + &every_key() + "```\n"
+}
+
+fn head(variables: bool) -> String {
+    let (name, line) = if variables {
+        (" variable |", "---|")
+    } else {
+        ("", "")
+    };
+    format!("| key | type | default | allowed | meaning |{name}\n|---|---|---|---|---|{line}\n")
+}
+
+fn row<T>(key: &Key<T>, variable: Option<String>) -> String {
+    let unit = if key.unit.is_empty() {
+        String::new()
+    } else {
+        format!(", {}", key.unit)
+    };
+    let default = match key.default {
+        Default::Bool(value) => format!("`{value}`"),
+        Default::Integer(value) => format!("`{value}`"),
+        Default::Text(value) => format!("`{value:?}`"),
+        Default::Absent(words) => words.to_owned(),
+    };
+    let variable = variable.map_or_else(String::new, |name| format!(" `{name}` |"));
+    format!(
+        "| `{}` | {}{unit} | {default} | {} | {} |{variable}\n",
+        split(key.path).1,
+        key.kind.type_name(),
+        key.kind.expected(),
+        key.doc,
+    )
+}
+
+fn every_key() -> String {
+    let mut file = String::new();
+    let mut table = "";
+    for key in KEYS {
+        let (its_table, name) = split(key.path);
+        if its_table != table {
+            let gap = if table.is_empty() { "" } else { "\n" };
+            table = its_table;
+            file += &format!("{gap}[{table}]\n");
+        }
+        file += &format!("{name} = {}\n", key.example);
+    }
+    file += "\n[metrics.loggers.\"nova.compute\"]\n";
+    for key in RULE_KEYS {
+        file += &format!("{} = {}\n", key.path, key.example);
+    }
+    file
+}
+
+#[test]
+fn reference_is_up_to_date() {
+    let page = reference();
+    if std::env::var_os("UPDATE_DOCS").is_some_and(|value| value == "1") {
+        std::fs::write(PATH, &page).unwrap();
+    }
+    let written = std::fs::read_to_string(PATH)
+        .unwrap_or_default()
+        .replace("\r\n", "\n");
+    assert!(
+        written == page,
+        "docs/configuration.md is stale; rewrite it with `UPDATE_DOCS=1 cargo test reference`"
+    );
+}
+
+#[cfg(feature = "config-file")]
+#[test]
+fn every_example_loads_and_differs_from_the_default() {
+    let config = super::Config::from_toml(&every_key()).unwrap();
+    for key in KEYS {
+        assert_ne!(
+            (key.get)(&config),
+            (key.get)(&super::Config::new()),
+            "{}",
+            key.path
+        );
+    }
+    for key in RULE_KEYS {
+        assert_ne!(
+            (key.get)(&config.rules[0]),
+            (key.get)(&super::Rule::new("nova.compute")),
+            "{}",
+            key.path
+        );
+    }
+}
+
+#[cfg(feature = "config-file")]
+#[test]
+fn the_page_s_own_blocks_load() {
+    let page = reference();
+    let blocks: Vec<&str> = page
+        .split("```toml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    assert_eq!(blocks.len(), 2);
+    for block in blocks {
+        super::Config::from_toml(block).unwrap_or_else(|error| panic!("{error}"));
+    }
+}

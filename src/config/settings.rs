@@ -1,0 +1,246 @@
+//! The configuration itself: plain typed fields, one per key.
+//!
+//! Every doc line starts with key and default; a test holds them against the table in [`super::keys`].
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::rule::Rule;
+
+/// How recordings are kept and where they go.
+///
+/// Made in code (below), from the environment ([`Config::from_env`]) or from a TOML file with the environment over it
+/// (`Config::from_file`, with the cargo feature `config-file`). What comes from file and environment is checked; what is
+/// made or changed in code is checked by [`Config::validate`], by the same rules.
+///
+/// ```
+/// use std::time::Duration;
+/// use ferrometer::config::{Config, Dialect, Rule};
+///
+/// let config = Config::new()
+///     .backend("statsd")
+///     .statsd_host("metrics.example.com")
+///     .statsd_dialect(Dialect::Dogstatsd)
+///     .statsd_interval(Duration::from_secs(10))
+///     .global_prefix("prod")
+///     .rule(Rule::new("nova.compute").sample_rate(0.1));
+/// config.validate()?;
+/// assert_eq!(config.statsd_port, 8125);
+/// # Ok::<(), ferrometer::config::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Config {
+    /// `metrics.backend`; default `"noop"`. The backends' names; see [`Config::backends`].
+    pub backend: Vec<String>,
+    /// `metrics.statsd_host`; default `"localhost"`. Host name or IP address of the statsd server.
+    pub statsd_host: String,
+    /// `metrics.statsd_port`; default `8125`. UDP or TCP port of the statsd server.
+    pub statsd_port: u16,
+    /// `metrics.prepend_host`; default `false`. Whether names carry the host, after the global prefix.
+    pub prepend_host: bool,
+    /// `metrics.prepend_host_reverse`; default `false`. Whether that host is written `com.example.host`.
+    pub prepend_host_reverse: bool,
+    /// `metrics.global_prefix`; default `""`. First part of every name.
+    pub global_prefix: String,
+    /// `metrics.host`; no default: the system's host name, which is not read here. The host that names carry; `Some("")` is
+    /// the same as `None`.
+    pub host: Option<String>,
+    /// `metrics.shutdown_deadline`; default `"2s"`. How long the shutdown guard may deliver.
+    pub shutdown_deadline: Duration,
+    /// `[metrics.statsd]`.
+    pub statsd: Statsd,
+    /// `[metrics.pull_cache]`.
+    pub pull_cache: PullCache,
+    /// `[metrics.limits]`.
+    pub limits: Limits,
+    /// `[metrics.loggers]`, in the order they were given; see [`Config::rules`].
+    pub rules: Vec<Rule>,
+}
+
+/// The statsd backend, but for host and port, which are [`Config`]'s own.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Statsd {
+    /// `metrics.statsd.dialect`; default `"etsy"`. What the server understands beyond the common lines.
+    pub dialect: Dialect,
+    /// `metrics.statsd.transport`; default `"udp"`. How lines travel.
+    pub transport: Transport,
+    /// `metrics.statsd.path`; no default. The socket of the transport `"unix"`.
+    pub path: Option<PathBuf>,
+    /// `metrics.statsd.max_datagram`; default `1432`. Payload of one datagram, in bytes.
+    pub max_datagram: usize,
+    /// `metrics.statsd.interval`; default `"1s"`. Time between two deliveries.
+    pub interval: Duration,
+    /// `metrics.statsd.resolve_interval`; default `"30s"`. Time after which the host's address is looked up again.
+    pub resolve_interval: Duration,
+}
+
+/// The pull cache.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct PullCache {
+    /// `metrics.pull_cache.interval`; default `"10s"`. Time between two generations.
+    pub interval: Duration,
+    /// `metrics.pull_cache.generations`; default `180`. Old generations kept.
+    pub generations: usize,
+    /// `metrics.pull_cache.http`; default `false`. Whether the cache is served over HTTP.
+    pub http: bool,
+    /// `metrics.pull_cache.address`; default `"127.0.0.1:9620"`. Where it is served; port 0 takes a free one.
+    pub address: SocketAddr,
+}
+
+/// The numbers that bound the memory used.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// `metrics.limits.max_loggers`; default `4096`. Loggers in all.
+    pub max_loggers: usize,
+    /// `metrics.limits.max_instruments`; default `10000`. Series in all.
+    pub max_instruments: usize,
+    /// `metrics.limits.max_label_sets`; default `8192`. Distinct sets of labels in all.
+    pub max_label_sets: usize,
+    /// `metrics.limits.max_threads`; default `512`. Threads with cells of their own.
+    pub max_threads: usize,
+    /// `metrics.limits.max_cell_bytes`; default `67108864`. Memory of those cells, in bytes.
+    pub max_cell_bytes: usize,
+    /// `metrics.limits.timer_chunk`; default `4096`. Timer values that a thread holds between two collections.
+    pub timer_chunk: usize,
+    /// `metrics.limits.max_held_values`; default `262144`. Single timer values held for one backend.
+    pub max_held_values: usize,
+}
+
+/// What a statsd server understands beyond the lines that all of them share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Dialect {
+    /// The original: no tags, labels fold into the name.
+    Etsy,
+    /// Datadog's agent: tags after `|#`.
+    Dogstatsd,
+    /// Telegraf's statsd input: tags within the name.
+    Telegraf,
+    /// Gnocchi's statsd daemon.
+    Gnocchi,
+}
+
+/// How statsd lines travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Transport {
+    /// Datagrams to host and port.
+    Udp,
+    /// Datagrams to a local socket.
+    Unix,
+    /// A stream to host and port.
+    Tcp,
+}
+
+/// An enum whose variants have names in the configuration: each name is written once.
+macro_rules! named {
+    ($type:ident: $($variant:ident = $name:literal),+) => {
+        impl $type {
+            /// Every name there is, as the configuration writes it.
+            pub(super) const NAMES: &[&str] = &[$($name),+];
+
+            /// The name as the configuration writes it.
+            pub fn as_str(self) -> &'static str {
+                match self { $($type::$variant => $name),+ }
+            }
+
+            pub(super) fn from_name(name: &str) -> Option<Self> {
+                match name { $($name => Some($type::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+named!(Dialect: Etsy = "etsy", Dogstatsd = "dogstatsd", Telegraf = "telegraf", Gnocchi = "gnocchi");
+named!(Transport: Udp = "udp", Unix = "unix", Tcp = "tcp");
+
+impl Config {
+    /// Everything at its default: recording is off.
+    pub fn new() -> Self {
+        let mut config = Config::blank();
+        for key in super::keys::KEYS {
+            if let Some(value) = key.default_value() {
+                (key.set)(&mut config, value);
+            }
+        }
+        config
+    }
+
+    /// The names of the configured backends, without repetition: `["noop"]` alone, or others without it.
+    pub fn backends(&self) -> &[String] {
+        &self.backend
+    }
+
+    /// The rules for loggers, in the order they were given.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// The rule that holds for `logger`: of those that reach it the longest.
+    ///
+    /// ```
+    /// use ferrometer::config::{Config, Rule};
+    ///
+    /// let config = Config::new()
+    ///     .rule(Rule::new("nova").enabled(false))
+    ///     .rule(Rule::new("nova.compute").sample_rate(0.5));
+    /// assert_eq!(config.rule_for("nova.compute.driver").unwrap().logger, "nova.compute");
+    /// assert_eq!(config.rule_for("nova.api").unwrap().logger, "nova");
+    /// assert!(config.rule_for("novation").is_none());
+    /// ```
+    pub fn rule_for(&self, logger: &str) -> Option<&Rule> {
+        self.rules
+            .iter()
+            .filter(|rule| rule.reaches(logger))
+            .max_by_key(|rule| rule.logger.len())
+    }
+
+    /// Placeholders only; the defaults are the table's.
+    fn blank() -> Self {
+        Config {
+            backend: Vec::new(),
+            statsd_host: String::new(),
+            statsd_port: 0,
+            prepend_host: false,
+            prepend_host_reverse: false,
+            global_prefix: String::new(),
+            host: None,
+            shutdown_deadline: Duration::ZERO,
+            statsd: Statsd {
+                dialect: Dialect::Etsy,
+                transport: Transport::Udp,
+                path: None,
+                max_datagram: 0,
+                interval: Duration::ZERO,
+                resolve_interval: Duration::ZERO,
+            },
+            pull_cache: PullCache {
+                interval: Duration::ZERO,
+                generations: 0,
+                http: false,
+                address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            },
+            limits: Limits {
+                max_loggers: 0,
+                max_instruments: 0,
+                max_label_sets: 0,
+                max_threads: 0,
+                max_cell_bytes: 0,
+                timer_chunk: 0,
+                max_held_values: 0,
+            },
+            rules: Vec::new(),
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config::new()
+    }
+}

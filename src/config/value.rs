@@ -1,0 +1,113 @@
+//! A value as some source gave it, before anything is known about it.
+//!
+//! File, environment and builder all arrive here, so that one check ([`super::kind`]) serves all three.
+
+use std::fmt;
+use std::time::Duration;
+
+/// What a source holds for one key.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Value {
+    Bool(bool),
+    /// Wide enough for every TOML integer; one that is wider still saturates and fails its range.
+    Integer(i128),
+    Float(f64),
+    Text(String),
+    List(Vec<Value>),
+    /// Of the builder, and of every duration once it is checked.
+    Duration(Duration),
+    /// Dates and tables are never right; only their names are needed, for the message.
+    #[cfg_attr(not(feature = "config-file"), allow(dead_code))]
+    Other(&'static str),
+}
+
+impl Value {
+    pub(super) fn text(text: impl Into<String>) -> Self {
+        Value::Text(text.into())
+    }
+
+    pub(super) fn integer(number: impl TryInto<i128>) -> Self {
+        Value::Integer(number.try_into().unwrap_or(i128::MAX))
+    }
+
+    pub(super) fn type_name(&self) -> &'static str {
+        match self {
+            Value::Bool(_) => "boolean",
+            Value::Integer(_) => "integer",
+            Value::Float(_) => "float",
+            Value::Text(_) => "string",
+            Value::List(_) => "list",
+            Value::Duration(_) => "duration",
+            Value::Other(name) => name,
+        }
+    }
+
+    // The readers below take what a check has let through. The table's test proves that each key's
+    // kind and reader belong together, so the fallbacks are never seen; they only replace a panic.
+
+    pub(super) fn into_bool(self) -> bool {
+        matches!(self, Value::Bool(true))
+    }
+
+    pub(super) fn into_integer<T: TryFrom<i128> + Default>(self) -> T {
+        match self {
+            Value::Integer(number) => T::try_from(number).unwrap_or_default(),
+            _ => T::default(),
+        }
+    }
+
+    pub(super) fn into_float(self) -> f64 {
+        match self {
+            Value::Float(number) => number,
+            _ => 1.0,
+        }
+    }
+
+    pub(super) fn into_text(self) -> String {
+        match self {
+            Value::Text(text) => text,
+            _ => String::new(),
+        }
+    }
+
+    /// An empty text stands for "not given".
+    pub(super) fn into_optional_text(self) -> Option<String> {
+        Some(self.into_text()).filter(|text| !text.is_empty())
+    }
+
+    pub(super) fn into_duration(self) -> Duration {
+        match self {
+            Value::Duration(duration) => duration,
+            _ => Duration::ZERO,
+        }
+    }
+
+    pub(super) fn into_texts(self) -> Vec<String> {
+        match self {
+            Value::List(items) => items.into_iter().map(Value::into_text).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The way TOML would write it, so that a message can be pasted back into a file.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Bool(value) => write!(f, "{value}"),
+            Value::Integer(value) => write!(f, "{value}"),
+            Value::Float(value) => write!(f, "{value:?}"),
+            Value::Text(value) => write!(f, "{value:?}"),
+            Value::List(items) => {
+                f.write_str("[")?;
+                for (i, item) in items.iter().enumerate() {
+                    let comma = if i == 0 { "" } else { ", " };
+                    write!(f, "{comma}{item}")?;
+                }
+                f.write_str("]")
+            }
+            Value::Duration(value) => write!(f, "\"{}\"", super::duration::show(*value)),
+            Value::Other(name) => f.write_str(name),
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! What good configurations load as, from each source and with one source over another.
+
+use std::time::Duration;
+
+use ferrometer::config::{Config, Dialect, Rule, Transport};
+
+#[test]
+fn variables_and_setters_reach_every_key() {
+    let config = Config::from_env_with([
+        ("PATH", "/bin"),
+        ("ferrometer_backend", "not ours"),
+        ("FERROMETER", "not ours"),
+        ("FERROMETER_BACKEND", "statsd, pull-cache"),
+        ("FERROMETER_STATSD_HOST", "stats.example.com"),
+        ("FERROMETER_STATSD_PORT", "9125"),
+        ("FERROMETER_PREPEND_HOST", "1"),
+        ("FERROMETER_PREPEND_HOST_REVERSE", "true"),
+        ("FERROMETER_GLOBAL_PREFIX", ""),
+        ("FERROMETER_HOST", "web1"),
+        ("FERROMETER_STATSD__DIALECT", "telegraf"),
+        ("FERROMETER_STATSD__TRANSPORT", "unix"),
+        ("FERROMETER_STATSD__PATH", "/run/statsd.sock"),
+        ("FERROMETER_STATSD__INTERVAL", "0.5"),
+        ("FERROMETER_STATSD__RESOLVE_INTERVAL", "1m"),
+        ("FERROMETER_PULL_CACHE__INTERVAL", "15"),
+        ("FERROMETER_PULL_CACHE__HTTP", "true"),
+        ("FERROMETER_PULL_CACHE__ADDRESS", "[::]:80"),
+        ("FERROMETER_STATSD__MAX_DATAGRAM", "512"),
+        ("FERROMETER_PULL_CACHE__GENERATIONS", "11"),
+        ("FERROMETER_LIMITS__MAX_LOGGERS", "12"),
+        ("FERROMETER_LIMITS__MAX_INSTRUMENTS", "13"),
+        ("FERROMETER_LIMITS__MAX_LABEL_SETS", "14"),
+        ("FERROMETER_LIMITS__MAX_THREADS", "15"),
+        ("FERROMETER_LIMITS__MAX_CELL_BYTES", "70000"),
+        ("FERROMETER_LIMITS__TIMER_CHUNK", "128"),
+        ("FERROMETER_LIMITS__MAX_HELD_VALUES", "80000"),
+        ("FERROMETER_SHUTDOWN_DEADLINE", "0"),
+    ])
+    .unwrap();
+    let built = Config::new()
+        .backend_list(["statsd", "pull-cache"])
+        .statsd_host("stats.example.com")
+        .statsd_port(9125)
+        .prepend_host(true)
+        .prepend_host_reverse(true)
+        .global_prefix("")
+        .host("web1")
+        .statsd_dialect(Dialect::Telegraf)
+        .statsd_transport(Transport::Unix)
+        .statsd_path("/run/statsd.sock")
+        .statsd_interval(Duration::from_millis(500))
+        .statsd_resolve_interval(Duration::from_secs(60))
+        .pull_cache_interval(Duration::from_secs(15))
+        .pull_cache_http(true)
+        .pull_cache_address("[::]:80".parse().unwrap())
+        .statsd_max_datagram(512)
+        .pull_cache_generations(11)
+        .max_loggers(12)
+        .max_instruments(13)
+        .max_label_sets(14)
+        .max_threads(15)
+        .max_cell_bytes(70_000)
+        .timer_chunk(128)
+        .max_held_values(80_000)
+        .shutdown_deadline(Duration::ZERO);
+    built.validate().unwrap();
+    assert_eq!(config, built);
+}
+
+#[test]
+fn no_variables_are_the_defaults_and_the_defaults_are_valid() {
+    let config = Config::from_env_with([("", ""); 0]).unwrap();
+    assert_eq!(config, Config::new());
+    assert_eq!(config, Config::default());
+    config.validate().unwrap();
+    assert_eq!(config.backends(), ["noop"]);
+    assert_eq!(
+        (config.statsd_host.as_str(), config.statsd_port),
+        ("localhost", 8125)
+    );
+    assert_eq!(
+        (config.limits.max_cell_bytes, config.limits.max_held_values),
+        (67_108_864, 262_144)
+    );
+    assert_eq!(config.shutdown_deadline, Duration::from_secs(2));
+    assert_eq!(config.host, None);
+}
+
+#[test]
+fn the_longest_rule_by_whole_parts_holds() {
+    let config = Config::new()
+        .rule(Rule::new("nova.compute").sample_rate(0.5))
+        .rule(Rule::new("nova").enabled(false))
+        .rule(Rule::new("nova::compute::driver").sample_rate(0.1));
+    config.validate().unwrap();
+    for (logger, rule) in [
+        ("nova", Some("nova")),
+        ("nova.compute", Some("nova.compute")),
+        ("nova.computer", Some("nova")),
+        ("nova.compute.driver", Some("nova.compute.driver")),
+        ("nova.compute.drivers", Some("nova.compute")),
+        ("nova.compute.driver.libvirt", Some("nova.compute.driver")),
+        ("novation", None),
+        ("", None),
+        ("x.nova", None),
+    ] {
+        assert_eq!(
+            config.rule_for(logger).map(|rule| rule.logger.as_str()),
+            rule,
+            "{logger}"
+        );
+    }
+    assert!(
+        config.rule_for("nova.compute.api").unwrap().enabled,
+        "nothing is inherited from a shorter rule"
+    );
+}
+
+#[cfg(feature = "config-file")]
+mod file {
+    use super::*;
+
+    const SPECIFICATION: &str = r#"
+[metrics]
+# Backend options are "statsd" and "noop"
+backend="noop"
+statsd_host="localhost"
+statsd_port=8125
+prepend_host=false
+prepend_host_reverse=false
+global_prefix=""
+"#;
+
+    #[test]
+    fn the_specification_s_block_is_the_default() {
+        assert_eq!(Config::from_toml(SPECIFICATION).unwrap(), Config::new());
+        assert_eq!(
+            Config::from_toml(&SPECIFICATION.replace('\n', "\r\n")).unwrap(),
+            Config::new()
+        );
+        assert_eq!(
+            Config::from_toml(&format!("\u{feff}{SPECIFICATION}")).unwrap(),
+            Config::new()
+        );
+    }
+
+    #[test]
+    fn files_without_our_tables_are_valid() {
+        for toml in [
+            "",
+            "# nothing\n",
+            "[metrics]\n",
+            "[metrics_statsd]\n",
+            "[server]\nstatsd_host = 1\nmetrics = 2\n[package.metadata.metric]\na = 1\n",
+            "host = '0.0.0.0'\nbackend = 'postgres'\n",
+            "[metadata]\n[matrix]\n[metro]\n[m]\n[statsd]\n",
+        ] {
+            assert_eq!(Config::from_toml(toml).unwrap(), Config::new(), "{toml}");
+        }
+    }
+
+    #[test]
+    fn one_thing_can_be_written_in_several_ways() {
+        let dotted = "metrics.backend = ['statsd']\nmetrics.statsd.interval = '500ms'\nmetrics.statsd_port = 0x1fbd\n";
+        let inline =
+            "metrics = { backend = 'statsd', statsd = { interval = 0.5 }, statsd_port = 8_125 }\n";
+        let tables = "[metrics_statsd]\nstatsd_port = 8125\n[metrics.statsd]\ninterval = '0.5 s'\n[metrics]\nbackend = 'statsd'\nstatsd_port = +8125\n";
+        let expected = Config::new()
+            .backend("statsd")
+            .statsd_interval(Duration::from_millis(500));
+        for toml in [dotted, inline, tables] {
+            assert_eq!(Config::from_toml(toml).unwrap(), expected, "{toml}");
+        }
+    }
+
+    #[test]
+    fn rules_come_in_the_order_of_the_file() {
+        let config = Config::from_toml(
+            "[metrics.loggers.'z']\nenabled = false\n[metrics.loggers.'a::b']\nsample_rate = 1\n[metrics.loggers.m]\n",
+        )
+        .unwrap();
+        assert_eq!(
+            config.rules(),
+            [
+                Rule::new("z").enabled(false),
+                Rule::new("a.b").sample_rate(1.0),
+                Rule::new("m")
+            ]
+        );
+    }
+
+    #[test]
+    fn the_environment_lies_over_the_file() {
+        let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("config_layers.toml");
+        std::fs::write(
+            &path,
+            "[metrics]\nglobal_prefix = 'file'\nhost = 'file'\nstatsd_port = 1\n[metrics.statsd]\ntransport = 'unix'\n",
+        )
+        .unwrap();
+        // The file alone lacks a path for its transport; what counts is the whole.
+        let config = Config::from_file_with(
+            &path,
+            [
+                ("FERROMETER_GLOBAL_PREFIX", "env"),
+                ("FERROMETER_HOST", ""),
+                ("FERROMETER_STATSD__PATH", "/s"),
+            ],
+        )
+        .unwrap();
+        let expected = Config::new()
+            .global_prefix("env")
+            .statsd_port(1)
+            .statsd_transport(Transport::Unix)
+            .statsd_path("/s");
+        assert_eq!(config, expected);
+        assert!(Config::from_file_with(&path, [("", ""); 0]).is_err());
+    }
+
+    /// A file that is all mistakes is refused at once, and in a message that can be read.
+    #[test]
+    fn a_large_bad_file_costs_no_more_than_a_good_one() {
+        let mut toml = String::from("[metrics]\n");
+        for i in 0..20_000 {
+            toml += &format!("k{i} = {i}\n");
+        }
+        let message = Config::from_toml(&toml).unwrap_err().to_string();
+        assert!(message.starts_with("20000 problems"), "{}", &message[..200]);
+        assert!(message.len() < 4096);
+    }
+}

@@ -1,0 +1,343 @@
+//! Every kind of bad value with the full message that it gets.
+#![cfg(feature = "config-file")]
+
+use ferrometer::config::Config;
+
+const TEXT: &str = "expected a string of";
+const DURATION: &str = r#"seconds as a number, or a string such as "500ms", "10s", "1m""#;
+
+fn message(toml: &str) -> String {
+    match Config::from_toml(toml) {
+        Ok(config) => panic!("{toml:?} was taken: {config:?}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// One key under `[metrics]`, which stands on line 2.
+fn metrics(cases: &[(&str, &str)]) {
+    for (line, expected) in cases {
+        assert_eq!(
+            message(&format!("[metrics]\n{line}\n")),
+            format!("configuration:2:{expected}"),
+            "\n{line}"
+        );
+    }
+}
+
+fn variables(cases: &[(&str, &str, &str)]) {
+    for (name, value, expected) in cases {
+        let message = Config::from_env_with([(name, value)])
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            message,
+            format!("environment variable {name}: {expected}"),
+            "\n{name}={value}"
+        );
+    }
+}
+
+#[test]
+fn backends() {
+    let expected = r#"expected "noop", "statsd" or "pull-cache", or a list of them"#;
+    let cases = [
+        (
+            "'statd'",
+            format!(
+                r#"11: metrics.backend = 'statd' (string): {expected}; did you mean "statsd"?"#
+            ),
+        ),
+        (
+            "'pull_cache'",
+            format!(
+                r#"11: metrics.backend = 'pull_cache' (string): {expected}; did you mean "pull-cache"?"#
+            ),
+        ),
+        (
+            "'collector'",
+            format!("11: metrics.backend = 'collector' (string): {expected}"),
+        ),
+        (
+            "''",
+            format!("11: metrics.backend = '' (string): {expected}"),
+        ),
+        (
+            "7",
+            format!("11: metrics.backend = 7 (integer): {expected}"),
+        ),
+        (
+            "{}",
+            format!("11: metrics.backend = {{…}} (table): {expected}"),
+        ),
+        (
+            "[]",
+            format!(
+                r#"11: metrics.backend = [] (list): {expected}; the list is empty; "noop" switches everything off"#
+            ),
+        ),
+        (
+            "['statsd', 1]",
+            format!(
+                "11: metrics.backend = ['statsd', 1] (list): {expected}; the list holds a value of type integer"
+            ),
+        ),
+        (
+            "['statsd', 'nop']",
+            format!(
+                r#"11: metrics.backend = ['statsd', 'nop'] (list): {expected}; "nop" is unknown; did you mean "noop"?"#
+            ),
+        ),
+        (
+            "['statsd', 'statsd']",
+            format!(
+                r#"11: metrics.backend = ['statsd', 'statsd'] (list): {expected}; "statsd" is there twice"#
+            ),
+        ),
+        (
+            "['noop', 'statsd']",
+            format!(
+                r#"11: metrics.backend = ['noop', 'statsd'] (list): {expected}; "noop" switches everything off and stands alone"#
+            ),
+        ),
+    ];
+    for (value, expected) in &cases {
+        metrics(&[(&format!("backend = {value}"), expected)]);
+    }
+    variables(&[
+        (
+            "FERROMETER_BACKEND",
+            "statsd,",
+            &format!(r#"metrics.backend = ["statsd", ""] (list): {expected}; "" is unknown"#),
+        ),
+        (
+            "FERROMETER_BACKEND",
+            "",
+            &format!(r#"metrics.backend = [""] (list): {expected}"#),
+        ),
+    ]);
+}
+
+#[test]
+fn numbers_and_texts() {
+    metrics(&[
+        (
+            "statsd_port = 0",
+            "15: metrics.statsd_port = 0 (integer): expected an integer from 1 to 65535",
+        ),
+        (
+            "statsd_port = 70000",
+            "15: metrics.statsd_port = 70000 (integer): expected an integer from 1 to 65535",
+        ),
+        (
+            "statsd_port = 99999999999999999999999999999999999999999999",
+            "15: metrics.statsd_port = 99999999999999999999999999999999999999999999 (integer): expected an integer from 1 to 65535",
+        ),
+        (
+            "statsd_port = -99999999999999999999999999999999999999999999",
+            "15: metrics.statsd_port = -99999999999999999999999999999999999999999999 (integer): expected an integer from 1 to 65535",
+        ),
+        (
+            "statsd_port = -1",
+            "15: metrics.statsd_port = -1 (integer): expected an integer from 1 to 65535",
+        ),
+        (
+            "statsd_port = '8125'",
+            "15: metrics.statsd_port = '8125' (string): expected an integer from 1 to 65535",
+        ),
+        (
+            "statsd_port = 8125.0",
+            "15: metrics.statsd_port = 8125.0 (float): expected an integer from 1 to 65535",
+        ),
+        (
+            "statsd_port = 1979-05-27",
+            "15: metrics.statsd_port = 1979-05-27 (date): expected an integer from 1 to 65535",
+        ),
+        (
+            "statsd_port = [1]",
+            "15: metrics.statsd_port = [1] (list): expected an integer from 1 to 65535",
+        ),
+        (
+            "prepend_host = 1",
+            "16: metrics.prepend_host = 1 (integer): expected true or false",
+        ),
+        (
+            "prepend_host = 'yes'",
+            "16: metrics.prepend_host = 'yes' (string): expected true or false",
+        ),
+        (
+            "limits.timer_chunk = 100",
+            "22: metrics.limits.timer_chunk = 100 (integer): expected a power of two from 64 to 65536",
+        ),
+        (
+            "limits.timer_chunk = 32",
+            "22: metrics.limits.timer_chunk = 32 (integer): expected a power of two from 64 to 65536",
+        ),
+        (
+            "limits.max_instruments = 131073",
+            "26: metrics.limits.max_instruments = 131073 (integer): expected an integer from 1 to 131072",
+        ),
+        (
+            "statsd.max_datagram = 63",
+            "23: metrics.statsd.max_datagram = 63 (integer): expected an integer from 64 to 65507",
+        ),
+        (
+            "statsd.max_datagram = 65508",
+            "23: metrics.statsd.max_datagram = 65508 (integer): expected an integer from 64 to 65507",
+        ),
+        (
+            "pull_cache.generations = 100001",
+            "26: metrics.pull_cache.generations = 100001 (integer): expected an integer from 1 to 100000",
+        ),
+        (
+            "statsd.dialect = 'datadog'",
+            r#"18: metrics.statsd.dialect = 'datadog' (string): expected "etsy", "dogstatsd", "telegraf" or "gnocchi""#,
+        ),
+        (
+            "statsd.transport = 'UDP'",
+            r#"20: metrics.statsd.transport = 'UDP' (string): expected "udp", "unix" or "tcp"; did you mean "udp"?"#,
+        ),
+        (
+            "pull_cache.address = 'localhost:9620'",
+            r#"22: metrics.pull_cache.address = 'localhost:9620' (string): expected an IP address with a port, such as "127.0.0.1:9620" or "[::1]:9620""#,
+        ),
+        (
+            r#"global_prefix = "a\nb""#,
+            &format!(
+                r#"17: metrics.global_prefix = "a\nb" (string): {TEXT} 0 to 256 bytes without control characters; it holds a control character"#
+            ),
+        ),
+        (
+            &format!("global_prefix = '{}'", "é".repeat(300)),
+            &format!(
+                "17: metrics.global_prefix = '{}… (string): {TEXT} 0 to 256 bytes without control characters; it has 600 bytes",
+                "é".repeat(79)
+            ),
+        ),
+        (
+            "global_prefix = '''a\n\tb'''",
+            &format!(
+                r"17: metrics.global_prefix = '''a\n\tb''' (string): {TEXT} 0 to 256 bytes without control characters; it holds a control character"
+            ),
+        ),
+    ]);
+    variables(&[
+        (
+            "FERROMETER_STATSD_PORT",
+            "0",
+            "metrics.statsd_port = 0 (integer): expected an integer from 1 to 65535",
+        ),
+        (
+            "FERROMETER_STATSD_PORT",
+            "70000",
+            "metrics.statsd_port = 70000 (integer): expected an integer from 1 to 65535",
+        ),
+        (
+            "FERROMETER_STATSD_PORT",
+            "eighty",
+            r#"metrics.statsd_port = "eighty" (string): expected an integer from 1 to 65535"#,
+        ),
+        (
+            "FERROMETER_STATSD_PORT",
+            "",
+            r#"metrics.statsd_port = "" (string): expected an integer from 1 to 65535"#,
+        ),
+        (
+            "FERROMETER_PREPEND_HOST",
+            "yes",
+            r#"metrics.prepend_host = "yes" (string): expected true or false"#,
+        ),
+        (
+            "FERROMETER_STATSD__DIALECT",
+            "etsi",
+            r#"metrics.statsd.dialect = "etsi" (string): expected "etsy", "dogstatsd", "telegraf" or "gnocchi"; did you mean "etsy"?"#,
+        ),
+    ]);
+}
+
+#[test]
+fn durations() {
+    let statsd = |value: &str, shown: &str, kind: &str| {
+        let expected = format!(
+            "19: metrics.statsd.interval = {shown} ({kind}): expected {DURATION}, from 10ms to 24h"
+        );
+        metrics(&[(&format!("statsd.interval = {value}"), &expected)]);
+    };
+    for bad in [
+        "'10'",
+        "'10 parsecs'",
+        "'-1s'",
+        "''",
+        "'1m30s'",
+        "'9ms'",
+        "'25h'",
+    ] {
+        statsd(bad, bad, "string");
+    }
+    for bad in ["-1", "0", "86401"] {
+        statsd(bad, bad, "integer");
+    }
+    for bad in ["0.001", "nan", "inf", "-inf", "1e300"] {
+        statsd(bad, bad, "float");
+    }
+    statsd("true", "true", "boolean");
+    metrics(&[(
+        "pull_cache.interval = '999ms'",
+        &format!(
+            "23: metrics.pull_cache.interval = '999ms' (string): expected {DURATION}, from 1s to 24h"
+        ),
+    )]);
+    variables(&[(
+        "FERROMETER_SHUTDOWN_DEADLINE",
+        "soon",
+        &format!(
+            r#"metrics.shutdown_deadline = "soon" (string): expected {DURATION}, from 0s to 24h"#
+        ),
+    )]);
+}
+
+#[test]
+fn hosts() {
+    let expected = "expected a host name or an IP address of 1 to 253 bytes";
+    for bad in [
+        "localhost:8125",
+        "udp://localhost",
+        "[::1]",
+        "::1:8125:x",
+        "a/b",
+    ] {
+        metrics(&[(
+            &format!("statsd_host = '{bad}'"),
+            &format!(
+                "15: metrics.statsd_host = '{bad}' (string): {expected}; it is given without scheme, brackets and port"
+            ),
+        )]);
+    }
+    metrics(&[
+        (
+            "statsd_host = ''",
+            &format!("15: metrics.statsd_host = '' (string): {expected}"),
+        ),
+        (
+            "statsd_host = ' localhost'",
+            &format!(
+                "15: metrics.statsd_host = ' localhost' (string): {expected}; it holds a space or a control character"
+            ),
+        ),
+    ]);
+    for good in [
+        "localhost",
+        "metrics.example.com.",
+        "10.0.0.1",
+        "::1",
+        "fe80::1%eth0",
+        "bücher.example",
+    ] {
+        assert_eq!(
+            Config::new()
+                .statsd_host(good)
+                .validate()
+                .map_err(|error| error.to_string()),
+            Ok(())
+        );
+    }
+}

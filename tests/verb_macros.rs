@@ -1,0 +1,259 @@
+//! `count!`, `set_gauge!` and `time!`: what they record, what they evaluate, and where they can stand.
+
+#[path = "ui/support.rs"]
+mod support;
+
+use std::cell::Cell;
+
+use ferrometer::{Logger, count, get_logger, logger, set_gauge, time};
+use support::{block_on, capture, capture_async, panics};
+
+static METRICS: Logger = logger!();
+
+#[test]
+fn count_adds() {
+    let seen = capture(|| {
+        count!(METRICS, "one");
+        count!(METRICS, "some", 4);
+        count!(METRICS, "some", -1,);
+        count!(METRICS, "len", "abc".len());
+        count!(METRICS, "rate", sample_rate = 1.0);
+        count!(METRICS, "both", 2u8, sample_rate = 1);
+        count!(METRICS, "swapped", sample_rate = 1, 3i64);
+        count!(crate = ::ferrometer, METRICS, "path");
+    });
+    assert_eq!(seen.counter("one"), 1);
+    assert_eq!(seen.counter("some"), 3);
+    assert_eq!(seen.counter("len"), 3);
+    assert_eq!(seen.counter("rate"), 1);
+    assert_eq!(seen.counter("both"), 2);
+    assert_eq!(seen.counter("swapped"), 3);
+    assert_eq!(seen.counter("path"), 1);
+    assert_eq!(seen.logger("one").as_deref(), Some("verb_macros"));
+}
+
+#[test]
+fn set_gauge_sets() {
+    let seen = capture(|| {
+        set_gauge!(METRICS, "level", 4);
+        set_gauge!(METRICS, "level", -1.5);
+        set_gauge!(METRICS, "len", [1, 2].len(), "kind" => "array");
+    });
+    assert_eq!(seen.gauge("level"), Some(-1.5));
+    assert_eq!(seen.gauge_with("len", &[("kind", "array")]), Some(2.0));
+}
+
+#[test]
+fn labels_are_text() {
+    let owned = "POST".to_owned();
+    let seen = capture(|| {
+        count!(METRICS, "x", "method" => "GET", "route" => format!("/{}", 1));
+        count!(METRICS, "x", 3, "method" => owned, "route" => &owned[..1], sample_rate = 1);
+        let value = time!(METRICS, "t", "method" => &owned, sample_rate = 1, owned.len());
+        assert_eq!(value, 4);
+        count!(METRICS, "cow", "a-b_C9" => std::borrow::Cow::Borrowed("v"));
+    });
+    assert_eq!(seen.counter_with("x", &[("method", "GET"), ("route", "/1")]), 1);
+    assert_eq!(seen.counter_with("x", &[("method", "POST"), ("route", "P")]), 3);
+    assert_eq!(seen.timer_with("t", &[("method", "POST")]), 1);
+    assert_eq!(seen.counter_with("cow", &[("a-b_C9", "v")]), 1);
+    // It was only borrowed.
+    drop(owned);
+}
+
+#[test]
+fn off_evaluates_nothing_but_what_is_timed() {
+    let evaluated = Cell::new(0);
+    let touch = || {
+        evaluated.set(evaluated.get() + 1);
+        1
+    };
+    let metrics = || {
+        touch();
+        get_logger("x")
+    };
+    let label = || {
+        touch();
+        "label"
+    };
+    let timed = Cell::new(0);
+    let record = || {
+        count!(METRICS, "c", touch());
+        count!(metrics(), "c");
+        count!(METRICS, "c", "key" => label());
+        set_gauge!(METRICS, "g", touch());
+        set_gauge!(METRICS, "g", 1, "key" => label());
+        set_gauge!(metrics(), "g", 1);
+        time!(METRICS, "t", timed.set(timed.get() + 1));
+        time!(metrics(), "t", timed.set(timed.get() + 1));
+        time!(METRICS, "t", "key" => label(), { timed.set(timed.get() + 1) });
+    };
+    record();
+    assert_eq!((evaluated.get(), timed.get()), (0, 3));
+    let seen = capture(record);
+    assert_eq!((evaluated.get(), timed.get()), (8, 6));
+    assert_eq!(seen.counter("c"), 3);
+    assert_eq!(seen.timer("t"), 3);
+}
+
+#[test]
+fn any_expression_that_is_a_logger() {
+    struct Owner {
+        metrics: Logger,
+    }
+    impl Owner {
+        fn metrics(&self) -> &Logger {
+            &self.metrics
+        }
+    }
+    let owner = Owner { metrics: get_logger("owner") };
+    let reference = &owner.metrics;
+    let seen = capture(|| {
+        count!(owner.metrics, "a");
+        count!(owner.metrics(), "a");
+        count!(&owner.metrics, "a");
+        count!(reference, "a");
+        count!(get_logger("owner"), "a");
+        time!(owner.metrics(), "b", ());
+    });
+    assert_eq!(seen.counter("a"), 5);
+    assert_eq!(seen.timer("b"), 1);
+    assert_eq!(seen.logger("b").as_deref(), Some("owner"));
+}
+
+#[test]
+fn time_is_where_it_stands() {
+    fn question(text: &str) -> Result<u32, std::num::ParseIntError> {
+        let number: u32 = time!(METRICS, "question", { text.parse()? });
+        Ok(number + 1)
+    }
+    fn returns() -> u32 {
+        time!(METRICS, "returns", {
+            if METRICS == METRICS {
+                return 5;
+            }
+        });
+        6
+    }
+    let seen = capture(|| {
+        assert_eq!(question("1"), Ok(2));
+        assert!(question("x").is_err());
+        assert_eq!(returns(), 5);
+
+        let mut rounds = 0;
+        let found = 'outer: loop {
+            loop {
+                rounds += 1;
+                time!(METRICS, "breaks", {
+                    if rounds < 3 {
+                        continue;
+                    }
+                    break 'outer rounds;
+                });
+            }
+        };
+        assert_eq!(found, 3);
+
+        let value;
+        time!(METRICS, "assigns", value = 3);
+        assert_eq!(value, 3);
+        let text = time!(METRICS, "reference", &String::from("kept"));
+        assert_eq!(text, "kept");
+        assert!(panics(|| time!(METRICS, "panics", panic!("as asked"))));
+        assert_eq!(time!(METRICS, "nested", 1 + time!(METRICS, "nested", 1)), 2);
+        let moved = vec![1];
+        let kept = time!(METRICS, "moves", moved);
+        assert_eq!(kept, [1]);
+    });
+    for (timer, times) in [
+        ("question", 2),
+        ("returns", 1),
+        ("breaks", 3),
+        ("assigns", 1),
+        ("reference", 1),
+        ("panics", 1),
+        ("nested", 2),
+        ("moves", 1),
+    ] {
+        assert_eq!(seen.timer(timer), times, "{timer}");
+    }
+}
+
+#[test]
+fn await_inside() {
+    async fn fetch() -> Result<u32, String> {
+        let n = time!(METRICS, "await", { tokio::task::yield_now().await; Ok::<_, String>(1) })?;
+        count!(METRICS, "awaited", std::future::ready(2).await);
+        Ok(n)
+    }
+    fn is_send<T: Send>(value: T) -> T {
+        value
+    }
+    block_on(fetch()).unwrap();
+    let seen = capture_async(async {
+        assert_eq!(is_send(fetch()).await, Ok(1));
+    });
+    assert_eq!(seen.timer("await"), 1);
+    assert_eq!(seen.counter("awaited"), 2);
+}
+
+#[test]
+fn statements_and_expressions() {
+    #[allow(clippy::let_unit_value, clippy::unit_arg)]
+    let seen = capture(|| {
+        let unit: () = count!(METRICS, "x");
+        match Some(unit) {
+            Some(()) => count!(METRICS, "x", 1 + 1),
+            None => set_gauge!(METRICS, "y", 1),
+        }
+        let closure = || count!(METRICS, "x");
+        closure();
+        let _ = [count!(METRICS, "x"), set_gauge!(METRICS, "y", 2 + 0)];
+        if time!(METRICS, "t", true) { count!(METRICS, "x") }
+    });
+    assert_eq!(seen.counter("x"), 6);
+    assert_eq!(seen.gauge("y"), Some(2.0));
+}
+
+#[test]
+fn names_do_not_clash() {
+    // Whatever the expansion calls its own, these are the user's.
+    #[allow(non_upper_case_globals)]
+    static SITE: u32 = 20;
+    let __ferrometer_timer = 1;
+    let guard = 2;
+    let seen = capture(|| {
+        let sum = time!(METRICS, "sum", __ferrometer_timer + guard + SITE);
+        assert_eq!(sum, 23);
+        count!(METRICS, "site", SITE);
+        set_gauge!(METRICS, "site", SITE + guard);
+    });
+    assert_eq!(seen.counter("site"), 20);
+    assert_eq!(seen.gauge("site"), Some(22.0));
+}
+
+#[test]
+fn inside_other_macros_and_generics() {
+    macro_rules! hit {
+        ($logger:expr, $name:literal, $value:expr, $key:literal => $label:expr, $rate:literal) => {
+            count!($logger, $name, $value, sample_rate = $rate, $key => $label)
+        };
+    }
+    macro_rules! timed {
+        ($logger:path, $body:block) => {
+            time!($logger, "timed", $body)
+        };
+    }
+    fn generic<T: Into<f64>>(value: T) {
+        set_gauge!(METRICS, "generic", value.into());
+    }
+    let seen = capture(|| {
+        hit!(METRICS, "hit", 2, "key" => "label", 1);
+        assert_eq!(timed!(METRICS, { 3 }), 3);
+        generic(1.5f32);
+        generic(2u8);
+    });
+    assert_eq!(seen.counter_with("hit", &[("key", "label")]), 2);
+    assert_eq!(seen.timer("timed"), 1);
+    assert_eq!(seen.gauge("generic"), Some(2.0));
+}
