@@ -236,11 +236,10 @@ fn scalar_cold(series: &'static Series, state: State, op: ScalarOp) {
         if !state.is_sampled() || rate::is_hit(&cell.gap, || series.route_rate()) {
             apply(series, cell, op, Writer::Single);
         }
-    } else if let Some(cell) = shared().ensure_scalar(state.slot(), &Unlimited) {
-        if !state.is_sampled() || rate::throw(series.route_rate()) {
+    } else if let Some(cell) = shared().ensure_scalar(state.slot(), &Unlimited)
+        && (!state.is_sampled() || rate::throw(series.route_rate())) {
             apply(series, cell, op, Writer::Shared);
         }
-    }
 }
 
 /// Records a duration in nanoseconds; sampled by the caller, who decides before the clock is read.
@@ -321,15 +320,14 @@ fn dist_cold(series: &'static Series, state: State, bits: u64) {
         return;
     }
     let Some(_busy) = busy::enter() else { return };
-    if let Some(slab) = own_slab() {
-        if let Some(cell) = ensure_dist(slab, series, state, &Cells) {
+    if let Some(slab) = own_slab()
+        && let Some(cell) = ensure_dist(slab, series, state, &Cells) {
             let singles = SWITCH.load(Relaxed) & SINGLES != 0;
             if !(singles && slab.ensure_ring(new_ring).push(state.slot(), bits)) {
                 cell.record_bits(bits, Writer::Single);
             }
             return;
         }
-    }
     if let Some(cell) = ensure_dist(shared(), series, state, &Unlimited) {
         cell.record_bits(bits, Writer::Shared);
     }

@@ -84,7 +84,7 @@ impl State {
     pub(crate) const OFF: State = State(0);
 
     pub(crate) const fn new(slot: u32, sampled: bool) -> State {
-        State(slot as u64 + 1 | if sampled { SAMPLED } else { 0 })
+        State((slot as u64 + 1) | if sampled { SAMPLED } else { 0 })
     }
     #[inline(always)]
     pub(crate) fn is_off(self) -> bool {

@@ -214,11 +214,10 @@ impl GaugeSite {
     /// Sets the gauge to what a function returned, if that is a number.
     #[inline]
     pub fn set_return(&'static self, logger: &Logger, value: &impl GaugeReturn) {
-        if record::is_on() {
-            if let Some(value) = value.gauge_return() {
+        if record::is_on()
+            && let Some(value) = value.gauge_return() {
                 self.set(logger, value);
             }
-        }
     }
 }
 

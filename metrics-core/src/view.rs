@@ -188,6 +188,18 @@ impl Delta<'_> {
         Receipt { series: self.series, piece: Piece::Bucket { index, count: 1, merged: false } }
     }
 
+    /// The receipts of everything in it.
+    pub fn receipts(&self) -> impl Iterator<Item = Receipt> + '_ {
+        let (singles, merged) = match &self.change {
+            Change::Values { singles, merged, .. } => (singles.as_slice(), merged.as_slice()),
+            _ => (&[][..], &[][..]),
+        };
+        let values = singles.iter().map(|value| self.value_receipt(*value));
+        let weighted = merged.iter().map(|(bucket, count)| self.merged_receipt(*bucket, *count));
+        let whole = (!matches!(self.change, Change::Values { .. })).then(|| self.receipt());
+        whole.into_iter().chain(values).chain(weighted)
+    }
+
     /// The receipt of `count` merged values of a bucket.
     #[must_use]
     pub fn merged_receipt(&self, bucket: usize, count: u64) -> Receipt {
@@ -295,12 +307,11 @@ impl<'a> SnapshotView<'a> {
                 for value in self.singles_of(total.series).iter().map(|(_, bits)| to_float(*bits)) {
                     // A value that is accounted for already, or merged in an earlier delivery, is not sent twice.
                     let index = d.scheme().index(value);
-                    if let Ok(at) = merged.binary_search_by_key(&index, |(i, _)| *i) {
-                        if merged[at].1 > 0 {
+                    if let Ok(at) = merged.binary_search_by_key(&index, |(i, _)| *i)
+                        && merged[at].1 > 0 {
                             merged[at].1 -= 1;
                             singles.push(value);
                         }
-                    }
                 }
                 merged.retain(|(_, count)| *count > 0);
                 Change::Values { singles, merged, scheme: d.scheme(), total: d }
@@ -337,30 +348,23 @@ impl<'a> SnapshotView<'a> {
         }
     }
 
+    /// All of a delta, every value of a timer too, was accepted.
+    pub fn delta_sent(&self, delta: &Delta<'_>) {
+        delta.receipts().for_each(|receipt| self.sent(&receipt));
+    }
+
+    /// All of a delta, every value of a timer too, will never be delivered, and why.
+    pub fn delta_dropped(&self, delta: &Delta<'_>, cause: Cause) {
+        delta.receipts().for_each(|receipt| self.dropped(&receipt, cause));
+    }
+
     /// Everything in the snapshot was accepted: for a store, which keeps totals.
     pub fn all_sent(&self) {
-        self.all(|view, receipt| view.sent(receipt));
+        self.deltas().for_each(|delta| self.delta_sent(&delta));
     }
 
     pub(crate) fn all_dropped(&self, cause: Cause) {
-        self.all(|view, receipt| view.dropped(receipt, cause));
-    }
-
-    fn all(&self, hand_in: impl Fn(&Self, &Receipt)) {
-        for total in &self.snapshot.totals {
-            let Some(delta) = self.delta(total) else { continue };
-            match &delta.change {
-                Change::Values { singles, merged, .. } => {
-                    for value in singles {
-                        hand_in(self, &delta.value_receipt(*value));
-                    }
-                    for (bucket, count) in merged {
-                        hand_in(self, &delta.merged_receipt(*bucket, *count));
-                    }
-                }
-                _ => hand_in(self, &delta.receipt()),
-            }
-        }
+        self.deltas().for_each(|delta| self.delta_dropped(&delta, cause));
     }
 
     /// Moves the cursor past a piece and says how much it was. Never past the snapshot, so that a receipt handed in twice counts

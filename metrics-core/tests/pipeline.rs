@@ -41,10 +41,10 @@ impl Backend for Receiver {
         for delta in view.deltas() {
             self.turn += 1;
             let refuse = self.refuse.load(Relaxed);
-            if refuse > 0 && self.turn % refuse != 0 {
+            if refuse > 0 && !self.turn.is_multiple_of(refuse) {
                 continue;
             }
-            if self.panic.load(Relaxed) && self.turn % 3 == 0 {
+            if self.panic.load(Relaxed) && self.turn.is_multiple_of(3) {
                 panic!("told to");
             }
             let name = folded_name(&naming, delta.series);

@@ -1,0 +1,181 @@
+//! Where the server is: looks the host up on a thread of its own, again at an interval, so that neither a slow name server nor a moved
+//! server stops a delivery.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Looks up a host and port.
+pub(crate) type Lookup = Arc<dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync>;
+
+/// The system's resolver; for `localhost` IPv4 first, because that is where statsd servers listen.
+pub(crate) fn system() -> Lookup {
+    Arc::new(|host, port| {
+        let mut found: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
+        if host.eq_ignore_ascii_case("localhost") {
+            found.sort_by_key(SocketAddr::is_ipv6);
+        }
+        Ok(found)
+    })
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) addresses: Vec<SocketAddr>,
+    /// The last lookup failed with this; older addresses stay in use.
+    pub(crate) error: Option<String>,
+    /// How many lookups have ended.
+    pub(crate) lookups: u64,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    answer: Answer,
+    hurry: bool,
+    ended: bool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The addresses of one host. Dropping it ends its thread, at the end of a lookup in progress.
+pub(crate) struct Resolver {
+    shared: Arc<Shared>,
+}
+
+impl Resolver {
+    /// An address needs no thread; a name gets one.
+    pub(crate) fn start(host: &str, port: u16, every: Duration, lookup: Lookup) -> Resolver {
+        let shared = Arc::new(Shared::default());
+        let resolver = Resolver { shared: Arc::clone(&shared) };
+        let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+        if let Ok(address) = bare.parse::<IpAddr>() {
+            let addresses = vec![SocketAddr::new(address, port)];
+            shared.lock().answer = Answer { addresses, error: None, lookups: 1 };
+            return resolver;
+        }
+        let host = host.to_owned();
+        let thread = thread::Builder::new().name("ferrometer-resolver".into());
+        if let Err(error) = thread.spawn(move || look_up_for_ever(&shared, &host, port, every, &lookup)) {
+            resolver.shared.lock().answer.error = Some(format!("no thread to look up the server: {error}"));
+        }
+        resolver
+    }
+
+    pub(crate) fn answer(&self) -> Answer {
+        self.shared.lock().answer.clone()
+    }
+
+    /// Asks for a lookup now: what was found does not answer.
+    pub(crate) fn hurry(&self) {
+        self.shared.lock().hurry = true;
+        self.shared.changed.notify_all();
+    }
+
+    /// Waits until the first lookup has ended, or the deadline passed.
+    pub(crate) fn wait_first(&self, until: Instant) {
+        let mut state = self.shared.lock();
+        while state.answer.lookups == 0 {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            state = self.shared.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+impl Drop for Resolver {
+    fn drop(&mut self) {
+        self.shared.lock().ended = true;
+        self.shared.changed.notify_all();
+    }
+}
+
+/// A failed or hurried lookup is repeated after this at the earliest, so that a name server is never hammered.
+const AT_LEAST: Duration = Duration::from_secs(1);
+
+fn look_up_for_ever(shared: &Shared, host: &str, port: u16, every: Duration, lookup: &Lookup) {
+    loop {
+        let found = lookup(host, port);
+        let mut state = shared.lock();
+        state.answer.lookups += 1;
+        match found {
+            Ok(addresses) if !addresses.is_empty() => {
+                state.answer.addresses = addresses;
+                state.answer.error = None;
+            }
+            Ok(_) => state.answer.error = Some(format!("{host} has no address")),
+            Err(error) => state.answer.error = Some(format!("cannot look up {host}: {error}")),
+        }
+        state.hurry = false;
+        shared.changed.notify_all();
+        let (next, soonest) = (Instant::now() + every, Instant::now() + AT_LEAST.min(every));
+        loop {
+            if state.ended {
+                return;
+            }
+            let until = if state.hurry || state.answer.error.is_some() { soonest } else { next };
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            state = shared.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU64, Ordering::*};
+
+    #[test]
+    fn follows_a_server_that_moves_and_keeps_the_last_address_when_names_fail() {
+        let calls = Arc::new(AtomicU64::new(0));
+        let seen = Arc::clone(&calls);
+        let lookup: Lookup = Arc::new(move |host, port| {
+            assert_eq!(host, "metrics.test");
+            match seen.fetch_add(1, SeqCst) {
+                0 => Err(io::Error::other("not yet")),
+                1 => Ok(vec![([127, 0, 0, 1], port).into()]),
+                2 => Ok(vec![]),
+                _ => Ok(vec![([127, 0, 0, 2], port).into()]),
+            }
+        });
+        let resolver = Resolver::start("metrics.test", 8125, Duration::from_millis(20), lookup);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let until = |accept: &dyn Fn(&Answer) -> bool| loop {
+            let answer = resolver.answer();
+            if accept(&answer) {
+                return answer;
+            }
+            assert!(Instant::now() < deadline, "{answer:?}");
+            thread::sleep(Duration::from_millis(1));
+        };
+        until(&|a| a.error.as_deref() == Some("cannot look up metrics.test: not yet"));
+        until(&|a| a.addresses == [([127, 0, 0, 1], 8125).into()]);
+        let moved = until(&|a| a.addresses == [([127, 0, 0, 2], 8125).into()]);
+        assert_eq!(moved.error, None);
+        assert!(moved.lookups >= 4);
+    }
+
+    #[test]
+    fn an_address_is_there_at_once() {
+        for (host, port) in [("127.0.0.1", 1), ("::1", 2), ("[::1]", 3)] {
+            let resolver = Resolver::start(host, port, Duration::from_secs(1), Arc::new(|_, _| panic!("looked up")));
+            assert_eq!(resolver.answer().addresses[0].port(), port);
+        }
+    }
+}
