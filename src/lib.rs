@@ -1,17 +1,73 @@
-//! ferrometer: instrumentation facade.
+//! ferrometer instruments a Rust program once: named loggers record gauges, counters and sampled timers, and what becomes of
+//! them (statsd, nothing, or a cache that others pull from) is a matter of configuration, never of the code that records.
+//!
+//! ```
+//! use ferrometer::{Config, Logger, counter, logger, timer};
+//! use std::time::Duration;
+//!
+//! static METRICS: Logger = logger!();             // named after this module
+//!
+//! #[counter]                                      // <module>.work.count
+//! #[timer(sample_rate = 0.1)]                     // <module>.work.time
+//! fn work() {
+//!     METRICS.send_gauge("queue.depth", 12);
+//!     METRICS.send_timer("parse", Duration::from_micros(125));
+//! }
+//!
+//! fn main() -> Result<(), ferrometer::Error> {
+//!     let _metrics = ferrometer::init(Config::from_env()?)?;    // or init("metrics.toml"); delivers on drop
+//!     work();
+//!     Ok(())
+//! }
+//! ```
+//!
+//! - What is recorded: [`Logger`] and the handles it gives ([`Counter`], [`Gauge`], [`Timer`], [`Histogram`], [`InFlight`]); the
+//!   attributes `#[timer]`, `#[counter]`, `#[gauge]`; the macros `count!`, `set_gauge!`, `time!`, which evaluate nothing while recording is
+//!   off.
+//! - What it is called: `[global_prefix.][host.]logger.metric`; see [`name`].
+//! - Where it goes: [`init`] with a [`Config`]; or [`install`] for a [`Backend`] of your own.
+//! - What became of it: the [`Ledger`] of each backend.
+//! - How to test it: [`testing::Capture`].
+//!
+//! # Cargo features
+//! | feature | default | what it brings |
+//! |---|---|---|
+//! | `macros` | yes | the attributes and verb macros |
+//! | `statsd` | yes | the statsd backend |
+//! | `config-file` | yes | configuration from a TOML file |
+//! | `pull-cache` | | the pull cache, in process |
+//! | `http` | | the pull cache served over HTTP |
+//! | `tower` | | a layer that counts and times requests |
+//!
+//! # Not supported
+//! Recording from a signal handler. After `fork`, recording in the child is off until it calls [`init`].
 
 #![deny(missing_docs)]
 
+mod backends;
 pub mod config;
+mod error;
+mod init;
 
 pub use config::Config;
+pub use error::Error;
 pub use ferrometer_core::{
-    Backend, BackendError, Cause, Change, Counter, Delivery, Delta, Dynamic, Entered, FlushReport, Gauge, Histogram,
-    InFlight, InFlightGuard, Ledger, Logger, MetricName, Sampled, Snapshot, SnapshotView, Timer, TimerGuard, Wants, flush,
-    get_logger, install, ledgers, logger, remove, replace, snapshot, testing,
+    Amount, Backend, BackendError, Cause, Change, Counter, CounterValue, Delivery, Delta, Distribution, Dynamic,
+    Entered, FlushReport, Gauge, GaugeReturn, GaugeValue, Histogram, InFlight, InFlightGuard, InstallError, Kind, Ledger,
+    Limits, Logger, LoggerRule, MetricName, NameTable, Naming, Receipt, Refused, Sampled, Scheme, Series, Snapshot,
+    SnapshotView, Timer, TimerGuard, Total, Value, Wants, flush, folded_name, full_name, get_logger, install, ledgers,
+    logger, name, refused, remove, replace, snapshot, testing,
 };
 #[cfg(feature = "macros")]
 pub use ferrometer_macros::{count, counter, gauge, set_gauge, time, timer};
+pub use init::{ConfigSource, Metrics, init};
+
+/// The pull cache: generations of records in memory, and (feature `http`) their service.
+#[cfg(feature = "pull-cache")]
+pub use ferrometer_pull_cache as pull_cache;
+/// The statsd backend, for a program that installs it itself.
+#[cfg(feature = "statsd")]
+pub use ferrometer_statsd as statsd;
 
 /// What the macros expand to. Not public API.
 #[doc(hidden)]

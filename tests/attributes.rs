@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use ferrometer::{Logger, counter, gauge, get_logger, logger, timer};
-use support::{capture, panics};
+use support::{capture, off, panics};
 
 static METRICS: Logger = logger!();
 
@@ -90,14 +90,8 @@ mod names {
             plain();
             positional_logger();
         });
-        assert_eq!(
-            seen.logger("plain.time").as_deref(),
-            Some("attributes.names")
-        );
-        assert_eq!(
-            seen.logger("positional_logger.time").as_deref(),
-            Some("attributes")
-        );
+        assert_eq!(seen.logger("plain.time"), Some("attributes.names"));
+        assert_eq!(seen.logger("positional_logger.time"), Some("attributes"));
     }
 }
 
@@ -112,11 +106,7 @@ mod loggers {
 
     impl Service {
         fn new() -> Service {
-            Service {
-                metrics: get_logger("service"),
-                evaluated: Cell::new(0),
-                items: vec![1, 2, 3],
-            }
+            Service { metrics: get_logger("service"), evaluated: Cell::new(0), items: vec![1, 2, 3] }
         }
 
         fn logger(&self) -> &Logger {
@@ -139,22 +129,23 @@ mod loggers {
 
         // The body borrows all of `self` mutably, and what it returns still does.
         #[gauge(self.metrics)]
-        fn last(&mut self) -> &mut u32 {
+        fn last(&mut self) -> &u32 {
             self.items.last_mut().unwrap()
         }
 
         #[gauge(self.metrics)]
         #[timer(self.metrics, outcome)]
         fn consumed(self) -> usize {
-            self.items.into_iter().count()
+            self.items.into_iter().map(|item| item as usize).sum()
         }
     }
 
     #[counter(metrics)]
     #[gauge(metrics)]
     fn by_argument(metrics: Logger) -> u32 {
-        drop(metrics);
-        1
+        // Moved into the body, and gone when the gauge is set.
+        let moved = metrics;
+        u32::from(moved == get_logger("argument"))
     }
 
     #[timer(metrics, outcome)]
@@ -172,9 +163,9 @@ mod loggers {
             service.by_field();
             service.by_field_mut().push(4);
             service.by_method();
-            *service.last() = 5;
+            assert_eq!(*service.last(), 4);
             assert_eq!(service.evaluated.get(), 2);
-            assert_eq!(service.consumed(), 4);
+            assert_eq!(service.consumed(), 10);
             by_argument(get_logger("argument"));
             by_reference(&get_logger("reference"));
             by_value();
@@ -185,25 +176,23 @@ mod loggers {
         assert_eq!(seen.counter("by_method.count"), 1);
         assert_eq!(seen.counter("ended"), 1);
         assert_eq!(seen.gauge("last"), Some(4.0));
-        assert_eq!(seen.gauge("consumed"), Some(4.0));
+        assert_eq!(seen.gauge("consumed"), Some(10.0));
         assert_eq!(seen.timer_with("consumed.time", &[("outcome", "ok")]), 1);
         assert_eq!(seen.gauge("by_argument"), Some(1.0));
         assert_eq!(seen.counter("by_argument.count"), 1);
-        assert_eq!(seen.logger("by_field.time").as_deref(), Some("service"));
-        assert_eq!(seen.logger("by_argument").as_deref(), Some("argument"));
-        assert_eq!(
-            seen.logger("by_reference.time").as_deref(),
-            Some("reference")
-        );
-        assert_eq!(seen.logger("by_value.time").as_deref(), Some("made"));
+        assert_eq!(seen.logger("by_field.time"), Some("service"));
+        assert_eq!(seen.logger("by_argument"), Some("argument"));
+        assert_eq!(seen.logger("by_reference.time"), Some("reference"));
+        assert_eq!(seen.logger("by_value.time"), Some("made"));
     }
 
     #[test]
     fn not_evaluated_while_off() {
-        let service = Service::new();
-        service.by_method();
-        assert_eq!(service.evaluated.get(), 0);
-        assert!(capture(|| ()).is_empty());
+        off(|| {
+            let service = Service::new();
+            service.by_method();
+            assert_eq!(service.evaluated.get(), 0);
+        });
     }
 }
 
@@ -322,8 +311,10 @@ mod endings {
 
     #[test]
     fn off_records_nothing() {
-        work("1").unwrap();
-        number(0).unwrap();
+        off(|| {
+            assert_eq!(work("1"), Ok(1));
+            assert_eq!(number(0), Ok(Some(1.5)));
+        });
         assert!(capture(|| ()).is_empty());
     }
 }
@@ -459,6 +450,17 @@ mod shapes {
         "1".parse::<u32>();
     }
 
+    // The lock is a temporary of the last expression.
+    #[timer]
+    fn locked(mutex: &std::sync::Mutex<u32>) -> u32 {
+        *mutex.lock().unwrap()
+    }
+
+    #[counter(outcome)]
+    fn locked_captured(mutex: &std::sync::Mutex<Vec<u32>>) -> Option<u32> {
+        mutex.lock().unwrap().first().copied()
+    }
+
     #[timer]
     fn items_first() -> u32 {
         const ANSWER: u32 = 42;
@@ -513,10 +515,7 @@ mod shapes {
             *tree.first_captured().unwrap() += 1;
             assert_eq!(Pin::new(&mut tree).pinned(), 3);
             assert_eq!(tree.into_first(), 3);
-            assert_eq!(
-                format!("{:?}", Box::new(Tree::associated(vec!["a"])).boxed()),
-                "[\"a\"]"
-            );
+            assert_eq!(format!("{:?}", Box::new(Tree::associated(vec!["a"])).boxed()), "[\"a\"]");
 
             let (mut left, mut right) = ("left".to_owned(), "right".to_owned());
             longest(&mut left, &mut right).push('!');
@@ -537,22 +536,18 @@ mod shapes {
             assert_eq!(recursive(3), 3);
             unit();
             assert_eq!(items_first(), 42);
+            assert_eq!(locked(&3.into()), 3);
+            assert_eq!(locked_captured(&vec![3].into()), Some(3));
             assert!((Square(2.0).area() - 4.0).abs() < f64::EPSILON);
             assert!(from_macro(10).is_err());
         });
         assert_eq!(seen.timer("Tree.first.time"), 1);
-        assert_eq!(
-            seen.timer_with("Tree.first_captured.time", &[("outcome", "ok")]),
-            1
-        );
+        assert_eq!(seen.timer_with("Tree.first_captured.time", &[("outcome", "ok")]), 1);
         assert_eq!(seen.counter("into_first.count"), 1);
         assert_eq!(seen.timer("pinned.time"), 1);
         // One static for all instances of a generic function.
         assert_eq!(seen.counter("associated.count"), 2);
-        assert_eq!(
-            seen.timer_with("nested_impl.time", &[("outcome", "err")]),
-            1
-        );
+        assert_eq!(seen.timer_with("nested_impl.time", &[("outcome", "err")]), 1);
         assert_eq!(seen.timer("recursive.time"), 4);
         assert_eq!(seen.counter("read.count"), 1);
         assert_eq!(seen.counter("callback.count"), 1);

@@ -11,12 +11,18 @@ mod sealed {
 use sealed::Sealed;
 
 /// A whole number a counter can take. Unsigned ones beyond `i64::MAX` count as `i64::MAX`.
+#[diagnostic::on_unimplemented(
+    message = "a counter takes whole numbers, not `{Self}`",
+    label = "not a whole number",
+    note = "floats belong in gauges and histograms"
+)]
 pub trait CounterValue: Sealed {
     #[doc(hidden)]
     fn to_count(self) -> i64;
 }
 
 /// A number a gauge or histogram can take; kept as `f64`, so whole numbers are exact up to 2^53.
+#[diagnostic::on_unimplemented(message = "a gauge or histogram takes numbers, not `{Self}`", label = "not a number")]
 pub trait GaugeValue: Sealed {
     #[doc(hidden)]
     fn to_gauge(self) -> f64;
@@ -24,6 +30,11 @@ pub trait GaugeValue: Sealed {
 
 /// What a function under `#[gauge]` may return: a number, a reference to one, or either in an `Option` or `Result`, of
 /// which `None` and `Err` record nothing.
+#[diagnostic::on_unimplemented(
+    message = "`#[gauge]` records a number, and the function returns `{Self}`",
+    label = "not a number",
+    note = "numbers, references to them, and `Option` or `Result` of them can be recorded"
+)]
 pub trait GaugeReturn {
     #[doc(hidden)]
     fn gauge_return(&self) -> Option<f64>;
@@ -54,7 +65,12 @@ macro_rules! counts {
 }
 counts!(i8 i16 i32 i64 isize u8 u16 u32 u64 usize);
 
-impl<G: GaugeReturn> GaugeReturn for &G {
+impl<G: GaugeReturn + ?Sized> GaugeReturn for &G {
+    fn gauge_return(&self) -> Option<f64> {
+        (**self).gauge_return()
+    }
+}
+impl<G: GaugeReturn + ?Sized> GaugeReturn for &mut G {
     fn gauge_return(&self) -> Option<f64> {
         (**self).gauge_return()
     }

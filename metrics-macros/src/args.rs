@@ -41,9 +41,7 @@ impl Kind {
 
     fn allowed(self) -> &'static [&'static str] {
         match self {
-            Kind::Timer | Kind::Counter => {
-                &["logger", "name", "prefix", "sample_rate", "on", "outcome", "crate"]
-            }
+            Kind::Timer | Kind::Counter => &["logger", "name", "prefix", "sample_rate", "on", "outcome", "crate"],
             Kind::Gauge => &["logger", "name", "prefix", "crate"],
         }
     }
@@ -134,10 +132,7 @@ pub fn once<T>(slot: &mut Option<T>, value: T, what: &str, span: Span) -> Result
 
 /// Whether the next tokens are `ident =`, a named argument and not the start of an expression.
 pub fn at_named(input: ParseStream<'_>) -> bool {
-    input.peek(Ident::peek_any)
-        && input.peek2(Token![=])
-        && !input.peek2(Token![==])
-        && !input.peek2(Token![=>])
+    input.peek(Ident::peek_any) && input.peek2(Token![=]) && !input.peek2(Token![==]) && !input.peek2(Token![=>])
 }
 
 /// Parses the path of `crate = path`.
@@ -224,7 +219,10 @@ impl Fields {
         if !first {
             return Err(Error::new_spanned(
                 &expr,
-                format!("unexpected argument of #[{}]: a logger comes first, and the name is a string literal", kind.word()),
+                format!(
+                    "unexpected argument of #[{}]: a logger comes first, and the name is a string literal",
+                    kind.word()
+                ),
             ));
         }
         if let Expr::Lit(_) = check::ungroup(&expr) {
@@ -247,9 +245,7 @@ impl Fields {
             "sample_rate" | "rate" | "sample" if kind == Kind::Gauge => {
                 Err(Error::new(span, "gauges are never sampled; #[gauge] has no `sample_rate`"))
             }
-            "sample_rate" => {
-                once(&mut self.sample_rate, check::sample_rate(&input.parse()?)?, "sample_rate", span)
-            }
+            "sample_rate" => once(&mut self.sample_rate, check::sample_rate(&input.parse()?)?, "sample_rate", span),
             "on" => {
                 no_gauge(kind, key)?;
                 once(&mut self.on, string(input, "`on`")?, "on", span)
@@ -303,7 +299,11 @@ fn unknown(kind: Kind, key: &Ident) -> Error {
     let found = key.to_string();
     Error::new(
         key.span(),
-        format!("unknown argument `{found}` of #[{}]; {}", kind.word(), check::allowed_arguments(&found, kind.allowed())),
+        format!(
+            "unknown argument `{found}` of #[{}]; {}",
+            kind.word(),
+            check::allowed_arguments(&found, kind.allowed())
+        ),
     )
 }
 
@@ -336,7 +336,10 @@ fn on_outcome(kind: Kind, literal: &LitStr) -> Result<Option<Outcome>> {
             };
             Err(Error::new(
                 literal.span(),
-                format!("found {found:?}; `on` of #[{}] is {entry}\"ok\", \"err\", \"panic\" or \"cancelled\"{meant}", kind.word()),
+                format!(
+                    "found {found:?}; `on` of #[{}] is {entry}\"ok\", \"err\", \"panic\" or \"cancelled\"{meant}",
+                    kind.word()
+                ),
             ))
         }
     }

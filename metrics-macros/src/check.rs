@@ -31,10 +31,7 @@ pub fn length(text: &str, what: &str, span: Span) -> Result<()> {
     if text.len() <= MAX_NAME {
         return Ok(());
     }
-    Err(Error::new(
-        span,
-        format!("this {what} is {} bytes long; at most {MAX_NAME} are allowed", text.len()),
-    ))
+    Err(Error::new(span, format!("this {what} is {} bytes long; at most {MAX_NAME} are allowed", text.len())))
 }
 
 /// Checks a label key and returns it.
@@ -85,12 +82,8 @@ pub fn sample_rate(expr: &Expr) -> Result<Literal> {
                 _ => fail(format!("found {digits}; {RULE}")),
             }
         }
-        Expr::Unary(unary) if matches!(unary.op, UnOp::Neg(_)) => {
-            fail(format!("found a negative number; {RULE}"))
-        }
-        _ => fail(format!(
-            "found an expression; {RULE} (for a rate known at run time: `LOGGER.sampled(rate)`)"
-        )),
+        Expr::Unary(unary) if matches!(unary.op, UnOp::Neg(_)) => fail(format!("found a negative number; {RULE}")),
+        _ => fail(format!("found an expression; {RULE} (for a rate known at run time: `LOGGER.sampled(rate)`)")),
     }
 }
 
@@ -167,7 +160,8 @@ mod tests {
 
     #[test]
     fn rates() {
-        let ok: [Expr; 5] = [parse_quote!(0.1), parse_quote!(1), parse_quote!(1.0), parse_quote!(1e-3), parse_quote!(0.5f32)];
+        let ok: [Expr; 5] =
+            [parse_quote!(0.1), parse_quote!(1), parse_quote!(1.0), parse_quote!(1e-3), parse_quote!(0.5f32)];
         for expr in &ok {
             assert!(sample_rate(expr).is_ok(), "{expr:?}", expr = quote::quote!(#expr).to_string());
         }
@@ -190,7 +184,14 @@ mod tests {
     #[test]
     fn nearest_argument() {
         let known = ["logger", "name", "sample_rate", "on", "outcome"];
-        for (found, meant) in [("sampel_rate", "sample_rate"), ("rate", "sample_rate"), ("samplerate", "sample_rate"), ("outcom", "outcome"), ("nmae", "")] {
+        for (found, meant) in [
+            ("sampel_rate", "sample_rate"),
+            ("rate", "sample_rate"),
+            ("samplerate", "sample_rate"),
+            ("outcom", "outcome"),
+            ("nmae", "name"),
+            ("frequency", ""),
+        ] {
             let message = allowed_arguments(found, &known);
             assert_eq!(message.contains("did you mean"), !meant.is_empty(), "{message}");
             assert!(message.contains(meant));

@@ -90,7 +90,19 @@ impl Body {
     /// block of its own. Any other does not, because braces around one expression are a warning, too.
     pub fn after(&self, statements: &TokenStream) -> TokenStream {
         const ITEMS: [&str; 14] = [
-            "use", "const", "static", "fn", "struct", "enum", "union", "trait", "impl", "type", "mod", "extern", "pub",
+            "use",
+            "const",
+            "static",
+            "fn",
+            "struct",
+            "enum",
+            "union",
+            "trait",
+            "impl",
+            "type",
+            "mod",
+            "extern",
+            "pub",
             "macro_rules",
         ];
         let items = self.tokens.clone().into_iter().any(|token| match token {
@@ -110,10 +122,7 @@ impl Body {
 /// The error for an item that is no function with a body; `parse_error` is what the parser said.
 pub fn not_a_function(word: &str, item: &TokenStream, parse_error: Error) -> Error {
     match kind_of_item(item.clone()) {
-        Some((kind, found)) => Error::new_spanned(
-            found,
-            format!("#[{word}] measures a function, and this is {kind}"),
-        ),
+        Some((kind, found)) => Error::new_spanned(found, format!("#[{word}] measures a function, and this is {kind}")),
         None => parse_error,
     }
 }
@@ -122,7 +131,8 @@ pub fn not_a_function(word: &str, item: &TokenStream, parse_error: Error) -> Err
 fn kind_of_item(item: TokenStream) -> Option<(&'static str, TokenTree)> {
     let mut tokens = item.into_iter().skip_while(|token| {
         // Attributes and the visibility, `pub(in path)` included, stand in front of the keyword.
-        matches!(token, TokenTree::Punct(_) | TokenTree::Group(_)) || matches!(token, TokenTree::Ident(ident) if ident == "pub")
+        matches!(token, TokenTree::Punct(_) | TokenTree::Group(_))
+            || matches!(token, TokenTree::Ident(ident) if ident == "pub")
     });
     let first = tokens.next()?;
     let mut second = tokens.next();

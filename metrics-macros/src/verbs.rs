@@ -97,8 +97,15 @@ impl Call {
         comma(verb, input)?;
         let name_literal = name_literal(verb, input)?;
         let name = check::name(&name_literal, "metric name")?;
-        let mut call =
-            Call { krate: facade(krate), logger, name, name_literal, sample_rate: None, labels: Vec::new(), value: None };
+        let mut call = Call {
+            krate: facade(krate),
+            logger,
+            name,
+            name_literal,
+            sample_rate: None,
+            labels: Vec::new(),
+            value: None,
+        };
         while !input.is_empty() {
             comma(verb, input)?;
             if input.is_empty() {
@@ -150,10 +157,7 @@ impl Call {
 
     fn set_value(&mut self, verb: Verb, value: Value) -> Result<()> {
         if self.value.is_some() {
-            return Err(Error::new_spanned(
-                value,
-                format!("{} takes one value; this is a second one", verb.word()),
-            ));
+            return Err(Error::new_spanned(value, format!("{} takes one value; this is a second one", verb.word())));
         }
         self.value = Some(value);
         Ok(())

@@ -142,8 +142,8 @@ impl<'b, 'v> Batch<'b, 'v> {
                     self.receipts.iter().for_each(|(receipt, _)| self.view.dropped(receipt, Cause::TooLarge));
                 }
                 Err(Refusal::NotNow { taken, reason }) => {
-                    // Of a stream the kernel may have taken the first lines.
-                    let taken_lines = self.receipts.iter().filter(|(_, end)| *end <= taken);
+                    // Of a stream the kernel may have taken the first lines; one counts when its newline was taken too.
+                    let taken_lines = self.receipts.iter().filter(|(_, end)| *end < taken);
                     taken_lines.for_each(|(receipt, _)| self.view.sent(receipt));
                     self.delivery.bytes += taken as u64;
                     self.stopped = Some(reason);

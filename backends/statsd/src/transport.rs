@@ -195,10 +195,9 @@ impl Wire {
         };
         result.map_err(|reason| {
             let reason = format!("{}: {reason}; what is left is kept for the next interval", self.where_to());
-            // The rest of a line that was begun must not be mistaken for another line: a new connection begins afresh. The last
-            // line counts as taken only with its newline.
+            // The rest of a line that was begun must not be mistaken for another line: a new connection begins afresh.
             self.socket = None;
-            Refusal::NotNow { taken: taken.min(packet.len().saturating_sub(1)), reason }
+            Refusal::NotNow { taken, reason }
         })
     }
 

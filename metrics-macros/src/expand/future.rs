@@ -30,16 +30,15 @@ pub fn expand(function: &Function, records: &[Record<'_>], returned: &Returned) 
 /// The general case: call the body, await what it returned.
 fn wrap(function: &Function, steps: &Steps, krate: &TokenStream, returned: &Returned) -> TokenStream {
     let Steps { outside, start, finish } = steps;
-    let declared = &returned.declared;
-    // `.await` carries the span of the return type: a body that returns no future is reported there.
-    let span = syn::spanned::Spanned::span(declared).resolved_at(ours());
-    let inner = call(krate, &declared.to_token_stream(), span, &function.body.block());
+    // What is awaited carries the span of the return type: a body that returns no future is reported there.
+    let span = returned.span;
+    let inner = call(krate, &returned.declared.to_token_stream(), span, &function.body.block());
     let value = value();
     let awaited = quote_spanned!(span=> __ferrometer_future.await);
     let measured = if steps.wants_value() {
-        quote_spanned!(ours()=> async move { #start let #value = #awaited; #finish #value })
+        quote_spanned!(span=> async move { #start let #value = #awaited; #finish #value })
     } else {
-        quote_spanned!(ours()=> async move { #start #awaited })
+        quote_spanned!(span=> async move { #start #awaited })
     };
     let result = match returned.form {
         Form::Opaque => measured,

@@ -44,7 +44,10 @@ fn expand(all: &[Args], function: &Function) -> syn::Result<TokenStream> {
     if let Some(constness) = &function.sig.constness {
         return Err(Error::new_spanned(
             constness,
-            format!("#[{}] cannot measure a `const fn`: it may run at compile time, where nothing can be recorded", all[0].kind.word()),
+            format!(
+                "#[{}] cannot measure a `const fn`: it may run at compile time, where nothing can be recorded",
+                all[0].kind.word()
+            ),
         ));
     }
     let shape = Shape::of(&function.sig);
@@ -80,14 +83,17 @@ fn collect(kind: Kind, args: TokenStream, function: &mut Function) -> syn::Resul
     let mut results = vec![Args::parse(kind, args)];
     let facade = results[0].as_ref().map_or_else(|_| String::new(), |args| args.krate.to_string());
     let attrs = std::mem::take(&mut function.attrs);
-    function.attrs = attrs.into_iter().filter(|attr| match stacked(attr, &facade) {
-        Some(result) => {
-            function.merged.push(attr.path().clone());
-            results.push(result);
-            false
-        }
-        None => true,
-    }).collect();
+    function.attrs = attrs
+        .into_iter()
+        .filter(|attr| match stacked(attr, &facade) {
+            Some(result) => {
+                function.merged.push(attr.path().clone());
+                results.push(result);
+                false
+            }
+            None => true,
+        })
+        .collect();
     let mut all = Vec::new();
     let mut errors: Option<Error> = None;
     for result in results {

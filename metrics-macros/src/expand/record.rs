@@ -131,9 +131,9 @@ impl<'a> Record<'a> {
             let span = output.span();
             let mut value = value();
             value.set_span(span);
-            let set = with_logger(&|logger| {
-                quote_spanned!(span=> #krate::__private::GaugeSite::set_return(#site, #logger, &#value))
-            });
+            let set = with_logger(
+                &|logger| quote_spanned!(span=> #krate::__private::GaugeSite::set_return(#site, #logger, &#value)),
+            );
             steps.finish.extend(if optional {
                 quote_spanned!(ours()=> let _: #option<()> = #set;)
             } else {

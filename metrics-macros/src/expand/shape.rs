@@ -3,9 +3,7 @@
 use proc_macro2::Span;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{
-    GenericArgument, PathArguments, PathSegment, ReturnType, Signature, Token, Type, TypeInfer, TypeParamBound,
-};
+use syn::{GenericArgument, PathArguments, PathSegment, ReturnType, Signature, Token, Type, TypeInfer, TypeParamBound};
 
 /// What has to be measured.
 pub enum Shape {
@@ -31,6 +29,8 @@ pub struct Returned {
     pub output: Output,
     /// The declared return type, as it can be written inside a body.
     pub declared: Type,
+    /// Where the return type stands.
+    pub span: Span,
     pub form: Form,
 }
 
@@ -56,7 +56,12 @@ impl Shape {
             && let Some((form, output)) = future(ty)
         {
             let output = output.map_or_else(|| Output::Type(Box::new(infer())), Output::of);
-            return Shape::Future(Box::new(Returned { output, declared: erased(ty), form }));
+            return Shape::Future(Box::new(Returned {
+                output,
+                declared: erased(ty),
+                span: ty.span().resolved_at(super::ours()),
+                form,
+            }));
         }
         Shape::Plain(Output::of_return(&sig.output))
     }

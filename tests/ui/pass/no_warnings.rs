@@ -175,7 +175,7 @@ impl Service {
     #[gauge(self.metrics, prefix = "Service")]
     #[counter(self.metrics)]
     #[timer(self.metrics, outcome)]
-    pub fn last(&mut self) -> Option<&mut u32> {
+    pub fn last(&mut self) -> Option<&u32> {
         let last = self.items.last_mut()?;
         Some(last)
     }
@@ -214,7 +214,8 @@ fn drive<T>(future: impl Future<Output = T>) -> Option<T> {
 }
 
 fn main() {
-    let numbers = [single_expression(1), single_expression_captured(1), items_first(), items_first_captured("1").unwrap()];
+    let numbers =
+        [single_expression(1), single_expression_captured(1), items_first(), items_first_captured("1").unwrap()];
     assert_eq!(numbers, [2; 4]);
     assert_eq!([one_line::plain(), one_line::captured()], [1; 2]);
     assert_eq!(drive(one_line::asynchronous()), drive(one_line::asynchronous_captured()));

@@ -1,0 +1,177 @@
+//! What an instrument says in one generation: its totals, and quantiles of what was recorded since the generation before.
+
+use crate::instruments::Instrument;
+use crate::labels::Labels;
+use crate::names::Claims;
+use crate::record::{Identity, Point, RecordType};
+use ferrometer_core::{Cause, Distribution, Kind, Naming, Total, Value, full_name};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A timer or histogram is shown as these, in this order.
+const PARTS: [(&str, RecordType); 6] = [
+    (".count", RecordType::Derive),
+    (".sum", RecordType::Derive),
+    (".p50", RecordType::Gauge),
+    (".p95", RecordType::Gauge),
+    (".p99", RecordType::Gauge),
+    (".max", RecordType::Gauge),
+];
+/// How many records one instrument is at most.
+pub(crate) const DISTRIBUTION_PARTS: usize = PARTS.len();
+
+/// The names of all instruments in records.
+#[derive(Debug, Default)]
+pub(crate) struct RecordNames {
+    claims: Claims<(Arc<str>, Arc<Labels>)>,
+    /// By instrument; `None` until it is shown.
+    names: Vec<Option<Result<Box<[Arc<Identity>]>, Cause>>>,
+}
+
+impl RecordNames {
+    /// The identities of an instrument's records: one, or one for each of [`PARTS`].
+    pub(crate) fn get(
+        &mut self,
+        at: usize,
+        instrument: &Instrument,
+        naming: &Naming,
+    ) -> Result<&[Arc<Identity>], Cause> {
+        if self.names.len() <= at {
+            self.names.resize(at + 1, None);
+        }
+        let claims = &mut self.claims;
+        let named = self.names[at].get_or_insert_with(|| name(claims, at, instrument, naming));
+        named.as_deref().map_err(|cause| *cause)
+    }
+
+    /// Why an instrument is not shown.
+    pub(crate) fn refused(&self, at: usize) -> Option<Cause> {
+        self.names.get(at)?.as_ref()?.as_ref().err().copied()
+    }
+
+    /// How many instruments are not shown.
+    pub(crate) fn count_refused(&self) -> usize {
+        self.names.iter().filter(|n| matches!(n, Some(Err(_)))).count()
+    }
+}
+
+fn name(
+    claims: &mut Claims<(Arc<str>, Arc<Labels>)>,
+    at: usize,
+    instrument: &Instrument,
+    naming: &Naming,
+) -> Result<Box<[Arc<Identity>]>, Cause> {
+    let base = full_name(naming, instrument.first);
+    let parts: &[(&str, RecordType)] = match instrument.first.kind() {
+        Kind::Timer | Kind::Histogram => &PARTS,
+        Kind::Counter => &[("", RecordType::Derive)],
+        _ => &[("", RecordType::Gauge)],
+    };
+    let labels = Arc::new(Labels::of_record(instrument.first.labels()));
+    let identity = |(suffix, kind): &(&str, RecordType)| {
+        let metric = format!("{base}{suffix}").into();
+        Arc::new(Identity { metric, labels: Arc::clone(&labels), kind: *kind })
+    };
+    let identities: Box<[Arc<Identity>]> = parts.iter().map(identity).collect();
+    let longest = if base.is_empty() { "" } else { &identities[0].metric };
+    let names = identities.iter().map(|i| (Arc::clone(&i.metric), Arc::clone(&i.labels))).collect();
+    claims.claim(at, instrument.first, longest, names)?;
+    Ok(identities)
+}
+
+/// The distributions of a snapshot, by series.
+#[derive(Debug, Default)]
+pub(crate) struct Distributions(Vec<Option<Arc<Distribution>>>);
+
+impl Distributions {
+    pub(crate) fn of(totals: &[Total]) -> Distributions {
+        let distribution = |total: &Total| match &total.value {
+            Value::Distribution(d) => Some(Arc::clone(d)),
+            _ => None,
+        };
+        Distributions(totals.iter().map(distribution).collect())
+    }
+
+    /// What was added to a distribution since.
+    fn until(&self, total: &Total, now: &Distribution) -> Distribution {
+        match self.0.get(total.series.id()).and_then(Option::as_ref) {
+            Some(before) => now.since(before),
+            None => now.clone(),
+        }
+    }
+}
+
+/// Whether there is anything to show: a gauge that was never set has no value.
+pub(crate) fn has_value(instrument: &Instrument, totals: &[Total]) -> bool {
+    instrument.first.kind() != Kind::Gauge || instrument.totals(totals).any(|t| t.recordings > 0)
+}
+
+/// Appends what an instrument says; `before` is where the interval began.
+pub(crate) fn push(
+    out: &mut Vec<Point>,
+    identities: &[Arc<Identity>],
+    instrument: &Instrument,
+    totals: &[Total],
+    before: &Distributions,
+) {
+    let mut push = |at: usize, value: f64| {
+        // A sum beyond what a float holds has no value to show.
+        if value.is_finite() {
+            out.push(Point { identity: Arc::clone(&identities[at]), value });
+        }
+    };
+    let unit = if instrument.first.kind() == Kind::Timer { 1e-6 } else { 1.0 };
+    let (mut count, mut sum) = (0.0, 0.0);
+    let mut interval = Vec::new();
+    for total in instrument.totals(totals) {
+        let rate = total.series.rate();
+        match &total.value {
+            Value::Distribution(d) => {
+                count += d.count() as f64 / rate;
+                sum += d.sum() * unit / rate;
+                interval.push((rate, before.until(total, d)));
+            }
+            Value::Gauge(value) => sum += value,
+            Value::InFlight(value) => sum += *value as f64,
+            Value::Counter { .. } => sum += total.value.net().unwrap_or(0) as f64 / rate,
+        }
+    }
+    if interval.is_empty() {
+        return push(0, sum);
+    }
+    push(0, count);
+    push(1, sum);
+    interval.retain(|(_, d)| d.count() > 0);
+    if interval.is_empty() {
+        return;
+    }
+    for (at, q) in [(2, 0.5), (3, 0.95), (4, 0.99)] {
+        push(at, quantile(&interval, q) * unit);
+    }
+    push(5, max(&interval) * unit);
+}
+
+fn max(parts: &[(f64, Distribution)]) -> f64 {
+    parts.iter().map(|(_, d)| d.max()).fold(f64::NEG_INFINITY, f64::max)
+}
+
+/// The quantile of distributions sampled at different rates, each value counted as many times as calls it stands for.
+fn quantile(parts: &[(f64, Distribution)], q: f64) -> f64 {
+    if let [(_, only)] = parts {
+        return only.quantile(q).unwrap_or(0.0);
+    }
+    // Weights relative to the largest rate; the smallest weight is 1.
+    let largest = parts.iter().map(|(rate, _)| *rate).fold(0.0, f64::max);
+    let mut buckets: BTreeMap<usize, f64> = BTreeMap::new();
+    for (rate, d) in parts {
+        d.buckets().for_each(|(bucket, count)| *buckets.entry(bucket).or_default() += count as f64 * (largest / rate));
+    }
+    let rank = q * buckets.values().sum::<f64>();
+    let mut seen = 0.0;
+    let reached = buckets.iter().find(|(_, weight)| {
+        seen += **weight;
+        seen >= rank
+    });
+    let bucket = reached.or(buckets.last_key_value()).map_or(0, |(bucket, _)| *bucket);
+    parts[0].1.scheme().middle(bucket).min(max(parts))
+}

@@ -1,0 +1,118 @@
+//! Names and labels in the Prometheus text: which characters, which suffixes, which samples a family has.
+
+use crate::labels::gated;
+use ferrometer_core::{Kind, Naming, Series, full_name};
+
+/// The name of a family, for a counter without its suffix. Empty when nothing is left of the name.
+pub(super) fn family(naming: &Naming, series: &Series) -> String {
+    let mut name = full_name(naming, series).replace(['.', '-'], "_");
+    if name.starts_with(|c: char| c.is_ascii_digit()) {
+        name.insert(0, '_');
+    }
+    match series.kind() {
+        // No suffix is written twice: `x.total` is `x_total`.
+        Kind::Counter => name.strip_suffix("_total").filter(|n| !n.is_empty()).map(str::to_owned).unwrap_or(name),
+        Kind::Timer => with_suffix(name, "seconds"),
+        Kind::Histogram => match series.unit() {
+            Some(unit) => with_suffix(name, &label_name(unit)),
+            None => name,
+        },
+        _ => name,
+    }
+}
+
+fn with_suffix(mut name: String, suffix: &str) -> String {
+    let suffix = suffix.trim_matches('_');
+    let has_it = name.strip_suffix(suffix).is_some_and(|n| n.ends_with('_'));
+    if !name.is_empty() && !suffix.is_empty() && !has_it {
+        name.push('_');
+        name.push_str(suffix);
+    }
+    name
+}
+
+/// Every name that stands at the beginning of a line of the family, or names it. The last is the longest.
+pub(super) fn samples(family: &str, kind: Kind) -> Vec<String> {
+    let suffixes: &[&str] = match kind {
+        Kind::Counter => &["_total", "_decrements_total"],
+        Kind::Timer | Kind::Histogram => &["", "_sum", "_count", "_bucket"],
+        _ => &[""],
+    };
+    suffixes.iter().map(|suffix| format!("{family}{suffix}")).collect()
+}
+
+/// A key as a label name: `[a-zA-Z_][a-zA-Z0-9_]*`, never with `__` in front, which Prometheus keeps for itself, and never `le`,
+/// which a histogram needs.
+fn label_name(key: &str) -> String {
+    let mut name: String = key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    if name.starts_with("__") {
+        name = format!("_{}", name.trim_start_matches('_'));
+    }
+    if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
+        name.insert(0, '_');
+    }
+    if name == "le" {
+        name.push('_');
+    }
+    name
+}
+
+/// The labels as they are written, without braces: `a="1",b="2"`. A label without a value is none to Prometheus, and left out.
+pub(super) fn labels(series: &Series) -> String {
+    let given = series.labels().filter(|(_, value)| !value.is_empty());
+    let mut out = String::new();
+    for (name, value) in gated(given, label_name) {
+        if !out.is_empty() {
+            out.push(',');
+        }
+        out.push_str(&name);
+        out.push_str("=\"");
+        for c in value.chars() {
+            match c {
+                '\\' => out.push_str("\\\\"),
+                '"' => out.push_str("\\\""),
+                '\n' => out.push_str("\\n"),
+                c => out.push(c),
+            }
+        }
+        out.push('"');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ferrometer_core::get_logger;
+
+    #[test]
+    fn family_names() {
+        let prefix = |global: &str| Naming { global_prefix: global.into(), ..Naming::default() };
+        let log = get_logger("pn.a-b");
+        for (naming, series, expected) in [
+            (prefix("9p"), log.counter("x").series(), "_9p_pn_a_b_x"),
+            (prefix(""), log.counter("x.total").series(), "pn_a_b_x"),
+            (prefix(""), log.gauge("x:y z").series(), "pn_a_b_x_y_z"),
+            (prefix(""), log.timer("t").series(), "pn_a_b_t_seconds"),
+            (prefix(""), log.timer("t.seconds").series(), "pn_a_b_t_seconds"),
+            (prefix(""), log.timer("tseconds").series(), "pn_a_b_tseconds_seconds"),
+            (prefix(""), log.histogram("h").unit("bytes").series(), "pn_a_b_h_bytes"),
+            (prefix(""), log.histogram("h2").unit("m/s²").series(), "pn_a_b_h2_m_s"),
+            (prefix(""), log.histogram("h3").unit("°").series(), "pn_a_b_h3"),
+            (prefix(""), get_logger("").timer("").series(), ""),
+        ] {
+            assert_eq!(family(&naming, series), expected);
+        }
+    }
+
+    #[test]
+    fn label_names() {
+        for (key, expected) in
+            [("le", "le_"), ("__name__", "_name__"), ("", "_"), ("9", "_9"), ("é", "_"), ("a.b", "a_b"), ("___", "_")]
+        {
+            assert_eq!(label_name(key), expected);
+        }
+        let logger = get_logger("pn").with("le", "1").with("le_", "2").with("none", "").with("v", "a\\\"\n\t");
+        assert_eq!(labels(logger.gauge("g").series()), r#"le_="1",le__2="2",v="a\\\"\n	""#);
+    }
+}

@@ -1,0 +1,73 @@
+//! Records: one value of one metric at one time, as a reader gets it; and the small form they are kept in.
+
+use crate::labels::Labels;
+use serde::Serialize;
+use std::sync::Arc;
+
+/// The `id` of every record: what the metrics belong to.
+pub(crate) const ID: &str = "host";
+
+/// How a reader should take a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum RecordType {
+    /// A value that goes up and down.
+    Gauge,
+    /// A cumulative value that only grows. Part of the format; nothing here uses it, because a counter may be decremented.
+    Counter,
+    /// A cumulative value of which the change is of interest. It begins at 0 again when the program starts again, and the sum of
+    /// a counter or histogram with negative values may fall.
+    Derive,
+}
+
+/// One value of one metric. Serialized in the order of the fields.
+///
+/// ```
+/// # use ferrometer_pull_cache::{PullCacheBackend, Settings};
+/// # let backend = PullCacheBackend::new(Settings { generations: 1, ..Settings::default() });
+/// # let cache = backend.handle();
+/// # ferrometer_core::install("records", Box::new(backend), std::time::Duration::from_secs(3600)).unwrap();
+/// # ferrometer_core::get_logger("a").send_gauge("b", 1.5);
+/// # ferrometer_core::flush(std::time::Duration::from_secs(2));
+/// # let newest = cache.most_recent().unwrap();
+/// # let record = newest.records().find(|r| r.metric == "a.b").unwrap();
+/// let json = serde_json::to_string(&record).unwrap();
+/// let expected = format!(r#"{{"id":"host","metric":"a.b","timestamp":{},"type":"gauge","value":1.5}}"#, record.timestamp);
+/// assert_eq!(json, expected);
+/// # ferrometer_core::remove("records", std::time::Duration::from_secs(2));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Record<'a> {
+    /// What the metric belongs to: `host`.
+    pub id: &'a str,
+    /// The full name, `[global_prefix.][host.]logger.metric`; for a part of a timer or histogram with `.count`, `.sum`, `.p50`,
+    /// `.p95`, `.p99` or `.max` behind it.
+    pub metric: &'a str,
+    /// Seconds since 1970, the same for all records of a generation.
+    pub timestamp: i64,
+    /// How to take the value.
+    #[serde(rename = "type")]
+    pub kind: RecordType,
+    /// The value, finite. Timers in milliseconds.
+    pub value: f64,
+    /// The labels, sorted by key; left out when there are none.
+    #[serde(skip_serializing_if = "Labels::is_empty")]
+    pub labels: &'a Labels,
+}
+
+/// What the values of one metric share, in all generations.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Identity {
+    pub(crate) metric: Arc<str>,
+    pub(crate) labels: Arc<Labels>,
+    pub(crate) kind: RecordType,
+}
+
+/// A value as it is kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Point {
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) value: f64,
+}

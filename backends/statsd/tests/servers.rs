@@ -1,0 +1,318 @@
+//! Servers that are away, come back, move, refuse, or read too slowly: nothing is lost that was not in flight, and the account says
+//! where everything is.
+
+mod support;
+
+use ferrometer_core::{Cause, Ledger, flush, get_logger, install, ledgers, remove};
+use ferrometer_statsd::{Dialect, Settings, Statsd, Transport};
+use std::io::{self, BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+use support::{Receiver, counters};
+
+const SOON: Duration = Duration::from_secs(5);
+const NEVER: Duration = Duration::from_secs(3600);
+
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn start(settings: Settings, interval: Duration) {
+    install("statsd", Box::new(Statsd::new(settings)), interval).unwrap();
+}
+
+fn free_port() -> u16 {
+    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn account() -> Ledger {
+    ledgers().into_iter().find(|l| l.backend == "statsd").unwrap()
+}
+
+#[test]
+fn a_server_that_was_never_there_costs_nothing_and_gets_everything_when_it_comes() {
+    let _alone = alone();
+    let port = free_port();
+    start(Settings::udp("127.0.0.1", port), NEVER);
+    let logger = get_logger("away");
+    logger.send_counter("early", 5);
+    let report = flush(SOON);
+    assert!(!report.complete);
+    let ledger = &report.ledgers[0];
+    assert!(ledger.balances(), "{ledger}");
+    assert_eq!((ledger.sent.recordings, ledger.pending.increments), (0, 5));
+    assert!(ledger.errors > 0);
+    let mut receiver = Receiver::at(&format!("127.0.0.1:{port}"), Dialect::Etsy);
+    logger.send_counter("early", 2);
+    assert!(flush(SOON).complete);
+    assert_eq!(counters(&receiver.samples())["away.early"], 7);
+    let ledger = remove("statsd", SOON).unwrap();
+    assert!(ledger.balances() && ledger.dropped_in_all().is_zero(), "{ledger}");
+}
+
+#[test]
+fn a_server_that_dies_and_returns_loses_only_what_was_in_flight() {
+    let _alone = alone();
+    let mut receiver = Receiver::new(Dialect::Etsy);
+    let port = receiver.port();
+    start(Settings::udp("127.0.0.1", port), NEVER);
+    let logger = get_logger("dies");
+    logger.send_counter("c", 1);
+    assert!(flush(SOON).complete);
+    assert_eq!(counters(&receiver.samples())["dies.c"], 1);
+    drop(receiver);
+    // The one datagram after its death: accepted by the kernel, refused a moment later.
+    logger.send_counter("c", 10);
+    flush(SOON);
+    for _ in 0..5 {
+        logger.send_counter("c", 100);
+        assert!(!flush(Duration::from_millis(300)).complete);
+    }
+    let mut receiver = Receiver::at(&format!("127.0.0.1:{port}"), Dialect::Etsy);
+    assert!(flush(SOON).complete);
+    assert_eq!(counters(&receiver.samples())["dies.c"], 500);
+    let ledger = remove("statsd", SOON).unwrap();
+    assert!(ledger.balances(), "{ledger}");
+    assert_eq!((ledger.sent.increments, ledger.recorded.increments), (511, 511));
+}
+
+#[test]
+fn what_a_removed_backend_could_not_deliver_is_dropped_and_counted() {
+    let _alone = alone();
+    start(Settings::udp("127.0.0.1", free_port()), NEVER);
+    get_logger("gone").send_counter("c", 9);
+    get_logger("gone").send_timer("t", Duration::from_millis(1));
+    let begin = Instant::now();
+    let ledger = remove("statsd", Duration::from_secs(2)).unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(2));
+    assert!(ledger.balances(), "{ledger}");
+    assert_eq!(ledger.dropped[&Cause::Removed].recordings, 2);
+    assert_eq!(ledger.dropped[&Cause::Removed].increments, 9);
+}
+
+#[test]
+fn a_server_that_moves_is_followed() {
+    let _alone = alone();
+    let (mut old, mut new) = (Receiver::at("127.0.0.1:0", Dialect::Etsy), Receiver::at("127.0.0.2:0", Dialect::Etsy));
+    let place: Arc<Mutex<io::Result<SocketAddr>>> = Arc::new(Mutex::new(Err(io::Error::other("no such host"))));
+    let lookup = {
+        let place = Arc::clone(&place);
+        move |_: &str, _: u16| match &*place.lock().unwrap() {
+            Ok(address) => Ok(vec![*address]),
+            Err(error) => Err(io::Error::other(error.to_string())),
+        }
+    };
+    let every = Duration::from_millis(30);
+    start(Settings::udp("metrics.test", 8125).resolve_interval(every).lookup(lookup), NEVER);
+    let logger = get_logger("moves");
+    logger.send_counter("c", 1);
+    // No such host yet: no error for the program, nothing lost.
+    assert!(!flush(Duration::from_millis(300)).complete);
+    *place.lock().unwrap() = Ok(old.socket.local_addr().unwrap());
+    thread::sleep(Duration::from_millis(200));
+    assert!(flush(SOON).complete);
+    assert_eq!(counters(&old.samples())["moves.c"], 1);
+    *place.lock().unwrap() = Ok(new.socket.local_addr().unwrap());
+    thread::sleep(Duration::from_millis(200));
+    logger.send_counter("c", 2);
+    assert!(flush(SOON).complete);
+    assert_eq!(counters(&new.samples())["moves.c"], 2);
+    // Names that fail again later change nothing.
+    *place.lock().unwrap() = Err(io::Error::other("name server down"));
+    thread::sleep(Duration::from_millis(200));
+    logger.send_counter("c", 4);
+    assert!(flush(SOON).complete);
+    assert_eq!(counters(&new.samples())["moves.c"], 4);
+    assert!(old.samples().is_empty());
+    assert!(remove("statsd", SOON).unwrap().balances());
+}
+
+#[test]
+fn a_lookup_that_hangs_holds_up_nobody() {
+    let _alone = alone();
+    let settings = Settings::udp("slow.test", 8125).lookup(|_, _| {
+        thread::sleep(Duration::from_secs(3));
+        Err(io::Error::other("at last"))
+    });
+    start(settings, Duration::from_millis(10));
+    get_logger("hangs").send_counter("c", 1);
+    let begin = Instant::now();
+    assert!(!flush(Duration::from_millis(200)).complete);
+    let ledger = remove("statsd", Duration::from_millis(300)).unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(1));
+    assert!(ledger.balances(), "{ledger}");
+    assert_eq!(ledger.dropped[&Cause::Removed].increments, 1);
+}
+
+#[test]
+fn localhost_is_ipv4_first_and_ipv6_when_that_refuses() {
+    let _alone = alone();
+    let Ok(socket) = UdpSocket::bind("[::1]:0") else {
+        eprintln!("no IPv6 loopback on this machine: only IPv4 is tried");
+        return;
+    };
+    socket.set_read_timeout(Some(Duration::from_millis(60))).unwrap();
+    let mut six = Receiver { socket, dialect: Dialect::Etsy, largest: 0 };
+    let port = six.port();
+    let both = move |_: &str, port: u16| Ok(vec![([127, 0, 0, 1], port).into(), "[::1]:0".parse().map(|mut a: SocketAddr| {
+        a.set_port(port);
+        a
+    }).unwrap()]);
+    start(Settings::udp("localhost", port).lookup(both), NEVER);
+    get_logger("six").send_counter("c", 3);
+    assert!(flush(SOON).complete);
+    assert_eq!(counters(&six.samples())["six.c"], 3);
+    remove("statsd", SOON);
+    // The address given outright.
+    start(Settings::udp("::1", port), NEVER);
+    get_logger("six").send_counter("c", 4);
+    assert!(flush(SOON).complete);
+    assert_eq!(counters(&six.samples())["six.c"], 4);
+    remove("statsd", SOON);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_unix_socket_with_a_full_queue_loses_nothing() {
+    use std::os::unix::net::UnixDatagram;
+    let _alone = alone();
+    let directory = std::env::temp_dir().join(format!("ferrometer-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let path = directory.join("statsd.sock");
+    start(Settings::new(Transport::Unix { path: path.clone() }).dialect(Dialect::DogStatsD).max_datagram(200), NEVER);
+    let logger = get_logger("uds");
+    for i in 0..5000u64 {
+        logger.send_counter(format!("c{}", i % 1000), 1);
+    }
+    // Nobody has made the socket yet.
+    assert!(!flush(Duration::from_millis(300)).complete);
+    assert_eq!(account().pending.increments, 5000);
+    let socket = UnixDatagram::bind(&path).unwrap();
+    // Nobody reads: the queue fills, and the delivery gives up for now.
+    assert!(!flush(Duration::from_secs(1)).complete);
+    let ledger = account();
+    assert!(ledger.balances() && ledger.sent.increments > 0 && ledger.pending.increments > 0, "{ledger}");
+    let reader = thread::spawn(move || {
+        socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+        let (mut all, mut buffer) = (Vec::new(), [0; 1000]);
+        while let Ok(len) = socket.recv(&mut buffer) {
+            assert!(len <= 200);
+            all.extend(support::parse(Dialect::DogStatsD, &buffer[..len]).unwrap());
+        }
+        all
+    });
+    assert!(flush(SOON).complete);
+    let ledger = remove("statsd", SOON).unwrap();
+    let samples = reader.join().unwrap();
+    let total: i128 = counters(&samples).iter().filter(|(n, _)| n.starts_with("uds.")).map(|(_, v)| v).sum();
+    assert_eq!(total, 5000);
+    assert!(ledger.balances() && ledger.sent.increments == 5000, "{ledger}");
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
+/// Reads lines from one connection until it ends.
+fn lines_of(listener: &TcpListener) -> thread::JoinHandle<Vec<String>> {
+    let (stream, _) = listener.accept().unwrap();
+    thread::spawn(move || {
+        let mut reader = BufReader::new(stream);
+        let mut all = Vec::new();
+        loop {
+            let mut line = String::new();
+            match reader.read_line(&mut line) {
+                // A line without its newline is no line.
+                Ok(n) if n > 0 && line.ends_with('\n') => all.push(line.trim_end().to_owned()),
+                _ => return all,
+            }
+        }
+    })
+}
+
+#[test]
+fn tcp_lines_end_with_newlines_and_a_broken_connection_repeats_none() {
+    let _alone = alone();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    start(Settings::new(Transport::Tcp { host: "127.0.0.1".into(), port }), NEVER);
+    let logger = get_logger("tcp");
+    let mut received = Vec::new();
+    for round in 0..3 {
+        for i in 0..500 {
+            logger.send_counter(format!("c{i}"), 1);
+        }
+        let accepting = thread::spawn({
+            let listener = listener.try_clone().unwrap();
+            move || lines_of(&listener)
+        });
+        assert!(flush(SOON).complete, "round {round}");
+        let reader = accepting.join().unwrap();
+        thread::sleep(Duration::from_millis(50));
+        // The end of a backend closes its connection; a new one opens another.
+        let ledger = remove("statsd", SOON).unwrap();
+        assert!(ledger.balances() && ledger.pending.is_zero(), "{ledger}");
+        received.extend(reader.join().unwrap());
+        start(Settings::new(Transport::Tcp { host: "127.0.0.1".into(), port }), NEVER);
+    }
+    remove("statsd", SOON);
+    let samples: Vec<_> =
+        received.iter().flat_map(|l| support::parse(Dialect::Etsy, l.as_bytes()).unwrap()).collect();
+    let sums = counters(&samples);
+    assert!((0..500).all(|i| sums[&format!("tcp.c{i}")] == 3));
+}
+
+#[test]
+fn a_tcp_server_that_stops_reading_is_left_and_its_whole_lines_counted() {
+    let _alone = alone();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    start(Settings::new(Transport::Tcp { host: "127.0.0.1".into(), port }), NEVER);
+    let logger = get_logger("stalled");
+    let names: Vec<String> = (0..8000).map(|i| format!("{}{i}", "long".repeat(100))).collect();
+    let accepted = thread::spawn({
+        let listener = listener.try_clone().unwrap();
+        move || listener.accept().unwrap().0
+    });
+    names.iter().for_each(|name| logger.send_counter(name, 1));
+    flush(Duration::from_secs(1));
+    // Not read until now: the kernel's buffers are full, some lines were taken and the rest is pending.
+    let ledger = account();
+    assert!(ledger.balances(), "{ledger}");
+    let mut received = {
+        let stream = accepted.join().unwrap();
+        stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+        let mut all = Vec::new();
+        for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
+            all.push(String::from_utf8(line).unwrap());
+        }
+        all
+    };
+    let readers = thread::spawn(move || {
+        listener.set_nonblocking(true).unwrap();
+        let until = Instant::now() + Duration::from_secs(3);
+        let mut all = Vec::new();
+        while Instant::now() < until {
+            match listener.accept() {
+                Ok((stream, _)) => {
+                    stream.set_nonblocking(false).unwrap();
+                    stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+                    all.extend(
+                        BufReader::new(stream).split(b'\n').map_while(Result::ok).map(|l| String::from_utf8(l).unwrap()),
+                    );
+                }
+                Err(_) => thread::sleep(Duration::from_millis(5)),
+            }
+        }
+        all
+    });
+    for _ in 0..4 {
+        flush(SOON);
+    }
+    let ledger = remove("statsd", SOON).unwrap();
+    received.extend(readers.join().unwrap());
+    assert!(ledger.balances(), "{ledger}");
+    let whole = received.iter().filter(|l| l.starts_with("stalled.") && l.ends_with("|c")).count() as u64;
+    assert_eq!(whole, ledger.sent.increments, "{ledger}");
+    assert_eq!(ledger.sent.increments + ledger.dropped_in_all().increments, 8000);
+}

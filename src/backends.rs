@@ -1,0 +1,111 @@
+//! From a configuration to backends: the one place that knows which there are, and behind which cargo features.
+
+use crate::config::{self, Config};
+use crate::error::Error;
+use ferrometer_core::Backend;
+use std::time::Duration;
+
+/// A backend that is ready to be installed.
+pub(crate) struct Built {
+    pub(crate) name: &'static str,
+    pub(crate) backend: Box<dyn Backend>,
+    pub(crate) interval: Duration,
+}
+
+/// Everything a configuration asks for, nothing of it running yet but the socket of the endpoint.
+#[derive(Default)]
+pub(crate) struct Parts {
+    pub(crate) backends: Vec<Built>,
+    #[cfg(feature = "pull-cache")]
+    pub(crate) pull_cache: Option<ferrometer_pull_cache::PullCacheHandle>,
+    #[cfg(feature = "http")]
+    pub(crate) server: Option<ferrometer_pull_cache::Server>,
+}
+
+/// Builds what is configured.
+///
+/// # Errors
+/// When something is configured that is not compiled in, or the endpoint's address cannot be had.
+pub(crate) fn build(config: &Config) -> Result<Parts, Error> {
+    let mut parts = Parts::default();
+    for name in config.backends() {
+        match name.as_str() {
+            "noop" => {}
+            "statsd" => parts.add_statsd(config)?,
+            "pull-cache" => parts.add_pull_cache(config)?,
+            // The configuration's check knows the same names; a new one that is not built here is refused, not ignored.
+            _ => return Err(missing(name, "an unknown one")),
+        }
+    }
+    Ok(parts)
+}
+
+fn missing(backend: &str, feature: &'static str) -> Error {
+    Error::Config(config::Error::BackendNotCompiled { backend: backend.to_owned(), feature })
+}
+
+impl Parts {
+    #[cfg(feature = "statsd")]
+    fn add_statsd(&mut self, config: &Config) -> Result<(), Error> {
+        use config::{Dialect as Wanted, Transport as Way};
+        use ferrometer_statsd::{Dialect, Settings, Statsd, Transport};
+
+        let (host, port) = (config.statsd_host.clone(), config.statsd_port);
+        let transport = match config.statsd.transport {
+            Way::Udp => Transport::Udp { host, port },
+            Way::Tcp => Transport::Tcp { host, port },
+            Way::Unix => Transport::Unix { path: config.statsd.path.clone().unwrap_or_default() },
+        };
+        let dialect = match config.statsd.dialect {
+            Wanted::Etsy => Dialect::Etsy,
+            Wanted::Dogstatsd => Dialect::DogStatsD,
+            Wanted::Telegraf => Dialect::Telegraf,
+            Wanted::Gnocchi => Dialect::Gnocchi,
+        };
+        let settings = Settings::new(transport)
+            .dialect(dialect)
+            .max_datagram(config.statsd.max_datagram)
+            .resolve_interval(config.statsd.resolve_interval);
+        let backend = Box::new(Statsd::new(settings));
+        self.backends.push(Built { name: "statsd", backend, interval: config.statsd.interval });
+        Ok(())
+    }
+
+    #[cfg(not(feature = "statsd"))]
+    fn add_statsd(&mut self, _: &Config) -> Result<(), Error> {
+        Err(missing("statsd", "statsd"))
+    }
+
+    #[cfg(feature = "pull-cache")]
+    fn add_pull_cache(&mut self, config: &Config) -> Result<(), Error> {
+        use ferrometer_pull_cache::{PullCacheBackend, Settings};
+
+        let interval = config.pull_cache.interval;
+        let backend = PullCacheBackend::new(Settings { generations: config.pull_cache.generations, interval });
+        let handle = backend.handle();
+        if config.pull_cache.http {
+            self.serve(config, &handle)?;
+        }
+        self.pull_cache = Some(handle);
+        self.backends.push(Built { name: "pull-cache", backend: Box::new(backend), interval });
+        Ok(())
+    }
+
+    #[cfg(not(feature = "pull-cache"))]
+    fn add_pull_cache(&mut self, _: &Config) -> Result<(), Error> {
+        Err(missing("pull-cache", "pull-cache"))
+    }
+
+    #[cfg(feature = "http")]
+    fn serve(&mut self, config: &Config, handle: &ferrometer_pull_cache::PullCacheHandle) -> Result<(), Error> {
+        let address = config.pull_cache.address;
+        let server = ferrometer_pull_cache::serve(address, handle.clone());
+        self.server = Some(server.map_err(|cause| Error::Address { address, cause })?);
+        Ok(())
+    }
+
+    #[cfg(all(feature = "pull-cache", not(feature = "http")))]
+    fn serve(&mut self, _: &Config, _: &ferrometer_pull_cache::PullCacheHandle) -> Result<(), Error> {
+        Err(Error::NotCompiled { key: "metrics.pull_cache.http", feature: "http" })
+    }
+}

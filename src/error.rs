@@ -1,0 +1,76 @@
+//! Why metrics could not be set up.
+
+use crate::config;
+use ferrometer_core::InstallError;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+
+/// Why [`init`](crate::init) refused. The program decides what becomes of it.
+///
+/// Its `Debug` form is the message too, so that `fn main() -> Result<(), ferrometer::Error>` shows something readable.
+#[non_exhaustive]
+pub enum Error {
+    /// The configuration is wrong.
+    Config(config::Error),
+    /// The configuration asks for something this program was built without.
+    NotCompiled {
+        /// The key that asks.
+        key: &'static str,
+        /// The cargo feature of `ferrometer` that brings it.
+        feature: &'static str,
+    },
+    /// The pull cache cannot be served at its address.
+    Address {
+        /// `metrics.pull_cache.address`.
+        address: SocketAddr,
+        /// Why.
+        cause: io::Error,
+    },
+    /// A backend could not be started.
+    Install(InstallError),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Config(error) => error.fmt(f),
+            Error::NotCompiled { key, feature } => {
+                write!(f, "{key} asks for what is not part of this build; enable the cargo feature \"{feature}\" of ferrometer")
+            }
+            Error::Address { address, cause } => {
+                write!(f, "metrics.pull_cache.address = \"{address}\": cannot be listened on: {cause}")
+            }
+            Error::Install(error) => error.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Config(error) => Some(error),
+            Error::Address { cause, .. } => Some(cause),
+            Error::Install(error) => Some(error),
+            Error::NotCompiled { .. } => None,
+        }
+    }
+}
+
+impl From<config::Error> for Error {
+    fn from(error: config::Error) -> Error {
+        Error::Config(error)
+    }
+}
+
+impl From<InstallError> for Error {
+    fn from(error: InstallError) -> Error {
+        Error::Install(error)
+    }
+}

@@ -1,0 +1,182 @@
+//! Setting metrics up, and taking them down: one configuration in force at a time, and a guard that delivers what is pending.
+
+use crate::backends::{self, Parts};
+use crate::config::{self, Config};
+use crate::error::Error;
+use ferrometer_core::{FlushReport, Limits, LoggerRule, Naming};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// What [`init`] can be told: a [`Config`], or (feature `config-file`) the path of a TOML file, which the environment overrides.
+pub trait ConfigSource {
+    /// The configuration.
+    ///
+    /// # Errors
+    /// [`config::Error`]: what is wrong, where, and what is allowed.
+    fn config(self) -> Result<Config, config::Error>;
+}
+
+impl ConfigSource for Config {
+    fn config(self) -> Result<Config, config::Error> {
+        self.validate()?;
+        Ok(self)
+    }
+}
+
+macro_rules! paths {
+    ($($path:ty)*) => {$(
+        #[cfg(feature = "config-file")]
+        impl ConfigSource for $path {
+            fn config(self) -> Result<Config, config::Error> {
+                Config::from_file(self)
+            }
+        }
+    )*};
+}
+paths!(&str String &String &std::path::Path std::path::PathBuf &std::path::PathBuf &std::ffi::OsStr std::ffi::OsString);
+
+/// Which call of [`init`] is in force; 0: none.
+struct InForce {
+    call: u64,
+    calls: u64,
+    backends: Vec<&'static str>,
+}
+
+static IN_FORCE: Mutex<InForce> = Mutex::new(InForce { call: 0, calls: 0, backends: Vec::new() });
+
+/// Sets metrics up: checks the configuration, installs its backends, and switches recording on. Loggers and handles made before
+/// follow at once.
+///
+/// Called again, it replaces the configuration: backends of the same name hand over at one snapshot, so nothing is lost or
+/// counted twice, and the guard of the call before no longer does anything. With `backend = "noop"`, or no configuration at all, no
+/// thread is started and no socket opened.
+///
+/// ```
+/// use ferrometer::{Config, init};
+///
+/// let metrics = init(Config::new().backend("noop"))?;
+/// # Ok::<(), ferrometer::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error`], and then nothing has changed.
+pub fn init(source: impl ConfigSource) -> Result<Metrics, Error> {
+    let config = source.config()?;
+    let parts = backends::build(&config)?;
+    let mut in_force = IN_FORCE.lock().unwrap_or_else(PoisonError::into_inner);
+    ferrometer_core::configure(naming(&config), limits(&config), rules(&config));
+    let Parts { backends, .. } = parts;
+    let names: Vec<&'static str> = backends.iter().map(|b| b.name).collect();
+    let deadline = config.shutdown_deadline;
+    for built in backends {
+        ferrometer_core::replace(built.name, built.backend, built.interval, deadline)?;
+    }
+    for old in in_force.backends.iter().filter(|old| !names.contains(old)) {
+        ferrometer_core::remove(old, deadline);
+    }
+    in_force.backends = names;
+    in_force.calls += 1;
+    in_force.call = in_force.calls;
+    Ok(Metrics {
+        call: in_force.call,
+        deadline,
+        #[cfg(feature = "pull-cache")]
+        pull_cache: parts.pull_cache,
+        #[cfg(feature = "http")]
+        server: parts.server,
+    })
+}
+
+/// The guard of a configuration in force. Dropping it delivers what is pending, within `shutdown_deadline` (2 s unless configured), removes the
+/// backends and switches recording off; keep it until the end of `main`.
+#[must_use = "recording ends when this is dropped; `let _ = …` drops it at once"]
+pub struct Metrics {
+    call: u64,
+    deadline: Duration,
+    #[cfg(feature = "pull-cache")]
+    pull_cache: Option<ferrometer_pull_cache::PullCacheHandle>,
+    #[cfg(feature = "http")]
+    server: Option<ferrometer_pull_cache::Server>,
+}
+
+impl Metrics {
+    /// Delivers everything recorded before the call, and says whether that was achieved.
+    pub fn flush(&self, deadline: Duration) -> FlushReport {
+        ferrometer_core::flush(deadline)
+    }
+
+    /// Ends recording like dropping the guard, and says what was delivered and what was not.
+    pub fn shutdown(mut self, deadline: Duration) -> FlushReport {
+        self.end(deadline).unwrap_or_else(|| ferrometer_core::flush(Duration::ZERO))
+    }
+
+    /// The pull cache, when it is configured.
+    #[cfg(feature = "pull-cache")]
+    #[must_use]
+    pub fn pull_cache(&self) -> Option<&ferrometer_pull_cache::PullCacheHandle> {
+        self.pull_cache.as_ref()
+    }
+
+    /// Where the pull cache is served, when it is.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn http_address(&self) -> Option<std::net::SocketAddr> {
+        self.server.as_ref().map(ferrometer_pull_cache::Server::local_addr)
+    }
+
+    fn end(&mut self, deadline: Duration) -> Option<FlushReport> {
+        let mut in_force = IN_FORCE.lock().unwrap_or_else(PoisonError::into_inner);
+        // A later `init` has taken over.
+        if in_force.call != self.call {
+            return None;
+        }
+        in_force.call = 0;
+        in_force.backends.clear();
+        Some(ferrometer_core::shutdown(deadline))
+    }
+}
+
+impl Drop for Metrics {
+    fn drop(&mut self) {
+        self.end(self.deadline);
+    }
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Metrics").field("deadline", &self.deadline).finish_non_exhaustive()
+    }
+}
+
+fn naming(config: &Config) -> Naming {
+    let host = match config.host.as_deref() {
+        Some(host) if !host.is_empty() => host.to_owned(),
+        // Read once, here, and only when names carry it. A system without a name gives names without a host.
+        _ if config.prepend_host => hostname::get().map(|h| h.to_string_lossy().into_owned()).unwrap_or_default(),
+        _ => String::new(),
+    };
+    Naming {
+        global_prefix: config.global_prefix.clone(),
+        prepend_host: config.prepend_host,
+        prepend_host_reverse: config.prepend_host_reverse,
+        host,
+    }
+}
+
+fn limits(config: &Config) -> Limits {
+    let l = &config.limits;
+    Limits {
+        max_loggers: l.max_loggers,
+        max_instruments: l.max_instruments,
+        max_label_sets: l.max_label_sets,
+        max_threads: l.max_threads,
+        max_cell_bytes: l.max_cell_bytes,
+        timer_chunk: l.timer_chunk,
+        max_held_values: l.max_held_values,
+    }
+}
+
+fn rules(config: &Config) -> Vec<LoggerRule> {
+    let rules = config.rules().iter();
+    rules.map(|r| LoggerRule { prefix: r.logger.clone(), enabled: r.enabled, sample_rate: r.sample_rate }).collect()
+}
