@@ -36,7 +36,10 @@ impl fmt::Display for Error {
         match self {
             Error::Config(error) => error.fmt(f),
             Error::NotCompiled { key, feature } => {
-                write!(f, "{key} asks for what is not part of this build; enable the cargo feature \"{feature}\" of ferrometer")
+                write!(
+                    f,
+                    "{key} asks for what is not part of this build; enable the cargo feature \"{feature}\" of ferrometer"
+                )
             }
             Error::Address { address, cause } => {
                 write!(f, "metrics.pull_cache.address = \"{address}\": cannot be listened on: {cause}")

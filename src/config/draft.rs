@@ -19,11 +19,7 @@ pub(super) struct Draft {
 
 impl Draft {
     pub(super) fn new() -> Self {
-        Draft {
-            config: Config::new(),
-            places: Vec::new(),
-            problems: Vec::new(),
-        }
+        Draft { config: Config::new(), places: Vec::new(), problems: Vec::new() }
     }
 
     pub(super) fn problem(&mut self, problem: Problem) {
@@ -32,22 +28,11 @@ impl Draft {
 
     /// Where a key was given, if it was.
     pub(super) fn place(&self, path: &str) -> Option<&Place> {
-        self.places
-            .iter()
-            .rev()
-            .find(|(known, _)| *known == path)
-            .map(|(_, place)| place)
+        self.places.iter().rev().find(|(known, _)| *known == path).map(|(_, place)| place)
     }
 
     /// Checks a value and takes it. `path` is the key as its source calls it, `shown` the value as its source writes it.
-    pub(super) fn give(
-        &mut self,
-        key: &Key<Config>,
-        path: &str,
-        value: &Value,
-        shown: &str,
-        place: Place,
-    ) {
+    pub(super) fn give(&mut self, key: &Key<Config>, path: &str, value: &Value, shown: &str, place: Place) {
         match key.kind.check(value) {
             Ok(checked) => {
                 (key.set)(&mut self.config, checked);
@@ -78,12 +63,7 @@ pub(super) fn validate(config: &Config) -> Result<(), Error> {
     for (i, rule) in config.rules.iter().enumerate() {
         problems.extend(name_problem(rule, &config.rules[..i], Place::Builder));
         for key in RULE_KEYS {
-            check(
-                key,
-                rule,
-                &format!("{}.{}", rule.path(), key.path),
-                &mut problems,
-            );
+            check(key, rule, &format!("{}.{}", rule.path(), key.path), &mut problems);
         }
     }
     if problems.is_empty() {
@@ -97,13 +77,7 @@ fn check<T>(key: &Key<T>, target: &T, path: &str, problems: &mut Vec<Problem>) {
         return;
     };
     if let Err(refused) = key.kind.check(&value) {
-        problems.push(Problem::refused(
-            Place::Builder,
-            path,
-            &value.to_string(),
-            &value,
-            refused,
-        ));
+        problems.push(Problem::refused(Place::Builder, path, &value.to_string(), &value, refused));
     }
 }
 

@@ -5,9 +5,7 @@ use std::time::Duration;
 /// Reads a number (digits, at most one point) and a unit, spaces between them allowed; nothing signed, nothing compound.
 pub(super) fn parse(text: &str) -> Option<Duration> {
     let text = text.trim();
-    let end = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     let seconds_per_unit = match unit.trim_start() {
         "ms" => 0.001,
@@ -58,10 +56,9 @@ mod tests {
         ] {
             assert_eq!(parse(text), Some(Duration::from_millis(millis)), "{text}");
         }
-        for text in [
-            "", "10", "s", "-1s", "+1s", "1e3s", "1.s", ".5s", "1.2.3s", "1m30s", "1S", "1 d",
-            "NaNs", "infs", "１s",
-        ] {
+        for text in
+            ["", "10", "s", "-1s", "+1s", "1e3s", "1.s", ".5s", "1.2.3s", "1m30s", "1S", "1 d", "NaNs", "infs", "１s"]
+        {
             assert_eq!(parse(text), None, "{text}");
         }
         let too_long = "9".repeat(400) + "h";
@@ -70,9 +67,7 @@ mod tests {
 
     #[test]
     fn shows_what_it_can_read_back() {
-        for millis in [
-            0, 1, 10, 999, 1000, 1500, 60_000, 90_000, 3_600_000, 86_400_000,
-        ] {
+        for millis in [0, 1, 10, 999, 1000, 1500, 60_000, 90_000, 3_600_000, 86_400_000] {
             let duration = Duration::from_millis(millis);
             assert_eq!(parse(&show(duration)), Some(duration), "{}", show(duration));
         }

@@ -37,11 +37,7 @@ where
             }
             Err(value) => {
                 let shown = clean(&value.to_string_lossy());
-                draft.problem(Problem::new(
-                    place,
-                    key.path,
-                    format!(" = \"{shown}\": is not UTF-8"),
-                ));
+                draft.problem(Problem::new(place, key.path, format!(" = \"{shown}\": is not UTF-8")));
             }
         }
     }
@@ -56,9 +52,6 @@ fn unknown(name: &str) -> String {
     let suffixes = known.iter().map(|name| &name[PREFIX.len()..]);
     match nearest(&name[PREFIX.len()..], suffixes) {
         Some(meant) => format!("unknown variable; did you mean {PREFIX}{meant}?"),
-        None => {
-            "unknown variable; the prefix FERROMETER_ is reserved for the keys of the configuration"
-                .to_owned()
-        }
+        None => "unknown variable; the prefix FERROMETER_ is reserved for the keys of the configuration".to_owned(),
     }
 }

@@ -58,22 +58,14 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Read { path, cause } => {
-                write!(
-                    f,
-                    "{}: cannot be read: {}",
-                    escape(&path.to_string_lossy()),
-                    clean(&cause.to_string())
-                )
+                write!(f, "{}: cannot be read: {}", escape(&path.to_string_lossy()), clean(&cause.to_string()))
             }
             Error::Syntax(problem) => problem.fmt(f),
             Error::Invalid(problems) => match problems.as_slice() {
                 [problem] => problem.fmt(f),
                 problems => {
                     write!(f, "{} problems in the configuration:", problems.len())?;
-                    problems
-                        .iter()
-                        .take(LISTED)
-                        .try_for_each(|problem| write!(f, "\n  {problem}"))?;
+                    problems.iter().take(LISTED).try_for_each(|problem| write!(f, "\n  {problem}"))?;
                     match problems.len().saturating_sub(LISTED) {
                         0 => Ok(()),
                         more => write!(f, "\n  and {more} more"),
@@ -108,30 +100,13 @@ pub struct Problem {
 
 impl Problem {
     pub(super) fn new(place: Place, key: impl AsRef<str>, what: impl Into<String>) -> Self {
-        Problem {
-            place,
-            key: clean(key.as_ref()),
-            what: what.into(),
-        }
+        Problem { place, key: clean(key.as_ref()), what: what.into() }
     }
 
     /// A value that its key does not take. `shown` is the value as its source writes it.
-    pub(super) fn refused(
-        place: Place,
-        key: &str,
-        shown: &str,
-        value: &Value,
-        refused: super::kind::Refused,
-    ) -> Self {
-        let hint = refused
-            .hint
-            .map_or_else(String::new, |hint| format!("; {hint}"));
-        let what = format!(
-            " = {} ({}): expected {}{hint}",
-            clean(shown),
-            value.type_name(),
-            refused.expected
-        );
+    pub(super) fn refused(place: Place, key: &str, shown: &str, value: &Value, refused: super::kind::Refused) -> Self {
+        let hint = refused.hint.map_or_else(String::new, |hint| format!("; {hint}"));
+        let what = format!(" = {} ({}): expected {}{hint}", clean(shown), value.type_name(), refused.expected);
         Problem::new(place, key, what)
     }
 

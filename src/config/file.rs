@@ -32,25 +32,16 @@ pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
     let read = || -> io::Result<Vec<u8>> {
         let file = File::open(path)?;
         if file.metadata()?.is_dir() {
-            return Err(io::Error::new(
-                io::ErrorKind::IsADirectory,
-                "it is a directory",
-            ));
+            return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory"));
         }
         let mut bytes = Vec::new();
         file.take(LONGEST_FILE + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > LONGEST_FILE {
-            return Err(io::Error::new(
-                io::ErrorKind::FileTooLarge,
-                "it is longer than 1 MiB",
-            ));
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is longer than 1 MiB"));
         }
         Ok(bytes)
     };
-    read().map_err(|cause| Error::Read {
-        path: path.to_owned(),
-        cause,
-    })
+    read().map_err(|cause| Error::Read { path: path.to_owned(), cause })
 }
 
 /// Lays what a document says over the draft. `name` is what messages call it.
@@ -58,26 +49,15 @@ pub(super) fn read(draft: &mut Draft, name: &str, bytes: &[u8]) -> Result<(), Er
     let places = Places::new(name, bytes);
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to();
-        let what = format!(
-            "the byte 0x{:02x} is not UTF-8",
-            bytes.get(at).copied().unwrap_or_default()
-        );
+        let what = format!("the byte 0x{:02x} is not UTF-8", bytes.get(at).copied().unwrap_or_default());
         Error::Syntax(Problem::new(places.at(at), "", what))
     })?;
     let document = DeTable::parse(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
-        let what = format!(
-            "not TOML: {}",
-            clean(&error.message().trim().replace('\n', ", "))
-        );
+        let what = format!("not TOML: {}", clean(&error.message().trim().replace('\n', ", ")));
         Error::Syntax(Problem::new(places.at(at), "", what))
     })?;
-    Reader {
-        draft,
-        places,
-        text,
-    }
-    .document(document.get_ref());
+    Reader { draft, places, text }.document(document.get_ref());
     Ok(())
 }
 
@@ -90,16 +70,8 @@ struct Places<'a> {
 
 impl<'a> Places<'a> {
     fn new(name: &'a str, bytes: &'a [u8]) -> Self {
-        let after_newlines = bytes
-            .iter()
-            .enumerate()
-            .filter(|(_, byte)| **byte == b'\n')
-            .map(|(at, _)| at + 1);
-        Places {
-            name,
-            bytes,
-            line_starts: std::iter::once(0).chain(after_newlines).collect(),
-        }
+        let after_newlines = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
+        Places { name, bytes, line_starts: std::iter::once(0).chain(after_newlines).collect() }
     }
 
     /// Lines and characters count from 1.
@@ -107,15 +79,8 @@ impl<'a> Places<'a> {
         let at = at.min(self.bytes.len());
         let line = self.line_starts.partition_point(|start| *start <= at);
         let start = self.line_starts[line - 1];
-        let column = String::from_utf8_lossy(&self.bytes[start..at])
-            .chars()
-            .count()
-            + 1;
-        Place::File {
-            name: self.name.to_owned(),
-            line,
-            column,
-        }
+        let column = String::from_utf8_lossy(&self.bytes[start..at]).chars().count() + 1;
+        Place::File { name: self.name.to_owned(), line, column }
     }
 }
 
@@ -148,16 +113,10 @@ impl Reader<'_> {
             return;
         }
         let lower = name.to_lowercase();
-        let slip = TOP.iter().find(|(ours, slips)| {
-            lower.len() <= 2 * ours.len() && distance(&lower, ours) <= *slips
-        });
+        let slip = TOP.iter().find(|(ours, slips)| lower.len() <= 2 * ours.len() && distance(&lower, ours) <= *slips);
         if let Some((ours, _)) = slip {
             let place = self.at(key.span());
-            return self.draft.problem(Problem::new(
-                place,
-                name,
-                format!(": unknown table; did you mean [{ours}]?"),
-            ));
+            return self.draft.problem(Problem::new(place, name, format!(": unknown table; did you mean [{ours}]?")));
         }
         // A key that was meant for [metrics] but stands above it. `host` is too common a word to be taken for ours,
         // and a `backend` may be anything: it is ours if its value is.
@@ -172,11 +131,7 @@ impl Reader<'_> {
         };
         if meant {
             let place = self.at(key.span());
-            self.draft.problem(Problem::new(
-                place,
-                name,
-                ": stands outside of any table; it belongs under [metrics]",
-            ));
+            self.draft.problem(Problem::new(place, name, ": stands outside of any table; it belongs under [metrics]"));
         }
     }
 
@@ -199,16 +154,10 @@ impl Reader<'_> {
     }
 
     fn leaf(&mut self, path: &str, name: &str, full: &str, key: &Name<'_>, value: &Given<'_>) {
-        let found = KEYS
-            .iter()
-            .find(|known| known.path == full || known.alias == Some(full));
+        let found = KEYS.iter().find(|known| known.path == full || known.alias == Some(full));
         let Some(found) = found.filter(|_| !name.contains('.')) else {
             let place = self.at(key.span());
-            return self.draft.problem(Problem::new(
-                place,
-                full,
-                format!(": unknown key{}", meant(path, name)),
-            ));
+            return self.draft.problem(Problem::new(place, full, format!(": unknown key{}", meant(path, name))));
         };
         let place = self.at(value.span());
         let shown = self.shown(value);
@@ -218,10 +167,7 @@ impl Reader<'_> {
             let before = (found.get)(&self.draft.config)
                 .filter(|before| found.kind.check(&plain).is_ok_and(|now| now != *before));
             if let Some(before) = before {
-                let what = format!(
-                    " = {shown}: conflicts with {} = {before} ({first}); keep one of them",
-                    found.path
-                );
+                let what = format!(" = {shown}: conflicts with {} = {before} ({first}); keep one of them", found.path);
                 return self.draft.problem(Problem::new(place, full, what));
             }
         }
@@ -260,8 +206,7 @@ impl Reader<'_> {
                 Ok(checked) => (found.set)(rule, checked),
                 Err(refused) => {
                     let shown = self.shown(value);
-                    self.draft
-                        .problem(Problem::refused(place, &full, &shown, &plain, refused));
+                    self.draft.problem(Problem::refused(place, &full, &shown, &plain, refused));
                 }
             }
             return;
@@ -271,34 +216,20 @@ impl Reader<'_> {
             format!("; a logger's name is quoted: [{LOGGERS}.{whole:?}]")
         } else {
             let known = RULE_KEYS.iter().map(|known| known.path);
-            nearest(name, known)
-                .map_or_else(String::new, |word| format!("; did you mean `{word}`?"))
+            nearest(name, known).map_or_else(String::new, |word| format!("; did you mean `{word}`?"))
         };
         let place = self.at(key.span());
-        self.draft.problem(Problem::new(
-            place,
-            full,
-            format!(": unknown key{}", clean(&hint)),
-        ));
+        self.draft.problem(Problem::new(place, full, format!(": unknown key{}", clean(&hint))));
     }
 
     /// The value as a table; what is none is reported.
-    fn table<'v, 'i>(
-        &mut self,
-        path: &str,
-        key: &Name<'_>,
-        value: &'v Given<'i>,
-    ) -> Option<&'v DeTable<'i>> {
+    fn table<'v, 'i>(&mut self, path: &str, key: &Name<'_>, value: &'v Given<'i>) -> Option<&'v DeTable<'i>> {
         let table = value.get_ref().as_table();
         if table.is_none() {
             // An array of tables has the span of one of its headers, so the key's place says more.
             let place = self.at(key.span());
             let found = plain(value.get_ref()).type_name();
-            self.draft.problem(Problem::new(
-                place,
-                path,
-                format!(": expected a table, found a value of type {found}"),
-            ));
+            self.draft.problem(Problem::new(place, path, format!(": expected a table, found a value of type {found}")));
         }
         table
     }
@@ -331,27 +262,14 @@ fn is_table(path: &str) -> bool {
 
 /// "; did you mean …?", or nothing.
 fn meant(table: &str, name: &str) -> String {
-    let all = || {
-        KEYS.iter()
-            .flat_map(|key| [Some(key.path), key.alias])
-            .flatten()
-            .map(split)
-    };
-    let here = || {
-        all()
-            .filter(|(its_table, _)| *its_table == table)
-            .map(|(_, word)| word)
-    };
-    let tables = ["statsd", "pull_cache", "limits", "loggers"]
-        .into_iter()
-        .filter(|_| table == "metrics");
+    let all = || KEYS.iter().flat_map(|key| [Some(key.path), key.alias]).flatten().map(split);
+    let here = || all().filter(|(its_table, _)| *its_table == table).map(|(_, word)| word);
+    let tables = ["statsd", "pull_cache", "limits", "loggers"].into_iter().filter(|_| table == "metrics");
     if let Some(word) = nearest(name, here().chain(tables)) {
         return format!("; did you mean `{word}`?");
     }
     // `host` under [metrics.statsd] or [metrics_statsd] is `statsd_host`; `dialect` under [metrics] stands elsewhere.
-    let backend = table
-        .trim_start_matches("metrics")
-        .trim_start_matches(['.', '_']);
+    let backend = table.trim_start_matches("metrics").trim_start_matches(['.', '_']);
     let prefixed = format!("{backend}_{name}");
     if let Some(word) = here().find(|word| *word == prefixed) {
         return format!("; did you mean `{word}`?");
@@ -370,17 +288,11 @@ fn plain(value: &DeValue<'_>) -> Value {
         DeValue::Boolean(value) => Value::Bool(*value),
         DeValue::Integer(number) => {
             let text = number.as_str();
-            let saturated = if text.starts_with('-') {
-                i128::MIN
-            } else {
-                i128::MAX
-            };
+            let saturated = if text.starts_with('-') { i128::MIN } else { i128::MAX };
             Value::Integer(i128::from_str_radix(text, number.radix()).unwrap_or(saturated))
         }
         DeValue::Float(number) => Value::Float(number.as_str().parse().unwrap_or(f64::NAN)),
-        DeValue::Array(items) => {
-            Value::List(items.iter().map(|item| plain(item.get_ref())).collect())
-        }
+        DeValue::Array(items) => Value::List(items.iter().map(|item| plain(item.get_ref())).collect()),
         DeValue::Datetime(_) => Value::Other("date"),
         DeValue::Table(_) => Value::Other("table"),
     }

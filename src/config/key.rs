@@ -52,11 +52,7 @@ impl<T> Key<T> {
     /// `FERROMETER_STATSD__INTERVAL`.
     pub(super) fn variable(&self) -> String {
         let path = self.path.strip_prefix("metrics.").unwrap_or(self.path);
-        format!(
-            "{}{}",
-            super::env::PREFIX,
-            path.replace('.', "__").to_uppercase()
-        )
+        format!("{}{}", super::env::PREFIX, path.replace('.', "__").to_uppercase())
     }
 }
 

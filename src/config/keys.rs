@@ -100,9 +100,7 @@ pub(super) static KEYS: &[Key<Config>] = &[
     Key {
         path: "metrics.shutdown_deadline",
         alias: None,
-        kind: Kind::Duration {
-            min: Duration::ZERO,
-        },
+        kind: Kind::Duration { min: Duration::ZERO },
         default: Default::Text("2s"),
         unit: "seconds",
         doc: "How long the shutdown guard may deliver what is pending.",
@@ -119,9 +117,7 @@ pub(super) static KEYS: &[Key<Config>] = &[
         doc: "What the statsd server understands beyond the common lines.",
         example: r#""dogstatsd""#,
         get: |c| Some(Value::text(c.statsd.dialect.as_str())),
-        set: |c, value| {
-            c.statsd.dialect = Dialect::from_name(&value.into_text()).unwrap_or(Dialect::Etsy)
-        },
+        set: |c, value| c.statsd.dialect = Dialect::from_name(&value.into_text()).unwrap_or(Dialect::Etsy),
     },
     Key {
         path: "metrics.statsd.transport",
@@ -132,9 +128,7 @@ pub(super) static KEYS: &[Key<Config>] = &[
         doc: "How lines travel. `unix` (datagrams to a local socket) needs `path`.",
         example: r#""tcp""#,
         get: |c| Some(Value::text(c.statsd.transport.as_str())),
-        set: |c, value| {
-            c.statsd.transport = Transport::from_name(&value.into_text()).unwrap_or(Transport::Udp)
-        },
+        set: |c, value| c.statsd.transport = Transport::from_name(&value.into_text()).unwrap_or(Transport::Udp),
     },
     Key {
         path: "metrics.statsd.path",
@@ -144,21 +138,13 @@ pub(super) static KEYS: &[Key<Config>] = &[
         unit: "",
         doc: "The socket of the transport `unix`; not looked at with another transport. Empty for none.",
         example: r#""/run/statsd.sock""#,
-        get: |c| {
-            c.statsd
-                .path
-                .as_ref()
-                .map(|path| Value::text(path.to_string_lossy()))
-        },
+        get: |c| c.statsd.path.as_ref().map(|path| Value::text(path.to_string_lossy())),
         set: |c, value| c.statsd.path = value.into_optional_text().map(Into::into),
     },
     Key {
         path: "metrics.statsd.max_datagram",
         alias: None,
-        kind: Kind::Integer {
-            min: 64,
-            max: 65507,
-        },
+        kind: Kind::Integer { min: 64, max: 65507 },
         default: Default::Integer(1432),
         unit: "bytes",
         doc: "Payload of one datagram. 1432 fits any Ethernet, 8932 jumbo frames, 512 the open internet.",
@@ -169,9 +155,7 @@ pub(super) static KEYS: &[Key<Config>] = &[
     Key {
         path: "metrics.statsd.interval",
         alias: None,
-        kind: Kind::Duration {
-            min: Duration::from_millis(10),
-        },
+        kind: Kind::Duration { min: Duration::from_millis(10) },
         default: Default::Text("1s"),
         unit: "seconds",
         doc: "Time between two deliveries.",
@@ -182,9 +166,7 @@ pub(super) static KEYS: &[Key<Config>] = &[
     Key {
         path: "metrics.statsd.resolve_interval",
         alias: None,
-        kind: Kind::Duration {
-            min: Duration::from_secs(1),
-        },
+        kind: Kind::Duration { min: Duration::from_secs(1) },
         default: Default::Text("30s"),
         unit: "seconds",
         doc: "Time after which the address of `statsd_host` is looked up again.",
@@ -195,9 +177,7 @@ pub(super) static KEYS: &[Key<Config>] = &[
     Key {
         path: "metrics.pull_cache.interval",
         alias: None,
-        kind: Kind::Duration {
-            min: Duration::from_secs(1),
-        },
+        kind: Kind::Duration { min: Duration::from_secs(1) },
         default: Default::Text("10s"),
         unit: "seconds",
         doc: "Time between two generations.",
@@ -289,10 +269,7 @@ pub(super) static KEYS: &[Key<Config>] = &[
     Key {
         path: "metrics.limits.max_cell_bytes",
         alias: None,
-        kind: Kind::Integer {
-            min: 65_536,
-            max: 1 << 40,
-        },
+        kind: Kind::Integer { min: 65_536, max: 1 << 40 },
         default: Default::Integer(64 << 20),
         unit: "bytes",
         doc: "Memory of the threads' own cells (the default is 64 MiB); beyond it threads share.",
@@ -303,10 +280,7 @@ pub(super) static KEYS: &[Key<Config>] = &[
     Key {
         path: "metrics.limits.timer_chunk",
         alias: None,
-        kind: Kind::PowerOfTwo {
-            min: 64,
-            max: 65_536,
-        },
+        kind: Kind::PowerOfTwo { min: 64, max: 65_536 },
         default: Default::Integer(4096),
         unit: "values",
         doc: "Single timer values that a thread holds between two collections, where a backend wants them singly.",
@@ -317,10 +291,7 @@ pub(super) static KEYS: &[Key<Config>] = &[
     Key {
         path: "metrics.limits.max_held_values",
         alias: None,
-        kind: Kind::Integer {
-            min: 64,
-            max: 1 << 26,
-        },
+        kind: Kind::Integer { min: 64, max: 1 << 26 },
         default: Default::Integer(262_144),
         unit: "values",
         doc: "Single timer values held for one backend.",
@@ -378,10 +349,7 @@ mod tests {
                 assert_eq!(key.kind.check(&back).unwrap(), value, "{path}: default");
             }
             None => {
-                assert!(
-                    matches!(key.default, Default::Absent(_)),
-                    "{path}: its default is refused"
-                );
+                assert!(matches!(key.default, Default::Absent(_)), "{path}: its default is refused");
                 assert_eq!((key.get)(&target), None, "{path}: default");
             }
         }
@@ -391,39 +359,21 @@ mod tests {
     #[test]
     fn kinds_readers_and_defaults_belong_together() {
         KEYS.iter().for_each(|key| sound(key, Config::new));
-        RULE_KEYS
-            .iter()
-            .for_each(|key| sound(key, || Rule::new("a")));
+        RULE_KEYS.iter().for_each(|key| sound(key, || Rule::new("a")));
     }
 
     /// Sets each key to its example through the environment and looks that this key alone has changed.
     #[test]
     fn each_key_sets_its_own_field() {
         for key in KEYS {
-            let text = key
-                .example
-                .trim_matches(['[', ']', '"'])
-                .replace("\", \"", ",");
-            let text = if key.path == "metrics.pull_cache.address" {
-                "[::1]:9620".to_owned()
-            } else {
-                text
-            };
-            let value = key
-                .kind
-                .check(&key.kind.read(&text))
-                .unwrap_or_else(|why| panic!("{}: {why:?}", key.path));
+            let text = key.example.trim_matches(['[', ']', '"']).replace("\", \"", ",");
+            let text = if key.path == "metrics.pull_cache.address" { "[::1]:9620".to_owned() } else { text };
+            let value = key.kind.check(&key.kind.read(&text)).unwrap_or_else(|why| panic!("{}: {why:?}", key.path));
             let mut config = Config::new();
             (key.set)(&mut config, value);
             for other in KEYS {
                 let changed = (other.get)(&config) != (other.get)(&Config::new());
-                assert_eq!(
-                    changed,
-                    other.path == key.path,
-                    "{} set, {} looked at",
-                    key.path,
-                    other.path
-                );
+                assert_eq!(changed, other.path == key.path, "{} set, {} looked at", key.path, other.path);
             }
             assert!(config.validate().is_ok(), "{}", key.path);
         }

@@ -57,9 +57,7 @@ impl Kind {
         let mut hint = None;
         let checked = match (self, value) {
             (Kind::Bool, Value::Bool(_)) => Some(value.clone()),
-            (Kind::Integer { min, max }, Value::Integer(n)) => {
-                (min..=max).contains(&n).then(|| value.clone())
-            }
+            (Kind::Integer { min, max }, Value::Integer(n)) => (min..=max).contains(&n).then(|| value.clone()),
             (Kind::PowerOfTwo { min, max }, Value::Integer(n)) => {
                 ((min..=max).contains(&n) && n.count_ones() == 1).then(|| value.clone())
             }
@@ -78,8 +76,7 @@ impl Kind {
             }
             (Kind::Choice(known), Value::Text(text)) => {
                 let known_word = known.contains(&text.as_str());
-                hint = nearest(text, known.iter().copied())
-                    .map(|word| format!("did you mean \"{word}\"?"));
+                hint = nearest(text, known.iter().copied()).map(|word| format!("did you mean \"{word}\"?"));
                 known_word.then(|| value.clone())
             }
             (Kind::Backends(known), Value::Text(_)) => {
@@ -95,23 +92,16 @@ impl Kind {
                     Value::Text(text) => duration::parse(text),
                     _ => None,
                 };
-                read.filter(|read| (*min..=ONE_DAY).contains(read))
-                    .map(Value::Duration)
+                read.filter(|read| (*min..=ONE_DAY).contains(read)).map(Value::Duration)
             }
-            (Kind::Rate, Value::Float(rate)) => {
-                (*rate > 0.0 && *rate <= 1.0).then(|| value.clone())
-            }
+            (Kind::Rate, Value::Float(rate)) => (*rate > 0.0 && *rate <= 1.0).then(|| value.clone()),
             (Kind::Rate, Value::Integer(1)) => Some(Value::Float(1.0)),
-            (Kind::SocketAddress, Value::Text(text)) => text
-                .parse::<SocketAddr>()
-                .ok()
-                .map(|address| Value::Text(address.to_string())),
+            (Kind::SocketAddress, Value::Text(text)) => {
+                text.parse::<SocketAddr>().ok().map(|address| Value::Text(address.to_string()))
+            }
             _ => None,
         };
-        checked.ok_or_else(|| Refused {
-            expected: self.expected(),
-            hint,
-        })
+        checked.ok_or_else(|| Refused { expected: self.expected(), hint })
     }
 
     /// What an environment variable's text stands for. Text that fits nothing stays text, and fails the check as such.
@@ -126,11 +116,7 @@ impl Kind {
             },
             Kind::Integer { .. } | Kind::PowerOfTwo { .. } => as_integer(),
             Kind::Duration { .. } | Kind::Rate => as_integer().or_else(as_float),
-            Kind::Backends(_) => Some(Value::List(
-                text.split(',')
-                    .map(|item| Value::text(item.trim()))
-                    .collect(),
-            )),
+            Kind::Backends(_) => Some(Value::List(text.split(',').map(|item| Value::text(item.trim())).collect())),
             Kind::Text { .. } | Kind::Host | Kind::Choice(_) | Kind::SocketAddress => None,
         };
         read.unwrap_or_else(|| Value::text(text))
@@ -154,9 +140,7 @@ impl Kind {
                 duration::show(ONE_DAY)
             ),
             Kind::Rate => "a number greater than 0 and at most 1".to_owned(),
-            Kind::SocketAddress => {
-                "an IP address with a port, such as \"127.0.0.1:9620\" or \"[::1]:9620\"".to_owned()
-            }
+            Kind::SocketAddress => "an IP address with a port, such as \"127.0.0.1:9620\" or \"[::1]:9620\"".to_owned(),
         }
     }
 
@@ -179,9 +163,7 @@ fn host_fault(host: &str) -> Option<&'static str> {
     let address = host.split('%').next().unwrap_or_default();
     if host.chars().any(|c| c.is_whitespace() || c.is_control()) {
         Some("it holds a space or a control character")
-    } else if host.contains(['/', '[', ']'])
-        || host.contains(':') && address.parse::<Ipv6Addr>().is_err()
-    {
+    } else if host.contains(['/', '[', ']']) || host.contains(':') && address.parse::<Ipv6Addr>().is_err() {
         Some("it is given without scheme, brackets and port")
     } else {
         None
@@ -189,28 +171,17 @@ fn host_fault(host: &str) -> Option<&'static str> {
 }
 
 fn backends(kind: &Kind, known: &[&str], items: &[Value]) -> Result<Value, Refused> {
-    let refuse = |hint: Option<String>| {
-        Err(Refused {
-            expected: kind.expected(),
-            hint,
-        })
-    };
+    let refuse = |hint: Option<String>| Err(Refused { expected: kind.expected(), hint });
     let none = known.first().copied().unwrap_or_default();
     if items.is_empty() {
-        return refuse(Some(format!(
-            "the list is empty; \"{none}\" switches everything off"
-        )));
+        return refuse(Some(format!("the list is empty; \"{none}\" switches everything off")));
     }
     for (i, item) in items.iter().enumerate() {
         let Value::Text(name) = item else {
-            return refuse(Some(format!(
-                "the list holds a value of type {}",
-                item.type_name()
-            )));
+            return refuse(Some(format!("the list holds a value of type {}", item.type_name())));
         };
         if !known.contains(&name.as_str()) {
-            let meant = nearest(name, known.iter().copied())
-                .map(|word| format!("did you mean \"{word}\"?"));
+            let meant = nearest(name, known.iter().copied()).map(|word| format!("did you mean \"{word}\"?"));
             // With several names, the message has to say which of them is the bad one.
             return refuse(if items.len() == 1 {
                 meant
@@ -223,9 +194,7 @@ fn backends(kind: &Kind, known: &[&str], items: &[Value]) -> Result<Value, Refus
             return refuse(Some(format!("\"{name}\" is there twice")));
         }
         if name == none && items.len() > 1 {
-            return refuse(Some(format!(
-                "\"{none}\" switches everything off and stands alone"
-            )));
+            return refuse(Some(format!("\"{none}\" switches everything off and stands alone")));
         }
     }
     Ok(Value::List(items.to_vec()))

@@ -103,10 +103,7 @@ impl Config {
     }
 
     /// A TOML file with the given variables over it.
-    pub fn from_file_with<I, N, V>(
-        path: impl AsRef<std::path::Path>,
-        variables: I,
-    ) -> Result<Self, Error>
+    pub fn from_file_with<I, N, V>(path: impl AsRef<std::path::Path>, variables: I) -> Result<Self, Error>
     where
         I: IntoIterator<Item = (N, V)>,
         N: Into<OsString>,

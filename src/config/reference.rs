@@ -108,20 +108,12 @@ fn reference() -> String {
 }
 
 fn head(variables: bool) -> String {
-    let (name, line) = if variables {
-        (" variable |", "---|")
-    } else {
-        ("", "")
-    };
+    let (name, line) = if variables { (" variable |", "---|") } else { ("", "") };
     format!("| key | type | default | allowed | meaning |{name}\n|---|---|---|---|---|{line}\n")
 }
 
 fn row<T>(key: &Key<T>, variable: Option<String>) -> String {
-    let unit = if key.unit.is_empty() {
-        String::new()
-    } else {
-        format!(", {}", key.unit)
-    };
+    let unit = if key.unit.is_empty() { String::new() } else { format!(", {}", key.unit) };
     let default = match key.default {
         Default::Bool(value) => format!("`{value}`"),
         Default::Integer(value) => format!("`{value}`"),
@@ -163,13 +155,8 @@ fn reference_is_up_to_date() {
     if std::env::var_os("UPDATE_DOCS").is_some_and(|value| value == "1") {
         std::fs::write(PATH, &page).unwrap();
     }
-    let written = std::fs::read_to_string(PATH)
-        .unwrap_or_default()
-        .replace("\r\n", "\n");
-    assert!(
-        written == page,
-        "docs/configuration.md is stale; rewrite it with `UPDATE_DOCS=1 cargo test reference`"
-    );
+    let written = std::fs::read_to_string(PATH).unwrap_or_default().replace("\r\n", "\n");
+    assert!(written == page, "docs/configuration.md is stale; rewrite it with `UPDATE_DOCS=1 cargo test reference`");
 }
 
 #[cfg(feature = "config-file")]
@@ -177,20 +164,10 @@ fn reference_is_up_to_date() {
 fn every_example_loads_and_differs_from_the_default() {
     let config = super::Config::from_toml(&every_key()).unwrap();
     for key in KEYS {
-        assert_ne!(
-            (key.get)(&config),
-            (key.get)(&super::Config::new()),
-            "{}",
-            key.path
-        );
+        assert_ne!((key.get)(&config), (key.get)(&super::Config::new()), "{}", key.path);
     }
     for key in RULE_KEYS {
-        assert_ne!(
-            (key.get)(&config.rules[0]),
-            (key.get)(&super::Rule::new("nova.compute")),
-            "{}",
-            key.path
-        );
+        assert_ne!((key.get)(&config.rules[0]), (key.get)(&super::Rule::new("nova.compute")), "{}", key.path);
     }
 }
 
@@ -198,11 +175,7 @@ fn every_example_loads_and_differs_from_the_default() {
 #[test]
 fn the_page_s_own_blocks_load() {
     let page = reference();
-    let blocks: Vec<&str> = page
-        .split("```toml\n")
-        .skip(1)
-        .filter_map(|rest| rest.split("```").next())
-        .collect();
+    let blocks: Vec<&str> = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     assert_eq!(blocks.len(), 2);
     for block in blocks {
         super::Config::from_toml(block).unwrap_or_else(|error| panic!("{error}"));

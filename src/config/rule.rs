@@ -26,11 +26,7 @@ pub struct Rule {
 impl Rule {
     /// A rule that changes nothing yet, for `logger` and all below it; `a::b` is read as `a.b`.
     pub fn new(logger: impl AsRef<str>) -> Self {
-        Rule {
-            logger: logger.as_ref().replace("::", "."),
-            enabled: true,
-            sample_rate: None,
-        }
+        Rule { logger: logger.as_ref().replace("::", "."), enabled: true, sample_rate: None }
     }
 
     /// Whether these loggers record; `true` by default.

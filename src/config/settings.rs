@@ -194,10 +194,7 @@ impl Config {
     /// assert!(config.rule_for("novation").is_none());
     /// ```
     pub fn rule_for(&self, logger: &str) -> Option<&Rule> {
-        self.rules
-            .iter()
-            .filter(|rule| rule.reaches(logger))
-            .max_by_key(|rule| rule.logger.len())
+        self.rules.iter().filter(|rule| rule.reaches(logger)).max_by_key(|rule| rule.logger.len())
     }
 
     /// Placeholders only; the defaults are the table's.

@@ -3,10 +3,7 @@
 /// The nearest of `known`, if it is near enough to be worth a question.
 ///
 /// Upper and lower case are the same here: `STATSD` for `statsd` is the likeliest of all slips.
-pub(super) fn nearest<'a>(
-    found: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(super) fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // The distance costs the product of both lengths, and nothing we know is nearly this long.
     if found.len() > 80 {
         return None;
@@ -44,14 +41,9 @@ mod tests {
 
     #[test]
     fn distances() {
-        for (a, b, expected) in [
-            ("", "", 0),
-            ("a", "", 1),
-            ("", "abc", 3),
-            ("kitten", "sitting", 3),
-            ("hsot", "host", 2),
-            ("é", "e", 1),
-        ] {
+        for (a, b, expected) in
+            [("", "", 0), ("a", "", 1), ("", "abc", 3), ("kitten", "sitting", 3), ("hsot", "host", 2), ("é", "e", 1)]
+        {
             assert_eq!(distance(a, b), expected, "{a} {b}");
             assert_eq!(distance(b, a), expected, "{b} {a}");
         }

@@ -114,3 +114,6 @@ fn whole_seconds(time: SystemTime) -> i64 {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

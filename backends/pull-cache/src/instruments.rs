@@ -1,7 +1,8 @@
 //! Which series are one instrument: those that differ in nothing but their sample rate, shown as one.
 
-use ferrometer_core::{Kind, Series, Total};
+use ferrometer_core::{Series, Total};
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Series that are shown as one.
 #[derive(Debug)]
@@ -19,8 +20,13 @@ impl Instrument {
     }
 }
 
-/// What two series of one instrument have in common, and few others.
-type Key = (Kind, &'static str, &'static str, Vec<(&'static str, &'static str)>);
+/// The same for the series of one instrument; seldom for others.
+fn hash(series: &Series) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (series.kind(), series.logger_name(), series.metric_name()).hash(&mut hasher);
+    series.labels().for_each(|label| label.hash(&mut hasher));
+    hasher.finish()
+}
 
 /// Every instrument, in the order of registration.
 #[derive(Debug, Default)]
@@ -28,7 +34,7 @@ pub(crate) struct Instruments {
     list: Vec<Instrument>,
     /// The instrument of each series.
     of_series: Vec<usize>,
-    found: HashMap<Key, Vec<usize>>,
+    found: HashMap<u64, Vec<usize>>,
 }
 
 impl Instruments {
@@ -36,8 +42,7 @@ impl Instruments {
     pub(crate) fn update(&mut self, totals: &[Total]) {
         for total in totals.iter().skip(self.of_series.len()) {
             let series = total.series;
-            let key = (series.kind(), series.logger_name(), series.metric_name(), series.labels().collect());
-            let candidates = self.found.entry(key).or_default();
+            let candidates = self.found.entry(hash(series)).or_default();
             let list = &mut self.list;
             let at =
                 candidates.iter().copied().find(|at| list[*at].first.same_instrument(series)).unwrap_or_else(|| {

@@ -20,12 +20,15 @@ const PARTS: [(&str, RecordType); 6] = [
 /// How many records one instrument is at most.
 pub(crate) const DISTRIBUTION_PARTS: usize = PARTS.len();
 
+/// The identities of an instrument's records, or why it has none.
+type Named = Result<Box<[Arc<Identity>]>, Cause>;
+
 /// The names of all instruments in records.
 #[derive(Debug, Default)]
 pub(crate) struct RecordNames {
     claims: Claims<(Arc<str>, Arc<Labels>)>,
     /// By instrument; `None` until it is shown.
-    names: Vec<Option<Result<Box<[Arc<Identity>]>, Cause>>>,
+    names: Vec<Option<Named>>,
 }
 
 impl RecordNames {
@@ -55,12 +58,7 @@ impl RecordNames {
     }
 }
 
-fn name(
-    claims: &mut Claims<(Arc<str>, Arc<Labels>)>,
-    at: usize,
-    instrument: &Instrument,
-    naming: &Naming,
-) -> Result<Box<[Arc<Identity>]>, Cause> {
+fn name(claims: &mut Claims<(Arc<str>, Arc<Labels>)>, at: usize, instrument: &Instrument, naming: &Naming) -> Named {
     let base = full_name(naming, instrument.first);
     let parts: &[(&str, RecordType)] = match instrument.first.kind() {
         Kind::Timer | Kind::Histogram => &PARTS,

@@ -4,8 +4,8 @@ use crate::labels::Labels;
 use crate::points::DISTRIBUTION_PARTS;
 use crate::record::{Identity, Point};
 use crate::store::Generation;
-use ferrometer_core::Scheme;
 use ferrometer_core::name::MAX_NAME_BYTES;
+use ferrometer_core::{Scheme, Total};
 use std::time::Duration;
 
 /// How much the cache keeps.
@@ -31,16 +31,20 @@ impl Settings {
     #[must_use]
     pub fn max_bytes(&self, series: usize) -> usize {
         const COUNTS: usize = 2 * size_of::<usize>();
-        // Kept, the one being made, and one that a reader still holds.
-        let generations = self.generations.saturating_add(3);
-        let generation =
-            COUNTS + size_of::<Generation>() + series.saturating_mul(DISTRIBUTION_PARTS * size_of::<Point>());
-        let identity = COUNTS + size_of::<Identity>() + COUNTS + MAX_NAME_BYTES + 2 * size_of::<(Identity, usize)>();
-        // For records and for Prometheus.
-        let names = DISTRIBUTION_PARTS * identity + 2 * Labels::MAX_BYTES + 4 * MAX_NAME_BYTES;
+        const IDENTITY: usize = COUNTS + size_of::<Identity>() + COUNTS + MAX_NAME_BYTES;
+        // For records and for Prometheus, with the tables that say whose they are.
+        const NAMES: usize =
+            DISTRIBUTION_PARTS * (IDENTITY + 128) + 2 * Labels::MAX_BYTES + 4 * (MAX_NAME_BYTES + 128) + 1024;
         // At the last generation, at the one before, and in the newest snapshot.
-        let distributions = 3 * (Scheme::Float.len() * size_of::<(u16, u64)>() + 128);
-        generations.saturating_mul(generation).saturating_add(series.saturating_mul(names + distributions))
+        const DISTRIBUTIONS: usize = 3 * (Scheme::Float.len() * size_of::<(u16, u64)>() + 128);
+        // What the Prometheus text is rendered from: the newest, and the one that takes its place.
+        const TOTALS: usize = 2 * 2 * size_of::<Total>() + 256;
+        // Kept, the one being made (a vector may have twice the room it needs), and one that a reader still holds.
+        let generations = self.generations.saturating_add(4);
+        let points = series.saturating_mul(DISTRIBUTION_PARTS * size_of::<Point>());
+        let generation = points.saturating_add(COUNTS + size_of::<Generation>());
+        let names = series.saturating_mul(NAMES + DISTRIBUTIONS + TOTALS);
+        generations.saturating_mul(generation).saturating_add(names)
     }
 }
 

@@ -13,13 +13,7 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
-    pub(crate) fn encode(
-        &mut self,
-        dialect: Dialect,
-        name: &str,
-        delta: &Delta<'_>,
-        batch: &mut Batch<'_, '_>,
-    ) {
+    pub(crate) fn encode(&mut self, dialect: Dialect, name: &str, delta: &Delta<'_>, batch: &mut Batch<'_, '_>) {
         let series = delta.series;
         let suffix = dialect.suffix(series);
         match &delta.change {

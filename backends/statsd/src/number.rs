@@ -93,7 +93,9 @@ mod tests {
         ] {
             assert_eq!(text(|o| push_millis(o, nanos)), expected);
         }
-        for (value, expected) in [(0.1, "0.1"), (-0.0, "0"), (-5.0, "-5"), (1e-7, "0.0000001"), (2.5e20, "250000000000000000000")] {
+        for (value, expected) in
+            [(0.1, "0.1"), (-0.0, "0"), (-5.0, "-5"), (1e-7, "0.0000001"), (2.5e20, "250000000000000000000")]
+        {
             assert_eq!(text(|o| push_float(o, value)), expected);
         }
         for value in [f64::MAX, f64::MIN_POSITIVE, 1.0 / 3.0, 5e-324] {

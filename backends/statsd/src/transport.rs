@@ -279,7 +279,10 @@ impl Wire {
 struct Address(SocketAddr);
 
 impl Address {
-    fn map_socket(self, open: impl FnOnce(SocketAddr) -> io::Result<Socket>) -> io::Result<(Socket, Option<SocketAddr>)> {
+    fn map_socket(
+        self,
+        open: impl FnOnce(SocketAddr) -> io::Result<Socket>,
+    ) -> io::Result<(Socket, Option<SocketAddr>)> {
         open(self.0).map(|socket| (socket, Some(self.0)))
     }
 }

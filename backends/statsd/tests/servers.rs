@@ -157,10 +157,18 @@ fn localhost_is_ipv4_first_and_ipv6_when_that_refuses() {
     socket.set_read_timeout(Some(Duration::from_millis(60))).unwrap();
     let mut six = Receiver { socket, dialect: Dialect::Etsy, largest: 0 };
     let port = six.port();
-    let both = move |_: &str, port: u16| Ok(vec![([127, 0, 0, 1], port).into(), "[::1]:0".parse().map(|mut a: SocketAddr| {
-        a.set_port(port);
-        a
-    }).unwrap()]);
+    let both = move |_: &str, port: u16| {
+        Ok(vec![
+            ([127, 0, 0, 1], port).into(),
+            "[::1]:0"
+                .parse()
+                .map(|mut a: SocketAddr| {
+                    a.set_port(port);
+                    a
+                })
+                .unwrap(),
+        ])
+    };
     start(Settings::udp("localhost", port).lookup(both), NEVER);
     get_logger("six").send_counter("c", 3);
     assert!(flush(SOON).complete);
@@ -256,8 +264,7 @@ fn tcp_lines_end_with_newlines_and_a_broken_connection_repeats_none() {
         start(Settings::new(Transport::Tcp { host: "127.0.0.1".into(), port }), NEVER);
     }
     remove("statsd", SOON);
-    let samples: Vec<_> =
-        received.iter().flat_map(|l| support::parse(Dialect::Etsy, l.as_bytes()).unwrap()).collect();
+    let samples: Vec<_> = received.iter().flat_map(|l| support::parse(Dialect::Etsy, l.as_bytes()).unwrap()).collect();
     let sums = counters(&samples);
     assert!((0..500).all(|i| sums[&format!("tcp.c{i}")] == 3));
 }
@@ -298,7 +305,10 @@ fn a_tcp_server_that_stops_reading_is_left_and_its_whole_lines_counted() {
                     stream.set_nonblocking(false).unwrap();
                     stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
                     all.extend(
-                        BufReader::new(stream).split(b'\n').map_while(Result::ok).map(|l| String::from_utf8(l).unwrap()),
+                        BufReader::new(stream)
+                            .split(b'\n')
+                            .map_while(Result::ok)
+                            .map(|l| String::from_utf8(l).unwrap()),
                     );
                 }
                 Err(_) => thread::sleep(Duration::from_millis(5)),

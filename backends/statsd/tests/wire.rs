@@ -28,7 +28,8 @@ fn install_to(receiver: &Receiver, max: usize) {
 
 /// What the gate makes of a dotted name, said a second time.
 fn gated(name: &str) -> String {
-    let part = |p: &str| p.chars().map(|c| if c.is_ascii_alphanumeric() || "_-".contains(c) { c } else { '_' }).collect();
+    let part =
+        |p: &str| p.chars().map(|c| if c.is_ascii_alphanumeric() || "_-".contains(c) { c } else { '_' }).collect();
     name.split('.').filter(|p| !p.is_empty()).map(part).collect::<Vec<String>>().join(".")
 }
 
@@ -272,7 +273,10 @@ fn sampled_values_carry_their_rate_in_the_protocols_form() {
         "app.sd:2|c|@0.999999999\napp.sd:1:3|ms|@0.999999999"
     );
     // gnocchi-statsd loses a timer that has a rate.
-    assert_eq!(send_and_read(Dialect::Gnocchi, 1432, record("sg")), "app.sg:2|c|@0.999999999\napp.sg:1|ms\napp.sg:3|ms");
+    assert_eq!(
+        send_and_read(Dialect::Gnocchi, 1432, record("sg")),
+        "app.sg:2|c|@0.999999999\napp.sg:1|ms\napp.sg:3|ms"
+    );
 }
 
 #[test]

@@ -14,7 +14,7 @@ pub(super) fn family(naming: &Naming, series: &Series) -> String {
         Kind::Counter => name.strip_suffix("_total").filter(|n| !n.is_empty()).map(str::to_owned).unwrap_or(name),
         Kind::Timer => with_suffix(name, "seconds"),
         Kind::Histogram => match series.unit() {
-            Some(unit) => with_suffix(name, &label_name(unit)),
+            Some(unit) => with_suffix(name, &allowed(unit)),
             None => name,
         },
         _ => name,
@@ -41,14 +41,22 @@ pub(super) fn samples(family: &str, kind: Kind) -> Vec<String> {
     suffixes.iter().map(|suffix| format!("{family}{suffix}")).collect()
 }
 
+fn allowed(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+}
+
 /// A key as a label name: `[a-zA-Z_][a-zA-Z0-9_]*`, never with `__` in front, which Prometheus keeps for itself, and never `le`,
 /// which a histogram needs.
 fn label_name(key: &str) -> String {
-    let mut name: String = key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    let mut name = allowed(key);
     if name.starts_with("__") {
         name = format!("_{}", name.trim_start_matches('_'));
     }
-    if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
+    // Not `_` either, which the number of a second one would make `__2`.
+    if name.is_empty() || name == "_" {
+        return "_label".to_owned();
+    }
+    if name.starts_with(|c: char| c.is_ascii_digit()) {
         name.insert(0, '_');
     }
     if name == "le" {
@@ -107,9 +115,15 @@ mod tests {
 
     #[test]
     fn label_names() {
-        for (key, expected) in
-            [("le", "le_"), ("__name__", "_name__"), ("", "_"), ("9", "_9"), ("é", "_"), ("a.b", "a_b"), ("___", "_")]
-        {
+        for (key, expected) in [
+            ("le", "le_"),
+            ("__name__", "_name__"),
+            ("", "_label"),
+            ("9", "_9"),
+            ("é", "_label"),
+            ("a.b", "a_b"),
+            ("__", "_label"),
+        ] {
             assert_eq!(label_name(key), expected);
         }
         let logger = get_logger("pn").with("le", "1").with("le_", "2").with("none", "").with("v", "a\\\"\n\t");

@@ -1,0 +1,205 @@
+//! Generations made at given times of given totals.
+
+use super::*;
+use crate::record::RecordType;
+use ferrometer_core::{Series, Value, get_logger, install, remove, snapshot};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// The pipeline is one for the process; each test has it alone, and switched on.
+struct Alone(#[allow(dead_code)] MutexGuard<'static, ()>);
+
+fn alone() -> Alone {
+    struct Totals;
+    impl Backend for Totals {
+        fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
+            view.all_sent();
+            Ok(Delivery::default())
+        }
+    }
+    static ALONE: Mutex<()> = Mutex::new(());
+    let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    install("on", Box::new(Totals), Duration::from_secs(3600)).unwrap();
+    Alone(guard)
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        remove("on", Duration::from_secs(5));
+    }
+}
+
+fn at(second: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(second) + Duration::from_millis(999)
+}
+
+fn make(backend: &mut PullCacheBackend, second: u64) {
+    backend.make(at(second), snapshot().totals(), &Naming::default());
+}
+
+/// Totals as they are, some of them replaced.
+fn totals(replaced: &[(&'static Series, Value)]) -> Vec<Total> {
+    let mut totals = snapshot().totals().to_vec();
+    for (series, value) in replaced {
+        totals[series.id()] = Total { series, recordings: 1, invalid: 0, value: value.clone() };
+    }
+    totals
+}
+
+fn value(cache: &PullCacheHandle, metric: &str) -> Option<f64> {
+    cache.most_recent()?.records().find(|r| r.metric == metric).map(|r| r.value)
+}
+
+fn counter(increments: u64, decrements: u64) -> Value {
+    Value::Counter { increments, decrements }
+}
+
+#[test]
+fn quantiles_cover_the_interval_and_totals_do_not() {
+    let _alone = alone();
+    let timer = get_logger("q").timer("t");
+    let mut backend = PullCacheBackend::new(Settings::default());
+    let cache = backend.handle();
+    (0..100).for_each(|_| timer.record(Duration::from_millis(1000)));
+    make(&mut backend, 10);
+    assert_eq!((value(&cache, "q.t.count"), value(&cache, "q.t.sum")), (Some(100.0), Some(100_000.0)));
+    assert_eq!(value(&cache, "q.t.max"), Some(1000.0));
+
+    (1..=100).for_each(|ms| timer.record(Duration::from_millis(ms)));
+    make(&mut backend, 20);
+    assert_eq!((value(&cache, "q.t.count"), value(&cache, "q.t.sum")), (Some(200.0), Some(105_050.0)));
+    for (part, expected, within) in
+        [("p50", 50.0, 0.0625), ("p95", 95.0, 0.0625), ("p99", 99.0, 0.0625), ("max", 100.0, 0.125)]
+    {
+        let got = value(&cache, &format!("q.t.{part}")).unwrap();
+        assert!((got - expected).abs() <= expected * within, "{part} {got}");
+    }
+
+    make(&mut backend, 30);
+    assert_eq!(value(&cache, "q.t.count"), Some(200.0));
+    assert!(["p50", "p95", "p99", "max"].iter().all(|part| value(&cache, &format!("q.t.{part}")).is_none()));
+}
+
+#[test]
+fn a_replaced_generation_hides_nothing() {
+    let _alone = alone();
+    let timer = get_logger("replaced").timer("t");
+    let mut backend = PullCacheBackend::new(Settings::default());
+    let cache = backend.handle();
+    make(&mut backend, 10);
+    timer.record(Duration::from_millis(500));
+    make(&mut backend, 20);
+    let seen = cache.most_recent().unwrap();
+    timer.record(Duration::from_millis(900));
+    make(&mut backend, 20);
+    // The newest covers the whole interval since the one before, …
+    assert_eq!((cache.all().len(), value(&cache, "replaced.t.count")), (2, Some(2.0)));
+    assert_eq!(value(&cache, "replaced.t.max"), Some(900.0));
+    assert!(value(&cache, "replaced.t.p50").unwrap() < 540.0);
+    assert_eq!(seen.records().find(|r| r.metric == "replaced.t.count").unwrap().value, 1.0);
+    assert!(cache.since(seen.timestamp()).is_empty());
+    // … and the next begins where the one that was replaced ended.
+    make(&mut backend, 30);
+    let next = cache.since(seen.timestamp());
+    assert_eq!(next.len(), 1);
+    assert_eq!(value(&cache, "replaced.t.max"), Some(900.0));
+    assert!(value(&cache, "replaced.t.p50").unwrap() > 800.0);
+}
+
+#[test]
+fn what_was_recorded_before_the_cache_was_made_is_in_no_interval() {
+    let _alone = alone();
+    let timer = get_logger("early").timer("t");
+    timer.record(Duration::from_secs(100));
+    let mut backend = PullCacheBackend::new(Settings::default());
+    timer.record(Duration::from_secs(1));
+    make(&mut backend, 10);
+    let p99 = value(&backend.handle(), "early.t.p99").unwrap();
+    assert!((p99 - 1000.0).abs() <= 62.5, "{p99}");
+}
+
+#[test]
+fn values_are_divided_by_the_rate_and_rates_are_added_up() {
+    let _alone = alone();
+    let logger = get_logger("rates");
+    let (plain, half, tenth) =
+        (logger.counter("c"), logger.sampled(0.5).counter("c"), logger.sampled(0.1).counter("c"));
+    let mut backend = PullCacheBackend::new(Settings::default());
+    let given = [(plain.series(), counter(7, 10)), (half.series(), counter(3, 1)), (tenth.series(), counter(5, 0))];
+    backend.make(at(1), &totals(&given), &Naming::default());
+    let newest = backend.handle().most_recent().unwrap();
+    let found: Vec<_> = newest.records().filter(|r| r.metric == "rates.c").collect();
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].value, found[0].kind), (-3.0 + 4.0 + 50.0, RecordType::Derive));
+    let text = backend.handle().prometheus();
+    assert!(text.contains("\nrates_c_total 63\n") && text.contains("\nrates_c_decrements_total 12\n"));
+
+    let (whole, sampled) = (logger.timer("t"), logger.sampled(0.25).timer("t"));
+    (0..100).for_each(|_| whole.record(Duration::from_millis(1)));
+    (0..1000).for_each(|_| sampled.record(Duration::from_millis(100)));
+    let now = snapshot();
+    let Value::Distribution(d) = &now.totals()[sampled.series().id()].value else { unreachable!() };
+    let hits = d.count() as f64;
+    assert!((150.0..350.0).contains(&hits), "{hits}");
+    backend.make(at(2), now.totals(), &Naming::default());
+    let cache = backend.handle();
+    assert_eq!(value(&cache, "rates.t.count"), Some(100.0 + hits * 4.0));
+    let sum = value(&cache, "rates.t.sum").unwrap();
+    assert!((sum - (100.0 + hits * 400.0)).abs() < 1e-6, "{sum}");
+    // Unweighted, 1 ms would be beyond a quarter of the values; weighted it is a tenth.
+    assert!(value(&cache, "rates.t.p50").unwrap() > 90.0);
+    assert_eq!(value(&cache, "rates.t.max"), Some(100.0));
+    let text = cache.prometheus();
+    assert!(text.contains(&format!("\nrates_t_seconds_count {}\n", 100.0 + hits * 4.0)));
+    assert!(text.contains("\nrates_t_seconds_bucket{le=\"0.0025\"} 100\n"), "{text}");
+}
+
+#[test]
+fn exactly_the_newest_and_the_old_ones_asked_for_are_kept() {
+    let _alone = alone();
+    let mut backend = PullCacheBackend::new(Settings { generations: 3, ..Settings::default() });
+    (1..=20).for_each(|i| make(&mut backend, i * 10));
+    let cache = backend.handle();
+    assert_eq!(cache.all().iter().map(|g| g.timestamp()).collect::<Vec<_>>(), [170, 180, 190, 200]);
+    assert_eq!(cache.window(), Some((170, 200)));
+    assert!(cache.all().iter().all(|g| g.records().all(|r| r.timestamp == g.timestamp())));
+    make(&mut backend, 5);
+    assert_eq!(cache.window(), Some((180, 201)));
+}
+
+#[test]
+fn what_no_float_holds_is_left_out() {
+    let _alone = alone();
+    let logger = get_logger("huge");
+    let sampled = logger.sampled(1e-320).counter("c");
+    let histogram = logger.histogram("h");
+    (0..3).for_each(|_| histogram.record(f64::MAX));
+    let mut backend = PullCacheBackend::new(Settings::default());
+    backend.make(at(1), &totals(&[(sampled.series(), counter(u64::MAX >> 1, 0))]), &Naming::default());
+    let cache = backend.handle();
+    assert!(cache.most_recent().unwrap().records().all(|r| r.value.is_finite()));
+    assert_eq!((value(&cache, "huge.c"), value(&cache, "huge.h.sum")), (None, None));
+    assert_eq!(value(&cache, "huge.h.count"), Some(3.0));
+    assert!(!cache.prometheus().contains("huge_h_sum"));
+    assert!(cache.prometheus().contains(&format!("huge_c_total {}\n", u64::MAX)));
+}
+
+#[test]
+fn seconds_are_rounded_down_on_both_sides_of_1970() {
+    assert_eq!(whole_seconds(at(5)), 5);
+    assert_eq!(whole_seconds(UNIX_EPOCH), 0);
+    assert_eq!(whole_seconds(UNIX_EPOCH - Duration::from_millis(1)), -1);
+    assert_eq!(whole_seconds(UNIX_EPOCH - Duration::from_secs(7)), -7);
+}
+
+#[test]
+fn the_bound_covers_what_is_kept() {
+    let _alone = alone();
+    let series = snapshot().totals().len();
+    let settings = Settings { generations: 4, ..Settings::default() };
+    let mut backend = PullCacheBackend::new(settings);
+    (1..=9).for_each(|i| make(&mut backend, i));
+    let kept: usize = backend.handle().all().iter().map(|g| g.bytes()).sum();
+    assert!(kept > 0 && kept < settings.max_bytes(series), "{kept}");
+    assert_eq!(Settings { generations: usize::MAX, ..settings }.max_bytes(usize::MAX), usize::MAX);
+}

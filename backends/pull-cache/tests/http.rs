@@ -1,0 +1,266 @@
+//! The endpoint, asked through a real socket.
+
+#![cfg(feature = "http")]
+
+mod common;
+
+use common::{Cache, parse};
+use ferrometer_core::get_logger;
+use ferrometer_pull_cache::{DEFAULT_ADDRESS, PullCacheBackend, Server, Settings, serve};
+use serde_json::Value;
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+struct Answer {
+    status: u16,
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        assert!(self.has("content-type: application/json"), "{}", self.head);
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    fn has(&self, header: &str) -> bool {
+        self.head.to_ascii_lowercase().lines().filter(|l| *l == header).count() == 1
+    }
+
+    fn error(&self) -> String {
+        self.json()["error"].as_str().unwrap().to_owned()
+    }
+}
+
+/// Sends bytes and reads until the server closes. `None` when it closed without an answer.
+fn raw(server: &Server, request: &[u8]) -> Option<Answer> {
+    let mut stream = TcpStream::connect(server.local_addr()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    // The server may have answered and closed before it has read everything.
+    let _ = stream.write_all(request);
+    let mut all = Vec::new();
+    match stream.read_to_end(&mut all) {
+        Ok(_) => {}
+        Err(e) if e.kind() == ErrorKind::ConnectionReset => {}
+        Err(e) => panic!("{e}"),
+    }
+    let end = all.windows(4).position(|w| w == b"\r\n\r\n")?;
+    let head = String::from_utf8(all[..end].to_vec()).unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    let mut body = all[end + 4..].to_vec();
+    if head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
+        body = unchunk(&body);
+    }
+    Some(Answer { status, head, body })
+}
+
+fn unchunk(mut rest: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    loop {
+        let end = rest.windows(2).position(|w| w == b"\r\n").unwrap();
+        let len = usize::from_str_radix(std::str::from_utf8(&rest[..end]).unwrap(), 16).unwrap();
+        if len == 0 {
+            return out;
+        }
+        out.extend(&rest[end + 2..end + 2 + len]);
+        rest = &rest[end + 2 + len + 2..];
+    }
+}
+
+fn ask(server: &Server, method: &str, target: &str) -> Answer {
+    raw(server, format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).unwrap()
+}
+
+fn get(server: &Server, target: &str) -> Answer {
+    ask(server, "GET", target)
+}
+
+fn start(cache: &Cache) -> Server {
+    serve("127.0.0.1:0".parse().unwrap(), cache.handle.clone()).unwrap()
+}
+
+/// An endpoint over a cache that stays empty.
+fn empty() -> Server {
+    serve("127.0.0.1:0".parse().unwrap(), PullCacheBackend::new(Settings::default()).handle()).unwrap()
+}
+
+fn stamps(answer: &Answer) -> Vec<i64> {
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let mut stamps: Vec<i64> =
+        answer.json()["data"].as_array().unwrap().iter().map(|r| r["timestamp"].as_i64().unwrap()).collect();
+    assert!(stamps.is_sorted());
+    stamps.dedup();
+    stamps
+}
+
+#[test]
+fn records_by_history_and_start_time() {
+    let cache = Cache::install(Duration::from_secs(3600));
+    let server = start(&cache);
+    let logger = get_logger("web").with("quote", "\"\\\n</script>");
+    for _ in 0..3 {
+        logger.send_counter("hits", 1);
+        cache.flush();
+        thread::sleep(Duration::from_millis(1100));
+    }
+    let all: Vec<i64> = cache.handle.all().iter().map(|g| g.timestamp()).collect();
+    let [a, b, c] = all[..] else { panic!("{all:?}") };
+    for (query, expected) in [
+        (String::new(), vec![c]),
+        ("?history=0".into(), vec![c]),
+        ("?history=1".into(), vec![a, b, c]),
+        ("?history=true".into(), vec![a, b, c]),
+        (format!("?history=1&start-time={}", a - 1), vec![a, b, c]),
+        (format!("?start-time={a}&history=1"), vec![b, c]),
+        (format!("?history=1&start-time={c}"), vec![]),
+        ("?history=1&start-time=99999999999".into(), vec![]),
+        (format!("?start-time={a}"), vec![c]),
+        (format!("?history=false&start-time={c}"), vec![]),
+    ] {
+        let answer = get(&server, &format!("/v1/metrics{query}"));
+        assert_eq!(stamps(&answer), expected, "{query}");
+        assert_eq!(answer.json()["window"], serde_json::json!({"from": a, "to": c}));
+        assert!(answer.text().starts_with("{\"data\":[") && answer.has("x-content-type-options: nosniff"));
+    }
+    let answer = get(&server, "/v1/metrics");
+    let json = answer.json();
+    let hits = json["data"].as_array().unwrap().iter().find(|r| r["metric"] == "web.hits").unwrap();
+    let expected = serde_json::json!({
+        "id": "host", "metric": "web.hits", "timestamp": c, "type": "derive", "value": 3.0,
+        "labels": {"quote": "\"\\\n</script>"},
+    });
+    assert_eq!(*hits, expected);
+}
+
+#[test]
+fn prometheus_text_and_index() {
+    let cache = Cache::install(Duration::from_secs(3600));
+    let server = start(&cache);
+    assert_eq!(get(&server, "/metrics").text(), "");
+    get_logger("web").send_gauge("level", 4);
+    cache.flush();
+    let answer = get(&server, "/metrics");
+    assert_eq!(answer.status, 200);
+    assert!(answer.has("content-type: text/plain; version=0.0.4; charset=utf-8"), "{}", answer.head);
+    let families = parse(answer.text()).unwrap();
+    assert_eq!(families["web_level"].value("web_level", &[]), Some(4.0));
+    let index = get(&server, "/");
+    assert!(index.text().contains("/v1/metrics") && index.text().contains("GET /metrics"));
+    let head = ask(&server, "HEAD", "/metrics");
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    assert!(head.has(&format!("content-length: {}", answer.body.len())), "{}", head.head);
+}
+
+#[test]
+fn an_empty_cache_answers() {
+    let server = empty();
+    assert_eq!(get(&server, "/v1/metrics").text(), r#"{"data":[],"window":{"from":null,"to":null}}"#);
+    assert_eq!(get(&server, "/v1/metrics?history=1").text(), r#"{"data":[],"window":{"from":null,"to":null}}"#);
+    assert_eq!(get(&server, "/metrics").status, 200);
+}
+
+#[test]
+fn mistakes_are_told_as_json() {
+    let server = empty();
+    for (target, expected) in [
+        ("/v1/metrics?start=1", r#"unknown parameter "start"; allowed are history and start-time"#),
+        ("/v1/metrics?history=2", r#"history is "2"; allowed are 1, 0, true and false"#),
+        ("/v1/metrics?start-time=", r#"start-time is ""; allowed are whole seconds since 1970, such as 1700000000"#),
+    ] {
+        let answer = get(&server, target);
+        assert_eq!((answer.status, answer.error().as_str()), (400, expected));
+    }
+    for path in ["/v1", "/v1/metrics/", "/metrics/x", "/%00", "/../etc/passwd"] {
+        let answer = get(&server, path);
+        assert_eq!(answer.status, 404, "{path}");
+        assert!(answer.error().contains(path));
+    }
+    for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"] {
+        for path in ["/", "/metrics", "/v1/metrics"] {
+            let answer = ask(&server, method, path);
+            assert_eq!(answer.status, 405, "{method} {path}");
+            assert!(answer.has("allow: get, head") && answer.error().contains(method), "{}", answer.head);
+        }
+    }
+}
+
+#[test]
+fn bodies_large_heads_and_nonsense_are_refused() {
+    let server = empty();
+    for body in ["Content-Length: 5\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"] {
+        let answer = raw(&server, format!("GET /metrics HTTP/1.1\r\nHost: x\r\n{body}").as_bytes()).unwrap();
+        assert_eq!((answer.status, answer.error().as_str()), (413, "no body is accepted"));
+    }
+    let none = raw(&server, b"GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").unwrap();
+    assert_eq!(none.status, 200);
+    // A body that never comes is not waited for.
+    let begun = Instant::now();
+    let endless = raw(&server, b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n").unwrap();
+    assert!(endless.status == 413 && begun.elapsed() < Duration::from_secs(4));
+
+    let long = "x".repeat(100_000);
+    let many: String = (0..200).map(|i| format!("h{i}: 1\r\n")).collect();
+    for head in [
+        format!("GET /?{long} HTTP/1.1\r\n"),
+        format!("GET / HTTP/1.1\r\nA: {long}\r\n"),
+        format!("GET / HTTP/1.1\r\n{many}"),
+    ] {
+        let answer = raw(&server, format!("{head}\r\n").as_bytes());
+        assert!(answer.is_none_or(|a| a.status == 431 || a.status == 414), "{head:.40}");
+    }
+    for nonsense in
+        [&b"\x16\x03\x01\x02\x00"[..], b"\r\n\r\n\0\0\0\0\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"]
+    {
+        let answer = raw(&server, nonsense);
+        assert!(answer.is_none_or(|a| a.status >= 400));
+    }
+    assert_eq!(get(&server, "/").status, 200);
+}
+
+#[test]
+fn slow_and_silent_clients_are_shut_out_and_hold_up_nobody() {
+    let server = empty();
+    let begun = Instant::now();
+    // Fewer than there are places: others are served at once.
+    let mut slow: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(server.local_addr()).unwrap()).collect();
+    for (i, stream) in slow.iter_mut().enumerate().filter(|(i, _)| i % 2 == 0) {
+        let _ = write!(stream, "GET /{i} HTTP/1.1\r\nA: ");
+    }
+    assert_eq!(get(&server, "/").status, 200);
+    assert!(begun.elapsed() < Duration::from_secs(3));
+    // More than there are: they wait until the slow ones are out.
+    slow.extend((0..60).map(|_| TcpStream::connect(server.local_addr()).unwrap()));
+    assert_eq!(get(&server, "/").status, 200);
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    for stream in &mut slow {
+        stream.set_read_timeout(Some(Duration::from_secs(15))).unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 408"), "{answer:?}");
+    }
+}
+
+#[test]
+fn dropping_stops_at_once_and_frees_the_port() {
+    let server = empty();
+    let address = server.local_addr();
+    assert!(address.port() != 0 && address.ip().is_loopback());
+    let mut idle = TcpStream::connect(address).unwrap();
+    assert_eq!(get(&server, "/").status, 200);
+    let taken = serve(address, PullCacheBackend::new(Settings::default()).handle());
+    assert_eq!(taken.unwrap_err().kind(), ErrorKind::AddrInUse);
+    let begun = Instant::now();
+    drop(server);
+    assert!(begun.elapsed() < Duration::from_secs(1));
+    idle.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    assert!(matches!(idle.read(&mut [0; 8]), Ok(0) | Err(_)));
+    assert!(TcpStream::connect(address).is_err());
+    drop(serve(address, PullCacheBackend::new(Settings::default()).handle()).unwrap());
+    assert_eq!(DEFAULT_ADDRESS.to_string(), "127.0.0.1:9620");
+}

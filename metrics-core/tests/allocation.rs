@@ -1,0 +1,117 @@
+//! Recording does not allocate after the first use of an instrument on a thread: a counting allocator is asked.
+
+use ferrometer_core::*;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::time::Duration;
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: passes everything on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // An allocator that records metrics itself must neither deadlock nor recurse without end.
+        if RECORDING.get() {
+            get_logger_in_allocator();
+        }
+        // SAFETY: the caller's own promise.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's own promise.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+thread_local! {
+    static RECORDING: Cell<bool> = const { Cell::new(false) };
+}
+
+static IN_ALLOCATOR: Logger = logger!("allocator");
+
+fn get_logger_in_allocator() {
+    RECORDING.set(false);
+    IN_ALLOCATOR.send_counter("calls", 1);
+    // A label never seen before needs a registration: within one of the program's own it is turned away.
+    let number = ALLOCATIONS.get();
+    let digits: [u8; 8] = std::array::from_fn(|i| b'a' + (number >> (4 * i) & 15) as u8);
+    IN_ALLOCATOR.with("n", std::str::from_utf8(&digits).unwrap_or("")).send_counter("fresh", 1);
+    RECORDING.set(true);
+}
+
+struct Sink;
+
+impl Backend for Sink {
+    fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
+        view.all_sent();
+        Ok(Delivery::default())
+    }
+    fn wants(&self) -> Wants {
+        Wants::SINGLES
+    }
+}
+
+#[test]
+fn recording_does_not_allocate() {
+    install("sink", Box::new(Sink), Duration::from_secs(3600)).unwrap();
+    let logger = get_logger("alloc").with("a", "b");
+    let (counter, gauge) = (logger.counter("c"), logger.gauge("g"));
+    let (timer, histogram) = (logger.timer("t"), logger.histogram("h"));
+    let sampled = logger.timer("s").sampled(0.5);
+    let text = String::from("made.at.run.time");
+    let record = || {
+        counter.add(2);
+        counter.add(-2);
+        gauge.set(1.5);
+        gauge.add(-1);
+        gauge.set(f64::NAN);
+        timer.record(Duration::from_micros(3));
+        timer.start().stop();
+        sampled.time(|| ());
+        histogram.record(2.5);
+        drop(logger.in_flight("busy").enter());
+        logger.send_counter("literal", 1);
+        logger.send_counter(&text, 1);
+        logger.with("status", "2xx").send_counter("labelled", 1);
+    };
+    record();
+    let before = ALLOCATIONS.get();
+    // More than a ring holds, so that the full ring's way is walked too.
+    for _ in 0..10_000 {
+        record();
+    }
+    assert_eq!(ALLOCATIONS.get() - before, 0);
+    assert!(remove("sink", Duration::from_secs(5)).unwrap().balances());
+}
+
+#[test]
+fn an_allocator_may_record() {
+    install("sink2", Box::new(Sink), Duration::from_secs(3600)).unwrap();
+    let before = refused().reentrant;
+    RECORDING.set(true);
+    for i in 0..100 {
+        let logger = get_logger(&format!("inner{i}"));
+        logger.send_counter(format!("c{i}"), 1);
+        logger.with("k", &i.to_string()).send_timer("t", Duration::ZERO);
+    }
+    RECORDING.set(false);
+    let turned_away = refused().reentrant - before;
+    let report = flush(Duration::from_secs(5));
+    assert!(report.complete);
+    let calls: i64 = snapshot()
+        .totals()
+        .iter()
+        .filter(|t| t.series.logger_name() == "allocator")
+        .filter_map(|t| t.value.net())
+        .sum();
+    assert!(calls > 0 && turned_away > 0, "{calls} {turned_away}");
+    assert!(remove("sink2", Duration::from_secs(5)).unwrap().balances());
+}

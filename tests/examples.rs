@@ -1,0 +1,61 @@
+//! Every example runs to its end, and shows what it promises.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::process::Output;
+use support::example;
+
+fn run(name: &str, arguments: &[&str]) -> String {
+    let Output { status, stdout, stderr } = example(name).args(arguments).output().unwrap();
+    let (out, err) = (String::from_utf8(stdout).unwrap(), String::from_utf8_lossy(&stderr).into_owned());
+    assert!(status.success(), "{name}: {status}\n{out}\n{err}");
+    format!("{out}{err}")
+}
+
+#[test]
+fn the_quickstart_prints_a_table_and_a_generation() {
+    let out = run("quickstart", &[env!("CARGO_MANIFEST_DIR")]);
+    let json = &out[out.find("\n[\n").unwrap()..];
+    let records: Vec<serde_json::Value> = serde_json::from_str(json.trim()).unwrap();
+    let hashed: f64 = out.split_whitespace().nth(1).unwrap().parse().unwrap();
+    let record = |name: &str| records.iter().find(|r| r["metric"] == name).unwrap_or_else(|| panic!("{name}: {out}"));
+    assert_eq!(record("quickstart.files")["value"].as_f64(), Some(hashed));
+    assert_eq!(record("quickstart.files")["type"], "derive");
+    assert!(out.lines().any(|l| l.starts_with("quickstart.files ") && l.contains("counter")), "{out}");
+}
+
+#[test]
+fn the_quickstart_says_what_is_wrong_with_its_arguments() {
+    for (arguments, expected) in [
+        (&["--sevre"][..], "unknown option --sevre"),
+        (&["--config"], "--config needs a file"),
+        (&["--config", "/no/such.toml"], "/no/such.toml: cannot be read"),
+        (&["/no/such/directory"], "/no/such/directory: "),
+    ] {
+        let output = example("quickstart").args(arguments).output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && err.contains(expected), "{arguments:?}: {err}");
+    }
+}
+
+#[test]
+fn every_other_example_runs_and_shows_something() {
+    let directory = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples")).unwrap();
+    let names: BTreeSet<String> = directory
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .filter_map(|n| n.strip_suffix(".rs").map(str::to_owned))
+        .filter(|n| n != "quickstart")
+        .collect();
+    for (name, expected) in [
+        ("axum_service", "http_requests_total"),
+        ("worker", "recorded ="),
+        ("state_machine", "from=available to=deploying"),
+        ("own_backend", "1"),
+    ] {
+        assert!(names.contains(name), "{name} is not in examples/");
+        let out = run(name, &[]);
+        assert!(out.contains(expected), "{name} does not show {expected:?}:\n{out}");
+    }
+    assert_eq!(names.len(), 4, "an example without a test: {names:?}");
+}

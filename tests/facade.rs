@@ -1,0 +1,187 @@
+//! The facade from outside: one line of configuration decides where the same recordings go, and can be changed while the program runs.
+
+use ferrometer::{Cause, Config, Logger, counter, get_logger, init, logger, timer};
+use std::net::UdpSocket;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+static METRICS: Logger = logger!("facade");
+const SOON: Duration = Duration::from_secs(5);
+
+/// What is in force is one for the process.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn receiver() -> (UdpSocket, u16) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    (socket, port)
+}
+
+/// All lines that arrive until none does, ferrometer's own left out.
+fn lines(socket: &UdpSocket) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut buffer = [0; 65536];
+    while let Ok(len) = socket.recv(&mut buffer) {
+        let text = std::str::from_utf8(&buffer[..len]).unwrap();
+        all.extend(text.lines().filter(|l| !l.contains("ferrometer.backend.")).map(str::to_owned));
+    }
+    all
+}
+
+#[counter(METRICS, "calls")]
+#[timer(METRICS, "time", sample_rate = 1.0)]
+fn instrumented() {}
+
+#[test]
+fn the_same_program_reports_to_whatever_is_configured() {
+    let _alone = alone();
+    // Made before anything is configured.
+    let handle = METRICS.counter("handle");
+    let (socket, port) = receiver();
+    let statsd = || Config::new().backend("statsd").statsd_host("127.0.0.1").statsd_port(port);
+    let metrics = init(statsd()).unwrap();
+    handle.add(3);
+    instrumented();
+    drop(metrics); // delivers
+    let mut got = lines(&socket);
+    got.retain(|l| !l.contains("|ms"));
+    got.sort();
+    assert_eq!(got, ["facade.calls:1|c", "facade.handle:3|c"]);
+
+    // Off in between: nothing is recorded.
+    handle.add(100);
+    let metrics =
+        init(Config::new().backend_list(["statsd", "pull-cache"]).statsd_host("127.0.0.1").statsd_port(port)).unwrap();
+    handle.add(4);
+    assert!(metrics.flush(SOON).complete);
+    assert_eq!(lines(&socket), ["facade.handle:4|c"]);
+    let generation = metrics.pull_cache().unwrap().most_recent().unwrap();
+    let record = generation.records().find(|r| r.metric == "facade.handle").unwrap();
+    // Totals of the pull cache count from the program's start: what it and Prometheus show only grows.
+    assert_eq!(record.value, 7.0);
+
+    // Another configuration while the program runs: names change, nothing is lost or sent twice, the old guard is inert.
+    handle.add(5);
+    let renamed = init(statsd().global_prefix("new").host("h.example").prepend_host(true)).unwrap();
+    assert!(ferrometer::ledgers().iter().all(|l| l.backend == "statsd"));
+    drop(metrics);
+    handle.add(6);
+    let report = renamed.shutdown(SOON);
+    assert!(report.complete && report.ledgers[0].balances());
+    assert_eq!(lines(&socket), ["facade.handle:5|c", "new.h.example.facade.handle:6|c"]);
+}
+
+#[test]
+fn a_file_with_the_specifications_block_loads_unchanged() {
+    let _alone = alone();
+    let block = "[metrics]\n# Backend options are \"statsd\" and \"noop\"\nbackend=\"noop\"\nstatsd_host=\"localhost\"\n\
+                 statsd_port=8125\nprepend_host=false\nprepend_host_reverse=false\nglobal_prefix=\"\"\n";
+    let path = std::env::temp_dir().join(format!("ferrometer-block-{}.toml", std::process::id()));
+    std::fs::write(&path, block).unwrap();
+    let metrics = init(path.as_path()).unwrap();
+    drop(metrics);
+    std::fs::write(&path, block.replace("statsd_port=8125", "statsd_port=0")).unwrap();
+    let error = init(&path).unwrap_err();
+    std::fs::remove_file(&path).unwrap();
+    // The message is what `fn main() -> Result<(), ferrometer::Error>` shows.
+    let message = format!("{error:?}");
+    assert!(message.contains(".toml:5:13: metrics.statsd_port = 0"), "{message}");
+    assert!(message.contains("from 1 to 65535"), "{message}");
+    let error = init("/no/such/metrics.toml").unwrap_err();
+    assert!(error.to_string().starts_with("/no/such/metrics.toml: cannot be read: "), "{error}");
+}
+
+#[test]
+fn a_refused_configuration_changes_nothing() {
+    let _alone = alone();
+    let (socket, port) = receiver();
+    let metrics = init(Config::new().backend("statsd").statsd_host("127.0.0.1").statsd_port(port)).unwrap();
+    METRICS.send_counter("kept", 1);
+    assert!(init(Config::new().backend("statd")).unwrap_err().to_string().contains("did you mean \"statsd\"?"));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let busy =
+        Config::new().backend("pull-cache").pull_cache_http(true).pull_cache_address(taken.local_addr().unwrap());
+    let error = init(busy).unwrap_err().to_string();
+    assert!(
+        error.starts_with("metrics.pull_cache.address = \"127.0.0.1:") && error.contains("cannot be listened on"),
+        "{error}"
+    );
+    METRICS.send_counter("kept", 1);
+    assert!(metrics.shutdown(SOON).complete);
+    assert_eq!(lines(&socket), ["facade.kept:2|c"]);
+}
+
+#[test]
+fn a_host_that_cannot_be_resolved_is_no_error_for_the_program() {
+    let _alone = alone();
+    let metrics = init(Config::new().backend("statsd").statsd_host("no-such-host.invalid")).unwrap();
+    METRICS.send_counter("lost", 2);
+    let report = metrics.shutdown(Duration::from_millis(500));
+    assert!(!report.complete);
+    let ledger = &report.ledgers[0];
+    assert!(ledger.balances(), "{ledger}");
+    assert_eq!(ledger.dropped[&Cause::Removed].increments, 2);
+}
+
+#[test]
+fn counting_goes_on_through_threads_and_shutdowns() {
+    let _alone = alone();
+    let (socket, port) = receiver();
+    let statsd = || Config::new().backend("statsd").statsd_host("127.0.0.1").statsd_port(port);
+    let counter = get_logger("through").counter("c");
+    let mut sent = 0;
+    for _ in 0..3 {
+        let metrics = init(statsd()).unwrap();
+        let threads: Vec<_> =
+            (0..4).map(|_| thread::spawn(move || (0..1000).for_each(|_| counter.increment()))).collect();
+        threads.into_iter().for_each(|t| t.join().unwrap());
+        let report = metrics.shutdown(SOON);
+        assert!(report.complete && report.ledgers[0].balances());
+        sent += report.ledgers[0].sent.increments;
+        // Recording after the end: off, and harmless.
+        counter.increment();
+    }
+    assert_eq!(sent, 12_000);
+    let total: i64 = lines(&socket)
+        .iter()
+        .map(|l| l.strip_prefix("through.c:").unwrap().strip_suffix("|c").unwrap().parse::<i64>().unwrap())
+        .sum();
+    assert_eq!(total, 12_000);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_forked_child_records_nothing_until_it_calls_init() {
+    let _alone = alone();
+    let (socket, port) = receiver();
+    let statsd = move || Config::new().backend("statsd").statsd_host("127.0.0.1").statsd_port(port);
+    let metrics = init(statsd()).unwrap();
+    let counter = get_logger("forked").counter("c");
+    counter.add(1);
+    assert!(metrics.flush(SOON).complete);
+    // SAFETY: the child calls only what is documented to work after a fork, and leaves by `_exit`.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        counter.add(1000); // off
+        let ok = init(statsd()).is_ok_and(|metrics| {
+            counter.add(10);
+            metrics.shutdown(SOON).complete
+        });
+        // SAFETY: ends the child without running the test harness's exit.
+        unsafe { libc::_exit(if ok { 0 } else { 1 }) };
+    }
+    let mut status = 0;
+    // SAFETY: waits for the child made above.
+    unsafe { libc::waitpid(child, &raw mut status, 0) };
+    assert_eq!(status, 0, "the child could not record after init");
+    counter.add(2);
+    assert!(metrics.shutdown(SOON).complete);
+    let mut got = lines(&socket);
+    got.sort();
+    assert_eq!(got, ["forked.c:10|c", "forked.c:1|c", "forked.c:2|c"]);
+}

@@ -1,0 +1,160 @@
+//! What several tests need: the examples' programs, and a real Etsy statsd.
+
+#![allow(dead_code)]
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The program of an example, which `cargo test` has built beside this test.
+pub fn example(name: &str) -> Command {
+    let mut directory = std::env::current_exe().unwrap();
+    directory.pop();
+    if directory.ends_with("deps") {
+        directory.pop();
+    }
+    let program = directory.join("examples").join(name).with_extension(std::env::consts::EXE_EXTENSION);
+    assert!(program.exists(), "{} is not there: run `cargo build --examples` first", program.display());
+    Command::new(program)
+}
+
+/// A directory of our own, removed when dropped.
+pub struct Scratch(pub PathBuf);
+
+impl Scratch {
+    pub fn new(name: &str) -> Scratch {
+        let path = std::env::temp_dir().join(format!("ferrometer-test-{}-{name}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Scratch(path)
+    }
+
+    pub fn file(&self, name: &str, content: &[u8]) -> PathBuf {
+        let path = self.0.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+pub fn free_udp_port() -> u16 {
+    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+pub fn free_tcp_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Etsy's statsd, from npm. `INTEROP_STATSD` names the folder whose `node_modules` holds it; `scripts/test` installs it there.
+pub struct Etsy {
+    process: Child,
+    pub port: u16,
+    management: u16,
+    config: PathBuf,
+    _scratch: Option<Scratch>,
+}
+
+impl Etsy {
+    pub fn start(name: &str, tcp: bool) -> Etsy {
+        let scratch = Scratch::new(&format!("etsy-{name}"));
+        let (port, management) = (if tcp { free_tcp_port() } else { free_udp_port() }, free_tcp_port());
+        let server = if tcp { "./servers/tcp" } else { "./servers/udp" };
+        // The flush would reset what is compared: it is put off for the length of any test.
+        let config = format!(
+            "{{port:{port},address:\"127.0.0.1\",servers:[{{server:\"{server}\",address:\"127.0.0.1\",port:{port}}}],\
+             mgmt_port:{management},mgmt_address:\"127.0.0.1\",backends:[],flushInterval:3600000,automaticConfigReload:false}}"
+        );
+        let config = scratch.file("config.js", config.as_bytes());
+        let process = Etsy::spawn(&config);
+        let etsy = Etsy { process, port, management, config, _scratch: Some(scratch) };
+        etsy.wait();
+        etsy
+    }
+
+    fn spawn(config: &Path) -> Child {
+        let folder = std::env::var("INTEROP_STATSD")
+            .expect("INTEROP_STATSD is not set: run scripts/test, which installs statsd");
+        let script = Path::new(&folder).join("node_modules/statsd/stats.js");
+        assert!(script.exists(), "{} is not there: run scripts/test, which installs it", script.display());
+        Command::new("node")
+            .arg(script)
+            .arg(config)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("node runs")
+    }
+
+    fn wait(&self) {
+        let until = Instant::now() + Duration::from_secs(20);
+        while TcpStream::connect(("127.0.0.1", self.management)).is_err() {
+            assert!(Instant::now() < until, "statsd does not answer");
+            thread::sleep(Duration::from_millis(20));
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+
+    pub fn kill(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    pub fn restart(&mut self) {
+        self.process = Etsy::spawn(&self.config);
+        self.wait();
+    }
+
+    /// One dump of the management port (`counters`, `gauges`, `timers`), as JSON.
+    pub fn dump(&self, what: &str) -> serde_json::Value {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.management)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        stream.write_all(format!("{what}\n").as_bytes()).unwrap();
+        let mut text = String::new();
+        let mut buffer = [0; 65536];
+        while !text.ends_with("END\n\n") {
+            let read = stream.read(&mut buffer).unwrap();
+            assert!(read > 0, "statsd closed its management port: {text}");
+            text.push_str(std::str::from_utf8(&buffer[..read]).unwrap());
+        }
+        // The dump is what node shows of an object; node itself reads it back.
+        let mut node = Command::new("node")
+            .args(["-e", "process.stdin.setEncoding('utf8');let s='';process.stdin.on('data',d=>s+=d).on('end',()=>console.log(JSON.stringify(eval('('+s+')'))))"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        node.stdin.take().unwrap().write_all(text.trim_end().trim_end_matches("END").as_bytes()).unwrap();
+        let output = node.wait_with_output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e} in {text}"))
+    }
+
+    /// Waits until all datagrams sent so far were read: until a marker of our own, sent after them, is there.
+    pub fn settle(&self) {
+        let until = Instant::now() + Duration::from_secs(10);
+        let mut last = serde_json::Value::Null;
+        loop {
+            thread::sleep(Duration::from_millis(100));
+            let now = self.dump("counters");
+            if now == last {
+                return;
+            }
+            assert!(Instant::now() < until, "statsd goes on counting");
+            last = now;
+        }
+    }
+}
+
+impl Drop for Etsy {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
