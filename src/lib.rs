@@ -74,3 +74,8 @@ pub use ferrometer_statsd as statsd;
 /// What the macros expand to. Not public API.
 #[doc(hidden)]
 pub use ferrometer_core::__private;
+
+/// The README's programs compile and run.
+#[cfg(all(doctest, feature = "macros"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -118,7 +118,8 @@ pub(crate) fn push(
             out.push(Point { identity: Arc::clone(&identities[at]), value });
         }
     };
-    let unit = if instrument.first.kind() == Kind::Timer { 1e-6 } else { 1.0 };
+    // From nanoseconds to milliseconds.
+    let unit = if instrument.first.kind() == Kind::Timer { 1e6 } else { 1.0 };
     let (mut count, mut sum) = (0.0, 0.0);
     let mut interval = Vec::new();
     for total in instrument.totals(totals) {
@@ -126,7 +127,7 @@ pub(crate) fn push(
         match &total.value {
             Value::Distribution(d) => {
                 count += d.count() as f64 / rate;
-                sum += d.sum() * unit / rate;
+                sum += d.sum() / unit / rate;
                 interval.push((rate, before.until(total, d)));
             }
             Value::Gauge(value) => sum += value,
@@ -144,9 +145,9 @@ pub(crate) fn push(
         return;
     }
     for (at, q) in [(2, 0.5), (3, 0.95), (4, 0.99)] {
-        push(at, quantile(&interval, q) * unit);
+        push(at, quantile(&interval, q) / unit);
     }
-    push(5, max(&interval) * unit);
+    push(5, max(&interval) / unit);
 }
 
 fn max(parts: &[(f64, Distribution)]) -> f64 {

@@ -2,7 +2,7 @@
 
 #![allow(dead_code)]
 
-use ferrometer_core::{Ledger, flush, install, remove};
+use ferrometer_core::{Ledger, Limits, Naming, configure, flush, install, remove};
 use ferrometer_pull_cache::{PullCacheBackend, PullCacheHandle, Settings};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,8 +19,13 @@ pub struct Cache {
 
 impl Cache {
     pub fn install(interval: Duration) -> Cache {
+        Cache::install_with(Naming::default(), interval)
+    }
+
+    pub fn install_with(naming: Naming, interval: Duration) -> Cache {
         static ALONE: Mutex<()> = Mutex::new(());
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        configure(naming, Limits::default(), Vec::new());
         let backend = PullCacheBackend::new(Settings::default());
         let handle = backend.handle();
         install("pull-cache", Box::new(backend), interval).unwrap();
