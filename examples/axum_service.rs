@@ -49,8 +49,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ("127.0.0.1:0".parse()?, "127.0.0.1:0".parse()?)
     };
 
-    let metrics =
-        ferrometer::init(Config::new().backend("pull-cache").pull_cache_http(true).pull_cache_address(cache))?;
+    let config = Config::new()
+        .backend("pull-cache")
+        .pull_cache_interval(Duration::from_secs(1))
+        .pull_cache_http(true)
+        .pull_cache_address(cache);
+    let metrics = ferrometer::init(config)?;
     let cache = metrics.http_address().expect("HTTP is configured above");
     let listener = TcpListener::bind(shop).await?;
     let shop = listener.local_addr()?;
@@ -67,7 +71,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         println!("GET {path:<14} {}", ask(shop, path).await?.lines().next().unwrap_or("no answer"));
     }
 
-    // The cache takes a new generation at each interval; here nobody wants to wait for it. `flush` blocks its thread.
+    // Not waiting for the interval. `flush` blocks its thread.
     let report = tokio::task::block_in_place(|| metrics.flush(Duration::from_secs(2)));
     assert!(report.complete, "not delivered in 2 s: {:?}", report.ledgers);
     println!("\nGET /metrics (without the buckets)");

@@ -21,6 +21,7 @@ impl<W: Write + Send + 'static> Backend for Lines<W> {
                 Change::Values { total, .. } => {
                     format!("{} new, p50 {:.0}", delta.recordings, total.quantile(0.5).unwrap_or(0.0))
                 }
+                _ => continue, // a kind of a later version stays pending
             };
             let line = format!("{} {value}\n", folded_name(view.naming(), delta.series));
             // An error leaves here: what has no receipt yet is pending, and in the next delta.

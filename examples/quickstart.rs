@@ -216,6 +216,7 @@ fn print_table(snapshot: &Snapshot) {
                 let quantile = |q| show(d.quantile(q).unwrap_or(0.0));
                 format!("p50 {}, p99 {}, max {}", quantile(0.5), quantile(0.99), show(d.max()))
             }
+            _ => String::from("?"),
         };
         rows.push(format!("{name:<44} {:<10} {:>12}  {value}", total.series.kind().as_str(), total.recordings));
     }

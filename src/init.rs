@@ -88,7 +88,8 @@ pub fn init(source: impl ConfigSource) -> Result<Metrics, Error> {
 }
 
 /// The guard of a configuration in force. Dropping it delivers what is pending, within `shutdown_deadline` (2 s unless configured), removes the
-/// backends and switches recording off; keep it until the end of `main`.
+/// backends and switches recording off; keep it until the end of `main`. Dropping it, and [`flush`](Metrics::flush), wait for the backends' own
+/// threads: in an async program do it outside of the runtime, or on a thread where waiting is allowed (`spawn_blocking`).
 #[must_use = "recording ends when this is dropped; `let _ = …` drops it at once"]
 pub struct Metrics {
     call: u64,

@@ -58,7 +58,7 @@ pub use ferrometer_core::{
     Entered, FlushReport, Gauge, GaugeReturn, GaugeValue, Histogram, InFlight, InFlightGuard, InstallError, Kind,
     Ledger, Limits, Logger, LoggerRule, MetricName, NameTable, Naming, Receipt, Refused, Sampled, Scheme, Series,
     Snapshot, SnapshotView, Timer, TimerGuard, Total, Value, Wants, flush, folded_name, full_name, get_logger, install,
-    ledgers, logger, name, refused, remove, replace, snapshot, testing,
+    is_on, ledgers, logger, name, refused, remove, replace, snapshot, testing,
 };
 #[cfg(feature = "macros")]
 pub use ferrometer_macros::{count, counter, gauge, set_gauge, time, timer};

@@ -260,7 +260,7 @@ impl Measured {
     fn start(logger: &Logger, method: &Method, route: &str) -> Measured {
         Measured {
             _in_flight: logger.in_flight("in_flight").enter(),
-            logger: logger.with("method", method_label(method)).with("route", route),
+            logger: logger.with_all(&[("method", method_label(method)), ("route", route)]),
             start: Instant::now(),
             if_dropped: PANIC,
         }

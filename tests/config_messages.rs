@@ -14,146 +14,60 @@ fn message(toml: &str) -> String {
 
 fn file(cases: &[(&str, &str)]) {
     for (toml, expected) in cases {
-        assert_eq!(
-            message(toml),
-            format!("configuration:{expected}"),
-            "\n{toml}"
-        );
+        assert_eq!(message(toml), format!("configuration:{expected}"), "\n{toml}");
     }
 }
 
 /// One key under `[metrics]`, which stands on line 2.
 fn metrics(cases: &[(&str, &str)]) {
     for (line, expected) in cases {
-        assert_eq!(
-            message(&format!("[metrics]\n{line}\n")),
-            format!("configuration:2:{expected}"),
-            "\n{line}"
-        );
+        assert_eq!(message(&format!("[metrics]\n{line}\n")), format!("configuration:2:{expected}"), "\n{line}");
     }
 }
 
 fn variables(cases: &[(&str, &str, &str)]) {
     for (name, value, expected) in cases {
-        let message = Config::from_env_with([(name, value)])
-            .unwrap_err()
-            .to_string();
-        assert_eq!(
-            message,
-            format!("environment variable {name}: {expected}"),
-            "\n{name}={value}"
-        );
+        let message = Config::from_env_with([(name, value)]).unwrap_err().to_string();
+        assert_eq!(message, format!("environment variable {name}: {expected}"), "\n{name}={value}");
     }
 }
 
 #[test]
 fn unknown_keys() {
     metrics(&[
-        (
-            "statsd_hsot = 1",
-            "1: metrics.statsd_hsot: unknown key; did you mean `statsd_host`?",
-        ),
-        (
-            "Statsd-Port = 1",
-            "1: metrics.Statsd-Port: unknown key; did you mean `statsd_port`?",
-        ),
-        (
-            "statds = {}",
-            "1: metrics.statds: unknown key; did you mean `statsd`?",
-        ),
-        (
-            "limit.max_loggers = 1",
-            "1: metrics.limit: unknown key; did you mean `limits`?",
-        ),
+        ("statsd_hsot = 1", "1: metrics.statsd_hsot: unknown key; did you mean `statsd_host`?"),
+        ("Statsd-Port = 1", "1: metrics.Statsd-Port: unknown key; did you mean `statsd_port`?"),
+        ("statds = {}", "1: metrics.statds: unknown key; did you mean `statsd`?"),
+        ("limit.max_loggers = 1", "1: metrics.limit: unknown key; did you mean `limits`?"),
         ("colour = 1", "1: metrics.colour: unknown key"),
-        (
-            "dialect = 'etsy'",
-            "1: metrics.dialect: unknown key; did you mean `dialect` under [metrics.statsd]?",
-        ),
-        (
-            "statsd.host = 'a'",
-            "8: metrics.statsd.host: unknown key; did you mean `statsd_host` under [metrics]?",
-        ),
-        (
-            "statsd.dialct = 'a'",
-            "8: metrics.statsd.dialct: unknown key; did you mean `dialect`?",
-        ),
-        (
-            "'statsd.dialect' = 'etsy'",
-            "1: metrics.statsd.dialect: unknown key",
-        ),
+        ("dialect = 'etsy'", "1: metrics.dialect: unknown key; did you mean `dialect` under [metrics.statsd]?"),
+        ("statsd.host = 'a'", "8: metrics.statsd.host: unknown key; did you mean `statsd_host` under [metrics]?"),
+        ("statsd.dialct = 'a'", "8: metrics.statsd.dialct: unknown key; did you mean `dialect`?"),
+        ("'statsd.dialect' = 'etsy'", "1: metrics.statsd.dialect: unknown key"),
         ("'' = 1", "1: metrics.: unknown key"),
-        (
-            r#""a\nb\u202e" = 1"#,
-            r"1: metrics.a\nb\u{202e}: unknown key",
-        ),
-        (
-            "limits.max_thread = 1",
-            "8: metrics.limits.max_thread: unknown key; did you mean `max_threads`?",
-        ),
-        (
-            "pull_cache.adress = ''",
-            "12: metrics.pull_cache.adress: unknown key; did you mean `address`?",
-        ),
+        (r#""a\nb\u202e" = 1"#, r"1: metrics.a\nb\u{202e}: unknown key"),
+        ("limits.max_thread = 1", "8: metrics.limits.max_thread: unknown key; did you mean `max_threads`?"),
+        ("pull_cache.adress = ''", "12: metrics.pull_cache.adress: unknown key; did you mean `address`?"),
     ]);
     let long = "x".repeat(500);
-    metrics(&[(
-        &format!("{long} = 1"),
-        &format!("1: metrics.{}…: unknown key", &long[..72]),
-    )]);
-    file(&[(
-        "[metrics_statsd]\nport = 1\n",
-        "2:1: metrics_statsd.port: unknown key; did you mean `statsd_port`?",
-    )]);
+    metrics(&[(&format!("{long} = 1"), &format!("1: metrics.{}…: unknown key", &long[..72]))]);
+    file(&[("[metrics_statsd]\nport = 1\n", "2:1: metrics_statsd.port: unknown key; did you mean `statsd_port`?")]);
 }
 
 #[test]
 fn names_at_the_top() {
     file(&[
-        (
-            "[metric]\n",
-            "1:2: metric: unknown table; did you mean [metrics]?",
-        ),
-        (
-            "[Metrics]\n",
-            "1:2: Metrics: unknown table; did you mean [metrics]?",
-        ),
-        (
-            "[metrics_statd]\n",
-            "1:2: metrics_statd: unknown table; did you mean [metrics_statsd]?",
-        ),
-        (
-            "[metrics-statsd]\n",
-            "1:2: metrics-statsd: unknown table; did you mean [metrics_statsd]?",
-        ),
-        (
-            "\n  [ metrcis.statsd ]\n",
-            "2:5: metrcis: unknown table; did you mean [metrics]?",
-        ),
-        (
-            "backend = 'statsd'\n",
-            "1:1: backend: stands outside of any table; it belongs under [metrics]",
-        ),
-        (
-            "statsd_port = 0\n",
-            "1:1: statsd_port: stands outside of any table; it belongs under [metrics]",
-        ),
-        (
-            "metrics = 3\n",
-            "1:1: metrics: expected a table, found a value of type integer",
-        ),
-        (
-            "[[metrics]]\n",
-            "1:3: metrics: expected a table, found a value of type list",
-        ),
-        (
-            "metrics.statsd = 'a'\n",
-            "1:9: metrics.statsd: expected a table, found a value of type string",
-        ),
-        (
-            "metrics.loggers = true\n",
-            "1:9: metrics.loggers: expected a table, found a value of type boolean",
-        ),
+        ("[metric]\n", "1:2: metric: unknown table; did you mean [metrics]?"),
+        ("[Metrics]\n", "1:2: Metrics: unknown table; did you mean [metrics]?"),
+        ("[metrics_statd]\n", "1:2: metrics_statd: unknown table; did you mean [metrics_statsd]?"),
+        ("[metrics-statsd]\n", "1:2: metrics-statsd: unknown table; did you mean [metrics_statsd]?"),
+        ("\n  [ metrcis.statsd ]\n", "2:5: metrcis: unknown table; did you mean [metrics]?"),
+        ("backend = 'statsd'\n", "1:1: backend: stands outside of any table; it belongs under [metrics]"),
+        ("statsd_port = 0\n", "1:1: statsd_port: stands outside of any table; it belongs under [metrics]"),
+        ("metrics = 3\n", "1:1: metrics: expected a table, found a value of type integer"),
+        ("[[metrics]]\n", "1:3: metrics: expected a table, found a value of type list"),
+        ("metrics.statsd = 'a'\n", "1:9: metrics.statsd: expected a table, found a value of type string"),
+        ("metrics.loggers = true\n", "1:9: metrics.loggers: expected a table, found a value of type boolean"),
     ]);
 }
 
@@ -184,10 +98,7 @@ fn conflicts() {
 fn rules() {
     let rate = "expected a number greater than 0 and at most 1";
     let rule = |line: &str, expected: &str| {
-        file(&[(
-            &format!("[metrics.loggers.'nova.compute']\n{line}\n"),
-            &format!("2:{expected}"),
-        )]);
+        file(&[(&format!("[metrics.loggers.'nova.compute']\n{line}\n"), &format!("2:{expected}"))]);
     };
     for (value, kind) in [
         ("0", "integer"),
@@ -199,18 +110,11 @@ fn rules() {
         ("0.0", "float"),
         ("'a'", "string"),
     ] {
-        let expected =
-            format!(r#"15: metrics.loggers."nova.compute".sample_rate = {value} ({kind}): {rate}"#);
+        let expected = format!(r#"15: metrics.loggers."nova.compute".sample_rate = {value} ({kind}): {rate}"#);
         rule(&format!("sample_rate = {value}"), &expected);
     }
-    rule(
-        "enabled = 0",
-        r#"11: metrics.loggers."nova.compute".enabled = 0 (integer): expected true or false"#,
-    );
-    rule(
-        "samplerate = 1",
-        r#"1: metrics.loggers."nova.compute".samplerate: unknown key; did you mean `sample_rate`?"#,
-    );
+    rule("enabled = 0", r#"11: metrics.loggers."nova.compute".enabled = 0 (integer): expected true or false"#);
+    rule("samplerate = 1", r#"1: metrics.loggers."nova.compute".samplerate: unknown key; did you mean `sample_rate`?"#);
     file(&[
         (
             "[metrics.loggers.nova.compute]\nenabled = false\n",
@@ -220,18 +124,9 @@ fn rules() {
             "[metrics.loggers]\nnova = false\n",
             r#"2:1: metrics.loggers."nova": expected a table, found a value of type boolean"#,
         ),
-        (
-            "[metrics.loggers.'']\n",
-            r#"1:18: metrics.loggers."": a logger's name is not empty"#,
-        ),
-        (
-            "[metrics.loggers.'a..b']\n",
-            r#"1:18: metrics.loggers."a..b": a logger's name has no empty part"#,
-        ),
-        (
-            "[metrics.loggers.'a.']\n",
-            r#"1:18: metrics.loggers."a.": a logger's name has no empty part"#,
-        ),
+        ("[metrics.loggers.'']\n", r#"1:18: metrics.loggers."": a logger's name is not empty"#),
+        ("[metrics.loggers.'a..b']\n", r#"1:18: metrics.loggers."a..b": a logger's name has no empty part"#),
+        ("[metrics.loggers.'a.']\n", r#"1:18: metrics.loggers."a.": a logger's name has no empty part"#),
         (
             "[metrics.loggers.'a b']\n",
             r#"1:18: metrics.loggers."a b": a logger's name has no spaces or control characters"#,
@@ -245,11 +140,7 @@ fn rules() {
 
 #[test]
 fn there_are_not_more_rules_than_can_be_compared() {
-    let rules = |count: usize| {
-        (0..count).fold(Config::new(), |config, i| {
-            config.rule(Rule::new(format!("a.{i}")))
-        })
-    };
+    let rules = |count: usize| (0..count).fold(Config::new(), |config, i| config.rule(Rule::new(format!("a.{i}"))));
     assert!(rules(4096).validate().is_ok());
     assert_eq!(
         rules(4097).validate().unwrap_err().to_string(),
@@ -261,37 +152,17 @@ fn there_are_not_more_rules_than_can_be_compared() {
 #[test]
 fn problems_come_in_the_order_of_the_file() {
     let message = message("[metrics_statsd]\nstatsd_port = 0\n[metrics]\nhsot = 1\n");
-    let places: Vec<&str> = message
-        .lines()
-        .skip(1)
-        .filter_map(|line| line.trim().split(": ").next())
-        .collect();
+    let places: Vec<&str> = message.lines().skip(1).filter_map(|line| line.trim().split(": ").next()).collect();
     assert_eq!(places, ["configuration:2:15", "configuration:4:1"]);
 }
 
 #[test]
 fn unknown_variables() {
     variables(&[
-        (
-            "FERROMETER_STATSD_HSOT",
-            "a",
-            "unknown variable; did you mean FERROMETER_STATSD_HOST?",
-        ),
-        (
-            "FERROMETER_STATSD_DIALECT",
-            "a",
-            "unknown variable; did you mean FERROMETER_STATSD__DIALECT?",
-        ),
-        (
-            "FERROMETER_PULL_CACHE_HTTP",
-            "1",
-            "unknown variable; did you mean FERROMETER_PULL_CACHE__HTTP?",
-        ),
-        (
-            "FERROMETER_statsd_host",
-            "1",
-            "unknown variable; did you mean FERROMETER_STATSD_HOST?",
-        ),
+        ("FERROMETER_STATSD_HSOT", "a", "unknown variable; did you mean FERROMETER_STATSD_HOST?"),
+        ("FERROMETER_STATSD_DIALECT", "a", "unknown variable; did you mean FERROMETER_STATSD__DIALECT?"),
+        ("FERROMETER_PULL_CACHE_HTTP", "1", "unknown variable; did you mean FERROMETER_PULL_CACHE__HTTP?"),
+        ("FERROMETER_statsd_host", "1", "unknown variable; did you mean FERROMETER_STATSD_HOST?"),
         (
             "FERROMETER_LOGGERS__NOVA__ENABLED",
             "0",
@@ -302,11 +173,7 @@ fn unknown_variables() {
             "0",
             "unknown variable; the prefix FERROMETER_ is reserved for the keys of the configuration",
         ),
-        (
-            "FERROMETER_",
-            "0",
-            "unknown variable; the prefix FERROMETER_ is reserved for the keys of the configuration",
-        ),
+        ("FERROMETER_", "0", "unknown variable; the prefix FERROMETER_ is reserved for the keys of the configuration"),
     ]);
 }
 
@@ -316,8 +183,7 @@ fn variables_that_are_not_text() {
     use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt;
     let bad = || OsString::from_vec(b"a\xff\n".to_vec());
-    let error =
-        Config::from_env_with([(OsString::from("FERROMETER_STATSD_HOST"), bad())]).unwrap_err();
+    let error = Config::from_env_with([(OsString::from("FERROMETER_STATSD_HOST"), bad())]).unwrap_err();
     assert_eq!(
         error.to_string(),
         "environment variable FERROMETER_STATSD_HOST: metrics.statsd_host = \"a\u{fffd}\\n\": is not UTF-8"
@@ -335,48 +201,26 @@ fn documents_that_are_none() {
         ("[metrics]\n# é\né = 'a\n", "3:1"),
     ] {
         let message = message(toml);
-        assert!(
-            message.starts_with(&format!("configuration:{place}: not TOML: ")),
-            "{toml:?}: {message}"
-        );
+        assert!(message.starts_with(&format!("configuration:{place}: not TOML: ")), "{toml:?}: {message}");
     }
     let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
     let refused = |path: &std::path::Path| Config::from_file_with(path, [("", ""); 0]).unwrap_err();
 
     let path = directory.join("config_not_utf8.toml");
     std::fs::write(&path, b"[metrics]\nglobal_prefix = 'a\xffb'\n").unwrap();
-    assert_eq!(
-        refused(&path).to_string(),
-        format!("{}:2:19: the byte 0xff is not UTF-8", path.display())
-    );
+    assert_eq!(refused(&path).to_string(), format!("{}:2:19: the byte 0xff is not UTF-8", path.display()));
 
     let path = directory.join("config_too_long.toml");
     std::fs::write(&path, "#".repeat((1 << 20) + 1)).unwrap();
-    assert_eq!(
-        refused(&path).to_string(),
-        format!(
-            "{}: cannot be read: it is longer than 1 MiB",
-            path.display()
-        )
-    );
+    assert_eq!(refused(&path).to_string(), format!("{}: cannot be read: it is longer than 1 MiB", path.display()));
 
     let error = refused(directory);
-    assert_eq!(
-        error.to_string(),
-        format!("{}: cannot be read: it is a directory", directory.display())
-    );
+    assert_eq!(error.to_string(), format!("{}: cannot be read: it is a directory", directory.display()));
 
     let path = directory.join("config_not_there.toml");
     let error = refused(&path);
-    assert!(
-        matches!(&error, Error::Read { cause, .. } if cause.kind() == std::io::ErrorKind::NotFound)
-    );
-    assert!(
-        error
-            .to_string()
-            .starts_with(&format!("{}: cannot be read: ", path.display())),
-        "{error}"
-    );
+    assert!(matches!(&error, Error::Read { cause, .. } if cause.kind() == std::io::ErrorKind::NotFound));
+    assert!(error.to_string().starts_with(&format!("{}: cannot be read: ", path.display())), "{error}");
 }
 
 #[test]
@@ -392,9 +236,7 @@ fn the_builder_is_checked_by_the_same_rules() {
     );
     assert_eq!(
         refused(Config::new().statsd_interval(std::time::Duration::from_micros(1500))),
-        format!(
-            r#"builder: metrics.statsd.interval = "0.0015s" (duration): expected {DURATION}, from 10ms to 24h"#
-        )
+        format!(r#"builder: metrics.statsd.interval = "0.0015s" (duration): expected {DURATION}, from 10ms to 24h"#)
     );
     assert_eq!(
         refused(Config::new().statsd_transport(Transport::Unix)),
@@ -414,45 +256,23 @@ fn the_builder_is_checked_by_the_same_rules() {
 #[test]
 fn problems_are_reported_together() {
     let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("config_many.toml");
-    std::fs::write(
-        &path,
-        "[metrics]\nbackend = 'statsd'\nstatsd_port = 70000\nstatsd_hsot = 'a'\n",
-    )
-    .unwrap();
-    let error =
-        Config::from_file_with(&path, [("FERROMETER_STATSD__DIALECT", "etsi")]).unwrap_err();
-    let message = error
-        .to_string()
-        .replace(path.to_str().unwrap(), "metrics.toml");
+    std::fs::write(&path, "[metrics]\nbackend = 'statsd'\nstatsd_port = 70000\nstatsd_hsot = 'a'\n").unwrap();
+    let error = Config::from_file_with(&path, [("FERROMETER_STATSD__DIALECT", "etsi")]).unwrap_err();
+    let message = error.to_string().replace(path.to_str().unwrap(), "metrics.toml");
     let mut lines = message.lines();
     assert_eq!(lines.next(), Some("3 problems in the configuration:"));
     let page = include_str!("../docs/configuration.md");
     for line in lines {
-        assert!(
-            page.contains(&format!("\n{}\n", line.trim_start())),
-            "docs/configuration.md lacks {line:?}"
-        );
+        assert!(page.contains(&format!("\n{}\n", line.trim_start())), "docs/configuration.md lacks {line:?}");
     }
-    let Error::Invalid(problems) = error else {
-        panic!("{error:?}")
-    };
+    let Error::Invalid(problems) = error else { panic!("{error:?}") };
     let keys: Vec<&str> = problems.iter().map(|problem| problem.key()).collect();
-    assert_eq!(
-        keys,
-        [
-            "metrics.statsd_port",
-            "metrics.statsd_hsot",
-            "metrics.statsd.dialect"
-        ]
-    );
+    assert_eq!(keys, ["metrics.statsd_port", "metrics.statsd_hsot", "metrics.statsd.dialect"]);
 }
 
 #[test]
 fn a_backend_that_is_not_compiled_in_names_its_feature() {
-    let error = Error::BackendNotCompiled {
-        backend: "pull-cache".to_owned(),
-        feature: "pull-cache",
-    };
+    let error = Error::BackendNotCompiled { backend: "pull-cache".to_owned(), feature: "pull-cache" };
     assert_eq!(
         error.to_string(),
         "metrics.backend: \"pull-cache\" is not part of this build; enable the cargo feature \"pull-cache\" of ferrometer"

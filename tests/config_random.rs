@@ -112,10 +112,7 @@ fn line() -> impl Strategy<Value = String> {
         any::<i64>().prop_map(|n| n.to_string()),
         (-10i64..100_000).prop_map(|n| n.to_string()),
         (0u32..20).prop_map(|n| (1u64 << n).to_string()),
-        any::<f64>().prop_map(|n| format!("{n:?}")
-            .to_lowercase()
-            .replace("e", "e+")
-            .replace("e+-", "e-")),
+        any::<f64>().prop_map(|n| format!("{n:?}").to_lowercase().replace("e", "e+").replace("e+-", "e-")),
         (0.0..2.0f64).prop_map(|n| format!("{n:?}")),
         any::<bool>().prop_map(|n| n.to_string()),
         any::<String>().prop_map(|text| format!("{text:?}")),
@@ -133,21 +130,16 @@ fn answer(result: Result<Config, Error>) {
         Ok(config) => {
             config.validate().expect("what was loaded is valid");
             assert!(config.statsd_port > 0 && !config.backends().is_empty());
+            assert!(config.limits.timer_chunk.is_power_of_two() && config.limits.max_held_values > 0);
             assert!(
-                config.limits.timer_chunk.is_power_of_two() && config.limits.max_held_values > 0
+                config.rules().iter().all(|rule| { rule.sample_rate.is_none_or(|rate| rate > 0.0 && rate <= 1.0) })
             );
-            assert!(config.rules().iter().all(|rule| {
-                rule.sample_rate
-                    .is_none_or(|rate| rate > 0.0 && rate <= 1.0)
-            }));
         }
         Err(error) => {
             let message = error.to_string();
             assert!(!message.trim().is_empty());
             assert!(
-                message
-                    .lines()
-                    .all(|line| line.len() < 1500 && !line.chars().any(char::is_control)),
+                message.lines().all(|line| line.len() < 1500 && !line.chars().any(char::is_control)),
                 "{message:?}"
             );
             assert!(message.lines().count() <= 22);

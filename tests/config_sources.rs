@@ -74,14 +74,8 @@ fn no_variables_are_the_defaults_and_the_defaults_are_valid() {
     assert_eq!(config, Config::default());
     config.validate().unwrap();
     assert_eq!(config.backends(), ["noop"]);
-    assert_eq!(
-        (config.statsd_host.as_str(), config.statsd_port),
-        ("localhost", 8125)
-    );
-    assert_eq!(
-        (config.limits.max_cell_bytes, config.limits.max_held_values),
-        (67_108_864, 262_144)
-    );
+    assert_eq!((config.statsd_host.as_str(), config.statsd_port), ("localhost", 8125));
+    assert_eq!((config.limits.max_cell_bytes, config.limits.max_held_values), (67_108_864, 262_144));
     assert_eq!(config.shutdown_deadline, Duration::from_secs(2));
     assert_eq!(config.host, None);
 }
@@ -104,16 +98,9 @@ fn the_longest_rule_by_whole_parts_holds() {
         ("", None),
         ("x.nova", None),
     ] {
-        assert_eq!(
-            config.rule_for(logger).map(|rule| rule.logger.as_str()),
-            rule,
-            "{logger}"
-        );
+        assert_eq!(config.rule_for(logger).map(|rule| rule.logger.as_str()), rule, "{logger}");
     }
-    assert!(
-        config.rule_for("nova.compute.api").unwrap().enabled,
-        "nothing is inherited from a shorter rule"
-    );
+    assert!(config.rule_for("nova.compute.api").unwrap().enabled, "nothing is inherited from a shorter rule");
 }
 
 #[cfg(feature = "config-file")]
@@ -134,14 +121,8 @@ global_prefix=""
     #[test]
     fn the_specification_s_block_is_the_default() {
         assert_eq!(Config::from_toml(SPECIFICATION).unwrap(), Config::new());
-        assert_eq!(
-            Config::from_toml(&SPECIFICATION.replace('\n', "\r\n")).unwrap(),
-            Config::new()
-        );
-        assert_eq!(
-            Config::from_toml(&format!("\u{feff}{SPECIFICATION}")).unwrap(),
-            Config::new()
-        );
+        assert_eq!(Config::from_toml(&SPECIFICATION.replace('\n', "\r\n")).unwrap(), Config::new());
+        assert_eq!(Config::from_toml(&format!("\u{feff}{SPECIFICATION}")).unwrap(), Config::new());
     }
 
     #[test]
@@ -162,12 +143,9 @@ global_prefix=""
     #[test]
     fn one_thing_can_be_written_in_several_ways() {
         let dotted = "metrics.backend = ['statsd']\nmetrics.statsd.interval = '500ms'\nmetrics.statsd_port = 0x1fbd\n";
-        let inline =
-            "metrics = { backend = 'statsd', statsd = { interval = 0.5 }, statsd_port = 8_125 }\n";
+        let inline = "metrics = { backend = 'statsd', statsd = { interval = 0.5 }, statsd_port = 8_125 }\n";
         let tables = "[metrics_statsd]\nstatsd_port = 8125\n[metrics.statsd]\ninterval = '0.5 s'\n[metrics]\nbackend = 'statsd'\nstatsd_port = +8125\n";
-        let expected = Config::new()
-            .backend("statsd")
-            .statsd_interval(Duration::from_millis(500));
+        let expected = Config::new().backend("statsd").statsd_interval(Duration::from_millis(500));
         for toml in [dotted, inline, tables] {
             assert_eq!(Config::from_toml(toml).unwrap(), expected, "{toml}");
         }
@@ -179,14 +157,7 @@ global_prefix=""
             "[metrics.loggers.'z']\nenabled = false\n[metrics.loggers.'a::b']\nsample_rate = 1\n[metrics.loggers.m]\n",
         )
         .unwrap();
-        assert_eq!(
-            config.rules(),
-            [
-                Rule::new("z").enabled(false),
-                Rule::new("a.b").sample_rate(1.0),
-                Rule::new("m")
-            ]
-        );
+        assert_eq!(config.rules(), [Rule::new("z").enabled(false), Rule::new("a.b").sample_rate(1.0), Rule::new("m")]);
     }
 
     #[test]
@@ -200,18 +171,11 @@ global_prefix=""
         // The file alone lacks a path for its transport; what counts is the whole.
         let config = Config::from_file_with(
             &path,
-            [
-                ("FERROMETER_GLOBAL_PREFIX", "env"),
-                ("FERROMETER_HOST", ""),
-                ("FERROMETER_STATSD__PATH", "/s"),
-            ],
+            [("FERROMETER_GLOBAL_PREFIX", "env"), ("FERROMETER_HOST", ""), ("FERROMETER_STATSD__PATH", "/s")],
         )
         .unwrap();
-        let expected = Config::new()
-            .global_prefix("env")
-            .statsd_port(1)
-            .statsd_transport(Transport::Unix)
-            .statsd_path("/s");
+        let expected =
+            Config::new().global_prefix("env").statsd_port(1).statsd_transport(Transport::Unix).statsd_path("/s");
         assert_eq!(config, expected);
         assert!(Config::from_file_with(&path, [("", ""); 0]).is_err());
     }

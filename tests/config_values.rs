@@ -16,24 +16,14 @@ fn message(toml: &str) -> String {
 /// One key under `[metrics]`, which stands on line 2.
 fn metrics(cases: &[(&str, &str)]) {
     for (line, expected) in cases {
-        assert_eq!(
-            message(&format!("[metrics]\n{line}\n")),
-            format!("configuration:2:{expected}"),
-            "\n{line}"
-        );
+        assert_eq!(message(&format!("[metrics]\n{line}\n")), format!("configuration:2:{expected}"), "\n{line}");
     }
 }
 
 fn variables(cases: &[(&str, &str, &str)]) {
     for (name, value, expected) in cases {
-        let message = Config::from_env_with([(name, value)])
-            .unwrap_err()
-            .to_string();
-        assert_eq!(
-            message,
-            format!("environment variable {name}: {expected}"),
-            "\n{name}={value}"
-        );
+        let message = Config::from_env_with([(name, value)]).unwrap_err().to_string();
+        assert_eq!(message, format!("environment variable {name}: {expected}"), "\n{name}={value}");
     }
 }
 
@@ -41,34 +31,15 @@ fn variables(cases: &[(&str, &str, &str)]) {
 fn backends() {
     let expected = r#"expected "noop", "statsd" or "pull-cache", or a list of them"#;
     let cases = [
-        (
-            "'statd'",
-            format!(
-                r#"11: metrics.backend = 'statd' (string): {expected}; did you mean "statsd"?"#
-            ),
-        ),
+        ("'statd'", format!(r#"11: metrics.backend = 'statd' (string): {expected}; did you mean "statsd"?"#)),
         (
             "'pull_cache'",
-            format!(
-                r#"11: metrics.backend = 'pull_cache' (string): {expected}; did you mean "pull-cache"?"#
-            ),
+            format!(r#"11: metrics.backend = 'pull_cache' (string): {expected}; did you mean "pull-cache"?"#),
         ),
-        (
-            "'collector'",
-            format!("11: metrics.backend = 'collector' (string): {expected}"),
-        ),
-        (
-            "''",
-            format!("11: metrics.backend = '' (string): {expected}"),
-        ),
-        (
-            "7",
-            format!("11: metrics.backend = 7 (integer): {expected}"),
-        ),
-        (
-            "{}",
-            format!("11: metrics.backend = {{…}} (table): {expected}"),
-        ),
+        ("'collector'", format!("11: metrics.backend = 'collector' (string): {expected}")),
+        ("''", format!("11: metrics.backend = '' (string): {expected}")),
+        ("7", format!("11: metrics.backend = 7 (integer): {expected}")),
+        ("{}", format!("11: metrics.backend = {{…}} (table): {expected}")),
         (
             "[]",
             format!(
@@ -77,9 +48,7 @@ fn backends() {
         ),
         (
             "['statsd', 1]",
-            format!(
-                "11: metrics.backend = ['statsd', 1] (list): {expected}; the list holds a value of type integer"
-            ),
+            format!("11: metrics.backend = ['statsd', 1] (list): {expected}; the list holds a value of type integer"),
         ),
         (
             "['statsd', 'nop']",
@@ -89,9 +58,7 @@ fn backends() {
         ),
         (
             "['statsd', 'statsd']",
-            format!(
-                r#"11: metrics.backend = ['statsd', 'statsd'] (list): {expected}; "statsd" is there twice"#
-            ),
+            format!(r#"11: metrics.backend = ['statsd', 'statsd'] (list): {expected}; "statsd" is there twice"#),
         ),
         (
             "['noop', 'statsd']",
@@ -109,25 +76,15 @@ fn backends() {
             "statsd,",
             &format!(r#"metrics.backend = ["statsd", ""] (list): {expected}; "" is unknown"#),
         ),
-        (
-            "FERROMETER_BACKEND",
-            "",
-            &format!(r#"metrics.backend = [""] (list): {expected}"#),
-        ),
+        ("FERROMETER_BACKEND", "", &format!(r#"metrics.backend = [""] (list): {expected}"#)),
     ]);
 }
 
 #[test]
 fn numbers_and_texts() {
     metrics(&[
-        (
-            "statsd_port = 0",
-            "15: metrics.statsd_port = 0 (integer): expected an integer from 1 to 65535",
-        ),
-        (
-            "statsd_port = 70000",
-            "15: metrics.statsd_port = 70000 (integer): expected an integer from 1 to 65535",
-        ),
+        ("statsd_port = 0", "15: metrics.statsd_port = 0 (integer): expected an integer from 1 to 65535"),
+        ("statsd_port = 70000", "15: metrics.statsd_port = 70000 (integer): expected an integer from 1 to 65535"),
         (
             "statsd_port = 99999999999999999999999999999999999999999999",
             "15: metrics.statsd_port = 99999999999999999999999999999999999999999999 (integer): expected an integer from 1 to 65535",
@@ -136,34 +93,16 @@ fn numbers_and_texts() {
             "statsd_port = -99999999999999999999999999999999999999999999",
             "15: metrics.statsd_port = -99999999999999999999999999999999999999999999 (integer): expected an integer from 1 to 65535",
         ),
-        (
-            "statsd_port = -1",
-            "15: metrics.statsd_port = -1 (integer): expected an integer from 1 to 65535",
-        ),
-        (
-            "statsd_port = '8125'",
-            "15: metrics.statsd_port = '8125' (string): expected an integer from 1 to 65535",
-        ),
-        (
-            "statsd_port = 8125.0",
-            "15: metrics.statsd_port = 8125.0 (float): expected an integer from 1 to 65535",
-        ),
+        ("statsd_port = -1", "15: metrics.statsd_port = -1 (integer): expected an integer from 1 to 65535"),
+        ("statsd_port = '8125'", "15: metrics.statsd_port = '8125' (string): expected an integer from 1 to 65535"),
+        ("statsd_port = 8125.0", "15: metrics.statsd_port = 8125.0 (float): expected an integer from 1 to 65535"),
         (
             "statsd_port = 1979-05-27",
             "15: metrics.statsd_port = 1979-05-27 (date): expected an integer from 1 to 65535",
         ),
-        (
-            "statsd_port = [1]",
-            "15: metrics.statsd_port = [1] (list): expected an integer from 1 to 65535",
-        ),
-        (
-            "prepend_host = 1",
-            "16: metrics.prepend_host = 1 (integer): expected true or false",
-        ),
-        (
-            "prepend_host = 'yes'",
-            "16: metrics.prepend_host = 'yes' (string): expected true or false",
-        ),
+        ("statsd_port = [1]", "15: metrics.statsd_port = [1] (list): expected an integer from 1 to 65535"),
+        ("prepend_host = 1", "16: metrics.prepend_host = 1 (integer): expected true or false"),
+        ("prepend_host = 'yes'", "16: metrics.prepend_host = 'yes' (string): expected true or false"),
         (
             "limits.timer_chunk = 100",
             "22: metrics.limits.timer_chunk = 100 (integer): expected a power of two from 64 to 65536",
@@ -221,11 +160,7 @@ fn numbers_and_texts() {
         ),
     ]);
     variables(&[
-        (
-            "FERROMETER_STATSD_PORT",
-            "0",
-            "metrics.statsd_port = 0 (integer): expected an integer from 1 to 65535",
-        ),
+        ("FERROMETER_STATSD_PORT", "0", "metrics.statsd_port = 0 (integer): expected an integer from 1 to 65535"),
         (
             "FERROMETER_STATSD_PORT",
             "70000",
@@ -236,16 +171,8 @@ fn numbers_and_texts() {
             "eighty",
             r#"metrics.statsd_port = "eighty" (string): expected an integer from 1 to 65535"#,
         ),
-        (
-            "FERROMETER_STATSD_PORT",
-            "",
-            r#"metrics.statsd_port = "" (string): expected an integer from 1 to 65535"#,
-        ),
-        (
-            "FERROMETER_PREPEND_HOST",
-            "yes",
-            r#"metrics.prepend_host = "yes" (string): expected true or false"#,
-        ),
+        ("FERROMETER_STATSD_PORT", "", r#"metrics.statsd_port = "" (string): expected an integer from 1 to 65535"#),
+        ("FERROMETER_PREPEND_HOST", "yes", r#"metrics.prepend_host = "yes" (string): expected true or false"#),
         (
             "FERROMETER_STATSD__DIALECT",
             "etsi",
@@ -257,20 +184,10 @@ fn numbers_and_texts() {
 #[test]
 fn durations() {
     let statsd = |value: &str, shown: &str, kind: &str| {
-        let expected = format!(
-            "19: metrics.statsd.interval = {shown} ({kind}): expected {DURATION}, from 10ms to 24h"
-        );
+        let expected = format!("19: metrics.statsd.interval = {shown} ({kind}): expected {DURATION}, from 10ms to 24h");
         metrics(&[(&format!("statsd.interval = {value}"), &expected)]);
     };
-    for bad in [
-        "'10'",
-        "'10 parsecs'",
-        "'-1s'",
-        "''",
-        "'1m30s'",
-        "'9ms'",
-        "'25h'",
-    ] {
+    for bad in ["'10'", "'10 parsecs'", "'-1s'", "''", "'1m30s'", "'9ms'", "'25h'"] {
         statsd(bad, bad, "string");
     }
     for bad in ["-1", "0", "86401"] {
@@ -282,29 +199,19 @@ fn durations() {
     statsd("true", "true", "boolean");
     metrics(&[(
         "pull_cache.interval = '999ms'",
-        &format!(
-            "23: metrics.pull_cache.interval = '999ms' (string): expected {DURATION}, from 1s to 24h"
-        ),
+        &format!("23: metrics.pull_cache.interval = '999ms' (string): expected {DURATION}, from 1s to 24h"),
     )]);
     variables(&[(
         "FERROMETER_SHUTDOWN_DEADLINE",
         "soon",
-        &format!(
-            r#"metrics.shutdown_deadline = "soon" (string): expected {DURATION}, from 0s to 24h"#
-        ),
+        &format!(r#"metrics.shutdown_deadline = "soon" (string): expected {DURATION}, from 0s to 24h"#),
     )]);
 }
 
 #[test]
 fn hosts() {
     let expected = "expected a host name or an IP address of 1 to 253 bytes";
-    for bad in [
-        "localhost:8125",
-        "udp://localhost",
-        "[::1]",
-        "::1:8125:x",
-        "a/b",
-    ] {
+    for bad in ["localhost:8125", "udp://localhost", "[::1]", "::1:8125:x", "a/b"] {
         metrics(&[(
             &format!("statsd_host = '{bad}'"),
             &format!(
@@ -313,10 +220,7 @@ fn hosts() {
         )]);
     }
     metrics(&[
-        (
-            "statsd_host = ''",
-            &format!("15: metrics.statsd_host = '' (string): {expected}"),
-        ),
+        ("statsd_host = ''", &format!("15: metrics.statsd_host = '' (string): {expected}")),
         (
             "statsd_host = ' localhost'",
             &format!(
@@ -324,20 +228,7 @@ fn hosts() {
             ),
         ),
     ]);
-    for good in [
-        "localhost",
-        "metrics.example.com.",
-        "10.0.0.1",
-        "::1",
-        "fe80::1%eth0",
-        "bücher.example",
-    ] {
-        assert_eq!(
-            Config::new()
-                .statsd_host(good)
-                .validate()
-                .map_err(|error| error.to_string()),
-            Ok(())
-        );
+    for good in ["localhost", "metrics.example.com.", "10.0.0.1", "::1", "fe80::1%eth0", "bücher.example"] {
+        assert_eq!(Config::new().statsd_host(good).validate().map_err(|error| error.to_string()), Ok(()));
     }
 }

@@ -14,13 +14,18 @@ pub struct TimerGuard {
 }
 
 impl TimerGuard {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn start(series: &'static Series) -> TimerGuard {
-        TimerGuard { running: record::is_taken(series).then(|| (series, Stamp::now())) }
+        if record::is_on() { TimerGuard::start_on(series) } else { TimerGuard::inert() }
+    }
+
+    #[inline]
+    pub(crate) fn start_on(series: &'static Series) -> TimerGuard {
+        TimerGuard { running: record::is_taken_on(series).then(|| (series, Stamp::now())) }
     }
 
     /// One that measures nothing.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn inert() -> TimerGuard {
         TimerGuard { running: None }
     }
@@ -28,7 +33,7 @@ impl TimerGuard {
     /// Records now, and returns what was recorded; zero when recording is off or this call was not sampled.
     #[inline]
     pub fn stop(mut self) -> Duration {
-        self.finish()
+        self.running.take().map_or(Duration::ZERO, |(series, start)| finish(series, start))
     }
 
     /// Ends without recording.
@@ -36,20 +41,22 @@ impl TimerGuard {
     pub fn discard(mut self) {
         self.running = None;
     }
+}
 
-    #[inline]
-    fn finish(&mut self) -> Duration {
-        let Some((series, start)) = self.running.take() else { return Duration::ZERO };
-        let nanos = start.elapsed_nanos();
-        record::nanos(series, nanos);
-        Duration::from_nanos(nanos)
-    }
+// Out of line, so that a guard that measures nothing is a test in the user's code.
+#[inline(never)]
+fn finish(series: &'static Series, start: Stamp) -> Duration {
+    let nanos = start.elapsed_nanos();
+    record::nanos(series, nanos);
+    Duration::from_nanos(nanos)
 }
 
 impl Drop for TimerGuard {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
-        self.finish();
+        if let Some((series, start)) = self.running.take() {
+            finish(series, start);
+        }
     }
 }
 
@@ -73,7 +80,7 @@ impl InFlightGuard {
 }
 
 impl Drop for InFlightGuard {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         if let Some(series) = self.counted {
             record::move_in_flight(series, -1);

@@ -26,10 +26,11 @@ macro_rules! described {
                 self
             }
 
-            /// The same instrument with one more label; see [`Logger::with`](crate::Logger::with).
+            /// The same instrument with one more label; see [`Logger::with`](crate::Logger::with), which is better where the
+            /// instrument without the label is never recorded: here it has been registered too.
             #[must_use]
             pub fn with(self, key: &str, value: &str) -> Self {
-                let logger = registry::with_label(self.0.logger, key, value);
+                let logger = registry::with_labels(self.0.logger, &[(key, value)]);
                 Self(registry::series(logger, self.0.metric_name(), self.0.kind(), self.0.given_rate))
             }
 
@@ -64,13 +65,13 @@ sampled!(Counter);
 
 impl Counter {
     /// Adds 1.
-    #[inline]
+    #[inline(always)]
     pub fn increment(self) {
         record::count(self.0, 1);
     }
 
     /// Adds a whole number, negative or not.
-    #[inline]
+    #[inline(always)]
     pub fn add(self, value: impl CounterValue) {
         if record::is_on() {
             record::count_on(self.0, value.to_count());
@@ -97,7 +98,7 @@ described!(Gauge);
 
 impl Gauge {
     /// Sets the value. NaN and infinities are counted and not recorded.
-    #[inline]
+    #[inline(always)]
     pub fn set(self, value: impl GaugeValue) {
         record::set(self.0, value.to_gauge());
     }
@@ -116,7 +117,7 @@ described!(InFlight);
 
 impl InFlight {
     /// Counts one more now and one less when the guard is dropped, on whichever thread.
-    #[inline]
+    #[inline(always)]
     pub fn enter(self) -> InFlightGuard {
         InFlightGuard::enter(self.0)
     }
@@ -131,16 +132,16 @@ sampled!(Timer);
 impl Timer {
     /// Starts measuring; the guard records when it is stopped or dropped. Whether the call is sampled is decided here,
     /// before the clock is read.
-    #[inline]
+    #[inline(always)]
     pub fn start(self) -> TimerGuard {
         TimerGuard::start(self.0)
     }
 
     /// Records a duration measured elsewhere.
-    #[inline]
+    #[inline(always)]
     pub fn record(self, value: Duration) {
-        if record::is_taken(self.0) {
-            record::nanos(self.0, clock::nanos(value));
+        if record::is_on() {
+            record_duration(self.0, value);
         }
     }
 
@@ -167,10 +168,25 @@ sampled!(Histogram);
 
 impl Histogram {
     /// Records a value. NaN and infinities are counted and not recorded.
-    #[inline]
+    #[inline(always)]
     pub fn record(self, value: impl GaugeValue) {
-        if record::is_taken(self.0) {
-            record::float(self.0, value.to_gauge());
+        if record::is_on() {
+            record_value(self.0, value.to_gauge());
         }
+    }
+}
+
+// Out of line: what a call site carries is the test of the switch.
+#[inline(never)]
+pub(crate) fn record_duration(series: &'static Series, value: Duration) {
+    if record::is_taken_on(series) {
+        record::nanos(series, clock::nanos(value));
+    }
+}
+
+#[inline(never)]
+pub(crate) fn record_value(series: &'static Series, value: f64) {
+    if record::is_taken_on(series) {
+        record::float(series, value);
     }
 }

@@ -3,7 +3,7 @@
 use crate::instrument::{Counter, Gauge, Histogram, InFlight, Timer};
 use crate::series::{Kind, LoggerEntry, Series};
 use crate::value::{CounterValue, GaugeValue, LoggerRef, MetricName};
-use crate::{clock, record, registry};
+use crate::{instrument, record, registry};
 use std::fmt;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering::*};
@@ -102,7 +102,19 @@ impl Logger {
     /// of series of its own: keep values few; past `max_label_sets` recordings go to the overflow series.
     #[must_use]
     pub fn with(&self, key: &str, value: &str) -> Logger {
-        Logger::of(registry::with_label(self.entry(), key, value))
+        Logger::of(registry::with_labels(self.entry(), &[(key, value)]))
+    }
+
+    /// The same logger with several more labels: one lookup for all of them, and no label sets in between.
+    ///
+    /// ```
+    /// # let logger = ferrometer_core::get_logger("http");
+    /// let ok = logger.with_all(&[("method", "GET"), ("status", "2xx")]);
+    /// assert_eq!(ok, logger.with("status", "2xx").with("method", "GET"));
+    /// ```
+    #[must_use]
+    pub fn with_all(&self, labels: &[(&str, &str)]) -> Logger {
+        Logger::of(registry::with_labels(self.entry(), labels))
     }
 
     /// The same logger, whose counters and timers record only a share of the calls: `rate` in (0, 1].
@@ -115,7 +127,7 @@ impl Logger {
     }
 
     /// Sets a gauge: `<logger>.<name>` has this value now.
-    #[inline]
+    #[inline(always)]
     pub fn send_gauge(&self, name: impl MetricName, value: impl GaugeValue) {
         if record::is_on() {
             record::set(self.series(name, Kind::Gauge, 0.0), value.to_gauge());
@@ -123,7 +135,7 @@ impl Logger {
     }
 
     /// Adds to a counter; the value may be negative.
-    #[inline]
+    #[inline(always)]
     pub fn send_counter(&self, name: impl MetricName, value: impl CounterValue) {
         if record::is_on() {
             record::count_on(self.series(name, Kind::Counter, 0.0), value.to_count());
@@ -131,24 +143,18 @@ impl Logger {
     }
 
     /// Records a duration.
-    #[inline]
+    #[inline(always)]
     pub fn send_timer(&self, name: impl MetricName, value: Duration) {
         if record::is_on() {
-            let series = self.series(name, Kind::Timer, 0.0);
-            if record::is_taken(series) {
-                record::nanos(series, clock::nanos(value));
-            }
+            instrument::record_duration(self.series(name, Kind::Timer, 0.0), value);
         }
     }
 
     /// Records a value that is no duration: bytes, rows, a ratio.
-    #[inline]
+    #[inline(always)]
     pub fn send_histogram(&self, name: impl MetricName, value: impl GaugeValue) {
         if record::is_on() {
-            let series = self.series(name, Kind::Histogram, 0.0);
-            if record::is_taken(series) {
-                record::float(series, value.to_gauge());
-            }
+            instrument::record_value(self.series(name, Kind::Histogram, 0.0), value.to_gauge());
         }
     }
 
@@ -192,7 +198,7 @@ pub struct Sampled<'l> {
 
 impl Sampled<'_> {
     /// Adds to a counter, if this call is sampled.
-    #[inline]
+    #[inline(always)]
     pub fn send_counter(&self, name: impl MetricName, value: impl CounterValue) {
         if record::is_on() {
             record::count_on(self.logger.series(name, Kind::Counter, self.rate), value.to_count());
@@ -200,15 +206,19 @@ impl Sampled<'_> {
     }
 
     /// Records a duration, if this call is sampled.
-    #[inline]
+    #[inline(always)]
     pub fn send_timer(&self, name: impl MetricName, value: Duration) {
-        self.timer(name).record(value);
+        if record::is_on() {
+            instrument::record_duration(self.logger.series(name, Kind::Timer, self.rate), value);
+        }
     }
 
     /// Records a value, if this call is sampled.
-    #[inline]
+    #[inline(always)]
     pub fn send_histogram(&self, name: impl MetricName, value: impl GaugeValue) {
-        self.histogram(name).record(value);
+        if record::is_on() {
+            instrument::record_value(self.logger.series(name, Kind::Histogram, self.rate), value.to_gauge());
+        }
     }
 
     /// A handle on the sampled counter.

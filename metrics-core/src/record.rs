@@ -123,7 +123,7 @@ pub(crate) fn slabs() -> Vec<&'static Slab> {
 }
 
 /// Adds to a counter.
-#[inline]
+#[inline(always)]
 pub(crate) fn count(series: &'static Series, value: i64) {
     if is_on() {
         count_on(series, value);
@@ -156,11 +156,15 @@ pub(crate) fn move_in_flight(series: &'static Series, value: i64) {
 }
 
 /// Sets a gauge.
-#[inline]
+#[inline(always)]
 pub(crate) fn set(series: &'static Series, value: f64) {
-    if !is_on() {
-        return;
+    if is_on() {
+        set_on(series, value);
     }
+}
+
+#[inline]
+fn set_on(series: &'static Series, value: f64) {
     let state = series.state();
     if state.is_off() {
         return;
@@ -278,11 +282,14 @@ fn dist(series: &'static Series, bits: u64, record: impl FnOnce(&DistCell)) {
 }
 
 /// Whether a call of a timer or histogram is recorded: on, and a hit if it is sampled.
-#[inline]
+#[inline(always)]
 pub(crate) fn is_taken(series: &'static Series) -> bool {
-    if !is_on() {
-        return false;
-    }
+    is_on() && is_taken_on(series)
+}
+
+/// The same, when it is known that something is recorded.
+#[inline]
+pub(crate) fn is_taken_on(series: &'static Series) -> bool {
     let state = series.state();
     if state.is_off() {
         return false;

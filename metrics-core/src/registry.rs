@@ -45,11 +45,10 @@ unsafe impl Send for StaticName {}
 // SAFETY: as above.
 unsafe impl Sync for StaticName {}
 
-/// One step of `Logger::with`, remembered.
+/// Labels that were added to a logger at once, remembered in the order given.
 struct Labelled {
     parent: *const LoggerEntry,
-    key: String,
-    value: String,
+    labels: Vec<(String, String)>,
     logger: &'static LoggerEntry,
 }
 // SAFETY: the pointer is compared, never followed.
@@ -138,37 +137,42 @@ pub(crate) fn logger(given: &str) -> &'static LoggerEntry {
     intern_logger(name, Vec::new())
 }
 
-/// The logger with one more label; the value of a key that is there already is replaced.
-pub(crate) fn with_label(parent: &'static LoggerEntry, key: &str, value: &str) -> &'static LoggerEntry {
+/// The logger with more labels; the value of a key that is there already is replaced.
+pub(crate) fn with_labels(parent: &'static LoggerEntry, labels: &[(&str, &str)]) -> &'static LoggerEntry {
     if parent.overflow {
         return parent;
     }
-    let hash = hash((ptr::from_ref(parent), key, value));
-    let is_it = |l: &Labelled| ptr::eq(l.parent, parent) && l.key == key && l.value == value;
+    let hash = hash((ptr::from_ref(parent), labels));
+    let is_it = |l: &Labelled| {
+        let same = |(had, given): (&(String, String), &(&str, &str))| had.0 == given.0 && had.1 == given.1;
+        ptr::eq(l.parent, parent) && l.labels.len() == labels.len() && l.labels.iter().zip(labels).all(same)
+    };
     if let Some(found) = LABELLED.get(hash, is_it) {
         return found.logger;
     }
     let Some(_busy) = busy::enter() else { return &DEAD_LOGGER };
     let held: usize = parent.labels.iter().map(|(k, v)| k.len() + v.len()).sum();
-    if held + key.len() + value.len() > MAX_RAW_BYTES {
+    let more: usize = labels.iter().map(|(k, v)| k.len() + v.len()).sum();
+    if held + more > MAX_RAW_BYTES {
         lock(&STATE).refused.long_names += 1;
         return overflow_logger();
     }
-    let mut labels = parent.labels.to_vec();
-    match labels.binary_search_by(|(k, _)| k.as_str().cmp(key)) {
-        Ok(at) => labels[at].1 = value.to_owned(),
-        Err(at) => labels.insert(at, (key.to_owned(), value.to_owned())),
+    let mut all = parent.labels.clone();
+    for (key, value) in labels {
+        match all.binary_search_by(|(k, _)| k.as_str().cmp(key)) {
+            Ok(at) => all[at].1 = (*value).to_owned(),
+            Err(at) => all.insert(at, ((*key).to_owned(), (*value).to_owned())),
+        }
     }
-    let logger = intern_logger(parent.name.clone(), labels);
+    let logger = intern_logger(parent.name.clone(), all);
     if logger.overflow {
         return logger;
     }
     let max = lock(&STATE).limits.max_label_sets.saturating_mul(2);
     // Past the bound the step is not remembered, only made again.
     LABELLED.get_or_insert(hash, is_it, |len| {
-        (len < max).then(|| {
-            &*Box::leak(Box::new(Labelled { parent, key: key.to_owned(), value: value.to_owned(), logger }))
-        })
+        let labels = labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        (len < max).then(|| &*Box::leak(Box::new(Labelled { parent, labels, logger })))
     });
     logger
 }

@@ -48,7 +48,7 @@ impl Memory {
 }
 
 fn labelled(logger: &Logger, labels: &[(&'static str, &str)]) -> &'static LoggerEntry {
-    labels.iter().fold(logger.entry(), |entry, (key, value)| registry::with_label(entry, key, value))
+    registry::with_labels(logger.entry(), labels)
 }
 
 /// How a call ended.
@@ -101,7 +101,7 @@ impl Exit {
             return None;
         }
         let logger = match self.label {
-            true => registry::with_label(self.logger, "outcome", outcome.label()),
+            true => registry::with_labels(self.logger, &[("outcome", outcome.label())]),
             false => self.logger,
         };
         Some(self.site.0[outcome as usize].series(logger, self.name, self.kind, self.rate))
@@ -143,18 +143,25 @@ impl CounterSite {
     }
 
     /// Adds 1.
-    #[inline]
+    #[inline(always)]
     pub fn increment(&'static self, logger: &Logger) {
-        self.add(logger, 1);
+        if record::is_on() {
+            self.add_on(logger, 1);
+        }
     }
 
     /// Adds a number.
-    #[inline]
+    #[inline(always)]
     pub fn add(&'static self, logger: &Logger, value: impl CounterValue) {
         if record::is_on() {
-            let series = self.memory.series(logger.entry(), self.name, Kind::Counter, self.rate);
-            record::count_on(series, value.to_count());
+            self.add_on(logger, value.to_count());
         }
+    }
+
+    // Out of line, so that a call site that is off is a load and a branch in the user's code, and little else.
+    #[inline(never)]
+    fn add_on(&'static self, logger: &Logger, value: i64) {
+        record::count_on(self.memory.series(logger.entry(), self.name, Kind::Counter, self.rate), value);
     }
 
     /// Adds a number under labels.
@@ -166,18 +173,15 @@ impl CounterSite {
     }
 
     /// Counts when the call ends; see [`ExitCounter`].
-    #[inline]
+    #[inline(always)]
     pub fn on_exit(&'static self, logger: &Logger, on: Option<Outcome>, label: bool) -> ExitCounter {
-        let exit = record::is_on().then(|| Exit {
-            site: &self.exits,
-            logger: logger.entry(),
-            name: self.name,
-            kind: Kind::Counter,
-            rate: self.rate,
-            on,
-            label,
-        });
-        ExitCounter { exit }
+        ExitCounter { exit: if record::is_on() { Some(self.exit(logger, on, label)) } else { None } }
+    }
+
+    #[inline(never)]
+    fn exit(&'static self, logger: &Logger, on: Option<Outcome>, label: bool) -> Exit {
+        let (logger, name, rate) = (logger.entry(), self.name, self.rate);
+        Exit { site: &self.exits, logger, name, kind: Kind::Counter, rate, on, label }
     }
 }
 
@@ -195,12 +199,16 @@ impl GaugeSite {
     }
 
     /// Sets the gauge.
-    #[inline]
+    #[inline(always)]
     pub fn set(&'static self, logger: &Logger, value: impl GaugeValue) {
         if record::is_on() {
-            let series = self.memory.series(logger.entry(), self.name, Kind::Gauge, 0.0);
-            record::set(series, value.to_gauge());
+            self.set_on(logger, value.to_gauge());
         }
+    }
+
+    #[inline(never)]
+    fn set_on(&'static self, logger: &Logger, value: f64) {
+        record::set(self.memory.series(logger.entry(), self.name, Kind::Gauge, 0.0), value);
     }
 
     /// Sets the gauge under labels.
@@ -229,13 +237,14 @@ impl TimerSite {
     }
 
     /// Starts measuring.
-    #[inline]
+    #[inline(always)]
     pub fn start(&'static self, logger: &Logger) -> TimerGuard {
-        if record::is_on() {
-            TimerGuard::start(self.memory.series(logger.entry(), self.name, Kind::Timer, self.rate))
-        } else {
-            TimerGuard::inert()
-        }
+        if record::is_on() { self.start_on(logger) } else { TimerGuard::inert() }
+    }
+
+    #[inline(never)]
+    fn start_on(&'static self, logger: &Logger) -> TimerGuard {
+        TimerGuard::start_on(self.memory.series(logger.entry(), self.name, Kind::Timer, self.rate))
     }
 
     /// Starts measuring under labels.
@@ -247,11 +256,13 @@ impl TimerSite {
     }
 
     /// Starts measuring a call of which it matters how it ends; see [`ExitTimer`].
-    #[inline]
+    #[inline(always)]
     pub fn start_exit(&'static self, logger: &Logger, on: Option<Outcome>, label: bool) -> ExitTimer {
-        if !record::is_on() {
-            return ExitTimer { running: None };
-        }
+        if record::is_on() { self.start_exit_on(logger, on, label) } else { ExitTimer { running: None } }
+    }
+
+    #[inline(never)]
+    fn start_exit_on(&'static self, logger: &Logger, on: Option<Outcome>, label: bool) -> ExitTimer {
         let exit =
             Exit { site: &self.exits, logger: logger.entry(), name: self.name, kind: Kind::Timer, rate: self.rate, on, label };
         // The outcome is not known yet, and sampling comes before the clock: one series counts the calls down for all.
@@ -267,13 +278,20 @@ pub struct ExitCounter {
 }
 
 impl ExitCounter {
-    /// The call ended like this.
-    #[inline]
-    pub fn finish(mut self, outcome: Outcome) {
-        self.end(outcome);
+    #[inline(always)]
+    fn is_open(&self) -> bool {
+        self.exit.is_some()
     }
 
-    #[inline]
+    /// The call ended like this.
+    #[inline(always)]
+    pub fn finish(mut self, outcome: Outcome) {
+        if self.is_open() {
+            self.end(outcome);
+        }
+    }
+
+    #[inline(never)]
     fn end(&mut self, outcome: Outcome) {
         if let Some(series) = self.exit.take().and_then(|exit| exit.series(outcome)) {
             record::count(series, 1);
@@ -282,9 +300,9 @@ impl ExitCounter {
 }
 
 impl Drop for ExitCounter {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
-        if self.exit.is_some() {
+        if self.is_open() {
             self.end(Outcome::of_drop());
         }
     }
@@ -297,13 +315,20 @@ pub struct ExitTimer {
 }
 
 impl ExitTimer {
-    /// The call ended like this.
-    #[inline]
-    pub fn finish(mut self, outcome: Outcome) {
-        self.end(outcome);
+    #[inline(always)]
+    fn is_open(&self) -> bool {
+        self.running.is_some()
     }
 
-    #[inline]
+    /// The call ended like this.
+    #[inline(always)]
+    pub fn finish(mut self, outcome: Outcome) {
+        if self.is_open() {
+            self.end(outcome);
+        }
+    }
+
+    #[inline(never)]
     fn end(&mut self, outcome: Outcome) {
         if let Some((exit, start)) = self.running.take() {
             let nanos = start.elapsed_nanos();
@@ -315,9 +340,9 @@ impl ExitTimer {
 }
 
 impl Drop for ExitTimer {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
-        if self.running.is_some() {
+        if self.is_open() {
             self.end(Outcome::of_drop());
         }
     }

@@ -58,6 +58,7 @@ pub struct Total {
 
 /// What a series recorded, by its kind.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Value {
     /// A counter: both sums only grow. Not scaled by the sample rate.
     Counter {

@@ -21,6 +21,7 @@
 use crate::capture::{self, Captured, Entered, Store};
 use crate::series::{Kind, Series};
 use crate::sync::lock;
+use std::cell::RefCell;
 use std::fmt::{self, Write};
 use std::future::Future;
 use std::marker::PhantomData;
@@ -50,6 +51,11 @@ pub struct CaptureHandle {
 pub struct CaptureGuard {
     _entered: Entered,
     _not_send: PhantomData<*const ()>,
+}
+
+thread_local! {
+    /// The scope this thread has joined for good.
+    static THREAD: RefCell<Option<CaptureGuard>> = const { RefCell::new(None) };
 }
 
 impl Capture {
@@ -225,7 +231,8 @@ impl CaptureHandle {
 
     /// This thread records into the scope until it ends: for the thread-start hook of a runtime.
     pub fn enter_thread(&self) {
-        std::mem::forget(self.enter());
+        // While the thread ends there is nobody left to record for.
+        let _ = THREAD.try_with(|thread| *thread.borrow_mut() = Some(self.enter()));
     }
 
     /// Runs a closure in the scope.

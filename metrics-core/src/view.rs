@@ -126,6 +126,7 @@ pub struct Delta<'a> {
 
 /// The change of a series, by its kind.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Change<'a> {
     /// A counter's increments and decrements since. Their difference may be 0.
     Counter {
@@ -348,9 +349,15 @@ impl<'a> SnapshotView<'a> {
         }
     }
 
-    /// All of a delta, every value of a timer too, was accepted.
+    /// All of a delta, the whole distribution of a timer too, was accepted as it is: for a store, which keeps totals.
     pub fn delta_sent(&self, delta: &Delta<'_>) {
-        delta.receipts().for_each(|receipt| self.sent(&receipt));
+        for mut receipt in delta.receipts() {
+            // A store takes buckets for what they are; nothing was made less of.
+            if let Piece::Bucket { merged, .. } = &mut receipt.piece {
+                *merged = false;
+            }
+            self.sent(&receipt);
+        }
     }
 
     /// All of a delta, every value of a timer too, will never be delivered, and why.

@@ -69,6 +69,7 @@ impl Backend for Receiver {
                         view.sent(&delta.merged_receipt(*bucket, *count));
                     }
                 }
+                other => panic!("{other:?}"),
             }
             view.sent(&delta.receipt());
         }

@@ -50,14 +50,12 @@ impl PullCacheBackend {
     fn make(&mut self, time: SystemTime, totals: &[Total], naming: &Naming) -> usize {
         let second = whole_seconds(time);
         let place = self.shared.lock().store.place(second);
-        if place == Place::New {
-            self.before = std::mem::replace(&mut self.newest, Distributions::of(totals));
-        }
+        let before = if place == Place::New { &self.newest } else { &self.before };
         self.instruments.update(totals);
         let mut made = Vec::new();
         for (at, instrument) in self.instruments.iter().filter(|(_, i)| points::has_value(i, totals)) {
             if let Ok(identities) = self.names.get(at, instrument, naming) {
-                points::push(&mut made, identities, instrument, totals, &self.before);
+                points::push(&mut made, identities, instrument, totals, before);
             }
         }
         made.sort_unstable_by(|a, b| a.identity.cmp(&b.identity));
@@ -70,6 +68,9 @@ impl PullCacheBackend {
         kept.left_out = left_out;
         drop(kept);
         drop((old, old_exposition));
+        if place == Place::New {
+            self.before = std::mem::replace(&mut self.newest, Distributions::of(totals));
+        }
         generation.bytes()
     }
 

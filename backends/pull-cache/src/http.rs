@@ -34,7 +34,7 @@ GET /v1/metrics?start-time=<seconds>   only what is strictly newer; with or with
 GET /metrics                           the newest totals as Prometheus text
 ";
 
-/// The routes, to be mounted in a server of your own. Requests with a body are refused. Limits of time, size and connections are
+/// The routes, to be mounted in a server of your own, with `nest`. Requests with a body are refused. Limits of time, size and connections are
 /// that server's; so is the authentication, if there is to be one.
 ///
 /// ```

@@ -39,6 +39,8 @@ impl Encoder {
                     self.merged(&mut values, *bucket, *count);
                 }
             }
+            // A kind this version does not know stays pending.
+            _ => {}
         }
     }
 
