@@ -48,10 +48,10 @@ fn every_other_example_runs_and_shows_something() {
         .filter(|n| n != "quickstart")
         .collect();
     for (name, expected) in [
-        ("axum_service", "http_requests_total"),
+        ("axum_service", "shop_http_requests_total{method=\"GET\",route=\"/orders/{id}\",status=\"2xx\"} 2"),
         ("worker", "recorded ="),
-        ("state_machine", "from=available to=deploying"),
-        ("own_backend", "1"),
+        ("state_machine", "manageable -> available              4.0"),
+        ("own_backend", "shop.sold +3 -0"),
     ] {
         assert!(names.contains(name), "{name} is not in examples/");
         let out = run(name, &[]);

@@ -5,7 +5,7 @@ use crate::record;
 use crate::series::Series;
 use std::time::Duration;
 
-/// Measures from its making to its end. Dropping it records; see [`Timer::start`].
+/// Measures from its making to its end. Dropping it records; see [`Timer::start`](crate::Timer::start).
 #[must_use = "the time is measured until the guard is dropped; `let _ = …` drops it at once"]
 #[derive(Debug)]
 pub struct TimerGuard {

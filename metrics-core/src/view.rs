@@ -208,7 +208,11 @@ impl Delta<'_> {
     }
 }
 
-/// One snapshot as one backend sees it. See the [module](self) for how deltas and receipts fit together.
+/// One snapshot as one backend sees it.
+///
+/// The snapshot is shared and immutable; the view knows how much of each series this backend has accounted for. A [`Delta`] is the distance
+/// between the two. A backend turns deltas into lines, and for each piece it hands in the [`Receipt`]: as [`sent`](Self::sent), or as
+/// [`dropped`](Self::dropped) with a cause. A piece whose receipt is never handed in is pending, and part of the next delta.
 pub struct SnapshotView<'a> {
     snapshot: &'a Snapshot,
     naming: &'a Naming,

@@ -102,7 +102,7 @@ fn parse_line(dialect: Dialect, line: &str, all: &mut Vec<Sample>) -> Result<(),
         }
         if let Some(rate) = rate {
             let number: f64 = rate.parse().map_err(|_| "rate")?;
-            if !decimal(rate) || !(number > 0.0 && number <= 1.0) || kind == "g" {
+            if kind == "g" || !(decimal(rate) && number > 0.0 && number <= 1.0) {
                 return Err(format!("rate {rate:?}"));
             }
             if dialect == Dialect::Gnocchi && kind != "c" {
