@@ -8,10 +8,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The pipeline is one for the process; each test has it alone.
-fn alone() -> MutexGuard<'static, ()> {
+/// The pipeline is one for the process; each test has it alone, and leaves it as it was, however it ends.
+struct Alone {
+    _lock: MutexGuard<'static, ()>,
+}
+
+fn alone() -> Alone {
     static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+    Alone { _lock: ALONE.lock().unwrap_or_else(PoisonError::into_inner) }
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        shutdown(Duration::from_secs(1));
+        configure(Naming::default(), Limits::default(), Vec::new());
+    }
 }
 
 const SOON: Duration = Duration::from_secs(10);
@@ -146,7 +157,7 @@ fn values_that_cannot_be_held_are_merged_and_none_is_lost() {
     .unwrap();
     let report = flush(SOON);
     assert!(report.complete);
-    let got = got.lock().unwrap();
+    let got = got.lock().unwrap().clone();
     let singles = got.singles["merge.t"].len() as u64;
     let merged = got.merged["merge.t"];
     assert_eq!(singles + merged, 100_000);
@@ -254,6 +265,7 @@ fn a_backend_that_hangs_delays_nobody_and_its_account_still_balances() {
 
 #[test]
 fn one_name_is_one_logger_and_one_series_from_any_thread() {
+    let _alone = alone();
     let found: Vec<(Logger, usize)> = (0..8)
         .map(|_| {
             thread::spawn(|| {
@@ -294,7 +306,7 @@ fn sampled_counters_say_hits_and_rate() {
     logger.sampled(f64::NAN).send_counter("bad", 1);
     assert!(refused().bad_rates >= bad + 2);
     assert!(flush(SOON).complete);
-    let got = got.lock().unwrap();
+    let got = got.lock().unwrap().clone();
     let hits = got.counters["sampling.c"] as f64;
     let deviation = (f64::from(calls) * 0.25 * 0.75).sqrt();
     assert!((hits - f64::from(calls) * 0.25).abs() < 6.0 * deviation, "{hits}");
@@ -364,7 +376,7 @@ fn past_the_caps_recordings_are_in_the_overflow_series() {
     assert_eq!(after.loggers - before.loggers, 1000);
     assert!(after.long_names > before.long_names);
     assert!(flush(SOON).complete);
-    let got = got.lock().unwrap();
+    let got = got.lock().unwrap().clone();
     assert_eq!(got.counters["caps.known"], 1000);
     assert_eq!(got.counters["ferrometer.overflow.counter"], 3001);
     assert!(remove("r", SOON).unwrap().balances());
