@@ -167,6 +167,7 @@ mod tests {
 
     #[test]
     fn finds_what_was_put_through_growth_and_collisions() {
+        static VALUES: std::sync::LazyLock<Vec<u64>> = std::sync::LazyLock::new(|| (0..1000).collect());
         let table: AppendTable<u64> = AppendTable::new();
         for i in 0..1000u64 {
             let hash = i % 7; // heavy collisions
@@ -175,7 +176,7 @@ mod tests {
                 |v| *v == i,
                 |len| {
                     assert_eq!(len as u64, i);
-                    Some(Box::leak(Box::new(i)))
+                    Some(&VALUES[i as usize])
                 },
             );
             assert_eq!(made, Some(&i));
