@@ -93,6 +93,7 @@ pub struct Delivery {
 #[derive(Debug)]
 pub struct BackendError {
     message: String,
+    pub(crate) delivery: Delivery,
 }
 
 impl BackendError {
@@ -100,7 +101,14 @@ impl BackendError {
     /// call to call out of it.
     #[must_use]
     pub fn new(message: impl Into<String>) -> BackendError {
-        BackendError { message: message.into() }
+        BackendError { message: message.into(), delivery: Delivery::default() }
+    }
+
+    /// The same, with what was sent before it happened.
+    #[must_use]
+    pub fn after(mut self, delivery: Delivery) -> BackendError {
+        self.delivery = delivery;
+        self
     }
 }
 

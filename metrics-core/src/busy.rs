@@ -24,6 +24,21 @@ pub(crate) fn enter() -> Option<Busy> {
     })
 }
 
+/// Our own code that allocates while it holds a lock that recordings take: whatever records meanwhile is turned away. Nests.
+pub(crate) struct Section {
+    was: bool,
+}
+
+pub(crate) fn section() -> Section {
+    Section { was: DEPTH.replace(true) }
+}
+
+impl Drop for Section {
+    fn drop(&mut self) {
+        DEPTH.set(self.was);
+    }
+}
+
 impl Drop for Busy {
     fn drop(&mut self) {
         DEPTH.with(|busy| busy.set(false));

@@ -5,10 +5,10 @@ use crate::busy;
 use crate::record;
 use crate::series::{Kind, Series};
 use crate::sync::{Mutex, lock};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::ptr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Values of one series that are kept one by one.
 const MAX_VALUES: usize = 1 << 16;
@@ -31,41 +31,59 @@ pub(crate) struct Store {
 }
 
 thread_local! {
-    static CURRENT: RefCell<Option<Arc<Store>>> = const { RefCell::new(None) };
+    /// The scopes this thread is in, the innermost last.
+    static SCOPES: RefCell<Vec<(u64, Arc<Store>)>> = const { RefCell::new(Vec::new()) };
+    /// How many these are. Without a destructor, so that asking is harmless anywhere, an allocator included.
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
 }
 
-/// A scope in force on this thread until it is dropped.
+/// A scope in force on this thread until it is dropped, in whatever order scopes are.
 pub(crate) struct Entered {
-    outer: Option<Arc<Store>>,
-    slab: *const crate::cells::Slab,
+    /// `None`: the thread is ending, and nothing was entered.
+    number: Option<u64>,
 }
 
 pub(crate) fn enter(store: &Arc<Store>) -> Entered {
+    static NUMBERS: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBERS.fetch_add(1, Relaxed);
+    let entered = SCOPES.try_with(|scopes| scopes.borrow_mut().push((number, Arc::clone(store))));
+    if entered.is_err() {
+        return Entered { number: None };
+    }
+    DEPTH.set(DEPTH.get() + 1);
     record::captures(true);
-    let slab = record::swap_slab(ptr::null());
-    let outer = CURRENT.with_borrow_mut(|current| current.replace(Arc::clone(store)));
-    Entered { outer, slab }
+    record::put_slab_aside();
+    Entered { number: Some(number) }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let outer = self.outer.take();
-        // During the thread's end there is nothing left to put back.
-        let _ = CURRENT.try_with(|current| *current.borrow_mut() = outer);
-        record::swap_slab(self.slab);
+        let Some(number) = self.number else { return };
+        DEPTH.set(DEPTH.get().saturating_sub(1));
         record::captures(false);
+        let left = SCOPES.try_with(|scopes| {
+            let mut scopes = scopes.borrow_mut();
+            let at = scopes.iter().position(|(n, _)| *n == number);
+            at.map(|at| scopes.remove(at))
+        });
+        // What it captured is freed only now, with nothing borrowed.
+        drop(left);
     }
 }
 
+/// Whether this thread is in a scope.
 pub(crate) fn is_active() -> bool {
-    CURRENT.try_with(|current| current.try_borrow().is_ok_and(|c| c.is_some())).unwrap_or(false)
+    DEPTH.get() > 0
 }
 
 fn with(series: &'static Series, change: impl FnOnce(&mut Captured)) -> bool {
-    let store = CURRENT.try_with(|current| current.try_borrow().ok().and_then(|c| c.clone()));
-    let Ok(Some(store)) = store else { return false };
+    if !is_active() {
+        return false;
+    }
     // An allocator that records while this allocates would wait for its own lock.
     let Some(_busy) = busy::enter() else { return true };
+    let store = SCOPES.try_with(|scopes| scopes.borrow().last().map(|(_, store)| Arc::clone(store)));
+    let Ok(Some(store)) = store else { return false };
     let mut all = lock(&store.series);
     let entry = all.entry(series.id()).or_default();
     entry.0 = Some(series);

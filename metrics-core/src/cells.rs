@@ -86,7 +86,18 @@ impl ScalarCell {
         } else {
             add(&self.dec, value.unsigned_abs(), writer);
         }
-        add(&self.calls, 1, writer);
+        self.called(writer);
+    }
+
+    /// One more recording: last, and released, so that whoever sees the count sees the value.
+    #[inline(always)]
+    pub(crate) fn called(&self, writer: Writer) {
+        match writer {
+            Writer::Single => self.calls.store(self.calls.load(Relaxed).wrapping_add(1), Release),
+            Writer::Shared => {
+                self.calls.fetch_add(1, Release);
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Calibrating the counter can take 200 ms, so it happens on the collector's thread; until it is done the system's
 //! monotonic clock serves. A stamp remembers which of the two it was read from, in its lowest bit.
 
+use crate::fork;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,11 @@ pub(crate) struct Stamp(u64);
 
 /// Makes the CPU's counter ready. Slow the first time; never called by a recording.
 pub(crate) fn calibrate() {
-    COUNTER.get_or_init(quanta::Clock::new);
+    // In the child of a fork the calibration of the parent may be half done, and nobody left to finish it.
+    if COUNTER.get().is_none() && !fork::is_child() {
+        let counter = quanta::Clock::new();
+        let _ = COUNTER.set(counter);
+    }
 }
 
 fn system_nanos() -> u64 {

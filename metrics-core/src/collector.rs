@@ -8,7 +8,7 @@ use crate::series::{Kind, Series};
 use crate::snapshot::{Distribution, Snapshot, Total, Value};
 use crate::view::Segment;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::{Instant, SystemTime};
 
 /// What the collector keeps between collections.
@@ -46,7 +46,7 @@ impl Collector {
                 cell.record_bits(bits, crate::cells::Writer::Single);
             }
         }
-        Segment { values }
+        Segment { sequence: self.sequence + 1, values }
     }
 
     /// Reads everything. Everything recorded before the call is in.
@@ -106,10 +106,11 @@ fn sum_scalars(slabs: &[&Slab], len: usize) -> Vec<[u64; 3]> {
     for slab in slabs {
         for (slot, sum) in sums.iter_mut().enumerate() {
             let Some(cell) = slab.scalar(slot as u32) else { continue };
-            // A recording in progress may be in one of the three and not yet in another; the next snapshot has the rest.
-            for (sum, part) in sum.iter_mut().zip([&cell.inc, &cell.dec, &cell.calls]) {
-                *sum = sum.wrapping_add(part.load(Relaxed));
-            }
+            // The count first, acquired: what is counted is in the value. A value may be ahead of its count; the next snapshot has
+            // the count then, and whoever looks for news finds it.
+            sum[2] = sum[2].wrapping_add(cell.calls.load(Acquire));
+            sum[0] = sum[0].wrapping_add(cell.inc.load(Relaxed));
+            sum[1] = sum[1].wrapping_add(cell.dec.load(Relaxed));
         }
     }
     sums

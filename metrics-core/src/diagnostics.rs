@@ -1,39 +1,51 @@
-//! What ferrometer has to say, through `tracing`: one line per message and minute, with the number suppressed since.
+//! What ferrometer has to say, through `tracing`: one line for each cause and minute, with the number suppressed since.
+//!
+//! A subscriber is somebody else's code: it may be slow, panic, or ask us something. It is called with none of our locks held.
 
 use crate::sync::{Mutex, lock};
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 const QUIET: Duration = Duration::from_secs(60);
-/// Messages remembered; with more different ones in a minute the oldest memory goes.
-const MAX_MESSAGES: usize = 256;
+/// Causes remembered. More different ones within a minute count as one further cause.
+const MAX_CAUSES: usize = 64;
 
 static SEEN: Mutex<BTreeMap<String, (Instant, u64)>> = Mutex::new(BTreeMap::new());
 
-/// How many of this message were suppressed, if it may be written now.
-fn admit(message: &str, now: Instant) -> Option<u64> {
+/// How many lines of this cause were suppressed, if one may be written now.
+fn admit(cause: &str, now: Instant) -> Option<u64> {
     let mut seen = lock(&SEEN);
-    if let Some((last, suppressed)) = seen.get_mut(message) {
-        if now.duration_since(*last) < QUIET {
+    let mut cause = cause;
+    if !seen.contains_key(cause) && seen.len() >= MAX_CAUSES {
+        seen.retain(|_, (last, _)| now.saturating_duration_since(*last) < QUIET);
+        if seen.len() >= MAX_CAUSES {
+            cause = "further causes";
+        }
+    }
+    if let Some((last, suppressed)) = seen.get_mut(cause) {
+        if now.saturating_duration_since(*last) < QUIET {
             *suppressed += 1;
             return None;
         }
         *last = now;
         return Some(std::mem::take(suppressed));
     }
-    if seen.len() >= MAX_MESSAGES {
-        let oldest = seen.iter().min_by_key(|(_, (last, _))| *last).map(|(m, _)| m.clone());
-        oldest.and_then(|m| seen.remove(&m));
-    }
-    seen.insert(message.to_owned(), (now, 0));
+    seen.insert(cause.to_owned(), (now, 0));
     Some(0)
 }
 
-/// Writes a warning, unless the same one was written within the last minute.
-pub(crate) fn warn(message: &str) {
-    if let Some(suppressed) = admit(message, Instant::now()) {
-        tracing::warn!(target: "ferrometer", suppressed, "{message}");
+/// Writes a warning, unless one of the same cause was written within the last minute.
+pub(crate) fn warn(cause: &str, message: &str) {
+    if let Some(suppressed) = admit(cause, Instant::now()) {
+        // A subscriber that panics must not take a thread of ours with it.
+        let _ = catch_unwind(AssertUnwindSafe(|| tracing::warn!(target: "ferrometer", suppressed, "{message}")));
     }
+}
+
+/// Locks out diagnostics while the guard lives: for `fork`.
+pub(crate) fn freeze() -> impl Sized {
+    lock(&SEEN)
 }
 
 #[cfg(test)]
@@ -52,6 +64,7 @@ mod tests {
         for i in 0..10_000 {
             admit(&format!("flood {i}"), start);
         }
-        assert!(lock(&SEEN).len() <= MAX_MESSAGES);
+        assert!(lock(&SEEN).len() <= MAX_CAUSES + 1);
+        assert!(admit("dead server", start + 3 * QUIET).is_some());
     }
 }

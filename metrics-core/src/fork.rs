@@ -4,9 +4,19 @@
 //! in the child, whoever held its lock.
 
 use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+static IS_CHILD: AtomicBool = AtomicBool::new(false);
+
+/// Whether this process was forked from one that had backends.
+pub(crate) fn is_child() -> bool {
+    IS_CHILD.load(Relaxed)
+}
 
 /// Installs the handlers, once.
 pub(crate) fn watch() {
+    crate::registry::prepare();
+    crate::record::prepare();
     #[cfg(unix)]
     unix::watch();
     #[cfg(not(unix))]
@@ -16,7 +26,7 @@ pub(crate) fn watch() {
 #[cfg(unix)]
 mod unix {
     use super::Once;
-    use crate::{pipeline, record, registry};
+    use crate::{busy, diagnostics, pipeline, record, registry};
     use std::any::Any;
     use std::cell::RefCell;
 
@@ -35,7 +45,9 @@ mod unix {
     }
 
     extern "C" fn before() {
-        let held: Box<dyn Any> = Box::new((registry::freeze(), record::freeze()));
+        // An allocator that records must not wait for the locks that are held from here on.
+        let busy = busy::section();
+        let held: Box<dyn Any> = Box::new((registry::freeze(), record::freeze(), diagnostics::freeze(), busy));
         let _ = HELD.try_with(|h| *h.borrow_mut() = Some(held));
     }
 
@@ -44,6 +56,7 @@ mod unix {
     }
 
     extern "C" fn in_child() {
+        super::IS_CHILD.store(true, super::Relaxed);
         record::switch_all_off();
         let _ = HELD.try_with(|h| h.borrow_mut().take());
         pipeline::forget();

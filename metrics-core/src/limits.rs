@@ -2,9 +2,10 @@
 
 use crate::bucket::Scheme;
 use crate::cells::{DistCell, MAX_DISTRIBUTIONS, ScalarCell, Slab};
-use crate::name::MAX_RAW_BYTES;
+use crate::mail::MAX_SEGMENTS;
+use crate::name::{MAX_LABELS, MAX_RAW_BYTES};
 use crate::registry::MAX_SERIES;
-use crate::ring::Ring;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// How much there may be of what. Past a limit recordings go to the overflow series of their kind, or to cells that threads
 /// share; they are counted, never lost.
@@ -50,21 +51,69 @@ impl Limits {
 
     /// The most memory the recording side takes, in bytes: cells, registry, snapshots in flight and held values, for
     /// `backends` backends. What a backend keeps for itself (generations, buffers) comes on top.
+    ///
+    /// It is the worst case: names, labels and descriptions as long as they may be, every bucket of every distribution in use. Usual
+    /// programs take a small part of it.
     #[must_use]
     pub fn max_bytes(&self, backends: usize) -> usize {
         let l = self.clamped();
+        let times = usize::saturating_mul;
         let dists = l.max_instruments.min(MAX_DISTRIBUTIONS);
-        let dist_bytes = DistCell::bytes(Scheme::Float);
-        // Names are bounded singly; a registry full of longest names is the worst case and counted as such.
-        let registry = (l.max_loggers + l.max_label_sets * 3 + l.max_instruments * 2)
-            .saturating_mul(MAX_RAW_BYTES + 256);
-        let shared = l.max_instruments * size_of::<ScalarCell>() + dists * dist_bytes + Slab::bytes();
-        let collected = l.max_instruments * 128 + dists * dist_bytes;
-        let per_backend = l.max_held_values * 16 * 2 + collected * 2;
-        [l.max_cell_bytes, Ring::bytes(0), registry, shared, collected * 2, per_backend.saturating_mul(backends)]
+        let buckets = Scheme::Float.len();
+        // A name or label set: its text, the strings that hold it, its entry and its place in a table that is half empty and doubles.
+        let entry = MAX_RAW_BYTES + MAX_LABELS * 2 * size_of::<String>() + 256;
+        // A description has at most 1,024 characters of at most 4 bytes.
+        let instrument = MAX_RAW_BYTES + 4096 + 512;
+        let registry = times(l.max_loggers, entry)
+            .saturating_add(times(l.max_label_sets, 3 * entry))
+            .saturating_add(times(l.max_instruments, instrument + 3 * 256));
+        let shared = times(l.max_instruments, size_of::<ScalarCell>())
+            .saturating_add(times(dists, DistCell::bytes(Scheme::Float)))
+            .saturating_add(Slab::bytes());
+        // A snapshot: totals, and the distributions' buckets as pairs. The collector's, the last, one in flight for each backend.
+        let snapshot = times(l.max_instruments, 128).saturating_add(times(dists, buckets * 16 + 128));
+        let cursor = times(l.max_instruments, 2 * 64).saturating_add(times(dists, 2 * buckets * 8));
+        // Held in the mail, taken by the backend, sorted for it; and the segments they are in.
+        let held = times(l.max_held_values, 16 * 4).saturating_add(MAX_SEGMENTS * 128);
+        let backend = snapshot.saturating_add(cursor).saturating_add(held);
+        [l.max_cell_bytes, registry, shared, times(snapshot, 3), times(dists, buckets * 8), times(backend, backends)]
             .into_iter()
             .fold(0, usize::saturating_add)
     }
+}
+
+/// The limits in force, readable without a lock by whoever is about to allocate.
+static IN_FORCE: [AtomicUsize; 7] = [const { AtomicUsize::new(usize::MAX) }; 7];
+
+/// The limits in force.
+pub(crate) fn in_force() -> Limits {
+    let [a, b, c, d, e, f, g] = IN_FORCE.each_ref().map(|limit| limit.load(Relaxed));
+    // Not set yet: the defaults.
+    if f == usize::MAX {
+        return Limits::DEFAULT;
+    }
+    Limits {
+        max_loggers: a,
+        max_instruments: b,
+        max_label_sets: c,
+        max_threads: d,
+        max_cell_bytes: e,
+        timer_chunk: f,
+        max_held_values: g,
+    }
+}
+
+pub(crate) fn put_in_force(l: Limits) {
+    let all = [
+        l.max_loggers,
+        l.max_instruments,
+        l.max_label_sets,
+        l.max_threads,
+        l.max_cell_bytes,
+        l.timer_chunk,
+        l.max_held_values,
+    ];
+    IN_FORCE.iter().zip(all).for_each(|(to, limit)| to.store(limit, Relaxed));
 }
 
 impl Default for Limits {

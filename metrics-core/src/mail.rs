@@ -7,8 +7,12 @@ use crate::ledger::Ledger;
 use crate::snapshot::Snapshot;
 use crate::sync::lock;
 use crate::view::Segment;
+use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
+
+/// The most pieces the held values may be in.
+pub(crate) const MAX_SEGMENTS: usize = 16_384;
 
 /// What the backend's thread takes at once.
 pub(crate) struct Job {
@@ -25,7 +29,7 @@ pub(crate) struct Job {
 #[derive(Default)]
 struct State {
     snapshot: Option<Arc<Snapshot>>,
-    segments: Vec<Arc<Segment>>,
+    segments: VecDeque<Arc<Segment>>,
     held: usize,
     flush: Option<Instant>,
     stop: bool,
@@ -55,9 +59,9 @@ impl Mail {
         }
         let mut state = lock(&self.state);
         state.held += segment.values.len();
-        state.segments.push(Arc::clone(segment));
-        while state.held > self.max_held && !state.segments.is_empty() {
-            let oldest = state.segments.remove(0);
+        state.segments.push_back(Arc::clone(segment));
+        while state.held > self.max_held || state.segments.len() > MAX_SEGMENTS {
+            let Some(oldest) = state.segments.pop_front() else { break };
             state.held -= oldest.values.len();
         }
     }
@@ -78,10 +82,13 @@ impl Mail {
         let mut state = lock(&self.state);
         loop {
             if let Some(snapshot) = state.snapshot.take() {
-                state.held = 0;
+                // What was drained since belongs to the next snapshot.
+                let until = state.segments.partition_point(|s| s.sequence <= snapshot.sequence());
+                let segments: Vec<_> = state.segments.drain(..until).collect();
+                state.held -= segments.iter().map(|s| s.values.len()).sum::<usize>();
                 return Job {
                     snapshot,
-                    segments: std::mem::take(&mut state.segments),
+                    segments,
                     flush: state.flush.take(),
                     stop: state.stop,
                     request: state.requested,

@@ -13,6 +13,9 @@ pub const MAX_NAME_BYTES: usize = 512;
 /// overflow series of their kind, so that no input can make the registry large.
 pub const MAX_RAW_BYTES: usize = 2048;
 
+/// The most labels a logger can have.
+pub const MAX_LABELS: usize = 32;
+
 /// Whether a character may stand in a part of a rendered name.
 #[must_use]
 pub const fn is_name_char(c: char) -> bool {

@@ -48,14 +48,16 @@ impl NameTable {
         if let Err(error) = name::check(&name) {
             let shown: String = series.metric_name().chars().take(64).collect();
             let what = if error == name::NameError::Empty { "is empty" } else { "is longer than 512 bytes" };
-            diagnostics::warn(&format!("name {what}: {}.{shown:?}… is not delivered", series.logger_name()));
+            let logger: String = series.logger_name().chars().take(64).collect();
+            diagnostics::warn(what, &format!("a name {what}: {logger}.{shown:?}… is not delivered"));
             return Err(Cause::Name);
         }
         let owner = self.owners.entry(unique.into_boxed_str()).or_insert(series);
         if !owner.same_instrument(series) {
-            diagnostics::warn(&format!(
-                "two instruments are called {name} on the wire: {owner:?} keeps the name, {series:?} is not delivered"
-            ));
+            // Each pair is one cause, reported once: what is refused is remembered.
+            let message =
+                format!("two instruments are called {name} on the wire: {owner:?} keeps the name, {series:?} is not delivered");
+            diagnostics::warn(&format!("collision {name}"), &message);
             return Err(Cause::Collision);
         }
         Ok(name.into_boxed_str())

@@ -14,7 +14,7 @@ use crate::registry::{self, LoggerRule};
 use crate::runner::Runner;
 use crate::snapshot::{Snapshot, Value};
 use crate::view::{Cursor, Segment};
-use crate::{clock, fork, record};
+use crate::{clock, fork, limits, record};
 use std::fmt;
 use std::sync::atomic::{AtomicPtr, Ordering::*};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -135,14 +135,15 @@ pub fn configure(naming: Naming, limits: Limits, rules: Vec<LoggerRule>) {
 /// # Errors
 /// [`InstallError`] when the name is taken, the interval is too short, or there is no thread.
 pub fn install(name: &str, backend: Box<dyn Backend>, interval: Duration) -> Result<(), InstallError> {
+    check(interval)?;
+    let wants = backend.wants();
     let pipeline = pipeline();
     let mut state = pipeline.lock();
     if state.backends.iter().any(|b| b.name == name) {
         return Err(InstallError::NameTaken(name.to_owned()));
     }
-    check(interval)?;
     let snapshot = state.collect();
-    state.start(pipeline, name, backend, interval, &snapshot)
+    state.start(pipeline, name, backend, wants, interval, &snapshot)
 }
 
 /// Puts a backend in the place of the one with the same name, or installs it. The old one gets everything up to one snapshot, the new
@@ -157,15 +158,15 @@ pub fn replace(
     deadline: Duration,
 ) -> Result<Option<Ledger>, InstallError> {
     check(interval)?;
-    let until = Instant::now() + deadline;
+    let wants = backend.wants();
+    let until = after(deadline);
     let pipeline = pipeline();
     let mut state = pipeline.lock();
     let snapshot = state.collect();
-    let old = state.backends.iter().position(|b| b.name == name).map(|at| state.backends.remove(at));
-    if let Err(error) = state.start(pipeline, name, backend, interval, &snapshot) {
-        state.backends.extend(old);
-        return Err(error);
-    }
+    let old = state.backends.iter().position(|b| b.name == name);
+    state.start(pipeline, name, backend, wants, interval, &snapshot)?;
+    let old = old.map(|at| state.backends.remove(at));
+    state.switch();
     drop(state);
     Ok(old.map(|old| old.stop(snapshot, until)))
 }
@@ -173,7 +174,7 @@ pub fn replace(
 /// Removes a backend: delivers what is pending within `deadline`, and drops what is left. Returns its last account, or
 /// `None` when there is no such backend.
 pub fn remove(name: &str, deadline: Duration) -> Option<Ledger> {
-    let until = Instant::now() + deadline;
+    let until = after(deadline);
     let pipeline = pipeline();
     let (old, snapshot) = {
         let mut state = pipeline.lock();
@@ -189,7 +190,7 @@ pub fn remove(name: &str, deadline: Duration) -> Option<Ledger> {
 
 /// Removes every backend, all at once, within `deadline`. Recording is off afterwards.
 pub fn shutdown(deadline: Duration) -> FlushReport {
-    let until = Instant::now() + deadline;
+    let until = after(deadline);
     let pipeline = pipeline();
     let (old, snapshot) = {
         let mut state = pipeline.lock();
@@ -221,7 +222,7 @@ pub struct FlushReport {
 /// Takes a snapshot now, has every backend deliver it, and waits for them until `deadline` has passed. Everything recorded before the
 /// call is in.
 pub fn flush(deadline: Duration) -> FlushReport {
-    let until = Instant::now() + deadline;
+    let until = after(deadline);
     let waiting: Vec<(Arc<Mail>, u64)> = {
         let mut state = pipeline().lock();
         let snapshot = state.collect();
@@ -249,6 +250,12 @@ pub fn ledgers() -> Vec<Ledger> {
 #[must_use]
 pub fn snapshot() -> Arc<Snapshot> {
     pipeline().lock().collect()
+}
+
+/// The moment so long from now; what is too far away for the clock as a year.
+fn after(deadline: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(deadline).unwrap_or(now + Duration::from_secs(365 * 24 * 3600))
 }
 
 fn check(interval: Duration) -> Result<(), InstallError> {
@@ -316,12 +323,12 @@ impl State {
         pipeline: &'static Pipeline,
         name: &str,
         backend: Box<dyn Backend>,
+        wants: Wants,
         interval: Duration,
         snapshot: &Arc<Snapshot>,
     ) -> Result<(), InstallError> {
         fork::watch();
-        let wants = backend.wants();
-        let mail = Arc::new(Mail::new(name, registry::limits().max_held_values));
+        let mail = Arc::new(Mail::new(name, limits::in_force().max_held_values));
         if wants.totals {
             let runner = Runner {
                 name: name.to_owned(),
@@ -354,8 +361,10 @@ impl State {
         record::switch(record::SINGLES, self.backends.iter().any(|b| b.wants.singles));
     }
 
-    /// One turn of the collector's thread: delivers what is due, else drains what is wanted one by one. Returns how long to sleep.
-    fn turn(&mut self) -> Duration {
+    /// One turn of the collector's thread: delivers what is due, else drains what is wanted one by one. Returns how long to sleep, and
+    /// what is to be logged when the lock is released.
+    fn turn(&mut self) -> (Duration, Vec<(&'static str, String)>) {
+        let mut messages = Vec::new();
         let now = Instant::now();
         if self.backends.iter().any(|b| b.wants.totals && b.due <= now) {
             let snapshot = self.collect();
@@ -363,7 +372,7 @@ impl State {
                 backend.mail.deliver(Arc::clone(&snapshot), None, false);
                 backend.due = next_tick(self.epoch, backend.interval, now);
             }
-            self.report();
+            messages = self.report();
         } else if self.wants_singles() {
             let segment = self.collector.drain();
             self.hold(segment);
@@ -372,7 +381,7 @@ impl State {
         let mut sleep = next.map_or(DRAIN.1, |due| due.saturating_duration_since(Instant::now()));
         if self.wants_singles() {
             // Drained before they are full: a ring found a quarter full is looked at twice as often.
-            let fullness = self.collector.fullest_ring * 4 / registry::limits().timer_chunk.max(1);
+            let fullness = self.collector.fullest_ring * 4 / limits::in_force().timer_chunk.max(1);
             self.drain_every = match fullness {
                 0 => (self.drain_every * 2).min(DRAIN.1),
                 1 => self.drain_every,
@@ -380,38 +389,42 @@ impl State {
             };
             sleep = sleep.min(self.drain_every);
         }
-        sleep
+        (sleep, messages)
     }
 
     fn wants_singles(&self) -> bool {
         self.backends.iter().any(|b| b.wants.singles)
     }
 
-    /// Says what recordings could not say themselves.
-    fn report(&mut self) {
+    /// What recordings could not say themselves: causes and messages.
+    fn report(&mut self) -> Vec<(&'static str, String)> {
         let now = registry::refused();
         let before = std::mem::replace(&mut self.refused, now);
-        for (what, limit, more) in [
-            ("loggers", "max_loggers", now.loggers > before.loggers),
-            ("instruments", "max_instruments", now.instruments > before.instruments),
-            ("label sets", "max_label_sets", now.label_sets > before.label_sets),
+        let mut messages = Vec::new();
+        for (limit, more) in [
+            ("max_loggers", now.loggers > before.loggers),
+            ("max_instruments", now.instruments > before.instruments),
+            ("max_label_sets", now.label_sets > before.label_sets),
         ] {
             if more {
-                diagnostics::warn(&format!(
-                    "too many {what}: the limit {limit} is reached, further ones are recorded in ferrometer.overflow"
-                ));
+                let what = "is reached: what is new is recorded in ferrometer.overflow";
+                messages.push((limit, format!("the limit {limit} {what}")));
             }
         }
         if now.long_names > before.long_names {
-            diagnostics::warn("names or labels longer than 2048 bytes are recorded in ferrometer.overflow");
+            let what = "names longer than 2048 bytes, and more or longer labels than a logger can have";
+            messages.push(("long names", format!("{what}, are recorded in ferrometer.overflow")));
         }
         if now.reentrant > before.reentrant {
-            diagnostics::warn("recordings from within a registration (a global allocator that records?) are turned away");
+            let what = "recordings from within a registration (a global allocator that records?) are turned away";
+            messages.push(("reentrant", what.to_owned()));
         }
         if now.bad_rates > before.bad_rates {
             let rate = now.bad_rate_example;
-            diagnostics::warn(&format!("a sample rate of {rate} is not in (0, 1]; such calls are recorded unsampled"));
+            let what = "is not in (0, 1]; such calls are recorded unsampled";
+            messages.push(("bad rates", format!("a sample rate of {rate} {what}")));
         }
+        messages
     }
 }
 
@@ -419,7 +432,7 @@ impl State {
 fn next_tick(epoch: Instant, interval: Duration, now: Instant) -> Instant {
     let passed = now.saturating_duration_since(epoch).as_nanos() / interval.as_nanos().max(1);
     let nanos = (passed + 1).saturating_mul(interval.as_nanos());
-    epoch.checked_add(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))).unwrap_or(now + interval)
+    epoch.checked_add(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))).unwrap_or_else(|| after(interval))
 }
 
 fn collect_for_ever(pipeline: &'static Pipeline) {
@@ -430,7 +443,14 @@ fn collect_for_ever(pipeline: &'static Pipeline) {
             state.collector_runs = false;
             return;
         }
-        let sleep = state.turn();
+        let (sleep, messages) = state.turn();
+        if !messages.is_empty() {
+            drop(state);
+            messages.iter().for_each(|(cause, message)| diagnostics::warn(cause, message));
+            state = pipeline.lock();
+            // Time has passed, and what was found may no longer be so.
+            continue;
+        }
         state = pipeline.wake.wait_timeout(state, sleep).unwrap_or_else(PoisonError::into_inner).0;
     }
 }

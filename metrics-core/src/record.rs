@@ -9,7 +9,7 @@ use crate::cells::{self, Budget, DistCell, ScalarCell, Slab, Writer};
 use crate::ring::Ring;
 use crate::series::{Kind, Series, State};
 use crate::threads::Slabs;
-use crate::{busy, rate, registry};
+use crate::{busy, limits, rate};
 use std::cell::Cell;
 use std::ptr;
 use std::sync::OnceLock;
@@ -84,9 +84,10 @@ fn slab() -> Option<&'static Slab> {
     unsafe { SLAB.get().as_ref() }
 }
 
-/// Swaps the thread's slab away while a capture scope is in force, or back. Returns what was there.
-pub(crate) fn swap_slab(new: *const Slab) -> *const Slab {
-    SLAB.replace(new)
+/// Puts the thread's slab aside, for a capture scope. The first recording after it takes it back from the lease.
+pub(crate) fn put_slab_aside() {
+    SLAB.set(ptr::null());
+    REFUSED.set(0);
 }
 
 /// The memory of cells, against the limit of the configuration.
@@ -94,7 +95,7 @@ struct Cells;
 
 impl Budget for Cells {
     fn take(&self, bytes: usize) -> bool {
-        let max = registry::limits().max_cell_bytes;
+        let max = limits::in_force().max_cell_bytes;
         let taken = CELL_BYTES.fetch_update(Relaxed, Relaxed, |now| now.checked_add(bytes).filter(|n| *n <= max));
         taken.is_ok()
     }
@@ -117,6 +118,7 @@ pub fn cell_bytes() -> usize {
 
 /// Every slab a recording can be in.
 pub(crate) fn slabs() -> Vec<&'static Slab> {
+    let _busy = busy::section();
     let mut all = SLABS.all();
     all.extend(SHARED.get());
     all
@@ -175,7 +177,7 @@ fn set_on(series: &'static Series, value: f64) {
     match slab().and_then(|s| s.scalar(state.slot())) {
         Some(cell) => {
             series.value.store(value.to_bits(), Relaxed);
-            cells::add(&cell.calls, 1, Writer::Single);
+            cell.called(Writer::Single);
         }
         None => scalar_cold(series, state, ScalarOp::Set(value)),
     }
@@ -221,7 +223,7 @@ fn apply(series: &'static Series, cell: &ScalarCell, op: ScalarOp, writer: Write
             }
         }
     }
-    cells::add(&cell.calls, 1, writer);
+    cell.called(writer);
 }
 
 #[cold]
@@ -341,7 +343,7 @@ fn dist_cold(series: &'static Series, state: State, bits: u64) {
 }
 
 fn new_ring() -> Ring {
-    let capacity = registry::limits().timer_chunk;
+    let capacity = limits::in_force().timer_chunk;
     if Cells.take(Ring::bytes(capacity)) {
         return Ring::new(capacity);
     }
@@ -373,7 +375,11 @@ fn own_slab() -> Option<&'static Slab> {
     }
     // An error: the thread-local destructors have run, and nobody would give the slab back.
     let leased = LEASE.try_with(|lease| {
-        let slab = SLABS.acquire(registry::limits().max_threads, || {
+        // Put aside while a capture scope was in force.
+        if let Some(slab) = lease.0.get() {
+            return Some(slab);
+        }
+        let slab = SLABS.acquire(limits::in_force().max_threads, || {
             Cells.take(Slab::bytes()).then(|| &*Box::leak(Box::new(Slab::new())))
         })?;
         lease.0.set(Some(slab));
@@ -391,6 +397,11 @@ fn own_slab() -> Option<&'static Slab> {
     }
 }
 
+/// Makes what is made once, so that no fork can find it half made.
+pub(crate) fn prepare() {
+    shared();
+}
+
 /// Locks out hand-overs while the guard lives: for `fork`.
 pub(crate) fn freeze() -> impl Sized {
     SLABS.freeze()
@@ -401,7 +412,7 @@ pub(crate) fn count_internal(series: &'static Series, value: u64) {
     debug_assert!(series.internal && series.kind() == Kind::Counter);
     if let Some(cell) = shared().ensure_scalar(series.slot, &Unlimited) {
         cells::add(&cell.inc, value, Writer::Shared);
-        cells::add(&cell.calls, 1, Writer::Shared);
+        cell.called(Writer::Shared);
     }
 }
 
@@ -409,6 +420,6 @@ pub(crate) fn count_internal(series: &'static Series, value: u64) {
 pub(crate) fn set_internal(series: &'static Series, value: f64) {
     if let Some(cell) = shared().ensure_scalar(series.slot, &Unlimited) {
         series.value.store(value.to_bits(), Relaxed);
-        cells::add(&cell.calls, 1, Writer::Shared);
+        cell.called(Writer::Shared);
     }
 }

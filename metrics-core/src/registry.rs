@@ -3,16 +3,17 @@
 //! Lookups read append-only tables without a lock. A registration takes the table's lock, then the state's: always in that order.
 //! Everything is capped; past a cap the overflow series of the kind takes the recordings, and the refusal is counted.
 
-use crate::busy;
+use crate::{busy, limits};
 use crate::cells::{MAX_DISTRIBUTIONS, MAX_SCALARS};
 use crate::limits::Limits;
-use crate::name::{MAX_RAW_BYTES, logger_name};
+use crate::name::{MAX_LABELS, MAX_RAW_BYTES, logger_name};
 use crate::rate::is_sample_rate;
 use crate::series::{Instrument, Kind, LoggerEntry, Series};
-use crate::sync::{Mutex, lock};
+use crate::sync::{AtomicPtr, AtomicU64, Mutex, Ordering::*, lock};
 use crate::table::AppendTable;
 use std::hash::{BuildHasher, RandomState};
 use std::ptr;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{LazyLock, OnceLock};
 
 /// Slots kept for the overflow series and ferrometer's own metrics, beyond every cap.
@@ -62,7 +63,7 @@ static LABELLED: AppendTable<Labelled> = AppendTable::new();
 static INSTRUMENTS: AppendTable<Instrument> = AppendTable::new();
 static SERIES: AppendTable<Series> = AppendTable::new();
 static STATIC_NAMES: AppendTable<StaticName> = AppendTable::new();
-static OVERFLOW: [OnceLock<&'static Series>; 5] = [const { OnceLock::new() }; 5];
+static OVERFLOW: [AtomicPtr<Series>; 5] = [const { AtomicPtr::new(ptr::null_mut()) }; 5];
 
 /// What a re-entrant call gets (a global allocator that records while a registration allocates): a series that is off.
 static DEAD: Series = Series::new(u32::MAX, u32::MAX, 0.0, &DEAD_LOGGER, &DEAD_INSTRUMENT, true);
@@ -76,7 +77,6 @@ static DEAD_INSTRUMENT: Instrument = Instrument {
 };
 
 struct State {
-    limits: Limits,
     rules: Vec<LoggerRule>,
     series: Vec<&'static Series>,
     /// Series by slot, of counters, gauges and in-flight counts.
@@ -85,21 +85,50 @@ struct State {
     dists: Vec<&'static Series>,
     loggers: usize,
     label_sets: usize,
-    refused: Refused,
 }
 
 static STATE: Mutex<State> = Mutex::new(State {
-    limits: Limits::DEFAULT,
     rules: Vec::new(),
     series: Vec::new(),
     scalars: Vec::new(),
     dists: Vec::new(),
     loggers: 0,
     label_sets: 0,
-    refused: Refused { loggers: 0, instruments: 0, label_sets: 0, long_names: 0, bad_rates: 0, bad_rate_example: 0.0, reentrant: 0 },
 });
 
-/// How many registrations found no place, by what was full. The recordings themselves are in the overflow series.
+/// What was refused, countable without a lock.
+struct Refusals {
+    loggers: AtomicU64,
+    instruments: AtomicU64,
+    label_sets: AtomicU64,
+    long_names: AtomicU64,
+    bad_rates: AtomicU64,
+    bad_rate_example: AtomicU64,
+}
+
+static REFUSED: Refusals = Refusals {
+    loggers: AtomicU64::new(0),
+    instruments: AtomicU64::new(0),
+    label_sets: AtomicU64::new(0),
+    long_names: AtomicU64::new(0),
+    bad_rates: AtomicU64::new(0),
+    bad_rate_example: AtomicU64::new(0),
+};
+
+/// What is full, so that whoever comes with one more new name need not take a lock to be told: one bit for each kind's cells, and these.
+static FULL: AtomicUsize = AtomicUsize::new(0);
+const FULL_LOGGERS: usize = 1 << 8;
+const FULL_LABEL_SETS: usize = 1 << 9;
+
+fn is_full(bit: usize) -> bool {
+    FULL.load(Relaxed) & bit != 0
+}
+
+fn refuse(counter: &AtomicU64) {
+    counter.fetch_add(1, Relaxed);
+}
+
+/// How many times something found no place, by what was full. The recordings themselves are in the overflow series.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Refused {
@@ -153,8 +182,8 @@ pub(crate) fn with_labels(parent: &'static LoggerEntry, labels: &[(&str, &str)])
     let Some(_busy) = busy::enter() else { return &DEAD_LOGGER };
     let held: usize = parent.labels.iter().map(|(k, v)| k.len() + v.len()).sum();
     let more: usize = labels.iter().map(|(k, v)| k.len() + v.len()).sum();
-    if held + more > MAX_RAW_BYTES {
-        lock(&STATE).refused.long_names += 1;
+    if held + more > MAX_RAW_BYTES || parent.labels.len() + labels.len() > MAX_LABELS {
+        refuse(&REFUSED.long_names);
         return overflow_logger();
     }
     let mut all = parent.labels.clone();
@@ -168,7 +197,7 @@ pub(crate) fn with_labels(parent: &'static LoggerEntry, labels: &[(&str, &str)])
     if logger.overflow {
         return logger;
     }
-    let max = lock(&STATE).limits.max_label_sets.saturating_mul(2);
+    let max = limits::in_force().max_label_sets.saturating_mul(2);
     // Past the bound the step is not remembered, only made again.
     LABELLED.get_or_insert(hash, is_it, |len| {
         let labels = labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
@@ -188,25 +217,36 @@ pub(crate) fn child(parent: &'static LoggerEntry, name: &str) -> &'static Logger
 
 fn intern_logger(name: String, labels: Vec<(String, String)>) -> &'static LoggerEntry {
     if name.len() > MAX_RAW_BYTES {
-        lock(&STATE).refused.long_names += 1;
+        refuse(&REFUSED.long_names);
         return overflow_logger();
     }
     let hash = hash((&name, &labels));
-    let found = LOGGERS.get_or_insert(hash, |l| l.name == name && l.labels == labels, |_| {
+    let is_it = |l: &LoggerEntry| l.name == name && l.labels == labels;
+    let (full, counter) = if labels.is_empty() {
+        (FULL_LOGGERS, &REFUSED.loggers)
+    } else {
+        (FULL_LABEL_SETS, &REFUSED.label_sets)
+    };
+    if is_full(full) {
+        return LOGGERS.get(hash, is_it).unwrap_or_else(|| {
+            refuse(counter);
+            overflow_logger()
+        });
+    }
+    let found = LOGGERS.get_or_insert(hash, is_it, |_| {
         let mut state = lock(&STATE);
-        if labels.is_empty() {
-            if state.loggers >= state.limits.max_loggers {
-                state.refused.loggers += 1;
-                return None;
-            }
-            state.loggers += 1;
+        let limits = limits::in_force();
+        let (count, max) = if labels.is_empty() {
+            (&mut state.loggers, limits.max_loggers)
         } else {
-            if state.label_sets >= state.limits.max_label_sets {
-                state.refused.label_sets += 1;
-                return None;
-            }
-            state.label_sets += 1;
+            (&mut state.label_sets, limits.max_label_sets)
+        };
+        if *count >= max {
+            FULL.fetch_or(full, Relaxed);
+            refuse(counter);
+            return None;
         }
+        *count += 1;
         Some(Box::leak(Box::new(LoggerEntry { name: name.clone(), labels: labels.clone(), overflow: false })))
     });
     found.unwrap_or_else(overflow_logger)
@@ -229,7 +269,11 @@ pub(crate) fn series(logger: &'static LoggerEntry, name: &str, kind: Kind, rate:
         return overflow(kind);
     }
     if name.len() > MAX_RAW_BYTES {
-        lock(&STATE).refused.long_names += 1;
+        refuse(&REFUSED.long_names);
+        return overflow(kind);
+    }
+    if is_full(1 << kind as usize) {
+        refuse(&REFUSED.instruments);
         return overflow(kind);
     }
     register(hash, logger, name, kind, rate, Place::Capped)
@@ -246,11 +290,19 @@ pub(crate) fn internal_series(name: &str, kind: Kind) -> &'static Series {
 }
 
 fn overflow(kind: Kind) -> &'static Series {
-    OVERFLOW[kind as usize].get_or_init(|| {
-        let logger = overflow_logger();
-        let hash = hash((ptr::from_ref(logger), kind.as_str(), kind, 0u64));
-        register(hash, logger, kind.as_str(), kind, 0.0, Place::Overflow)
-    })
+    let place = &OVERFLOW[kind as usize];
+    // SAFETY: the pointer is null or was stored from a `&'static Series` below.
+    if let Some(series) = unsafe { place.load(Acquire).as_ref() } {
+        return series;
+    }
+    // Registered twice it is the same, so nobody waits for anybody here.
+    let logger = overflow_logger();
+    let hash = hash((ptr::from_ref(logger), kind.as_str(), kind, 0u64));
+    let series = register(hash, logger, kind.as_str(), kind, 0.0, Place::Overflow);
+    if !ptr::eq(series, &DEAD) {
+        place.store(ptr::from_ref(series).cast_mut(), Release);
+    }
+    series
 }
 
 fn is_series(logger: &'static LoggerEntry, name: &str, kind: Kind, rate: f64) -> impl Fn(&Series) -> bool {
@@ -283,9 +335,10 @@ fn register(
             None => (state.scalars.len(), MAX_SCALARS),
             Some(_) => (state.dists.len(), MAX_DISTRIBUTIONS),
         };
-        let full = slots + RESERVED >= most || state.series.len() >= state.limits.max_instruments;
+        let full = slots + RESERVED >= most || state.series.len() >= limits::in_force().max_instruments;
         if (place == Place::Capped && full) || slots >= most {
-            state.refused.instruments += 1;
+            FULL.fetch_or(1 << kind as usize, Relaxed);
+            refuse(&REFUSED.instruments);
             return None;
         }
         let instrument = instrument(&logger.name, name, kind);
@@ -363,7 +416,7 @@ fn remember(
         return series;
     }
     let Some(_busy) = busy::enter() else { return series };
-    let max = lock(&STATE).limits.max_instruments.saturating_mul(2);
+    let max = limits::in_force().max_instruments.saturating_mul(2);
     // Past the bound the literal is looked up by its text each time.
     STATIC_NAMES.get_or_insert(hash, is_it, |len| {
         (len < max).then(|| {
@@ -385,11 +438,8 @@ fn checked(rate: f64) -> f64 {
     if rate.to_bits() == 0 || is_sample_rate(rate) {
         return rate;
     }
-    if let Some(_busy) = busy::enter() {
-        let mut state = lock(&STATE);
-        state.refused.bad_rates += 1;
-        state.refused.bad_rate_example = rate;
-    }
+    refuse(&REFUSED.bad_rates);
+    REFUSED.bad_rate_example.store(rate.to_bits(), Relaxed);
     0.0
 }
 
@@ -413,24 +463,30 @@ fn apply_default_rate(series: &'static Series) {
     if series.internal || series.logger.overflow || series.given_rate != 0.0 || matches!(kind, Kind::Gauge | Kind::InFlight) {
         return;
     }
-    let rate = {
-        let state = lock(&STATE);
-        let rule = state.rule(&series.logger.name);
-        if rule.is_some_and(|r| !r.enabled) {
-            return;
-        }
-        rule.and_then(|r| r.sample_rate).unwrap_or(1.0)
-    };
-    if rate < 1.0 {
+    // Routed under the lock, by the rule that holds then: a configuration that changes meanwhile is not overwritten.
+    let mut sibling: Option<&'static Series> = None;
+    loop {
+        let wanted = {
+            let state = lock(&STATE);
+            let rule = state.rule(&series.logger.name);
+            if rule.is_some_and(|r| !r.enabled) {
+                return series.switch_off();
+            }
+            let rate = rule.and_then(|r| r.sample_rate).unwrap_or(1.0);
+            match sibling {
+                _ if rate >= 1.0 => return series.route(series.slot, 1.0),
+                // Past a cap there is no sibling to be had: unsampled.
+                Some(sibling) if sibling.logger.overflow => return series.route(series.slot, 1.0),
+                Some(sibling) if sibling.given_rate.to_bits() == rate.to_bits() => {
+                    return series.route(sibling.slot, rate);
+                }
+                _ => rate,
+            }
+        };
         let name = &series.instrument.name;
-        let hash = hash((ptr::from_ref(series.logger), name, kind, rate.to_bits()));
-        let sibling = register(hash, series.logger, name, kind, rate, Place::Capped);
-        if !sibling.logger.overflow {
-            series.route(sibling.slot, rate);
-            return;
-        }
+        let hash = hash((ptr::from_ref(series.logger), name, kind, wanted.to_bits()));
+        sibling = Some(register(hash, series.logger, name, kind, wanted, Place::Capped));
     }
-    series.route(series.slot, 1.0);
 }
 
 /// Takes over limits and rules; those of series already registered change at once. Caps already passed stay passed.
@@ -438,7 +494,8 @@ pub(crate) fn configure(limits: Limits, rules: Vec<LoggerRule>) {
     let Some(_busy) = busy::enter() else { return };
     let series = {
         let mut state = lock(&STATE);
-        state.limits = limits;
+        limits::put_in_force(limits);
+        FULL.store(0, Relaxed);
         state.rules = rules;
         for series in &state.series {
             if state.is_on(series) {
@@ -460,18 +517,24 @@ pub(crate) struct Listed {
 }
 
 pub(crate) fn list() -> Listed {
+    let _busy = busy::section();
     let state = lock(&STATE);
     Listed { series: state.series.clone(), scalars: state.scalars.len(), dists: state.dists.clone() }
-}
-
-pub(crate) fn limits() -> Limits {
-    lock(&STATE).limits
 }
 
 /// How many registrations found no place so far.
 #[must_use]
 pub fn refused() -> Refused {
-    Refused { reentrant: busy::turned_away(), ..lock(&STATE).refused }
+    let of = |counter: &AtomicU64| counter.load(Relaxed);
+    Refused {
+        loggers: of(&REFUSED.loggers),
+        instruments: of(&REFUSED.instruments),
+        label_sets: of(&REFUSED.label_sets),
+        long_names: of(&REFUSED.long_names),
+        bad_rates: of(&REFUSED.bad_rates),
+        bad_rate_example: f64::from_bits(of(&REFUSED.bad_rate_example)),
+        reentrant: busy::turned_away(),
+    }
 }
 
 /// Locks out registrations while the guard lives: for `fork`.
@@ -480,13 +543,20 @@ pub(crate) fn freeze() -> impl Sized {
         LOGGERS.freeze(),
         LABELLED.freeze(),
         SERIES.freeze(),
-        INSTRUMENTS.freeze(),
         STATIC_NAMES.freeze(),
         lock(&STATE),
+        // Taken last: a registration takes it while it holds the others.
+        INSTRUMENTS.freeze(),
     )
 }
 
 /// Whether this is what a re-entrant call got, and must not be remembered.
 pub(crate) fn is_dead(logger: &'static LoggerEntry) -> bool {
     ptr::eq(logger, &DEAD_LOGGER)
+}
+
+/// Makes what is made once, so that no fork can find it half made.
+pub(crate) fn prepare() {
+    LazyLock::force(&KEYS);
+    overflow_logger();
 }

@@ -49,39 +49,50 @@ impl Runner {
         if job.stop {
             view.all_dropped(Cause::Removed);
         }
-        let name = &self.name;
+        let mut messages = Vec::new();
         let write = |ledger: &mut Ledger| {
             view.close(ledger);
-            results.into_iter().for_each(|result| tally(name, ledger, result));
+            messages.extend(results.into_iter().filter_map(|result| tally(ledger, result)));
         };
-        if job.stop {
+        let ledger = if job.stop {
             let ledger = self.mail.close(write);
             self.mail.account(job.request, |_| {});
             ledger
         } else {
             self.mail.account(job.request, write)
+        };
+        for message in messages {
+            let message = format!("backend {}: {message}", self.name);
+            diagnostics::warn(&message, &message);
         }
+        ledger
     }
 }
 
-fn tally(name: &str, ledger: &mut Ledger, result: std::thread::Result<Result<Delivery, BackendError>>) {
-    match result {
+/// Enters a result into the account, and says what is to be logged.
+fn tally(ledger: &mut Ledger, result: std::thread::Result<Result<Delivery, BackendError>>) -> Option<String> {
+    let (delivery, message) = match result {
         Ok(Ok(delivery)) => {
             ledger.deliveries += 1;
-            ledger.packets += delivery.packets;
-            ledger.bytes += delivery.bytes;
+            (delivery, None)
         }
         Ok(Err(error)) => {
             ledger.errors += 1;
-            diagnostics::warn(&format!("backend {name}: {error}"));
+            (error.delivery, Some(error.to_string()))
         }
         Err(panic) => {
             ledger.panics += 1;
             let text = panic.downcast_ref::<&str>().copied();
             let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
-            diagnostics::warn(&format!("backend {name} panicked: {text}"));
+            let message = format!("panicked: {}", text.chars().take(200).collect::<String>());
+            // Its own drop might panic again.
+            std::mem::forget(panic);
+            (Delivery::default(), Some(message))
         }
-    }
+    };
+    ledger.packets += delivery.packets;
+    ledger.bytes += delivery.bytes;
+    message
 }
 
 /// The account as metrics of our own. They stand outside the account, and stay unchanged while nothing else changes, so that an

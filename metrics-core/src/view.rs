@@ -10,10 +10,13 @@ use crate::name::Naming;
 use crate::series::Series;
 use crate::snapshot::{Distribution, Snapshot, Total, Value};
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 
 /// Single values drained at one collection: (slot among distributions, value as the cell keeps it).
 #[derive(Debug, Default)]
 pub(crate) struct Segment {
+    /// The first snapshot they are in.
+    pub(crate) sequence: u64,
     pub(crate) values: Vec<(u32, u64)>,
 }
 
@@ -223,6 +226,9 @@ pub struct SnapshotView<'a> {
     merged: Cell<u64>,
     superseded: Cell<Amount>,
     dropped: RefCell<Vec<(Cause, Amount)>>,
+    /// Where distributions that were accounted for in this view stood at its beginning: so many of a bucket's single values are done.
+    begun: RefCell<HashMap<usize, Vec<u64>>>,
+    last_begun: Cell<Option<usize>>,
 }
 
 impl<'a> SnapshotView<'a> {
@@ -243,6 +249,8 @@ impl<'a> SnapshotView<'a> {
             merged: Cell::default(),
             superseded: Cell::default(),
             dropped: RefCell::default(),
+            begun: RefCell::default(),
+            last_begun: Cell::default(),
         };
         view.drop_invalid();
         view
@@ -308,10 +316,19 @@ impl<'a> SnapshotView<'a> {
                     Scheme::Nanos => bits as f64,
                     Scheme::Float => f64::from_bits(bits),
                 };
+                let begun = self.begun.borrow();
+                let begun = begun.get(&total.series.id());
+                let mut done: Vec<u64> = begun.map_or_else(Vec::new, |begun| {
+                    position.buckets.iter().zip(begun).map(|(now, then)| now - then).collect()
+                });
                 let mut singles: Vec<f64> = Vec::new();
                 for value in self.singles_of(total.series).iter().map(|(_, bits)| to_float(*bits)) {
                     // A value that is accounted for already, or merged in an earlier delivery, is not sent twice.
                     let index = d.scheme().index(value);
+                    if let Some(done) = done.get_mut(index).filter(|done| **done > 0) {
+                        *done -= 1;
+                        continue;
+                    }
                     if let Ok(at) = merged.binary_search_by_key(&index, |(i, _)| *i)
                         && merged[at].1 > 0 {
                             merged[at].1 -= 1;
@@ -413,6 +430,9 @@ impl<'a> SnapshotView<'a> {
                 let Value::Distribution(d) = &total.value else { return Amount::default() };
                 if position.buckets.is_empty() {
                     position.buckets = vec![0; d.scheme().len()];
+                }
+                if self.last_begun.replace(Some(id)) != Some(id) {
+                    self.begun.borrow_mut().entry(id).or_insert_with(|| position.buckets.clone());
                 }
                 let Some(done) = position.buckets.get_mut(usize::from(index)) else { return Amount::default() };
                 let there = d.buckets.binary_search_by_key(&index, |(i, _)| *i).map_or(0, |at| d.buckets[at].1);

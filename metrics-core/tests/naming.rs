@@ -1,7 +1,7 @@
 //! Properties of names: whatever is given, what is rendered holds nothing but the gate's characters, and nothing is lost that could stay.
 
-use ferrometer_core::name::{MAX_NAME_BYTES, check, is_name_char, push_labels};
 use ferrometer_core::Naming;
+use ferrometer_core::name::{MAX_NAME_BYTES, check, is_name_char, push_labels};
 use proptest::prelude::*;
 
 fn well_formed(name: &str) -> bool {

@@ -80,10 +80,10 @@ impl Settings {
         self
     }
 
-    /// The same, with another largest datagram, in bytes; at least 64.
+    /// The same, with another largest datagram, in bytes: 64 to 65,507, the most UDP carries; others are brought to the nearest.
     #[must_use]
     pub fn max_datagram(mut self, bytes: usize) -> Settings {
-        self.max_datagram = bytes.max(64);
+        self.max_datagram = bytes.clamp(64, 65_507);
         self
     }
 
@@ -188,7 +188,7 @@ impl Backend for Statsd {
                     all.bytes += delivery.bytes;
                     return Ok(all);
                 }
-                Err(error) if Instant::now() + margin >= deadline => return Err(error),
+                Err(error) if Instant::now() + margin >= deadline => return Err(error.after(all)),
                 Err(_) => thread::sleep(margin / 2),
             }
         }

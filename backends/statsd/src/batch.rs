@@ -137,10 +137,7 @@ impl<'b, 'v> Batch<'b, 'v> {
                     self.delivery.bytes += self.buffer.len() as u64;
                     self.receipts.iter().for_each(|(receipt, _)| self.view.sent(receipt));
                 }
-                Err(Refusal::TooLarge) => {
-                    self.too_large = true;
-                    self.receipts.iter().for_each(|(receipt, _)| self.view.dropped(receipt, Cause::TooLarge));
-                }
+                Err(Refusal::TooLarge) => self.send_one_by_one(),
                 Err(Refusal::NotNow { taken, reason }) => {
                     // Of a stream the kernel may have taken the first lines; one counts when its newline was taken too.
                     let taken_lines = self.receipts.iter().filter(|(_, end)| *end < taken);
@@ -155,12 +152,39 @@ impl<'b, 'v> Batch<'b, 'v> {
         self.line_receipts = 0;
     }
 
+    /// The transport carries less than `max_datagram`: each line in a datagram of its own, so that only what is too large alone is dropped.
+    fn send_one_by_one(&mut self) {
+        let mut begin = 0;
+        for line in self.receipts.chunk_by(|a, b| a.1 == b.1) {
+            let end = line[0].1;
+            match self.wire.send(&self.buffer[begin..end], self.until) {
+                Ok(()) => {
+                    self.delivery.packets += 1;
+                    self.delivery.bytes += (end - begin) as u64;
+                    line.iter().for_each(|(receipt, _)| self.view.sent(receipt));
+                }
+                Err(Refusal::TooLarge) => {
+                    self.too_large = true;
+                    line.iter().for_each(|(receipt, _)| self.view.dropped(receipt, Cause::TooLarge));
+                }
+                Err(Refusal::NotNow { reason, .. }) => {
+                    self.stopped = Some(reason);
+                    return;
+                }
+            }
+            begin = end + 1;
+        }
+    }
+
     /// Sends what is left and says how it went.
     pub(crate) fn finish(mut self) -> Result<Delivery, BackendError> {
         self.send();
         match (self.stopped, self.too_large) {
-            (Some(reason), _) => Err(BackendError::new(reason)),
-            (None, true) => Err(BackendError::new("a line is larger than max_datagram allows, and is not delivered")),
+            (Some(reason), _) => Err(BackendError::new(reason).after(self.delivery)),
+            (None, true) => {
+                let what = "a line is larger than max_datagram or the transport allows, and is not delivered";
+                Err(BackendError::new(what).after(self.delivery))
+            }
             (None, false) => Ok(self.delivery),
         }
     }

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -68,7 +69,10 @@ impl Resolver {
         let host = host.to_owned();
         let thread = thread::Builder::new().name("ferrometer-resolver".into());
         if let Err(error) = thread.spawn(move || look_up_for_ever(&shared, &host, port, every, &lookup)) {
-            resolver.shared.lock().answer.error = Some(format!("no thread to look up the server: {error}"));
+            let mut state = resolver.shared.lock();
+            state.answer.error = Some(format!("no thread to look up the server: {error}"));
+            // Nobody waits for a lookup that will not be.
+            state.answer.lookups = 1;
         }
         resolver
     }
@@ -106,9 +110,13 @@ impl Drop for Resolver {
 /// A failed or hurried lookup is repeated after this at the earliest, so that a name server is never hammered.
 const AT_LEAST: Duration = Duration::from_secs(1);
 
+const A_YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+
 fn look_up_for_ever(shared: &Shared, host: &str, port: u16, every: Duration, lookup: &Lookup) {
     loop {
-        let found = lookup(host, port);
+        // A program's own resolver may panic; that is a lookup that failed.
+        let found = catch_unwind(AssertUnwindSafe(|| lookup(host, port)))
+            .unwrap_or_else(|_| Err(io::Error::other("the resolver panicked")));
         let mut state = shared.lock();
         state.answer.lookups += 1;
         match found {
@@ -121,7 +129,8 @@ fn look_up_for_ever(shared: &Shared, host: &str, port: u16, every: Duration, loo
         }
         state.hurry = false;
         shared.changed.notify_all();
-        let (next, soonest) = (Instant::now() + every, Instant::now() + AT_LEAST.min(every));
+        let now = Instant::now();
+        let (next, soonest) = (now + every.min(A_YEAR), now + AT_LEAST.min(every));
         loop {
             if state.ended {
                 return;

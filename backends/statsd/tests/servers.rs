@@ -15,9 +15,24 @@ use support::{Receiver, counters};
 const SOON: Duration = Duration::from_secs(5);
 const NEVER: Duration = Duration::from_secs(3600);
 
-fn alone() -> MutexGuard<'static, ()> {
+struct Alone {
+    _lock: MutexGuard<'static, ()>,
+}
+
+fn alone() -> Alone {
     static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+    let alone = Alone { _lock: ALONE.lock().unwrap_or_else(PoisonError::into_inner) };
+    // Names stay for the life of the process, and these tests use many.
+    let limits = ferrometer_core::Limits { max_instruments: 100_000, ..Default::default() };
+    ferrometer_core::configure(Default::default(), limits, Vec::new());
+    alone
+}
+
+/// However a test ends, the next one finds nothing installed.
+impl Drop for Alone {
+    fn drop(&mut self) {
+        remove("statsd", Duration::from_millis(500));
+    }
 }
 
 fn start(settings: Settings, interval: Duration) {
@@ -325,4 +340,63 @@ fn a_tcp_server_that_stops_reading_is_left_and_its_whole_lines_counted() {
     let whole = received.iter().filter(|l| l.starts_with("stalled.") && l.ends_with("|c")).count() as u64;
     assert_eq!(whole, ledger.sent.increments, "{ledger}");
     assert_eq!(ledger.sent.increments + ledger.dropped_in_all().increments, 8000);
+}
+
+#[test]
+fn a_resolver_that_panics_or_is_never_asked_again_holds_up_nobody() {
+    let _alone = alone();
+    start(Settings::udp("metrics.test", 1).lookup(|_, _| panic!("told to")), Duration::from_millis(50));
+    get_logger("panicking").send_counter("c", 1);
+    let begin = Instant::now();
+    assert!(!flush(Duration::from_secs(3)).complete);
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    remove("statsd", Duration::from_millis(500));
+
+    // The longest interval there is: a lookup that failed is repeated all the same.
+    let mut receiver = Receiver::new(Dialect::Etsy);
+    let (port, calls) = (receiver.port(), Mutex::new(0));
+    let lookup = move |_: &str, _: u16| {
+        let mut calls = calls.lock().unwrap();
+        *calls += 1;
+        if *calls == 1 { Err(io::Error::other("not yet")) } else { Ok(vec![([127, 0, 0, 1], port).into()]) }
+    };
+    let settings = Settings::udp("metrics.test", 1).resolve_interval(Duration::MAX).lookup(lookup);
+    start(settings, Duration::from_millis(50));
+    get_logger("again").send_counter("c", 1);
+    let until = Instant::now() + SOON;
+    while account().sent.increments == 0 {
+        assert!(Instant::now() < until, "{}", account());
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(counters(&receiver.samples())["again.c"], 1);
+    remove("statsd", SOON);
+}
+
+#[test]
+fn datagrams_stay_within_what_udp_carries_and_a_partial_delivery_is_counted() {
+    let _alone = alone();
+    let receiver = Receiver::new(Dialect::Etsy);
+    start(Settings::udp("127.0.0.1", receiver.port()).max_datagram(usize::MAX), NEVER);
+    for i in 0..6000 {
+        get_logger("wide").send_counter(format!("counter{i}"), 1);
+    }
+    assert!(flush(SOON).complete);
+    let ledger = remove("statsd", SOON).unwrap();
+    assert!(ledger.balances() && ledger.dropped_in_all().is_zero(), "{ledger}");
+
+    let receiver = Receiver::new(Dialect::Etsy);
+    start(Settings::udp("127.0.0.1", receiver.port()).max_datagram(200), NEVER);
+    for i in 0..50 {
+        get_logger("partial").send_counter(format!("counter{i}"), 1);
+    }
+    get_logger("partial").send_counter("n".repeat(300), 1);
+    flush(SOON);
+    let ledger = remove("statsd", SOON).unwrap();
+    let (mut packets, mut bytes, mut buffer) = (0, 0, [0; 2000]);
+    while let Ok(len) = receiver.socket.recv(&mut buffer) {
+        packets += 1;
+        bytes += len as u64;
+    }
+    assert_eq!((ledger.packets, ledger.bytes), (packets, bytes), "{ledger}");
+    assert_eq!(ledger.dropped[&Cause::TooLarge].recordings, 1);
 }

@@ -16,9 +16,24 @@ const SOON: Duration = Duration::from_secs(5);
 const NEVER: Duration = Duration::from_secs(3600);
 
 /// The pipeline is one for the process.
-fn alone() -> MutexGuard<'static, ()> {
+struct Alone {
+    _lock: MutexGuard<'static, ()>,
+}
+
+fn alone() -> Alone {
     static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+    let alone = Alone { _lock: ALONE.lock().unwrap_or_else(PoisonError::into_inner) };
+    // Names stay for the life of the process, and these tests use many.
+    let limits = ferrometer_core::Limits { max_instruments: 100_000, ..Default::default() };
+    ferrometer_core::configure(Default::default(), limits, Vec::new());
+    alone
+}
+
+/// However a test ends, the next one finds nothing installed.
+impl Drop for Alone {
+    fn drop(&mut self) {
+        remove("statsd", Duration::from_millis(500));
+    }
 }
 
 fn install_to(receiver: &Receiver, max: usize) {
