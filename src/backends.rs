@@ -12,20 +12,18 @@ pub(crate) struct Built {
     pub(crate) interval: Duration,
 }
 
-/// Everything a configuration asks for, nothing of it running yet but the socket of the endpoint.
+/// Everything a configuration asks for, nothing of it running yet.
 #[derive(Default)]
 pub(crate) struct Parts {
     pub(crate) backends: Vec<Built>,
     #[cfg(feature = "pull-cache")]
     pub(crate) pull_cache: Option<ferrometer_pull_cache::PullCacheHandle>,
-    #[cfg(feature = "http")]
-    pub(crate) server: Option<ferrometer_pull_cache::Server>,
 }
 
-/// Builds what is configured.
+/// Builds what is configured, without starting anything.
 ///
 /// # Errors
-/// When something is configured that is not compiled in, or the endpoint's address cannot be had.
+/// When something is configured that is not compiled in.
 pub(crate) fn build(config: &Config) -> Result<Parts, Error> {
     let mut parts = Parts::default();
     for name in config.backends() {
@@ -83,8 +81,8 @@ impl Parts {
         let interval = config.pull_cache.interval;
         let backend = PullCacheBackend::new(Settings { generations: config.pull_cache.generations, interval });
         let handle = backend.handle();
-        if config.pull_cache.http {
-            self.serve(config, &handle)?;
+        if config.pull_cache.http && cfg!(not(feature = "http")) {
+            return Err(Error::NotCompiled { key: "metrics.pull_cache.http", feature: "http" });
         }
         self.pull_cache = Some(handle);
         self.backends.push(Built { name: "pull-cache", backend: Box::new(backend), interval });
@@ -94,18 +92,5 @@ impl Parts {
     #[cfg(not(feature = "pull-cache"))]
     fn add_pull_cache(&mut self, _: &Config) -> Result<(), Error> {
         Err(missing("pull-cache", "pull-cache"))
-    }
-
-    #[cfg(feature = "http")]
-    fn serve(&mut self, config: &Config, handle: &ferrometer_pull_cache::PullCacheHandle) -> Result<(), Error> {
-        let address = config.pull_cache.address;
-        let server = ferrometer_pull_cache::serve(address, handle.clone());
-        self.server = Some(server.map_err(|cause| Error::Address { address, cause })?);
-        Ok(())
-    }
-
-    #[cfg(all(feature = "pull-cache", not(feature = "http")))]
-    fn serve(&mut self, _: &Config, _: &ferrometer_pull_cache::PullCacheHandle) -> Result<(), Error> {
-        Err(Error::NotCompiled { key: "metrics.pull_cache.http", feature: "http" })
     }
 }

@@ -1,6 +1,6 @@
 //! Setting metrics up, and taking them down: one configuration in force at a time, and a guard that delivers what is pending.
 
-use crate::backends::{self, Parts};
+use crate::backends::{self, Built};
 use crate::config::{self, Config};
 use crate::error::Error;
 use ferrometer_core::{FlushReport, Limits, LoggerRule, Naming};
@@ -35,14 +35,39 @@ macro_rules! paths {
 }
 paths!(&str String &String &std::path::Path std::path::PathBuf &std::path::PathBuf &std::ffi::OsStr std::ffi::OsString);
 
-/// Which call of [`init`] is in force; 0: none.
+/// What the last successful call of [`init`] has set up.
 struct InForce {
+    /// Which call it was; 0: none is in force.
     call: u64,
     calls: u64,
     backends: Vec<&'static str>,
+    settings: Option<Settings>,
+    #[cfg(feature = "http")]
+    server: Option<ferrometer_pull_cache::Server>,
 }
 
-static IN_FORCE: Mutex<InForce> = Mutex::new(InForce { call: 0, calls: 0, backends: Vec::new() });
+static IN_FORCE: Mutex<InForce> = Mutex::new(InForce {
+    call: 0,
+    calls: 0,
+    backends: Vec::new(),
+    settings: None,
+    #[cfg(feature = "http")]
+    server: None,
+});
+
+/// What the core is told.
+#[derive(Clone, Default)]
+struct Settings {
+    naming: Naming,
+    limits: Limits,
+    rules: Vec<LoggerRule>,
+}
+
+impl Settings {
+    fn apply(&self) {
+        ferrometer_core::configure(self.naming.clone(), self.limits, self.rules.clone());
+    }
+}
 
 /// Sets metrics up: checks the configuration, installs its backends, and switches recording on. Loggers and handles made before
 /// follow at once.
@@ -59,32 +84,71 @@ static IN_FORCE: Mutex<InForce> = Mutex::new(InForce { call: 0, calls: 0, backen
 /// ```
 ///
 /// # Errors
-/// [`Error`], and then nothing has changed.
+/// [`Error`], and then nothing has changed. (Should the system have no thread left for one of several backends, those before it are
+/// removed again.)
 pub fn init(source: impl ConfigSource) -> Result<Metrics, Error> {
     let config = source.config()?;
     let parts = backends::build(&config)?;
-    let mut in_force = IN_FORCE.lock().unwrap_or_else(PoisonError::into_inner);
-    ferrometer_core::configure(naming(&config), limits(&config), rules(&config));
-    let Parts { backends, .. } = parts;
-    let names: Vec<&'static str> = backends.iter().map(|b| b.name).collect();
     let deadline = config.shutdown_deadline;
-    for built in backends {
-        ferrometer_core::replace(built.name, built.backend, built.interval, deadline)?;
+    let settings = Settings { naming: naming(&config), limits: limits(&config), rules: rules(&config) };
+    let mut in_force = IN_FORCE.lock().unwrap_or_else(PoisonError::into_inner);
+    #[cfg(feature = "http")]
+    let server = serve(&config, parts.pull_cache.as_ref(), &mut in_force.server)?;
+    settings.apply();
+    if let Err(error) = put_in_place(parts.backends, &mut in_force.backends, deadline) {
+        in_force.settings.clone().unwrap_or_default().apply();
+        return Err(error);
     }
-    for old in in_force.backends.iter().filter(|old| !names.contains(old)) {
-        ferrometer_core::remove(old, deadline);
-    }
-    in_force.backends = names;
+    in_force.settings = Some(settings);
     in_force.calls += 1;
     in_force.call = in_force.calls;
-    Ok(Metrics {
+    let metrics = Metrics {
         call: in_force.call,
         deadline,
         #[cfg(feature = "pull-cache")]
         pull_cache: parts.pull_cache,
         #[cfg(feature = "http")]
-        server: parts.server,
-    })
+        address: server.as_ref().map(ferrometer_pull_cache::Server::local_addr),
+    };
+    #[cfg(feature = "http")]
+    drop(std::mem::replace(&mut in_force.server, server));
+    Ok(metrics)
+}
+
+/// Replaces the backends in force by these.
+fn put_in_place(new: Vec<Built>, in_force: &mut Vec<&'static str>, deadline: Duration) -> Result<(), Error> {
+    let names: Vec<&'static str> = new.iter().map(|b| b.name).collect();
+    let mut fresh: Vec<&'static str> = Vec::new();
+    for built in new {
+        if let Err(error) = ferrometer_core::replace(built.name, built.backend, built.interval, deadline) {
+            fresh.iter().for_each(|name| drop(ferrometer_core::remove(name, deadline)));
+            return Err(error.into());
+        }
+        if !in_force.contains(&built.name) {
+            fresh.push(built.name);
+        }
+    }
+    for old in in_force.iter().filter(|old| !names.contains(old)) {
+        ferrometer_core::remove(old, deadline);
+    }
+    *in_force = names;
+    Ok(())
+}
+
+/// Serves the pull cache where the configuration says. An address that the configuration in force serves already is taken over.
+#[cfg(feature = "http")]
+fn serve(
+    config: &Config,
+    cache: Option<&ferrometer_pull_cache::PullCacheHandle>,
+    old: &mut Option<ferrometer_pull_cache::Server>,
+) -> Result<Option<ferrometer_pull_cache::Server>, Error> {
+    let (true, Some(cache)) = (config.pull_cache.http, cache) else { return Ok(None) };
+    let address = config.pull_cache.address;
+    if old.as_ref().is_some_and(|old| old.local_addr() == address) {
+        drop(old.take());
+    }
+    let server = ferrometer_pull_cache::serve(address, cache.clone());
+    server.map(Some).map_err(|cause| Error::Address { address, cause })
 }
 
 /// The guard of a configuration in force. Dropping it delivers what is pending, within `shutdown_deadline` (2 s unless configured), removes the
@@ -97,7 +161,7 @@ pub struct Metrics {
     #[cfg(feature = "pull-cache")]
     pull_cache: Option<ferrometer_pull_cache::PullCacheHandle>,
     #[cfg(feature = "http")]
-    server: Option<ferrometer_pull_cache::Server>,
+    address: Option<std::net::SocketAddr>,
 }
 
 impl Metrics {
@@ -122,7 +186,7 @@ impl Metrics {
     #[cfg(feature = "http")]
     #[must_use]
     pub fn http_address(&self) -> Option<std::net::SocketAddr> {
-        self.server.as_ref().map(ferrometer_pull_cache::Server::local_addr)
+        self.address
     }
 
     fn end(&mut self, deadline: Duration) -> Option<FlushReport> {
@@ -131,9 +195,12 @@ impl Metrics {
         if in_force.call != self.call {
             return None;
         }
+        let report = ferrometer_core::shutdown(deadline);
         in_force.call = 0;
         in_force.backends.clear();
-        Some(ferrometer_core::shutdown(deadline))
+        #[cfg(feature = "http")]
+        drop(in_force.server.take());
+        Some(report)
     }
 }
 

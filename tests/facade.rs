@@ -117,6 +117,28 @@ fn a_refused_configuration_changes_nothing() {
 }
 
 #[test]
+fn the_endpoint_is_handed_over_to_the_next_configuration() {
+    use std::io::{Read, Write};
+    let _alone = alone();
+    let pull = |address: &str| {
+        Config::new().backend("pull-cache").pull_cache_http(true).pull_cache_address(address.parse().unwrap())
+    };
+    let first = init(pull("127.0.0.1:0")).unwrap();
+    let address = first.http_address().unwrap();
+    let second = init(pull(&address.to_string()).global_prefix("second")).unwrap();
+    drop(first);
+    METRICS.send_counter("served", 1);
+    assert!(second.flush(SOON).complete);
+    let mut client = std::net::TcpStream::connect(address).unwrap();
+    client.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("second_facade_served_total 1\n"), "{answer}");
+    drop(second);
+    assert!(std::net::TcpStream::connect(address).is_err(), "the endpoint outlives its guard");
+}
+
+#[test]
 fn a_host_that_cannot_be_resolved_is_no_error_for_the_program() {
     let _alone = alone();
     let metrics = init(Config::new().backend("statsd").statsd_host("no-such-host.invalid")).unwrap();
