@@ -179,14 +179,10 @@ impl Histogram {
 // Out of line: what a call site carries is the test of the switch.
 #[inline(never)]
 pub(crate) fn record_duration(series: &'static Series, value: Duration) {
-    if record::is_taken_on(series) {
-        record::nanos(series, clock::nanos(value));
-    }
+    record::sampled_nanos(series, clock::nanos(value));
 }
 
 #[inline(never)]
 pub(crate) fn record_value(series: &'static Series, value: f64) {
-    if record::is_taken_on(series) {
-        record::float(series, value);
-    }
+    record::sampled_float(series, value);
 }

@@ -45,6 +45,7 @@ unless_loom! {
     mod diagnostics;
     mod fork;
     mod guard;
+    mod hash;
     mod instrument;
     mod ledger;
     mod limits;

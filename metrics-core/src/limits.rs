@@ -61,7 +61,7 @@ impl Limits {
         let dists = l.max_instruments.min(MAX_DISTRIBUTIONS);
         let buckets = Scheme::Float.len();
         // A name or label set: its text, the strings that hold it, its entry and its place in a table that is half empty and doubles.
-        let entry = MAX_RAW_BYTES + MAX_LABELS * 2 * size_of::<String>() + 256;
+        let entry = MAX_RAW_BYTES + MAX_LABELS * 2 * size_of::<String>() + 512;
         // A description has at most 1,024 characters of at most 4 bytes.
         let instrument = MAX_RAW_BYTES + 4096 + 512;
         let registry = times(l.max_loggers, entry)

@@ -248,34 +248,47 @@ fn scalar_cold(series: &'static Series, state: State, op: ScalarOp) {
         }
 }
 
-/// Records a duration in nanoseconds; sampled by the caller, who decides before the clock is read.
+/// Records nanoseconds that were measured, for which sampling was decided before.
 #[inline]
 pub(crate) fn nanos(series: &'static Series, nanos: u64) {
-    dist(series, nanos, |cell| cell.record_nanos(nanos, Writer::Single));
+    let state = series.state();
+    if is_on() && !state.is_off() {
+        dist(series, state, false, nanos, |cell| cell.record_nanos(nanos, Writer::Single));
+    }
 }
 
-/// Records a float; sampled by the caller.
+/// Records nanoseconds, if this call is sampled. It is known that something is recorded.
 #[inline]
-pub(crate) fn float(series: &'static Series, value: f64) {
-    if value.is_finite() {
-        dist(series, value.to_bits(), |cell| cell.record_float(value, Writer::Single));
-    } else if is_on() && !series.state().is_off() {
-        invalid(series);
+pub(crate) fn sampled_nanos(series: &'static Series, nanos: u64) {
+    let state = series.state();
+    if !state.is_off() {
+        dist(series, state, state.is_sampled(), nanos, |cell| cell.record_nanos(nanos, Writer::Single));
     }
+}
+
+/// Records a float, if this call is sampled. It is known that something is recorded.
+#[inline]
+pub(crate) fn sampled_float(series: &'static Series, value: f64) {
+    let state = series.state();
+    if state.is_off() {
+        return;
+    }
+    if !value.is_finite() {
+        return invalid(series);
+    }
+    dist(series, state, state.is_sampled(), value.to_bits(), |cell| cell.record_float(value, Writer::Single));
 }
 
 /// The one home of a value: the ring while somebody wants values one by one and there is place, else the histogram.
 #[inline(always)]
-fn dist(series: &'static Series, bits: u64, record: impl FnOnce(&DistCell)) {
-    let switch = SWITCH.load(Relaxed);
-    let state = series.state();
-    if switch == 0 || state.is_off() {
+fn dist(series: &'static Series, state: State, sample: bool, bits: u64, record: impl FnOnce(&DistCell)) {
+    let Some(slab) = slab() else { return dist_cold(series, state, sample, bits) };
+    let Some(cell) = slab.dist(state.slot()) else { return dist_cold(series, state, sample, bits) };
+    if sample && !rate::is_hit(&cell.gap, || series.route_rate()) {
         return;
     }
-    let Some(slab) = slab() else { return dist_cold(series, state, bits) };
-    let Some(cell) = slab.dist(state.slot()) else { return dist_cold(series, state, bits) };
-    if switch & SINGLES != 0 {
-        let Some(ring) = slab.ring() else { return dist_cold(series, state, bits) };
+    if SWITCH.load(Relaxed) & SINGLES != 0 {
+        let Some(ring) = slab.ring() else { return dist_cold(series, state, false, bits) };
         if ring.push(state.slot(), bits) {
             return;
         }
@@ -283,13 +296,8 @@ fn dist(series: &'static Series, bits: u64, record: impl FnOnce(&DistCell)) {
     record(cell);
 }
 
-/// Whether a call of a timer or histogram is recorded: on, and a hit if it is sampled.
-#[inline(always)]
-pub(crate) fn is_taken(series: &'static Series) -> bool {
-    is_on() && is_taken_on(series)
-}
-
-/// The same, when it is known that something is recorded.
+/// Whether a call of a timer is recorded, before the clock is read: its logger is on, and it is a hit if it is sampled. It is known that
+/// something is recorded.
 #[inline]
 pub(crate) fn is_taken_on(series: &'static Series) -> bool {
     let state = series.state();
@@ -324,8 +332,11 @@ fn ensure_dist<'s>(slab: &'s Slab, series: &Series, state: State, budget: &impl 
 }
 
 #[cold]
-fn dist_cold(series: &'static Series, state: State, bits: u64) {
+fn dist_cold(series: &'static Series, state: State, sample: bool, bits: u64) {
     if capture::value(series, bits) {
+        return;
+    }
+    if sample && !hit_cold(series, state) {
         return;
     }
     let Some(_busy) = busy::enter() else { return };

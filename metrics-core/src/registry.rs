@@ -3,7 +3,7 @@
 //! Lookups read append-only tables without a lock. A registration takes the table's lock, then the state's: always in that order.
 //! Everything is capped; past a cap the overflow series of the kind takes the recordings, and the refusal is counted.
 
-use crate::{busy, limits};
+use crate::{busy, hash, limits};
 use crate::cells::{MAX_DISTRIBUTIONS, MAX_SCALARS};
 use crate::limits::Limits;
 use crate::name::{MAX_LABELS, MAX_RAW_BYTES, logger_name};
@@ -11,10 +11,9 @@ use crate::rate::is_sample_rate;
 use crate::series::{Instrument, Kind, LoggerEntry, Series};
 use crate::sync::{AtomicPtr, AtomicU64, Mutex, Ordering::*, lock};
 use crate::table::AppendTable;
-use std::hash::{BuildHasher, RandomState};
 use std::ptr;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{LazyLock, OnceLock};
+use std::sync::OnceLock;
 
 /// Slots kept for the overflow series and ferrometer's own metrics, beyond every cap.
 const RESERVED: usize = 1024;
@@ -33,7 +32,7 @@ pub struct LoggerRule {
 }
 
 /// A literal at a place in memory, seen through one logger.
-struct StaticName {
+pub(crate) struct StaticName {
     logger: *const LoggerEntry,
     name: *const u8,
     len: usize,
@@ -47,7 +46,7 @@ unsafe impl Send for StaticName {}
 unsafe impl Sync for StaticName {}
 
 /// Labels that were added to a logger at once, remembered in the order given.
-struct Labelled {
+pub(crate) struct Labelled {
     parent: *const LoggerEntry,
     labels: Vec<(String, String)>,
     logger: &'static LoggerEntry,
@@ -57,7 +56,6 @@ unsafe impl Send for Labelled {}
 // SAFETY: as above.
 unsafe impl Sync for Labelled {}
 
-static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 static LOGGERS: AppendTable<LoggerEntry> = AppendTable::new();
 static LABELLED: AppendTable<Labelled> = AppendTable::new();
 static INSTRUMENTS: AppendTable<Instrument> = AppendTable::new();
@@ -67,7 +65,7 @@ static OVERFLOW: [AtomicPtr<Series>; 5] = [const { AtomicPtr::new(ptr::null_mut(
 
 /// What a re-entrant call gets (a global allocator that records while a registration allocates): a series that is off.
 static DEAD: Series = Series::new(u32::MAX, u32::MAX, 0.0, &DEAD_LOGGER, &DEAD_INSTRUMENT, true);
-static DEAD_LOGGER: LoggerEntry = LoggerEntry { name: String::new(), labels: Vec::new(), overflow: true };
+static DEAD_LOGGER: LoggerEntry = LoggerEntry::new(String::new(), Vec::new(), true);
 static DEAD_INSTRUMENT: Instrument = Instrument {
     logger: String::new(),
     name: String::new(),
@@ -148,15 +146,14 @@ pub struct Refused {
     pub reentrant: u64,
 }
 
-fn hash(parts: impl std::hash::Hash) -> u64 {
-    KEYS.hash_one(parts)
+/// The hash of a series: by the address of its logger, which is one for the program's life, and by the text of its name.
+fn series_hash(logger: &'static LoggerEntry, name: &str, kind: Kind, rate: f64) -> u64 {
+    let identity = hash::mix(hash::seed() ^ ptr::from_ref(logger) as u64, rate.to_bits() ^ (kind as u64) << 1);
+    hash::text(identity, name)
 }
 
-/// Mixes addresses: they need no keyed hash, nobody outside chooses them.
-#[inline]
-fn mix(a: u64, b: u64) -> u64 {
-    let product = u128::from(a ^ 0x9e37_79b9_7f4a_7c15) * u128::from(b ^ 0xd1b5_4a32_d192_ed03);
-    (product as u64) ^ (product >> 64) as u64
+fn labels_hash<'l>(start: u64, labels: impl IntoIterator<Item = (&'l str, &'l str)>) -> u64 {
+    labels.into_iter().fold(start, |hash, (key, value)| hash::text(hash::text(hash, key), value))
 }
 
 /// The logger of a name without labels.
@@ -167,24 +164,33 @@ pub(crate) fn logger(given: &str) -> &'static LoggerEntry {
 }
 
 /// The logger with more labels; the value of a key that is there already is replaced.
+#[inline]
 pub(crate) fn with_labels(parent: &'static LoggerEntry, labels: &[(&str, &str)]) -> &'static LoggerEntry {
+    labelled(parent, labels).map_or_else(|logger| logger, |labelled| labelled.logger)
+}
+
+/// The same, remembered; past a bound only the logger.
+fn labelled(
+    parent: &'static LoggerEntry,
+    labels: &[(&str, &str)],
+) -> Result<&'static Labelled, &'static LoggerEntry> {
     if parent.overflow {
-        return parent;
+        return Err(parent);
     }
-    let hash = hash((ptr::from_ref(parent), labels));
+    let hash = labels_hash(hash::seed() ^ ptr::from_ref(parent) as u64, labels.iter().copied());
     let is_it = |l: &Labelled| {
         let same = |(had, given): (&(String, String), &(&str, &str))| had.0 == given.0 && had.1 == given.1;
         ptr::eq(l.parent, parent) && l.labels.len() == labels.len() && l.labels.iter().zip(labels).all(same)
     };
     if let Some(found) = LABELLED.get(hash, is_it) {
-        return found.logger;
+        return Ok(found);
     }
-    let Some(_busy) = busy::enter() else { return &DEAD_LOGGER };
+    let Some(_busy) = busy::enter() else { return Err(&DEAD_LOGGER) };
     let held: usize = parent.labels.iter().map(|(k, v)| k.len() + v.len()).sum();
     let more: usize = labels.iter().map(|(k, v)| k.len() + v.len()).sum();
     if held + more > MAX_RAW_BYTES || parent.labels.len() + labels.len() > MAX_LABELS {
         refuse(&REFUSED.long_names);
-        return overflow_logger();
+        return Err(overflow_logger());
     }
     let mut all = parent.labels.clone();
     for (key, value) in labels {
@@ -195,15 +201,59 @@ pub(crate) fn with_labels(parent: &'static LoggerEntry, labels: &[(&str, &str)])
     }
     let logger = intern_logger(parent.name.clone(), all);
     if logger.overflow {
-        return logger;
+        return Err(logger);
     }
     let max = limits::in_force().max_label_sets.saturating_mul(2);
     // Past the bound the step is not remembered, only made again.
-    LABELLED.get_or_insert(hash, is_it, |len| {
+    let remembered = LABELLED.get_or_insert(hash, is_it, |len| {
         let labels = labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         (len < max).then(|| &*Box::leak(Box::new(Labelled { parent, labels, logger })))
     });
-    logger
+    remembered.ok_or(logger)
+}
+
+/// What a call site with fixed label keys remembers: the loggers of a few values. It holds nothing of its own, so that values that are
+/// never the same twice cost memory only until the registry's bound.
+pub(crate) struct LabelMemory([AtomicPtr<Labelled>; 32]);
+
+impl LabelMemory {
+    pub(crate) const fn new() -> LabelMemory {
+        LabelMemory([const { AtomicPtr::new(ptr::null_mut()) }; 32])
+    }
+
+    /// The logger with these labels. The keys are the same at each call.
+    #[inline]
+    pub(crate) fn logger(&self, parent: &'static LoggerEntry, labels: &[(&str, &str)]) -> &'static LoggerEntry {
+        let digest = labels.iter().fold(hash::seed(), |hash, (_, value)| hash::text(hash, value));
+        // Two places that values with the same digest share.
+        let at = (digest >> 59) as usize;
+        for place in [&self.0[at], &self.0[at ^ 1]] {
+            // SAFETY: the pointer is null or was stored from a `&'static Labelled` in `look_up`.
+            let Some(found) = (unsafe { place.load(Acquire).as_ref() }) else { break };
+            if ptr::eq(found.parent, parent) && found.labels.iter().zip(labels).all(|(had, given)| had.1 == given.1) {
+                return found.logger;
+            }
+        }
+        self.look_up(at, parent, labels)
+    }
+
+    #[inline(never)]
+    fn look_up(
+        &self,
+        at: usize,
+        parent: &'static LoggerEntry,
+        labels: &[(&str, &str)],
+    ) -> &'static LoggerEntry {
+        match labelled(parent, labels) {
+            Ok(found) => {
+                // The one that was here moves to the other place.
+                let old = self.0[at].swap(ptr::from_ref(found).cast_mut(), AcqRel);
+                self.0[at ^ 1].store(old, Release);
+                found.logger
+            }
+            Err(logger) => logger,
+        }
+    }
 }
 
 /// The logger of a name below another's, with its labels.
@@ -220,7 +270,7 @@ fn intern_logger(name: String, labels: Vec<(String, String)>) -> &'static Logger
         refuse(&REFUSED.long_names);
         return overflow_logger();
     }
-    let hash = hash((&name, &labels));
+    let hash = labels_hash(hash::text(hash::seed(), &name), labels.iter().map(|(k, v)| (k.as_str(), v.as_str())));
     let is_it = |l: &LoggerEntry| l.name == name && l.labels == labels;
     let (full, counter) = if labels.is_empty() {
         (FULL_LOGGERS, &REFUSED.loggers)
@@ -247,20 +297,20 @@ fn intern_logger(name: String, labels: Vec<(String, String)>) -> &'static Logger
             return None;
         }
         *count += 1;
-        Some(Box::leak(Box::new(LoggerEntry { name: name.clone(), labels: labels.clone(), overflow: false })))
+        Some(Box::leak(Box::new(LoggerEntry::new(name.clone(), labels.clone(), false))))
     });
     found.unwrap_or_else(overflow_logger)
 }
 
 fn overflow_logger() -> &'static LoggerEntry {
     static LOGGER: OnceLock<LoggerEntry> = OnceLock::new();
-    LOGGER.get_or_init(|| LoggerEntry { name: "ferrometer.overflow".into(), labels: Vec::new(), overflow: true })
+    LOGGER.get_or_init(|| LoggerEntry::new("ferrometer.overflow".into(), Vec::new(), true))
 }
 
 /// The series of a name that may live anywhere.
 pub(crate) fn series(logger: &'static LoggerEntry, name: &str, kind: Kind, rate: f64) -> &'static Series {
     let rate = checked(rate);
-    let hash = hash((ptr::from_ref(logger), name, kind, rate.to_bits()));
+    let hash = series_hash(logger, name, kind, rate);
     if let Some(found) = SERIES.get(hash, is_series(logger, name, kind, rate)) {
         return found;
     }
@@ -284,9 +334,9 @@ pub(crate) fn internal_series(name: &str, kind: Kind) -> &'static Series {
     static LOGGER: OnceLock<&'static LoggerEntry> = OnceLock::new();
     let Some(_busy) = busy::enter() else { return &DEAD };
     let logger = LOGGER.get_or_init(|| {
-        Box::leak(Box::new(LoggerEntry { name: "ferrometer".into(), labels: Vec::new(), overflow: false }))
+        Box::leak(Box::new(LoggerEntry::new("ferrometer".into(), Vec::new(), false)))
     });
-    register(hash((ptr::from_ref(*logger), name, kind, 0u64)), logger, name, kind, 0.0, Place::Internal)
+    register(series_hash(logger, name, kind, 0.0), logger, name, kind, 0.0, Place::Internal)
 }
 
 fn overflow(kind: Kind) -> &'static Series {
@@ -297,7 +347,7 @@ fn overflow(kind: Kind) -> &'static Series {
     }
     // Registered twice it is the same, so nobody waits for anybody here.
     let logger = overflow_logger();
-    let hash = hash((ptr::from_ref(logger), kind.as_str(), kind, 0u64));
+    let hash = series_hash(logger, kind.as_str(), kind, 0.0);
     let series = register(hash, logger, kind.as_str(), kind, 0.0, Place::Overflow);
     if !ptr::eq(series, &DEAD) {
         place.store(ptr::from_ref(series).cast_mut(), Release);
@@ -369,7 +419,7 @@ fn register(
 fn instrument(logger: &str, name: &str, kind: Kind) -> &'static Instrument {
     let is_it = |i: &Instrument| i.kind == kind && i.name == name && i.logger == logger;
     INSTRUMENTS
-        .get_or_insert(hash((logger, name, kind)), is_it, |_| {
+        .get_or_insert(hash::text(hash::text(hash::seed() ^ kind as u64, logger), name), is_it, |_| {
             Some(Box::leak(Box::new(Instrument {
                 logger: logger.to_owned(),
                 name: name.to_owned(),
@@ -385,19 +435,41 @@ fn instrument(logger: &str, name: &str, kind: Kind) -> &'static Instrument {
 #[inline]
 pub(crate) fn static_series(logger: &'static LoggerEntry, name: &'static str, kind: Kind, rate: f64) -> &'static Series {
     let rate_bits = rate.to_bits();
-    let hash = mix(
-        ptr::from_ref(logger) as u64 ^ rate_bits.rotate_left(32) ^ (kind as u64) << 56,
-        name.as_ptr() as u64 ^ (name.len() as u64).rotate_left(48),
-    );
     let is_it = |s: &StaticName| {
-        ptr::eq(s.logger, logger)
-            && ptr::eq(s.name, name.as_ptr())
+        ptr::eq(s.name, name.as_ptr())
             && s.len == name.len()
             && s.kind == kind
             && s.rate == rate_bits
+            && ptr::eq(s.logger, logger)
     };
-    match STATIC_NAMES.get(hash, is_it) {
-        Some(found) => found.series,
+    // The logger remembers a few literals by the low bits of their address and length, which a call site knows before it runs.
+    let place = &logger.recent[(name.as_ptr() as usize / 4 + name.len() * 5 + kind as usize) % logger.recent.len()];
+    // SAFETY: the pointer is null or was stored from a `&'static StaticName` in `look_up`.
+    match unsafe { place.load(Acquire).as_ref() } {
+        Some(found) if is_it(found) => found.series,
+        _ => look_up(place, is_it, logger, name, kind, rate),
+    }
+}
+
+#[inline(never)]
+fn look_up(
+    place: &AtomicPtr<StaticName>,
+    is_it: impl Fn(&StaticName) -> bool,
+    logger: &'static LoggerEntry,
+    name: &'static str,
+    kind: Kind,
+    rate: f64,
+) -> &'static Series {
+    let hash = hash::mix(
+        ptr::from_ref(logger) as u64 ^ rate.to_bits().rotate_left(32) ^ (kind as u64) << 56,
+        name.as_ptr() as u64 ^ (name.len() as u64).rotate_left(48),
+    );
+    match STATIC_NAMES.get(hash, &is_it) {
+        Some(found) => {
+            // The last one stays; two that share a place take turns.
+            place.store(ptr::from_ref(found).cast_mut(), Release);
+            found.series
+        }
         None => remember(hash, is_it, logger, name, kind, rate),
     }
 }
@@ -484,7 +556,7 @@ fn apply_default_rate(series: &'static Series) {
             }
         };
         let name = &series.instrument.name;
-        let hash = hash((ptr::from_ref(series.logger), name, kind, wanted.to_bits()));
+        let hash = series_hash(series.logger, name, kind, wanted);
         sibling = Some(register(hash, series.logger, name, kind, wanted, Place::Capped));
     }
 }
@@ -557,6 +629,6 @@ pub(crate) fn is_dead(logger: &'static LoggerEntry) -> bool {
 
 /// Makes what is made once, so that no fork can find it half made.
 pub(crate) fn prepare() {
-    LazyLock::force(&KEYS);
+    hash::seed();
     overflow_logger();
 }

@@ -4,9 +4,10 @@
 //! Its `state` word is what a recording reads: 0 when a logger rule switched it off, else where its cell is.
 
 use crate::bucket::Scheme;
+use crate::registry::StaticName;
 use std::fmt;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering::Relaxed};
 
 /// What an instrument measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -63,6 +64,16 @@ pub(crate) struct LoggerEntry {
     pub(crate) labels: Vec<(String, String)>,
     /// Whether this one stands for all that found no place.
     pub(crate) overflow: bool,
+    /// Literals used with this logger: what to look at first. Plain loggers have many names, those with labels few.
+    pub(crate) recent: [AtomicPtr<StaticName>; RECENT],
+}
+
+const RECENT: usize = 16;
+
+impl LoggerEntry {
+    pub(crate) const fn new(name: String, labels: Vec<(String, String)>, overflow: bool) -> LoggerEntry {
+        LoggerEntry { name, labels, overflow, recent: [const { AtomicPtr::new(std::ptr::null_mut()) }; RECENT] }
+    }
 }
 
 /// What the series of one name and kind share.
@@ -74,17 +85,17 @@ pub(crate) struct Instrument {
     pub(crate) description: OnceLock<String>,
 }
 
-const SAMPLED: u64 = 1 << 63;
-
 /// The word a recording reads first: off, or the slot of the cell and whether calls are sampled.
 #[derive(Clone, Copy)]
 pub(crate) struct State(u64);
 
 impl State {
     pub(crate) const OFF: State = State(0);
+    const ON: u64 = 1 << 32;
+    const SAMPLED: u64 = 1 << 63;
 
     pub(crate) const fn new(slot: u32, sampled: bool) -> State {
-        State((slot as u64 + 1) | if sampled { SAMPLED } else { 0 })
+        State(slot as u64 | State::ON | if sampled { State::SAMPLED } else { 0 })
     }
     #[inline(always)]
     pub(crate) fn is_off(self) -> bool {
@@ -92,21 +103,24 @@ impl State {
     }
     #[inline(always)]
     pub(crate) fn slot(self) -> u32 {
-        (self.0 as u32).wrapping_sub(1)
+        self.0 as u32
     }
     #[inline(always)]
     pub(crate) fn is_sampled(self) -> bool {
-        self.0 & SAMPLED != 0
+        self.0 & State::SAMPLED != 0
     }
 }
 
 /// One stream of recordings: an instrument with one label set and one sample rate.
 ///
 /// Backends read what it is called; what was recorded stands in the [`Snapshot`](crate::Snapshot).
+#[repr(C)]
 pub struct Series {
+    // What a recording reads stands first, in one cache line.
     pub(crate) id: u32,
     pub(crate) slot: u32,
     state: AtomicU64,
+    pub(crate) logger: &'static LoggerEntry,
     /// The rate recordings through this series are sampled at now: its own, or that of a logger rule.
     route_rate: AtomicU64,
     /// Gauges: the bits of the value, shared by all threads.
@@ -115,7 +129,6 @@ pub struct Series {
     pub(crate) invalid: AtomicU64,
     /// 0.0: none given.
     pub(crate) given_rate: f64,
-    pub(crate) logger: &'static LoggerEntry,
     pub(crate) instrument: &'static Instrument,
     pub(crate) internal: bool,
 }

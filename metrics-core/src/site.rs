@@ -4,6 +4,7 @@
 use crate::clock::Stamp;
 use crate::guard::TimerGuard;
 use crate::logger::Logger;
+use crate::registry::LabelMemory;
 use crate::series::{Kind, LoggerEntry, Series};
 use crate::value::{CounterValue, GaugeReturn, GaugeValue};
 use crate::{record, registry};
@@ -45,10 +46,6 @@ impl Memory {
         }
         series
     }
-}
-
-fn labelled(logger: &Logger, labels: &[(&'static str, &str)]) -> &'static LoggerEntry {
-    registry::with_labels(logger.entry(), labels)
 }
 
 /// How a call ended.
@@ -117,11 +114,12 @@ macro_rules! site {
             rate: f64,
             memory: Memory,
             exits: Exits,
+            labels: LabelMemory,
         }
         impl $name {
             const fn made(name: &'static str, rate: f64) -> Self {
                 let exits = Exits([Memory::new(), Memory::new(), Memory::new(), Memory::new()]);
-                Self { name, rate, memory: Memory::new(), exits }
+                Self { name, rate, memory: Memory::new(), exits, labels: LabelMemory::new() }
             }
         }
     };
@@ -167,7 +165,7 @@ impl CounterSite {
     /// Adds a number under labels.
     pub fn add_labelled(&'static self, logger: &Logger, value: impl CounterValue, labels: &[(&'static str, &str)]) {
         if record::is_on() {
-            let series = registry::static_series(labelled(logger, labels), self.name, Kind::Counter, self.rate);
+            let series = registry::static_series(self.labels.logger(logger.entry(), labels), self.name, Kind::Counter, self.rate);
             record::count_on(series, value.to_count());
         }
     }
@@ -189,13 +187,14 @@ impl CounterSite {
 pub struct GaugeSite {
     name: &'static str,
     memory: Memory,
+    labels: LabelMemory,
 }
 
 impl GaugeSite {
     /// A site of this name.
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
-        Self { name, memory: Memory::new() }
+        Self { name, memory: Memory::new(), labels: LabelMemory::new() }
     }
 
     /// Sets the gauge.
@@ -214,7 +213,7 @@ impl GaugeSite {
     /// Sets the gauge under labels.
     pub fn set_labelled(&'static self, logger: &Logger, value: impl GaugeValue, labels: &[(&'static str, &str)]) {
         if record::is_on() {
-            let series = registry::static_series(labelled(logger, labels), self.name, Kind::Gauge, 0.0);
+            let series = registry::static_series(self.labels.logger(logger.entry(), labels), self.name, Kind::Gauge, 0.0);
             record::set(series, value.to_gauge());
         }
     }
@@ -252,7 +251,7 @@ impl TimerSite {
         if !record::is_on() {
             return TimerGuard::inert();
         }
-        TimerGuard::start(registry::static_series(labelled(logger, labels), self.name, Kind::Timer, self.rate))
+        TimerGuard::start(registry::static_series(self.labels.logger(logger.entry(), labels), self.name, Kind::Timer, self.rate))
     }
 
     /// Starts measuring a call of which it matters how it ends; see [`ExitTimer`].
@@ -266,7 +265,7 @@ impl TimerSite {
         let exit =
             Exit { site: &self.exits, logger: logger.entry(), name: self.name, kind: Kind::Timer, rate: self.rate, on, label };
         // The outcome is not known yet, and sampling comes before the clock: one series counts the calls down for all.
-        let taken = exit.series(on.unwrap_or(Outcome::Ok)).is_some_and(record::is_taken);
+        let taken = exit.series(on.unwrap_or(Outcome::Ok)).is_some_and(record::is_taken_on);
         ExitTimer { running: taken.then(|| (exit, Stamp::now())) }
     }
 }
