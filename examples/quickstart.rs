@@ -168,7 +168,7 @@ fn run(options: &Options) -> Result<(), String> {
     let begin = Instant::now();
     let in_directory = |e| format!("{}: {e}", options.directory.display());
     let hashed = work(&options.directory).map_err(in_directory)?;
-    println!("hashed {hashed} files in {:.2} s on {THREADS} threads", begin.elapsed().as_secs_f64());
+    println!("hashed {hashed} files in {:.1} ms on {THREADS} threads", begin.elapsed().as_secs_f64() * 1e3);
     let report = metrics.flush(Duration::from_secs(2));
     print_table(&ferrometer::snapshot());
     report.ledgers.iter().for_each(print_ledger);

@@ -1,5 +1,8 @@
-//! Model checks: every interleaving of the hand-overs between threads, on the shipped modules themselves, compiled with
+//! Model checks: the interleavings of the hand-overs between threads, on the shipped modules themselves, compiled with
 //! `--cfg loom`. `scripts/test` runs them.
+//!
+//! The writer is the model's main thread wherever a single writer loads and stores: loom looks for interleavings from the *last* access to an
+//! atomic alone, and a writer that loads before it stores would hide a reader that came before it.
 
 use crate::bucket::Scheme;
 use crate::cells::{Budget, Slab, Writer};
@@ -26,20 +29,22 @@ fn leaked<T>(value: T) -> &'static T {
 fn a_collector_sees_a_single_writers_cell_grow_and_loses_nothing() {
     loom::model(|| {
         let slab = Arc::new(Slab::new());
-        let writer = {
+        let reader = {
             let slab = Arc::clone(&slab);
             thread::spawn(move || {
-                let cell = slab.ensure_scalar(0, &Unlimited).unwrap();
-                cell.count(2, Writer::Single);
-                cell.count(-1, Writer::Single);
+                // The count first, acquired, as the collector reads.
+                let read = || slab.scalar(0).map_or((0, 0), |c| (c.calls.load(Acquire), c.inc.load(Relaxed)));
+                let (first, second) = (read(), read());
+                assert!(first.0 <= second.0 && first.1 <= second.1);
+                // What is counted is in the value.
+                assert!(first.1 >= 2 * first.0 && second.1 >= 2 * second.0, "{first:?} {second:?}");
             })
         };
-        let read = || slab.scalar(0).map_or((0, 0), |c| (c.inc.load(Relaxed), c.dec.load(Relaxed)));
-        let first = read();
-        let second = read();
-        assert!(first.0 <= second.0 && first.1 <= second.1);
-        writer.join().unwrap();
-        assert_eq!(read(), (2, 1));
+        let cell = slab.ensure_scalar(0, &Unlimited).unwrap();
+        cell.count(2, Writer::Single);
+        cell.count(2, Writer::Single);
+        reader.join().unwrap();
+        assert_eq!((cell.inc.load(Relaxed), cell.calls.load(Relaxed)), (4, 2));
     });
 }
 
@@ -126,22 +131,55 @@ fn a_name_registered_by_two_threads_is_one_through_growth() {
     });
 }
 
+/// A value whose making another thread could miss: loom sees only what is atomic.
+struct Made(loom::sync::atomic::AtomicU64);
+
+fn made(key: u64) -> &'static Made {
+    let made = leaked(Made(loom::sync::atomic::AtomicU64::new(0)));
+    made.0.store(key, Relaxed);
+    made
+}
+
 #[test]
 fn a_reader_walks_a_table_that_grows_under_it() {
     loom::model(|| {
-        let table: Arc<AppendTable<u64>> = Arc::new(AppendTable::new());
-        table.get_or_insert(1, |v| *v == 1, |_| Some(leaked(1)));
+        let table: Arc<AppendTable<Made>> = Arc::new(AppendTable::new());
+        let put = |table: &AppendTable<Made>, key: u64| {
+            table.get_or_insert(key, |_| false, |_| Some(made(key)));
+        };
+        put(&table, 1);
         let reader = {
             let table = Arc::clone(&table);
             thread::spawn(move || {
-                assert_eq!(table.get(1, |v| *v == 1), Some(&1));
-                table.get(3, |v| *v == 3).copied()
+                // Whatever is found under a key is whole.
+                for key in [1, 3] {
+                    let found = table.get(key, |_| true).map(|v| v.0.load(Relaxed));
+                    assert!(found == Some(key) || (key != 1 && found.is_none()), "{key}: {found:?}");
+                }
             })
         };
-        for key in [2, 3] {
-            table.get_or_insert(key, |v| *v == key, |_| Some(leaked(key)));
-        }
-        assert!(matches!(reader.join().unwrap(), None | Some(3)));
+        // The table of two places grows.
+        put(&table, 2);
+        put(&table, 3);
+        reader.join().unwrap();
+    });
+}
+
+#[test]
+fn an_entry_put_in_a_free_place_is_whole() {
+    loom::model(|| {
+        let table: Arc<AppendTable<Made>> = Arc::new(AppendTable::new());
+        let put = |table: &AppendTable<Made>, key: u64| {
+            table.get_or_insert(key, |_| false, |_| Some(made(key)));
+        };
+        // Eight places by now; the fourth entry grows nothing.
+        (1..=3).for_each(|key| put(&table, key));
+        let reader = {
+            let table = Arc::clone(&table);
+            thread::spawn(move || table.get(4, |_| true).map(|v| v.0.load(Relaxed)))
+        };
+        put(&table, 4);
+        assert!(matches!(reader.join().unwrap(), None | Some(4)));
     });
 }
 
@@ -149,15 +187,38 @@ fn a_reader_walks_a_table_that_grows_under_it() {
 fn a_ring_hands_over_each_value_once_in_order_or_refuses_it() {
     loom::model(|| {
         let ring = Arc::new(Ring::new(2));
-        let writer = {
+        let collector = {
             let ring = Arc::clone(&ring);
-            thread::spawn(move || (1..=3u64).filter(|v| ring.push(*v as u32, v * 10)).collect::<Vec<_>>())
+            thread::spawn(move || {
+                let mut seen = Vec::new();
+                ring.drain(|slot, bits| seen.push((slot, bits)));
+                seen
+            })
         };
-        let mut seen = Vec::new();
-        ring.drain(|slot, bits| seen.push((slot, bits)));
-        let kept = writer.join().unwrap();
+        let kept: Vec<u64> = (1..=3u64).filter(|v| ring.push(*v as u32, v * 10)).collect();
+        let mut seen = collector.join().unwrap();
         ring.drain(|slot, bits| seen.push((slot, bits)));
         assert_eq!(seen, kept.iter().map(|v| (*v as u32, v * 10)).collect::<Vec<_>>());
         assert!(kept.len() >= 2);
+    });
+}
+
+// Loom has no loads that see later stores, so that `tail` is released after the reading of an entry is not something it can find missing: it
+// checks here that nothing is overwritten in program order.
+#[test]
+fn a_place_given_back_is_not_written_before_it_was_read() {
+    loom::model(|| {
+        let ring = Arc::new(Ring::new(1));
+        assert!(ring.push(1, 10));
+        let writer = {
+            let ring = Arc::clone(&ring);
+            thread::spawn(move || ring.push(2, 20))
+        };
+        let mut seen = Vec::new();
+        ring.drain(|slot, bits| seen.push((slot, bits)));
+        assert_eq!(seen[0], (1, 10));
+        let second = writer.join().unwrap();
+        ring.drain(|slot, bits| seen.push((slot, bits)));
+        assert_eq!(seen.len(), 1 + usize::from(second));
     });
 }
