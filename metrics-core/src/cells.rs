@@ -246,6 +246,9 @@ impl Slab {
 
     /// The cell of a scalar series, allocated if need be; `None` when the budget refuses.
     pub(crate) fn ensure_scalar(&self, slot: u32, budget: &impl Budget) -> Option<&ScalarCell> {
+        if slot as usize >= MAX_SCALARS {
+            return None;
+        }
         if self.scalar(slot).is_none() {
             let place = self.scalars.get(slot as usize / CHUNK)?;
             if !budget.take(size_of::<ScalarChunk>()) {
@@ -258,6 +261,9 @@ impl Slab {
 
     /// The cell of a distribution, allocated if need be; `None` when the budget refuses.
     pub(crate) fn ensure_dist(&self, slot: u32, scheme: Scheme, budget: &impl Budget) -> Option<&DistCell> {
+        if slot as usize >= MAX_DISTRIBUTIONS {
+            return None;
+        }
         if self.dist(slot).is_none() {
             let place = self.dists.get(slot as usize / CHUNK)?;
             if place.load(Acquire).is_null() {
@@ -344,6 +350,7 @@ mod tests {
         let cell = slab.scalar(5).unwrap();
         assert_eq!((cell.inc.load(Relaxed), cell.dec.load(Relaxed), cell.calls.load(Relaxed)), (7, 3, 2));
         assert!(slab.ensure_scalar(CHUNK as u32, &budget).is_none());
+        assert!(slab.ensure_scalar(u32::MAX, &budget).is_none());
         assert!(slab.ensure_dist(0, Scheme::Nanos, &budget).is_none());
     }
 

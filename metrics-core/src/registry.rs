@@ -3,16 +3,24 @@
 //! Lookups read append-only tables without a lock. A registration takes the table's lock, then the state's: always in that order.
 //! Everything is capped; past a cap the overflow series of the kind takes the recordings, and the refusal is counted.
 
+mod labels;
+mod literals;
+mod refusals;
+
+pub(crate) use labels::{LabelMemory, with_labels};
+pub(crate) use literals::{StaticName, static_series};
+pub use refusals::{Refused, refused};
+
 use crate::{busy, hash, limits};
+use refusals::{FULL, FULL_LABEL_SETS, FULL_LOGGERS, REFUSED, is_full, refuse};
 use crate::cells::{MAX_DISTRIBUTIONS, MAX_SCALARS};
 use crate::limits::Limits;
-use crate::name::{MAX_LABELS, MAX_RAW_BYTES, logger_name};
+use crate::name::{MAX_RAW_BYTES, logger_name};
 use crate::rate::is_sample_rate;
 use crate::series::{Instrument, Kind, LoggerEntry, Series};
-use crate::sync::{AtomicPtr, AtomicU64, Mutex, Ordering::*, lock};
+use crate::sync::{AtomicPtr, Mutex, Ordering::*, lock};
 use crate::table::AppendTable;
 use std::ptr;
-use std::sync::atomic::AtomicUsize;
 use std::sync::OnceLock;
 
 /// Slots kept for the overflow series and ferrometer's own metrics, beyond every cap.
@@ -31,36 +39,9 @@ pub struct LoggerRule {
     pub sample_rate: Option<f64>,
 }
 
-/// A literal at a place in memory, seen through one logger.
-pub(crate) struct StaticName {
-    logger: *const LoggerEntry,
-    name: *const u8,
-    len: usize,
-    kind: Kind,
-    rate: u64,
-    series: &'static Series,
-}
-// SAFETY: the pointers are compared, never followed.
-unsafe impl Send for StaticName {}
-// SAFETY: as above.
-unsafe impl Sync for StaticName {}
-
-/// Labels that were added to a logger at once, remembered in the order given.
-pub(crate) struct Labelled {
-    parent: *const LoggerEntry,
-    labels: Vec<(String, String)>,
-    logger: &'static LoggerEntry,
-}
-// SAFETY: the pointer is compared, never followed.
-unsafe impl Send for Labelled {}
-// SAFETY: as above.
-unsafe impl Sync for Labelled {}
-
 static LOGGERS: AppendTable<LoggerEntry> = AppendTable::new();
-static LABELLED: AppendTable<Labelled> = AppendTable::new();
 static INSTRUMENTS: AppendTable<Instrument> = AppendTable::new();
 static SERIES: AppendTable<Series> = AppendTable::new();
-static STATIC_NAMES: AppendTable<StaticName> = AppendTable::new();
 static OVERFLOW: [AtomicPtr<Series>; 5] = [const { AtomicPtr::new(ptr::null_mut()) }; 5];
 
 /// What a re-entrant call gets (a global allocator that records while a registration allocates): a series that is off.
@@ -94,58 +75,6 @@ static STATE: Mutex<State> = Mutex::new(State {
     label_sets: 0,
 });
 
-/// What was refused, countable without a lock.
-struct Refusals {
-    loggers: AtomicU64,
-    instruments: AtomicU64,
-    label_sets: AtomicU64,
-    long_names: AtomicU64,
-    bad_rates: AtomicU64,
-    bad_rate_example: AtomicU64,
-}
-
-static REFUSED: Refusals = Refusals {
-    loggers: AtomicU64::new(0),
-    instruments: AtomicU64::new(0),
-    label_sets: AtomicU64::new(0),
-    long_names: AtomicU64::new(0),
-    bad_rates: AtomicU64::new(0),
-    bad_rate_example: AtomicU64::new(0),
-};
-
-/// What is full, so that whoever comes with one more new name need not take a lock to be told: one bit for each kind's cells, and these.
-static FULL: AtomicUsize = AtomicUsize::new(0);
-const FULL_LOGGERS: usize = 1 << 8;
-const FULL_LABEL_SETS: usize = 1 << 9;
-
-fn is_full(bit: usize) -> bool {
-    FULL.load(Relaxed) & bit != 0
-}
-
-fn refuse(counter: &AtomicU64) {
-    counter.fetch_add(1, Relaxed);
-}
-
-/// How many times something found no place, by what was full. The recordings themselves are in the overflow series.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct Refused {
-    /// Loggers past `max_loggers`.
-    pub loggers: u64,
-    /// Instruments past `max_instruments`.
-    pub instruments: u64,
-    /// Label sets past `max_label_sets`.
-    pub label_sets: u64,
-    /// Names, or all labels of one logger together, longer than [`MAX_RAW_BYTES`].
-    pub long_names: u64,
-    /// Sample rates outside (0, 1], recorded unsampled.
-    pub bad_rates: u64,
-    /// The last such rate.
-    pub bad_rate_example: f64,
-    /// Recordings that came from within a registration (an allocator that records) and were turned away.
-    pub reentrant: u64,
-}
-
 /// The hash of a series: by the address of its logger, which is one for the program's life, and by the text of its name.
 fn series_hash(logger: &'static LoggerEntry, name: &str, kind: Kind, rate: f64) -> u64 {
     let identity = hash::mix(hash::seed() ^ ptr::from_ref(logger) as u64, rate.to_bits() ^ (kind as u64) << 1);
@@ -161,99 +90,6 @@ pub(crate) fn logger(given: &str) -> &'static LoggerEntry {
     let name = logger_name(given);
     let Some(_busy) = busy::enter() else { return &DEAD_LOGGER };
     intern_logger(name, Vec::new())
-}
-
-/// The logger with more labels; the value of a key that is there already is replaced.
-#[inline]
-pub(crate) fn with_labels(parent: &'static LoggerEntry, labels: &[(&str, &str)]) -> &'static LoggerEntry {
-    labelled(parent, labels).map_or_else(|logger| logger, |labelled| labelled.logger)
-}
-
-/// The same, remembered; past a bound only the logger.
-fn labelled(
-    parent: &'static LoggerEntry,
-    labels: &[(&str, &str)],
-) -> Result<&'static Labelled, &'static LoggerEntry> {
-    if parent.overflow {
-        return Err(parent);
-    }
-    let hash = labels_hash(hash::seed() ^ ptr::from_ref(parent) as u64, labels.iter().copied());
-    let is_it = |l: &Labelled| {
-        let same = |(had, given): (&(String, String), &(&str, &str))| had.0 == given.0 && had.1 == given.1;
-        ptr::eq(l.parent, parent) && l.labels.len() == labels.len() && l.labels.iter().zip(labels).all(same)
-    };
-    if let Some(found) = LABELLED.get(hash, is_it) {
-        return Ok(found);
-    }
-    let Some(_busy) = busy::enter() else { return Err(&DEAD_LOGGER) };
-    let held: usize = parent.labels.iter().map(|(k, v)| k.len() + v.len()).sum();
-    let more: usize = labels.iter().map(|(k, v)| k.len() + v.len()).sum();
-    if held + more > MAX_RAW_BYTES || parent.labels.len() + labels.len() > MAX_LABELS {
-        refuse(&REFUSED.long_names);
-        return Err(overflow_logger());
-    }
-    let mut all = parent.labels.clone();
-    for (key, value) in labels {
-        match all.binary_search_by(|(k, _)| k.as_str().cmp(key)) {
-            Ok(at) => all[at].1 = (*value).to_owned(),
-            Err(at) => all.insert(at, ((*key).to_owned(), (*value).to_owned())),
-        }
-    }
-    let logger = intern_logger(parent.name.clone(), all);
-    if logger.overflow {
-        return Err(logger);
-    }
-    let max = limits::in_force().max_label_sets.saturating_mul(2);
-    // Past the bound the step is not remembered, only made again.
-    let remembered = LABELLED.get_or_insert(hash, is_it, |len| {
-        let labels = labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        (len < max).then(|| &*Box::leak(Box::new(Labelled { parent, labels, logger })))
-    });
-    remembered.ok_or(logger)
-}
-
-/// What a call site with fixed label keys remembers: the loggers of a few values. It holds nothing of its own, so that values that are
-/// never the same twice cost memory only until the registry's bound.
-pub(crate) struct LabelMemory([AtomicPtr<Labelled>; 32]);
-
-impl LabelMemory {
-    pub(crate) const fn new() -> LabelMemory {
-        LabelMemory([const { AtomicPtr::new(ptr::null_mut()) }; 32])
-    }
-
-    /// The logger with these labels. The keys are the same at each call.
-    #[inline]
-    pub(crate) fn logger(&self, parent: &'static LoggerEntry, labels: &[(&str, &str)]) -> &'static LoggerEntry {
-        let digest = labels.iter().fold(hash::seed(), |hash, (_, value)| hash::text(hash, value));
-        // Two places that values with the same digest share.
-        let at = (digest >> 59) as usize;
-        for place in [&self.0[at], &self.0[at ^ 1]] {
-            // SAFETY: the pointer is null or was stored from a `&'static Labelled` in `look_up`.
-            let Some(found) = (unsafe { place.load(Acquire).as_ref() }) else { break };
-            if ptr::eq(found.parent, parent) && found.labels.iter().zip(labels).all(|(had, given)| had.1 == given.1) {
-                return found.logger;
-            }
-        }
-        self.look_up(at, parent, labels)
-    }
-
-    #[inline(never)]
-    fn look_up(
-        &self,
-        at: usize,
-        parent: &'static LoggerEntry,
-        labels: &[(&str, &str)],
-    ) -> &'static LoggerEntry {
-        match labelled(parent, labels) {
-            Ok(found) => {
-                // The one that was here moves to the other place.
-                let old = self.0[at].swap(ptr::from_ref(found).cast_mut(), AcqRel);
-                self.0[at ^ 1].store(old, Release);
-                found.logger
-            }
-            Err(logger) => logger,
-        }
-    }
 }
 
 /// The logger of a name below another's, with its labels.
@@ -431,80 +267,6 @@ fn instrument(logger: &str, name: &str, kind: Kind) -> &'static Instrument {
         .expect("an instrument is never refused")
 }
 
-/// The series of a literal: found by its address and length, without reading it.
-#[inline]
-pub(crate) fn static_series(logger: &'static LoggerEntry, name: &'static str, kind: Kind, rate: f64) -> &'static Series {
-    let rate_bits = rate.to_bits();
-    let is_it = |s: &StaticName| {
-        ptr::eq(s.name, name.as_ptr())
-            && s.len == name.len()
-            && s.kind == kind
-            && s.rate == rate_bits
-            && ptr::eq(s.logger, logger)
-    };
-    // The logger remembers a few literals by the low bits of their address and length, which a call site knows before it runs.
-    let place = &logger.recent[(name.as_ptr() as usize / 4 + name.len() * 5 + kind as usize) % logger.recent.len()];
-    // SAFETY: the pointer is null or was stored from a `&'static StaticName` in `look_up`.
-    match unsafe { place.load(Acquire).as_ref() } {
-        Some(found) if is_it(found) => found.series,
-        _ => look_up(place, is_it, logger, name, kind, rate),
-    }
-}
-
-#[inline(never)]
-fn look_up(
-    place: &AtomicPtr<StaticName>,
-    is_it: impl Fn(&StaticName) -> bool,
-    logger: &'static LoggerEntry,
-    name: &'static str,
-    kind: Kind,
-    rate: f64,
-) -> &'static Series {
-    let hash = hash::mix(
-        ptr::from_ref(logger) as u64 ^ rate.to_bits().rotate_left(32) ^ (kind as u64) << 56,
-        name.as_ptr() as u64 ^ (name.len() as u64).rotate_left(48),
-    );
-    match STATIC_NAMES.get(hash, &is_it) {
-        Some(found) => {
-            // The last one stays; two that share a place take turns.
-            place.store(ptr::from_ref(found).cast_mut(), Release);
-            found.series
-        }
-        None => remember(hash, is_it, logger, name, kind, rate),
-    }
-}
-
-#[cold]
-fn remember(
-    hash: u64,
-    is_it: impl FnMut(&StaticName) -> bool,
-    logger: &'static LoggerEntry,
-    name: &'static str,
-    kind: Kind,
-    rate: f64,
-) -> &'static Series {
-    let series = series(logger, name, kind, rate);
-    if ptr::eq(series, &DEAD) {
-        return series;
-    }
-    let Some(_busy) = busy::enter() else { return series };
-    let max = limits::in_force().max_instruments.saturating_mul(2);
-    // Past the bound the literal is looked up by its text each time.
-    STATIC_NAMES.get_or_insert(hash, is_it, |len| {
-        (len < max).then(|| {
-            &*Box::leak(Box::new(StaticName {
-                logger,
-                name: name.as_ptr(),
-                len: name.len(),
-                kind,
-                rate: rate.to_bits(),
-                series,
-            }))
-        })
-    });
-    series
-}
-
 /// A rate given at run time: 0.0 (none) unless it is one. What is none is recorded unsampled and reported once.
 fn checked(rate: f64) -> f64 {
     if rate.to_bits() == 0 || is_sample_rate(rate) {
@@ -594,28 +356,13 @@ pub(crate) fn list() -> Listed {
     Listed { series: state.series.clone(), scalars: state.scalars.len(), dists: state.dists.clone() }
 }
 
-/// How many registrations found no place so far.
-#[must_use]
-pub fn refused() -> Refused {
-    let of = |counter: &AtomicU64| counter.load(Relaxed);
-    Refused {
-        loggers: of(&REFUSED.loggers),
-        instruments: of(&REFUSED.instruments),
-        label_sets: of(&REFUSED.label_sets),
-        long_names: of(&REFUSED.long_names),
-        bad_rates: of(&REFUSED.bad_rates),
-        bad_rate_example: f64::from_bits(of(&REFUSED.bad_rate_example)),
-        reentrant: busy::turned_away(),
-    }
-}
-
 /// Locks out registrations while the guard lives: for `fork`.
 pub(crate) fn freeze() -> impl Sized {
     (
         LOGGERS.freeze(),
-        LABELLED.freeze(),
+        labels::freeze(),
         SERIES.freeze(),
-        STATIC_NAMES.freeze(),
+        literals::freeze(),
         lock(&STATE),
         // Taken last: a registration takes it while it holds the others.
         INSTRUMENTS.freeze(),

@@ -7,33 +7,13 @@ use ferrometer_core::{Cause, Ledger, flush, get_logger, install, ledgers, remove
 use ferrometer_statsd::{Dialect, Settings, Statsd, Transport};
 use std::io::{self, BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Receiver, counters};
+use support::{Receiver, alone, counters};
 
 const SOON: Duration = Duration::from_secs(5);
 const NEVER: Duration = Duration::from_secs(3600);
-
-struct Alone {
-    _lock: MutexGuard<'static, ()>,
-}
-
-fn alone() -> Alone {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let alone = Alone { _lock: ALONE.lock().unwrap_or_else(PoisonError::into_inner) };
-    // Names stay for the life of the process, and these tests use many.
-    let limits = ferrometer_core::Limits { max_instruments: 100_000, ..Default::default() };
-    ferrometer_core::configure(Default::default(), limits, Vec::new());
-    alone
-}
-
-/// However a test ends, the next one finds nothing installed.
-impl Drop for Alone {
-    fn drop(&mut self) {
-        remove("statsd", Duration::from_millis(500));
-    }
-}
 
 fn start(settings: Settings, interval: Duration) {
     install("statsd", Box::new(Statsd::new(settings)), interval).unwrap();

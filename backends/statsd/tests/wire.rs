@@ -8,33 +8,11 @@ use ferrometer_statsd::{Dialect, Settings, Statsd};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::*};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use support::{Receiver, Sample, counters, full};
+use support::{Receiver, Sample, alone, counters, full};
 
 const SOON: Duration = Duration::from_secs(5);
 const NEVER: Duration = Duration::from_secs(3600);
-
-/// The pipeline is one for the process.
-struct Alone {
-    _lock: MutexGuard<'static, ()>,
-}
-
-fn alone() -> Alone {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let alone = Alone { _lock: ALONE.lock().unwrap_or_else(PoisonError::into_inner) };
-    // Names stay for the life of the process, and these tests use many.
-    let limits = ferrometer_core::Limits { max_instruments: 100_000, ..Default::default() };
-    ferrometer_core::configure(Default::default(), limits, Vec::new());
-    alone
-}
-
-/// However a test ends, the next one finds nothing installed.
-impl Drop for Alone {
-    fn drop(&mut self) {
-        remove("statsd", Duration::from_millis(500));
-    }
-}
 
 fn install_to(receiver: &Receiver, max: usize) {
     let settings = Settings::udp("127.0.0.1", receiver.port()).dialect(receiver.dialect).max_datagram(max);

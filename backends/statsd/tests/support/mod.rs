@@ -6,6 +6,7 @@
 use ferrometer_statsd::Dialect;
 use std::collections::BTreeMap;
 use std::net::UdpSocket;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// One value, as a server reads it.
@@ -118,6 +119,26 @@ fn parse_line(dialect: Dialect, line: &str, all: &mut Vec<Sample>) -> Result<(),
         });
     }
     Ok(())
+}
+
+/// The pipeline is one for the process; a test has it alone, and leaves nothing installed however it ends.
+pub struct Alone {
+    _lock: MutexGuard<'static, ()>,
+}
+
+pub fn alone() -> Alone {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let alone = Alone { _lock: ALONE.lock().unwrap_or_else(PoisonError::into_inner) };
+    // Names stay for the life of the process, and these tests use many.
+    let limits = ferrometer_core::Limits { max_instruments: 100_000, ..Default::default() };
+    ferrometer_core::configure(Default::default(), limits, Vec::new());
+    alone
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        ferrometer_core::remove("statsd", Duration::from_millis(500));
+    }
 }
 
 /// A UDP receiver.
