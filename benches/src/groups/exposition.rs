@@ -1,0 +1,212 @@
+//! The Prometheus text of 100,000 series: counters with one label, `requests_total{id="000123"} 7`.
+
+use crate::drive::thread_cpu_ns;
+use crate::peers;
+use crate::row::{Row, Run, Sample, expect};
+use ferrometer::{Config, get_logger};
+use measured::text::BufferedTextEncoder;
+use measured::{CounterVec, LabelGroup, MetricGroup};
+use paracord::ParaCord;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::{counter::Counter, family::Family};
+use std::time::Duration;
+
+const GROUP: &str = "exposition";
+/// Here `iterations` is how many series.
+pub const SERIES: u64 = 100_000;
+pub const ROWS: &[Row] = &[
+    Row::floor(
+        GROUP,
+        "base.prefix_copy",
+        "a prefix copied and a number written, into a buffer that is kept",
+        prefix_copy,
+    )
+    .exactly(SERIES),
+    Row::ours(GROUP, "exposition.pull_cache", "pull cache: the text of a new generation", pull_cache)
+        .exactly(SERIES)
+        .samples(5),
+    Row::peer(GROUP, "exposition.measured", "measured, the encoder kept", measured_text).exactly(SERIES),
+    Row::peer(
+        GROUP,
+        "exposition.prometheus_client",
+        "prometheus-client `text::encode`, the string kept",
+        prometheus_client_text,
+    )
+    .exactly(SERIES),
+    Row::peer(GROUP, "exposition.prometheus", "prometheus `gather` and `TextEncoder`", prometheus_text)
+        .exactly(SERIES)
+        .samples(3),
+    Row::peer(GROUP, "exposition.metrics", "metrics + prometheus recorder, `render`", metrics_text)
+        .exactly(SERIES)
+        .samples(3),
+];
+
+/// The text is right when its samples add up: each series counted its own number plus one.
+fn expected(series: u64) -> u64 {
+    series * (series + 1) / 2
+}
+
+/// The CPU time of the fastest of five renderings, each of them real.
+fn best(series: u64, name: &str, mut render: impl FnMut(&mut dyn FnMut(&str))) -> Sample {
+    let (mut best, mut bytes) = (u64::MAX, 0);
+    for _ in 0..5 {
+        let mut took = 0;
+        let start = thread_cpu_ns();
+        render(&mut |text| {
+            took = thread_cpu_ns() - start;
+            bytes = text.len();
+            expect("the sum of the text", peers::text_sum(text, name), expected(series));
+        });
+        best = best.min(took);
+    }
+    Sample::default().with("render_ms", best as f64 / 1e6).with("bytes", bytes as f64)
+}
+
+fn prefix_copy(run: &Run) -> Sample {
+    let lines: Vec<(String, u64)> =
+        (0..run.iterations).map(|i| (format!("requests_total{{id=\"{i:06}\"}} "), i + 1)).collect();
+    let mut text = String::new();
+    best(run.iterations, "requests_total", |done| {
+        text.clear();
+        for (prefix, value) in &lines {
+            text.push_str(prefix);
+            push_number(&mut text, *value);
+            text.push('\n');
+        }
+        done(&text);
+    })
+}
+
+fn push_number(text: &mut String, mut value: u64) {
+    let mut digits = [0u8; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (value % 10) as u8;
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    text.push_str(std::str::from_utf8(&digits[at..]).expect("digits"));
+}
+
+/// A cache for that many series, with none old and no interval that comes by itself.
+pub fn roomy() -> Config {
+    Config::new()
+        .backend("pull-cache")
+        .pull_cache_generations(1)
+        .pull_cache_interval(Duration::from_secs(3600))
+        .max_instruments(110_000)
+        .max_label_sets(110_000)
+        .max_cell_bytes(1 << 30)
+}
+
+/// The text is kept until the next generation, so that each rendering is preceded by a flush, outside of the clock.
+fn pull_cache(run: &Run) -> Sample {
+    let metrics = ferrometer::init(roomy()).expect("the pull cache");
+    let cache = metrics.pull_cache().expect("the cache").clone();
+    let logger = get_logger("app");
+    for i in 0..run.iterations {
+        logger.with("id", &format!("{i:06}")).send_counter("requests", i + 1);
+    }
+    let flush = || {
+        let start = std::time::Instant::now();
+        assert!(metrics.flush(Duration::from_secs(30)).complete, "a generation");
+        start.elapsed().as_secs_f64() * 1e3
+    };
+    let (mut best, mut cached, mut publish, mut bytes) = (u64::MAX, u64::MAX, f64::MAX, 0);
+    for _ in 0..5 {
+        publish = publish.min(flush());
+        let start = thread_cpu_ns();
+        let text = cache.prometheus();
+        let took = thread_cpu_ns() - start;
+        expect("the sum of the text", peers::text_sum(&text, "app_requests_total"), expected(run.iterations));
+        bytes = text.len();
+        best = best.min(took);
+        let start = thread_cpu_ns();
+        assert!(cache.prometheus().len() == bytes);
+        cached = cached.min(thread_cpu_ns() - start);
+    }
+    Sample::default()
+        .with("render_ms", best as f64 / 1e6)
+        .with("again_ms", cached as f64 / 1e6)
+        .with("generation_ms", publish)
+        .with("bytes", bytes as f64)
+}
+
+#[derive(Clone, Copy, PartialEq, Debug, LabelGroup)]
+#[label(set = IdSet)]
+struct Id<'a> {
+    #[label(dynamic_with = ParaCord)]
+    id: &'a str,
+}
+
+#[derive(MetricGroup)]
+struct Group {
+    /// help
+    requests_total: CounterVec<IdSet>,
+}
+
+/// measured's counters of one label.
+pub fn measured_counters(series: u64, by: impl Fn(u64) -> u64) -> impl Fn(&mut BufferedTextEncoder) {
+    let group = Group { requests_total: CounterVec::with_label_set(IdSet { id: ParaCord::default() }) };
+    for i in 0..series {
+        group.requests_total.inc_by(Id { id: &format!("{i:06}") }, by(i));
+    }
+    move |encoder| group.collect_group_into(encoder).expect("a text")
+}
+
+fn measured_text(run: &Run) -> Sample {
+    let collect = measured_counters(run.iterations, |i| i + 1);
+    let mut encoder = BufferedTextEncoder::new();
+    best(run.iterations, "requests_total", |done| {
+        collect(&mut encoder);
+        let text = encoder.finish();
+        done(std::str::from_utf8(&text).expect("text"));
+    })
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Labels {
+    id: String,
+}
+
+fn prometheus_client_text(run: &Run) -> Sample {
+    let mut registry = prometheus_client::registry::Registry::default();
+    let family = Family::<Labels, Counter>::default();
+    registry.register("requests", "help", family.clone());
+    for i in 0..run.iterations {
+        family.get_or_create(&Labels { id: format!("{i:06}") }).inc_by(i + 1);
+    }
+    let mut text = String::new();
+    best(run.iterations, "requests_total", |done| {
+        text.clear();
+        prometheus_client::encoding::text::encode(&mut text, &registry).expect("a text");
+        done(&text);
+    })
+}
+
+fn prometheus_text(run: &Run) -> Sample {
+    let registry = prometheus::Registry::new();
+    let counters =
+        prometheus::IntCounterVec::new(prometheus::Opts::new("requests_total", "help"), &["id"]).expect("counters");
+    registry.register(Box::new(counters.clone())).expect("registered");
+    for i in 0..run.iterations {
+        counters.with_label_values(&[&format!("{i:06}")]).inc_by(i + 1);
+    }
+    let mut text = String::new();
+    best(run.iterations, "requests_total", |done| {
+        text.clear();
+        prometheus::TextEncoder::new().encode_utf8(&registry.gather(), &mut text).expect("a text");
+        done(&text);
+    })
+}
+
+fn metrics_text(run: &Run) -> Sample {
+    let handle = peers::metrics_prometheus();
+    for i in 0..run.iterations {
+        metrics::counter!("requests_total", "id" => format!("{i:06}")).increment(i + 1);
+    }
+    best(run.iterations, "requests_total", |done| done(&handle.render()))
+}

@@ -1,0 +1,252 @@
+//! statsd end to end: a program that records and sends, and a receiver in the same process that counts what arrives.
+//!
+//! `iterations` is for each thread. CPU is that of the process without the receiver's thread.
+
+use super::receiver::{Received, Receiver};
+use crate::drive::{cores, drive, pin, process_cpu_ns};
+use crate::row::{Row, Run, Sample, expect};
+use cadence::{BufferedUdpMetricSink, Counted, StatsdClient, Timed};
+use dipstick::{Flush, InputScope};
+use ferrometer::config::Dialect;
+use ferrometer::{Config, Logger, logger};
+use std::net::{SocketAddr, UdpSocket};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const GROUP: &str = "statsd";
+const TIMERS: &str = "statsd-timers";
+pub const ROWS: &[Row] = &[
+    Row::ours(GROUP, "statsd.counter", "`counter.increment()`, sent each 100 ms", ours_counter)
+        .on(&[1, 2])
+        .exactly(100_000_000),
+    Row::peer(
+        GROUP,
+        "statsd.dogstatsd_handle",
+        "metrics-exporter-dogstatsd, a cached handle, sent each 200 ms",
+        dogstatsd_counter,
+    )
+    .on(&[1, 2])
+    .exactly(10_000_000),
+    Row::peer(GROUP, "statsd.cadence", "cadence, buffered 1,432 bytes", cadence_counter).on(&[1, 2]).exactly(500_000),
+    Row::peer(GROUP, "statsd.dipstick", "dipstick `AtomicBucket`, sent once", dipstick_counter)
+        .on(&[1, 2])
+        .exactly(3_000_000),
+    Row::floor(TIMERS, "base.paced", "the pace alone", paced_alone).exactly(VALUES),
+    Row::ours(TIMERS, "statsd.timer_etsy", "`timer.record(d)`, dialect etsy", |run| ours_timer(run, Dialect::Etsy))
+        .exactly(VALUES),
+    Row::ours(TIMERS, "statsd.timer_dogstatsd", "`timer.record(d)`, dialect dogstatsd", |run| {
+        ours_timer(run, Dialect::Dogstatsd)
+    })
+    .exactly(VALUES),
+    Row::ours(TIMERS, "statsd.timer_gnocchi", "`timer.record(d)`, one value a line", |run| {
+        ours_timer(run, Dialect::Gnocchi)
+    })
+    .exactly(VALUES),
+    Row::peer(TIMERS, "statsd.timer_cadence", "cadence, buffered 1,432 bytes", cadence_timer).exactly(VALUES),
+    Row::peer(
+        TIMERS,
+        "statsd.timer_dogstatsd_peer",
+        "metrics-exporter-dogstatsd histogram, no sampling",
+        dogstatsd_timer,
+    )
+    .exactly(VALUES),
+];
+
+static METRICS: Logger = logger!("app");
+
+/// Values of a paced row, and how many come at once, and each how long: 500,000 a second.
+const VALUES: u64 = 600_000;
+const BURST: u64 = 2000;
+const PACE: Duration = Duration::from_millis(4);
+
+/// What a program did before `finish`, which sends the rest.
+struct Span {
+    cpu: u64,
+    start: Instant,
+}
+
+impl Span {
+    fn start() -> Span {
+        Span { cpu: process_cpu_ns(), start: Instant::now() }
+    }
+    /// CPU time so far, in milliseconds, without the receiver's, and what had arrived.
+    fn end(self, receiver: Receiver) -> (f64, Duration, Received) {
+        let took = self.start.elapsed();
+        receiver.settle();
+        let cpu = process_cpu_ns() - self.cpu;
+        let received = receiver.stop();
+        ((cpu - received.cpu_ns) as f64 / 1e6, took, received)
+    }
+}
+
+fn counted(run: &Run, receiver: Receiver, span: Span, mops: f64, parallel: f64) -> Sample {
+    let (cpu, _, received) = span.end(receiver);
+    expect("received", received.sum, run.total());
+    Sample::default()
+        .with("mops", mops)
+        .with("parallel", parallel)
+        .with("cpu_ms_per_million", cpu * 1e6 / run.total() as f64)
+        .with("received", received.sum as f64)
+        .with("datagrams", received.datagrams as f64)
+}
+
+fn config(to: SocketAddr, dialect: Dialect) -> Config {
+    Config::new()
+        .backend("statsd")
+        .statsd_host(to.ip().to_string())
+        .statsd_port(to.port())
+        .statsd_dialect(dialect)
+        .statsd_interval(Duration::from_millis(100))
+}
+
+/// What the ledger says was sent and merged; it must balance.
+fn ledger() -> (u64, u64) {
+    let ledgers = ferrometer::ledgers();
+    let ledger = ledgers.iter().find(|l| l.backend == "statsd").expect("an account");
+    assert!(ledger.balances(), "the account balances: {ledger:?}");
+    (ledger.sent.recordings, ledger.merged)
+}
+
+fn ours_counter(run: &Run) -> Sample {
+    let receiver = Receiver::start("x:");
+    let span = Span::start();
+    let metrics = ferrometer::init(config(receiver.address, Dialect::Etsy)).expect("statsd");
+    let counter = METRICS.counter("x");
+    let timing = drive(run, || move |_| counter.increment());
+    assert!(metrics.flush(Duration::from_secs(5)).complete, "all is sent");
+    let (sent, _) = ledger();
+    let sample = counted(run, receiver, span, timing.mops, timing.parallel);
+    expect("sent", sent, run.total());
+    sample.with("sent", sent as f64)
+}
+
+fn dogstatsd(to: SocketAddr) {
+    let builder = metrics_exporter_dogstatsd::DogStatsDBuilder::default();
+    let builder = builder.with_remote_address(to.to_string()).expect("an address");
+    let builder =
+        builder.with_telemetry(false).with_histogram_sampling(false).with_flush_interval(Duration::from_millis(200));
+    builder.install().expect("the first recorder");
+}
+
+fn dogstatsd_counter(run: &Run) -> Sample {
+    let receiver = Receiver::start("x:");
+    let span = Span::start();
+    dogstatsd(receiver.address);
+    let counter = metrics::counter!("x");
+    let timing = drive(run, || {
+        let counter = counter.clone();
+        move |_| counter.increment(1)
+    });
+    thread::sleep(Duration::from_millis(450));
+    counted(run, receiver, span, timing.mops, timing.parallel)
+}
+
+fn cadence(to: SocketAddr) -> StatsdClient {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let sink = BufferedUdpMetricSink::with_capacity(to, socket, 1432).expect("a sink");
+    StatsdClient::from_sink("app", sink)
+}
+
+fn cadence_counter(run: &Run) -> Sample {
+    let receiver = Receiver::start("x:");
+    let span = Span::start();
+    let client = cadence(receiver.address);
+    let timing = drive(run, || {
+        |_| {
+            client.count("x", 1).expect("sent");
+        }
+    });
+    client.flush().expect("sent");
+    let (cpu, _, received) = span.end(receiver);
+    // Nor is it asked to have the cores to itself: the receiver takes its share while it sends.
+    // It sends as it goes, in bursts that the receiver's buffer may not hold: what arrived is shown, not asserted.
+    assert!(received.sum <= run.total(), "no more than was counted");
+    Sample::default()
+        .with("mops", timing.mops)
+        .with("cpu_ms_per_million", cpu * 1e6 / run.total() as f64)
+        .with("received", received.sum as f64)
+        .with("sent", run.total() as f64)
+        .with("datagrams", received.datagrams as f64)
+}
+
+fn dipstick_counter(run: &Run) -> Sample {
+    let receiver = Receiver::start("x:");
+    let span = Span::start();
+    let bucket = dipstick::AtomicBucket::new();
+    bucket.drain(dipstick::Statsd::send_to(receiver.address).expect("a socket"));
+    bucket.stats(dipstick::stats_summary);
+    let counter = bucket.counter("x");
+    let timing = drive(run, || {
+        let counter = counter.clone();
+        move |_| counter.count(1usize)
+    });
+    bucket.flush().expect("sent");
+    counted(run, receiver, span, timing.mops, timing.parallel)
+}
+
+/// Records at the stated pace on a core of its own: `op` gets each duration.
+fn paced(run: &Run, mut op: impl FnMut(Duration)) {
+    let cores = cores();
+    pin(cores[0]);
+    let start = Instant::now();
+    for burst in 0..run.iterations / BURST {
+        for i in 0..BURST {
+            op(Duration::from_micros(1250 + (i & 1023)));
+        }
+        let due = start + PACE * (burst as u32 + 1);
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+    }
+}
+
+fn paced_alone(run: &Run) -> Sample {
+    let cpu = process_cpu_ns();
+    paced(run, |d| {
+        std::hint::black_box(d);
+    });
+    Sample::default().with("cpu_ms_per_million", (process_cpu_ns() - cpu) as f64 / run.iterations as f64)
+}
+
+fn timed(run: &Run, receiver: Receiver, span: Span, sent: u64, merged: u64) -> Sample {
+    let (cpu, took, received) = span.end(receiver);
+    Sample::default()
+        .with("cpu_ms_per_million", cpu * 1e6 / run.iterations as f64)
+        .with("per_second", run.iterations as f64 / took.as_secs_f64())
+        .with("sent", sent as f64)
+        .with("merged", merged as f64)
+        .with("received", received.values as f64)
+        .with("datagrams", received.datagrams as f64)
+}
+
+fn ours_timer(run: &Run, dialect: Dialect) -> Sample {
+    let receiver = Receiver::start("x:");
+    let metrics = ferrometer::init(config(receiver.address, dialect)).expect("statsd");
+    let timer = METRICS.timer("x");
+    thread::sleep(Duration::from_millis(300));
+    let span = Span::start();
+    paced(run, |d| timer.record(d));
+    assert!(metrics.flush(Duration::from_secs(5)).complete, "all is sent");
+    let (sent, merged) = ledger();
+    expect("sent", sent, run.iterations);
+    timed(run, receiver, span, sent, merged)
+}
+
+fn cadence_timer(run: &Run) -> Sample {
+    let receiver = Receiver::start("x:");
+    let client = cadence(receiver.address);
+    let span = Span::start();
+    paced(run, |d| {
+        client.time("x", d).expect("sent");
+    });
+    client.flush().expect("sent");
+    timed(run, receiver, span, run.iterations, 0)
+}
+
+fn dogstatsd_timer(run: &Run) -> Sample {
+    let receiver = Receiver::start("x:");
+    dogstatsd(receiver.address);
+    let histogram = metrics::histogram!("x");
+    let span = Span::start();
+    paced(run, |d| histogram.record(d));
+    thread::sleep(Duration::from_millis(450));
+    timed(run, receiver, span, run.iterations, 0)
+}

@@ -1,0 +1,176 @@
+//! Instruction counts under callgrind, net of the loop: the difference of two runs, for each iteration, of the measured loop
+//! alone. They repeat exactly, so a ceiling can be set on them.
+
+use crate::results::Results;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What has a ceiling.
+const OURS: &[&str] = &[
+    "off.handle",
+    "off.guard",
+    "off.count",
+    "off.set_gauge",
+    "off.time",
+    "off.attr_counter",
+    "off.attr_timer",
+    "counter.handle",
+    "counter.send_literal",
+    "counter.count",
+    "counter.attribute",
+    "counter.gauge_set",
+    "labels.count",
+    "labels.with_all",
+    "record.timer",
+    "record.histogram",
+    "timer.guard",
+    "timer.time",
+    "timer.attribute",
+    "sampled.counter_out",
+    "sampled.guard_out",
+];
+/// For the table alone.
+const BESIDE: &[&str] = &[
+    "base.bare_call",
+    "base.tls_block",
+    "base.tls_log2",
+    "base.clock_pair_cell",
+    "off.log_debug",
+    "off.metrics",
+    "off.tracing_event",
+    "off.tracing_instrument",
+    "counter.prometheus_client",
+    "counter.metrics_macro",
+    "labels.measured",
+    "record.prometheus_client",
+];
+/// What the goals ask for.
+const GOALS: &[&str] = &[
+    "base.bare_call",
+    "off.handle",
+    "off.guard",
+    "off.count",
+    "off.set_gauge",
+    "off.attr_counter",
+    "off.attr_timer",
+    "off.log_debug",
+    "off.metrics",
+    "off.tracing_instrument",
+];
+
+/// Iterations of the two runs; the difference is a multiple of every table's length.
+const FEW: u64 = 1024;
+const MANY: u64 = 1024 + 102_400;
+
+pub fn available() -> bool {
+    Command::new("valgrind").arg("--version").output().is_ok_and(|o| o.status.success())
+}
+
+fn collected(row: &str, iterations: u64) -> Option<u64> {
+    let bench = std::env::current_exe().expect("this program");
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--toggle-collect=*measured_loop*", "--callgrind-out-file=/dev/null"])
+        .arg(bench)
+        .args(["run", row, "--iterations", &iterations.to_string()])
+        .env("BENCH_SLOW_CLOCK", "1")
+        .output()
+        .ok()?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    let line = text.lines().find(|l| l.contains("Collected"))?;
+    output.status.success().then(|| line.rsplit(' ').next()?.parse().ok())?
+}
+
+fn per_iteration(row: &str) -> Option<f64> {
+    Some((collected(row, MANY)? - collected(row, FEW)?) as f64 / (MANY - FEW) as f64)
+}
+
+/// The rows whose counts differ from one process to the next; a ceiling on them would fail by chance.
+fn varying(rows: &[&'static str], results: &mut Results) -> Vec<&'static str> {
+    let first = results.instructions.clone();
+    count(rows, results);
+    let again = std::mem::replace(&mut results.instructions, first);
+    let differ = |a: Option<&f64>, b: Option<&f64>| a.zip(b).is_none_or(|(a, b)| (a - b).abs() > 0.01);
+    rows.iter().copied().filter(|r| differ(again.get(*r), results.instructions.get(*r))).collect()
+}
+
+/// Counts, net of the loop.
+fn count(rows: &[&str], results: &mut Results) {
+    let Some(empty) = per_iteration("base.empty_loop") else {
+        results.failed.insert("instructions".into(), "callgrind gave no count".into());
+        return;
+    };
+    for row in rows {
+        match per_iteration(row) {
+            Some(n) => drop(results.instructions.insert((*row).to_owned(), n - empty)),
+            None => drop(results.failed.insert(format!("{row}, instructions"), "callgrind gave no count".into())),
+        }
+    }
+}
+
+/// What `bench all` shows.
+pub fn for_goals(results: &mut Results) {
+    count(GOALS, results);
+}
+
+fn path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("instructions.toml")
+}
+
+fn ceilings() -> BTreeMap<String, f64> {
+    let text = std::fs::read_to_string(path()).unwrap_or_default();
+    let lines = text.lines().filter_map(|l| l.split_once('='));
+    lines.filter_map(|(row, n)| Some((row.trim().trim_matches('"').to_owned(), n.trim().parse().ok()?))).collect()
+}
+
+/// The ceiling of a count: itself, to the next whole instruction, or 2 % more where that is more.
+fn ceiling(count: f64) -> f64 {
+    (count * 1.02).floor().max(count.ceil())
+}
+
+/// Counts, prints, and compares; whether all is at or below its ceiling.
+pub fn check(bless: bool) -> bool {
+    if !available() {
+        eprintln!("valgrind is needed to count instructions");
+        return false;
+    }
+    let mut results = Results::default();
+    count(&[OURS, BESIDE].concat(), &mut results);
+    let varying = varying(OURS, &mut results);
+    let (ceilings, mut fine) = (ceilings(), true);
+    println!("{:<28} {:>12} {:>8}", "row", "instructions", "ceiling");
+    for (row, n) in &results.instructions {
+        let ours = OURS.contains(&row.as_str());
+        let (limit, said) = match ceilings.get(row) {
+            _ if !ours => (String::new(), ""),
+            _ if varying.contains(&row.as_str()) => {
+                println!("{row:<28} {n:>12.2} {:>8} varies from process to process: no ceiling", "");
+                continue;
+            }
+            Some(limit) if n <= limit => (limit.to_string(), ""),
+            Some(limit) => (limit.to_string(), "EXCEEDED"),
+            None => ("none".into(), "NO CEILING"),
+        };
+        fine &= said.is_empty();
+        println!("{row:<28} {n:>12.2} {limit:>8} {said}");
+    }
+    for (row, error) in &results.failed {
+        fine = false;
+        println!("{row}: {error}");
+    }
+    if !bless {
+        return fine;
+    }
+    let mut text = String::from(
+        "# Most instructions of a call, net of the loop. `bench instructions --bless` rewrites it; counted with the toolchain in use then:\n",
+    );
+    let _ = writeln!(text, "# {}", crate::report::toolchain());
+    for (row, n) in
+        results.instructions.iter().filter(|(row, _)| OURS.contains(&row.as_str()) && !varying.contains(&row.as_str()))
+    {
+        let _ = writeln!(text, "\"{row}\" = {}", ceiling(*n));
+    }
+    std::fs::write(path(), text).expect("instructions.toml");
+    results.failed.is_empty()
+}

@@ -1,0 +1,48 @@
+//! ferrometer as the rows use it: through its public API alone.
+
+use ferrometer::{Backend, BackendError, Delivery, Series, SnapshotView, Total, Value};
+use std::thread;
+use std::time::Duration;
+
+/// Takes everything and does nothing with it.
+struct Sink;
+
+impl Backend for Sink {
+    fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
+        view.all_sent();
+        Ok(Delivery::default())
+    }
+}
+
+/// Switches recording on, with a backend that is not heard of again for an hour.
+pub fn on() {
+    ferrometer::install("sink", Box::new(Sink), Duration::from_secs(3600)).expect("the sink");
+}
+
+/// The same, and waits until the clock of timers is calibrated: by then the collector's thread has nothing left to do.
+pub fn on_with_clock() {
+    on();
+    let slow = std::env::var_os("BENCH_SLOW_CLOCK").is_some();
+    thread::sleep(Duration::from_millis(if slow { 1500 } else { 350 }));
+}
+
+/// What a counter counted, and how many recordings a timer or histogram has.
+pub fn count_of(series: &'static Series) -> u64 {
+    count(&ferrometer::snapshot().totals()[series.id()])
+}
+
+fn count(total: &Total) -> u64 {
+    match &total.value {
+        Value::Counter { increments, decrements } => increments - decrements,
+        Value::Distribution(d) => d.count(),
+        _ => total.recordings,
+    }
+}
+
+/// The sum of what all series of a name counted, whatever their labels.
+pub fn count_of_all(logger: &str, metric: &str) -> u64 {
+    let snapshot = ferrometer::snapshot();
+    let named =
+        snapshot.totals().iter().filter(|t| t.series.logger_name() == logger && t.series.metric_name() == metric);
+    named.map(count).sum()
+}
