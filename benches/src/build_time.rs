@@ -18,7 +18,7 @@ pub fn measure(results: &mut Results) {
     let lean = facade(", default-features = false, features = [\"macros\", \"statsd\"]");
     let user = "use ferrometer::{Logger, counter, logger};\nstatic METRICS: Logger = logger!();\n#[counter]\nfn work() { METRICS.send_gauge(\"x\", 1) }\nfn main() { work() }\n";
     let clean = [
-// As a macro's dependency, which is what users of attributes pay: cargo does not optimise those, and a plain dependency it does.
+        // As a macro's dependency, which is what users of attributes pay: cargo does not optimise those, and a plain dependency it does.
         ("build.empty", "onsyn = { path = \"onsyn\" }".to_owned(), "fn main() {}\n"),
         ("build.lean", lean.clone(), user),
         ("build.default", facade(""), user),
@@ -63,8 +63,11 @@ fn functions(attribute: &str) -> String {
     }
     text.push_str("fn main() {\n");
     for i in 0..1000 {
-// As a trait object, so that polling it is compiled.
-        let _ = writeln!(text, "    std::hint::black_box(Box::pin(f{i}({i})) as std::pin::Pin<Box<dyn Future<Output = Result<u64, String>>>>);");
+        // As a trait object, so that polling it is compiled.
+        let _ = writeln!(
+            text,
+            "    std::hint::black_box(Box::pin(f{i}({i})) as std::pin::Pin<Box<dyn Future<Output = Result<u64, String>>>>);"
+        );
     }
     text.push_str("}\n");
     text

@@ -73,7 +73,8 @@ const fn goal(
 
 const SHARED: &[&str] = &["counter.prometheus_client", "counter.prometheus"];
 const SHARED_OTEL: &[&str] = &["counter.prometheus_client", "counter.prometheus", "counter.otel_bound"];
-const LOOKUPS: &[&str] = &["labels.family_str", "labels.family_enum", "labels.prometheus_vec", "labels.otel", "labels.metrics"];
+const LOOKUPS: &[&str] =
+    &["labels.family_str", "labels.family_enum", "labels.prometheus_vec", "labels.otel", "labels.metrics"];
 const RECORD: &[&str] =
     &["record.prometheus_client", "record.prometheus", "record.otel_bound", "record.measured", "record.metrics"];
 const TIMERS: &[&str] = &[
