@@ -46,7 +46,7 @@ pub struct Refused {
     pub instruments: u64,
     /// Label sets past `max_label_sets`.
     pub label_sets: u64,
-    /// Names, or all labels of one logger together, longer than [`MAX_RAW_BYTES`].
+    /// Names, or all labels of one logger together, longer than [`MAX_RAW_BYTES`](crate::name::MAX_RAW_BYTES).
     pub long_names: u64,
     /// Sample rates outside (0, 1], recorded unsampled.
     pub bad_rates: u64,
