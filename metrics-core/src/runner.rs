@@ -9,6 +9,7 @@ use crate::record;
 use crate::registry;
 use crate::series::{Kind, Series};
 use crate::view::{Cursor, SnapshotView};
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -69,6 +70,17 @@ impl Runner {
     }
 }
 
+/// Drops a panic's payload, whose own drop may panic again, and so on. One that never ends is let go.
+fn dispose(mut payload: Box<dyn Any + Send>) {
+    for _ in 0..8 {
+        match catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            Ok(()) => return,
+            Err(next) => payload = next,
+        }
+    }
+    std::mem::forget(payload);
+}
+
 /// Enters a result into the account, and says what is to be logged.
 fn tally(ledger: &mut Ledger, result: std::thread::Result<Result<Delivery, BackendError>>) -> Option<String> {
     let (delivery, message) = match result {
@@ -85,8 +97,7 @@ fn tally(ledger: &mut Ledger, result: std::thread::Result<Result<Delivery, Backe
             let text = panic.downcast_ref::<&str>().copied();
             let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
             let message = format!("panicked: {}", text.chars().take(200).collect::<String>());
-            // Its own drop might panic again.
-            std::mem::forget(panic);
+            dispose(panic);
             (Delivery::default(), Some(message))
         }
     };
