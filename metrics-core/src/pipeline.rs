@@ -67,7 +67,7 @@ fn pipeline() -> &'static Pipeline {
             naming: Arc::new(Naming::default()),
             epoch: Instant::now(),
             collector_runs: false,
-            drain_every: DRAIN.1,
+            drain_every: DRAIN.0,
             refused: registry::Refused::default(),
         }),
         wake: Condvar::new(),
@@ -380,12 +380,13 @@ impl State {
         let next = self.backends.iter().filter(|b| b.wants.totals).map(|b| b.due).min();
         let mut sleep = next.map_or(DRAIN.1, |due| due.saturating_duration_since(Instant::now()));
         if self.wants_singles() {
-            // Drained before they are full: a ring found a quarter full is looked at twice as often.
+            // Drained before they are full: one found half full is looked at twice as often, one nearly full as often as can be.
             let fullness = self.collector.fullest_ring * 4 / limits::in_force().timer_chunk.max(1);
             self.drain_every = match fullness {
                 0 => (self.drain_every * 2).min(DRAIN.1),
                 1 => self.drain_every,
-                _ => (self.drain_every / 2).max(DRAIN.0),
+                2 => (self.drain_every / 2).max(DRAIN.0),
+                _ => DRAIN.0,
             };
             sleep = sleep.min(self.drain_every);
         }
