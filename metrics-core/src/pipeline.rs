@@ -12,9 +12,9 @@ use crate::mail::Mail;
 use crate::name::Naming;
 use crate::registry::{self, LoggerRule};
 use crate::runner::Runner;
-use crate::snapshot::{Snapshot, Value};
+use crate::snapshot::Snapshot;
 use crate::view::{Cursor, Segment};
-use crate::{clock, fork, limits, record};
+use crate::{clock, fork, limits, record, view};
 use std::fmt;
 use std::sync::atomic::{AtomicPtr, Ordering::*};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -262,17 +262,6 @@ fn check(interval: Duration) -> Result<(), InstallError> {
     if interval < MIN_INTERVAL { Err(InstallError::Interval(interval)) } else { Ok(()) }
 }
 
-fn sum(snapshot: &Snapshot) -> Amount {
-    let mut all = Amount::default();
-    for total in snapshot.totals.iter().filter(|t| !t.series.is_internal()) {
-        all += Amount::of(total.recordings.wrapping_add(total.invalid));
-        if let Value::Counter { increments, decrements } = total.value {
-            all += Amount { recordings: 0, increments, decrements };
-        }
-    }
-    all
-}
-
 impl Installed {
     fn stop(&self, snapshot: Arc<Snapshot>, until: Instant) -> Ledger {
         let request = self.mail.deliver(Arc::clone(&snapshot), Some(until), true);
@@ -284,20 +273,10 @@ impl Installed {
         if !self.wants.totals || self.mail.wait(request, until) {
             return self.mail.ledger();
         }
-        let now = sum(snapshot);
-        let base = self.base;
+        let recorded = view::minus(view::recorded(snapshot), self.base);
         self.mail.close(|ledger| {
-            let recorded = Amount {
-                recordings: now.recordings.wrapping_sub(base.recordings),
-                increments: now.increments.wrapping_sub(base.increments),
-                decrements: now.decrements.wrapping_sub(base.decrements),
-            };
             let mut left = ledger.pending;
-            left += Amount {
-                recordings: recorded.recordings.wrapping_sub(ledger.recorded.recordings),
-                increments: recorded.increments.wrapping_sub(ledger.recorded.increments),
-                decrements: recorded.decrements.wrapping_sub(ledger.recorded.decrements),
-            };
+            left += view::minus(recorded, ledger.recorded);
             *ledger.dropped.entry(Cause::Removed).or_default() += left;
             ledger.pending = Amount::default();
             ledger.recorded = recorded;
@@ -349,7 +328,7 @@ impl State {
             }
         }
         let due = next_tick(self.epoch, interval, Instant::now());
-        self.backends.push(Installed { name: name.to_owned(), interval, wants, mail, due, base: sum(snapshot) });
+        self.backends.push(Installed { name: name.to_owned(), interval, wants, mail, due, base: view::recorded(snapshot) });
         self.switch();
         pipeline.wake.notify_all();
         Ok(())

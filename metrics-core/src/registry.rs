@@ -48,7 +48,7 @@ static OVERFLOW: [AtomicPtr<Series>; 5] = [const { AtomicPtr::new(ptr::null_mut(
 static DEAD: Series = Series::new(u32::MAX, u32::MAX, 0.0, &DEAD_LOGGER, &DEAD_INSTRUMENT, true);
 static DEAD_LOGGER: LoggerEntry = LoggerEntry::new(String::new(), Vec::new(), true);
 static DEAD_INSTRUMENT: Instrument = Instrument {
-    logger: String::new(),
+    logger: "",
     name: String::new(),
     kind: Kind::Counter,
     unit: OnceLock::new(),
@@ -252,12 +252,12 @@ fn register(
     }
 }
 
-fn instrument(logger: &str, name: &str, kind: Kind) -> &'static Instrument {
+fn instrument(logger: &'static str, name: &str, kind: Kind) -> &'static Instrument {
     let is_it = |i: &Instrument| i.kind == kind && i.name == name && i.logger == logger;
     INSTRUMENTS
         .get_or_insert(hash::text(hash::text(hash::seed() ^ kind as u64, logger), name), is_it, |_| {
             Some(Box::leak(Box::new(Instrument {
-                logger: logger.to_owned(),
+                logger,
                 name: name.to_owned(),
                 kind,
                 unit: OnceLock::new(),

@@ -78,7 +78,7 @@ impl LoggerEntry {
 
 /// What the series of one name and kind share.
 pub(crate) struct Instrument {
-    pub(crate) logger: String,
+    pub(crate) logger: &'static str,
     pub(crate) name: String,
     pub(crate) kind: Kind,
     pub(crate) unit: OnceLock<&'static str>,

@@ -35,8 +35,8 @@ struct Position {
 #[derive(Debug, Default)]
 pub(crate) struct Cursor {
     positions: Vec<Position>,
-    /// Totals before this are not this backend's: where it was installed.
-    base: Vec<Position>,
+    /// What was recorded before it was installed is not this backend's.
+    base: Amount,
 }
 
 impl Position {
@@ -74,7 +74,14 @@ fn amount_of(total: &Total) -> Amount {
     amount
 }
 
-fn minus(a: Amount, b: Amount) -> Amount {
+/// Everything recorded since the program started, ferrometer's own metrics left out.
+pub(crate) fn recorded(snapshot: &Snapshot) -> Amount {
+    let mut all = Amount::default();
+    snapshot.totals.iter().filter(|t| !t.series.internal).for_each(|total| all += amount_of(total));
+    all
+}
+
+pub(crate) fn minus(a: Amount, b: Amount) -> Amount {
     Amount {
         recordings: a.recordings.wrapping_sub(b.recordings),
         increments: a.increments.wrapping_sub(b.increments),
@@ -85,24 +92,13 @@ fn minus(a: Amount, b: Amount) -> Amount {
 impl Cursor {
     /// A cursor that begins where the snapshot stands.
     pub(crate) fn at(snapshot: &Snapshot) -> Cursor {
-        let base: Vec<Position> = snapshot.totals.iter().map(Position::at).collect();
-        Cursor { positions: base.clone(), base }
+        Cursor { positions: snapshot.totals.iter().map(Position::at).collect(), base: recorded(snapshot) }
     }
 
     fn grow(&mut self, len: usize) {
         if self.positions.len() < len {
             self.positions.resize(len, Position::default());
         }
-    }
-
-    /// What was recorded since the installation, by the snapshot alone.
-    fn recorded(&self, snapshot: &Snapshot) -> Amount {
-        let mut all = Amount::default();
-        for total in snapshot.totals.iter().filter(|t| !t.series.internal) {
-            let base = self.base.get(total.series.id()).map_or(Amount::default(), Position::amount);
-            all += minus(amount_of(total), base);
-        }
-        all
     }
 
     /// What lies between the cursor and the snapshot.
@@ -453,7 +449,7 @@ impl<'a> SnapshotView<'a> {
         for (cause, amount) in self.dropped.into_inner() {
             *ledger.dropped.entry(cause).or_default() += amount;
         }
-        ledger.recorded = cursor.recorded(self.snapshot);
+        ledger.recorded = minus(recorded(self.snapshot), cursor.base);
         ledger.pending = cursor.pending(self.snapshot);
     }
 }
