@@ -181,6 +181,12 @@ mod tests {
     }
 
     #[test]
+    fn localhost_is_ipv4_first() {
+        let found = system()("localhost", 8125).unwrap();
+        assert_eq!(found[0], ([127, 0, 0, 1], 8125).into(), "{found:?}");
+    }
+
+    #[test]
     fn an_address_is_there_at_once() {
         for (host, port) in [("127.0.0.1", 1), ("::1", 2), ("[::1]", 3)] {
             let resolver = Resolver::start(host, port, Duration::from_secs(1), Arc::new(|_, _| panic!("looked up")));
