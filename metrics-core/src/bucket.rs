@@ -35,17 +35,12 @@ impl fmt::Debug for Scheme {
     }
 }
 
-#[inline]
+#[inline(always)]
 pub(crate) fn nanos_index(value: u64) -> usize {
-    if value < SUB as u64 {
-        return value as usize;
-    }
-    let exponent = 63 - value.leading_zeros();
-    if exponent >= NANOS_TOP {
-        return NANOS_LEN - 1;
-    }
-    let sub = (value >> (exponent - SUB_BITS)) as usize & (SUB - 1);
-    (exponent - SUB_BITS + 1) as usize * SUB + sub
+    // Eight to each power of two. Below 8 each value is a bucket, as with a shift of 0: so there is no branch.
+    let shift = 60 - (value | SUB as u64).leading_zeros();
+    let index = (value >> shift) as usize + shift as usize * SUB;
+    index.min(NANOS_LEN - 1)
 }
 
 #[inline]

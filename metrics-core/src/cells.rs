@@ -1,6 +1,7 @@
 //! The memory recordings are written to: a slab of cells for each thread.
 //!
-//! A slab is a table of chunks, a chunk an array of cells; a series' slot says which cell of each slab is its own.
+//! A slab is a table of chunks, a chunk an array of cells; a series' slot says which cell of each slab is its own. What most
+//! recordings are, one more of something, is one word of its own (*ones*): a recording is then a single addition.
 //! One thread writes a slab (load, add, store: no locked instruction, no shared cache line), the collector reads all.
 //! Chunks are allocated at the first recording and live as long as the slab, so a reference into one stays
 //! valid while the slab does. The *shared* slab serves threads that have none of their own, with atomic additions.
@@ -17,7 +18,7 @@ use std::ptr;
 mod size {
     pub(crate) const CHUNK: usize = 2;
     pub(crate) const SCALAR_CHUNKS: usize = 2;
-    pub(crate) const DIST_CHUNKS: usize = 1;
+    pub(crate) const DIST_CHUNKS: usize = 2;
 }
 #[cfg(not(loom))]
 mod size {
@@ -27,12 +28,57 @@ mod size {
 }
 use size::{CHUNK, DIST_CHUNKS, SCALAR_CHUNKS};
 
-/// The most counters, gauges and in-flight counts there can be, rates and label sets counted.
-pub(crate) const MAX_SCALARS: usize = CHUNK * SCALAR_CHUNKS;
+/// The most counters, gauges and in-flight counts there can be, rates and label sets counted. The last chunk of a table is
+/// never made: see [`Place::NONE`].
+pub(crate) const MAX_SCALARS: usize = CHUNK * (SCALAR_CHUNKS - 1);
 /// The most timers and histograms there can be, rates and label sets counted.
-pub(crate) const MAX_DISTRIBUTIONS: usize = CHUNK * DIST_CHUNKS;
+pub(crate) const MAX_DISTRIBUTIONS: usize = CHUNK * (DIST_CHUNKS - 1);
 
-/// One thread's part of a counter, in-flight count or gauge.
+/// Where a cell is: the number of its chunk in the upper bits and of the cell in the chunk in the lower, so that a recording
+/// gets both with a shift and a mask, and no check of bounds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Place(pub(crate) u32);
+
+impl Place {
+    /// In the chunk that is never made: whatever is looked up there is not found, and the cold path finds out why.
+    pub(crate) const NONE: Place = Place(u32::MAX);
+
+    const fn of(slot: u32, chunks: usize) -> Place {
+        let (chunk, cell) = (slot as usize / CHUNK, slot as usize % CHUNK);
+        if chunk + 1 >= chunks {
+            return Place::NONE;
+        }
+        Place((chunk as u32) << (u32::BITS - bits(chunks)) | cell as u32)
+    }
+
+    /// Of a counter, gauge or in-flight count.
+    pub(crate) const fn scalar(slot: u32) -> Place {
+        Place::of(slot, SCALAR_CHUNKS)
+    }
+
+    /// Of a timer or histogram.
+    pub(crate) const fn dist(slot: u32) -> Place {
+        Place::of(slot, DIST_CHUNKS)
+    }
+
+    #[inline(always)]
+    fn chunk(self, chunks: usize) -> usize {
+        // The numbers of chunks are powers of two, so the remainder is no operation; it says so to the compiler.
+        (self.0 >> (u32::BITS - bits(chunks))) as usize % chunks
+    }
+
+    #[inline(always)]
+    fn cell(self) -> usize {
+        self.0 as usize % CHUNK
+    }
+}
+
+/// The bits that a number below `n` takes.
+const fn bits(n: usize) -> u32 {
+    n.next_power_of_two().trailing_zeros()
+}
+
+/// One thread's part of a counter, in-flight count or gauge: what is not in its *ones*.
 #[derive(Default)]
 #[repr(align(32))]
 pub(crate) struct ScalarCell {
@@ -77,6 +123,12 @@ pub(crate) fn add(cell: &AtomicU64, n: u64, writer: Writer) {
     }
 }
 
+/// One more in a word of *ones*: released, so that whoever sees it sees what was stored before.
+#[inline(always)]
+pub(crate) fn one_more(ones: &AtomicU64) {
+    ones.store(ones.load(Relaxed).wrapping_add(1), Release);
+}
+
 impl ScalarCell {
     /// Adds to a counter or an in-flight count.
     #[inline(always)]
@@ -119,7 +171,7 @@ impl DistCell {
     }
 
     /// Records whole nanoseconds.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn record_nanos(&self, nanos: u64, writer: Writer) {
         if let Some(bucket) = self.buckets.get(nanos_index(nanos)) {
             add(bucket, 1, writer);
@@ -136,7 +188,7 @@ impl DistCell {
     }
 
     /// Records a finite float.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn record_float(&self, value: f64, writer: Writer) {
         if let Some(bucket) = self.buckets.get(float_index(value)) {
             add(bucket, 1, writer);
@@ -175,6 +227,11 @@ pub(crate) fn float_update(cell: &AtomicU64, mut next: impl FnMut(f64) -> Option
     }
 }
 
+/// One thread's recordings of 1 into a counter, or settings of a gauge. Unsampled ones alone.
+struct OnesChunk {
+    cells: [AtomicU64; CHUNK],
+}
+
 struct ScalarChunk {
     cells: [ScalarCell; CHUNK],
 }
@@ -192,14 +249,27 @@ pub(crate) trait Budget {
 /// The cells of one thread (or the shared ones).
 pub(crate) struct Slab {
     ring: AtomicPtr<Ring>,
+    ones: [AtomicPtr<OnesChunk>; SCALAR_CHUNKS],
     dists: [AtomicPtr<DistChunk>; DIST_CHUNKS],
     scalars: [AtomicPtr<ScalarChunk>; SCALAR_CHUNKS],
 }
 
 impl Slab {
+    #[cfg(not(loom))]
+    pub(crate) const fn new() -> Slab {
+        Slab {
+            ring: AtomicPtr::new(ptr::null_mut()),
+            ones: [const { AtomicPtr::new(ptr::null_mut()) }; SCALAR_CHUNKS],
+            dists: [const { AtomicPtr::new(ptr::null_mut()) }; DIST_CHUNKS],
+            scalars: [const { AtomicPtr::new(ptr::null_mut()) }; SCALAR_CHUNKS],
+        }
+    }
+
+    #[cfg(loom)]
     pub(crate) fn new() -> Slab {
         Slab {
             ring: AtomicPtr::new(ptr::null_mut()),
+            ones: std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
             dists: std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
             scalars: std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
         }
@@ -211,37 +281,70 @@ impl Slab {
         size_of::<Slab>()
     }
 
+    /// The ones of a scalar series, if their chunk is there.
+    #[inline(always)]
+    pub(crate) fn ones(&self, place: Place) -> Option<&AtomicU64> {
+        let chunk = self.ones[place.chunk(SCALAR_CHUNKS)].load(Acquire);
+        // SAFETY: a chunk pointer is null or was published by `publish` from a `Box`, with release order, and
+        // is freed only by `Drop` of this slab, which `&self` outlives.
+        let chunk = unsafe { chunk.as_ref() }?;
+        Some(&chunk.cells[place.cell()])
+    }
+
     /// The cell of a scalar series, if its chunk is there.
     #[inline(always)]
     pub(crate) fn scalar(&self, slot: u32) -> Option<&ScalarCell> {
         let slot = slot as usize;
-        // Slots are below the number of cells; the remainder says so to the compiler, which then checks nothing.
         debug_assert!(slot < MAX_SCALARS);
         let chunk = self.scalars[slot / CHUNK % SCALAR_CHUNKS].load(Acquire);
-        // SAFETY: a chunk pointer is null or was published by `publish` from a `Box`, with release order, and
-        // is freed only by `Drop` of this slab, which `&self` outlives.
+        // SAFETY: as in `ones`.
         let chunk = unsafe { chunk.as_ref() }?;
         Some(&chunk.cells[slot % CHUNK])
     }
 
     /// The cell of a distribution, if it is there.
     #[inline(always)]
-    pub(crate) fn dist(&self, slot: u32) -> Option<&DistCell> {
-        let slot = slot as usize;
-        debug_assert!(slot < MAX_DISTRIBUTIONS);
-        let chunk = self.dists[slot / CHUNK % DIST_CHUNKS].load(Acquire);
-        // SAFETY: as in `scalar`.
+    pub(crate) fn dist(&self, place: Place) -> Option<&DistCell> {
+        self.dist_in(place.chunk(DIST_CHUNKS), place.cell())
+    }
+
+    /// The same, by its slot.
+    #[inline(always)]
+    pub(crate) fn dist_of(&self, slot: u32) -> Option<&DistCell> {
+        debug_assert!((slot as usize) < MAX_DISTRIBUTIONS);
+        self.dist_in(slot as usize / CHUNK % DIST_CHUNKS, slot as usize % CHUNK)
+    }
+
+    #[inline(always)]
+    fn dist_in(&self, chunk: usize, cell: usize) -> Option<&DistCell> {
+        let chunk = self.dists[chunk].load(Acquire);
+        // SAFETY: as in `ones`.
         let chunk = unsafe { chunk.as_ref() }?;
-        let cell = chunk.cells[slot % CHUNK].load(Acquire);
-        // SAFETY: as in `scalar`; the pointer was published from a `Box` of its own.
+        let cell = chunk.cells[cell].load(Acquire);
+        // SAFETY: as in `ones`; the pointer was published from a `Box` of its own.
         unsafe { cell.as_ref() }
     }
 
     /// The ring of single values, if this thread has one.
     #[inline(always)]
     pub(crate) fn ring(&self) -> Option<&Ring> {
-        // SAFETY: as in `scalar`.
+        // SAFETY: as in `ones`.
         unsafe { self.ring.load(Acquire).as_ref() }
+    }
+
+    /// The ones of a scalar series, allocated if need be; `None` when the budget refuses.
+    pub(crate) fn ensure_ones(&self, slot: u32, budget: &impl Budget) -> Option<&AtomicU64> {
+        if slot as usize >= MAX_SCALARS {
+            return None;
+        }
+        if self.ones(Place::scalar(slot)).is_none() {
+            let place = self.ones.get(slot as usize / CHUNK)?;
+            if !budget.take(size_of::<OnesChunk>()) {
+                return None;
+            }
+            publish(place, OnesChunk { cells: std::array::from_fn(|_| AtomicU64::new(0)) });
+        }
+        self.ones(Place::scalar(slot))
     }
 
     /// The cell of a scalar series, allocated if need be; `None` when the budget refuses.
@@ -264,7 +367,7 @@ impl Slab {
         if slot as usize >= MAX_DISTRIBUTIONS {
             return None;
         }
-        if self.dist(slot).is_none() {
+        if self.dist_of(slot).is_none() {
             let place = self.dists.get(slot as usize / CHUNK)?;
             if place.load(Acquire).is_null() {
                 if !budget.take(size_of::<DistChunk>()) {
@@ -277,11 +380,11 @@ impl Slab {
             if !budget.take(DistCell::bytes(scheme)) {
                 return None;
             }
-            // SAFETY: as in `scalar`; `publish` left the place set.
+            // SAFETY: as in `ones`; `publish` left the place set.
             let chunk = unsafe { place.load(Acquire).as_ref() }?;
             publish(&chunk.cells[slot as usize % CHUNK], DistCell::new(scheme));
         }
-        self.dist(slot)
+        self.dist_of(slot)
     }
 
     /// Gives the slab its ring, unless it has one.
@@ -313,6 +416,9 @@ fn reclaim<T>(place: &AtomicPtr<T>) -> Option<Box<T>> {
 
 impl Drop for Slab {
     fn drop(&mut self) {
+        for place in &self.ones {
+            drop(reclaim(place));
+        }
         for place in &self.scalars {
             drop(reclaim(place));
         }

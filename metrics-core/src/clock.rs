@@ -1,27 +1,99 @@
-//! The clock of timers: monotonic, and the CPU's own counter where that is invariant.
+//! The clock of timers: monotonic, and the CPU's own counter where that runs at one rate always.
 //!
-//! Calibrating the counter can take 200 ms, so it happens on the collector's thread; until it is done the system's
-//! monotonic clock serves. A stamp remembers which of the two it was read from, in its lowest bit.
+//! How long a tick of the counter is has to be measured, over [`MEASURED`], so the collector's thread does it in passing; until it is
+//! done, and on machines without such a counter, the system's monotonic clock serves. A stamp remembers which of the
+//! two it was read from, in its lowest bit.
 
-use crate::fork;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-static COUNTER: OnceLock<quanta::Clock> = OnceLock::new();
+/// Nanoseconds of a tick, times 2^32; 0: not known.
+static SCALE: AtomicU64 = AtomicU64::new(0);
 static START: OnceLock<Instant> = OnceLock::new();
 
-/// A moment, in a form that is cheap to take: 1 in the lowest bit for the CPU's counter, else nanoseconds since the first
-/// stamp.
+/// How long the counter is set beside the system's clock. Each reading of the pair is good to some 50 ns, so the rate is good to one
+/// part in a million.
+const MEASURED: Duration = Duration::from_millis(100);
+
+/// A moment, in a form that is cheap to take: 1 in the lowest bit and the CPU's counter above it, or 0 and nanoseconds since the
+/// first stamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp(u64);
 
-/// Makes the CPU's counter ready. Slow the first time; never called by a recording.
-pub(crate) fn calibrate() {
-    // In the child of a fork the calibration of the parent may be half done, and nobody left to finish it.
-    if COUNTER.get().is_none() && !fork::is_child() {
-        let counter = quanta::Clock::new();
-        let _ = COUNTER.set(counter);
+#[cfg(target_arch = "x86_64")]
+mod counter {
+    use std::arch::x86_64::{__cpuid, _rdtsc};
+
+    #[inline(always)]
+    pub(super) fn read() -> u64 {
+        // SAFETY: every x86-64 has the instruction. A system may forbid it to programs (`PR_SET_TSC`), and then it traps as any
+        // clock of that system does, which reads the same counter.
+        unsafe { _rdtsc() }
     }
+
+    /// Whether the CPU says that the counter runs at one rate, whatever the clock and the sleep of its cores.
+    // Later versions of the standard library call these functions safe.
+    #[allow(unused_unsafe)]
+    pub(super) fn is_invariant() -> bool {
+        const LEAVES: u32 = 0x8000_0000;
+        const POWER: u32 = 0x8000_0007;
+        // SAFETY: every x86-64 has the instruction, and the first leaf tells whether there is the second.
+        unsafe { __cpuid(LEAVES).eax >= POWER && __cpuid(POWER).edx & 1 << 8 != 0 }
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+mod counter {
+    pub(super) fn read() -> u64 {
+        0
+    }
+
+    pub(super) fn is_invariant() -> bool {
+        false
+    }
+}
+
+/// Measures the counter's rate: made, and stepped until it has nothing left to do, by the collector's thread.
+pub(crate) struct Calibration {
+    start: Option<(u64, Instant)>,
+}
+
+impl Calibration {
+    pub(crate) fn begin() -> Calibration {
+        let wanted = SCALE.load(Relaxed) == 0 && counter::is_invariant();
+        Calibration { start: wanted.then(pair) }
+    }
+
+    /// How long to wait before the next step; `None` when it is done.
+    pub(crate) fn step(&mut self) -> Option<Duration> {
+        let (ticks, time) = self.start?;
+        let passed = time.elapsed();
+        if passed < MEASURED {
+            return Some(MEASURED - passed);
+        }
+        let (now, end) = pair();
+        let (ticks, nanos) = (now.wrapping_sub(ticks), (end - time).as_nanos());
+        // A counter that stands or runs backwards, or faster than any there is, is none.
+        let scale = (nanos << 32).checked_div(u128::from(ticks)).and_then(|scale| u64::try_from(scale).ok());
+        if let Some(scale) = scale.filter(|_| ticks < u64::MAX >> 1) {
+            SCALE.store(scale, Relaxed);
+        }
+        self.start = None;
+        None
+    }
+}
+
+/// The counter and the time at one moment: of several readings the one that took least.
+fn pair() -> (u64, Instant) {
+    let one = || {
+        let before = counter::read();
+        let time = Instant::now();
+        let took = counter::read().wrapping_sub(before);
+        (took, (before.wrapping_add(took / 2), time))
+    };
+    let best = (0..16).map(|_| one()).min_by_key(|(took, _)| *took);
+    best.map_or_else(|| one().1, |(_, pair)| pair)
 }
 
 fn system_nanos() -> u64 {
@@ -30,30 +102,36 @@ fn system_nanos() -> u64 {
 }
 
 impl Stamp {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn now() -> Stamp {
-        match COUNTER.get() {
-            Some(counter) => Stamp(counter.raw() << 1 | 1),
-            None => Stamp(system_nanos() << 1),
-        }
+        if SCALE.load(Relaxed) == 0 { Stamp::of_system() } else { Stamp(counter::read() << 1 | 1) }
+    }
+
+    #[inline(never)]
+    fn of_system() -> Stamp {
+        Stamp(system_nanos() << 1)
     }
 
     /// Nanoseconds since this stamp; 0 should the counter have gone back.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn elapsed_nanos(self) -> u64 {
-        let start = self.0 >> 1;
-        match COUNTER.get() {
-            Some(counter) if self.0 & 1 == 1 => {
-                let end = counter.raw() & (u64::MAX >> 1);
-                if end > start { counter.delta_as_nanos(start, end) } else { 0 }
-            }
-            _ => (system_nanos() & (u64::MAX >> 1)).saturating_sub(start),
+        if self.0 & 1 == 0 {
+            return self.elapsed_of_system();
         }
+        let twice = (counter::read() << 1 | 1).wrapping_sub(self.0);
+        // Half of the numbers are later, half earlier.
+        let ticks = if twice > u64::MAX >> 1 { 0 } else { twice >> 1 };
+        ((u128::from(ticks) * u128::from(SCALE.load(Relaxed))) >> 32) as u64
+    }
+
+    #[inline(never)]
+    fn elapsed_of_system(self) -> u64 {
+        (system_nanos() & (u64::MAX >> 1)).saturating_sub(self.0 >> 1)
     }
 }
 
 /// A duration as whole nanoseconds; what does not fit (584 years) as the largest number.
-#[inline]
+#[inline(always)]
 pub(crate) fn nanos(duration: Duration) -> u64 {
     // Cheaper than `as_nanos`, which multiplies in 128 bits.
     duration.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(duration.subsec_nanos()))
@@ -65,15 +143,33 @@ mod tests {
 
     #[test]
     fn both_clocks_measure_a_sleep_and_a_stamp_survives_calibration() {
-        let before = Stamp(system_nanos() << 1);
+        let before = Stamp::of_system();
+        let mut calibration = Calibration::begin();
+        while let Some(wait) = calibration.step() {
+            std::thread::sleep(wait);
+        }
+        assert!(Calibration::begin().step().is_none() || SCALE.load(Relaxed) == 0);
         std::thread::sleep(Duration::from_millis(5));
-        calibrate();
-        assert!(before.elapsed_nanos() >= 5_000_000);
-        let counter = Stamp::now();
-        std::thread::sleep(Duration::from_millis(5));
-        let took = counter.elapsed_nanos();
-        assert!((4_900_000..10_000_000_000).contains(&took), "{took}");
-        assert_eq!(Stamp(u64::MAX).elapsed_nanos(), 0);
+        assert!((5_000_000..60_000_000_000).contains(&before.elapsed_nanos()));
+        for _ in 0..20 {
+            // What the counter measures lies between two measurements of the system's clock.
+            let outer = Instant::now();
+            let stamp = Stamp::now();
+            let inner = Instant::now();
+            std::thread::sleep(Duration::from_millis(5));
+            let least = inner.elapsed().as_nanos() as u64;
+            let took = stamp.elapsed_nanos();
+            let most = outer.elapsed().as_nanos() as u64;
+            // Of 5 ms, a thousandth is what a clock that is being slewed may be apart.
+            assert!(least - least / 1000 <= took && took <= most + most / 1000, "{least} {took} {most}");
+        }
+    }
+
+    #[test]
+    fn a_counter_gone_back_gives_nothing_and_a_duration_saturates() {
+        if counter::is_invariant() {
+            assert_eq!(Stamp((counter::read() + 1_000_000_000) << 1 | 1).elapsed_nanos(), 0);
+        }
         assert_eq!(nanos(Duration::MAX), u64::MAX);
         assert_eq!(nanos(Duration::new(3, 5)), 3_000_000_005);
     }

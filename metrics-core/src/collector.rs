@@ -1,7 +1,7 @@
 //! The collector's work: reads the cells of all threads into one snapshot. Runs under the pipeline's lock, one at a time.
 
 use crate::bucket::Scheme;
-use crate::cells::{DistCell, Slab};
+use crate::cells::{DistCell, Place, Slab};
 use crate::record;
 use crate::registry;
 use crate::series::{Kind, Series};
@@ -93,7 +93,7 @@ impl Collector {
     fn distribution(&self, slabs: &[&Slab], slot: usize, series: &Series) -> Distribution {
         let scheme = series.kind().scheme().unwrap_or(Scheme::Nanos);
         let mut sum = Sum::new(scheme);
-        slabs.iter().filter_map(|s| s.dist(slot as u32)).for_each(|cell| sum.add(cell));
+        slabs.iter().filter_map(|s| s.dist_of(slot as u32)).for_each(|cell| sum.add(cell));
         if let Some(cell) = &self.drained[slot] {
             sum.add(cell);
         }
@@ -105,7 +105,14 @@ fn sum_scalars(slabs: &[&Slab], len: usize) -> Vec<[u64; 3]> {
     let mut sums = vec![[0u64; 3]; len];
     for slab in slabs {
         for (slot, sum) in sums.iter_mut().enumerate() {
-            let Some(cell) = slab.scalar(slot as u32) else { continue };
+            let slot = slot as u32;
+            if let Some(ones) = slab.ones(Place::scalar(slot)) {
+                // Acquired: a gauge that was set has its value by now.
+                let ones = ones.load(Acquire);
+                sum[2] = sum[2].wrapping_add(ones);
+                sum[0] = sum[0].wrapping_add(ones);
+            }
+            let Some(cell) = slab.scalar(slot) else { continue };
             // The count first, acquired: what is counted is in the value. A value may be ahead of its count; the next snapshot has
             // the count then, and whoever looks for news finds it.
             sum[2] = sum[2].wrapping_add(cell.calls.load(Acquire));

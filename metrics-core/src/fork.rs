@@ -4,14 +4,8 @@
 //! in the child, whoever held its lock.
 
 use std::sync::Once;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-static IS_CHILD: AtomicBool = AtomicBool::new(false);
 
-/// Whether this process was forked from one that had backends.
-pub(crate) fn is_child() -> bool {
-    IS_CHILD.load(Relaxed)
-}
 
 /// Installs the handlers, once.
 pub(crate) fn watch() {
@@ -56,7 +50,6 @@ mod unix {
     }
 
     extern "C" fn in_child() {
-        super::IS_CHILD.store(true, super::Relaxed);
         record::switch_all_off();
         let _ = HELD.try_with(|h| h.borrow_mut().take());
         pipeline::forget();

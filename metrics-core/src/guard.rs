@@ -19,9 +19,21 @@ impl TimerGuard {
         if record::is_on() { TimerGuard::start_on(series) } else { TimerGuard::inert() }
     }
 
-    #[inline]
-    pub(crate) fn start_on(series: &'static Series) -> TimerGuard {
-        TimerGuard { running: record::is_taken_on(series).then(|| (series, Stamp::now())) }
+    #[inline(always)]
+    fn start_on(series: &'static Series) -> TimerGuard {
+        if record::is_taken_on(series) { TimerGuard::running(series) } else { TimerGuard::inert() }
+    }
+
+    /// One whose call is taken.
+    #[inline(always)]
+    pub(crate) fn running(series: &'static Series) -> TimerGuard {
+        TimerGuard { running: Some((series, Stamp::now())) }
+    }
+
+    /// Begins to measure with one that measured nothing.
+    #[inline(always)]
+    pub(crate) fn run(&mut self, series: &'static Series) {
+        self.running = Some((series, Stamp::now()));
     }
 
     /// One that measures nothing.
@@ -33,7 +45,7 @@ impl TimerGuard {
     /// Records now, and returns what was recorded; zero when recording is off or this call was not sampled.
     #[inline]
     pub fn stop(mut self) -> Duration {
-        self.running.take().map_or(Duration::ZERO, |(series, start)| finish(series, start))
+        self.running.take().map_or(Duration::ZERO, |(series, start)| Duration::from_nanos(finish::<true>(series, start)))
     }
 
     /// Ends without recording.
@@ -43,19 +55,19 @@ impl TimerGuard {
     }
 }
 
-// Out of line, so that a guard that measures nothing is a test in the user's code.
+// Out of line, so that a guard that measures nothing is a test in the user's code. `HERE`: see `record`.
 #[inline(never)]
-fn finish(series: &'static Series, start: Stamp) -> Duration {
+fn finish<const HERE: bool>(series: &'static Series, start: Stamp) -> u64 {
     let nanos = start.elapsed_nanos();
     record::nanos(series, nanos);
-    Duration::from_nanos(nanos)
+    nanos
 }
 
 impl Drop for TimerGuard {
     #[inline(always)]
     fn drop(&mut self) {
         if let Some((series, start)) = self.running.take() {
-            finish(series, start);
+            finish::<true>(series, start);
         }
     }
 }

@@ -141,7 +141,7 @@ impl Timer {
     #[inline(always)]
     pub fn record(self, value: Duration) {
         if record::is_on() {
-            record_duration(self.0, value);
+            record_duration::<true>(self.0, value);
         }
     }
 
@@ -171,18 +171,18 @@ impl Histogram {
     #[inline(always)]
     pub fn record(self, value: impl GaugeValue) {
         if record::is_on() {
-            record_value(self.0, value.to_gauge());
+            record_value::<true>(self.0, value.to_gauge());
         }
     }
 }
 
-// Out of line: what a call site carries is the test of the switch.
+// Out of line: what a call site carries is the test of the switch. `HERE`: see `record`.
 #[inline(never)]
-pub(crate) fn record_duration(series: &'static Series, value: Duration) {
+pub(crate) fn record_duration<const HERE: bool>(series: &'static Series, value: Duration) {
     record::sampled_nanos(series, clock::nanos(value));
 }
 
 #[inline(never)]
-pub(crate) fn record_value(series: &'static Series, value: f64) {
+pub(crate) fn record_value<const HERE: bool>(series: &'static Series, value: f64) {
     record::sampled_float(series, value);
 }

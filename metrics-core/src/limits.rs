@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 pub struct Limits {
     /// Loggers, labels not counted. Default 4,096.
     pub max_loggers: usize,
-    /// Series in all: instruments, times label sets, times rates. Default 10,000, at most 130,048.
+    /// Series in all: instruments, times label sets, times rates. Default 10,000, at most 129,920.
     pub max_instruments: usize,
     /// Loggers with labels. Default 8,192.
     pub max_label_sets: usize,

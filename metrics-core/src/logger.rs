@@ -70,6 +70,12 @@ impl Logger {
         }
     }
 
+    /// Where the entry is; null before the first use.
+    #[inline(always)]
+    pub(crate) fn peek(&self) -> *const LoggerEntry {
+        self.entry.load(Acquire)
+    }
+
     #[cold]
     fn resolve(&self) -> &'static LoggerEntry {
         let entry = registry::logger(self.path);
@@ -146,7 +152,7 @@ impl Logger {
     #[inline(always)]
     pub fn send_timer(&self, name: impl MetricName, value: Duration) {
         if record::is_on() {
-            instrument::record_duration(self.series(name, Kind::Timer, 0.0), value);
+            instrument::record_duration::<true>(self.series(name, Kind::Timer, 0.0), value);
         }
     }
 
@@ -154,7 +160,7 @@ impl Logger {
     #[inline(always)]
     pub fn send_histogram(&self, name: impl MetricName, value: impl GaugeValue) {
         if record::is_on() {
-            instrument::record_value(self.series(name, Kind::Histogram, 0.0), value.to_gauge());
+            instrument::record_value::<true>(self.series(name, Kind::Histogram, 0.0), value.to_gauge());
         }
     }
 
@@ -209,7 +215,7 @@ impl Sampled<'_> {
     #[inline(always)]
     pub fn send_timer(&self, name: impl MetricName, value: Duration) {
         if record::is_on() {
-            instrument::record_duration(self.logger.series(name, Kind::Timer, self.rate), value);
+            instrument::record_duration::<true>(self.logger.series(name, Kind::Timer, self.rate), value);
         }
     }
 
@@ -217,7 +223,7 @@ impl Sampled<'_> {
     #[inline(always)]
     pub fn send_histogram(&self, name: impl MetricName, value: impl GaugeValue) {
         if record::is_on() {
-            instrument::record_value(self.logger.series(name, Kind::Histogram, self.rate), value.to_gauge());
+            instrument::record_value::<true>(self.logger.series(name, Kind::Histogram, self.rate), value.to_gauge());
         }
     }
 

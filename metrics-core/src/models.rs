@@ -5,7 +5,7 @@
 //! atomic alone, and a writer that loads before it stores would hide a reader that came before it.
 
 use crate::bucket::Scheme;
-use crate::cells::{Budget, Slab, Writer};
+use crate::cells::{self, Budget, Place, Slab, Writer};
 use crate::ring::Ring;
 use crate::sync::Ordering::*;
 use crate::table::AppendTable;
@@ -49,6 +49,30 @@ fn a_collector_sees_a_single_writers_cell_grow_and_loses_nothing() {
 }
 
 #[test]
+fn ones_grow_beside_the_cell_and_a_gauge_that_was_set_has_its_value() {
+    loom::model(|| {
+        let slab = Arc::new(Slab::new());
+        let gauge = Arc::new(loom::sync::atomic::AtomicU64::new(0));
+        let reader = {
+            let (slab, gauge) = (Arc::clone(&slab), Arc::clone(&gauge));
+            thread::spawn(move || {
+                let sets = slab.ones(Place::scalar(0)).map_or(0, |ones| ones.load(Acquire));
+                assert!(gauge.load(Relaxed) >= sets * 5);
+            })
+        };
+        let ones = slab.ensure_ones(0, &Unlimited).unwrap();
+        for value in [5, 10] {
+            gauge.store(value, Relaxed);
+            cells::one_more(ones);
+        }
+        slab.ensure_scalar(0, &Unlimited).unwrap().count(3, Writer::Single);
+        reader.join().unwrap();
+        assert_eq!(slab.ones(Place::scalar(0)).unwrap().load(Relaxed), 2);
+        assert!(slab.ones(Place::NONE).is_none() && slab.dist(Place::NONE).is_none());
+    });
+}
+
+#[test]
 fn two_threads_growing_the_shared_slab_share_one_chunk() {
     loom::model(|| {
         let slab = Arc::new(Slab::new());
@@ -74,12 +98,12 @@ fn a_distribution_cell_is_published_whole() {
                 slab.ensure_dist(0, Scheme::Nanos, &Unlimited).unwrap().record_nanos(1, Writer::Shared)
             })
         };
-        if let Some(cell) = slab.dist(0) {
+        if let Some(cell) = slab.dist_of(0) {
             assert!(cell.scheme == Scheme::Nanos && cell.buckets.len() == 2);
         }
         slab.ensure_dist(0, Scheme::Nanos, &Unlimited).unwrap().record_nanos(1, Writer::Shared);
         writer.join().unwrap();
-        let cell = slab.dist(0).unwrap();
+        let cell = slab.dist_of(0).unwrap();
         assert_eq!((cell.sum.load(Relaxed), cell.buckets[1].load(Relaxed)), (2, 2));
     });
 }

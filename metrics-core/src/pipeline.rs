@@ -14,7 +14,8 @@ use crate::registry::{self, LoggerRule};
 use crate::runner::Runner;
 use crate::snapshot::Snapshot;
 use crate::view::{Cursor, Segment};
-use crate::{clock, fork, limits, record, view};
+use crate::clock::Calibration;
+use crate::{fork, limits, record, view};
 use std::fmt;
 use std::sync::atomic::{AtomicPtr, Ordering::*};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -416,7 +417,7 @@ fn next_tick(epoch: Instant, interval: Duration, now: Instant) -> Instant {
 }
 
 fn collect_for_ever(pipeline: &'static Pipeline) {
-    clock::calibrate();
+    let mut calibration = Calibration::begin();
     let mut state = pipeline.lock();
     loop {
         if !state.backends.iter().any(|b| b.wants.totals) {
@@ -431,6 +432,7 @@ fn collect_for_ever(pipeline: &'static Pipeline) {
             // Time has passed, and what was found may no longer be so.
             continue;
         }
+        let sleep = calibration.step().map_or(sleep, |more| sleep.min(more));
         state = pipeline.wake.wait_timeout(state, sleep).unwrap_or_else(PoisonError::into_inner).0;
     }
 }

@@ -38,6 +38,11 @@ fn random() -> u64 {
     })
 }
 
+/// True once in `n` times, at random.
+pub(crate) fn one_in(n: u64) -> bool {
+    random().is_multiple_of(n)
+}
+
 /// A number in (0, 1].
 fn unit() -> f64 {
     ((random() >> 11) + 1) as f64 / (1u64 << 53) as f64

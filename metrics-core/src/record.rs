@@ -1,11 +1,16 @@
 //! The recording path: from a series to this thread's cell.
 //!
 //! Hot: one relaxed load says whether anything is recorded at all, one more where the series' cell is, then the thread's slab
-//! and a load, an add and a store. No lock, no allocation, no locked instruction. Everything else (the first use on a
-//! thread, a thread without a slab, a capture scope) takes the cold path, which may lock and allocate.
+//! and an addition. No lock, no allocation, no locked instruction.
+//!
+//! Functions with a parameter `HERE` have it only so that they are compiled in the crate that calls them: an executable reaches its
+//! thread-locals in one instruction, a library of unknown use by something like a call.
+//!
+//! Whatever is the matter (the series is off, or sampled; a first use on a thread; a thread without a slab; a capture scope) shows in
+//! one place: the cell is not found. Then a path is taken that finds out why, and may lock and allocate.
 
 use crate::capture;
-use crate::cells::{self, Budget, DistCell, ScalarCell, Slab, Writer};
+use crate::cells::{self, Budget, DistCell, Place, ScalarCell, Slab, Writer};
 use crate::ring::Ring;
 use crate::series::{Kind, Series, State};
 use crate::threads::Slabs;
@@ -55,12 +60,14 @@ pub(crate) fn switch_all_off() {
 
 static SLABS: Slabs = Slabs::new();
 static SHARED: OnceLock<Slab> = OnceLock::new();
+/// A slab in which nothing is ever found.
+static NO_SLAB: Slab = Slab::new();
 static CELL_BYTES: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
-    /// This thread's slab; null: none yet, none to be had, a capture scope is in force, or the thread is ending. Without a
+    /// This thread's slab; [`NO_SLAB`]: none yet, none to be had, a capture scope is in force, or the thread is ending. Without a
     /// destructor, so that reading it is one load and works until the last instruction of the thread.
-    static SLAB: Cell<*const Slab> = const { Cell::new(ptr::null()) };
+    static SLAB: Cell<&'static Slab> = const { Cell::new(&NO_SLAB) };
     /// Recordings left before a thread that was refused a slab asks again.
     static REFUSED: Cell<u32> = const { Cell::new(0) };
     /// Gives the slab back when the thread ends.
@@ -71,7 +78,7 @@ struct Lease(Cell<Option<&'static Slab>>);
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        SLAB.set(ptr::null());
+        SLAB.set(&NO_SLAB);
         if let Some(slab) = self.0.take() {
             SLABS.release(slab);
         }
@@ -79,14 +86,13 @@ impl Drop for Lease {
 }
 
 #[inline(always)]
-fn slab() -> Option<&'static Slab> {
-    // SAFETY: the pointer is null or was set from a `&'static Slab` in `own_slab`.
-    unsafe { SLAB.get().as_ref() }
+fn slab() -> &'static Slab {
+    SLAB.get()
 }
 
 /// Puts the thread's slab aside, for a capture scope. The first recording after it takes it back from the lease.
 pub(crate) fn put_slab_aside() {
-    SLAB.set(ptr::null());
+    SLAB.set(&NO_SLAB);
     REFUSED.set(0);
 }
 
@@ -132,28 +138,53 @@ pub(crate) fn count(series: &'static Series, value: i64) {
     }
 }
 
-/// The same, when it is known that something is recorded.
-#[inline]
+/// The same, when it is known that something is recorded. Nearly always `value` is a constant, and only one of the two stays.
+#[inline(always)]
 pub(crate) fn count_on(series: &'static Series, value: i64) {
-    let state = series.state();
-    if state.is_off() {
-        return;
+    if value == 1 {
+        one_on(series);
+    } else {
+        many_on::<true>(series, value);
     }
-    match slab().and_then(|s| s.scalar(state.slot())) {
-        Some(cell) => {
-            if !state.is_sampled() || rate::is_hit(&cell.gap, || series.route_rate()) {
+}
+
+#[inline(always)]
+fn one_on(series: &'static Series) {
+    match slab().ones(series.state().place()) {
+        Some(ones) => cells::one_more(ones),
+        None => many_on::<true>(series, 1),
+    }
+}
+
+#[inline(never)]
+fn many_on<const HERE: bool>(series: &'static Series, value: i64) {
+    let state = series.state();
+    let cell = slab().scalar(state.slot());
+    match cell {
+        Some(cell) if state.is_sampled() => {
+            if rate::is_hit(&cell.gap, || series.route_rate()) {
                 cell.count(value, Writer::Single);
             }
         }
-        None => scalar_cold(series, state, ScalarOp::Count(value)),
+        // A single one may not have its place yet.
+        Some(cell) if value != 1 && !state.is_off() => cell.count(value, Writer::Single),
+        _ => count_cold(series, value),
+    }
+}
+
+#[cold]
+fn count_cold(series: &'static Series, value: i64) {
+    let state = series.state();
+    if !state.is_off() {
+        scalar_cold(series, state, ScalarOp::Count(value));
     }
 }
 
 /// Moves an in-flight count, whatever has been switched off since it went up.
 pub(crate) fn move_in_flight(series: &'static Series, value: i64) {
-    match slab().and_then(|s| s.scalar(series.slot)) {
+    match slab().scalar(series.slot) {
         Some(cell) => cell.count(value, Writer::Single),
-        None => scalar_cold(series, State::new(series.slot, false), ScalarOp::Count(value)),
+        None => scalar_cold(series, State::new(Kind::InFlight, series.slot, false), ScalarOp::Move(value)),
     }
 }
 
@@ -166,7 +197,18 @@ pub(crate) fn set(series: &'static Series, value: f64) {
 }
 
 #[inline]
-fn set_on(series: &'static Series, value: f64) {
+pub(crate) fn set_on(series: &'static Series, value: f64) {
+    match slab().ones(series.state().place()) {
+        Some(ones) if value.is_finite() => {
+            series.value.store(value.to_bits(), Relaxed);
+            cells::one_more(ones);
+        }
+        _ => set_elsewhere(series, value),
+    }
+}
+
+#[inline(never)]
+fn set_elsewhere(series: &'static Series, value: f64) {
     let state = series.state();
     if state.is_off() {
         return;
@@ -174,13 +216,7 @@ fn set_on(series: &'static Series, value: f64) {
     if !value.is_finite() {
         return invalid(series);
     }
-    match slab().and_then(|s| s.scalar(state.slot())) {
-        Some(cell) => {
-            series.value.store(value.to_bits(), Relaxed);
-            cell.called(Writer::Single);
-        }
-        None => scalar_cold(series, state, ScalarOp::Set(value)),
-    }
+    scalar_cold(series, state, ScalarOp::Set(value));
 }
 
 /// Adds to a gauge: lock-free, a compare-and-swap on the shared value.
@@ -195,7 +231,7 @@ pub(crate) fn add(series: &'static Series, value: f64) {
     if !value.is_finite() {
         return invalid(series);
     }
-    match slab().and_then(|s| s.scalar(state.slot())) {
+    match slab().scalar(state.slot()) {
         Some(cell) => apply(series, cell, ScalarOp::Add(value), Writer::Single),
         None => scalar_cold(series, state, ScalarOp::Add(value)),
     }
@@ -203,14 +239,17 @@ pub(crate) fn add(series: &'static Series, value: f64) {
 
 #[derive(Clone, Copy)]
 enum ScalarOp {
+    /// Into a counter.
     Count(i64),
+    /// Into an in-flight count.
+    Move(i64),
     Set(f64),
     Add(f64),
 }
 
 fn apply(series: &'static Series, cell: &ScalarCell, op: ScalarOp, writer: Writer) {
     match op {
-        ScalarOp::Count(value) => return cell.count(value, writer),
+        ScalarOp::Count(value) | ScalarOp::Move(value) => return cell.count(value, writer),
         ScalarOp::Set(value) => series.value.store(value.to_bits(), Relaxed),
         ScalarOp::Add(by) => {
             let mut overflowed = false;
@@ -229,7 +268,7 @@ fn apply(series: &'static Series, cell: &ScalarCell, op: ScalarOp, writer: Write
 #[cold]
 fn scalar_cold(series: &'static Series, state: State, op: ScalarOp) {
     let captured = match op {
-        ScalarOp::Count(value) => capture::count(series, value),
+        ScalarOp::Count(value) | ScalarOp::Move(value) => capture::count(series, value),
         ScalarOp::Set(value) => capture::set(series, |_| value),
         ScalarOp::Add(by) => capture::set(series, |now| now + by),
     };
@@ -237,79 +276,121 @@ fn scalar_cold(series: &'static Series, state: State, op: ScalarOp) {
         return;
     }
     let Some(_busy) = busy::enter() else { return };
-    let own = own_slab().and_then(|s| s.ensure_scalar(state.slot(), &Cells));
-    if let Some(cell) = own {
+    let own = own_slab();
+    // What is counted in ones, so that the next one finds its place.
+    if !state.is_sampled()
+        && matches!(op, ScalarOp::Count(1) | ScalarOp::Set(_))
+        && let Some(ones) = own.and_then(|s| s.ensure_ones(state.slot(), &Cells))
+    {
+        if let ScalarOp::Set(value) = op {
+            series.value.store(value.to_bits(), Relaxed);
+        }
+        return cells::one_more(ones);
+    }
+    if let Some(cell) = own.and_then(|s| s.ensure_scalar(state.slot(), &Cells)) {
         if !state.is_sampled() || rate::is_hit(&cell.gap, || series.route_rate()) {
             apply(series, cell, op, Writer::Single);
         }
     } else if let Some(cell) = shared().ensure_scalar(state.slot(), &Unlimited)
-        && (!state.is_sampled() || rate::throw(series.route_rate())) {
-            apply(series, cell, op, Writer::Shared);
-        }
+        && (!state.is_sampled() || rate::throw(series.route_rate()))
+    {
+        apply(series, cell, op, Writer::Shared);
+    }
 }
 
 /// Records nanoseconds that were measured, for which sampling was decided before.
-#[inline]
+#[inline(always)]
 pub(crate) fn nanos(series: &'static Series, nanos: u64) {
+    match cell(series) {
+        Some(cell) => cell.record_nanos(nanos, Writer::Single),
+        None => decided(series, nanos),
+    }
+}
+
+#[inline(never)]
+fn decided(series: &'static Series, bits: u64) {
     let state = series.state();
     if is_on() && !state.is_off() {
-        dist(series, state, false, nanos, |cell| cell.record_nanos(nanos, Writer::Single));
+        one_by_one(series, state, bits);
     }
 }
 
 /// Records nanoseconds, if this call is sampled. It is known that something is recorded.
-#[inline]
+#[inline(always)]
 pub(crate) fn sampled_nanos(series: &'static Series, nanos: u64) {
-    let state = series.state();
-    if !state.is_off() {
-        dist(series, state, state.is_sampled(), nanos, |cell| cell.record_nanos(nanos, Writer::Single));
+    match cell(series) {
+        Some(cell) => cell.record_nanos(nanos, Writer::Single),
+        None => dist_elsewhere(series, nanos),
     }
 }
 
 /// Records a float, if this call is sampled. It is known that something is recorded.
-#[inline]
+#[inline(always)]
 pub(crate) fn sampled_float(series: &'static Series, value: f64) {
-    let state = series.state();
-    if state.is_off() {
-        return;
+    match cell(series) {
+        Some(cell) if value.is_finite() => cell.record_float(value, Writer::Single),
+        _ => float_elsewhere(series, value),
     }
-    if !value.is_finite() {
-        return invalid(series);
-    }
-    dist(series, state, state.is_sampled(), value.to_bits(), |cell| cell.record_float(value, Writer::Single));
 }
 
-/// The one home of a value: the ring while somebody wants values one by one and there is place, else the histogram.
-#[inline(always)]
-fn dist(series: &'static Series, state: State, sample: bool, bits: u64, record: impl FnOnce(&DistCell)) {
-    let Some(slab) = slab() else { return dist_cold(series, state, sample, bits) };
-    let Some(cell) = slab.dist(state.slot()) else { return dist_cold(series, state, sample, bits) };
-    if sample && !rate::is_hit(&cell.gap, || series.route_rate()) {
-        return;
+#[inline(never)]
+fn float_elsewhere(series: &'static Series, value: f64) {
+    if value.is_finite() {
+        dist_elsewhere(series, value.to_bits());
+    } else if !series.state().is_off() {
+        invalid(series);
     }
+}
+
+/// This thread's histogram, when that is where values of this series go now.
+#[inline(always)]
+fn cell(series: &'static Series) -> Option<&'static DistCell> {
+    // Not while somebody wants values one by one, or everything is switched off.
+    if SWITCH.load(Relaxed) & (SINGLES | BACKENDS) != BACKENDS {
+        return None;
+    }
+    slab().dist(series.state().place())
+}
+
+#[inline(never)]
+fn dist_elsewhere(series: &'static Series, bits: u64) {
+    let state = series.state();
+    if !state.is_off() && (!state.is_sampled() || is_sampled_hit(series, state)) {
+        one_by_one(series, state, bits);
+    }
+}
+
+/// The one home of a value that is to be recorded: the ring while somebody wants values one by one and there is place, else the
+/// histogram.
+#[inline(always)]
+fn one_by_one(series: &'static Series, state: State, bits: u64) {
+    let slab = slab();
+    let Some(cell) = slab.dist_of(state.slot()) else { return dist_cold(series, state, bits) };
     if SWITCH.load(Relaxed) & SINGLES != 0 {
-        let Some(ring) = slab.ring() else { return dist_cold(series, state, false, bits) };
+        let Some(ring) = slab.ring() else { return dist_cold(series, state, bits) };
         if ring.push(state.slot(), bits) {
             return;
         }
     }
-    record(cell);
+    cell.record_bits(bits, Writer::Single);
 }
 
 /// Whether a call of a timer is recorded, before the clock is read: its logger is on, and it is a hit if it is sampled. It is known that
 /// something is recorded.
-#[inline]
+#[inline(always)]
 pub(crate) fn is_taken_on(series: &'static Series) -> bool {
     let state = series.state();
-    if state.is_off() {
-        return false;
-    }
+    state.place() != Place::NONE || (!state.is_off() && is_taken_elsewhere(series, state))
+}
+
+#[inline]
+fn is_taken_elsewhere(series: &'static Series, state: State) -> bool {
     !state.is_sampled() || is_sampled_hit(series, state)
 }
 
 #[inline]
 fn is_sampled_hit(series: &'static Series, state: State) -> bool {
-    match slab().and_then(|s| s.dist(state.slot())) {
+    match slab().dist_of(state.slot()) {
         Some(cell) => rate::is_hit(&cell.gap, || series.route_rate()),
         None => hit_cold(series, state),
     }
@@ -332,22 +413,20 @@ fn ensure_dist<'s>(slab: &'s Slab, series: &Series, state: State, budget: &impl 
 }
 
 #[cold]
-fn dist_cold(series: &'static Series, state: State, sample: bool, bits: u64) {
+fn dist_cold(series: &'static Series, state: State, bits: u64) {
     if capture::value(series, bits) {
-        return;
-    }
-    if sample && !hit_cold(series, state) {
         return;
     }
     let Some(_busy) = busy::enter() else { return };
     if let Some(slab) = own_slab()
-        && let Some(cell) = ensure_dist(slab, series, state, &Cells) {
-            let singles = SWITCH.load(Relaxed) & SINGLES != 0;
-            if !(singles && slab.ensure_ring(new_ring).push(state.slot(), bits)) {
-                cell.record_bits(bits, Writer::Single);
-            }
-            return;
+        && let Some(cell) = ensure_dist(slab, series, state, &Cells)
+    {
+        let singles = SWITCH.load(Relaxed) & SINGLES != 0;
+        if !(singles && slab.ensure_ring(new_ring).push(state.slot(), bits)) {
+            cell.record_bits(bits, Writer::Single);
         }
+        return;
+    }
     if let Some(cell) = ensure_dist(shared(), series, state, &Unlimited) {
         cell.record_bits(bits, Writer::Shared);
     }
@@ -376,8 +455,8 @@ fn shared() -> &'static Slab {
 
 /// This thread's slab, leased if there is one to be had.
 fn own_slab() -> Option<&'static Slab> {
-    if let Some(slab) = slab() {
-        return Some(slab);
+    if !ptr::eq(slab(), &NO_SLAB) {
+        return Some(slab());
     }
     let left = REFUSED.get();
     if left > 0 {

@@ -8,7 +8,7 @@ mod literals;
 mod refusals;
 
 pub(crate) use labels::{LabelMemory, with_labels};
-pub(crate) use literals::{StaticName, static_series};
+pub(crate) use literals::{NO_NAME, StaticName, static_series};
 pub use refusals::{Refused, refused};
 
 use crate::{busy, hash, limits};
@@ -46,6 +46,8 @@ static OVERFLOW: [AtomicPtr<Series>; 5] = [const { AtomicPtr::new(ptr::null_mut(
 
 /// What a re-entrant call gets (a global allocator that records while a registration allocates): a series that is off.
 static DEAD: Series = Series::new(u32::MAX, u32::MAX, 0.0, &DEAD_LOGGER, &DEAD_INSTRUMENT, true);
+/// What stands for no series where a pointer is never null.
+pub(crate) const NONE: &Series = &DEAD;
 static DEAD_LOGGER: LoggerEntry = LoggerEntry::new(String::new(), Vec::new(), true);
 static DEAD_INSTRUMENT: Instrument = Instrument {
     logger: "",

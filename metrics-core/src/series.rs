@@ -1,10 +1,11 @@
 //! What is recorded into: an instrument (logger, name, kind) and its series (one for each label set and sample rate).
 //!
 //! A series is registered once and lives as long as the program, so a handle is a plain reference that never goes stale.
-//! Its `state` word is what a recording reads: 0 when a logger rule switched it off, else where its cell is.
+//! Its `state` word is what a recording reads: where its cell is, or that a logger rule switched it off.
 
 use crate::bucket::Scheme;
-use crate::registry::StaticName;
+use crate::cells::Place;
+use crate::registry::{NO_NAME, StaticName};
 use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering::Relaxed};
@@ -72,7 +73,7 @@ const RECENT: usize = 16;
 
 impl LoggerEntry {
     pub(crate) const fn new(name: String, labels: Vec<(String, String)>, overflow: bool) -> LoggerEntry {
-        LoggerEntry { name, labels, overflow, recent: [const { AtomicPtr::new(std::ptr::null_mut()) }; RECENT] }
+        LoggerEntry { name, labels, overflow, recent: [const { AtomicPtr::new(std::ptr::from_ref(&NO_NAME).cast_mut()) }; RECENT] }
     }
 }
 
@@ -85,25 +86,38 @@ pub(crate) struct Instrument {
     pub(crate) description: OnceLock<String>,
 }
 
-/// The word a recording reads first: off, or the slot of the cell and whether calls are sampled.
+/// The word a recording reads first. Its lower half is the place of the cell, [`Place::NONE`] when the series is off or sampled: the
+/// common case is then one lookup that succeeds, without a test of either. The upper half says what is the matter.
 #[derive(Clone, Copy)]
 pub(crate) struct State(u64);
 
 impl State {
-    pub(crate) const OFF: State = State(0);
-    const ON: u64 = 1 << 32;
+    pub(crate) const OFF: State = State(Place::NONE.0 as u64);
+    const SLOT: u64 = 32;
+    const ON: u64 = 1 << 62;
     const SAMPLED: u64 = 1 << 63;
 
-    pub(crate) const fn new(slot: u32, sampled: bool) -> State {
-        State(slot as u64 | State::ON | if sampled { State::SAMPLED } else { 0 })
+    pub(crate) const fn new(kind: Kind, slot: u32, sampled: bool) -> State {
+        let place = match kind.scheme() {
+            _ if sampled => Place::NONE,
+            Some(_) => Place::dist(slot),
+            None => Place::scalar(slot),
+        };
+        let sampled = if sampled { State::SAMPLED } else { 0 };
+        // Slots are far below 2^30.
+        State(place.0 as u64 | (slot as u64) << State::SLOT | State::ON | sampled)
+    }
+    #[inline(always)]
+    pub(crate) fn place(self) -> Place {
+        Place(self.0 as u32)
     }
     #[inline(always)]
     pub(crate) fn is_off(self) -> bool {
-        self.0 == 0
+        self.0 & State::ON == 0
     }
     #[inline(always)]
     pub(crate) fn slot(self) -> u32 {
-        self.0 as u32
+        (self.0 >> State::SLOT) as u32 & (u32::MAX >> 2)
     }
     #[inline(always)]
     pub(crate) fn is_sampled(self) -> bool {
@@ -145,7 +159,7 @@ impl Series {
         Series {
             id,
             slot,
-            state: AtomicU64::new(0),
+            state: AtomicU64::new(State::OFF.0),
             route_rate: AtomicU64::new(0),
             value: AtomicU64::new(0),
             invalid: AtomicU64::new(0),
@@ -164,7 +178,7 @@ impl Series {
     /// Sends recordings to the cell of `slot`, sampled at `rate`.
     pub(crate) fn route(&self, slot: u32, rate: f64) {
         self.route_rate.store(rate.to_bits(), Relaxed);
-        self.state.store(State::new(slot, rate < 1.0).0, Relaxed);
+        self.state.store(State::new(self.instrument.kind, slot, rate < 1.0).0, Relaxed);
     }
 
     pub(crate) fn switch_off(&self) {

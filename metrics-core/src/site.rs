@@ -5,12 +5,13 @@ use crate::clock::Stamp;
 use crate::guard::TimerGuard;
 use crate::logger::Logger;
 use crate::registry::LabelMemory;
-use crate::series::{Kind, LoggerEntry, Series};
+use crate::series::{LoggerEntry, Series};
 use crate::value::{CounterValue, GaugeReturn, GaugeValue};
 use crate::{record, registry};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering::*};
 
+pub use crate::series::Kind;
 pub use ::core;
 
 /// Whether anything is recorded.
@@ -25,15 +26,23 @@ struct Memory(AtomicPtr<Series>);
 
 impl Memory {
     const fn new() -> Memory {
-        Memory(AtomicPtr::new(ptr::null_mut()))
+        // Never null: the series that stands for none has a logger of its own, which is no logger a program has.
+        Memory(AtomicPtr::new(ptr::from_ref(registry::NONE).cast_mut()))
+    }
+
+    /// What is remembered, if it is of this logger.
+    #[inline(always)]
+    fn get(&self, logger: *const LoggerEntry) -> Option<&'static Series> {
+        // SAFETY: the pointer was made from a `&'static Series`, in `new` or in `look_up`.
+        let series: &'static Series = unsafe { &*self.0.load(Acquire) };
+        ptr::eq(series.logger, logger).then_some(series)
     }
 
     #[inline(always)]
     fn series(&self, logger: &'static LoggerEntry, name: &'static str, kind: Kind, rate: f64) -> &'static Series {
-        // SAFETY: the pointer is null or was stored from a `&'static Series` in `look_up`.
-        match unsafe { self.0.load(Acquire).as_ref() } {
-            Some(series) if ptr::eq(series.logger, logger) => series,
-            _ => self.look_up(logger, name, kind, rate),
+        match self.get(logger) {
+            Some(series) => series,
+            None => self.look_up(logger, name, kind, rate),
         }
     }
 
@@ -114,12 +123,11 @@ macro_rules! site {
             rate: f64,
             memory: Memory,
             exits: Exits,
-            labels: LabelMemory,
         }
         impl $name {
             const fn made(name: &'static str, rate: f64) -> Self {
                 let exits = Exits([Memory::new(), Memory::new(), Memory::new(), Memory::new()]);
-                Self { name, rate, memory: Memory::new(), exits, labels: LabelMemory::new() }
+                Self { name, rate, memory: Memory::new(), exits }
             }
         }
     };
@@ -156,18 +164,17 @@ impl CounterSite {
         }
     }
 
-    // Out of line, so that a call site that is off is a load and a branch in the user's code, and little else.
-    #[inline(never)]
+    #[inline(always)]
     fn add_on(&'static self, logger: &Logger, value: i64) {
-        record::count_on(self.memory.series(logger.entry(), self.name, Kind::Counter, self.rate), value);
+        match self.memory.get(logger.peek()) {
+            Some(series) => record::count_on(series, value),
+            None => self.add_first(logger, value),
+        }
     }
 
-    /// Adds a number under labels.
-    pub fn add_labelled(&'static self, logger: &Logger, value: impl CounterValue, labels: &[(&'static str, &str)]) {
-        if record::is_on() {
-            let series = registry::static_series(self.labels.logger(logger.entry(), labels), self.name, Kind::Counter, self.rate);
-            record::count_on(series, value.to_count());
-        }
+    #[cold]
+    fn add_first(&'static self, logger: &Logger, value: i64) {
+        record::count_on(self.memory.series(logger.entry(), self.name, Kind::Counter, self.rate), value);
     }
 
     /// Counts when the call ends; see [`ExitCounter`].
@@ -187,14 +194,13 @@ impl CounterSite {
 pub struct GaugeSite {
     name: &'static str,
     memory: Memory,
-    labels: LabelMemory,
 }
 
 impl GaugeSite {
     /// A site of this name.
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
-        Self { name, memory: Memory::new(), labels: LabelMemory::new() }
+        Self { name, memory: Memory::new() }
     }
 
     /// Sets the gauge.
@@ -205,17 +211,17 @@ impl GaugeSite {
         }
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn set_on(&'static self, logger: &Logger, value: f64) {
-        record::set(self.memory.series(logger.entry(), self.name, Kind::Gauge, 0.0), value);
+        match self.memory.get(logger.peek()) {
+            Some(series) => record::set_on(series, value),
+            None => self.set_first(logger, value),
+        }
     }
 
-    /// Sets the gauge under labels.
-    pub fn set_labelled(&'static self, logger: &Logger, value: impl GaugeValue, labels: &[(&'static str, &str)]) {
-        if record::is_on() {
-            let series = registry::static_series(self.labels.logger(logger.entry(), labels), self.name, Kind::Gauge, 0.0);
-            record::set(series, value.to_gauge());
-        }
+    #[cold]
+    fn set_first(&'static self, logger: &Logger, value: f64) {
+        record::set_on(self.memory.series(logger.entry(), self.name, Kind::Gauge, 0.0), value);
     }
 
     /// Sets the gauge to what a function returned, if that is a number.
@@ -238,20 +244,24 @@ impl TimerSite {
     /// Starts measuring.
     #[inline(always)]
     pub fn start(&'static self, logger: &Logger) -> TimerGuard {
-        if record::is_on() { self.start_on(logger) } else { TimerGuard::inert() }
-    }
-
-    #[inline(never)]
-    fn start_on(&'static self, logger: &Logger) -> TimerGuard {
-        TimerGuard::start_on(self.memory.series(logger.entry(), self.name, Kind::Timer, self.rate))
-    }
-
-    /// Starts measuring under labels.
-    pub fn start_labelled(&'static self, logger: &Logger, labels: &[(&'static str, &str)]) -> TimerGuard {
-        if !record::is_on() {
-            return TimerGuard::inert();
+        let mut guard = TimerGuard::inert();
+        if record::is_on() {
+            self.start_on::<true>(logger, &mut guard);
         }
-        TimerGuard::start(registry::static_series(self.labels.logger(logger.entry(), labels), self.name, Kind::Timer, self.rate))
+        guard
+    }
+
+    // Out of line, and into the guard where it stands: what a call site that is off carries is the test of the switch, a word on the
+    // stack, and its test. `HERE`: see `record`.
+    #[inline(never)]
+    fn start_on<const HERE: bool>(&'static self, logger: &Logger, guard: &mut TimerGuard) {
+        let series = match self.memory.get(logger.peek()) {
+            Some(series) => series,
+            None => self.memory.look_up(logger.entry(), self.name, Kind::Timer, self.rate),
+        };
+        if record::is_taken_on(series) {
+            guard.run(series);
+        }
     }
 
     /// Starts measuring a call of which it matters how it ends; see [`ExitTimer`].
@@ -267,6 +277,116 @@ impl TimerSite {
         // The outcome is not known yet, and sampling comes before the clock: one series counts the calls down for all.
         let taken = exit.series(on.unwrap_or(Outcome::Ok)).is_some_and(record::is_taken_on);
         ExitTimer { running: taken.then(|| (exit, Stamp::now())) }
+    }
+}
+
+/// A place that records under labels, whose values change from call to call and whose keys do not. It is asked only when it is
+/// known that something is recorded.
+pub struct LabelledSite {
+    name: &'static str,
+    kind: Kind,
+    rate: f64,
+    memory: LabelMemory,
+}
+
+impl LabelledSite {
+    /// `rate` 0.0: none given.
+    #[must_use]
+    pub const fn new(name: &'static str, kind: Kind, rate: f64) -> Self {
+        Self { name, kind, rate, memory: LabelMemory::new() }
+    }
+
+    #[inline(always)]
+    fn get<const N: usize>(&'static self, logger: &Logger, values: &[&str; N]) -> Option<&'static Series> {
+        self.memory.get(logger.peek(), values)
+    }
+
+    fn look_up<const N: usize>(
+        &'static self,
+        logger: &Logger,
+        keys: &'static [&'static str; N],
+        values: &[&str; N],
+    ) -> &'static Series {
+        let find = |logger| registry::static_series(logger, self.name, self.kind, self.rate);
+        self.memory.look_up(logger.entry(), keys, values, find)
+    }
+
+    /// Adds a number to a counter.
+    #[inline(always)]
+    pub fn add<const N: usize>(
+        &'static self,
+        logger: &Logger,
+        value: impl CounterValue,
+        keys: &'static [&'static str; N],
+        values: [&str; N],
+    ) {
+        match value.to_count() {
+            1 => self.add_one(logger, keys, &values),
+            value => record::count_on(self.look_up(logger, keys, &values), value),
+        }
+    }
+
+    #[inline(never)]
+    fn add_one<const N: usize>(
+        &'static self,
+        logger: &Logger,
+        keys: &'static [&'static str; N],
+        values: &[&str; N],
+    ) {
+        match self.get(logger, values) {
+            Some(series) => record::count_on(series, 1),
+            None => self.add_one_elsewhere(logger, keys, values),
+        }
+    }
+
+    #[inline(never)]
+    fn add_one_elsewhere<const N: usize>(
+        &'static self,
+        logger: &Logger,
+        keys: &'static [&'static str; N],
+        values: &[&str; N],
+    ) {
+        record::count_on(self.look_up(logger, keys, values), 1);
+    }
+
+    /// Sets a gauge.
+    #[inline(never)]
+    pub fn set<const N: usize>(
+        &'static self,
+        logger: &Logger,
+        value: impl GaugeValue,
+        keys: &'static [&'static str; N],
+        values: [&str; N],
+    ) {
+        record::set_on(self.look_up(logger, keys, &values), value.to_gauge());
+    }
+
+    /// Starts measuring time.
+    #[inline(always)]
+    pub fn start<const N: usize>(
+        &'static self,
+        logger: &Logger,
+        keys: &'static [&'static str; N],
+        values: [&str; N],
+    ) -> TimerGuard {
+        match self.taken(logger, keys, &values) {
+            Some(series) => TimerGuard::running(series),
+            None => TimerGuard::inert(),
+        }
+    }
+
+    #[inline(never)]
+    fn taken<const N: usize>(
+        &'static self,
+        logger: &Logger,
+        keys: &'static [&'static str; N],
+        values: &[&str; N],
+    ) -> Option<&'static Series> {
+        let series = match self.get(logger, values) {
+            Some(series) => series,
+            None => self.look_up(logger, keys, values),
+        };
+        record::is_taken_on(series).then_some(series)
     }
 }
 

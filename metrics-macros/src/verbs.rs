@@ -208,15 +208,11 @@ impl Call {
             (Verb::Time, Some(timed), _) => return self.time(&site, &logger, labels.as_ref(), timed),
             (Verb::Time, None, _) => unreachable!("refused while parsing"),
             (Verb::Count, None, None) => ("increment", quote!(#logger)),
-            (Verb::Count, None, Some(labels)) => ("add_labelled", quote_spanned!(ours()=> #logger, 1, #labels)),
+            (Verb::Count, None, Some(labels)) => ("add", quote_spanned!(ours()=> #logger, 1, #labels)),
             (Verb::Count, Some(value), None) => ("add", quote_spanned!(ours()=> #logger, #value)),
-            (Verb::Count, Some(value), Some(labels)) => {
-                ("add_labelled", quote_spanned!(ours()=> #logger, #value, #labels))
-            }
+            (Verb::Count, Some(value), Some(labels)) => ("add", quote_spanned!(ours()=> #logger, #value, #labels)),
             (Verb::SetGauge, value, None) => ("set", quote_spanned!(ours()=> #logger, #value)),
-            (Verb::SetGauge, value, Some(labels)) => {
-                ("set_labelled", quote_spanned!(ours()=> #logger, #value, #labels))
-            }
+            (Verb::SetGauge, value, Some(labels)) => ("set", quote_spanned!(ours()=> #logger, #value, #labels)),
         };
         // A value of a type that cannot be recorded is reported where the value stands.
         let span = value.as_ref().map_or_else(ours, |value| value.span().resolved_at(ours()));
@@ -241,7 +237,7 @@ impl Call {
     ) -> TokenStream {
         let krate = &self.krate;
         let start = match labels {
-            Some(labels) => quote_spanned!(ours()=> #site.start_labelled(#logger, #labels)),
+            Some(labels) => quote_spanned!(ours()=> #site.start(#logger, #labels)),
             None => quote_spanned!(ours()=> #site.start(#logger)),
         };
         let start = if self.costs_nothing(Verb::Time) {
@@ -267,6 +263,15 @@ impl Call {
 
     fn site(&self, verb: Verb) -> TokenStream {
         let name = LitStr::new(&self.name, self.name_literal.span().resolved_at(ours()));
+        if !self.labels.is_empty() {
+            let kind = match verb {
+                Verb::SetGauge => quote_spanned!(ours()=> Gauge),
+                Verb::Count => quote_spanned!(ours()=> Counter),
+                Verb::Time => quote_spanned!(ours()=> Timer),
+            };
+            let (krate, rate) = (&self.krate, rate(self.sample_rate.as_ref()));
+            return site(krate, "LabelledSite", &quote_spanned!(ours()=> #name, #krate::__private::Kind::#kind, #rate));
+        }
         let (ty, arguments) = match verb {
             Verb::SetGauge => ("GaugeSite", name.into_token_stream()),
             Verb::Count | Verb::Time => {
@@ -278,18 +283,18 @@ impl Call {
         site(&self.krate, ty, &arguments)
     }
 
-    /// `&[("key", value), …]`, if there are labels.
+    /// `&["key", …], [value, …]`, if there are labels.
     fn labels(&self) -> Option<TokenStream> {
         let krate = &self.krate;
-        let pairs = self.labels.iter().map(|(key, value)| {
+        let keys = self.labels.iter().map(|(key, _)| key);
+        let values = self.labels.iter().map(|(_, value)| {
             // The trait error for a value that is no string belongs on the value.
             let (span, value) = (value.span().resolved_at(ours()), borrowed(value));
-            let value = quote_spanned! {span=>
+            quote_spanned! {span=>
                 #krate::__private::core::convert::AsRef::<str>::as_ref(#value)
-            };
-            quote_spanned!(ours()=> (#key, #value))
+            }
         });
-        (!self.labels.is_empty()).then(|| quote_spanned!(ours()=> &[#(#pairs),*]))
+        (!self.labels.is_empty()).then(|| quote_spanned!(ours()=> &[#(#keys),*], [#(#values),*]))
     }
 
     /// Whether nothing the user wrote has to be evaluated before the call site looks at the switch.

@@ -3,24 +3,34 @@
 
 use super::{DEAD, series};
 use crate::series::{Kind, LoggerEntry, Series};
-use crate::sync::{AtomicPtr, Ordering::*};
+use crate::sync::Ordering::*;
 use crate::table::AppendTable;
 use crate::{busy, hash, limits};
 use std::ptr;
 
 /// A literal at a place in memory, seen through one logger.
 pub(crate) struct StaticName {
-    logger: *const LoggerEntry,
     name: *const u8,
-    len: usize,
-    kind: Kind,
+    tag: u64,
     rate: u64,
     series: &'static Series,
+    logger: *const LoggerEntry,
 }
 // SAFETY: the pointers are compared, never followed.
 unsafe impl Send for StaticName {}
 // SAFETY: as above.
 unsafe impl Sync for StaticName {}
+
+/// What no literal is: its tag has a length that none has. A logger's memory begins with it, so that its pointers are never
+/// null.
+pub(crate) static NO_NAME: StaticName =
+    StaticName { name: ptr::null(), tag: u64::MAX, rate: 0, series: &DEAD, logger: ptr::null() };
+
+/// Length, kind and whether there is a rate, in one word: where a name is a constant, this is one too.
+#[inline(always)]
+fn tag(name: &'static str, kind: Kind, rate: f64) -> u64 {
+    (name.len() as u64) << 4 | (kind as u64) << 1 | u64::from(rate.to_bits() != 0)
+}
 
 static STATIC_NAMES: AppendTable<StaticName> = AppendTable::new();
 
@@ -30,42 +40,34 @@ pub(super) fn freeze() -> impl Sized {
 }
 
 /// The series of a literal: found by its address and length, without reading it.
-#[inline]
+#[inline(always)]
 pub(crate) fn static_series(logger: &'static LoggerEntry, name: &'static str, kind: Kind, rate: f64) -> &'static Series {
-    let rate_bits = rate.to_bits();
-    let is_it = |s: &StaticName| {
-        ptr::eq(s.name, name.as_ptr())
-            && s.len == name.len()
-            && s.kind == kind
-            && s.rate == rate_bits
-            && ptr::eq(s.logger, logger)
-    };
     // The logger remembers a few literals by the low bits of their address and length, which a call site knows before it runs.
-    let place = &logger.recent[(name.as_ptr() as usize / 4 + name.len() * 5 + kind as usize) % logger.recent.len()];
-    // SAFETY: the pointer is null or was stored from a `&'static StaticName` in `look_up`.
-    match unsafe { place.load(Acquire).as_ref() } {
-        Some(found) if is_it(found) => found.series,
-        _ => look_up(place, is_it, logger, name, kind, rate),
+    let at = (name.as_ptr() as usize / 4 + name.len() * 5 + kind as usize) % logger.recent.len();
+    // SAFETY: the pointer was made from a `&'static StaticName`, of `NO_NAME` or in `look_up`.
+    let found: &'static StaticName = unsafe { &*logger.recent[at].load(Acquire) };
+    // Whose literal it is need not be asked: a logger's memory holds its own.
+    let is_it = ptr::eq(found.name, name.as_ptr()) && found.tag == tag(name, kind, rate);
+    if is_it && (rate.to_bits() == 0 || found.rate == rate.to_bits()) {
+        return found.series;
     }
+    look_up(at, logger, name, kind, rate)
 }
 
 #[inline(never)]
-fn look_up(
-    place: &AtomicPtr<StaticName>,
-    is_it: impl Fn(&StaticName) -> bool,
-    logger: &'static LoggerEntry,
-    name: &'static str,
-    kind: Kind,
-    rate: f64,
-) -> &'static Series {
+fn look_up(at: usize, logger: &'static LoggerEntry, name: &'static str, kind: Kind, rate: f64) -> &'static Series {
+    let tag = tag(name, kind, rate);
     let hash = hash::mix(
-        ptr::from_ref(logger) as u64 ^ rate.to_bits().rotate_left(32) ^ (kind as u64) << 56,
+        ptr::from_ref(logger) as u64 ^ rate.to_bits().rotate_left(32) ^ tag << 48,
         name.as_ptr() as u64 ^ (name.len() as u64).rotate_left(48),
     );
-    match STATIC_NAMES.get(hash, &is_it) {
+    let is_it = |s: &StaticName| {
+        ptr::eq(s.name, name.as_ptr()) && s.tag == tag && s.rate == rate.to_bits() && ptr::eq(s.logger, logger)
+    };
+    match STATIC_NAMES.get(hash, is_it) {
         Some(found) => {
             // The last one stays; two that share a place take turns.
-            place.store(ptr::from_ref(found).cast_mut(), Release);
+            logger.recent[at].store(ptr::from_ref(found).cast_mut(), Release);
             found.series
         }
         None => remember(hash, is_it, logger, name, kind, rate),
@@ -91,12 +93,11 @@ fn remember(
     STATIC_NAMES.get_or_insert(hash, is_it, |len| {
         (len < max).then(|| {
             &*Box::leak(Box::new(StaticName {
-                logger,
                 name: name.as_ptr(),
-                len: name.len(),
-                kind,
+                tag: tag(name, kind, rate),
                 rate: rate.to_bits(),
                 series,
+                logger,
             }))
         })
     });
