@@ -49,13 +49,8 @@ static DEAD: Series = Series::new(u32::MAX, u32::MAX, 0.0, &DEAD_LOGGER, &DEAD_I
 /// What stands for no series where a pointer is never null.
 pub(crate) const NONE: &Series = &DEAD;
 static DEAD_LOGGER: LoggerEntry = LoggerEntry::new(String::new(), Vec::new(), true);
-static DEAD_INSTRUMENT: Instrument = Instrument {
-    logger: "",
-    name: String::new(),
-    kind: Kind::Counter,
-    unit: OnceLock::new(),
-    description: OnceLock::new(),
-};
+static DEAD_INSTRUMENT: Instrument =
+    Instrument { logger: "", name: "", kind: Kind::Counter, described: OnceLock::new() };
 
 struct State {
     rules: Vec<LoggerRule>,
@@ -258,13 +253,8 @@ fn instrument(logger: &'static str, name: &str, kind: Kind) -> &'static Instrume
     let is_it = |i: &Instrument| i.kind == kind && i.name == name && i.logger == logger;
     INSTRUMENTS
         .get_or_insert(hash::text(hash::text(hash::seed() ^ kind as u64, logger), name), is_it, |_| {
-            Some(Box::leak(Box::new(Instrument {
-                logger,
-                name: name.to_owned(),
-                kind,
-                unit: OnceLock::new(),
-                description: OnceLock::new(),
-            })))
+            let name = Box::leak(Box::<str>::from(name));
+            Some(Box::leak(Box::new(Instrument { logger, name, kind, described: OnceLock::new() })))
         })
         .expect("an instrument is never refused")
 }
@@ -319,7 +309,7 @@ fn apply_default_rate(series: &'static Series) {
                 _ => rate,
             }
         };
-        let name = &series.instrument.name;
+        let name = series.instrument.name;
         let hash = series_hash(series.logger, name, kind, wanted);
         sibling = Some(register(hash, series.logger, name, kind, wanted, Place::Capped));
     }

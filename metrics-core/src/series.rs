@@ -80,8 +80,15 @@ impl LoggerEntry {
 /// What the series of one name and kind share.
 pub(crate) struct Instrument {
     pub(crate) logger: &'static str,
-    pub(crate) name: String,
+    pub(crate) name: &'static str,
     pub(crate) kind: Kind,
+    /// Most instruments are never described, so it takes one word until they are.
+    pub(crate) described: OnceLock<Box<Described>>,
+}
+
+/// What a program said of an instrument.
+#[derive(Default)]
+pub(crate) struct Described {
     pub(crate) unit: OnceLock<&'static str>,
     pub(crate) description: OnceLock<String>,
 }
@@ -210,7 +217,7 @@ impl Series {
     /// The metric's name as given; not gated.
     #[must_use]
     pub fn metric_name(&self) -> &'static str {
-        &self.instrument.name
+        self.instrument.name
     }
 
     /// The labels, sorted by key, as given; not gated.
@@ -227,13 +234,13 @@ impl Series {
     /// The unit the program declared, such as `bytes`.
     #[must_use]
     pub fn unit(&self) -> Option<&'static str> {
-        self.instrument.unit.get().copied()
+        self.instrument.described.get()?.unit.get().copied()
     }
 
     /// What the program said the instrument means.
     #[must_use]
     pub fn description(&self) -> Option<&'static str> {
-        self.instrument.description.get().map(String::as_str)
+        self.instrument.described.get()?.description.get().map(String::as_str)
     }
 
     /// Whether this is one of ferrometer's own metrics, which stand outside the ledger.

@@ -1,9 +1,10 @@
 //! An append-only hash table: lookups without a lock, insertions one at a time.
 //!
-//! Open addressing with linear probing. Entries are never removed, so a probe that meets an empty place knows the key was not
-//! there when the probe began. Growing copies into a table twice as large and publishes it; the old ones are
+//! Open addressing with linear probing. A place is one word: 32 bits of the hash, and the number of the value, so that most lookups read
+//! nothing but the table and the value that is found. Entries are never removed, so a probe that meets an empty place knows the key was
+//! not there when the probe began. Growing copies the places into a table twice as large and publishes it; the old ones are
 //! kept until the table is dropped, because a reader may still be walking one (together they are no
-//! larger than the newest).
+//! larger than the newest). The values' pointers stand in a list that grows by chunks and is never copied.
 
 use crate::sync::{AtomicPtr, AtomicU64, Mutex, Ordering::*, lock};
 use std::ptr;
@@ -13,65 +14,85 @@ const FIRST_LEN: usize = 2;
 #[cfg(not(loom))]
 const FIRST_LEN: usize = 64;
 
-struct Place<V> {
-    hash: AtomicU64,
-    value: AtomicPtr<V>,
+/// Chunks of the list, each twice as long as the one before: there can be `FIRST_LEN << CHUNKS` values.
+#[cfg(loom)]
+const CHUNKS: usize = 3;
+#[cfg(not(loom))]
+const CHUNKS: usize = 24;
+
+/// Places of the table: 0, or the number of the value, from 1, above 32 bits of its hash.
+struct Places {
+    all: Box<[AtomicU64]>,
 }
 
-struct Places<V> {
-    all: Box<[Place<V>]>,
+/// What is kept of a hash. The place where a search begins is a part of it.
+fn tag(hash: u64) -> u32 {
+    (hash ^ hash >> 32) as u32
 }
 
-impl<V> Places<V> {
-    fn new(len: usize) -> Places<V> {
-        let empty = || Place { hash: AtomicU64::new(0), value: AtomicPtr::new(ptr::null_mut()) };
-        Places { all: (0..len).map(|_| empty()).collect() }
+impl Places {
+    fn new(len: usize) -> Places {
+        Places { all: (0..len).map(|_| AtomicU64::new(0)).collect() }
     }
 
+    /// The first number that `is_it` takes, of those that share the tag.
     #[inline]
-    fn find(&self, hash: u64, mut is_it: impl FnMut(&V) -> bool) -> Option<&'static V> {
+    fn find<V>(&self, tag: u32, mut is_it: impl FnMut(usize) -> Option<V>) -> Option<V> {
         let mask = self.all.len() - 1;
-        let mut index = hash as usize & mask;
-        // At most half of the places are taken, so the walk ends.
+        let mut index = tag as usize & mask;
+        // Some places are always free, so the walk ends.
         loop {
-            let place = &self.all[index];
-            let value = place.value.load(Acquire);
-            if value.is_null() {
+            let place = self.all[index].load(Acquire);
+            if place == 0 {
                 return None;
             }
-            if place.hash.load(Relaxed) == hash {
-                // SAFETY: a non-null pointer in a place came from a `&'static V` in `put`.
-                let value: &'static V = unsafe { &*value };
-                if is_it(value) {
-                    return Some(value);
-                }
+            if place as u32 == tag
+                && let Some(found) = is_it((place >> 32) as usize - 1)
+            {
+                return Some(found);
             }
             index = (index + 1) & mask;
         }
     }
 
     /// Only the holder of the writer lock calls this.
-    fn put(&self, hash: u64, value: *mut V) {
+    fn put(&self, place: u64) {
         let mask = self.all.len() - 1;
-        let mut index = hash as usize & mask;
-        while !self.all[index].value.load(Relaxed).is_null() {
+        let mut index = place as u32 as usize & mask;
+        while self.all[index].load(Relaxed) != 0 {
             index = (index + 1) & mask;
         }
-        self.all[index].hash.store(hash, Relaxed);
-        self.all[index].value.store(value, Release);
+        self.all[index].store(place, Release);
+    }
+
+    /// Whether one more would leave too few free places for short walks.
+    fn is_full(&self, len: usize) -> bool {
+        (len + 1) * 16 > self.all.len() * 13
     }
 }
 
-struct WriterState<V> {
+struct Chunk<V> {
+    values: Box<[AtomicPtr<V>]>,
+}
+
+/// Where the value of this number stands: which chunk, and where in it.
+fn position(number: usize) -> (usize, usize) {
+    let at = number + FIRST_LEN;
+    let chunk = (at.ilog2() - FIRST_LEN.ilog2()) as usize;
+    (chunk, at - (FIRST_LEN << chunk))
+}
+
+struct WriterState {
     len: usize,
-    /// Every allocation ever published, the current one last.
-    owned: Vec<*mut Places<V>>,
+    /// Every allocation of places ever published, the current one last.
+    owned: Vec<*mut Places>,
 }
 
 /// The table. Values are `'static`: what is registered stays.
 pub(crate) struct AppendTable<V: 'static> {
-    current: AtomicPtr<Places<V>>,
-    writer: Mutex<WriterState<V>>,
+    current: AtomicPtr<Places>,
+    chunks: [AtomicPtr<Chunk<V>>; CHUNKS],
+    writer: Mutex<WriterState>,
 }
 
 // SAFETY: the raw pointers in `WriterState` are owned by the table and only touched under its lock or in `Drop`; the
@@ -85,6 +106,7 @@ impl<V: Sync + Send> AppendTable<V> {
     pub(crate) const fn new() -> AppendTable<V> {
         AppendTable {
             current: AtomicPtr::new(ptr::null_mut()),
+            chunks: [const { AtomicPtr::new(ptr::null_mut()) }; CHUNKS],
             writer: Mutex::new(WriterState { len: 0, owned: Vec::new() }),
         }
     }
@@ -93,15 +115,28 @@ impl<V: Sync + Send> AppendTable<V> {
     pub(crate) fn new() -> AppendTable<V> {
         AppendTable {
             current: AtomicPtr::new(ptr::null_mut()),
+            chunks: std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
             writer: Mutex::new(WriterState { len: 0, owned: Vec::new() }),
         }
     }
 
+    /// The value of a number that was read from a place.
+    #[inline]
+    fn value(&self, number: usize) -> Option<&'static V> {
+        let (chunk, at) = position(number);
+        // SAFETY: a chunk's pointer is null or came from a box in `push`, and is freed only in `Drop`. Chunk and value were
+        // stored before the number was, with release order, and the number was read with acquire order.
+        let chunk = unsafe { self.chunks.get(chunk)?.load(Acquire).as_ref() }?;
+        // SAFETY: null, or made from a `&'static V` in `push`.
+        unsafe { chunk.values.get(at)?.load(Acquire).as_ref() }
+    }
+
     /// The value with this hash for which `is_it` holds.
     #[inline]
-    pub(crate) fn get(&self, hash: u64, is_it: impl FnMut(&V) -> bool) -> Option<&'static V> {
+    pub(crate) fn get(&self, hash: u64, mut is_it: impl FnMut(&V) -> bool) -> Option<&'static V> {
         // SAFETY: `current` is null or points to a `Places` that `owned` keeps until the table is dropped.
-        unsafe { self.current.load(Acquire).as_ref() }?.find(hash, is_it)
+        let places = unsafe { self.current.load(Acquire).as_ref() }?;
+        places.find(tag(hash), |number| self.value(number).filter(|value| is_it(value)))
     }
 
     /// The value, or else the one that `make` gives, inserted. `make` gets the number of values there are, and may refuse.
@@ -121,18 +156,15 @@ impl<V: Sync + Send> AppendTable<V> {
             return Some(found);
         }
         let value = make(writer.len)?;
+        self.push(writer.len, value)?;
         let current = self.current.load(Relaxed);
         // SAFETY: as in `get`.
         let places = match unsafe { current.as_ref() } {
-            Some(places) if (writer.len + 1) * 2 <= places.all.len() => places,
+            Some(places) if !places.is_full(writer.len) => places,
             full => {
                 let grown = Places::new(full.map_or(FIRST_LEN, |p| p.all.len() * 2));
-                for place in full.iter().flat_map(|p| p.all.iter()) {
-                    let old = place.value.load(Relaxed);
-                    if !old.is_null() {
-                        grown.put(place.hash.load(Relaxed), old);
-                    }
-                }
+                let old = full.iter().flat_map(|p| p.all.iter()).map(|place| place.load(Relaxed));
+                old.filter(|place| *place != 0).for_each(|place| grown.put(place));
                 let grown = Box::into_raw(Box::new(grown));
                 writer.owned.push(grown);
                 self.current.store(grown, Release);
@@ -140,9 +172,24 @@ impl<V: Sync + Send> AppendTable<V> {
                 unsafe { &*grown }
             }
         };
-        places.put(hash, ptr::from_ref(value).cast_mut());
         writer.len += 1;
+        places.put((writer.len as u64) << 32 | u64::from(tag(hash)));
         Some(value)
+    }
+
+    /// Puts the value of a number in the list. Only the holder of the writer lock calls this. `None`: there can be no more.
+    fn push(&self, number: usize, value: &'static V) -> Option<()> {
+        let (chunk, at) = position(number);
+        let place = self.chunks.get(chunk)?;
+        if place.load(Relaxed).is_null() {
+            let empty = || AtomicPtr::new(ptr::null_mut());
+            let values = (0..FIRST_LEN << chunk).map(|_| empty()).collect();
+            place.store(Box::into_raw(Box::new(Chunk { values })), Release);
+        }
+        // SAFETY: as in `value`; it is not null any more.
+        let chunk = unsafe { place.load(Relaxed).as_ref() }?;
+        chunk.values.get(at)?.store(ptr::from_ref(value).cast_mut(), Release);
+        Some(())
     }
 
     /// Locks out insertions while the guard lives.
@@ -157,6 +204,13 @@ impl<V> Drop for AppendTable<V> {
         for places in lock(&self.writer).owned.drain(..) {
             // SAFETY: each came from `Box::into_raw`, is in the list once, and `&mut self` means no reader is left.
             drop(unsafe { Box::from_raw(places) });
+        }
+        for chunk in &self.chunks {
+            let chunk = chunk.swap(ptr::null_mut(), AcqRel);
+            if !chunk.is_null() {
+                // SAFETY: as above; the swap took it out.
+                drop(unsafe { Box::from_raw(chunk) });
+            }
         }
     }
 }
@@ -185,6 +239,7 @@ mod tests {
             assert_eq!(table.get(i % 7, |v| *v == i), Some(&i));
         }
         assert_eq!(table.get(3, |v| *v == 5000), None);
+        assert_eq!((position(0), position(63), position(64), position(191)), ((0, 0), (0, 63), (1, 0), (1, 127)));
         assert_eq!(table.get_or_insert(1, |_| false, |_| None), None);
     }
 }
