@@ -104,7 +104,13 @@ fn system_nanos() -> u64 {
 impl Stamp {
     #[inline(always)]
     pub(crate) fn now() -> Stamp {
-        if SCALE.load(Relaxed) == 0 { Stamp::of_system() } else { Stamp(counter::read() << 1 | 1) }
+        Stamp::at_once().unwrap_or_else(Stamp::of_system)
+    }
+
+    /// The same, if the CPU's counter can be used.
+    #[inline(always)]
+    pub(crate) fn at_once() -> Option<Stamp> {
+        (SCALE.load(Relaxed) != 0).then(|| Stamp(counter::read() << 1 | 1))
     }
 
     #[inline(never)]

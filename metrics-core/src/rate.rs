@@ -60,12 +60,17 @@ fn draw(rate: f64) -> u64 {
 /// Whether this call is a hit, by the thread's countdown.
 #[inline]
 pub(crate) fn is_hit(gap: &AtomicU64, rate: impl FnOnce() -> f64) -> bool {
+    !is_miss(gap) && redraw(gap, gap.load(Relaxed), rate())
+}
+
+/// Whether this call is no hit, by the countdown alone; else nothing is known, and nothing changed.
+#[inline(always)]
+pub(crate) fn is_miss(gap: &AtomicU64) -> bool {
     let left = gap.load(Relaxed);
     if left > 1 {
         gap.store(left - 1, Relaxed);
-        return false;
     }
-    redraw(gap, left, rate())
+    left > 1
 }
 
 #[cold]

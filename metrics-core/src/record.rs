@@ -383,6 +383,20 @@ pub(crate) fn is_taken_on(series: &'static Series) -> bool {
     state.place() != Place::NONE || (!state.is_off() && is_taken_elsewhere(series, state))
 }
 
+/// The same, as far as it can be told without a call; `None`: ask [`is_taken_on`], nothing has been decided.
+#[inline(always)]
+pub(crate) fn is_taken_at_once(series: &'static Series) -> Option<bool> {
+    let state = series.state();
+    if state.place() != Place::NONE {
+        return Some(true);
+    }
+    if state.is_sampled() {
+        let cell = slab().dist_of(state.slot())?;
+        return rate::is_miss(&cell.gap).then_some(false);
+    }
+    state.is_off().then_some(false)
+}
+
 #[inline]
 fn is_taken_elsewhere(series: &'static Series, state: State) -> bool {
     !state.is_sampled() || is_sampled_hit(series, state)

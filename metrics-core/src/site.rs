@@ -255,12 +255,26 @@ impl TimerSite {
     // stack, and its test. `HERE`: see `record`.
     #[inline(never)]
     fn start_on<const HERE: bool>(&'static self, logger: &Logger, guard: &mut TimerGuard) {
-        let series = match self.memory.get(logger.peek()) {
-            Some(series) => series,
-            None => self.memory.look_up(logger.entry(), self.name, Kind::Timer, self.rate),
-        };
+        if let Some(series) = self.memory.get(logger.peek()) {
+            match record::is_taken_at_once(series) {
+                Some(true) => {
+                    if let Some(start) = Stamp::at_once() {
+                        return guard.run(series, start);
+                    }
+                }
+                Some(false) => return,
+                None => {}
+            }
+        }
+        self.start_elsewhere(logger, guard);
+    }
+
+    // With all that takes calls, so that the function above needs no stack.
+    #[inline(never)]
+    fn start_elsewhere(&'static self, logger: &Logger, guard: &mut TimerGuard) {
+        let series = self.memory.series(logger.entry(), self.name, Kind::Timer, self.rate);
         if record::is_taken_on(series) {
-            guard.run(series);
+            guard.run(series, Stamp::now());
         }
     }
 
