@@ -1,12 +1,13 @@
 //! The collector's work: reads the cells of all threads into one snapshot. Runs under the pipeline's lock, one at a time.
 
 use crate::bucket::Scheme;
-use crate::cells::{DistCell, Slab};
+use crate::cells::{DistCell, Slab, Writer};
 use crate::record;
 use crate::registry;
+use crate::ring::Ring;
 use crate::series::{Kind, Series};
+use crate::singles::Segment;
 use crate::snapshot::{Distribution, Snapshot, Total, Value};
-use crate::view::Segment;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::{Instant, SystemTime};
@@ -18,8 +19,6 @@ pub(crate) struct Collector {
     /// Single values that were drained from rings, folded, by slot among distributions.
     drained: Vec<Option<DistCell>>,
     last: Vec<Arc<Distribution>>,
-    /// The fullest a ring was at the last drain, in values.
-    pub(crate) fullest_ring: usize,
 }
 
 impl Collector {
@@ -30,20 +29,28 @@ impl Collector {
     }
 
     fn drain_slabs(&mut self, slabs: &[&Slab]) -> Segment {
-        let mut values = Vec::new();
-        self.fullest_ring = 0;
-        for ring in slabs.iter().filter_map(|s| s.ring()) {
-            let count = ring.drain(|slot, bits| values.push((slot, bits)));
-            self.fullest_ring = self.fullest_ring.max(count);
-        }
-        if !values.is_empty() {
+        let rings = || slabs.iter().filter_map(|s| s.ring());
+        let len: usize = rings().map(Ring::len).sum();
+        // Some more may be pushed while the first are read.
+        let mut values = Vec::with_capacity(if len > 0 { len + len / 8 } else { 0 });
+        if len > 0 {
             let dists = registry::list().dists;
             self.drained.resize_with(dists.len(), || None);
-            for &(slot, bits) in &values {
-                let Some(series) = dists.get(slot as usize) else { continue };
-                let scheme = series.kind().scheme().unwrap_or(Scheme::Nanos);
-                let cell = self.drained[slot as usize].get_or_insert_with(|| DistCell::new(scheme));
-                cell.record_bits(bits, crate::cells::Writer::Single);
+            let drained = &mut self.drained;
+            for ring in rings() {
+                ring.drain(|slot, bits| {
+                    let Some(place) = drained.get_mut(slot as usize) else { return };
+                    let cell = place.get_or_insert_with(|| {
+                        let scheme = dists.get(slot as usize).and_then(|s| s.kind().scheme());
+                        DistCell::new(scheme.unwrap_or(Scheme::Nanos))
+                    });
+                    cell.record_bits(bits, Writer::Single);
+                    let value = match cell.scheme {
+                        Scheme::Nanos => bits as f64,
+                        Scheme::Float => f64::from_bits(bits),
+                    };
+                    values.push((slot, value));
+                });
             }
         }
         Segment { sequence: self.sequence + 1, values }

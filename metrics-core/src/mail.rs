@@ -4,9 +4,9 @@
 //! to a bound; past it the oldest go, and their recordings are delivered merged, from the distribution.
 
 use crate::ledger::Ledger;
+use crate::singles::Segment;
 use crate::snapshot::Snapshot;
 use crate::sync::lock;
-use crate::view::Segment;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
@@ -52,10 +52,11 @@ impl Mail {
         Mail { state: Mutex::new(State { ledger, ..State::default() }), changed: Condvar::new(), max_held }
     }
 
-    /// Holds values until the next snapshot is picked up.
-    pub(crate) fn hold(&self, segment: &Arc<Segment>) {
+    /// Holds values until the next snapshot is picked up; whether so many are held that they should be, soon. Not while one waits to be
+    /// picked up: another would not make its thread faster.
+    pub(crate) fn hold(&self, segment: &Arc<Segment>) -> bool {
         if segment.values.is_empty() {
-            return;
+            return false;
         }
         let mut state = lock(&self.state);
         state.held += segment.values.len();
@@ -64,6 +65,8 @@ impl Mail {
             let Some(oldest) = state.segments.pop_front() else { break };
             state.held -= oldest.values.len();
         }
+        let many = state.held >= self.max_held / 2 || state.segments.len() >= MAX_SEGMENTS / 2;
+        many && state.snapshot.is_none()
     }
 
     /// Puts a snapshot where the thread picks it up, and wakes it. Returns the number to wait for.

@@ -71,7 +71,7 @@ impl Backend for Receiver {
                     got.in_flight.insert(name, *value);
                 }
                 Change::Values { singles, merged, .. } => {
-                    for value in singles {
+                    for value in singles.iter() {
                         got.singles.entry(name.clone()).or_default().push(*value);
                         view.sent(&delta.value_receipt(*value));
                     }
