@@ -171,6 +171,17 @@ enum Piece {
     Bucket { index: u16, count: u64, merged: bool },
 }
 
+impl Receipt {
+    /// Of single values that have one receipt, the receipt of some: those from `range.start` up to, and without, `range.end`, counted from its
+    /// first. Anything else has no parts, and is returned as it is.
+    #[must_use]
+    pub fn part(&self, range: Range<usize>) -> Receipt {
+        let Piece::Run { first, len } = self.piece else { return *self };
+        let (from, to) = (range.start.min(len as usize), range.end.min(len as usize));
+        Receipt { piece: Piece::Run { first: first + from as u32, len: to.saturating_sub(from) as u32 }, ..*self }
+    }
+}
+
 impl Delta<'_> {
     /// The receipt of the whole delta of a counter, gauge or in-flight count. For a timer or histogram it stands for nothing:
     /// its values have receipts of their own.

@@ -2,21 +2,46 @@
 //!
 //! What the transport takes is handed in as sent; what it does not take stays pending, and the rest of the delivery is put off.
 
+use crate::packet::{Packet, Piece};
 use crate::transport::{Refusal, Wire};
 use ferrometer_core::{BackendError, Cause, Delivery, Receipt, SnapshotView};
+use std::ops::Range;
 use std::time::Instant;
+
+/// What stands around the values of one series.
+#[derive(Default)]
+pub(crate) struct Frame {
+    /// Before the first value of a line.
+    pub(crate) head: Vec<u8>,
+    /// Between two values. It may end a line and begin another.
+    pub(crate) between: Piece,
+    /// Behind the last value.
+    pub(crate) tail: Vec<u8>,
+    /// Whether each value is a line of its own.
+    pub(crate) one_each: bool,
+}
+
+/// What is in the datagram: a line, or lines of one value each.
+struct Entry {
+    receipt: Receipt,
+    end: usize,
+    one_each: bool,
+}
+
+/// The memory of a [`Batch`], kept from delivery to delivery.
+#[derive(Default)]
+pub(crate) struct Memory {
+    packet: Packet,
+    entries: Vec<Entry>,
+}
 
 pub(crate) struct Batch<'b, 'v> {
     view: &'b SnapshotView<'v>,
     wire: &'b mut Wire,
     max: usize,
     until: Instant,
-    buffer: &'b mut Vec<u8>,
-    /// What is in the buffer, and where the line that holds it ends.
-    receipts: Vec<(Receipt, usize)>,
-    /// From here on receipts belong to the line being written.
-    line_receipts: usize,
-    line_is_open: bool,
+    packet: &'b mut Packet,
+    entries: &'b mut Vec<Entry>,
     delivery: Delivery,
     stopped: Option<String>,
     too_large: bool,
@@ -28,22 +53,13 @@ impl<'b, 'v> Batch<'b, 'v> {
         wire: &'b mut Wire,
         max: usize,
         until: Instant,
-        buffer: &'b mut Vec<u8>,
+        memory: &'b mut Memory,
     ) -> Batch<'b, 'v> {
-        buffer.clear();
-        Batch {
-            view,
-            wire,
-            max,
-            until,
-            buffer,
-            receipts: Vec::new(),
-            line_receipts: 0,
-            line_is_open: false,
-            delivery: Delivery::default(),
-            stopped: None,
-            too_large: false,
-        }
+        let Memory { packet, entries } = memory;
+        packet.truncate(0);
+        entries.clear();
+        let delivery = Delivery::default();
+        Batch { view, wire, max, until, packet, entries, delivery, stopped: None, too_large: false }
     }
 
     /// Nothing of this needs a line.
@@ -61,63 +77,72 @@ impl<'b, 'v> Batch<'b, 'v> {
         self.stopped.is_some()
     }
 
-    /// Adds a value to the open line, or to a new one that begins with `head`. The line will end with `tail`.
-    pub(crate) fn value(&mut self, head: &[u8], piece: &[u8], tail: &[u8], receipt: Receipt) {
-        if self.line_is_open && self.buffer.len() + piece.len() + tail.len() > self.max {
-            // The tail of the values written so far still fits: it was kept free.
-            self.end_line(tail);
-        }
-        if !self.line_is_open {
-            let len = head.len() + piece.len() + tail.len();
-            if !self.make_room(len) {
-                return self.drop_too_large(&receipt);
+    /// Adds values, each as `write` writes it, as many to a line and a datagram as there is place for.
+    #[inline]
+    pub(crate) fn values(
+        &mut self,
+        frame: &Frame,
+        values: &[f64],
+        mut write: impl FnMut(&mut Packet, f64),
+        receipt: impl Fn(Range<usize>) -> Receipt,
+    ) {
+        let Some(max) = self.max.checked_sub(frame.tail.len()) else {
+            return self.drop_too_large(&receipt(0..values.len()));
+        };
+        let mut at = 0;
+        while let Some(first) = values.get(at) {
+            if self.is_stopped() {
+                return;
             }
-            self.buffer.extend_from_slice(head);
-            self.line_is_open = true;
+            let begin = self.packet.len();
+            if begin > 0 {
+                self.packet.push(b"\n");
+            }
+            self.packet.push(&frame.head);
+            write(self.packet, *first);
+            if self.packet.len() > max {
+                // Not in this datagram, or in none.
+                self.packet.truncate(begin);
+                if begin > 0 {
+                    self.send();
+                } else {
+                    self.drop_too_large(&receipt(at..at + 1));
+                    at += 1;
+                }
+                continue;
+            }
+            let from = at;
+            at += 1;
+            for value in &values[at..] {
+                let end = self.packet.len();
+                self.packet.push_piece(&frame.between);
+                write(self.packet, *value);
+                if self.packet.len() > max {
+                    self.packet.truncate(end);
+                    break;
+                }
+                at += 1;
+            }
+            self.packet.push(&frame.tail);
+            let end = self.packet.len();
+            self.entries.push(Entry { receipt: receipt(from..at), end, one_each: frame.one_each });
         }
-        self.buffer.extend_from_slice(piece);
-        self.receipts.push((receipt, 0));
-    }
-
-    /// Ends the open line, if there is one.
-    pub(crate) fn end_line(&mut self, tail: &[u8]) {
-        if !self.line_is_open {
-            return;
-        }
-        self.line_is_open = false;
-        self.buffer.extend_from_slice(tail);
-        self.close_receipts();
     }
 
     /// Adds lines that must arrive together, in this order.
     pub(crate) fn together(&mut self, lines: &[u8], receipt: Receipt) {
-        if !self.make_room(lines.len()) {
+        if lines.len() > self.max {
             return self.drop_too_large(&receipt);
         }
-        self.buffer.extend_from_slice(lines);
-        self.receipts.push((receipt, 0));
-        self.close_receipts();
-    }
-
-    fn close_receipts(&mut self) {
-        let end = self.buffer.len();
-        self.receipts[self.line_receipts..].iter_mut().for_each(|(_, at)| *at = end);
-        self.line_receipts = self.receipts.len();
-    }
-
-    /// Makes place for a line of this length, behind the others or in a datagram of its own; `false` when it is too long for any.
-    fn make_room(&mut self, len: usize) -> bool {
-        if len > self.max {
-            return false;
-        }
-        if !self.buffer.is_empty() {
-            if self.buffer.len() + 1 + len > self.max {
+        if self.packet.len() > 0 {
+            if self.packet.len() + 1 + lines.len() > self.max {
                 self.send();
             } else {
-                self.buffer.push(b'\n');
+                self.packet.push(b"\n");
             }
         }
-        true
+        self.packet.push(lines);
+        self.entries.push(Entry { receipt, end: self.packet.len(), one_each: false });
     }
 
     fn drop_too_large(&mut self, receipt: &Receipt) {
@@ -126,53 +151,66 @@ impl<'b, 'v> Batch<'b, 'v> {
     }
 
     fn send(&mut self) {
-        if self.buffer.is_empty() {
-            return;
-        }
-        // After a refusal lines are still packed into the buffer by whoever is in the middle of one, and go nowhere.
-        if self.stopped.is_none() {
-            match self.wire.send(self.buffer, self.until) {
+        // After a refusal lines are still packed by whoever is in the middle of a series, and go nowhere.
+        if self.packet.len() > 0 && self.stopped.is_none() {
+            let packet = self.packet.as_bytes();
+            match self.wire.send(packet, self.until) {
                 Ok(()) => {
                     self.delivery.packets += 1;
-                    self.delivery.bytes += self.buffer.len() as u64;
-                    self.receipts.iter().for_each(|(receipt, _)| self.view.sent(receipt));
+                    self.delivery.bytes += packet.len() as u64;
+                    self.entries.iter().for_each(|entry| self.view.sent(&entry.receipt));
                 }
                 Err(Refusal::TooLarge) => self.send_one_by_one(),
                 Err(Refusal::NotNow { taken, reason }) => {
                     // Of a stream the kernel may have taken the first lines; one counts when its newline was taken too.
-                    let taken_lines = self.receipts.iter().filter(|(_, end)| *end < taken);
-                    taken_lines.for_each(|(receipt, _)| self.view.sent(receipt));
+                    let lines = if taken > 0 { self.lines() } else { Vec::new() };
+                    lines.iter().filter(|(_, at)| at.end < taken).for_each(|(receipt, _)| self.view.sent(receipt));
                     self.delivery.bytes += taken as u64;
                     self.stopped = Some(reason);
                 }
             }
         }
-        self.buffer.clear();
-        self.receipts.clear();
-        self.line_receipts = 0;
+        self.packet.truncate(0);
+        self.entries.clear();
+    }
+
+    /// What is in the datagram line by line (those that must arrive together as one), and where each stands.
+    fn lines(&self) -> Vec<(Receipt, Range<usize>)> {
+        let mut lines = Vec::new();
+        let mut begin = 0;
+        for entry in self.entries.iter() {
+            if entry.one_each {
+                let parts = self.packet.as_bytes()[begin..entry.end].split(|b| *b == b'\n');
+                for (at, line) in parts.enumerate() {
+                    lines.push((entry.receipt.part(at..at + 1), begin..begin + line.len()));
+                    begin += line.len() + 1;
+                }
+            } else {
+                lines.push((entry.receipt, begin..entry.end));
+                begin = entry.end + 1;
+            }
+        }
+        lines
     }
 
     /// The transport carries less than `max_datagram`: each line in a datagram of its own, so that only what is too large alone is dropped.
     fn send_one_by_one(&mut self) {
-        let mut begin = 0;
-        for line in self.receipts.chunk_by(|a, b| a.1 == b.1) {
-            let end = line[0].1;
-            match self.wire.send(&self.buffer[begin..end], self.until) {
+        for (receipt, line) in self.lines() {
+            match self.wire.send(&self.packet.as_bytes()[line.clone()], self.until) {
                 Ok(()) => {
                     self.delivery.packets += 1;
-                    self.delivery.bytes += (end - begin) as u64;
-                    line.iter().for_each(|(receipt, _)| self.view.sent(receipt));
+                    self.delivery.bytes += line.len() as u64;
+                    self.view.sent(&receipt);
                 }
                 Err(Refusal::TooLarge) => {
                     self.too_large = true;
-                    line.iter().for_each(|(receipt, _)| self.view.dropped(receipt, Cause::TooLarge));
+                    self.view.dropped(&receipt, Cause::TooLarge);
                 }
                 Err(Refusal::NotNow { reason, .. }) => {
                     self.stopped = Some(reason);
                     return;
                 }
             }
-            begin = end + 1;
         }
     }
 
