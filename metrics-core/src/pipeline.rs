@@ -17,7 +17,7 @@ use crate::snapshot::Snapshot;
 use crate::view::Cursor;
 use crate::{bell, clock, fork, limits, record, view};
 use std::fmt;
-use std::sync::atomic::{AtomicPtr, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering::*};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -296,8 +296,7 @@ impl State {
     }
 
     /// Holds single values for whoever wants them. Where they become many, the backend's delivery is due at once.
-    fn hold(&mut self, segment: Segment) {
-        let segment = Arc::new(segment);
+    fn hold(&mut self, segment: Arc<Segment>) {
         for backend in self.backends.iter_mut().filter(|b| b.wants.singles) {
             backend.is_filling |= backend.mail.hold(&segment);
         }
@@ -336,6 +335,7 @@ impl State {
                 let thread = thread::Builder::new().name("ferrometer-collector".into());
                 match thread.spawn(move || collect_for_ever(pipeline)) {
                     Ok(collector) => {
+                        calibrate();
                         bell::answered_by(Some(collector.thread().clone()));
                         self.collector_thread = Some(collector.thread().clone());
                     }
@@ -430,8 +430,16 @@ fn next_tick(epoch: Instant, interval: Duration, now: Instant) -> Instant {
     epoch.checked_add(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))).unwrap_or_else(|| after(interval))
 }
 
+/// Makes the clock ready, once, on a thread that ends with it: that can take 200 ms, in which nobody would drain the rings. Without such a thread
+/// the system's clock serves.
+fn calibrate() {
+    static BEGUN: AtomicBool = AtomicBool::new(false);
+    if !BEGUN.swap(true, Relaxed) {
+        drop(thread::Builder::new().name("ferrometer-clock".into()).spawn(clock::calibrate));
+    }
+}
+
 fn collect_for_ever(pipeline: &'static Pipeline) {
-    clock::calibrate();
     loop {
         let mut state = pipeline.lock();
         if !state.backends.iter().any(|b| b.wants.totals) {

@@ -8,12 +8,79 @@ use crate::bucket::Scheme;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Single values drained at one collection: (slot among distributions, value; timers in nanoseconds).
+/// Single values drained at one collection.
 #[derive(Debug, Default)]
 pub(crate) struct Segment {
     /// The first snapshot they are in.
     pub(crate) sequence: u64,
-    pub(crate) values: Vec<(u32, f64)>,
+    /// Timers in nanoseconds.
+    values: Vec<f64>,
+    /// Whose they are: a slot among distributions, and how many of its values follow each other. The values of one series often stand together.
+    runs: Vec<(u32, u32)>,
+}
+
+impl Segment {
+    /// Forgets the values and keeps the memory.
+    pub(crate) fn begin(&mut self, sequence: u64, expected: usize) {
+        self.sequence = sequence;
+        self.values.clear();
+        self.runs.clear();
+        self.values.reserve(expected);
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, slot: u32, value: f64) {
+        self.values.push(value);
+        match self.runs.last_mut() {
+            Some((last, len)) if *last == slot && *len < u32::MAX => *len += 1,
+            _ => self.runs.push((slot, 1)),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    fn runs(&self) -> impl Iterator<Item = (usize, &[f64])> {
+        let mut rest = self.values.as_slice();
+        self.runs.iter().map(move |(slot, len)| {
+            let (run, behind) = rest.split_at((*len as usize).min(rest.len()));
+            rest = behind;
+            (*slot as usize, run)
+        })
+    }
+}
+
+/// Segments that were handed out, to be used again when nobody holds them any more.
+#[derive(Default)]
+pub(crate) struct Pool {
+    segments: Vec<Arc<Segment>>,
+}
+
+impl Pool {
+    /// How many are kept at most, and of how many values each.
+    const SEGMENTS: usize = 32;
+    const VALUES: usize = 4096;
+    /// The most memory they take.
+    pub(crate) const BYTES: usize = Self::SEGMENTS * (Self::VALUES * 16 + size_of::<Segment>());
+
+    /// An empty segment.
+    pub(crate) fn take(&mut self) -> Arc<Segment> {
+        let free = self.segments.iter_mut().position(|s| Arc::get_mut(s).is_some());
+        free.map(|at| self.segments.swap_remove(at)).unwrap_or_default()
+    }
+
+    /// Remembers a segment that is handed out.
+    pub(crate) fn put(&mut self, segment: &Arc<Segment>) {
+        let is_small = segment.values.capacity() <= Self::VALUES && segment.runs.capacity() <= Self::VALUES;
+        if is_small && self.segments.len() < Self::SEGMENTS {
+            self.segments.push(Arc::clone(segment));
+        }
+    }
 }
 
 /// Values grouped by slot, each group in the order of recording on each thread.
@@ -30,8 +97,8 @@ impl Grouped {
         memory.clear();
         // How many of each slot, then where each slot's begin, then where its next one goes.
         let mut places: Vec<usize> = Vec::new();
-        for run in runs(segments) {
-            let slot = run[0].0 as usize;
+        let runs = || segments.iter().flat_map(|s| s.runs());
+        for (slot, run) in runs() {
             if slot >= places.len() {
                 places.resize(slot + 1, 0);
             }
@@ -47,10 +114,9 @@ impl Grouped {
             }
         }
         memory.resize(from, 0.0);
-        for run in runs(segments) {
-            let place = &mut places[run[0].0 as usize];
-            let to = &mut memory[*place..*place + run.len()];
-            to.iter_mut().zip(run).for_each(|(to, (_, value))| *to = *value);
+        for (slot, run) in runs() {
+            let place = &mut places[slot];
+            memory[*place..*place + run.len()].copy_from_slice(run);
             *place += run.len();
         }
         Grouped { values: memory, groups }
@@ -80,11 +146,6 @@ impl Grouped {
         };
         Marks { done: vec![0; self.values.len().div_ceil(64)], groups: self.groups.iter().map(fresh).collect() }
     }
-}
-
-/// Values of the same slot that stand together.
-fn runs(segments: &[Arc<Segment>]) -> impl Iterator<Item = &[(u32, f64)]> {
-    segments.iter().flat_map(|s| s.values.chunk_by(|a, b| a.0 == b.0))
 }
 
 /// Which values are accounted for.
@@ -184,7 +245,10 @@ mod tests {
     use super::*;
 
     fn segment(values: &[(u32, f64)]) -> Arc<Segment> {
-        Arc::new(Segment { sequence: 1, values: values.to_vec() })
+        let mut segment = Segment::default();
+        segment.begin(1, values.len());
+        values.iter().for_each(|(slot, value)| segment.push(*slot, *value));
+        Arc::new(segment)
     }
 
     #[test]
@@ -195,6 +259,23 @@ mod tests {
         let marks = grouped.marks();
         let of = |slot| grouped.group(slot).map(|g| marks.rest(g).0);
         assert_eq!((of(0), of(3), of(7), of(1)), (Some(0..2), Some(2..5), Some(5..6), None));
+    }
+
+    #[test]
+    fn the_pool_gives_out_what_nobody_holds() {
+        let mut pool = Pool::default();
+        let mut first = pool.take();
+        Arc::get_mut(&mut first).unwrap().push(1, 1.0);
+        pool.put(&first);
+        assert!(!Arc::ptr_eq(&pool.take(), &first));
+        let held = Arc::as_ptr(&first);
+        drop(first);
+        let again = pool.take();
+        assert_eq!(Arc::as_ptr(&again), held);
+        let mut large = Segment::default();
+        large.begin(1, Pool::VALUES + 1);
+        pool.put(&Arc::new(large));
+        assert!(pool.segments.is_empty());
     }
 
     #[test]

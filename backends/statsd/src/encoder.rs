@@ -2,7 +2,7 @@
 
 use crate::batch::{Batch, Frame};
 use crate::dialect::{Dialect, Sharing};
-use crate::number::{push_float, push_int, push_millis, weights};
+use crate::number::{push_float, push_int, push_millis, weights, whole};
 use ferrometer_core::{Cause, Change, Delta, Scheme};
 
 /// Buffers that are used again for each line.
@@ -124,7 +124,7 @@ impl Encoder {
             Scheme::Nanos => batch.values(
                 frame,
                 singles,
-                |packet, value| packet.push_millis(value as u64),
+                |packet, value| packet.push_millis(whole(value)),
                 |range| delta.singles_receipt(range),
             ),
             Scheme::Float => {
@@ -166,8 +166,8 @@ impl Encoder {
         }
         let takes_rate = dialect.takes_rate(kind);
         // A server that takes no rate keeps one value of an interval anyway.
-        let (whole, weighted) = if takes_rate { (None, Some(weights(count))) } else { (Some(count), None) };
-        for weight in whole.into_iter().chain(weighted.into_iter().flatten()) {
+        let (at_once, weighted) = if takes_rate { (None, Some(weights(count))) } else { (Some(count), None) };
+        for weight in at_once.into_iter().chain(weighted.into_iter().flatten()) {
             if batch.is_stopped() {
                 return;
             }

@@ -46,7 +46,7 @@ fn pair(value: u64) -> [u8; 2] {
 }
 
 /// Writes a whole number; says how many bytes it has: at most 20.
-#[inline]
+#[inline(always)]
 fn write_u64(out: &mut [u8; MILLIS], value: u64) -> usize {
     match value {
         0..=9 => {
@@ -91,21 +91,48 @@ fn write_long(out: &mut [u8; MILLIS], mut value: u64) -> usize {
 /// What nanoseconds need as milliseconds, and a few bytes that are written and not used.
 pub(crate) const MILLIS: usize = 32;
 
+/// 000 to 999, as text, and how many of the three digits are left without the zeros at the end.
+static TRIPLES: [[u8; 4]; 1000] = {
+    let mut triples = [[0; 4]; 1000];
+    let mut i = 0;
+    while i < 1000 {
+        let (a, b, c) = (i / 100, i / 10 % 10, i % 10);
+        let len = if c > 0 {
+            3
+        } else if b > 0 {
+            2
+        } else if a > 0 {
+            1
+        } else {
+            0
+        };
+        triples[i] = [b'0' + a as u8, b'0' + b as u8, b'0' + c as u8, len];
+        i += 1;
+    }
+    triples
+};
+
 /// Writes nanoseconds as milliseconds, exactly and no digit more than needed; says how many bytes that took.
-#[inline]
+#[inline(always)]
 pub(crate) fn write_millis(out: &mut [u8; MILLIS], nanos: u64) -> usize {
-    let (whole, rest) = (nanos / 1_000_000, nanos % 1_000_000);
+    let (whole, rest) = (nanos / 1_000_000, (nanos % 1_000_000) as u32);
     let len = write_u64(out, whole);
     if rest == 0 {
         return len;
     }
-    let ([a, b], [c, d], [e, f]) = (pair(rest / 10_000), pair(rest / 100), pair(rest));
-    let fraction = [a, b, c, d, e, f, b'0', b'0'];
-    // Zeros at the end go: of the digits as one word, the last that is not 0 is the highest byte with a bit set.
-    let set = u64::from_le_bytes(fraction) ^ u64::from_le_bytes([b'0'; 8]);
-    out[len] = b'.';
-    out[len + 1..len + 9].copy_from_slice(&fraction);
-    len + 9 - set.leading_zeros() as usize / 8
+    let [a, b, c, high] = TRIPLES[(rest / 1000) as usize];
+    let [d, e, f, low] = TRIPLES[(rest % 1000) as usize];
+    let digits = if low > 0 { 3 + low } else { high };
+    out[len..len + 8].copy_from_slice(&[b'.', a, b, c, d, e, f, 0]);
+    len + 1 + usize::from(digits)
+}
+
+/// A whole number that is kept as a float, not negative.
+#[inline(always)]
+pub(crate) fn whole(value: f64) -> u64 {
+    // Below 2^52, adding 2^52 leaves the number in the lowest bits: a conversion with its checks takes several times as long.
+    const TOP: f64 = (1u64 << 52) as f64;
+    if value < TOP { (value + TOP).to_bits() & ((1 << 52) - 1) } else { value as u64 }
 }
 
 /// Appends a finite float: the shortest digits that read back as the same, never with an exponent, no sign on zero.
@@ -146,6 +173,15 @@ mod tests {
             let millis = format!("{}.{:06}", value / 1_000_000, value % 1_000_000);
             assert_eq!(text(|o| push_millis(o, value)), millis.trim_end_matches('0').trim_end_matches('.'));
         }
+    }
+
+    #[test]
+    fn whole_numbers_in_floats_are_read_exactly() {
+        for bits in (0..64).map(|b| 1u64 << b).flat_map(|p| [p - 1, p, p + 1]) {
+            let value = bits as f64;
+            assert_eq!(whole(value), value as u64, "{value}");
+        }
+        assert_eq!((whole(0.0), whole(-0.0), whole(f64::MAX)), (0, 0, u64::MAX));
     }
 
     #[test]

@@ -56,7 +56,7 @@ impl Packet {
         self.len += piece.len();
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push_piece(&mut self, piece: &Piece) {
         let Some(short) = &piece.short else { return self.push(&piece.bytes) };
         // A copy of a length that is known needs no loop and no call.
@@ -65,7 +65,7 @@ impl Packet {
     }
 
     /// Appends nanoseconds as milliseconds, exactly: 1234567 as `1.234567`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push_millis(&mut self, nanos: u64) {
         if let Some(room) = self.room(MILLIS).first_chunk_mut() {
             self.len += write_millis(room, nanos);
@@ -73,7 +73,7 @@ impl Packet {
     }
 
     /// What is behind the end: at least so many bytes.
-    #[inline]
+    #[inline(always)]
     fn room(&mut self, len: usize) -> &mut [u8] {
         if self.bytes.len() - self.len < len {
             self.grow(len);

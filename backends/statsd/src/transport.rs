@@ -17,10 +17,13 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_millis(200);
 /// How long a refusal takes to come back from a server that is away.
 const PROBE: Duration = Duration::from_millis(5);
-/// After so many datagrams a pause, so that a burst does not overrun a receiver's default buffer (212,992 bytes, about 90
-/// full datagrams with the kernel's overhead).
-const BURST: u32 = 32;
-const PAUSE: Duration = Duration::from_micros(200);
+/// What a receiver's buffer holds by default on Linux is 212,992 bytes, the kernel's overhead included: about 90 full datagrams. After so many
+/// of these bytes a pause, so that a delivery does not overrun it, and a receiver that is held up for some milliseconds loses nothing.
+const BURST: usize = 80_000;
+const PAUSE: Duration = Duration::from_millis(2);
+/// A delivery that has paused this long in all has so much to send that it goes on with shorter pauses.
+const PAUSES: Duration = Duration::from_millis(150);
+const SHORT_PAUSE: Duration = Duration::from_micros(200);
 /// How long a TCP connection may take.
 const CONNECT: Duration = Duration::from_secs(1);
 
@@ -49,7 +52,10 @@ pub(crate) struct Wire {
     choice: usize,
     /// The server is away, or was never heard of.
     suspect: bool,
-    sent_since_pause: u32,
+    /// In bytes of a receiver's buffer.
+    sent_since_pause: usize,
+    /// In this delivery.
+    paused: Duration,
     waited: Duration,
 }
 
@@ -65,12 +71,13 @@ impl Wire {
             }
             Transport::Unix { .. } => None,
         };
-        let (suspect, waited) = (true, Duration::ZERO);
-        Wire { transport, resolver, socket: None, choice: 0, suspect, sent_since_pause: 0, waited }
+        let (paused, waited) = (Duration::ZERO, Duration::ZERO);
+        Wire { transport, resolver, socket: None, choice: 0, suspect: true, sent_since_pause: 0, paused, waited }
     }
 
     /// A delivery begins.
     pub(crate) fn begin(&mut self) {
+        self.paused = Duration::ZERO;
         self.waited = Duration::ZERO;
         self.follow();
     }
@@ -95,7 +102,7 @@ impl Wire {
     /// Sends one datagram, or lines on a stream.
     pub(crate) fn send(&mut self, packet: &[u8], until: Instant) -> Result<(), Refusal> {
         self.open(until)?;
-        self.pace();
+        self.pace(packet.len());
         let result = match &self.socket {
             Some((Socket::Tcp(_), _)) => self.send_stream(packet, until),
             _ => self.send_datagram(packet, until),
@@ -211,15 +218,18 @@ impl Wire {
         Ok(())
     }
 
-    fn pace(&mut self) {
+    fn pace(&mut self, len: usize) {
         if !matches!(self.socket, Some((Socket::Udp(_), _))) {
             return;
         }
-        self.sent_since_pause += 1;
-        if self.sent_since_pause >= BURST {
+        let space = in_receive_buffer(len);
+        if self.sent_since_pause > 0 && self.sent_since_pause + space > BURST {
             self.sent_since_pause = 0;
-            thread::sleep(PAUSE);
+            let pause = if self.paused < PAUSES { PAUSE } else { SHORT_PAUSE };
+            thread::sleep(pause);
+            self.paused += pause;
         }
+        self.sent_since_pause += space;
     }
 
     fn where_to(&self) -> String {
@@ -309,6 +319,11 @@ fn open_tcp(address: SocketAddr, limit: Duration) -> io::Result<Socket> {
     stream.set_nonblocking(true)?;
     stream.set_nodelay(true)?;
     Ok(Socket::Tcp(stream))
+}
+
+/// What a datagram takes of a receiver's buffer on Linux: memory comes in powers of two, with headers, and a descriptor on top.
+fn in_receive_buffer(len: usize) -> usize {
+    (len + 400).next_power_of_two() + 256
 }
 
 fn is_too_large(error: &io::Error) -> bool {
