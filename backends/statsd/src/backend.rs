@@ -137,7 +137,7 @@ impl Statsd {
         Statsd {
             dialect: settings.dialect,
             max_datagram: settings.max_datagram,
-            wire: Wire::new(settings.transport, settings.resolve_interval, settings.lookup),
+            wire: Wire::new(settings.transport, settings.resolve_interval, settings.lookup, settings.max_datagram),
             names: NameTable::new(),
             encoder: Encoder::default(),
             memory: Memory::default(),

@@ -1,6 +1,9 @@
 //! Packs lines into datagrams of at most a configured size, whole lines only, and remembers whose values are in each.
 //!
 //! What the transport takes is handed in as sent; what it does not take stays pending, and the rest of the delivery is put off.
+//!
+//! Where the transport takes many datagrams at once, all but the last must have the same size. A datagram that is full misses it by a few bytes;
+//! its last value is then written with more zeros at the end: `1.25` as `1.25000`.
 
 use crate::packet::{Packet, Piece};
 use crate::transport::{Refusal, Wire};
@@ -21,11 +24,22 @@ pub(crate) struct Frame {
     pub(crate) one_each: bool,
 }
 
-/// What is in the datagram: a line, or lines of one value each.
+/// The most zeros that a value is lengthened by.
+const MOST_ZEROS: usize = 32;
+
+/// What is in a datagram: a line, or lines of one value each.
 struct Entry {
     receipt: Receipt,
+    /// Where they end among the packed bytes.
     end: usize,
     one_each: bool,
+}
+
+/// A datagram that is full.
+struct Closed {
+    end: usize,
+    /// How many entries there are up to here.
+    entries: usize,
 }
 
 /// The memory of a [`Batch`], kept from delivery to delivery.
@@ -33,6 +47,7 @@ struct Entry {
 pub(crate) struct Memory {
     packet: Packet,
     entries: Vec<Entry>,
+    closed: Vec<Closed>,
 }
 
 pub(crate) struct Batch<'b, 'v> {
@@ -40,8 +55,16 @@ pub(crate) struct Batch<'b, 'v> {
     wire: &'b mut Wire,
     max: usize,
     until: Instant,
+    /// Datagrams one behind the other: the closed ones, and the open one.
     packet: &'b mut Packet,
     entries: &'b mut Vec<Entry>,
+    closed: &'b mut Vec<Closed>,
+    /// Where the open datagram begins.
+    begin: usize,
+    /// Where the last value of the open datagram ends, if that is one that may be lengthened.
+    last_value: Option<usize>,
+    /// How many datagrams are handed over at once.
+    at_once: usize,
     delivery: Delivery,
     stopped: Option<String>,
     too_large: bool,
@@ -55,11 +78,26 @@ impl<'b, 'v> Batch<'b, 'v> {
         until: Instant,
         memory: &'b mut Memory,
     ) -> Batch<'b, 'v> {
-        let Memory { packet, entries } = memory;
+        let Memory { packet, entries, closed } = memory;
         packet.truncate(0);
         entries.clear();
-        let delivery = Delivery::default();
-        Batch { view, wire, max, until, packet, entries, delivery, stopped: None, too_large: false }
+        closed.clear();
+        let at_once = wire.at_once();
+        Batch {
+            view,
+            wire,
+            max,
+            until,
+            packet,
+            entries,
+            closed,
+            begin: 0,
+            last_value: None,
+            at_once,
+            delivery: Delivery::default(),
+            stopped: None,
+            too_large: false,
+        }
     }
 
     /// Nothing of this needs a line.
@@ -94,8 +132,9 @@ impl<'b, 'v> Batch<'b, 'v> {
             if self.is_stopped() {
                 return;
             }
+            let max = self.begin + max;
             let begin = self.packet.len();
-            if begin > 0 {
+            if begin > self.begin {
                 self.packet.push(b"\n");
             }
             self.packet.push(&frame.head);
@@ -103,8 +142,8 @@ impl<'b, 'v> Batch<'b, 'v> {
             if self.packet.len() > max {
                 // Not in this datagram, or in none.
                 self.packet.truncate(begin);
-                if begin > 0 {
-                    self.send();
+                if begin > self.begin {
+                    self.close();
                 } else {
                     self.drop_too_large(&receipt(at..at + 1));
                     at += 1;
@@ -123,6 +162,7 @@ impl<'b, 'v> Batch<'b, 'v> {
                 }
                 at += 1;
             }
+            self.last_value = Some(self.packet.len());
             self.packet.push(&frame.tail);
             let end = self.packet.len();
             self.entries.push(Entry { receipt: receipt(from..at), end, one_each: frame.one_each });
@@ -134,14 +174,14 @@ impl<'b, 'v> Batch<'b, 'v> {
         if lines.len() > self.max {
             return self.drop_too_large(&receipt);
         }
-        if self.packet.len() > 0 {
-            if self.packet.len() + 1 + lines.len() > self.max {
-                self.send();
-            } else {
-                self.packet.push(b"\n");
-            }
+        if self.packet.len() > self.begin && self.packet.len() + 1 + lines.len() > self.begin + self.max {
+            self.close();
+        }
+        if self.packet.len() > self.begin {
+            self.packet.push(b"\n");
         }
         self.packet.push(lines);
+        self.last_value = None;
         self.entries.push(Entry { receipt, end: self.packet.len(), one_each: false });
     }
 
@@ -150,35 +190,87 @@ impl<'b, 'v> Batch<'b, 'v> {
         self.view.dropped(receipt, Cause::TooLarge);
     }
 
-    fn send(&mut self) {
-        // After a refusal lines are still packed by whoever is in the middle of a series, and go nowhere.
-        if self.packet.len() > 0 && self.stopped.is_none() {
-            let packet = self.packet.as_bytes();
-            match self.wire.send(packet, self.until) {
-                Ok(()) => {
-                    self.delivery.packets += 1;
-                    self.delivery.bytes += packet.len() as u64;
-                    self.entries.iter().for_each(|entry| self.view.sent(&entry.receipt));
-                }
-                Err(Refusal::TooLarge) => self.send_one_by_one(),
-                Err(Refusal::NotNow { taken, reason }) => {
-                    // Of a stream the kernel may have taken the first lines; one counts when its newline was taken too.
-                    let lines = if taken > 0 { self.lines() } else { Vec::new() };
-                    lines.iter().filter(|(_, at)| at.end < taken).for_each(|(receipt, _)| self.view.sent(receipt));
-                    self.delivery.bytes += taken as u64;
-                    self.stopped = Some(reason);
-                }
-            }
+    /// Closes the open datagram, which is full. It waits for others as long as it has the size they must have.
+    fn close(&mut self) {
+        let missing = self.begin + self.max - self.packet.len();
+        let has_size = self.at_once > 1 && (missing == 0 || self.lengthen(missing));
+        self.end_datagram();
+        if !has_size || self.closed.len() >= self.at_once {
+            self.send();
         }
-        self.packet.truncate(0);
-        self.entries.clear();
     }
 
-    /// What is in the datagram line by line (those that must arrive together as one), and where each stands.
-    fn lines(&self) -> Vec<(Receipt, Range<usize>)> {
+    fn end_datagram(&mut self) {
+        self.begin = self.packet.len();
+        self.last_value = None;
+        self.closed.push(Closed { end: self.packet.len(), entries: self.entries.len() });
+    }
+
+    /// Makes the last value of the open datagram longer.
+    fn lengthen(&mut self, by: usize) -> bool {
+        let Some((at, entry)) = self.last_value.zip(self.entries.last_mut()) else { return false };
+        let done = by <= MOST_ZEROS && self.packet.lengthen_number(at, by);
+        if done {
+            entry.end += by;
+        }
+        done
+    }
+
+    /// Hands over all closed datagrams.
+    fn send(&mut self) {
+        // After a refusal lines are still packed by whoever is in the middle of a series, and go nowhere.
+        if self.stopped.is_none() {
+            let count = self.closed.len();
+            if count > 1 && self.wire.send_at_once(self.packet.as_bytes(), count) {
+                self.delivery.packets += count as u64;
+                self.delivery.bytes += self.packet.len() as u64;
+                self.entries.iter().for_each(|entry| self.view.sent(&entry.receipt));
+            } else {
+                self.send_each();
+            }
+            self.at_once = self.wire.at_once();
+        }
+        self.packet.truncate(0);
+        self.begin = 0;
+        self.entries.clear();
+        self.closed.clear();
+    }
+
+    fn send_each(&mut self) {
+        let (mut begin, mut first) = (0, 0);
+        for at in 0..self.closed.len() {
+            let Closed { end, entries } = self.closed[at];
+            self.send_one(begin..end, first..entries);
+            if self.is_stopped() {
+                return;
+            }
+            (begin, first) = (end, entries);
+        }
+    }
+
+    fn send_one(&mut self, bytes: Range<usize>, entries: Range<usize>) {
+        match self.wire.send(&self.packet.as_bytes()[bytes.clone()], self.until) {
+            Ok(()) => {
+                self.delivery.packets += 1;
+                self.delivery.bytes += bytes.len() as u64;
+                self.entries[entries].iter().for_each(|entry| self.view.sent(&entry.receipt));
+            }
+            Err(Refusal::TooLarge) => self.send_line_by_line(bytes.start, entries),
+            Err(Refusal::NotNow { taken, reason }) => {
+                // Of a stream the kernel may have taken the first lines; one counts when its newline was taken too.
+                let lines = if taken > 0 { self.lines(bytes.start, entries) } else { Vec::new() };
+                let taken_lines = lines.iter().filter(|(_, line)| line.end < bytes.start + taken);
+                taken_lines.for_each(|(receipt, _)| self.view.sent(receipt));
+                self.delivery.bytes += taken as u64;
+                self.stopped = Some(reason);
+            }
+        }
+    }
+
+    /// What is in a datagram line by line (those that must arrive together as one), and where each stands.
+    fn lines(&self, mut begin: usize, entries: Range<usize>) -> Vec<(Receipt, Range<usize>)> {
         let mut lines = Vec::new();
-        let mut begin = 0;
-        for entry in self.entries.iter() {
+        for entry in &self.entries[entries] {
             if entry.one_each {
                 let parts = self.packet.as_bytes()[begin..entry.end].split(|b| *b == b'\n');
                 for (at, line) in parts.enumerate() {
@@ -194,8 +286,8 @@ impl<'b, 'v> Batch<'b, 'v> {
     }
 
     /// The transport carries less than `max_datagram`: each line in a datagram of its own, so that only what is too large alone is dropped.
-    fn send_one_by_one(&mut self) {
-        for (receipt, line) in self.lines() {
+    fn send_line_by_line(&mut self, begin: usize, entries: Range<usize>) {
+        for (receipt, line) in self.lines(begin, entries) {
             match self.wire.send(&self.packet.as_bytes()[line.clone()], self.until) {
                 Ok(()) => {
                     self.delivery.packets += 1;
@@ -216,6 +308,9 @@ impl<'b, 'v> Batch<'b, 'v> {
 
     /// Sends what is left and says how it went.
     pub(crate) fn finish(mut self) -> Result<Delivery, BackendError> {
+        if self.packet.len() > self.begin {
+            self.end_datagram();
+        }
         self.send();
         match (self.stopped, self.too_large) {
             (Some(reason), _) => Err(BackendError::new(reason).after(self.delivery)),

@@ -22,6 +22,7 @@ mod encoder;
 mod number;
 mod packet;
 mod resolver;
+mod segments;
 mod transport;
 
 pub use backend::{Settings, Statsd, Transport};

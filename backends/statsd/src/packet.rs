@@ -51,6 +51,24 @@ impl Packet {
         self.len = self.len.min(len);
     }
 
+    /// Adds zeros to a number that ends there, so many bytes of them, without changing what it says; `false` when that cannot be.
+    pub(crate) fn lengthen_number(&mut self, at: usize, by: usize) -> bool {
+        let digits = self.bytes[..at].iter().rev().take_while(|b| b.is_ascii_digit()).count();
+        let has_point = digits < at && self.bytes[at - digits - 1] == b'.';
+        // A point of its own needs a digit behind it.
+        if digits == 0 || (!has_point && by == 1) {
+            return false;
+        }
+        self.room(by);
+        self.bytes.copy_within(at..self.len, at + by);
+        self.bytes[at..at + by].fill(b'0');
+        if !has_point && by > 0 {
+            self.bytes[at] = b'.';
+        }
+        self.len += by;
+        true
+    }
+
     pub(crate) fn push(&mut self, piece: &[u8]) {
         self.room(piece.len())[..piece.len()].copy_from_slice(piece);
         self.len += piece.len();
@@ -90,6 +108,22 @@ impl Packet {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_grows_and_says_the_same() {
+        let grown = |text: &str, at: usize, by: usize| {
+            let mut packet = Packet::default();
+            packet.push(text.as_bytes());
+            let done = packet.lengthen_number(at, by);
+            (done, String::from_utf8(packet.as_bytes().to_vec()).unwrap())
+        };
+        assert_eq!(grown("x:1.25|ms", 6, 3), (true, "x:1.25000|ms".into()));
+        assert_eq!(grown("x:12|ms|#a:b", 4, 2), (true, "x:12.0|ms|#a:b".into()));
+        assert_eq!(grown("x:12|ms", 4, 1), (false, "x:12|ms".into()));
+        assert_eq!(grown("x:12", 4, 0), (true, "x:12".into()));
+        assert_eq!(grown("x:|ms", 2, 5), (false, "x:|ms".into()));
+        assert_eq!(grown("7", 1, 3), (true, "7.00".into()));
+    }
 
     #[test]
     fn pieces_of_any_length_follow_each_other() {
