@@ -22,7 +22,7 @@ pub struct Limits {
     pub max_threads: usize,
     /// Bytes of the cells and chunks of all threads together; beyond it threads share. Default 64 MiB.
     pub max_cell_bytes: usize,
-    /// Single timer values a thread holds between two collections, a power of two. Default 4,096.
+    /// Single timer values a thread holds between two collections, a power of two. Default 8,192.
     pub timer_chunk: usize,
     /// Single timer values held for one backend between two of its intervals. Default 262,144.
     pub max_held_values: usize,
@@ -36,7 +36,7 @@ impl Limits {
         max_label_sets: 8192,
         max_threads: 512,
         max_cell_bytes: 64 << 20,
-        timer_chunk: 4096,
+        timer_chunk: 8192,
         max_held_values: 262_144,
     };
 

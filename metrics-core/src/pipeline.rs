@@ -292,6 +292,9 @@ impl State {
     fn collect(&mut self) -> Arc<Snapshot> {
         let (snapshot, segment) = self.collector.collect();
         self.hold(segment);
+        if self.backends.iter().any(|b| b.is_filling) {
+            self.wake();
+        }
         snapshot
     }
 
