@@ -1,12 +1,13 @@
 //! The collector's work: reads the cells of all threads into one snapshot. Runs under the pipeline's lock, one at a time.
 
 use crate::bucket::Scheme;
-use crate::cells::{DistCell, Place, Slab};
+use crate::cells::{DistCell, Place, Slab, Writer};
 use crate::record;
 use crate::registry;
+use crate::ring::Ring;
 use crate::series::{Kind, Series};
+use crate::singles::{Pool, Segment};
 use crate::snapshot::{Distribution, Snapshot, Total, Value};
-use crate::view::Segment;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::{Instant, SystemTime};
@@ -18,39 +19,53 @@ pub(crate) struct Collector {
     /// Single values that were drained from rings, folded, by slot among distributions.
     drained: Vec<Option<DistCell>>,
     last: Vec<Arc<Distribution>>,
-    /// The fullest a ring was at the last drain, in values.
-    pub(crate) fullest_ring: usize,
+    pool: Pool,
 }
 
 impl Collector {
     /// Takes the single values out of every ring and folds them into the distributions.
-    pub(crate) fn drain(&mut self) -> Segment {
+    pub(crate) fn drain(&mut self) -> Arc<Segment> {
         let slabs = record::slabs();
         self.drain_slabs(&slabs)
     }
 
-    fn drain_slabs(&mut self, slabs: &[&Slab]) -> Segment {
-        let mut values = Vec::new();
-        self.fullest_ring = 0;
-        for ring in slabs.iter().filter_map(|s| s.ring()) {
-            let count = ring.drain(|slot, bits| values.push((slot, bits)));
-            self.fullest_ring = self.fullest_ring.max(count);
+    fn drain_slabs(&mut self, slabs: &[&Slab]) -> Arc<Segment> {
+        let rings = || slabs.iter().filter_map(|s| s.ring());
+        let len: usize = rings().map(Ring::len).sum();
+        let mut drained = self.pool.take();
+        // Only here is it shared: whoever gets it holds it from below.
+        let Some(segment) = Arc::get_mut(&mut drained) else { return drained };
+        // Some more may be pushed while the first are read.
+        segment.begin(self.sequence + 1, if len > 0 { len + len / 8 } else { 0 });
+        for ring in rings() {
+            ring.drain(|slot, bits| {
+                if self.drained.get(slot as usize).is_none_or(Option::is_none) {
+                    self.add_drained(slot);
+                }
+                let Some(Some(cell)) = self.drained.get(slot as usize) else { return };
+                cell.record_bits(bits, Writer::Single);
+                let value = match cell.scheme {
+                    Scheme::Nanos => float(bits),
+                    Scheme::Float => f64::from_bits(bits),
+                };
+                segment.push(slot, value);
+            });
         }
-        if !values.is_empty() {
-            let dists = registry::list().dists;
-            self.drained.resize_with(dists.len(), || None);
-            for &(slot, bits) in &values {
-                let Some(series) = dists.get(slot as usize) else { continue };
-                let scheme = series.kind().scheme().unwrap_or(Scheme::Nanos);
-                let cell = self.drained[slot as usize].get_or_insert_with(|| DistCell::new(scheme));
-                cell.record_bits(bits, crate::cells::Writer::Single);
-            }
-        }
-        Segment { sequence: self.sequence + 1, values }
+        self.pool.put(&drained);
+        drained
+    }
+
+    /// Makes the cell that single values of a series are folded into.
+    #[cold]
+    fn add_drained(&mut self, slot: u32) {
+        let dists = registry::list().dists;
+        let Some(series) = dists.get(slot as usize) else { return };
+        self.drained.resize_with(dists.len(), || None);
+        self.drained[slot as usize] = Some(DistCell::new(series.kind().scheme().unwrap_or(Scheme::Nanos)));
     }
 
     /// Reads everything. Everything recorded before the call is in.
-    pub(crate) fn collect(&mut self) -> (Arc<Snapshot>, Segment) {
+    pub(crate) fn collect(&mut self) -> (Arc<Snapshot>, Arc<Segment>) {
         let (time, instant) = (SystemTime::now(), Instant::now());
         let slabs = record::slabs();
         let segment = self.drain_slabs(&slabs);
@@ -99,6 +114,14 @@ impl Collector {
         }
         sum.finish()
     }
+}
+
+/// A whole number as a float.
+#[inline]
+fn float(value: u64) -> f64 {
+    // Below 2^52 it is the lowest bits of a float of 2^52 and more: an unsigned conversion takes several times as long.
+    const TOP: f64 = (1u64 << 52) as f64;
+    if value < 1 << 52 { f64::from_bits(value | TOP.to_bits()) - TOP } else { value as f64 }
 }
 
 fn sum_scalars(slabs: &[&Slab], len: usize) -> Vec<[u64; 3]> {
@@ -175,5 +198,18 @@ impl Sum {
             max: self.max.unwrap_or(0.0),
             buckets,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::float;
+
+    #[test]
+    fn whole_numbers_become_floats_exactly() {
+        for value in (0..64).map(|b| 1u64 << b).flat_map(|p| [p - 1, p, p + 1]) {
+            assert_eq!(float(value), value as f64, "{value}");
+        }
+        assert_eq!(float(u64::MAX), u64::MAX as f64);
     }
 }

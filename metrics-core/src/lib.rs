@@ -38,6 +38,7 @@ macro_rules! unless_loom {
 
 unless_loom! {
     mod backend;
+    mod bell;
     mod busy;
     mod capture;
     mod clock;
@@ -59,6 +60,7 @@ unless_loom! {
     mod registry;
     mod runner;
     mod series;
+    mod singles;
     mod site;
     mod snapshot;
     pub mod testing;

@@ -5,6 +5,7 @@ use crate::cells::{DistCell, MAX_DISTRIBUTIONS, ScalarCell, Slab};
 use crate::mail::MAX_SEGMENTS;
 use crate::name::{MAX_LABELS, MAX_RAW_BYTES};
 use crate::registry::MAX_SERIES;
+use crate::singles::Pool;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// How much there may be of what. Past a limit recordings go to the overflow series of their kind, or to cells that threads
@@ -21,7 +22,7 @@ pub struct Limits {
     pub max_threads: usize,
     /// Bytes of the cells and chunks of all threads together; beyond it threads share. Default 64 MiB.
     pub max_cell_bytes: usize,
-    /// Single timer values a thread holds between two collections, a power of two. Default 4,096.
+    /// Single timer values a thread holds between two collections, a power of two. Default 8,192.
     pub timer_chunk: usize,
     /// Single timer values held for one backend between two of its intervals. Default 262,144.
     pub max_held_values: usize,
@@ -35,7 +36,7 @@ impl Limits {
         max_label_sets: 8192,
         max_threads: 512,
         max_cell_bytes: 64 << 20,
-        timer_chunk: 4096,
+        timer_chunk: 8192,
         max_held_values: 262_144,
     };
 
@@ -73,10 +74,11 @@ impl Limits {
         // A snapshot: totals, and the distributions' buckets as pairs. The collector's, the last, one in flight for each backend.
         let snapshot = times(l.max_instruments, 128).saturating_add(times(dists, buckets * 16 + 128));
         let cursor = times(l.max_instruments, 2 * 64).saturating_add(times(dists, 2 * buckets * 8));
-        // Held in the mail, taken by the backend, sorted for it; and the segments they are in.
-        let held = times(l.max_held_values, 16 * 4).saturating_add(MAX_SEGMENTS * 128);
+        // Held in the mail, taken by the backend, grouped for it and kept for the next time; and the segments they are in.
+        let held = times(l.max_held_values, 16 * 2 + 8 * 3 + 1).saturating_add(MAX_SEGMENTS * 128);
         let backend = snapshot.saturating_add(cursor).saturating_add(held);
-        [l.max_cell_bytes, registry, shared, times(snapshot, 3), times(dists, buckets * 8), times(backend, backends)]
+        let spare = Pool::BYTES;
+        [l.max_cell_bytes, registry, shared, times(snapshot, 3), times(dists, buckets * 8), spare, times(backend, backends)]
             .into_iter()
             .fold(0, usize::saturating_add)
     }

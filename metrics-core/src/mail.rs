@@ -4,9 +4,9 @@
 //! to a bound; past it the oldest go, and their recordings are delivered merged, from the distribution.
 
 use crate::ledger::Ledger;
+use crate::singles::Segment;
 use crate::snapshot::Snapshot;
 use crate::sync::lock;
-use crate::view::Segment;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
@@ -52,18 +52,21 @@ impl Mail {
         Mail { state: Mutex::new(State { ledger, ..State::default() }), changed: Condvar::new(), max_held }
     }
 
-    /// Holds values until the next snapshot is picked up.
-    pub(crate) fn hold(&self, segment: &Arc<Segment>) {
-        if segment.values.is_empty() {
-            return;
+    /// Holds values until the next snapshot is picked up; whether so many are held that they should be, soon. Not while one waits to be
+    /// picked up: another would not make its thread faster.
+    pub(crate) fn hold(&self, segment: &Arc<Segment>) -> bool {
+        if segment.is_empty() {
+            return false;
         }
         let mut state = lock(&self.state);
-        state.held += segment.values.len();
+        state.held += segment.len();
         state.segments.push_back(Arc::clone(segment));
         while state.held > self.max_held || state.segments.len() > MAX_SEGMENTS {
             let Some(oldest) = state.segments.pop_front() else { break };
-            state.held -= oldest.values.len();
+            state.held -= oldest.len();
         }
+        let many = state.held >= self.max_held / 2 || state.segments.len() >= MAX_SEGMENTS / 2;
+        many && state.snapshot.is_none()
     }
 
     /// Puts a snapshot where the thread picks it up, and wakes it. Returns the number to wait for.
@@ -85,7 +88,7 @@ impl Mail {
                 // What was drained since belongs to the next snapshot.
                 let until = state.segments.partition_point(|s| s.sequence <= snapshot.sequence());
                 let segments: Vec<_> = state.segments.drain(..until).collect();
-                state.held -= segments.iter().map(|s| s.values.len()).sum::<usize>();
+                state.held -= segments.iter().map(|s| s.len()).sum::<usize>();
                 return Job {
                     snapshot,
                     segments,

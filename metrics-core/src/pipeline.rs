@@ -12,20 +12,19 @@ use crate::mail::Mail;
 use crate::name::Naming;
 use crate::registry::{self, LoggerRule};
 use crate::runner::Runner;
+use crate::singles::Segment;
 use crate::snapshot::Snapshot;
-use crate::view::{Cursor, Segment};
 use crate::clock::Calibration;
-use crate::{fork, limits, record, view};
+use crate::view::Cursor;
+use crate::{bell, fork, limits, record, view};
 use std::fmt;
 use std::sync::atomic::{AtomicPtr, Ordering::*};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 /// The shortest interval of a backend.
 pub const MIN_INTERVAL: Duration = Duration::from_millis(1);
-/// How often rings are drained while some backend wants single values: at least, and at most.
-const DRAIN: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
 
 struct Installed {
     name: String,
@@ -33,6 +32,8 @@ struct Installed {
     wants: Wants,
     mail: Arc<Mail>,
     due: Instant,
+    /// So many single values are held for it that they are delivered before the interval ends.
+    is_filling: bool,
     /// The sum of all totals at the installation.
     base: Amount,
 }
@@ -43,14 +44,13 @@ struct State {
     naming: Arc<Naming>,
     /// Ticks are multiples of intervals from here, so that backends with the same interval see the same snapshots.
     epoch: Instant,
-    collector_runs: bool,
-    drain_every: Duration,
+    /// The collector's thread.
+    collector_thread: Option<Thread>,
     refused: registry::Refused,
 }
 
 struct Pipeline {
     state: Mutex<State>,
-    wake: Condvar,
 }
 
 /// Replaced after a fork, where the threads of the old one do not exist.
@@ -67,11 +67,9 @@ fn pipeline() -> &'static Pipeline {
             collector: Collector::default(),
             naming: Arc::new(Naming::default()),
             epoch: Instant::now(),
-            collector_runs: false,
-            drain_every: DRAIN.0,
+            collector_thread: None,
             refused: registry::Refused::default(),
         }),
-        wake: Condvar::new(),
     }));
     let current = match PIPELINE.compare_exchange(std::ptr::null_mut(), new, AcqRel, Acquire) {
         Ok(_) => new,
@@ -88,6 +86,7 @@ fn pipeline() -> &'static Pipeline {
 /// Forgets the pipeline of the parent process.
 pub(crate) fn forget() {
     PIPELINE.store(std::ptr::null_mut(), Release);
+    bell::answered_by(None);
 }
 
 impl Pipeline {
@@ -183,7 +182,7 @@ pub fn remove(name: &str, deadline: Duration) -> Option<Ledger> {
         let snapshot = state.collect();
         let old = state.backends.remove(at);
         state.switch();
-        pipeline.wake.notify_all();
+        state.wake();
         (old, snapshot)
     };
     Some(old.stop(snapshot, until))
@@ -198,7 +197,7 @@ pub fn shutdown(deadline: Duration) -> FlushReport {
         let snapshot = state.collect();
         let old = std::mem::take(&mut state.backends);
         state.switch();
-        pipeline.wake.notify_all();
+        state.wake();
         (old, snapshot)
     };
     // All are asked before any is waited for.
@@ -264,6 +263,10 @@ fn check(interval: Duration) -> Result<(), InstallError> {
 }
 
 impl Installed {
+    fn is_due(&self, now: Instant) -> bool {
+        self.wants.totals && (self.due <= now || self.is_filling)
+    }
+
     fn stop(&self, snapshot: Arc<Snapshot>, until: Instant) -> Ledger {
         let request = self.mail.deliver(Arc::clone(&snapshot), Some(until), true);
         self.wait_stopped(&snapshot, request, until)
@@ -290,12 +293,24 @@ impl State {
     fn collect(&mut self) -> Arc<Snapshot> {
         let (snapshot, segment) = self.collector.collect();
         self.hold(segment);
+        if self.backends.iter().any(|b| b.is_filling) {
+            self.wake();
+        }
         snapshot
     }
 
-    fn hold(&mut self, segment: Segment) {
-        let segment = Arc::new(segment);
-        self.backends.iter().filter(|b| b.wants.singles).for_each(|b| b.mail.hold(&segment));
+    /// Holds single values for whoever wants them. Where they become many, the backend's delivery is due at once.
+    fn hold(&mut self, segment: Arc<Segment>) {
+        for backend in self.backends.iter_mut().filter(|b| b.wants.singles) {
+            backend.is_filling |= backend.mail.hold(&segment);
+        }
+    }
+
+    /// Has the collector's thread look at what there is to do.
+    fn wake(&self) {
+        if let Some(thread) = &self.collector_thread {
+            thread.unpark();
+        }
     }
 
     fn start(
@@ -316,22 +331,29 @@ impl State {
                 mail: Arc::clone(&mail),
                 naming: Arc::clone(&self.naming),
                 cursor: Cursor::at(snapshot),
+                memory: Vec::new(),
             };
             let thread = thread::Builder::new().name(format!("ferrometer-{name}"));
             thread.spawn(move || runner.run()).map_err(InstallError::Thread)?;
-            if !self.collector_runs {
+            if self.collector_thread.is_none() {
                 let thread = thread::Builder::new().name("ferrometer-collector".into());
-                if let Err(error) = thread.spawn(move || collect_for_ever(pipeline)) {
-                    mail.deliver(Arc::clone(snapshot), None, true);
-                    return Err(InstallError::Thread(error));
+                match thread.spawn(move || collect_for_ever(pipeline)) {
+                    Ok(collector) => {
+                        bell::answered_by(Some(collector.thread().clone()));
+                        self.collector_thread = Some(collector.thread().clone());
+                    }
+                    Err(error) => {
+                        mail.deliver(Arc::clone(snapshot), None, true);
+                        return Err(InstallError::Thread(error));
+                    }
                 }
-                self.collector_runs = true;
             }
         }
         let due = next_tick(self.epoch, interval, Instant::now());
-        self.backends.push(Installed { name: name.to_owned(), interval, wants, mail, due, base: view::recorded(snapshot) });
+        let (name, base) = (name.to_owned(), view::recorded(snapshot));
+        self.backends.push(Installed { name, interval, wants, mail, due, is_filling: false, base });
         self.switch();
-        pipeline.wake.notify_all();
+        self.wake();
         Ok(())
     }
 
@@ -341,36 +363,31 @@ impl State {
         record::switch(record::SINGLES, self.backends.iter().any(|b| b.wants.singles));
     }
 
-    /// One turn of the collector's thread: delivers what is due, else drains what is wanted one by one. Returns how long to sleep, and
-    /// what is to be logged when the lock is released.
-    fn turn(&mut self) -> (Duration, Vec<(&'static str, String)>) {
-        let mut messages = Vec::new();
+    /// One turn of the collector's thread: delivers what is due, else drains what is wanted one by one. Returns how long to sleep (`None`:
+    /// until it is woken), and what is to be logged when the lock is released.
+    fn turn(&mut self) -> (Option<Duration>, Vec<(&'static str, String)>) {
         let now = Instant::now();
-        if self.backends.iter().any(|b| b.wants.totals && b.due <= now) {
-            let snapshot = self.collect();
-            for backend in self.backends.iter_mut().filter(|b| b.wants.totals && b.due <= now) {
-                backend.mail.deliver(Arc::clone(&snapshot), None, false);
-                backend.due = next_tick(self.epoch, backend.interval, now);
-            }
-            messages = self.report();
-        } else if self.wants_singles() {
+        if !self.is_due(now) && self.wants_singles() {
             let segment = self.collector.drain();
             self.hold(segment);
         }
-        let next = self.backends.iter().filter(|b| b.wants.totals).map(|b| b.due).min();
-        let mut sleep = next.map_or(DRAIN.1, |due| due.saturating_duration_since(Instant::now()));
-        if self.wants_singles() {
-            // Drained before they are full: one found half full is looked at twice as often, one nearly full as often as can be.
-            let fullness = self.collector.fullest_ring * 4 / limits::in_force().timer_chunk.max(1);
-            self.drain_every = match fullness {
-                0 => (self.drain_every * 2).min(DRAIN.1),
-                1 => self.drain_every,
-                2 => (self.drain_every / 2).max(DRAIN.0),
-                _ => DRAIN.0,
-            };
-            sleep = sleep.min(self.drain_every);
+        let mut messages = Vec::new();
+        if self.is_due(now) {
+            let snapshot = self.collect();
+            for backend in self.backends.iter_mut().filter(|b| b.is_due(now)) {
+                backend.mail.deliver(Arc::clone(&snapshot), None, false);
+                backend.due = next_tick(self.epoch, backend.interval, now);
+                backend.is_filling = false;
+            }
+            messages = self.report();
         }
-        (sleep, messages)
+        let next = self.backends.iter().filter(|b| b.wants.totals).map(|b| b.due).min();
+        // Rings need no other call: who fills one rings the bell.
+        (next.map(|due| due.saturating_duration_since(Instant::now())), messages)
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        self.backends.iter().any(|b| b.is_due(now))
     }
 
     fn wants_singles(&self) -> bool {
@@ -418,21 +435,25 @@ fn next_tick(epoch: Instant, interval: Duration, now: Instant) -> Instant {
 
 fn collect_for_ever(pipeline: &'static Pipeline) {
     let mut calibration = Calibration::begin();
-    let mut state = pipeline.lock();
     loop {
+        let mut state = pipeline.lock();
         if !state.backends.iter().any(|b| b.wants.totals) {
-            state.collector_runs = false;
+            bell::answered_by(None);
+            state.collector_thread = None;
             return;
         }
         let (sleep, messages) = state.turn();
+        drop(state);
         if !messages.is_empty() {
-            drop(state);
             messages.iter().for_each(|(cause, message)| diagnostics::warn(cause, message));
-            state = pipeline.lock();
             // Time has passed, and what was found may no longer be so.
             continue;
         }
-        let sleep = calibration.step().map_or(sleep, |more| sleep.min(more));
-        state = pipeline.wake.wait_timeout(state, sleep).unwrap_or_else(PoisonError::into_inner).0;
+        let sleep = sleep.into_iter().chain(calibration.step()).min();
+        // Who woke it since it took the lock has it look again at once.
+        match sleep {
+            Some(sleep) => thread::park_timeout(sleep),
+            None => thread::park(),
+        }
     }
 }

@@ -11,8 +11,9 @@ use crate::sync::{AtomicU64, Ordering::*};
 pub(crate) struct Ring {
     /// Next place to write; stored by the writer alone.
     head: AtomicU64,
-    /// The writer's memory of `tail`, so that it reads the collector's line only when the ring looks full.
-    tail_seen: AtomicU64,
+    /// Where the writer looks at `tail` next, so that it reads the collector's line twice a round: at half of the ring, to have it
+    /// drained, and at its end. Stored by the writer alone.
+    look: AtomicU64,
     /// Next place to read; stored by the collector alone.
     tail: AtomicU64,
     entries: Box<[(AtomicU64, AtomicU64)]>,
@@ -24,7 +25,7 @@ impl Ring {
         assert!(capacity == 0 || capacity.is_power_of_two());
         Ring {
             head: AtomicU64::new(0),
-            tail_seen: AtomicU64::new(0),
+            look: AtomicU64::new(capacity as u64 / 2),
             tail: AtomicU64::new(0),
             entries: (0..capacity).map(|_| (AtomicU64::new(0), AtomicU64::new(0))).collect(),
         }
@@ -39,16 +40,11 @@ impl Ring {
     /// Keeps one value; `false` when there is no place. Only the owning thread calls this.
     #[inline]
     pub(crate) fn push(&self, slot: u32, bits: u64) -> bool {
-        let capacity = self.entries.len() as u64;
         let head = self.head.load(Relaxed);
-        if head.wrapping_sub(self.tail_seen.load(Relaxed)) >= capacity {
-            let tail = self.tail.load(Acquire);
-            self.tail_seen.store(tail, Relaxed);
-            if head.wrapping_sub(tail) >= capacity {
-                return false;
-            }
+        if head == self.look.load(Relaxed) && !self.look_at_tail(head) {
+            return false;
         }
-        let index = (head & (capacity - 1)) as usize;
+        let index = (head & (self.entries.len() as u64).wrapping_sub(1)) as usize;
         let Some(entry) = self.entries.get(index) else { return false };
         entry.0.store(u64::from(slot), Relaxed);
         entry.1.store(bits, Relaxed);
@@ -56,19 +52,53 @@ impl Ring {
         true
     }
 
-    /// Hands every value pushed so far to `take`, oldest first, and returns how many. Only the collector calls this.
-    pub(crate) fn drain(&self, mut take: impl FnMut(u32, u64)) -> usize {
-        let head = self.head.load(Acquire);
-        let mut tail = self.tail.load(Relaxed);
-        let count = head.wrapping_sub(tail);
-        while tail != head {
-            let entry = &self.entries[(tail & (self.entries.len() as u64 - 1)) as usize];
-            take(entry.0.load(Relaxed) as u32, entry.1.load(Relaxed));
-            tail = tail.wrapping_add(1);
+    /// Calls the collector from half of the ring on, and says when to look again; `false` when there is no place.
+    #[cold]
+    fn look_at_tail(&self, head: u64) -> bool {
+        let capacity = self.entries.len() as u64;
+        let tail = self.tail.load(Acquire);
+        let used = head.wrapping_sub(tail);
+        // It has been called by then.
+        if used >= capacity {
+            return false;
         }
-        self.tail.store(tail, Release);
-        count as usize
+        let look = if used < capacity / 2 {
+            tail.wrapping_add(capacity / 2)
+        } else if call_collector() {
+            tail.wrapping_add(capacity)
+        } else {
+            head.wrapping_add((capacity / 16).max(1))
+        };
+        self.look.store(look, Relaxed);
+        true
     }
+
+    /// How many values there are to drain.
+    pub(crate) fn len(&self) -> usize {
+        self.head.load(Acquire).wrapping_sub(self.tail.load(Relaxed)) as usize
+    }
+
+    /// Hands every value pushed so far to `take`, oldest first. Only the collector calls this.
+    pub(crate) fn drain(&self, mut take: impl FnMut(u32, u64)) {
+        let head = self.head.load(Acquire);
+        let tail = self.tail.load(Relaxed);
+        let len = head.wrapping_sub(tail) as usize;
+        // Up to the end of the entries, then from their beginning.
+        let begin = (tail & (self.entries.len() as u64).wrapping_sub(1)) as usize;
+        let (wrapped, last) = self.entries.split_at(begin.min(self.entries.len()));
+        for entry in last.iter().chain(wrapped).take(len) {
+            take(entry.0.load(Relaxed) as u32, entry.1.load(Relaxed));
+        }
+        self.tail.store(head, Release);
+    }
+}
+
+/// `false` when it could not be called just now.
+fn call_collector() -> bool {
+    #[cfg(not(loom))]
+    return crate::bell::ring();
+    #[cfg(loom)]
+    true
 }
 
 #[cfg(all(test, not(loom)))]
@@ -78,14 +108,15 @@ mod tests {
     #[test]
     fn a_full_ring_refuses_and_an_empty_one_gives_nothing() {
         let ring = Ring::new(4);
-        assert_eq!(ring.drain(|_, _| panic!("empty")), 0);
+        ring.drain(|_, _| panic!("empty"));
         for round in 0..5u64 {
             for i in 0..4 {
                 assert!(ring.push(i, round * 10 + u64::from(i)));
             }
             assert!(!ring.push(9, 9));
             let mut seen = Vec::new();
-            assert_eq!(ring.drain(|s, b| seen.push((s, b))), 4);
+            assert_eq!(ring.len(), 4);
+            ring.drain(|s, b| seen.push((s, b)));
             assert_eq!(seen, (0..4).map(|i| (i, round * 10 + u64::from(i))).collect::<Vec<_>>());
         }
         assert!(!Ring::new(0).push(1, 1));

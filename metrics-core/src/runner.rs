@@ -8,6 +8,7 @@ use crate::name::Naming;
 use crate::record;
 use crate::registry;
 use crate::series::{Kind, Series};
+use crate::singles::Grouped;
 use crate::view::{Cursor, SnapshotView};
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -20,6 +21,8 @@ pub(crate) struct Runner {
     pub(crate) mail: Arc<Mail>,
     pub(crate) naming: Arc<Naming>,
     pub(crate) cursor: Cursor,
+    /// Where the single values of a delivery are put, kept for the next one.
+    pub(crate) memory: Vec<f64>,
 }
 
 impl Runner {
@@ -40,7 +43,7 @@ impl Runner {
     }
 
     fn deliver(&mut self, job: Job) -> Ledger {
-        let singles = job.segments.iter().flat_map(|s| s.values.iter().copied()).collect();
+        let singles = Grouped::of(&job.segments, std::mem::take(&mut self.memory));
         let mut view = SnapshotView::new(&job.snapshot, &self.naming, &mut self.cursor, singles);
         let backend = &mut self.backend;
         let mut results = vec![catch_unwind(AssertUnwindSafe(|| backend.publish(&mut view)))];
@@ -50,9 +53,9 @@ impl Runner {
         if job.stop {
             view.all_dropped(Cause::Removed);
         }
-        let mut messages = Vec::new();
+        let (mut messages, mut memory) = (Vec::new(), Vec::new());
         let write = |ledger: &mut Ledger| {
-            view.close(ledger);
+            memory = view.close(ledger);
             messages.extend(results.into_iter().filter_map(|result| tally(ledger, result)));
         };
         let ledger = if job.stop {
@@ -62,6 +65,9 @@ impl Runner {
         } else {
             self.mail.account(job.request, write)
         };
+        // What one busy interval took is not kept for ever.
+        memory.shrink_to(2 * memory.len());
+        self.memory = memory;
         for message in messages {
             let message = format!("backend {}: {message}", self.name);
             diagnostics::warn(&message, &message);

@@ -8,17 +8,11 @@ use crate::bucket::Scheme;
 use crate::ledger::{Amount, Cause, Ledger};
 use crate::name::Naming;
 use crate::series::Series;
+use crate::singles::{Grouped, Marks};
 use crate::snapshot::{Distribution, Snapshot, Total, Value};
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
-
-/// Single values drained at one collection: (slot among distributions, value as the cell keeps it).
-#[derive(Debug, Default)]
-pub(crate) struct Segment {
-    /// The first snapshot they are in.
-    pub(crate) sequence: u64,
-    pub(crate) values: Vec<(u32, u64)>,
-}
+use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// How far a backend is with one series.
 #[derive(Clone, Debug, Default)]
@@ -55,6 +49,14 @@ impl Position {
             Value::Gauge(_) | Value::InFlight(_) => {}
         }
         position
+    }
+
+    /// The buckets, made at the first use.
+    fn buckets(&mut self, scheme: Scheme) -> &mut [u64] {
+        if self.buckets.is_empty() {
+            self.buckets = vec![0; scheme.len()];
+        }
+        &mut self.buckets
     }
 
     fn amount(&self) -> Amount {
@@ -121,6 +123,8 @@ pub struct Delta<'a> {
     pub recordings: u64,
     /// What was recorded.
     pub change: Change<'a>,
+    /// Which of the view's single values is the first of this delta's.
+    first: usize,
 }
 
 /// The change of a series, by its kind.
@@ -141,7 +145,7 @@ pub enum Change<'a> {
     /// New values of a timer or histogram.
     Values {
         /// Those that are still held one by one, in the order of recording on each thread.
-        singles: Vec<f64>,
+        singles: &'a [f64],
         /// The others: (bucket, how many). [`Scheme::middle`] gives the value that stands for a bucket.
         merged: Vec<(usize, u64)>,
         /// What the buckets mean. Timers are in nanoseconds.
@@ -162,7 +166,20 @@ pub struct Receipt {
 enum Piece {
     Counter { recordings: u64, increments: u64, decrements: u64 },
     Replaced { recordings: u64 },
+    /// Single values, by their place among those of the view.
+    Run { first: u32, len: u32 },
     Bucket { index: u16, count: u64, merged: bool },
+}
+
+impl Receipt {
+    /// Of single values that have one receipt, the receipt of some: those from `range.start` up to, and without, `range.end`, counted from its
+    /// first. Anything else has no parts, and is returned as it is.
+    #[must_use]
+    pub fn part(&self, range: Range<usize>) -> Receipt {
+        let Piece::Run { first, len } = self.piece else { return *self };
+        let (from, to) = (range.start.min(len as usize), range.end.min(len as usize));
+        Receipt { piece: Piece::Run { first: first + from as u32, len: to.saturating_sub(from) as u32 }, ..*self }
+    }
 }
 
 impl Delta<'_> {
@@ -181,23 +198,56 @@ impl Delta<'_> {
         Receipt { series: self.series, piece }
     }
 
-    /// The receipt of one single value.
+    /// The receipt of single values that stand together: those from `range.start` up to, and without, `range.end`. It costs next to
+    /// nothing for each value, so hand in whole datagrams rather than values. What lies beyond the end of `singles` does not count.
+    ///
+    /// ```
+    /// # use ferrometer_core::{Change, SnapshotView};
+    /// # fn publish(view: &SnapshotView<'_>) {
+    /// for delta in view.deltas() {
+    ///     if let Change::Values { singles, .. } = &delta.change {
+    ///         for (at, chunk) in singles.chunks(100).enumerate() {
+    ///             // … send them, and if that went well:
+    ///             view.sent(&delta.singles_receipt(at * 100..at * 100 + chunk.len()));
+    ///         }
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn singles_receipt(&self, range: Range<usize>) -> Receipt {
+        let len = self.singles().len();
+        let (from, to) = (range.start.min(len), range.end.min(len));
+        // There are fewer than 2^32: a backend is held no more.
+        let piece = Piece::Run { first: (self.first + from) as u32, len: to.saturating_sub(from) as u32 };
+        Receipt { series: self.series, piece }
+    }
+
+    /// The receipt of one single value, whichever it is of those that are in its bucket.
+    /// [`singles_receipt`](Self::singles_receipt) is exact, and faster.
     #[must_use]
     pub fn value_receipt(&self, value: f64) -> Receipt {
         let index = self.series.kind().scheme().map_or(0, |s| s.index(value)) as u16;
         Receipt { series: self.series, piece: Piece::Bucket { index, count: 1, merged: false } }
     }
 
+    fn singles(&self) -> &[f64] {
+        match &self.change {
+            Change::Values { singles, .. } => singles,
+            _ => &[],
+        }
+    }
+
     /// The receipts of everything in it.
     pub fn receipts(&self) -> impl Iterator<Item = Receipt> + '_ {
-        let (singles, merged) = match &self.change {
-            Change::Values { singles, merged, .. } => (singles.as_slice(), merged.as_slice()),
-            _ => (&[][..], &[][..]),
+        let merged = match &self.change {
+            Change::Values { merged, .. } => merged.as_slice(),
+            _ => &[][..],
         };
-        let values = singles.iter().map(|value| self.value_receipt(*value));
+        let singles = (!self.singles().is_empty()).then(|| self.singles_receipt(0..self.singles().len()));
         let weighted = merged.iter().map(|(bucket, count)| self.merged_receipt(*bucket, *count));
         let whole = (!matches!(self.change, Change::Values { .. })).then(|| self.receipt());
-        whole.into_iter().chain(values).chain(weighted)
+        whole.into_iter().chain(singles).chain(weighted)
     }
 
     /// The receipt of `count` merged values of a bucket.
@@ -216,15 +266,12 @@ pub struct SnapshotView<'a> {
     snapshot: &'a Snapshot,
     naming: &'a Naming,
     cursor: RefCell<&'a mut Cursor>,
-    /// Single values, sorted by series (stably: in order of recording), and where each series' begin.
-    singles: Vec<(u32, u64)>,
+    singles: Grouped,
+    marks: RefCell<Marks>,
     sent: Cell<Amount>,
     merged: Cell<u64>,
     superseded: Cell<Amount>,
-    dropped: RefCell<Vec<(Cause, Amount)>>,
-    /// Where distributions that were accounted for in this view stood at its beginning: so many of a bucket's single values are done.
-    begun: RefCell<HashMap<usize, Vec<u64>>>,
-    last_begun: Cell<Option<usize>>,
+    dropped: RefCell<BTreeMap<Cause, Amount>>,
 }
 
 impl<'a> SnapshotView<'a> {
@@ -232,21 +279,19 @@ impl<'a> SnapshotView<'a> {
         snapshot: &'a Snapshot,
         naming: &'a Naming,
         cursor: &'a mut Cursor,
-        mut singles: Vec<(u32, u64)>,
+        singles: Grouped,
     ) -> SnapshotView<'a> {
         cursor.grow(snapshot.totals.len());
-        singles.sort_by_key(|(slot, _)| *slot);
         let view = SnapshotView {
             snapshot,
             naming,
             cursor: RefCell::new(cursor),
+            marks: RefCell::new(singles.marks()),
             singles,
             sent: Cell::default(),
             merged: Cell::default(),
             superseded: Cell::default(),
             dropped: RefCell::default(),
-            begun: RefCell::default(),
-            last_begun: Cell::default(),
         };
         view.drop_invalid();
         view
@@ -261,7 +306,7 @@ impl<'a> SnapshotView<'a> {
             if new > 0 {
                 position.invalid = total.invalid;
                 if !total.series.internal {
-                    self.dropped.borrow_mut().push((Cause::Invalid, Amount::of(new)));
+                    *self.dropped.borrow_mut().entry(Cause::Invalid).or_default() += Amount::of(new);
                 }
             }
         }
@@ -280,13 +325,14 @@ impl<'a> SnapshotView<'a> {
     }
 
     /// What each series recorded that is not accounted for, in the order of registration; series without news are left out.
-    pub fn deltas(&self) -> impl Iterator<Item = Delta<'a>> + '_ {
+    pub fn deltas(&self) -> impl Iterator<Item = Delta<'_>> + '_ {
         self.snapshot.totals.iter().filter_map(|total| self.delta(total))
     }
 
-    fn delta(&self, total: &'a Total) -> Option<Delta<'a>> {
-        let cursor = self.cursor.borrow();
-        let position = &cursor.positions[total.series.id()];
+    fn delta(&self, total: &'a Total) -> Option<Delta<'_>> {
+        let mut cursor = self.cursor.borrow_mut();
+        let position = &mut cursor.positions[total.series.id()];
+        let mut first = 0;
         let recordings = total.recordings.wrapping_sub(position.recordings);
         let change = match &total.value {
             // The value of a recording in progress may come a snapshot before or after its count.
@@ -303,45 +349,43 @@ impl<'a> SnapshotView<'a> {
             Value::Gauge(value) => Change::Gauge(*value),
             Value::InFlight(value) => Change::InFlight(*value),
             Value::Distribution(d) => {
-                let mut merged: Vec<(usize, u64)> = d
-                    .buckets()
-                    .map(|(index, count)| (index, count - position.buckets.get(index).copied().unwrap_or(0)))
-                    .filter(|(_, count)| *count > 0)
-                    .collect();
-                let to_float = |bits: u64| match d.scheme() {
-                    Scheme::Nanos => bits as f64,
-                    Scheme::Float => f64::from_bits(bits),
-                };
-                let begun = self.begun.borrow();
-                let begun = begun.get(&total.series.id());
-                let mut done: Vec<u64> = begun.map_or_else(Vec::new, |begun| {
-                    position.buckets.iter().zip(begun).map(|(now, then)| now - then).collect()
-                });
-                let mut singles: Vec<f64> = Vec::new();
-                for value in self.singles_of(total.series).iter().map(|(_, bits)| to_float(*bits)) {
-                    // A value that is accounted for already, or merged in an earlier delivery, is not sent twice.
-                    let index = d.scheme().index(value);
-                    if let Some(done) = done.get_mut(index).filter(|done| **done > 0) {
-                        *done -= 1;
-                        continue;
-                    }
-                    if let Ok(at) = merged.binary_search_by_key(&index, |(i, _)| *i)
-                        && merged[at].1 > 0 {
-                            merged[at].1 -= 1;
-                            singles.push(value);
-                        }
-                }
-                merged.retain(|(_, count)| *count > 0);
-                Change::Values { singles, merged, scheme: d.scheme(), total: d }
+                let (singles, merged) = self.values(total.series, d, position);
+                first = singles.start;
+                Change::Values { singles: &self.singles.values()[singles], merged, scheme: d.scheme(), total: d }
             }
         };
-        Some(Delta { series: total.series, recordings, change })
+        Some(Delta { series: total.series, recordings, change, first })
     }
 
-    fn singles_of(&self, series: &Series) -> &[(u32, u64)] {
-        let from = self.singles.partition_point(|(slot, _)| *slot < series.slot);
-        let len = self.singles[from..].partition_point(|(slot, _)| *slot == series.slot);
-        &self.singles[from..from + len]
+    /// What is left of a distribution: which single values, and how many others of which bucket.
+    fn values(&self, series: &Series, d: &Distribution, position: &mut Position) -> (Range<usize>, Vec<(usize, u64)>) {
+        let scheme = d.scheme();
+        let mut rest = 0..0;
+        if let Some(group) = self.singles.group(series.slot) {
+            let mut marks = self.marks.borrow_mut();
+            let all;
+            (rest, all) = marks.rest(group);
+            // All that is left is held singly: no bucket has anything else.
+            if all && rest.len() as u64 == d.count.wrapping_sub(position.recordings) {
+                return (rest, Vec::new());
+            }
+            marks.settle(group, self.singles.values(), scheme, position.buckets(scheme));
+        }
+        let left = |(index, count): (usize, u64)| (index, count.saturating_sub(position.buckets.get(index).copied().unwrap_or(0)));
+        let mut merged: Vec<(usize, u64)> = d.buckets().map(left).filter(|(_, count)| *count > 0).collect();
+        for value in &self.singles.values()[rest.clone()] {
+            let at = merged.binary_search_by_key(&scheme.index(*value), |(index, _)| *index);
+            match at.ok().and_then(|at| merged[at].1.checked_sub(1).map(|left| (at, left))) {
+                Some((at, left)) => merged[at].1 = left,
+                // Somebody handed in more of a bucket than was left beside its single values: which of these is meant, nobody knows.
+                None => {
+                    let left = d.buckets().map(left).filter(|(_, count)| *count > 0).collect();
+                    return (0..0, left);
+                }
+            }
+        }
+        merged.retain(|(_, count)| *count > 0);
+        (rest, merged)
     }
 
     /// This piece was accepted by the kernel or the store.
@@ -362,7 +406,7 @@ impl<'a> SnapshotView<'a> {
     pub fn dropped(&self, receipt: &Receipt, cause: Cause) {
         let amount = self.advance(receipt);
         if !receipt.series.internal && !amount.is_zero() {
-            self.dropped.borrow_mut().push((cause, amount));
+            *self.dropped.borrow_mut().entry(cause).or_default() += amount;
         }
     }
 
@@ -422,17 +466,26 @@ impl<'a> SnapshotView<'a> {
                 }
                 Amount::of(1)
             }
-            Piece::Bucket { index, count, .. } => {
+            Piece::Run { first, len } => {
+                let first = first as usize;
+                self.mark(total, position, first..first + len as usize)
+            }
+            Piece::Bucket { index, count, merged } => {
                 let Value::Distribution(d) = &total.value else { return Amount::default() };
-                if position.buckets.is_empty() {
-                    position.buckets = vec![0; d.scheme().len()];
+                let scheme = d.scheme();
+                if let Some(group) = self.singles.group(total.series.slot) {
+                    let mut marks = self.marks.borrow_mut();
+                    if !merged
+                        && let Some(at) = marks.first_of(group, usize::from(index), self.singles.values(), scheme)
+                    {
+                        drop(marks);
+                        return self.mark(total, position, at..at + 1);
+                    }
+                    marks.settle(group, self.singles.values(), scheme, position.buckets(scheme));
                 }
-                if self.last_begun.replace(Some(id)) != Some(id) {
-                    self.begun.borrow_mut().entry(id).or_insert_with(|| position.buckets.clone());
-                }
-                let Some(done) = position.buckets.get_mut(usize::from(index)) else { return Amount::default() };
+                let Some(done) = position.buckets(scheme).get_mut(usize::from(index)) else { return Amount::default() };
                 let there = d.buckets.binary_search_by_key(&index, |(i, _)| *i).map_or(0, |at| d.buckets[at].1);
-                let count = count.min(there.saturating_sub(*done));
+                let count = count.min(there.saturating_sub(*done)).min(left);
                 *done += count;
                 position.recordings = position.recordings.wrapping_add(count);
                 Amount::of(count)
@@ -440,8 +493,37 @@ impl<'a> SnapshotView<'a> {
         }
     }
 
-    /// Writes what happened into the account.
-    pub(crate) fn close(self, ledger: &mut Ledger) {
+    /// Moves the cursor past single values.
+    fn mark(&self, total: &Total, position: &mut Position, run: Range<usize>) -> Amount {
+        let Value::Distribution(d) = &total.value else { return Amount::default() };
+        let Some(group) = self.singles.group(total.series.slot) else { return Amount::default() };
+        let left = total.recordings.wrapping_sub(position.recordings);
+        let (values, scheme) = (self.singles.values(), d.scheme());
+        let new = self.marks.borrow_mut().mark(group, run, values, scheme, position.buckets(scheme)).min(left);
+        position.recordings = position.recordings.wrapping_add(new);
+        Amount::of(new)
+    }
+
+    /// Tells the cursor's buckets of the single values that are accounted for.
+    fn settle(&self, cursor: &mut Cursor) {
+        let mut marks = self.marks.borrow_mut();
+        for total in &self.snapshot.totals {
+            let Value::Distribution(d) = &total.value else { continue };
+            let Some(group) = self.singles.group(total.series.slot).filter(|g| marks.is_unsettled(*g)) else { continue };
+            let position = &mut cursor.positions[total.series.id()];
+            let scheme = d.scheme();
+            if position.recordings == total.recordings {
+                let buckets = position.buckets(scheme);
+                d.buckets().for_each(|(index, count)| buckets[index] = count);
+            } else {
+                marks.settle(group, self.singles.values(), scheme, position.buckets(scheme));
+            }
+        }
+    }
+
+    /// Writes what happened into the account. Returns the memory of the single values.
+    pub(crate) fn close(self, ledger: &mut Ledger) -> Vec<f64> {
+        self.settle(&mut self.cursor.borrow_mut());
         let cursor = self.cursor.into_inner();
         ledger.sent += self.sent.get();
         ledger.merged += self.merged.get();
@@ -451,6 +533,7 @@ impl<'a> SnapshotView<'a> {
         }
         ledger.recorded = minus(recorded(self.snapshot), cursor.base);
         ledger.pending = cursor.pending(self.snapshot);
+        self.singles.into_memory()
     }
 }
 

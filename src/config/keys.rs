@@ -281,7 +281,7 @@ pub(super) static KEYS: &[Key<Config>] = &[
         path: "metrics.limits.timer_chunk",
         alias: None,
         kind: Kind::PowerOfTwo { min: 64, max: 65_536 },
-        default: Default::Integer(4096),
+        default: Default::Integer(8192),
         unit: "values",
         doc: "Single timer values that a thread holds between two collections, where a backend wants them singly.",
         example: "1024",

@@ -105,7 +105,7 @@ pub struct Limits {
     pub max_threads: usize,
     /// `metrics.limits.max_cell_bytes`; default `67108864`. Memory of those cells, in bytes.
     pub max_cell_bytes: usize,
-    /// `metrics.limits.timer_chunk`; default `4096`. Timer values that a thread holds between two collections.
+    /// `metrics.limits.timer_chunk`; default `8192`. Timer values that a thread holds between two collections.
     pub timer_chunk: usize,
     /// `metrics.limits.max_held_values`; default `262144`. Single timer values held for one backend.
     pub max_held_values: usize,

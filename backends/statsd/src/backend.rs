@@ -1,6 +1,6 @@
 //! The backend: walks what changed since the last delivery and sends it.
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Memory};
 use crate::dialect::Dialect;
 use crate::encoder::Encoder;
 use crate::resolver::{self, Lookup};
@@ -126,7 +126,7 @@ pub struct Statsd {
     wire: Wire,
     names: NameTable,
     encoder: Encoder,
-    buffer: Vec<u8>,
+    memory: Memory,
 }
 
 impl Statsd {
@@ -137,16 +137,16 @@ impl Statsd {
         Statsd {
             dialect: settings.dialect,
             max_datagram: settings.max_datagram,
-            wire: Wire::new(settings.transport, settings.resolve_interval, settings.lookup),
+            wire: Wire::new(settings.transport, settings.resolve_interval, settings.lookup, settings.max_datagram),
             names: NameTable::new(),
             encoder: Encoder::default(),
-            buffer: Vec::new(),
+            memory: Memory::default(),
         }
     }
 
     fn deliver(&mut self, view: &SnapshotView<'_>, until: Instant) -> Result<Delivery, BackendError> {
         self.wire.begin();
-        let mut batch = Batch::new(view, &mut self.wire, self.max_datagram, until, &mut self.buffer);
+        let mut batch = Batch::new(view, &mut self.wire, self.max_datagram, until, &mut self.memory);
         for delta in view.deltas() {
             if batch.is_stopped() {
                 break;

@@ -1,22 +1,70 @@
 //! Packs lines into datagrams of at most a configured size, whole lines only, and remembers whose values are in each.
 //!
 //! What the transport takes is handed in as sent; what it does not take stays pending, and the rest of the delivery is put off.
+//!
+//! Where the transport takes many datagrams at once, all but the last must have the same size. A datagram that is full misses it by a few bytes;
+//! its last value is then written with more zeros at the end: `1.25` as `1.25000`.
 
+use crate::packet::{Packet, Piece};
 use crate::transport::{Refusal, Wire};
 use ferrometer_core::{BackendError, Cause, Delivery, Receipt, SnapshotView};
+use std::ops::Range;
 use std::time::Instant;
+
+/// What stands around the values of one series.
+#[derive(Default)]
+pub(crate) struct Frame {
+    /// Before the first value of a line.
+    pub(crate) head: Vec<u8>,
+    /// Between two values. It may end a line and begin another.
+    pub(crate) between: Piece,
+    /// Behind the last value.
+    pub(crate) tail: Vec<u8>,
+    /// Whether each value is a line of its own.
+    pub(crate) one_each: bool,
+}
+
+/// The most zeros that a value is lengthened by.
+const MOST_ZEROS: usize = 32;
+
+/// What is in a datagram: a line, or lines of one value each.
+struct Entry {
+    receipt: Receipt,
+    /// Where they end among the packed bytes.
+    end: usize,
+    one_each: bool,
+}
+
+/// A datagram that is full.
+struct Closed {
+    end: usize,
+    /// How many entries there are up to here.
+    entries: usize,
+}
+
+/// The memory of a [`Batch`], kept from delivery to delivery.
+#[derive(Default)]
+pub(crate) struct Memory {
+    packet: Packet,
+    entries: Vec<Entry>,
+    closed: Vec<Closed>,
+}
 
 pub(crate) struct Batch<'b, 'v> {
     view: &'b SnapshotView<'v>,
     wire: &'b mut Wire,
     max: usize,
     until: Instant,
-    buffer: &'b mut Vec<u8>,
-    /// What is in the buffer, and where the line that holds it ends.
-    receipts: Vec<(Receipt, usize)>,
-    /// From here on receipts belong to the line being written.
-    line_receipts: usize,
-    line_is_open: bool,
+    /// Datagrams one behind the other: the closed ones, and the open one.
+    packet: &'b mut Packet,
+    entries: &'b mut Vec<Entry>,
+    closed: &'b mut Vec<Closed>,
+    /// Where the open datagram begins.
+    begin: usize,
+    /// Where the last value of the open datagram ends, if that is one that may be lengthened.
+    last_value: Option<usize>,
+    /// How many datagrams are handed over at once.
+    at_once: usize,
     delivery: Delivery,
     stopped: Option<String>,
     too_large: bool,
@@ -28,18 +76,24 @@ impl<'b, 'v> Batch<'b, 'v> {
         wire: &'b mut Wire,
         max: usize,
         until: Instant,
-        buffer: &'b mut Vec<u8>,
+        memory: &'b mut Memory,
     ) -> Batch<'b, 'v> {
-        buffer.clear();
+        let Memory { packet, entries, closed } = memory;
+        packet.truncate(0);
+        entries.clear();
+        closed.clear();
+        let at_once = wire.at_once();
         Batch {
             view,
             wire,
             max,
             until,
-            buffer,
-            receipts: Vec::new(),
-            line_receipts: 0,
-            line_is_open: false,
+            packet,
+            entries,
+            closed,
+            begin: 0,
+            last_value: None,
+            at_once,
             delivery: Delivery::default(),
             stopped: None,
             too_large: false,
@@ -61,63 +115,74 @@ impl<'b, 'v> Batch<'b, 'v> {
         self.stopped.is_some()
     }
 
-    /// Adds a value to the open line, or to a new one that begins with `head`. The line will end with `tail`.
-    pub(crate) fn value(&mut self, head: &[u8], piece: &[u8], tail: &[u8], receipt: Receipt) {
-        if self.line_is_open && self.buffer.len() + piece.len() + tail.len() > self.max {
-            // The tail of the values written so far still fits: it was kept free.
-            self.end_line(tail);
-        }
-        if !self.line_is_open {
-            let len = head.len() + piece.len() + tail.len();
-            if !self.make_room(len) {
-                return self.drop_too_large(&receipt);
+    /// Adds values, each as `write` writes it, as many to a line and a datagram as there is place for.
+    #[inline]
+    pub(crate) fn values(
+        &mut self,
+        frame: &Frame,
+        values: &[f64],
+        mut write: impl FnMut(&mut Packet, f64),
+        receipt: impl Fn(Range<usize>) -> Receipt,
+    ) {
+        let Some(max) = self.max.checked_sub(frame.tail.len()) else {
+            return self.drop_too_large(&receipt(0..values.len()));
+        };
+        let mut at = 0;
+        while let Some(first) = values.get(at) {
+            if self.is_stopped() {
+                return;
             }
-            self.buffer.extend_from_slice(head);
-            self.line_is_open = true;
+            let max = self.begin + max;
+            let begin = self.packet.len();
+            if begin > self.begin {
+                self.packet.push(b"\n");
+            }
+            self.packet.push(&frame.head);
+            write(self.packet, *first);
+            if self.packet.len() > max {
+                // Not in this datagram, or in none.
+                self.packet.truncate(begin);
+                if begin > self.begin {
+                    self.close();
+                } else {
+                    self.drop_too_large(&receipt(at..at + 1));
+                    at += 1;
+                }
+                continue;
+            }
+            let from = at;
+            at += 1;
+            for value in &values[at..] {
+                let end = self.packet.len();
+                self.packet.push_piece(&frame.between);
+                write(self.packet, *value);
+                if self.packet.len() > max {
+                    self.packet.truncate(end);
+                    break;
+                }
+                at += 1;
+            }
+            self.last_value = Some(self.packet.len());
+            self.packet.push(&frame.tail);
+            let end = self.packet.len();
+            self.entries.push(Entry { receipt: receipt(from..at), end, one_each: frame.one_each });
         }
-        self.buffer.extend_from_slice(piece);
-        self.receipts.push((receipt, 0));
-    }
-
-    /// Ends the open line, if there is one.
-    pub(crate) fn end_line(&mut self, tail: &[u8]) {
-        if !self.line_is_open {
-            return;
-        }
-        self.line_is_open = false;
-        self.buffer.extend_from_slice(tail);
-        self.close_receipts();
     }
 
     /// Adds lines that must arrive together, in this order.
     pub(crate) fn together(&mut self, lines: &[u8], receipt: Receipt) {
-        if !self.make_room(lines.len()) {
+        if lines.len() > self.max {
             return self.drop_too_large(&receipt);
         }
-        self.buffer.extend_from_slice(lines);
-        self.receipts.push((receipt, 0));
-        self.close_receipts();
-    }
-
-    fn close_receipts(&mut self) {
-        let end = self.buffer.len();
-        self.receipts[self.line_receipts..].iter_mut().for_each(|(_, at)| *at = end);
-        self.line_receipts = self.receipts.len();
-    }
-
-    /// Makes place for a line of this length, behind the others or in a datagram of its own; `false` when it is too long for any.
-    fn make_room(&mut self, len: usize) -> bool {
-        if len > self.max {
-            return false;
+        if self.packet.len() > self.begin && self.packet.len() + 1 + lines.len() > self.begin + self.max {
+            self.close();
         }
-        if !self.buffer.is_empty() {
-            if self.buffer.len() + 1 + len > self.max {
-                self.send();
-            } else {
-                self.buffer.push(b'\n');
-            }
+        if self.packet.len() > self.begin {
+            self.packet.push(b"\n");
         }
-        true
+        self.packet.push(lines);
+        self.last_value = None;
+        self.entries.push(Entry { receipt, end: self.packet.len(), one_each: false });
     }
 
     fn drop_too_large(&mut self, receipt: &Receipt) {
@@ -125,59 +190,127 @@ impl<'b, 'v> Batch<'b, 'v> {
         self.view.dropped(receipt, Cause::TooLarge);
     }
 
-    fn send(&mut self) {
-        if self.buffer.is_empty() {
-            return;
+    /// Closes the open datagram, which is full. It waits for others as long as it has the size they must have.
+    fn close(&mut self) {
+        let missing = self.begin + self.max - self.packet.len();
+        let has_size = self.at_once > 1 && (missing == 0 || self.lengthen(missing));
+        self.end_datagram();
+        if !has_size || self.closed.len() >= self.at_once {
+            self.send();
         }
-        // After a refusal lines are still packed into the buffer by whoever is in the middle of one, and go nowhere.
+    }
+
+    fn end_datagram(&mut self) {
+        self.begin = self.packet.len();
+        self.last_value = None;
+        self.closed.push(Closed { end: self.packet.len(), entries: self.entries.len() });
+    }
+
+    /// Makes the last value of the open datagram longer.
+    fn lengthen(&mut self, by: usize) -> bool {
+        let Some((at, entry)) = self.last_value.zip(self.entries.last_mut()) else { return false };
+        let done = by <= MOST_ZEROS && self.packet.lengthen_number(at, by);
+        if done {
+            entry.end += by;
+        }
+        done
+    }
+
+    /// Hands over all closed datagrams.
+    fn send(&mut self) {
+        // After a refusal lines are still packed by whoever is in the middle of a series, and go nowhere.
         if self.stopped.is_none() {
-            match self.wire.send(self.buffer, self.until) {
-                Ok(()) => {
-                    self.delivery.packets += 1;
-                    self.delivery.bytes += self.buffer.len() as u64;
-                    self.receipts.iter().for_each(|(receipt, _)| self.view.sent(receipt));
-                }
-                Err(Refusal::TooLarge) => self.send_one_by_one(),
-                Err(Refusal::NotNow { taken, reason }) => {
-                    // Of a stream the kernel may have taken the first lines; one counts when its newline was taken too.
-                    let taken_lines = self.receipts.iter().filter(|(_, end)| *end < taken);
-                    taken_lines.for_each(|(receipt, _)| self.view.sent(receipt));
-                    self.delivery.bytes += taken as u64;
-                    self.stopped = Some(reason);
-                }
+            let count = self.closed.len();
+            if count > 1 && self.wire.send_at_once(self.packet.as_bytes(), count) {
+                self.delivery.packets += count as u64;
+                self.delivery.bytes += self.packet.len() as u64;
+                self.entries.iter().for_each(|entry| self.view.sent(&entry.receipt));
+            } else {
+                self.send_each();
+            }
+            self.at_once = self.wire.at_once();
+        }
+        self.packet.truncate(0);
+        self.begin = 0;
+        self.entries.clear();
+        self.closed.clear();
+    }
+
+    fn send_each(&mut self) {
+        let (mut begin, mut first) = (0, 0);
+        for at in 0..self.closed.len() {
+            let Closed { end, entries } = self.closed[at];
+            self.send_one(begin..end, first..entries);
+            if self.is_stopped() {
+                return;
+            }
+            (begin, first) = (end, entries);
+        }
+    }
+
+    fn send_one(&mut self, bytes: Range<usize>, entries: Range<usize>) {
+        match self.wire.send(&self.packet.as_bytes()[bytes.clone()], self.until) {
+            Ok(()) => {
+                self.delivery.packets += 1;
+                self.delivery.bytes += bytes.len() as u64;
+                self.entries[entries].iter().for_each(|entry| self.view.sent(&entry.receipt));
+            }
+            Err(Refusal::TooLarge) => self.send_line_by_line(bytes.start, entries),
+            Err(Refusal::NotNow { taken, reason }) => {
+                // Of a stream the kernel may have taken the first lines; one counts when its newline was taken too.
+                let lines = if taken > 0 { self.lines(bytes.start, entries) } else { Vec::new() };
+                let taken_lines = lines.iter().filter(|(_, line)| line.end < bytes.start + taken);
+                taken_lines.for_each(|(receipt, _)| self.view.sent(receipt));
+                self.delivery.bytes += taken as u64;
+                self.stopped = Some(reason);
             }
         }
-        self.buffer.clear();
-        self.receipts.clear();
-        self.line_receipts = 0;
+    }
+
+    /// What is in a datagram line by line (those that must arrive together as one), and where each stands.
+    fn lines(&self, mut begin: usize, entries: Range<usize>) -> Vec<(Receipt, Range<usize>)> {
+        let mut lines = Vec::new();
+        for entry in &self.entries[entries] {
+            if entry.one_each {
+                let parts = self.packet.as_bytes()[begin..entry.end].split(|b| *b == b'\n');
+                for (at, line) in parts.enumerate() {
+                    lines.push((entry.receipt.part(at..at + 1), begin..begin + line.len()));
+                    begin += line.len() + 1;
+                }
+            } else {
+                lines.push((entry.receipt, begin..entry.end));
+                begin = entry.end + 1;
+            }
+        }
+        lines
     }
 
     /// The transport carries less than `max_datagram`: each line in a datagram of its own, so that only what is too large alone is dropped.
-    fn send_one_by_one(&mut self) {
-        let mut begin = 0;
-        for line in self.receipts.chunk_by(|a, b| a.1 == b.1) {
-            let end = line[0].1;
-            match self.wire.send(&self.buffer[begin..end], self.until) {
+    fn send_line_by_line(&mut self, begin: usize, entries: Range<usize>) {
+        for (receipt, line) in self.lines(begin, entries) {
+            match self.wire.send(&self.packet.as_bytes()[line.clone()], self.until) {
                 Ok(()) => {
                     self.delivery.packets += 1;
-                    self.delivery.bytes += (end - begin) as u64;
-                    line.iter().for_each(|(receipt, _)| self.view.sent(receipt));
+                    self.delivery.bytes += line.len() as u64;
+                    self.view.sent(&receipt);
                 }
                 Err(Refusal::TooLarge) => {
                     self.too_large = true;
-                    line.iter().for_each(|(receipt, _)| self.view.dropped(receipt, Cause::TooLarge));
+                    self.view.dropped(&receipt, Cause::TooLarge);
                 }
                 Err(Refusal::NotNow { reason, .. }) => {
                     self.stopped = Some(reason);
                     return;
                 }
             }
-            begin = end + 1;
         }
     }
 
     /// Sends what is left and says how it went.
     pub(crate) fn finish(mut self) -> Result<Delivery, BackendError> {
+        if self.packet.len() > self.begin {
+            self.end_datagram();
+        }
         self.send();
         match (self.stopped, self.too_large) {
             (Some(reason), _) => Err(BackendError::new(reason).after(self.delivery)),

@@ -1,15 +1,18 @@
 //! Writes one series' change as lines of a dialect.
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Frame};
 use crate::dialect::{Dialect, Sharing};
-use crate::number::{push_float, push_int, push_millis, weights};
-use ferrometer_core::{Cause, Change, Delta, Kind, Receipt, Scheme};
+use crate::number::{push_float, push_int, push_millis, weights, whole};
+use ferrometer_core::{Cause, Change, Delta, Scheme};
 
 /// Buffers that are used again for each line.
 #[derive(Default)]
 pub(crate) struct Encoder {
-    piece: Vec<u8>,
+    line: Vec<u8>,
     tail: Vec<u8>,
+    /// A float as text.
+    number: Vec<u8>,
+    frame: Frame,
 }
 
 impl Encoder {
@@ -23,20 +26,20 @@ impl Encoder {
                     // Nothing a server could add; what it was told by nothing is the truth.
                     return batch.sent(&delta.receipt());
                 }
-                self.piece.clear();
-                self.piece.push(b':');
-                push_int(&mut self.piece, net);
                 self.set_tail("c", series.rate(), &suffix);
-                batch.value(name.as_bytes(), &self.piece, &self.tail, delta.receipt());
-                batch.end_line(&self.tail);
+                self.line.clear();
+                self.line.extend_from_slice(name.as_bytes());
+                self.line.push(b':');
+                push_int(&mut self.line, net);
+                self.line.extend_from_slice(&self.tail);
+                batch.together(&self.line, delta.receipt());
             }
             Change::Gauge(value) => self.gauge(dialect, name, &suffix, *value, delta, batch),
             Change::InFlight(value) => self.gauge(dialect, name, &suffix, *value as f64, delta, batch),
             Change::Values { singles, merged, scheme, .. } => {
-                let mut values = Values { dialect, name, suffix: &suffix, delta, batch, scheme: *scheme };
-                self.singles(&mut values, singles);
+                self.singles(dialect, name, &suffix, singles, *scheme, delta, batch);
                 for (bucket, count) in merged {
-                    self.merged(&mut values, *bucket, *count);
+                    self.merged(dialect, name, &suffix, (*scheme, *bucket, *count), delta, batch);
                 }
             }
             // A kind this version does not know stays pending.
@@ -65,98 +68,120 @@ impl Encoder {
         batch: &mut Batch<'_, '_>,
     ) {
         self.set_tail("g", 1.0, suffix);
-        self.piece.clear();
+        self.line.clear();
         if value < 0.0 && dialect.sign_is_change() {
-            self.piece.extend_from_slice(name.as_bytes());
-            self.piece.extend_from_slice(b":0");
-            self.piece.extend_from_slice(&self.tail);
-            self.piece.push(b'\n');
+            self.line.extend_from_slice(name.as_bytes());
+            self.line.extend_from_slice(b":0");
+            self.line.extend_from_slice(&self.tail);
+            self.line.push(b'\n');
         }
-        self.piece.extend_from_slice(name.as_bytes());
-        self.piece.push(b':');
-        push_float(&mut self.piece, value);
-        self.piece.extend_from_slice(&self.tail);
-        batch.together(&self.piece, delta.receipt());
+        self.line.extend_from_slice(name.as_bytes());
+        self.line.push(b':');
+        push_float(&mut self.line, value);
+        self.line.extend_from_slice(&self.tail);
+        batch.together(&self.line, delta.receipt());
     }
 
-    fn singles(&mut self, values: &mut Values<'_, '_, '_, '_>, singles: &[f64]) {
-        let rate = values.rate();
-        for value in singles {
-            if values.batch.is_stopped() {
-                break;
-            }
-            let receipt = values.delta.value_receipt(*value);
-            if values.refuses(*value) {
-                values.batch.dropped(&receipt, Cause::Invalid);
-                continue;
-            }
-            self.value(values, *value, rate, receipt);
+    /// Values one by one. Everything but the digits is the same for all of them, and made once.
+    #[allow(clippy::too_many_arguments)]
+    fn singles(
+        &mut self,
+        dialect: Dialect,
+        name: &str,
+        suffix: &str,
+        singles: &[f64],
+        scheme: Scheme,
+        delta: &Delta<'_>,
+        batch: &mut Batch<'_, '_>,
+    ) {
+        if singles.is_empty() {
+            return;
         }
-        self.end_line(values);
+        let kind = delta.series.kind();
+        let rate = if dialect.takes_rate(kind) { delta.series.rate() } else { 1.0 };
+        self.set_tail(dialect.type_of(kind), rate, suffix);
+        let frame = &mut self.frame;
+        frame.head.clear();
+        frame.head.extend_from_slice(name.as_bytes());
+        frame.head.push(b':');
+        frame.tail.clone_from(&self.tail);
+        frame.between.clear();
+        match dialect.sharing() {
+            Sharing::Packed => frame.between.push(b":"),
+            Sharing::Repeated => {
+                frame.between.push(&frame.tail);
+                frame.between.push(b":");
+            }
+            Sharing::OneEach => {
+                frame.between.push(&frame.tail);
+                frame.between.push(b"\n");
+                frame.between.push(&frame.head);
+            }
+        }
+        frame.one_each = dialect.sharing() == Sharing::OneEach;
+        let number = &mut self.number;
+        match scheme {
+            Scheme::Nanos => batch.values(
+                frame,
+                singles,
+                |packet, value| packet.push_millis(whole(value)),
+                |range| delta.singles_receipt(range),
+            ),
+            Scheme::Float => {
+                let refuses = |value: f64| value < 0.0 && dialect.refuses_negative(kind);
+                let mut from = 0;
+                for values in singles.chunk_by(|a, b| refuses(*a) == refuses(*b)) {
+                    if refuses(values[0]) {
+                        batch.dropped(&delta.singles_receipt(from..from + values.len()), Cause::Invalid);
+                    } else {
+                        let write = |packet: &mut crate::packet::Packet, value| {
+                            number.clear();
+                            push_float(number, value);
+                            packet.push(number);
+                        };
+                        batch.values(frame, values, write, |range| {
+                            delta.singles_receipt(from + range.start..from + range.end)
+                        });
+                    }
+                    from += values.len();
+                }
+            }
+        }
     }
 
     /// Values that are no longer known one by one: the middle of their bucket, with a weight.
-    fn merged(&mut self, values: &mut Values<'_, '_, '_, '_>, bucket: usize, count: u64) {
-        let middle = values.scheme.middle(bucket);
-        if values.refuses(middle) {
-            return values.batch.dropped(&values.delta.merged_receipt(bucket, count), Cause::Invalid);
+    fn merged(
+        &mut self,
+        dialect: Dialect,
+        name: &str,
+        suffix: &str,
+        (scheme, bucket, count): (Scheme, usize, u64),
+        delta: &Delta<'_>,
+        batch: &mut Batch<'_, '_>,
+    ) {
+        let kind = delta.series.kind();
+        let middle = scheme.middle(bucket);
+        if middle < 0.0 && dialect.refuses_negative(kind) {
+            return batch.dropped(&delta.merged_receipt(bucket, count), Cause::Invalid);
         }
-        if !values.dialect.takes_rate(values.delta.series.kind()) {
-            // Such a server keeps one value of an interval anyway.
-            self.value(values, middle, 1.0, values.delta.merged_receipt(bucket, count));
-            return self.end_line(values);
-        }
-        for weight in weights(count) {
-            if values.batch.is_stopped() {
+        let takes_rate = dialect.takes_rate(kind);
+        // A server that takes no rate keeps one value of an interval anyway.
+        let (at_once, weighted) = if takes_rate { (None, Some(weights(count))) } else { (Some(count), None) };
+        for weight in at_once.into_iter().chain(weighted.into_iter().flatten()) {
+            if batch.is_stopped() {
                 return;
             }
-            let rate = values.rate() / weight as f64;
-            self.value(values, middle, rate, values.delta.merged_receipt(bucket, weight));
-            self.end_line(values);
+            let rate = if takes_rate { delta.series.rate() / weight as f64 } else { 1.0 };
+            self.set_tail(dialect.type_of(kind), rate, suffix);
+            self.line.clear();
+            self.line.extend_from_slice(name.as_bytes());
+            self.line.push(b':');
+            match scheme {
+                Scheme::Nanos => push_millis(&mut self.line, middle as u64),
+                Scheme::Float => push_float(&mut self.line, middle),
+            }
+            self.line.extend_from_slice(&self.tail);
+            batch.together(&self.line, delta.merged_receipt(bucket, weight));
         }
-    }
-
-    /// One value: for a shared line a piece of it, else a line. The caller ends the line.
-    fn value(&mut self, values: &mut Values<'_, '_, '_, '_>, value: f64, rate: f64, receipt: Receipt) {
-        self.piece.clear();
-        self.piece.push(b':');
-        match values.scheme {
-            Scheme::Nanos => push_millis(&mut self.piece, value as u64),
-            Scheme::Float => push_float(&mut self.piece, value),
-        }
-        self.set_tail(values.dialect.type_of(values.delta.series.kind()), rate, values.suffix);
-        if values.dialect.sharing() == Sharing::Repeated {
-            self.piece.append(&mut self.tail);
-        }
-        values.batch.value(values.name.as_bytes(), &self.piece, &self.tail, receipt);
-        if values.dialect.sharing() == Sharing::OneEach {
-            values.batch.end_line(&self.tail);
-        }
-    }
-
-    fn end_line(&mut self, values: &mut Values<'_, '_, '_, '_>) {
-        values.batch.end_line(&self.tail);
-    }
-}
-
-/// What is the same for all values of one delta.
-struct Values<'a, 'd, 'b, 'v> {
-    dialect: Dialect,
-    name: &'a str,
-    suffix: &'a str,
-    delta: &'a Delta<'d>,
-    batch: &'a mut Batch<'b, 'v>,
-    scheme: Scheme,
-}
-
-impl Values<'_, '_, '_, '_> {
-    /// The rate the server is told.
-    fn rate(&self) -> f64 {
-        if self.dialect.takes_rate(self.delta.series.kind()) { self.delta.series.rate() } else { 1.0 }
-    }
-
-    fn refuses(&self, value: f64) -> bool {
-        let kind: Kind = self.delta.series.kind();
-        value < 0.0 && self.dialect.refuses_negative(kind)
     }
 }

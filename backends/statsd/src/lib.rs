@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The path of a delivery, a file for each step: `backend` walks the deltas, `encoder` writes their values in the words
-//! of a [`Dialect`], `batch` packs lines into datagrams and remembers what is in each, `transport` hands them to the kernel at the
+//! of a [`Dialect`], `batch` packs lines into datagrams (each a `packet`) and remembers what is in each, `transport` hands them to the kernel at the
 //! addresses that `resolver` finds. A datagram the kernel did not take leaves its values pending: they are in the next
 //! interval's.
 
@@ -20,7 +20,9 @@ mod batch;
 mod dialect;
 mod encoder;
 mod number;
+mod packet;
 mod resolver;
+mod segments;
 mod transport;
 
 pub use backend::{Settings, Statsd, Transport};

@@ -16,35 +16,123 @@ pub(crate) fn push_int(out: &mut Vec<u8>, value: i128) {
     }
 }
 
-fn push_u64(out: &mut Vec<u8>, mut value: u64) {
-    let mut digits = [0u8; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (value % 10) as u8;
-        value /= 10;
-        if value == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
+fn push_u64(out: &mut Vec<u8>, value: u64) {
+    let mut digits = [0; MILLIS];
+    let len = write_u64(&mut digits, value);
+    out.extend_from_slice(&digits[..len]);
 }
 
 /// Appends nanoseconds as milliseconds, exactly: 1234567 as `1.234567`.
 pub(crate) fn push_millis(out: &mut Vec<u8>, nanos: u64) {
-    push_u64(out, nanos / 1_000_000);
-    let mut rest = nanos % 1_000_000;
-    if rest == 0 {
-        return;
-    }
-    let mut digits = [b'0'; 6];
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + (rest % 10) as u8;
-        rest /= 10;
-    }
-    let len = digits.iter().rposition(|d| *d != b'0').map_or(0, |last| last + 1);
-    out.push(b'.');
+    let mut digits = [0; MILLIS];
+    let len = write_millis(&mut digits, nanos);
     out.extend_from_slice(&digits[..len]);
+}
+
+/// 00 to 99, as text.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[0; 2]; 100];
+    let mut i = 0;
+    while i < 100 {
+        pairs[i] = [b'0' + (i / 10) as u8, b'0' + (i % 10) as u8];
+        i += 1;
+    }
+    pairs
+};
+
+/// The last two digits of a number.
+fn pair(value: u64) -> [u8; 2] {
+    PAIRS[(value % 100) as usize]
+}
+
+/// Writes a whole number; says how many bytes it has: at most 20.
+#[inline(always)]
+fn write_u64(out: &mut [u8; MILLIS], value: u64) -> usize {
+    match value {
+        0..=9 => {
+            out[0] = b'0' + value as u8;
+            1
+        }
+        10..=99 => {
+            out[..2].copy_from_slice(&pair(value));
+            2
+        }
+        100..=999 => {
+            out[0] = b'0' + (value / 100) as u8;
+            out[1..3].copy_from_slice(&pair(value));
+            3
+        }
+        1000..=9999 => {
+            out[..2].copy_from_slice(&pair(value / 100));
+            out[2..4].copy_from_slice(&pair(value));
+            4
+        }
+        _ => write_long(out, value),
+    }
+}
+
+fn write_long(out: &mut [u8; MILLIS], mut value: u64) -> usize {
+    let mut digits = [0; 24];
+    let mut at = digits.len();
+    while value >= 10 {
+        at -= 2;
+        digits[at..at + 2].copy_from_slice(&pair(value));
+        value /= 100;
+    }
+    if value > 0 {
+        at -= 1;
+        digits[at] = b'0' + value as u8;
+    }
+    let len = digits.len() - at;
+    out[..len].copy_from_slice(&digits[at..]);
+    len
+}
+
+/// What nanoseconds need as milliseconds, and a few bytes that are written and not used.
+pub(crate) const MILLIS: usize = 32;
+
+/// 000 to 999, as text, and how many of the three digits are left without the zeros at the end.
+static TRIPLES: [[u8; 4]; 1000] = {
+    let mut triples = [[0; 4]; 1000];
+    let mut i = 0;
+    while i < 1000 {
+        let (a, b, c) = (i / 100, i / 10 % 10, i % 10);
+        let len = if c > 0 {
+            3
+        } else if b > 0 {
+            2
+        } else if a > 0 {
+            1
+        } else {
+            0
+        };
+        triples[i] = [b'0' + a as u8, b'0' + b as u8, b'0' + c as u8, len];
+        i += 1;
+    }
+    triples
+};
+
+/// Writes nanoseconds as milliseconds, exactly and no digit more than needed; says how many bytes that took.
+#[inline(always)]
+pub(crate) fn write_millis(out: &mut [u8; MILLIS], nanos: u64) -> usize {
+    let (whole, rest) = (nanos / 1_000_000, (nanos % 1_000_000) as u32);
+    let len = write_u64(out, whole);
+    if rest == 0 {
+        return len;
+    }
+    let [a, b, c, high] = TRIPLES[(rest / 1000) as usize];
+    let [d, e, f, low] = TRIPLES[(rest % 1000) as usize];
+    let digits = if low > 0 { 3 + low } else { high };
+    out[len..len + 8].copy_from_slice(&[b'.', a, b, c, d, e, f, 0]);
+    len + 1 + usize::from(digits)
+}
+
+/// A whole number that is kept as a float, not negative.
+#[inline(always)]
+pub(crate) fn whole(value: f64) -> u64 {
+    // Below 2^52, adding 2^52 leaves the number in the lowest bits: a conversion with its checks takes several times as long.
+    const TOP: f64 = (1u64 << 52) as f64;
+    if value < TOP { (value + TOP).to_bits() & ((1 << 52) - 1) } else { value as u64 }
 }
 
 /// Appends a finite float: the shortest digits that read back as the same, never with an exponent, no sign on zero.
@@ -75,6 +163,25 @@ mod tests {
         let mut out = Vec::new();
         f(&mut out);
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn whole_numbers_and_nanoseconds_are_as_the_standard_library_writes_them() {
+        let edges = (0..20).map(|e| 10u64.pow(e)).flat_map(|p| [p - 1, p, p + 1, p.saturating_mul(7)]);
+        for value in edges.chain(0..12_000).chain([u64::MAX, u64::MAX - 1]) {
+            assert_eq!(text(|o| push_u64(o, value)), value.to_string());
+            let millis = format!("{}.{:06}", value / 1_000_000, value % 1_000_000);
+            assert_eq!(text(|o| push_millis(o, value)), millis.trim_end_matches('0').trim_end_matches('.'));
+        }
+    }
+
+    #[test]
+    fn whole_numbers_in_floats_are_read_exactly() {
+        for bits in (0..64).map(|b| 1u64 << b).flat_map(|p| [p - 1, p, p + 1]) {
+            let value = bits as f64;
+            assert_eq!(whole(value), value as u64, "{value}");
+        }
+        assert_eq!((whole(0.0), whole(-0.0), whole(f64::MAX)), (0, 0, u64::MAX));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use crate::backend::Transport;
 use crate::resolver::{Lookup, Resolver};
+use crate::segments;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 #[cfg(unix)]
@@ -17,10 +18,15 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_millis(200);
 /// How long a refusal takes to come back from a server that is away.
 const PROBE: Duration = Duration::from_millis(5);
-/// After so many datagrams a pause, so that a burst does not overrun a receiver's default buffer (212,992 bytes, about 90
-/// full datagrams with the kernel's overhead).
-const BURST: u32 = 32;
-const PAUSE: Duration = Duration::from_micros(200);
+/// The most that UDP carries over IPv4, in one datagram or in many at once.
+const MAX_PAYLOAD: usize = 65_507;
+/// What a receiver's buffer holds by default on Linux is 212,992 bytes, the kernel's overhead included: about 90 full datagrams. After so many
+/// of these bytes a pause, so that a delivery does not overrun it, and a receiver that is held up for some milliseconds loses nothing.
+const BURST: usize = 80_000;
+const PAUSE: Duration = Duration::from_millis(2);
+/// A delivery that has paused this long in all has so much to send that it goes on with shorter pauses.
+const PAUSES: Duration = Duration::from_millis(150);
+const SHORT_PAUSE: Duration = Duration::from_micros(200);
 /// How long a TCP connection may take.
 const CONNECT: Duration = Duration::from_secs(1);
 
@@ -40,16 +46,29 @@ enum Socket {
     Tcp(TcpStream),
 }
 
+/// Whether the kernel takes many datagrams at once from this socket.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Segments {
+    Untried,
+    Taken,
+    Refused,
+}
+
 /// The way to the server.
 pub(crate) struct Wire {
     transport: Transport,
+    max_datagram: usize,
+    segments: Segments,
     resolver: Option<Resolver>,
     socket: Option<(Socket, Option<SocketAddr>)>,
     /// Which of the addresses is tried.
     choice: usize,
     /// The server is away, or was never heard of.
     suspect: bool,
-    sent_since_pause: u32,
+    /// In bytes of a receiver's buffer.
+    sent_since_pause: usize,
+    /// In this delivery.
+    paused: Duration,
     waited: Duration,
 }
 
@@ -58,19 +77,23 @@ fn not_now(reason: impl Into<String>) -> Refusal {
 }
 
 impl Wire {
-    pub(crate) fn new(transport: Transport, resolve_every: Duration, lookup: Lookup) -> Wire {
+    pub(crate) fn new(transport: Transport, resolve_every: Duration, lookup: Lookup, max_datagram: usize) -> Wire {
         let resolver = match &transport {
             Transport::Udp { host, port } | Transport::Tcp { host, port } => {
                 Some(Resolver::start(host, *port, resolve_every, lookup))
             }
             Transport::Unix { .. } => None,
         };
-        let (suspect, waited) = (true, Duration::ZERO);
-        Wire { transport, resolver, socket: None, choice: 0, suspect, sent_since_pause: 0, waited }
+        let (paused, waited) = (Duration::ZERO, Duration::ZERO);
+        let segments = Segments::Untried;
+        let (choice, suspect, sent_since_pause) = (0, true, 0);
+        let socket = None;
+        Wire { transport, max_datagram, segments, resolver, socket, choice, suspect, sent_since_pause, paused, waited }
     }
 
     /// A delivery begins.
     pub(crate) fn begin(&mut self) {
+        self.paused = Duration::ZERO;
         self.waited = Duration::ZERO;
         self.follow();
     }
@@ -92,10 +115,61 @@ impl Wire {
         }
     }
 
+    /// How many datagrams of the largest size may be handed over at once. One at a time to a server that may be away: it is the probe.
+    pub(crate) fn at_once(&mut self) -> usize {
+        let Some((Socket::Udp(socket), _)) = &self.socket else { return 1 };
+        let most =
+            (MAX_PAYLOAD / self.max_datagram).min(BURST / in_receive_buffer(self.max_datagram)).min(segments::MOST);
+        if most < 2 || self.suspect || self.segments == Segments::Refused {
+            return 1;
+        }
+        if self.segments == Segments::Untried {
+            let size = u16::try_from(self.max_datagram).unwrap_or(u16::MAX);
+            let set = segments::set_size(socket, size);
+            self.segments = if set.is_ok() { Segments::Taken } else { Segments::Refused };
+        }
+        if self.segments == Segments::Taken { most } else { 1 }
+    }
+
+    /// Sends datagrams that stand one behind the other, all but the last of the largest size. `false`: none was taken, and they are
+    /// to be sent one by one, which tells why.
+    pub(crate) fn send_at_once(&mut self, packets: &[u8], count: usize) -> bool {
+        let Some((Socket::Udp(socket), _)) = &self.socket else { return false };
+        if self.segments == Segments::Untried {
+            let size = u16::try_from(self.max_datagram).unwrap_or(u16::MAX);
+            let set = segments::set_size(socket, size);
+            self.segments = if set.is_ok() { Segments::Taken } else { Segments::Refused };
+        }
+        if self.segments == Segments::Refused {
+            return false;
+        }
+        self.pace(in_receive_buffer(self.max_datagram) * count);
+        let Some((Socket::Udp(socket), _)) = &self.socket else { return false };
+        match socket.send(packets).map_err(|error| error.kind()) {
+            Ok(_) => return true,
+            Err(ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            // About an earlier datagram. The next one is a probe.
+            Err(ErrorKind::ConnectionRefused) => self.suspect = true,
+            // The way may be too narrow, or a device on it may not take such pieces.
+            Err(_) => self.one_by_one(),
+        }
+        false
+    }
+
+    /// From here on this socket takes one datagram at a time.
+    fn one_by_one(&mut self) {
+        self.segments = Segments::Refused;
+        if let Some((Socket::Udp(socket), _)) = &self.socket
+            && segments::set_size(socket, 0).is_err()
+        {
+            self.socket = None;
+        }
+    }
+
     /// Sends one datagram, or lines on a stream.
     pub(crate) fn send(&mut self, packet: &[u8], until: Instant) -> Result<(), Refusal> {
         self.open(until)?;
-        self.pace();
+        self.pace(in_receive_buffer(packet.len()));
         let result = match &self.socket {
             Some((Socket::Tcp(_), _)) => self.send_stream(packet, until),
             _ => self.send_datagram(packet, until),
@@ -131,6 +205,8 @@ impl Wire {
                     self.suspect = true;
                 }
                 ErrorKind::ConnectionRefused => return Err(self.refused()),
+                // Perhaps because of the size the socket was told, which no longer fits the way.
+                _ if self.segments == Segments::Taken => self.one_by_one(),
                 _ if is_too_large(&error) => return Err(Refusal::TooLarge),
                 _ if error.raw_os_error() == Some(no_buffer_space()) => self.wait_for_place(until)?,
                 _ => {
@@ -211,15 +287,17 @@ impl Wire {
         Ok(())
     }
 
-    fn pace(&mut self) {
+    fn pace(&mut self, space: usize) {
         if !matches!(self.socket, Some((Socket::Udp(_), _))) {
             return;
         }
-        self.sent_since_pause += 1;
-        if self.sent_since_pause >= BURST {
+        if self.sent_since_pause > 0 && self.sent_since_pause + space > BURST {
             self.sent_since_pause = 0;
-            thread::sleep(PAUSE);
+            let pause = if self.paused < PAUSES { PAUSE } else { SHORT_PAUSE };
+            thread::sleep(pause);
+            self.paused += pause;
         }
+        self.sent_since_pause += space;
     }
 
     fn where_to(&self) -> String {
@@ -254,6 +332,7 @@ impl Wire {
         match opened {
             Ok(socket) => {
                 self.socket = Some(socket);
+                self.segments = Segments::Untried;
                 Ok(())
             }
             Err(error) => {
@@ -309,6 +388,11 @@ fn open_tcp(address: SocketAddr, limit: Duration) -> io::Result<Socket> {
     stream.set_nonblocking(true)?;
     stream.set_nodelay(true)?;
     Ok(Socket::Tcp(stream))
+}
+
+/// What a datagram takes of a receiver's buffer on Linux: memory comes in powers of two, with headers, and a descriptor on top.
+fn in_receive_buffer(len: usize) -> usize {
+    (len + 400).next_power_of_two() + 256
 }
 
 fn is_too_large(error: &io::Error) -> bool {

@@ -373,3 +373,34 @@ fn datagrams_stay_within_what_udp_carries_and_a_partial_delivery_is_counted() {
     assert_eq!((ledger.packets, ledger.bytes), (packets, bytes), "{ledger}");
     assert_eq!(ledger.dropped[&Cause::TooLarge].recordings, 1);
 }
+
+#[test]
+fn a_server_that_dies_under_many_values_gets_the_rest_when_it_is_back() {
+    let _alone = alone();
+    let mut receiver = Receiver::new(Dialect::Etsy);
+    let port = receiver.port();
+    start(Settings::udp("127.0.0.1", port), NEVER);
+    let timer = get_logger("dying").timer("t");
+    let record = |from: u64| (from..from + 2000).for_each(|i| timer.record(Duration::from_micros(i)));
+    let count = |samples: &[support::Sample]| -> f64 {
+        let weight = |s: &support::Sample| 1.0 / s.rate.as_deref().map_or(1.0, |r| r.parse::<f64>().unwrap());
+        samples.iter().filter(|s| s.kind == "ms").map(weight).sum()
+    };
+    record(0);
+    assert!(flush(SOON).complete);
+    assert_eq!(count(&receiver.samples()), 2000.0);
+    drop(receiver);
+    // What is handed over before the answer comes is lost, which UDP cannot know; what is refused stays pending.
+    record(2000);
+    flush(SOON);
+    record(4000);
+    assert!(!flush(SOON).complete);
+    let away = account();
+    assert!(away.balances() && away.pending.recordings >= 2000, "{away}");
+    let mut receiver = Receiver::at(&format!("127.0.0.1:{port}"), Dialect::Etsy);
+    record(6000);
+    assert!(flush(SOON).complete);
+    let back = account();
+    assert!(back.balances() && back.pending.is_zero(), "{back}");
+    assert_eq!(count(&receiver.samples()) as u64, away.pending.recordings + 2000);
+}

@@ -292,12 +292,86 @@ fn lines_are_whole_and_a_negative_gauges_pair_is_never_parted() {
     assert_eq!(values, 50);
 }
 
+/// Enough for many full datagrams, which are handed over at once where the system can.
+#[test]
+fn thousands_of_values_arrive_one_by_one_and_unchanged() {
+    for (dialect, max) in [
+        (Dialect::Etsy, 1432),
+        (Dialect::DogStatsD, 1432),
+        (Dialect::Telegraf, 700),
+        (Dialect::Gnocchi, 1432),
+        (Dialect::Gnocchi, 64),
+        (Dialect::Etsy, 40_000),
+    ] {
+        let _alone = alone();
+        let receiver = Receiver::new(dialect);
+        receiver.socket.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+        install_to(&receiver, max);
+        let (port, done) = (receiver.port(), std::sync::atomic::AtomicBool::new(false));
+        let logger = get_logger("many").with("a", "b");
+        let mut truth: Vec<String> = Vec::new();
+        let samples = std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let (mut all, mut sizes, mut buffer) = (Vec::new(), Vec::new(), vec![0; 65536]);
+                loop {
+                    match receiver.socket.recv(&mut buffer) {
+                        Ok(len) => {
+                            sizes.push(len);
+                            all.extend(support::parse(dialect, &buffer[..len]).unwrap());
+                        }
+                        Err(_) if done.load(SeqCst) => return (all, sizes),
+                        Err(_) => {}
+                    }
+                }
+            });
+            // A first delivery finds the server there.
+            logger.send_counter("before", 1);
+            assert!(flush(SOON).complete);
+            let (timer, histogram) = (logger.timer("t"), logger.histogram("h"));
+            for i in 0..4000u64 {
+                // With and without decimals, long and short.
+                let nanos = [i * 1_000_000, i * 1000, i * 7_777_777, i][i as usize % 4];
+                timer.record(Duration::from_nanos(nanos));
+                let millis = format!("{}.{:06}", nanos / 1_000_000, nanos % 1_000_000);
+                truth.push(millis.trim_end_matches('0').trim_end_matches('.').to_owned());
+                if i % 5 == 0 {
+                    let value = i as f64 / 8.0;
+                    histogram.record(value);
+                    truth.push(value.to_string());
+                }
+                if i % 1000 == 999 {
+                    assert!(flush(SOON).complete, "{:?}", ferrometer_core::ledgers());
+                }
+            }
+            done.store(true, SeqCst);
+            reader.join().unwrap()
+        });
+        let ledger = remove("statsd", SOON).unwrap();
+        assert!(ledger.balances() && ledger.merged == 0 && ledger.dropped.is_empty(), "port {port}: {ledger}");
+        let (samples, sizes) = samples;
+        assert!(sizes.iter().all(|size| *size <= max), "{sizes:?}");
+        // What more zeros at the end of a number say is nothing.
+        let plain = |v: &str| {
+            if v.contains('.') { v.trim_end_matches('0').trim_end_matches('.').to_owned() } else { v.to_owned() }
+        };
+        let values = samples.iter().filter(|s| s.name.starts_with("many") && s.kind != "c");
+        let mut found: Vec<String> = values.map(|s| plain(&s.value)).collect();
+        assert!(samples.iter().all(|s| s.rate.is_none()));
+        found.sort();
+        truth.sort();
+        assert!(found == truth, "{dialect:?} {max}: {} values instead of {}", found.len(), truth.len());
+        let sent_bytes: usize = sizes.iter().sum();
+        assert!(sent_bytes as u64 <= ledger.bytes, "{sent_bytes} {}", ledger.bytes);
+    }
+}
+
 #[test]
 fn values_merged_past_the_chunk_are_sent_with_their_weight() {
     let mut receiver = Receiver::new(Dialect::Etsy);
     let samples = {
         let _alone = alone();
-        ferrometer_core::configure(Naming::default(), Limits { timer_chunk: 64, ..Limits::default() }, vec![]);
+        // What a chunk of a thread holds depends on who had its cells before; what is held for the backend does not.
+        ferrometer_core::configure(Naming::default(), Limits { max_held_values: 1, ..Limits::default() }, vec![]);
         install_to(&receiver, 1432);
         std::thread::spawn(|| {
             let timer = get_logger("weights").timer("t");
