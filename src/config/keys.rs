@@ -341,7 +341,7 @@ pub(super) static KEYS: &[Key<Config>] = &[
         path: "metrics.pull_cache.max_header_bytes",
         alias: None,
         kind: Kind::Integer { min: 256, max: 1 << 20 },
-        default: Default::Integer(16 << 10),
+        default: Default::Integer(16_384),
         unit: "bytes",
         doc: "Headers of a request, names and values together (the default is 16 KiB); more get 431.",
         example: "8192",

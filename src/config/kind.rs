@@ -217,11 +217,12 @@ fn token_fault(text: &str) -> Option<String> {
     if name.is_empty() || name.len() > 64 || !name.bytes().all(letter) {
         return Some("its name is not 1 to 64 of [A-Za-z0-9_.-]".to_owned());
     }
-    let hash = secret.strip_prefix("sha256:");
-    if hash.is_none_or(|hash| hash.len() != 64 || !hash.bytes().all(|b| b.is_ascii_hexdigit())) {
-        return Some(format!("\"{name}\" has no sha256:<64 hex digits>; a token itself does not belong here"));
+    // What stands before the sign may be a secret too, one that ends in it: it is not shown either.
+    match secret.strip_prefix("sha256:") {
+        None => Some("no sha256: follows its name; a token itself does not belong here".to_owned()),
+        Some(hash) if hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => None,
+        Some(_) => Some(format!("\"{name}\" has a hash that is not 64 hex digits")),
     }
-    None
 }
 
 fn backends(kind: &Kind, known: &[&str], items: &[Value]) -> Result<Value, Refused> {
