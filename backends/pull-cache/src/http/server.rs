@@ -13,6 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use socket2::SockRef;
 use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
@@ -35,6 +36,8 @@ use tokio_io_timeout::TimeoutStream;
 pub const DEFAULT_ADDRESS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9620));
 
 const MAX_HEADERS: usize = 64;
+/// How much of an answer the system holds for a client, at most twice this. Left to itself it holds megabytes.
+const SEND_BUFFER: usize = 128 << 10;
 /// How long to wait when the system has no more file descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// How long, and how much, is still read from a client after its answer. A connection closed on unread bytes is reset, and the client
@@ -89,6 +92,8 @@ impl Server {
         let bind = |cause| ServeError::Bind { address: start.address, cause };
         let listener = std::net::TcpListener::bind(start.address).map_err(bind)?;
         listener.set_nonblocking(true).map_err(bind)?;
+        // Its connections inherit it.
+        SockRef::from(&listener).set_send_buffer_size(SEND_BUFFER).map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
         let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build();
         let runtime = runtime.map_err(ServeError::Thread)?;
