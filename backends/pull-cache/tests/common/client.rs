@@ -108,11 +108,16 @@ pub fn get_with(server: impl ToAddr, target: &str, headers: &str) -> Answer {
 
 /// Asks over a connection that takes in little before it is read from, and does not read.
 pub fn ask_slowly(server: impl ToAddr, target: &str) -> TcpStream {
+    ask_slowly_with(server, target, "")
+}
+
+/// The same with further header lines, each with its line feed.
+pub fn ask_slowly_with(server: impl ToAddr, target: &str, headers: &str) -> TcpStream {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(8 << 10).unwrap();
     socket.connect(&server.addr().into()).unwrap();
     let mut stream = TcpStream::from(socket);
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    write!(stream, "GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    write!(stream, "GET {target} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n").unwrap();
     stream
 }
