@@ -61,7 +61,7 @@ type Known = Mutex<BTreeMap<i64, f64>>;
 
 /// Asks for one series, newest and history in turn.
 fn ask_one(server: &Server, known: &Known, turn: usize) -> bool {
-    let history = turn % 2 == 0;
+    let history = turn.is_multiple_of(2);
     let answer =
         get(server, if history { "/v1/metrics?name=load.hits&history=1" } else { "/v1/metrics?name=load.hits" });
     if answer.status == 503 {

@@ -58,8 +58,7 @@ impl Query {
                 }
                 "after" => {
                     let after = Cursor::parse(&value);
-                    let after =
-                        after.ok_or_else(|| format!("after is {shown:?}; allowed is the `next` of an answer"))?;
+                    let after = after.ok_or_else(|| format!("after is {shown:?}; allowed is the next of an answer"))?;
                     out.after.replace(after).is_some()
                 }
                 "id" => pattern(&mut out.ids, &key, &value)?,
@@ -164,7 +163,7 @@ mod tests {
             ),
             ("history=1&history=0", r#"history is given twice, the second time as "0"; allowed is once"#.into()),
             ("limit=0", r#"limit is "0"; allowed are whole numbers from 1, such as 1000"#.into()),
-            ("after=x", r#"after is "x"; allowed is the `next` of an answer"#.into()),
+            ("after=x", r#"after is "x"; allowed is the next of an answer"#.into()),
             ("name=", r#"name is "" (0 bytes); allowed are 1 to 512 bytes"#.into()),
         ] {
             assert_eq!(Query::parse(query), Err(expected));
