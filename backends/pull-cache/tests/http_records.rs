@@ -251,6 +251,28 @@ fn pieces_are_bounded_and_every_encoding_says_the_same() {
     });
 }
 
+#[test]
+fn a_filter_that_leaves_nothing_holds_up_nobody() {
+    let cache = Cache::install(Duration::from_secs(3600));
+    fill(&cache, 1, 1000);
+    let records = cache.handle.most_recent().unwrap().len();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let request = Request::get("/v1/metrics?history=1&name=nothing").body(Body::empty()).unwrap();
+    let mut body = runtime.block_on(router(cache.handle.clone()).oneshot(request)).unwrap().into_body();
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let (mut handed_back, mut all) = (0, Vec::new());
+    loop {
+        match Pin::new(&mut body).poll_frame(&mut context) {
+            std::task::Poll::Pending => handed_back += 1,
+            std::task::Poll::Ready(Some(frame)) => all.extend_from_slice(&frame.unwrap().into_data().unwrap()),
+            std::task::Poll::Ready(None) => break,
+        }
+    }
+    // Looked at in steps of 1024 records.
+    assert!(handed_back >= records / 1024, "{handed_back} {records}");
+    assert!(all.starts_with(b"{\"data\":[],\"window\":{"), "{}", String::from_utf8_lossy(&all));
+}
+
 #[cfg(feature = "compression")]
 #[test]
 fn encodings_are_negotiated() {

@@ -27,6 +27,8 @@ pub struct ServerCounts {
     pub handshakes: u64,
     /// Connections ended because the client was too slow, in asking or in reading.
     pub too_slow: u64,
+    /// Records left out of an answer because they cannot be written.
+    pub unwritable: u64,
 }
 
 #[derive(Debug, Default)]
@@ -42,6 +44,7 @@ pub(super) struct Counts {
     pub(super) malformed: AtomicU64,
     pub(super) handshakes: AtomicU64,
     pub(super) too_slow: AtomicU64,
+    pub(super) unwritable: AtomicU64,
 }
 
 impl Counts {
@@ -69,6 +72,7 @@ impl Counts {
             malformed: of(&self.malformed),
             handshakes: of(&self.handshakes),
             too_slow: of(&self.too_slow),
+            unwritable: of(&self.unwritable),
         }
     }
 }

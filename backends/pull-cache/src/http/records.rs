@@ -49,7 +49,7 @@ pub(super) async fn records(State(app): State<Arc<App>>, RawQuery(query): RawQue
         Err(gone) => return error(StatusCode::GONE, &gone),
     };
     let content_type = if form == Form::Json { JSON } else { NDJSON };
-    let body = Body::new(Stream::new(source, skip, query, form, window));
+    let body = Body::new(Stream::new(source, skip, query, form, window, Arc::clone(&app.counts)));
     with_tag(respond(StatusCode::OK, content_type, body), &tag)
 }
 

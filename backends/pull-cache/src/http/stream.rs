@@ -5,6 +5,7 @@
 //! that one large answer, or one of which a filter leaves nothing, holds up nobody.
 
 use super::answer::json;
+use super::counts::Counts;
 use super::cursor::{Cursor, mark};
 use super::query::Query;
 use crate::record::Record;
@@ -67,6 +68,7 @@ pub(super) struct Stream {
     place: Option<Cursor>,
     /// Whether the thread was handed back since the last step.
     rested: bool,
+    counts: Arc<Counts>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -77,7 +79,14 @@ enum State {
 }
 
 impl Stream {
-    pub(super) fn new(source: Source, skip: usize, query: Query, form: Form, window: Window) -> Stream {
+    pub(super) fn new(
+        source: Source,
+        skip: usize,
+        query: Query,
+        form: Form,
+        window: Window,
+        counts: Arc<Counts>,
+    ) -> Stream {
         Stream {
             source,
             current: None,
@@ -90,6 +99,7 @@ impl Stream {
             separate: false,
             place: None,
             rested: true,
+            counts,
         }
     }
 
@@ -149,6 +159,7 @@ impl Stream {
         }
         if !record.value.is_finite() || serde_json::to_writer(&mut *out, record).is_err() {
             out.truncate(before);
+            Counts::add(&self.counts.unwritable);
             return false;
         }
         if self.form == Form::Lines {
@@ -200,5 +211,37 @@ impl HttpBody for Stream {
         self.rested = true;
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::labels::Labels;
+    use crate::record::RecordType;
+
+    #[test]
+    fn a_record_that_cannot_be_written_breaks_nothing() {
+        let counts = Arc::new(Counts::default());
+        let nothing: Source = Box::new(std::iter::empty());
+        let window = Window { from: Some(1), to: Some(1) };
+        let mut stream = Stream::new(nothing, 0, Query::default(), Form::Json, window, Arc::clone(&counts));
+        let labels = Labels::default();
+        let record = |metric, value| Record {
+            id: "host",
+            metric,
+            timestamp: 1,
+            kind: RecordType::Gauge,
+            value,
+            labels: &labels,
+        };
+        let mut out = b"[".to_vec();
+        let written = [("a", 1.0), ("b", f64::NAN), ("c", f64::INFINITY), ("d", 2.0)]
+            .map(|(metric, value)| stream.write(&mut out, &record(metric, value)));
+        assert_eq!(written, [true, false, false, true]);
+        out.push(b']');
+        let read: Vec<serde_json::Value> = serde_json::from_slice(&out).unwrap();
+        assert_eq!((&read[0]["metric"], &read[1]["metric"], read.len()), (&"a".into(), &"d".into(), 2));
+        assert_eq!(counts.read().unwritable, 2);
     }
 }
