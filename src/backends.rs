@@ -94,3 +94,44 @@ impl Parts {
         Err(missing("pull-cache", "pull-cache"))
     }
 }
+
+/// The endpoint of the pull cache, as configured; nothing of it is read or bound yet.
+#[cfg(feature = "http")]
+pub(crate) fn endpoint(
+    config: &Config,
+    cache: &ferrometer_pull_cache::PullCacheHandle,
+) -> Result<ferrometer_pull_cache::Endpoint, Error> {
+    use ferrometer_pull_cache::{Endpoint, Limits};
+
+    const CERT: &str = "metrics.pull_cache.tls_cert";
+    const KEY: &str = "metrics.pull_cache.tls_key";
+    let c = &config.pull_cache;
+    let limits = Limits {
+        max_connections: c.max_connections,
+        max_requests: c.max_requests,
+        max_query_bytes: c.max_query_bytes,
+        max_header_bytes: c.max_header_bytes,
+        header_timeout: c.header_timeout,
+        write_timeout: c.write_timeout,
+        answer_timeout: c.answer_timeout,
+    };
+    let mut endpoint = Endpoint::new(cache.clone())
+        .address(c.address)
+        .limits(limits)
+        .tokens(c.tokens.texts())
+        .allowed_hosts(&c.allowed_hosts)
+        .allow_plaintext(c.allow_plaintext)
+        .allow_anonymous(c.allow_anonymous);
+    if let Some(path) = &c.tokens_file {
+        endpoint = endpoint.tokens_file(path);
+    }
+    match (&c.tls_cert, &c.tls_key) {
+        (None, None) => Ok(endpoint),
+        (Some(_), None) => Err(Error::Incomplete { key: CERT, missing: KEY }),
+        (None, Some(_)) => Err(Error::Incomplete { key: KEY, missing: CERT }),
+        #[cfg(feature = "tls")]
+        (Some(cert), Some(key)) => Ok(endpoint.tls(cert, key)),
+        #[cfg(not(feature = "tls"))]
+        (Some(_), Some(_)) => Err(Error::NotCompiled { key: CERT, feature: "tls" }),
+    }
+}

@@ -3,8 +3,6 @@
 use crate::config;
 use ferrometer_core::InstallError;
 use std::fmt;
-use std::io;
-use std::net::SocketAddr;
 
 /// Why [`init`](crate::init) refused. The program decides what becomes of it.
 ///
@@ -20,13 +18,16 @@ pub enum Error {
         /// The cargo feature of `ferrometer` that brings it.
         feature: &'static str,
     },
-    /// The pull cache cannot be served at its address.
-    Address {
-        /// `metrics.pull_cache.address`.
-        address: SocketAddr,
-        /// Why.
-        cause: io::Error,
+    /// One of two keys that belong together is missing.
+    Incomplete {
+        /// The key that is there.
+        key: &'static str,
+        /// The key that is not.
+        missing: &'static str,
     },
+    /// The pull cache cannot be served as configured.
+    #[cfg(feature = "http")]
+    Serve(ferrometer_pull_cache::ServeError),
     /// A backend could not be started.
     Install(InstallError),
 }
@@ -41,9 +42,11 @@ impl fmt::Display for Error {
                     "{key} asks for what is not part of this build; enable the cargo feature \"{feature}\" of ferrometer"
                 )
             }
-            Error::Address { address, cause } => {
-                write!(f, "metrics.pull_cache.address = \"{address}\": cannot be listened on: {cause}")
+            Error::Incomplete { key, missing } => {
+                write!(f, "{key} is set and {missing} is not; they are needed together")
             }
+            #[cfg(feature = "http")]
+            Error::Serve(error) => error.fmt(f),
             Error::Install(error) => error.fmt(f),
         }
     }
@@ -59,9 +62,10 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Error::Config(error) => Some(error),
-            Error::Address { cause, .. } => Some(cause),
+            #[cfg(feature = "http")]
+            Error::Serve(error) => Some(error),
             Error::Install(error) => Some(error),
-            Error::NotCompiled { .. } => None,
+            Error::NotCompiled { .. } | Error::Incomplete { .. } => None,
         }
     }
 }

@@ -143,12 +143,13 @@ fn serve(
     old: &mut Option<ferrometer_pull_cache::Server>,
 ) -> Result<Option<ferrometer_pull_cache::Server>, Error> {
     let (true, Some(cache)) = (config.pull_cache.http, cache) else { return Ok(None) };
-    let address = config.pull_cache.address;
-    if old.as_ref().is_some_and(|old| old.local_addr() == address) {
+    let endpoint = backends::endpoint(config, cache)?;
+    // All that can be wrong is found before the one in force is let go.
+    endpoint.check().map_err(Error::Serve)?;
+    if old.as_ref().is_some_and(|old| old.local_addr() == config.pull_cache.address) {
         drop(old.take());
     }
-    let server = ferrometer_pull_cache::serve(address, cache.clone());
-    server.map(Some).map_err(|cause| Error::Address { address, cause })
+    endpoint.serve().map(Some).map_err(Error::Serve)
 }
 
 /// The guard of a configuration in force. Dropping it delivers what is pending, within `shutdown_deadline` (2 s unless configured), removes the

@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use ferrometer::config::{Config, Dialect, Rule, Transport};
 
+/// Two tokens.
+const HASHES: &str = "a=sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae,\
+                      b=sha256:fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9";
+
 #[test]
 fn variables_and_setters_reach_every_key() {
     let config = Config::from_env_with([
@@ -35,8 +39,23 @@ fn variables_and_setters_reach_every_key() {
         ("FERROMETER_LIMITS__TIMER_CHUNK", "128"),
         ("FERROMETER_LIMITS__MAX_HELD_VALUES", "80000"),
         ("FERROMETER_SHUTDOWN_DEADLINE", "0"),
+        ("FERROMETER_PULL_CACHE__TLS_CERT", "/etc/a.crt"),
+        ("FERROMETER_PULL_CACHE__TLS_KEY", "/etc/a.key"),
+        ("FERROMETER_PULL_CACHE__TOKENS", HASHES),
+        ("FERROMETER_PULL_CACHE__TOKENS_FILE", "/run/tokens"),
+        ("FERROMETER_PULL_CACHE__ALLOW_PLAINTEXT", "1"),
+        ("FERROMETER_PULL_CACHE__ALLOW_ANONYMOUS", "true"),
+        ("FERROMETER_PULL_CACHE__ALLOWED_HOSTS", "a.example, ::1"),
+        ("FERROMETER_PULL_CACHE__MAX_CONNECTIONS", "16"),
+        ("FERROMETER_PULL_CACHE__MAX_REQUESTS", "17"),
+        ("FERROMETER_PULL_CACHE__MAX_QUERY_BYTES", "180"),
+        ("FERROMETER_PULL_CACHE__MAX_HEADER_BYTES", "1900"),
+        ("FERROMETER_PULL_CACHE__HEADER_TIMEOUT", "20ms"),
+        ("FERROMETER_PULL_CACHE__WRITE_TIMEOUT", "21ms"),
+        ("FERROMETER_PULL_CACHE__ANSWER_TIMEOUT", "22ms"),
     ])
     .unwrap();
+    assert!(!format!("{config:?}").contains(&HASHES[9..20]), "{config:?}");
     let built = Config::new()
         .backend_list(["statsd", "pull-cache"])
         .statsd_host("stats.example.com")
@@ -62,7 +81,21 @@ fn variables_and_setters_reach_every_key() {
         .max_cell_bytes(70_000)
         .timer_chunk(128)
         .max_held_values(80_000)
-        .shutdown_deadline(Duration::ZERO);
+        .shutdown_deadline(Duration::ZERO)
+        .pull_cache_tls_cert("/etc/a.crt")
+        .pull_cache_tls_key("/etc/a.key")
+        .pull_cache_tokens(HASHES.split(','))
+        .pull_cache_tokens_file("/run/tokens")
+        .pull_cache_allow_plaintext(true)
+        .pull_cache_allow_anonymous(true)
+        .pull_cache_allowed_hosts(["a.example", "::1"])
+        .pull_cache_max_connections(16)
+        .pull_cache_max_requests(17)
+        .pull_cache_max_query_bytes(180)
+        .pull_cache_max_header_bytes(1900)
+        .pull_cache_header_timeout(Duration::from_millis(20))
+        .pull_cache_write_timeout(Duration::from_millis(21))
+        .pull_cache_answer_timeout(Duration::from_millis(22));
     built.validate().unwrap();
     assert_eq!(config, built);
 }

@@ -232,3 +232,49 @@ fn hosts() {
         assert_eq!(Config::new().statsd_host(good).validate().map_err(|error| error.to_string()), Ok(()));
     }
 }
+
+/// No message shows what may be a token.
+#[test]
+fn lists_of_tokens_and_hosts() {
+    let tokens = "expected a list of texts of the form name=sha256:<64 hex digits>";
+    let hosts = "expected a list of host names or IP addresses";
+    for (value, kind, hint) in [
+        ("'hunter2'", "string", ""),
+        ("[]", "list", "; the list is empty"),
+        ("['hunter2']", "list", "; item 1: it has no name"),
+        ("['hunter2==']", "list", "; item 1: no sha256: follows its name; a token itself does not belong here"),
+        ("['a=hunter2']", "list", "; item 1: no sha256: follows its name; a token itself does not belong here"),
+        ("['a=sha256:12']", "list", "; item 1: \"a\" has a hash that is not 64 hex digits"),
+        ("['a b=sha256:12']", "list", "; item 1: its name is not 1 to 64 of [A-Za-z0-9_.-]"),
+        ("[1]", "list", "; item 1 is of type integer"),
+    ] {
+        let expected = format!("21: metrics.pull_cache.tokens = (not shown) ({kind}): {tokens}{hint}");
+        metrics(&[(&format!("pull_cache.tokens = {value}"), &expected)]);
+    }
+    let built = Config::new().pull_cache_tokens(["hunter2"]).validate().unwrap_err().to_string();
+    assert_eq!(
+        built,
+        format!("builder: metrics.pull_cache.tokens = (not shown) (list): {tokens}; item 1: it has no name")
+    );
+    variables(&[(
+        "FERROMETER_PULL_CACHE__TOKENS",
+        "hunter2",
+        &format!("metrics.pull_cache.tokens = (not shown) (list): {tokens}; item 1: it has no name"),
+    )]);
+    metrics(&[
+        (
+            "pull_cache.allowed_hosts = ['a', 'http://b']",
+            &format!(
+                "28: metrics.pull_cache.allowed_hosts = ['a', 'http://b'] (list): {hosts}; item 2: it is given without scheme, brackets and port"
+            ),
+        ),
+        (
+            "pull_cache.allowed_hosts = ['a', 'a']",
+            &format!("28: metrics.pull_cache.allowed_hosts = ['a', 'a'] (list): {hosts}; item 2 is there twice"),
+        ),
+        (
+            "pull_cache.max_query_bytes = 10",
+            "30: metrics.pull_cache.max_query_bytes = 10 (integer): expected an integer from 64 to 65536",
+        ),
+    ]);
+}

@@ -207,3 +207,56 @@ fn a_forked_child_records_nothing_until_it_calls_init() {
     got.sort();
     assert_eq!(got, ["forked.c:10|c", "forked.c:1|c", "forked.c:2|c"]);
 }
+
+#[test]
+fn the_endpoint_is_served_as_configured() {
+    use std::io::{Read, Write};
+    let _alone = alone();
+    let pull = |address: &str| {
+        Config::new().backend("pull-cache").pull_cache_http(true).pull_cache_address(address.parse().unwrap())
+    };
+    for (config, expected) in [
+        (
+            pull("0.0.0.0:0"),
+            "metrics.pull_cache.address = \"0.0.0.0:0\": other machines can reach it, and there is no TLS",
+        ),
+        (
+            pull("0.0.0.0:0").pull_cache_allow_plaintext(true),
+            "metrics.pull_cache.address = \"0.0.0.0:0\": other machines can reach it, and there are no tokens",
+        ),
+        (
+            pull("127.0.0.1:0").pull_cache_tls_cert("a.pem"),
+            "metrics.pull_cache.tls_cert is set and metrics.pull_cache.tls_key is not; they are needed together",
+        ),
+        (
+            pull("127.0.0.1:0").pull_cache_tls_cert("/no/such.pem").pull_cache_tls_key("/no/such.key"),
+            "metrics.pull_cache.tls_cert, tls_key: /no/such.pem: cannot be read: ",
+        ),
+        (
+            pull("127.0.0.1:0").pull_cache_tokens_file("/no/such"),
+            "metrics.pull_cache.tokens: /no/such: cannot be read: ",
+        ),
+    ] {
+        let error = init(config).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error}");
+    }
+    // SHA-256 of `correct-horse-battery-staple`.
+    let token = "reader=sha256:87cbebfeebc05f7c54ac9336c4b4bbec831227a641951a4bde7edd56020f8590";
+    let metrics = init(pull("127.0.0.1:0").pull_cache_tokens([token]).pull_cache_max_query_bytes(64)).unwrap();
+    let ask = |target: &str, token: &str| {
+        let mut client = std::net::TcpStream::connect(metrics.http_address().unwrap()).unwrap();
+        write!(client, "GET {target} HTTP/1.1\r\nHost: localhost\r\n{token}\r\n").unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        answer.split(' ').nth(1).unwrap().to_owned()
+    };
+    let right = "Authorization: Bearer correct-horse-battery-staple\r\n";
+    assert_eq!(ask("/v1/metrics", ""), "401");
+    assert_eq!(ask("/v1/metrics", right), "200");
+    assert_eq!(ask(&format!("/v1/metrics?name={}", "x".repeat(60)), right), "414");
+    // What is refused leaves the endpoint in force as it is, at the same address.
+    let address = metrics.http_address().unwrap();
+    let broken = pull(&address.to_string()).pull_cache_tokens_file("/no/such");
+    assert!(init(broken).is_err());
+    assert_eq!(ask("/v1/metrics", right), "200");
+}

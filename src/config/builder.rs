@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::rule::Rule;
-use super::settings::{Config, Dialect, Transport};
+use super::settings::{Config, Dialect, Tokens, Transport};
 
 impl Config {
     /// The one backend: `"noop"`, `"statsd"` or `"pull-cache"`. Replaces what was set before.
@@ -149,6 +149,112 @@ impl Config {
     #[must_use]
     pub fn pull_cache_address(mut self, address: SocketAddr) -> Self {
         self.pull_cache.address = address;
+        self
+    }
+
+    /// PEM file with the certificate chain of the pull cache's endpoint; needs [`Config::pull_cache_tls_key`].
+    #[must_use]
+    pub fn pull_cache_tls_cert(mut self, path: impl Into<PathBuf>) -> Self {
+        self.pull_cache.tls_cert = Some(path.into()).filter(|path: &PathBuf| !path.as_os_str().is_empty());
+        self
+    }
+
+    /// PEM file with the key of [`Config::pull_cache_tls_cert`].
+    #[must_use]
+    pub fn pull_cache_tls_key(mut self, path: impl Into<PathBuf>) -> Self {
+        self.pull_cache.tls_key = Some(path.into()).filter(|path: &PathBuf| !path.as_os_str().is_empty());
+        self
+    }
+
+    /// Who may read the pull cache: each `name=sha256:<64 hex digits>`. Replaces what was set before.
+    #[must_use]
+    pub fn pull_cache_tokens<I>(mut self, texts: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.pull_cache.tokens = Tokens::new(texts.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// File of further tokens, read again when it changes.
+    #[must_use]
+    pub fn pull_cache_tokens_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.pull_cache.tokens_file = Some(path.into()).filter(|path: &PathBuf| !path.as_os_str().is_empty());
+        self
+    }
+
+    /// Whether an address that other machines can reach may be served without TLS.
+    #[must_use]
+    pub fn pull_cache_allow_plaintext(mut self, allow: bool) -> Self {
+        self.pull_cache.allow_plaintext = allow;
+        self
+    }
+
+    /// Whether an address that other machines can reach may be served without tokens.
+    #[must_use]
+    pub fn pull_cache_allow_anonymous(mut self, allow: bool) -> Self {
+        self.pull_cache.allow_anonymous = allow;
+        self
+    }
+
+    /// Further names or addresses by which the endpoint may be asked. Replaces what was set before.
+    #[must_use]
+    pub fn pull_cache_allowed_hosts<I>(mut self, texts: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.pull_cache.allowed_hosts = texts.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Connections to the endpoint at a time, 1 to 65536.
+    #[must_use]
+    pub fn pull_cache_max_connections(mut self, most: usize) -> Self {
+        self.pull_cache.max_connections = most;
+        self
+    }
+
+    /// Answers of the endpoint in progress at a time, 1 to 65536.
+    #[must_use]
+    pub fn pull_cache_max_requests(mut self, most: usize) -> Self {
+        self.pull_cache.max_requests = most;
+        self
+    }
+
+    /// Longest query string in bytes, 64 to 65536.
+    #[must_use]
+    pub fn pull_cache_max_query_bytes(mut self, most: usize) -> Self {
+        self.pull_cache.max_query_bytes = most;
+        self
+    }
+
+    /// Headers of a request in bytes, 256 to 1048576.
+    #[must_use]
+    pub fn pull_cache_max_header_bytes(mut self, most: usize) -> Self {
+        self.pull_cache.max_header_bytes = most;
+        self
+    }
+
+    /// How long a client may take to send its request, at least 10 ms.
+    #[must_use]
+    pub fn pull_cache_header_timeout(mut self, most: Duration) -> Self {
+        self.pull_cache.header_timeout = most;
+        self
+    }
+
+    /// How long a client may take to make room for more of its answer, at least 10 ms.
+    #[must_use]
+    pub fn pull_cache_write_timeout(mut self, most: Duration) -> Self {
+        self.pull_cache.write_timeout = most;
+        self
+    }
+
+    /// How long a connection to the endpoint may last in all, at least 10 ms.
+    #[must_use]
+    pub fn pull_cache_answer_timeout(mut self, most: Duration) -> Self {
+        self.pull_cache.answer_timeout = most;
         self
     }
 

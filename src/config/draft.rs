@@ -10,6 +10,9 @@ use super::value::Value;
 /// Rules are compared one by one, and a logger is compared with all of them.
 const MOST_RULES: usize = 4096;
 
+/// Stands for a value that may be secret.
+const HIDDEN: &str = "(not shown)";
+
 pub(super) struct Draft {
     pub(super) config: Config,
     /// Of each key that some source has given, the last place.
@@ -38,7 +41,10 @@ impl Draft {
                 (key.set)(&mut self.config, checked);
                 self.places.push((key.path, place));
             }
-            Err(refused) => self.problem(Problem::refused(place, path, shown, value, refused)),
+            Err(refused) => {
+                let shown = if key.kind.is_secret() { HIDDEN } else { shown };
+                self.problem(Problem::refused(place, path, shown, value, refused));
+            }
         }
     }
 
@@ -77,7 +83,8 @@ fn check<T>(key: &Key<T>, target: &T, path: &str, problems: &mut Vec<Problem>) {
         return;
     };
     if let Err(refused) = key.kind.check(&value) {
-        problems.push(Problem::refused(Place::Builder, path, &value.to_string(), &value, refused));
+        let shown = if key.kind.is_secret() { HIDDEN.to_owned() } else { value.to_string() };
+        problems.push(Problem::refused(Place::Builder, path, &shown, &value, refused));
     }
 }
 

@@ -42,6 +42,10 @@ pub(super) enum Kind {
     /// A share in (0, 1].
     Rate,
     SocketAddress,
+    /// A list of hosts, each as [`Kind::Host`] takes it.
+    Hosts,
+    /// A list of `name=sha256:<64 hex digits>`.
+    Tokens,
 }
 
 /// Why a value was refused: what is allowed, and what was probably meant.
@@ -99,6 +103,8 @@ impl Kind {
             (Kind::SocketAddress, Value::Text(text)) => {
                 text.parse::<SocketAddr>().ok().map(|address| Value::Text(address.to_string()))
             }
+            (Kind::Hosts, Value::List(items)) => return list(self, items, |text| host_fault(text).map(str::to_owned)),
+            (Kind::Tokens, Value::List(items)) => return list(self, items, token_fault),
             _ => None,
         };
         checked.ok_or_else(|| Refused { expected: self.expected(), hint })
@@ -116,7 +122,9 @@ impl Kind {
             },
             Kind::Integer { .. } | Kind::PowerOfTwo { .. } => as_integer(),
             Kind::Duration { .. } | Kind::Rate => as_integer().or_else(as_float),
-            Kind::Backends(_) => Some(Value::List(text.split(',').map(|item| Value::text(item.trim())).collect())),
+            Kind::Backends(_) | Kind::Hosts | Kind::Tokens => {
+                Some(Value::List(text.split(',').map(|item| Value::text(item.trim())).collect()))
+            }
             Kind::Text { .. } | Kind::Host | Kind::Choice(_) | Kind::SocketAddress => None,
         };
         read.unwrap_or_else(|| Value::text(text))
@@ -141,6 +149,8 @@ impl Kind {
             ),
             Kind::Rate => "a number greater than 0 and at most 1".to_owned(),
             Kind::SocketAddress => "an IP address with a port, such as \"127.0.0.1:9620\" or \"[::1]:9620\"".to_owned(),
+            Kind::Hosts => "a list of host names or IP addresses".to_owned(),
+            Kind::Tokens => "a list of texts of the form name=sha256:<64 hex digits>".to_owned(),
         }
     }
 
@@ -154,7 +164,13 @@ impl Kind {
             Kind::Backends(_) => "string or list",
             Kind::Duration { .. } => "duration",
             Kind::Rate => "number",
+            Kind::Hosts | Kind::Tokens => "list",
         }
+    }
+
+    /// Whether a message must not show what was found: it may be a secret in the wrong place.
+    pub(super) fn is_secret(&self) -> bool {
+        matches!(self, Kind::Tokens)
     }
 }
 
@@ -167,6 +183,45 @@ fn host_fault(host: &str) -> Option<&'static str> {
         Some("it is given without scheme, brackets and port")
     } else {
         None
+    }
+}
+
+/// A list of texts, each without fault and there once.
+fn list(kind: &Kind, items: &[Value], fault: impl Fn(&str) -> Option<String>) -> Result<Value, Refused> {
+    let refuse = |hint: String| Err(Refused { expected: kind.expected(), hint: Some(hint) });
+    if items.is_empty() {
+        return refuse("the list is empty".to_owned());
+    }
+    for (i, item) in items.iter().enumerate() {
+        let at = i + 1;
+        let Value::Text(text) = item else {
+            return refuse(format!("item {at} is of type {}", item.type_name()));
+        };
+        let fault = if text.is_empty() { Some("it is empty".to_owned()) } else { fault(text) };
+        if let Some(fault) = fault {
+            return refuse(format!("item {at}: {fault}"));
+        }
+        if items[..i].contains(item) {
+            return refuse(format!("item {at} is there twice"));
+        }
+    }
+    Ok(Value::List(items.to_vec()))
+}
+
+/// What is wrong with `name=sha256:<64 hex digits>`, in words that show nothing of what may be secret.
+fn token_fault(text: &str) -> Option<String> {
+    let Some((name, secret)) = text.split_once('=') else {
+        return Some("it has no name".to_owned());
+    };
+    let letter = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
+    if name.is_empty() || name.len() > 64 || !name.bytes().all(letter) {
+        return Some("its name is not 1 to 64 of [A-Za-z0-9_.-]".to_owned());
+    }
+    // What stands before the sign may be a secret too, one that ends in it: it is not shown either.
+    match secret.strip_prefix("sha256:") {
+        None => Some("no sha256: follows its name; a token itself does not belong here".to_owned()),
+        Some(hash) if hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => None,
+        Some(_) => Some(format!("\"{name}\" has a hash that is not 64 hex digits")),
     }
 }
 

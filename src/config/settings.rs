@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::rule::Rule;
+use super::value::Value;
 
 /// How recordings are kept and where they go.
 ///
@@ -89,6 +90,60 @@ pub struct PullCache {
     pub http: bool,
     /// `metrics.pull_cache.address`; default `"127.0.0.1:9620"`. Where it is served; port 0 takes a free one.
     pub address: SocketAddr,
+    /// `metrics.pull_cache.tls_cert`; no default. PEM file with the certificate chain.
+    pub tls_cert: Option<PathBuf>,
+    /// `metrics.pull_cache.tls_key`; no default. PEM file with its key.
+    pub tls_key: Option<PathBuf>,
+    /// `metrics.pull_cache.tokens`; no default. Who may read.
+    pub tokens: Tokens,
+    /// `metrics.pull_cache.tokens_file`; no default. File of further tokens.
+    pub tokens_file: Option<PathBuf>,
+    /// `metrics.pull_cache.allow_plaintext`; default `false`. Whether other machines may be served without TLS.
+    pub allow_plaintext: bool,
+    /// `metrics.pull_cache.allow_anonymous`; default `false`. Whether other machines may be served without tokens.
+    pub allow_anonymous: bool,
+    /// `metrics.pull_cache.allowed_hosts`; no default. Further names by which the endpoint may be asked.
+    pub allowed_hosts: Vec<String>,
+    /// `metrics.pull_cache.max_connections`; default `256`. Connections at a time.
+    pub max_connections: usize,
+    /// `metrics.pull_cache.max_requests`; default `64`. Answers in progress at a time.
+    pub max_requests: usize,
+    /// `metrics.pull_cache.max_query_bytes`; default `4096`. Longest query string, in bytes.
+    pub max_query_bytes: usize,
+    /// `metrics.pull_cache.max_header_bytes`; default `16384`. Headers of a request, in bytes.
+    pub max_header_bytes: usize,
+    /// `metrics.pull_cache.header_timeout`; default `"5s"`. Time to send a request.
+    pub header_timeout: Duration,
+    /// `metrics.pull_cache.write_timeout`; default `"10s"`. Time to make room for more of an answer.
+    pub write_timeout: Duration,
+    /// `metrics.pull_cache.answer_timeout`; default `"60s"`. Time of a connection in all.
+    pub answer_timeout: Duration,
+}
+
+/// Who may read the pull cache: each `name=sha256:<64 hex digits>`. Shown as a number only.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Tokens(Vec<String>);
+
+impl Tokens {
+    pub(super) fn new(texts: Vec<String>) -> Tokens {
+        Tokens(texts)
+    }
+
+    /// As the endpoint takes them.
+    #[cfg_attr(not(feature = "http"), allow(dead_code))]
+    pub(crate) fn texts(&self) -> &[String] {
+        &self.0
+    }
+
+    pub(super) fn value(&self) -> Option<Value> {
+        (!self.0.is_empty()).then(|| Value::List(self.0.iter().map(Value::text).collect()))
+    }
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} tokens", self.0.len())
+    }
 }
 
 /// The numbers that bound the memory used.
@@ -221,6 +276,20 @@ impl Config {
                 generations: 0,
                 http: false,
                 address: SocketAddr::from(([127, 0, 0, 1], 0)),
+                tls_cert: None,
+                tls_key: None,
+                tokens: Tokens::default(),
+                tokens_file: None,
+                allow_plaintext: false,
+                allow_anonymous: false,
+                allowed_hosts: Vec::new(),
+                max_connections: 0,
+                max_requests: 0,
+                max_query_bytes: 0,
+                max_header_bytes: 0,
+                header_timeout: Duration::ZERO,
+                write_timeout: Duration::ZERO,
+                answer_timeout: Duration::ZERO,
             },
             limits: Limits {
                 max_loggers: 0,

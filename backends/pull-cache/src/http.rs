@@ -1,41 +1,100 @@
-//! The cache over HTTP: what is asked, and what is answered. The server beneath is in `http/server.rs`.
+//! The cache over HTTP: what is asked, and what is answered.
 //!
 //! | route | answer |
 //! |---|---|
 //! | `GET /v1/metrics` | the newest generation as JSON; `history=1` for all, `start-time=<seconds>` for what is strictly newer |
 //! | `GET /metrics` | the newest totals as Prometheus text |
+//! | `GET /healthz` | 200: the process answers |
+//! | `GET /readyz` | 200 when the newest generation is there and not old, else 503 |
 //! | `GET /` | an index of the routes |
 //!
-//! Whoever reaches the address may read: there is no authentication, and nothing can be written.
+//! The modules in the order in which a request passes them:
+//!
+//! | step | module |
+//! |---|---|
+//! | what is to be served, where, to whom | `endpoint`, with `limits`; `error` when that cannot be |
+//! | connections | `server`, over `tls`; `counts` |
+//! | may this request pass? | `guard`, with `hosts` and `tokens`; `watch` reads files again |
+//! | what is asked | `query`, with `glob` and `cursor`; `accept` |
+//! | what is answered | `records` and `stream`, `metrics`, `health`; `answer` |
+//! | how it travels | `compress`; `held` keeps the place of an answer in progress |
 
+mod accept;
 mod answer;
+#[cfg(feature = "compression")]
+mod compress;
+mod counts;
+mod cursor;
+mod endpoint;
+mod error;
+mod glob;
+mod guard;
+mod health;
+mod held;
+mod hosts;
+mod limits;
+mod metrics;
 mod query;
+mod records;
 mod server;
+mod stream;
+#[cfg(feature = "tls")]
+mod tls;
+mod tokens;
+mod watch;
 
+pub use counts::ServerCounts;
+pub use endpoint::Endpoint;
+pub use error::ServeError;
+pub use limits::Limits;
 pub use server::{DEFAULT_ADDRESS, Server, serve};
 
 use crate::handle::PullCacheHandle;
-use crate::prometheus;
-use answer::{Json, error, plain};
+use answer::{error, plain};
 use axum::Router;
-use axum::extract::{RawQuery, Request, State};
+use axum::extract::{FromRef, Request};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::middleware;
+use axum::response::Response;
 use axum::routing::get;
-use query::Query;
+use counts::Counts;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 const INDEX: &str = "\
 ferrometer pull cache
 
-GET /v1/metrics                        the newest generation as JSON
+GET /v1/metrics                        the newest generation as JSON, or as lines with Accept: application/x-ndjson
 GET /v1/metrics?history=1              every generation kept
 GET /v1/metrics?start-time=<seconds>   only what is strictly newer; with or without history
+GET /v1/metrics?name=<name>            only these records; * stands for any text; id likewise; both repeatable
+GET /v1/metrics?limit=<number>         so many records; `next` in the answer, given as after=<next>, gets the following ones
 GET /metrics                           the newest totals as Prometheus text
+GET /healthz                           the process answers
+GET /readyz                            the newest generation is there and not old
 ";
 
-/// The routes, to be mounted in a server of your own, with `nest`. Requests with a body are refused. Limits of time, size and connections are
-/// that server's; so is the authentication, if there is to be one.
+/// What the routes share.
+#[derive(Debug)]
+struct App {
+    handle: PullCacheHandle,
+    tags: records::Tags,
+    tokens: Option<tokens::Tokens>,
+    hosts: Option<hosts::Hosts>,
+    limits: Limits,
+    /// For answers in progress.
+    places: Arc<Semaphore>,
+    counts: Arc<Counts>,
+}
+
+impl FromRef<Arc<App>> for PullCacheHandle {
+    fn from_ref(app: &Arc<App>) -> PullCacheHandle {
+        app.handle.clone()
+    }
+}
+
+/// The routes, to be mounted in a server of your own, with `nest`: the short form of [`Endpoint::router`], without tokens. Limits of
+/// time and connections are that server's; so is the authentication, if there is to be one.
 ///
 /// ```
 /// use ferrometer_pull_cache::{PullCacheBackend, Settings, router};
@@ -44,29 +103,32 @@ GET /metrics                           the newest totals as Prometheus text
 /// let app: axum::Router = axum::Router::new().nest("/internal", router(backend.handle()));
 /// ```
 pub fn router(handle: PullCacheHandle) -> Router {
-    Router::new()
+    let plain = Endpoint::new(handle);
+    // Without files, and with limits that are in their ranges, nothing can be wrong.
+    plain.router().unwrap_or_default()
+}
+
+fn routes(app: Arc<App>) -> Router {
+    let shown = Router::new()
         .route("/", get(index))
-        .route("/v1/metrics", get(records))
-        .route("/metrics", get(text))
+        .route("/v1/metrics", get(records::records))
+        .route("/metrics", get(metrics::metrics))
         .fallback(not_found)
+        .method_not_allowed_fallback(not_allowed);
+    #[cfg(feature = "compression")]
+    let shown = shown.layer(middleware::from_fn(compress::compress));
+    let shown = shown.layer(middleware::from_fn_with_state(Arc::clone(&app), guard::guard));
+    Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
         .method_not_allowed_fallback(not_allowed)
-        .layer(middleware::from_fn(no_body))
-        .with_state(handle)
+        .merge(shown)
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), guard::shape))
+        .with_state(app)
 }
 
 async fn index() -> Response {
     plain(INDEX, "text/plain; charset=utf-8")
-}
-
-async fn text(State(handle): State<PullCacheHandle>) -> Response {
-    plain(answer::Shared(handle.prometheus()), prometheus::CONTENT_TYPE)
-}
-
-async fn records(State(handle): State<PullCacheHandle>, RawQuery(query): RawQuery) -> Response {
-    match Query::parse(query.as_deref().unwrap_or("")) {
-        Ok(query) => Json::new(&handle, query).into_response(),
-        Err(message) => error(StatusCode::BAD_REQUEST, &message),
-    }
 }
 
 async fn not_found(request: Request) -> Response {
@@ -79,14 +141,4 @@ async fn not_allowed(request: Request) -> Response {
     let mut response = error(StatusCode::METHOD_NOT_ALLOWED, &message);
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
     response
-}
-
-/// Nothing here reads a body; a request that brings one is refused before it is sent.
-async fn no_body(request: Request, next: Next) -> Response {
-    let headers = request.headers();
-    let length = headers.get(header::CONTENT_LENGTH);
-    if headers.contains_key(header::TRANSFER_ENCODING) || length.is_some_and(|length| length != "0") {
-        return error(StatusCode::PAYLOAD_TOO_LARGE, "no body is accepted");
-    }
-    next.run(request).await
 }

@@ -58,7 +58,7 @@ mod store;
 pub use backend::PullCacheBackend;
 pub use handle::{LeftOut, PullCacheHandle};
 #[cfg(feature = "http")]
-pub use http::{DEFAULT_ADDRESS, Server, router, serve};
+pub use http::{DEFAULT_ADDRESS, Endpoint, Limits, ServeError, Server, ServerCounts, router, serve};
 pub use labels::Labels;
 pub use prometheus::CONTENT_TYPE as PROMETHEUS_CONTENT_TYPE;
 pub use record::{Record, RecordType};

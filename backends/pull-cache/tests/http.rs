@@ -4,82 +4,14 @@
 
 mod common;
 
+use common::client::{Answer, ask, get, raw};
 use common::{Cache, parse};
 use ferrometer_core::get_logger;
-use ferrometer_pull_cache::{DEFAULT_ADDRESS, PullCacheBackend, Server, Settings, serve};
-use serde_json::Value;
+use ferrometer_pull_cache::{DEFAULT_ADDRESS, Endpoint, Limits, PullCacheBackend, ServeError, Server, Settings, serve};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
-
-struct Answer {
-    status: u16,
-    head: String,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn json(&self) -> Value {
-        assert!(self.has("content-type: application/json"), "{}", self.head);
-        serde_json::from_slice(&self.body).unwrap()
-    }
-
-    fn text(&self) -> &str {
-        std::str::from_utf8(&self.body).unwrap()
-    }
-
-    fn has(&self, header: &str) -> bool {
-        self.head.to_ascii_lowercase().lines().filter(|l| *l == header).count() == 1
-    }
-
-    fn error(&self) -> String {
-        self.json()["error"].as_str().unwrap().to_owned()
-    }
-}
-
-/// Sends bytes and reads until the server closes. `None` when it closed without an answer.
-fn raw(server: &Server, request: &[u8]) -> Option<Answer> {
-    let mut stream = TcpStream::connect(server.local_addr()).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    // The server may have answered and closed before it has read everything.
-    let _ = stream.write_all(request);
-    let mut all = Vec::new();
-    match stream.read_to_end(&mut all) {
-        Ok(_) => {}
-        Err(e) if e.kind() == ErrorKind::ConnectionReset => {}
-        Err(e) => panic!("{e}"),
-    }
-    let end = all.windows(4).position(|w| w == b"\r\n\r\n")?;
-    let head = String::from_utf8(all[..end].to_vec()).unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    let mut body = all[end + 4..].to_vec();
-    if head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
-        body = unchunk(&body);
-    }
-    Some(Answer { status, head, body })
-}
-
-fn unchunk(mut rest: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    loop {
-        let end = rest.windows(2).position(|w| w == b"\r\n").unwrap();
-        let len = usize::from_str_radix(std::str::from_utf8(&rest[..end]).unwrap(), 16).unwrap();
-        if len == 0 {
-            return out;
-        }
-        out.extend(&rest[end + 2..end + 2 + len]);
-        rest = &rest[end + 2 + len + 2..];
-    }
-}
-
-fn ask(server: &Server, method: &str, target: &str) -> Answer {
-    raw(server, format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).unwrap()
-}
-
-fn get(server: &Server, target: &str) -> Answer {
-    ask(server, "GET", target)
-}
 
 fn start(cache: &Cache) -> Server {
     serve("127.0.0.1:0".parse().unwrap(), cache.handle.clone()).unwrap()
@@ -169,7 +101,10 @@ fn an_empty_cache_answers() {
 fn mistakes_are_told_as_json() {
     let server = empty();
     for (target, expected) in [
-        ("/v1/metrics?start=1", r#"unknown parameter "start"; allowed are history and start-time"#),
+        (
+            "/v1/metrics?start=1",
+            r#"unknown parameter "start"; did you mean "start-time"? allowed are history, start-time, id, name, limit and after"#,
+        ),
         ("/v1/metrics?history=2", r#"history is "2"; allowed are 1, 0, true and false"#),
         ("/v1/metrics?start-time=", r#"start-time is ""; allowed are whole seconds since 1970, such as 1700000000"#),
     ] {
@@ -194,14 +129,14 @@ fn mistakes_are_told_as_json() {
 fn bodies_large_heads_and_nonsense_are_refused() {
     let server = empty();
     for body in ["Content-Length: 5\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"] {
-        let answer = raw(&server, format!("GET /metrics HTTP/1.1\r\nHost: x\r\n{body}").as_bytes()).unwrap();
+        let answer = raw(&server, format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\n{body}").as_bytes()).unwrap();
         assert_eq!((answer.status, answer.error().as_str()), (413, "no body is accepted"));
     }
-    let none = raw(&server, b"GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").unwrap();
+    let none = raw(&server, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n").unwrap();
     assert_eq!(none.status, 200);
     // A body that never comes is not waited for.
     let begun = Instant::now();
-    let endless = raw(&server, b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n").unwrap();
+    let endless = raw(&server, b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n").unwrap();
     assert!(endless.status == 413 && begun.elapsed() < Duration::from_secs(4));
 
     let long = "x".repeat(100_000);
@@ -225,7 +160,9 @@ fn bodies_large_heads_and_nonsense_are_refused() {
 
 #[test]
 fn slow_and_silent_clients_are_shut_out_and_hold_up_nobody() {
-    let server = empty();
+    let limits = Limits { max_connections: 128, ..Limits::default() };
+    let cache = PullCacheBackend::new(Settings::default()).handle();
+    let server = Endpoint::new(cache).address("127.0.0.1:0".parse().unwrap()).limits(limits).serve().unwrap();
     let begun = Instant::now();
     // Fewer than there are places: others are served at once.
     let mut slow: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(server.local_addr()).unwrap()).collect();
@@ -253,8 +190,8 @@ fn dropping_stops_at_once_and_frees_the_port() {
     assert!(address.port() != 0 && address.ip().is_loopback());
     let mut idle = TcpStream::connect(address).unwrap();
     assert_eq!(get(&server, "/").status, 200);
-    let taken = serve(address, PullCacheBackend::new(Settings::default()).handle());
-    assert_eq!(taken.unwrap_err().kind(), ErrorKind::AddrInUse);
+    let taken = serve(address, PullCacheBackend::new(Settings::default()).handle()).unwrap_err();
+    assert!(matches!(&taken, ServeError::Bind { cause, .. } if cause.kind() == ErrorKind::AddrInUse), "{taken}");
     let begun = Instant::now();
     drop(server);
     assert!(begun.elapsed() < Duration::from_secs(1));

@@ -1,137 +1,41 @@
-//! Answers. Records are written a generation at a time as the client takes them, so that a large history is never in memory as
-//! text.
+//! What all answers have in common: their headers, and errors as JSON.
 
-use super::query::Query;
-use crate::handle::PullCacheHandle;
-use crate::store::Generation;
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::{Body, Bytes};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use hyper::body::Frame;
 use serde::Serialize;
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
 
-const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 
-/// Text that is shared, not copied.
-pub(super) struct Shared(pub(super) Arc<str>);
-
-impl AsRef<[u8]> for Shared {
-    fn as_ref(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
-fn respond(status: StatusCode, content_type: &'static str, body: Body) -> Response {
+/// An answer that nobody shall keep.
+pub(super) fn respond(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response {
     let headers = [
         (header::CONTENT_TYPE, content_type),
         (header::CACHE_CONTROL, "no-store"),
         // Labels may hold anything; no browser shall take them for a page.
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    (status, headers, body).into_response()
+    (status, headers, body.into()).into_response()
 }
 
 pub(super) fn plain(text: impl AsRef<[u8]> + Send + 'static, content_type: &'static str) -> Response {
-    respond(StatusCode::OK, content_type, Body::from(Bytes::from_owner(text)))
+    respond(StatusCode::OK, content_type, Bytes::from_owner(text))
 }
 
+/// `{"error":"…"}`.
 pub(super) fn error(status: StatusCode, message: &str) -> Response {
+    respond(status, JSON, error_json(message))
+}
+
+pub(super) fn error_json(message: &str) -> Vec<u8> {
     #[derive(Serialize)]
     struct Error<'a> {
         error: &'a str,
     }
-    respond(status, JSON, Body::from(json(&Error { error: message })))
+    json(&Error { error: message })
 }
 
 /// Serialization of our own types into memory does not fail.
-fn json(value: &impl Serialize) -> Vec<u8> {
+pub(super) fn json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
-}
-
-/// The first and last timestamp of what the cache holds.
-#[derive(Serialize)]
-struct Window {
-    from: Option<i64>,
-    to: Option<i64>,
-}
-
-/// `{"data":[…],"window":{"from":…,"to":…}}`, in pieces.
-pub(super) struct Json {
-    generations: std::vec::IntoIter<Arc<Generation>>,
-    window: Window,
-    written: Written,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Written {
-    Nothing,
-    Head,
-    Records,
-    All,
-}
-
-impl Json {
-    /// What is asked for, as it stands at this moment.
-    pub(super) fn new(handle: &PullCacheHandle, query: Query) -> Json {
-        let kept = handle.shared.lock();
-        let start = query.start_time.unwrap_or(i64::MIN);
-        let generations = match (query.history, query.start_time) {
-            (true, None) => kept.store.all(),
-            (true, Some(start)) => kept.store.since(start),
-            (false, _) => {
-                let newer = |g: &&Arc<Generation>| query.start_time.is_none() || g.timestamp() > start;
-                kept.store.newest().filter(newer).cloned().into_iter().collect()
-            }
-        };
-        let window = kept.store.window();
-        let window = Window { from: window.map(|w| w.0), to: window.map(|w| w.1) };
-        Json { generations: generations.into_iter(), window, written: Written::Nothing }
-    }
-
-    fn next(&mut self) -> Option<Vec<u8>> {
-        if self.written == Written::Nothing {
-            self.written = Written::Head;
-            return Some(b"{\"data\":[".to_vec());
-        }
-        for generation in self.generations.by_ref() {
-            let mut out = Vec::with_capacity(generation.len() * 128);
-            for record in generation.records() {
-                if self.written == Written::Records {
-                    out.push(b',');
-                }
-                out.extend(json(&record));
-                self.written = Written::Records;
-            }
-            if !out.is_empty() {
-                return Some(out);
-            }
-        }
-        if self.written == Written::All {
-            return None;
-        }
-        self.written = Written::All;
-        let mut out = b"],\"window\":".to_vec();
-        out.extend(json(&self.window));
-        out.push(b'}');
-        Some(out)
-    }
-}
-
-impl HttpBody for Json {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.next().map(|piece| Ok(Frame::data(Bytes::from(piece)))))
-    }
-}
-
-impl IntoResponse for Json {
-    fn into_response(self) -> Response {
-        respond(StatusCode::OK, JSON, Body::new(self))
-    }
 }

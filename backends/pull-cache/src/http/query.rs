@@ -1,19 +1,37 @@
 //! The parameters of `/v1/metrics`.
 
-/// Which generations are asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+use super::cursor::Cursor;
+use super::glob::Pattern;
+
+/// The parameters there are.
+const KNOWN: [&str; 6] = ["history", "start-time", "id", "name", "limit", "after"];
+/// How many patterns one request may bring: they bound the work that each record costs.
+const MAX_PATTERNS: usize = 32;
+/// No name is longer, in bytes.
+const MAX_PATTERN_BYTES: usize = 512;
+
+/// Which records are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Query {
-    /// All that are kept, not only the newest.
+    /// All generations that are kept, not only the newest.
     pub(super) history: bool,
-    /// Only those strictly newer.
+    /// Only generations strictly newer.
     pub(super) start_time: Option<i64>,
+    /// Only records whose `id` matches one of these; all when there are none.
+    pub(super) ids: Vec<Pattern>,
+    /// Only records whose `metric` matches one of these; all when there are none.
+    pub(super) names: Vec<Pattern>,
+    /// At most so many records.
+    pub(super) limit: Option<u64>,
+    /// Only what comes behind this place.
+    pub(super) after: Option<Cursor>,
 }
 
 impl Query {
-    /// Reads a query string. The error says what was found and what is allowed.
+    /// Reads a query string. The error says what was found, what is allowed, and what was probably meant.
     pub(super) fn parse(query: &str) -> Result<Query, String> {
         let mut history = None;
-        let mut start_time = None;
+        let mut out = Query::default();
         for pair in query.split('&').filter(|p| !p.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (key, value) = (decode(key), decode(value));
@@ -30,19 +48,56 @@ impl Query {
                     let seconds = value.parse().map_err(|_| {
                         format!("start-time is {shown:?}; allowed are whole seconds since 1970, such as 1700000000")
                     })?;
-                    start_time.replace(seconds).is_some()
+                    out.start_time.replace(seconds).is_some()
                 }
-                _ => {
-                    let key = shorten(&key);
-                    return Err(format!("unknown parameter {key:?}; allowed are history and start-time"));
+                "limit" => {
+                    let limit = value.parse().ok().filter(|limit| *limit > 0);
+                    let limit = limit
+                        .ok_or_else(|| format!("limit is {shown:?}; allowed are whole numbers from 1, such as 1000"))?;
+                    out.limit.replace(limit).is_some()
                 }
+                "after" => {
+                    let after = Cursor::parse(&value);
+                    let after = after.ok_or_else(|| format!("after is {shown:?}; allowed is the next of an answer"))?;
+                    out.after.replace(after).is_some()
+                }
+                "id" => pattern(&mut out.ids, &key, &value)?,
+                "name" => pattern(&mut out.names, &key, &value)?,
+                _ => return Err(unknown(&key)),
             };
             if twice {
                 return Err(format!("{key} is given twice, the second time as {shown:?}; allowed is once"));
             }
         }
-        Ok(Query { history: history.unwrap_or(false), start_time })
+        out.history = history.unwrap_or(false);
+        Ok(out)
     }
+}
+
+/// One more pattern; those may come more than once.
+fn pattern(list: &mut Vec<Pattern>, key: &str, value: &str) -> Result<bool, String> {
+    if value.is_empty() || value.len() > MAX_PATTERN_BYTES {
+        let shown = shorten(value);
+        return Err(format!("{key} is {shown:?} ({} bytes); allowed are 1 to {MAX_PATTERN_BYTES} bytes", value.len()));
+    }
+    if list.len() == MAX_PATTERNS {
+        return Err(format!("{key} is given more than {MAX_PATTERNS} times; a `*` in it stands for any text"));
+    }
+    list.push(Pattern::new(value));
+    Ok(false)
+}
+
+fn unknown(key: &str) -> String {
+    let shown = shorten(key);
+    let lower = shown.to_lowercase();
+    let likeness = |known: &str| strsim::jaro_winkler(&lower, known);
+    let near = KNOWN.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    let meant = match near {
+        Some(known) if likeness(known) >= 0.8 => format!("did you mean {known:?}? "),
+        _ => String::new(),
+    };
+    let (last, others) = (KNOWN[KNOWN.len() - 1], KNOWN[..KNOWN.len() - 1].join(", "));
+    format!("unknown parameter {shown:?}; {meant}allowed are {others} and {last}")
 }
 
 /// Undoes percent encoding. What is no valid encoding stays as it is, and is no valid value either.
@@ -75,7 +130,7 @@ mod tests {
 
     #[test]
     fn what_is_allowed() {
-        let of = |history, start_time| Ok(Query { history, start_time });
+        let of = |history, start_time| Ok(Query { history, start_time, ..Query::default() });
         for (query, expected) in [
             ("", of(false, None)),
             ("&&", of(false, None)),
@@ -86,21 +141,35 @@ mod tests {
         ] {
             assert_eq!(Query::parse(query), expected, "{query}");
         }
+        let many = Query::parse("name=a.*&name=b%2Ac&id=host&limit=5&after=10.3.0000beef").unwrap();
+        assert_eq!(many.names, [Pattern::new("a.*"), Pattern::new("b*c")]);
+        assert_eq!((many.ids, many.limit), (vec![Pattern::new("host")], Some(5)));
+        assert_eq!(many.after, Some(Cursor { timestamp: 10, index: 3, mark: 0xbeef }));
     }
 
     #[test]
     fn errors_name_parameter_value_and_what_is_allowed() {
+        let all = "allowed are history, start-time, id, name, limit and after";
         for (query, expected) in [
-            ("histroy=1", r#"unknown parameter "histroy"; allowed are history and start-time"#),
-            ("history=yes", r#"history is "yes"; allowed are 1, 0, true and false"#),
-            ("history", r#"history is ""; allowed are 1, 0, true and false"#),
-            ("start-time=1.5", r#"start-time is "1.5"; allowed are whole seconds since 1970, such as 1700000000"#),
-            ("history=1&history=0", r#"history is given twice, the second time as "0"; allowed is once"#),
-            ("%00%ff%zz", r#"unknown parameter "\0�%zz"; allowed are history and start-time"#),
+            ("histroy=1", format!(r#"unknown parameter "histroy"; did you mean "history"? {all}"#)),
+            ("starttime=1", format!(r#"unknown parameter "starttime"; did you mean "start-time"? {all}"#)),
+            ("NAME=1", format!(r#"unknown parameter "NAME"; did you mean "name"? {all}"#)),
+            ("%00%ff%zz", format!(r#"unknown parameter "\0�%zz"; {all}"#)),
+            ("history=yes", r#"history is "yes"; allowed are 1, 0, true and false"#.into()),
+            ("history", r#"history is ""; allowed are 1, 0, true and false"#.into()),
+            (
+                "start-time=1.5",
+                r#"start-time is "1.5"; allowed are whole seconds since 1970, such as 1700000000"#.into(),
+            ),
+            ("history=1&history=0", r#"history is given twice, the second time as "0"; allowed is once"#.into()),
+            ("limit=0", r#"limit is "0"; allowed are whole numbers from 1, such as 1000"#.into()),
+            ("after=x", r#"after is "x"; allowed is the next of an answer"#.into()),
+            ("name=", r#"name is "" (0 bytes); allowed are 1 to 512 bytes"#.into()),
         ] {
-            assert_eq!(Query::parse(query), Err(expected.to_owned()));
+            assert_eq!(Query::parse(query), Err(expected));
         }
         assert!(Query::parse("start-time=9223372036854775808").is_err());
-        assert!(Query::parse(&"x".repeat(10_000)).unwrap_err().len() < 200);
+        assert!(Query::parse(&"x".repeat(10_000)).unwrap_err().len() < 250);
+        assert!(Query::parse(&"id=a&".repeat(33)).unwrap_err().starts_with("id is given more than 32 times"));
     }
 }

@@ -2,6 +2,9 @@
 
 #![allow(dead_code)]
 
+#[cfg(feature = "http")]
+pub mod client;
+
 use ferrometer_core::{Ledger, Limits, Naming, configure, flush, install, remove};
 use ferrometer_pull_cache::{PullCacheBackend, PullCacheHandle, Settings};
 use std::collections::{BTreeMap, BTreeSet};
@@ -253,4 +256,24 @@ fn check(name: &str, family: &Family) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Some megabytes of history: generations of many timers each.
+pub fn fill(cache: &Cache, generations: usize, timers: usize) {
+    let logger = ferrometer_core::get_logger("fill.orders.service");
+    for generation in 0..generations {
+        if generation > 0 {
+            std::thread::sleep(Duration::from_millis(1050));
+        }
+        for at in 0..timers {
+            let name = format!("endpoint_{at:04}.request.time");
+            let timer = logger.timer(ferrometer_core::Dynamic(&name));
+            for step in 0..3_u64 {
+                timer.record(Duration::from_micros(
+                    500 + (at as u64 * 7919 + generation as u64 * 104_729 + step * 977) % 90_000,
+                ));
+            }
+        }
+        cache.flush();
+    }
 }

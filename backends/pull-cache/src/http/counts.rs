@@ -1,0 +1,86 @@
+//! What has become of connections and requests.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// What an endpoint has seen so far. Every refusal is counted with its cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServerCounts {
+    /// Connections taken.
+    pub connections: u64,
+    /// The most connections at a time.
+    pub most_connections: u64,
+    /// Requests with a whole head.
+    pub requests: u64,
+    /// The most answers in progress at a time.
+    pub most_requests: u64,
+    /// Requests refused with 503, because too many answers were in progress.
+    pub busy: u64,
+    /// Requests refused with 401.
+    pub denied: u64,
+    /// Requests refused for their `Host`.
+    pub wrong_host: u64,
+    /// Requests refused for their size, a body, or because they are no HTTP.
+    pub malformed: u64,
+    /// Connections that ended in the TLS handshake, its time limit included.
+    pub handshakes: u64,
+    /// Connections ended because the client was too slow, in asking or in reading.
+    pub too_slow: u64,
+    /// Records left out of an answer because they cannot be written.
+    pub unwritable: u64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) connections: AtomicU64,
+    pub(super) most_connections: AtomicU64,
+    pub(super) requests: AtomicU64,
+    in_flight: AtomicU64,
+    most_requests: AtomicU64,
+    pub(super) busy: AtomicU64,
+    pub(super) denied: AtomicU64,
+    pub(super) wrong_host: AtomicU64,
+    pub(super) malformed: AtomicU64,
+    pub(super) handshakes: AtomicU64,
+    pub(super) too_slow: AtomicU64,
+    pub(super) unwritable: AtomicU64,
+}
+
+impl Counts {
+    pub(super) fn add(count: &AtomicU64) {
+        count.fetch_add(1, Relaxed);
+    }
+
+    /// Counts an answer in progress until it is dropped.
+    pub(super) fn enter(self: &Arc<Self>) -> InFlight {
+        let now = self.in_flight.fetch_add(1, Relaxed) + 1;
+        self.most_requests.fetch_max(now, Relaxed);
+        InFlight(Arc::clone(self))
+    }
+
+    pub(super) fn read(&self) -> ServerCounts {
+        let of = |count: &AtomicU64| count.load(Relaxed);
+        ServerCounts {
+            connections: of(&self.connections),
+            most_connections: of(&self.most_connections),
+            requests: of(&self.requests),
+            most_requests: of(&self.most_requests),
+            busy: of(&self.busy),
+            denied: of(&self.denied),
+            wrong_host: of(&self.wrong_host),
+            malformed: of(&self.malformed),
+            handshakes: of(&self.handshakes),
+            too_slow: of(&self.too_slow),
+            unwritable: of(&self.unwritable),
+        }
+    }
+}
+
+pub(super) struct InFlight(Arc<Counts>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Relaxed);
+    }
+}

@@ -1,0 +1,63 @@
+//! The place where a limited answer was cut: behind one record of one generation.
+//!
+//! Records of a generation have an order, so a number says where. The newest generation can be replaced by one made in the same
+//! second, with other records; a mark of the record itself tells whether the number still says the same.
+
+use crate::record::Record;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// Written `<timestamp>.<number of records>.<mark>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Cursor {
+    /// The generation.
+    pub(super) timestamp: i64,
+    /// How many of its records are done with, at least one.
+    pub(super) index: usize,
+    /// Of the last of them.
+    pub(super) mark: u32,
+}
+
+impl Cursor {
+    pub(super) fn parse(text: &str) -> Option<Cursor> {
+        let mut parts = text.split('.');
+        let (timestamp, index, mark) = (parts.next()?, parts.next()?, parts.next()?);
+        if parts.next().is_some() || mark.len() != 8 {
+            return None;
+        }
+        let index = index.parse().ok().filter(|index| *index > 0)?;
+        Some(Cursor { timestamp: timestamp.parse().ok()?, index, mark: u32::from_str_radix(mark, 16).ok()? })
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{:08x}", self.timestamp, self.index, self.mark)
+    }
+}
+
+/// Tells one record's place from another's: name, kind and labels, not the value.
+pub(super) fn mark(record: &Record<'_>) -> u32 {
+    let mut hasher = DefaultHasher::new();
+    (record.id, record.metric, record.kind, record.labels).hash(&mut hasher);
+    // The lower half is as good as the whole.
+    hasher.finish() as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        for cursor in [
+            Cursor { timestamp: 1_700_000_000, index: 250, mark: 7 },
+            Cursor { timestamp: i64::MIN, index: usize::MAX, mark: u32::MAX },
+        ] {
+            assert_eq!(Cursor::parse(&cursor.to_string()), Some(cursor));
+        }
+        for bad in ["", "1", "1.2", "1.2.3", "1.0.00000000", "x.2.00000000", "1.-2.00000000", "1.2.00000000.4"] {
+            assert_eq!(Cursor::parse(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! `GET /metrics`: the newest totals as Prometheus text.
+
+use super::answer::plain;
+use crate::handle::PullCacheHandle;
+use crate::prometheus;
+use axum::extract::State;
+use axum::response::Response;
+use std::sync::Arc;
+
+/// Text that is shared, not copied.
+struct Shared(Arc<str>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+pub(super) async fn metrics(State(handle): State<PullCacheHandle>) -> Response {
+    plain(Shared(handle.prometheus()), prometheus::CONTENT_TYPE)
+}

@@ -1,0 +1,247 @@
+//! Records as a body, made while the client takes it: neither the text of a history nor more than one of its generations
+//! is in memory at once.
+//!
+//! Each step is bounded in what it writes and in how many records it looks at, and hands the thread back to others in between, so
+//! that one large answer, or one of which a filter leaves nothing, holds up nobody.
+
+use super::answer::json;
+use super::counts::Counts;
+use super::cursor::{Cursor, mark};
+use super::query::Query;
+use crate::record::Record;
+use crate::store::Generation;
+use axum::body::{Bytes, HttpBody};
+use http_body::Frame;
+use serde::Serialize;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// A piece is sent when it has so many bytes; it has at most one record more.
+const PIECE: usize = 16 << 10;
+/// How many records one step looks at.
+const WORK: usize = 1024;
+
+/// The generations of an answer, oldest first.
+pub(super) type Source = Box<dyn Iterator<Item = Arc<Generation>> + Send>;
+
+/// The first and last timestamp of what the cache holds.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Window {
+    pub(super) from: Option<i64>,
+    pub(super) to: Option<i64>,
+}
+
+/// How records are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Form {
+    /// `{"data":[…],"window":{…}}`, with `"next":"…"` at the end when there is more.
+    Json,
+    /// One record a line; the last line is `{"window":{…}}`, with `"next"` when there is more.
+    Lines,
+}
+
+/// What stands behind the records.
+#[derive(Serialize)]
+struct Tail<'a> {
+    window: &'a Window,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+pub(super) struct Stream {
+    source: Source,
+    /// The generation in work, and how many of its records are done with.
+    current: Option<(Arc<Generation>, usize)>,
+    /// Of the first generation.
+    skip: usize,
+    query: Query,
+    form: Form,
+    window: Window,
+    state: State,
+    /// Whether a record was written already.
+    separate: bool,
+    /// How many records may still be written.
+    left: u64,
+    /// Behind the last record written.
+    place: Option<Cursor>,
+    /// Whether the thread was handed back since the last step.
+    rested: bool,
+    counts: Arc<Counts>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Head,
+    Records,
+    Done,
+}
+
+impl Stream {
+    pub(super) fn new(
+        source: Source,
+        skip: usize,
+        query: Query,
+        form: Form,
+        window: Window,
+        counts: Arc<Counts>,
+    ) -> Stream {
+        Stream {
+            source,
+            current: None,
+            skip,
+            left: query.limit.unwrap_or(u64::MAX),
+            query,
+            form,
+            window,
+            state: State::Head,
+            separate: false,
+            place: None,
+            rested: true,
+            counts,
+        }
+    }
+
+    /// One step's worth of text, which may be none.
+    fn step(&mut self) -> Vec<u8> {
+        let mut out = Vec::new();
+        if self.state == State::Head {
+            self.state = State::Records;
+            if self.form == Form::Json {
+                out.extend(b"{\"data\":[");
+            }
+        }
+        let mut work = WORK;
+        while work > 0 && out.len() < PIECE {
+            let Some((generation, done)) = self.current.take().or_else(|| self.open()) else {
+                self.end(&mut out, None);
+                break;
+            };
+            let mut at = done;
+            for record in generation.records().skip(done) {
+                if work == 0 || out.len() >= PIECE {
+                    break;
+                }
+                work -= 1;
+                if wanted(&self.query, &record) {
+                    if self.left == 0 {
+                        let next = self.place.map(|place| place.to_string());
+                        self.end(&mut out, next);
+                        return out;
+                    }
+                    if self.write(&mut out, &record) {
+                        self.left -= 1;
+                        self.place =
+                            Some(Cursor { timestamp: generation.timestamp(), index: at + 1, mark: mark(&record) });
+                    }
+                }
+                at += 1;
+            }
+            // A generation costs something, even an empty one.
+            work = work.saturating_sub(1);
+            if at < generation.len() {
+                self.current = Some((generation, at));
+            }
+        }
+        out
+    }
+
+    fn open(&mut self) -> Option<(Arc<Generation>, usize)> {
+        Some((self.source.next()?, std::mem::take(&mut self.skip)))
+    }
+
+    /// Writes a record. One that cannot be written is left out, and the rest of the answer is whole.
+    fn write(&mut self, out: &mut Vec<u8>, record: &Record<'_>) -> bool {
+        let before = out.len();
+        if self.separate && self.form == Form::Json {
+            out.push(b',');
+        }
+        if !record.value.is_finite() || serde_json::to_writer(&mut *out, record).is_err() {
+            out.truncate(before);
+            Counts::add(&self.counts.unwritable);
+            return false;
+        }
+        if self.form == Form::Lines {
+            out.push(b'\n');
+        }
+        self.separate = true;
+        true
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>, next: Option<String>) {
+        self.state = State::Done;
+        self.current = None;
+        self.source = Box::new(std::iter::empty());
+        let tail = json(&Tail { window: &self.window, next });
+        match self.form {
+            Form::Json => {
+                out.extend(b"],");
+                out.extend(tail.get(1..).unwrap_or_default());
+            }
+            Form::Lines => {
+                out.extend(tail);
+                out.push(b'\n');
+            }
+        }
+    }
+}
+
+fn wanted(query: &Query, record: &Record<'_>) -> bool {
+    let one = |patterns: &[super::glob::Pattern], text: &str| {
+        patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(text))
+    };
+    one(&query.ids, record.id) && one(&query.names, record.metric)
+}
+
+impl HttpBody for Stream {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.state == State::Done {
+            return Poll::Ready(None);
+        }
+        if std::mem::replace(&mut self.rested, false) {
+            let piece = self.step();
+            if !piece.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(piece.into()))));
+            }
+        }
+        self.rested = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::labels::Labels;
+    use crate::record::RecordType;
+
+    #[test]
+    fn a_record_that_cannot_be_written_breaks_nothing() {
+        let counts = Arc::new(Counts::default());
+        let nothing: Source = Box::new(std::iter::empty());
+        let window = Window { from: Some(1), to: Some(1) };
+        let mut stream = Stream::new(nothing, 0, Query::default(), Form::Json, window, Arc::clone(&counts));
+        let labels = Labels::default();
+        let record = |metric, value| Record {
+            id: "host",
+            metric,
+            timestamp: 1,
+            kind: RecordType::Gauge,
+            value,
+            labels: &labels,
+        };
+        let mut out = b"[".to_vec();
+        let written = [("a", 1.0), ("b", f64::NAN), ("c", f64::INFINITY), ("d", 2.0)]
+            .map(|(metric, value)| stream.write(&mut out, &record(metric, value)));
+        assert_eq!(written, [true, false, false, true]);
+        out.push(b']');
+        let read: Vec<serde_json::Value> = serde_json::from_slice(&out).unwrap();
+        assert_eq!((&read[0]["metric"], &read[1]["metric"], read.len()), (&"a".into(), &"d".into(), 2));
+        assert_eq!(counts.read().unwritable, 2);
+    }
+}

@@ -1,0 +1,214 @@
+//! Who may read: tokens, each with a name, kept as SHA-256 hashes.
+//!
+//! A token is a long random text, so one round of a fast hash keeps it secret: there is nothing to guess. What a client
+//! sends is hashed and compared with every token in constant time. Neither tokens nor hashes are ever logged or shown.
+
+use super::watch::Watched;
+use axum::http::{HeaderMap, header};
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+
+/// Each costs a comparison with every request.
+const MAX_TOKENS: usize = 1024;
+const MAX_NAME_BYTES: usize = 64;
+/// A shorter token in a file could be guessed.
+const MIN_PLAIN_BYTES: usize = 16;
+
+type Hash = [u8; 32];
+
+/// One token. What it may do beyond reading will stand here; until then all of them may read everything.
+#[derive(Clone)]
+pub(super) struct Token {
+    name: String,
+    hash: Hash,
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Token").field(&self.name).finish()
+    }
+}
+
+/// Why a request without a right token is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Denied {
+    /// There is none, or something else than a bearer token.
+    Missing,
+    /// There is one that is not known.
+    Unknown,
+}
+
+/// All tokens: those given, and those of a file.
+#[derive(Debug)]
+pub(super) struct Tokens {
+    given: Vec<Token>,
+    file: Option<Watched<Vec<Token>>>,
+}
+
+impl Tokens {
+    /// `None` when none are configured.
+    pub(super) fn new(given: &[String], file: Option<PathBuf>, every: Duration) -> Result<Option<Tokens>, String> {
+        let given = list(given.iter().enumerate().map(|(at, text)| (at + 1, text.as_str())), "token", false)?;
+        let file = file
+            .map(|path| {
+                let shown = path.display().to_string();
+                Watched::new("tokens", vec![path], every, move |contents| {
+                    let bytes = contents.first().map_or(&[][..], Vec::as_slice);
+                    parse_file(bytes).map_err(|why| format!("{shown}: {why}"))
+                })
+            })
+            .transpose()?;
+        Ok((!given.is_empty() || file.is_some()).then_some(Tokens { given, file }))
+    }
+
+    /// Whose token the request brings.
+    pub(super) fn check(&self, headers: &HeaderMap) -> Result<Token, Denied> {
+        let mut lines = headers.get_all(header::AUTHORIZATION).into_iter();
+        let (Some(line), None) = (lines.next(), lines.next()) else { return Err(Denied::Missing) };
+        let (scheme, token) = line.as_bytes().split_at_checked(7).ok_or(Denied::Missing)?;
+        if !scheme.eq_ignore_ascii_case(b"bearer ") {
+            return Err(Denied::Missing);
+        }
+        let hash: Hash = Sha256::digest(token.trim_ascii()).into();
+        let file = self.file.as_ref().map_or_else(Arc::default, Watched::current);
+        let all = self.given.iter().chain(file.iter());
+        // Every token is looked at, whichever fits.
+        let mut found = 0_u32;
+        for (at, token) in (1_u32..).zip(all.clone()) {
+            let same: Choice = token.hash.ct_eq(&hash);
+            found = u32::conditional_select(&found, &at, same);
+        }
+        let at = found.checked_sub(1).ok_or(Denied::Unknown)?;
+        all.clone().nth(at as usize).cloned().ok_or(Denied::Unknown)
+    }
+}
+
+/// Lines of `name=sha256:<hash>` or `name=plain:<token>`; empty lines and those that begin with `#` say nothing.
+fn parse_file(bytes: &[u8]) -> Result<Vec<Token>, String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())?;
+    let lines = text.lines().map(str::trim).enumerate().map(|(at, line)| (at + 1, line));
+    let tokens = list(lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')), "line", true)?;
+    if tokens.is_empty() { Err("holds no token".into()) } else { Ok(tokens) }
+}
+
+fn list<'a>(texts: impl Iterator<Item = (usize, &'a str)>, what: &str, plain: bool) -> Result<Vec<Token>, String> {
+    let mut tokens: Vec<Token> = Vec::new();
+    for (at, text) in texts {
+        let token = parse(text, plain).map_err(|why| format!("{what} {at} {why}"))?;
+        if tokens.iter().any(|other| other.name == token.name) {
+            return Err(format!("{what} {at} has the name {:?}, which another has already", token.name));
+        }
+        if tokens.len() == MAX_TOKENS {
+            return Err(format!("there are more than {MAX_TOKENS} tokens"));
+        }
+        tokens.push(token);
+    }
+    Ok(tokens)
+}
+
+/// The messages show nothing of what is behind the name: it may be secret.
+fn parse(text: &str, plain: bool) -> Result<Token, String> {
+    let form = if plain { "name=sha256:<64 hex digits> or name=plain:<token>" } else { "name=sha256:<64 hex digits>" };
+    let (name, secret) = text.split_once('=').ok_or_else(|| format!("is not of the form {form}"))?;
+    let letter = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
+    if name.is_empty() || name.len() > MAX_NAME_BYTES || !name.bytes().all(letter) {
+        return Err(format!("has a name that is not 1 to {MAX_NAME_BYTES} of [A-Za-z0-9_.-]; expected {form}"));
+    }
+    let hash = if let Some(hex) = secret.strip_prefix("sha256:") {
+        from_hex(hex).ok_or_else(|| format!("({name:?}) has a hash that is not 64 hex digits; expected {form}"))?
+    } else if let (true, Some(token)) = (plain, secret.strip_prefix("plain:")) {
+        if token.len() < MIN_PLAIN_BYTES || !token.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(format!(
+                "({name:?}) has a token that is not {MIN_PLAIN_BYTES} or more printable ASCII characters"
+            ));
+        }
+        Sha256::digest(token).into()
+    } else {
+        // What stands before the sign may be a secret too, one that ends in it.
+        return Err(format!("is not of the form {form}"));
+    };
+    Ok(Token { name: name.to_owned(), hash })
+}
+
+fn from_hex(hex: &str) -> Option<Hash> {
+    let bytes = hex.as_bytes();
+    if bytes.len() != 64 {
+        return None;
+    }
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let mut hash = Hash::default();
+    for (out, pair) in hash.iter_mut().zip(bytes.chunks_exact(2)) {
+        *out = u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok()?;
+    }
+    Some(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    /// Of `correct-horse-battery`.
+    fn hash() -> String {
+        Sha256::digest("correct-horse-battery").iter().map(|b| format!("{b:02x}")).collect()
+    }
+
+    fn asked(lines: &[&str]) -> HeaderMap {
+        lines.iter().map(|line| (header::AUTHORIZATION, HeaderValue::from_str(line).unwrap())).collect()
+    }
+
+    #[test]
+    fn a_known_token_is_told_by_name() {
+        let given = [format!("first=sha256:{}", "0".repeat(64)), format!("second=sha256:{}", hash())];
+        let tokens = Tokens::new(&given, None, Duration::ZERO).unwrap().unwrap();
+        for right in ["Bearer correct-horse-battery", "bearer  correct-horse-battery "] {
+            assert_eq!(tokens.check(&asked(&[right])).unwrap().name, "second");
+        }
+        for (lines, expected) in [
+            (&[][..], Denied::Missing),
+            (&["Bearer"][..], Denied::Missing),
+            (&["Basic correct-horse-battery"][..], Denied::Missing),
+            (&["Bearer correct-horse-battery", "Bearer correct-horse-battery"][..], Denied::Missing),
+            (&["Bearer "][..], Denied::Unknown),
+            (&["Bearer correct-horse-batter"][..], Denied::Unknown),
+            (&["Bearer correct-horse-battery x"][..], Denied::Unknown),
+        ] {
+            assert_eq!(tokens.check(&asked(lines)).unwrap_err(), expected, "{lines:?}");
+        }
+        let shown = format!("{tokens:?}");
+        assert!(shown.contains("second") && !shown.contains(&hash()[..8]), "{shown}");
+        assert!(Tokens::new(&[], None, Duration::ZERO).unwrap().is_none());
+    }
+
+    #[test]
+    fn mistakes_are_told_without_the_secret() {
+        for (text, expected) in [
+            ("hunter2", "token 1 is not of the form name=sha256:<64 hex digits>"),
+            ("hunter2==", "token 1 is not of the form name=sha256:<64 hex digits>"),
+            ("a=plain:correct-horse-battery", "token 1 is not of the form name=sha256:<64 hex digits>"),
+            (
+                "a=sha256:hunter2",
+                "token 1 (\"a\") has a hash that is not 64 hex digits; expected name=sha256:<64 hex digits>",
+            ),
+            ("a b=x", "token 1 has a name that is not 1 to 64 of [A-Za-z0-9_.-]; expected name=sha256:<64 hex digits>"),
+        ] {
+            assert_eq!(Tokens::new(&[text.to_owned()], None, Duration::ZERO).unwrap_err(), expected);
+        }
+        let twice = format!("a=sha256:{}", hash());
+        let error = Tokens::new(&[twice.clone(), twice], None, Duration::ZERO).unwrap_err();
+        assert_eq!(error, "token 2 has the name \"a\", which another has already");
+        for (file, expected) in [
+            ("", "holds no token"),
+            ("# nothing\n\n", "holds no token"),
+            ("\na=plain:short\n", "line 2 (\"a\") has a token that is not 16 or more printable ASCII characters"),
+        ] {
+            assert_eq!(parse_file(file.as_bytes()).unwrap_err(), expected);
+        }
+        let good = parse_file(b"# c\r\na=plain:correct-horse-battery\r\n").unwrap();
+        assert_eq!(good[0].hash, from_hex(&hash()).unwrap());
+    }
+}
