@@ -76,7 +76,7 @@ impl Limits {
         // Held in the mail, taken by the backend, sorted for it; and the segments they are in.
         let held = times(l.max_held_values, 16 * 4).saturating_add(MAX_SEGMENTS * 128);
         let backend = snapshot.saturating_add(cursor).saturating_add(held);
-        [l.max_cell_bytes, registry, shared, times(snapshot, 3), times(dists, buckets * 8), times(backend, backends)]
+        [crate::describe::max_bytes(), l.max_cell_bytes, registry, shared, times(snapshot, 3), times(dists, buckets * 8), times(backend, backends)]
             .into_iter()
             .fold(0, usize::saturating_add)
     }

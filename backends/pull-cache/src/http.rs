@@ -3,19 +3,19 @@
 //! | route | answer |
 //! |---|---|
 //! | `GET /v1/metrics` | the newest generation as JSON; `history=1` for all, `start-time=<seconds>` for what is strictly newer |
-//! | `GET /metrics` | the newest totals as Prometheus text |
+//! | `GET /metrics` | totals for Prometheus, in the format `Accept` asks for; `name[]=<name>` for one family, any number of times |
 //! | `GET /` | an index of the routes |
 //!
 //! Whoever reaches the address may read: there is no authentication, and nothing can be written.
 
 mod answer;
+mod metrics;
 mod query;
 mod server;
 
 pub use server::{DEFAULT_ADDRESS, Server, serve};
 
 use crate::handle::PullCacheHandle;
-use crate::prometheus;
 use answer::{Json, error, plain};
 use axum::Router;
 use axum::extract::{RawQuery, Request, State};
@@ -31,7 +31,8 @@ ferrometer pull cache
 GET /v1/metrics                        the newest generation as JSON
 GET /v1/metrics?history=1              every generation kept
 GET /v1/metrics?start-time=<seconds>   only what is strictly newer; with or without history
-GET /metrics                           the newest totals as Prometheus text
+GET /metrics                           totals for Prometheus: text, OpenMetrics or protobuf, as Accept says
+GET /metrics?name[]=<name>             only these families; any number of times
 ";
 
 /// The routes, to be mounted in a server of your own, with `nest`. Requests with a body are refused. Limits of time, size and connections are
@@ -47,7 +48,7 @@ pub fn router(handle: PullCacheHandle) -> Router {
     Router::new()
         .route("/", get(index))
         .route("/v1/metrics", get(records))
-        .route("/metrics", get(text))
+        .route("/metrics", get(metrics::get))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
         .layer(middleware::from_fn(no_body))
@@ -56,10 +57,6 @@ pub fn router(handle: PullCacheHandle) -> Router {
 
 async fn index() -> Response {
     plain(INDEX, "text/plain; charset=utf-8")
-}
-
-async fn text(State(handle): State<PullCacheHandle>) -> Response {
-    plain(answer::Shared(handle.prometheus()), prometheus::CONTENT_TYPE)
 }
 
 async fn records(State(handle): State<PullCacheHandle>, RawQuery(query): RawQuery) -> Response {

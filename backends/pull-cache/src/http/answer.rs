@@ -16,16 +16,7 @@ use std::task::{Context, Poll};
 
 const JSON: &str = "application/json";
 
-/// Text that is shared, not copied.
-pub(super) struct Shared(pub(super) Arc<str>);
-
-impl AsRef<[u8]> for Shared {
-    fn as_ref(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
-fn respond(status: StatusCode, content_type: &'static str, body: Body) -> Response {
+pub(super) fn respond(status: StatusCode, content_type: &'static str, body: Body) -> Response {
     let headers = [
         (header::CONTENT_TYPE, content_type),
         (header::CACHE_CONTROL, "no-store"),
