@@ -45,7 +45,7 @@ use std::ffi::OsString;
 
 pub use error::{Error, Problem};
 pub use rule::Rule;
-pub use settings::{Config, Dialect, Limits, PullCache, Statsd, Transport};
+pub use settings::{Config, Dialect, Limits, PullCache, Scrape, Statsd, Transport};
 
 use draft::Draft;
 

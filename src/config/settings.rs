@@ -89,6 +89,10 @@ pub struct PullCache {
     pub http: bool,
     /// `metrics.pull_cache.address`; default `"127.0.0.1:9620"`. Where it is served; port 0 takes a free one.
     pub address: SocketAddr,
+    /// `metrics.pull_cache.scrape`; default `"generation"`. Which totals Prometheus gets.
+    pub scrape: Scrape,
+    /// `metrics.pull_cache.process_metrics`; default `true`. Whether Prometheus gets the process' own metrics too.
+    pub process_metrics: bool,
 }
 
 /// The numbers that bound the memory used.
@@ -137,6 +141,16 @@ pub enum Transport {
     Tcp,
 }
 
+/// Which totals the pull cache serves for Prometheus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Scrape {
+    /// Those of the newest generation.
+    Generation,
+    /// Those of the moment of the scrape.
+    Fresh,
+}
+
 /// An enum whose variants have names in the configuration: each name is written once.
 macro_rules! named {
     ($type:ident: $($variant:ident = $name:literal),+) => {
@@ -156,6 +170,7 @@ macro_rules! named {
     };
 }
 
+named!(Scrape: Generation = "generation", Fresh = "fresh");
 named!(Dialect: Etsy = "etsy", Dogstatsd = "dogstatsd", Telegraf = "telegraf", Gnocchi = "gnocchi");
 named!(Transport: Udp = "udp", Unix = "unix", Tcp = "tcp");
 
@@ -221,6 +236,8 @@ impl Config {
                 generations: 0,
                 http: false,
                 address: SocketAddr::from(([127, 0, 0, 1], 0)),
+                scrape: Scrape::Generation,
+                process_metrics: false,
             },
             limits: Limits {
                 max_loggers: 0,

@@ -37,6 +37,11 @@ impl Bounds {
         let canonical = shown.iter().map(|bound| number::canonical(*bound)).collect();
         Bounds { recorded, shown, text, canonical }
     }
+
+    /// Whether there is one below zero.
+    pub(super) fn has_negative(&self) -> bool {
+        self.shown.first().is_some_and(|bound| *bound < 0.0)
+    }
 }
 
 /// What the distributions of one instrument come to, its sample rates added up.

@@ -176,15 +176,19 @@ impl Histogram<'_> {
         };
         labels.iter().zip(&totals.cumulative).for_each(|(le, n)| line(le, *n));
         line("+Inf", totals.count);
-        // A sum with negative values may fall, which a reader would take for a restart.
-        if let Some(sum) = totals.sum.filter(|_| !totals.has_negative) {
+        // A sum with negative values may fall, which a reader would take for a restart. OpenMetrics allows none beside a bound
+        // below zero, and no count without a sum; what is counted stands at +Inf.
+        let sum = totals.sum.filter(|_| !totals.has_negative && !(open && self.bounds.has_negative()));
+        if let Some(sum) = sum {
             begin(out, self.exposition, self.block, "_sum", row);
             number::float(out, sum);
             out.push(b'\n');
         }
-        begin(out, self.exposition, self.block, "_count", row);
-        number::whole(out, totals.count);
-        out.push(b'\n');
+        if sum.is_some() || !open {
+            begin(out, self.exposition, self.block, "_count", row);
+            number::whole(out, totals.count);
+            out.push(b'\n');
+        }
         if open {
             created(out, self.exposition, self.block, "_created", row);
         }

@@ -2,6 +2,9 @@
 
 #![allow(dead_code)]
 
+pub mod openmetrics;
+pub mod protobuf;
+
 use ferrometer_core::{Ledger, Limits, Naming, configure, flush, install, remove};
 use ferrometer_pull_cache::{PullCacheBackend, PullCacheHandle, Settings};
 use std::collections::{BTreeMap, BTreeSet};
