@@ -178,7 +178,7 @@ impl Histogram<'_> {
         line("+Inf", totals.count);
         // A sum with negative values may fall, which a reader would take for a restart. OpenMetrics allows none beside a bound
         // below zero, and no count without a sum; what is counted stands at +Inf.
-        let sum = totals.sum.filter(|_| !totals.has_negative && !(open && self.bounds.has_negative()));
+        let sum = totals.sum.filter(|_| !(totals.has_negative || open && self.bounds.has_negative()));
         if let Some(sum) = sum {
             begin(out, self.exposition, self.block, "_sum", row);
             number::float(out, sum);
