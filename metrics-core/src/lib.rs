@@ -43,6 +43,7 @@ unless_loom! {
     mod capture;
     mod clock;
     mod collector;
+    mod describe;
     mod diagnostics;
     mod fork;
     mod guard;
@@ -69,6 +70,7 @@ unless_loom! {
 
     pub use backend::{Backend, BackendError, Delivery, Wants};
     pub use bucket::Scheme;
+    pub use describe::Unit;
     pub use guard::{InFlightGuard, TimerGuard};
     pub use instrument::{Counter, Entered, Gauge, Histogram, InFlight, Timer};
     pub use ledger::{Amount, Cause, Ledger};
@@ -77,7 +79,8 @@ unless_loom! {
     pub use name::Naming;
     pub use name_table::{NameTable, folded_name, full_name};
     pub use pipeline::{
-        FlushReport, InstallError, MIN_INTERVAL, configure, flush, install, ledgers, remove, replace, shutdown, snapshot,
+        FlushReport, InstallError, MIN_INTERVAL, configure, flush, install, ledgers, naming, remove, replace, shutdown,
+        snapshot,
     };
     pub use rate::is_sample_rate;
     pub use record::{cell_bytes, is_on};
