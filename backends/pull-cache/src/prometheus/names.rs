@@ -2,6 +2,7 @@
 
 use crate::labels::gated;
 use ferrometer_core::{Kind, Naming, Series, full_name};
+use std::borrow::Cow;
 
 /// The name of a family, for a counter without its suffix. Empty when nothing is left of the name.
 pub(super) fn family(naming: &Naming, series: &Series) -> String {
@@ -96,17 +97,22 @@ pub(super) fn labels(series: &Series) -> String {
 }
 
 /// Undoes [`labels`]: the pairs of name and value.
-pub(super) fn pairs(labels: &str) -> impl Iterator<Item = (&str, String)> {
+pub(super) fn pairs(labels: &str) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
     let mut rest = labels;
     std::iter::from_fn(move || {
         let (name, after) = rest.split_once("=\"")?;
+        let end = after.find(['"', '\\'])?;
+        if after[end..].starts_with('"') {
+            rest = after[end + 1..].strip_prefix(',').unwrap_or("");
+            return Some((name, Cow::Borrowed(&after[..end])));
+        }
         let mut value = String::new();
         let mut chars = after.char_indices();
         loop {
             match chars.next()? {
                 (at, '"') => {
                     rest = after[at + 1..].strip_prefix(',').unwrap_or("");
-                    return Some((name, value));
+                    return Some((name, Cow::Owned(value)));
                 }
                 (_, '\\') => value.push(match chars.next()?.1 {
                     'n' => '\n',
@@ -164,7 +170,7 @@ mod tests {
         let written = labels(logger.gauge("g").series());
         assert_eq!(written, r#"le_="1",le__2="2",v="a\\\"\n	""#);
         let read: Vec<_> = pairs(&written).collect();
-        assert_eq!(read, [("le_", "1".into()), ("le__2", "2".into()), ("v", String::from("a\\\"\n\t"))]);
+        assert_eq!(read, [("le_", "1".into()), ("le__2", "2".into()), ("v", "a\\\"\n\t".into())]);
         assert_eq!(pairs("").count(), 0);
     }
 }

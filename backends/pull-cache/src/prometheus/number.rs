@@ -1,7 +1,5 @@
 //! Numbers as the text formats write them.
 
-use std::io::Write;
-
 /// A whole number.
 pub(super) fn whole(out: &mut Vec<u8>, value: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
@@ -12,8 +10,7 @@ pub(super) fn float(out: &mut Vec<u8>, value: f64) {
     if value.trunc() == value && value.abs() < 1e15 {
         out.extend_from_slice(itoa::Buffer::new().format(value as i64).as_bytes());
     } else {
-        // Writing into memory does not fail.
-        let _ = write!(out, "{value:?}");
+        out.extend_from_slice(zmij::Buffer::new().format(value).as_bytes());
     }
 }
 
@@ -40,7 +37,10 @@ pub(super) fn canonical(value: f64) -> String {
 
 /// Milliseconds since 1970 as seconds.
 pub(super) fn seconds(out: &mut Vec<u8>, millis: i64) {
-    let _ = write!(out, "{}.{:03}", millis.max(0) / 1000, millis.max(0) % 1000);
+    let millis = millis.max(0) as u64;
+    whole(out, millis / 1000);
+    let rest = millis % 1000;
+    out.extend([b'.', b'0' + (rest / 100) as u8, b'0' + (rest / 10 % 10) as u8, b'0' + (rest % 10) as u8]);
 }
 
 #[cfg(test)]
@@ -55,13 +55,15 @@ mod tests {
             (-2.0, "-2", "-2.0"),
             (0.00025, "0.00025", "0.00025"),
             (1e-4, "0.0001", "0.0001"),
-            (2e-5, "2e-5", "2e-05"),
+            (2e-5, "0.00002", "2e-05"),
             (1048576.0, "1048576", "1.048576e+06"),
             (999999.5, "999999.5", "999999.5"),
-            (1e300, "1e300", "1e+300"),
+            (1e300, "1e+300", "1e+300"),
             (-0.5, "-0.5", "-0.5"),
+            (0.1 + 0.2, "0.30000000000000004", "0.30000000000000004"),
+            (f64::MIN_POSITIVE, "2.2250738585072014e-308", "2.2250738585072014e-308"),
             (2f64.powi(-20), "9.5367431640625e-7", "9.5367431640625e-07"),
-            (f64::MAX, "1.7976931348623157e308", "1.7976931348623157e+308"),
+            (f64::MAX, "1.7976931348623157e+308", "1.7976931348623157e+308"),
         ] {
             assert_eq!((text(value).as_str(), canonical(value).as_str()), (plain, exact));
             assert_eq!((text(value).parse(), canonical(value).parse()), (Ok(value), Ok(value)));
