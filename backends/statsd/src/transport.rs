@@ -23,9 +23,9 @@ const MAX_PAYLOAD: usize = 65_507;
 /// What a receiver's buffer holds by default on Linux is 212,992 bytes, the kernel's overhead included: about 90 full datagrams. After so many
 /// of these bytes a pause, so that a delivery does not overrun it, and a receiver that is held up for some milliseconds loses nothing.
 const BURST: usize = 80_000;
-const PAUSE: Duration = Duration::from_millis(2);
+const PAUSE: Duration = Duration::from_millis(4);
 /// A delivery that has paused this long in all has so much to send that it goes on with shorter pauses.
-const PAUSES: Duration = Duration::from_millis(150);
+const PAUSES: Duration = Duration::from_millis(200);
 const SHORT_PAUSE: Duration = Duration::from_micros(200);
 /// How long a TCP connection may take.
 const CONNECT: Duration = Duration::from_secs(1);
