@@ -28,7 +28,7 @@ const CLIENTS: usize = ASKING + READING_ALL + NOT_READING + SILENT + DRIPPING;
 const RECORDING: usize = 2;
 /// So long at least, and until there is enough to judge by.
 const LOAD: Duration = Duration::from_secs(5);
-const LOAD_AT_MOST: Duration = Duration::from_secs(60);
+const LOAD_AT_MOST: Duration = Duration::from_secs(120);
 
 const LIMITS: Limits = Limits {
     max_connections: 200,
@@ -37,7 +37,7 @@ const LIMITS: Limits = Limits {
     max_header_bytes: 16 << 10,
     header_timeout: Duration::from_millis(700),
     write_timeout: Duration::from_millis(700),
-    answer_timeout: Duration::from_secs(60),
+    answer_timeout: Duration::from_secs(120),
 };
 
 /// What the load may take beyond what was there before it: for each answer in progress an encoder (about 1 MB for zstd) and a few

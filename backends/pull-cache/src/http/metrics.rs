@@ -1,6 +1,7 @@
 //! `GET /metrics`: the newest totals as Prometheus text.
 
 use super::answer::plain;
+use super::heavy::heavy;
 use crate::handle::PullCacheHandle;
 use crate::prometheus;
 use axum::extract::State;
@@ -17,5 +18,8 @@ impl AsRef<[u8]> for Shared {
 }
 
 pub(super) async fn metrics(State(handle): State<PullCacheHandle>) -> Response {
-    plain(Shared(handle.prometheus()), prometheus::CONTENT_TYPE)
+    match heavy(move || handle.prometheus()).await {
+        Ok(text) => plain(Shared(text), prometheus::CONTENT_TYPE),
+        Err(failed) => failed,
+    }
 }
