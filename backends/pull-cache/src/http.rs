@@ -16,7 +16,7 @@
 //! | connections | `server`, over `tls`; `counts` |
 //! | may this request pass? | `guard`, with `hosts` and `tokens`; `watch` reads files again |
 //! | what is asked | `query`, with `glob` and `cursor`; `accept` |
-//! | what is answered | `records` and `stream`, `metrics`, `health`; `answer` |
+//! | what is answered | `records` and `stream`, `metrics`, `health`; `answer`; `heavy` for what takes long |
 //! | how it travels | `compress`; `held` keeps the place of an answer in progress |
 
 mod accept;
@@ -30,6 +30,7 @@ mod error;
 mod glob;
 mod guard;
 mod health;
+mod heavy;
 mod held;
 mod hosts;
 mod limits;

@@ -1,10 +1,10 @@
 //! `/metrics`: totals in the format the reader asks for, sent piece by piece as it takes them.
 
 use super::answer::{error, respond};
+use super::heavy::heavy;
 use super::query::{decode, shorten};
 use crate::handle::PullCacheHandle;
 use crate::prometheus::{Filter, Format, Pieces};
-use crate::settings::Scrape;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -24,16 +24,10 @@ pub(super) async fn get(
         Err(message) => return error(StatusCode::BAD_REQUEST, &message),
     };
     let format = Format::negotiate(accept(&headers).as_deref());
-    let slow = handle.settings().scrape == Scrape::Fresh;
-    let make = move || handle.exposition(format, &filter).into();
     // A snapshot of many series takes some milliseconds, which others shall not wait for.
-    let body: Stream = if slow {
-        match tokio::task::spawn_blocking(make).await {
-            Ok(body) => body,
-            Err(_) => return error(StatusCode::SERVICE_UNAVAILABLE, "the process is about to end"),
-        }
-    } else {
-        make()
+    let body: Stream = match heavy(move || handle.exposition(format, &filter).into()).await {
+        Ok(body) => body,
+        Err(failed) => return failed,
     };
     let mut response = respond(StatusCode::OK, format.content_type(), Body::new(body));
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
