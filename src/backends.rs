@@ -79,7 +79,8 @@ impl Parts {
         use ferrometer_pull_cache::{PullCacheBackend, Settings};
 
         let interval = config.pull_cache.interval;
-        let backend = PullCacheBackend::new(Settings { generations: config.pull_cache.generations, interval });
+        let backend =
+            PullCacheBackend::new(Settings::default().generations(config.pull_cache.generations).interval(interval));
         let handle = backend.handle();
         if config.pull_cache.http && cfg!(not(feature = "http")) {
             return Err(Error::NotCompiled { key: "metrics.pull_cache.http", feature: "http" });

@@ -2,7 +2,7 @@
 
 use crate::prometheus::Exposition;
 use crate::settings::Settings;
-use crate::store::{Generation, Store};
+use crate::store::{Generation, History, Store};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What backend and readers share. The lock is held for moments: generations are made before and freed after.
@@ -56,21 +56,18 @@ impl PullCacheHandle {
         self.shared.lock().store.newest().cloned()
     }
 
-    /// The generations strictly newer than `start`, in seconds since 1970, oldest first. With the timestamp of the last generation
-    /// seen, a reader gets each later one once; with a time in the future, nothing.
+    /// The generations strictly newer than `after`, in seconds since 1970, oldest first; all that are kept with `None`. With the
+    /// timestamp of the last generation seen, a reader gets each later one once; with a time in the future, nothing.
+    ///
+    /// They are those of this moment, each decoded when it is asked for: however long the history, the reader holds the state of
+    /// one generation. The cache is not held up meanwhile.
     ///
     /// A generation made in the same second as the newest takes its place (at a flush, or with an interval below a
     /// second). Whoever has seen the first of the two gets what was added with the next generation: totals are cumulative, and the
     /// next quantiles begin where the first of the two ended.
     #[must_use]
-    pub fn since(&self, start: i64) -> Vec<Arc<Generation>> {
-        self.shared.lock().store.since(start)
-    }
-
-    /// Every generation kept, oldest first.
-    #[must_use]
-    pub fn all(&self) -> Vec<Arc<Generation>> {
-        self.shared.lock().store.all()
+    pub fn history(&self, after: Option<i64>) -> History {
+        self.shared.lock().store.history(after)
     }
 
     /// The timestamps of the oldest and the newest generation kept. A reader whose last generation is older than the oldest has
@@ -96,7 +93,7 @@ impl PullCacheHandle {
 
     /// The settings the cache was made with.
     #[must_use]
-    pub fn settings(&self) -> Settings {
-        self.shared.settings
+    pub fn settings(&self) -> &Settings {
+        &self.shared.settings
     }
 }

@@ -23,7 +23,7 @@
 //! use std::time::Duration;
 //!
 //! let settings = Settings::default();
-//! let backend = PullCacheBackend::new(settings);
+//! let backend = PullCacheBackend::new(settings.clone());
 //! let cache = backend.handle();
 //! ferrometer_core::install("pull-cache", Box::new(backend), settings.interval).unwrap();
 //!
@@ -63,4 +63,4 @@ pub use labels::Labels;
 pub use prometheus::CONTENT_TYPE as PROMETHEUS_CONTENT_TYPE;
 pub use record::{Record, RecordType};
 pub use settings::Settings;
-pub use store::Generation;
+pub use store::{Generation, History};

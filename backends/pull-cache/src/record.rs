@@ -25,7 +25,7 @@ pub enum RecordType {
 ///
 /// ```
 /// # use ferrometer_pull_cache::{PullCacheBackend, Settings};
-/// # let backend = PullCacheBackend::new(Settings { generations: 1, ..Settings::default() });
+/// # let backend = PullCacheBackend::new(Settings::default().generations(1));
 /// # let cache = backend.handle();
 /// # ferrometer_core::install("records", Box::new(backend), std::time::Duration::from_secs(3600)).unwrap();
 /// # ferrometer_core::get_logger("a").send_gauge("b", 1.5);

@@ -6,18 +6,72 @@ use crate::record::{Identity, Point};
 use crate::store::Generation;
 use ferrometer_core::name::MAX_NAME_BYTES;
 use ferrometer_core::{Scheme, Total};
+use std::path::PathBuf;
 use std::time::Duration;
 
-/// How much the cache keeps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+const HALF_AN_HOUR: Duration = Duration::from_secs(30 * 60);
+
+/// How much the cache keeps, and where.
+///
+/// ```
+/// use ferrometer_pull_cache::Settings;
+/// use std::time::Duration;
+/// let settings = Settings::default().generations(360).interval(Duration::from_secs(5));
+/// assert_eq!(settings.window, Duration::from_secs(1800));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Settings {
     /// How many old generations are kept besides the newest. Default 180: half an hour at the default interval.
     pub generations: usize,
     /// How often a generation is made. For information: what counts is the interval given at the installation. Default 10 s.
     pub interval: Duration,
+    /// How much older than the newest a generation may be; what is older falls out, whatever `generations` says. Whole seconds
+    /// count. Default 30 minutes.
+    pub window: Duration,
+    /// After how long without a recording a series is no longer in new generations; it is again with its next recording. Default
+    /// 30 minutes; zero: never.
+    pub idle_after: Duration,
+    /// A directory in which the generations are kept too, for other processes and for after the end of this one. Default none.
+    pub path: Option<PathBuf>,
 }
 
 impl Settings {
+    /// Sets [`generations`](Settings::generations).
+    #[must_use]
+    pub fn generations(mut self, generations: usize) -> Settings {
+        self.generations = generations;
+        self
+    }
+
+    /// Sets [`interval`](Settings::interval).
+    #[must_use]
+    pub fn interval(mut self, interval: Duration) -> Settings {
+        self.interval = interval;
+        self
+    }
+
+    /// Sets [`window`](Settings::window).
+    #[must_use]
+    pub fn window(mut self, window: Duration) -> Settings {
+        self.window = window;
+        self
+    }
+
+    /// Sets [`idle_after`](Settings::idle_after).
+    #[must_use]
+    pub fn idle_after(mut self, idle_after: Duration) -> Settings {
+        self.idle_after = idle_after;
+        self
+    }
+
+    /// Sets [`path`](Settings::path).
+    #[must_use]
+    pub fn path(mut self, path: impl Into<PathBuf>) -> Settings {
+        self.path = Some(path.into());
+        self
+    }
+
     /// The most memory the cache takes, in bytes, when the program has `series` series: generations, names, and the
     /// distributions that quantiles are computed from. Every series is taken to be a histogram with every bucket in use, and names
     /// and labels as long as they can be; usual programs take a small part of it. The Prometheus text and an HTTP answer in
@@ -25,7 +79,7 @@ impl Settings {
     ///
     /// ```
     /// use ferrometer_pull_cache::Settings;
-    /// let few = Settings { generations: 10, ..Settings::default() };
+    /// let few = Settings::default().generations(10);
     /// assert!(few.max_bytes(100) < Settings::default().max_bytes(100));
     /// ```
     #[must_use]
@@ -50,6 +104,12 @@ impl Settings {
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { generations: 180, interval: Duration::from_secs(10) }
+        Settings {
+            generations: 180,
+            interval: Duration::from_secs(10),
+            window: HALF_AN_HOUR,
+            idle_after: HALF_AN_HOUR,
+            path: None,
+        }
     }
 }

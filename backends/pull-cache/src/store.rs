@@ -110,19 +110,40 @@ impl Store {
         self.generations.back()
     }
 
-    /// Those strictly newer than `start`, oldest first.
-    pub(crate) fn since(&self, start: i64) -> Vec<Arc<Generation>> {
-        let from = self.generations.partition_point(|g| g.timestamp <= start);
-        self.generations.range(from..).cloned().collect()
-    }
-
-    pub(crate) fn all(&self) -> Vec<Arc<Generation>> {
-        self.generations.iter().cloned().collect()
+    /// Those strictly newer than `after`, oldest first.
+    pub(crate) fn history(&self, after: Option<i64>) -> History {
+        let from = after.map_or(0, |after| self.generations.partition_point(|g| g.timestamp <= after));
+        let kept: Vec<_> = self.generations.range(from..).cloned().collect();
+        History { kept: kept.into_iter(), window: self.window() }
     }
 
     /// The timestamps of the oldest and the newest.
     pub(crate) fn window(&self) -> Option<(i64, i64)> {
         Some((self.generations.front()?.timestamp, self.generations.back()?.timestamp))
+    }
+}
+
+/// Generations, oldest first, as they stood when it was made: see [`PullCacheHandle::history`](crate::PullCacheHandle::history).
+#[derive(Debug)]
+pub struct History {
+    kept: std::vec::IntoIter<Arc<Generation>>,
+    window: Option<(i64, i64)>,
+}
+
+impl History {
+    /// The timestamps of the oldest and the newest generation that the cache held when this was made, whatever was asked for;
+    /// `None` when it held none.
+    #[must_use]
+    pub fn window(&self) -> Option<(i64, i64)> {
+        self.window
+    }
+}
+
+impl Iterator for History {
+    type Item = Arc<Generation>;
+
+    fn next(&mut self) -> Option<Arc<Generation>> {
+        self.kept.next()
     }
 }
 
@@ -136,16 +157,16 @@ mod tests {
         store
     }
 
-    fn stamps(generations: &[Arc<Generation>]) -> Vec<i64> {
-        generations.iter().map(|g| g.timestamp).collect()
+    fn stamps(history: History) -> Vec<i64> {
+        history.map(|g| g.timestamp).collect()
     }
 
     #[test]
     fn the_newest_and_as_many_old_ones_as_asked_for_are_kept() {
-        assert_eq!(stamps(&store(2, &[0, 1, 2, 3]).all()), [1, 2, 3]);
-        assert_eq!(stamps(&store(0, &[0, 1]).all()), [1]);
-        assert_eq!(stamps(&store(usize::MAX, &[0, 1]).all()), [0, 1]);
-        assert_eq!(store(3, &(0..100).collect::<Vec<_>>()).all().len(), 4);
+        assert_eq!(stamps(store(2, &[0, 1, 2, 3]).history(None)), [1, 2, 3]);
+        assert_eq!(stamps(store(0, &[0, 1]).history(None)), [1]);
+        assert_eq!(stamps(store(usize::MAX, &[0, 1]).history(None)), [0, 1]);
+        assert_eq!(store(3, &(0..100).collect::<Vec<_>>()).history(None).count(), 4);
         assert_eq!(store(2, &[]).window(), None);
         assert_eq!(store(2, &[5, 6, 7, 8]).window(), Some((6, 8)));
     }
@@ -156,15 +177,15 @@ mod tests {
         for (start, expected) in
             [(i64::MIN, vec![10, 20, 30]), (9, vec![10, 20, 30]), (10, vec![20, 30]), (29, vec![30]), (30, vec![])]
         {
-            assert_eq!(stamps(&store.since(start)), expected, "{start}");
+            assert_eq!(stamps(store.history(Some(start))), expected, "{start}");
         }
-        assert!(store.since(i64::MAX).is_empty());
+        assert!(store.history(Some(i64::MAX)).next().is_none());
     }
 
     #[test]
     fn the_same_second_takes_the_place_of_the_newest() {
         let store = store(10, &[10, 10, 11, 11, 11]);
-        assert_eq!(stamps(&store.all()), [10, 11]);
+        assert_eq!(stamps(store.history(None)), [10, 11]);
         assert_eq!((store.place(11), store.place(12), store.place(10)), (Place::Replace, Place::New, Place::New));
     }
 
@@ -177,7 +198,7 @@ mod tests {
             let place = store.place(second);
             store.push(second, Box::default());
             assert_eq!(store.newest().unwrap().timestamp, expected);
-            assert_eq!(stamps(&store.since(seen)).len(), usize::from(place == Place::New), "{second}");
+            assert_eq!(stamps(store.history(Some(seen))).len(), usize::from(place == Place::New), "{second}");
             seen = expected;
         }
         store.push(i64::MAX, Box::default());

@@ -93,15 +93,14 @@ fn a_replaced_generation_hides_nothing() {
     timer.record(Duration::from_millis(900));
     make(&mut backend, 20);
     // The newest covers the whole interval since the one before, …
-    assert_eq!((cache.all().len(), value(&cache, "replaced.t.count")), (2, Some(2.0)));
+    assert_eq!((cache.history(None).count(), value(&cache, "replaced.t.count")), (2, Some(2.0)));
     assert_eq!(value(&cache, "replaced.t.max"), Some(900.0));
     assert!(value(&cache, "replaced.t.p50").unwrap() < 540.0);
     assert_eq!(seen.records().find(|r| r.metric == "replaced.t.count").unwrap().value, 1.0);
-    assert!(cache.since(seen.timestamp()).is_empty());
+    assert!(cache.history(Some(seen.timestamp())).next().is_none());
     // … and the next begins where the one that was replaced ended.
     make(&mut backend, 30);
-    let next = cache.since(seen.timestamp());
-    assert_eq!(next.len(), 1);
+    assert_eq!(cache.history(Some(seen.timestamp())).count(), 1);
     assert_eq!(value(&cache, "replaced.t.max"), Some(900.0));
     assert!(value(&cache, "replaced.t.p50").unwrap() > 800.0);
 }
@@ -157,12 +156,12 @@ fn values_are_divided_by_the_rate_and_rates_are_added_up() {
 #[test]
 fn exactly_the_newest_and_the_old_ones_asked_for_are_kept() {
     let _alone = alone();
-    let mut backend = PullCacheBackend::new(Settings { generations: 3, ..Settings::default() });
+    let mut backend = PullCacheBackend::new(Settings::default().generations(3));
     (1..=20).for_each(|i| make(&mut backend, i * 10));
     let cache = backend.handle();
-    assert_eq!(cache.all().iter().map(|g| g.timestamp()).collect::<Vec<_>>(), [170, 180, 190, 200]);
+    assert_eq!(cache.history(None).map(|g| g.timestamp()).collect::<Vec<_>>(), [170, 180, 190, 200]);
     assert_eq!(cache.window(), Some((170, 200)));
-    assert!(cache.all().iter().all(|g| g.records().all(|r| r.timestamp == g.timestamp())));
+    assert!(cache.history(None).all(|g| g.records().all(|r| r.timestamp == g.timestamp())));
     make(&mut backend, 5);
     assert_eq!(cache.window(), Some((180, 201)));
 }
@@ -196,10 +195,10 @@ fn seconds_are_rounded_down_on_both_sides_of_1970() {
 fn the_bound_covers_what_is_kept() {
     let _alone = alone();
     let series = snapshot().totals().len();
-    let settings = Settings { generations: 4, ..Settings::default() };
-    let mut backend = PullCacheBackend::new(settings);
+    let settings = Settings::default().generations(4);
+    let mut backend = PullCacheBackend::new(settings.clone());
     (1..=9).for_each(|i| make(&mut backend, i));
-    let kept: usize = backend.handle().all().iter().map(|g| g.bytes()).sum();
+    let kept: usize = backend.handle().history(None).map(|g| g.bytes()).sum();
     assert!(kept > 0 && kept < settings.max_bytes(series), "{kept}");
-    assert_eq!(Settings { generations: usize::MAX, ..settings }.max_bytes(usize::MAX), usize::MAX);
+    assert_eq!(settings.generations(usize::MAX).max_bytes(usize::MAX), usize::MAX);
 }

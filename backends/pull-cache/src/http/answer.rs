@@ -3,7 +3,7 @@
 
 use super::query::Query;
 use crate::handle::PullCacheHandle;
-use crate::store::Generation;
+use crate::store::History;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -61,7 +61,7 @@ struct Window {
 
 /// `{"data":[…],"window":{"from":…,"to":…}}`, in pieces.
 pub(super) struct Json {
-    generations: std::vec::IntoIter<Arc<Generation>>,
+    generations: History,
     window: Window,
     written: Written,
 }
@@ -77,19 +77,13 @@ enum Written {
 impl Json {
     /// What is asked for, as it stands at this moment.
     pub(super) fn new(handle: &PullCacheHandle, query: Query) -> Json {
-        let kept = handle.shared.lock();
-        let start = query.start_time.unwrap_or(i64::MIN);
-        let generations = match (query.history, query.start_time) {
-            (true, None) => kept.store.all(),
-            (true, Some(start)) => kept.store.since(start),
-            (false, _) => {
-                let newer = |g: &&Arc<Generation>| query.start_time.is_none() || g.timestamp() > start;
-                kept.store.newest().filter(newer).cloned().into_iter().collect()
-            }
-        };
-        let window = kept.store.window();
+        let start = query.start_time;
+        // The newest alone is the last of the history.
+        let after = if query.history { start } else { start.max(handle.window().map(|w| w.1.saturating_sub(1))) };
+        let generations = handle.history(after);
+        let window = generations.window();
         let window = Window { from: window.map(|w| w.0), to: window.map(|w| w.1) };
-        Json { generations: generations.into_iter(), window, written: Written::Nothing }
+        Json { generations, window, written: Written::Nothing }
     }
 
     fn next(&mut self) -> Option<Vec<u8>> {
