@@ -1,8 +1,10 @@
 //! The reading end: what the cache holds, for any thread at any time.
 
+use crate::files::Persistence;
+use crate::generation::Generation;
 use crate::prometheus::Exposition;
 use crate::settings::Settings;
-use crate::store::{Generation, History, Store};
+use crate::store::{History, View};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What backend and readers share. The lock is held for moments: generations are made before and freed after.
@@ -14,15 +16,16 @@ pub(crate) struct Shared {
 
 #[derive(Debug)]
 pub(crate) struct Kept {
-    pub(crate) store: Store,
+    pub(crate) view: View,
     pub(crate) exposition: Arc<Exposition>,
     pub(crate) left_out: LeftOut,
+    pub(crate) persistence: Option<Persistence>,
 }
 
 impl Shared {
     pub(crate) fn new(settings: Settings) -> Shared {
-        let store = Store::new(settings.generations);
-        let kept = Kept { store, exposition: Arc::default(), left_out: LeftOut::default() };
+        let kept =
+            Kept { view: View::default(), exposition: Arc::default(), left_out: LeftOut::default(), persistence: None };
         Shared { settings, kept: Mutex::new(kept) }
     }
 
@@ -31,8 +34,8 @@ impl Shared {
     }
 }
 
-/// How many instruments are not shown because their names are empty, longer than 512 bytes, or belong to another instrument. Each
-/// is reported once through `tracing`.
+/// How many instruments are not shown: because their names are empty, longer than 512 bytes, or belong to another instrument (each
+/// is reported once through `tracing`), or because they are idle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LeftOut {
@@ -41,6 +44,8 @@ pub struct LeftOut {
     /// Not in the Prometheus text, where other names fall together than in records. The account is about the records, so
     /// these stand here alone.
     pub prometheus: usize,
+    /// In neither because nothing was recorded on them for [`Settings::idle_after`]. They come back by themselves.
+    pub idle: usize,
 }
 
 /// Reads the cache. Clones read the same cache, which lives as long as one of them or the backend.
@@ -53,7 +58,7 @@ impl PullCacheHandle {
     /// The newest generation; `None` until the first is made.
     #[must_use]
     pub fn most_recent(&self) -> Option<Arc<Generation>> {
-        self.shared.lock().store.newest().cloned()
+        self.shared.lock().view.newest().cloned()
     }
 
     /// The generations strictly newer than `after`, in seconds since 1970, oldest first; all that are kept with `None`. With the
@@ -67,14 +72,14 @@ impl PullCacheHandle {
     /// next quantiles begin where the first of the two ended.
     #[must_use]
     pub fn history(&self, after: Option<i64>) -> History {
-        self.shared.lock().store.history(after)
+        self.shared.lock().view.history(after)
     }
 
     /// The timestamps of the oldest and the newest generation kept. A reader whose last generation is older than the oldest has
     /// missed some.
     #[must_use]
     pub fn window(&self) -> Option<(i64, i64)> {
-        self.shared.lock().store.window()
+        self.shared.lock().view.window()
     }
 
     /// The newest totals in the Prometheus text format, version 0.0.4; empty until the first generation. Rendered when
@@ -89,6 +94,12 @@ impl PullCacheHandle {
     #[must_use]
     pub fn left_out(&self) -> LeftOut {
         self.shared.lock().left_out
+    }
+
+    /// How the files are doing; `None` without [`Settings::path`].
+    #[must_use]
+    pub fn persistence(&self) -> Option<Persistence> {
+        self.shared.lock().persistence.clone()
     }
 
     /// The settings the cache was made with.

@@ -13,7 +13,8 @@
 //! | which series are one instrument | `instruments`: the sample rates of one instrument are one record |
 //! | what they are called | `labels`, `names`: each name belongs to one instrument |
 //! | what they say | `points`: totals, and quantiles over the interval |
-//! | where they are kept | `store`, read through [`PullCacheHandle`] as [`Record`]s |
+//! | where they are kept | `store`, read through [`PullCacheHandle`] as [`Record`]s; a few bits a value, see `coding` |
+//! | for other processes, and for after the end | `files`, read with [`read`] |
 //! | Prometheus | `prometheus`: the newest totals as text |
 //! | HTTP | `http`: the routes, and a small server |
 //!
@@ -43,6 +44,9 @@
 #![deny(missing_docs)]
 
 mod backend;
+mod coding;
+mod files;
+mod generation;
 mod handle;
 #[cfg(feature = "http")]
 mod http;
@@ -56,6 +60,8 @@ mod settings;
 mod store;
 
 pub use backend::PullCacheBackend;
+pub use files::{Damage, DamageKind, OpenError, PersistedHistory, Persistence, ReadError, read};
+pub use generation::Generation;
 pub use handle::{LeftOut, PullCacheHandle};
 #[cfg(feature = "http")]
 pub use http::{DEFAULT_ADDRESS, Server, router, serve};
@@ -63,4 +69,4 @@ pub use labels::Labels;
 pub use prometheus::CONTENT_TYPE as PROMETHEUS_CONTENT_TYPE;
 pub use record::{Record, RecordType};
 pub use settings::Settings;
-pub use store::{Generation, History};
+pub use store::History;

@@ -1,9 +1,10 @@
 //! What can be set, and how much memory follows from it.
 
+use crate::coding::Coder;
+use crate::generation::Columns;
 use crate::labels::Labels;
 use crate::points::DISTRIBUTION_PARTS;
-use crate::record::{Identity, Point};
-use crate::store::Generation;
+use crate::record::Identity;
 use ferrometer_core::name::MAX_NAME_BYTES;
 use ferrometer_core::{Scheme, Total};
 use std::path::PathBuf;
@@ -73,9 +74,10 @@ impl Settings {
     }
 
     /// The most memory the cache takes, in bytes, when the program has `series` series: generations, names, and the
-    /// distributions that quantiles are computed from. Every series is taken to be a histogram with every bucket in use, and names
-    /// and labels as long as they can be; usual programs take a small part of it. The Prometheus text and an HTTP answer in
-    /// progress come on top, while somebody asks for them.
+    /// distributions that quantiles are computed from. Every series is taken to be a histogram with every bucket in use, names
+    /// and labels as long as they can be, and every value as hard to code as can be; usual programs take a small part of it. The
+    /// Prometheus text, and 33 bytes a record for each reader who walks the history, come on top, while somebody asks for them. With a
+    /// path, an earlier process is taken to have had as many series of other names.
     ///
     /// ```
     /// use ferrometer_pull_cache::Settings;
@@ -88,17 +90,25 @@ impl Settings {
         const IDENTITY: usize = COUNTS + size_of::<Identity>() + COUNTS + MAX_NAME_BYTES;
         // For records and for Prometheus, with the tables that say whose they are.
         const NAMES: usize =
-            DISTRIBUTION_PARTS * (IDENTITY + 128) + 2 * Labels::MAX_BYTES + 4 * (MAX_NAME_BYTES + 128) + 1024;
+            DISTRIBUTION_PARTS * (IDENTITY + 192) + 2 * Labels::MAX_BYTES + 4 * (MAX_NAME_BYTES + 128) + 1024;
         // At the last generation, at the one before, and in the newest snapshot.
         const DISTRIBUTIONS: usize = 3 * (Scheme::Float.len() * size_of::<(u16, u64)>() + 128);
         // What the Prometheus text is rendered from: the newest, and the one that takes its place.
         const TOTALS: usize = 2 * 2 * size_of::<Total>() + 256;
-        // Kept, the one being made (a vector may have twice the room it needs), and one that a reader still holds.
-        let generations = self.generations.saturating_add(4);
-        let points = series.saturating_mul(DISTRIBUTION_PARTS * size_of::<Point>());
-        let generation = points.saturating_add(COUNTS + size_of::<Generation>());
-        let names = series.saturating_mul(NAMES + DISTRIBUTIONS + TOTALS);
-        generations.saturating_mul(generation).saturating_add(names)
+        // The states of coding: before the oldest, the one that takes its place, before the newest, in the file; the newest, the one
+        // being made, and one that a reader still holds; with the tables of columns, which may be made anew.
+        const STATES: usize = 4 * Coder::COLUMN_BYTES + 3 * 2 * (size_of::<f64>() + 1) + 3 * Columns::COLUMN_BYTES;
+        const GENERATION: usize = 128;
+        let columns = if self.path.is_some() { 2 * DISTRIBUTION_PARTS } else { DISTRIBUTION_PARTS };
+        let restored =
+            (columns - DISTRIBUTION_PARTS) * (IDENTITY + 192) + (columns / DISTRIBUTION_PARTS - 1) * Labels::MAX_BYTES;
+        let points = series.saturating_mul(columns);
+        let generation = points.saturating_mul(Coder::LONGEST_POINT).saturating_add(GENERATION);
+        // One more is coded before the oldest goes.
+        let generations = self.generations.saturating_add(1).saturating_mul(generation);
+        let states = points.saturating_mul(STATES).saturating_add(4 * Coder::FIXED_BYTES);
+        let names = series.saturating_mul(NAMES + DISTRIBUTIONS + TOTALS + restored);
+        generations.saturating_add(states).saturating_add(names)
     }
 }
 
