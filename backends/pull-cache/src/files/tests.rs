@@ -200,6 +200,17 @@ fn a_damaged_file_is_set_aside_and_what_is_whole_of_it_goes_on() {
     assert!(history.damage().is_empty());
     assert_eq!(all(history), expected);
 
+    // One that ends within its first generation holds nothing.
+    let segments = directory.segments();
+    let first = fs::read(&segments[segments.len() - 1]).unwrap();
+    let newest = sequence_of(segments[segments.len() - 1].file_name().unwrap().to_str().unwrap()).unwrap();
+    let torn = [&segment::header(newest + 1, 0)[..], &first[32..50]].concat();
+    fs::write(segment_path(&directory.0, newest + 1), torn).unwrap();
+    let (sink, history) = directory.open(100);
+    assert_eq!((all(history), sink.state.set_aside.len()), (expected.clone(), 1));
+    drop(sink);
+    fs::remove_file(directory.0.join(format!("generations-{:020}.ferro.damaged", newest + 1))).unwrap();
+
     // A foreign file, a file of another version, and one under another's name.
     let segments = directory.segments();
     let newest = sequence_of(segments[1].file_name().unwrap().to_str().unwrap()).unwrap();

@@ -180,7 +180,7 @@ impl Writer {
         writer.begin().map_err(at(directory))?;
         // A program that ends again and again before its first generation leaves nothing.
         for empty in writer.segments.iter().filter(|s| s.generations == 0) {
-            fs::remove_file(segment_path(directory, empty.sequence)).map_err(at(directory))?;
+            writer.delete(empty.sequence).map_err(at(directory))?;
         }
         writer.segments.retain(|s| s.generations > 0);
         history.bound_columns(RESTORED_COLUMNS);
@@ -231,6 +231,14 @@ impl Writer {
         self.delete_old()
     }
 
+    /// One that is not there any more (set aside, or deleted by somebody else) is as good as deleted.
+    fn delete(&self, sequence: u64) -> io::Result<()> {
+        match fs::remove_file(segment_path(&self.directory, sequence)) {
+            Err(failed) if failed.kind() != io::ErrorKind::NotFound => Err(failed),
+            _ => Ok(()),
+        }
+    }
+
     /// Deletes segments of which nothing is needed.
     fn delete_old(&mut self) -> io::Result<()> {
         let Some(current) = &self.current else { return Ok(()) };
@@ -243,10 +251,8 @@ impl Writer {
             if newer <= self.bounds.keep && !is_old {
                 return Ok(());
             }
-            match fs::remove_file(segment_path(&self.directory, oldest.sequence)) {
-                Err(failed) if failed.kind() != io::ErrorKind::NotFound => return Err(failed),
-                _ => self.segments.pop_front(),
-            };
+            self.delete(oldest.sequence)?;
+            self.segments.pop_front();
         }
     }
 }
