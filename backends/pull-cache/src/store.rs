@@ -265,4 +265,6 @@ impl Store {
 }
 
 #[cfg(test)]
+mod compactness;
+#[cfg(test)]
 pub(crate) mod tests;

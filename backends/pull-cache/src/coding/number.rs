@@ -47,6 +47,11 @@ impl Form {
         Form((number % u64::from(FORMS)) as u8)
     }
 
+    /// Whether it is that of edges and middles of buckets.
+    pub(super) fn is_short(self) -> bool {
+        self == Form::SHORT || self == Form::SHORT_NANOS
+    }
+
     fn is_bits(self) -> bool {
         self.0 < 4
     }
@@ -105,11 +110,15 @@ impl Form {
         forms.find(|form| form.find(value, rate).is_some()).unwrap_or(Form::BITS)
     }
 
-    /// The form for the next value, after one that was `last` in this form: this one, if it can say it and no other says both as
-    /// whole numbers.
+    /// The form for the next value, after one that was `last` in this form: this one, if it can say it and no other is better.
     pub(super) fn next(self, last: f64, value: f64, part: Part, rate: f64) -> Form {
         if self == Form::NONE || self.find(value, rate).is_none() {
             return Form::choose(value, part, rate);
+        }
+        // Most quantiles are those of buckets; one that is not shall not change how all others are said.
+        if part == Part::Quantile && !self.is_short() {
+            let better = Form::choose(value, part, rate);
+            return if better.is_short() { better } else { self };
         }
         if self == Form::BITS && last.to_bits() != value.to_bits() {
             let better = Form::choose(value, part, rate);

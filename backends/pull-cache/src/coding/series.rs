@@ -9,13 +9,14 @@ use crate::record::{Identity, Part};
 pub(super) struct Series {
     /// The last value, as a number of `form`.
     last: i64,
-    /// The usual step of a total, in sixteenths.
+    /// The usual step of a total, or the mean of a quantile, in sixteenths.
     step: i64,
     /// The usual length of a difference, in sixteenths of a bit.
     size: u16,
     form: Form,
     present: bool,
-    /// How many differences `step` is made of; it settles after a few.
+    /// How many differences `step` is made of; it settles after a few. For a quantile, how many exceptions there were since the
+    /// last that was none.
     steps: u8,
 }
 
@@ -110,13 +111,13 @@ impl Models {
             );
         self.before.exact = exact;
         if exact {
-            series.learn(predicted, 0);
+            series.learn(predicted, 0, identity.part);
             return Some(series.form.value(predicted, rate));
         }
         if !known || code.bit(&mut self.other_form[part], form != series.form) {
             let form = Form::of_number(code.bits(5, form.number()));
             let number = code.bits(64, number as u64) as i64;
-            *series = Series { last: number, form, size: 8 * 16, present: true, ..Series::default() };
+            series.exception(form, number, identity.part);
             return Some(form.value(number, rate));
         }
         // Small whichever the sign; never 0 here.
@@ -124,7 +125,7 @@ impl Models {
         let written = self.difference(code, part, size, ((difference << 1) ^ (difference >> 63)) as u64);
         let difference = (written >> 1) as i64 ^ -((written & 1) as i64);
         let number = predicted.wrapping_add(difference);
-        series.learn(number, 64 - written.leading_zeros());
+        series.learn(number, 64 - written.leading_zeros(), identity.part);
         Some(series.form.value(number, rate))
     }
 
@@ -152,10 +153,28 @@ impl Models {
     }
 }
 
+/// So many quantiles that are not those of a bucket are taken for exceptions.
+const EXCEPTIONS: u8 = 3;
+
 impl Series {
+    /// A value in another form, which from now on is the form of the column, unless it is taken for an exception.
+    fn exception(&mut self, form: Form, number: i64, part: Part) {
+        if part == Part::Quantile && self.form.is_short() && !form.is_short() && self.steps < EXCEPTIONS {
+            self.steps += 1;
+            return;
+        }
+        let step = if part == Part::Quantile { number.clamp(-(1 << 57), 1 << 57) << 4 } else { 0 };
+        *self = Series { last: number, step, form, size: 8 * 16, present: true, steps: 0 };
+    }
+
     fn predict(&self, part: Part) -> i64 {
         match part {
             Part::Total => self.last.wrapping_add((self.step + 8) >> 4),
+            // Near the mean, and of the last one's parity: middles of buckets are all odd.
+            Part::Quantile if self.form.is_short() => {
+                let off = ((self.step + 8) >> 4).wrapping_sub(self.last);
+                self.last.wrapping_add(off & !1)
+            }
             _ => self.last,
         }
     }
@@ -166,12 +185,22 @@ impl Series {
         if size < 64 { size >> 2 } else { (16 + ((size - 64) >> 4)).min(SIZES - 1) }
     }
 
-    fn learn(&mut self, number: i64, length: u32) {
-        // What does not fit is no number that steps; any prediction will do.
-        let step = number.wrapping_sub(self.last).clamp(-(1 << 57), 1 << 57) << 4;
-        let weight = [0, 1, 2][usize::from(self.steps.min(2))];
-        self.step += (step - self.step) >> weight;
-        self.steps = self.steps.saturating_add(1);
+    fn learn(&mut self, number: i64, length: u32, part: Part) {
+        // What does not fit is no number that is added up; any prediction will do.
+        let sixteenths = |n: i64| n.clamp(-(1 << 57), 1 << 57) << 4;
+        match part {
+            Part::Total => {
+                let step = sixteenths(number.wrapping_sub(self.last));
+                let weight = [0, 1, 2][usize::from(self.steps.min(2))];
+                self.step += (step - self.step) >> weight;
+                self.steps = self.steps.saturating_add(1);
+            }
+            Part::Quantile => {
+                self.step += (sixteenths(number) - self.step) >> 2;
+                self.steps = 0;
+            }
+            Part::Value => {}
+        }
         self.last = number;
         self.size = (i32::from(self.size) + ((length as i32 * 16 - i32::from(self.size)) >> 2)).max(0) as u16;
     }
