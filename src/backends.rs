@@ -78,13 +78,18 @@ impl Parts {
     fn add_pull_cache(&mut self, config: &Config) -> Result<(), Error> {
         use ferrometer_pull_cache::{PullCacheBackend, Settings};
 
-        let interval = config.pull_cache.interval;
-        let backend =
-            PullCacheBackend::new(Settings::default().generations(config.pull_cache.generations).interval(interval));
-        let handle = backend.handle();
         if config.pull_cache.http && cfg!(not(feature = "http")) {
             return Err(Error::NotCompiled { key: "metrics.pull_cache.http", feature: "http" });
         }
+        let interval = config.pull_cache.interval;
+        let mut settings = Settings::default()
+            .generations(config.pull_cache.generations)
+            .interval(interval)
+            .window(config.pull_cache.window)
+            .idle_after(config.pull_cache.idle_after.unwrap_or(config.pull_cache.window));
+        settings.path = config.pull_cache.path.clone();
+        let backend = PullCacheBackend::open(settings).map_err(Error::CachePath)?;
+        let handle = backend.handle();
         self.pull_cache = Some(handle);
         self.backends.push(Built { name: "pull-cache", backend: Box::new(backend), interval });
         Ok(())

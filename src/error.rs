@@ -27,6 +27,9 @@ pub enum Error {
         /// Why.
         cause: io::Error,
     },
+    /// The directory that the pull cache shall keep its generations in, `metrics.pull_cache.path`, cannot be used.
+    #[cfg(feature = "pull-cache")]
+    CachePath(ferrometer_pull_cache::OpenError),
     /// A backend could not be started.
     Install(InstallError),
 }
@@ -44,6 +47,8 @@ impl fmt::Display for Error {
             Error::Address { address, cause } => {
                 write!(f, "metrics.pull_cache.address = \"{address}\": cannot be listened on: {cause}")
             }
+            #[cfg(feature = "pull-cache")]
+            Error::CachePath(cause) => write!(f, "metrics.pull_cache.path: {cause}"),
             Error::Install(error) => error.fmt(f),
         }
     }
@@ -60,6 +65,8 @@ impl std::error::Error for Error {
         match self {
             Error::Config(error) => Some(error),
             Error::Address { cause, .. } => Some(cause),
+            #[cfg(feature = "pull-cache")]
+            Error::CachePath(cause) => Some(cause),
             Error::Install(error) => Some(error),
             Error::NotCompiled { .. } => None,
         }

@@ -113,6 +113,9 @@ impl PullCacheBackend {
     /// ```
     pub fn make(&mut self, time: SystemTime, totals: &[Total], naming: &Naming) -> usize {
         if let Some(history) = self.sink.as_mut().and_then(Sink::take_over) {
+            // Nothing was made here yet, so all of it is anew.
+            let settings = &self.shared.settings;
+            self.store = Store::new(settings.generations, seconds(settings.window));
             self.restore(history);
         }
         let second = whole_seconds(time);

@@ -19,6 +19,8 @@ mod sink;
 mod writer;
 
 pub use read::{PersistedHistory, ReadError, read};
+#[doc(hidden)]
+pub use segment::walk;
 pub use segment::{Damage, DamageKind};
 pub use sink::Persistence;
 pub(crate) use sink::Sink;

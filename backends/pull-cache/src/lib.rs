@@ -60,6 +60,8 @@ mod settings;
 mod store;
 
 pub use backend::PullCacheBackend;
+#[doc(hidden)]
+pub use files::walk as walk_segment;
 pub use files::{Damage, DamageKind, OpenError, PersistedHistory, Persistence, ReadError, read};
 pub use generation::Generation;
 pub use handle::{LeftOut, PullCacheHandle};

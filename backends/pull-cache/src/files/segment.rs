@@ -252,6 +252,21 @@ impl FrameReader {
     }
 }
 
+/// Reads all of a segment, whatever the bytes are, and counts its frames: the whole decoder as one function, for fuzzing.
+///
+/// # Errors
+/// What is wrong with the bytes.
+#[doc(hidden)]
+pub fn walk(bytes: &[u8]) -> Result<usize, DamageKind> {
+    let sequence = Input(bytes.get(16..).unwrap_or_default()).array().map_or(0, u64::from_le_bytes);
+    let mut reader = FrameReader::new(bytes.into(), bytes.len(), sequence)?;
+    let mut frames = 0;
+    while reader.next()?.is_some() {
+        frames += 1;
+    }
+    Ok(frames)
+}
+
 /// A frame around any payload, for tests.
 #[cfg(test)]
 pub(super) fn frame_of(sequence: u64, offset: u64, payload: &[u8]) -> Vec<u8> {

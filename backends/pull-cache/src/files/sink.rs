@@ -72,7 +72,7 @@ pub(crate) struct Sink {
 }
 
 impl Sink {
-    /// Takes a directory, and reads what is in it; if this process writes it already, at the first generation.
+    /// Reads what is in a directory, and takes it for writing; if this process writes it already, at the first generation.
     pub(crate) fn open(path: &Path, keep: usize, window: i64) -> Result<(Sink, PersistedHistory), OpenError> {
         let bounds = Bounds { keep, window };
         let mut open = lock(&OPEN);
@@ -89,7 +89,9 @@ impl Sink {
             unreported: 0,
         };
         if let Some(slot) = open.find(path) {
-            return Ok((sink(slot, true), PersistedHistory::empty(Vec::new())));
+            // What is there until now is seen at once; what is to come, when it is taken over.
+            let history = read_directory(path).unwrap_or_else(|_| PersistedHistory::empty(Vec::new()));
+            return Ok((sink(slot, true), history));
         }
         let (writer, history) = Writer::open(path, bounds)?;
         let canonical = writer.directory().canonicalize();
@@ -112,7 +114,8 @@ impl Sink {
         }
     }
 
-    /// Whether another backend of this process was the writer until now; then what it has written is handed over.
+    /// Whether another backend of this process was the writer until now; then all that there is, which may be more than when this was
+    /// opened.
     pub(crate) fn take_over(&mut self) -> Option<PersistedHistory> {
         if !std::mem::take(&mut self.waits) {
             return None;

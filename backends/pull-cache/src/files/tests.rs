@@ -173,6 +173,15 @@ proptest! {
         while let Ok(Some(generation)) = reader.next() {
             prop_assert!(generation.records().all(|r| r.value.is_finite()));
         }
+        // As a fuzzer would, from anywhere.
+        (0..bytes.len()).for_each(|from| drop(walk(&bytes[from..])));
+    }
+
+    #[test]
+    fn names_of_any_origin_are_read_or_refused(flags in 0u8..64, bytes in prop::collection::vec(0u8..8, 0..60)) {
+        let payload = [&[0; 8][..], &[2, flags], &bytes].concat();
+        let segment = [&segment::header(1, 0)[..], &segment::frame_of(1, 32, &payload)].concat();
+        let _ = walk(&segment);
     }
 }
 
@@ -278,7 +287,7 @@ fn a_backend_of_this_process_takes_over() {
     let (mut old, _) = directory.open(100);
     let mut expected = write(&mut old, 1000, 3);
     let (mut new, history) = directory.open(100);
-    assert_eq!(history.count(), 0);
+    assert_eq!(all(history), expected);
     // Until its first generation the old one writes.
     expected.extend(write(&mut old, 2000, 2));
     assert_eq!(all(new.take_over().unwrap()), expected);
