@@ -6,7 +6,7 @@
 #![cfg(unix)]
 
 use ferrometer_core::{Backend, BackendError, Delivery, Naming, SnapshotView, get_logger, install, snapshot};
-use ferrometer_pull_cache::{Generation, PullCacheBackend, Settings, read};
+use ferrometer_pull_cache::{DamageKind, Generation, PullCacheBackend, Settings, read};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -50,7 +50,9 @@ fn child() {
         gauge.set(second as f64);
         timer.record(Duration::from_nanos(second));
         backend.make(UNIX_EPOCH + Duration::from_secs(second), snapshot().totals(), &Naming::default());
+        let failed = cache.persistence().map_or(0, |state| state.failed);
         println!("made {second}");
+        println!("failed {failed}");
         std::io::stdout().flush().unwrap();
         second += 10;
     }
@@ -154,13 +156,54 @@ fn a_second_process_is_refused() {
     let memory = PullCacheBackend::new(settings.clone());
     let state = memory.handle().persistence().unwrap();
     assert!(state.last_error.unwrap().contains("another process"));
-    // Reading needs no lock.
-    assert!(read(&directory).unwrap().all(|generation| check(&generation) > 0));
+    // Reading needs no lock, and sees whole generations, whatever is written, begun and deleted meanwhile.
+    let mut newest = 0;
+    for _ in 0..8 {
+        let history = read(&directory).unwrap();
+        let torn = history.damage().iter().all(|damage| damage.kind == DamageKind::Torn);
+        assert!(torn && history.damage().len() <= 1, "{:?}", history.damage());
+        let stamps: Vec<i64> =
+            history.inspect(|generation| assert!(check(generation) > 0)).map(|g| g.timestamp()).collect();
+        assert!(stamps.windows(2).all(|w| w[1] == w[0] + 10), "{stamps:?}");
+        assert!(stamps[stamps.len() - 1] >= newest);
+        newest = stamps[stamps.len() - 1];
+    }
+    assert!(newest > BEGIN as i64 + 10 * KEEP as i64, "segments were begun and deleted");
     first.kill().unwrap();
     first.wait().unwrap();
     drain.join().unwrap();
     let second = PullCacheBackend::open(settings).unwrap();
     assert!(second.handle().most_recent().is_some());
     drop(second);
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+/// A limit of the size of files stands for a full disk: a write fails in its middle.
+#[test]
+fn a_write_that_fails_in_its_middle_costs_one_generation() {
+    let directory: PathBuf = std::env::temp_dir().join(format!("ferrometer-full-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&directory);
+    let mut child = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$0\" child --exact --ignored --nocapture"])
+        .arg(std::env::current_exe().unwrap())
+        .env(DIRECTORY, &directory)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    // It goes on after the first that fails, and after the second.
+    let mut failed = lines.by_ref().filter_map(|line| line.strip_prefix("failed ")?.parse::<u64>().ok());
+    assert!(failed.any(|failed| failed >= 3));
+    failed.nth(2).unwrap();
+    let drain = std::thread::spawn(move || lines.for_each(drop));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    drain.join().unwrap();
+    let history = read(&directory).unwrap();
+    assert!(history.damage().len() <= 1, "{:?}", history.damage());
+    let stamps: Vec<i64> =
+        history.inspect(|generation| assert!(check(generation) > 0)).map(|g| g.timestamp()).collect();
+    let gaps: Vec<i64> = stamps.windows(2).map(|w| w[1] - w[0]).filter(|gap| *gap != 10).collect();
+    assert!(!gaps.is_empty() && gaps.iter().all(|gap| *gap == 20), "{stamps:?}");
     std::fs::remove_dir_all(&directory).unwrap();
 }

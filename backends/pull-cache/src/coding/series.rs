@@ -29,7 +29,7 @@ impl Default for Series {
 /// The sizes that are told apart.
 const SIZES: usize = 80;
 const PARTS: usize = 3;
-/// Bits that are written with learnt bins at the top of a longer difference.
+/// A difference of fewer bits than these is written with learnt bins alone; of a longer one, the first two.
 const SHORT: u32 = 6;
 
 /// What is likely, learnt from all columns of a kind together.
@@ -137,7 +137,7 @@ impl Models {
             node = node << 1 | usize::from(bit);
         }
         let length = (node & 63) as u32;
-        let learnt = if length <= SHORT - 1 { length } else { 2 };
+        let learnt = if length < SHORT { length } else { 2 };
         let mut value = 1u64;
         for bit in 0..learnt {
             let bins = &mut self.digits[part][length as usize];

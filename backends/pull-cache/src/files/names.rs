@@ -9,6 +9,8 @@ use std::sync::Arc;
 const LONGEST_METRIC: usize = 1024;
 /// As many columns as the core has series, six for each.
 const MAX_COLUMNS: usize = 6 * 131_072;
+/// The core keeps 2048 bytes of labels.
+const MAX_LABELS: usize = 2048;
 /// How many times longer than their bytes names may be: what makes many long names of few bytes is none of ours.
 const MAX_GROWTH: usize = 256;
 
@@ -141,7 +143,7 @@ fn read_one(input: &mut Input<'_>, before: Option<&Identity>) -> Result<Identity
         Arc::clone(&before.ok_or(Malformed)?.labels)
     } else {
         let count = input.number()?;
-        if count > input.0.len() / 2 {
+        if count > MAX_LABELS {
             return Err(Malformed);
         }
         let mut pairs = Vec::with_capacity(count);

@@ -125,10 +125,8 @@ impl PersistedHistory {
 
     fn next_frame(&mut self) -> Option<Generation> {
         loop {
-            if let Some(reader) = &mut self.reader {
-                if let Ok(Some(generation)) = reader.next() {
-                    return Some(generation);
-                }
+            if let Some(Ok(Some(generation))) = self.reader.as_mut().map(FrameReader::next) {
+                return Some(generation);
             }
             let segment = self.segments.pop_front()?;
             self.reader = FrameReader::new(segment.bytes, segment.whole, segment.sequence).ok();

@@ -83,6 +83,12 @@ fn a_clock_set_back_neither_hides_nor_reorders_anything() {
 }
 
 #[test]
+fn a_walk_can_be_made_on_any_thread() {
+    let history = store(3, &[1, 2, 3]).view().history(Some(1));
+    assert_eq!(std::thread::spawn(move || stamps(history)).join().unwrap(), [2, 3]);
+}
+
+#[test]
 fn a_walk_sees_what_was_there_when_it_began() {
     let mut store = store(3, &[1, 2, 3, 4]);
     let mut walk = store.view().history(None);
