@@ -6,6 +6,7 @@ use crate::handle::{LeftOut, PullCacheHandle, Shared};
 use crate::instruments::Instruments;
 use crate::points::{self, Distributions, RecordNames};
 use crate::prometheus::Families;
+use crate::report;
 use crate::settings::Settings;
 use crate::store::{Place, Store};
 use ferrometer_core::{Backend, BackendError, Change, Delivery, Naming, SnapshotView, Total};
@@ -41,7 +42,7 @@ impl PullCacheBackend {
         match PullCacheBackend::open(settings.clone()) {
             Ok(backend) => backend,
             Err(why) => {
-                tracing::warn!(target: "ferrometer", "pull cache: generations are in memory alone: {why}");
+                report::warn(&format!("pull cache: generations are in memory alone: {why}"));
                 let path = settings.path.clone().unwrap_or_default();
                 let backend = PullCacheBackend::make_new(settings, None);
                 let state = Persistence { path, last_error: Some(why.to_string()), ..Persistence::default() };

@@ -56,6 +56,7 @@ mod names;
 mod points;
 mod prometheus;
 mod record;
+mod report;
 mod settings;
 mod store;
 

@@ -7,6 +7,7 @@ use super::read::{PersistedHistory, read_directory};
 use super::segment::Damage;
 use super::writer::{Bounds, OpenError, Writer};
 use crate::generation::Generation;
+use crate::report;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -107,10 +108,9 @@ impl Sink {
     fn found(&mut self, history: &PersistedHistory) {
         self.state.set_aside = history.damage().to_vec();
         for damage in history.damage() {
-            tracing::warn!(
-                target: "ferrometer",
+            report::warn(&format!(
                 "pull cache: {damage}; the file was renamed to ….damaged, what is whole of it stays in use"
-            );
+            ));
         }
     }
 
@@ -158,6 +158,8 @@ impl Sink {
         self.reported = Some(now);
         let times = std::mem::take(&mut self.unreported);
         let path = self.state.path.display();
-        tracing::warn!(target: "ferrometer", times, "pull cache: {path} cannot be written, generations are in memory alone: {why}");
+        report::warn(&format!(
+            "pull cache: {path} cannot be written ({times} times since the last report), generations are in memory alone: {why}"
+        ));
     }
 }
