@@ -3,7 +3,7 @@
 //! the compactness of the store is measured on.
 //!
 //! ```console
-//! $ cargo run --release -p ferrometer-pull-cache --example record_load -- /tmp/recording
+//! $ cargo run --release -p ferrometer-pull-cache --example record_load -- recording
 //! ```
 
 use ferrometer_core::{
