@@ -222,7 +222,7 @@ fn main() {
     while begin.elapsed() < length {
         thread::sleep(Duration::from_millis(50));
         let next = statsd(&mut random, receiver.port);
-        let old = ferrometer::replace("statsd", next, Duration::from_millis(5 + random.below(60)), Duration::from_millis(200));
+        let old = ferrometer::replace("statsd", next, Duration::from_millis(5 + random.below(60)), Duration::from_millis(random.below(40)));
         statsds.add(&old.expect("replaced").expect("there was one"));
         if random.below(10) == 0 {
             let (backend, handle) = pull();
