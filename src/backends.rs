@@ -76,10 +76,18 @@ impl Parts {
 
     #[cfg(feature = "pull-cache")]
     fn add_pull_cache(&mut self, config: &Config) -> Result<(), Error> {
-        use ferrometer_pull_cache::{PullCacheBackend, Settings};
+        use ferrometer_pull_cache::{PullCacheBackend, Scrape, Settings};
 
         let interval = config.pull_cache.interval;
-        let backend = PullCacheBackend::new(Settings { generations: config.pull_cache.generations, interval });
+        let backend = PullCacheBackend::new(Settings {
+            generations: config.pull_cache.generations,
+            interval,
+            scrape: match config.pull_cache.scrape {
+                config::Scrape::Generation => Scrape::Generation,
+                config::Scrape::Fresh => Scrape::Fresh,
+            },
+            process_metrics: config.pull_cache.process_metrics,
+        });
         let handle = backend.handle();
         if config.pull_cache.http && cfg!(not(feature = "http")) {
             return Err(Error::NotCompiled { key: "metrics.pull_cache.http", feature: "http" });

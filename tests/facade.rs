@@ -234,7 +234,7 @@ fn the_endpoint_is_served_as_configured() {
         ),
         (
             pull("127.0.0.1:0").pull_cache_tokens_file("/no/such"),
-            "metrics.pull_cache.tokens: /no/such: cannot be read: ",
+            "metrics.pull_cache.tokens_file: /no/such: cannot be read: ",
         ),
     ] {
         let error = init(config).unwrap_err().to_string();

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::rule::Rule;
-use super::settings::{Config, Dialect, Tokens, Transport};
+use super::settings::{Config, Dialect, Scrape, Tokens, Transport};
 
 impl Config {
     /// The one backend: `"noop"`, `"statsd"` or `"pull-cache"`. Replaces what was set before.
@@ -255,6 +255,20 @@ impl Config {
     #[must_use]
     pub fn pull_cache_answer_timeout(mut self, most: Duration) -> Self {
         self.pull_cache.answer_timeout = most;
+        self
+    }
+
+    /// Which totals the pull cache serves for Prometheus: those of the newest generation, or of the moment of the scrape.
+    #[must_use]
+    pub fn pull_cache_scrape(mut self, scrape: Scrape) -> Self {
+        self.pull_cache.scrape = scrape;
+        self
+    }
+
+    /// Whether the pull cache shows Prometheus the process' own metrics too.
+    #[must_use]
+    pub fn pull_cache_process_metrics(mut self, process_metrics: bool) -> Self {
+        self.pull_cache.process_metrics = process_metrics;
         self
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::key::{Default, Key};
 use super::kind::Kind;
 use super::rule::Rule;
-use super::settings::{Config, Dialect, Tokens, Transport};
+use super::settings::{Config, Dialect, Scrape, Tokens, Transport};
 use super::value::Value;
 
 /// Bytes of a name; longer ones are never sent.
@@ -380,6 +380,28 @@ pub(super) static KEYS: &[Key<Config>] = &[
         example: r#""30s""#,
         get: |c| Some(Value::Duration(c.pull_cache.answer_timeout)),
         set: |c, value| c.pull_cache.answer_timeout = value.into_duration(),
+    },
+    Key {
+        path: "metrics.pull_cache.scrape",
+        alias: None,
+        kind: Kind::Choice(Scrape::NAMES),
+        default: Default::Text("generation"),
+        unit: "",
+        doc: "What Prometheus gets: the totals of the newest generation, or those of the moment of the scrape.",
+        example: r#""fresh""#,
+        get: |c| Some(Value::text(c.pull_cache.scrape.as_str())),
+        set: |c, value| c.pull_cache.scrape = Scrape::from_name(&value.into_text()).unwrap_or(Scrape::Generation),
+    },
+    Key {
+        path: "metrics.pull_cache.process_metrics",
+        alias: None,
+        kind: Kind::Bool,
+        default: Default::Bool(true),
+        unit: "",
+        doc: "Whether Prometheus gets the process' own metrics too (`process_cpu_seconds_total`, …); on Linux.",
+        example: "false",
+        get: |c| Some(Value::Bool(c.pull_cache.process_metrics)),
+        set: |c, value| c.pull_cache.process_metrics = value.into_bool(),
     },
     Key {
         path: "metrics.limits.max_loggers",

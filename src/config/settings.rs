@@ -118,6 +118,10 @@ pub struct PullCache {
     pub write_timeout: Duration,
     /// `metrics.pull_cache.answer_timeout`; default `"60s"`. Time of a connection in all.
     pub answer_timeout: Duration,
+    /// `metrics.pull_cache.scrape`; default `"generation"`. Which totals Prometheus gets.
+    pub scrape: Scrape,
+    /// `metrics.pull_cache.process_metrics`; default `true`. Whether Prometheus gets the process' own metrics too.
+    pub process_metrics: bool,
 }
 
 /// Who may read the pull cache: each `name=sha256:<64 hex digits>`. Shown as a number only.
@@ -192,6 +196,16 @@ pub enum Transport {
     Tcp,
 }
 
+/// Which totals the pull cache serves for Prometheus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Scrape {
+    /// Those of the newest generation.
+    Generation,
+    /// Those of the moment of the scrape.
+    Fresh,
+}
+
 /// An enum whose variants have names in the configuration: each name is written once.
 macro_rules! named {
     ($type:ident: $($variant:ident = $name:literal),+) => {
@@ -211,6 +225,7 @@ macro_rules! named {
     };
 }
 
+named!(Scrape: Generation = "generation", Fresh = "fresh");
 named!(Dialect: Etsy = "etsy", Dogstatsd = "dogstatsd", Telegraf = "telegraf", Gnocchi = "gnocchi");
 named!(Transport: Udp = "udp", Unix = "unix", Tcp = "tcp");
 
@@ -290,6 +305,8 @@ impl Config {
                 header_timeout: Duration::ZERO,
                 write_timeout: Duration::ZERO,
                 answer_timeout: Duration::ZERO,
+                scrape: Scrape::Generation,
+                process_metrics: false,
             },
             limits: Limits {
                 max_loggers: 0,

@@ -3,8 +3,8 @@
 use crate::handle::{LeftOut, PullCacheHandle, Shared};
 use crate::instruments::Instruments;
 use crate::points::{self, Distributions, RecordNames};
-use crate::prometheus::Families;
-use crate::settings::Settings;
+use crate::prometheus::{Exposition, Moment};
+use crate::settings::{Scrape, Settings};
 use crate::store::Place;
 use ferrometer_core::{Backend, BackendError, Change, Delivery, Naming, SnapshotView, Total};
 use std::sync::Arc;
@@ -19,7 +19,8 @@ pub struct PullCacheBackend {
     shared: Arc<Shared>,
     instruments: Instruments,
     names: RecordNames,
-    families: Families,
+    /// Of the newest snapshot.
+    sequence: u64,
     /// Where the interval of the newest generation began.
     before: Distributions,
     /// Where it ended when it was first made: where the next interval begins.
@@ -34,7 +35,7 @@ impl PullCacheBackend {
             shared: Arc::new(Shared::new(settings)),
             instruments: Instruments::default(),
             names: RecordNames::default(),
-            families: Families::default(),
+            sequence: 0,
             before: Distributions::default(),
             newest: Distributions::of(ferrometer_core::snapshot().totals()),
         }
@@ -59,19 +60,29 @@ impl PullCacheBackend {
             }
         }
         made.sort_unstable_by(|a, b| a.identity.cmp(&b.identity));
-        let exposition = Arc::new(self.families.exposition(&self.instruments, totals, naming));
-        let left_out = LeftOut { records: self.names.count_refused(), prometheus: self.families.count_refused() };
+        let (exposition, prometheus) = self.expose(&Moment { sequence: self.sequence, time, totals }, naming);
+        let left_out = LeftOut { records: self.names.count_refused(), prometheus };
 
         let mut kept = self.shared.lock();
         let (generation, old) = kept.store.push(second, made.into_boxed_slice());
         let old_exposition = std::mem::replace(&mut kept.exposition, exposition);
         kept.left_out = left_out;
         drop(kept);
-        drop((old, old_exposition));
+        drop(old);
+        if let Some(old) = old_exposition {
+            old.supersede();
+        }
         if place == Place::New {
             self.before = std::mem::replace(&mut self.newest, Distributions::of(totals));
         }
         generation.bytes()
+    }
+
+    /// What scrapes get until the next generation, unless they get what is fresh; and how many instruments are not shown there.
+    fn expose(&self, moment: &Moment<'_>, naming: &Naming) -> (Option<Arc<Exposition>>, usize) {
+        let mut exposer = self.shared.exposer();
+        let generation = self.shared.settings.scrape == Scrape::Generation;
+        (generation.then(|| exposer.expose(moment, naming)), exposer.count_refused())
     }
 
     /// Hands in what was not shown as dropped, and everything else as sent.
@@ -98,6 +109,7 @@ impl PullCacheBackend {
 impl Backend for PullCacheBackend {
     fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
         let snapshot = view.snapshot();
+        self.sequence = snapshot.sequence();
         let bytes = self.make(snapshot.time(), snapshot.totals(), view.naming());
         self.account(view);
         Ok(Delivery { packets: 1, bytes: bytes as u64 })

@@ -1,7 +1,7 @@
 //! The reading end: what the cache holds, for any thread at any time.
 
-use crate::prometheus::Exposition;
-use crate::settings::Settings;
+use crate::prometheus::{Exposer, Exposition, Filter, Format, Pieces};
+use crate::settings::{Scrape, Settings};
 use crate::store::{Generation, Store};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,20 +10,48 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
     kept: Mutex<Kept>,
+    /// Never taken while `kept` is held.
+    exposer: Mutex<Exposer>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Kept {
     pub(crate) store: Store,
-    pub(crate) exposition: Arc<Exposition>,
+    /// `None` until the first generation, and when scrapes are fresh.
+    pub(crate) exposition: Option<Arc<Exposition>>,
+    /// The newest snapshot that was served fresh: nobody is served an older one, in which counters would have fallen.
+    fresh: u64,
     pub(crate) left_out: LeftOut,
 }
 
 impl Shared {
     pub(crate) fn new(settings: Settings) -> Shared {
         let store = Store::new(settings.generations);
-        let kept = Kept { store, exposition: Arc::default(), left_out: LeftOut::default() };
-        Shared { settings, kept: Mutex::new(kept) }
+        let kept = Kept { store, exposition: None, fresh: 0, left_out: LeftOut::default() };
+        let exposer = Mutex::new(Exposer::new(settings.process_metrics));
+        Shared { settings, kept: Mutex::new(kept), exposer }
+    }
+
+    pub(crate) fn exposer(&self) -> MutexGuard<'_, Exposer> {
+        self.exposer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a scrape gets now.
+    fn exposition(&self) -> Arc<Exposition> {
+        let kept = self.lock();
+        let generation = kept.exposition.as_ref().filter(|exposition| exposition.sequence() >= kept.fresh);
+        if let (Scrape::Generation, Some(generation)) = (self.settings.scrape, generation) {
+            return Arc::clone(generation);
+        }
+        drop(kept);
+        let mut exposer = self.exposer();
+        let made = exposer.fresh();
+        let refused = exposer.count_refused();
+        drop(exposer);
+        let mut kept = self.lock();
+        kept.fresh = kept.fresh.max(made.sequence());
+        kept.left_out.prometheus = refused;
+        made
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -38,7 +66,7 @@ impl Shared {
 pub struct LeftOut {
     /// Not in the records. Their recordings stand in the account as dropped.
     pub records: usize,
-    /// Not in the Prometheus text, where other names fall together than in records. The account is about the records, so
+    /// Not in what is shown to Prometheus, where other names fall together than in records. The account is about the records, so
     /// these stand here alone.
     pub prometheus: usize,
 }
@@ -80,12 +108,33 @@ impl PullCacheHandle {
         self.shared.lock().store.window()
     }
 
-    /// The newest totals in the Prometheus text format, version 0.0.4; empty until the first generation. Rendered when
-    /// first asked for, and kept until the next generation. To be served as [`PROMETHEUS_CONTENT_TYPE`](crate::PROMETHEUS_CONTENT_TYPE).
+    /// The totals for Prometheus in one of its formats, as [`Settings::scrape`](crate::Settings::scrape) says: those of the
+    /// newest generation, or of this moment. To be served as [`Format::content_type`], piece by piece.
+    ///
+    /// What is rendered is kept, and shared with others who ask, until there are newer totals; with a [`Filter`] it is rendered anew.
+    ///
+    /// ```
+    /// use ferrometer_pull_cache::{Filter, Format, PullCacheBackend, Settings};
+    ///
+    /// let cache = PullCacheBackend::new(Settings::default()).handle();
+    /// let all: Vec<u8> = cache.exposition(Format::OpenMetrics, &Filter::default()).collect_bytes();
+    /// assert!(all.ends_with(b"# EOF\n"));
+    ///
+    /// let only: Filter = ["process_open_fds"].into_iter().collect();
+    /// let pieces = cache.exposition(Format::Text, &only);
+    /// assert!(pieces.map(|piece| piece.len()).sum::<usize>() < all.len());
+    /// ```
     #[must_use]
-    pub fn prometheus(&self) -> Arc<str> {
-        let exposition = Arc::clone(&self.shared.lock().exposition);
-        exposition.text()
+    pub fn exposition(&self, format: Format, filter: &Filter) -> Pieces {
+        Pieces::new(self.shared.exposition(), format, filter)
+    }
+
+    /// The same in the text format, version 0.0.4, in one string.
+    #[must_use]
+    pub fn prometheus(&self) -> String {
+        let bytes = self.exposition(Format::Text, &Filter::default()).collect_bytes();
+        // It is made of strings; nothing is lost here.
+        String::from_utf8(bytes).unwrap_or_default()
     }
 
     /// How many instruments could not be shown.

@@ -2,8 +2,8 @@
 //! them somewhere.
 //!
 //! At each interval the backend makes one [`Generation`]: a set of [`Record`]s with one timestamp. A reader in the same
-//! process asks a [`PullCacheHandle`]; with the feature `http` a reader elsewhere asks an endpoint, for JSON or for Prometheus
-//! text.
+//! process asks a [`PullCacheHandle`]; with the feature `http` a reader elsewhere asks an endpoint, for JSON or in the formats of
+//! Prometheus.
 //!
 //! The modules in the order in which data flows through them:
 //!
@@ -14,7 +14,7 @@
 //! | what they are called | `labels`, `names`: each name belongs to one instrument |
 //! | what they say | `points`: totals, and quantiles over the interval |
 //! | where they are kept | `store`, read through [`PullCacheHandle`] as [`Record`]s |
-//! | Prometheus | `prometheus`: the newest totals as text |
+//! | Prometheus | `prometheus`: totals as text, OpenMetrics and protobuf |
 //! | HTTP | `http`: the routes, and a small server |
 //!
 //! # Example
@@ -60,7 +60,7 @@ pub use handle::{LeftOut, PullCacheHandle};
 #[cfg(feature = "http")]
 pub use http::{DEFAULT_ADDRESS, Endpoint, Limits, ServeError, Server, ServerCounts, router, serve};
 pub use labels::Labels;
-pub use prometheus::CONTENT_TYPE as PROMETHEUS_CONTENT_TYPE;
+pub use prometheus::{Filter, Format, Piece, Pieces};
 pub use record::{Record, RecordType};
-pub use settings::Settings;
+pub use settings::{Scrape, Settings};
 pub use store::Generation;

@@ -2,6 +2,7 @@
 
 use crate::labels::Labels;
 use crate::points::DISTRIBUTION_PARTS;
+use crate::prometheus::MAX_BYTES_PER_SERIES;
 use crate::record::{Identity, Point};
 use crate::store::Generation;
 use ferrometer_core::name::MAX_NAME_BYTES;
@@ -15,6 +16,23 @@ pub struct Settings {
     pub generations: usize,
     /// How often a generation is made. For information: what counts is the interval given at the installation. Default 10 s.
     pub interval: Duration,
+    /// What a scrape of the totals for Prometheus gets. Default [`Scrape::Generation`].
+    pub scrape: Scrape,
+    /// Whether the process' own metrics (`process_cpu_seconds_total`, `process_open_fds`, …) are shown to Prometheus, on Linux.
+    /// Default `true`.
+    pub process_metrics: bool,
+}
+
+/// Which totals are served for Prometheus.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Scrape {
+    /// Those of the newest generation, so that everyone who asks meanwhile gets the same; before the first generation, those of the
+    /// moment.
+    #[default]
+    Generation,
+    /// Those of the moment of the scrape.
+    Fresh,
 }
 
 impl Settings {
@@ -43,13 +61,18 @@ impl Settings {
         let generations = self.generations.saturating_add(4);
         let points = series.saturating_mul(DISTRIBUTION_PARTS * size_of::<Point>());
         let generation = points.saturating_add(COUNTS + size_of::<Generation>());
-        let names = series.saturating_mul(NAMES + DISTRIBUTIONS + TOTALS);
+        let names = series.saturating_mul(NAMES + DISTRIBUTIONS + TOTALS + MAX_BYTES_PER_SERIES);
         generations.saturating_mul(generation).saturating_add(names)
     }
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { generations: 180, interval: Duration::from_secs(10) }
+        Settings {
+            generations: 180,
+            interval: Duration::from_secs(10),
+            scrape: Scrape::default(),
+            process_metrics: true,
+        }
     }
 }
