@@ -76,18 +76,9 @@ impl Parts {
 
     #[cfg(feature = "pull-cache")]
     fn add_pull_cache(&mut self, config: &Config) -> Result<(), Error> {
-        use ferrometer_pull_cache::{PullCacheBackend, Scrape, Settings};
-
-        let interval = config.pull_cache.interval;
-        let backend = PullCacheBackend::new(Settings {
-            generations: config.pull_cache.generations,
-            interval,
-            scrape: match config.pull_cache.scrape {
-                config::Scrape::Generation => Scrape::Generation,
-                config::Scrape::Fresh => Scrape::Fresh,
-            },
-            process_metrics: config.pull_cache.process_metrics,
-        });
+        let settings = pull_cache_settings(config);
+        let interval = settings.interval;
+        let backend = ferrometer_pull_cache::PullCacheBackend::new(settings);
         let handle = backend.handle();
         if config.pull_cache.http && cfg!(not(feature = "http")) {
             return Err(Error::NotCompiled { key: "metrics.pull_cache.http", feature: "http" });
@@ -100,6 +91,22 @@ impl Parts {
     #[cfg(not(feature = "pull-cache"))]
     fn add_pull_cache(&mut self, _: &Config) -> Result<(), Error> {
         Err(missing("pull-cache", "pull-cache"))
+    }
+}
+
+/// What the pull cache is made of, as configured.
+#[cfg(feature = "pull-cache")]
+pub(crate) fn pull_cache_settings(config: &Config) -> ferrometer_pull_cache::Settings {
+    use ferrometer_pull_cache::{Scrape, Settings};
+
+    Settings {
+        generations: config.pull_cache.generations,
+        interval: config.pull_cache.interval,
+        scrape: match config.pull_cache.scrape {
+            config::Scrape::Generation => Scrape::Generation,
+            config::Scrape::Fresh => Scrape::Fresh,
+        },
+        process_metrics: config.pull_cache.process_metrics,
     }
 }
 

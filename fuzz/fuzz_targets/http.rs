@@ -61,11 +61,13 @@ struct Request {
 const METHODS: &[&str] = &["GET", "GET", "GET", "HEAD", "POST", "OPTIONS", "PUT"];
 const PATHS: &[&str] = &["/v1/metrics", "/v1/metrics", "/v1/metrics", "/metrics", "/", "/healthz", "/readyz", "/v1/metrics/"];
 const QUERY: &[&str] = &[
+    "name[]=", "name[]=fuzz_secret_c_total", "name%5B%5D=x", "format=", "format=text", "format=openmetrics", "format=protobuf",
     "history=1", "history=0", "start-time=", "start-time=0", "start-time=-1", "limit=", "limit=1", "limit=3", "after=", "name=", "name=*",
     "name=fuzz_secret.t1*", "id=host", "id=", "&", "=", "%", "%00", "%2A", "%f0", "+",
 ];
 const HEADERS: &[&str] = &[
-    "Accept: application/x-ndjson\r\n", "Accept: application/json\r\n", "Accept: */*;q=0\r\n", "Accept: text/html\r\n",
+    "Accept: application/x-ndjson\r\n", "Accept: application/json\r\n", "Accept: */*;q=0\r\n", "Accept: text/html\r\n", "Accept: application/openmetrics-text;version=1.0.0\r\n",
+    "Accept: application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited\r\n",
     "Accept-Encoding: gzip\r\n", "Accept-Encoding: zstd\r\n", "Accept-Encoding: gzip;q=0, *;q=0.5\r\n", "If-None-Match: *\r\n",
     "If-None-Match: \"", "Content-Length: 0\r\n", "Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n", "Expect: 100-continue\r\n",
     "Authorization: Bearer ", "Authorization: Basic YQ==\r\n", "Upgrade: h2c\r\n", "Host: evil.example\r\n", "Accept: ", "X: ",
@@ -189,8 +191,12 @@ fn check(request: &Request, answer: &[u8]) {
     if header("content-encoding").is_some() {
         return;
     }
-    let text = std::str::from_utf8(&body).expect("a body of text");
     let kind = header("content-type");
+    if kind.is_some_and(|k| k.starts_with("application/vnd.google.protobuf")) {
+        ferrometer_fuzz::prometheus::protobuf::parse(&body).unwrap_or_else(|e| panic!("{e}"));
+        return;
+    }
+    let text = std::str::from_utf8(&body).expect("a body of text");
     match kind {
         Some("application/json") => {
             let value: serde_json::Value = serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"));
@@ -201,6 +207,9 @@ fn check(request: &Request, answer: &[u8]) {
         }),
         Some(kind) if kind.starts_with("text/plain; version=0.0.4") => {
             ferrometer_fuzz::prometheus::parse(text).unwrap_or_else(|e| panic!("{e}"));
+        }
+        Some(kind) if kind.starts_with("application/openmetrics-text") => {
+            ferrometer_fuzz::prometheus::openmetrics::parse(text).unwrap_or_else(|e| panic!("{e}"));
         }
         Some(kind) if kind.starts_with("text/plain") => {}
         // hyper's own refusals of what is not HTTP have no body.

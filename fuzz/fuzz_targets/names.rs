@@ -8,7 +8,7 @@ use arbitrary::Arbitrary;
 use ferrometer_core::{Cause, Kind, Ledger, Limits, Logger, Naming, Series, configure, flush, get_logger, replace};
 use ferrometer_fuzz::statsd::{Sample, parse};
 use ferrometer_fuzz::{process, prometheus};
-use ferrometer_pull_cache::{PullCacheBackend, PullCacheHandle, Settings};
+use ferrometer_pull_cache::{Filter, Format, PullCacheBackend, PullCacheHandle, Settings};
 use ferrometer_statsd::{Dialect, Statsd};
 use libfuzzer_sys::fuzz_target;
 use std::collections::{BTreeMap, BTreeSet};
@@ -199,7 +199,8 @@ fn record(logger: &Logger, metric: &Metric, op: Op) -> (&'static Series, Truth) 
         Op::Histogram(value) => {
             let histogram = logger.histogram(name);
             if let Some(unit) = &metric.unit {
-                let _ = histogram.unit(unit);
+                // A unit lives as long as the program; so do the few of this process.
+                let _ = histogram.unit(Box::leak(unit.clone().into_boxed_str()));
             }
             histogram.record(value);
             if value.is_finite() { truth.values.push(value) } else { (truth.calls, truth.invalid) = (0, 1) }
@@ -325,6 +326,18 @@ fn judge_records(cache: &PullCacheHandle, root: &str, truths: &BTreeMap<usize, (
     assert!(shown <= most, "{shown} records of at most {most}");
 }
 
+/// The totals in each of Prometheus' formats.
+fn judge_expositions(cache: &PullCacheHandle) {
+    let bytes = |format| cache.exposition(format, &Filter::default()).collect_bytes();
+    let text = |format| String::from_utf8(bytes(format)).expect("UTF-8");
+    let plain = prometheus::parse(&text(Format::Text)).unwrap_or_else(|e| panic!("{e}"));
+    prometheus::openmetrics::parse(&text(Format::OpenMetrics)).unwrap_or_else(|e| panic!("{e}"));
+    let messages = prometheus::protobuf::parse(&bytes(Format::Protobuf)).unwrap_or_else(|e| panic!("{e}"));
+    let names: BTreeSet<&str> = messages.iter().filter_map(|m| m.name.as_deref()).collect();
+    assert_eq!(names.len(), messages.len());
+    assert_eq!(names, plain.keys().map(String::as_str).collect());
+}
+
 fn run(input: &Input) {
     let mut house = HOUSE.lock().unwrap_or_else(PoisonError::into_inner);
     let house = house.get_or_insert_with(House::new);
@@ -415,8 +428,7 @@ fn run(input: &Input) {
     if let Some(cache) = &house.cache {
         judge_records(cache, &root, &truths);
         if at % 32 == 0 {
-            let text = cache.prometheus();
-            prometheus::parse(&text).unwrap_or_else(|e| panic!("{e}"));
+            judge_expositions(cache);
         }
     }
 }
