@@ -24,7 +24,7 @@ struct Servers {
 fn servers() -> &'static Servers {
     static SERVERS: OnceLock<Servers> = OnceLock::new();
     SERVERS.get_or_init(|| {
-        let backend = PullCacheBackend::new(Settings { generations: 3, ..Settings::default() });
+        let backend = PullCacheBackend::new(Settings::default().generations(3));
         let handle = backend.handle();
         ferrometer_core::install("pull-cache", Box::new(backend), Duration::from_secs(3600)).expect("installed");
         let logger = ferrometer_core::get_logger(SECRET);

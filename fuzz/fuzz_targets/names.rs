@@ -119,7 +119,7 @@ impl House {
             let settings = ferrometer_statsd::Settings::udp("127.0.0.1", port).dialect(*dialect).max_datagram(8192);
             replace(name, Box::new(Statsd::new(settings)), NEVER, SOON).expect("installed");
         }
-        let backend = PullCacheBackend::new(Settings { generations: 1, ..Settings::default() });
+        let backend = PullCacheBackend::new(Settings::default().generations(1));
         self.cache = Some(backend.handle());
         replace("pull-cache", Box::new(backend), NEVER, SOON).expect("installed");
         // What is left of the backends before.

@@ -138,6 +138,27 @@ impl Config {
         self
     }
 
+    /// How much older than the newest a generation of the pull cache may be, 1 s to 24 h.
+    #[must_use]
+    pub fn pull_cache_window(mut self, window: Duration) -> Self {
+        self.pull_cache.window = window;
+        self
+    }
+
+    /// Time without a recording after which the pull cache does not show a series, until its next recording; zero for never.
+    #[must_use]
+    pub fn pull_cache_idle_after(mut self, idle_after: Duration) -> Self {
+        self.pull_cache.idle_after = Some(idle_after);
+        self
+    }
+
+    /// A directory in which the pull cache keeps its generations too, for other processes and for after the end of this one.
+    #[must_use]
+    pub fn pull_cache_path(mut self, path: impl Into<PathBuf>) -> Self {
+        self.pull_cache.path = Some(path.into());
+        self
+    }
+
     /// Whether the pull cache is served over HTTP.
     #[must_use]
     pub fn pull_cache_http(mut self, http: bool) -> Self {

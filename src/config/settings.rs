@@ -86,6 +86,12 @@ pub struct PullCache {
     pub interval: Duration,
     /// `metrics.pull_cache.generations`; default `180`. Old generations kept.
     pub generations: usize,
+    /// `metrics.pull_cache.window`; default `"30m"`. How much older than the newest a generation may be.
+    pub window: Duration,
+    /// `metrics.pull_cache.idle_after`; no default: the window counts. Time without a recording after which a series is not shown.
+    pub idle_after: Option<Duration>,
+    /// `metrics.pull_cache.path`; no default. A directory in which generations are kept too.
+    pub path: Option<PathBuf>,
     /// `metrics.pull_cache.http`; default `false`. Whether the cache is served over HTTP.
     pub http: bool,
     /// `metrics.pull_cache.address`; default `"127.0.0.1:9620"`. Where it is served; port 0 takes a free one.
@@ -289,6 +295,9 @@ impl Config {
             pull_cache: PullCache {
                 interval: Duration::ZERO,
                 generations: 0,
+                window: Duration::ZERO,
+                idle_after: None,
+                path: None,
                 http: false,
                 address: SocketAddr::from(([127, 0, 0, 1], 0)),
                 tls_cert: None,

@@ -153,7 +153,7 @@ fn statsd(random: &mut Random, port: u16) -> Box<dyn Backend> {
 }
 
 fn pull() -> (Box<dyn Backend>, PullCacheHandle) {
-    let backend = PullCacheBackend::new(PullSettings { generations: 3, ..PullSettings::default() });
+    let backend = PullCacheBackend::new(PullSettings::default().generations(3));
     let handle = backend.handle();
     (Box::new(backend), handle)
 }

@@ -1,8 +1,10 @@
 //! The reading end: what the cache holds, for any thread at any time.
 
+use crate::files::Persistence;
+use crate::generation::Generation;
 use crate::prometheus::{Exposer, Exposition, Filter, Format, Pieces};
-use crate::settings::{Scrape, Settings};
-use crate::store::{Generation, Store};
+use crate::settings::{Scrape, Settings, seconds};
+use crate::store::{History, View};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What backend and readers share. The lock is held for moments: generations are made before and freed after.
@@ -16,19 +18,20 @@ pub(crate) struct Shared {
 
 #[derive(Debug)]
 pub(crate) struct Kept {
-    pub(crate) store: Store,
+    pub(crate) view: View,
     /// `None` until the first generation, and when scrapes are fresh.
     pub(crate) exposition: Option<Arc<Exposition>>,
     /// The newest snapshot that was served fresh: nobody is served an older one, in which counters would have fallen.
     fresh: u64,
     pub(crate) left_out: LeftOut,
+    pub(crate) persistence: Option<Persistence>,
 }
 
 impl Shared {
     pub(crate) fn new(settings: Settings) -> Shared {
-        let store = Store::new(settings.generations);
-        let kept = Kept { store, exposition: None, fresh: 0, left_out: LeftOut::default() };
-        let exposer = Mutex::new(Exposer::new(settings.process_metrics));
+        let left_out = LeftOut::default();
+        let kept = Kept { view: View::default(), exposition: None, fresh: 0, left_out, persistence: None };
+        let exposer = Mutex::new(Exposer::new(settings.process_metrics, seconds(settings.idle_after)));
         Shared { settings, kept: Mutex::new(kept), exposer }
     }
 
@@ -59,8 +62,8 @@ impl Shared {
     }
 }
 
-/// How many instruments are not shown because their names are empty, longer than 512 bytes, or belong to another instrument. Each
-/// is reported once through `tracing`.
+/// How many instruments are not shown: because their names are empty, longer than 512 bytes, or belong to another instrument (each
+/// is reported once through `tracing`), or because they are idle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LeftOut {
@@ -69,6 +72,8 @@ pub struct LeftOut {
     /// Not in what is shown to Prometheus, where other names fall together than in records. The account is about the records, so
     /// these stand here alone.
     pub prometheus: usize,
+    /// In neither because nothing was recorded on them for [`Settings::idle_after`]. They come back by themselves.
+    pub idle: usize,
 }
 
 /// Reads the cache. Clones read the same cache, which lives as long as one of them or the backend.
@@ -81,31 +86,28 @@ impl PullCacheHandle {
     /// The newest generation; `None` until the first is made.
     #[must_use]
     pub fn most_recent(&self) -> Option<Arc<Generation>> {
-        self.shared.lock().store.newest().cloned()
+        self.shared.lock().view.newest().cloned()
     }
 
-    /// The generations strictly newer than `start`, in seconds since 1970, oldest first. With the timestamp of the last generation
-    /// seen, a reader gets each later one once; with a time in the future, nothing.
+    /// The generations strictly newer than `after`, in seconds since 1970, oldest first; all that are kept with `None`. With the
+    /// timestamp of the last generation seen, a reader gets each later one once; with a time in the future, nothing.
+    ///
+    /// They are those of this moment, each decoded when it is asked for: however long the history, the reader holds the state of
+    /// one generation. The cache is not held up meanwhile.
     ///
     /// A generation made in the same second as the newest takes its place (at a flush, or with an interval below a
     /// second). Whoever has seen the first of the two gets what was added with the next generation: totals are cumulative, and the
     /// next quantiles begin where the first of the two ended.
     #[must_use]
-    pub fn since(&self, start: i64) -> Vec<Arc<Generation>> {
-        self.shared.lock().store.since(start)
-    }
-
-    /// Every generation kept, oldest first.
-    #[must_use]
-    pub fn all(&self) -> Vec<Arc<Generation>> {
-        self.shared.lock().store.all()
+    pub fn history(&self, after: Option<i64>) -> History {
+        self.shared.lock().view.history(after)
     }
 
     /// The timestamps of the oldest and the newest generation kept. A reader whose last generation is older than the oldest has
     /// missed some.
     #[must_use]
     pub fn window(&self) -> Option<(i64, i64)> {
-        self.shared.lock().store.window()
+        self.shared.lock().view.window()
     }
 
     /// The totals for Prometheus in one of its formats, as [`Settings::scrape`](crate::Settings::scrape) says: those of the
@@ -143,9 +145,15 @@ impl PullCacheHandle {
         self.shared.lock().left_out
     }
 
+    /// How the files are doing; `None` without [`Settings::path`].
+    #[must_use]
+    pub fn persistence(&self) -> Option<Persistence> {
+        self.shared.lock().persistence.clone()
+    }
+
     /// The settings the cache was made with.
     #[must_use]
-    pub fn settings(&self) -> Settings {
-        self.shared.settings
+    pub fn settings(&self) -> &Settings {
+        &self.shared.settings
     }
 }

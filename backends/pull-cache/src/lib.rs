@@ -13,7 +13,8 @@
 //! | which series are one instrument | `instruments`: the sample rates of one instrument are one record |
 //! | what they are called | `labels`, `names`: each name belongs to one instrument |
 //! | what they say | `points`: totals, and quantiles over the interval |
-//! | where they are kept | `store`, read through [`PullCacheHandle`] as [`Record`]s |
+//! | where they are kept | `store`, read through [`PullCacheHandle`] as [`Record`]s; a few bits a value, see `coding` |
+//! | for other processes, and for after the end | `files`, read with [`read`] |
 //! | Prometheus | `prometheus`: totals as text, OpenMetrics and protobuf |
 //! | HTTP | `http`: the routes, and a small server |
 //!
@@ -23,7 +24,7 @@
 //! use std::time::Duration;
 //!
 //! let settings = Settings::default();
-//! let backend = PullCacheBackend::new(settings);
+//! let backend = PullCacheBackend::new(settings.clone());
 //! let cache = backend.handle();
 //! ferrometer_core::install("pull-cache", Box::new(backend), settings.interval).unwrap();
 //!
@@ -43,6 +44,9 @@
 #![deny(missing_docs)]
 
 mod backend;
+mod coding;
+mod files;
+mod generation;
 mod handle;
 #[cfg(feature = "http")]
 mod http;
@@ -52,10 +56,15 @@ mod names;
 mod points;
 mod prometheus;
 mod record;
+mod report;
 mod settings;
 mod store;
 
 pub use backend::PullCacheBackend;
+#[doc(hidden)]
+pub use files::walk as walk_segment;
+pub use files::{Damage, DamageKind, OpenError, PersistedHistory, Persistence, ReadError, read};
+pub use generation::Generation;
 pub use handle::{LeftOut, PullCacheHandle};
 #[cfg(feature = "http")]
 pub use http::{DEFAULT_ADDRESS, Endpoint, Limits, ServeError, Server, ServerCounts, router, serve};
@@ -63,4 +72,4 @@ pub use labels::Labels;
 pub use prometheus::{Filter, Format, Piece, Pieces};
 pub use record::{Record, RecordType};
 pub use settings::{Scrape, Settings};
-pub use store::Generation;
+pub use store::History;

@@ -60,6 +60,8 @@ pub(crate) const MAX_BYTES_PER_SERIES: usize = {
 pub(crate) struct Exposer {
     process: bool,
     instruments: Instruments,
+    /// The latest time at which instruments were looked at, in seconds. It does not fall when the clock does.
+    seconds: i64,
     families: Families,
     layout: Arc<Layout>,
     started: i64,
@@ -71,12 +73,13 @@ pub(crate) struct Exposer {
 }
 
 impl Exposer {
-    /// `process`: whether the process' own metrics are shown too.
-    pub(crate) fn new(process: bool) -> Exposer {
+    /// `process`: whether the process' own metrics are shown too; `idle_after`: seconds after which an idle instrument is not.
+    pub(crate) fn new(process: bool, idle_after: i64) -> Exposer {
         let started = process::start_millis();
         Exposer {
             process,
-            instruments: Instruments::default(),
+            instruments: Instruments::new(idle_after),
+            seconds: i64::MIN,
             families: Families::default(),
             layout: Arc::default(),
             started,
@@ -89,7 +92,9 @@ impl Exposer {
     /// The totals of a snapshot, ready to be rendered.
     pub(crate) fn expose(&mut self, moment: &Moment<'_>, naming: &Naming) -> Arc<Exposition> {
         let Moment { sequence, time, totals } = *moment;
-        self.instruments.update(totals);
+        let now = process::millis(time);
+        self.seconds = self.seconds.max(now.div_euclid(1000));
+        self.instruments.update(totals, self.seconds);
         let mut placed = false;
         for (at, instrument) in self.instruments.iter() {
             // A gauge that was never set waits for its first value.
@@ -100,7 +105,6 @@ impl Exposer {
         if placed || self.layout.is_outdated() {
             self.layout = Arc::new(self.families.layout());
         }
-        let now = process::millis(time);
         if sequence > self.last_sequence {
             (self.last, self.last_sequence) = (now, sequence);
         }

@@ -27,7 +27,7 @@ fn a_hundred_readers_hold_one_text() {
         logger.with("id", &format!("{i:05}{}", "x".repeat(100))).send_counter("c", 1);
     }
     cache.flush();
-    let fresh = PullCacheBackend::new(Settings { scrape: Scrape::Fresh, ..Settings::default() }).handle();
+    let fresh = PullCacheBackend::new(Settings::default().scrape(Scrape::Fresh)).handle();
     let all = Filter::default();
     let size = cache.handle.exposition(Format::OpenMetrics, &all).map(|piece| piece.len()).sum::<usize>();
     assert!(size > SERIES * 200, "{size}");

@@ -249,7 +249,7 @@ fn the_process_shows_itself_unless_told_not_to_and_gives_way() {
     for name in ["resident_memory_bytes", "start_time_seconds", "threads"] {
         assert!(plain[&format!("process_{name}")].samples[0].value >= 1.0);
     }
-    let quiet = PullCacheBackend::new(Settings { process_metrics: false, ..Settings::default() });
+    let quiet = PullCacheBackend::new(Settings::default().process_metrics(false));
     assert_eq!(shown(&quiet.handle()), 0);
 
     // What the program records under such a name is what is shown.
@@ -268,7 +268,7 @@ fn the_process_shows_itself_unless_told_not_to_and_gives_way() {
 #[test]
 fn a_fresh_scrape_needs_no_generation_and_nothing_falls() {
     let cache = Cache::install(NEVER);
-    let fresh = PullCacheBackend::new(Settings { scrape: Scrape::Fresh, ..Settings::default() }).handle();
+    let fresh = PullCacheBackend::new(Settings::default().scrape(Scrape::Fresh)).handle();
     let counter = get_logger("fresh").counter("c");
     let value = |handle: &PullCacheHandle| {
         parse(&text(handle, Format::Text)).unwrap()["fresh_c_total"].value("fresh_c_total", &[]).unwrap()

@@ -106,7 +106,7 @@ fn names_leave_families_and_anything_else_is_refused() {
 #[test]
 fn fresh_totals_come_over_http_to_many_at_once() {
     let _cache = Cache::install(Duration::from_secs(3600));
-    let handle = PullCacheBackend::new(Settings { scrape: Scrape::Fresh, ..Settings::default() }).handle();
+    let handle = PullCacheBackend::new(Settings::default().scrape(Scrape::Fresh)).handle();
     let server = serve("127.0.0.1:0".parse().unwrap(), handle).unwrap();
     let counter = get_logger("fresh.http").counter("c");
     thread::scope(|scope| {

@@ -6,8 +6,8 @@ use super::heavy::heavy;
 use super::query::Query;
 use super::stream::{Form, Source, Stream, Window};
 use super::{App, accept};
+use crate::generation::Generation;
 use crate::handle::PullCacheHandle;
-use crate::store::Generation;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -16,11 +16,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 const NDJSON: &str = "application/x-ndjson";
-
-/// The generations strictly newer than `after`, or all, oldest first.
-fn history(handle: &PullCacheHandle, after: Option<i64>) -> impl Iterator<Item = Arc<Generation>> + Send + use<> {
-    after.map_or_else(|| handle.all(), |after| handle.since(after)).into_iter()
-}
 
 pub(super) async fn records(State(app): State<Arc<App>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
     let query = match Query::parse(query.as_deref().unwrap_or("")) {
@@ -70,14 +65,14 @@ fn chosen(handle: &PullCacheHandle, newest: Option<Arc<Generation>>, query: &Que
     let Some(after) = query.after else {
         return Ok(match query.history {
             // What is made from now on stands outside of the window announced.
-            true => (Box::new(history(handle, start).take_while(move |g| g.timestamp() <= last)), 0),
+            true => (Box::new(handle.history(start).take_while(move |g| g.timestamp() <= last)), 0),
             false => {
                 let newer = move |g: &Arc<Generation>| start.is_none_or(|start| g.timestamp() > start);
                 (Box::new(newest.into_iter().filter(newer)), 0)
             }
         });
     };
-    let mut from = history(handle, after.timestamp.checked_sub(1));
+    let mut from = handle.history(after.timestamp.checked_sub(1));
     let first = from.next().filter(|first| first.timestamp() == after.timestamp);
     let Some(first) = first.filter(|first| stands(first, after)) else {
         return Err(format!(
