@@ -350,8 +350,12 @@ fn amount(what: u8, times: u64) -> Amount {
     }
 }
 
+/// The pipeline is one for the process.
+static ALONE: Mutex<()> = Mutex::new(());
+
 #[test]
 fn whatever_happens_everything_is_accounted_for() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     // Those that are told to.
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
@@ -376,5 +380,20 @@ fn whatever_happens_everything_is_accounted_for() {
     println!("{} steps", steps.get());
     if let Err(error) = result {
         panic!("{error}");
+    }
+}
+
+#[test]
+fn receipts_of_other_views_leave_nothing_pending() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    for round in 0..60 {
+        shutdown(Duration::from_secs(1));
+        let mut model = Model::default();
+        let liar = Step::Install { slot: 1, manner: Manner::Lies, singles: true, often: true };
+        let burst = |threads| Step::Record { what: 3, times: 9000, threads };
+        let remove = Step::Remove { slot: 1, hurry: false };
+        for step in [liar, burst(2), Step::Flush { hurry: true }, burst(0), Step::Wait, burst(1), remove] {
+            model.step(&step).unwrap_or_else(|e| panic!("round {round}, {step:?}: {e}"));
+        }
     }
 }

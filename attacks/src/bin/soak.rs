@@ -255,12 +255,20 @@ fn main() {
     let newest = cache.most_recent().expect("a generation");
 
     let truth = truth().clone();
+    println!("soak: turned away or refused: {:?}", ferrometer::refused());
+    let mut good = true;
+    let mut check = |holds: bool, what: String| {
+        if !holds {
+            println!("soak: FAILED: {what}");
+        }
+        good &= holds;
+    };
     let mut recorded = Amount::default();
     let mut hits = 0;
     for (name, [calls, up, down]) in &truth {
         let of: Vec<&Total> = snapshot.totals().iter().filter(|t| t.series.logger_name() == "soak" && t.series.metric_name() == *name).collect();
         let found: u64 = of.iter().map(|t| t.recordings).sum();
-        assert_eq!(found, *calls, "{name}: recordings in the snapshot");
+        check(found == *calls, format!("{name}: {found} recordings in the snapshot, {calls} were made"));
         recorded += Amount { recordings: *calls, increments: *up, decrements: *down };
         let value = |t: &&Total| match &t.value {
             Value::Counter { increments, decrements } => (*increments, *decrements),
@@ -271,7 +279,7 @@ fn main() {
             _ => (0, 0),
         };
         let (got_up, got_down) = of.iter().map(value).fold((0, 0), |(a, b), (c, d)| (a + c, b + d));
-        assert_eq!((got_up, got_down), (*up, *down), "{name}: value in the snapshot");
+        check((got_up, got_down) == (*up, *down), format!("{name}: {got_up} and -{got_down} in the snapshot, recorded were {up} and -{down}"));
         let kind = of.first().expect("a series").series.kind();
         let full = match kind {
             Kind::Timer | Kind::Histogram => format!("soak.{name}.count"),
@@ -284,7 +292,7 @@ fn main() {
             Kind::InFlight => 0.0,
             _ => shown,
         };
-        assert_eq!(shown, expected, "{full}: in the pull cache");
+        check(shown == expected, format!("{full}: {shown} in the pull cache, recorded were {expected}"));
     }
     for total in snapshot.totals().iter().filter(|t| t.series.metric_name() == "sampled") {
         let Value::Counter { increments, .. } = total.value else { continue };
@@ -298,8 +306,8 @@ fn main() {
     let last = ferrometer::remove("statsd", SOON).expect("there was one");
     statsds.add(&last);
     pulls.add(&ferrometer::remove("pull-cache", SOON).expect("there was one"));
-    assert_eq!(statsds.recorded, recorded, "the accounts of the statsd backends");
-    assert_eq!(pulls.recorded, recorded, "the accounts of the pull caches");
+    check(statsds.recorded == recorded, format!("the accounts of the statsd backends have {:?}, recorded were {recorded:?}", statsds.recorded));
+    check(pulls.recorded == recorded, format!("the accounts of the pull caches have {:?}, recorded were {recorded:?}", pulls.recorded));
     let counts = receiver.end();
     let (got, values) = (counts.up.load(Relaxed), counts.values.load(Relaxed));
     assert!(got <= statsds.sent.increments, "{got} received, {} sent", statsds.sent.increments);
@@ -318,6 +326,9 @@ fn main() {
         "soak: statsd: {} sent, {} superseded, {} dropped; counters: {} sent, {got} received; {values} timer values received in {} lines",
         statsds.sent.recordings, statsds.superseded.recordings, statsds.dropped.recordings, statsds.sent.increments, counts.lines.load(Relaxed)
     );
+    if !good {
+        std::process::exit(1);
+    }
     println!("soak: every total is what the threads counted");
 }
 
