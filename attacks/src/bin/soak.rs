@@ -216,14 +216,20 @@ fn main() {
         })
         .collect();
 
-    let (mut statsds, mut pulls) = (Accounts::default(), Accounts::default());
+    let (mut statsds, mut pulls, mut hurried) = (Accounts::default(), Accounts::default(), Accounts::default());
+    // Where nobody listens.
+    let nobody = 9;
     let mut back = begin;
     let mut restarts = 0;
     while begin.elapsed() < length {
         thread::sleep(Duration::from_millis(50));
         let next = statsd(&mut random, receiver.port);
-        let old = ferrometer::replace("statsd", next, Duration::from_millis(5 + random.below(60)), Duration::from_millis(random.below(40)));
+        let old = ferrometer::replace("statsd", next, Duration::from_millis(5 + random.below(60)), SOON);
         statsds.add(&old.expect("replaced").expect("there was one"));
+        // One that is not waited for: what it could not say in time is in its account as dropped.
+        let next = statsd(&mut random, nobody);
+        let old = ferrometer::replace("hurried", next, Duration::from_millis(5), Duration::from_millis(random.below(40)));
+        hurried.add(&old.expect("replaced").unwrap_or_default());
         if random.below(10) == 0 {
             let (backend, handle) = pull();
             let old = ferrometer::replace("pull-cache", backend, Duration::from_millis(100), SOON);
@@ -303,6 +309,7 @@ fn main() {
     let (expected, deviation) = (calls * 0.01, (calls * 0.01 * 0.99).sqrt());
     assert!((hits as f64 - expected).abs() < 6.0 * deviation + 1.0, "{hits} of {calls} calls were sampled, {expected} expected");
 
+    hurried.add(&ferrometer::remove("hurried", SOON).expect("there was one"));
     let last = ferrometer::remove("statsd", SOON).expect("there was one");
     statsds.add(&last);
     pulls.add(&ferrometer::remove("pull-cache", SOON).expect("there was one"));
@@ -320,7 +327,7 @@ fn main() {
         recorded_for.as_secs_f64(),
         recorded.recordings,
         recorded.recordings as f64 / recorded_for.as_secs_f64() / 1e6,
-        statsds.count + pulls.count,
+        statsds.count + pulls.count + hurried.count,
     );
     println!(
         "soak: statsd: {} sent, {} superseded, {} dropped; counters: {} sent, {got} received; {values} timer values received in {} lines",
