@@ -76,24 +76,12 @@ impl Parts {
 
     #[cfg(feature = "pull-cache")]
     fn add_pull_cache(&mut self, config: &Config) -> Result<(), Error> {
-        use ferrometer_pull_cache::{PullCacheBackend, Scrape, Settings};
-
         if config.pull_cache.http && cfg!(not(feature = "http")) {
             return Err(Error::NotCompiled { key: "metrics.pull_cache.http", feature: "http" });
         }
-        let interval = config.pull_cache.interval;
-        let mut settings = Settings::default()
-            .generations(config.pull_cache.generations)
-            .interval(interval)
-            .window(config.pull_cache.window)
-            .idle_after(config.pull_cache.idle_after.unwrap_or(config.pull_cache.window));
-        settings.path = config.pull_cache.path.clone();
-        settings.process_metrics = config.pull_cache.process_metrics;
-        settings.scrape = match config.pull_cache.scrape {
-            config::Scrape::Generation => Scrape::Generation,
-            config::Scrape::Fresh => Scrape::Fresh,
-        };
-        let backend = PullCacheBackend::open(settings).map_err(Error::CachePath)?;
+        let settings = pull_cache_settings(config);
+        let interval = settings.interval;
+        let backend = ferrometer_pull_cache::PullCacheBackend::open(settings).map_err(Error::CachePath)?;
         let handle = backend.handle();
         self.pull_cache = Some(handle);
         self.backends.push(Built { name: "pull-cache", backend: Box::new(backend), interval });
@@ -104,6 +92,26 @@ impl Parts {
     fn add_pull_cache(&mut self, _: &Config) -> Result<(), Error> {
         Err(missing("pull-cache", "pull-cache"))
     }
+}
+
+/// What the pull cache is made of, as configured.
+#[cfg(feature = "pull-cache")]
+pub(crate) fn pull_cache_settings(config: &Config) -> ferrometer_pull_cache::Settings {
+    use ferrometer_pull_cache::{Scrape, Settings};
+
+    let c = &config.pull_cache;
+    let mut settings = Settings::default()
+        .generations(c.generations)
+        .interval(c.interval)
+        .window(c.window)
+        .idle_after(c.idle_after.unwrap_or(c.window));
+    settings.path = c.path.clone();
+    settings.process_metrics = c.process_metrics;
+    settings.scrape = match c.scrape {
+        config::Scrape::Generation => Scrape::Generation,
+        config::Scrape::Fresh => Scrape::Fresh,
+    };
+    settings
 }
 
 /// The endpoint of the pull cache, as configured; nothing of it is read or bound yet.

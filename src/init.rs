@@ -232,7 +232,7 @@ fn naming(config: &Config) -> Naming {
     }
 }
 
-fn limits(config: &Config) -> Limits {
+pub(crate) fn limits(config: &Config) -> Limits {
     let l = &config.limits;
     Limits {
         max_loggers: l.max_loggers,
