@@ -3,8 +3,8 @@
 //! a client on this machine asks a real endpoint through a socket and throws away what it reads.
 //!
 //! ```console
-//! $ cargo run --release -p ferrometer-pull-cache --features compression --example answers             # all of it
-//! $ cargo run --release -p ferrometer-pull-cache --features compression --example answers -- 100000   # so many series
+//! $ cargo run --release -p ferrometer-pull-cache --features compression --example answers                  # all of it
+//! $ cargo run --release -p ferrometer-pull-cache --features compression --example answers -- 100000 181    # so many series, generations
 //! ```
 
 use ferrometer_core::{
@@ -19,7 +19,6 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-const GENERATIONS: u64 = 181;
 const INTERVAL: u64 = 10;
 const BEGIN: u64 = 1_767_225_600;
 /// Each answer is asked for so often; the fastest counts.
@@ -169,7 +168,7 @@ fn table() {
 }
 
 /// So many series, in a process that has no others.
-fn measure(count: usize) -> Result<(), Box<dyn Error>> {
+fn measure(count: usize, generations: u64) -> Result<(), Box<dyn Error>> {
     let limits =
         Limits { max_instruments: 129_000, max_label_sets: 300_000, max_cell_bytes: 1 << 30, ..Limits::default() };
     configure(Naming::default(), limits, Vec::new());
@@ -195,14 +194,14 @@ fn measure(count: usize) -> Result<(), Box<dyn Error>> {
         (collected, begun.elapsed().as_secs_f64() - collected)
     };
     let (_, first) = generation(&mut backend);
-    for _ in 1..GENERATIONS {
+    for _ in 1..generations {
         let (collected, made) = generation(&mut backend);
         (longest, sum, collecting) = (longest.max(made), sum + made, collecting + collected);
     }
     let cache = backend.handle();
     let records = cache.most_recent().map_or(0, |newest| newest.len());
-    let mean = sum / (GENERATIONS - 1) as f64;
-    println!("\n{count} series, {records} records, {GENERATIONS} generations:\n");
+    let mean = sum / (generations - 1).max(1) as f64;
+    println!("\n{count} series, {records} records, {generations} generations:\n");
     println!("| what | |\n|---|---:|");
     println!("| memory before the cache: instruments, cells, one snapshot | {before:.0} MB |");
     println!(
@@ -211,7 +210,7 @@ fn measure(count: usize) -> Result<(), Box<dyn Error>> {
     );
     println!("| a generation: the first, with all names | {} |", time(first));
     println!("| a generation: mean, longest | {}, {} |", time(mean), time(longest));
-    println!("| collecting a snapshot for it: mean | {} |\n", time(collecting / (GENERATIONS - 1) as f64));
+    println!("| collecting a snapshot for it: mean | {} |\n", time(collecting / (generations - 1).max(1) as f64));
 
     let server = serve(cache.clone())?;
     let (_, newest) = cache.window().ok_or("no generation")?;
@@ -260,12 +259,14 @@ fn recording() -> Result<(), Box<dyn Error>> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    if let Some(count) = std::env::args().nth(1) {
-        return measure(count.parse()?);
+    let number = |at: usize| std::env::args().nth(at).map(|text| text.parse::<usize>()).transpose();
+    if let Some(count) = number(1)? {
+        return measure(count, number(2)?.unwrap_or(181) as u64);
     }
     recording()?;
-    for count in ["1000", "100000"] {
-        let status = Command::new(std::env::current_exe()?).arg(count).status()?;
+    // All 181 generations of the larger would be some gigabytes in each encoding; an answer grows evenly with them.
+    for (count, generations) in [("1000", "181"), ("100000", "11")] {
+        let status = Command::new(std::env::current_exe()?).args([count, generations]).status()?;
         if !status.success() {
             return Err(format!("{count} series: {status}").into());
         }
