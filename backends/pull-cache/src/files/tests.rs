@@ -252,7 +252,11 @@ fn an_unreadable_cache_is_not_an_empty_one() {
     assert!(matches!(read(&file), Err(ReadError::NotACache { .. })));
     let refused = Sink::open(&file, 10, 10).unwrap_err();
     assert!(refused.to_string().contains("is a file; what is wanted is a directory"), "{refused}");
-    assert!(matches!(Sink::open(&directory.0.join("a/b"), 10, 10), Err(OpenError::Io { .. })));
+    let deep = Sink::open(&directory.0.join("a/b"), 10, 10).unwrap_err();
+    assert!(
+        matches!(deep, OpenError::Io { .. }) && deep.to_string().contains("the directory above it is missing"),
+        "{deep}"
+    );
     let (sink, history) = directory.open(10);
     assert_eq!(history.window(), None);
     assert_eq!(read(&directory.0).unwrap().count(), 0);
