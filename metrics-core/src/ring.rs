@@ -110,7 +110,9 @@ mod tests {
     /// drained.
     #[test]
     fn nothing_is_overwritten_wherever_the_collector_stops() {
-        for (before, during, capacity) in (1..80u64).flat_map(|b| (0..80).flat_map(move |d| [1, 4, 16, 64].map(|c| (b, d, c)))) {
+        for (before, during, capacity) in
+            (1..80u64).flat_map(|b| (0..80).flat_map(move |d| [1, 4, 16, 64].map(|c| (b, d, c))))
+        {
             let ring = Ring::new(capacity);
             let (pushed, drained) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
             let push = |most: u64| {

@@ -22,7 +22,7 @@ struct Position {
     increments: u64,
     decrements: u64,
     /// Accounted values by bucket; empty for other kinds, and until the first.
-    buckets: Vec<u64>,
+    buckets: Box<[u64]>,
 }
 
 /// How far a backend is with every series. Lives as long as the backend is installed.
@@ -43,7 +43,7 @@ impl Position {
                 position.decrements = *decrements;
             }
             Value::Distribution(d) => {
-                position.buckets = vec![0; d.scheme().len()];
+                position.buckets = vec![0; d.scheme().len()].into();
                 d.buckets().for_each(|(index, count)| position.buckets[index] = count);
             }
             Value::Gauge(_) | Value::InFlight(_) => {}
@@ -54,7 +54,7 @@ impl Position {
     /// The buckets, made at the first use.
     fn buckets(&mut self, scheme: Scheme) -> &mut [u64] {
         if self.buckets.is_empty() {
-            self.buckets = vec![0; scheme.len()];
+            self.buckets = vec![0; scheme.len()].into();
         }
         &mut self.buckets
     }

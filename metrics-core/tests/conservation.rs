@@ -364,7 +364,8 @@ fn whatever_happens_everything_is_accounted_for() {
         }
     }));
     let cases = std::env::var("CONSERVATION_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(150);
-    let config = ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 400, ..ProptestConfig::default() };
+    let config =
+        ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 400, ..ProptestConfig::default() };
     let mut runner = prop::test_runner::TestRunner::new(config);
     let steps = std::cell::Cell::new(0);
     let result = runner.run(&prop::collection::vec(step(), 1..40), |history| {

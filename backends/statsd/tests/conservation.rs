@@ -61,7 +61,8 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     use Names::*;
-    let names = prop::sample::select(vec![Server, Server, Server, Elsewhere, Unreachable, Both, Fail, Nothing, Hang, Panic]);
+    let names =
+        prop::sample::select(vec![Server, Server, Server, Elsewhere, Unreachable, Both, Fail, Nothing, Hang, Panic]);
     prop_oneof![
         6 => (1..300u16).prop_map(Step::Count),
         4 => prop_oneof![1..50u16, Just(6000u16)].prop_map(Step::Time),
@@ -200,7 +201,9 @@ impl Server {
                 }
                 match sample.kind.as_str() {
                     "c" => self.got.sum += sample.value.parse::<u64>().unwrap(),
-                    "ms" => self.got.values += sample.rate.map_or(1, |r| (1.0 / r.parse::<f64>().unwrap()).round() as u64),
+                    "ms" => {
+                        self.got.values += sample.rate.map_or(1, |r| (1.0 / r.parse::<f64>().unwrap()).round() as u64)
+                    }
                     _ => {}
                 }
             }
@@ -252,10 +255,8 @@ fn run(way: Way, max: usize, history: &[Step]) -> Result<(), TestCaseError> {
         #[cfg(unix)]
         Way::Unix => Transport::Unix { path: server.path.clone() },
     };
-    let settings = Settings::new(transport)
-        .max_datagram(max)
-        .resolve_interval(Duration::from_millis(10))
-        .lookup(move |_, _| {
+    let settings =
+        Settings::new(transport).max_datagram(max).resolve_interval(Duration::from_millis(10)).lookup(move |_, _| {
             let now = *asked.lock().unwrap_or_else(PoisonError::into_inner);
             addresses(now, at)
         });
@@ -348,7 +349,8 @@ fn whatever_the_server_and_its_name_do_the_account_is_right() {
         }
     }));
     let cases = std::env::var("CONSERVATION_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(40);
-    let config = ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 200, ..ProptestConfig::default() };
+    let config =
+        ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 200, ..ProptestConfig::default() };
     let mut runner = prop::test_runner::TestRunner::new(config);
     let input = (way(), 64usize..480, prop::collection::vec(step(), 1..30));
     if let Err(error) = runner.run(&input, |(way, max, history)| run(way, max, &history)) {

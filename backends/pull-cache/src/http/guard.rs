@@ -49,7 +49,11 @@ pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
         return response;
     };
     let place = Place { _place: place, _counted: app.counts.enter() };
-    hold(next.run(request).await, place)
+    let response = next.run(request).await;
+    if response.status().is_client_error() {
+        Counts::add(&app.counts.mistaken);
+    }
+    hold(response, place)
 }
 
 /// Kept until the answer is sent.
