@@ -331,11 +331,14 @@ const CASES: [Case; 9] = [
 
 fn run(name: &str) -> Option<ExitStatus> {
     let program = std::env::current_exe().expect("this program");
-    let mut child = Command::new(program).args(["--case", name]).stderr(std::process::Stdio::piped()).spawn().expect("a child");
+    let mut child =
+        Command::new(program).args(["--case", name]).stderr(std::process::Stdio::piped()).spawn().expect("a child");
     let until = Instant::now() + Duration::from_secs(60);
     loop {
         if let Some(status) = child.try_wait().expect("a status") {
-            if !status.success() && let Some(mut text) = child.stderr.take() {
+            if !status.success()
+                && let Some(mut text) = child.stderr.take()
+            {
                 let mut said = String::new();
                 let _ = std::io::Read::read_to_string(&mut text, &mut said);
                 let lines: Vec<&str> = said.lines().filter(|l| !l.contains("told to")).collect();
@@ -366,7 +369,9 @@ fn main() {
     for (name, _) in CASES {
         let times = if ["leaving", "exiting"].contains(&name) { 20 } else { 1 };
         let aborted = |status: ExitStatus| status.signal() == Some(libc::SIGABRT);
-        let meant = |status: ExitStatus| if aborts && ["unwinding", "aborting"].contains(&name) { aborted(status) } else { status.success() };
+        let meant = |status: ExitStatus| {
+            if aborts && ["unwinding", "aborting"].contains(&name) { aborted(status) } else { status.success() }
+        };
         for _ in 0..times {
             let status = run(name);
             if !status.is_some_and(meant) {
