@@ -158,7 +158,8 @@ fn main() {
     // There, away, and back.
     let port = free_port();
     let server = Server::start(port);
-    ferrometer::install("statsd", Box::new(Statsd::new(Settings::udp("127.0.0.1", port))), interval).expect("installed");
+    ferrometer::install("statsd", Box::new(Statsd::new(Settings::udp("127.0.0.1", port))), interval)
+        .expect("installed");
     load(interval * 2);
     let there = load(length);
     let got_there = server.stop();
@@ -171,7 +172,10 @@ fn main() {
     );
     let mut server = Server::start(port);
     let first = Duration::from_micros(server.line("first"));
-    check(first <= interval + slack, format!("the first datagram {first:?} after the server's return; the interval is {interval:?}"));
+    check(
+        first <= interval + slack,
+        format!("the first datagram {first:?} after the server's return; the interval is {interval:?}"),
+    );
     let report = ferrometer::flush(Duration::from_secs(5));
     check(report.complete, format!("everything was delivered then: {}", account()));
     thread::sleep(Duration::from_millis(100));
@@ -214,7 +218,9 @@ fn main() {
     let followed = wait(&two);
     check(
         followed <= resolve + interval + slack,
-        format!("a server that moved was followed after {followed:?}; looked up every {resolve:?}, delivered every {interval:?}"),
+        format!(
+            "a server that moved was followed after {followed:?}; looked up every {resolve:?}, delivered every {interval:?}"
+        ),
     );
     stop.store(true, Relaxed);
     let _ = recording.join();
@@ -223,10 +229,12 @@ fn main() {
     // Deadlines.
     let silent = TcpListener::bind("127.0.0.1:0").expect("a server that reads nothing");
     let silent = silent.local_addr().map(|at| (silent, at.port())).expect("a port");
-    let hanging = || Settings::udp("metrics.test", 1).lookup(|_, _| {
-        thread::sleep(Duration::from_secs(3600));
-        Ok(Vec::new())
-    });
+    let hanging = || {
+        Settings::udp("metrics.test", 1).lookup(|_, _| {
+            thread::sleep(Duration::from_secs(3600));
+            Ok(Vec::new())
+        })
+    };
     let tcp = |port| Settings::new(Transport::Tcp { host: "127.0.0.1".into(), port });
     for (what, settings) in [
         ("nobody listens", Settings::udp("127.0.0.1", free_port())),
