@@ -139,7 +139,9 @@ fn options() -> Result<Options, String> {
 
 /// The configuration built in: the pull cache, a generation each second. The environment goes over it.
 fn built_in(serve: bool) -> Config {
-    Config::new().backend("pull-cache").pull_cache_interval(Duration::from_secs(1)).pull_cache_http(serve)
+    let config = Config::new().backend("pull-cache").pull_cache_http(serve);
+    // Half an hour, to be looked at while it grows.
+    config.pull_cache_interval(Duration::from_secs(1)).pull_cache_generations(1800)
 }
 
 fn main() -> ExitCode {
@@ -176,7 +178,7 @@ fn run(options: &Options) -> Result<(), String> {
     if options.serve {
         match metrics.http_address() {
             Some(address) => {
-                println!("\nlook at http://{address}/v1/metrics and http://{address}/metrics; Ctrl-C ends")
+                println!("\nlook at http://{address}/ with a browser; Ctrl-C ends")
             }
             None => println!("\nworking on; the configuration serves nothing to look at; Ctrl-C ends"),
         }

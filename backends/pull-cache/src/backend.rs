@@ -1,5 +1,6 @@
 //! The backend: makes a generation of each snapshot, and says in the account what became of each series.
 
+use crate::catalog::Catalog;
 use crate::handle::{LeftOut, PullCacheHandle, Shared};
 use crate::instruments::Instruments;
 use crate::points::{self, Distributions, RecordNames};
@@ -20,6 +21,7 @@ pub struct PullCacheBackend {
     instruments: Instruments,
     names: RecordNames,
     families: Families,
+    catalog: Catalog,
     /// Where the interval of the newest generation began.
     before: Distributions,
     /// Where it ended when it was first made: where the next interval begins.
@@ -35,6 +37,7 @@ impl PullCacheBackend {
             instruments: Instruments::default(),
             names: RecordNames::default(),
             families: Families::default(),
+            catalog: Catalog::default(),
             before: Distributions::default(),
             newest: Distributions::of(ferrometer_core::snapshot().totals()),
         }
@@ -60,14 +63,16 @@ impl PullCacheBackend {
         }
         made.sort_unstable_by(|a, b| a.identity.cmp(&b.identity));
         let exposition = Arc::new(self.families.exposition(&self.instruments, totals, naming));
+        let catalog = self.catalog.update(&self.instruments, &self.names, naming);
         let left_out = LeftOut { records: self.names.count_refused(), prometheus: self.families.count_refused() };
 
         let mut kept = self.shared.lock();
         let (generation, old) = kept.store.push(second, made.into_boxed_slice());
         let old_exposition = std::mem::replace(&mut kept.exposition, exposition);
         kept.left_out = left_out;
+        let old_catalog = std::mem::replace(&mut kept.catalog, catalog);
         drop(kept);
-        drop((old, old_exposition));
+        drop((old, old_exposition, old_catalog));
         if place == Place::New {
             self.before = std::mem::replace(&mut self.newest, Distributions::of(totals));
         }

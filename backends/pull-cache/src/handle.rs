@@ -1,5 +1,6 @@
 //! The reading end: what the cache holds, for any thread at any time.
 
+use crate::catalog::Instrument;
 use crate::prometheus::Exposition;
 use crate::settings::Settings;
 use crate::store::{Generation, Store};
@@ -17,12 +18,13 @@ pub(crate) struct Kept {
     pub(crate) store: Store,
     pub(crate) exposition: Arc<Exposition>,
     pub(crate) left_out: LeftOut,
+    pub(crate) catalog: Arc<Vec<Instrument>>,
 }
 
 impl Shared {
     pub(crate) fn new(settings: Settings) -> Shared {
         let store = Store::new(settings.generations);
-        let kept = Kept { store, exposition: Arc::default(), left_out: LeftOut::default() };
+        let kept = Kept { store, exposition: Arc::default(), left_out: LeftOut::default(), catalog: Arc::default() };
         Shared { settings, kept: Mutex::new(kept) }
     }
 
@@ -92,6 +94,12 @@ impl PullCacheHandle {
     #[must_use]
     pub fn left_out(&self) -> LeftOut {
         self.shared.lock().left_out
+    }
+
+    /// What the names of the records stand for: kind, unit and description of each instrument that was shown so far.
+    #[must_use]
+    pub fn instruments(&self) -> Arc<Vec<Instrument>> {
+        Arc::clone(&self.shared.lock().catalog)
     }
 
     /// The settings the cache was made with.

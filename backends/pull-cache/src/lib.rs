@@ -14,6 +14,7 @@
 //! | what they are called | `labels`, `names`: each name belongs to one instrument |
 //! | what they say | `points`: totals, and quantiles over the interval |
 //! | where they are kept | `store`, read through [`PullCacheHandle`] as [`Record`]s |
+//! | what the names stand for | `catalog`: kinds, units and descriptions |
 //! | Prometheus | `prometheus`: the newest totals as text |
 //! | HTTP | `http`: the routes, and a small server |
 //!
@@ -43,6 +44,7 @@
 #![deny(missing_docs)]
 
 mod backend;
+mod catalog;
 mod handle;
 #[cfg(feature = "http")]
 mod http;
@@ -56,6 +58,7 @@ mod settings;
 mod store;
 
 pub use backend::PullCacheBackend;
+pub use catalog::Instrument;
 pub use handle::{LeftOut, PullCacheHandle};
 #[cfg(feature = "http")]
 pub use http::{DEFAULT_ADDRESS, Endpoint, Limits, ServeError, Server, ServerCounts, router, serve};
