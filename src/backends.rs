@@ -76,14 +76,25 @@ impl Parts {
 
     #[cfg(feature = "pull-cache")]
     fn add_pull_cache(&mut self, config: &Config) -> Result<(), Error> {
-        use ferrometer_pull_cache::{PullCacheBackend, Settings};
+        use ferrometer_pull_cache::{PullCacheBackend, Scrape, Settings};
 
-        let interval = config.pull_cache.interval;
-        let backend = PullCacheBackend::new(Settings { generations: config.pull_cache.generations, interval });
-        let handle = backend.handle();
         if config.pull_cache.http && cfg!(not(feature = "http")) {
             return Err(Error::NotCompiled { key: "metrics.pull_cache.http", feature: "http" });
         }
+        let interval = config.pull_cache.interval;
+        let mut settings = Settings::default()
+            .generations(config.pull_cache.generations)
+            .interval(interval)
+            .window(config.pull_cache.window)
+            .idle_after(config.pull_cache.idle_after.unwrap_or(config.pull_cache.window));
+        settings.path = config.pull_cache.path.clone();
+        settings.process_metrics = config.pull_cache.process_metrics;
+        settings.scrape = match config.pull_cache.scrape {
+            config::Scrape::Generation => Scrape::Generation,
+            config::Scrape::Fresh => Scrape::Fresh,
+        };
+        let backend = PullCacheBackend::open(settings).map_err(Error::CachePath)?;
+        let handle = backend.handle();
         self.pull_cache = Some(handle);
         self.backends.push(Built { name: "pull-cache", backend: Box::new(backend), interval });
         Ok(())

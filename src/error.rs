@@ -28,6 +28,9 @@ pub enum Error {
     /// The pull cache cannot be served as configured.
     #[cfg(feature = "http")]
     Serve(ferrometer_pull_cache::ServeError),
+    /// The directory that the pull cache shall keep its generations in, `metrics.pull_cache.path`, cannot be used.
+    #[cfg(feature = "pull-cache")]
+    CachePath(ferrometer_pull_cache::OpenError),
     /// A backend could not be started.
     Install(InstallError),
 }
@@ -47,6 +50,8 @@ impl fmt::Display for Error {
             }
             #[cfg(feature = "http")]
             Error::Serve(error) => error.fmt(f),
+            #[cfg(feature = "pull-cache")]
+            Error::CachePath(cause) => write!(f, "metrics.pull_cache.path: {cause}"),
             Error::Install(error) => error.fmt(f),
         }
     }
@@ -64,6 +69,8 @@ impl std::error::Error for Error {
             Error::Config(error) => Some(error),
             #[cfg(feature = "http")]
             Error::Serve(error) => Some(error),
+            #[cfg(feature = "pull-cache")]
+            Error::CachePath(cause) => Some(cause),
             Error::Install(error) => Some(error),
             Error::NotCompiled { .. } | Error::Incomplete { .. } => None,
         }

@@ -31,6 +31,9 @@ fn variables_and_setters_reach_every_key() {
         ("FERROMETER_PULL_CACHE__ADDRESS", "[::]:80"),
         ("FERROMETER_STATSD__MAX_DATAGRAM", "512"),
         ("FERROMETER_PULL_CACHE__GENERATIONS", "11"),
+        ("FERROMETER_PULL_CACHE__WINDOW", "2h"),
+        ("FERROMETER_PULL_CACHE__IDLE_AFTER", "0"),
+        ("FERROMETER_PULL_CACHE__PATH", "/var/lib/shop"),
         ("FERROMETER_LIMITS__MAX_LOGGERS", "12"),
         ("FERROMETER_LIMITS__MAX_INSTRUMENTS", "13"),
         ("FERROMETER_LIMITS__MAX_LABEL_SETS", "14"),
@@ -74,6 +77,9 @@ fn variables_and_setters_reach_every_key() {
         .pull_cache_address("[::]:80".parse().unwrap())
         .statsd_max_datagram(512)
         .pull_cache_generations(11)
+        .pull_cache_window(Duration::from_secs(7200))
+        .pull_cache_idle_after(Duration::ZERO)
+        .pull_cache_path("/var/lib/shop")
         .max_loggers(12)
         .max_instruments(13)
         .max_label_sets(14)

@@ -52,10 +52,30 @@ fn every_other_example_runs_and_shows_something() {
         ("worker", "recorded ="),
         ("state_machine", "  manageable -> available  "),
         ("own_backend", "shop.sold +3 -0"),
+        ("last_half_hour", "crash.rounds"),
     ] {
         assert!(names.contains(name), "{name} is not in examples/");
         let out = run(name, &[]);
         assert!(out.contains(expected), "{name} does not show {expected:?}:\n{out}");
     }
-    assert_eq!(names.len(), 4, "an example without a test: {names:?}");
+    assert_eq!(names.len(), 5, "an example without a test: {names:?}");
+}
+
+#[test]
+fn the_last_half_hour_shows_what_was_before_the_crash() {
+    let scratch = support::Scratch::new("crash");
+    let directory = scratch.0.join("cache");
+    let status = example("last_half_hour").arg("--crash").arg(&directory).status().unwrap();
+    assert!(!status.success(), "it crashes");
+    let shown = run("last_half_hour", &[directory.to_str().unwrap()]);
+    let line = |name: &str| {
+        let line = shown.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}: {shown}"));
+        line.split_whitespace().skip(1).map(|n| n.parse::<f64>().unwrap()).collect::<Vec<_>>()
+    };
+    let (rounds, held) = (line("crash.rounds "), line("crash.held.bytes "));
+    assert!(rounds[1] >= 20.0 && rounds[1] > rounds[0], "{shown}");
+    // Of one snapshot, but there is no order across series: a round may be between.
+    assert!((held[1] / 10_000.0 - rounds[1]).abs() <= 1.0, "{shown}");
+    let output = example("last_half_hour").arg(scratch.0.join("nothing")).output().unwrap();
+    assert!(!output.status.success());
 }

@@ -117,6 +117,37 @@ fn a_refused_configuration_changes_nothing() {
 }
 
 #[test]
+fn generations_on_disk_are_handed_over_and_an_unusable_path_is_refused() {
+    let _alone = alone();
+    let directory = std::env::temp_dir().join(format!("ferrometer-facade-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&directory);
+    let pull = || Config::new().backend("pull-cache").pull_cache_interval(Duration::from_secs(3600));
+    let first = init(pull().pull_cache_path(&directory)).unwrap();
+    METRICS.send_counter("stored", 1);
+    assert!(first.flush(SOON).complete);
+    let refused = init(pull().pull_cache_path(directory.join("lock"))).unwrap_err().to_string();
+    assert!(refused.starts_with("metrics.pull_cache.path: ") && refused.contains("is a file"), "{refused}");
+    let second = init(pull().pull_cache_path(&directory).global_prefix("second")).unwrap();
+    drop(first);
+    METRICS.send_counter("stored", 1);
+    assert!(second.flush(SOON).complete);
+    let state = second.pull_cache().unwrap().persistence().unwrap();
+    assert_eq!((state.failed, &state.last_error), (0, &None));
+    let read = || ferrometer::pull_cache::read(&directory).unwrap();
+    let has = |metric: &str| read().any(|g| g.records().any(|r| r.metric == metric));
+    assert!(has("facade.stored") && has("second.facade.stored"));
+    let stamps: Vec<i64> = read().map(|g| g.timestamp()).collect();
+    assert!(stamps.windows(2).all(|w| w[0] < w[1]), "{stamps:?}");
+    drop(second);
+    // What was stored is in the answers of the next, before anything is recorded.
+    let third = init(pull().pull_cache_path(&directory)).unwrap();
+    let cache = third.pull_cache().unwrap();
+    assert!(cache.history(None).any(|g| g.records().any(|r| r.metric == "second.facade.stored")));
+    drop(third);
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
 fn the_endpoint_is_handed_over_to_the_next_configuration() {
     use std::io::{Read, Write};
     let _alone = alone();
@@ -234,7 +265,7 @@ fn the_endpoint_is_served_as_configured() {
         ),
         (
             pull("127.0.0.1:0").pull_cache_tokens_file("/no/such"),
-            "metrics.pull_cache.tokens: /no/such: cannot be read: ",
+            "metrics.pull_cache.tokens_file: /no/such: cannot be read: ",
         ),
     ] {
         let error = init(config).unwrap_err().to_string();

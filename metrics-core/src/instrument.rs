@@ -15,15 +15,14 @@ macro_rules! described {
             /// Declares the unit, such as `bytes` or `rows`. The first declaration stays.
             #[must_use]
             pub fn unit(self, unit: &'static str) -> Self {
-                let _ = self.0.instrument.described.get_or_init(Default::default).unit.set(unit);
+                self.0.instrument.set_unit(unit);
                 self
             }
 
             /// Says what the instrument means, for people; at most 1,024 characters are kept. The first text stays.
             #[must_use]
             pub fn description(self, text: &str) -> Self {
-                let text = text.chars().take(1024).collect();
-                let _ = self.0.instrument.described.get_or_init(Default::default).description.set(text);
+                self.0.instrument.set_description(text.chars().take(1024).collect());
                 self
             }
 

@@ -8,8 +8,8 @@
 //! | what is recorded | [`Logger`], handles ([`Counter`], [`Gauge`], [`Timer`], [`Histogram`], [`InFlight`]), guards, call sites |
 //! | who it is | [`name`] (the gate), `series`, `registry` over `table` |
 //! | where it is written | `record` (the hot path) into `cells`, `ring`, `bucket`, one slab for each of the `threads` |
-//! | who reads it | `collector` into a [`Snapshot`], the pipeline ([`install`], [`flush`], [`remove`]) |
-//! | who delivers it | a [`Backend`], handed a [`SnapshotView`], on its own thread; the [`Ledger`] is the account |
+//! | who reads it | `collector` into a [`Snapshot`], called by the `bell` where rings fill; the pipeline ([`install`], [`flush`], [`remove`]) |
+//! | who delivers it | a [`Backend`], handed a [`SnapshotView`] (with the `singles` of its delivery), on its own thread; the [`Ledger`] is the account |
 //!
 //! # Not supported
 //! Recording from a signal handler. After `fork`, recording is off in the child until it installs backends of its own.
@@ -43,6 +43,7 @@ unless_loom! {
     mod capture;
     mod clock;
     mod collector;
+    mod describe;
     mod diagnostics;
     mod fork;
     mod guard;
@@ -69,6 +70,7 @@ unless_loom! {
 
     pub use backend::{Backend, BackendError, Delivery, Wants};
     pub use bucket::Scheme;
+    pub use describe::Unit;
     pub use guard::{InFlightGuard, TimerGuard};
     pub use instrument::{Counter, Entered, Gauge, Histogram, InFlight, Timer};
     pub use ledger::{Amount, Cause, Ledger};
@@ -77,7 +79,8 @@ unless_loom! {
     pub use name::Naming;
     pub use name_table::{NameTable, folded_name, full_name};
     pub use pipeline::{
-        FlushReport, InstallError, MIN_INTERVAL, configure, flush, install, ledgers, remove, replace, shutdown, snapshot,
+        FlushReport, InstallError, MIN_INTERVAL, configure, flush, install, ledgers, naming, remove, replace, shutdown,
+        snapshot,
     };
     pub use rate::is_sample_rate;
     pub use record::{cell_bytes, is_on};

@@ -78,7 +78,7 @@ impl Limits {
         let held = times(l.max_held_values, 16 * 2 + 8 * 3 + 1).saturating_add(MAX_SEGMENTS * 128);
         let backend = snapshot.saturating_add(cursor).saturating_add(held);
         let spare = Pool::BYTES;
-        [l.max_cell_bytes, registry, shared, times(snapshot, 3), times(dists, buckets * 8), spare, times(backend, backends)]
+        [crate::describe::max_bytes(), l.max_cell_bytes, registry, shared, times(snapshot, 3), times(dists, buckets * 8), spare, times(backend, backends)]
             .into_iter()
             .fold(0, usize::saturating_add)
     }

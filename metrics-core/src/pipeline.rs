@@ -171,6 +171,12 @@ pub fn replace(
     Ok(old.map(|old| old.stop(snapshot, until)))
 }
 
+/// How names are rendered now: what [`configure`] was told last, or the default.
+#[must_use]
+pub fn naming() -> Arc<Naming> {
+    Arc::clone(&pipeline().lock().naming)
+}
+
 /// Removes a backend: delivers what is pending within `deadline`, and drops what is left. Returns its last account, or
 /// `None` when there is no such backend.
 pub fn remove(name: &str, deadline: Duration) -> Option<Ledger> {

@@ -11,7 +11,7 @@ pub(crate) use labels::{LabelMemory, with_labels};
 pub(crate) use literals::{NO_NAME, StaticName, static_series};
 pub use refusals::{Refused, refused};
 
-use crate::{busy, hash, limits};
+use crate::{busy, describe, hash, limits};
 use refusals::{FULL, FULL_LABEL_SETS, FULL_LOGGERS, REFUSED, is_full, refuse};
 use crate::cells::{MAX_DISTRIBUTIONS, MAX_SCALARS};
 use crate::limits::Limits;
@@ -249,14 +249,25 @@ fn register(
     }
 }
 
+fn instrument_hash(logger: &str, name: &str, kind: Kind) -> u64 {
+    hash::text(hash::text(hash::seed() ^ kind as u64, logger), name)
+}
+
+/// The instrument of a name and kind, if there is one.
+pub(crate) fn find_instrument(logger: &str, name: &str, kind: Kind) -> Option<&'static Instrument> {
+    INSTRUMENTS.get(instrument_hash(logger, name, kind), |i| i.kind == kind && i.name == name && i.logger == logger)
+}
+
 fn instrument(logger: &'static str, name: &str, kind: Kind) -> &'static Instrument {
     let is_it = |i: &Instrument| i.kind == kind && i.name == name && i.logger == logger;
-    INSTRUMENTS
-        .get_or_insert(hash::text(hash::text(hash::seed() ^ kind as u64, logger), name), is_it, |_| {
+    let instrument = INSTRUMENTS
+        .get_or_insert(instrument_hash(logger, name, kind), is_it, |_| {
             let name = Box::leak(Box::<str>::from(name));
             Some(Box::leak(Box::new(Instrument { logger, name, kind, described: OnceLock::new() })))
         })
-        .expect("an instrument is never refused")
+        .expect("an instrument is never refused");
+    describe::apply(instrument);
+    instrument
 }
 
 /// A rate given at run time: 0.0 (none) unless it is one. What is none is recorded unsampled and reported once.
@@ -358,6 +369,7 @@ pub(crate) fn freeze() -> impl Sized {
         lock(&STATE),
         // Taken last: a registration takes it while it holds the others.
         INSTRUMENTS.freeze(),
+        describe::freeze(),
     )
 }
 

@@ -1,8 +1,8 @@
 //! The sample chunk: a bounded ring of single timer values, written by one recording thread and drained by
 //! the collector. It holds values only while some backend wants them one by one.
 //!
-//! Wait-free on both sides: the writer owns `head`, the collector `tail`. A full ring refuses, and the value goes to
-//! the thread's histogram instead. Entries are plain atomics, so no `unsafe` is needed: a value is published
+//! Wait-free on both sides: the writer owns `head`, the collector `tail`. A writer whose ring is half full calls the collector (`bell`). A full
+//! ring refuses, and the value goes to the thread's histogram instead. Entries are plain atomics, so no `unsafe` is needed: a value is published
 //! by the release store of `head` and its place is given back by the release store of `tail`.
 
 use crate::sync::{AtomicU64, Ordering::*};

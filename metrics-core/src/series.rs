@@ -86,6 +86,26 @@ pub(crate) struct Instrument {
     pub(crate) described: OnceLock<Box<Described>>,
 }
 
+impl Instrument {
+    pub(crate) fn unit(&self) -> Option<&'static str> {
+        self.described.get()?.unit.get().copied()
+    }
+
+    pub(crate) fn description(&self) -> Option<&str> {
+        self.described.get()?.description.get().map(String::as_str)
+    }
+
+    /// The first stays.
+    pub(crate) fn set_unit(&self, unit: &'static str) {
+        let _ = self.described.get_or_init(Default::default).unit.set(unit);
+    }
+
+    /// The first stays.
+    pub(crate) fn set_description(&self, text: String) {
+        let _ = self.described.get_or_init(Default::default).description.set(text);
+    }
+}
+
 /// What a program said of an instrument.
 #[derive(Default)]
 pub(crate) struct Described {
@@ -234,13 +254,13 @@ impl Series {
     /// The unit the program declared, such as `bytes`.
     #[must_use]
     pub fn unit(&self) -> Option<&'static str> {
-        self.instrument.described.get()?.unit.get().copied()
+        self.instrument.unit()
     }
 
     /// What the program said the instrument means.
     #[must_use]
     pub fn description(&self) -> Option<&'static str> {
-        self.instrument.described.get()?.description.get().map(String::as_str)
+        self.instrument.description()
     }
 
     /// Whether this is one of ferrometer's own metrics, which stand outside the ledger.

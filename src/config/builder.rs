@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::rule::Rule;
-use super::settings::{Config, Dialect, Tokens, Transport};
+use super::settings::{Config, Dialect, Scrape, Tokens, Transport};
 
 impl Config {
     /// The one backend: `"noop"`, `"statsd"` or `"pull-cache"`. Replaces what was set before.
@@ -138,6 +138,27 @@ impl Config {
         self
     }
 
+    /// How much older than the newest a generation of the pull cache may be, 1 s to 24 h.
+    #[must_use]
+    pub fn pull_cache_window(mut self, window: Duration) -> Self {
+        self.pull_cache.window = window;
+        self
+    }
+
+    /// Time without a recording after which the pull cache does not show a series, until its next recording; zero for never.
+    #[must_use]
+    pub fn pull_cache_idle_after(mut self, idle_after: Duration) -> Self {
+        self.pull_cache.idle_after = Some(idle_after);
+        self
+    }
+
+    /// A directory in which the pull cache keeps its generations too, for other processes and for after the end of this one.
+    #[must_use]
+    pub fn pull_cache_path(mut self, path: impl Into<PathBuf>) -> Self {
+        self.pull_cache.path = Some(path.into());
+        self
+    }
+
     /// Whether the pull cache is served over HTTP.
     #[must_use]
     pub fn pull_cache_http(mut self, http: bool) -> Self {
@@ -262,6 +283,20 @@ impl Config {
     #[must_use]
     pub fn pull_cache_answer_timeout(mut self, most: Duration) -> Self {
         self.pull_cache.answer_timeout = most;
+        self
+    }
+
+    /// Which totals the pull cache serves for Prometheus: those of the newest generation, or of the moment of the scrape.
+    #[must_use]
+    pub fn pull_cache_scrape(mut self, scrape: Scrape) -> Self {
+        self.pull_cache.scrape = scrape;
+        self
+    }
+
+    /// Whether the pull cache shows Prometheus the process' own metrics too.
+    #[must_use]
+    pub fn pull_cache_process_metrics(mut self, process_metrics: bool) -> Self {
+        self.pull_cache.process_metrics = process_metrics;
         self
     }
 

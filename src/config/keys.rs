@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::key::{Default, Key};
 use super::kind::Kind;
 use super::rule::Rule;
-use super::settings::{Config, Dialect, Tokens, Transport};
+use super::settings::{Config, Dialect, Scrape, Tokens, Transport};
 use super::value::Value;
 
 /// Bytes of a name; longer ones are never sent.
@@ -195,6 +195,39 @@ pub(super) static KEYS: &[Key<Config>] = &[
         example: "360",
         get: |c| Some(Value::integer(c.pull_cache.generations)),
         set: |c, value| c.pull_cache.generations = value.into_integer(),
+    },
+    Key {
+        path: "metrics.pull_cache.window",
+        alias: None,
+        kind: Kind::Duration { min: Duration::from_secs(1) },
+        default: Default::Text("30m"),
+        unit: "seconds",
+        doc: "How much older than the newest a generation may be; older ones fall out, whatever `generations` says.",
+        example: r#""2h""#,
+        get: |c| Some(Value::Duration(c.pull_cache.window)),
+        set: |c, value| c.pull_cache.window = value.into_duration(),
+    },
+    Key {
+        path: "metrics.pull_cache.idle_after",
+        alias: None,
+        kind: Kind::Duration { min: Duration::ZERO },
+        default: Default::Absent("the window"),
+        unit: "seconds",
+        doc: "Time without a recording after which a series is no longer in new generations, until its next recording; 0 for never.",
+        example: r#""10m""#,
+        get: |c| c.pull_cache.idle_after.map(Value::Duration),
+        set: |c, value| c.pull_cache.idle_after = Some(value.into_duration()),
+    },
+    Key {
+        path: "metrics.pull_cache.path",
+        alias: None,
+        kind: Kind::Text { min: 0, max: 4095 },
+        default: Default::Absent("none"),
+        unit: "",
+        doc: "A directory in which generations are kept too: for other processes, and for after the end of this one. Empty for none.",
+        example: r#""/var/lib/shop/metrics""#,
+        get: |c| c.pull_cache.path.as_ref().map(|path| Value::text(path.to_string_lossy())),
+        set: |c, value| c.pull_cache.path = value.into_optional_text().map(Into::into),
     },
     Key {
         path: "metrics.pull_cache.http",
@@ -391,6 +424,28 @@ pub(super) static KEYS: &[Key<Config>] = &[
         example: r#""30s""#,
         get: |c| Some(Value::Duration(c.pull_cache.answer_timeout)),
         set: |c, value| c.pull_cache.answer_timeout = value.into_duration(),
+    },
+    Key {
+        path: "metrics.pull_cache.scrape",
+        alias: None,
+        kind: Kind::Choice(Scrape::NAMES),
+        default: Default::Text("generation"),
+        unit: "",
+        doc: "What Prometheus gets: the totals of the newest generation, or those of the moment of the scrape.",
+        example: r#""fresh""#,
+        get: |c| Some(Value::text(c.pull_cache.scrape.as_str())),
+        set: |c, value| c.pull_cache.scrape = Scrape::from_name(&value.into_text()).unwrap_or(Scrape::Generation),
+    },
+    Key {
+        path: "metrics.pull_cache.process_metrics",
+        alias: None,
+        kind: Kind::Bool,
+        default: Default::Bool(true),
+        unit: "",
+        doc: "Whether Prometheus gets the process' own metrics too (`process_cpu_seconds_total`, …); on Linux.",
+        example: "false",
+        get: |c| Some(Value::Bool(c.pull_cache.process_metrics)),
+        set: |c, value| c.pull_cache.process_metrics = value.into_bool(),
     },
     Key {
         path: "metrics.limits.max_loggers",

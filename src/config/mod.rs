@@ -45,7 +45,7 @@ use std::ffi::OsString;
 
 pub use error::{Error, Problem};
 pub use rule::Rule;
-pub use settings::{Config, Dialect, Limits, PullCache, Statsd, Tokens, Transport};
+pub use settings::{Config, Dialect, Limits, PullCache, Scrape, Statsd, Tokens, Transport};
 
 use draft::Draft;
 

@@ -86,6 +86,12 @@ pub struct PullCache {
     pub interval: Duration,
     /// `metrics.pull_cache.generations`; default `180`. Old generations kept.
     pub generations: usize,
+    /// `metrics.pull_cache.window`; default `"30m"`. How much older than the newest a generation may be.
+    pub window: Duration,
+    /// `metrics.pull_cache.idle_after`; no default: the window counts. Time without a recording after which a series is not shown.
+    pub idle_after: Option<Duration>,
+    /// `metrics.pull_cache.path`; no default. A directory in which generations are kept too.
+    pub path: Option<PathBuf>,
     /// `metrics.pull_cache.http`; default `false`. Whether the cache is served over HTTP.
     pub http: bool,
     /// `metrics.pull_cache.address`; default `"127.0.0.1:9620"`. Where it is served; port 0 takes a free one.
@@ -120,6 +126,10 @@ pub struct PullCache {
     pub write_timeout: Duration,
     /// `metrics.pull_cache.answer_timeout`; default `"60s"`. Time of a connection in all.
     pub answer_timeout: Duration,
+    /// `metrics.pull_cache.scrape`; default `"generation"`. Which totals Prometheus gets.
+    pub scrape: Scrape,
+    /// `metrics.pull_cache.process_metrics`; default `true`. Whether Prometheus gets the process' own metrics too.
+    pub process_metrics: bool,
 }
 
 /// Who may read the pull cache: each `name=sha256:<64 hex digits>`. Shown as a number only.
@@ -194,6 +204,16 @@ pub enum Transport {
     Tcp,
 }
 
+/// Which totals the pull cache serves for Prometheus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Scrape {
+    /// Those of the newest generation.
+    Generation,
+    /// Those of the moment of the scrape.
+    Fresh,
+}
+
 /// An enum whose variants have names in the configuration: each name is written once.
 macro_rules! named {
     ($type:ident: $($variant:ident = $name:literal),+) => {
@@ -213,6 +233,7 @@ macro_rules! named {
     };
 }
 
+named!(Scrape: Generation = "generation", Fresh = "fresh");
 named!(Dialect: Etsy = "etsy", Dogstatsd = "dogstatsd", Telegraf = "telegraf", Gnocchi = "gnocchi");
 named!(Transport: Udp = "udp", Unix = "unix", Tcp = "tcp");
 
@@ -276,6 +297,9 @@ impl Config {
             pull_cache: PullCache {
                 interval: Duration::ZERO,
                 generations: 0,
+                window: Duration::ZERO,
+                idle_after: None,
+                path: None,
                 http: false,
                 address: SocketAddr::from(([127, 0, 0, 1], 0)),
                 page: false,
@@ -293,6 +317,8 @@ impl Config {
                 header_timeout: Duration::ZERO,
                 write_timeout: Duration::ZERO,
                 answer_timeout: Duration::ZERO,
+                scrape: Scrape::Generation,
+                process_metrics: false,
             },
             limits: Limits {
                 max_loggers: 0,

@@ -1,12 +1,15 @@
 //! The backend: makes a generation of each snapshot, and says in the account what became of each series.
 
 use crate::catalog::Catalog;
+use crate::coding::Row;
+use crate::files::{OpenError, PersistedHistory, Persistence, Sink};
 use crate::handle::{LeftOut, PullCacheHandle, Shared};
 use crate::instruments::Instruments;
 use crate::points::{self, Distributions, RecordNames};
-use crate::prometheus::Families;
-use crate::settings::Settings;
-use crate::store::Place;
+use crate::prometheus::{Exposition, Moment};
+use crate::report;
+use crate::settings::{Scrape, Settings, seconds};
+use crate::store::{Place, Store};
 use ferrometer_core::{Backend, BackendError, Change, Delivery, Naming, SnapshotView, Total};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -18,10 +21,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 #[derive(Debug)]
 pub struct PullCacheBackend {
     shared: Arc<Shared>,
+    store: Store,
+    sink: Option<Sink>,
     instruments: Instruments,
     names: RecordNames,
-    families: Families,
     catalog: Catalog,
+    /// Of the newest snapshot.
+    sequence: u64,
     /// Where the interval of the newest generation began.
     before: Distributions,
     /// Where it ended when it was first made: where the next interval begins.
@@ -29,18 +35,66 @@ pub struct PullCacheBackend {
 }
 
 impl PullCacheBackend {
-    /// An empty cache. Quantiles of its first generation begin here, so make it when it is to be installed.
+    /// A cache that is empty or, with [`Settings::path`], goes on where an earlier process ended. Quantiles of its first generation
+    /// begin here, so make it when it is to be installed.
+    ///
+    /// A path that cannot be used is reported through `tracing` and in
+    /// [`PullCacheHandle::persistence`], and the cache keeps to memory; [`open`](PullCacheBackend::open) makes it an error.
     #[must_use]
     pub fn new(settings: Settings) -> PullCacheBackend {
+        match PullCacheBackend::open(settings.clone()) {
+            Ok(backend) => backend,
+            Err(why) => {
+                report::warn(&format!("pull cache: generations are in memory alone: {why}"));
+                let path = settings.path.clone().unwrap_or_default();
+                let backend = PullCacheBackend::make_new(settings, None);
+                let state = Persistence { path, last_error: Some(why.to_string()), ..Persistence::default() };
+                backend.shared.lock().persistence = Some(state);
+                backend
+            }
+        }
+    }
+
+    /// As [`new`](PullCacheBackend::new), for a path that must be usable.
+    ///
+    /// A directory that is missing is made (not those above it). One that this process writes already is taken over with the first
+    /// generation.
+    ///
+    /// # Errors
+    /// When there is a path and it is no directory, cannot be written, or is written by another process.
+    pub fn open(settings: Settings) -> Result<PullCacheBackend, OpenError> {
+        let Some(path) = settings.path.clone() else { return Ok(PullCacheBackend::make_new(settings, None)) };
+        let (sink, history) = Sink::open(&path, settings.generations, seconds(settings.window))?;
+        let mut backend = PullCacheBackend::make_new(settings, Some(sink));
+        backend.restore(history);
+        Ok(backend)
+    }
+
+    fn make_new(settings: Settings, sink: Option<Sink>) -> PullCacheBackend {
         PullCacheBackend {
+            store: Store::new(settings.generations, seconds(settings.window)),
+            sink,
+            instruments: Instruments::new(seconds(settings.idle_after)),
             shared: Arc::new(Shared::new(settings)),
-            instruments: Instruments::default(),
             names: RecordNames::default(),
-            families: Families::default(),
             catalog: Catalog::default(),
+            sequence: 0,
             before: Distributions::default(),
             newest: Distributions::of(ferrometer_core::snapshot().totals()),
         }
+    }
+
+    /// Takes in what an earlier process, or backend, left.
+    fn restore(&mut self, history: PersistedHistory) {
+        for generation in history {
+            drop(self.store.restore(&generation));
+        }
+        let view = self.store.view().clone();
+        let mut kept = self.shared.lock();
+        let old = std::mem::replace(&mut kept.view, view);
+        kept.persistence = self.sink.as_ref().map(|sink| sink.state.clone());
+        drop(kept);
+        drop(old);
     }
 
     /// The reading end.
@@ -49,34 +103,68 @@ impl PullCacheBackend {
         PullCacheHandle { shared: Arc::clone(&self.shared) }
     }
 
-    /// Makes a generation; returns how many bytes it takes.
-    fn make(&mut self, time: SystemTime, totals: &[Total], naming: &Naming) -> usize {
+    /// Makes a generation of these totals, as if the system's clock stood at `time`; returns the bytes of its values. This is what the
+    /// backend does at each interval; a simulation, or a test, that drives the time itself does it by hand, with a backend that is not
+    /// installed.
+    ///
+    /// ```
+    /// use ferrometer_pull_cache::{PullCacheBackend, Settings};
+    /// use std::time::{Duration, SystemTime};
+    ///
+    /// let mut backend = PullCacheBackend::new(Settings::default());
+    /// let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    /// backend.make(now, ferrometer_core::snapshot().totals(), &ferrometer_core::Naming::default());
+    /// assert_eq!(backend.handle().window(), Some((1_000_000_000, 1_000_000_000)));
+    /// ```
+    pub fn make(&mut self, time: SystemTime, totals: &[Total], naming: &Naming) -> usize {
+        if let Some(history) = self.sink.as_mut().and_then(Sink::take_over) {
+            // Nothing was made here yet, so all of it is anew.
+            let settings = &self.shared.settings;
+            self.store = Store::new(settings.generations, seconds(settings.window));
+            self.restore(history);
+        }
         let second = whole_seconds(time);
-        let place = self.shared.lock().store.place(second);
+        let place = self.store.place(second);
         let before = if place == Place::New { &self.newest } else { &self.before };
-        self.instruments.update(totals);
-        let mut made = Vec::new();
+        self.instruments.update(totals, self.store.timestamp(second));
+        let mut row = Row::with_columns(self.store.table().columns().len());
         for (at, instrument) in self.instruments.iter().filter(|(_, i)| points::has_value(i, totals)) {
-            if let Ok(identities) = self.names.get(at, instrument, naming) {
-                points::push(&mut made, identities, instrument, totals, before);
+            if let Ok(columns) = self.names.get(at, instrument, naming, self.store.table()) {
+                points::push(&mut row, columns, instrument, totals, before);
             }
         }
-        made.sort_unstable_by(|a, b| a.identity.cmp(&b.identity));
-        let exposition = Arc::new(self.families.exposition(&self.instruments, totals, naming));
+        let bytes = row.count() * size_of::<f64>();
+        let (exposition, prometheus) = self.expose(&Moment { sequence: self.sequence, time, totals }, naming);
         let catalog = self.catalog.update(&self.instruments, &self.names, naming);
-        let left_out = LeftOut { records: self.names.count_refused(), prometheus: self.families.count_refused() };
+        let left_out = LeftOut { records: self.names.count_refused(), prometheus, idle: self.instruments.count_idle() };
+        let change = self.store.push(second, row);
+        let newest = Arc::clone(change.newest());
 
         let mut kept = self.shared.lock();
-        let (generation, old) = kept.store.push(second, made.into_boxed_slice());
+        let old = kept.view.apply(change);
         let old_exposition = std::mem::replace(&mut kept.exposition, exposition);
         kept.left_out = left_out;
         let old_catalog = std::mem::replace(&mut kept.catalog, catalog);
         drop(kept);
-        drop((old, old_exposition, old_catalog));
+        drop((old, old_catalog));
+        if let Some(old) = old_exposition {
+            old.supersede();
+        }
+        if let Some(sink) = &mut self.sink {
+            sink.write(&newest, place == Place::Replace);
+            self.shared.lock().persistence = Some(sink.state.clone());
+        }
         if place == Place::New {
             self.before = std::mem::replace(&mut self.newest, Distributions::of(totals));
         }
-        generation.bytes()
+        bytes
+    }
+
+    /// What scrapes get until the next generation, unless they get what is fresh; and how many instruments are not shown there.
+    fn expose(&self, moment: &Moment<'_>, naming: &Naming) -> (Option<Arc<Exposition>>, usize) {
+        let mut exposer = self.shared.exposer();
+        let generation = self.shared.settings.scrape == Scrape::Generation;
+        (generation.then(|| exposer.expose(moment, naming)), exposer.count_refused())
     }
 
     /// Hands in what was not shown as dropped, and everything else as sent.
@@ -103,6 +191,7 @@ impl PullCacheBackend {
 impl Backend for PullCacheBackend {
     fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
         let snapshot = view.snapshot();
+        self.sequence = snapshot.sequence();
         let bytes = self.make(snapshot.time(), snapshot.totals(), view.naming());
         self.account(view);
         Ok(Delivery { packets: 1, bytes: bytes as u64 })

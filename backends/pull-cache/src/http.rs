@@ -3,7 +3,7 @@
 //! | route | answer |
 //! |---|---|
 //! | `GET /v1/metrics` | the newest generation as JSON; `history=1` for all, `start-time=<seconds>` for what is strictly newer |
-//! | `GET /metrics` | the newest totals as Prometheus text |
+//! | `GET /metrics` | totals for Prometheus, in the format `Accept` asks for; `name[]=<name>` for one family, any number of times |
 //! | `GET /healthz` | 200: the process answers |
 //! | `GET /readyz` | 200 when the newest generation is there and not old, else 503 |
 //! | `GET /v1/instruments` | kinds, units and descriptions; how often and how many generations are made |
@@ -17,7 +17,7 @@
 //! | connections | `server`, over `tls`; `counts` |
 //! | may this request pass? | `guard`, with `hosts` and `tokens`; `watch` reads files again |
 //! | what is asked | `query`, with `glob` and `cursor`; `accept` |
-//! | what is answered | `records` and `stream`, `metrics`, `instruments`, `health`, `page`; `answer` |
+//! | what is answered | `records` and `stream`, `metrics`, `instruments`, `health`, `page`; `answer`; `heavy` for what takes long |
 //! | how it travels | `compress`; `held` keeps the place of an answer in progress |
 
 mod accept;
@@ -31,6 +31,7 @@ mod error;
 mod glob;
 mod guard;
 mod health;
+mod heavy;
 mod held;
 mod hosts;
 mod instruments;
@@ -74,7 +75,8 @@ GET /v1/metrics?start-time=<seconds>   only what is strictly newer; with or with
 GET /v1/metrics?name=<name>            only these records; * stands for any text; id likewise; both repeatable
 GET /v1/metrics?limit=<number>         so many records; `next` in the answer, given as after=<next>, gets the following ones
 GET /v1/instruments                    what the names stand for: kinds, units, descriptions
-GET /metrics                           the newest totals as Prometheus text
+GET /metrics                           totals for Prometheus: text, OpenMetrics or protobuf, as Accept says
+GET /metrics?name[]=<name>             only these families; any number of times
 GET /healthz                           the process answers
 GET /readyz                            the newest generation is there and not old
 ";
@@ -119,7 +121,7 @@ fn routes(app: Arc<App>) -> Router {
     let shown = Router::new()
         .route("/v1/instruments", get(instruments::instruments))
         .route("/v1/metrics", get(records::records))
-        .route("/metrics", get(metrics::metrics))
+        .route("/metrics", get(metrics::get))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed);
     #[cfg(feature = "page")]

@@ -1,6 +1,7 @@
-//! Which series are one instrument: those that differ in nothing but their sample rate, shown as one.
+//! Which series are one instrument: those that differ in nothing but their sample rate, shown as one; and which of them are
+//! shown: those that something was recorded on lately. This is the one place that decides it, for records and for Prometheus.
 
-use ferrometer_core::{Series, Total};
+use ferrometer_core::{Series, Total, Value};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -11,12 +12,35 @@ pub(crate) struct Instrument {
     pub(crate) first: &'static Series,
     /// The ids of all.
     members: Vec<usize>,
+    /// What changes with each recording, and when it last did, in seconds.
+    activity: u64,
+    active: i64,
 }
 
 impl Instrument {
     /// The totals of each rate.
     pub(crate) fn totals<'t>(&self, totals: &'t [Total]) -> impl Iterator<Item = &'t Total> + Clone {
         self.members.iter().filter_map(|id| totals.get(*id))
+    }
+
+    /// Looks whether something was recorded since it was looked last.
+    fn look(&mut self, totals: &[Total], now: i64) {
+        let activity = self.totals(totals).fold(0u64, |all, total| {
+            let value = match &total.value {
+                Value::Counter { increments, decrements } => increments.wrapping_mul(3).wrapping_add(*decrements),
+                Value::Gauge(value) => value.to_bits(),
+                Value::InFlight(value) => *value as u64,
+                Value::Distribution(d) => d.count(),
+                _ => 0,
+            };
+            let one = value.wrapping_add(total.recordings.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            all.rotate_left(7).wrapping_add(one).wrapping_add(total.invalid)
+        });
+        // What is in progress is not idle, however long it takes.
+        let busy = || self.totals(totals).any(|total| matches!(total.value, Value::InFlight(n) if n != 0));
+        if activity != self.activity || now < self.active || busy() {
+            (self.activity, self.active) = (activity, now);
+        }
     }
 }
 
@@ -35,31 +59,49 @@ pub(crate) struct Instruments {
     /// The instrument of each series.
     of_series: Vec<usize>,
     found: HashMap<u64, Vec<usize>>,
+    /// Seconds without a recording after which an instrument is not shown; 0 for never.
+    idle_after: i64,
+    now: i64,
 }
 
 impl Instruments {
-    /// Takes in series registered since. They are indexed by id and are never taken away.
-    pub(crate) fn update(&mut self, totals: &[Total]) {
+    pub(crate) fn new(idle_after: i64) -> Instruments {
+        Instruments { idle_after, ..Instruments::default() }
+    }
+
+    /// Takes in series registered since (they are indexed by id and are never taken away), and what was recorded on all of them
+    /// until `now`, in seconds that do not fall.
+    pub(crate) fn update(&mut self, totals: &[Total], now: i64) {
+        self.now = now;
         for total in totals.iter().skip(self.of_series.len()) {
             let series = total.series;
             let candidates = self.found.entry(hash(series)).or_default();
             let list = &mut self.list;
             let at =
                 candidates.iter().copied().find(|at| list[*at].first.same_instrument(series)).unwrap_or_else(|| {
-                    list.push(Instrument { first: series, members: Vec::new() });
+                    list.push(Instrument { first: series, members: Vec::new(), activity: 0, active: now });
                     candidates.push(list.len() - 1);
                     list.len() - 1
                 });
             list[at].members.push(series.id());
             self.of_series.push(at);
         }
+        self.list.iter_mut().for_each(|instrument| instrument.look(totals, now));
     }
 
+    /// Those that are shown, in the order of registration, each with its number. One that was idle for too long is not; it is again with
+    /// its next recording, under the same number.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &Instrument)> {
-        self.list.iter().enumerate()
+        let idle = |i: &Instrument| self.idle_after > 0 && self.now.saturating_sub(i.active) > self.idle_after;
+        self.list.iter().enumerate().filter(move |(_, instrument)| !idle(instrument))
     }
 
-    /// The instrument of a series.
+    /// How many are not shown because they are idle.
+    pub(crate) fn count_idle(&self) -> usize {
+        self.list.len() - self.iter().count()
+    }
+
+    /// The instrument of a series, shown or not.
     pub(crate) fn of(&self, series: &Series) -> Option<usize> {
         self.of_series.get(series.id()).copied()
     }

@@ -19,7 +19,7 @@ impl Labels {
     pub(crate) const MAX_BYTES: usize = 2048 + 1089 * (size_of::<(u32, u32)>() + 5) + 64;
 
     /// Keeps labels whose keys are unique, sorted.
-    fn pack(pairs: &[(String, &str)]) -> Labels {
+    pub(crate) fn pack(pairs: &[(String, &str)]) -> Labels {
         let mut text = String::new();
         let mut ends = Vec::with_capacity(pairs.len());
         for (key, value) in pairs {

@@ -2,8 +2,8 @@
 //! them somewhere.
 //!
 //! At each interval the backend makes one [`Generation`]: a set of [`Record`]s with one timestamp. A reader in the same
-//! process asks a [`PullCacheHandle`]; with the feature `http` a reader elsewhere asks an endpoint, for JSON or for Prometheus
-//! text.
+//! process asks a [`PullCacheHandle`]; with the feature `http` a reader elsewhere asks an endpoint, for JSON or in the formats of
+//! Prometheus.
 //!
 //! The modules in the order in which data flows through them:
 //!
@@ -13,9 +13,10 @@
 //! | which series are one instrument | `instruments`: the sample rates of one instrument are one record |
 //! | what they are called | `labels`, `names`: each name belongs to one instrument |
 //! | what they say | `points`: totals, and quantiles over the interval |
-//! | where they are kept | `store`, read through [`PullCacheHandle`] as [`Record`]s |
+//! | where they are kept | `store`, read through [`PullCacheHandle`] as [`Record`]s; a few bits a value, see `coding` |
+//! | for other processes, and for after the end | `files`, read with [`read`] |
 //! | what the names stand for | `catalog`: kinds, units and descriptions |
-//! | Prometheus | `prometheus`: the newest totals as text |
+//! | Prometheus | `prometheus`: totals as text, OpenMetrics and protobuf |
 //! | HTTP | `http`: the routes, and a small server |
 //!
 //! # Example
@@ -24,7 +25,7 @@
 //! use std::time::Duration;
 //!
 //! let settings = Settings::default();
-//! let backend = PullCacheBackend::new(settings);
+//! let backend = PullCacheBackend::new(settings.clone());
 //! let cache = backend.handle();
 //! ferrometer_core::install("pull-cache", Box::new(backend), settings.interval).unwrap();
 //!
@@ -45,6 +46,9 @@
 
 mod backend;
 mod catalog;
+mod coding;
+mod files;
+mod generation;
 mod handle;
 #[cfg(feature = "http")]
 mod http;
@@ -54,16 +58,21 @@ mod names;
 mod points;
 mod prometheus;
 mod record;
+mod report;
 mod settings;
 mod store;
 
 pub use backend::PullCacheBackend;
 pub use catalog::Instrument;
+#[doc(hidden)]
+pub use files::walk as walk_segment;
+pub use files::{Damage, DamageKind, OpenError, PersistedHistory, Persistence, ReadError, read};
+pub use generation::Generation;
 pub use handle::{LeftOut, PullCacheHandle};
 #[cfg(feature = "http")]
 pub use http::{DEFAULT_ADDRESS, Endpoint, Limits, ServeError, Server, ServerCounts, router, serve};
 pub use labels::Labels;
-pub use prometheus::CONTENT_TYPE as PROMETHEUS_CONTENT_TYPE;
+pub use prometheus::{Filter, Format, Piece, Pieces};
 pub use record::{Record, RecordType};
-pub use settings::Settings;
-pub use store::Generation;
+pub use settings::{Scrape, Settings};
+pub use store::History;

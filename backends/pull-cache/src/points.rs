@@ -1,27 +1,29 @@
 //! What an instrument says in one generation: its totals, and quantiles of what was recorded since the generation before.
 
+use crate::coding::Row;
+use crate::generation::Table;
 use crate::instruments::Instrument;
 use crate::labels::Labels;
 use crate::names::Claims;
-use crate::record::{Identity, Point, RecordType};
+use crate::record::{Identity, Part, RecordType};
 use ferrometer_core::{Cause, Distribution, Kind, Naming, Total, Value, full_name};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A timer or histogram is shown as these, in this order.
-const PARTS: [(&str, RecordType); 6] = [
-    (".count", RecordType::Derive),
-    (".sum", RecordType::Derive),
-    (".p50", RecordType::Gauge),
-    (".p95", RecordType::Gauge),
-    (".p99", RecordType::Gauge),
-    (".max", RecordType::Gauge),
+const PARTS: [(&str, RecordType, Part); 6] = [
+    (".count", RecordType::Derive, Part::Total),
+    (".sum", RecordType::Derive, Part::Total),
+    (".p50", RecordType::Gauge, Part::Quantile),
+    (".p95", RecordType::Gauge, Part::Quantile),
+    (".p99", RecordType::Gauge, Part::Quantile),
+    (".max", RecordType::Gauge, Part::Quantile),
 ];
 /// How many records one instrument is at most.
 pub(crate) const DISTRIBUTION_PARTS: usize = PARTS.len();
 
-/// The identities of an instrument's records, or why it has none.
-type Named = Result<Box<[Arc<Identity>]>, Cause>;
+/// The columns of an instrument's records, or why it has none.
+type Named = Result<Box<[u32]>, Cause>;
 
 /// The names of all instruments in records.
 #[derive(Debug, Default)]
@@ -32,18 +34,19 @@ pub(crate) struct RecordNames {
 }
 
 impl RecordNames {
-    /// The identities of an instrument's records: one, or one for each of [`PARTS`].
+    /// The columns of an instrument's records: one, or one for each of [`PARTS`].
     pub(crate) fn get(
         &mut self,
         at: usize,
         instrument: &Instrument,
         naming: &Naming,
-    ) -> Result<&[Arc<Identity>], Cause> {
+        table: &mut Table,
+    ) -> Result<&[u32], Cause> {
         if self.names.len() <= at {
             self.names.resize(at + 1, None);
         }
         let claims = &mut self.claims;
-        let named = self.names[at].get_or_insert_with(|| name(claims, at, instrument, naming));
+        let named = self.names[at].get_or_insert_with(|| name(claims, at, instrument, naming, table));
         named.as_deref().map_err(|cause| *cause)
     }
 
@@ -63,23 +66,30 @@ impl RecordNames {
     }
 }
 
-fn name(claims: &mut Claims<(Arc<str>, Arc<Labels>)>, at: usize, instrument: &Instrument, naming: &Naming) -> Named {
+fn name(
+    claims: &mut Claims<(Arc<str>, Arc<Labels>)>,
+    at: usize,
+    instrument: &Instrument,
+    naming: &Naming,
+    table: &mut Table,
+) -> Named {
     let base = full_name(naming, instrument.first);
-    let parts: &[(&str, RecordType)] = match instrument.first.kind() {
+    let parts: &[(&str, RecordType, Part)] = match instrument.first.kind() {
         Kind::Timer | Kind::Histogram => &PARTS,
-        Kind::Counter => &[("", RecordType::Derive)],
-        _ => &[("", RecordType::Gauge)],
+        Kind::Counter => &[("", RecordType::Derive, Part::Total)],
+        _ => &[("", RecordType::Gauge, Part::Value)],
     };
     let labels = Arc::new(Labels::of_record(instrument.first.labels()));
-    let identity = |(suffix, kind): &(&str, RecordType)| {
+    let rate = instrument.first.rate();
+    let identity = |(suffix, kind, part): &(&str, RecordType, Part)| {
         let metric = format!("{base}{suffix}").into();
-        Arc::new(Identity { metric, labels: Arc::clone(&labels), kind: *kind })
+        Arc::new(Identity::new(metric, Arc::clone(&labels), *kind, *part, rate))
     };
     let identities: Box<[Arc<Identity>]> = parts.iter().map(identity).collect();
     let longest = if base.is_empty() { "" } else { &identities[0].metric };
     let names = identities.iter().map(|i| (Arc::clone(&i.metric), Arc::clone(&i.labels))).collect();
     claims.claim(at, instrument.first, longest, names)?;
-    Ok(identities)
+    Ok(identities.iter().map(|identity| table.column(identity)).collect())
 }
 
 /// The distributions of a snapshot, by series.
@@ -109,18 +119,12 @@ pub(crate) fn has_value(instrument: &Instrument, totals: &[Total]) -> bool {
     instrument.first.kind() != Kind::Gauge || instrument.totals(totals).any(|t| t.recordings > 0)
 }
 
-/// Appends what an instrument says; `before` is where the interval began.
-pub(crate) fn push(
-    out: &mut Vec<Point>,
-    identities: &[Arc<Identity>],
-    instrument: &Instrument,
-    totals: &[Total],
-    before: &Distributions,
-) {
+/// Writes down what an instrument says; `before` is where the interval began.
+pub(crate) fn push(out: &mut Row, columns: &[u32], instrument: &Instrument, totals: &[Total], before: &Distributions) {
     let mut push = |at: usize, value: f64| {
         // A sum beyond what a float holds has no value to show.
         if value.is_finite() {
-            out.push(Point { identity: Arc::clone(&identities[at]), value });
+            out.set(columns[at] as usize, value);
         }
     };
     // From nanoseconds to milliseconds.

@@ -1,122 +1,143 @@
-//! The newest totals for Prometheus. Names are decided when a generation is made, so that the first instrument keeps its name;
-//! text is rendered when somebody asks.
+//! Totals for Prometheus, in three [formats](Format).
 //!
-//! The format is version 0.0.4 of the
-//! [text-based format](https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format).
+//! | step | module |
+//! |---|---|
+//! | a snapshot becomes an [`Exposition`]; names are decided, the first instrument keeps its own | [`Exposer`], `families`, `names` |
+//! | where each line stands, and how it begins; kept until series come | `layout` |
+//! | the numbers, and what was rendered of them so far, a piece at a time | `exposition` |
+//! | how they are written | `text`, `protobuf`, `buckets`, `native`, `number` |
+//! | what is asked for | `format`, `filter` |
+//! | what is said of the process | `process` |
 
 mod buckets;
+mod exposition;
+mod families;
+mod filter;
+mod format;
+mod layout;
 mod names;
+mod native;
+mod number;
+mod process;
+mod protobuf;
 mod text;
 
-use crate::instruments::{Instrument, Instruments};
-use crate::names::Claims;
-use crate::points;
-use ferrometer_core::{Cause, Kind, Naming, Series, Total};
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, OnceLock};
+pub(crate) use exposition::Exposition;
+pub use exposition::{Piece, Pieces};
+pub use filter::Filter;
+pub use format::Format;
 
-/// The content type of the Prometheus text.
-pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+use crate::instruments::Instruments;
+use crate::labels::Labels;
+use families::Families;
+use ferrometer_core::name::MAX_NAME_BYTES;
+use ferrometer_core::{Naming, Total};
+use layout::Layout;
+use std::sync::{Arc, Weak};
+use std::time::SystemTime;
 
-/// What the samples of one name share. All of one (logger, name, kind); they differ in labels.
+/// So many expositions that were made for a scrape may be in use at a time; see [`Exposer::fresh`].
+const MAX_FRESH: usize = 8;
+
+/// A snapshot, as far as it is needed.
+#[derive(Clone, Copy)]
+pub(crate) struct Moment<'a> {
+    pub(crate) sequence: u64,
+    pub(crate) time: SystemTime,
+    pub(crate) totals: &'a [Total],
+}
+
+/// The most memory one series takes here, in bytes: its name and labels where they are claimed and in the layout, the one being made
+/// included, and what it stands at. What was rendered comes on top.
+pub(crate) const MAX_BYTES_PER_SERIES: usize = {
+    // A character of a value may be escaped with another.
+    let line = MAX_NAME_BYTES + 2 * Labels::MAX_BYTES + 16;
+    3 * line + MAX_FRESH * 64 + 1024
+};
+
+/// Makes expositions, and remembers between them what stays: names, places, times of creation.
 #[derive(Debug)]
-pub(crate) struct Family {
-    /// The name, for a counter without its suffix.
-    pub(crate) name: String,
-    /// One of its series, for what it measures and means.
-    pub(crate) first: &'static Series,
+pub(crate) struct Exposer {
+    process: bool,
+    instruments: Instruments,
+    /// The latest time at which instruments were looked at, in seconds. It does not fall when the clock does.
+    seconds: i64,
+    families: Families,
+    layout: Arc<Layout>,
+    started: i64,
+    /// When the last snapshot was made, in milliseconds since 1970: what was not in it counts from 0 since then, at the
+    /// latest. Before the first: when the process started.
+    last: i64,
+    last_sequence: u64,
+    fresh: Vec<Weak<Exposition>>,
 }
 
-/// Where an instrument stands: its family, and its labels as they are written, without braces.
-#[derive(Clone, Debug)]
-struct Place {
-    family: usize,
-    labels: Arc<str>,
-}
-
-type FamilyKey = (Kind, &'static str, &'static str);
-
-/// The names of all instruments in the Prometheus text.
-#[derive(Debug, Default)]
-pub(crate) struct Families {
-    found: HashMap<FamilyKey, usize>,
-    list: Vec<Result<Arc<Family>, Cause>>,
-    names: Claims<String>,
-    label_sets: Claims<(usize, Arc<str>)>,
-    /// By instrument; `None` until it is shown.
-    places: Vec<Option<Result<Place, Cause>>>,
-}
-
-impl Families {
-    fn place(&mut self, at: usize, instrument: &Instrument, naming: &Naming) -> Result<Place, Cause> {
-        if self.places.len() <= at {
-            self.places.resize(at + 1, None);
+impl Exposer {
+    /// `process`: whether the process' own metrics are shown too; `idle_after`: seconds after which an idle instrument is not.
+    pub(crate) fn new(process: bool, idle_after: i64) -> Exposer {
+        let started = process::start_millis();
+        Exposer {
+            process,
+            instruments: Instruments::new(idle_after),
+            seconds: i64::MIN,
+            families: Families::default(),
+            layout: Arc::default(),
+            started,
+            last: started,
+            last_sequence: 0,
+            fresh: Vec::new(),
         }
-        if let Some(place) = &self.places[at] {
-            return place.clone();
-        }
-        let place = self.find(at, instrument.first, naming);
-        self.places[at] = Some(place.clone());
-        place
     }
 
-    fn find(&mut self, at: usize, series: &'static Series, naming: &Naming) -> Result<Place, Cause> {
-        let key = (series.kind(), series.logger_name(), series.metric_name());
-        let family = *self.found.entry(key).or_insert_with(|| {
-            let index = self.list.len();
-            let name = names::family(naming, series);
-            let samples = names::samples(&name, series.kind());
-            let longest = if name.is_empty() { "" } else { samples.last().map_or("", String::as_str) }.to_owned();
-            let claimed = self.names.claim(index, series, &longest, samples);
-            self.list.push(claimed.map(|()| Arc::new(Family { name, first: series })));
-            index
-        });
-        let name = &self.list[family].as_ref().map_err(|cause| *cause)?.name;
-        let labels: Arc<str> = names::labels(series).into();
-        self.label_sets.claim(at, series, name, vec![(family, Arc::clone(&labels))])?;
-        Ok(Place { family, labels })
+    /// The totals of a snapshot, ready to be rendered.
+    pub(crate) fn expose(&mut self, moment: &Moment<'_>, naming: &Naming) -> Arc<Exposition> {
+        let Moment { sequence, time, totals } = *moment;
+        let now = process::millis(time);
+        self.seconds = self.seconds.max(now.div_euclid(1000));
+        self.instruments.update(totals, self.seconds);
+        let mut placed = false;
+        for (at, instrument) in self.instruments.iter() {
+            // A gauge that was never set waits for its first value.
+            if !self.layout.has_row(at) && !self.families.is_decided(at) && exposition::has_value(instrument, totals) {
+                placed |= self.families.place(at, instrument, naming, self.last);
+            }
+        }
+        if placed || self.layout.is_outdated() {
+            self.layout = Arc::new(self.families.layout());
+        }
+        if sequence > self.last_sequence {
+            (self.last, self.last_sequence) = (now, sequence);
+        }
+        let process = if self.process { process::read() } else { Default::default() };
+        Arc::new(Exposition::new(
+            Arc::clone(&self.layout),
+            self.instruments.iter(),
+            totals,
+            (process, self.started),
+            sequence,
+        ))
+    }
+
+    /// The totals of this moment. When eight such are still being fetched by slow readers, the newest of them, so that memory stays
+    /// bounded.
+    pub(crate) fn fresh(&mut self) -> Arc<Exposition> {
+        self.fresh.retain(|exposition| exposition.strong_count() > 0);
+        let newest = self.fresh.last().and_then(Weak::upgrade);
+        if let Some(newest) = &newest {
+            if self.fresh.len() >= MAX_FRESH {
+                return Arc::clone(newest);
+            }
+            newest.supersede();
+        }
+        let snapshot = ferrometer_core::snapshot();
+        let moment = Moment { sequence: snapshot.sequence(), time: snapshot.time(), totals: snapshot.totals() };
+        let made = self.expose(&moment, &ferrometer_core::naming());
+        self.fresh.push(Arc::downgrade(&made));
+        made
     }
 
     /// How many instruments are not shown.
     pub(crate) fn count_refused(&self) -> usize {
-        self.places.iter().filter(|p| matches!(p, Some(Err(_)))).count()
-    }
-
-    /// The totals of every instrument that has a value and a name.
-    pub(crate) fn exposition(&mut self, instruments: &Instruments, totals: &[Total], naming: &Naming) -> Exposition {
-        let mut by_family: BTreeMap<usize, Vec<Sample>> = BTreeMap::new();
-        for (at, instrument) in instruments.iter().filter(|(_, i)| points::has_value(i, totals)) {
-            if let Ok(Place { family, labels }) = self.place(at, instrument, naming) {
-                let rates = instrument.totals(totals).cloned().collect();
-                by_family.entry(family).or_default().push(Sample { labels, rates });
-            }
-        }
-        let named = |(family, samples): (usize, Vec<Sample>)| {
-            Some((Arc::clone(self.list.get(family)?.as_ref().ok()?), samples))
-        };
-        let mut families: Vec<(Arc<Family>, Vec<Sample>)> = by_family.into_iter().filter_map(named).collect();
-        families.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
-        Exposition { families, text: OnceLock::new() }
-    }
-}
-
-/// One instrument's totals, one for each sample rate.
-#[derive(Debug)]
-pub(crate) struct Sample {
-    pub(crate) labels: Arc<str>,
-    pub(crate) rates: Vec<Total>,
-}
-
-/// Totals with their names, ready to be rendered.
-#[derive(Debug, Default)]
-pub(crate) struct Exposition {
-    families: Vec<(Arc<Family>, Vec<Sample>)>,
-    text: OnceLock<Arc<str>>,
-}
-
-impl Exposition {
-    /// The text, rendered once.
-    pub(crate) fn text(&self) -> Arc<str> {
-        Arc::clone(self.text.get_or_init(|| text::render(&self.families).into()))
+        self.families.count_refused()
     }
 }

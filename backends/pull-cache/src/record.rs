@@ -1,4 +1,4 @@
-//! Records: one value of one metric at one time, as a reader gets it; and the small form they are kept in.
+//! Records: one value of one metric at one time, as a reader gets it; and what those of one metric share.
 
 use crate::labels::Labels;
 use serde::Serialize;
@@ -25,7 +25,7 @@ pub enum RecordType {
 ///
 /// ```
 /// # use ferrometer_pull_cache::{PullCacheBackend, Settings};
-/// # let backend = PullCacheBackend::new(Settings { generations: 1, ..Settings::default() });
+/// # let backend = PullCacheBackend::new(Settings::default().generations(1));
 /// # let cache = backend.handle();
 /// # ferrometer_core::install("records", Box::new(backend), std::time::Duration::from_secs(3600)).unwrap();
 /// # ferrometer_core::get_logger("a").send_gauge("b", 1.5);
@@ -57,17 +57,37 @@ pub struct Record<'a> {
     pub labels: &'a Labels,
 }
 
+/// What a record says of its instrument. The numbers are part of the format of coded generations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Part {
+    /// A value that goes up and down.
+    Value = 0,
+    /// A sum since the program started.
+    Total = 1,
+    /// A quantile or the largest of an interval.
+    Quantile = 2,
+}
+
 /// What the values of one metric share, in all generations.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Identity {
     pub(crate) metric: Arc<str>,
     pub(crate) labels: Arc<Labels>,
     pub(crate) kind: RecordType,
+    pub(crate) part: Part,
+    rate_bits: u64,
 }
 
-/// A value as it is kept.
-#[derive(Clone, Debug)]
-pub(crate) struct Point {
-    pub(crate) identity: Arc<Identity>,
-    pub(crate) value: f64,
+impl Identity {
+    /// `rate` is what totals are divided by, in (0, 1]; known, they are kept in less room.
+    pub(crate) fn new(metric: Arc<str>, labels: Arc<Labels>, kind: RecordType, part: Part, rate: f64) -> Identity {
+        let rate = if rate > 0.0 && rate <= 1.0 { rate } else { 1.0 };
+        Identity { metric, labels, kind, part, rate_bits: rate.to_bits() }
+    }
+
+    /// The sample rate that totals were divided by.
+    pub(crate) fn rate(&self) -> f64 {
+        f64::from_bits(self.rate_bits)
+    }
 }

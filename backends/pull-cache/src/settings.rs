@@ -1,31 +1,119 @@
 //! What can be set, and how much memory follows from it.
 
+use crate::coding::Coder;
+use crate::generation::Columns;
 use crate::labels::Labels;
 use crate::points::DISTRIBUTION_PARTS;
-use crate::record::{Identity, Point};
-use crate::store::Generation;
+use crate::prometheus::MAX_BYTES_PER_SERIES;
+use crate::record::Identity;
 use ferrometer_core::name::MAX_NAME_BYTES;
 use ferrometer_core::{Scheme, Total};
+use std::path::PathBuf;
 use std::time::Duration;
 
-/// How much the cache keeps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+const HALF_AN_HOUR: Duration = Duration::from_secs(30 * 60);
+
+/// How much the cache keeps, and where.
+///
+/// ```
+/// use ferrometer_pull_cache::Settings;
+/// use std::time::Duration;
+/// let settings = Settings::default().generations(360).interval(Duration::from_secs(5));
+/// assert_eq!(settings.window, Duration::from_secs(1800));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Settings {
     /// How many old generations are kept besides the newest. Default 180: half an hour at the default interval.
     pub generations: usize,
     /// How often a generation is made. For information: what counts is the interval given at the installation. Default 10 s.
     pub interval: Duration,
+    /// How much older than the newest a generation may be; what is older falls out, whatever `generations` says. Whole seconds
+    /// count. Default 30 minutes.
+    pub window: Duration,
+    /// After how long without a recording a series is no longer in new generations; it is again with its next recording. Default
+    /// 30 minutes; zero: never.
+    pub idle_after: Duration,
+    /// A directory in which the generations are kept too, for other processes and for after the end of this one. Default none.
+    pub path: Option<PathBuf>,
+    /// What a scrape of the totals for Prometheus gets. Default [`Scrape::Generation`].
+    pub scrape: Scrape,
+    /// Whether the process' own metrics (`process_cpu_seconds_total`, `process_open_fds`, …) are shown to Prometheus, on Linux.
+    /// Default `true`.
+    pub process_metrics: bool,
+}
+
+/// Which totals are served for Prometheus.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Scrape {
+    /// Those of the newest generation, so that everyone who asks meanwhile gets the same; before the first generation, those of the
+    /// moment.
+    #[default]
+    Generation,
+    /// Those of the moment of the scrape.
+    Fresh,
 }
 
 impl Settings {
+    /// Sets [`generations`](Settings::generations).
+    #[must_use]
+    pub fn generations(mut self, generations: usize) -> Settings {
+        self.generations = generations;
+        self
+    }
+
+    /// Sets [`interval`](Settings::interval).
+    #[must_use]
+    pub fn interval(mut self, interval: Duration) -> Settings {
+        self.interval = interval;
+        self
+    }
+
+    /// Sets [`window`](Settings::window).
+    #[must_use]
+    pub fn window(mut self, window: Duration) -> Settings {
+        self.window = window;
+        self
+    }
+
+    /// Sets [`idle_after`](Settings::idle_after).
+    #[must_use]
+    pub fn idle_after(mut self, idle_after: Duration) -> Settings {
+        self.idle_after = idle_after;
+        self
+    }
+
+    /// Sets [`path`](Settings::path).
+    #[must_use]
+    pub fn path(mut self, path: impl Into<PathBuf>) -> Settings {
+        self.path = Some(path.into());
+        self
+    }
+
+    /// The same, with other totals for Prometheus.
+    #[must_use]
+    pub fn scrape(mut self, scrape: Scrape) -> Settings {
+        self.scrape = scrape;
+        self
+    }
+
+    /// The same, with or without the process' own metrics for Prometheus.
+    #[must_use]
+    pub fn process_metrics(mut self, process_metrics: bool) -> Settings {
+        self.process_metrics = process_metrics;
+        self
+    }
+
     /// The most memory the cache takes, in bytes, when the program has `series` series: generations, names, and the
-    /// distributions that quantiles are computed from. Every series is taken to be a histogram with every bucket in use, and names
-    /// and labels as long as they can be; usual programs take a small part of it. The Prometheus text and an HTTP answer in
-    /// progress come on top, while somebody asks for them.
+    /// distributions that quantiles are computed from. Every series is taken to be a histogram with every bucket in use, names
+    /// and labels as long as they can be, and every value as hard to code as can be; usual programs take a small part of it. The
+    /// Prometheus text, and 33 bytes a record for each reader who walks the history, come on top, while somebody asks for them. With a
+    /// path, an earlier process is taken to have had as many series of other names.
     ///
     /// ```
     /// use ferrometer_pull_cache::Settings;
-    /// let few = Settings { generations: 10, ..Settings::default() };
+    /// let few = Settings::default().generations(10);
     /// assert!(few.max_bytes(100) < Settings::default().max_bytes(100));
     /// ```
     #[must_use]
@@ -34,22 +122,43 @@ impl Settings {
         const IDENTITY: usize = COUNTS + size_of::<Identity>() + COUNTS + MAX_NAME_BYTES;
         // For records and for Prometheus, with the tables that say whose they are.
         const NAMES: usize =
-            DISTRIBUTION_PARTS * (IDENTITY + 128) + 2 * Labels::MAX_BYTES + 4 * (MAX_NAME_BYTES + 128) + 1024;
+            DISTRIBUTION_PARTS * (IDENTITY + 192) + 2 * Labels::MAX_BYTES + 4 * (MAX_NAME_BYTES + 128) + 1024;
         // At the last generation, at the one before, and in the newest snapshot.
         const DISTRIBUTIONS: usize = 3 * (Scheme::Float.len() * size_of::<(u16, u64)>() + 128);
         // What the Prometheus text is rendered from: the newest, and the one that takes its place.
         const TOTALS: usize = 2 * 2 * size_of::<Total>() + 256;
-        // Kept, the one being made (a vector may have twice the room it needs), and one that a reader still holds.
-        let generations = self.generations.saturating_add(4);
-        let points = series.saturating_mul(DISTRIBUTION_PARTS * size_of::<Point>());
-        let generation = points.saturating_add(COUNTS + size_of::<Generation>());
-        let names = series.saturating_mul(NAMES + DISTRIBUTIONS + TOTALS);
-        generations.saturating_mul(generation).saturating_add(names)
+        // The states of coding: before the oldest, the one that takes its place, before the newest, in the file; the newest, the one
+        // being made, and one that a reader still holds; with the tables of columns, which may be made anew.
+        const STATES: usize = 4 * Coder::COLUMN_BYTES + 3 * 2 * (size_of::<f64>() + 1) + 3 * Columns::COLUMN_BYTES;
+        const GENERATION: usize = 128;
+        let columns = if self.path.is_some() { 2 * DISTRIBUTION_PARTS } else { DISTRIBUTION_PARTS };
+        let restored =
+            (columns - DISTRIBUTION_PARTS) * (IDENTITY + 192) + (columns / DISTRIBUTION_PARTS - 1) * Labels::MAX_BYTES;
+        let points = series.saturating_mul(columns);
+        let generation = points.saturating_mul(Coder::LONGEST_POINT).saturating_add(GENERATION);
+        // One more is coded before the oldest goes.
+        let generations = self.generations.saturating_add(1).saturating_mul(generation);
+        let states = points.saturating_mul(STATES).saturating_add(4 * Coder::FIXED_BYTES);
+        let names = series.saturating_mul(NAMES + DISTRIBUTIONS + TOTALS + MAX_BYTES_PER_SERIES + restored);
+        generations.saturating_add(states).saturating_add(names)
     }
+}
+
+/// Whole seconds of a duration, rounded up.
+pub(crate) fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX).saturating_add(i64::from(duration.subsec_nanos() > 0))
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { generations: 180, interval: Duration::from_secs(10) }
+        Settings {
+            generations: 180,
+            interval: Duration::from_secs(10),
+            scrape: Scrape::default(),
+            process_metrics: true,
+            window: HALF_AN_HOUR,
+            idle_after: HALF_AN_HOUR,
+            path: None,
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The generation store: the newest generation and a bounded number of old ones, in the order of their timestamps.
+//! The generation store: the newest generation, and old ones, coded, in the order of their timestamps, bounded in number and age.
 //!
 //! Timestamps are whole seconds and strictly increase, so that a reader who asks for what is newer than the last one it saw
 //! gets every later generation:
@@ -7,54 +7,15 @@
 //!   timestamp. Totals are cumulative: whoever saw the first gets the difference with the next generation.
 //! - When the clock stands at or before the newest timestamp (it was set back), the timestamp is one more than the newest, until
 //!   the clock has caught up.
+//!
+//! The old generations are a chain: each is coded as its difference to the one before. The chain begins at a base, the state of
+//! every column before the oldest; when the oldest falls out, the base moves over it. So nothing is ever kept twice, and a walk
+//! along the chain needs one state.
 
-use crate::record::{ID, Point, Record};
+use crate::coding::{Coder, Row};
+use crate::generation::{Columns, Generation, Table};
 use std::collections::VecDeque;
 use std::sync::Arc;
-
-/// All records of one time. Immutable.
-#[derive(Debug)]
-pub struct Generation {
-    timestamp: i64,
-    points: Box<[Point]>,
-}
-
-impl Generation {
-    /// Seconds since 1970; strictly greater than that of any earlier generation.
-    #[must_use]
-    pub fn timestamp(&self) -> i64 {
-        self.timestamp
-    }
-
-    /// The records, sorted by metric, then by labels.
-    pub fn records(&self) -> impl ExactSizeIterator<Item = Record<'_>> + Clone {
-        self.points.iter().map(|point| Record {
-            id: ID,
-            metric: &point.identity.metric,
-            timestamp: self.timestamp,
-            kind: point.identity.kind,
-            value: point.value,
-            labels: &point.identity.labels,
-        })
-    }
-
-    /// How many records there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.points.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.points.is_empty()
-    }
-
-    /// What the points take, in bytes.
-    pub(crate) fn bytes(&self) -> usize {
-        size_of_val(&*self.points)
-    }
-}
 
 /// Where the next generation goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,123 +26,245 @@ pub(crate) enum Place {
     Replace,
 }
 
-/// The generations, oldest first.
-#[derive(Debug)]
-pub(crate) struct Store {
-    /// How many besides the newest.
-    keep: usize,
-    generations: VecDeque<Arc<Generation>>,
-    /// The second of the system's clock in which the newest was made.
-    second: i64,
+/// An old generation.
+#[derive(Clone, Debug)]
+struct Block {
+    timestamp: i64,
+    /// How many columns there were.
+    columns: u32,
+    coded: Arc<[u8]>,
 }
 
-impl Store {
-    pub(crate) fn new(keep: usize) -> Store {
-        Store { keep, generations: VecDeque::new(), second: 0 }
-    }
+/// What readers see. Clones share everything.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct View {
+    columns: Arc<Columns>,
+    /// The state before the oldest block.
+    base: Arc<Coder>,
+    /// Oldest first.
+    blocks: VecDeque<Block>,
+    newest: Option<Arc<Generation>>,
+}
 
-    /// Where a generation made in this second of the system's clock goes.
-    pub(crate) fn place(&self, second: i64) -> Place {
-        if self.generations.is_empty() || second != self.second { Place::New } else { Place::Replace }
-    }
+/// The step from one view to the next.
+#[derive(Clone, Debug)]
+pub(crate) struct Change {
+    columns: Arc<Columns>,
+    base: Arc<Coder>,
+    old: usize,
+    new: Option<Block>,
+    newest: Arc<Generation>,
+}
 
-    /// Puts a generation in its [`place`](Store::place). What falls out at the other end is handed back, to be freed without
-    /// the lock.
-    pub(crate) fn push(&mut self, second: i64, points: Box<[Point]>) -> (Arc<Generation>, Option<Arc<Generation>>) {
-        let newest = self.generations.back().map(|g| g.timestamp);
-        let place = self.place(second);
-        let timestamp = match (place, newest) {
-            (_, None) => second,
-            (Place::Replace, Some(newest)) => newest,
-            (Place::New, Some(newest)) => second.max(newest.saturating_add(1)),
-        };
-        let made = Arc::new(Generation { timestamp, points });
-        let out = match place {
-            Place::Replace => self.generations.pop_back(),
-            Place::New if self.generations.len() > self.keep => self.generations.pop_front(),
-            Place::New => None,
-        };
-        self.generations.push_back(Arc::clone(&made));
-        self.second = second;
-        (made, out)
+impl Change {
+    pub(crate) fn newest(&self) -> &Arc<Generation> {
+        &self.newest
+    }
+}
+
+impl View {
+    /// Takes a step. What is no longer needed is handed back, to be freed without a lock.
+    pub(crate) fn apply(&mut self, change: Change) -> impl Sized + use<> {
+        self.blocks.extend(change.new);
+        let old: Vec<Block> = self.blocks.drain(..change.old.min(self.blocks.len())).collect();
+        let columns = std::mem::replace(&mut self.columns, change.columns);
+        let base = std::mem::replace(&mut self.base, change.base);
+        (old, columns, base, self.newest.replace(change.newest))
     }
 
     pub(crate) fn newest(&self) -> Option<&Arc<Generation>> {
-        self.generations.back()
+        self.newest.as_ref()
     }
 
-    /// Those strictly newer than `start`, oldest first.
-    pub(crate) fn since(&self, start: i64) -> Vec<Arc<Generation>> {
-        let from = self.generations.partition_point(|g| g.timestamp <= start);
-        self.generations.range(from..).cloned().collect()
-    }
-
-    pub(crate) fn all(&self) -> Vec<Arc<Generation>> {
-        self.generations.iter().cloned().collect()
+    /// Those strictly newer than `after`, oldest first.
+    pub(crate) fn history(&self, after: Option<i64>) -> History {
+        let wanted = |timestamp: i64| after.is_none_or(|after| timestamp > after);
+        // A chain is walked from its beginning, but not when nothing of it is wanted.
+        let some = self.blocks.back().is_some_and(|block| wanted(block.timestamp));
+        History {
+            columns: Arc::clone(&self.columns),
+            chain: some.then(|| Chain { base: Arc::clone(&self.base), state: None }),
+            blocks: if some { self.blocks.clone() } else { VecDeque::new() },
+            newest: self.newest.clone().filter(|newest| wanted(newest.timestamp())),
+            after,
+            window: self.window(),
+        }
     }
 
     /// The timestamps of the oldest and the newest.
     pub(crate) fn window(&self) -> Option<(i64, i64)> {
-        Some((self.generations.front()?.timestamp, self.generations.back()?.timestamp))
+        let newest = self.newest.as_ref()?.timestamp();
+        Some((self.blocks.front().map_or(newest, |block| block.timestamp), newest))
+    }
+
+    /// What the old generations take, in bytes.
+    #[cfg(test)]
+    pub(crate) fn coded_bytes(&self) -> usize {
+        self.blocks.iter().map(|block| block.coded.len()).sum()
+    }
+
+    /// What the generations take, in bytes, with the state that is needed to read them, and without names.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        let columns = self.columns.len() * (Columns::COLUMN_BYTES + Coder::COLUMN_BYTES);
+        let blocks = self.blocks.capacity() * size_of::<Block>() + self.coded_bytes();
+        let newest = self.newest.as_ref().map_or(0, |newest| newest.row().bytes() + size_of::<Generation>());
+        columns + Coder::FIXED_BYTES + blocks + newest
+    }
+}
+
+/// Generations, oldest first, as they stood when it was made: see [`PullCacheHandle::history`](crate::PullCacheHandle::history).
+#[derive(Debug)]
+pub struct History {
+    columns: Arc<Columns>,
+    chain: Option<Chain>,
+    blocks: VecDeque<Block>,
+    newest: Option<Arc<Generation>>,
+    after: Option<i64>,
+    window: Option<(i64, i64)>,
+}
+
+/// A walk along the coded generations.
+#[derive(Debug)]
+struct Chain {
+    base: Arc<Coder>,
+    /// Where the walk stands; `None` at the base.
+    state: Option<Coder>,
+}
+
+impl History {
+    /// The timestamps of the oldest and the newest generation that the cache held when this was made, whatever was asked for;
+    /// `None` when it held none.
+    #[must_use]
+    pub fn window(&self) -> Option<(i64, i64)> {
+        self.window
+    }
+}
+
+impl Iterator for History {
+    type Item = Arc<Generation>;
+
+    fn next(&mut self) -> Option<Arc<Generation>> {
+        while let (Some(block), Some(chain)) = (self.blocks.pop_front(), self.chain.as_mut()) {
+            let base = &chain.base;
+            let state = chain.state.get_or_insert_with(|| Coder::clone(base));
+            let identities = &self.columns.identities()[..block.columns as usize];
+            if self.after.is_some_and(|after| block.timestamp <= after) {
+                if state.skip(identities, &block.coded).is_ok() {
+                    continue;
+                }
+            } else if let Ok(row) = state.decode(identities, &block.coded) {
+                return Some(Arc::new(Generation::new(block.timestamp, Arc::clone(&self.columns), row)));
+            }
+            // What this process coded is not undecodable; were it, nothing wrong may be shown.
+            self.blocks.clear();
+        }
+        self.chain = None;
+        self.newest.take()
+    }
+}
+
+/// The writing half.
+#[derive(Debug)]
+pub(crate) struct Store {
+    /// How many besides the newest.
+    keep: usize,
+    /// How much older than the newest, in seconds.
+    window: i64,
+    table: Table,
+    view: View,
+    /// The state before the newest.
+    tail: Coder,
+    /// The second of the system's clock in which the newest was made; `None` when it came from elsewhere.
+    second: Option<i64>,
+}
+
+impl Store {
+    pub(crate) fn new(keep: usize, window: i64) -> Store {
+        Store { keep, window, table: Table::default(), view: View::default(), tail: Coder::default(), second: None }
+    }
+
+    /// Which column belongs to which record.
+    pub(crate) fn table(&mut self) -> &mut Table {
+        &mut self.table
+    }
+
+    /// What it holds.
+    pub(crate) fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// Where a generation made in this second of the system's clock goes.
+    pub(crate) fn place(&self, second: i64) -> Place {
+        if self.view.newest.is_none() || Some(second) != self.second { Place::New } else { Place::Replace }
+    }
+
+    /// The timestamp of a generation made in this second.
+    pub(crate) fn timestamp(&self, second: i64) -> i64 {
+        match (self.place(second), &self.view.newest) {
+            (_, None) => second,
+            (Place::Replace, Some(newest)) => newest.timestamp(),
+            (Place::New, Some(newest)) => second.max(newest.timestamp().saturating_add(1)),
+        }
+    }
+
+    /// Puts a generation in its [`place`](Store::place), and says what readers shall see from now on.
+    pub(crate) fn push(&mut self, second: i64, row: Row) -> Change {
+        let (place, timestamp) = (self.place(second), self.timestamp(second));
+        self.second = Some(second);
+        self.put(place, timestamp, row)
+    }
+
+    /// Takes over a generation of an earlier process. It must be newer than the newest.
+    pub(crate) fn restore(&mut self, old: &Generation) -> Change {
+        let mut row = Row::default();
+        for (column, identity) in old.columns().identities().iter().enumerate() {
+            if let Some(value) = old.row().get(column) {
+                row.set(self.table.column(identity) as usize, value);
+            }
+        }
+        self.second = None;
+        self.put(Place::New, old.timestamp(), row)
+    }
+
+    fn put(&mut self, place: Place, timestamp: i64, mut row: Row) -> Change {
+        row.shrink();
+        let old = self.view.newest.take().filter(|_| place == Place::New);
+        let new = old.map(|old| {
+            let columns = old.row().columns();
+            let coded = self.tail.encode(&old.columns().identities()[..columns], old.row()).into();
+            Block { timestamp: old.timestamp(), columns: columns as u32, coded }
+        });
+        let columns = Arc::clone(self.table.columns());
+        let newest = Arc::new(Generation::new(timestamp, Arc::clone(&columns), row));
+        let (old, base) = self.fall_out(new.as_ref(), timestamp);
+        let change = Change { columns, base, old, new, newest };
+        drop(self.view.apply(change.clone()));
+        change
+    }
+
+    /// How many blocks fall out, and the base without them. With nothing to keep, the newest of the old ones falls out at once,
+    /// after it is in its place.
+    fn fall_out(&self, new: Option<&Block>, newest: i64) -> (usize, Arc<Coder>) {
+        let blocks = self.view.blocks.len() + usize::from(new.is_some());
+        let surplus = blocks.saturating_sub(self.keep);
+        let horizon = newest.saturating_sub(self.window);
+        let all = self.view.blocks.iter().chain(new);
+        let old = all.enumerate().take_while(|(at, b)| *at < surplus || b.timestamp < horizon);
+        let mut base: Option<Coder> = None;
+        let mut count = 0;
+        for (_, block) in old {
+            let state = base.get_or_insert_with(|| Coder::clone(&self.view.base));
+            let identities = &self.view.columns.identities()[..block.columns as usize];
+            // What was coded here is decodable.
+            let _ = state.skip(identities, &block.coded);
+            count += 1;
+        }
+        (count, base.map_or_else(|| Arc::clone(&self.view.base), Arc::new))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn store(keep: usize, seconds: &[i64]) -> Store {
-        let mut store = Store::new(keep);
-        seconds.iter().for_each(|s| drop(store.push(*s, Box::default())));
-        store
-    }
-
-    fn stamps(generations: &[Arc<Generation>]) -> Vec<i64> {
-        generations.iter().map(|g| g.timestamp).collect()
-    }
-
-    #[test]
-    fn the_newest_and_as_many_old_ones_as_asked_for_are_kept() {
-        assert_eq!(stamps(&store(2, &[0, 1, 2, 3]).all()), [1, 2, 3]);
-        assert_eq!(stamps(&store(0, &[0, 1]).all()), [1]);
-        assert_eq!(stamps(&store(usize::MAX, &[0, 1]).all()), [0, 1]);
-        assert_eq!(store(3, &(0..100).collect::<Vec<_>>()).all().len(), 4);
-        assert_eq!(store(2, &[]).window(), None);
-        assert_eq!(store(2, &[5, 6, 7, 8]).window(), Some((6, 8)));
-    }
-
-    #[test]
-    fn since_is_strict_and_the_future_is_empty() {
-        let store = store(10, &[10, 20, 30]);
-        for (start, expected) in
-            [(i64::MIN, vec![10, 20, 30]), (9, vec![10, 20, 30]), (10, vec![20, 30]), (29, vec![30]), (30, vec![])]
-        {
-            assert_eq!(stamps(&store.since(start)), expected, "{start}");
-        }
-        assert!(store.since(i64::MAX).is_empty());
-    }
-
-    #[test]
-    fn the_same_second_takes_the_place_of_the_newest() {
-        let store = store(10, &[10, 10, 11, 11, 11]);
-        assert_eq!(stamps(&store.all()), [10, 11]);
-        assert_eq!((store.place(11), store.place(12), store.place(10)), (Place::Replace, Place::New, Place::New));
-    }
-
-    #[test]
-    fn a_clock_set_back_neither_hides_nor_reorders_anything() {
-        let mut store = store(10, &[100, 110]);
-        let mut seen = 110;
-        for (second, expected) in [(50, 111), (60, 112), (60, 112), (112, 113), (120, 120), (-5, 121), (i64::MIN, 122)]
-        {
-            let place = store.place(second);
-            store.push(second, Box::default());
-            assert_eq!(store.newest().unwrap().timestamp, expected);
-            assert_eq!(stamps(&store.since(seen)).len(), usize::from(place == Place::New), "{second}");
-            seen = expected;
-        }
-        store.push(i64::MAX, Box::default());
-        store.push(0, Box::default());
-        assert_eq!(store.newest().unwrap().timestamp, i64::MAX);
-    }
-}
+mod compactness;
+#[cfg(test)]
+pub(crate) mod tests;

@@ -41,7 +41,7 @@ fn records_by_history_and_start_time() {
         cache.flush();
         thread::sleep(Duration::from_millis(1100));
     }
-    let all: Vec<i64> = cache.handle.all().iter().map(|g| g.timestamp()).collect();
+    let all: Vec<i64> = cache.handle.history(None).map(|g| g.timestamp()).collect();
     let [a, b, c] = all[..] else { panic!("{all:?}") };
     for (query, expected) in [
         (String::new(), vec![c]),
@@ -74,8 +74,9 @@ fn records_by_history_and_start_time() {
 fn prometheus_text_and_index() {
     let cache = Cache::install(Duration::from_secs(3600));
     let server = start(&cache);
-    assert_eq!(get(&server, "/metrics").text(), "");
     get_logger("web").send_gauge("level", 4);
+    // There is no generation yet.
+    assert!(get(&server, "/metrics").text().contains("\nweb_level 4\n"));
     cache.flush();
     let answer = get(&server, "/metrics");
     assert_eq!(answer.status, 200);
@@ -86,7 +87,7 @@ fn prometheus_text_and_index() {
     assert!(index.text().contains("/v1/metrics") && index.text().contains("GET /metrics"));
     let head = ask(&server, "HEAD", "/metrics");
     assert_eq!((head.status, head.body.len()), (200, 0));
-    assert!(head.has(&format!("content-length: {}", answer.body.len())), "{}", head.head);
+    assert!(head.has("content-type: text/plain; version=0.0.4; charset=utf-8"), "{}", head.head);
 }
 
 #[test]

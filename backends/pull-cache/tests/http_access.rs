@@ -102,7 +102,7 @@ fn the_file_of_tokens_is_read_again() {
     assert_eq!(both(), (200, 200));
 
     let error = local().tokens_file("/no/such/tokens").check().unwrap_err().to_string();
-    assert!(error.starts_with("metrics.pull_cache.tokens: /no/such/tokens: cannot be read: "), "{error}");
+    assert!(error.starts_with("metrics.pull_cache.tokens_file: /no/such/tokens: cannot be read: "), "{error}");
     let error = local().tokens([TOKEN]).serve().unwrap_err().to_string();
     assert_eq!(error, "metrics.pull_cache.tokens: token 1 is not of the form name=sha256:<64 hex digits>");
 }

@@ -62,12 +62,12 @@ fn requests_beyond_the_limit_are_told_to_come_again() {
 fn a_client_that_does_not_read_is_let_go() {
     let cache = Cache::install(Duration::from_secs(3600));
     fill(&cache, 1, 2000);
-    let server = over(&cache, Limits { write_timeout: 300 * MS, ..Limits::default() });
-    let whole = get(&server, "/v1/metrics").body.len();
+    let server = over(&cache, Limits { write_timeout: 1_000 * MS, ..Limits::default() });
+    let whole = get(&over(&cache, Limits::default()), "/v1/metrics").body.len();
     let begun = Instant::now();
     let mut slow = ask_slowly(&server, "/v1/metrics");
     wait_for("the slow reader is let go", || server.counts().too_slow == 1);
-    assert!((300 * MS..10_000 * MS).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    assert!((1_000 * MS..15_000 * MS).contains(&begun.elapsed()), "{:?}", begun.elapsed());
     assert!(rest(&mut slow).len() < whole);
     // One that reads slowly, but does, gets all.
     let mut patient = ask_slowly(&server, "/v1/metrics");
@@ -88,8 +88,8 @@ fn a_client_that_does_not_read_is_let_go() {
 fn no_connection_lasts_longer_than_allowed() {
     let cache = Cache::install(Duration::from_secs(3600));
     fill(&cache, 1, 2000);
-    let server = over(&cache, Limits { answer_timeout: 700 * MS, write_timeout: 500 * MS, ..Limits::default() });
-    let whole = get(&server, "/v1/metrics").body.len();
+    let server = over(&cache, Limits { answer_timeout: 1_000 * MS, write_timeout: 5_000 * MS, ..Limits::default() });
+    let whole = get(&over(&cache, Limits::default()), "/v1/metrics").body.len();
     let mut trickle = ask_slowly(&server, "/v1/metrics");
     let begun = Instant::now();
     let (mut all, mut buffer) = (0, [0; 512]);

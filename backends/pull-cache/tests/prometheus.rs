@@ -4,6 +4,7 @@ mod common;
 
 use common::{Cache, parse};
 use ferrometer_core::get_logger;
+use ferrometer_pull_cache::{Filter, Format};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -12,7 +13,9 @@ const NEVER: Duration = Duration::from_secs(3600);
 #[test]
 fn each_kind_has_its_family() {
     let cache = Cache::install(NEVER);
-    assert_eq!(&*cache.handle.prometheus(), "");
+    // Before the first generation it is the moment's totals.
+    get_logger("prom.early").send_counter("c", 1);
+    assert!(cache.handle.prometheus().contains("\nprom_early_c_total 1\n"));
     let logger = get_logger("prom.kinds");
     logger.counter("only-up").description("Goes up.\nBack\\slash").add(5);
     logger.with("way", "both").send_counter("both", 5);
@@ -62,8 +65,12 @@ fn each_kind_has_its_family() {
     let got: Vec<_> = buckets.iter().map(|s| (s.labels[0].1.as_str(), s.value)).collect();
     assert_eq!(got, [("-2", 1.0), ("2", 2.0), ("4", 3.0), ("+Inf", 3.0)]);
 
-    // Rendered once for each generation.
-    assert!(std::sync::Arc::ptr_eq(&text, &cache.handle.prometheus()));
+    // Rendered once for each generation, however many ask.
+    let first = |cache: &Cache| cache.handle.exposition(Format::Text, &Filter::default()).next().unwrap();
+    let (one, two) = (first(&cache), first(&cache));
+    assert_eq!(one.as_ptr(), two.as_ptr());
+    cache.flush();
+    assert_ne!(one.as_ptr(), first(&cache).as_ptr());
     let names: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("# TYPE ")).collect();
     assert!(names.len() >= 8);
 }

@@ -145,7 +145,7 @@ fn a_reader_that_asks_for_what_is_newer_sees_every_generation_once() {
     let reader = thread::spawn(move || {
         let (mut seen, mut stamps) = (i64::MIN, Vec::new());
         for _ in 0..250 {
-            for generation in handle.since(seen) {
+            for generation in handle.history(Some(seen)) {
                 assert!(generation.timestamp() > seen);
                 seen = generation.timestamp();
                 stamps.push(seen);
@@ -160,11 +160,11 @@ fn a_reader_that_asks_for_what_is_newer_sees_every_generation_once() {
     }
     let stamps = reader.join().unwrap();
     assert!((2..=5).contains(&stamps.len()), "{stamps:?}");
-    let all: Vec<i64> = cache.handle.all().iter().map(|g| g.timestamp()).collect();
+    let all: Vec<i64> = cache.handle.history(None).map(|g| g.timestamp()).collect();
     assert!(all.starts_with(&stamps), "{all:?} {stamps:?}");
-    assert!(cache.handle.since(i64::MAX).is_empty());
+    assert!(cache.handle.history(Some(i64::MAX)).next().is_none());
     let newest = cache.handle.most_recent().unwrap();
-    assert!(cache.handle.since(newest.timestamp()).len() <= 1);
+    assert!(cache.handle.history(Some(newest.timestamp())).count() <= 1);
     ferrometer_core::flush(SOON);
     assert_eq!(find(&cache.handle.most_recent().unwrap(), "follow.c").unwrap().value, 20.0);
 }

@@ -9,8 +9,8 @@
 //! ```
 //!
 //! The path of a delivery, a file for each step: `backend` walks the deltas, `encoder` writes their values in the words
-//! of a [`Dialect`], `batch` packs lines into datagrams (each a `packet`) and remembers what is in each, `transport` hands them to the kernel at the
-//! addresses that `resolver` finds. A datagram the kernel did not take leaves its values pending: they are in the next
+//! of a [`Dialect`], `batch` packs lines into datagrams (each a `packet`) and remembers what is in each, `transport` hands them to the kernel (many at once by
+//! `segments`) at the addresses that `resolver` finds. A datagram the kernel did not take leaves its values pending: they are in the next
 //! interval's.
 
 #![deny(missing_docs)]

@@ -23,9 +23,9 @@ const MAX_PAYLOAD: usize = 65_507;
 /// What a receiver's buffer holds by default on Linux is 212,992 bytes, the kernel's overhead included: about 90 full datagrams. After so many
 /// of these bytes a pause, so that a delivery does not overrun it, and a receiver that is held up for some milliseconds loses nothing.
 const BURST: usize = 80_000;
-const PAUSE: Duration = Duration::from_millis(2);
+const PAUSE: Duration = Duration::from_millis(4);
 /// A delivery that has paused this long in all has so much to send that it goes on with shorter pauses.
-const PAUSES: Duration = Duration::from_millis(150);
+const PAUSES: Duration = Duration::from_millis(200);
 const SHORT_PAUSE: Duration = Duration::from_micros(200);
 /// How long a TCP connection may take.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -410,5 +410,42 @@ const fn no_buffer_space() -> i32 {
         10_055
     } else {
         55
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use crate::resolver;
+
+    #[test]
+    fn what_the_kernel_does_not_cut_goes_one_by_one() {
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        receiver.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let received = || receiver.recv(&mut [0; 2000]).unwrap();
+        let transport = Transport::Udp { host: "127.0.0.1".to_owned(), port: receiver.local_addr().unwrap().port() };
+        let mut wire = Wire::new(transport, Duration::from_secs(30), resolver::system(), 64);
+        let until = Instant::now() + Duration::from_secs(5);
+        wire.wait_resolved(until);
+        assert_eq!(wire.at_once(), 1, "nobody has answered yet");
+        wire.send(b"a:1|c", until).unwrap();
+        assert_eq!(received(), 5);
+        assert_eq!(wire.at_once(), segments::MOST);
+        assert!(wire.send_at_once(&[b'x'; 160], 3));
+        assert_eq!([received(), received(), received()], [64, 64, 32]);
+        // No kernel takes so many; none of them is sent, and the socket forgets the size.
+        assert!(!wire.send_at_once(&[b'x'; 64 * 1000], 1000));
+        assert_eq!(wire.at_once(), 1);
+        wire.send(&[b'y'; 160], until).unwrap();
+        assert_eq!(received(), 160);
+    }
+
+    #[test]
+    fn a_burst_fits_a_receivers_default_buffer() {
+        for len in [1, 512, 1432, 8192, 60_000] {
+            let datagrams = (BURST / in_receive_buffer(len)).max(1);
+            assert!(datagrams * in_receive_buffer(len) <= 212_992, "{len}");
+        }
+        assert_eq!(BURST / in_receive_buffer(1432), 34);
     }
 }

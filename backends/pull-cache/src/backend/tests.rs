@@ -93,15 +93,14 @@ fn a_replaced_generation_hides_nothing() {
     timer.record(Duration::from_millis(900));
     make(&mut backend, 20);
     // The newest covers the whole interval since the one before, …
-    assert_eq!((cache.all().len(), value(&cache, "replaced.t.count")), (2, Some(2.0)));
+    assert_eq!((cache.history(None).count(), value(&cache, "replaced.t.count")), (2, Some(2.0)));
     assert_eq!(value(&cache, "replaced.t.max"), Some(900.0));
     assert!(value(&cache, "replaced.t.p50").unwrap() < 540.0);
     assert_eq!(seen.records().find(|r| r.metric == "replaced.t.count").unwrap().value, 1.0);
-    assert!(cache.since(seen.timestamp()).is_empty());
+    assert!(cache.history(Some(seen.timestamp())).next().is_none());
     // … and the next begins where the one that was replaced ended.
     make(&mut backend, 30);
-    let next = cache.since(seen.timestamp());
-    assert_eq!(next.len(), 1);
+    assert_eq!(cache.history(Some(seen.timestamp())).count(), 1);
     assert_eq!(value(&cache, "replaced.t.max"), Some(900.0));
     assert!(value(&cache, "replaced.t.p50").unwrap() > 800.0);
 }
@@ -157,12 +156,12 @@ fn values_are_divided_by_the_rate_and_rates_are_added_up() {
 #[test]
 fn exactly_the_newest_and_the_old_ones_asked_for_are_kept() {
     let _alone = alone();
-    let mut backend = PullCacheBackend::new(Settings { generations: 3, ..Settings::default() });
+    let mut backend = PullCacheBackend::new(Settings::default().generations(3));
     (1..=20).for_each(|i| make(&mut backend, i * 10));
     let cache = backend.handle();
-    assert_eq!(cache.all().iter().map(|g| g.timestamp()).collect::<Vec<_>>(), [170, 180, 190, 200]);
+    assert_eq!(cache.history(None).map(|g| g.timestamp()).collect::<Vec<_>>(), [170, 180, 190, 200]);
     assert_eq!(cache.window(), Some((170, 200)));
-    assert!(cache.all().iter().all(|g| g.records().all(|r| r.timestamp == g.timestamp())));
+    assert!(cache.history(None).all(|g| g.records().all(|r| r.timestamp == g.timestamp())));
     make(&mut backend, 5);
     assert_eq!(cache.window(), Some((180, 201)));
 }
@@ -196,10 +195,99 @@ fn seconds_are_rounded_down_on_both_sides_of_1970() {
 fn the_bound_covers_what_is_kept() {
     let _alone = alone();
     let series = snapshot().totals().len();
-    let settings = Settings { generations: 4, ..Settings::default() };
-    let mut backend = PullCacheBackend::new(settings);
+    let settings = Settings::default().generations(4);
+    let mut backend = PullCacheBackend::new(settings.clone());
     (1..=9).for_each(|i| make(&mut backend, i));
-    let kept: usize = backend.handle().all().iter().map(|g| g.bytes()).sum();
+    let kept = backend.store.view().bytes();
     assert!(kept > 0 && kept < settings.max_bytes(series), "{kept}");
-    assert_eq!(Settings { generations: usize::MAX, ..settings }.max_bytes(usize::MAX), usize::MAX);
+    assert_eq!(settings.generations(usize::MAX).max_bytes(usize::MAX), usize::MAX);
+}
+
+#[test]
+fn what_is_not_recorded_any_more_ages_out_and_comes_back() {
+    let _alone = alone();
+    let logger = get_logger("ages");
+    let (gauge, counter, timer) = (logger.gauge("g"), logger.counter("c"), logger.timer("t"));
+    let (steady, held) = (logger.counter("steady"), logger.in_flight("busy").enter());
+    let mut backend = PullCacheBackend::new(Settings::default().idle_after(Duration::from_secs(250)));
+    let cache = backend.handle();
+    gauge.set(5);
+    counter.add(2);
+    timer.record(Duration::from_millis(1));
+    for second in [100, 200, 300] {
+        steady.add(1);
+        make(&mut backend, second);
+        assert_eq!((value(&cache, "ages.g"), value(&cache, "ages.c")), (Some(5.0), Some(2.0)), "{second}");
+    }
+    let idle_before = cache.left_out().idle;
+    steady.add(1);
+    make(&mut backend, 400);
+    // Gone from the newest, from records and from Prometheus alike, and still in the old ones.
+    for metric in ["ages.g", "ages.c", "ages.t.count", "ages.t.sum"] {
+        assert_eq!(value(&cache, metric), None, "{metric}");
+    }
+    assert_eq!((value(&cache, "ages.steady"), value(&cache, "ages.busy")), (Some(4.0), Some(1.0)));
+    assert!(cache.prometheus().contains("ages_steady_total 4\n") && !cache.prometheus().contains("ages_c_total"));
+    assert!(cache.left_out().idle >= idle_before + 3);
+    assert_eq!(cache.history(None).filter(|g| g.records().any(|r| r.metric == "ages.g")).count(), 3);
+    // The same value is a recording; what comes back goes on.
+    gauge.set(5);
+    counter.add(1);
+    timer.record(Duration::from_millis(3));
+    make(&mut backend, 410);
+    assert_eq!((value(&cache, "ages.g"), value(&cache, "ages.c")), (Some(5.0), Some(3.0)));
+    assert_eq!((value(&cache, "ages.t.count"), value(&cache, "ages.t.sum")), (Some(2.0), Some(4.0)));
+    assert_eq!(value(&cache, "ages.t.max"), Some(3.0));
+    assert!(cache.prometheus().contains("ages_c_total 3\n"));
+    drop(held);
+}
+
+#[test]
+fn nothing_ages_when_that_is_switched_off() {
+    let _alone = alone();
+    let gauge = get_logger("ageless").gauge("g");
+    let mut backend = PullCacheBackend::new(Settings::default().idle_after(Duration::ZERO));
+    gauge.set(5);
+    make(&mut backend, 10);
+    make(&mut backend, 1_000_000_000);
+    assert_eq!((value(&backend.handle(), "ageless.g"), backend.handle().left_out().idle), (Some(5.0), 0));
+}
+
+#[test]
+fn old_generations_fall_out_by_age() {
+    let _alone = alone();
+    let mut backend = PullCacheBackend::new(Settings::default().window(Duration::from_secs(25)));
+    [10, 20, 30, 40].into_iter().for_each(|second| make(&mut backend, second));
+    assert_eq!(backend.handle().window(), Some((20, 40)));
+    make(&mut backend, 1000);
+    assert_eq!(backend.handle().window(), Some((1000, 1000)));
+}
+
+#[test]
+fn another_backend_goes_on_where_one_ended() {
+    let _alone = alone();
+    let directory = std::env::temp_dir().join(format!("ferrometer-backend-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&directory);
+    let counter = get_logger("resumed").counter("c");
+    let settings = Settings::default().generations(3).path(&directory);
+    let stamps = |cache: &PullCacheHandle| cache.history(None).map(|g| g.timestamp()).collect::<Vec<_>>();
+    let mut first = PullCacheBackend::open(settings.clone()).unwrap();
+    for second in [10, 20, 30, 40, 50] {
+        counter.add(1);
+        make(&mut first, second);
+    }
+    drop(first);
+    let mut second = PullCacheBackend::open(settings).unwrap();
+    let cache = second.handle();
+    assert_eq!(stamps(&cache), [20, 30, 40, 50]);
+    let before = value(&cache, "resumed.c").unwrap();
+    // In the same second, but of another life: it takes nothing's place.
+    counter.add(1);
+    make(&mut second, 50);
+    assert_eq!((stamps(&cache), value(&cache, "resumed.c")), (vec![30, 40, 50, 51], Some(before + 1.0)));
+    assert_eq!(cache.persistence().unwrap().written, 1);
+    let read = crate::read(&directory).unwrap();
+    assert_eq!(read.map(|g| g.timestamp()).collect::<Vec<_>>(), [10, 20, 30, 40, 50, 51]);
+    drop(second);
+    std::fs::remove_dir_all(&directory).unwrap();
 }

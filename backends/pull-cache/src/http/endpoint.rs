@@ -221,7 +221,7 @@ impl Endpoint {
         if let Some(found) = self.allowed_hosts.iter().find(|host| !hosts::is_host(host)) {
             return Err(ServeError::Host { found: found.chars().take(64).collect() });
         }
-        let tokens = Tokens::new(&self.tokens, self.tokens_file.clone(), self.reload).map_err(ServeError::Tokens)?;
+        let tokens = Tokens::new(&self.tokens, self.tokens_file.clone(), self.reload)?;
         let rebinding = bound.is_some_and(|ip| ip.to_canonical().is_loopback()) && tokens.is_none();
         let hosts = (rebinding || !self.allowed_hosts.is_empty()).then(|| Hosts::new(&self.allowed_hosts, bound));
         Ok(Arc::new(App {

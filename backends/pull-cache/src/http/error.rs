@@ -40,7 +40,12 @@ pub enum ServeError {
         found: String,
     },
     /// A token, or the file of tokens, is wrong; in words that show no secret.
-    Tokens(String),
+    Tokens {
+        /// `tokens` or `tokens_file`.
+        key: &'static str,
+        /// What is wrong.
+        why: String,
+    },
     /// Certificate or key are wrong; in words that name the file.
     Tls(String),
     /// The system gave no thread.
@@ -72,7 +77,7 @@ impl fmt::Display for ServeError {
                 f,
                 "metrics.pull_cache.allowed_hosts: {found:?} is no host; expected a name or an IP address, without scheme and port"
             ),
-            ServeError::Tokens(why) => write!(f, "metrics.pull_cache.tokens: {why}"),
+            ServeError::Tokens { key, why } => write!(f, "metrics.pull_cache.{key}: {why}"),
             ServeError::Tls(why) => write!(f, "metrics.pull_cache.tls_cert, tls_key: {why}"),
             ServeError::Thread(cause) => write!(f, "no thread to serve the pull cache: {cause}"),
         }

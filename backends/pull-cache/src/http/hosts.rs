@@ -48,7 +48,9 @@ impl Hosts {
 
     fn ours(&self, host: &str) -> bool {
         let host = normal(host);
-        host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback()) || self.more.contains(&host)
+        host == "localhost"
+            || host.parse().is_ok_and(|ip: IpAddr| ip.to_canonical().is_loopback())
+            || self.more.contains(&host)
     }
 }
 
@@ -98,6 +100,7 @@ mod tests {
             "[::1]",
             "[::1]:9620",
             "[0:0::1]",
+            "[::ffff:127.0.0.1]",
             "10.0.0.1:9620",
             "metrics.EXAMPLE.com",
             "metrics.example.com.:80",

@@ -101,7 +101,7 @@ fn unknown(key: &str) -> String {
 }
 
 /// Undoes percent encoding. What is no valid encoding stays as it is, and is no valid value either.
-fn decode(text: &str) -> String {
+pub(super) fn decode(text: &str) -> String {
     let hex = |byte: Option<&u8>| byte.and_then(|b| char::from(*b).to_digit(16));
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.as_bytes();

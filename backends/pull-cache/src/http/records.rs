@@ -2,11 +2,12 @@
 
 use super::answer::{JSON, error, respond};
 use super::cursor::{Cursor, mark};
+use super::heavy::heavy;
 use super::query::Query;
 use super::stream::{Form, Source, Stream, Window};
 use super::{App, accept};
+use crate::generation::Generation;
 use crate::handle::PullCacheHandle;
-use crate::store::Generation;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -15,11 +16,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 const NDJSON: &str = "application/x-ndjson";
-
-/// The generations strictly newer than `after`, or all, oldest first.
-fn history(handle: &PullCacheHandle, after: Option<i64>) -> impl Iterator<Item = Arc<Generation>> + Send + use<> {
-    after.map_or_else(|| handle.all(), |after| handle.since(after)).into_iter()
-}
 
 pub(super) async fn records(State(app): State<Arc<App>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
     let query = match Query::parse(query.as_deref().unwrap_or("")) {
@@ -40,13 +36,22 @@ pub(super) async fn records(State(app): State<Arc<App>>, RawQuery(query): RawQue
     let to = newest.as_ref().map(|newest| newest.timestamp());
     let window = Window { from: window.map(|(from, _)| from).or(to), to };
 
-    let tag = app.tags.tag(newest.as_ref(), &window, &query, form);
-    if has_already(&headers, &tag) {
-        return with_tag(respond(StatusCode::NOT_MODIFIED, JSON, Body::empty()), &tag);
-    }
-    let (source, skip) = match chosen(&app.handle, newest, &query) {
-        Ok(chosen) => chosen,
-        Err(gone) => return error(StatusCode::GONE, &gone),
+    // Looking through the newest generation, or finding one in the history, takes a while when they are large.
+    let given = headers.get_all(header::IF_NONE_MATCH).iter().cloned().collect::<Vec<_>>();
+    let shared = Arc::clone(&app);
+    let made = heavy(move || {
+        let tag = shared.tags.tag(newest.as_ref(), &window, &query, form);
+        let chosen = (!has_already(&given, &tag)).then(|| chosen(&shared.handle, newest, &query));
+        (tag, chosen, window, query)
+    });
+    let (tag, chosen, window, query) = match made.await {
+        Ok(made) => made,
+        Err(failed) => return failed,
+    };
+    let (source, skip) = match chosen {
+        None => return with_tag(respond(StatusCode::NOT_MODIFIED, JSON, Body::empty()), &tag),
+        Some(Ok(chosen)) => chosen,
+        Some(Err(gone)) => return error(StatusCode::GONE, &gone),
     };
     let content_type = if form == Form::Json { JSON } else { NDJSON };
     let body = Body::new(Stream::new(source, skip, query, form, window, Arc::clone(&app.counts)));
@@ -60,14 +65,14 @@ fn chosen(handle: &PullCacheHandle, newest: Option<Arc<Generation>>, query: &Que
     let Some(after) = query.after else {
         return Ok(match query.history {
             // What is made from now on stands outside of the window announced.
-            true => (Box::new(history(handle, start).take_while(move |g| g.timestamp() <= last)), 0),
+            true => (Box::new(handle.history(start).take_while(move |g| g.timestamp() <= last)), 0),
             false => {
                 let newer = move |g: &Arc<Generation>| start.is_none_or(|start| g.timestamp() > start);
                 (Box::new(newest.into_iter().filter(newer)), 0)
             }
         });
     };
-    let mut from = history(handle, after.timestamp.checked_sub(1));
+    let mut from = handle.history(after.timestamp.checked_sub(1));
     let first = from.next().filter(|first| first.timestamp() == after.timestamp);
     let Some(first) = first.filter(|first| stands(first, after)) else {
         return Err(format!(
@@ -99,9 +104,9 @@ fn with_tag(mut response: Response, tag: &str) -> Response {
     response
 }
 
-/// Whether `If-None-Match` names the tag, compared weakly.
-fn has_already(headers: &HeaderMap, tag: &str) -> bool {
-    let lines = headers.get_all(header::IF_NONE_MATCH).into_iter().filter_map(|line| line.to_str().ok());
+/// Whether one of the lines of `If-None-Match` names the tag, compared weakly.
+fn has_already(given: &[HeaderValue], tag: &str) -> bool {
+    let lines = given.iter().filter_map(|line| line.to_str().ok());
     let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     lines.flat_map(|line| line.split(',')).any(|item| item.trim() == "*" || opaque(item) == opaque(tag))
 }

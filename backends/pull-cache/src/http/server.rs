@@ -38,6 +38,8 @@ pub const DEFAULT_ADDRESS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Add
 const MAX_HEADERS: usize = 64;
 /// How much of an answer the system holds for a client, at most twice this. Left to itself it holds megabytes.
 const SEND_BUFFER: usize = 128 << 10;
+/// For work that takes long; started when there is some, and ended when there was none for ten seconds.
+const HEAVY_THREADS: usize = 1;
 /// How long to wait when the system has no more file descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// How long, and how much, is still read from a client after its answer. A connection closed on unread bytes is reset, and the client
@@ -95,8 +97,13 @@ impl Server {
         // Its connections inherit it.
         SockRef::from(&listener).set_send_buffer_size(SEND_BUFFER).map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
-        let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build();
-        let runtime = runtime.map_err(ServeError::Thread)?;
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .max_blocking_threads(HEAVY_THREADS)
+            .thread_name("ferrometer-http")
+            .build()
+            .map_err(ServeError::Thread)?;
         let listener = {
             let _inside = runtime.enter();
             TcpListener::from_std(listener).map_err(bind)?

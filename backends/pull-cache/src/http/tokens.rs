@@ -3,6 +3,7 @@
 //! A token is a long random text, so one round of a fast hash keeps it secret: there is nothing to guess. What a client
 //! sends is hashed and compared with every token in constant time. Neither tokens nor hashes are ever logged or shown.
 
+use super::error::ServeError;
 use super::watch::Watched;
 use axum::http::{HeaderMap, header};
 use sha2::{Digest, Sha256};
@@ -51,8 +52,10 @@ pub(super) struct Tokens {
 
 impl Tokens {
     /// `None` when none are configured.
-    pub(super) fn new(given: &[String], file: Option<PathBuf>, every: Duration) -> Result<Option<Tokens>, String> {
-        let given = list(given.iter().enumerate().map(|(at, text)| (at + 1, text.as_str())), "token", false)?;
+    pub(super) fn new(given: &[String], file: Option<PathBuf>, every: Duration) -> Result<Option<Tokens>, ServeError> {
+        let wrong = |key| move |why| ServeError::Tokens { key, why };
+        let given = list(given.iter().enumerate().map(|(at, text)| (at + 1, text.as_str())), "token", false);
+        let given = given.map_err(wrong("tokens"))?;
         let file = file
             .map(|path| {
                 let shown = path.display().to_string();
@@ -61,7 +64,8 @@ impl Tokens {
                     parse_file(bytes).map_err(|why| format!("{shown}: {why}"))
                 })
             })
-            .transpose()?;
+            .transpose()
+            .map_err(wrong("tokens_file"))?;
         Ok((!given.is_empty() || file.is_some()).then_some(Tokens { given, file }))
     }
 
@@ -196,11 +200,14 @@ mod tests {
             ),
             ("a b=x", "token 1 has a name that is not 1 to 64 of [A-Za-z0-9_.-]; expected name=sha256:<64 hex digits>"),
         ] {
-            assert_eq!(Tokens::new(&[text.to_owned()], None, Duration::ZERO).unwrap_err(), expected);
+            assert_eq!(
+                Tokens::new(&[text.to_owned()], None, Duration::ZERO).unwrap_err().to_string(),
+                format!("metrics.pull_cache.tokens: {expected}")
+            );
         }
         let twice = format!("a=sha256:{}", hash());
-        let error = Tokens::new(&[twice.clone(), twice], None, Duration::ZERO).unwrap_err();
-        assert_eq!(error, "token 2 has the name \"a\", which another has already");
+        let error = Tokens::new(&[twice.clone(), twice], None, Duration::ZERO).unwrap_err().to_string();
+        assert_eq!(error, "metrics.pull_cache.tokens: token 2 has the name \"a\", which another has already");
         for (file, expected) in [
             ("", "holds no token"),
             ("# nothing\n\n", "holds no token"),

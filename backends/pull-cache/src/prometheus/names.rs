@@ -1,7 +1,8 @@
-//! Names and labels in the Prometheus text: which characters, which suffixes, which samples a family has.
+//! Names and labels for Prometheus: which characters, which suffixes, which samples a family has.
 
 use crate::labels::gated;
 use ferrometer_core::{Kind, Naming, Series, full_name};
+use std::borrow::Cow;
 
 /// The name of a family, for a counter without its suffix. Empty when nothing is left of the name.
 pub(super) fn family(naming: &Naming, series: &Series) -> String {
@@ -11,18 +12,25 @@ pub(super) fn family(naming: &Naming, series: &Series) -> String {
     }
     match series.kind() {
         // No suffix is written twice: `x.total` is `x_total`.
-        Kind::Counter => name.strip_suffix("_total").filter(|n| !n.is_empty()).map(str::to_owned).unwrap_or(name),
-        Kind::Timer => with_suffix(name, "seconds"),
-        Kind::Histogram => match series.unit() {
-            Some(unit) => with_suffix(name, &allowed(unit)),
-            None => name,
-        },
-        _ => name,
+        Kind::Counter => {
+            if let Some(stem) = name.strip_suffix("_total").filter(|n| !n.is_empty()) {
+                name.truncate(stem.len());
+            }
+            with_suffix(name, &unit(series))
+        }
+        _ => with_suffix(name, &unit(series)),
+    }
+}
+
+/// The unit as it stands at the end of a family's name; empty when there is none.
+pub(super) fn unit(series: &Series) -> String {
+    match series.kind() {
+        Kind::Timer => "seconds".to_owned(),
+        _ => allowed(series.unit().unwrap_or("")).trim_matches('_').to_owned(),
     }
 }
 
 fn with_suffix(mut name: String, suffix: &str) -> String {
-    let suffix = suffix.trim_matches('_');
     let has_it = name.strip_suffix(suffix).is_some_and(|n| n.ends_with('_'));
     if !name.is_empty() && !suffix.is_empty() && !has_it {
         name.push('_');
@@ -35,7 +43,7 @@ fn with_suffix(mut name: String, suffix: &str) -> String {
 pub(super) fn samples(family: &str, kind: Kind) -> Vec<String> {
     let suffixes: &[&str] = match kind {
         Kind::Counter => &["_total", "_decrements_total"],
-        Kind::Timer | Kind::Histogram => &["", "_sum", "_count", "_bucket"],
+        Kind::Timer | Kind::Histogram => &["", "_sum", "_count", "_bucket", "_created"],
         _ => &[""],
     };
     suffixes.iter().map(|suffix| format!("{family}{suffix}")).collect()
@@ -65,7 +73,7 @@ fn label_name(key: &str) -> String {
     name
 }
 
-/// The labels as they are written, without braces: `a="1",b="2"`. A label without a value is none to Prometheus, and left out.
+/// The labels as both text formats write them, without braces: `a="1",b="2"`. A label without a value is none to Prometheus, and left out.
 pub(super) fn labels(series: &Series) -> String {
     let given = series.labels().filter(|(_, value)| !value.is_empty());
     let mut out = String::new();
@@ -88,6 +96,34 @@ pub(super) fn labels(series: &Series) -> String {
     out
 }
 
+/// Undoes [`labels`]: the pairs of name and value.
+pub(super) fn pairs(labels: &str) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
+    let mut rest = labels;
+    std::iter::from_fn(move || {
+        let (name, after) = rest.split_once("=\"")?;
+        let end = after.find(['"', '\\'])?;
+        if after[end..].starts_with('"') {
+            rest = after[end + 1..].strip_prefix(',').unwrap_or("");
+            return Some((name, Cow::Borrowed(&after[..end])));
+        }
+        let mut value = String::new();
+        let mut chars = after.char_indices();
+        loop {
+            match chars.next()? {
+                (at, '"') => {
+                    rest = after[at + 1..].strip_prefix(',').unwrap_or("");
+                    return Some((name, Cow::Owned(value)));
+                }
+                (_, '\\') => value.push(match chars.next()?.1 {
+                    'n' => '\n',
+                    c => c,
+                }),
+                (_, c) => value.push(c),
+            }
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +143,10 @@ mod tests {
             (prefix(""), log.histogram("h").unit("bytes").series(), "pn_a_b_h_bytes"),
             (prefix(""), log.histogram("h2").unit("m/s²").series(), "pn_a_b_h2_m_s"),
             (prefix(""), log.histogram("h3").unit("°").series(), "pn_a_b_h3"),
+            (prefix(""), log.gauge("g.depth").unit("bytes").series(), "pn_a_b_g_depth_bytes"),
+            (prefix(""), log.gauge("g.bytes").unit("bytes").series(), "pn_a_b_g_bytes"),
+            (prefix(""), log.counter("c.total").unit("bytes").series(), "pn_a_b_c_bytes"),
+            (prefix(""), log.timer("t2").unit("bytes").series(), "pn_a_b_t2_seconds"),
             (prefix(""), get_logger("").timer("").series(), ""),
         ] {
             assert_eq!(family(&naming, series), expected);
@@ -127,6 +167,10 @@ mod tests {
             assert_eq!(label_name(key), expected);
         }
         let logger = get_logger("pn").with("le", "1").with("le_", "2").with("none", "").with("v", "a\\\"\n\t");
-        assert_eq!(labels(logger.gauge("g").series()), r#"le_="1",le__2="2",v="a\\\"\n	""#);
+        let written = labels(logger.gauge("g").series());
+        assert_eq!(written, r#"le_="1",le__2="2",v="a\\\"\n	""#);
+        let read: Vec<_> = pairs(&written).collect();
+        assert_eq!(read, [("le_", "1".into()), ("le__2", "2".into()), ("v", "a\\\"\n\t".into())]);
+        assert_eq!(pairs("").count(), 0);
     }
 }

@@ -1,123 +1,213 @@
-//! Totals as lines of text.
+//! Totals as lines of text, in both text formats. Samples are the same in both but for `le` and the times of creation, which
+//! only OpenMetrics has; what is said about them differs.
 
-use super::{Family, Sample, buckets};
-use ferrometer_core::{Distribution, Kind, Scheme, Total, Value};
-use std::fmt::Write;
+use super::buckets;
+use super::exposition::{Cell, Exposition};
+use super::layout::{Block, Part, Row, Step};
+use super::process::{self, About};
+use super::{Format, number};
+use ferrometer_core::Kind;
 
-/// The text of all families, which come sorted.
-pub(super) fn render(families: &[(std::sync::Arc<Family>, Vec<Sample>)]) -> String {
-    let mut out = String::new();
-    for (family, samples) in families {
-        match family.first.kind() {
-            Kind::Counter => counter(&mut out, family, samples),
-            Kind::Timer => histogram(&mut out, family, samples, Scheme::Nanos),
-            Kind::Histogram => histogram(&mut out, family, samples, Scheme::Float),
-            _ => gauge(&mut out, family, samples),
+/// Appends one step.
+pub(super) fn render(out: &mut Vec<u8>, exposition: &Exposition, step: &Step, format: Format) {
+    let layout = &exposition.layout;
+    let block = &layout.blocks[step.block];
+    if exposition.begins(step) {
+        head(out, block, step.part, format);
+    }
+    let rows = step.rows.clone().zip(&layout.rows[step.rows.clone()]).map(|(at, row)| (&exposition.cells[at], row));
+    match (step.part, block.family.kind()) {
+        (Part::Decrements, _) => rows.for_each(|(cell, row)| decrements(out, exposition, block, cell, row, format)),
+        (_, Kind::Timer | Kind::Histogram) => {
+            let histogram = Histogram { exposition, block, bounds: &exposition.bounds(step.block), format };
+            rows.for_each(|(cell, row)| histogram.render(out, cell, row));
         }
+        _ => rows.for_each(|(cell, row)| scalar(out, exposition, block, cell, row, format)),
     }
-    out
 }
 
-fn head(out: &mut String, family: &Family, suffix: &str, kind: &str) {
-    let series = family.first;
-    let name = &family.name;
-    let text = match series.description() {
-        Some(text) if !text.is_empty() => text.to_owned(),
-        _ => format!("The {} {}.{}.", series.kind(), series.logger_name(), series.metric_name()),
-    };
-    let note = if suffix == "_decrements_total" { " (what was taken away)" } else { "" };
-    let text = text.replace('\\', "\\\\").replace('\n', "\\n");
-    let _ = write!(out, "# HELP {name}{suffix} {text}{note}\n# TYPE {name}{suffix} {kind}\n");
+/// What is said of a family.
+struct Head<'a> {
+    /// Its name in 0.0.4, and in OpenMetrics.
+    names: [&'a str; 2],
+    suffixes: [&'a str; 2],
+    kind: &'a str,
+    unit: &'a str,
+    help: &'a str,
+    note: &'a str,
 }
 
-fn line(out: &mut String, name: &str, suffix: &str, labels: &str, le: Option<&str>, value: impl std::fmt::Display) {
-    out.push_str(name);
-    out.push_str(suffix);
-    match (labels.is_empty(), le) {
-        (true, None) => {}
-        (false, None) => _ = write!(out, "{{{labels}}}"),
-        (true, Some(le)) => _ = write!(out, "{{le=\"{le}\"}}"),
-        (false, Some(le)) => _ = write!(out, "{{{labels},le=\"{le}\"}}"),
-    }
-    let _ = writeln!(out, " {value}");
-}
-
-/// A float as both people and Go's `ParseFloat` read it.
-fn number(value: f64) -> String {
-    if value.trunc() == value && value.abs() < 1e15 { format!("{value}") } else { format!("{value:?}") }
-}
-
-/// What a sampled count stands for. Monotone in `count`.
-fn scaled(count: u64, rate: f64) -> u64 {
-    if rate < 1.0 { (count as f64 / rate).round() as u64 } else { count }
-}
-
-fn counter(out: &mut String, family: &Family, samples: &[Sample]) {
-    let sum = |rates: &[Total], which: fn(u64, u64) -> u64| {
-        rates.iter().fold(0u64, |sum, total| match total.value {
-            Value::Counter { increments, decrements } => {
-                sum.saturating_add(scaled(which(increments, decrements), total.series.rate()))
+impl Head<'_> {
+    fn write(&self, out: &mut Vec<u8>, format: Format) {
+        let at = usize::from(format == Format::OpenMetrics);
+        let (name, suffix) = (self.names[at], self.suffixes[at]);
+        let mut line = |key: &str, text: &str| {
+            for part in ["# ", key, " ", name, suffix, " ", text] {
+                out.extend_from_slice(part.as_bytes());
             }
-            _ => sum,
-        })
+        };
+        line("HELP", "");
+        escape(out, self.help, format);
+        out.extend_from_slice(self.note.as_bytes());
+        out.push(b'\n');
+        let mut line = |key: &str, text: &str| {
+            for part in ["# ", key, " ", name, suffix, " ", text, "\n"] {
+                out.extend_from_slice(part.as_bytes());
+            }
+        };
+        line("TYPE", self.kind);
+        if at == 1 && !self.unit.is_empty() {
+            line("UNIT", self.unit);
+        }
+    }
+}
+
+/// The text of `HELP`; OpenMetrics escapes quotes too.
+fn escape(out: &mut Vec<u8>, text: &str, format: Format) {
+    for byte in text.bytes() {
+        match byte {
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'"' if format == Format::OpenMetrics => out.extend_from_slice(b"\\\""),
+            byte => out.push(byte),
+        }
+    }
+}
+
+fn head(out: &mut Vec<u8>, block: &Block, part: Part, format: Format) {
+    let open = format == Format::OpenMetrics;
+    let (suffixes, is_counter) = match (part, block.family.kind()) {
+        (Part::Decrements, _) => (["_decrements_total", "_decrements"], block.decrements_is_counter),
+        (_, Kind::Counter) => (["_total", ""], block.is_counter),
+        _ => (["", ""], false),
     };
-    head(out, family, "_total", "counter");
-    for Sample { labels, rates } in samples {
-        line(out, &family.name, "_total", labels, None, sum(rates, |increments, _| increments));
+    // A counter whose own names are not free in OpenMetrics is a sample of no known type there.
+    let unknown = open && !is_counter && (part == Part::Decrements || block.family.kind() == Kind::Counter);
+    let kind = match (part, block.family.kind()) {
+        _ if unknown => "unknown",
+        (Part::Decrements, _) | (_, Kind::Counter) => "counter",
+        (_, Kind::Timer | Kind::Histogram) => "histogram",
+        _ => "gauge",
+    };
+    let (unit, note) = match part {
+        Part::Main if !unknown => (block.unit.as_str(), ""),
+        Part::Main => ("", ""),
+        Part::Decrements => ("", " (what was taken away)"),
+    };
+    let suffixes = if unknown { [suffixes[0]; 2] } else { suffixes };
+    let name = block.family.name.as_str();
+    Head { names: [name; 2], suffixes, kind, unit, help: &block.help, note }.write(out, format);
+}
+
+/// A counter or gauge.
+fn scalar(out: &mut Vec<u8>, exposition: &Exposition, block: &Block, cell: &Cell, row: &Row, format: Format) {
+    let prefix = exposition.layout.prefix(row);
+    match cell {
+        Cell::Counter { increments, .. } => {
+            out.extend_from_slice(prefix.as_bytes());
+            number::whole(out, *increments);
+            out.push(b'\n');
+            if format == Format::OpenMetrics && block.is_counter {
+                created(out, exposition, block, "_created", row);
+            }
+        }
+        Cell::Number(value) => {
+            out.extend_from_slice(prefix.as_bytes());
+            number::float(out, *value);
+            out.push(b'\n');
+        }
+        Cell::Hidden | Cell::Distributions(..) => {}
     }
-    let decrements = |rates: &[Total]| sum(rates, |_, decrements| decrements);
-    if samples.iter().any(|s| decrements(&s.rates) > 0) {
-        head(out, family, "_decrements_total", "counter");
-        for Sample { labels, rates } in samples.iter().filter(|s| decrements(&s.rates) > 0) {
-            line(out, &family.name, "_decrements_total", labels, None, decrements(rates));
+}
+
+fn decrements(out: &mut Vec<u8>, exposition: &Exposition, block: &Block, cell: &Cell, row: &Row, format: Format) {
+    let Cell::Counter { decrements: decrements @ 1.., .. } = cell else { return };
+    begin(out, exposition, block, "_decrements_total", row);
+    number::whole(out, *decrements);
+    out.push(b'\n');
+    if format == Format::OpenMetrics && block.decrements_is_counter {
+        created(out, exposition, block, "_decrements_created", row);
+    }
+}
+
+/// `name_suffix{labels} `.
+fn begin(out: &mut Vec<u8>, exposition: &Exposition, block: &Block, suffix: &str, row: &Row) {
+    out.extend_from_slice(block.family.name.as_bytes());
+    out.extend_from_slice(suffix.as_bytes());
+    let labels = exposition.layout.labels(&block.family, row);
+    if !labels.is_empty() {
+        out.push(b'{');
+        out.extend_from_slice(labels.as_bytes());
+        out.push(b'}');
+    }
+    out.push(b' ');
+}
+
+fn created(out: &mut Vec<u8>, exposition: &Exposition, block: &Block, suffix: &str, row: &Row) {
+    begin(out, exposition, block, suffix, row);
+    number::seconds(out, row.created);
+    out.push(b'\n');
+}
+
+struct Histogram<'a> {
+    exposition: &'a Exposition,
+    block: &'a Block,
+    bounds: &'a buckets::Bounds,
+    format: Format,
+}
+
+impl Histogram<'_> {
+    fn render(&self, out: &mut Vec<u8>, cell: &Cell, row: &Row) {
+        let rates = self.exposition.distributions_of(cell);
+        if rates.is_empty() {
+            return;
+        }
+        let totals = buckets::Totals::of(rates, self.bounds);
+        let prefix = self.exposition.layout.prefix(row);
+        let open = self.format == Format::OpenMetrics;
+        let labels = if open { &self.bounds.canonical } else { &self.bounds.text };
+        let mut line = |le: &str, n: u64| {
+            out.extend_from_slice(prefix.as_bytes());
+            out.extend_from_slice(b"le=\"");
+            out.extend_from_slice(le.as_bytes());
+            out.extend_from_slice(b"\"} ");
+            number::whole(out, n);
+            out.push(b'\n');
+        };
+        labels.iter().zip(&totals.cumulative).for_each(|(le, n)| line(le, *n));
+        line("+Inf", totals.count);
+        // A sum with negative values may fall, which a reader would take for a restart. OpenMetrics allows none beside a bound
+        // below zero, and no count without a sum; what is counted stands at +Inf.
+        let sum = totals.sum.filter(|_| !(totals.has_negative || open && self.bounds.has_negative()));
+        if let Some(sum) = sum {
+            begin(out, self.exposition, self.block, "_sum", row);
+            number::float(out, sum);
+            out.push(b'\n');
+        }
+        if sum.is_some() || !open {
+            begin(out, self.exposition, self.block, "_count", row);
+            number::whole(out, totals.count);
+            out.push(b'\n');
+        }
+        if open {
+            created(out, self.exposition, self.block, "_created", row);
         }
     }
 }
 
-fn gauge(out: &mut String, family: &Family, samples: &[Sample]) {
-    head(out, family, "", "gauge");
-    for Sample { labels, rates } in samples {
-        let value = rates.iter().fold(0.0, |sum, total| match total.value {
-            Value::Gauge(value) => sum + value,
-            Value::InFlight(value) => sum + value as f64,
-            _ => sum,
-        });
-        line(out, &family.name, "", labels, None, number(value));
-    }
-}
-
-fn distribution(total: &Total) -> Option<(&Distribution, f64)> {
-    match &total.value {
-        Value::Distribution(d) => Some((d, total.series.rate())),
-        _ => None,
-    }
-}
-
-fn histogram(out: &mut String, family: &Family, samples: &[Sample], scheme: Scheme) {
-    let unit = if scheme == Scheme::Nanos { 1e9 } else { 1.0 };
-    // The same bounds for all label sets, so that they can be added up.
-    let all = samples.iter().flat_map(|s| &s.rates).filter_map(distribution).map(|(d, _)| d);
-    let bounds = buckets::bounds(scheme, all);
-    let name = &family.name;
-    head(out, family, "", "histogram");
-    for Sample { labels, rates } in samples {
-        let mut counts = vec![0u64; bounds.len()];
-        let (mut count, mut sum, mut negative) = (0u64, 0.0, false);
-        for (d, rate) in rates.iter().filter_map(distribution) {
-            let cumulative = buckets::cumulative(d, &bounds);
-            counts.iter_mut().zip(cumulative).for_each(|(sum, n)| *sum = sum.saturating_add(scaled(n, rate)));
-            count = count.saturating_add(scaled(d.count(), rate));
-            sum += d.sum() / unit / rate;
-            negative |= buckets::has_negative(d);
-        }
-        for (bound, n) in bounds.iter().zip(counts) {
-            line(out, name, "_bucket", labels, Some(&number(bound / unit)), n);
-        }
-        line(out, name, "_bucket", labels, Some("+Inf"), count);
-        // Such a sum may fall, which a reader would take for a restart.
-        if !negative && sum.is_finite() {
-            line(out, name, "_sum", labels, None, number(sum));
-        }
-        line(out, name, "_count", labels, None, count);
+/// One of the process' own metrics.
+pub(super) fn process(out: &mut Vec<u8>, about: &About, value: f64, started: i64, format: Format) {
+    let kind = if about.counter { "counter" } else { "gauge" };
+    let names = [about.name, about.family()];
+    Head { names, suffixes: [""; 2], kind, unit: about.unit, help: about.help, note: "" }.write(out, format);
+    out.extend_from_slice(about.name.as_bytes());
+    out.push(b' ');
+    process::push(out, value);
+    out.push(b'\n');
+    if about.counter && format == Format::OpenMetrics {
+        out.extend_from_slice(about.family().as_bytes());
+        out.extend_from_slice(b"_created ");
+        number::seconds(out, started);
+        out.push(b'\n');
     }
 }

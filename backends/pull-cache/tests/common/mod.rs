@@ -4,6 +4,8 @@
 
 #[cfg(feature = "http")]
 pub mod client;
+pub mod openmetrics;
+pub mod protobuf;
 
 use ferrometer_core::{Ledger, Limits, Naming, configure, flush, install, remove};
 use ferrometer_pull_cache::{PullCacheBackend, PullCacheHandle, Settings};

@@ -1,0 +1,83 @@
+//! What a program recorded before it crashed: the pull cache's generations outlive it, `kill -9` included.
+//!
+//! `cargo run --example last_half_hour -- /var/lib/shop/metrics` prints the half hour before the last generation in the directory that is a
+//! program's `metrics.pull_cache.path`, whether it still runs or not. Without a directory, the example starts a program of its own
+//! (itself, with `--crash`), which works for some seconds and crashes, and then shows what is left of it.
+
+use ferrometer::pull_cache::{PersistedHistory, RecordType, read};
+use ferrometer::{Config, Logger, logger, set_gauge, time};
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+static METRICS: Logger = logger!("crash");
+
+const HALF_AN_HOUR: i64 = 30 * 60;
+
+/// The program that crashes: each round it holds on to a little more.
+fn crash(directory: &Path) -> Result<(), Box<dyn Error>> {
+    let config =
+        Config::new().backend("pull-cache").pull_cache_interval(Duration::from_secs(1)).pull_cache_path(directory);
+    let metrics = ferrometer::init(config)?;
+    let begun = Instant::now();
+    let mut held: Vec<Vec<u8>> = Vec::new();
+    while begun.elapsed() < Duration::from_millis(2600) {
+        time!(METRICS, "round.time", held.push(vec![1; 10_000]));
+        METRICS.send_counter("rounds", 1);
+        set_gauge!(METRICS, "held.bytes", held.iter().map(Vec::len).sum::<usize>() as f64);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // Nothing is flushed, no guard is dropped, no destructor runs.
+    let _ = &metrics;
+    std::process::abort()
+}
+
+/// The first and the last value of each metric, and in how many generations it was.
+fn show(history: PersistedHistory) {
+    for damage in history.damage() {
+        println!("not read: {damage}");
+    }
+    let Some((_, newest)) = history.window() else { return println!("there are no generations") };
+    let mut metrics: BTreeMap<String, (RecordType, f64, f64, usize)> = BTreeMap::new();
+    let (mut generations, mut from) = (0, newest);
+    for generation in history.filter(|generation| generation.timestamp() >= newest - HALF_AN_HOUR) {
+        generations += 1;
+        from = from.min(generation.timestamp());
+        for record in generation.records() {
+            let labels: Vec<String> = record.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            let name = format!("{} {}", record.metric, labels.join(","));
+            let seen = metrics.entry(name).or_insert((record.kind, record.value, record.value, 0));
+            (seen.2, seen.3) = (record.value, seen.3 + 1);
+        }
+    }
+    println!("{generations} generations from {from} to {newest}, {} s\n", newest - from);
+    println!("{:<45} {:>14} {:>14} {:>6}", "metric", "first", "last", "in");
+    for (name, (kind, first, last, count)) in metrics {
+        // What is cumulative says how much there was; what goes up and down, where it stood.
+        let change = if kind == RecordType::Derive { format!("  {:+}", last - first) } else { String::new() };
+        println!("{name:<45} {first:>14.3} {last:>14.3} {count:>6}{change}");
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["--crash", directory] => crash(Path::new(directory)),
+        [directory] => {
+            show(read(directory)?);
+            Ok(())
+        }
+        [] => {
+            let directory: PathBuf = std::env::temp_dir().join(format!("last-half-hour-{}", std::process::id()));
+            let status = Command::new(std::env::current_exe()?).arg("--crash").arg(&directory).status()?;
+            println!("the program has crashed ({status}); before that:\n");
+            let history = read(&directory)?;
+            std::fs::remove_dir_all(&directory)?;
+            show(history);
+            Ok(())
+        }
+        _ => Err("give the directory of one cache".into()),
+    }
+}

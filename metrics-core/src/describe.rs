@@ -1,0 +1,247 @@
+//! What a program says about its metrics: a unit and a sentence, declared by name, before or after the first recording.
+//!
+//! A declaration is kept by (logger, metric) and handed to each instrument of that name, of whatever kind, when it is
+//! registered; those that are there already get it at once. The first word stays; one that differs is reported once.
+
+use crate::hash;
+use crate::logger::Logger;
+use crate::name::MAX_NAME_BYTES;
+use crate::registry;
+use crate::series::{Instrument, Kind};
+use crate::sync::{Mutex, lock};
+use crate::{busy, diagnostics};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// How many declarations are kept.
+pub(crate) const MAX_DESCRIPTIONS: usize = 4096;
+/// Characters of a description.
+pub(crate) const MAX_TEXT: usize = 1024;
+
+/// What a value is measured in. The named ones are the base units of Prometheus and OpenMetrics: give bytes, not kilobytes.
+///
+/// ```
+/// use ferrometer_core::Unit;
+/// assert_eq!(Unit::Bytes.as_str(), "bytes");
+/// assert_eq!(Unit::Other("rows").as_str(), "rows");
+/// assert_eq!(Unit::None.as_str(), "");
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Unit {
+    /// A plain number: requests, items.
+    #[default]
+    None,
+    /// Time. Timers always are in seconds there, whatever is declared.
+    Seconds,
+    /// Sizes.
+    Bytes,
+    /// A share, usually between 0 and 1.
+    Ratio,
+    /// Temperature.
+    Celsius,
+    /// Length.
+    Meters,
+    /// Mass.
+    Grams,
+    /// Energy.
+    Joules,
+    /// Voltage.
+    Volts,
+    /// Current.
+    Amperes,
+    /// Any other, such as `rows`, in the plural.
+    Other(&'static str),
+}
+
+impl Unit {
+    /// The unit as it stands at the end of a name; empty for [`Unit::None`].
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Unit::None => "",
+            Unit::Seconds => "seconds",
+            Unit::Bytes => "bytes",
+            Unit::Ratio => "ratio",
+            Unit::Celsius => "celsius",
+            Unit::Meters => "meters",
+            Unit::Grams => "grams",
+            Unit::Joules => "joules",
+            Unit::Volts => "volts",
+            Unit::Amperes => "amperes",
+            Unit::Other(unit) => unit,
+        }
+    }
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+struct Described {
+    logger: String,
+    name: String,
+    unit: &'static str,
+    text: String,
+    conflict_reported: bool,
+}
+
+struct Table {
+    len: usize,
+    /// By the hash of logger and name.
+    by_hash: BTreeMap<u64, Vec<Described>>,
+}
+
+static DESCRIBED: Mutex<Table> = Mutex::new(Table { len: 0, by_hash: BTreeMap::new() });
+
+impl Table {
+    fn find(&mut self, logger: &str, name: &str) -> Option<&mut Described> {
+        self.by_hash.get_mut(&key(logger, name))?.iter_mut().find(|d| d.logger == logger && d.name == name)
+    }
+}
+
+fn key(logger: &str, name: &str) -> u64 {
+    hash::text(hash::text(hash::seed(), logger), name)
+}
+
+/// What one declaration came to.
+enum Outcome {
+    Kept,
+    Conflict,
+    Full,
+}
+
+impl Logger {
+    /// Says what the metric `name` of this logger measures, and in what unit, for whoever reads it: `HELP`, `TYPE` and
+    /// `UNIT` in Prometheus. It is about every instrument of that name, whatever its kind and labels, and may be said
+    /// before or after the first recording. It registers nothing: a metric that is only described does not appear.
+    ///
+    /// The unit becomes the end of the name in Prometheus (`queue_depth_bytes`), so declare it before the first value is shown;
+    /// later it is taken for information only. Of the text 1,024 characters are kept. What was said first stays: an
+    /// empty text or [`Unit::None`] can be completed later, and a different one is reported once through `tracing`. At most
+    /// 4,096 names can be described, each with its logger's of at most 512 bytes; what is beyond is reported and ignored.
+    ///
+    /// ```
+    /// use ferrometer_core::{Unit, get_logger};
+    /// let logger = get_logger("shop");
+    /// logger.describe("queue.depth", Unit::Bytes, "Bytes that wait to be written.");
+    /// let series = logger.gauge("queue.depth").series();
+    /// assert_eq!((series.unit(), series.description()), (Some("bytes"), Some("Bytes that wait to be written.")));
+    /// ```
+    pub fn describe(&self, name: &str, unit: Unit, text: &str) {
+        let logger = self.name();
+        let text: String = text.chars().take(MAX_TEXT).collect();
+        let conflict = match keep(logger, name, unit.as_str(), &text) {
+            Outcome::Kept => hand_out(logger, name, unit.as_str(), &text),
+            Outcome::Conflict => true,
+            Outcome::Full => {
+                let message = format!(
+                    "the description of a metric of {:?} is ignored: at most {MAX_DESCRIPTIONS} are kept, of names of at most \
+                     {MAX_NAME_BYTES} bytes",
+                    shown(logger),
+                );
+                return diagnostics::warn("descriptions", &message);
+            }
+        };
+        if conflict && first_conflict(logger, name) {
+            let message = format!(
+                "{:?} of {:?} is described twice, and differently; the first description stays",
+                shown(name),
+                shown(logger),
+            );
+            diagnostics::warn(&message, &message);
+        }
+    }
+}
+
+/// The beginning of a name, for a message.
+fn shown(name: &str) -> String {
+    name.chars().take(64).collect()
+}
+
+fn keep(logger: &str, name: &str, unit: &'static str, text: &str) -> Outcome {
+    if name.len() > MAX_NAME_BYTES || logger.len() > MAX_NAME_BYTES {
+        return Outcome::Full;
+    }
+    // An allocator that records while the lock is held is turned away.
+    let _busy = busy::section();
+    let mut table = lock(&DESCRIBED);
+    let full = table.len >= MAX_DESCRIPTIONS;
+    let Some(known) = table.find(logger, name) else {
+        if full {
+            return Outcome::Full;
+        }
+        table.len += 1;
+        let described = Described {
+            logger: logger.to_owned(),
+            name: name.to_owned(),
+            unit,
+            text: text.to_owned(),
+            conflict_reported: false,
+        };
+        table.by_hash.entry(key(logger, name)).or_default().push(described);
+        return Outcome::Kept;
+    };
+    let differs = |old: &str, new: &str| !old.is_empty() && !new.is_empty() && old != new;
+    if differs(known.unit, unit) || differs(&known.text, text) {
+        return Outcome::Conflict;
+    }
+    if known.unit.is_empty() {
+        known.unit = unit;
+    }
+    if known.text.is_empty() {
+        known.text = text.to_owned();
+    }
+    Outcome::Kept
+}
+
+/// Tells the instruments that are there. Whether one of them was told something else before, through a handle.
+fn hand_out(logger: &str, name: &str, unit: &'static str, text: &str) -> bool {
+    let instruments = Kind::ALL.into_iter().filter_map(|kind| registry::find_instrument(logger, name, kind));
+    let mut conflict = false;
+    for instrument in instruments {
+        tell(instrument, unit, text);
+        conflict |= !unit.is_empty() && instrument.unit().is_some_and(|u| u != unit);
+        conflict |= !text.is_empty() && instrument.description().is_some_and(|t| t != text);
+    }
+    conflict
+}
+
+fn tell(instrument: &Instrument, unit: &'static str, text: &str) {
+    if !unit.is_empty() {
+        instrument.set_unit(unit);
+    }
+    if !text.is_empty() {
+        instrument.set_description(text.to_owned());
+    }
+}
+
+fn first_conflict(logger: &str, name: &str) -> bool {
+    let _busy = busy::section();
+    let mut table = lock(&DESCRIBED);
+    let known = table.find(logger, name);
+    known.is_some_and(|known| !std::mem::replace(&mut known.conflict_reported, true))
+}
+
+/// Tells an instrument that has just been registered what was said about it. Called after it can be found, so that either this or
+/// a declaration made meanwhile reaches it.
+pub(crate) fn apply(instrument: &Instrument) {
+    if instrument.unit().is_some() && instrument.description().is_some() {
+        return;
+    }
+    if let Some(known) = lock(&DESCRIBED).find(instrument.logger, &instrument.name) {
+        tell(instrument, known.unit, &known.text);
+    }
+}
+
+/// The most memory declarations take, in bytes.
+pub(crate) const fn max_bytes() -> usize {
+    MAX_DESCRIPTIONS * (2 * MAX_NAME_BYTES + 4 * MAX_TEXT + size_of::<Described>() + 128)
+}
+
+/// Locks out declarations while the guard lives: for `fork`.
+pub(crate) fn freeze() -> impl Sized {
+    lock(&DESCRIBED)
+}

@@ -1,0 +1,126 @@
+//! What a program declares of its metrics reaches each instrument of the name, whichever comes first; the first word stays, a
+//! different one is reported once, and all of it is bounded.
+
+use ferrometer_core::{Unit, get_logger};
+use std::sync::Mutex;
+
+static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Keeps the lines that are written.
+struct Subscriber;
+
+impl tracing::Subscriber for Subscriber {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target() == "ferrometer"
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Message(String);
+        impl tracing::field::Visit for Message {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                if field.name() == "message" {
+                    self.0 = format!("{value:?}");
+                }
+            }
+        }
+        let mut message = Message(String::new());
+        event.record(&mut message);
+        LINES.lock().unwrap().push(message.0);
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+fn lines() -> Vec<String> {
+    std::mem::take(&mut LINES.lock().unwrap())
+}
+
+#[test]
+fn declarations() {
+    tracing::subscriber::set_global_default(Subscriber).unwrap();
+    many_threads_declare_and_register_at_once();
+    let logger = get_logger("declared");
+    let said =
+        |series: &ferrometer_core::Series| (series.unit().unwrap_or(""), series.description().unwrap_or("").to_owned());
+
+    // Before the first use, after it, for each kind, and for labels that come later.
+    logger.describe("before", Unit::Bytes, "Said before.");
+    let after = logger.gauge("after").series();
+    assert_eq!(said(after), ("", String::new()));
+    logger.describe("after", Unit::Ratio, "Said after.");
+    assert_eq!(said(after), ("ratio", "Said after.".into()));
+    for series in [
+        logger.counter("before").series(),
+        logger.histogram("before").series(),
+        logger.with("label", "x").gauge("before").series(),
+        get_logger("declared").timer("before").series(),
+    ] {
+        assert_eq!(said(series), ("bytes", "Said before.".into()), "{series:?}");
+    }
+    // Nothing else is meant.
+    assert_eq!(said(get_logger("other").gauge("before").series()), ("", String::new()));
+    assert_eq!(said(logger.child("before").gauge("before").series()), ("", String::new()));
+
+    // The same again, and what completes it, is no conflict.
+    logger.describe("before", Unit::Bytes, "Said before.");
+    logger.describe("parts", Unit::None, "");
+    logger.describe("parts", Unit::Volts, "");
+    logger.describe("parts", Unit::None, "Completed.");
+    logger.describe("parts", Unit::None, "");
+    assert_eq!(said(logger.gauge("parts").series()), ("volts", "Completed.".into()));
+    assert_eq!(lines(), Vec::<String>::new());
+
+    // The first word stays, and the other is reported once for each name.
+    for _ in 0..3 {
+        logger.describe("before", Unit::Grams, "Said before.");
+        logger.describe("parts", Unit::Volts, "Otherwise.");
+    }
+    let handle = logger.gauge("handle").unit("rows").description("By the handle.");
+    logger.describe("handle", Unit::Other("columns"), "By name.");
+    assert_eq!(said(handle.series()), ("rows", "By the handle.".into()));
+    assert_eq!(said(logger.counter("before").series()), ("bytes", "Said before.".into()));
+    let reported = lines();
+    assert_eq!(reported.len(), 3, "{reported:?}");
+    for name in ["before", "parts", "handle"] {
+        assert!(reported.iter().any(|l| l.starts_with(&format!("\"{name}\" of \"declared\" is described twice"))));
+    }
+
+    // Long texts are cut, long names and too many of them refused, and said so in one line.
+    logger.describe("long", Unit::None, &"é".repeat(5000));
+    assert_eq!(logger.gauge("long").series().description().map(|t| t.chars().count()), Some(1024));
+    logger.describe(&"n".repeat(513), Unit::Bytes, "");
+    (0..6000).for_each(|i| logger.describe(&format!("many{i}"), Unit::Bytes, ""));
+    assert_eq!(logger.gauge("many0").series().unit(), Some("bytes"));
+    assert_eq!(logger.gauge("many5999").series().unit(), None);
+    let reported = lines();
+    assert!(reported.len() == 1 && reported[0].contains("at most 4096 are kept"), "{reported:?}");
+    // What is there can still be completed and used.
+    logger.describe("many0", Unit::Bytes, "Said late.");
+    assert_eq!(logger.gauge("many0").series().description(), Some("Said late."));
+}
+
+/// Comes first: the table is one for the process, and full afterwards.
+fn many_threads_declare_and_register_at_once() {
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            scope.spawn(move || {
+                for i in 0..300 {
+                    let logger = get_logger(&format!("race{i}"));
+                    if (thread + i) % 2 == 0 {
+                        logger.describe("x", Unit::Joules, "Energy.");
+                    } else {
+                        let _ = logger.gauge("x");
+                    }
+                }
+            });
+        }
+    });
+    for i in 0..300 {
+        let series = get_logger(&format!("race{i}")).gauge("x").series();
+        assert_eq!((series.unit(), series.description()), (Some("joules"), Some("Energy.")), "{i}");
+    }
+}
