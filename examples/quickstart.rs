@@ -9,7 +9,7 @@
 //! statsd; nothing else changes.
 
 use ferrometer::{
-    Config, Error, Kind, Ledger, Logger, Metrics, Snapshot, Value, count, counter, logger, set_gauge, timer,
+    Config, Error, Kind, Ledger, Logger, Metrics, Snapshot, Unit, Value, count, counter, logger, set_gauge, timer,
 };
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -111,6 +111,15 @@ fn work(directory: &Path) -> io::Result<usize> {
     Ok(hashed)
 }
 
+/// What a reader of the metrics should know; where they are shown, so are these.
+fn describe() {
+    METRICS.describe("bytes", Unit::Bytes, "Bytes that were read and hashed.");
+    METRICS.describe("files", Unit::None, "Files that were looked at.");
+    METRICS.describe("file.time", Unit::None, "How long a file takes, by its outcome.");
+    METRICS.describe("files.open", Unit::None, "Files that are read at this moment.");
+    METRICS.describe("queue.depth", Unit::None, "Files that wait for a worker.");
+}
+
 struct Options {
     directory: PathBuf,
     serve: bool,
@@ -167,6 +176,7 @@ fn run(options: &Options) -> Result<(), String> {
         None => ferrometer::init(built_in(options.serve)),
     }
     .map_err(|error: Error| error.to_string())?;
+    describe();
     let begin = Instant::now();
     let in_directory = |e| format!("{}: {e}", options.directory.display());
     let hashed = work(&options.directory).map_err(in_directory)?;

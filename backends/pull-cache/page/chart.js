@@ -24,8 +24,8 @@ export class Chart {
   }
 
   /** Draws `lines` (`{ curve, name, colour, width, fill, dash }`), with `bands` between two of them: `[upper, lower, alpha]`. */
-  draw({ lines, bands = [], value, from, to }) {
-    const shape = JSON.stringify([lines.map(({ name, colour }) => [name, colour]), bands, document.documentElement.dataset.theme, colour("text")]);
+  draw({ lines, bands = [], value, from, to, logarithmic = false }) {
+    const shape = JSON.stringify([logarithmic, lines.map(({ name, colour }) => [name, colour]), bands, document.documentElement.dataset.theme, colour("text")]);
     const data = align(lines.map(({ curve }) => curve));
     this.view = { from, to };
     this.data = data;
@@ -33,7 +33,7 @@ export class Chart {
     if (shape !== this.shape) {
       this.shape = shape;
       this.chart?.destroy();
-      this.chart = new uPlot(this.options(lines, bands), data, this.plot);
+      this.chart = new uPlot(this.options(lines, bands, logarithmic), data, this.plot);
     } else {
       this.chart.setData(data, false);
     }
@@ -46,7 +46,9 @@ export class Chart {
     this.chart.setScale("x", { min: from, max: to });
   }
 
-  options(lines, bands) {
+  options(lines, bands, logarithmic) {
+    // On a logarithmic scale a line for each power of ten.
+    const powers = (_, values) => values.map((v) => (!logarithmic || Math.abs(Math.log10(v) - Math.round(Math.log10(v))) < 1e-6 ? v : null));
     const grid = { stroke: colour("line"), width: 1 };
     const axis = { stroke: colour("quiet"), font: "12px system-ui, sans-serif", grid, ticks: { show: false } };
     return {
@@ -58,10 +60,10 @@ export class Chart {
         points: { size: 7 },
         bind: { dblclick: () => () => this.unzoom() },
       },
-      scales: { x: { time: true }, y: { range: (_, least, most) => room(least, most) } },
+      scales: { x: { time: true }, y: logarithmic ? { distr: 3, log: 10 } : { range: (_, least, most) => room(least, most) } },
       axes: [
-        { ...axis, grid: { show: false }, space: 80, values: (_, times, __, ___, step) => times.map((t) => (step < 60 ? clock(t) : clock(t).slice(0, 5))) },
-        { ...axis, size: 74, space: 40, gap: 8, values: (_, values) => values.map((v) => joined(this.value(v))) },
+        { ...axis, grid: { show: false }, size: 28, gap: 6, space: 80, values: (_, times, __, ___, step) => times.map((t) => (step < 60 ? clock(t) : clock(t).slice(0, 5))) },
+        { ...axis, grid: { ...grid, filter: powers }, size: 74, space: 40, gap: 8, values: (_, values) => values.map((v) => (v === null ? null : joined(this.value(v)))) },
       ],
       series: [
         {},

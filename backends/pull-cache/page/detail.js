@@ -5,6 +5,7 @@ import { summary } from "./data.js";
 import { h, setText } from "./dom.js";
 import { KINDS, clock, joined, quantity, rate } from "./format.js";
 import { format } from "./route.js";
+import { isLogarithmic } from "./spark.js";
 
 /** More lines than that nobody tells apart. */
 const MOST_LINES = 8;
@@ -83,15 +84,19 @@ export class Detail {
     const chips = state.labels.map(([key, value]) =>
       h("a", { class: "chip", title: "all label sets", href: format({ ...state, labels: state.labels.filter((l) => l[0] !== key || l[1] !== value) }) }, h("span", { class: "key" }, `${key} `), value, h("span", { "aria-hidden": "true" }, " ×"), h("span", { class: "hidden" }, " (remove)")),
     );
+    const single = this.list.length === 1;
+    const { what } = this;
+    const heading = QUANTITIES[what] ? QUANTITIES[what][0].toUpperCase() + QUANTITIES[what].slice(1) : what === "rate" ? "Change per second" : first.kind === "counter" ? "Total" : "Value";
     this.stats = {};
     const stats = h("dl", { class: "stats" });
-    for (const [key, label] of [["now", "now"], ["least", "least"], ["mean", "mean"], ["most", "greatest"]]) {
+    for (const [key, label] of [["now", single && this.what === "quantiles" ? "median now" : "now"], ["least", "least"], ["mean", "mean"], ["most", "greatest"]]) {
       const value = h("dd", {});
       this.stats[key] = value;
       stats.append(h("div", {}, h("dt", {}, label), value));
     }
-    const single = this.list.length === 1;
+    this.scale = h("span", { class: "scale" });
     this.charts.push(new Chart({ label: `${state.metric} over time`, height: 340, describe: (at, data) => this.describe(at, data) }));
+    this.charts[0].root.prepend(h("h2", {}, heading, this.scale));
     if (single && this.what === "quantiles") {
       const calls = new Chart({
         label: `Calls per second of ${state.metric}`,
@@ -175,7 +180,10 @@ export class Detail {
       lines = shown.map((series, i) => ({ name: series.labelText || series.name, curve: store.curve(series, what, from), colour: single ? series.kind : COLOURS[i], fill: single ? 0.1 : 0 }));
     }
     this.lines = lines;
-    this.charts[0].draw({ lines, bands, value, from, to });
+    const [low, high] = [lines[0], lines.at(-1)].map(({ curve }) => summary(curve));
+    const logarithmic = what === "quantiles" && low !== null && isLogarithmic(lines.length, low.least, high?.most ?? 0);
+    setText(this.scale, logarithmic ? "logarithmic scale" : "");
+    this.charts[0].draw({ lines, bands, value, from, to, logarithmic });
     this.charts[1]?.draw({ lines: [{ name: "calls", curve: store.curve(first, "count", from), colour: first.kind, fill: 0.1 }], value: (x) => rate(x, ""), from, to });
     const sums = what === "quantiles" ? summary(lines[0].curve) : summary({ v: lines.flatMap(({ curve }) => curve.v) });
     const last = single ? store.last(first, what === "quantiles" ? "p50" : what) ?? (what === "mean" ? lines[0].curve.v.at(-1) : null) : null;
@@ -207,7 +215,7 @@ export class Detail {
   describe(at, [times, ...columns]) {
     const parts = this.lines.map(({ name, colour }, i) => {
       const value = columns[i]?.[at];
-      return h("span", {}, h("span", { class: `mark ${colour}`, "aria-hidden": "true" }), this.lines.length > 1 || name.startsWith("p") ? `${name} ` : "", joined(this.show(value ?? null)));
+      return h("span", {}, h("span", { class: `mark ${colour}${name === "p95" || name === "p99" ? ` ${name}` : ""}`, "aria-hidden": "true" }), this.lines.length > 1 || name.startsWith("p") ? `${name} ` : "", joined(this.show(value ?? null)));
     });
     return [h("b", {}, clock(times[at])), ...parts];
   }

@@ -36,7 +36,7 @@ export function toggled(text, key, value) {
   return padded.includes(` ${term} `) ? padded.replace(` ${term} `, " ").trim() : `${text.trim()} ${term}`.trim();
 }
 
-/** Series in groups, each group and its series in order. The program's own come before ferrometer's. */
+/** Series in groups, each group and its series in order. Those without the label come last, and ferrometer's own loggers. */
 export function grouped(list, by) {
   const groups = new Map();
   for (const series of list) {
@@ -44,7 +44,7 @@ export function grouped(list, by) {
     if (!groups.has(name)) groups.set(name, []);
     groups.get(name).push(series);
   }
-  const own = (name) => (/(^|\.)ferrometer(\.|$)/.test(name) ? 1 : 0);
+  const own = (name) => (name === `no ${by.replace(/^label:/, "")}` || /(^|\.)ferrometer(\.|$)/.test(name) ? 1 : 0);
   const order = [...groups.keys()].sort((a, b) => own(a) - own(b) || a.localeCompare(b));
   return order.map((name) => ({ name, list: groups.get(name).sort((a, b) => compare(a, b)) }));
 }

@@ -17,11 +17,11 @@ function plain(x, figures) {
 }
 
 /** A bare number: whole ones in full up to a million, others with three or four figures. Returns `[number, prefix]`. */
-export function number(x, figures = 4) {
+export function number(x, figures = 4, full = 1e6) {
   if (!Number.isFinite(x)) return ["–", ""];
   const size = Math.abs(x);
   if (size >= 1e18) return [x.toExponential(2).replace("-", MINUS).replace("e+", "e"), ""];
-  if (size >= 1e6 || (size >= 1e5 && !Number.isInteger(x))) {
+  if (size >= full || (size >= 1e5 && !Number.isInteger(x))) {
     const [by, prefix] = SI.find(([by]) => size >= by);
     return [plain(x / by, figures), prefix];
   }
@@ -62,7 +62,8 @@ export function quantity(x, unit) {
 export function rate(x, unit) {
   if (x === null || x === undefined || !Number.isFinite(x)) return ["–", ""];
   if (unit in IN_MS) unit = "";
-  const [text, name] = quantity(x === 0 ? 0 : Number(x.toPrecision(3)), unit);
+  const short = Number(x.toPrecision(3));
+  const [text, name] = unit ? quantity(short, unit) : number(short, 3, 1e5);
   return [text, `${name}/s`];
 }
 

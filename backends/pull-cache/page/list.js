@@ -84,6 +84,7 @@ export class List {
       element.style.transform = `translateY(${this.offsets[i]}px)`;
       element.setAttribute("aria-rowindex", String(i + 1));
       element.index = i;
+      element.classList.toggle("last", !this.items[i + 1]?.series);
       // In the order in which they stand, for the keyboard and for screen readers.
       const next = before ? before.nextSibling : this.rows.firstChild;
       if (element !== next && !(element.parentNode === this.rows && element.contains(document.activeElement))) this.rows.insertBefore(element, next);

@@ -11,14 +11,18 @@ export function spark(canvas, curves, kind, from, to) {
   let [least, most] = [Infinity, -Infinity];
   for (const { v } of curves) for (const value of v) if (value !== null) [least, most] = [Math.min(least, value), Math.max(most, value)];
   if (least > most) return;
+  // Quantiles far apart are seen on a logarithmic scale only.
+  const logarithmic = isLogarithmic(curves.length, least, most);
+  if (logarithmic) [least, most] = [Math.log(least), Math.log(most)];
   // Curves that hardly move shall not look as if they did; those near 0 begin there.
-  if (least > 0 && least < most * 0.6) least = 0;
-  if (most - least < Math.abs(most) * 1e-3 || most === least) {
-    const margin = Math.abs(most) * 0.5 || 1;
+  else if (least > 0 && least < most * 0.6) least = 0;
+  if (least === 0 && most === 0) most = 1;
+  else if (most - least < Math.abs(most) * 1e-3) {
+    const margin = Math.abs(most) * 0.5;
     [least, most] = [least - margin, most + margin];
   }
   const x = (t) => ((t - from) / (to - from || 1)) * (width - right);
-  const y = (v) => height - bottom - ((v - least) / (most - least)) * (height - top - bottom);
+  const y = (v) => height - bottom - (((logarithmic ? Math.log(v) : v) - least) / (most - least)) * (height - top - bottom);
   context.lineJoin = "round";
   const main = curves[0];
   for (let i = curves.length - 1; i > 0; i -= 1) band(context, curves[i - 1], curves[i], x, y, faint(kind, i === 1 ? 0.24 : 0.13));
@@ -40,6 +44,11 @@ export function spark(canvas, curves, kind, from, to) {
     context.arc(x(main.t[last]), y(main.v[last]), 2.25, 0, 2 * Math.PI);
     context.fill();
   }
+}
+
+/** Whether quantiles, from the least to the greatest value, need a logarithmic scale. */
+export function isLogarithmic(curves, least, most) {
+  return curves > 1 && least > 0 && most > 12 * least;
 }
 
 /** Fills the room between two curves of the same times, or below one. */
