@@ -78,7 +78,9 @@ export function drawn(canvas) {
   return canvas.evaluate((element) => {
     const { width, height } = element;
     if (!width || !height) return 0;
-    const pixels = element.getContext("2d").getImageData(0, 0, width, height).data;
+    const copy = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+    copy.drawImage(element, 0, 0);
+    const pixels = copy.getImageData(0, 0, width, height).data;
     let [sum, ink] = [0, 0];
     for (let i = 3; i < pixels.length; i += 4) {
       if (pixels[i] === 0) continue;

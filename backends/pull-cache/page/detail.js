@@ -59,14 +59,13 @@ export class Detail {
   get what() {
     const { state } = this.view;
     const [first] = this.list;
-    if (!first.isDistribution) return first.kind === "counter" && state.as === "rate" ? "rate" : "value";
+    if (!first?.isDistribution) return first?.kind === "counter" && state.as === "rate" ? "rate" : "value";
     const shown = state.show in QUANTITIES ? state.show : "";
     return this.list.length > 1 ? (shown === "quantiles" ? "p50" : shown || "p50") : shown || "quantiles";
   }
 
   show(x) {
-    const { what } = this;
-    return what === "rate" ? rate(x, this.list[0].unit) : what === "count" ? rate(x, "") : quantity(x, this.list[0].unit);
+    return shown(x, this.what, this.list[0]?.unit ?? "");
   }
 
   build() {
@@ -168,8 +167,9 @@ export class Detail {
     const { from, to } = this.view;
     const single = this.list.length === 1;
     const [first] = this.list;
-    const value = (x) => this.show(x);
-    const shown = this.list.slice(0, MOST_LINES);
+    // Axes are drawn a moment later, when another metric may be looked at.
+    const value = (x) => shown(x, what, first.unit);
+    const drawn = this.list.slice(0, MOST_LINES);
     let lines = [];
     let bands = [];
     if (what === "quantiles") {
@@ -177,7 +177,7 @@ export class Detail {
       lines = [["p50", 2.25], ["p95", 1.25], ["p99", 1.25], ["max", 1, [3, 4]]].map(([part, width, dash]) => ({ name: part, curve: store.curve(first, part, from), colour: part === "max" ? "quiet" : kind, width, dash }));
       bands = [[1, 0, 0.26], [2, 1, 0.13]];
     } else {
-      lines = shown.map((series, i) => ({ name: series.labelText || series.name, curve: store.curve(series, what, from), colour: single ? series.kind : COLOURS[i], fill: single ? 0.1 : 0 }));
+      lines = drawn.map((series, i) => ({ name: series.labelText || series.name, curve: store.curve(series, what, from), colour: single ? series.kind : COLOURS[i], fill: single ? 0.1 : 0 }));
     }
     this.lines = lines;
     const [low, high] = [lines[0], lines.at(-1)].map(({ curve }) => summary(curve));
@@ -219,4 +219,8 @@ export class Detail {
     });
     return [h("b", {}, clock(times[at])), ...parts];
   }
+}
+
+function shown(x, what, unit) {
+  return what === "rate" ? rate(x, unit) : what === "count" ? rate(x, "") : quantity(x, unit);
 }
