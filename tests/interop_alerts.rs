@@ -111,6 +111,7 @@ fn alerts_fire_and_the_dashboard_has_answers() {
         get_logger("shop0").send_counter("a:b", 1);
         get_logger("shop0").send_counter("a|b", 1);
         get_logger("shop0").send_timer("time", Duration::from_millis(round % 50));
+        (0..3).for_each(|i| get_logger("shop0").send_gauge("stock", i));
     };
     record(0);
 

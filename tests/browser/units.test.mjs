@@ -7,7 +7,7 @@ const from = (name) => import(new URL(`../../backends/pull-cache/page/${name}`, 
 const { clock, joined, number, quantity, rate, span } = await from("format.js");
 const { format, parse, seconds, DEFAULTS } = await from("route.js");
 const { parse: filter, toggled, grouped } = await from("filter.js");
-const { Store, summary } = await from("data.js");
+const { Store, coarse, step, summary } = await from("data.js");
 
 const flat = (pair) => joined(pair).replaceAll("\u202f", " ");
 
@@ -51,7 +51,7 @@ test("all words must occur, and labels, kinds and units are found", () => {
   assert.deepEqual(grouped([a, b], "label:till").map(({ name }) => name), ["till = 3", "no till"]);
 });
 
-const catalog = { interval: 1, generations: 100, left_out: 0, instruments: [{ name: "a.time", logger: "a", kind: "timer", unit: "ms" }, { name: "a.n", logger: "a", kind: "counter" }, { name: "a.time.max", logger: "a", kind: "gauge" }] };
+const catalog = { interval: 1, generations: 100, window: 1800, left_out: 0, instruments: [{ name: "a.time", logger: "a", kind: "timer", unit: "ms" }, { name: "a.n", logger: "a", kind: "counter" }, { name: "a.time.max", logger: "a", kind: "gauge" }] };
 const at = (timestamp, metric, value, labels) => ({ id: "host", metric, timestamp, type: "derive", value, ...(labels && { labels }) });
 
 test("records become series: parts of a timer are one, and a gauge with such a name is its own", () => {
@@ -102,4 +102,13 @@ test("two nodes keep apart what is called alike", () => {
   }
   assert.deepEqual([...store.series.values()].map(({ node }) => node), ["one", "two"]);
   assert.equal(store.to, 10);
+});
+
+test("a coarser curve has means, keeps gaps, and its borders stand still", () => {
+  const fine = { t: [0, 1, 2, 3, 4, 5, 6, 7, 8], v: [1, 3, 5, 7, null, null, 2, 4, 6] };
+  assert.deepEqual(coarse(fine, 2), { t: [1, 3, 5, 7, 8], v: [2, 6, null, 3, 6], least: [1, 5, null, 2, 6], most: [3, 7, null, 4, 6] });
+  assert.deepEqual(coarse(fine, 4, "most").v, [7, 4, 6]);
+  const later = { t: fine.t.slice(2).concat(9), v: fine.v.slice(2).concat(8) };
+  assert.deepEqual(coarse(later, 2).v.slice(0, 3), coarse(fine, 2).v.slice(1, 4));
+  assert.deepEqual([step(1800, 80), step(60, 80), step(1e9, 10)], [30, 1, 1e8]);
 });

@@ -4,14 +4,15 @@ import { colour, faint, h } from "./dom.js";
 import { clock, joined } from "./format.js";
 
 const uPlot = window.uPlot;
+const TICKS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 86_400];
 
 export class Chart {
   /** `describe(index)` says in words what stands at a time; it is shown, and read aloud. */
-  constructor({ label, height, describe }) {
+  constructor({ label, height, describe, zoomed }) {
     this.plot = h("div", { class: "plot", tabindex: "0", role: "group", "aria-label": `${label}; arrow keys read the values` });
     this.readout = h("figcaption", { "aria-live": "off" });
     this.root = h("figure", {}, this.plot, this.readout);
-    Object.assign(this, { height, describe });
+    Object.assign(this, { height, describe, on: { zoom: zoomed } });
     this.zoom = null;
     this.index = null;
     this.plot.addEventListener("keydown", (event) => this.key(event));
@@ -62,7 +63,7 @@ export class Chart {
       },
       scales: { x: { time: true }, y: logarithmic ? { distr: 3, log: 10 } : { range: (_, least, most) => room(least, most) } },
       axes: [
-        { ...axis, grid: { show: false }, size: 28, gap: 6, space: 80, values: (_, times, __, ___, step) => times.map((t) => (step < 60 ? clock(t) : clock(t).slice(0, 5))) },
+        { ...axis, grid: { show: false }, size: 28, gap: 6, space: 80, incrs: TICKS, values: (_, times, __, ___, step) => times.map((t) => (step < 60 ? clock(t) : clock(t).slice(0, 5))) },
         { ...axis, grid: { ...grid, filter: powers }, size: 74, space: 40, gap: 8, values: (_, values) => values.map((v) => (v === null ? null : joined(this.value(v)))) },
       ],
       series: [
@@ -89,7 +90,7 @@ export class Chart {
     if (width > 6) {
       this.zoom = { from: chart.posToVal(left, "x"), to: chart.posToVal(left + width, "x") };
       this.scale();
-      this.on?.zoom(true);
+      this.on.zoom?.();
     }
     if (width > 0) chart.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
   }
@@ -97,7 +98,7 @@ export class Chart {
   unzoom() {
     this.zoom = null;
     this.scale();
-    this.on?.zoom(false);
+    this.on.zoom?.();
   }
 
   point(index) {

@@ -45,8 +45,12 @@ export class Source {
 
   start() {
     this.loop();
-    for (const event of ["online", "focus"]) window.addEventListener(event, () => this.wake?.());
-    document.addEventListener("visibilitychange", () => !document.hidden && this.wake?.());
+    const now = () => {
+      this.next = 0;
+      this.wake?.();
+    };
+    for (const event of ["online", "focus"]) window.addEventListener(event, now);
+    document.addEventListener("visibilitychange", () => !document.hidden && now());
   }
 
   setToken(token) {
@@ -70,23 +74,30 @@ export class Source {
   }
 
   async loop() {
+    // When generations are asked for again; histories that are wanted meanwhile do not wait for it.
+    this.next = 0;
     for (;;) {
       try {
-        const news = this.known ? await this.poll() : await this.first();
+        if (Date.now() >= this.next) {
+          const news = this.known ? await this.poll() : await this.first();
+          // Generations come at their interval; one that is late is asked for a little more often.
+          const interval = this.store.node(this.node).interval * 1000;
+          this.next = Date.now() + (news ? interval : Math.min(1000, Math.max(250, interval / 5)));
+        }
         this.failures = 0;
         if (this.state.name !== "live") this.setState({ name: "live" });
         await this.histories();
-        // Generations come at their interval; one that is late is asked for a little more often.
-        const interval = this.store.node(this.node).interval * 1000;
-        await this.sleep(news ? interval : Math.min(1000, Math.max(250, interval / 5)));
+        await this.sleep(Math.max(0, this.next - Date.now()));
       } catch (error) {
         if (error instanceof NeedsToken) {
           this.setState({ name: "token" });
           this.on.token(error.message);
+          this.next = 0;
           await this.sleep(3_600_000);
           continue;
         }
         this.failures += 1;
+        this.next = 0;
         const wait = Math.min(8000, 500 * 2 ** Math.min(this.failures, 5));
         this.setState({ name: "lost", message: String(error.message ?? error), wait, since: this.state.since ?? Date.now() });
         await this.sleep(wait);

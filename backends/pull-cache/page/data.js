@@ -98,7 +98,7 @@ export class Store {
   }
 
   node(name) {
-    if (!this.nodes.has(name)) this.nodes.set(name, { interval: 10, generations: 180, leftOut: 0, from: null, to: null, records: 0 });
+    if (!this.nodes.has(name)) this.nodes.set(name, { interval: 10, generations: 180, room: 1800, leftOut: 0, from: null, to: null, records: 0 });
     return this.nodes.get(name);
   }
 
@@ -111,7 +111,7 @@ export class Store {
       known.set(instrument.name, all);
     }
     this.catalogs.set(node, known);
-    Object.assign(this.node(node), { interval: answer.interval, generations: answer.generations, leftOut: answer.left_out });
+    Object.assign(this.node(node), { interval: answer.interval, generations: answer.generations, room: answer.window, leftOut: answer.left_out });
     for (const series of this.series.values()) if (series.node === node) this.describe(series);
     this.shape += 1;
   }
@@ -120,6 +120,7 @@ export class Store {
     const said = this.catalogs.get(series.node)?.get(series.name)?.find(({ kind }) => kind === series.kind);
     if (!said) return;
     Object.assign(series, { unit: said.unit ?? "", description: said.description ?? "", logger: said.logger, hay: undefined });
+    if (series.kind === "gauge" && series.unit === "" && series.name.endsWith("timestamp_seconds")) series.unit = "timestamp";
   }
 
   /** The instrument of a record's name: its name, its kind, and the record's part of it; `null` when the catalog has none. */
@@ -279,4 +280,35 @@ export function summary({ v }) {
     count += 1;
   }
   return count ? { least, most, mean: sum / count } : null;
+}
+
+const STEPS = [1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 86_400];
+
+/** The width, in seconds, of so many points over a time, as a round number. */
+export function step(seconds, points) {
+  return STEPS.find((width) => width >= seconds / points) ?? Math.ceil(seconds / points);
+}
+
+/**
+ * The same curve with one point each `width` seconds: the mean of what falls into it, or the greatest. The borders stand still while time
+ * goes on, so nothing trembles; gaps stay.
+ */
+export function coarse({ t, v }, width, how = "mean") {
+  const out = { t: [], v: [], least: [], most: [] };
+  for (let i = 0; i < t.length; ) {
+    const bucket = Math.floor(t[i] / width);
+    let [sum, count, least, most, gap] = [0, 0, Infinity, -Infinity, false];
+    const first = i;
+    for (; i < t.length && Math.floor(t[i] / width) === bucket; i += 1) {
+      if (v[i] === null) gap = true;
+      else [sum, count, least, most] = [sum + v[i], count + 1, Math.min(least, v[i]), Math.max(most, v[i])];
+    }
+    // The last one is not full yet: it ends where the curve does.
+    out.t.push(i === t.length ? t[i - 1] : (bucket + 0.5) * width);
+    if (out.t.length > 1 && out.t.at(-1) <= out.t.at(-2)) out.t[out.t.length - 1] = t[first];
+    out.v.push(count === 0 || (gap && count * 4 < i - first) ? null : how === "most" ? most : sum / count);
+    out.least.push(count ? least : null);
+    out.most.push(count ? most : null);
+  }
+  return out;
 }

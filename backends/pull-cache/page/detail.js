@@ -1,9 +1,9 @@
 // One metric, large: its curve or its quantiles over time, and a row for each of its label sets.
 
 import { Chart } from "./chart.js";
-import { summary } from "./data.js";
+import { coarse, step, summary } from "./data.js";
 import { h, setText } from "./dom.js";
-import { KINDS, clock, joined, quantity, rate } from "./format.js";
+import { KINDS, clock, joined, quantity, rate, span } from "./format.js";
 import { format } from "./route.js";
 import { isLogarithmic } from "./spark.js";
 
@@ -88,13 +88,13 @@ export class Detail {
     const heading = QUANTITIES[what] ? QUANTITIES[what][0].toUpperCase() + QUANTITIES[what].slice(1) : what === "rate" ? "Change per second" : first.kind === "counter" ? "Total" : "Value";
     this.stats = {};
     const stats = h("dl", { class: "stats" });
-    for (const [key, label] of [["now", single && this.what === "quantiles" ? "median now" : "now"], ["least", "least"], ["mean", "mean"], ["most", "greatest"]]) {
+    for (const [key, label] of [["now", single ? (this.what === "quantiles" ? "median now" : "now") : "shown"], ["least", "least"], ["mean", "mean"], ["most", "greatest"]]) {
       const value = h("dd", {});
       this.stats[key] = value;
       stats.append(h("div", {}, h("dt", {}, label), value));
     }
     this.scale = h("span", { class: "scale" });
-    this.charts.push(new Chart({ label: `${state.metric} over time`, height: 340, describe: (at, data) => this.describe(at, data) }));
+    this.charts.push(new Chart({ label: `${state.metric} over time`, height: 340, describe: (at, data) => this.describe(at, data), zoomed: () => this.fill() }));
     this.charts[0].root.prepend(h("h2", {}, heading, this.scale));
     if (single && this.what === "quantiles") {
       const calls = new Chart({
@@ -169,23 +169,37 @@ export class Detail {
     const [first] = this.list;
     // Axes are drawn a moment later, when another metric may be looked at.
     const value = (x) => shown(x, what, first.unit);
+    // With more points than can be told apart, each is the mean of some; closer up, all are there.
+    const near = this.charts[0].zoom ?? { from, to };
+    const width = step(near.to - near.from, 300);
+    const coarser = width >= 3 * this.store.interval;
+    const curve = (series, part) => {
+      const fine = store.curve(series, part, near === this.charts[0].zoom ? near.from - width : from);
+      return coarser ? coarse(fine, width, part === "max" ? "most" : "mean") : fine;
+    };
     const drawn = this.list.slice(0, MOST_LINES);
     let lines = [];
     let bands = [];
     if (what === "quantiles") {
       const kind = first.kind;
-      lines = [["p50", 2.25], ["p95", 1.25], ["p99", 1.25], ["max", 1, [3, 4]]].map(([part, width, dash]) => ({ name: part, curve: store.curve(first, part, from), colour: part === "max" ? "quiet" : kind, width, dash }));
+      lines = [["p50", 2.25], ["p95", 1.25], ["p99", 1.25], ["max", 1, [3, 4]]].map(([part, width, dash]) => ({ name: part, curve: curve(first, part), colour: part === "max" ? "quiet" : kind, width, dash }));
       bands = [[1, 0, 0.26], [2, 1, 0.13]];
     } else {
-      lines = drawn.map((series, i) => ({ name: series.labelText || series.name, curve: store.curve(series, what, from), colour: single ? series.kind : COLOURS[i], fill: single ? 0.1 : 0 }));
+      lines = drawn.map((series, i) => ({ name: single ? "" : series.labelText || series.name, curve: curve(series, what), colour: single ? series.kind : COLOURS[i], fill: single ? 0.1 : 0 }));
+      if (single && coarser) {
+        const { t, least, most } = lines[0].curve;
+        lines.push({ name: "greatest", curve: { t, v: most }, colour: first.kind, width: 0 }, { name: "least", curve: { t, v: least }, colour: first.kind, width: 0 });
+        bands = [[1, 2, 0.16]];
+        Object.assign(lines[0], { fill: 0, name: "mean" });
+      }
     }
     this.lines = lines;
     const [low, high] = [lines[0], lines.at(-1)].map(({ curve }) => summary(curve));
     const logarithmic = what === "quantiles" && low !== null && isLogarithmic(lines.length, low.least, high?.most ?? 0);
-    setText(this.scale, logarithmic ? "logarithmic scale" : "");
+    setText(this.scale, [coarser && `each point is the mean of ${span(width)}${what === "quantiles" ? ", of max the greatest" : single ? "; the band is from least to greatest" : ""}`, logarithmic && "logarithmic scale"].filter(Boolean).join(" · "));
     this.charts[0].draw({ lines, bands, value, from, to, logarithmic });
-    this.charts[1]?.draw({ lines: [{ name: "calls", curve: store.curve(first, "count", from), colour: first.kind, fill: 0.1 }], value: (x) => rate(x, ""), from, to });
-    const sums = what === "quantiles" ? summary(lines[0].curve) : summary({ v: lines.flatMap(({ curve }) => curve.v) });
+    this.charts[1]?.draw({ lines: [{ name: "calls", curve: curve(first, "count"), colour: first.kind, fill: 0.1 }], value: (x) => rate(x, ""), from, to });
+    const sums = what === "quantiles" ? summary(store.curve(first, "p50", from)) : summary({ v: drawn.flatMap((series) => store.curve(series, what, from).v) });
     const last = single ? store.last(first, what === "quantiles" ? "p50" : what) ?? (what === "mean" ? lines[0].curve.v.at(-1) : null) : null;
     setText(this.stats.now, single ? joined(value(last)) : `${this.list.length} label sets`);
     for (const key of ["least", "mean", "most"]) setText(this.stats[key], joined(value(sums?.[key] ?? null)));
@@ -215,7 +229,7 @@ export class Detail {
   describe(at, [times, ...columns]) {
     const parts = this.lines.map(({ name, colour }, i) => {
       const value = columns[i]?.[at];
-      return h("span", {}, h("span", { class: `mark ${colour}${name === "p95" || name === "p99" ? ` ${name}` : ""}`, "aria-hidden": "true" }), this.lines.length > 1 || name.startsWith("p") ? `${name} ` : "", joined(this.show(value ?? null)));
+      return h("span", {}, h("span", { class: `mark ${colour}${name === "p95" || name === "p99" ? ` ${name}` : ""}`, "aria-hidden": "true" }), this.lines.length > 1 && name !== "" ? `${name} ` : "", joined(this.show(value ?? null)));
     });
     return [h("b", {}, clock(times[at])), ...parts];
   }

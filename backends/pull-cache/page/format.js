@@ -46,6 +46,7 @@ const PER_HUNDRED = { ratio: 100, ratios: 100, percent: 1, "%": 1 };
 /** A value in its unit: `[number, unit]`. */
 export function quantity(x, unit) {
   if (x === null || x === undefined || !Number.isFinite(x)) return ["–", ""];
+  if (unit === "timestamp") return [clock(x), ""];
   if (unit in IN_MS) {
     if (x === 0) return ["0", "ms"];
     const size = Math.abs(x * IN_MS[unit]);

@@ -73,9 +73,9 @@ export class Health {
       if (errors > 0) parts.push(`${figure(errors)} failed deliveries`);
       this.set(`backend ${name}`, `Delivered to ${name}`, sent === null ? "–" : joined(rate(sent, "")), parts.join(" · "), lost > 0 || errors > 0);
     }
-    const { interval, generations, from, to } = nodes[0] ?? {};
+    const { interval, generations, room, from, to } = nodes[0] ?? {};
     if (to !== null && to !== undefined) {
-      this.set("window", "Kept", span(to - from), `one generation each ${span(interval)}, up to ${span(interval * generations)}`);
+      this.set("window", "Kept", span(to - from), `one generation each ${span(interval)}, up to ${span(Math.min(interval * generations, room))}`);
     }
   }
 

@@ -3,6 +3,7 @@
 import { h, setQuantity, setText } from "./dom.js";
 import { KINDS, joined, number, quantity, rate } from "./format.js";
 import { format } from "./route.js";
+import { coarse, step } from "./data.js";
 import { spark } from "./spark.js";
 
 const BEYOND = 4;
@@ -132,23 +133,25 @@ export class List {
     if (row.link.getAttribute("href") !== link) row.link.setAttribute("href", link);
     const { store } = this;
     const { kind, unit } = series;
+    const width = step(to - from, 80);
+    const curve = (part) => coarse(store.curve(series, part, from), width, part === "p95" || part === "p99" ? "most" : "mean");
     if (series.isDistribution) {
       setQuantity(row.value, quantity(store.last(series, "p50"), unit));
       const calls = joined(rate(store.last(series, "count"), ""));
       const slow = store.last(series, "p99");
       setText(row.more, slow === null ? calls : `p99 ${joined(quantity(slow, unit))} · ${calls}`);
-      spark(row.canvas, ["p50", "p95", "p99"].map((part) => store.curve(series, part, from)), kind, from, to);
+      spark(row.canvas, ["p50", "p95", "p99"].map(curve), kind, from, to);
     } else if (kind === "counter") {
       const total = store.last(series, "value");
       const [each, all] = [rate(store.last(series, "rate"), unit), unit ? quantity(total, unit) : number(total ?? NaN)];
       const rates = state.as === "rate";
       setQuantity(row.value, rates ? each : all);
       setText(row.more, rates ? `${joined(all)} in all` : joined(each));
-      spark(row.canvas, [store.curve(series, rates ? "rate" : "value", from)], kind, from, to);
+      spark(row.canvas, [curve(rates ? "rate" : "value")], kind, from, to);
     } else {
       setQuantity(row.value, quantity(store.last(series, "value"), unit));
       setText(row.more, "");
-      spark(row.canvas, [store.curve(series, "value", from)], kind, from, to);
+      spark(row.canvas, [curve("value")], kind, from, to);
     }
   }
 

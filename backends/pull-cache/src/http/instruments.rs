@@ -14,6 +14,8 @@ struct Answer<'a> {
     interval: f64,
     /// Old generations kept.
     generations: usize,
+    /// Seconds that a generation may be older than the newest.
+    window: f64,
     /// Instruments that the records do not show.
     left_out: usize,
     instruments: &'a [Instrument],
@@ -25,6 +27,7 @@ pub(super) async fn instruments(State(handle): State<PullCacheHandle>) -> Respon
     let answer = Answer {
         interval: settings.interval.as_secs_f64(),
         generations: settings.generations,
+        window: settings.window.as_secs_f64(),
         left_out: handle.left_out().records,
         instruments: &instruments,
     };
