@@ -51,6 +51,7 @@ mod backends;
 pub mod config;
 mod error;
 mod init;
+mod memory;
 #[cfg(feature = "tower")]
 pub mod tower;
 

@@ -63,7 +63,11 @@ async fn admit(app: Arc<App>, request: Request, next: Next) -> Response {
         return response;
     };
     let place = Place { _place: place, _counted: app.counts.enter() };
-    hold(next.run(request).await, place)
+    let response = next.run(request).await;
+    if response.status().is_client_error() {
+        Counts::add(&app.counts.mistaken);
+    }
+    hold(response, place)
 }
 
 /// Kept until the answer is sent.
