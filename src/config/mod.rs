@@ -34,6 +34,7 @@ mod file;
 mod key;
 mod keys;
 mod kind;
+mod peer;
 #[cfg(test)]
 mod reference;
 mod rule;
@@ -44,6 +45,7 @@ mod value;
 use std::ffi::OsString;
 
 pub use error::{Error, Problem};
+pub use peer::Peer;
 pub use rule::Rule;
 pub use settings::{Config, Dialect, Limits, PullCache, Scrape, Statsd, Tokens, Transport};
 

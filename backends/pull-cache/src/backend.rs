@@ -30,6 +30,8 @@ pub struct PullCacheBackend {
     before: Distributions,
     /// Where it ended when it was first made: where the next interval begins.
     newest: Distributions,
+    #[cfg(all(feature = "host-metrics", target_os = "linux"))]
+    host: Option<crate::host_metrics::HostMetrics>,
 }
 
 impl PullCacheBackend {
@@ -73,6 +75,8 @@ impl PullCacheBackend {
             store: Store::new(settings.generations, seconds(settings.window)),
             sink,
             instruments: Instruments::new(seconds(settings.idle_after)),
+            #[cfg(all(feature = "host-metrics", target_os = "linux"))]
+            host: settings.host_metrics.then(|| crate::host_metrics::HostMetrics::start(settings.interval)),
             shared: Arc::new(Shared::new(settings)),
             names: RecordNames::default(),
             sequence: 0,
@@ -189,6 +193,10 @@ impl Backend for PullCacheBackend {
         self.sequence = snapshot.sequence();
         let bytes = self.make(snapshot.time(), snapshot.totals(), view.naming());
         self.account(view);
+        #[cfg(all(feature = "host-metrics", target_os = "linux"))]
+        if let Some(host) = &self.host {
+            host.published();
+        }
         Ok(Delivery { packets: 1, bytes: bytes as u64 })
     }
 }

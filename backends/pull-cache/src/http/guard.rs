@@ -5,6 +5,7 @@ use super::answer::error;
 use super::counts::Counts;
 use super::held::hold;
 use super::hosts::Wrong;
+use super::privileges::Rights;
 use super::tokens::Denied;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -37,9 +38,10 @@ fn bytes(headers: &HeaderMap) -> usize {
 }
 
 /// For every route that shows something: who asks, under which name, and whether there is room.
-pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    if let Some(refusal) = refuse(&app, &request) {
-        return refusal;
+pub(super) async fn guard(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    match admit(&app, &request) {
+        Ok(rights) => drop(request.extensions_mut().insert(rights)),
+        Err(refusal) => return *refusal,
     }
     let Ok(place) = Arc::clone(&app.places).try_acquire_owned() else {
         Counts::add(&app.counts.busy);
@@ -58,12 +60,23 @@ struct Place {
     _counted: super::counts::InFlight,
 }
 
-fn refuse(app: &App, request: &Request) -> Option<Response> {
+/// The routes that show everything are for those who may see everything.
+pub(super) async fn everything(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let rights = request.extensions().get::<Rights>();
+    if rights.is_some_and(Rights::reads_everything) {
+        return next.run(request).await;
+    }
+    Counts::add(&app.counts.denied);
+    error(StatusCode::FORBIDDEN, "the token has privileges, and Sys.Audit on / is not among them")
+}
+
+/// What the caller may see; or the answer to one who is turned away.
+fn admit(app: &App, request: &Request) -> Result<Rights, Box<Response>> {
     if let Some(hosts) = &app.hosts
         && let Err(wrong) = hosts.check(request.uri(), request.version(), request.headers())
     {
         Counts::add(&app.counts.wrong_host);
-        return Some(match wrong {
+        return Err(Box::new(match wrong {
             Wrong::Malformed => {
                 error(StatusCode::BAD_REQUEST, "expected one Host header with a host and perhaps a port")
             }
@@ -73,19 +86,23 @@ fn refuse(app: &App, request: &Request) -> Option<Response> {
                     "the host {host:?} is not served here; allowed are localhost, loopback addresses, and those in allowed_hosts"
                 ),
             ),
-        });
+        }));
     }
-    if let Some(tokens) = &app.tokens
-        && let Err(denied) = tokens.check(request.headers())
-    {
-        Counts::add(&app.counts.denied);
-        return Some(unauthorized(denied));
-    }
+    let rights = match app.tokens.as_ref().map(|tokens| tokens.check(request.headers())) {
+        None => Rights::All,
+        Some(Ok(token)) => token.rights,
+        Some(Err(denied)) => {
+            Counts::add(&app.counts.denied);
+            return Err(Box::new(unauthorized(denied)));
+        }
+    };
     let (found, most) = (request.uri().query().map_or(0, str::len), app.limits.max_query_bytes);
-    (found > most).then(|| {
+    if found > most {
         Counts::add(&app.counts.malformed);
-        error(StatusCode::URI_TOO_LONG, &format!("the query has {found} bytes; allowed are {most}"))
-    })
+        let message = format!("the query has {found} bytes; allowed are {most}");
+        return Err(Box::new(error(StatusCode::URI_TOO_LONG, &message)));
+    }
+    Ok(rights)
 }
 
 fn unauthorized(denied: Denied) -> Response {
