@@ -48,7 +48,8 @@ struct Node {
 impl Node {
     fn start(scratch: &Scratch, name: &str, certificate: &Certificate, peers: &str) -> Node {
         let tokens = TOKENS.map(|(name, list)| {
-            let digest: String = Sha256::digest(format!("{name}-{SECRET}")).iter().map(|b| format!("{b:02x}")).collect();
+            let digest: String =
+                Sha256::digest(format!("{name}-{SECRET}")).iter().map(|b| format!("{b:02x}")).collect();
             format!("\"{name}=sha256:{digest}{list}\"")
         });
         let config = format!(
@@ -105,7 +106,8 @@ except ResourceException as error:
 
 /// What the client gets: `rows`, or `status` and what was wrong. An empty CA has it trust anybody, as `verify_ssl=False` does.
 fn proxmoxer(service: &str, node: &Node, token: &str, ca: Option<&Path>, params: &str) -> Value {
-    let python = std::env::var("INTEROP_PYTHON").expect("INTEROP_PYTHON names a Python with proxmoxer: scripts/test sets it");
+    let python =
+        std::env::var("INTEROP_PYTHON").expect("INTEROP_PYTHON names a Python with proxmoxer: scripts/test sets it");
     let output = Command::new(python)
         .env("PYTHONWARNINGS", "ignore")
         .args(["-c", SCRIPT, service, &node.address.port().to_string(), token, &format!("{token}-{SECRET}")])
@@ -145,7 +147,8 @@ fn proxmoxer_reads_both_routes() {
     let certificate = certificate(&scratch, "a");
     let node = Node::start(&scratch, "pve-1", &certificate, "");
     let ca = Some(certificate.cert.as_path());
-    let ask = |service: &'static str, token: &'static str, params: &'static str| proxmoxer(service, &node, token, ca, params);
+    let ask =
+        |service: &'static str, token: &'static str, params: &'static str| proxmoxer(service, &node, token, ca, params);
 
     // A second generation, so that the share of the processors is known.
     let newest = until(|| ask("PVE", "all", "{}"), "node/pve-1", "cpu_current");
@@ -207,7 +210,10 @@ fn proxmoxer_reads_both_routes() {
     for token in ["plain", "none"] {
         assert_eq!(rows(&ask("PBS", token, "{}")).len(), 0);
         let refused = ask("PVE", token, "{}");
-        assert_eq!((&refused["status"], &refused["message"]), (&403.into(), &"Permission check failed (/, Sys.Audit)".into()));
+        assert_eq!(
+            (&refused["status"], &refused["message"]),
+            (&403.into(), &"Permission check failed (/, Sys.Audit)".into())
+        );
     }
     // A token that nobody has, and parameters that are none.
     for service in ["PVE", "PBS"] {

@@ -203,7 +203,8 @@ impl Reader<'_> {
     fn peers(&mut self, key: &Name<'_>, value: &Given<'_>) {
         let DeValue::Array(tables) = value.get_ref() else {
             let found = plain(value.get_ref()).type_name();
-            let what = format!(": expected a list of tables, each begun with [[{PEERS}]], found a value of type {found}");
+            let what =
+                format!(": expected a list of tables, each begun with [[{PEERS}]], found a value of type {found}");
             let place = self.at(key.span());
             return self.draft.problem(Problem::new(place, PEERS, what));
         };

@@ -64,13 +64,7 @@ impl RecordNames {
     }
 }
 
-fn name(
-    claims: &mut Claims<Name>,
-    at: usize,
-    instrument: &Instrument,
-    naming: &Naming,
-    table: &mut Table,
-) -> Named {
+fn name(claims: &mut Claims<Name>, at: usize, instrument: &Instrument, naming: &Naming, table: &mut Table) -> Named {
     let base = full_name(naming, instrument.first);
     let parts: &[(&str, RecordType, Part)] = match instrument.first.kind() {
         Kind::Timer | Kind::Histogram => &PARTS,

@@ -162,17 +162,13 @@ fn who_sees_what() {
         ("one", ";Datastore.Audit@/datastore/store1"),
     ];
     let listed = tokens.map(|(name, list)| format!("{name}=sha256:{}{list}", hash(&format!("{name}-{SECRET}"))));
-    let server =
-        Endpoint::new(handle).address(any()).tokens(listed).proxmox(Proxmox::new("n")).serve().unwrap();
+    let server = Endpoint::new(handle).address(any()).tokens(listed).proxmox(Proxmox::new("n")).serve().unwrap();
     let asked = |name: &str, target: &str| {
         let id = if name.contains('!') { name.to_owned() } else { format!("root@pam!{name}") };
         let secret = format!("{name}-{SECRET}");
-        let answers = [
-            format!("PVEAPIToken={id}={secret}"),
-            format!("PBSAPIToken={id}:{secret}"),
-            format!("Bearer {secret}"),
-        ]
-        .map(|form| get_with(&server, target, &format!("Authorization: {form}\r\n")));
+        let answers =
+            [format!("PVEAPIToken={id}={secret}"), format!("PBSAPIToken={id}:{secret}"), format!("Bearer {secret}")]
+                .map(|form| get_with(&server, target, &format!("Authorization: {form}\r\n")));
         assert!(answers.iter().all(|a| a.status == answers[0].status && a.body == answers[0].body), "{name} {target}");
         let [first, ..] = answers;
         first
@@ -190,7 +186,11 @@ fn who_sees_what() {
     ] {
         assert_eq!(ids(&asked(name, PBS)), expected, "{name}");
         let everything = asked(name, "/v1/metrics");
-        assert_eq!(everything.status, if ["plain", "audit", "root@pam!all"].contains(&name) { 200 } else { 403 }, "{name}");
+        assert_eq!(
+            everything.status,
+            if ["plain", "audit", "root@pam!all"].contains(&name) { 200 } else { 403 },
+            "{name}"
+        );
         let export = asked(name, PVE);
         if ["audit", "root@pam!all"].contains(&name) {
             assert_eq!(ids(&export).len(), 5, "{name}");
@@ -246,12 +246,7 @@ fn what_is_refused_and_how() {
         ),
         (format!("{PVE}?start-time=1.5"), 400, pve, json!({"start-time": "type check ('integer') failed - got '1.5'"})),
         ("/api2/json/cluster/metrics?x=1".to_owned(), 400, pve, json!({"x": unknown})),
-        (
-            format!("{PVE}?node-list=a,c;d"),
-            500,
-            "Requested node-list contains unknown nodes - c, d\n",
-            Value::Null,
-        ),
+        (format!("{PVE}?node-list=a,c;d"), 500, "Requested node-list contains unknown nodes - c, d\n", Value::Null),
         (
             format!("{PBS}?local-only=1"),
             400,
@@ -285,7 +280,10 @@ fn what_is_refused_and_how() {
     }
     // Without being asked for, the routes are not there.
     let plain = Endpoint::new(cache.handle.clone()).address(any()).serve().unwrap();
-    assert_eq!(get(&plain, PVE).error(), "there is nothing at \"/api2/json/cluster/metrics/export\"; GET / lists what there is");
+    assert_eq!(
+        get(&plain, PVE).error(),
+        "there is nothing at \"/api2/json/cluster/metrics/export\"; GET / lists what there is"
+    );
 }
 
 /// Whoever connects gets the same from it.
@@ -337,7 +335,8 @@ fn nodes_that_misbehave_are_left_out_and_named() {
             thread::sleep(Duration::from_millis(20));
         }
     };
-    let redirect = format!("HTTP/1.1 302 Found\r\nLocation: http://{}{PVE}\r\nContent-Length: 0\r\n\r\n", target.address);
+    let redirect =
+        format!("HTTP/1.1 302 Found\r\nLocation: http://{}{PVE}\r\nContent-Length: 0\r\n\r\n", target.address);
     let nodes = [
         ("good", good),
         ("garbage", says("garbage\r\n\r\n")),

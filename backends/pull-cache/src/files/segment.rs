@@ -69,7 +69,9 @@ impl fmt::Display for DamageKind {
             DamageKind::Torn => f.write_str("the file ends within a generation"),
             DamageKind::Checksum => f.write_str("a checksum is wrong"),
             DamageKind::Foreign => f.write_str("this is no file of a pull cache"),
-            DamageKind::Version(version) => write!(f, "format version {version}, this program reads {OLDEST_VERSION} to {VERSION}"),
+            DamageKind::Version(version) => {
+                write!(f, "format version {version}, this program reads {OLDEST_VERSION} to {VERSION}")
+            }
             DamageKind::Content => f.write_str("the content makes no sense"),
             DamageKind::Unreadable(why) => write!(f, "cannot be read: {why}"),
         }

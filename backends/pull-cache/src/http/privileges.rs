@@ -96,7 +96,9 @@ struct Expected;
 
 impl fmt::Display for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Sys.Audit@<path> or Datastore.Audit@<path>, such as Sys.Audit@/ or Datastore.Audit@/datastore/store1")
+        f.write_str(
+            "Sys.Audit@<path> or Datastore.Audit@<path>, such as Sys.Audit@/ or Datastore.Audit@/datastore/store1",
+        )
     }
 }
 

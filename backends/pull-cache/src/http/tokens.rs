@@ -239,7 +239,10 @@ mod tests {
                 "a=sha256:hunter2",
                 "token 1 (\"a\") has a hash that is not 64 hex digits; expected name=sha256:<64 hex digits>",
             ),
-            ("a b=x", "token 1 has a name that is not 1 to 64 of [A-Za-z0-9_.@!-]; expected name=sha256:<64 hex digits>"),
+            (
+                "a b=x",
+                "token 1 has a name that is not 1 to 64 of [A-Za-z0-9_.@!-]; expected name=sha256:<64 hex digits>",
+            ),
         ] {
             assert_eq!(
                 Tokens::new(&[text.to_owned()], None, Duration::ZERO).unwrap_err().to_string(),

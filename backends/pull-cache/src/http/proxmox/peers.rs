@@ -179,7 +179,12 @@ impl Cluster {
 }
 
 impl Node {
-    async fn ask(&self, route: &str, caller: Option<&HeaderValue>, room: &AtomicUsize) -> Result<Vec<ForeignRow>, String> {
+    async fn ask(
+        &self,
+        route: &str,
+        caller: Option<&HeaderValue>,
+        room: &AtomicUsize,
+    ) -> Result<Vec<ForeignRow>, String> {
         let authorization = self.authorization.as_ref().or(caller);
         let bytes = self.client.get(route, authorization, room).await?;
         let name = self.name.clone();

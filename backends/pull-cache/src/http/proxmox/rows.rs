@@ -211,13 +211,7 @@ mod tests {
             identity("a", &[], None),
         ];
         let (names, refused) = fold(&all);
-        let expected = [
-            Name::Folded("a.b.1_2.k.v_w".into()),
-            Name::Refused,
-            Name::Itself,
-            Name::Refused,
-            Name::Itself,
-        ];
+        let expected = [Name::Folded("a.b.1_2.k.v_w".into()), Name::Refused, Name::Itself, Name::Refused, Name::Itself];
         assert_eq!(*names, expected);
         assert_eq!(refused.map(|i| &*i.metric), Some("a.b.1_2.k.v_w"));
     }
