@@ -75,7 +75,7 @@ fn label_name(key: &str) -> String {
 
 /// The labels as both text formats write them, without braces: `a="1",b="2"`. A label without a value is none to Prometheus, and left out.
 pub(super) fn labels(series: &Series) -> String {
-    let given = series.labels().filter(|(_, value)| !value.is_empty());
+    let given = series.labels_with_object().filter(|(_, value)| !value.is_empty());
     let mut out = String::new();
     for (name, value) in gated(given, label_name) {
         if !out.is_empty() {
