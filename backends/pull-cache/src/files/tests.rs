@@ -405,7 +405,7 @@ fn a_full_disk_is_lived_with() {
     write(&mut sink, 8000, 600);
     // Nothing piles up, and what is there is whole.
     assert_eq!((sink.state.written, small.files()), (before.0, before.2));
-    let history = read(&small.path()).unwrap();
+    let history = read(small.path()).unwrap();
     assert_eq!(history.damage(), []);
     assert_eq!(history.count() as u64, before.0);
     // A program that is started on a full disk runs.
