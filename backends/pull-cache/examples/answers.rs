@@ -155,9 +155,11 @@ fn row(what: &str, server: &Server, target: &str, accept: &str, mut anew: impl F
 }
 
 fn serve(cache: PullCacheHandle) -> Result<Server, Box<dyn Error>> {
-    let mut limits = ferrometer_pull_cache::Limits::default();
-    limits.answer_timeout = Duration::from_secs(3600);
-    limits.write_timeout = Duration::from_secs(60);
+    let limits = ferrometer_pull_cache::Limits {
+        answer_timeout: Duration::from_secs(3600),
+        write_timeout: Duration::from_secs(60),
+        ..Default::default()
+    };
     Ok(Endpoint::new(cache).address("127.0.0.1:0".parse()?).limits(limits).serve()?)
 }
 
