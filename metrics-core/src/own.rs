@@ -74,14 +74,9 @@ fn export_limits(held: bool) {
 }
 
 /// What was exported, by name: the value, and the series once there was something to say.
+#[derive(Default)]
 struct Exported {
     all: BTreeMap<String, (u64, Option<&'static Series>)>,
-}
-
-impl Default for Exported {
-    fn default() -> Exported {
-        Exported { all: BTreeMap::new() }
-    }
 }
 
 impl Exported {
