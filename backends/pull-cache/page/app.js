@@ -132,11 +132,9 @@ function groupings(all) {
   by.value = state.by;
 }
 
-let lost = null;
 function connection(next) {
   const element = find("connection");
   element.className = next.name;
-  clearInterval(lost);
   const text = { connecting: "Connecting", live: "Live", token: "A token is needed" }[next.name];
   if (text) {
     setText(find("connection-text"), text);
@@ -144,6 +142,7 @@ function connection(next) {
     return;
   }
   element.title = next.message;
+  setText(find("waiting"), `No answer yet (${next.message}). Trying again.`);
   setText(find("connection-text"), "Connection lost, trying again");
 }
 

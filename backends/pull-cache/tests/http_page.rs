@@ -127,7 +127,7 @@ fn the_catalog_says_what_names_stand_for() {
     let said = instruments(&server);
     assert_eq!(
         (said["interval"].as_f64(), said["generations"].as_u64(), said["left_out"].as_u64()),
-        (Some(3600.0), Some(180), Some(0))
+        (Some(10.0), Some(180), Some(0))
     );
     let all: Vec<_> =
         said["instruments"].as_array().unwrap().iter().filter(|i| i["logger"] == "shop.front").cloned().collect();
