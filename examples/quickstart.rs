@@ -137,7 +137,7 @@ fn options() -> Result<Options, String> {
     Ok(options)
 }
 
-/// The configuration built in: the pull cache, a generation each second. The environment goes over it.
+/// The configuration built in: the pull cache, a generation each second. The environment goes over a file alone, not over this.
 fn built_in(serve: bool) -> Config {
     Config::new().backend("pull-cache").pull_cache_interval(Duration::from_secs(1)).pull_cache_http(serve)
 }

@@ -20,17 +20,24 @@ pub(crate) struct Parts {
     pub(crate) pull_cache: Option<ferrometer_pull_cache::PullCacheHandle>,
 }
 
-/// Builds what is configured, without starting anything.
+/// The pull cache in force, if there is one.
+#[cfg(feature = "pull-cache")]
+pub(crate) type Cache = ferrometer_pull_cache::PullCacheHandle;
+/// There is none.
+#[cfg(not(feature = "pull-cache"))]
+pub(crate) type Cache = std::convert::Infallible;
+
+/// Builds what is configured, without starting anything. `earlier`: the cache that a new one goes on from.
 ///
 /// # Errors
 /// When something is configured that is not compiled in.
-pub(crate) fn build(config: &Config) -> Result<Parts, Error> {
+pub(crate) fn build(config: &Config, earlier: Option<&Cache>) -> Result<Parts, Error> {
     let mut parts = Parts::default();
     for name in config.backends() {
         match name.as_str() {
             "noop" => {}
             "statsd" => parts.add_statsd(config)?,
-            "pull-cache" => parts.add_pull_cache(config)?,
+            "pull-cache" => parts.add_pull_cache(config, earlier)?,
             // The configuration's check knows the same names; a new one that is not built here is refused, not ignored.
             _ => return Err(missing(name, "an unknown one")),
         }
@@ -75,9 +82,7 @@ impl Parts {
     }
 
     #[cfg(feature = "pull-cache")]
-    fn add_pull_cache(&mut self, config: &Config) -> Result<(), Error> {
-        use ferrometer_pull_cache::{PullCacheBackend, Scrape, Settings};
-
+    fn add_pull_cache(&mut self, config: &Config, earlier: Option<&Cache>) -> Result<(), Error> {
         if config.pull_cache.http && cfg!(not(feature = "http")) {
             return Err(Error::NotCompiled { key: "metrics.pull_cache.http", feature: "http" });
         }
@@ -87,23 +92,13 @@ impl Parts {
         if config.pull_cache.proxmox && cfg!(not(feature = "proxmox")) {
             return Err(Error::NotCompiled { key: "metrics.pull_cache.proxmox", feature: "proxmox" });
         }
-        let interval = config.pull_cache.interval;
-        let mut settings = Settings::default()
-            .generations(config.pull_cache.generations)
-            .interval(interval)
-            .window(config.pull_cache.window)
-            .idle_after(config.pull_cache.idle_after.unwrap_or(config.pull_cache.window));
-        settings.path = config.pull_cache.path.clone();
-        settings.process_metrics = config.pull_cache.process_metrics;
-        #[cfg(feature = "host-metrics")]
-        {
-            settings.host_metrics = config.pull_cache.host_metrics;
+        let settings = pull_cache_settings(config);
+        let interval = settings.interval;
+        let mut backend = ferrometer_pull_cache::PullCacheBackend::open(settings).map_err(Error::CachePath)?;
+        // A path has a history of its own; what is in memory alone would be lost.
+        if let Some(earlier) = earlier.filter(|_| config.pull_cache.path.is_none()) {
+            backend = backend.after(earlier);
         }
-        settings.scrape = match config.pull_cache.scrape {
-            config::Scrape::Generation => Scrape::Generation,
-            config::Scrape::Fresh => Scrape::Fresh,
-        };
-        let backend = PullCacheBackend::open(settings).map_err(Error::CachePath)?;
         let handle = backend.handle();
         self.pull_cache = Some(handle);
         self.backends.push(Built { name: "pull-cache", backend: Box::new(backend), interval });
@@ -111,9 +106,33 @@ impl Parts {
     }
 
     #[cfg(not(feature = "pull-cache"))]
-    fn add_pull_cache(&mut self, _: &Config) -> Result<(), Error> {
+    fn add_pull_cache(&mut self, _: &Config, _: Option<&Cache>) -> Result<(), Error> {
         Err(missing("pull-cache", "pull-cache"))
     }
+}
+
+/// What the pull cache is made of, as configured.
+#[cfg(feature = "pull-cache")]
+pub(crate) fn pull_cache_settings(config: &Config) -> ferrometer_pull_cache::Settings {
+    use ferrometer_pull_cache::{Scrape, Settings};
+
+    let c = &config.pull_cache;
+    let mut settings = Settings::default()
+        .generations(c.generations)
+        .interval(c.interval)
+        .window(c.window)
+        .idle_after(c.idle_after.unwrap_or(c.window));
+    settings.path = c.path.clone();
+    settings.process_metrics = c.process_metrics;
+    #[cfg(feature = "host-metrics")]
+    {
+        settings.host_metrics = c.host_metrics;
+    }
+    settings.scrape = match c.scrape {
+        config::Scrape::Generation => Scrape::Generation,
+        config::Scrape::Fresh => Scrape::Fresh,
+    };
+    settings
 }
 
 /// The endpoint of the pull cache, as configured; nothing of it is read or bound yet.

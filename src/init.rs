@@ -42,8 +42,26 @@ struct InForce {
     calls: u64,
     backends: Vec<&'static str>,
     settings: Option<Settings>,
+    #[cfg(feature = "pull-cache")]
+    pull_cache: Option<ferrometer_pull_cache::PullCacheHandle>,
     #[cfg(feature = "http")]
-    server: Option<ferrometer_pull_cache::Server>,
+    server: Option<Serving>,
+}
+
+/// A server, and what it was made of.
+#[cfg(feature = "http")]
+struct Serving {
+    server: ferrometer_pull_cache::Server,
+    endpoint: ferrometer_pull_cache::Endpoint,
+}
+
+#[cfg(feature = "http")]
+impl Serving {
+    fn begin(endpoint: ferrometer_pull_cache::Endpoint) -> Result<Serving, Error> {
+        let server = endpoint.clone().serve().map_err(Error::Serve)?;
+        let endpoint = endpoint.address(server.local_addr());
+        Ok(Serving { server, endpoint })
+    }
 }
 
 static IN_FORCE: Mutex<InForce> = Mutex::new(InForce {
@@ -51,6 +69,8 @@ static IN_FORCE: Mutex<InForce> = Mutex::new(InForce {
     calls: 0,
     backends: Vec::new(),
     settings: None,
+    #[cfg(feature = "pull-cache")]
+    pull_cache: None,
     #[cfg(feature = "http")]
     server: None,
 });
@@ -73,8 +93,8 @@ impl Settings {
 /// follow at once.
 ///
 /// Called again, it replaces the configuration: backends of the same name hand over at one snapshot, so nothing is lost or
-/// counted twice, and the guard of the call before no longer does anything. With `backend = "noop"`, or no configuration at all, no
-/// thread is started and no socket opened.
+/// counted twice, a pull cache goes on with the generations of the one before, and the guard of the call before no longer does
+/// anything. With `backend = "noop"`, or no configuration at all, no thread is started and no socket opened.
 ///
 /// ```
 /// use ferrometer::{Config, init};
@@ -88,10 +108,14 @@ impl Settings {
 /// removed again.)
 pub fn init(source: impl ConfigSource) -> Result<Metrics, Error> {
     let config = source.config()?;
-    let parts = backends::build(&config)?;
     let deadline = config.shutdown_deadline;
     let settings = Settings { naming: naming(&config), limits: limits(&config), rules: rules(&config) };
     let mut in_force = IN_FORCE.lock().unwrap_or_else(PoisonError::into_inner);
+    #[cfg(feature = "pull-cache")]
+    let earlier = in_force.pull_cache.clone();
+    #[cfg(not(feature = "pull-cache"))]
+    let earlier: Option<backends::Cache> = None;
+    let parts = backends::build(&config, earlier.as_ref())?;
     #[cfg(feature = "http")]
     let server = serve(&config, parts.pull_cache.as_ref(), &mut in_force.server)?;
     settings.apply();
@@ -108,8 +132,10 @@ pub fn init(source: impl ConfigSource) -> Result<Metrics, Error> {
         #[cfg(feature = "pull-cache")]
         pull_cache: parts.pull_cache,
         #[cfg(feature = "http")]
-        address: server.as_ref().map(ferrometer_pull_cache::Server::local_addr),
+        address: server.as_ref().map(|serving| serving.server.local_addr()),
     };
+    #[cfg(feature = "pull-cache")]
+    in_force.pull_cache.clone_from(&metrics.pull_cache);
     #[cfg(feature = "http")]
     drop(std::mem::replace(&mut in_force.server, server));
     Ok(metrics)
@@ -135,21 +161,26 @@ fn put_in_place(new: Vec<Built>, in_force: &mut Vec<&'static str>, deadline: Dur
     Ok(())
 }
 
-/// Serves the pull cache where the configuration says. An address that the configuration in force serves already is taken over.
+/// Serves the pull cache where the configuration says. A port that the configuration in force serves already is taken over, and
+/// given back when that fails.
 #[cfg(feature = "http")]
 fn serve(
     config: &Config,
     cache: Option<&ferrometer_pull_cache::PullCacheHandle>,
-    old: &mut Option<ferrometer_pull_cache::Server>,
-) -> Result<Option<ferrometer_pull_cache::Server>, Error> {
+    old: &mut Option<Serving>,
+) -> Result<Option<Serving>, Error> {
     let (true, Some(cache)) = (config.pull_cache.http, cache) else { return Ok(None) };
     let endpoint = backends::endpoint(config, cache)?;
     // All that can be wrong is found before the one in force is let go.
     endpoint.check().map_err(Error::Serve)?;
-    if old.as_ref().is_some_and(|old| old.local_addr() == config.pull_cache.address) {
-        drop(old.take());
+    // All addresses of this machine (`0.0.0.0`) and one of them cannot be bound both, whichever comes first.
+    let port = config.pull_cache.address.port();
+    let taken_over = old.take_if(|old| old.server.local_addr().port() == port).map(|old| old.endpoint);
+    let begun = Serving::begin(endpoint);
+    if let (Err(_), Some(before)) = (&begun, taken_over) {
+        *old = Serving::begin(before).ok();
     }
-    endpoint.serve().map(Some).map_err(Error::Serve)
+    begun.map(Some)
 }
 
 /// The guard of a configuration in force. Dropping it delivers what is pending, within `shutdown_deadline` (2 s unless configured), removes the
@@ -190,6 +221,16 @@ impl Metrics {
         self.address
     }
 
+    /// What the pull cache's endpoint has seen since it was started, refused requests by cause; `None` when it is not served, or a later
+    /// `init` has taken over.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn http_counts(&self) -> Option<ferrometer_pull_cache::ServerCounts> {
+        let in_force = IN_FORCE.lock().unwrap_or_else(PoisonError::into_inner);
+        let serving = in_force.server.as_ref().filter(|_| in_force.call == self.call);
+        serving.map(|serving| serving.server.counts())
+    }
+
     fn end(&mut self, deadline: Duration) -> Option<FlushReport> {
         let mut in_force = IN_FORCE.lock().unwrap_or_else(PoisonError::into_inner);
         // A later `init` has taken over.
@@ -199,6 +240,8 @@ impl Metrics {
         let report = ferrometer_core::shutdown(deadline);
         in_force.call = 0;
         in_force.backends.clear();
+        #[cfg(feature = "pull-cache")]
+        drop(in_force.pull_cache.take());
         #[cfg(feature = "http")]
         drop(in_force.server.take());
         Some(report)
@@ -232,7 +275,7 @@ fn naming(config: &Config) -> Naming {
     }
 }
 
-fn limits(config: &Config) -> Limits {
+pub(crate) fn limits(config: &Config) -> Limits {
     let l = &config.limits;
     Limits {
         max_loggers: l.max_loggers,

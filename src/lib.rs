@@ -52,6 +52,7 @@ mod backends;
 pub mod config;
 mod error;
 mod init;
+mod memory;
 #[cfg(feature = "tower")]
 pub mod tower;
 

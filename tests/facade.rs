@@ -285,9 +285,46 @@ fn the_endpoint_is_served_as_configured() {
     assert_eq!(ask("/v1/metrics", ""), "401");
     assert_eq!(ask("/v1/metrics", right), "200");
     assert_eq!(ask(&format!("/v1/metrics?name={}", "x".repeat(60)), right), "414");
+    let counts = metrics.http_counts().unwrap();
+    assert_eq!((counts.requests, counts.denied), (3, 1), "{counts:?}");
     // What is refused leaves the endpoint in force as it is, at the same address.
     let address = metrics.http_address().unwrap();
     let broken = pull(&address.to_string()).pull_cache_tokens_file("/no/such");
     assert!(init(broken).is_err());
     assert_eq!(ask("/v1/metrics", right), "200");
+    // The port is the same, and the address is none of this machine: the old one is served again.
+    let elsewhere = pull(&format!("192.0.2.1:{}", address.port()));
+    assert!(init(elsewhere.pull_cache_allow_plaintext(true).pull_cache_allow_anonymous(true)).is_err());
+    assert_eq!(ask("/v1/metrics", ""), "401");
+    assert_eq!(ask("/v1/metrics", right), "200");
+}
+
+#[test]
+fn a_configuration_that_is_replaced_keeps_the_history_and_the_port() {
+    use std::io::{Read, Write};
+    let _alone = alone();
+    let pull =
+        || Config::new().backend("pull-cache").pull_cache_http(true).pull_cache_interval(Duration::from_secs(60));
+    let ask = |metrics: &ferrometer::Metrics, target: &str| {
+        let mut client = std::net::TcpStream::connect(("127.0.0.1", metrics.http_address().unwrap().port())).unwrap();
+        write!(client, "GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let counter = get_logger("reconfigured").counter("c");
+    let first = init(pull().pull_cache_address("127.0.0.1:0".parse().unwrap())).unwrap();
+    counter.add(3);
+    assert!(first.flush(SOON).complete);
+    let port = first.http_address().unwrap().port();
+    // All addresses, among them the one that is bound.
+    let all = pull().pull_cache_address(([0, 0, 0, 0], port).into());
+    let second = init(all.pull_cache_allow_plaintext(true).pull_cache_allow_anonymous(true)).unwrap();
+    drop(first);
+    assert!(ask(&second, "/v1/metrics?history=1&name=reconfigured.c").contains("\"value\":3.0"));
+    counter.add(2);
+    assert!(second.flush(SOON).complete);
+    let history = ask(&second, "/v1/metrics?history=1&name=reconfigured.c");
+    assert!(history.contains("\"value\":3.0") && history.contains("\"value\":5.0"), "{history}");
+    assert!(ask(&second, "/metrics").contains("reconfigured_c_total 5\n"));
 }

@@ -11,8 +11,9 @@ static METRICS: Logger = logger!("off");
 #[cfg(target_os = "linux")]
 fn process() -> (Vec<String>, usize) {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-    let name = |t: std::io::Result<std::fs::DirEntry>| std::fs::read_to_string(t.unwrap().path().join("comm")).unwrap();
-    let mut names: Vec<String> = tasks.map(name).filter(|n| n.starts_with("ferrometer")).collect();
+    // A thread may end between the listing and the look at its name.
+    let name = |t: std::io::Result<std::fs::DirEntry>| std::fs::read_to_string(t.unwrap().path().join("comm")).ok();
+    let mut names: Vec<String> = tasks.filter_map(name).filter(|n| n.starts_with("ferrometer")).collect();
     names.sort();
     (names, std::fs::read_dir("/proc/self/fd").unwrap().count())
 }

@@ -243,4 +243,6 @@ Several threads are pinned to the cores in turn, and a sample in which they had 
 threads that take turns on one core never contend, and a shared atomic then looks several times faster than it is. Where no sample is left, a goal is *not measured*, which is neither met nor missed. \
 Figures of a virtual machine that shares its cores move by 15 % and more: look at ratios within one run, and take other machines' figures for other figures.
 
-Release profile without LTO, default codegen units. To repeat: `scripts/bench`, or `scripts/bench --quick`; `scripts/bench --instructions` counts instructions alone.";
+Release profile without LTO, default codegen units. To repeat: `scripts/bench`, or `scripts/bench --quick`; `scripts/bench --instructions` counts instructions alone.
+
+Bytes a point and seconds an answer of the pull cache: [performance of the pull cache](performance-pull-cache.md).";

@@ -54,7 +54,8 @@ pub enum Cause {
     TooLarge,
     /// The transport refused it for good.
     Transport,
-    /// The backend was removed, or the program ended, before it was delivered.
+    /// The backend was removed, or the program ended, before it was delivered. When the deadline cuts off a delivery in progress, all of
+    /// that delivery is here, though a part of it may have gone out.
     Removed,
 }
 

@@ -137,6 +137,11 @@ impl Mail {
         state.ledger.clone()
     }
 
+    /// Whether the account is closed: nobody waits any more, and what is delivered no longer counts.
+    pub(crate) fn is_closed(&self) -> bool {
+        lock(&self.state).closed
+    }
+
     pub(crate) fn ledger(&self) -> Ledger {
         lock(&self.state).ledger.clone()
     }

@@ -5,6 +5,7 @@ use crate::ledger::Cause;
 use crate::name::{self, Naming};
 use crate::series::Series;
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 
 /// The rendered names of one backend, for one configuration.
 ///
@@ -13,7 +14,10 @@ use std::collections::HashMap;
 #[derive(Debug, Default)]
 pub struct NameTable {
     names: Vec<Option<Result<Box<str>, Cause>>>,
-    owners: HashMap<Box<str>, &'static Series>,
+    /// Who owns what must be unique, by a digest of it: 128 bits, keyed at random, so that no two texts share one, by chance or
+    /// by somebody's will. The texts themselves would take as much memory as the names.
+    owners: HashMap<[u64; 2], &'static Series>,
+    keys: [RandomState; 2],
 }
 
 impl NameTable {
@@ -52,7 +56,8 @@ impl NameTable {
             diagnostics::warn(what, &format!("a name {what}: {logger}.{shown:?}… is not delivered"));
             return Err(Cause::Name);
         }
-        let owner = self.owners.entry(unique.into_boxed_str()).or_insert(series);
+        let digest = self.keys.each_ref().map(|key| key.hash_one(unique.as_str()));
+        let owner = self.owners.entry(digest).or_insert(series);
         if !owner.same_instrument(series) {
             // Each pair is one cause, reported once: what is refused is remembered.
             let message =

@@ -31,8 +31,11 @@ impl Runner {
         loop {
             let job = self.mail.take();
             let last = job.stop;
-            let ledger = self.deliver(job);
-            own.export(&self.name, &ledger);
+            // Removed while it was at work, and not waited for any longer: all of this is in the account as dropped, so it is not delivered.
+            if !self.mail.is_closed() {
+                let ledger = self.deliver(job);
+                own.export(&self.name, &ledger);
+            }
             if last {
                 // A backend's own end may panic or hang; the account is closed by then.
                 let backend = self.backend;

@@ -22,7 +22,7 @@ struct Position {
     increments: u64,
     decrements: u64,
     /// Accounted values by bucket; empty for other kinds, and until the first.
-    buckets: Vec<u64>,
+    buckets: Box<[u64]>,
 }
 
 /// How far a backend is with every series. Lives as long as the backend is installed.
@@ -43,7 +43,7 @@ impl Position {
                 position.decrements = *decrements;
             }
             Value::Distribution(d) => {
-                position.buckets = vec![0; d.scheme().len()];
+                position.buckets = vec![0; d.scheme().len()].into();
                 d.buckets().for_each(|(index, count)| position.buckets[index] = count);
             }
             Value::Gauge(_) | Value::InFlight(_) => {}
@@ -54,7 +54,7 @@ impl Position {
     /// The buckets, made at the first use.
     fn buckets(&mut self, scheme: Scheme) -> &mut [u64] {
         if self.buckets.is_empty() {
-            self.buckets = vec![0; scheme.len()];
+            self.buckets = vec![0; scheme.len()].into();
         }
         &mut self.buckets
     }
@@ -431,8 +431,25 @@ impl<'a> SnapshotView<'a> {
         self.deltas().for_each(|delta| self.delta_sent(&delta));
     }
 
+    /// Nothing is pending afterwards, whatever was handed in before.
     pub(crate) fn all_dropped(&self, cause: Cause) {
         self.deltas().for_each(|delta| self.delta_dropped(&delta, cause));
+        // Where receipts of other views were handed in, the buckets that are left may hold fewer recordings than the series has left.
+        let mut cursor = self.cursor.borrow_mut();
+        let mut left = Amount::default();
+        for total in &self.snapshot.totals {
+            let position = &mut cursor.positions[total.series.id()];
+            if !total.series.internal {
+                left += minus(amount_of(total), position.amount());
+            }
+            (position.recordings, position.invalid) = (total.recordings, total.invalid);
+            if let Value::Counter { increments, decrements } = total.value {
+                (position.increments, position.decrements) = (increments, decrements);
+            }
+        }
+        if !left.is_zero() {
+            *self.dropped.borrow_mut().entry(cause).or_default() += left;
+        }
     }
 
     /// Moves the cursor past a piece and says how much it was. Never past the snapshot, so that a receipt handed in twice counts

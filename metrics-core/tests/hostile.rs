@@ -197,6 +197,34 @@ fn a_panic_whose_payload_panics_is_one_panic() {
 }
 
 #[test]
+fn a_backend_that_is_not_waited_for_delivers_nothing_that_is_called_dropped() {
+    let _alone = alone();
+    let calls = Arc::new(AtomicU64::new(0));
+    let seen = Arc::clone(&calls);
+    let slow = move |view: &mut SnapshotView<'_>| {
+        seen.fetch_add(1, SeqCst);
+        thread::sleep(Duration::from_millis(300));
+        view.all_sent();
+        Ok(Delivery::default())
+    };
+    install("slow", Box::new(Publish(slow, Wants::TOTALS)), NEVER).unwrap();
+    get_logger("slow").send_counter("c", 1);
+    // It is at work, and then it is removed without being waited for.
+    assert!(!flush(Duration::ZERO).complete);
+    let until = Instant::now() + SOON;
+    while calls.load(SeqCst) == 0 {
+        assert!(Instant::now() < until);
+        thread::yield_now();
+    }
+    get_logger("slow").send_counter("c", 1);
+    let ledger = remove("slow", Duration::ZERO).unwrap();
+    assert!(ledger.balances() && ledger.dropped[&Cause::Removed] == ledger.recorded, "{ledger}");
+    // The delivery in progress, its flush, and no other.
+    thread::sleep(Duration::from_millis(1200));
+    assert_eq!(calls.load(SeqCst), 2);
+}
+
+#[test]
 fn scopes_may_end_in_any_order() {
     let _alone = alone();
     install("a", sink(), NEVER).unwrap();

@@ -41,6 +41,8 @@ mod rule;
 mod settings;
 mod suggest;
 mod value;
+#[cfg(feature = "config-file")]
+mod write;
 
 use std::ffi::OsString;
 

@@ -1,7 +1,8 @@
 //! The backend: makes a generation of each snapshot, and says in the account what became of each series.
 
 use crate::coding::Row;
-use crate::files::{OpenError, PersistedHistory, Persistence, Sink};
+use crate::files::{OpenError, Persistence, Sink};
+use crate::generation::Generation;
 use crate::handle::{LeftOut, PullCacheHandle, Shared};
 use crate::instruments::Instruments;
 use crate::points::{self, Distributions, RecordNames};
@@ -22,6 +23,8 @@ pub struct PullCacheBackend {
     shared: Arc<Shared>,
     store: Store,
     sink: Option<Sink>,
+    /// Whose generations are taken in with the first one made here.
+    earlier: Option<PullCacheHandle>,
     instruments: Instruments,
     names: RecordNames,
     /// Of the newest snapshot.
@@ -74,6 +77,7 @@ impl PullCacheBackend {
         PullCacheBackend {
             store: Store::new(settings.generations, seconds(settings.window)),
             sink,
+            earlier: None,
             instruments: Instruments::new(seconds(settings.idle_after)),
             #[cfg(all(feature = "host-metrics", target_os = "linux"))]
             host: settings.host_metrics.then(|| crate::host_metrics::HostMetrics::start(settings.interval)),
@@ -85,8 +89,27 @@ impl PullCacheBackend {
         }
     }
 
+    /// Goes on where another cache of this process ends: its generations are those before the first one made here. For a backend that
+    /// takes another's place, with other settings. One that goes on with the same [`Settings::path`] has them already.
+    ///
+    /// ```
+    /// use ferrometer_pull_cache::{PullCacheBackend, Settings};
+    /// use std::time::{Duration, SystemTime};
+    ///
+    /// let mut first = PullCacheBackend::new(Settings::default());
+    /// first.make(SystemTime::now(), ferrometer_core::snapshot().totals(), &Default::default());
+    /// let second = PullCacheBackend::new(Settings::default().generations(360)).after(&first.handle());
+    /// assert_eq!(second.handle().window(), first.handle().window());
+    /// ```
+    #[must_use]
+    pub fn after(mut self, earlier: &PullCacheHandle) -> PullCacheBackend {
+        self.restore(earlier.history(None));
+        self.earlier = Some(earlier.clone());
+        self
+    }
+
     /// Takes in what an earlier process, or backend, left.
-    fn restore(&mut self, history: PersistedHistory) {
+    fn restore(&mut self, history: impl Iterator<Item = Arc<Generation>>) {
         for generation in history {
             drop(self.store.restore(&generation));
         }
@@ -96,6 +119,13 @@ impl PullCacheBackend {
         kept.persistence = self.sink.as_ref().map(|sink| sink.state.clone());
         drop(kept);
         drop(old);
+    }
+
+    /// The same for all that there is.
+    fn restore_all(&mut self, history: impl Iterator<Item = Arc<Generation>>) {
+        let settings = &self.shared.settings;
+        self.store = Store::new(settings.generations, seconds(settings.window));
+        self.restore(history);
     }
 
     /// The reading end.
@@ -118,11 +148,11 @@ impl PullCacheBackend {
     /// assert_eq!(backend.handle().window(), Some((1_000_000_000, 1_000_000_000)));
     /// ```
     pub fn make(&mut self, time: SystemTime, totals: &[Total], naming: &Naming) -> usize {
+        // Nothing was made here yet, so all of it is anew.
         if let Some(history) = self.sink.as_mut().and_then(Sink::take_over) {
-            // Nothing was made here yet, so all of it is anew.
-            let settings = &self.shared.settings;
-            self.store = Store::new(settings.generations, seconds(settings.window));
-            self.restore(history);
+            self.restore_all(history);
+        } else if let Some(earlier) = self.earlier.take() {
+            self.restore_all(earlier.history(None));
         }
         let second = whole_seconds(time);
         let place = self.store.place(second);
@@ -162,8 +192,11 @@ impl PullCacheBackend {
     /// What scrapes get until the next generation, unless they get what is fresh; and how many instruments are not shown there.
     fn expose(&self, moment: &Moment<'_>, naming: &Naming) -> (Option<Arc<Exposition>>, usize) {
         let mut exposer = self.shared.exposer();
-        let generation = self.shared.settings.scrape == Scrape::Generation;
-        (generation.then(|| exposer.expose(moment, naming)), exposer.count_refused())
+        if self.shared.settings.scrape == Scrape::Fresh {
+            exposer.look(moment);
+            return (None, exposer.count_refused());
+        }
+        (Some(exposer.expose(moment, naming)), exposer.count_refused())
     }
 
     /// Hands in what was not shown as dropped, and everything else as sent.

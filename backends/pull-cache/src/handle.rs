@@ -39,14 +39,20 @@ impl Shared {
         self.exposer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What a scrape gets now, unless that has to be made.
+    fn made_exposition(&self) -> Option<Arc<Exposition>> {
+        if self.settings.scrape == Scrape::Fresh {
+            return None;
+        }
+        let kept = self.lock();
+        kept.exposition.as_ref().filter(|exposition| exposition.sequence() >= kept.fresh).cloned()
+    }
+
     /// What a scrape gets now.
     fn exposition(&self) -> Arc<Exposition> {
-        let kept = self.lock();
-        let generation = kept.exposition.as_ref().filter(|exposition| exposition.sequence() >= kept.fresh);
-        if let (Scrape::Generation, Some(generation)) = (self.settings.scrape, generation) {
-            return Arc::clone(generation);
+        if let Some(there) = self.made_exposition() {
+            return there;
         }
-        drop(kept);
         let mut exposer = self.exposer();
         let made = exposer.fresh();
         let refused = exposer.count_refused();
@@ -129,6 +135,15 @@ impl PullCacheHandle {
     #[must_use]
     pub fn exposition(&self, format: Format, filter: &Filter) -> Pieces {
         Pieces::new(self.shared.exposition(), format, filter)
+    }
+
+    /// The same where nothing has to be made for it, so that it takes no time.
+    #[cfg(feature = "http")]
+    pub(crate) fn made_exposition(&self, format: Format, filter: &Filter) -> Option<Pieces> {
+        if !filter.is_all() {
+            return None;
+        }
+        Some(Pieces::new(self.shared.made_exposition()?, format, filter))
     }
 
     /// The same in the text format, version 0.0.4, in one string.

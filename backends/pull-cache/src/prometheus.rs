@@ -89,12 +89,17 @@ impl Exposer {
         }
     }
 
+    /// Looks at what was recorded, without making anything: a series ages while nobody scrapes.
+    pub(crate) fn look(&mut self, moment: &Moment<'_>) {
+        self.seconds = self.seconds.max(process::millis(moment.time).div_euclid(1000));
+        self.instruments.update(moment.totals, self.seconds);
+    }
+
     /// The totals of a snapshot, ready to be rendered.
     pub(crate) fn expose(&mut self, moment: &Moment<'_>, naming: &Naming) -> Arc<Exposition> {
         let Moment { sequence, time, totals } = *moment;
         let now = process::millis(time);
-        self.seconds = self.seconds.max(now.div_euclid(1000));
-        self.instruments.update(totals, self.seconds);
+        self.look(moment);
         let mut placed = false;
         for (at, instrument) in self.instruments.iter() {
             // A gauge that was never set waits for its first value.

@@ -124,6 +124,8 @@ fn mistakes_are_told_as_json() {
             assert!(answer.has("allow: get, head") && answer.error().contains(method), "{}", answer.head);
         }
     }
+    // Each is counted, and nothing else is.
+    assert_eq!((server.counts().mistaken, server.counts().requests), (3 + 5 + 21, 3 + 5 + 21));
 }
 
 #[test]

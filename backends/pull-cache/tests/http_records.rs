@@ -273,6 +273,50 @@ fn a_filter_that_leaves_nothing_holds_up_nobody() {
     assert!(all.starts_with(b"{\"data\":[],\"window\":{"), "{}", String::from_utf8_lossy(&all));
 }
 
+/// How long this thread has run: on a busy machine it waits too, which is not what is measured.
+#[cfg(target_os = "linux")]
+fn ran() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_way_to_the_first_generation_holds_up_nobody() {
+    let cache = Cache::install(Duration::from_secs(3600));
+    fill(&cache, 1, 200);
+    let mut backend = PullCacheBackend::new(Settings::default());
+    for at in 1..=181 {
+        let time = UNIX_EPOCH + Duration::from_secs(1_700_000_000 + 10 * at);
+        backend.make(time, ferrometer_core::snapshot().totals(), &ferrometer_core::Naming::default());
+    }
+    let newest = backend.handle().window().unwrap().1;
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let target = format!("/v1/metrics?history=1&start-time={}", newest - 20);
+    let request = Request::get(target).body(Body::empty()).unwrap();
+    let begun = std::time::Instant::now();
+    let answer = runtime.block_on(router(backend.handle()).oneshot(request)).unwrap();
+    // Done on another thread.
+    let found = begun.elapsed();
+    assert_eq!(answer.status(), StatusCode::OK);
+    let mut body = answer.into_body();
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let (mut longest, mut all) = (Duration::ZERO, Vec::new());
+    loop {
+        let begun = ran();
+        let polled = Pin::new(&mut body).poll_frame(&mut context);
+        longest = longest.max(ran() - begun);
+        match polled {
+            std::task::Poll::Pending => {}
+            std::task::Poll::Ready(Some(frame)) => all.extend_from_slice(&frame.unwrap().into_data().unwrap()),
+            std::task::Poll::Ready(None) => break,
+        }
+    }
+    assert!(longest < found / 3, "one step took {longest:?}, and the way to the first {found:?}");
+    let read: Value = serde_json::from_slice(&all).unwrap();
+    assert_eq!(read["data"].as_array().unwrap().len(), 2 * backend.handle().most_recent().unwrap().len());
+}
+
 #[cfg(feature = "compression")]
 #[test]
 fn encodings_are_negotiated() {

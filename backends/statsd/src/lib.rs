@@ -27,3 +27,14 @@ mod transport;
 
 pub use backend::{Settings, Statsd, Transport};
 pub use dialect::Dialect;
+
+/// The most memory one backend keeps for itself, in bytes, when the program has `series` series: their names, each in two forms, and the datagrams
+/// of a burst.
+#[must_use]
+pub const fn max_bytes(series: usize) -> usize {
+    // A name, and what it must be unique as: it, its type and for DogStatsD its tags, in a table that doubles.
+    const NAMES: usize = 512 + (512 + 2 + 2048 + 64) + 4 * 40;
+    // Datagrams one behind the other, in a buffer that doubles, and an entry for each line, of at least eight bytes.
+    const BURST: usize = 4 * 65_536 + 65_536 / 8 * 64;
+    series.saturating_mul(NAMES).saturating_add(BURST)
+}

@@ -243,6 +243,51 @@ fn what_is_not_recorded_any_more_ages_out_and_comes_back() {
 }
 
 #[test]
+fn what_nobody_scrapes_ages_too() {
+    let _alone = alone();
+    let settings = Settings::default().idle_after(Duration::from_secs(250)).scrape(crate::Scrape::Fresh);
+    let (gauge, steady) = (get_logger("unseen").gauge("g"), get_logger("unseen").counter("steady"));
+    let now = SystemTime::now();
+    let mut backend = PullCacheBackend::new(settings);
+    let cache = backend.handle();
+    gauge.set(5);
+    // Generations of the last quarter of an hour, and not one scrape.
+    for ago in [900, 600, 300, 0] {
+        steady.add(1);
+        backend.make(now - Duration::from_secs(ago), snapshot().totals(), &Naming::default());
+    }
+    assert_eq!((value(&cache, "unseen.g"), value(&cache, "unseen.steady")), (None, Some(4.0)));
+    let text = cache.prometheus();
+    assert!(text.contains("unseen_steady_total 4\n") && !text.contains("unseen_g"), "{text}");
+    gauge.set(6);
+    assert!(cache.prometheus().contains("unseen_g 6\n"));
+}
+
+#[test]
+fn a_backend_goes_on_after_another_of_this_process() {
+    let _alone = alone();
+    let counter = get_logger("replaced").counter("c");
+    let stamps = |cache: &PullCacheHandle| cache.history(None).map(|g| g.timestamp()).collect::<Vec<_>>();
+    let mut first = PullCacheBackend::new(Settings::default());
+    for second in [10, 20] {
+        counter.add(1);
+        make(&mut first, second);
+    }
+    let mut second = PullCacheBackend::new(Settings::default().generations(3)).after(&first.handle());
+    let cache = second.handle();
+    assert_eq!((stamps(&cache), value(&cache, "replaced.c")), (vec![10, 20], Some(2.0)));
+    // The first makes one more before it goes, and the second its first in the same second.
+    counter.add(1);
+    make(&mut first, 30);
+    drop(first);
+    counter.add(1);
+    make(&mut second, 30);
+    assert_eq!((stamps(&cache), value(&cache, "replaced.c")), (vec![10, 20, 30, 31], Some(4.0)));
+    make(&mut second, 40);
+    assert_eq!(stamps(&cache), [20, 30, 31, 40]);
+}
+
+#[test]
 fn nothing_ages_when_that_is_switched_off() {
     let _alone = alone();
     let gauge = get_logger("ageless").gauge("g");

@@ -178,7 +178,20 @@ pub fn read(path: impl AsRef<Path>) -> Result<PersistedHistory, ReadError> {
     read_directory(path.as_ref())
 }
 
+/// How often a directory is read anew of which every file was deleted meanwhile.
+const AGAIN: usize = 8;
+
 pub(super) fn read_directory(directory: &Path) -> Result<PersistedHistory, ReadError> {
+    for _ in 0..AGAIN {
+        let history = read_once(directory)?;
+        if !history.segments.is_empty() {
+            return Ok(history);
+        }
+    }
+    read_once(directory)
+}
+
+fn read_once(directory: &Path) -> Result<PersistedHistory, ReadError> {
     let io = |cause| ReadError::Io { path: directory.to_owned(), cause };
     if !fs::metadata(directory).map_err(io)?.is_dir() {
         return Err(ReadError::NotACache { path: directory.to_owned() });

@@ -95,7 +95,12 @@ fn make_directory(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o750);
-    builder.create(path)
+    builder.create(path).map_err(|why| match why.kind() {
+        io::ErrorKind::NotFound => {
+            io::Error::new(why.kind(), "the directory above it is missing too; that one is not made")
+        }
+        _ => why,
+    })
 }
 
 /// What is kept of a segment that is on disk.
@@ -159,6 +164,8 @@ impl Writer {
             fs4::TryLockError::WouldBlock => OpenError::InUse { path: directory.to_owned() },
             fs4::TryLockError::Error(cause) => at(&lock_path)(cause),
         })?;
+        // A program that changes its own directory later goes on writing this one.
+        let directory = &directory.canonicalize().map_err(at(directory))?;
         finish_repairs(directory).map_err(at(directory))?;
         let mut history = match read_directory(directory) {
             Ok(history) => history,
@@ -176,8 +183,11 @@ impl Writer {
             |s: &super::read::Segment| Kept { sequence: s.sequence, generations: s.generations, newest: s.newest };
         let segments = history.segments.iter().map(kept).collect();
         let mut writer = Writer { directory: directory.to_owned(), bounds, segments, current: None, next, _lock: lock };
-        // So that an empty cache is one.
-        writer.begin().map_err(at(directory))?;
+        // So that an empty cache is one. A disk that is full has room another time, and the program shall not wait for it.
+        match writer.begin() {
+            Err(full) if is_full(&full) => {}
+            begun => begun.map_err(at(directory))?,
+        }
         // A program that ends again and again before its first generation leaves nothing.
         for empty in writer.segments.iter().filter(|s| s.generations == 0) {
             writer.delete(empty.sequence).map_err(at(directory))?;
@@ -218,6 +228,13 @@ impl Writer {
 
     /// Writes a generation that is newer than all before, or (with `replaces`) takes the place of the newest.
     pub(super) fn write(&mut self, generation: &Generation, replaces: bool) -> io::Result<()> {
+        let written = self.append(generation, replaces);
+        // What is too old goes, whether there is something newer or not: that may be what the disk is full of.
+        let deleted = self.delete_old(generation.timestamp());
+        written.and(deleted)
+    }
+
+    fn append(&mut self, generation: &Generation, replaces: bool) -> io::Result<()> {
         if self.current.as_ref().is_none_or(|current| current.is_full(self.bounds, generation.timestamp(), replaces)) {
             self.begin()?;
         }
@@ -225,10 +242,13 @@ impl Writer {
         let written = current.write(generation, replaces);
         if written.is_err() {
             // What was written of the frame would hide those behind it. The next generation begins a segment.
-            self.segments.extend(self.current.take().map(Current::give_up));
+            let Some(given_up) = self.current.take().map(Current::give_up) else { return written };
+            if given_up.generations == 0 && self.delete(given_up.sequence).is_ok() {
+                return written;
+            }
+            self.segments.push_back(given_up);
         }
-        written?;
-        self.delete_old()
+        written
     }
 
     /// One that is not there any more (set aside, or deleted by somebody else) is as good as deleted.
@@ -240,12 +260,11 @@ impl Writer {
     }
 
     /// Deletes segments of which nothing is needed.
-    fn delete_old(&mut self) -> io::Result<()> {
-        let Some(current) = &self.current else { return Ok(()) };
-        let newest = current.kept.newest.unwrap_or(i64::MIN);
+    fn delete_old(&mut self, newest: i64) -> io::Result<()> {
         let horizon = newest.saturating_sub(self.bounds.window);
+        let written = self.current.as_ref().map_or(0, |current| current.kept.generations);
         loop {
-            let newer = self.segments.iter().skip(1).map(|s| s.generations).sum::<usize>() + current.kept.generations;
+            let newer = self.segments.iter().skip(1).map(|s| s.generations).sum::<usize>() + written;
             let Some(oldest) = self.segments.front() else { return Ok(()) };
             let is_old = oldest.newest.is_none_or(|newest| newest < horizon);
             if newer <= self.bounds.keep && !is_old {
@@ -287,6 +306,10 @@ impl Current {
         let _ = self.file.set_len(self.written.max(HEADER_BYTES) as u64);
         self.kept
     }
+}
+
+fn is_full(why: &io::Error) -> bool {
+    matches!(why.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// A file that has its content when it gets its name.

@@ -23,6 +23,8 @@ pub struct ServerCounts {
     pub wrong_host: u64,
     /// Requests refused for their size, a body, or because they are no HTTP.
     pub malformed: u64,
+    /// Requests of the right shape for what there is not: a parameter, path, method, form or page (400, 404, 405, 406, 410).
+    pub mistaken: u64,
     /// Connections that ended in the TLS handshake, its time limit included.
     pub handshakes: u64,
     /// Connections ended because the client was too slow, in asking or in reading.
@@ -42,6 +44,7 @@ pub(super) struct Counts {
     pub(super) denied: AtomicU64,
     pub(super) wrong_host: AtomicU64,
     pub(super) malformed: AtomicU64,
+    pub(super) mistaken: AtomicU64,
     pub(super) handshakes: AtomicU64,
     pub(super) too_slow: AtomicU64,
     pub(super) unwritable: AtomicU64,
@@ -70,6 +73,7 @@ impl Counts {
             denied: of(&self.denied),
             wrong_host: of(&self.wrong_host),
             malformed: of(&self.malformed),
+            mistaken: of(&self.mistaken),
             handshakes: of(&self.handshakes),
             too_slow: of(&self.too_slow),
             unwritable: of(&self.unwritable),

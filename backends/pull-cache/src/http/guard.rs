@@ -51,7 +51,11 @@ pub(super) async fn guard(State(app): State<Arc<App>>, mut request: Request, nex
         return response;
     };
     let place = Place { _place: place, _counted: app.counts.enter() };
-    hold(next.run(request).await, place)
+    let response = next.run(request).await;
+    if response.status().is_client_error() {
+        Counts::add(&app.counts.mistaken);
+    }
+    hold(response, place)
 }
 
 /// Kept until the answer is sent.

@@ -24,9 +24,14 @@ pub(super) async fn get(
         Err(message) => return error(StatusCode::BAD_REQUEST, &message),
     };
     let format = Format::negotiate(accept(&headers).as_deref());
-    // A snapshot of many series takes some milliseconds, which others shall not wait for.
-    let body: Stream = match heavy(move || handle.exposition(format, &filter).into()).await {
-        Ok(body) => body,
+    // A snapshot of many series takes some milliseconds, which others shall not wait for. What is there already is taken at once: a
+    // scrape does not queue behind readers of the history.
+    let made = match handle.made_exposition(format, &filter) {
+        Some(there) => Ok(there),
+        None => heavy(move || handle.exposition(format, &filter)).await,
+    };
+    let body: Stream = match made {
+        Ok(pieces) => pieces.into(),
         Err(failed) => return failed,
     };
     let mut response = respond(StatusCode::OK, format.content_type(), Body::new(body));

@@ -65,7 +65,12 @@ fn chosen(handle: &PullCacheHandle, newest: Option<Arc<Generation>>, query: &Que
     let Some(after) = query.after else {
         return Ok(match query.history {
             // What is made from now on stands outside of the window announced.
-            true => (Box::new(handle.history(start).take_while(move |g| g.timestamp() <= last)), 0),
+            true => {
+                // On the way to the first all older ones are decoded: here, where nobody waits for it.
+                let mut from = handle.history(start);
+                let first = from.next();
+                (Box::new(first.into_iter().chain(from).take_while(move |g| g.timestamp() <= last)), 0)
+            }
             false => {
                 let newer = move |g: &Arc<Generation>| start.is_none_or(|start| g.timestamp() > start);
                 (Box::new(newest.into_iter().filter(newer)), 0)

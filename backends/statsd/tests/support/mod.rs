@@ -141,6 +141,15 @@ impl Drop for Alone {
     }
 }
 
+/// Datagrams that the kernel dropped because the socket of this port was full. Not known, 0, on other systems than Linux.
+#[allow(dead_code)]
+pub fn dropped_by_kernel(port: u16) -> u64 {
+    let sockets = std::fs::read_to_string("/proc/net/udp").unwrap_or_default();
+    let local = format!(":{port:04X}");
+    let mine = sockets.lines().filter(|line| line.split_whitespace().nth(1).is_some_and(|at| at.ends_with(&local)));
+    mine.filter_map(|line| line.split_whitespace().last()?.parse::<u64>().ok()).sum()
+}
+
 /// A UDP receiver.
 pub struct Receiver {
     pub socket: UdpSocket,

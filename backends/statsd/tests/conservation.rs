@@ -1,0 +1,359 @@
+//! Random histories of a statsd backend and its server: bursts and flushes while the server goes and comes back, refuses, cannot be reached, takes no
+//! more, and while its name cannot be looked up, moves or hangs. The truth is counted next to the calls and by the servers: whatever
+//! happens the account balances, nobody receives more than was sent, and what was sent over a way that loses nothing was received.
+
+mod support;
+
+use ferrometer_core::{Amount, Cause, Ledger, flush, get_logger, install, ledgers, remove};
+use ferrometer_statsd::{Dialect, Settings, Statsd, Transport};
+use proptest::prelude::*;
+use std::io::{self, ErrorKind, Read};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+#[cfg(unix)]
+use std::os::unix::net::UnixDatagram;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use support::alone;
+
+const SOON: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Way {
+    Udp,
+    Tcp,
+    #[cfg(unix)]
+    Unix,
+}
+
+/// What a lookup answers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Names {
+    Server,
+    /// Where nobody listens.
+    Elsewhere,
+    /// An address that the kernel refuses to send to.
+    Unreachable,
+    /// The kernel's own refusal first, then the server.
+    Both,
+    Fail,
+    Nothing,
+    Hang,
+    Panic,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Count(u16),
+    Time(u16),
+    Gauge(i16),
+    /// A line that no datagram holds.
+    Large,
+    Flush,
+    /// Lets some intervals pass.
+    Wait,
+    Up,
+    Down,
+    /// Reads what has arrived.
+    Read,
+    Names(Names),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    use Names::*;
+    let names =
+        prop::sample::select(vec![Server, Server, Server, Elsewhere, Unreachable, Both, Fail, Nothing, Hang, Panic]);
+    prop_oneof![
+        6 => (1..300u16).prop_map(Step::Count),
+        4 => prop_oneof![1..50u16, Just(6000u16)].prop_map(Step::Time),
+        2 => any::<i16>().prop_map(Step::Gauge),
+        1 => Just(Step::Large),
+        3 => Just(Step::Flush),
+        3 => Just(Step::Wait),
+        3 => Just(Step::Up),
+        2 => Just(Step::Down),
+        2 => Just(Step::Read),
+        2 => names.prop_map(Step::Names),
+    ]
+}
+
+fn way() -> impl Strategy<Value = Way> {
+    prop::sample::select(vec![
+        Way::Udp,
+        Way::Udp,
+        Way::Tcp,
+        #[cfg(unix)]
+        Way::Unix,
+    ])
+}
+
+enum Socket {
+    Udp(UdpSocket),
+    Tcp(TcpListener, Vec<(TcpStream, Vec<u8>)>),
+    #[cfg(unix)]
+    Unix(UnixDatagram),
+}
+
+/// What arrived: the sum of the counter, and how many values.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Got {
+    sum: u64,
+    values: u64,
+}
+
+struct Server {
+    way: Way,
+    at: SocketAddr,
+    path: std::path::PathBuf,
+    socket: Option<Socket>,
+    got: Got,
+}
+
+impl Server {
+    fn new(way: Way, case: u64) -> Server {
+        let any = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = any.local_addr().unwrap();
+        let path = std::env::temp_dir().join(format!("ferrometer-conservation-{}-{case}", std::process::id()));
+        let mut server = Server { way, at, path, socket: None, got: Got::default() };
+        drop(any);
+        server.up();
+        server
+    }
+
+    fn up(&mut self) {
+        if self.socket.is_some() {
+            return;
+        }
+        let open = |way| -> io::Result<Socket> {
+            match way {
+                Way::Udp => {
+                    let socket = UdpSocket::bind(self.at)?;
+                    socket.set_nonblocking(true)?;
+                    Ok(Socket::Udp(socket))
+                }
+                Way::Tcp => {
+                    let listener = TcpListener::bind(self.at)?;
+                    listener.set_nonblocking(true)?;
+                    Ok(Socket::Tcp(listener, Vec::new()))
+                }
+                #[cfg(unix)]
+                Way::Unix => {
+                    let _ = std::fs::remove_file(&self.path);
+                    let socket = UnixDatagram::bind(&self.path)?;
+                    socket.set_nonblocking(true)?;
+                    Ok(Socket::Unix(socket))
+                }
+            }
+        };
+        // Another program may have taken the port meanwhile; then the server stays away.
+        self.socket = open(self.way).ok();
+    }
+
+    /// Reads all that has arrived, then goes. What a stream still holds when it is closed is lost, as with a server that dies.
+    fn down(&mut self) {
+        self.read();
+        self.socket = None;
+        let _ = std::fs::remove_file(&self.path);
+    }
+
+    fn read(&mut self) {
+        let mut text = Vec::new();
+        let mut buffer = vec![0; 65_536];
+        match &mut self.socket {
+            None => {}
+            Some(Socket::Udp(socket)) => {
+                while let Ok(len) = socket.recv(&mut buffer) {
+                    text.extend_from_slice(&buffer[..len]);
+                    text.push(b'\n');
+                }
+            }
+            #[cfg(unix)]
+            Some(Socket::Unix(socket)) => {
+                while let Ok(len) = socket.recv(&mut buffer) {
+                    text.extend_from_slice(&buffer[..len]);
+                    text.push(b'\n');
+                }
+            }
+            Some(Socket::Tcp(listener, streams)) => {
+                while let Ok((stream, _)) = listener.accept() {
+                    stream.set_nonblocking(true).unwrap();
+                    streams.push((stream, Vec::new()));
+                }
+                streams.retain_mut(|(stream, rest)| {
+                    let open = loop {
+                        match stream.read(&mut buffer) {
+                            Ok(0) => break false,
+                            Ok(len) => rest.extend_from_slice(&buffer[..len]),
+                            Err(e) => break e.kind() == ErrorKind::WouldBlock,
+                        }
+                    };
+                    // A line counts when its end has come.
+                    let end = rest.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+                    text.extend(rest.drain(..end));
+                    open
+                });
+            }
+        }
+        for line in text.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
+            for sample in support::parse(Dialect::Etsy, line).unwrap() {
+                if sample.name.starts_with("ferrometer.") {
+                    continue;
+                }
+                match sample.kind.as_str() {
+                    "c" => self.got.sum += sample.value.parse::<u64>().unwrap(),
+                    "ms" => {
+                        self.got.values += sample.rate.map_or(1, |r| (1.0 / r.parse::<f64>().unwrap()).round() as u64)
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn addresses(names: Names, server: SocketAddr) -> io::Result<Vec<SocketAddr>> {
+    // The discard port: nobody listens there.
+    let elsewhere = SocketAddr::from(([127, 0, 0, 1], 9));
+    // Reserved, and broadcast: refused by the kernel itself.
+    let unreachable = SocketAddr::from(([255, 255, 255, 255], 8125));
+    match names {
+        Names::Server => Ok(vec![server]),
+        Names::Elsewhere => Ok(vec![elsewhere]),
+        Names::Unreachable => Ok(vec![unreachable]),
+        Names::Both => Ok(vec![unreachable, server]),
+        Names::Fail => Err(io::Error::other("no such name")),
+        Names::Nothing => Ok(Vec::new()),
+        Names::Hang => {
+            std::thread::sleep(Duration::from_millis(120));
+            Ok(vec![server])
+        }
+        Names::Panic => std::panic::panic_any("told to"),
+    }
+}
+
+fn account() -> Ledger {
+    ledgers().into_iter().find(|l| l.backend == "statsd").unwrap()
+}
+
+fn run(way: Way, max: usize, history: &[Step]) -> Result<(), TestCaseError> {
+    static CASE: AtomicU64 = AtomicU64::new(0);
+    let case = CASE.fetch_add(1, SeqCst);
+    let _alone = alone();
+    let mut server = Server::new(way, case);
+    let names = Arc::new(Mutex::new(Names::Server));
+    let (asked, at) = (Arc::clone(&names), server.at);
+    let host = "metrics.test".to_owned();
+    let transport = match way {
+        Way::Udp => Transport::Udp { host, port: at.port() },
+        Way::Tcp => Transport::Tcp { host, port: at.port() },
+        #[cfg(unix)]
+        Way::Unix => Transport::Unix { path: server.path.clone() },
+    };
+    let settings =
+        Settings::new(transport).max_datagram(max).resolve_interval(Duration::from_millis(10)).lookup(move |_, _| {
+            let now = *asked.lock().unwrap_or_else(PoisonError::into_inner);
+            addresses(now, at)
+        });
+    install("statsd", Box::new(Statsd::new(settings)), Duration::from_millis(10)).unwrap();
+
+    let logger = get_logger("model");
+    let mut truth = Amount::default();
+    let (mut timed, mut large) = (0, 0);
+    for step in history {
+        match step {
+            Step::Count(n) => {
+                for i in 0..u64::from(*n) {
+                    logger.send_counter("c", i);
+                    truth += Amount { recordings: 1, increments: i, decrements: 0 };
+                }
+            }
+            Step::Time(n) => {
+                (0..u64::from(*n)).for_each(|i| logger.send_timer("t", Duration::from_nanos(i)));
+                truth += Amount::of((*n).into());
+                timed += u64::from(*n);
+            }
+            Step::Gauge(value) => {
+                logger.send_gauge("g", f64::from(*value));
+                truth += Amount::of(1);
+            }
+            Step::Large => {
+                // Longer than any datagram here.
+                logger.send_gauge("x".repeat(500), 1);
+                truth += Amount::of(1);
+                large += 1;
+            }
+            Step::Flush => {
+                let begin = Instant::now();
+                let report = flush(Duration::from_millis(150));
+                prop_assert!(report.ledgers.iter().all(Ledger::balances));
+                // Generously: the machine may be busy. A flush that hangs takes for ever.
+                prop_assert!(begin.elapsed() < Duration::from_secs(5), "a flush of 150 ms took {:?}", begin.elapsed());
+            }
+            Step::Wait => std::thread::sleep(Duration::from_millis(25)),
+            Step::Up => server.up(),
+            Step::Down => server.down(),
+            Step::Read => server.read(),
+            Step::Names(new) => *names.lock().unwrap() = *new,
+        }
+        let ledger = account();
+        prop_assert!(ledger.balances(), "{step:?}: {ledger}");
+        prop_assert!(ledger.recorded.recordings <= truth.recordings, "{step:?}: {ledger}");
+    }
+    // In the end all is well, and everything arrives, however it went before.
+    *names.lock().unwrap() = Names::Server;
+    server.up();
+    let until = Instant::now() + SOON;
+    if server.socket.is_some() {
+        loop {
+            server.read();
+            if flush(Duration::from_millis(200)).complete {
+                break;
+            }
+            prop_assert!(Instant::now() < until, "never delivered: {}", account());
+        }
+    }
+    let ledger = remove("statsd", SOON).unwrap();
+    std::thread::sleep(Duration::from_millis(2));
+    server.read();
+    prop_assert!(ledger.balances(), "{ledger}");
+    prop_assert_eq!(ledger.recorded, truth, "{}", ledger);
+    prop_assert!(ledger.pending.is_zero(), "{ledger}");
+    let dropped = |cause| ledger.dropped.get(&cause).map_or(0, |a| a.recordings);
+    if server.socket.is_some() {
+        prop_assert_eq!(dropped(Cause::Removed), 0, "{}", ledger);
+        // Of lines that are too large one is dropped each time it is tried; those it replaced meanwhile are superseded.
+        prop_assert!(dropped(Cause::TooLarge) <= large && (dropped(Cause::TooLarge) > 0) == (large > 0), "{ledger}");
+    }
+    prop_assert!(server.got.sum <= ledger.sent.increments, "{:?} of {ledger}", server.got);
+    prop_assert!(server.got.values <= timed, "{:?} of {ledger}", server.got);
+    #[cfg(unix)]
+    if way == Way::Unix && !history.iter().any(|s| matches!(s, Step::Down)) {
+        // This way loses nothing.
+        prop_assert_eq!(server.got, Got { sum: truth.increments, values: timed }, "{}", ledger);
+    }
+    Ok(())
+}
+
+#[test]
+fn whatever_the_server_and_its_name_do_the_account_is_right() {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if info.payload().downcast_ref::<&str>() != Some(&"told to") {
+            hook(info);
+        }
+    }));
+    let cases = std::env::var("CONSERVATION_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(40);
+    let config =
+        ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 200, ..ProptestConfig::default() };
+    let mut runner = prop::test_runner::TestRunner::new(config);
+    let input = (way(), 64usize..480, prop::collection::vec(step(), 1..30));
+    if let Err(error) = runner.run(&input, |(way, max, history)| run(way, max, &history)) {
+        panic!("{error}");
+    }
+}

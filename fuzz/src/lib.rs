@@ -1,0 +1,12 @@
+//! What the targets share: the strict parsers that judge what comes out. They are those of the tests, and share nothing with what
+//! they judge.
+
+/// Lines of statsd, and who receives them.
+#[path = "../../backends/statsd/tests/support/mod.rs"]
+pub mod statsd;
+
+/// The Prometheus text.
+#[path = "../../backends/pull-cache/tests/common/mod.rs"]
+pub mod prometheus;
+
+pub mod process;

@@ -1,0 +1,117 @@
+//! Writing a configuration down: every key that has a value, from the same table that it is read by.
+
+use std::fmt::Write;
+
+use super::key::split;
+use super::keys::{KEYS, PEER_KEYS, RULE_KEYS};
+use super::settings::Config;
+use super::value::Value;
+
+impl Config {
+    /// This configuration as a TOML document, every key that has a value written out: what is in force once defaults, file and environment
+    /// are merged. [`Config::from_toml`] reads a valid one back as it was.
+    ///
+    /// Tokens of the pull cache stand in it as they were given, as SHA-256 digests; but the token that another node is asked with stands
+    /// there itself, so keep such a document as secret as the file it came from.
+    ///
+    /// ```
+    /// use ferrometer::Config;
+    ///
+    /// let config = Config::new().backend("statsd").global_prefix("shop");
+    /// let text = config.to_toml();
+    /// assert!(text.starts_with("[metrics]\nbackend = [\"statsd\"]\nstatsd_host = \"localhost\"\nstatsd_port = 8125\n"));
+    /// assert_eq!(Config::from_toml(&text)?, config);
+    /// # Ok::<(), ferrometer::config::Error>(())
+    /// ```
+    pub fn to_toml(&self) -> String {
+        let mut out = String::new();
+        let mut tables: Vec<&str> = Vec::new();
+        for (table, _) in KEYS.iter().map(|key| split(key.path)) {
+            if !tables.contains(&table) {
+                tables.push(table);
+            }
+        }
+        for table in tables {
+            let separator = if out.is_empty() { "" } else { "\n" };
+            let _ = writeln!(out, "{separator}[{table}]");
+            for key in KEYS.iter().filter(|key| split(key.path).0 == table) {
+                // Of the one key that is a name or a list of names, the list; it is always right.
+                let value = match key.path {
+                    "metrics.backend" => Some(Value::List(self.backends().iter().map(Value::text).collect())),
+                    _ => (key.get)(self),
+                };
+                line(&mut out, split(key.path).1, value);
+            }
+        }
+        for peer in &self.pull_cache.peers {
+            out.push_str("\n[[metrics.pull_cache.peers]]\n");
+            PEER_KEYS.iter().for_each(|key| line(&mut out, key.path, (key.get)(peer)));
+        }
+        for rule in self.rules() {
+            out.push_str("\n[metrics.loggers.");
+            text(&mut out, &rule.logger);
+            out.push_str("]\n");
+            RULE_KEYS.iter().for_each(|key| line(&mut out, key.path, (key.get)(rule)));
+        }
+        out
+    }
+}
+
+#[cfg(all(test, feature = "config-file"))]
+mod tests {
+    use super::*;
+    use crate::config::Peer;
+
+    #[test]
+    fn other_nodes_are_read_back() {
+        let config = Config::new()
+            .pull_cache_node("a")
+            .peer(Peer::new("b", "https://b.example").ca("/a \"b\".pem").token("x=\"y\\"))
+            .peer(Peer::new("c", "https://c.example").fingerprint("ab".repeat(32)));
+        assert_eq!(Config::from_toml(&config.to_toml()).unwrap(), config);
+    }
+}
+
+fn line(out: &mut String, name: &str, value: Option<Value>) {
+    let Some(value) = value else { return };
+    out.push_str(name);
+    out.push_str(" = ");
+    push(out, &value);
+    out.push('\n');
+}
+
+fn push(out: &mut String, value: &Value) {
+    match value {
+        Value::Text(given) => text(out, given),
+        Value::List(items) => {
+            out.push('[');
+            for (at, item) in items.iter().enumerate() {
+                if at > 0 {
+                    out.push_str(", ");
+                }
+                push(out, item);
+            }
+            out.push(']');
+        }
+        // Numbers, booleans and durations are shown as TOML writes them.
+        other => {
+            let _ = write!(out, "{other}");
+        }
+    }
+}
+
+/// A basic string of TOML: quotes, backslashes and control characters are escaped.
+fn text(out: &mut String, given: &str) {
+    out.push('"');
+    for c in given.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            c if c.is_control() => {
+                let _ = write!(out, "\\u{:04X}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+}

@@ -1,0 +1,40 @@
+//! How much memory a configuration may take, known before anything is started.
+
+use crate::config::Config;
+
+impl Config {
+    /// The most memory that recording takes under this configuration, in bytes: cells, names, snapshots, held values, and what its backends keep.
+    /// Computed from the limits; nothing has to be started.
+    ///
+    /// It is the worst case, with names, labels and descriptions as long as they may be and every bucket of every distribution in use. Usual
+    /// programs take a small part of it. Not in it: the stacks of the backends' threads, the texts a program itself makes, and answers of
+    /// the pull cache's endpoint in progress.
+    ///
+    /// ```
+    /// use ferrometer::Config;
+    ///
+    /// let small = Config::new().backend("statsd").max_instruments(500).max_label_sets(100).max_cell_bytes(4 << 20);
+    /// assert!(small.max_bytes() < Config::new().backend("statsd").max_bytes());
+    /// assert_eq!(Config::new().backend("noop").max_bytes(), 0);
+    /// ```
+    #[must_use]
+    pub fn max_bytes(&self) -> usize {
+        let backends = self.backends().iter().filter(|name| *name != "noop").count();
+        if backends == 0 {
+            return 0;
+        }
+        let limits = crate::init::limits(self);
+        let mut bytes = limits.max_bytes(backends);
+        for name in self.backends() {
+            let more = match name.as_str() {
+                #[cfg(feature = "statsd")]
+                "statsd" => ferrometer_statsd::max_bytes(limits.max_instruments),
+                #[cfg(feature = "pull-cache")]
+                "pull-cache" => crate::backends::pull_cache_settings(self).max_bytes(limits.max_instruments),
+                _ => 0,
+            };
+            bytes = bytes.saturating_add(more);
+        }
+        bytes
+    }
+}
