@@ -32,6 +32,7 @@ pub use settings::{Peer, Proxmox};
 use super::App;
 use super::answer::respond;
 use super::heavy::heavy;
+use super::held::hold;
 use super::privileges::{Privilege, Rights};
 use axum::Router;
 use axum::body::Body;
@@ -124,7 +125,7 @@ async fn status(
 
 /// The rows of this node, when they are wanted, among those of the others.
 async fn answer(app: Arc<App>, params: Params, local: bool, answers: Answers, view: View) -> Response {
-    let Answers { mut rows, failed } = answers;
+    let Answers { mut rows, failed, place } = answers;
     let shared = Arc::clone(&app);
     let made = heavy(move || {
         let newest = shared.handle.most_recent().filter(|_| local);
@@ -149,5 +150,5 @@ async fn answer(app: Arc<App>, params: Params, local: bool, answers: Answers, vi
     if let Some(failed) = (!failed.is_empty()).then(|| HeaderValue::from_str(&failed.join(", ")).ok()).flatten() {
         response.headers_mut().insert(FAILED_PEERS, failed);
     }
-    response
+    hold(response, place)
 }

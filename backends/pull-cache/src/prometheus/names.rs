@@ -172,5 +172,8 @@ mod tests {
         let read: Vec<_> = pairs(&written).collect();
         assert_eq!(read, [("le_", "1".into()), ("le__2", "2".into()), ("v", "a\\\"\n\t".into())]);
         assert_eq!(pairs("").count(), 0);
+        // An object keeps its name, whatever a label is called.
+        let object = get_logger("pn").with("object", "x").for_object("qemu/1");
+        assert_eq!(labels(object.gauge("g").series()), r#"object="qemu/1",object_2="x""#);
     }
 }

@@ -13,12 +13,12 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// So many questions to other nodes are asked at a time: they bound the memory that answers take.
-const MAX_QUESTIONS: usize = 2;
+/// So many answers with rows of other nodes are made or sent at a time: they bound the memory that those take.
+const MAX_QUESTIONS: usize = 4;
 /// One line for each node in this time.
 const REPORT_EVERY: Duration = Duration::from_secs(60);
 
@@ -29,7 +29,7 @@ pub(in crate::http) struct Cluster {
     nodes: Vec<Arc<Node>>,
     timeout: Duration,
     max_bytes: usize,
-    questions: Semaphore,
+    questions: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
@@ -59,6 +59,8 @@ pub(super) struct Plan {
 pub(super) struct Answers {
     pub(super) rows: Vec<ForeignRow>,
     pub(super) failed: Vec<String>,
+    /// Kept until the rows are sent.
+    pub(super) place: Option<OwnedSemaphorePermit>,
 }
 
 impl Cluster {
@@ -97,7 +99,7 @@ impl Cluster {
             nodes,
             timeout: settings.timeout,
             max_bytes: settings.max_bytes,
-            questions: Semaphore::new(MAX_QUESTIONS),
+            questions: Arc::new(Semaphore::new(MAX_QUESTIONS)),
         })
     }
 
@@ -145,10 +147,11 @@ impl Cluster {
             answers.failed = everyone("cannot be asked: there is no runtime of tokio");
             return answers;
         }
-        let Ok(Ok(_place)) = timeout(self.timeout, self.questions.acquire()).await else {
-            answers.failed = everyone("was not asked: too many questions are under way");
+        let Ok(Ok(place)) = timeout(self.timeout, Arc::clone(&self.questions).acquire_owned()).await else {
+            answers.failed = everyone("was not asked: too many answers are under way");
             return answers;
         };
+        answers.place = Some(place);
         let route = route(params);
         let caller = headers.get(header::AUTHORIZATION);
         let room = Arc::new(AtomicUsize::new(self.max_bytes));
