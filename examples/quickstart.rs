@@ -9,7 +9,7 @@
 //! statsd; nothing else changes.
 
 use ferrometer::{
-    Config, Error, Kind, Ledger, Logger, Metrics, Snapshot, Value, count, counter, logger, set_gauge, timer,
+    Config, Error, Kind, Ledger, Logger, Metrics, Snapshot, Unit, Value, count, counter, logger, set_gauge, timer,
 };
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -111,6 +111,15 @@ fn work(directory: &Path) -> io::Result<usize> {
     Ok(hashed)
 }
 
+/// What a reader of the metrics should know; where they are shown, so are these.
+fn describe() {
+    METRICS.describe("bytes", Unit::Bytes, "Bytes that were read and hashed.");
+    METRICS.describe("files", Unit::None, "Files that were looked at.");
+    METRICS.describe("file.time", Unit::None, "How long a file takes, by its outcome.");
+    METRICS.describe("files.open", Unit::None, "Files that are read at this moment.");
+    METRICS.describe("queue.depth", Unit::None, "Files that wait for a worker.");
+}
+
 struct Options {
     directory: PathBuf,
     serve: bool,
@@ -137,9 +146,11 @@ fn options() -> Result<Options, String> {
     Ok(options)
 }
 
-/// The configuration built in: the pull cache, a generation each second. The environment goes over it.
+/// The configuration built in: the pull cache, a generation each second. The environment goes over a file alone, not over this.
 fn built_in(serve: bool) -> Config {
-    Config::new().backend("pull-cache").pull_cache_interval(Duration::from_secs(1)).pull_cache_http(serve)
+    let config = Config::new().backend("pull-cache").pull_cache_http(serve);
+    // Half an hour, to be looked at while it grows.
+    config.pull_cache_interval(Duration::from_secs(1)).pull_cache_generations(1800)
 }
 
 fn main() -> ExitCode {
@@ -165,6 +176,7 @@ fn run(options: &Options) -> Result<(), String> {
         None => ferrometer::init(built_in(options.serve)),
     }
     .map_err(|error: Error| error.to_string())?;
+    describe();
     let begin = Instant::now();
     let in_directory = |e| format!("{}: {e}", options.directory.display());
     let hashed = work(&options.directory).map_err(in_directory)?;
@@ -176,7 +188,7 @@ fn run(options: &Options) -> Result<(), String> {
     if options.serve {
         match metrics.http_address() {
             Some(address) => {
-                println!("\nlook at http://{address}/v1/metrics and http://{address}/metrics; Ctrl-C ends")
+                println!("\nlook at http://{address}/ with a browser; Ctrl-C ends")
             }
             None => println!("\nworking on; the configuration serves nothing to look at; Ctrl-C ends"),
         }

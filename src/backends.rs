@@ -152,6 +152,10 @@ pub(crate) fn endpoint(
         .allowed_hosts(&c.allowed_hosts)
         .allow_plaintext(c.allow_plaintext)
         .allow_anonymous(c.allow_anonymous);
+    #[cfg(feature = "page")]
+    {
+        endpoint = endpoint.page(c.page);
+    }
     if let Some(path) = &c.tokens_file {
         endpoint = endpoint.tokens_file(path);
     }

@@ -37,6 +37,7 @@
 //! | `config-file` | yes | configuration from a TOML file |
 //! | `pull-cache` | | the pull cache, in process |
 //! | `http` | | the pull cache served over HTTP |
+//! | `page` | | … with a page for browsers |
 //! | `tls` | | … over TLS |
 //! | `compression` | | … with gzip and zstd |
 //! | `tower` | | a layer that counts and times requests |

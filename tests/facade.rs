@@ -28,7 +28,7 @@ fn lines(socket: &UdpSocket) -> Vec<String> {
     let mut buffer = [0; 65536];
     while let Ok(len) = socket.recv(&mut buffer) {
         let text = std::str::from_utf8(&buffer[..len]).unwrap();
-        all.extend(text.lines().filter(|l| !l.contains("ferrometer.backend.")).map(str::to_owned));
+        all.extend(text.lines().filter(|l| !l.contains("ferrometer.")).map(str::to_owned));
     }
     all
 }

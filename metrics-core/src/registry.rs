@@ -72,6 +72,18 @@ static STATE: Mutex<State> = Mutex::new(State {
     label_sets: 0,
 });
 
+/// How much of the limits is taken.
+pub(crate) struct Used {
+    pub(crate) loggers: usize,
+    pub(crate) instruments: usize,
+    pub(crate) label_sets: usize,
+}
+
+pub(crate) fn used() -> Used {
+    let state = lock(&STATE);
+    Used { loggers: state.loggers, instruments: state.series.len(), label_sets: state.label_sets }
+}
+
 /// The hash of a series: by the address of its logger, which is one for the program's life, and by the text of its name.
 fn series_hash(logger: &'static LoggerEntry, name: &str, kind: Kind, rate: f64) -> u64 {
     let identity = hash::mix(hash::seed() ^ ptr::from_ref(logger) as u64, rate.to_bits() ^ (kind as u64) << 1);

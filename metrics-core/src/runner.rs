@@ -5,13 +5,10 @@ use crate::diagnostics;
 use crate::ledger::{Cause, Ledger};
 use crate::mail::{Job, Mail};
 use crate::name::Naming;
-use crate::record;
-use crate::registry;
-use crate::series::{Kind, Series};
+use crate::own::OwnMetrics;
 use crate::singles::Grouped;
 use crate::view::{Cursor, SnapshotView};
 use std::any::Any;
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -31,10 +28,11 @@ impl Runner {
         loop {
             let job = self.mail.take();
             let last = job.stop;
+            let held = job.segments.iter().map(|segment| segment.len()).sum();
             // Removed while it was at work, and not waited for any longer: all of this is in the account as dropped, so it is not delivered.
             if !self.mail.is_closed() {
                 let ledger = self.deliver(job);
-                own.export(&self.name, &ledger);
+                own.export(&self.name, &ledger, held);
             }
             if last {
                 // A backend's own end may panic or hang; the account is closed by then.
@@ -113,43 +111,4 @@ fn tally(ledger: &mut Ledger, result: std::thread::Result<Result<Delivery, Backe
     ledger.packets += delivery.packets;
     ledger.bytes += delivery.bytes;
     message
-}
-
-/// The account as metrics of our own. They stand outside the account, and stay unchanged while nothing else changes, so that an
-/// idle program sends nothing.
-#[derive(Default)]
-struct OwnMetrics {
-    counters: BTreeMap<String, (u64, Option<&'static Series>)>,
-    pending: Option<(u64, &'static Series)>,
-}
-
-impl OwnMetrics {
-    fn export(&mut self, backend: &str, ledger: &Ledger) {
-        self.count(backend, "sent", ledger.sent.recordings);
-        self.count(backend, "merged", ledger.merged);
-        self.count(backend, "superseded", ledger.superseded.recordings);
-        self.count(backend, "errors", ledger.errors + ledger.panics);
-        for (cause, amount) in &ledger.dropped {
-            self.count(backend, &format!("dropped.{cause}"), amount.recordings);
-        }
-        let pending = ledger.pending.recordings;
-        if self.pending.is_none_or(|(last, _)| last != pending) {
-            let series = self.pending.map_or_else(
-                || registry::internal_series(&format!("backend.{backend}.pending"), Kind::Gauge),
-                |(_, series)| series,
-            );
-            record::set_internal(series, pending as f64);
-            self.pending = Some((pending, series));
-        }
-    }
-
-    fn count(&mut self, backend: &str, what: &str, now: u64) {
-        let (last, series) = self.counters.entry(what.to_owned()).or_default();
-        if now > *last {
-            let series = series
-                .get_or_insert_with(|| registry::internal_series(&format!("backend.{backend}.{what}"), Kind::Counter));
-            record::count_internal(series, now - *last);
-            *last = now;
-        }
-    }
 }

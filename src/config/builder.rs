@@ -173,6 +173,13 @@ impl Config {
         self
     }
 
+    /// Whether a browser that asks the pull cache's endpoint for `/` gets the page; needs the cargo feature `page`.
+    #[must_use]
+    pub fn pull_cache_page(mut self, page: bool) -> Self {
+        self.pull_cache.page = page;
+        self
+    }
+
     /// PEM file with the certificate chain of the pull cache's endpoint; needs [`Config::pull_cache_tls_key`].
     #[must_use]
     pub fn pull_cache_tls_cert(mut self, path: impl Into<PathBuf>) -> Self {

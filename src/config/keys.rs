@@ -256,6 +256,17 @@ pub(super) static KEYS: &[Key<Config>] = &[
         },
     },
     Key {
+        path: "metrics.pull_cache.page",
+        alias: None,
+        kind: Kind::Bool,
+        default: Default::Bool(true),
+        unit: "",
+        doc: "Whether a browser that asks for `/` gets a page that shows every metric. Needs the cargo feature `page`; without it there is an index in text.",
+        example: "false",
+        get: |c| Some(Value::Bool(c.pull_cache.page)),
+        set: |c, value| c.pull_cache.page = value.into_bool(),
+    },
+    Key {
         path: "metrics.pull_cache.tls_cert",
         alias: None,
         kind: Kind::Text { min: 1, max: 4096 },

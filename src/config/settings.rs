@@ -96,6 +96,8 @@ pub struct PullCache {
     pub http: bool,
     /// `metrics.pull_cache.address`; default `"127.0.0.1:9620"`. Where it is served; port 0 takes a free one.
     pub address: SocketAddr,
+    /// `metrics.pull_cache.page`; default `true`. Whether a browser gets a page at `/`, with the cargo feature `page`.
+    pub page: bool,
     /// `metrics.pull_cache.tls_cert`; no default. PEM file with the certificate chain.
     pub tls_cert: Option<PathBuf>,
     /// `metrics.pull_cache.tls_key`; no default. PEM file with its key.
@@ -300,6 +302,7 @@ impl Config {
                 path: None,
                 http: false,
                 address: SocketAddr::from(([127, 0, 0, 1], 0)),
+                page: false,
                 tls_cert: None,
                 tls_key: None,
                 tokens: Tokens::default(),

@@ -1,5 +1,6 @@
 //! The backend: makes a generation of each snapshot, and says in the account what became of each series.
 
+use crate::catalog::Catalog;
 use crate::coding::Row;
 use crate::files::{OpenError, Persistence, Sink};
 use crate::generation::Generation;
@@ -27,6 +28,7 @@ pub struct PullCacheBackend {
     earlier: Option<PullCacheHandle>,
     instruments: Instruments,
     names: RecordNames,
+    catalog: Catalog,
     /// Of the newest snapshot.
     sequence: u64,
     /// Where the interval of the newest generation began.
@@ -79,6 +81,7 @@ impl PullCacheBackend {
             instruments: Instruments::new(seconds(settings.idle_after)),
             shared: Arc::new(Shared::new(settings)),
             names: RecordNames::default(),
+            catalog: Catalog::default(),
             sequence: 0,
             before: Distributions::default(),
             newest: Distributions::of(ferrometer_core::snapshot().totals()),
@@ -162,6 +165,7 @@ impl PullCacheBackend {
         }
         let bytes = row.count() * size_of::<f64>();
         let (exposition, prometheus) = self.expose(&Moment { sequence: self.sequence, time, totals }, naming);
+        let catalog = self.catalog.update(&self.instruments, &self.names, naming);
         let left_out = LeftOut { records: self.names.count_refused(), prometheus, idle: self.instruments.count_idle() };
         let change = self.store.push(second, row);
         let newest = Arc::clone(change.newest());
@@ -170,8 +174,9 @@ impl PullCacheBackend {
         let old = kept.view.apply(change);
         let old_exposition = std::mem::replace(&mut kept.exposition, exposition);
         kept.left_out = left_out;
+        let old_catalog = std::mem::replace(&mut kept.catalog, catalog);
         drop(kept);
-        drop(old);
+        drop((old, old_catalog));
         if let Some(old) = old_exposition {
             old.supersede();
         }

@@ -1,5 +1,6 @@
 //! The reading end: what the cache holds, for any thread at any time.
 
+use crate::catalog::Instrument;
 use crate::files::Persistence;
 use crate::generation::Generation;
 use crate::prometheus::{Exposer, Exposition, Filter, Format, Pieces};
@@ -24,13 +25,15 @@ pub(crate) struct Kept {
     /// The newest snapshot that was served fresh: nobody is served an older one, in which counters would have fallen.
     fresh: u64,
     pub(crate) left_out: LeftOut,
+    pub(crate) catalog: Arc<Vec<Instrument>>,
     pub(crate) persistence: Option<Persistence>,
 }
 
 impl Shared {
     pub(crate) fn new(settings: Settings) -> Shared {
         let left_out = LeftOut::default();
-        let kept = Kept { view: View::default(), exposition: None, fresh: 0, left_out, persistence: None };
+        let catalog = Arc::default();
+        let kept = Kept { view: View::default(), exposition: None, fresh: 0, left_out, catalog, persistence: None };
         let exposer = Mutex::new(Exposer::new(settings.process_metrics, seconds(settings.idle_after)));
         Shared { settings, kept: Mutex::new(kept), exposer }
     }
@@ -164,6 +167,12 @@ impl PullCacheHandle {
     #[must_use]
     pub fn persistence(&self) -> Option<Persistence> {
         self.shared.lock().persistence.clone()
+    }
+
+    /// What the names of the records stand for: kind, unit and description of each instrument that was shown so far.
+    #[must_use]
+    pub fn instruments(&self) -> Arc<Vec<Instrument>> {
+        Arc::clone(&self.shared.lock().catalog)
     }
 
     /// The settings the cache was made with.

@@ -6,7 +6,8 @@
 //! | `GET /metrics` | totals for Prometheus, in the format `Accept` asks for; `name[]=<name>` for one family, any number of times |
 //! | `GET /healthz` | 200: the process answers |
 //! | `GET /readyz` | 200 when the newest generation is there and not old, else 503 |
-//! | `GET /` | an index of the routes |
+//! | `GET /v1/instruments` | kinds, units and descriptions; how often and how many generations are made |
+//! | `GET /` | an index of the routes; with the feature `page`, for a browser, a page that shows everything |
 //!
 //! The modules in the order in which a request passes them:
 //!
@@ -16,7 +17,7 @@
 //! | connections | `server`, over `tls`; `counts` |
 //! | may this request pass? | `guard`, with `hosts` and `tokens`; `watch` reads files again |
 //! | what is asked | `query`, with `glob` and `cursor`; `accept` |
-//! | what is answered | `records` and `stream`, `metrics`, `health`; `answer`; `heavy` for what takes long |
+//! | what is answered | `records` and `stream`, `metrics`, `instruments`, `health`, `page`; `answer`; `heavy` for what takes long |
 //! | how it travels | `compress`; `held` keeps the place of an answer in progress |
 
 mod accept;
@@ -33,8 +34,11 @@ mod health;
 mod heavy;
 mod held;
 mod hosts;
+mod instruments;
 mod limits;
 mod metrics;
+#[cfg(feature = "page")]
+mod page;
 mod query;
 mod records;
 mod server;
@@ -70,6 +74,7 @@ GET /v1/metrics?history=1              every generation kept
 GET /v1/metrics?start-time=<seconds>   only what is strictly newer; with or without history
 GET /v1/metrics?name=<name>            only these records; * stands for any text; id likewise; both repeatable
 GET /v1/metrics?limit=<number>         so many records; `next` in the answer, given as after=<next>, gets the following ones
+GET /v1/instruments                    what the names stand for: kinds, units, descriptions
 GET /metrics                           totals for Prometheus: text, OpenMetrics or protobuf, as Accept says
 GET /metrics?name[]=<name>             only these families; any number of times
 GET /healthz                           the process answers
@@ -84,6 +89,8 @@ struct App {
     tokens: Option<tokens::Tokens>,
     hosts: Option<hosts::Hosts>,
     limits: Limits,
+    #[cfg(feature = "page")]
+    page: bool,
     /// For answers in progress.
     places: Arc<Semaphore>,
     counts: Arc<Counts>,
@@ -112,11 +119,16 @@ pub fn router(handle: PullCacheHandle) -> Router {
 
 fn routes(app: Arc<App>) -> Router {
     let shown = Router::new()
-        .route("/", get(index))
+        .route("/v1/instruments", get(instruments::instruments))
         .route("/v1/metrics", get(records::records))
         .route("/metrics", get(metrics::get))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed);
+    #[cfg(feature = "page")]
+    let page = app.page.then(|| page::routes(&app));
+    #[cfg(not(feature = "page"))]
+    let page: Option<Router<Arc<App>>> = None;
+    let shown = if page.is_none() { shown.route("/", get(index)) } else { shown };
     #[cfg(feature = "compression")]
     let shown = shown.layer(middleware::from_fn(compress::compress));
     let shown = shown.layer(middleware::from_fn_with_state(Arc::clone(&app), guard::guard));
@@ -125,6 +137,7 @@ fn routes(app: Arc<App>) -> Router {
         .route("/readyz", get(health::ready))
         .method_not_allowed_fallback(not_allowed)
         .merge(shown)
+        .merge(page.unwrap_or_default())
         .layer(middleware::from_fn_with_state(Arc::clone(&app), guard::shape))
         .with_state(app)
 }

@@ -15,6 +15,7 @@
 //! | what they say | `points`: totals, and quantiles over the interval |
 //! | where they are kept | `store`, read through [`PullCacheHandle`] as [`Record`]s; a few bits a value, see `coding` |
 //! | for other processes, and for after the end | `files`, read with [`read`] |
+//! | what the names stand for | `catalog`: kinds, units and descriptions |
 //! | Prometheus | `prometheus`: totals as text, OpenMetrics and protobuf |
 //! | HTTP | `http`: the routes, and a small server |
 //!
@@ -44,6 +45,7 @@
 #![deny(missing_docs)]
 
 mod backend;
+mod catalog;
 mod coding;
 mod files;
 mod generation;
@@ -61,6 +63,7 @@ mod settings;
 mod store;
 
 pub use backend::PullCacheBackend;
+pub use catalog::Instrument;
 #[doc(hidden)]
 pub use files::walk as walk_segment;
 pub use files::{Damage, DamageKind, OpenError, PersistedHistory, Persistence, ReadError, read};

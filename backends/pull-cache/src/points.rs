@@ -50,6 +50,11 @@ impl RecordNames {
         named.as_deref().map_err(|cause| *cause)
     }
 
+    /// Whether an instrument was named, or refused a name, by now.
+    pub(crate) fn has(&self, at: usize) -> bool {
+        self.names.get(at).is_some_and(Option::is_some)
+    }
+
     /// Why an instrument is not shown.
     pub(crate) fn refused(&self, at: usize) -> Option<Cause> {
         self.names.get(at)?.as_ref()?.as_ref().err().copied()

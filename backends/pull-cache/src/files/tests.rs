@@ -252,7 +252,11 @@ fn an_unreadable_cache_is_not_an_empty_one() {
     assert!(matches!(read(&file), Err(ReadError::NotACache { .. })));
     let refused = Sink::open(&file, 10, 10).unwrap_err();
     assert!(refused.to_string().contains("is a file; what is wanted is a directory"), "{refused}");
-    assert!(matches!(Sink::open(&directory.0.join("a/b"), 10, 10), Err(OpenError::Io { .. })));
+    let deep = Sink::open(&directory.0.join("a/b"), 10, 10).unwrap_err();
+    assert!(
+        matches!(deep, OpenError::Io { .. }) && deep.to_string().contains("the directory above it is missing"),
+        "{deep}"
+    );
     let (sink, history) = directory.open(10);
     assert_eq!(history.window(), None);
     assert_eq!(read(&directory.0).unwrap().count(), 0);
@@ -375,7 +379,7 @@ fn a_full_disk_is_lived_with() {
     write(&mut sink, 8000, 600);
     // Nothing piles up, and what is there is whole.
     assert_eq!((sink.state.written, small.files()), (before.0, before.2));
-    let history = read(&small.path()).unwrap();
+    let history = read(small.path()).unwrap();
     assert_eq!(history.damage(), []);
     assert_eq!(history.count() as u64, before.0);
     // A program that is started on a full disk runs.

@@ -50,6 +50,8 @@ pub struct Endpoint {
     allow_plaintext: bool,
     allow_anonymous: bool,
     reload: Duration,
+    #[cfg(feature = "page")]
+    page: bool,
     #[cfg(feature = "tls")]
     tls: Option<(PathBuf, PathBuf)>,
 }
@@ -67,6 +69,8 @@ impl Endpoint {
             allow_plaintext: false,
             allow_anonymous: false,
             reload: watch::EVERY,
+            #[cfg(feature = "page")]
+            page: true,
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -126,6 +130,14 @@ impl Endpoint {
     /// How often files are looked at for changes, at most; default 2 s. They are looked at when somebody asks.
     pub fn reload_interval(mut self, interval: Duration) -> Endpoint {
         self.reload = interval;
+        self
+    }
+
+    /// Whether a browser that asks for `/` gets the page; default `true`. The page's own files need no token: they hold no data, and
+    /// what the page shows it asks for as any other reader does.
+    #[cfg(feature = "page")]
+    pub fn page(mut self, page: bool) -> Endpoint {
+        self.page = page;
         self
     }
 
@@ -218,6 +230,8 @@ impl Endpoint {
             tokens,
             hosts,
             limits: self.limits,
+            #[cfg(feature = "page")]
+            page: self.page,
             places: Arc::new(Semaphore::new(self.limits.max_requests)),
             counts: Arc::new(Counts::default()),
         }))

@@ -38,9 +38,23 @@ fn bytes(headers: &HeaderMap) -> usize {
 
 /// For every route that shows something: who asks, under which name, and whether there is room.
 pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    if let Some(refusal) = refuse(&app, &request) {
+    let refusal = refuse(&app, &request).or_else(|| refuse_token(&app, request.headers()));
+    if let Some(refusal) = refusal.or_else(|| refuse_query(&app, &request)) {
         return refusal;
     }
+    admit(app, request, next).await
+}
+
+/// For what holds no data: everything but the question for a token.
+#[cfg(feature = "page")]
+pub(super) async fn guard_open(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    if let Some(refusal) = refuse(&app, &request).or_else(|| refuse_query(&app, &request)) {
+        return refusal;
+    }
+    admit(app, request, next).await
+}
+
+async fn admit(app: Arc<App>, request: Request, next: Next) -> Response {
     let Ok(place) = Arc::clone(&app.places).try_acquire_owned() else {
         Counts::add(&app.counts.busy);
         let message = format!("{} answers are in progress, and that is the limit; try again", app.limits.max_requests);
@@ -63,28 +77,28 @@ struct Place {
 }
 
 fn refuse(app: &App, request: &Request) -> Option<Response> {
-    if let Some(hosts) = &app.hosts
-        && let Err(wrong) = hosts.check(request.uri(), request.version(), request.headers())
-    {
-        Counts::add(&app.counts.wrong_host);
-        return Some(match wrong {
-            Wrong::Malformed => {
-                error(StatusCode::BAD_REQUEST, "expected one Host header with a host and perhaps a port")
-            }
-            Wrong::Other(host) => error(
-                StatusCode::FORBIDDEN,
-                &format!(
-                    "the host {host:?} is not served here; allowed are localhost, loopback addresses, and those in allowed_hosts"
-                ),
+    let hosts = app.hosts.as_ref()?;
+    let wrong = hosts.check(request.uri(), request.version(), request.headers()).err()?;
+    Counts::add(&app.counts.wrong_host);
+    Some(match wrong {
+        Wrong::Malformed => error(StatusCode::BAD_REQUEST, "expected one Host header with a host and perhaps a port"),
+        Wrong::Other(host) => error(
+            StatusCode::FORBIDDEN,
+            &format!(
+                "the host {host:?} is not served here; allowed are localhost, loopback addresses, and those in allowed_hosts"
             ),
-        });
-    }
-    if let Some(tokens) = &app.tokens
-        && let Err(denied) = tokens.check(request.headers())
-    {
-        Counts::add(&app.counts.denied);
-        return Some(unauthorized(denied));
-    }
+        ),
+    })
+}
+
+/// Where there are tokens, a request needs one.
+pub(super) fn refuse_token(app: &App, headers: &HeaderMap) -> Option<Response> {
+    let denied = app.tokens.as_ref()?.check(headers).err()?;
+    Counts::add(&app.counts.denied);
+    Some(unauthorized(denied))
+}
+
+fn refuse_query(app: &App, request: &Request) -> Option<Response> {
     let (found, most) = (request.uri().query().map_or(0, str::len), app.limits.max_query_bytes);
     (found > most).then(|| {
         Counts::add(&app.counts.malformed);

@@ -1,0 +1,124 @@
+//! The catalog: what the names of the records stand for. A record says nothing of its instrument's kind, unit and meaning, because
+//! those do not change; whoever shows records to people looks here.
+
+use crate::instruments::Instruments;
+use crate::points::RecordNames;
+use ferrometer_core::{Naming, Series, full_name};
+use serde::Serialize;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What is known of an instrument, for all its label sets.
+///
+/// ```
+/// # use ferrometer_pull_cache::{PullCacheBackend, Settings};
+/// # let backend = PullCacheBackend::new(Settings::default());
+/// # let cache = backend.handle();
+/// # ferrometer_core::install("catalog", Box::new(backend), std::time::Duration::from_secs(3600)).unwrap();
+/// ferrometer_core::get_logger("shop").histogram("basket").unit("items").record(3);
+/// # ferrometer_core::flush(std::time::Duration::from_secs(2));
+/// let all = cache.instruments();
+/// let basket = all.iter().find(|i| i.name == "shop.basket").unwrap();
+/// assert_eq!((basket.kind, basket.unit.as_deref()), ("histogram", Some("items")));
+/// # ferrometer_core::remove("catalog", std::time::Duration::from_secs(2));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Instrument {
+    /// The full name. The records of a timer or histogram have it with a suffix.
+    pub name: String,
+    /// The beginning of the name, up to where the logger's name ends.
+    pub logger: String,
+    /// `counter`, `gauge`, `in_flight`, `timer` or `histogram`.
+    pub kind: &'static str,
+    /// The unit of its records: `ms` for timers, elsewhere as the program declared it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// What the program says it means.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// Builds the list; kept by the backend.
+#[derive(Debug, Default)]
+pub(crate) struct Catalog {
+    list: Arc<Vec<Instrument>>,
+    /// The place in the list, by kind and name.
+    places: HashMap<(&'static str, String), usize>,
+    /// The same by instrument; `None` for one whose name is refused.
+    of_instrument: HashMap<usize, Option<usize>>,
+}
+
+impl Catalog {
+    /// Takes in new instruments, and units and descriptions given since. The list is the same one while nothing has changed.
+    pub(crate) fn update(
+        &mut self,
+        instruments: &Instruments,
+        names: &RecordNames,
+        naming: &Naming,
+    ) -> Arc<Vec<Instrument>> {
+        for (at, instrument) in instruments.iter() {
+            let series = instrument.first;
+            let kind = series.kind().as_str();
+            let place = match self.of_instrument.get(&at) {
+                Some(place) => *place,
+                // One that has no value yet may still get a name, or be refused one.
+                None if !names.has(at) => continue,
+                None => {
+                    let refused = names.refused(at).is_some();
+                    let place = (!refused).then(|| self.place(series, full_name(naming, series)));
+                    self.of_instrument.insert(at, place);
+                    place
+                }
+            };
+            let Some(place) = place else { continue };
+            let unit = if kind == "timer" { Some("ms") } else { series.unit() };
+            let known = &self.list[place];
+            let unit = unit.filter(|_| known.unit.is_none());
+            let description = series.description().filter(|_| known.description.is_none());
+            if unit.is_some() || description.is_some() {
+                let known = &mut Arc::make_mut(&mut self.list)[place];
+                known.unit = unit.map(str::to_owned).or(known.unit.take());
+                known.description = description.map(str::to_owned).or(known.description.take());
+            }
+        }
+        Arc::clone(&self.list)
+    }
+
+    fn place(&mut self, series: &Series, name: String) -> usize {
+        let kind = series.kind().as_str();
+        if let Some(place) = self.places.get(&(kind, name.clone())) {
+            return *place;
+        }
+        let list = Arc::make_mut(&mut self.list);
+        let logger = logger(&name, series.metric_name()).to_owned();
+        list.push(Instrument { name: name.clone(), logger, kind, unit: None, description: None });
+        self.places.insert((kind, name), list.len() - 1);
+        list.len() - 1
+    }
+}
+
+/// A full name without the metric's own parts. The gate that names pass keeps dots, and skips empty parts.
+fn logger<'n>(name: &'n str, metric: &str) -> &'n str {
+    let own = metric.split('.').filter(|part| !part.is_empty()).count();
+    name.rmatch_indices('.').nth(own.saturating_sub(1)).map_or("", |(at, _)| &name[..at])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_logger_is_what_stands_before_the_metric() {
+        for (name, metric, expected) in [
+            ("a.b.c", "c", "a.b"),
+            ("a.b.c", "b.c", "a"),
+            ("a.b.c", ".b..c.", "a"),
+            ("b.c", "b.c", ""),
+            ("c", "c", ""),
+            ("", "", ""),
+        ] {
+            assert_eq!(logger(name, metric), expected, "{name} {metric}");
+        }
+    }
+}

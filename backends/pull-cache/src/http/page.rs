@@ -1,0 +1,165 @@
+//! The page at `/`: what a browser shows of the cache. Its files are part of the program; they hold no data and need no token. What
+//! it shows it asks of `/v1/instruments` and `/v1/metrics`, as any other reader.
+
+use super::answer::{error, respond};
+use super::{App, accept, guard};
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{OriginalUri, Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware;
+use axum::response::Response;
+use axum::routing::get;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+const HTML: &str = "text/html; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
+
+/// Nothing from elsewhere, nothing in line, no form, no frame around it, and no text that becomes a tree.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+
+/// Where the page's files are, as seen from the page: `{base}` in it.
+const BASE: &str = "{base}/";
+const PAGE: &str = include_str!("../../page/index.html");
+
+macro_rules! files {
+    ($($name:literal $content_type:expr),* $(,)?) => {
+        /// Name, type and contents of each file.
+        const FILES: &[(&str, &str, &[u8])] = &[$(($name, $content_type, include_bytes!(concat!("../../page/", $name)))),*];
+    };
+}
+
+files! {
+    "app.js" SCRIPT,
+    "chart.js" SCRIPT,
+    "client.js" SCRIPT,
+    "data.js" SCRIPT,
+    "detail.js" SCRIPT,
+    "dom.js" SCRIPT,
+    "filter.js" SCRIPT,
+    "format.js" SCRIPT,
+    "health.js" SCRIPT,
+    "icon.svg" "image/svg+xml",
+    "list.js" SCRIPT,
+    "route.js" SCRIPT,
+    "spark.js" SCRIPT,
+    "style.css" STYLE,
+    "token.js" SCRIPT,
+    "uplot.css" STYLE,
+    "uplot.js" SCRIPT,
+}
+
+/// `/` and the files. They stand before the question for a token; the index in its place does not.
+pub(super) fn routes(app: &Arc<App>) -> Router<Arc<App>> {
+    let routes = Router::new()
+        .route("/", get(front))
+        .route("/page/{file}", get(file))
+        .method_not_allowed_fallback(super::not_allowed);
+    #[cfg(feature = "compression")]
+    let routes = routes.layer(middleware::from_fn(super::compress::compress));
+    routes.layer(middleware::from_fn_with_state(Arc::clone(app), guard::guard_open))
+}
+
+/// The page for whoever likes it better than text: browsers. The index for all others.
+async fn front(State(app): State<Arc<App>>, OriginalUri(uri): OriginalUri, headers: HeaderMap) -> Response {
+    let mut response = match accept::media_type(&headers, &["text/plain", "text/html"]) {
+        Some("text/html") => {
+            let page = PAGE.replace(BASE, &base(uri.path()));
+            send(&headers, HTML, page.into())
+        }
+        _ => match guard::refuse_token(&app, &headers) {
+            Some(refusal) => refusal,
+            None => super::index().await,
+        },
+    };
+    response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept"));
+    response
+}
+
+/// The way from the page to its files. Where the routes are mounted at `/internal`, the page is at `/internal` without a slash, and
+/// its files are at `internal/page/…` seen from there.
+fn base(path: &str) -> String {
+    let last = path.rsplit('/').next().unwrap_or_default();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~%".contains(c);
+    if last.is_empty() || !last.chars().all(plain) { "./page/".to_owned() } else { format!("./{last}/page/") }
+}
+
+async fn file(Path(name): Path<String>, headers: HeaderMap) -> Response {
+    match FILES.iter().find(|(known, ..)| *known == name) {
+        Some((_, content_type, bytes)) => send(&headers, content_type, Bytes::from_static(bytes)),
+        None => {
+            let name = super::query::shorten(&name);
+            error(StatusCode::NOT_FOUND, &format!("there is no file {name:?} of the page; GET / shows the page"))
+        }
+    }
+}
+
+/// With a tag of the contents: a program that was built anew is seen at once, and otherwise nothing is sent twice.
+fn send(headers: &HeaderMap, content_type: &'static str, bytes: Bytes) -> Response {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    let tag = format!("W/\"{:016x}\"", hasher.finish());
+    let known = headers.get_all(header::IF_NONE_MATCH).into_iter().any(|line| line.as_bytes() == tag.as_bytes());
+    let (status, body) =
+        if known { (StatusCode::NOT_MODIFIED, Body::empty()) } else { (StatusCode::OK, Body::from(bytes)) };
+    let mut response = respond(status, content_type, body);
+    let fixed = [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+    ];
+    for (name, value) in fixed {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_found_from_wherever_the_page_is_mounted() {
+        for (path, expected) in [
+            ("/", "./page/"),
+            ("", "./page/"),
+            ("/internal", "./internal/page/"),
+            ("/a/b%20c", "./b%20c/page/"),
+            ("/internal/", "./page/"),
+            ("/\"><script>", "./page/"),
+        ] {
+            assert_eq!(base(path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn page_and_files_are_less_than_150_kb() {
+        let all = PAGE.len() + FILES.iter().map(|(.., bytes)| bytes.len()).sum::<usize>();
+        assert!(all < 150_000, "{all} bytes");
+    }
+
+    #[test]
+    fn every_file_that_is_asked_for_is_there_and_nothing_comes_from_elsewhere() {
+        let texts = FILES.iter().filter(|(name, ..)| !name.starts_with("uplot."));
+        let texts = texts.map(|(name, _, bytes)| (*name, std::str::from_utf8(bytes).unwrap()));
+        for (name, text) in texts.chain([("index.html", PAGE)]) {
+            for found in text.match_indices("./").map(|(at, _)| &text[at + 2..]) {
+                let found = found.strip_prefix("page/").unwrap_or(found);
+                let asked = found.split(['"', '\'', '`', ' ', '\n']).next().unwrap_or_default();
+                let there = asked.is_empty() || FILES.iter().any(|(known, ..)| *known == asked);
+                assert!(there || !asked.ends_with(".js"), "{name} asks for {asked:?}");
+            }
+            assert!(!text.contains("innerHTML") && !text.contains("insertAdjacentHTML"), "{name}");
+            let hosts =
+                text.match_indices("://").map(|(at, _)| &text[at..]).filter(|at| !at.starts_with("://www.w3.org/"));
+            assert_eq!(hosts.collect::<Vec<_>>(), Vec::<&str>::new(), "{name}");
+        }
+    }
+}

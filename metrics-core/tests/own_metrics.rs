@@ -1,0 +1,79 @@
+//! ferrometer's own metrics: what alert rules and the page look at.
+
+mod support;
+
+use ferrometer_core::*;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{SystemTime, UNIX_EPOCH};
+use support::{NEVER, Publish, SOON};
+
+fn own(name: &str) -> Option<f64> {
+    let snapshot = snapshot();
+    let of = |total: &&Total| total.series.logger_name() == "ferrometer" && total.series.metric_name() == name;
+    snapshot.totals().iter().find(of).map(|total| match &total.value {
+        Value::Counter { .. } => total.value.net().unwrap() as f64,
+        Value::Gauge(value) => *value,
+        other => panic!("{name} is {other:?}"),
+    })
+}
+
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as f64
+}
+
+#[test]
+fn limits_refusals_failures_and_the_last_success_are_exported() {
+    let limits = Limits { max_loggers: 3, max_label_sets: 2, max_instruments: 200, ..Limits::default() };
+    configure(Naming::default(), limits, Vec::new());
+    let works = Arc::new(AtomicBool::new(true));
+    let told = Arc::clone(&works);
+    let publish = move |view: &mut SnapshotView<'_>| {
+        if !told.load(Relaxed) {
+            return Err(BackendError::new("told to fail"));
+        }
+        view.all_sent();
+        Ok(Delivery::default())
+    };
+    install("own", Box::new(Publish(publish, Wants::SINGLES)), NEVER).unwrap();
+    let logger = get_logger("shop");
+    logger.send_counter("sold", 3);
+    logger.send_timer("time", std::time::Duration::from_millis(3));
+    let before = now();
+    assert!(flush(SOON).complete);
+    let success = own("backend.own.last_success.timestamp_seconds").unwrap();
+    assert!(success >= before && success <= now(), "{success}");
+    assert_eq!(own("backend.own.pending"), Some(0.0));
+    assert_eq!(own("backend.own.held"), Some(1.0));
+    assert_eq!(own("limits.held_values.max"), Some(262_144.0));
+    assert_eq!((own("limits.loggers.used"), own("limits.loggers.max")), (Some(1.0), Some(3.0)));
+    assert_eq!((own("limits.label_sets.used"), own("limits.label_sets.max")), (Some(0.0), Some(2.0)));
+    assert_eq!(own("limits.instruments.max"), Some(200.0));
+    assert_eq!(own("limits.loggers.refused"), None);
+
+    // Past the cap of label sets; and nothing is delivered.
+    works.store(false, Relaxed);
+    (0..5).for_each(|i| logger.with("till", &i.to_string()).send_counter("sold", 1));
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    flush(SOON);
+    assert_eq!((own("limits.label_sets.used"), own("limits.label_sets.refused")), (Some(2.0), Some(3.0)));
+    assert!(own("backend.own.pending").unwrap() >= 5.0);
+    assert!(own("backend.own.errors").unwrap() >= 1.0);
+    assert_eq!(own("backend.own.last_success.timestamp_seconds"), Some(success), "a failure is no success");
+
+    works.store(true, Relaxed);
+    assert!(flush(SOON).complete);
+    assert_eq!(own("backend.own.pending"), Some(0.0));
+    let later = own("backend.own.last_success.timestamp_seconds").unwrap();
+    assert!(later > success, "{later}");
+
+    // An idle program says nothing new.
+    let series = || snapshot().totals().iter().filter(|t| t.series.is_internal()).map(|t| t.recordings).sum::<u64>();
+    flush(SOON);
+    let settled = series();
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    flush(SOON);
+    assert_eq!(series(), settled);
+    let used = own("limits.instruments.used").unwrap();
+    assert_eq!(used, snapshot().totals().len() as f64);
+}

@@ -1,0 +1,253 @@
+// What the page does in a browser, scenario by scenario: `node page.mjs <scenario> <address>`. tests/interop_page.rs starts the programs
+// that are looked at; where a scenario needs one to end or begin, it says so on a line, and waits for the answer.
+
+import { createInterface } from "node:readline";
+import { accessible, check, drawn, launch, open, same, until } from "./browser.mjs";
+
+const [scenario, address] = process.argv.slice(2);
+const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const tell = async (word) => {
+  console.log(`> ${word}`);
+  await answers.next();
+};
+const browser = await launch();
+const names = (page) => page.$$eval("#rows a.name", (links) => links.map((link) => link.textContent));
+const text = (page, selector) => page.textContent(selector);
+
+const SCENARIOS = {
+  /** The quickstart, live. */
+  async quickstart() {
+    const { page, faults, requests } = await open(browser, address);
+    await page.waitForSelector("#rows .row");
+    await until("the connection is live", async () => (await text(page, "#connection-text")) === "Live");
+    const all = await names(page);
+    for (const name of ["quickstart.files", "quickstart.file.time", "quickstart.queue.depth"]) check(all.includes(name), `${name} is not in ${all}`);
+
+    // Curves are there, and move.
+    const row = page.locator(".row", { has: page.locator("a.name", { hasText: /^quickstart\.files$/ }) });
+    const canvas = row.locator("canvas");
+    const first = await until("a curve", () => drawn(canvas));
+    const clock = await text(page, "#clock");
+    await until("the curve moves", async () => (await drawn(canvas)) !== first && (await text(page, "#clock")) !== clock);
+    await until("a rate", async () => /^[\d.\u202f]+\u202fk?\/s$/.test(await row.locator(".value").textContent()));
+    check(/in all$/.test(await row.locator(".more").textContent()), "no total");
+    const timer = page.locator(".row", { hasText: "quickstart.walk.time" });
+    // In a generation in which nothing was timed there is no quantile.
+    await until("a timer's median in a unit of time", async () => /\d\u202f[nµm]?s$/.test(await timer.locator(".value").textContent()));
+    await until("its p99 and its calls", async () => /p99 .*\/s$/.test(await timer.locator(".more").textContent()));
+    await until("bytes in their unit", async () => (await page.locator(".row", { hasText: "quickstart.bytes" }).locator(".value").textContent()).endsWith("B/s"));
+
+    // Rows stay the same elements while values change: nothing flickers.
+    await row.evaluate((element) => (element.marked = true));
+    await until("another generation", async () => (await text(page, "#clock")) !== clock);
+    check(await row.evaluate((element) => element.marked === true), "the row was made anew");
+
+    // Totals instead of rates.
+    await page.click("#as button[value=total]");
+    await until("totals", async () => /\/s$/.test(await row.locator(".more").textContent()));
+    check(page.url().includes(".as=total"), page.url());
+    await page.click("#as button[value=rate]");
+
+    // The search narrows as it is typed, and stands in the address.
+    await page.keyboard.press("/");
+    await page.keyboard.type("walk");
+    await until("a narrower list", async () => (await names(page)).every((name) => name.includes("walk")));
+    check(/^\d of \d+ metrics$/.test(await text(page, "#count")), await text(page, "#count"));
+    check(page.url().includes(".q=walk"), page.url());
+    await page.fill("#search", "kind:counter size=small");
+    await until("one counter", async () => JSON.stringify(await names(page)) === '["quickstart.files.by_size"]');
+    await page.fill("#search", "nothing is called so");
+    await until("no row", async () => (await names(page)).length === 0);
+    check(await page.isVisible("#none"), "nothing says that nothing matches");
+    await page.click("#clear");
+    await until("all again", async () => (await names(page)).length === all.length);
+
+    // A label filters, and groups.
+    await page.click(".chip >> nth=0");
+    await until("a filter by label", async () => (await names(page)).length < all.length);
+    await page.fill("#search", "");
+    await page.selectOption("#by", "label:size");
+    await until("groups by label", async () => (await page.$$eval(".group h2", (heads) => heads.map((head) => head.textContent))).includes("size = small"));
+    await page.selectOption("#by", "logger");
+
+    // The keyboard reaches everything: from the beginning, by Tab, and rows by arrows.
+    await page.reload();
+    await page.waitForSelector("#rows .row");
+    const reached = new Set();
+    for (let i = 0; i < 60 && !reached.has("a.name"); i += 1) {
+      await page.keyboard.press("Tab");
+      reached.add(await page.evaluate(() => { const e = document.activeElement; return e.id || (e.tagName.toLowerCase() + (e.className ? `.${e.className}` : "")) + (e.value ? `=${e.value}` : ""); }));
+    }
+    for (const wanted of ["skip", "search", "theme", "by", "own", "a.brand", "a.name", "button=30m", "button=total"]) check(reached.has(wanted), `Tab does not reach ${wanted}: ${[...reached]}`);
+    const focused = () => page.evaluate(() => document.activeElement.textContent);
+    const before = await focused();
+    await page.keyboard.press("ArrowDown");
+    const after = await focused();
+    check(before !== after && after.startsWith("quickstart."), `ArrowDown: from ${before} to ${after}`);
+    await page.keyboard.press("End");
+    check((await focused()).startsWith("ferrometer."), `End: ${await focused()}`);
+    await page.keyboard.press("Home");
+    await accessible(page, "the list, light");
+
+    // One metric by the keyboard, and back to where it was.
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("#detail figure canvas");
+    const name = decodeURIComponent(/#\/metric\/([^?]*)/.exec(page.url())[1]);
+    same(await text(page, "#detail h1"), name, "the title");
+    await page.keyboard.press("Escape");
+    await page.waitForSelector("#rows .row");
+    same(await focused(), name, "the focus after coming back");
+
+    // A link opens its metric in another window.
+    const link = new URL("#/metric/quickstart.file.time?outcome=ok", address).href;
+    const other = await open(browser, link, { scheme: "dark" });
+    await other.page.waitForSelector("#detail figure canvas");
+    same(await text(other.page, "#detail h1"), "quickstart.file.time", "the linked metric");
+    same(await other.page.locator("#detail .chip").count(), 1, "its label");
+    await until("a large curve", () => drawn(other.page.locator(".uplot canvas").first()));
+    await other.page.locator(".plot").first().focus();
+    await other.page.keyboard.press("ArrowLeft");
+    await other.page.keyboard.press("ArrowLeft");
+    const spoken = await other.page.locator("figcaption").first().textContent();
+    check(/\d\d:\d\d:\d\dp50 .*p95 .*p99 .*max /.test(spoken), `the value under the cursor: ${spoken}`);
+    await other.page.click("text=Values as a table");
+    await until("values", async () => (await other.page.locator(".values tbody tr").count()) > 0);
+    await other.page.click("text=calls per second >> nth=0");
+    await until("another quantity", async () => other.page.url().includes(".show=count"));
+    await accessible(other.page, "one metric, dark");
+    const shades = await other.page.evaluate(() => [document.body, document.querySelector("figure")].map((e) => getComputedStyle(e).backgroundColor.match(/\d+/g).slice(0, 3).map(Number)));
+    check(shades.flat().every((shade) => shade < 60), `dark is not dark: ${JSON.stringify(shades)}`);
+    await other.page.click("#theme");
+    const light = await other.page.evaluate(() => getComputedStyle(document.body).backgroundColor.match(/\d+/g).slice(0, 3).map(Number));
+    check(light.every((shade) => shade > 200), `light is not light: ${light}`);
+
+    // All label sets of a name together, and what is not there.
+    await other.page.goto(new URL("#/metric/quickstart.files.by_size", address).href);
+    await until("label sets", async () => (await other.page.locator(".sets tbody tr").count()) >= 2);
+    await accessible(other.page, "label sets");
+    await other.page.goto(new URL("#/metric/no.such?x=%3Cb%3E", address).href);
+    await until("a word on what is not there", async () => (await text(other.page, "#detail")).includes("There is no such metric"));
+
+    // On a telephone nothing is wider than the screen.
+    const narrow = await open(browser, address, { size: [360, 740], scheme: "dark" });
+    await narrow.page.waitForSelector("#rows .row");
+    await until("a curve on a narrow screen", () => drawn(narrow.page.locator(".row canvas").first()));
+    same(await narrow.page.evaluate(() => Math.max(document.documentElement.scrollWidth, document.getElementById("main").scrollWidth) <= innerWidth), true, "no scrolling sideways");
+    await accessible(narrow.page, "the list, narrow and dark");
+
+    // Nothing is fetched twice that has not changed: between generations a request for what is new, and nothing else.
+    const start = requests.length;
+    await page.waitForTimeout(4000);
+    const later = requests.slice(start);
+    check(later.length >= 2 && later.length <= 24, `${later.length} requests in 4 s`);
+    check(later.every((url) => new URL(url).searchParams.has("start-time")), `more than what is new: ${later}`);
+    for (const seen of [{ faults }, other, narrow]) same(seen.faults, [], "faults");
+  },
+
+  /** An endpoint with tokens, whose program ends and begins anew. */
+  async token() {
+    const expected = ["401", "ERR_CONNECTION_REFUSED", "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET"];
+    const { page, faults } = await open(browser, address, { expected });
+    await page.waitForSelector("dialog[open]");
+    same(await page.locator("#rows .row").count(), 0, "rows without a token");
+    await accessible(page, "the question for a token");
+    await page.keyboard.type("no token of theirs");
+    await page.keyboard.press("Enter");
+    await until("a word on spaces", async () => (await text(page, "#token-fault")).includes("without spaces"));
+    await page.fill("#token-field", "wrong-wrong-wrong-wrong");
+    await page.keyboard.press("Enter");
+    await until("a word on a wrong token", async () => (await text(page, "#token-fault")).includes("not known"));
+    await page.fill("#token-field", process.env.PAGE_TOKEN);
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("#rows .row");
+    check(!(await page.isVisible("dialog")), "the dialog is still there");
+    const kept = await page.evaluate(() => [Object.values(sessionStorage), Object.values(localStorage), document.cookie, location.href]);
+    same([kept[0], kept[1].includes(process.env.PAGE_TOKEN), kept[2], kept[3].includes(process.env.PAGE_TOKEN)], [[process.env.PAGE_TOKEN], false, "", false], "where the token is kept");
+    await page.reload();
+    await page.waitForSelector("#rows .row");
+    const fresh = await open(browser, address, { expected });
+    await fresh.page.waitForSelector("dialog[open]");
+    await fresh.context.close();
+
+    // The program ends, and begins anew.
+    const clock = await text(page, "#clock");
+    await tell("stop");
+    await until("a lost connection is shown", async () => (await page.getAttribute("#connection", "class")) === "lost");
+    check((await names(page)).length > 0, "what was seen is gone");
+    await tell("start");
+    await until("it mends by itself", async () => (await page.getAttribute("#connection", "class")) === "live" && (await text(page, "#clock")) > clock, 60);
+    await until("curves of the new program", () => drawn(page.locator(".row canvas").first()));
+    same(faults, [], "faults");
+  },
+
+  /** Ten thousand series, and names and labels that mean harm. */
+  async many() {
+    const begin = Date.now();
+    const { page, faults, requests } = await open(browser, address);
+    await page.waitForSelector("#rows .row");
+    const listed = Date.now() - begin;
+    const count = Number((await text(page, "#count")).replace(/\D/g, ""));
+    check(count >= 9000, `${count} series`);
+    await until("a curve with its history", () => drawn(page.locator(".row canvas").first()));
+    const curve = Date.now() - begin;
+    const rows = async () => page.locator("#rows > *").count();
+    const bound = 60;
+    check((await rows()) < bound, `${await rows()} rows exist`);
+
+    // From the first to the last row, in steps; each step is drawn before the next.
+    const scroll = await page.evaluate(async () => {
+      const main = document.getElementById("main");
+      const times = [];
+      let most = 0;
+      for (let i = 0; i <= 200; i += 1) {
+        const at = performance.now();
+        main.scrollTop = (main.scrollHeight * i) / 200;
+        await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+        times.push(performance.now() - at);
+        most = Math.max(most, document.getElementById("rows").childElementCount);
+      }
+      times.sort((a, b) => a - b);
+      return { median: times[100], worst: times[200], most };
+    });
+    check(scroll.most < bound, `${scroll.most} rows exist while scrolling`);
+    await page.keyboard.press("/");
+    const typed = Date.now();
+    await page.keyboard.type("route=/7/");
+    await until("found by its label", async () => (await text(page, "#count")).startsWith("1 of") || (await names(page)).length > 0);
+    const search = Date.now() - typed;
+    const bytes = await page.evaluate(() => performance.memory?.usedJSHeapSize ?? 0);
+    console.log(`  ${count} series: listed after ${listed} ms, first curve after ${curve} ms, a step of scrolling takes ${scroll.median.toFixed(0)} ms (at most ${scroll.worst.toFixed(0)} ms), the search ${search} ms, at most ${scroll.most} rows exist, heap ${(bytes / 1e6).toFixed(0)} MB`);
+    const histories = requests.filter((url) => new URL(url).searchParams.has("limit"));
+    check(histories.length > 0 && histories.every((url) => new URL(url).searchParams.has("name")), `the whole history was fetched: ${histories.filter((url) => !new URL(url).searchParams.has("name"))}`);
+
+    // Hostile text is text.
+    for (const q of ["hostile", "kind:timer hostile"]) {
+      await page.fill("#search", q);
+      await until("hostile names", async () => (await names(page)).some((name) => name.includes("hostile")));
+    }
+    await page.fill("#search", "hostile");
+    await until("all of them", async () => (await page.locator(".chip").count()) >= 3);
+    same(await page.evaluate(() => [window.harm, document.querySelectorAll("#rows img, #rows script, #rows b, #rows svg").length]), [undefined, 0], "what labels did");
+    const chips = await page.$$eval(".chip", (all) => all.map((chip) => chip.textContent));
+    check(chips.some((chip) => chip.includes("<img src=x onerror=")), `the label is not shown as it is: ${chips}`);
+    for (const at of [0, 1, 2]) {
+      await page.locator(".row a.name").nth(at).click();
+      await page.waitForSelector("#detail figure canvas");
+      await page.keyboard.press("Escape");
+      await page.waitForSelector("#rows .row");
+    }
+    same(await page.evaluate(() => window.harm), undefined, "what labels did");
+    same(faults, [], "faults");
+  },
+};
+
+try {
+  await SCENARIOS[scenario]();
+  console.log(`${scenario}: ok`);
+} catch (error) {
+  console.error(error);
+  process.exitCode = 1;
+} finally {
+  await browser.close();
+  process.exit();
+}
