@@ -196,7 +196,7 @@ fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-const STATUS: &[u16] = &[200, 304, 400, 401, 403, 404, 405, 406, 410, 413, 414, 431, 503];
+const STATUS: &[u16] = &[200, 304, 400, 401, 403, 404, 405, 406, 408, 410, 413, 414, 431, 503];
 
 fn check(request: &Request, answer: &[u8]) {
     if answer.is_empty() {
