@@ -34,30 +34,50 @@ fn crash(directory: &Path) -> Result<(), Box<dyn Error>> {
     std::process::abort()
 }
 
+/// What is known of one metric.
+struct Seen {
+    kind: RecordType,
+    first: f64,
+    last: f64,
+    generations: usize,
+    /// How much was added to what is cumulative.
+    added: f64,
+    life: usize,
+}
+
 /// The first and the last value of each metric, and in how many generations it was.
 fn show(history: PersistedHistory) {
     for damage in history.damage() {
         println!("not read: {damage}");
     }
     let Some((_, newest)) = history.window() else { return println!("there are no generations") };
-    let mut metrics: BTreeMap<String, (RecordType, f64, f64, usize)> = BTreeMap::new();
+    let mut metrics: BTreeMap<String, Seen> = BTreeMap::new();
     let (mut generations, mut from) = (0, newest);
+    // With each start of the program, what is cumulative begins at 0 again. So does what the cache says of itself.
+    let (mut life, mut sent) = (0, 0.0);
     for generation in history.filter(|generation| generation.timestamp() >= newest - HALF_AN_HOUR) {
         generations += 1;
         from = from.min(generation.timestamp());
+        let own = generation.records().find(|record| record.metric.ends_with("ferrometer.backend.pull-cache.sent"));
+        let sent_before = std::mem::replace(&mut sent, own.map_or(0.0, |record| record.value));
+        life += usize::from(sent < sent_before);
         for record in generation.records() {
             let labels: Vec<String> = record.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
             let name = format!("{} {}", record.metric, labels.join(","));
-            let seen = metrics.entry(name).or_insert((record.kind, record.value, record.value, 0));
-            (seen.2, seen.3) = (record.value, seen.3 + 1);
+            let (kind, value) = (record.kind, record.value);
+            let new = Seen { kind, first: value, last: value, generations: 0, added: 0.0, life };
+            let seen = metrics.entry(name).or_insert(new);
+            seen.added += if seen.life == life { value - seen.last } else { value };
+            (seen.last, seen.life) = (value, life);
+            seen.generations += 1;
         }
     }
-    println!("{generations} generations from {from} to {newest}, {} s\n", newest - from);
+    println!("{generations} generations from {from} to {newest}, {} s, {life} new starts in it\n", newest - from);
     println!("{:<45} {:>14} {:>14} {:>6}", "metric", "first", "last", "in");
-    for (name, (kind, first, last, count)) in metrics {
+    for (name, Seen { kind, first, last, generations, added, .. }) in metrics {
         // What is cumulative says how much there was; what goes up and down, where it stood.
-        let change = if kind == RecordType::Derive { format!("  {:+}", last - first) } else { String::new() };
-        println!("{name:<45} {first:>14.3} {last:>14.3} {count:>6}{change}");
+        let change = if kind == RecordType::Derive { format!("  {added:+}") } else { String::new() };
+        println!("{name:<45} {first:>14.3} {last:>14.3} {generations:>6}{change}");
     }
 }
 

@@ -146,7 +146,7 @@ fn options() -> Result<Options, String> {
     Ok(options)
 }
 
-/// The configuration built in: the pull cache, a generation each second. The environment goes over it.
+/// The configuration built in: the pull cache, a generation each second. The environment goes over a file alone, not over this.
 fn built_in(serve: bool) -> Config {
     let config = Config::new().backend("pull-cache").pull_cache_http(serve);
     // Half an hour, to be looked at while it grows.

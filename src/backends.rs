@@ -86,6 +86,12 @@ impl Parts {
         if config.pull_cache.http && cfg!(not(feature = "http")) {
             return Err(Error::NotCompiled { key: "metrics.pull_cache.http", feature: "http" });
         }
+        if config.pull_cache.host_metrics && cfg!(not(feature = "host-metrics")) {
+            return Err(Error::NotCompiled { key: "metrics.pull_cache.host_metrics", feature: "host-metrics" });
+        }
+        if config.pull_cache.proxmox && cfg!(not(feature = "proxmox")) {
+            return Err(Error::NotCompiled { key: "metrics.pull_cache.proxmox", feature: "proxmox" });
+        }
         let settings = pull_cache_settings(config);
         let interval = settings.interval;
         let mut backend = ferrometer_pull_cache::PullCacheBackend::open(settings).map_err(Error::CachePath)?;
@@ -118,6 +124,10 @@ pub(crate) fn pull_cache_settings(config: &Config) -> ferrometer_pull_cache::Set
         .idle_after(c.idle_after.unwrap_or(c.window));
     settings.path = c.path.clone();
     settings.process_metrics = c.process_metrics;
+    #[cfg(feature = "host-metrics")]
+    {
+        settings.host_metrics = c.host_metrics;
+    }
     settings.scrape = match c.scrape {
         config::Scrape::Generation => Scrape::Generation,
         config::Scrape::Fresh => Scrape::Fresh,
@@ -159,6 +169,10 @@ pub(crate) fn endpoint(
     if let Some(path) = &c.tokens_file {
         endpoint = endpoint.tokens_file(path);
     }
+    #[cfg(feature = "proxmox")]
+    if c.proxmox {
+        endpoint = endpoint.proxmox(proxmox(c));
+    }
     match (&c.tls_cert, &c.tls_key) {
         (None, None) => Ok(endpoint),
         (Some(_), None) => Err(Error::Incomplete { key: CERT, missing: KEY }),
@@ -168,4 +182,29 @@ pub(crate) fn endpoint(
         #[cfg(not(feature = "tls"))]
         (Some(_), Some(_)) => Err(Error::NotCompiled { key: CERT, feature: "tls" }),
     }
+}
+
+/// The routes of Proxmox, as configured.
+#[cfg(feature = "proxmox")]
+fn proxmox(config: &config::PullCache) -> ferrometer_pull_cache::Proxmox {
+    use ferrometer_pull_cache::{Peer, Proxmox};
+
+    let node = config.node.clone().filter(|node| !node.is_empty()).unwrap_or_else(|| {
+        let name = hostname::get().unwrap_or_default();
+        name.to_string_lossy().split('.').next().unwrap_or_default().to_owned()
+    });
+    let proxmox = Proxmox::new(node).peer_timeout(config.peer_timeout).max_peer_bytes(config.max_peer_bytes);
+    config.peers.iter().fold(proxmox, |proxmox, given| {
+        let mut peer = Peer::new(&given.name, &given.url);
+        if let Some(fingerprint) = &given.fingerprint {
+            peer = peer.fingerprint(fingerprint);
+        }
+        if let Some(path) = &given.ca {
+            peer = peer.ca(path);
+        }
+        if let Some(token) = &given.token {
+            peer = peer.token(token);
+        }
+        proxmox.peer(peer)
+    })
 }

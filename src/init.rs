@@ -114,7 +114,7 @@ pub fn init(source: impl ConfigSource) -> Result<Metrics, Error> {
     #[cfg(feature = "pull-cache")]
     let earlier = in_force.pull_cache.clone();
     #[cfg(not(feature = "pull-cache"))]
-    let earlier = None;
+    let earlier: Option<backends::Cache> = None;
     let parts = backends::build(&config, earlier.as_ref())?;
     #[cfg(feature = "http")]
     let server = serve(&config, parts.pull_cache.as_ref(), &mut in_force.server)?;

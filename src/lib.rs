@@ -40,6 +40,8 @@
 //! | `page` | | … with a page for browsers |
 //! | `tls` | | … over TLS |
 //! | `compression` | | … with gzip and zstd |
+//! | `proxmox` | | … on the routes of Proxmox VE and Proxmox Backup Server too |
+//! | `host-metrics` | | the node's own metrics, under the names that Proxmox gives them |
 //! | `tower` | | a layer that counts and times requests |
 //!
 //! # Not supported

@@ -278,3 +278,29 @@ fn a_backend_that_is_not_compiled_in_names_its_feature() {
         "metrics.backend: \"pull-cache\" is not part of this build; enable the cargo feature \"pull-cache\" of ferrometer"
     );
 }
+
+#[test]
+fn other_nodes() {
+    let peers = |lines: &str| format!("[[metrics.pull_cache.peers]]\nname = 'b'\nurl = 'https://b'\n{lines}");
+    let all = [
+        ("tokn = 'x'", "4:1: metrics.pull_cache.peers[0].tokn: unknown key; did you mean `token`?"),
+        (
+            "token = \"hunter2\\n\"",
+            "4:9: metrics.pull_cache.peers[0].token = (not shown) (string): expected 1 to 1024 printable ASCII characters without spaces",
+        ),
+        ("[[metrics.pull_cache.peers]]\nname = 'c'", "4:1: metrics.pull_cache.peers[1]: has no `url`"),
+        (
+            "[[metrics.pull_cache.peers]]\nname = 'b'\nurl = 'https://c'",
+            "4:1: metrics.pull_cache.peers[1]: has the name of one before it",
+        ),
+    ];
+    for (lines, expected) in all {
+        assert_eq!(message(&peers(lines)), format!("configuration:{expected}"), "\n{lines}");
+    }
+    file(&[(
+        "[metrics.pull_cache.peers.b]\nurl = ''\n",
+        "1:21: metrics.pull_cache.peers: expected a list of tables, each begun with [[metrics.pull_cache.peers]], found a value of type table",
+    )]);
+    let twice = Config::new().peer(ferrometer::config::Peer::new("", "")).validate().unwrap_err().to_string();
+    assert_eq!(twice, "builder: metrics.pull_cache.peers[0]: has no `name`");
+}

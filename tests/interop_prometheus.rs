@@ -10,7 +10,8 @@ use prometheus::{Prometheus, feed, get, low_port, parse_with_python};
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 use support::{Scratch, example};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -135,6 +136,50 @@ fn a_fresh_scrape_has_what_was_recorded_a_moment_before() {
     // A counter that is a whole number of scrapes long never fell.
     assert_eq!(server.value("resets(freshly_counted_total[1m])"), Some(0.0));
     drop(metrics);
+}
+
+#[test]
+#[ignore = "needs Prometheus; scripts/test installs and runs it"]
+fn what_is_idle_is_gone_from_prometheus_and_comes_back_with_its_total() {
+    let _alone = alone();
+    let logger = get_logger("ageing");
+    for scrape in [Scrape::Generation, Scrape::Fresh] {
+        let address = SocketAddr::from(([127, 0, 0, 1], low_port()));
+        let config = Config::new()
+            .backend("pull-cache")
+            .pull_cache_interval(Duration::from_secs(1))
+            .pull_cache_idle_after(Duration::from_secs(8))
+            .pull_cache_http(true)
+            .pull_cache_address(address)
+            .pull_cache_scrape(scrape);
+        let metrics = init(config).unwrap();
+        // Of its own for each turn: what a process has counted stays.
+        let of = |name: &str| format!("{name}_{}", scrape.as_str());
+        let (counter, gauge) = (logger.counter(of("c")), logger.gauge(of("g")));
+        let (c, g) = (format!("ageing_{}_total", of("c")), format!("ageing_{}", of("g")));
+        let steady = logger.counter(of("steady"));
+        counter.add(5);
+        gauge.set(7);
+        let server = Prometheus::start(scrape.as_str(), false, address);
+        server.settle(&c, 5.0);
+        server.settle(&g, 7.0);
+        let created = server.value(&format!("ageing_{}_created", of("c")));
+        let until = Instant::now() + SOON * 3;
+        while server.value(&c).is_some() || server.value(&g).is_some() {
+            assert!(Instant::now() < until, "{c} does not age");
+            steady.increment();
+            thread::sleep(Duration::from_millis(200));
+        }
+        assert!(server.value(&format!("ageing_{}_total", of("steady"))).is_some());
+        let hidden = metrics.pull_cache().unwrap().left_out();
+        assert!(hidden.idle >= 2, "{hidden:?}");
+        counter.add(3);
+        gauge.set(7);
+        server.settle(&c, 8.0);
+        server.settle(&g, 7.0);
+        assert_eq!(server.value(&format!("resets({c}[5m])")), Some(0.0));
+        assert_eq!(server.value(&format!("ageing_{}_created", of("c"))), created);
+    }
 }
 
 #[test]

@@ -71,7 +71,8 @@ impl Receiver {
             }
         };
         drop(_held);
-        let (counts, away, ended) = (Arc::<Counts>::default(), Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+        let (counts, away, ended) =
+            (Arc::<Counts>::default(), Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
         let at = SocketAddr::from(([127, 0, 0, 1], port));
         let spawn = |serve: fn(SocketAddr, &Counts, &AtomicBool, &AtomicBool)| {
             let (counts, away, ended) = (Arc::clone(&counts), Arc::clone(&away), Arc::clone(&ended));

@@ -31,7 +31,9 @@ fuzz_target!(|data: &[u8]| {
         }
     }
     // The same text as the value of a variable.
-    for key in ["BACKEND", "STATSD_HOST", "STATSD__INTERVAL", "PULL_CACHE__TOKENS", "PULL_CACHE__ADDRESS", "GLOBAL_PREFIX"] {
+    for key in
+        ["BACKEND", "STATSD_HOST", "STATSD__INTERVAL", "PULL_CACHE__TOKENS", "PULL_CACHE__ADDRESS", "GLOBAL_PREFIX"]
+    {
         if let Ok(config) = Config::from_env_with([(format!("FERROMETER_{key}"), text)]) {
             config.validate().expect("what was loaded is valid");
             let written = config.to_toml();

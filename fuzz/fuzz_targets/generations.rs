@@ -28,7 +28,8 @@ fn written() -> &'static Vec<u8> {
             std::thread::sleep(Duration::from_millis(1010));
         }
         ferrometer_core::remove("pull-cache", Duration::from_secs(5));
-        let mut files: Vec<_> = std::fs::read_dir(&directory).expect("a directory").flatten().map(|f| f.path()).collect();
+        let mut files: Vec<_> =
+            std::fs::read_dir(&directory).expect("a directory").flatten().map(|f| f.path()).collect();
         files.retain(|f| f.extension().is_some_and(|e| e == "ferro"));
         let bytes = files.iter().filter_map(|f| std::fs::read(f).ok()).max_by_key(Vec::len).expect("a file");
         let _ = std::fs::remove_dir_all(&directory);

@@ -110,7 +110,8 @@ impl House {
     }
 
     fn install(&mut self, naming: Naming) {
-        let limits = Limits { max_instruments: 100_000, max_loggers: 100_000, max_label_sets: 100_000, ..Limits::DEFAULT };
+        let limits =
+            Limits { max_instruments: 100_000, max_loggers: 100_000, max_label_sets: 100_000, ..Limits::DEFAULT };
         configure(naming.clone(), limits, Vec::new());
         self.naming = naming;
         self.before.clear();
@@ -178,8 +179,16 @@ fn record(logger: &Logger, metric: &Metric, op: Op) -> (&'static Series, Truth) 
         Op::Gauge(value) | Op::Add(value) => {
             let gauge = logger.gauge(name);
             let is_set = matches!(op, Op::Gauge(_));
-            if is_set { gauge.set(value) } else { gauge.add(value) }
-            if value.is_finite() { truth.gauge = value } else { (truth.calls, truth.invalid) = (0, 1) }
+            if is_set {
+                gauge.set(value)
+            } else {
+                gauge.add(value)
+            }
+            if value.is_finite() {
+                truth.gauge = value
+            } else {
+                (truth.calls, truth.invalid) = (0, 1)
+            }
             gauge.series()
         }
         Op::InFlight => {
@@ -203,7 +212,11 @@ fn record(logger: &Logger, metric: &Metric, op: Op) -> (&'static Series, Truth) 
                 let _ = histogram.unit(Box::leak(unit.clone().into_boxed_str()));
             }
             histogram.record(value);
-            if value.is_finite() { truth.values.push(value) } else { (truth.calls, truth.invalid) = (0, 1) }
+            if value.is_finite() {
+                truth.values.push(value)
+            } else {
+                (truth.calls, truth.invalid) = (0, 1)
+            }
             histogram.series()
         }
     };
@@ -225,7 +238,12 @@ fn samples(socket: &UdpSocket, dialect: Dialect) -> Vec<Sample> {
 }
 
 /// What one dialect received is what was recorded.
-fn judge(dialect: Dialect, naming: &Naming, truths: &BTreeMap<usize, (&'static Series, Truth)>, all: &[Sample]) -> BTreeMap<Cause, u64> {
+fn judge(
+    dialect: Dialect,
+    naming: &Naming,
+    truths: &BTreeMap<usize, (&'static Series, Truth)>,
+    all: &[Sample],
+) -> BTreeMap<Cause, u64> {
     let mut dropped: BTreeMap<Cause, u64> = BTreeMap::new();
     let mut owners = BTreeMap::new();
     let mut expected: BTreeMap<String, Vec<(&'static str, Vec<f64>)>> = BTreeMap::new();
@@ -293,7 +311,10 @@ fn judge(dialect: Dialect, naming: &Naming, truths: &BTreeMap<usize, (&'static S
                 got.sort_by(f64::total_cmp);
                 values.sort_by(f64::total_cmp);
             }
-            assert!(got.len() == values.len() && got.iter().zip(&values).all(|(a, b)| close(*a, *b)), "{dialect:?}: {key}|{kind}: {got:?} for {values:?}");
+            assert!(
+                got.len() == values.len() && got.iter().zip(&values).all(|(a, b)| close(*a, *b)),
+                "{dialect:?}: {key}|{kind}: {got:?} for {values:?}"
+            );
         }
         assert!(got.is_empty(), "{dialect:?}: {key}: {got:?}");
     }
@@ -311,7 +332,10 @@ fn judge_records(cache: &PullCacheHandle, root: &str, truths: &BTreeMap<usize, (
         assert!(!json.contains('\n'));
         let back: serde_json::Value = serde_json::from_str(&json).unwrap_or_else(|e| panic!("{e}: {json}"));
         assert_eq!(back["metric"].as_str(), Some(record.metric));
-        assert!(record.metric.len() <= 512 && record.metric.split('.').all(|p| !p.is_empty() && part(p) == p), "{json}");
+        assert!(
+            record.metric.len() <= 512 && record.metric.split('.').all(|p| !p.is_empty() && part(p) == p),
+            "{json}"
+        );
         assert!(record.value.is_finite());
         let labels = back["labels"].as_object().cloned().unwrap_or_default();
         assert_eq!(labels.len(), record.labels.len());
@@ -322,7 +346,8 @@ fn judge_records(cache: &PullCacheHandle, root: &str, truths: &BTreeMap<usize, (
         assert!(seen.insert((record.metric.to_owned(), format!("{labels:?}"))), "twice: {json}");
         shown += 1;
     }
-    let most: usize = truths.values().map(|(s, _)| if matches!(s.kind(), Kind::Timer | Kind::Histogram) { 6 } else { 1 }).sum();
+    let most: usize =
+        truths.values().map(|(s, _)| if matches!(s.kind(), Kind::Timer | Kind::Histogram) { 6 } else { 1 }).sum();
     assert!(shown <= most, "{shown} records of at most {most}");
 }
 
@@ -367,12 +392,15 @@ fn run(input: &Input) {
             if !series.logger_name().starts_with(&root) {
                 // Longer than what is kept: the overflow series has it.
                 assert!(series.logger_name().starts_with("ferrometer"), "{series:?}");
-                let long = metric.name.len() + metric.logger.len() + labels.iter().map(|(k, v)| k.len() + v.len()).sum::<usize>();
+                let long = metric.name.len()
+                    + metric.logger.len()
+                    + labels.iter().map(|(k, v)| k.len() + v.len()).sum::<usize>();
                 assert!(long + root.len() + 1 > 2048, "{series:?} has what {metric:?} recorded");
             } else {
                 assert_eq!(series.metric_name(), metric.name);
                 let wanted: BTreeMap<String, String> = labels.iter().cloned().collect();
-                let kept: BTreeMap<String, String> = series.labels().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+                let kept: BTreeMap<String, String> =
+                    series.labels().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
                 assert_eq!(kept, wanted, "{series:?}");
                 assert_eq!(series.kind(), op.kind());
             }

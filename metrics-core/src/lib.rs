@@ -55,6 +55,7 @@ unless_loom! {
     mod mail;
     pub mod name;
     mod name_table;
+    pub mod object;
     mod own;
     mod pipeline;
     mod rate;

@@ -123,6 +123,27 @@ impl Logger {
         Logger::of(registry::with_labels(self.entry(), labels))
     }
 
+    /// The same logger, whose metrics belong to an object rather than to the program: a virtual machine `qemu/100`, a store
+    /// `datastore/backup`. `host` stands for the program itself, which every logger begins with. A
+    /// [`child`](Logger::child) of it, and the same [with labels](Logger::with), belong to that object too.
+    ///
+    /// An id is parts of `[A-Za-z0-9._-]` joined with `/`, at most 128 bytes: every other character becomes one `_`, so does a `.` or `-`
+    /// that begins a part, and empty parts are skipped; what is longer goes to the overflow series. The records of the pull cache
+    /// carry it as their `id`; Prometheus, DogStatsD and Telegraf get it as the label `object`, plain statsd gets it folded into the name.
+    /// Each object takes its place in `max_label_sets`.
+    ///
+    /// ```
+    /// # let logger = ferrometer_core::get_logger("vm");
+    /// let machine = logger.for_object("qemu/100");
+    /// assert_eq!(machine.gauge("mem_used").series().object(), Some("qemu/100"));
+    /// assert_eq!(machine.for_object("host"), logger);
+    /// assert_eq!(logger.for_object("/a b//../x"), logger.for_object("a_b/_./x"));
+    /// ```
+    #[must_use]
+    pub fn for_object(&self, id: &str) -> Logger {
+        Logger::of(registry::for_object(self.entry(), id))
+    }
+
     /// The same logger, whose counters and timers record only a share of the calls: `rate` in (0, 1].
     ///
     /// Each call is recorded with probability `rate`; statsd gets the rate, the pull cache shows value ÷ rate. A rate outside (0, 1] is
@@ -264,6 +285,9 @@ impl fmt::Debug for Logger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let entry = self.entry();
         write!(f, "Logger({}", entry.name)?;
+        if !entry.object.is_empty() {
+            write!(f, " for {}", entry.object)?;
+        }
         for (key, value) in &entry.labels {
             write!(f, " {key}={value:?}")?;
         }

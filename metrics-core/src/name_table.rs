@@ -69,11 +69,12 @@ impl NameTable {
     }
 }
 
-/// The full name of a series with its labels folded in: `[prefix.][host.]logger.metric.key.value…`, gated.
+/// The full name of a series with its labels folded in: `[prefix.][host.]logger.metric.key.value…`, gated; the
+/// [object](Series::object) as the first of them, `.object.qemu_100`.
 #[must_use]
 pub fn folded_name(naming: &Naming, series: &Series) -> String {
     let mut out = full_name(naming, series);
-    name::push_labels(&mut out, series.labels());
+    name::push_labels(&mut out, series.labels_with_object());
     out
 }
 

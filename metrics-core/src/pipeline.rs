@@ -416,7 +416,7 @@ impl State {
             }
         }
         if now.long_names > before.long_names {
-            let what = "names longer than 2048 bytes, and more or longer labels than a logger can have";
+            let what = "names longer than 2048 bytes, ids of objects longer than 128, and more or longer labels than a logger can have";
             messages.push(("long names", format!("{what}, are recorded in ferrometer.overflow")));
         }
         if now.reentrant > before.reentrant {

@@ -48,7 +48,7 @@ static OVERFLOW: [AtomicPtr<Series>; 5] = [const { AtomicPtr::new(ptr::null_mut(
 static DEAD: Series = Series::new(u32::MAX, u32::MAX, 0.0, &DEAD_LOGGER, &DEAD_INSTRUMENT, true);
 /// What stands for no series where a pointer is never null.
 pub(crate) const NONE: &Series = &DEAD;
-static DEAD_LOGGER: LoggerEntry = LoggerEntry::new(String::new(), Vec::new(), true);
+static DEAD_LOGGER: LoggerEntry = LoggerEntry::new(String::new(), String::new(), Vec::new(), true);
 static DEAD_INSTRUMENT: Instrument =
     Instrument { logger: "", name: "", kind: Kind::Counter, described: OnceLock::new() };
 
@@ -98,7 +98,7 @@ fn labels_hash<'l>(start: u64, labels: impl IntoIterator<Item = (&'l str, &'l st
 pub(crate) fn logger(given: &str) -> &'static LoggerEntry {
     let name = logger_name(given);
     let Some(_busy) = busy::enter() else { return &DEAD_LOGGER };
-    intern_logger(name, Vec::new())
+    intern_logger(name, String::new(), Vec::new())
 }
 
 /// The logger of a name below another's, with its labels.
@@ -107,17 +107,35 @@ pub(crate) fn child(parent: &'static LoggerEntry, name: &str) -> &'static Logger
         return parent;
     }
     let Some(_busy) = busy::enter() else { return &DEAD_LOGGER };
-    intern_logger(format!("{}.{}", parent.name, logger_name(name)), parent.labels.clone())
+    intern_logger(format!("{}.{}", parent.name, logger_name(name)), parent.object.clone(), parent.labels.clone())
 }
 
-fn intern_logger(name: String, labels: Vec<(String, String)>) -> &'static LoggerEntry {
+/// The logger of the same name and labels for an object, given in any form; the empty one is the program itself.
+pub(crate) fn for_object(parent: &'static LoggerEntry, object: &str) -> &'static LoggerEntry {
+    if parent.overflow {
+        return parent;
+    }
+    let Some(_busy) = busy::enter() else { return &DEAD_LOGGER };
+    match crate::object::gate(object) {
+        Some(object) => intern_logger(parent.name.clone(), object, parent.labels.clone()),
+        None => {
+            refuse(&REFUSED.long_names);
+            overflow_logger()
+        }
+    }
+}
+
+fn intern_logger(name: String, object: String, labels: Vec<(String, String)>) -> &'static LoggerEntry {
     if name.len() > MAX_RAW_BYTES {
         refuse(&REFUSED.long_names);
         return overflow_logger();
     }
-    let hash = labels_hash(hash::text(hash::seed(), &name), labels.iter().map(|(k, v)| (k.as_str(), v.as_str())));
-    let is_it = |l: &LoggerEntry| l.name == name && l.labels == labels;
-    let (full, counter) = if labels.is_empty() {
+    let start = hash::text(hash::seed(), &name);
+    let start = if object.is_empty() { start } else { hash::text(!start, &object) };
+    let hash = labels_hash(start, labels.iter().map(|(k, v)| (k.as_str(), v.as_str())));
+    let is_it = |l: &LoggerEntry| l.name == name && l.object == object && l.labels == labels;
+    let plain = labels.is_empty() && object.is_empty();
+    let (full, counter) = if plain {
         (FULL_LOGGERS, &REFUSED.loggers)
     } else {
         (FULL_LABEL_SETS, &REFUSED.label_sets)
@@ -131,7 +149,7 @@ fn intern_logger(name: String, labels: Vec<(String, String)>) -> &'static Logger
     let found = LOGGERS.get_or_insert(hash, is_it, |_| {
         let mut state = lock(&STATE);
         let limits = limits::in_force();
-        let (count, max) = if labels.is_empty() {
+        let (count, max) = if plain {
             (&mut state.loggers, limits.max_loggers)
         } else {
             (&mut state.label_sets, limits.max_label_sets)
@@ -142,14 +160,14 @@ fn intern_logger(name: String, labels: Vec<(String, String)>) -> &'static Logger
             return None;
         }
         *count += 1;
-        Some(Box::leak(Box::new(LoggerEntry::new(name.clone(), labels.clone(), false))))
+        Some(Box::leak(Box::new(LoggerEntry::new(name.clone(), object.clone(), labels.clone(), false))))
     });
     found.unwrap_or_else(overflow_logger)
 }
 
 fn overflow_logger() -> &'static LoggerEntry {
     static LOGGER: OnceLock<LoggerEntry> = OnceLock::new();
-    LOGGER.get_or_init(|| LoggerEntry::new("ferrometer.overflow".into(), Vec::new(), true))
+    LOGGER.get_or_init(|| LoggerEntry::new("ferrometer.overflow".into(), String::new(), Vec::new(), true))
 }
 
 /// The series of a name that may live anywhere.
@@ -179,7 +197,7 @@ pub(crate) fn internal_series(name: &str, kind: Kind) -> &'static Series {
     static LOGGER: OnceLock<&'static LoggerEntry> = OnceLock::new();
     let Some(_busy) = busy::enter() else { return &DEAD };
     let logger = LOGGER.get_or_init(|| {
-        Box::leak(Box::new(LoggerEntry::new("ferrometer".into(), Vec::new(), false)))
+        Box::leak(Box::new(LoggerEntry::new("ferrometer".into(), String::new(), Vec::new(), false)))
     });
     register(series_hash(logger, name, kind, 0.0), logger, name, kind, 0.0, Place::Internal)
 }

@@ -59,9 +59,11 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A logger's identity: its name and its labels, sorted by key.
+/// A logger's identity: its name, the object its metrics belong to, and its labels, sorted by key.
 pub(crate) struct LoggerEntry {
     pub(crate) name: String,
+    /// Gated; empty for the program itself.
+    pub(crate) object: String,
     pub(crate) labels: Vec<(String, String)>,
     /// Whether this one stands for all that found no place.
     pub(crate) overflow: bool,
@@ -72,8 +74,14 @@ pub(crate) struct LoggerEntry {
 const RECENT: usize = 16;
 
 impl LoggerEntry {
-    pub(crate) const fn new(name: String, labels: Vec<(String, String)>, overflow: bool) -> LoggerEntry {
-        LoggerEntry { name, labels, overflow, recent: [const { AtomicPtr::new(std::ptr::from_ref(&NO_NAME).cast_mut()) }; RECENT] }
+    pub(crate) const fn new(
+        name: String,
+        object: String,
+        labels: Vec<(String, String)>,
+        overflow: bool,
+    ) -> LoggerEntry {
+        let recent = [const { AtomicPtr::new(std::ptr::from_ref(&NO_NAME).cast_mut()) }; RECENT];
+        LoggerEntry { name, object, labels, overflow, recent }
     }
 }
 
@@ -240,7 +248,26 @@ impl Series {
         self.instrument.name
     }
 
-    /// The labels, sorted by key, as given; not gated.
+    /// What the metric belongs to, such as `qemu/100`, as [`Logger::for_object`](crate::Logger::for_object) gated it; `None` for
+    /// the program itself.
+    #[must_use]
+    pub fn object(&self) -> Option<&'static str> {
+        Some(self.logger.object.as_str()).filter(|object| !object.is_empty())
+    }
+
+    /// The labels, and before them the object as a label `object` where there is one: for formats that have no other place for it.
+    ///
+    /// ```
+    /// let logger = ferrometer_core::get_logger("vm").for_object("qemu/100").with("disk", "0");
+    /// let series = logger.gauge("size").series();
+    /// assert_eq!(series.labels().collect::<Vec<_>>(), [("disk", "0")]);
+    /// assert_eq!(series.labels_with_object().collect::<Vec<_>>(), [("object", "qemu/100"), ("disk", "0")]);
+    /// ```
+    pub fn labels_with_object(&self) -> impl Iterator<Item = (&'static str, &'static str)> + Clone {
+        self.object().map(|object| ("object", object)).into_iter().chain(self.labels())
+    }
+
+    /// The labels, sorted by key, as given; not gated. The [object](Series::object) is none of them.
     pub fn labels(&self) -> impl ExactSizeIterator<Item = (&'static str, &'static str)> + Clone {
         self.logger.labels.iter().map(|(k, v)| (k.as_str(), v.as_str()))
     }
@@ -279,7 +306,7 @@ impl Series {
 impl fmt::Debug for Series {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}.{}", self.kind(), self.logger_name(), self.metric_name())?;
-        for (key, value) in self.labels() {
+        for (key, value) in self.labels_with_object() {
             write!(f, " {key}={value:?}")?;
         }
         if self.rate() < 1.0 {

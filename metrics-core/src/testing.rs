@@ -185,7 +185,7 @@ impl Capture {
 
 fn shown(series: &Series) -> String {
     let mut out = format!("{}.{}", series.logger_name(), series.metric_name());
-    for (key, value) in series.labels() {
+    for (key, value) in series.labels_with_object() {
         let _ = write!(out, " {key}={value}");
     }
     out

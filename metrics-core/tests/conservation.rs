@@ -363,7 +363,7 @@ fn whatever_happens_everything_is_accounted_for() {
             hook(info);
         }
     }));
-    let cases = std::env::var("CONSERVATION_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(150);
+    let cases = std::env::var("CONSERVATION_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(80);
     let config =
         ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 400, ..ProptestConfig::default() };
     let mut runner = prop::test_runner::TestRunner::new(config);

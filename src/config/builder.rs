@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::peer::Peer;
 use super::rule::Rule;
 use super::settings::{Config, Dialect, Scrape, Tokens, Transport};
 
@@ -297,6 +298,48 @@ impl Config {
     #[must_use]
     pub fn pull_cache_process_metrics(mut self, process_metrics: bool) -> Self {
         self.pull_cache.process_metrics = process_metrics;
+        self
+    }
+
+    /// Whether the pull cache records the node's own metrics.
+    #[must_use]
+    pub fn pull_cache_host_metrics(mut self, host_metrics: bool) -> Self {
+        self.pull_cache.host_metrics = host_metrics;
+        self
+    }
+
+    /// Whether the endpoint serves the routes of Proxmox too.
+    #[must_use]
+    pub fn pull_cache_proxmox(mut self, proxmox: bool) -> Self {
+        self.pull_cache.proxmox = proxmox;
+        self
+    }
+
+    /// The name of this node on the routes of Proxmox.
+    #[must_use]
+    pub fn pull_cache_node(mut self, node: impl Into<String>) -> Self {
+        self.pull_cache.node = Some(node.into());
+        self
+    }
+
+    /// How long each other node may take to answer, 10 ms to a minute.
+    #[must_use]
+    pub fn pull_cache_peer_timeout(mut self, most: Duration) -> Self {
+        self.pull_cache.peer_timeout = most;
+        self
+    }
+
+    /// How much all other nodes together may answer to one question in bytes, 65536 to 4294967296.
+    #[must_use]
+    pub fn pull_cache_max_peer_bytes(mut self, most: usize) -> Self {
+        self.pull_cache.max_peer_bytes = most;
+        self
+    }
+
+    /// One more node whose rows the pull cache shows too.
+    #[must_use]
+    pub fn peer(mut self, peer: Peer) -> Self {
+        self.pull_cache.peers.push(peer);
         self
     }
 

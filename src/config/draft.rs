@@ -2,7 +2,8 @@
 
 use super::error::{Error, Place, Problem};
 use super::key::Key;
-use super::keys::{KEYS, RULE_KEYS};
+use super::keys::{KEYS, PEER_KEYS, RULE_KEYS};
+use super::peer::Peer;
 use super::rule::Rule;
 use super::settings::{Config, Transport};
 use super::value::Value;
@@ -42,8 +43,7 @@ impl Draft {
                 self.places.push((key.path, place));
             }
             Err(refused) => {
-                let shown = if key.kind.is_secret() { HIDDEN } else { shown };
-                self.problem(Problem::refused(place, path, shown, value, refused));
+                self.problem(Problem::refused(place, path, &self::shown(key, shown), value, refused));
             }
         }
     }
@@ -72,6 +72,12 @@ pub(super) fn validate(config: &Config) -> Result<(), Error> {
             check(key, rule, &format!("{}.{}", rule.path(), key.path), &mut problems);
         }
     }
+    for (at, peer) in config.pull_cache.peers.iter().enumerate() {
+        problems.extend(peer_problem(peer, &config.pull_cache.peers[..at], Place::Builder));
+        for key in PEER_KEYS {
+            check(key, peer, &format!("{}.{}", Peer::path(at), key.path), &mut problems);
+        }
+    }
     if problems.is_empty() {
         problems = fit(config, |_| Place::Builder);
     }
@@ -83,9 +89,19 @@ fn check<T>(key: &Key<T>, target: &T, path: &str, problems: &mut Vec<Problem>) {
         return;
     };
     if let Err(refused) = key.kind.check(&value) {
-        let shown = if key.kind.is_secret() { HIDDEN.to_owned() } else { value.to_string() };
+        let shown = shown(key, &value.to_string());
         problems.push(Problem::refused(Place::Builder, path, &shown, &value, refused));
     }
+}
+
+/// A value for a message, unless it may be secret.
+pub(super) fn shown<T>(key: &Key<T>, value: &str) -> String {
+    if key.kind.is_secret() { HIDDEN.to_owned() } else { value.to_owned() }
+}
+
+/// What a node lacks, seen beside those before it.
+pub(super) fn peer_problem(peer: &Peer, before: &[Peer], place: Place) -> Option<Problem> {
+    peer.fault(before).map(|fault| Problem::new(place, Peer::path(before.len()), format!(": {fault}")))
 }
 
 /// What is wrong with a rule's name, seen beside the rules before it.

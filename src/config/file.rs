@@ -11,10 +11,11 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::draft::{Draft, name_problem};
+use super::draft::{Draft, name_problem, peer_problem, shown};
 use super::error::{Error, Place, Problem, clean};
 use super::key::split;
-use super::keys::{KEYS, RULE_KEYS};
+use super::keys::{KEYS, PEER_KEYS, RULE_KEYS};
+use super::peer::Peer;
 use super::rule::Rule;
 use super::suggest::{distance, nearest};
 use super::value::Value;
@@ -23,6 +24,7 @@ use super::value::Value;
 const LONGEST_FILE: u64 = 1 << 20;
 
 const LOGGERS: &str = "metrics.loggers";
+const PEERS: &str = "metrics.pull_cache.peers";
 
 /// Our tables at the top, each with the number of slips within which another name is taken for it.
 const TOP: [(&str, usize); 2] = [("metrics", 2), ("metrics_statsd", 3)];
@@ -145,6 +147,8 @@ impl Reader<'_> {
             let full = format!("{path}.{name}");
             if full == LOGGERS {
                 self.loggers(key, value);
+            } else if full == PEERS {
+                self.peers(key, value);
             } else if is_table(&full) {
                 self.descend(&full, key, value);
             } else {
@@ -193,6 +197,62 @@ impl Reader<'_> {
                 self.rule_leaf(&mut rule, &path, key, value);
             }
             self.draft.config.rules.push(rule);
+        }
+    }
+
+    fn peers(&mut self, key: &Name<'_>, value: &Given<'_>) {
+        let DeValue::Array(tables) = value.get_ref() else {
+            let found = plain(value.get_ref()).type_name();
+            let what =
+                format!(": expected a list of tables, each begun with [[{PEERS}]], found a value of type {found}");
+            let place = self.at(key.span());
+            return self.draft.problem(Problem::new(place, PEERS, what));
+        };
+        for (at, value) in tables.iter().enumerate() {
+            let path = Peer::path(at);
+            let Some(table) = self.table(&path, key, value) else {
+                continue;
+            };
+            // A table of an array has the span of its header.
+            let place = self.at(value.span());
+            let mut peer = Peer::default();
+            let mut whole = true;
+            for (key, value) in in_order(table) {
+                whole &= self.peer_leaf(&mut peer, &path, key, value);
+            }
+            // What is wrong with a key was told; that it is missing would not be true.
+            let problem = peer_problem(&peer, &self.draft.config.pull_cache.peers, place).filter(|_| whole);
+            if let Some(problem) = problem {
+                self.draft.problem(problem);
+                continue;
+            }
+            self.draft.config.pull_cache.peers.push(peer);
+        }
+    }
+
+    /// Whether it was right.
+    fn peer_leaf(&mut self, peer: &mut Peer, path: &str, key: &Name<'_>, value: &Given<'_>) -> bool {
+        let name: &str = key.get_ref();
+        let full = format!("{path}.{name}");
+        let Some(found) = PEER_KEYS.iter().find(|known| known.path == name) else {
+            let hint = nearest(name, PEER_KEYS.iter().map(|known| known.path));
+            let hint = hint.map_or_else(String::new, |word| format!("; did you mean `{word}`?"));
+            let place = self.at(key.span());
+            self.draft.problem(Problem::new(place, full, format!(": unknown key{}", clean(&hint))));
+            return false;
+        };
+        let plain = plain(value.get_ref());
+        match found.kind.check(&plain) {
+            Ok(checked) => {
+                (found.set)(peer, checked);
+                true
+            }
+            Err(refused) => {
+                let text = shown(found, &self.shown(value));
+                let place = self.at(value.span());
+                self.draft.problem(Problem::refused(place, &full, &text, &plain, refused));
+                false
+            }
         }
     }
 

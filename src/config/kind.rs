@@ -44,8 +44,10 @@ pub(super) enum Kind {
     SocketAddress,
     /// A list of hosts, each as [`Kind::Host`] takes it.
     Hosts,
-    /// A list of `name=sha256:<64 hex digits>`.
+    /// A list of `name=sha256:<64 hex digits>`, each perhaps with privileges behind it.
     Tokens,
+    /// A token itself: never shown.
+    Secret,
 }
 
 /// Why a value was refused: what is allowed, and what was probably meant.
@@ -105,6 +107,10 @@ impl Kind {
             }
             (Kind::Hosts, Value::List(items)) => return list(self, items, |text| host_fault(text).map(str::to_owned)),
             (Kind::Tokens, Value::List(items)) => return list(self, items, token_fault),
+            (Kind::Secret, Value::Text(text)) => {
+                let sound = (1..=1024).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+                sound.then(|| value.clone())
+            }
             _ => None,
         };
         checked.ok_or_else(|| Refused { expected: self.expected(), hint })
@@ -125,7 +131,7 @@ impl Kind {
             Kind::Backends(_) | Kind::Hosts | Kind::Tokens => {
                 Some(Value::List(text.split(',').map(|item| Value::text(item.trim())).collect()))
             }
-            Kind::Text { .. } | Kind::Host | Kind::Choice(_) | Kind::SocketAddress => None,
+            Kind::Text { .. } | Kind::Host | Kind::Choice(_) | Kind::SocketAddress | Kind::Secret => None,
         };
         read.unwrap_or_else(|| Value::text(text))
     }
@@ -151,6 +157,7 @@ impl Kind {
             Kind::SocketAddress => "an IP address with a port, such as \"127.0.0.1:9620\" or \"[::1]:9620\"".to_owned(),
             Kind::Hosts => "a list of host names or IP addresses".to_owned(),
             Kind::Tokens => "a list of texts of the form name=sha256:<64 hex digits>".to_owned(),
+            Kind::Secret => "1 to 1024 printable ASCII characters without spaces".to_owned(),
         }
     }
 
@@ -160,7 +167,7 @@ impl Kind {
         match self {
             Kind::Bool => "boolean",
             Kind::Integer { .. } | Kind::PowerOfTwo { .. } => "integer",
-            Kind::Text { .. } | Kind::Host | Kind::Choice(_) | Kind::SocketAddress => "string",
+            Kind::Text { .. } | Kind::Host | Kind::Choice(_) | Kind::SocketAddress | Kind::Secret => "string",
             Kind::Backends(_) => "string or list",
             Kind::Duration { .. } => "duration",
             Kind::Rate => "number",
@@ -170,7 +177,7 @@ impl Kind {
 
     /// Whether a message must not show what was found: it may be a secret in the wrong place.
     pub(super) fn is_secret(&self) -> bool {
-        matches!(self, Kind::Tokens)
+        matches!(self, Kind::Tokens | Kind::Secret)
     }
 }
 
@@ -213,10 +220,12 @@ fn token_fault(text: &str) -> Option<String> {
     let Some((name, secret)) = text.split_once('=') else {
         return Some("it has no name".to_owned());
     };
-    let letter = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
+    let letter = |b: u8| b.is_ascii_alphanumeric() || b"_-.@!".contains(&b);
     if name.is_empty() || name.len() > 64 || !name.bytes().all(letter) {
-        return Some("its name is not 1 to 64 of [A-Za-z0-9_.-]".to_owned());
+        return Some("its name is not 1 to 64 of [A-Za-z0-9_.@!-]".to_owned());
     }
+    // Privileges are checked by the endpoint, which knows them.
+    let secret = secret.split(';').next().unwrap_or_default();
     // What stands before the sign may be a secret too, one that ends in it: it is not shown either.
     match secret.strip_prefix("sha256:") {
         None => Some("no sha256: follows its name; a token itself does not belong here".to_owned()),

@@ -34,6 +34,7 @@ mod file;
 mod key;
 mod keys;
 mod kind;
+mod peer;
 #[cfg(test)]
 mod reference;
 mod rule;
@@ -46,6 +47,7 @@ mod write;
 use std::ffi::OsString;
 
 pub use error::{Error, Problem};
+pub use peer::Peer;
 pub use rule::Rule;
 pub use settings::{Config, Dialect, Limits, PullCache, Scrape, Statsd, Tokens, Transport};
 

@@ -3,7 +3,7 @@
 //! `UPDATE_DOCS=1 cargo test reference` rewrites the file.
 
 use super::key::{Default, Key, split};
-use super::keys::{KEYS, RULE_KEYS};
+use super::keys::{KEYS, PEER_KEYS, RULE_KEYS};
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md");
 
@@ -62,12 +62,19 @@ them. The last column of the tables below has every name.
 - A duration without a unit is in seconds.
 - An empty variable is an empty value, not an absent one: `FERROMETER_GLOBAL_PREFIX=` takes the file's prefix away.
 - An unknown variable that begins with `FERROMETER_` is an error.
-- Rules for loggers cannot be given in the environment.
+- Rules for loggers, and other nodes, cannot be given in the environment.
 ";
 
 const STATSD_TABLE: &str = "
 `statsd_host` and `statsd_port` may also stand under `[metrics_statsd]`. In both places with different values they are an
 error.
+";
+
+const PEERS: &str = "
+## `[[metrics.pull_cache.peers]]`
+
+Another node whose rows the routes of Proxmox show too; as many tables as there are nodes, at most 64. See [proxmox.md](proxmox.md).
+
 ";
 
 const RULES: &str = "
@@ -98,6 +105,11 @@ fn reference() -> String {
         if key.path == "metrics.shutdown_deadline" {
             page += STATSD_TABLE;
         }
+    }
+    page += PEERS;
+    page += &head(false);
+    for key in PEER_KEYS {
+        page += &row(key, None);
     }
     page += RULES;
     page += &head(false);
@@ -142,6 +154,10 @@ fn every_key() -> String {
         }
         file += &format!("{name} = {}\n", key.example);
     }
+    file += "\n[[metrics.pull_cache.peers]]\n";
+    for key in PEER_KEYS {
+        file += &format!("{} = {}\n", key.path, key.example);
+    }
     file += "\n[metrics.loggers.\"nova.compute\"]\n";
     for key in RULE_KEYS {
         file += &format!("{} = {}\n", key.path, key.example);
@@ -165,6 +181,9 @@ fn every_example_loads_and_differs_from_the_default() {
     let config = super::Config::from_toml(&every_key()).unwrap();
     for key in KEYS {
         assert_ne!((key.get)(&config), (key.get)(&super::Config::new()), "{}", key.path);
+    }
+    for key in PEER_KEYS {
+        assert_ne!((key.get)(&config.pull_cache.peers[0]), None, "{}", key.path);
     }
     for key in RULE_KEYS {
         assert_ne!((key.get)(&config.rules[0]), (key.get)(&super::Rule::new("nova.compute")), "{}", key.path);

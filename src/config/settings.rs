@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::peer::Peer;
 use super::rule::Rule;
 use super::value::Value;
 
@@ -130,6 +131,18 @@ pub struct PullCache {
     pub scrape: Scrape,
     /// `metrics.pull_cache.process_metrics`; default `true`. Whether Prometheus gets the process' own metrics too.
     pub process_metrics: bool,
+    /// `metrics.pull_cache.host_metrics`; default `false`. Whether the node's own metrics are recorded.
+    pub host_metrics: bool,
+    /// `metrics.pull_cache.proxmox`; default `false`. Whether the routes of Proxmox are served.
+    pub proxmox: bool,
+    /// `metrics.pull_cache.node`; no default: the system's host name, up to its first dot. The name of this node there.
+    pub node: Option<String>,
+    /// `metrics.pull_cache.peer_timeout`; default `"5s"`. How long each peer may take.
+    pub peer_timeout: Duration,
+    /// `metrics.pull_cache.max_peer_bytes`; default `67108864`. How much all peers together may answer, in bytes.
+    pub max_peer_bytes: usize,
+    /// `[[metrics.pull_cache.peers]]`, in the order they were given.
+    pub peers: Vec<Peer>,
 }
 
 /// Who may read the pull cache: each `name=sha256:<64 hex digits>`. Shown as a number only.
@@ -319,6 +332,12 @@ impl Config {
                 answer_timeout: Duration::ZERO,
                 scrape: Scrape::Generation,
                 process_metrics: false,
+                host_metrics: false,
+                proxmox: false,
+                node: None,
+                peer_timeout: Duration::ZERO,
+                max_peer_bytes: 0,
+                peers: Vec::new(),
             },
             limits: Limits {
                 max_loggers: 0,

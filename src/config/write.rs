@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::key::split;
-use super::keys::{KEYS, RULE_KEYS};
+use super::keys::{KEYS, PEER_KEYS, RULE_KEYS};
 use super::settings::Config;
 use super::value::Value;
 
@@ -11,7 +11,8 @@ impl Config {
     /// This configuration as a TOML document, every key that has a value written out: what is in force once defaults, file and environment
     /// are merged. [`Config::from_toml`] reads a valid one back as it was.
     ///
-    /// Tokens of the pull cache stand in it as they were given, as SHA-256 digests.
+    /// Tokens of the pull cache stand in it as they were given, as SHA-256 digests; but the token that another node is asked with stands
+    /// there itself, so keep such a document as secret as the file it came from.
     ///
     /// ```
     /// use ferrometer::Config;
@@ -42,6 +43,10 @@ impl Config {
                 line(&mut out, split(key.path).1, value);
             }
         }
+        for peer in &self.pull_cache.peers {
+            out.push_str("\n[[metrics.pull_cache.peers]]\n");
+            PEER_KEYS.iter().for_each(|key| line(&mut out, key.path, (key.get)(peer)));
+        }
         for rule in self.rules() {
             out.push_str("\n[metrics.loggers.");
             text(&mut out, &rule.logger);
@@ -49,6 +54,21 @@ impl Config {
             RULE_KEYS.iter().for_each(|key| line(&mut out, key.path, (key.get)(rule)));
         }
         out
+    }
+}
+
+#[cfg(all(test, feature = "config-file"))]
+mod tests {
+    use super::*;
+    use crate::config::Peer;
+
+    #[test]
+    fn other_nodes_are_read_back() {
+        let config = Config::new()
+            .pull_cache_node("a")
+            .peer(Peer::new("b", "https://b.example").ca("/a \"b\".pem").token("x=\"y\\"))
+            .peer(Peer::new("c", "https://c.example").fingerprint("ab".repeat(32)));
+        assert_eq!(Config::from_toml(&config.to_toml()).unwrap(), config);
     }
 }
 

@@ -125,7 +125,9 @@ fn child(record: bool, port: u16, backends: &[&str], extra: usize) {
     if record {
         // Some of the first may have found a place that was left.
         let more = ferrometer::refused();
-        let turned_away = (more.instruments - refused.instruments) + (more.label_sets - refused.label_sets) + (more.loggers - refused.loggers);
+        let turned_away = (more.instruments - refused.instruments)
+            + (more.label_sets - refused.label_sets)
+            + (more.loggers - refused.loggers);
         assert!(turned_away as usize > 3 * extra - 100, "{turned_away} of {}", 3 * extra);
         let found = overflow() - before_overflow;
         assert_eq!(found, turned_away, "in the overflow series");
@@ -153,7 +155,8 @@ fn child(record: bool, port: u16, backends: &[&str], extra: usize) {
 /// What is in the overflow series of counters.
 fn overflow() -> u64 {
     let snapshot = ferrometer::snapshot();
-    let of = |t: &&ferrometer::Total| t.series.logger_name() == "ferrometer.overflow" && t.series.kind() == Kind::Counter;
+    let of =
+        |t: &&ferrometer::Total| t.series.logger_name() == "ferrometer.overflow" && t.series.kind() == Kind::Counter;
     snapshot.totals().iter().filter(of).map(|t| t.recordings).sum()
 }
 
@@ -194,7 +197,10 @@ fn main() {
             used / mega,
             off[1] / mega
         );
-        println!("memory: {backends}: a known counter takes {:.2} ns before, {:.2} ns during, {:.2} ns after the attack", on[2], on[3], on[4]);
+        println!(
+            "memory: {backends}: a known counter takes {:.2} ns before, {:.2} ns during, {:.2} ns after the attack",
+            on[2], on[3], on[4]
+        );
         if used > bound {
             eprintln!("!! more memory than the bound");
             good = false;

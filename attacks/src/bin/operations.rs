@@ -111,13 +111,24 @@ fn free_port() -> u16 {
     UdpSocket::bind("127.0.0.1:0").and_then(|s| s.local_addr()).expect("a port").port()
 }
 
-/// A million recordings a second for so long; the processor time that the whole process took meanwhile.
-fn load(length: Duration) -> Duration {
+/// A million recordings a second for so long; the least processor time that the whole process took in a slice of it. The least, because what others on the
+/// machine do is added to the others.
+fn load(length: Duration, slice: Duration) -> Duration {
+    let end = Instant::now() + length;
+    let mut least = Duration::MAX;
+    while Instant::now() < end {
+        least = least.min(one_slice(slice));
+    }
+    least
+}
+
+fn one_slice(length: Duration) -> Duration {
     let logger = get_logger("load");
     let (counter, timer) = (logger.counter("c"), logger.timer("t"));
     let (begin, before) = (Instant::now(), cpu());
     let mut done = 0_u32;
-    while begin.elapsed() < length {
+    // The same number of recordings in each, however busy the machine is.
+    while u128::from(done) < length.as_millis() {
         for i in 0..1000_u64 {
             if i % 20 == 0 {
                 timer.record(Duration::from_nanos(i * 1000));
@@ -128,10 +139,6 @@ fn load(length: Duration) -> Duration {
         done += 1;
         let due = begin + Duration::from_millis(1) * done;
         thread::sleep(due.saturating_duration_since(Instant::now()));
-    }
-    let passed = begin.elapsed().as_millis();
-    if u128::from(done) * 10 < passed * 9 {
-        eprintln!("!! the machine is too busy: {} of {passed} thousand recordings", done);
     }
     cpu() - before
 }
@@ -158,20 +165,25 @@ fn main() {
     // There, away, and back.
     let port = free_port();
     let server = Server::start(port);
-    ferrometer::install("statsd", Box::new(Statsd::new(Settings::udp("127.0.0.1", port))), interval).expect("installed");
-    load(interval * 2);
-    let there = load(length);
+    ferrometer::install("statsd", Box::new(Statsd::new(Settings::udp("127.0.0.1", port))), interval)
+        .expect("installed");
+    let slice = interval * 2;
+    load(slice, slice);
+    let there = load(length, slice);
     let got_there = server.stop();
     // Noticed before the time is taken.
-    load(interval * 2);
-    let away = load(length);
+    load(slice, slice);
+    let away = load(length, slice);
     check(
-        away <= there.mul_f64(1.1) + Duration::from_millis(20),
-        format!("{length:?} at a million recordings a second took {there:?} with a server, {away:?} without"),
+        away <= there.mul_f64(1.1) + Duration::from_millis(5),
+        format!("{slice:?} of {length:?} at a million recordings a second took {there:?} with a server, {away:?} without"),
     );
     let mut server = Server::start(port);
     let first = Duration::from_micros(server.line("first"));
-    check(first <= interval + slack, format!("the first datagram {first:?} after the server's return; the interval is {interval:?}"));
+    check(
+        first <= interval + slack,
+        format!("the first datagram {first:?} after the server's return; the interval is {interval:?}"),
+    );
     let report = ferrometer::flush(Duration::from_secs(5));
     check(report.complete, format!("everything was delivered then: {}", account()));
     thread::sleep(Duration::from_millis(100));
@@ -214,7 +226,9 @@ fn main() {
     let followed = wait(&two);
     check(
         followed <= resolve + interval + slack,
-        format!("a server that moved was followed after {followed:?}; looked up every {resolve:?}, delivered every {interval:?}"),
+        format!(
+            "a server that moved was followed after {followed:?}; looked up every {resolve:?}, delivered every {interval:?}"
+        ),
     );
     stop.store(true, Relaxed);
     let _ = recording.join();
@@ -223,10 +237,12 @@ fn main() {
     // Deadlines.
     let silent = TcpListener::bind("127.0.0.1:0").expect("a server that reads nothing");
     let silent = silent.local_addr().map(|at| (silent, at.port())).expect("a port");
-    let hanging = || Settings::udp("metrics.test", 1).lookup(|_, _| {
-        thread::sleep(Duration::from_secs(3600));
-        Ok(Vec::new())
-    });
+    let hanging = || {
+        Settings::udp("metrics.test", 1).lookup(|_, _| {
+            thread::sleep(Duration::from_secs(3600));
+            Ok(Vec::new())
+        })
+    };
     let tcp = |port| Settings::new(Transport::Tcp { host: "127.0.0.1".into(), port });
     for (what, settings) in [
         ("nobody listens", Settings::udp("127.0.0.1", free_port())),

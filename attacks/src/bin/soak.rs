@@ -4,7 +4,10 @@
 
 use ferrometer::pull_cache::{PullCacheBackend, PullCacheHandle, Settings as PullSettings};
 use ferrometer::statsd::{Settings, Statsd, Transport};
-use ferrometer::{Amount, Backend, BackendError, Cause, Delivery, Kind, Ledger, Logger, SnapshotView, Total, Value, counter, logger, timer};
+use ferrometer::{
+    Amount, Backend, BackendError, Cause, Delivery, Kind, Ledger, Logger, SnapshotView, Total, Value, counter, logger,
+    timer,
+};
 use ferrometer_attacks::receiver::Receiver;
 use ferrometer_attacks::{Random, number};
 use std::cell::Cell;
@@ -228,7 +231,8 @@ fn main() {
         statsds.add(&old.expect("replaced").expect("there was one"));
         // One that is not waited for: what it could not say in time is in its account as dropped.
         let next = statsd(&mut random, nobody);
-        let old = ferrometer::replace("hurried", next, Duration::from_millis(5), Duration::from_millis(random.below(40)));
+        let old =
+            ferrometer::replace("hurried", next, Duration::from_millis(5), Duration::from_millis(random.below(40)));
         hurried.add(&old.expect("replaced").unwrap_or_default());
         if random.below(10) == 0 {
             let (backend, handle) = pull();
@@ -255,6 +259,9 @@ fn main() {
     add("late", LATE.load(Relaxed), LATE.load(Relaxed), 0);
     let old = ferrometer::replace("statsd", Box::new(All), Duration::from_millis(5), Duration::from_secs(3));
     statsds.add(&old.expect("replaced").expect("there was one"));
+    if let Some(ledger) = ferrometer::remove("hurried", SOON) {
+        hurried.add(&ledger);
+    }
     let report = ferrometer::flush(SOON);
     assert!(report.complete, "{:?}", report.ledgers);
     let snapshot = ferrometer::snapshot();
@@ -272,7 +279,11 @@ fn main() {
     let mut recorded = Amount::default();
     let mut hits = 0;
     for (name, [calls, up, down]) in &truth {
-        let of: Vec<&Total> = snapshot.totals().iter().filter(|t| t.series.logger_name() == "soak" && t.series.metric_name() == *name).collect();
+        let of: Vec<&Total> = snapshot
+            .totals()
+            .iter()
+            .filter(|t| t.series.logger_name() == "soak" && t.series.metric_name() == *name)
+            .collect();
         let found: u64 = of.iter().map(|t| t.recordings).sum();
         check(found == *calls, format!("{name}: {found} recordings in the snapshot, {calls} were made"));
         recorded += Amount { recordings: *calls, increments: *up, decrements: *down };
@@ -285,7 +296,10 @@ fn main() {
             _ => (0, 0),
         };
         let (got_up, got_down) = of.iter().map(value).fold((0, 0), |(a, b), (c, d)| (a + c, b + d));
-        check((got_up, got_down) == (*up, *down), format!("{name}: {got_up} and -{got_down} in the snapshot, recorded were {up} and -{down}"));
+        check(
+            (got_up, got_down) == (*up, *down),
+            format!("{name}: {got_up} and -{got_down} in the snapshot, recorded were {up} and -{down}"),
+        );
         let kind = of.first().expect("a series").series.kind();
         let full = match kind {
             Kind::Timer | Kind::Histogram => format!("soak.{name}.count"),
@@ -307,14 +321,22 @@ fn main() {
     }
     let calls = SAMPLED.load(Relaxed) as f64;
     let (expected, deviation) = (calls * 0.01, (calls * 0.01 * 0.99).sqrt());
-    assert!((hits as f64 - expected).abs() < 6.0 * deviation + 1.0, "{hits} of {calls} calls were sampled, {expected} expected");
+    assert!(
+        (hits as f64 - expected).abs() < 6.0 * deviation + 1.0,
+        "{hits} of {calls} calls were sampled, {expected} expected"
+    );
 
-    hurried.add(&ferrometer::remove("hurried", SOON).expect("there was one"));
     let last = ferrometer::remove("statsd", SOON).expect("there was one");
     statsds.add(&last);
     pulls.add(&ferrometer::remove("pull-cache", SOON).expect("there was one"));
-    check(statsds.recorded == recorded, format!("the accounts of the statsd backends have {:?}, recorded were {recorded:?}", statsds.recorded));
-    check(pulls.recorded == recorded, format!("the accounts of the pull caches have {:?}, recorded were {recorded:?}", pulls.recorded));
+    check(
+        statsds.recorded == recorded,
+        format!("the accounts of the statsd backends have {:?}, recorded were {recorded:?}", statsds.recorded),
+    );
+    check(
+        pulls.recorded == recorded,
+        format!("the accounts of the pull caches have {:?}, recorded were {recorded:?}", pulls.recorded),
+    );
     let counts = receiver.end();
     let (got, values) = (counts.up.load(Relaxed), counts.values.load(Relaxed));
     assert!(got <= statsds.sent.increments, "{got} received, {} sent", statsds.sent.increments);
@@ -331,7 +353,11 @@ fn main() {
     );
     println!(
         "soak: statsd: {} sent, {} superseded, {} dropped; counters: {} sent, {got} received; {values} timer values received in {} lines",
-        statsds.sent.recordings, statsds.superseded.recordings, statsds.dropped.recordings, statsds.sent.increments, counts.lines.load(Relaxed)
+        statsds.sent.recordings,
+        statsds.superseded.recordings,
+        statsds.dropped.recordings,
+        statsds.sent.increments,
+        counts.lines.load(Relaxed)
     );
     if !good {
         std::process::exit(1);

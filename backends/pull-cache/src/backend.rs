@@ -35,6 +35,8 @@ pub struct PullCacheBackend {
     before: Distributions,
     /// Where it ended when it was first made: where the next interval begins.
     newest: Distributions,
+    #[cfg(all(feature = "host-metrics", target_os = "linux"))]
+    host: Option<crate::host_metrics::HostMetrics>,
 }
 
 impl PullCacheBackend {
@@ -79,6 +81,8 @@ impl PullCacheBackend {
             sink,
             earlier: None,
             instruments: Instruments::new(seconds(settings.idle_after)),
+            #[cfg(all(feature = "host-metrics", target_os = "linux"))]
+            host: settings.host_metrics.then(|| crate::host_metrics::HostMetrics::start(settings.interval)),
             shared: Arc::new(Shared::new(settings)),
             names: RecordNames::default(),
             catalog: Catalog::default(),
@@ -227,6 +231,10 @@ impl Backend for PullCacheBackend {
         self.sequence = snapshot.sequence();
         let bytes = self.make(snapshot.time(), snapshot.totals(), view.naming());
         self.account(view);
+        #[cfg(all(feature = "host-metrics", target_os = "linux"))]
+        if let Some(host) = &self.host {
+            host.published();
+        }
         Ok(Delivery { packets: 1, bytes: bytes as u64 })
     }
 }

@@ -1,7 +1,7 @@
 //! A generation as a reader sees it: its records, sorted by name.
 
 use crate::coding::Row;
-use crate::record::{ID, Identity, Record};
+use crate::record::{Identity, Record};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -98,7 +98,7 @@ impl Generation {
         self.timestamp
     }
 
-    /// The records, sorted by metric, then by labels.
+    /// The records, sorted by metric, then by labels, then by id.
     pub fn records(&self) -> impl ExactSizeIterator<Item = Record<'_>> + Clone {
         Records { generation: self, sorted: self.columns.sorted.iter(), left: self.len }
     }
@@ -113,6 +113,13 @@ impl Generation {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// Values in the same order, from a place in it; each with its place and its column.
+    #[cfg(feature = "proxmox")]
+    pub(crate) fn values_from(&self, place: usize) -> impl Iterator<Item = (usize, usize, f64)> {
+        let places = self.columns.sorted.iter().enumerate().skip(place);
+        places.filter_map(|(place, column)| Some((place, *column as usize, self.row.get(*column as usize)?)))
     }
 
     pub(crate) fn columns(&self) -> &Arc<Columns> {
@@ -140,7 +147,7 @@ impl<'g> Iterator for Records<'g> {
         let identity = &generation.columns.identities[*column as usize];
         self.left = self.left.saturating_sub(1);
         Some(Record {
-            id: ID,
+            id: identity.id(),
             metric: &identity.metric,
             timestamp: generation.timestamp,
             kind: identity.kind,

@@ -15,9 +15,10 @@
 //! |---|---|
 //! | what is to be served, where, to whom | `endpoint`, with `limits`; `error` when that cannot be |
 //! | connections | `server`, over `tls`; `counts` |
-//! | may this request pass? | `guard`, with `hosts` and `tokens`; `watch` reads files again |
+//! | may this request pass? | `guard`, with `hosts`, `tokens` and `privileges`; `watch` reads files again |
 //! | what is asked | `query`, with `glob` and `cursor`; `accept` |
 //! | what is answered | `records` and `stream`, `metrics`, `instruments`, `health`, `page`; `answer`; `heavy` for what takes long |
+//! | … to a client of Proxmox | `proxmox` |
 //! | how it travels | `compress`; `held` keeps the place of an answer in progress |
 
 mod accept;
@@ -39,6 +40,9 @@ mod limits;
 mod metrics;
 #[cfg(feature = "page")]
 mod page;
+mod privileges;
+#[cfg(feature = "proxmox")]
+mod proxmox;
 mod query;
 mod records;
 mod server;
@@ -52,6 +56,8 @@ pub use counts::ServerCounts;
 pub use endpoint::Endpoint;
 pub use error::ServeError;
 pub use limits::Limits;
+#[cfg(feature = "proxmox")]
+pub use proxmox::{Peer, Proxmox};
 pub use server::{DEFAULT_ADDRESS, Server, serve};
 
 use crate::handle::PullCacheHandle;
@@ -91,6 +97,8 @@ struct App {
     limits: Limits,
     #[cfg(feature = "page")]
     page: bool,
+    #[cfg(feature = "proxmox")]
+    proxmox: Option<proxmox::Service>,
     /// For answers in progress.
     places: Arc<Semaphore>,
     counts: Arc<Counts>,
@@ -122,24 +130,29 @@ fn routes(app: Arc<App>) -> Router {
         .route("/v1/instruments", get(instruments::instruments))
         .route("/v1/metrics", get(records::records))
         .route("/metrics", get(metrics::get))
-        .fallback(not_found)
-        .method_not_allowed_fallback(not_allowed);
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&app), guard::everything))
+        .fallback(not_found);
     #[cfg(feature = "page")]
     let page = app.page.then(|| page::routes(&app));
     #[cfg(not(feature = "page"))]
     let page: Option<Router<Arc<App>>> = None;
     let shown = if page.is_none() { shown.route("/", get(index)) } else { shown };
+    #[cfg(feature = "proxmox")]
+    let shown = if app.proxmox.is_some() { shown.merge(proxmox::routes()) } else { shown };
+    let shown = shown.method_not_allowed_fallback(not_allowed);
     #[cfg(feature = "compression")]
     let shown = shown.layer(middleware::from_fn(compress::compress));
     let shown = shown.layer(middleware::from_fn_with_state(Arc::clone(&app), guard::guard));
-    Router::new()
+    let all = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .method_not_allowed_fallback(not_allowed)
         .merge(shown)
         .merge(page.unwrap_or_default())
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), guard::shape))
-        .with_state(app)
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), guard::shape));
+    #[cfg(feature = "proxmox")]
+    let all = if app.proxmox.is_some() { all.layer(middleware::from_fn(proxmox::translate)) } else { all };
+    all.with_state(app)
 }
 
 async fn index() -> Response {

@@ -48,7 +48,7 @@ impl Instrument {
 fn hash(series: &Series) -> u64 {
     let mut hasher = DefaultHasher::new();
     (series.kind(), series.logger_name(), series.metric_name()).hash(&mut hasher);
-    series.labels().for_each(|label| label.hash(&mut hasher));
+    series.labels_with_object().for_each(|label| label.hash(&mut hasher));
     hasher.finish()
 }
 

@@ -1,5 +1,6 @@
 //! Labels as a reader sees them: keys through a format's gate, each key once, sorted. Values are kept as the program gave them.
 
+use ferrometer_core::name::{MAX_LABELS, MAX_RAW_BYTES};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -15,8 +16,8 @@ pub struct Labels {
 }
 
 impl Labels {
-    /// The longest labels of one series: the core keeps 2048 bytes of them, 1089 different keys fit in, and each may get a suffix.
-    pub(crate) const MAX_BYTES: usize = 2048 + 1089 * (size_of::<(u32, u32)>() + 5) + 64;
+    /// The longest labels of one series: the core keeps so many bytes of so many labels, and each key may get a suffix.
+    pub(crate) const MAX_BYTES: usize = MAX_RAW_BYTES + MAX_LABELS * (size_of::<(u32, u32)>() + 5) + 64;
 
     /// Keeps labels whose keys are unique, sorted.
     pub(crate) fn pack(pairs: &[(String, &str)]) -> Labels {
@@ -132,10 +133,12 @@ mod tests {
 
     #[test]
     fn the_worst_label_set_stays_within_the_bound() {
-        // As many keys as fit in 2048 bytes, all of which come out as underscores.
-        let keys: Vec<String> = (0..700).map(|i| char::from_u32(0x800 + i).unwrap().to_string()).collect();
-        let labels = Labels::of_record(keys.iter().map(|k| (k.as_str(), "")));
-        assert_eq!(labels.len(), 700);
+        // As many keys as there may be, all of which come out as underscores, and as long values as fit.
+        let keys: Vec<String> =
+            (0..MAX_LABELS as u32).map(|i| char::from_u32(0x800 + i).unwrap().to_string()).collect();
+        let value = "v".repeat(MAX_RAW_BYTES / MAX_LABELS - 3);
+        let labels = Labels::of_record(keys.iter().map(|k| (k.as_str(), value.as_str())));
+        assert_eq!(labels.len(), MAX_LABELS);
         assert!(labels.text.len() + size_of_val(&*labels.ends) < Labels::MAX_BYTES);
     }
 }

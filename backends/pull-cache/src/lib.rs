@@ -17,6 +17,7 @@
 //! | for other processes, and for after the end | `files`, read with [`read`] |
 //! | what the names stand for | `catalog`: kinds, units and descriptions |
 //! | Prometheus | `prometheus`: totals as text, OpenMetrics and protobuf |
+//! | the node's own metrics, when they are wanted | `host_metrics` |
 //! | HTTP | `http`: the routes, and a small server |
 //!
 //! # Example
@@ -50,6 +51,8 @@ mod coding;
 mod files;
 mod generation;
 mod handle;
+#[cfg(all(feature = "host-metrics", target_os = "linux"))]
+mod host_metrics;
 #[cfg(feature = "http")]
 mod http;
 mod instruments;
@@ -71,6 +74,8 @@ pub use generation::Generation;
 pub use handle::{LeftOut, PullCacheHandle};
 #[cfg(feature = "http")]
 pub use http::{DEFAULT_ADDRESS, Endpoint, Limits, ServeError, Server, ServerCounts, router, serve};
+#[cfg(feature = "proxmox")]
+pub use http::{Peer, Proxmox};
 pub use labels::Labels;
 pub use prometheus::{Filter, Format, Piece, Pieces};
 pub use record::{Record, RecordType};

@@ -25,10 +25,13 @@ pub(crate) const DISTRIBUTION_PARTS: usize = PARTS.len();
 /// The columns of an instrument's records, or why it has none.
 type Named = Result<Box<[u32]>, Cause>;
 
+/// What is unique among records: metric, labels and object.
+type Name = (Arc<str>, Arc<Labels>, Option<Arc<str>>);
+
 /// The names of all instruments in records.
 #[derive(Debug, Default)]
 pub(crate) struct RecordNames {
-    claims: Claims<(Arc<str>, Arc<Labels>)>,
+    claims: Claims<Name>,
     /// By instrument; `None` until it is shown.
     names: Vec<Option<Named>>,
 }
@@ -66,13 +69,7 @@ impl RecordNames {
     }
 }
 
-fn name(
-    claims: &mut Claims<(Arc<str>, Arc<Labels>)>,
-    at: usize,
-    instrument: &Instrument,
-    naming: &Naming,
-    table: &mut Table,
-) -> Named {
+fn name(claims: &mut Claims<Name>, at: usize, instrument: &Instrument, naming: &Naming, table: &mut Table) -> Named {
     let base = full_name(naming, instrument.first);
     let parts: &[(&str, RecordType, Part)] = match instrument.first.kind() {
         Kind::Timer | Kind::Histogram => &PARTS,
@@ -81,13 +78,14 @@ fn name(
     };
     let labels = Arc::new(Labels::of_record(instrument.first.labels()));
     let rate = instrument.first.rate();
+    let object: Option<Arc<str>> = instrument.first.object().map(Arc::from);
     let identity = |(suffix, kind, part): &(&str, RecordType, Part)| {
         let metric = format!("{base}{suffix}").into();
-        Arc::new(Identity::new(metric, Arc::clone(&labels), *kind, *part, rate))
+        Arc::new(Identity::new(metric, Arc::clone(&labels), *kind, *part, rate).of(object.clone()))
     };
     let identities: Box<[Arc<Identity>]> = parts.iter().map(identity).collect();
     let longest = if base.is_empty() { "" } else { &identities[0].metric };
-    let names = identities.iter().map(|i| (Arc::clone(&i.metric), Arc::clone(&i.labels))).collect();
+    let names = identities.iter().map(|i| (Arc::clone(&i.metric), Arc::clone(&i.labels), object.clone())).collect();
     claims.claim(at, instrument.first, longest, names)?;
     Ok(identities.iter().map(|identity| table.column(identity)).collect())
 }

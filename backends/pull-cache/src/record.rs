@@ -1,11 +1,9 @@
 //! Records: one value of one metric at one time, as a reader gets it; and what those of one metric share.
 
 use crate::labels::Labels;
+use ferrometer_core::object::HOST;
 use serde::Serialize;
 use std::sync::Arc;
-
-/// The `id` of every record: what the metrics belong to.
-pub(crate) const ID: &str = "host";
 
 /// How a reader should take a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -40,7 +38,8 @@ pub enum RecordType {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Record<'a> {
-    /// What the metric belongs to: `host`.
+    /// What the metric belongs to: `host`, or what [`Logger::for_object`](ferrometer_core::Logger::for_object) said, such as
+    /// `qemu/100`.
     pub id: &'a str,
     /// The full name, `[global_prefix.][host.]logger.metric`; for a part of a timer or histogram with `.count`, `.sum`, `.p50`,
     /// `.p95`, `.p99` or `.max` behind it.
@@ -74,6 +73,8 @@ pub(crate) enum Part {
 pub(crate) struct Identity {
     pub(crate) metric: Arc<str>,
     pub(crate) labels: Arc<Labels>,
+    /// `None` for the program itself.
+    pub(crate) object: Option<Arc<str>>,
     pub(crate) kind: RecordType,
     pub(crate) part: Part,
     rate_bits: u64,
@@ -83,7 +84,18 @@ impl Identity {
     /// `rate` is what totals are divided by, in (0, 1]; known, they are kept in less room.
     pub(crate) fn new(metric: Arc<str>, labels: Arc<Labels>, kind: RecordType, part: Part, rate: f64) -> Identity {
         let rate = if rate > 0.0 && rate <= 1.0 { rate } else { 1.0 };
-        Identity { metric, labels, kind, part, rate_bits: rate.to_bits() }
+        Identity { metric, labels, object: None, kind, part, rate_bits: rate.to_bits() }
+    }
+
+    /// The same, of an object.
+    pub(crate) fn of(mut self, object: Option<Arc<str>>) -> Identity {
+        self.object = object;
+        self
+    }
+
+    /// What records of it show as `id`.
+    pub(crate) fn id(&self) -> &str {
+        self.object.as_deref().unwrap_or(HOST)
     }
 
     /// The sample rate that totals were divided by.

@@ -7,6 +7,7 @@ use crate::points::DISTRIBUTION_PARTS;
 use crate::prometheus::MAX_BYTES_PER_SERIES;
 use crate::record::Identity;
 use ferrometer_core::name::MAX_NAME_BYTES;
+use ferrometer_core::object::MAX_OBJECT_BYTES;
 use ferrometer_core::{Scheme, Total};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -41,6 +42,10 @@ pub struct Settings {
     /// Whether the process' own metrics (`process_cpu_seconds_total`, `process_open_fds`, …) are shown to Prometheus, on Linux.
     /// Default `true`.
     pub process_metrics: bool,
+    /// Whether the node's own metrics are recorded too, under the names that Proxmox gives them: `cpu_current`, `mem_used`, `net_in`, …
+    /// On Linux. Default `false`.
+    #[cfg(feature = "host-metrics")]
+    pub host_metrics: bool,
 }
 
 /// Which totals are served for Prometheus.
@@ -105,6 +110,14 @@ impl Settings {
         self
     }
 
+    /// The same, with or without the node's own metrics.
+    #[cfg(feature = "host-metrics")]
+    #[must_use]
+    pub fn host_metrics(mut self, host_metrics: bool) -> Settings {
+        self.host_metrics = host_metrics;
+        self
+    }
+
     /// The most memory the cache takes, in bytes, when the program has `series` series: generations, names, and the
     /// distributions that quantiles are computed from. Every series is taken to be a histogram with every bucket in use, names
     /// and labels as long as they can be, and every value as hard to code as can be; usual programs take a small part of it. The
@@ -119,7 +132,7 @@ impl Settings {
     #[must_use]
     pub fn max_bytes(&self, series: usize) -> usize {
         const COUNTS: usize = 2 * size_of::<usize>();
-        const IDENTITY: usize = COUNTS + size_of::<Identity>() + COUNTS + MAX_NAME_BYTES;
+        const IDENTITY: usize = COUNTS + size_of::<Identity>() + 2 * COUNTS + MAX_NAME_BYTES + MAX_OBJECT_BYTES;
         // For records and for Prometheus, with the tables that say whose they are.
         const NAMES: usize =
             DISTRIBUTION_PARTS * (IDENTITY + 192) + 2 * Labels::MAX_BYTES + 4 * (MAX_NAME_BYTES + 128) + 1024;
@@ -156,6 +169,8 @@ impl Default for Settings {
             interval: Duration::from_secs(10),
             scrape: Scrape::default(),
             process_metrics: true,
+            #[cfg(feature = "host-metrics")]
+            host_metrics: false,
             window: HALF_AN_HOUR,
             idle_after: HALF_AN_HOUR,
             path: None,

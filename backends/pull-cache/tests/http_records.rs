@@ -273,6 +273,14 @@ fn a_filter_that_leaves_nothing_holds_up_nobody() {
     assert!(all.starts_with(b"{\"data\":[],\"window\":{"), "{}", String::from_utf8_lossy(&all));
 }
 
+/// How long this thread has run: on a busy machine it waits too, which is not what is measured.
+#[cfg(target_os = "linux")]
+fn ran() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
+}
+
+#[cfg(target_os = "linux")]
 #[test]
 fn the_way_to_the_first_generation_holds_up_nobody() {
     let cache = Cache::install(Duration::from_secs(3600));
@@ -295,9 +303,9 @@ fn the_way_to_the_first_generation_holds_up_nobody() {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     let (mut longest, mut all) = (Duration::ZERO, Vec::new());
     loop {
-        let begun = std::time::Instant::now();
+        let begun = ran();
         let polled = Pin::new(&mut body).poll_frame(&mut context);
-        longest = longest.max(begun.elapsed());
+        longest = longest.max(ran() - begun);
         match polled {
             std::task::Poll::Pending => {}
             std::task::Poll::Ready(Some(frame)) => all.extend_from_slice(&frame.unwrap().into_data().unwrap()),

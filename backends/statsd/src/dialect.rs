@@ -98,7 +98,7 @@ impl Dialect {
 /// Appends tags: `first` before the first, a comma before the others. Keys and values pass the gate: the formats cannot escape.
 fn tags(out: &mut String, series: &Series, first: &str, between: char) {
     let mut separator = first;
-    for (key, value) in series.labels() {
+    for (key, value) in series.labels_with_object() {
         let (mut k, mut v) = (String::new(), String::new());
         name::push_part(&mut k, key);
         name::push_part(&mut v, value);

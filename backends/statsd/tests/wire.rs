@@ -198,6 +198,22 @@ fn send_and_read(dialect: Dialect, max: usize, record: impl FnOnce(&Logger)) -> 
 }
 
 #[test]
+fn an_object_is_the_first_of_the_labels() {
+    let record = |suffix: &str| {
+        let suffix = suffix.to_owned();
+        move |app: &Logger| app.child(&suffix).with("a", "b").for_object("qemu/100").send_counter("hits", 3)
+    };
+    for (dialect, suffix, expected) in [
+        (Dialect::Etsy, "oe", "app.oe.hits.object.qemu_100.a.b:3|c"),
+        (Dialect::DogStatsD, "od", "app.od.hits:3|c|#object:qemu_100,a:b"),
+        (Dialect::Telegraf, "ot", "app.ot.hits,object=qemu_100,a=b:3|c"),
+        (Dialect::Gnocchi, "on", "app.on.hits.object.qemu_100.a.b:3|c"),
+    ] {
+        assert_eq!(send_and_read(dialect, 1432, record(suffix)), expected);
+    }
+}
+
+#[test]
 fn each_dialect_byte_by_byte() {
     let record = |suffix: &str| {
         let suffix = suffix.to_owned();

@@ -65,7 +65,7 @@ fn labelled(
             Err(at) => all.insert(at, ((*key).to_owned(), (*value).to_owned())),
         }
     }
-    let logger = intern_logger(parent.name.clone(), all);
+    let logger = intern_logger(parent.name.clone(), parent.object.clone(), all);
     if logger.overflow {
         return Err(logger);
     }

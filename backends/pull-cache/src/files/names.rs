@@ -3,6 +3,7 @@
 use super::segment::Malformed;
 use crate::labels::Labels;
 use crate::record::{Identity, Part, RecordType};
+use ferrometer_core::object::{HOST, MAX_OBJECT_BYTES, is_object};
 use std::sync::Arc;
 
 /// A name that is longer is none of ours.
@@ -16,6 +17,9 @@ const MAX_GROWTH: usize = 256;
 
 const SAME_LABELS: u8 = 1 << 4;
 const SAME_RATE: u8 = 1 << 5;
+/// The object's id follows. Without this and the next flag, the record is of the program itself, as all are in version 1.
+const OBJECT: u8 = 1 << 6;
+const SAME_OBJECT: u8 = 1 << 7;
 
 pub(super) fn push_number(out: &mut Vec<u8>, mut number: usize) {
     while number >= 128 {
@@ -41,8 +45,13 @@ pub(super) fn push(out: &mut Vec<u8>, identity: &Identity, before: Option<&Ident
         RecordType::Counter => 1,
         RecordType::Derive => 2,
     };
+    let object = match &identity.object {
+        None => 0,
+        same if before.is_some_and(|b| b.object == *same) => SAME_OBJECT,
+        Some(_) => OBJECT,
+    };
     let flag = |set: bool, flag: u8| if set { flag } else { 0 };
-    out.push(kind | (identity.part as u8) << 2 | flag(same_labels, SAME_LABELS) | flag(same_rate, SAME_RATE));
+    out.push(kind | (identity.part as u8) << 2 | flag(same_labels, SAME_LABELS) | flag(same_rate, SAME_RATE) | object);
     push_number(out, shared);
     push_number(out, metric.len() - shared);
     out.extend_from_slice(&metric[shared..]);
@@ -55,6 +64,9 @@ pub(super) fn push(out: &mut Vec<u8>, identity: &Identity, before: Option<&Ident
     }
     if !same_rate {
         out.extend_from_slice(&identity.rate().to_le_bytes());
+    }
+    if let (OBJECT, Some(id)) = (object, &identity.object) {
+        push_text(out, id);
     }
 }
 
@@ -154,5 +166,17 @@ fn read_one(input: &mut Input<'_>, before: Option<&Identity>) -> Result<Identity
     };
     let rate =
         if flags & SAME_RATE != 0 { before.ok_or(Malformed)?.rate() } else { f64::from_le_bytes(input.array()?) };
-    Ok(Identity::new(metric.into(), labels, kind, part, rate))
+    let object = match flags & (OBJECT | SAME_OBJECT) {
+        0 => None,
+        OBJECT => {
+            let id = input.text(MAX_OBJECT_BYTES)?;
+            if !is_object(id) || id == HOST {
+                return Err(Malformed);
+            }
+            Some(Arc::from(id))
+        }
+        SAME_OBJECT => Some(before.and_then(|b| b.object.clone()).ok_or(Malformed)?),
+        _ => return Err(Malformed),
+    };
+    Ok(Identity::new(metric.into(), labels, kind, part, rate).of(object))
 }

@@ -19,7 +19,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 const MAGIC: [u8; 8] = *b"FERROGEN";
-const VERSION: u32 = 1;
+/// Version 2 has ids of objects; what version 1 wrote reads the same, and is still read.
+const VERSION: u32 = 2;
+const OLDEST_VERSION: u32 = 1;
 pub(super) const HEADER_BYTES: usize = 32;
 const FRAME_BYTES: usize = 8;
 /// No segment is longer; one that is was not written here.
@@ -67,7 +69,9 @@ impl fmt::Display for DamageKind {
             DamageKind::Torn => f.write_str("the file ends within a generation"),
             DamageKind::Checksum => f.write_str("a checksum is wrong"),
             DamageKind::Foreign => f.write_str("this is no file of a pull cache"),
-            DamageKind::Version(version) => write!(f, "format version {version}, this program reads {VERSION}"),
+            DamageKind::Version(version) => {
+                write!(f, "format version {version}, this program reads {OLDEST_VERSION} to {VERSION}")
+            }
             DamageKind::Content => f.write_str("the content makes no sense"),
             DamageKind::Unreadable(why) => write!(f, "cannot be read: {why}"),
         }
@@ -111,7 +115,7 @@ fn check_header(bytes: &[u8], sequence: u64) -> Result<(), DamageKind> {
     }
     let mut rest = Input(&header[8..]);
     let version = rest.array().map_or(0, u32::from_le_bytes);
-    if version != VERSION {
+    if !(OLDEST_VERSION..=VERSION).contains(&version) {
         return Err(DamageKind::Version(version));
     }
     // A file under another's name.

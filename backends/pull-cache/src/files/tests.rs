@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::generation::Generation;
+use crate::record::Identity;
 use crate::store::tests::{identity, said, steps};
 use crate::store::{Place, Store};
 use proptest::prelude::*;
@@ -241,6 +242,31 @@ fn a_damaged_file_is_set_aside_and_what_is_whole_of_it_goes_on() {
     assert_eq!(aside.count(), 4);
 }
 
+/// A segment of version 1 is one of version 2 in which nothing belongs to an object.
+#[test]
+fn what_version_1_wrote_is_still_read() {
+    let directory = Directory::new();
+    fs::create_dir(&directory.0).unwrap();
+    let labels = Arc::new(crate::labels::Labels::of_record([("k", "v")].into_iter()));
+    let kind = crate::record::RecordType::Derive;
+    let identity = Identity::new("a.b".into(), labels, kind, crate::record::Part::Total, 0.5);
+    let mut table = crate::generation::Table::default();
+    let column = table.column(&Arc::new(identity));
+    let mut row = crate::coding::Row::default();
+    row.set(column as usize, 12.0);
+    let generation = Generation::new(1000, Arc::clone(table.columns()), row);
+    let frame = segment::FrameWriter::new(3).frame(&generation).unwrap();
+    // What stands before the name says nothing of objects: the flags of version 1 alone.
+    assert_eq!(frame[17] & 0xc0, 0);
+    let bytes = [&segment::header_of_version(1, 3)[..], &frame].concat();
+    fs::write(segment_path(&directory.0, 3), bytes).unwrap();
+    let history = read(&directory.0).unwrap();
+    assert!(history.damage().is_empty());
+    let read: Vec<_> = history.collect();
+    let record = read[0].records().next().unwrap();
+    assert_eq!((record.id, record.metric, record.value, read.len()), ("host", "a.b", 12.0, 1));
+}
+
 #[test]
 fn an_unreadable_cache_is_not_an_empty_one() {
     let directory = Directory::new();
@@ -252,7 +278,11 @@ fn an_unreadable_cache_is_not_an_empty_one() {
     assert!(matches!(read(&file), Err(ReadError::NotACache { .. })));
     let refused = Sink::open(&file, 10, 10).unwrap_err();
     assert!(refused.to_string().contains("is a file; what is wanted is a directory"), "{refused}");
-    assert!(matches!(Sink::open(&directory.0.join("a/b"), 10, 10), Err(OpenError::Io { .. })));
+    let deep = Sink::open(&directory.0.join("a/b"), 10, 10).unwrap_err();
+    assert!(
+        matches!(deep, OpenError::Io { .. }) && deep.to_string().contains("the directory above it is missing"),
+        "{deep}"
+    );
     let (sink, history) = directory.open(10);
     assert_eq!(history.window(), None);
     assert_eq!(read(&directory.0).unwrap().count(), 0);
@@ -375,7 +405,7 @@ fn a_full_disk_is_lived_with() {
     write(&mut sink, 8000, 600);
     // Nothing piles up, and what is there is whole.
     assert_eq!((sink.state.written, small.files()), (before.0, before.2));
-    let history = read(&small.path()).unwrap();
+    let history = read(small.path()).unwrap();
     assert_eq!(history.damage(), []);
     assert_eq!(history.count() as u64, before.0);
     // A program that is started on a full disk runs.

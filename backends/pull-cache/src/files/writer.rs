@@ -95,7 +95,12 @@ fn make_directory(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o750);
-    builder.create(path)
+    builder.create(path).map_err(|why| match why.kind() {
+        io::ErrorKind::NotFound => {
+            io::Error::new(why.kind(), "the directory above it is missing too; that one is not made")
+        }
+        _ => why,
+    })
 }
 
 /// What is kept of a segment that is on disk.

@@ -4,6 +4,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use std::sync::Arc;
 
 pub(super) const JSON: &str = "application/json";
 
@@ -22,9 +23,15 @@ pub(super) fn plain(text: impl AsRef<[u8]> + Send + 'static, content_type: &'sta
     respond(StatusCode::OK, content_type, Bytes::from_owner(text))
 }
 
+/// What an error says, for whoever has to say it in another form.
+#[derive(Clone, Debug)]
+pub(super) struct Message(pub(super) Arc<str>);
+
 /// `{"error":"…"}`.
 pub(super) fn error(status: StatusCode, message: &str) -> Response {
-    respond(status, JSON, error_json(message))
+    let mut response = respond(status, JSON, error_json(message));
+    response.extensions_mut().insert(Message(message.into()));
+    response
 }
 
 pub(super) fn error_json(message: &str) -> Vec<u8> {

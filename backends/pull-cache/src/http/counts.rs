@@ -17,7 +17,7 @@ pub struct ServerCounts {
     pub most_requests: u64,
     /// Requests refused with 503, because too many answers were in progress.
     pub busy: u64,
-    /// Requests refused with 401.
+    /// Requests refused with 401, or with 403 for want of a privilege.
     pub denied: u64,
     /// Requests refused for their `Host`.
     pub wrong_host: u64,

@@ -54,6 +54,8 @@ pub struct Endpoint {
     page: bool,
     #[cfg(feature = "tls")]
     tls: Option<(PathBuf, PathBuf)>,
+    #[cfg(feature = "proxmox")]
+    proxmox: Option<super::Proxmox>,
 }
 
 impl Endpoint {
@@ -73,6 +75,8 @@ impl Endpoint {
             page: true,
             #[cfg(feature = "tls")]
             tls: None,
+            #[cfg(feature = "proxmox")]
+            proxmox: None,
         }
     }
 
@@ -89,6 +93,10 @@ impl Endpoint {
     }
 
     /// Who may read: each `name=sha256:<64 hex digits>`, the SHA-256 of a long random token. At most 1024.
+    ///
+    /// Behind it may stand privileges, `;Sys.Audit@<path>` and `;Datastore.Audit@<path>`, each of which holds on its path and below.
+    /// Such a token may do what they say and no more: the routes of Proxmox show it what Proxmox would, and the others are open to
+    /// it with `Sys.Audit@/`. A token without them reads the other routes, and has no privilege on those of Proxmox.
     pub fn tokens<T: Into<String>>(mut self, tokens: impl IntoIterator<Item = T>) -> Endpoint {
         self.tokens = tokens.into_iter().map(Into::into).collect();
         self
@@ -105,6 +113,14 @@ impl Endpoint {
     #[cfg(feature = "tls")]
     pub fn tls(mut self, cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Endpoint {
         self.tls = Some((cert.into(), key.into()));
+        self
+    }
+
+    /// Serves the routes of Proxmox VE and Proxmox Backup Server too, `/api2/json/cluster/metrics/export` and
+    /// `/api2/json/status/metrics`.
+    #[cfg(feature = "proxmox")]
+    pub fn proxmox(mut self, proxmox: super::Proxmox) -> Endpoint {
+        self.proxmox = Some(proxmox);
         self
     }
 
@@ -232,9 +248,17 @@ impl Endpoint {
             limits: self.limits,
             #[cfg(feature = "page")]
             page: self.page,
+            #[cfg(feature = "proxmox")]
+            proxmox: self.service()?,
             places: Arc::new(Semaphore::new(self.limits.max_requests)),
             counts: Arc::new(Counts::default()),
         }))
+    }
+
+    #[cfg(feature = "proxmox")]
+    fn service(&self) -> Result<Option<super::proxmox::Service>, ServeError> {
+        let cluster = self.proxmox.as_ref().map(|proxmox| super::proxmox::Cluster::new(proxmox, self.reload));
+        Ok(cluster.transpose()?.map(super::proxmox::Service::new))
     }
 
     #[cfg(feature = "tls")]

@@ -46,6 +46,18 @@ pub enum ServeError {
         /// What is wrong.
         why: String,
     },
+    /// The name of this node, as the routes of Proxmox show it, is none.
+    Node {
+        /// The name.
+        found: String,
+    },
+    /// Another node is described wrongly; in words that show no secret.
+    Peer {
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        why: String,
+    },
     /// Certificate or key are wrong; in words that name the file.
     Tls(String),
     /// The system gave no thread.
@@ -78,6 +90,11 @@ impl fmt::Display for ServeError {
                 "metrics.pull_cache.allowed_hosts: {found:?} is no host; expected a name or an IP address, without scheme and port"
             ),
             ServeError::Tokens { key, why } => write!(f, "metrics.pull_cache.{key}: {why}"),
+            ServeError::Node { found } => write!(
+                f,
+                "metrics.pull_cache.node = {found:?}: expected 1 to 63 letters, digits and hyphens, the first and the last no hyphen"
+            ),
+            ServeError::Peer { name, why } => write!(f, "metrics.pull_cache.peers, {name:?}: {why}"),
             ServeError::Tls(why) => write!(f, "metrics.pull_cache.tls_cert, tls_key: {why}"),
             ServeError::Thread(cause) => write!(f, "no thread to serve the pull cache: {cause}"),
         }

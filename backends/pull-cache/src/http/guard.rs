@@ -5,6 +5,7 @@ use super::answer::error;
 use super::counts::Counts;
 use super::held::hold;
 use super::hosts::Wrong;
+use super::privileges::Rights;
 use super::tokens::Denied;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -37,9 +38,15 @@ fn bytes(headers: &HeaderMap) -> usize {
 }
 
 /// For every route that shows something: who asks, under which name, and whether there is room.
-pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let refusal = refuse(&app, &request).or_else(|| refuse_token(&app, request.headers()));
-    if let Some(refusal) = refusal.or_else(|| refuse_query(&app, &request)) {
+pub(super) async fn guard(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    if let Some(refusal) = refuse(&app, &request) {
+        return refusal;
+    }
+    match rights(&app, request.headers()) {
+        Ok(rights) => drop(request.extensions_mut().insert(rights)),
+        Err(refusal) => return *refusal,
+    }
+    if let Some(refusal) = refuse_query(&app, &request) {
         return refusal;
     }
     admit(app, request, next).await
@@ -91,11 +98,26 @@ fn refuse(app: &App, request: &Request) -> Option<Response> {
     })
 }
 
-/// Where there are tokens, a request needs one.
-pub(super) fn refuse_token(app: &App, headers: &HeaderMap) -> Option<Response> {
-    let denied = app.tokens.as_ref()?.check(headers).err()?;
+/// The routes that show everything are for those who may see everything.
+pub(super) async fn everything(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let rights = request.extensions().get::<Rights>();
+    if rights.is_some_and(Rights::reads_everything) {
+        return next.run(request).await;
+    }
     Counts::add(&app.counts.denied);
-    Some(unauthorized(denied))
+    error(StatusCode::FORBIDDEN, "the token has privileges, and Sys.Audit on / is not among them")
+}
+
+/// What the caller may see; or the answer to one who is turned away.
+pub(super) fn rights(app: &App, headers: &HeaderMap) -> Result<Rights, Box<Response>> {
+    match app.tokens.as_ref().map(|tokens| tokens.check(headers)) {
+        None => Ok(Rights::All),
+        Some(Ok(token)) => Ok(token.rights),
+        Some(Err(denied)) => {
+            Counts::add(&app.counts.denied);
+            Err(Box::new(unauthorized(denied)))
+        }
+    }
 }
 
 fn refuse_query(app: &App, request: &Request) -> Option<Response> {

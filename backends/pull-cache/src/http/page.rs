@@ -70,9 +70,9 @@ async fn front(State(app): State<Arc<App>>, OriginalUri(uri): OriginalUri, heade
             let page = PAGE.replace(BASE, &base(uri.path()));
             send(&headers, HTML, page.into())
         }
-        _ => match guard::refuse_token(&app, &headers) {
-            Some(refusal) => refusal,
-            None => super::index().await,
+        _ => match guard::rights(&app, &headers) {
+            Err(refusal) => *refusal,
+            Ok(_) => super::index().await,
         },
     };
     response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept"));

@@ -1,9 +1,10 @@
-//! Who may read: tokens, each with a name, kept as SHA-256 hashes.
+//! Who may read: tokens, each with a name and perhaps a list of privileges, kept as SHA-256 hashes.
 //!
 //! A token is a long random text, so one round of a fast hash keeps it secret: there is nothing to guess. What a client
 //! sends is hashed and compared with every token in constant time. Neither tokens nor hashes are ever logged or shown.
 
 use super::error::ServeError;
+use super::privileges::{self, Rights};
 use super::watch::Watched;
 use axum::http::{HeaderMap, header};
 use sha2::{Digest, Sha256};
@@ -21,11 +22,12 @@ const MIN_PLAIN_BYTES: usize = 16;
 
 type Hash = [u8; 32];
 
-/// One token. What it may do beyond reading will stand here; until then all of them may read everything.
+/// One token.
 #[derive(Clone)]
 pub(super) struct Token {
     name: String,
     hash: Hash,
+    pub(super) rights: Rights,
 }
 
 impl fmt::Debug for Token {
@@ -37,7 +39,7 @@ impl fmt::Debug for Token {
 /// Why a request without a right token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Denied {
-    /// There is none, or something else than a bearer token.
+    /// There is none, or something else than a token.
     Missing,
     /// There is one that is not known.
     Unknown,
@@ -73,11 +75,8 @@ impl Tokens {
     pub(super) fn check(&self, headers: &HeaderMap) -> Result<Token, Denied> {
         let mut lines = headers.get_all(header::AUTHORIZATION).into_iter();
         let (Some(line), None) = (lines.next(), lines.next()) else { return Err(Denied::Missing) };
-        let (scheme, token) = line.as_bytes().split_at_checked(7).ok_or(Denied::Missing)?;
-        if !scheme.eq_ignore_ascii_case(b"bearer ") {
-            return Err(Denied::Missing);
-        }
-        let hash: Hash = Sha256::digest(token.trim_ascii()).into();
+        let (id, token) = split(line.as_bytes()).ok_or(Denied::Missing)?;
+        let hash: Hash = Sha256::digest(token).into();
         let file = self.file.as_ref().map_or_else(Arc::default, Watched::current);
         let all = self.given.iter().chain(file.iter());
         // Every token is looked at, whichever fits.
@@ -87,11 +86,34 @@ impl Tokens {
             found = u32::conditional_select(&found, &at, same);
         }
         let at = found.checked_sub(1).ok_or(Denied::Unknown)?;
-        all.clone().nth(at as usize).cloned().ok_or(Denied::Unknown)
+        let token = all.clone().nth(at as usize).filter(|token| id.is_none_or(|id| is_id_of(id, &token.name)));
+        token.cloned().ok_or(Denied::Unknown)
     }
 }
 
-/// Lines of `name=sha256:<hash>` or `name=plain:<token>`; empty lines and those that begin with `#` say nothing.
+/// The token in a line of `Authorization`, and the id before it in the forms of Proxmox: `Bearer <token>`,
+/// `PVEAPIToken=<user>@<realm>!<id>=<token>`, `PBSAPIToken=<user>@<realm>!<id>:<token>`.
+fn split(line: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
+    let (scheme, rest) = line.split_at_checked(7)?;
+    if scheme.eq_ignore_ascii_case(b"bearer ") {
+        return Some((None, rest.trim_ascii()));
+    }
+    let (rest, between) = match line.split_at_checked(12)? {
+        (b"PVEAPIToken=", rest) => (rest, b'='),
+        (b"PBSAPIToken=" | b"PBSAPIToken ", rest) => (rest, b':'),
+        _ => return None,
+    };
+    let at = rest.iter().position(|b| *b == between)?;
+    Some((Some(&rest[..at]), &rest[at + 1..]))
+}
+
+/// Whether a token of this name goes by the id `<user>@<realm>!<id>`: it is called so, or `<id>` alone.
+fn is_id_of(id: &[u8], name: &str) -> bool {
+    let at = id.iter().position(|b| *b == b'!');
+    id == name.as_bytes() || at.is_some_and(|at| &id[at + 1..] == name.as_bytes())
+}
+
+/// Lines of `name=sha256:<hash>` or `name=plain:<token>`, with `;privilege@path` behind it any number of times; empty lines and those that begin with `#` say nothing.
 fn parse_file(bytes: &[u8]) -> Result<Vec<Token>, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())?;
     let lines = text.lines().map(str::trim).enumerate().map(|(at, line)| (at + 1, line));
@@ -118,10 +140,11 @@ fn list<'a>(texts: impl Iterator<Item = (usize, &'a str)>, what: &str, plain: bo
 fn parse(text: &str, plain: bool) -> Result<Token, String> {
     let form = if plain { "name=sha256:<64 hex digits> or name=plain:<token>" } else { "name=sha256:<64 hex digits>" };
     let (name, secret) = text.split_once('=').ok_or_else(|| format!("is not of the form {form}"))?;
-    let letter = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
+    let letter = |b: u8| b.is_ascii_alphanumeric() || b"_-.@!".contains(&b);
     if name.is_empty() || name.len() > MAX_NAME_BYTES || !name.bytes().all(letter) {
-        return Err(format!("has a name that is not 1 to {MAX_NAME_BYTES} of [A-Za-z0-9_.-]; expected {form}"));
+        return Err(format!("has a name that is not 1 to {MAX_NAME_BYTES} of [A-Za-z0-9_.@!-]; expected {form}"));
     }
+    let (secret, list) = secret.split_once(';').map_or((secret, None), |(secret, list)| (secret, Some(list)));
     let hash = if let Some(hex) = secret.strip_prefix("sha256:") {
         from_hex(hex).ok_or_else(|| format!("({name:?}) has a hash that is not 64 hex digits; expected {form}"))?
     } else if let (true, Some(token)) = (plain, secret.strip_prefix("plain:")) {
@@ -135,7 +158,8 @@ fn parse(text: &str, plain: bool) -> Result<Token, String> {
         // What stands before the sign may be a secret too, one that ends in it.
         return Err(format!("is not of the form {form}"));
     };
-    Ok(Token { name: name.to_owned(), hash })
+    let rights = list.map_or(Ok(Rights::Reader), privileges::parse).map_err(|why| format!("({name:?}): {why}"))?;
+    Ok(Token { name: name.to_owned(), hash, rights })
 }
 
 fn from_hex(hex: &str) -> Option<Hash> {
@@ -169,13 +193,25 @@ mod tests {
     fn a_known_token_is_told_by_name() {
         let given = [format!("first=sha256:{}", "0".repeat(64)), format!("second=sha256:{}", hash())];
         let tokens = Tokens::new(&given, None, Duration::ZERO).unwrap().unwrap();
-        for right in ["Bearer correct-horse-battery", "bearer  correct-horse-battery "] {
+        for right in [
+            "Bearer correct-horse-battery",
+            "bearer  correct-horse-battery ",
+            "PVEAPIToken=root@pam!second=correct-horse-battery",
+            "PBSAPIToken=root@pam!second:correct-horse-battery",
+            "PBSAPIToken second:correct-horse-battery",
+        ] {
             assert_eq!(tokens.check(&asked(&[right])).unwrap().name, "second");
         }
         for (lines, expected) in [
             (&[][..], Denied::Missing),
             (&["Bearer"][..], Denied::Missing),
             (&["Basic correct-horse-battery"][..], Denied::Missing),
+            (&["PVEAPIToken=correct-horse-battery"][..], Denied::Missing),
+            (&["PVEAPIToken=a@pam!other=correct-horse-battery"][..], Denied::Unknown),
+            (&["PVEAPIToken=a@pam!second=correct-horse-batter"][..], Denied::Unknown),
+            (&["PVEAPIToken=a@pam!second:correct-horse-battery"][..], Denied::Missing),
+            (&["PBSAPIToken=a@pbs!second=correct-horse-battery"][..], Denied::Missing),
+            (&["pveapitoken=a@pam!second=correct-horse-battery"][..], Denied::Missing),
             (&["Bearer correct-horse-battery", "Bearer correct-horse-battery"][..], Denied::Missing),
             (&["Bearer "][..], Denied::Unknown),
             (&["Bearer correct-horse-batter"][..], Denied::Unknown),
@@ -183,6 +219,11 @@ mod tests {
         ] {
             assert_eq!(tokens.check(&asked(lines)).unwrap_err(), expected, "{lines:?}");
         }
+        let named = Tokens::new(&[format!("a@pve!b=sha256:{};Sys.Audit@/", hash())], None, Duration::ZERO);
+        let named = named.unwrap().unwrap();
+        let right = named.check(&asked(&["PVEAPIToken=a@pve!b=correct-horse-battery"])).unwrap();
+        assert_eq!((right.name.as_str(), right.rights), ("a@pve!b", privileges::parse("Sys.Audit@/").unwrap()));
+        assert!(named.check(&asked(&["PVEAPIToken=c@pve!b=correct-horse-battery"])).is_err());
         let shown = format!("{tokens:?}");
         assert!(shown.contains("second") && !shown.contains(&hash()[..8]), "{shown}");
         assert!(Tokens::new(&[], None, Duration::ZERO).unwrap().is_none());
@@ -198,7 +239,10 @@ mod tests {
                 "a=sha256:hunter2",
                 "token 1 (\"a\") has a hash that is not 64 hex digits; expected name=sha256:<64 hex digits>",
             ),
-            ("a b=x", "token 1 has a name that is not 1 to 64 of [A-Za-z0-9_.-]; expected name=sha256:<64 hex digits>"),
+            (
+                "a b=x",
+                "token 1 has a name that is not 1 to 64 of [A-Za-z0-9_.@!-]; expected name=sha256:<64 hex digits>",
+            ),
         ] {
             assert_eq!(
                 Tokens::new(&[text.to_owned()], None, Duration::ZERO).unwrap_err().to_string(),

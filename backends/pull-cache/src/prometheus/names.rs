@@ -75,7 +75,7 @@ fn label_name(key: &str) -> String {
 
 /// The labels as both text formats write them, without braces: `a="1",b="2"`. A label without a value is none to Prometheus, and left out.
 pub(super) fn labels(series: &Series) -> String {
-    let given = series.labels().filter(|(_, value)| !value.is_empty());
+    let given = series.labels_with_object().filter(|(_, value)| !value.is_empty());
     let mut out = String::new();
     for (name, value) in gated(given, label_name) {
         if !out.is_empty() {
@@ -172,5 +172,8 @@ mod tests {
         let read: Vec<_> = pairs(&written).collect();
         assert_eq!(read, [("le_", "1".into()), ("le__2", "2".into()), ("v", "a\\\"\n\t".into())]);
         assert_eq!(pairs("").count(), 0);
+        // An object keeps its name, whatever a label is called.
+        let object = get_logger("pn").with("object", "x").for_object("qemu/1");
+        assert_eq!(labels(object.gauge("g").series()), r#"object="qemu/1",object_2="x""#);
     }
 }

@@ -101,7 +101,8 @@ fn a_walk_sees_what_was_there_when_it_began() {
 pub(crate) fn identity(number: usize, rate: f64) -> Arc<Identity> {
     let part = [Part::Value, Part::Total, Part::Quantile][number % 3];
     let metric = format!("m{}.{}", number * 7 % 11, number).into();
-    Arc::new(Identity::new(metric, Arc::new(Labels::default()), RecordType::Gauge, part, rate))
+    let object = (number % 4 > 1).then(|| format!("qemu/{}", number % 3).into());
+    Arc::new(Identity::new(metric, Arc::new(Labels::default()), RecordType::Gauge, part, rate).of(object))
 }
 
 /// Any float that is finite, and those that programs record.

@@ -1,0 +1,296 @@
+//! The other nodes: which of them are asked, all at once, and what came back.
+
+use super::client::Client;
+use super::params::Params;
+use super::reply::{self, ForeignRow};
+use super::settings::{MAX_PEERS, Proxmox, is_node};
+use crate::http::ServeError;
+use crate::http::heavy::heavy;
+use crate::report;
+use axum::http::{HeaderMap, HeaderValue, header};
+use std::collections::HashSet;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+/// So many answers with rows of other nodes are made or sent at a time: they bound the memory that those take.
+const MAX_QUESTIONS: usize = 4;
+/// One line for each node in this time.
+const REPORT_EVERY: Duration = Duration::from_secs(60);
+
+/// This node and the others.
+#[derive(Debug)]
+pub(in crate::http) struct Cluster {
+    node: String,
+    nodes: Vec<Arc<Node>>,
+    timeout: Duration,
+    max_bytes: usize,
+    questions: Arc<Semaphore>,
+}
+
+#[derive(Debug)]
+struct Node {
+    name: String,
+    client: Client,
+    /// `None`: that of the caller.
+    authorization: Option<HeaderValue>,
+    complaints: Mutex<Complaints>,
+}
+
+#[derive(Debug, Default)]
+struct Complaints {
+    last: Option<Instant>,
+    since: u64,
+}
+
+/// Who is asked, and whether this node's rows are wanted.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    pub(super) local: bool,
+    asked: Vec<usize>,
+}
+
+/// What the other nodes said, and the names of those who did not.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    pub(super) rows: Vec<ForeignRow>,
+    pub(super) failed: Vec<String>,
+    /// Kept until the rows are sent.
+    pub(super) place: Option<OwnedSemaphorePermit>,
+}
+
+impl Cluster {
+    /// `every`: how often files are looked at for changes.
+    pub(in crate::http) fn new(settings: &Proxmox, every: Duration) -> Result<Cluster, ServeError> {
+        let limit = |name, found: String, allowed: &str| ServeError::Limit { name, found, allowed: allowed.to_owned() };
+        if !is_node(&settings.node) {
+            return Err(ServeError::Node { found: settings.node.chars().take(64).collect() });
+        }
+        if !(Duration::from_millis(10)..=Duration::from_secs(60)).contains(&settings.timeout) {
+            return Err(limit("peer_timeout", format!("{:?}", settings.timeout), "10ms to 60s"));
+        }
+        if !(64 << 10..=4 << 30).contains(&settings.max_bytes) {
+            return Err(limit("max_peer_bytes", settings.max_bytes.to_string(), "65536 to 4294967296"));
+        }
+        if settings.peers.len() > MAX_PEERS {
+            return Err(limit("peers", format!("a list of {}", settings.peers.len()), "at most 64 of them"));
+        }
+        let mut names = HashSet::from([settings.node.as_str()]);
+        let mut nodes = Vec::new();
+        for peer in &settings.peers {
+            let wrong = |why: String| ServeError::Peer { name: peer.name.chars().take(64).collect(), why };
+            if !is_node(&peer.name) {
+                return Err(wrong("its name is not 1 to 63 letters, digits and hyphens".into()));
+            }
+            if !names.insert(&peer.name) {
+                return Err(wrong("another node, or this one, has the same name".into()));
+            }
+            let client = Client::new(&peer.url, peer.fingerprint.as_deref(), peer.ca.clone(), every).map_err(wrong)?;
+            let authorization = peer.token.as_deref().map(authorization).transpose().map_err(wrong)?;
+            let complaints = Mutex::default();
+            nodes.push(Arc::new(Node { name: peer.name.clone(), client, authorization, complaints }));
+        }
+        Ok(Cluster {
+            node: settings.node.clone(),
+            nodes,
+            timeout: settings.timeout,
+            max_bytes: settings.max_bytes,
+            questions: Arc::new(Semaphore::new(MAX_QUESTIONS)),
+        })
+    }
+
+    /// This node's name.
+    pub(super) fn node(&self) -> &str {
+        &self.node
+    }
+
+    /// As upstream: a list overrides `local-only`, and one without names means all others. The error lists the names that nobody
+    /// has.
+    pub(super) fn plan(&self, params: &Params) -> Result<Plan, String> {
+        let Some(wanted) = &params.nodes else {
+            let asked = if params.local_only { Vec::new() } else { (0..self.nodes.len()).collect() };
+            return Ok(Plan { local: true, asked });
+        };
+        let local = wanted.contains(&self.node);
+        if wanted.is_empty() {
+            let asked = if params.local_only { Vec::new() } else { (0..self.nodes.len()).collect() };
+            return Ok(Plan { local, asked });
+        }
+        let known = |name: &String| *name == self.node || self.nodes.iter().any(|node| node.name == *name);
+        let unknown: Vec<&str> = wanted.iter().filter(|name| !known(name)).map(String::as_str).collect();
+        if !unknown.is_empty() {
+            let clean: String = unknown.join(", ").chars().filter(|c| !c.is_control()).take(1000).collect();
+            return Err(clean);
+        }
+        let asked = (0..self.nodes.len()).filter(|at| wanted.contains(&self.nodes[*at].name)).collect();
+        Ok(Plan { local, asked })
+    }
+
+    /// Asks all at once, each for its own rows alone, so that no question goes in circles. Who does not answer, or not in time, is left
+    /// out.
+    pub(super) async fn ask(&self, plan: &Plan, params: &Params, headers: &HeaderMap) -> Answers {
+        let mut answers = Answers::default();
+        if plan.asked.is_empty() {
+            return answers;
+        }
+        let asked = plan.asked.iter().map(|at| &self.nodes[*at]);
+        let everyone = |why: &str| {
+            asked.clone().for_each(|node| node.complain(why));
+            asked.clone().map(|node| node.name.clone()).collect()
+        };
+        // A mounted router may be driven by something else than tokio.
+        if Handle::try_current().is_err() {
+            answers.failed = everyone("cannot be asked: there is no runtime of tokio");
+            return answers;
+        }
+        let Ok(Ok(place)) = timeout(self.timeout, Arc::clone(&self.questions).acquire_owned()).await else {
+            answers.failed = everyone("was not asked: too many answers are under way");
+            return answers;
+        };
+        answers.place = Some(place);
+        let route = route(params);
+        let caller = headers.get(header::AUTHORIZATION);
+        let room = Arc::new(AtomicUsize::new(self.max_bytes));
+        let mut questions = JoinSet::new();
+        for node in asked {
+            let (node, route, room) = (Arc::clone(node), route.clone(), Arc::clone(&room));
+            let (limit, caller) = (self.timeout, caller.cloned());
+            questions.spawn(async move {
+                let rows = timeout(limit, node.ask(&route, caller.as_ref(), &room)).await;
+                let rows = rows.unwrap_or_else(|_| Err(format!("did not answer within {limit:?}")));
+                (node, rows)
+            });
+        }
+        while let Some(done) = questions.join_next().await {
+            // A panic would be a fault here; the node's name is then lost with it, the other answers are not.
+            let Ok((node, rows)) = done else { continue };
+            match rows {
+                Ok(rows) => answers.rows.extend(rows),
+                Err(why) => {
+                    node.complain(&why);
+                    answers.failed.push(node.name.clone());
+                }
+            }
+        }
+        answers.failed.sort();
+        answers
+    }
+}
+
+impl Node {
+    async fn ask(
+        &self,
+        route: &str,
+        caller: Option<&HeaderValue>,
+        room: &AtomicUsize,
+    ) -> Result<Vec<ForeignRow>, String> {
+        let authorization = self.authorization.as_ref().or(caller);
+        let bytes = self.client.get(route, authorization, room).await?;
+        let name = self.name.clone();
+        let read = heavy(move || reply::parse(&bytes, &name)).await;
+        read.unwrap_or_else(|_| Err("could not be read".into())).map_err(|why| format!("answers what {why}"))
+    }
+
+    fn complain(&self, why: &str) {
+        let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
+        complaints.since += 1;
+        let now = Instant::now();
+        if complaints.last.is_some_and(|last| now.saturating_duration_since(last) < REPORT_EVERY) {
+            return;
+        }
+        complaints.last = Some(now);
+        let times = std::mem::take(&mut complaints.since);
+        drop(complaints);
+        report::warn(&format!(
+            "pull cache: could not fetch metrics from {} ({times} times since the last report): it {why}",
+            self.name
+        ));
+    }
+}
+
+/// What another node is asked.
+fn route(params: &Params) -> String {
+    let history = u8::from(params.history);
+    let start = params.start.map_or_else(String::new, |start| format!("&start-time={start}"));
+    format!("/api2/json/cluster/metrics/export?local-only=1&history={history}{start}")
+}
+
+/// A token as a header.
+fn authorization(token: &str) -> Result<HeaderValue, String> {
+    let whole = ["PVEAPIToken=", "PBSAPIToken="].iter().any(|scheme| token.starts_with(scheme));
+    if token.is_empty() || token.len() > 1024 || !token.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err("its token is not 1 to 1024 printable ASCII characters without spaces".into());
+    }
+    let header = HeaderValue::from_str(&if whole { token.to_owned() } else { format!("Bearer {token}") });
+    let mut header = header.map_err(|_| "its token cannot be sent".to_owned())?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::params::Words;
+    use super::super::settings::Peer;
+    use super::*;
+
+    fn cluster() -> Cluster {
+        let settings = Proxmox::new("a")
+            .peer(Peer::new("b", "http://127.0.0.1:1"))
+            .peer(Peer::new("c", "http://127.0.0.1:2").token("PVEAPIToken=x@pve!y=z"));
+        Cluster::new(&settings, Duration::ZERO).unwrap()
+    }
+
+    #[test]
+    fn who_is_asked() {
+        let cluster = cluster();
+        for (query, expected) in [
+            ("", Ok((true, vec![0, 1]))),
+            ("local-only=1", Ok((true, vec![]))),
+            ("local-only=0&history=1", Ok((true, vec![0, 1]))),
+            ("local-only=1&node-list=b", Ok((false, vec![0]))),
+            ("node-list=a", Ok((true, vec![]))),
+            ("node-list=c,a", Ok((true, vec![1]))),
+            ("node-list=b;b", Ok((false, vec![0]))),
+            ("node-list=,", Ok((false, vec![0, 1]))),
+            ("node-list=,&local-only=1", Ok((false, vec![]))),
+            ("node-list=a,x,B,b", Err("x, B".to_owned())),
+            ("node-list=%01x", Err("x".to_owned())),
+        ] {
+            let params = Params::parse(query, Words::Pve).unwrap();
+            assert_eq!(cluster.plan(&params).map(|plan| (plan.local, plan.asked)), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn no_question_goes_on() {
+        let params = Params::parse("history=1&start-time=-5&node-list=b", Words::Pve).unwrap();
+        assert_eq!(route(&params), "/api2/json/cluster/metrics/export?local-only=1&history=1&start-time=-5");
+        assert_eq!(route(&Params::default()), "/api2/json/cluster/metrics/export?local-only=1&history=0");
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        let peer = || Peer::new("b", "http://127.0.0.1:1");
+        for (settings, expected) in [
+            (Proxmox::new(""), "metrics.pull_cache.node"),
+            (Proxmox::new("a.b"), "metrics.pull_cache.node"),
+            (Proxmox::new("a\n"), "metrics.pull_cache.node"),
+            (Proxmox::new("a").peer(Peer::new("a", "http://127.0.0.1:1")), "has the same name"),
+            (Proxmox::new("a").peer(peer()).peer(peer()), "has the same name"),
+            (Proxmox::new("a").peer(Peer::new("b_c", "http://127.0.0.1:1")), "letters, digits and hyphens"),
+            (Proxmox::new("a").peer(peer().token("x\ny")), "printable ASCII"),
+            (Proxmox::new("a").peer(peer().token("")), "printable ASCII"),
+            (Proxmox::new("a").peer_timeout(Duration::ZERO), "peer_timeout = 0ns"),
+            (Proxmox::new("a").max_peer_bytes(0), "max_peer_bytes = 0"),
+        ] {
+            let error = Cluster::new(&settings, Duration::ZERO).unwrap_err().to_string();
+            assert!(error.contains(expected) && !error.contains("x\ny"), "{error}");
+        }
+        let shown = format!("{:?} {:?}", peer().token("hunter2"), cluster());
+        assert!(!shown.contains("hunter2") && !shown.contains("y=z"), "{shown}");
+    }
+}

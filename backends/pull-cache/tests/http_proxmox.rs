@@ -1,0 +1,449 @@
+//! The routes of Proxmox over a real server: which generations and rows are served, to whom, what is refused and in which words, and
+//! what becomes of other nodes that misbehave.
+
+#![cfg(feature = "proxmox")]
+
+mod common;
+
+use common::Cache;
+use common::client::{Answer, ask, get, get_with, raw};
+use ferrometer_core::get_logger;
+use ferrometer_pull_cache::{Endpoint, Peer, Proxmox, PullCacheBackend, PullCacheHandle, Server, Settings};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+const PVE: &str = "/api2/json/cluster/metrics/export";
+const PBS: &str = "/api2/json/status/metrics";
+const FIRST: i64 = 1_700_000_000;
+const LAST: i64 = FIRST + 1800;
+const SECRET: &str = "correct-horse-battery-staple";
+
+fn any() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+fn hash(secret: &str) -> String {
+    Sha256::digest(secret).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Half an hour of generations, one each ten seconds, made by hand.
+fn half_an_hour() -> (Cache, PullCacheHandle) {
+    let cache = Cache::install(Duration::from_secs(3600));
+    let mut backend = PullCacheBackend::new(Settings::default());
+    let logger = get_logger("px");
+    let machine = logger.for_object("qemu/100");
+    machine.with("dev", "net0/a").send_counter("net_in", -7);
+    for at in 0..=180 {
+        logger.send_gauge("load", at as f64 / 4.0);
+        machine.with("dev", "net0/a").send_counter("net_in", 1);
+        logger.for_object("datastore/store1").send_gauge("disk_used", 5);
+        logger.for_object("datastore/store1/s3").send_gauge("uploaded", 1e20);
+        logger.for_object("datastore/store2").send_gauge("disk_used", 0.1);
+        let time = UNIX_EPOCH + Duration::from_secs((FIRST + at * 10) as u64);
+        backend.make(time, ferrometer_core::snapshot().totals(), &Default::default());
+    }
+    (cache, backend.handle())
+}
+
+/// The rows of an answer, those that this test recorded.
+fn rows(answer: &Answer) -> Vec<Value> {
+    assert_eq!(answer.status, 200, "{} {}", answer.head, answer.text());
+    assert!(answer.has("content-type: application/json;charset=utf-8"), "{}", answer.head);
+    let whole: Value = serde_json::from_slice(&answer.body).unwrap();
+    let rows = whole["data"]["data"].as_array().unwrap().clone();
+    assert!(rows.windows(2).all(|two| two[0]["timestamp"].as_i64() <= two[1]["timestamp"].as_i64()));
+    rows.into_iter().filter(|row| row["metric"].as_str().unwrap().starts_with("px.")).collect()
+}
+
+fn stamps(answer: &Answer) -> Vec<i64> {
+    let all: BTreeSet<i64> = rows(answer).iter().map(|row| row["timestamp"].as_i64().unwrap()).collect();
+    all.into_iter().collect()
+}
+
+fn ids(answer: &Answer) -> Vec<String> {
+    let all: BTreeSet<String> = rows(answer).iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect();
+    all.into_iter().collect()
+}
+
+#[test]
+fn which_generations_are_served() {
+    let (_cache, handle) = half_an_hour();
+    let server = Endpoint::new(handle).address(any()).proxmox(Proxmox::new("pve-1")).serve().unwrap();
+    let stepped = |from: i64| (from..=LAST).step_by(10).collect::<Vec<i64>>();
+    for (target, expected) in [
+        (PVE.to_owned(), vec![LAST]),
+        (format!("{PVE}?history=0"), vec![LAST]),
+        (format!("{PVE}?history=1"), stepped(FIRST)),
+        // Strictly newer: before, at and after a generation.
+        (format!("{PVE}?history=1&start-time={}", LAST - 21), stepped(LAST - 20)),
+        (format!("{PVE}?history=1&start-time={}", LAST - 20), stepped(LAST - 10)),
+        (format!("{PVE}?history=1&start-time={}", LAST - 19), stepped(LAST - 10)),
+        (format!("{PVE}?history=1&start-time=0"), stepped(FIRST)),
+        (format!("{PVE}?history=1&start-time=-99999999999999999999"), stepped(FIRST)),
+        (format!("{PVE}?history=1&start-time={LAST}"), vec![]),
+        (format!("{PVE}?history=1&start-time=99999999999999999999"), vec![]),
+        // Without the history the start counts there, and not at the backup server.
+        (format!("{PVE}?start-time={}", LAST - 1), vec![LAST]),
+        (format!("{PVE}?start-time={LAST}"), vec![]),
+        (format!("{PVE}?local-only=1&node-list="), vec![LAST]),
+        (format!("{PVE}?node-list=pve-1"), vec![LAST]),
+        (PBS.to_owned(), vec![LAST]),
+        (format!("{PBS}?start-time={}", LAST + 1000), vec![LAST]),
+        (format!("{PBS}?history=true"), stepped(FIRST)),
+        (format!("{PBS}?history=1&start-time={}", LAST - 20), stepped(LAST - 10)),
+        (format!("{PBS}?history=1&start-time={}", LAST - 21), stepped(LAST - 20)),
+        (format!("{PBS}?history=1&start-time={}", LAST + 1000), vec![]),
+    ] {
+        assert_eq!(stamps(&get(&server, &target)), expected, "{target}");
+    }
+
+    // To the byte: names, order of fields, numbers.
+    let text = get(&server, PVE);
+    for (id, metric, kind, value) in [
+        ("node/pve-1", "px.load", "gauge", "45.0"),
+        ("qemu/100", "px.net_in.dev.net0_a", "derive", "174.0"),
+        ("datastore/store1", "px.disk_used", "gauge", "5.0"),
+        ("datastore/store1/s3", "px.uploaded", "gauge", "1e+20"),
+        ("datastore/store2", "px.disk_used", "gauge", "0.1"),
+    ] {
+        let row = format!(r#"{{"id":"{id}","metric":"{metric}","timestamp":{LAST},"type":"{kind}","value":{value}}}"#);
+        assert!(text.text().contains(&row), "{row}\n{}", text.text());
+    }
+    assert_eq!(ids(&text), ["datastore/store1", "datastore/store1/s3", "datastore/store2", "node/pve-1", "qemu/100"]);
+    // What is neither the host nor a datastore is nothing to a backup server.
+    assert_eq!(ids(&get(&server, PBS)), ["datastore/store1", "datastore/store1/s3", "datastore/store2", "host"]);
+    let index = get(&server, "/api2/json/cluster/metrics");
+    assert_eq!(index.text(), r#"{"data":[{"name":"server"}]}"#);
+    assert_eq!(ask(&server, "HEAD", PVE).status, 200);
+    // The other routes say whose record it is, too.
+    let records = get(&server, "/v1/metrics?id=qemu/*&name=px.net*").json();
+    assert_eq!(records["data"][0]["id"], "qemu/100");
+    assert_eq!(records["data"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn two_that_are_called_alike_are_shown_once() {
+    let cache = Cache::install(Duration::from_secs(3600));
+    let logger = get_logger("px.twice");
+    logger.with("a", "b").send_gauge("x", 1);
+    logger.send_gauge("x.a.b", 2);
+    logger.for_object("qemu/100").send_gauge("x.a.b", 3);
+    cache.flush();
+    let server = Endpoint::new(cache.handle.clone()).address(any()).proxmox(Proxmox::new("n")).serve().unwrap();
+    let all = rows(&get(&server, PVE));
+    let ours: Vec<(&str, f64)> = all
+        .iter()
+        .filter(|row| row["metric"] == "px.twice.x.a.b")
+        .map(|row| (row["id"].as_str().unwrap(), row["value"].as_f64().unwrap()))
+        .collect();
+    assert_eq!(ours.len(), 2, "{ours:?}");
+    assert!(ours.contains(&("node/n", 1.0)) && ours.contains(&("qemu/100", 3.0)), "{ours:?}");
+    assert_eq!(server.counts().unwritable, 1);
+}
+
+#[test]
+fn who_sees_what() {
+    let (_cache, handle) = half_an_hour();
+    let tokens = [
+        ("plain", ""),
+        ("none", ";"),
+        ("root@pam!all", ";Sys.Audit@/;Datastore.Audit@/"),
+        ("audit", ";Sys.Audit@/"),
+        ("status", ";Sys.Audit@/system"),
+        ("one", ";Datastore.Audit@/datastore/store1"),
+    ];
+    let listed = tokens.map(|(name, list)| format!("{name}=sha256:{}{list}", hash(&format!("{name}-{SECRET}"))));
+    let server = Endpoint::new(handle).address(any()).tokens(listed).proxmox(Proxmox::new("n")).serve().unwrap();
+    let asked = |name: &str, target: &str| {
+        let id = if name.contains('!') { name.to_owned() } else { format!("root@pam!{name}") };
+        let secret = format!("{name}-{SECRET}");
+        let answers =
+            [format!("PVEAPIToken={id}={secret}"), format!("PBSAPIToken={id}:{secret}"), format!("Bearer {secret}")]
+                .map(|form| get_with(&server, target, &format!("Authorization: {form}\r\n")));
+        assert!(answers.iter().all(|a| a.status == answers[0].status && a.body == answers[0].body), "{name} {target}");
+        let [first, ..] = answers;
+        first
+    };
+    let stores = ["datastore/store1", "datastore/store1/s3"].map(str::to_owned).to_vec();
+    let all_stores = [&stores[..], &["datastore/store2".to_owned()]].concat();
+    let host = vec!["host".to_owned()];
+    for (name, expected) in [
+        ("plain", vec![]),
+        ("none", vec![]),
+        ("audit", host.clone()),
+        ("status", host.clone()),
+        ("one", stores),
+        ("root@pam!all", [all_stores, host].concat()),
+    ] {
+        assert_eq!(ids(&asked(name, PBS)), expected, "{name}");
+        let everything = asked(name, "/v1/metrics");
+        assert_eq!(
+            everything.status,
+            if ["plain", "audit", "root@pam!all"].contains(&name) { 200 } else { 403 },
+            "{name}"
+        );
+        let export = asked(name, PVE);
+        if ["audit", "root@pam!all"].contains(&name) {
+            assert_eq!(ids(&export).len(), 5, "{name}");
+        } else {
+            assert_eq!(export.status, 403, "{name}");
+            assert!(export.head.starts_with("HTTP/1.1 403 Permission check failed (/, Sys.Audit)"), "{}", export.head);
+            let expected = json!({"data": null, "message": "Permission check failed (/, Sys.Audit)\n"});
+            assert_eq!(export.json_of_proxmox(), expected);
+        }
+    }
+    // Nobody, a wrong secret, a right one under another's name, one that goes on in another line.
+    for line in [
+        String::new(),
+        "Authorization: Bearer x\r\n".to_owned(),
+        format!("Authorization: PVEAPIToken=root@pam!one=audit-{SECRET}\r\n"),
+        format!("Authorization: PVEAPIToken=root@pam!audit=audit-\r\n {SECRET}\r\n"),
+    ] {
+        for target in [PVE, PBS] {
+            let answer = get_with(&server, target, &line);
+            if answer.status == 400 {
+                continue;
+            }
+            assert_eq!(answer.status, 401, "{line:?}");
+            assert_eq!(answer.json_of_proxmox(), json!({"data": null, "message": "authentication failure"}));
+            assert!(answer.header("www-authenticate").is_some());
+        }
+    }
+}
+
+impl Answer {
+    fn json_of_proxmox(&self) -> Value {
+        assert!(self.has("content-type: application/json;charset=utf-8"), "{}", self.head);
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+#[test]
+fn what_is_refused_and_how() {
+    let cache = Cache::install(Duration::from_secs(3600));
+    cache.flush();
+    let proxmox = Proxmox::new("a").peer(Peer::new("b", "http://127.0.0.1:1"));
+    let server = Endpoint::new(cache.handle.clone()).address(any()).proxmox(proxmox).serve().unwrap();
+    let pve = "Parameter verification failed.\n";
+    let unknown = "property is not defined in schema and the schema does not allow additional properties";
+    for (target, status, message, errors) in [
+        (format!("{PVE}?histroy=1"), 400, pve, json!({"histroy": unknown})),
+        (format!("{PVE}?history=maybe"), 400, pve, json!({"history": "type check ('boolean') failed - got 'maybe'"})),
+        (
+            format!("{PVE}?start-time=abc&x"),
+            400,
+            pve,
+            json!({"start-time": "type check ('integer') failed - got 'abc'", "x": unknown}),
+        ),
+        (format!("{PVE}?start-time=1.5"), 400, pve, json!({"start-time": "type check ('integer') failed - got '1.5'"})),
+        ("/api2/json/cluster/metrics?x=1".to_owned(), 400, pve, json!({"x": unknown})),
+        (format!("{PVE}?node-list=a,c;d"), 500, "Requested node-list contains unknown nodes - c, d\n", Value::Null),
+        (
+            format!("{PBS}?local-only=1"),
+            400,
+            "parameter verification failed - 'local-only': schema does not allow additional properties.",
+            json!({"local-only": "schema does not allow additional properties."}),
+        ),
+        (
+            format!("{PBS}?start-time=99999999999999999999&history=x"),
+            400,
+            "parameter verification failed:\n- 'history': Unable to parse boolean option.\n- 'start-time': number too large to fit in target type",
+            json!({"history": "Unable to parse boolean option.", "start-time": "number too large to fit in target type"}),
+        ),
+    ] {
+        let answer = get(&server, &target);
+        let found = answer.json_of_proxmox();
+        assert_eq!((answer.status, found["data"].clone()), (status, Value::Null), "{target}");
+        assert_eq!(found["message"], message, "{target}");
+        assert_eq!(found["errors"], errors, "{target}");
+    }
+    // What is refused before it comes there has the same form.
+    for (answer, status) in [
+        (ask(&server, "POST", PVE), 405),
+        (get(&server, "/api2/json/nodes"), 404),
+        (get(&server, &format!("{PVE}?{}", "x".repeat(5000))), 414),
+        (get_with(&server, PVE, "Content-Length: 5\r\n"), 413),
+        (raw(&server, format!("GET {PBS} HTTP/1.1\r\nHost: evil.example\r\n\r\n").as_bytes()).unwrap(), 403),
+    ] {
+        assert_eq!(answer.status, status);
+        let found = answer.json_of_proxmox();
+        assert!(found["data"].is_null() && found["message"].is_string(), "{found}");
+    }
+    // Without being asked for, the routes are not there.
+    let plain = Endpoint::new(cache.handle.clone()).address(any()).serve().unwrap();
+    assert_eq!(
+        get(&plain, PVE).error(),
+        "there is nothing at \"/api2/json/cluster/metrics/export\"; GET / lists what there is"
+    );
+}
+
+/// Whoever connects gets the same from it.
+struct Strange {
+    address: SocketAddr,
+    asked: Arc<AtomicUsize>,
+}
+
+fn strange(speak: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> Strange {
+    let listener = TcpListener::bind(any()).unwrap();
+    let (address, asked) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+    let (speak, count) = (Arc::new(speak), Arc::clone(&asked));
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (speak, count) = (Arc::clone(&speak), Arc::clone(&count));
+            thread::spawn(move || {
+                count.fetch_add(1, Relaxed);
+                let mut stream = stream.unwrap();
+                let _ = stream.read(&mut [0; 4096]);
+                speak(&mut stream);
+            });
+        }
+    });
+    Strange { address, asked }
+}
+
+fn says(text: impl Into<Vec<u8>>) -> Strange {
+    let text = text.into();
+    strange(move |stream| drop(stream.write_all(&text)))
+}
+
+#[test]
+fn nodes_that_misbehave_are_left_out_and_named() {
+    let cache = Cache::install(Duration::from_secs(3600));
+    get_logger("px.self").send_gauge("g", 1);
+    cache.flush();
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
+    let export = r#"{"data":{"data":[{"id":"node/good","metric":"px.g","timestamp":5,"type":"gauge","value":2}]}}"#;
+    let target = says(format!("{head}\r\n{export}"));
+    let good = says(format!("{head}\r\n{export}"));
+    let row = r#"{"id":"a","metric":"b","timestamp":1,"type":"gauge","value":1},"#;
+    let endless = move |stream: &mut TcpStream| {
+        let _ = stream.write_all(format!("{head}\r\n{{\"data\":{{\"data\":[").as_bytes());
+        while stream.write_all(row.repeat(100).as_bytes()).is_ok() {}
+    };
+    let dribble = move |stream: &mut TcpStream| {
+        let _ = stream.write_all(head.as_bytes());
+        while stream.write_all(b"x").is_ok() {
+            thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let redirect =
+        format!("HTTP/1.1 302 Found\r\nLocation: http://{}{PVE}\r\nContent-Length: 0\r\n\r\n", target.address);
+    let nodes = [
+        ("good", good),
+        ("garbage", says("garbage\r\n\r\n")),
+        ("html", says("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html>")),
+        ("nojson", says(format!("{head}\r\n{{\"data\":"))),
+        ("injects", says(format!("{head}\r\n{}", export.replace("px.g", "px.g\\n")))),
+        ("short", says(format!("{head}Content-Length: 5000\r\n\r\n{export}"))),
+        ("errs", says("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n")),
+        ("redirect", says(redirect)),
+        ("zipped", says(format!("{head}Content-Encoding: gzip\r\n\r\n{export}"))),
+        ("endless", strange(endless)),
+        ("dribble", strange(dribble)),
+        ("silent", strange(|_| thread::sleep(Duration::from_secs(60)))),
+        ("closes", says("")),
+    ];
+    let free = TcpListener::bind(any()).unwrap().local_addr().unwrap();
+    let mut proxmox = Proxmox::new("us").peer_timeout(Duration::from_millis(1500)).max_peer_bytes(1 << 20);
+    for (name, node) in &nodes {
+        proxmox = proxmox.peer(Peer::new(*name, format!("http://{}", node.address)));
+    }
+    proxmox = proxmox.peer(Peer::new("gone", format!("http://{free}")));
+    let server = Endpoint::new(cache.handle.clone()).address(any()).proxmox(proxmox).serve().unwrap();
+    let began = Instant::now();
+    let answer = get(&server, PVE);
+    let took = began.elapsed();
+    // All at once: the slow ones cost one time limit together.
+    assert!(took < Duration::from_secs(4), "{took:?}");
+    let mut failed: Vec<&str> = answer.header("ferrometer-failed-peers").unwrap().split(", ").collect();
+    let mut expected: Vec<&str> = nodes.iter().map(|(name, _)| *name).filter(|name| *name != "good").collect();
+    expected.push("gone");
+    expected.sort_unstable();
+    failed.sort_unstable();
+    assert_eq!(failed, expected);
+    let shown = rows(&answer);
+    assert_eq!(shown[0], json!({"id": "node/good", "metric": "px.g", "timestamp": 5, "type": "gauge", "value": 2.0}));
+    assert!(shown[1..].iter().all(|row| row["id"] == "node/us"), "{shown:?}");
+    assert_eq!(target.asked.load(Relaxed), 0, "a redirect was followed");
+    // Those that are not wanted are not asked.
+    let before: usize = nodes.iter().map(|(_, node)| node.asked.load(Relaxed)).sum();
+    let answer = get(&server, &format!("{PVE}?local-only=1"));
+    assert_eq!((ids(&answer), answer.header("ferrometer-failed-peers")), (vec!["node/us".to_owned()], None));
+    let answer = get(&server, &format!("{PVE}?local-only=1&node-list=good"));
+    assert_eq!((ids(&answer), answer.header("ferrometer-failed-peers")), (vec!["node/good".to_owned()], None));
+    let after: usize = nodes.iter().map(|(_, node)| node.asked.load(Relaxed)).sum();
+    assert_eq!(after, before + 1);
+}
+
+/// A certificate, its key, and the files of both, which go with the test.
+struct Files(PathBuf, String);
+
+impl Files {
+    fn new(name: &str) -> Files {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let directory = std::env::temp_dir().join(format!("ferrometer-proxmox-{}-{name}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(directory.join("cert.pem"), made.cert.pem()).unwrap();
+        fs::write(directory.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+        let digest: Vec<String> = Sha256::digest(made.cert.der()).iter().map(|b| format!("{b:02X}")).collect();
+        Files(directory, digest.join(":"))
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn nodes_are_known_by_fingerprint_or_authority_and_asked_with_a_token() {
+    let cache = Cache::install(Duration::from_secs(3600));
+    get_logger("px.tls").send_gauge("g", 1);
+    cache.flush();
+    let token = format!("all=sha256:{};Sys.Audit@/", hash(SECRET));
+    let of = |name: &'static str, peers: Vec<Peer>, files: Option<&Files>| -> Server {
+        let proxmox = peers.into_iter().fold(Proxmox::new(name), Proxmox::peer);
+        let endpoint = Endpoint::new(cache.handle.clone()).address(any()).tokens([&token]).proxmox(proxmox);
+        let endpoint = match files {
+            Some(files) => endpoint.tls(files.0.join("cert.pem"), files.0.join("key.pem")),
+            None => endpoint,
+        };
+        endpoint.serve().unwrap()
+    };
+    let (files, others) = (Files::new("b"), Files::new("other"));
+    // Asks back, which must not go in circles.
+    let b = of("b", vec![Peer::new("a", "http://127.0.0.1:1")], Some(&files));
+    let port = b.local_addr().port();
+    let peer = |name: &str, host: &str| Peer::new(name, format!("https://{host}:{port}"));
+    let a = of(
+        "a",
+        vec![
+            peer("pinned", "127.0.0.1").fingerprint(&files.1),
+            peer("rooted", "localhost").ca(files.0.join("cert.pem")),
+            peer("wrong-pin", "127.0.0.1").fingerprint(&others.1),
+            peer("wrong-ca", "localhost").ca(others.0.join("cert.pem")),
+            peer("wrong-name", "127.0.0.1").ca(files.0.join("cert.pem")),
+            peer("wrong-token", "127.0.0.1").fingerprint(&files.1).token("PVEAPIToken=root@pam!all=x"),
+            peer("own-token", "127.0.0.1").fingerprint(&files.1).token(SECRET),
+        ],
+        None,
+    );
+    let answer = get_with(&a, PVE, &format!("Authorization: PVEAPIToken=root@pam!all={SECRET}\r\n"));
+    assert_eq!(answer.header("ferrometer-failed-peers"), Some("wrong-ca, wrong-name, wrong-pin, wrong-token"));
+    let nodes: Vec<String> = ids(&answer).into_iter().filter(|id| id.starts_with("node/")).collect();
+    assert_eq!(nodes, ["node/a", "node/b"]);
+    // Three of them are one node.
+    let theirs = rows(&answer).iter().filter(|row| row["id"] == "node/b").count();
+    assert_eq!(theirs, 3 * rows(&answer).iter().filter(|row| row["id"] == "node/a").count());
+    assert_eq!(b.counts().denied, 1);
+}

@@ -1,0 +1,75 @@
+//! Ids of objects: what a metric belongs to, in the form that Proxmox VE and Proxmox Backup Server give them.
+
+/// The longest id, in bytes.
+pub const MAX_OBJECT_BYTES: usize = 128;
+
+/// The id of the program itself.
+pub const HOST: &str = "host";
+
+/// Whether a text is an id as [`Logger::for_object`](crate::Logger::for_object) leaves it: parts of `[A-Za-z0-9._-]` joined with `/`,
+/// none of which begins with `.` or `-`, at most [`MAX_OBJECT_BYTES`].
+///
+/// ```
+/// use ferrometer_core::object::is_object;
+/// assert!(is_object("qemu/100") && is_object("datastore/a.b-c/s3"));
+/// assert!(!is_object("") && !is_object("a//b") && !is_object("a/../b") && !is_object("a b"));
+/// ```
+#[must_use]
+pub fn is_object(text: &str) -> bool {
+    text.len() <= MAX_OBJECT_BYTES
+        && text.split('/').all(|part| {
+            let begins = part.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_');
+            begins && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+        })
+}
+
+/// The id of any text; empty for the program itself, `None` when it is too long.
+pub(crate) fn gate(given: &str) -> Option<String> {
+    // What is skipped, and characters of several bytes, may make a longer text fit; but not one without end.
+    if given.len() > 8 * MAX_OBJECT_BYTES {
+        return None;
+    }
+    let mut out = String::new();
+    for part in given.split('/').filter(|part| !part.is_empty()) {
+        if !out.is_empty() {
+            out.push('/');
+        }
+        out.extend(part.chars().enumerate().map(|(at, c)| {
+            let stays = c.is_ascii_alphanumeric() || c == '_' || (at > 0 && matches!(c, '.' | '-'));
+            if stays { c } else { '_' }
+        }));
+    }
+    if out == HOST {
+        out.clear();
+    }
+    (out.len() <= MAX_OBJECT_BYTES).then_some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_is_given_comes_out_as_an_id() {
+        for (given, expected) in [
+            ("qemu/100", "qemu/100"),
+            ("storage/pve-1/local.zfs", "storage/pve-1/local.zfs"),
+            ("", ""),
+            ("host", ""),
+            ("/host/", ""),
+            ("//", ""),
+            ("datastore/a/../b", "datastore/a/_./b"),
+            ("datastore/./-x", "datastore/_/_x"),
+            ("a\"\n,b", "a___b"),
+            ("é/\u{0}", "_/_"),
+            ("HOST", "HOST"),
+        ] {
+            let id = gate(given).unwrap();
+            assert_eq!(id, expected, "{given:?}");
+            assert!(id.is_empty() || is_object(&id), "{id:?}");
+        }
+        assert_eq!(gate(&"x".repeat(128)).map(|id| id.len()), Some(128));
+        assert_eq!((gate(&"x".repeat(129)), gate(&"/".repeat(5000))), (None, None));
+        assert_eq!(gate(&"é".repeat(128)).map(|id| id.len()), Some(128));
+    }
+}
