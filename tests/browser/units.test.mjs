@@ -1,4 +1,4 @@
-// What the page's modules do without a browser: numbers, addresses, the search, and curves. `node --test tests/browser/`.
+// What the page's modules do without a browser: numbers, addresses, the search, and curves. `node --test tests/browser/units.test.mjs`.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

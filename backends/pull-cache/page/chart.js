@@ -54,7 +54,7 @@ export class Chart {
     const axis = { stroke: colour("quiet"), font: "12px system-ui, sans-serif", grid, ticks: { show: false } };
     return {
       ...this.size(),
-      padding: [12, 8, 0, 0],
+      padding: [12, 30, 0, 0],
       legend: { show: false },
       cursor: {
         drag: { x: true, y: false, setScale: false },
