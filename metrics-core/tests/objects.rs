@@ -32,7 +32,7 @@ fn objects() {
     assert_eq!(folded_name(&naming, series[1]), "vm.mem.object.qemu_100");
     let hostile = logger.for_object("a:1|c\nb/../\u{202e}").with("k", "v").gauge("mem").series();
     assert_eq!(hostile.object(), Some("a_1_c_b/_./_"));
-    assert_eq!(folded_name(&naming, hostile), "vm.mem.object.a_1_c_b______.k.v");
+    assert_eq!(folded_name(&naming, hostile), "vm.mem.object.a_1_c_b_____.k.v");
 
     // Too long, and too many.
     let long = refused().long_names;

@@ -498,7 +498,7 @@ pub(super) static KEYS: &[Key<Config>] = &[
         kind: Kind::Integer { min: 65_536, max: 4 << 30 },
         default: Default::Integer(64 << 20),
         unit: "bytes",
-        doc: "How much all `peers` together may answer to one question (the default is 64 MiB); whoever goes beyond is left out.",
+        doc: "How much all `peers` together may answer to one question (the default is 64 MiB), each an equal part; whoever goes beyond is left out.",
         example: "16777216",
         get: |c| Some(Value::integer(c.pull_cache.max_peer_bytes)),
         set: |c, value| c.pull_cache.max_peer_bytes = value.into_integer(),

@@ -4,6 +4,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+#[cfg(feature = "proxmox")]
 use std::sync::Arc;
 
 pub(super) const JSON: &str = "application/json";
@@ -24,13 +25,19 @@ pub(super) fn plain(text: impl AsRef<[u8]> + Send + 'static, content_type: &'sta
 }
 
 /// What an error says, for whoever has to say it in another form.
+#[cfg(feature = "proxmox")]
 #[derive(Clone, Debug)]
 pub(super) struct Message(pub(super) Arc<str>);
 
 /// `{"error":"…"}`.
 pub(super) fn error(status: StatusCode, message: &str) -> Response {
-    let mut response = respond(status, JSON, error_json(message));
-    response.extensions_mut().insert(Message(message.into()));
+    let response = respond(status, JSON, error_json(message));
+    #[cfg(feature = "proxmox")]
+    let response = {
+        let mut response = response;
+        response.extensions_mut().insert(Message(message.into()));
+        response
+    };
     response
 }
 

@@ -11,7 +11,7 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
+use std::sync::atomic::{AtomicBool, Ordering::*};
 use std::thread;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -105,13 +105,13 @@ impl Client {
         })
     }
 
-    /// Asks for a route, and reads the answer as long as there is `room` in bytes, which others share. To be called within a runtime
+    /// Asks for a route, and reads the answer as long as it has no more than `room` bytes. To be called within a runtime
     /// of tokio; whoever asks bounds the time.
     pub(super) async fn get(
         &self,
         route: &str,
         authorization: Option<&HeaderValue>,
-        room: &AtomicUsize,
+        room: usize,
     ) -> Result<Vec<u8>, String> {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
         let mut request = Request::get(format!("{}{route}", self.base))
@@ -176,7 +176,7 @@ impl Client {
     }
 }
 
-async fn exchange<I>(io: I, request: Request<Body>, room: &AtomicUsize) -> Result<Vec<u8>, String>
+async fn exchange<I>(io: I, request: Request<Body>, room: usize) -> Result<Vec<u8>, String>
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -200,7 +200,7 @@ where
     let mut bytes = Vec::new();
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
         let Ok(data) = frame.map_err(wrong)?.into_data() else { continue };
-        if room.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(data.len())).is_err() {
+        if data.len() > room - bytes.len() {
             return Err("answers more than there is room for".into());
         }
         bytes.extend_from_slice(&data);
