@@ -19,7 +19,7 @@ use std::time::Duration;
 const SOON: Duration = Duration::from_secs(20);
 const NEVER: Duration = Duration::from_secs(3600);
 /// Names after which the process has enough of them.
-const ENOUGH: usize = 9000;
+const ENOUGH: usize = 2500;
 const DIALECTS: [(&str, Dialect); 4] = [
     ("etsy", Dialect::Etsy),
     ("dogstatsd", Dialect::DogStatsD),

@@ -176,7 +176,9 @@ fn main() {
     let away = load(length, slice);
     check(
         away <= there.mul_f64(1.1) + Duration::from_millis(5),
-        format!("{slice:?} of {length:?} at a million recordings a second took {there:?} with a server, {away:?} without"),
+        format!(
+            "{slice:?} of {length:?} at a million recordings a second took {there:?} with a server, {away:?} without"
+        ),
     );
     let mut server = Server::start(port);
     let first = Duration::from_micros(server.line("first"));
