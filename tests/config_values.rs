@@ -245,7 +245,7 @@ fn lists_of_tokens_and_hosts() {
         ("['hunter2==']", "list", "; item 1: no sha256: follows its name; a token itself does not belong here"),
         ("['a=hunter2']", "list", "; item 1: no sha256: follows its name; a token itself does not belong here"),
         ("['a=sha256:12']", "list", "; item 1: \"a\" has a hash that is not 64 hex digits"),
-        ("['a b=sha256:12']", "list", "; item 1: its name is not 1 to 64 of [A-Za-z0-9_.-]"),
+        ("['a b=sha256:12']", "list", "; item 1: its name is not 1 to 64 of [A-Za-z0-9_.@!-]"),
         ("[1]", "list", "; item 1 is of type integer"),
     ] {
         let expected = format!("21: metrics.pull_cache.tokens = (not shown) ({kind}): {tokens}{hint}");
