@@ -380,9 +380,9 @@ fn nodes_that_misbehave_are_left_out_and_named() {
     // Those that are not wanted are not asked.
     let before: usize = nodes.iter().map(|(_, node)| node.asked.load(Relaxed)).sum();
     let answer = get(&server, &format!("{PVE}?local-only=1"));
-    assert_eq!((nodes(&answer), answer.header("ferrometer-failed-peers")), (vec!["node/us".to_owned()], None));
+    assert_eq!((of_nodes(&answer), answer.header("ferrometer-failed-peers")), (vec!["node/us".to_owned()], None));
     let answer = get(&server, &format!("{PVE}?local-only=1&node-list=good"));
-    assert_eq!((nodes(&answer), answer.header("ferrometer-failed-peers")), (vec!["node/good".to_owned()], None));
+    assert_eq!((of_nodes(&answer), answer.header("ferrometer-failed-peers")), (vec!["node/good".to_owned()], None));
     let after: usize = nodes.iter().map(|(_, node)| node.asked.load(Relaxed)).sum();
     assert_eq!(after, before + 1);
 }
