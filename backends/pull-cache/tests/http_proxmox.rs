@@ -374,7 +374,7 @@ fn nodes_that_misbehave_are_left_out_and_named() {
     assert_eq!(shown[0], json!({"id": "node/good", "metric": "px.g", "timestamp": 5, "type": "gauge", "value": 2.0}));
     assert!(shown[1..].iter().any(|row| row["id"] == "node/us" && row["metric"] == "px.self.g"), "{shown:?}");
     // Other tests record of objects, too.
-    let nodes =
+    let of_nodes =
         |answer: &Answer| -> Vec<String> { ids(answer).into_iter().filter(|id| id.starts_with("node/")).collect() };
     assert_eq!(target.asked.load(Relaxed), 0, "a redirect was followed");
     // Those that are not wanted are not asked.
