@@ -23,9 +23,14 @@ pub const ROWS: &[Row] = &[
         prefix_copy,
     )
     .exactly(SERIES),
-    Row::ours(GROUP, "exposition.pull_cache", "pull cache: the text of a new generation, in the pieces that are served", pull_cache)
-        .exactly(SERIES)
-        .samples(5),
+    Row::ours(
+        GROUP,
+        "exposition.pull_cache",
+        "pull cache: the text of a new generation, in the pieces that are served",
+        pull_cache,
+    )
+    .exactly(SERIES)
+    .samples(5),
     Row::peer(GROUP, "exposition.measured", "measured, the encoder kept", measured_text).exactly(SERIES),
     Row::peer(
         GROUP,
