@@ -73,6 +73,10 @@ impl Receiver {
 impl Received {
     /// `name:1|c`, `name:1|ms:2|ms`, `name:1:2|ms|#tag`.
     fn line(&mut self, line: &[u8], name: &[u8]) {
+        // ferrometer's own metrics are not what is measured.
+        if line.starts_with(b"ferrometer.") {
+            return;
+        }
         let Some(colon) = line.iter().position(|b| *b == b':') else { return };
         let (head, rest) = line.split_at(colon + 1);
         if !head.ends_with(name) {
