@@ -3,7 +3,7 @@
 use super::{GROUP, Span, TIMERS, VALUES, counted, paced, timed};
 use crate::drive::drive;
 use crate::groups::receiver::Receiver;
-use crate::row::{Row, Run, Sample, expect};
+use crate::row::{Row, Run, Sample};
 use cadence::{BufferedUdpMetricSink, Counted, StatsdClient, Timed};
 use dipstick::{Flush, InputScope};
 use std::net::{SocketAddr, UdpSocket};
