@@ -2,7 +2,7 @@
 
 use crate::bucket::Scheme;
 use crate::cells::{DistCell, Place, Slab, Writer};
-use crate::record;
+use crate::lease;
 use crate::registry;
 use crate::ring::Ring;
 use crate::series::{Kind, Series};
@@ -25,7 +25,7 @@ pub(crate) struct Collector {
 impl Collector {
     /// Takes the single values out of every ring and folds them into the distributions.
     pub(crate) fn drain(&mut self) -> Arc<Segment> {
-        let slabs = record::slabs();
+        let slabs = lease::slabs();
         self.drain_slabs(&slabs)
     }
 
@@ -67,7 +67,7 @@ impl Collector {
     /// Reads everything. Everything recorded before the call is in.
     pub(crate) fn collect(&mut self) -> (Arc<Snapshot>, Arc<Segment>) {
         let (time, instant) = (SystemTime::now(), Instant::now());
-        let slabs = record::slabs();
+        let slabs = lease::slabs();
         let segment = self.drain_slabs(&slabs);
         let listed = registry::list();
         let scalars = sum_scalars(&slabs, listed.scalars);
