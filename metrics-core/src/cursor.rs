@@ -8,11 +8,17 @@ use crate::snapshot::{Snapshot, Total, Value};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Position {
     pub(crate) recordings: u64,
-    pub(crate) invalid: u64,
     pub(crate) increments: u64,
     pub(crate) decrements: u64,
+    /// What most series never have.
+    more: Option<Box<More>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct More {
+    invalid: u64,
     /// Accounted values by bucket; empty for other kinds, and until the first.
-    pub(crate) buckets: Box<[u64]>,
+    buckets: Box<[u64]>,
 }
 
 /// How far a backend is with every series. Lives as long as the backend is installed.
@@ -25,33 +31,50 @@ pub(crate) struct Cursor {
 
 impl Position {
     fn at(total: &Total) -> Position {
-        let mut position =
-            Position { recordings: total.recordings, invalid: total.invalid, ..Position::default() };
+        let mut position = Position { recordings: total.recordings, ..Position::default() };
+        position.set_invalid(total.invalid);
         match &total.value {
             Value::Counter { increments, decrements } => {
                 position.increments = *increments;
                 position.decrements = *decrements;
             }
-            Value::Distribution(d) => {
-                position.buckets = vec![0; d.scheme().len()].into();
-                d.buckets().for_each(|(index, count)| position.buckets[index] = count);
+            Value::Distribution(d) if d.count() > 0 => {
+                let buckets = position.buckets_mut(d.scheme());
+                d.buckets().for_each(|(index, count)| buckets[index] = count);
             }
-            Value::Gauge(_) | Value::InFlight(_) => {}
+            Value::Distribution(_) | Value::Gauge(_) | Value::InFlight(_) => {}
         }
         position
     }
 
+    /// Accounted values by bucket; empty until the first.
+    pub(crate) fn buckets(&self) -> &[u64] {
+        self.more.as_ref().map_or(&[], |more| &more.buckets)
+    }
+
     /// The buckets, made at the first use.
-    pub(crate) fn buckets(&mut self, scheme: Scheme) -> &mut [u64] {
-        if self.buckets.is_empty() {
-            self.buckets = vec![0; scheme.len()].into();
+    pub(crate) fn buckets_mut(&mut self, scheme: Scheme) -> &mut [u64] {
+        let more = self.more.get_or_insert_default();
+        if more.buckets.is_empty() {
+            more.buckets = vec![0; scheme.len()].into();
         }
-        &mut self.buckets
+        &mut more.buckets
+    }
+
+    /// How many recordings that were NaN or infinite are accounted for.
+    pub(crate) fn invalid(&self) -> u64 {
+        self.more.as_ref().map_or(0, |more| more.invalid)
+    }
+
+    pub(crate) fn set_invalid(&mut self, invalid: u64) {
+        if invalid != self.invalid() {
+            self.more.get_or_insert_default().invalid = invalid;
+        }
     }
 
     pub(crate) fn amount(&self) -> Amount {
         Amount {
-            recordings: self.recordings.wrapping_add(self.invalid),
+            recordings: self.recordings.wrapping_add(self.invalid()),
             increments: self.increments,
             decrements: self.decrements,
         }
@@ -69,7 +92,7 @@ pub(crate) fn amount_of(total: &Total) -> Amount {
 /// Everything recorded since the program started, ferrometer's own metrics left out.
 pub(crate) fn recorded(snapshot: &Snapshot) -> Amount {
     let mut all = Amount::default();
-    snapshot.totals.iter().filter(|t| !t.series.internal).for_each(|total| all += amount_of(total));
+    snapshot.totals.iter().filter(|t| !t.series.is_internal()).for_each(|total| all += amount_of(total));
     all
 }
 
@@ -96,7 +119,7 @@ impl Cursor {
     /// What lies between the cursor and the snapshot.
     pub(crate) fn pending(&self, snapshot: &Snapshot) -> Amount {
         let mut all = Amount::default();
-        for total in snapshot.totals.iter().filter(|t| !t.series.internal) {
+        for total in snapshot.totals.iter().filter(|t| !t.series.is_internal()) {
             let position = self.positions.get(total.series.id()).map_or(Amount::default(), Position::amount);
             all += minus(amount_of(total), position);
         }

@@ -125,7 +125,7 @@ pub(crate) fn set(series: &'static Series, value: f64) {
 pub(crate) fn set_on(series: &'static Series, value: f64) {
     match slab().ones(series.state().place()) {
         Some(ones) if value.is_finite() => {
-            series.value.store(value.to_bits(), Relaxed);
+            series.value().store(value.to_bits(), Relaxed);
             cells::one_more(ones);
         }
         _ => set_elsewhere(series, value),
@@ -175,10 +175,10 @@ enum ScalarOp {
 fn apply(series: &'static Series, cell: &ScalarCell, op: ScalarOp, writer: Writer) {
     match op {
         ScalarOp::Count(value) | ScalarOp::Move(value) => return cell.count(value, writer),
-        ScalarOp::Set(value) => series.value.store(value.to_bits(), Relaxed),
+        ScalarOp::Set(value) => series.value().store(value.to_bits(), Relaxed),
         ScalarOp::Add(by) => {
             let mut overflowed = false;
-            cells::float_update(&series.value, |now| {
+            cells::float_update(series.value(), |now| {
                 overflowed = !(now + by).is_finite();
                 (!overflowed).then_some(now + by)
             });
@@ -208,7 +208,7 @@ fn scalar_cold(series: &'static Series, state: State, op: ScalarOp) {
         && let Some(ones) = own.and_then(|s| s.ensure_ones(state.slot(), &Cells))
     {
         if let ScalarOp::Set(value) = op {
-            series.value.store(value.to_bits(), Relaxed);
+            series.value().store(value.to_bits(), Relaxed);
         }
         return cells::one_more(ones);
     }
@@ -390,7 +390,7 @@ fn invalid(series: &'static Series) {
 
 /// Adds to one of ferrometer's own counters, from any thread, whatever is switched.
 pub(crate) fn count_internal(series: &'static Series, value: u64) {
-    debug_assert!(series.internal && series.kind() == Kind::Counter);
+    debug_assert!(series.is_internal() && series.kind() == Kind::Counter);
     if let Some(cell) = shared().ensure_scalar(series.slot, &Unlimited) {
         cells::add(&cell.inc, value, Writer::Shared);
         cell.called(Writer::Shared);
@@ -400,7 +400,7 @@ pub(crate) fn count_internal(series: &'static Series, value: u64) {
 /// Sets one of ferrometer's own gauges.
 pub(crate) fn set_internal(series: &'static Series, value: f64) {
     if let Some(cell) = shared().ensure_scalar(series.slot, &Unlimited) {
-        series.value.store(value.to_bits(), Relaxed);
+        series.value().store(value.to_bits(), Relaxed);
         cell.called(Writer::Shared);
     }
 }

@@ -53,7 +53,7 @@ impl Memory {
 
     #[cold]
     fn look_up(&self, logger: &'static LoggerEntry, name: &'static str, kind: Kind, rate: f64) -> &'static Series {
-        let series = registry::static_series(logger, name, kind, rate);
+        let series = registry::static_series(logger, name, kind, rate, false);
         // The overflow series stands for many names: it is not this site's own, and `logger` differs.
         if ptr::eq(series.logger, logger) {
             self.0.store(ptr::from_ref(series).cast_mut(), Release);

@@ -203,10 +203,10 @@ impl<'a> SnapshotView<'a> {
         let mut cursor = self.cursor.borrow_mut();
         for total in self.snapshot.totals.iter().filter(|t| t.invalid > 0) {
             let position = &mut cursor.positions[total.series.id()];
-            let new = total.invalid.wrapping_sub(position.invalid);
+            let new = total.invalid.wrapping_sub(position.invalid());
             if new > 0 {
-                position.invalid = total.invalid;
-                if !total.series.internal {
+                position.set_invalid(total.invalid);
+                if !total.series.is_internal() {
                     *self.dropped.borrow_mut().entry(Cause::Invalid).or_default() += Amount::of(new);
                 }
             }
@@ -270,9 +270,9 @@ impl<'a> SnapshotView<'a> {
             if all && rest.len() as u64 == d.count.wrapping_sub(position.recordings) {
                 return (rest, Vec::new());
             }
-            marks.settle(group, self.singles.values(), scheme, position.buckets(scheme));
+            marks.settle(group, self.singles.values(), scheme, position.buckets_mut(scheme));
         }
-        let left = |(index, count): (usize, u64)| (index, count.saturating_sub(position.buckets.get(index).copied().unwrap_or(0)));
+        let left = |(index, count): (usize, u64)| (index, count.saturating_sub(position.buckets().get(index).copied().unwrap_or(0)));
         let mut merged: Vec<(usize, u64)> = d.buckets().map(left).filter(|(_, count)| *count > 0).collect();
         for value in &self.singles.values()[rest.clone()] {
             let at = merged.binary_search_by_key(&scheme.index(*value), |(index, _)| *index);
@@ -292,7 +292,7 @@ impl<'a> SnapshotView<'a> {
     /// This piece was accepted by the kernel or the store.
     pub fn sent(&self, receipt: &Receipt) {
         let amount = self.advance(receipt);
-        if receipt.series.internal {
+        if receipt.series.is_internal() {
             return;
         }
         if let Piece::Bucket { merged: true, .. } = receipt.piece {
@@ -306,7 +306,7 @@ impl<'a> SnapshotView<'a> {
     /// This piece will never be delivered, and why.
     pub fn dropped(&self, receipt: &Receipt, cause: Cause) {
         let amount = self.advance(receipt);
-        if !receipt.series.internal && !amount.is_zero() {
+        if !receipt.series.is_internal() && !amount.is_zero() {
             *self.dropped.borrow_mut().entry(cause).or_default() += amount;
         }
     }
@@ -340,10 +340,11 @@ impl<'a> SnapshotView<'a> {
         let mut left = Amount::default();
         for total in &self.snapshot.totals {
             let position = &mut cursor.positions[total.series.id()];
-            if !total.series.internal {
+            if !total.series.is_internal() {
                 left += minus(amount_of(total), position.amount());
             }
-            (position.recordings, position.invalid) = (total.recordings, total.invalid);
+            position.recordings = total.recordings;
+            position.set_invalid(total.invalid);
             if let Value::Counter { increments, decrements } = total.value {
                 (position.increments, position.decrements) = (increments, decrements);
             }
@@ -377,7 +378,7 @@ impl<'a> SnapshotView<'a> {
                     return Amount::default();
                 }
                 position.recordings = position.recordings.wrapping_add(recordings);
-                if !receipt.series.internal {
+                if !receipt.series.is_internal() {
                     let mut superseded = self.superseded.get();
                     superseded += Amount::of(recordings - 1);
                     self.superseded.set(superseded);
@@ -399,9 +400,9 @@ impl<'a> SnapshotView<'a> {
                         drop(marks);
                         return self.mark(total, position, at..at + 1);
                     }
-                    marks.settle(group, self.singles.values(), scheme, position.buckets(scheme));
+                    marks.settle(group, self.singles.values(), scheme, position.buckets_mut(scheme));
                 }
-                let Some(done) = position.buckets(scheme).get_mut(usize::from(index)) else { return Amount::default() };
+                let Some(done) = position.buckets_mut(scheme).get_mut(usize::from(index)) else { return Amount::default() };
                 let there = d.buckets.binary_search_by_key(&index, |(i, _)| *i).map_or(0, |at| d.buckets[at].1);
                 let count = count.min(there.saturating_sub(*done)).min(left);
                 *done += count;
@@ -417,7 +418,7 @@ impl<'a> SnapshotView<'a> {
         let Some(group) = self.singles.group(total.series.slot) else { return Amount::default() };
         let left = total.recordings.wrapping_sub(position.recordings);
         let (values, scheme) = (self.singles.values(), d.scheme());
-        let new = self.marks.borrow_mut().mark(group, run, values, scheme, position.buckets(scheme)).min(left);
+        let new = self.marks.borrow_mut().mark(group, run, values, scheme, position.buckets_mut(scheme)).min(left);
         position.recordings = position.recordings.wrapping_add(new);
         Amount::of(new)
     }
@@ -431,10 +432,10 @@ impl<'a> SnapshotView<'a> {
             let position = &mut cursor.positions[total.series.id()];
             let scheme = d.scheme();
             if position.recordings == total.recordings {
-                let buckets = position.buckets(scheme);
+                let buckets = position.buckets_mut(scheme);
                 d.buckets().for_each(|(index, count)| buckets[index] = count);
             } else {
-                marks.settle(group, self.singles.values(), scheme, position.buckets(scheme));
+                marks.settle(group, self.singles.values(), scheme, position.buckets_mut(scheme));
             }
         }
     }

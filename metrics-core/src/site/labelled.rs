@@ -34,7 +34,7 @@ impl LabelledSite {
         keys: &'static [&'static str; N],
         values: &[&str; N],
     ) -> &'static Series {
-        let find = |logger| registry::static_series(logger, self.name, self.kind, self.rate);
+        let find = |logger| registry::static_series(logger, self.name, self.kind, self.rate, false);
         self.memory.look_up(logger.entry(), keys, values, find)
     }
 
