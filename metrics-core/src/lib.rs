@@ -91,6 +91,7 @@ unless_loom! {
     pub use record::is_on;
     pub use registry::{LoggerRule, Refused, refused};
     pub use series::{Kind, Series};
+    pub use site::LabelValue;
     pub use snapshot::{Distribution, Snapshot, Total, Value};
     pub use value::{CounterValue, Dynamic, GaugeReturn, GaugeValue, MetricName};
     pub use view::{Change, Delta, Receipt, SnapshotView};

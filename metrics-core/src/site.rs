@@ -11,11 +11,13 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering::*};
 
 mod exit;
+mod fixed;
 mod labelled;
 
 pub use crate::series::Kind;
 use exit::{Exit, Exits};
 pub use exit::{AnyOutcome, ExitCounter, ExitTimer, Outcome, Probe, ResultOutcome};
+pub use fixed::{FixedNumber, LabelProbe, LabelValue, NoNumber};
 pub use labelled::LabelledSite;
 pub use ::core;
 
