@@ -1,14 +1,14 @@
 //! Labels of other libraries: some are told the values when they are compiled, as enums.
 
-use super::{GROUP, METHODS, STATUSES, pick};
+use super::{GROUP, METHOD, METHODS, Method, STATUS, STATUSES, Status, pick};
 use crate::drive::drive;
 use crate::groups::exposition::text_sum;
 use crate::peers;
 use crate::row::{Row, Run, Sample, expect};
+use measured::LabelGroup;
 use measured::label::StaticLabelSet;
-use measured::{FixedCardinalityLabel, LabelGroup};
 use opentelemetry::KeyValue;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter as ClientCounter;
 use prometheus_client::metrics::family::Family;
 use std::sync::atomic::Ordering::Relaxed;
@@ -31,23 +31,6 @@ pub const ROWS: &[Row] = &[
         .threaded()
         .iterations(4_000_000),
 ];
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FixedCardinalityLabel, EncodeLabelValue)]
-enum Method {
-    Get,
-    Put,
-    Post,
-    Delete,
-}
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FixedCardinalityLabel, EncodeLabelValue)]
-enum Status {
-    Ok,
-    Moved,
-    Wrong,
-    Failed,
-}
-const METHOD: [Method; 4] = [Method::Get, Method::Put, Method::Post, Method::Delete];
-const STATUS: [Status; 4] = [Status::Ok, Status::Moved, Status::Wrong, Status::Failed];
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct StrLabels {
