@@ -56,9 +56,13 @@ impl Goal {
     }
 
     pub fn shown(&self, results: &Results) -> String {
-        let shown = |figure: Option<f64>| figure.map_or("–".into(), |f| format!("{f:.2}{}", self.unit));
-        let also = self.also.map(|(what, figure)| format!(" ({what}: {})", shown(figure(results))));
-        shown(self.figure(results)) + &also.unwrap_or_default()
+        let also = self.also.map(|(what, figure)| format!(" ({what}: {})", self.show(figure(results))));
+        self.show(self.figure(results)) + &also.unwrap_or_default()
+    }
+
+    /// A figure in the goal's unit.
+    pub fn show(&self, figure: Option<f64>) -> String {
+        figure.map_or("–".into(), |f| format!("{f:.2}{}", self.unit))
     }
 }
 
@@ -75,13 +79,13 @@ const fn goal(
     Goal { id, group, work, beside, at_least, bound, unit, slow: false, figure, also: None }
 }
 
-const SHARED: &[&str] = &["counter.prometheus_client", "counter.prometheus"];
-const SHARED_OTEL: &[&str] = &["counter.prometheus_client", "counter.prometheus", "counter.otel_bound"];
+pub const SHARED: &[&str] = &["counter.prometheus_client", "counter.prometheus"];
+pub const SHARED_OTEL: &[&str] = &["counter.prometheus_client", "counter.prometheus", "counter.otel_bound"];
 const LOOKUPS: &[&str] =
     &["labels.family_str", "labels.family_enum", "labels.prometheus_vec", "labels.otel", "labels.metrics"];
-const RECORD: &[&str] =
+pub const RECORD: &[&str] =
     &["record.prometheus_client", "record.prometheus", "record.otel_bound", "record.measured", "record.metrics"];
-const TIMERS: &[&str] = &[
+pub const TIMERS: &[&str] = &[
     "timer.prometheus_client",
     "timer.prometheus",
     "timer.measured",
@@ -93,7 +97,7 @@ const STATSD: &[&str] = &["statsd.dogstatsd_handle", "statsd.cadence", "statsd.d
 const WITH_PACE: &str = "the pace included";
 const TEXT: &[&str] = &["exposition.measured", "exposition.prometheus_client"];
 
-fn faster(r: &Results, ours: &str, peers: &[&str]) -> Option<f64> {
+pub fn faster(r: &Results, ours: &str, peers: &[&str]) -> Option<f64> {
     Some(r.least(peers, 1, "cpu_ns")? / r.min(ours, 1, "cpu_ns")?)
 }
 
@@ -101,7 +105,7 @@ fn slower(r: &Results, ours: &str, beside: &str) -> Option<f64> {
     Some(r.min(ours, 1, "cpu_ns")? / r.min(beside, 1, "cpu_ns")?)
 }
 
-fn throughput(r: &Results, ours: &str, peers: &[&str], threads: usize) -> Option<f64> {
+pub fn throughput(r: &Results, ours: &str, peers: &[&str], threads: usize) -> Option<f64> {
     Some(r.max(ours, threads, "mops")? / r.most(peers, threads, "mops")?)
 }
 

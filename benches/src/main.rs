@@ -9,6 +9,7 @@ mod assembly;
 mod build_time;
 mod chart;
 mod drive;
+mod floors;
 mod goals;
 mod groups;
 mod instructions;

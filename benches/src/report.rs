@@ -196,6 +196,7 @@ pub fn write(goals: &[&Goal], rows: &[Row], results: &Results, quick: bool) {
         versions(),
         goal_table(goals, results)
     );
+    text.push_str(&crate::floors::section(goals, results));
     if !results.instructions.is_empty() {
         text.push_str("## Instructions\n\nNet of the loop; rows with a call include it. The ceilings stand in `benches/instructions.toml`.\n\n| row | instructions |\n|---|---:|\n");
         for (row, n) in &results.instructions {
