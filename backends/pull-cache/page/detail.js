@@ -83,6 +83,7 @@ export class Detail {
     const chips = state.labels.map(([key, value]) =>
       h("a", { class: "chip", title: "all label sets", href: format({ ...state, labels: state.labels.filter((l) => l[0] !== key || l[1] !== value) }) }, h("span", { class: "key" }, `${key} `), value, h("span", { "aria-hidden": "true" }, " ×"), h("span", { class: "hidden" }, " (remove)")),
     );
+    if (state.node) chips.unshift(h("a", { class: "chip node", title: "all nodes", href: format({ ...state, node: "" }) }, h("span", { class: "key" }, "node "), state.node, h("span", { "aria-hidden": "true" }, " ×"), h("span", { class: "hidden" }, " (remove)")));
     const single = this.list.length === 1;
     const { what } = this;
     const heading = QUANTITIES[what] ? QUANTITIES[what][0].toUpperCase() + QUANTITIES[what].slice(1) : what === "rate" ? "Change per second" : first.kind === "counter" ? "Total" : "Value";
@@ -148,7 +149,8 @@ export class Detail {
       const mark = h("span", { class: "mark", "aria-hidden": "true" });
       if (i < MOST_LINES) mark.classList.add(COLOURS[i]);
       const labels = series.labels.filter(([key]) => !state.labels.some(([own]) => own === key));
-      const text = labels.length ? labels.map(([key, value]) => `${key} = ${value}`).join(", ") : "without further labels";
+      const node = !state.node && series.node ? [`node ${series.node}`] : [];
+      const text = [...node, ...labels.map(([key, value]) => `${key} = ${value}`)].join(", ") || "without further labels";
       const link = h("a", { href: format({ ...state, labels: series.labels, show: "", node: series.node }) }, text);
       return { series, cells, row: h("tr", {}, h("th", { scope: "row" }, mark, link), cells) };
     });

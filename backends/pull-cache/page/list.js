@@ -9,7 +9,7 @@ import { spark } from "./spark.js";
 const BEYOND = 4;
 
 export class List {
-  /** `on.seen(list)` says which series are on the screen, `on.label(key, value)` that a label was chosen. */
+  /** `on.seen(list)` says which series are on the screen, `on.label(key, value)` and `on.node(name)` what was chosen. */
   constructor({ scroller, rows, store, on }) {
     Object.assign(this, { scroller, rows, store, on });
     this.items = [];
@@ -113,6 +113,8 @@ export class List {
     const chips = series.labels.map(([key, value]) =>
       h("button", { class: "chip", type: "button", title: `${key} = ${value}`, "aria-label": `only ${key} = ${value}`, onclick: () => this.on.label(key, value) }, h("span", { class: "key" }, `${key} `), value),
     );
+    const { node } = series;
+    if (node) chips.unshift(h("button", { class: "chip node", type: "button", title: `node ${node}`, "aria-label": `only node ${node}`, onclick: () => this.on.node(node) }, node));
     const link = h("a", { class: "name", title: series.description || series.name }, h("span", { class: "path" }, group), leaf);
     const [value, more, canvas] = [h("span", { class: "value" }), h("span", { class: "more" }), h("canvas", { "aria-hidden": "true" })];
     const row = h(
