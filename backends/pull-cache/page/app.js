@@ -52,8 +52,9 @@ function seen(list) {
 }
 
 /** Which nodes there are: each is asked through our own. */
-function cluster({ nodes, hidden }) {
+function cluster({ node: own, nodes, hidden }) {
   health.hidden = hidden;
+  setText(find("host"), nodes.length ? `node ${own} · ${location.host}` : location.host);
   const names = new Set(nodes.map(({ name }) => name));
   for (const [name, peer] of peers) {
     if (names.has(name)) continue;

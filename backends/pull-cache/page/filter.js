@@ -77,7 +77,7 @@ function groupOf(series, by) {
   if (by === "none") return "";
   if (by === "kind") return series.kind;
   if (by === "node") return `node ${series.node}`;
-  if (by === "logger") return series.logger || series.name.split(".").slice(0, -1).join(".");
+  if (by === "logger") return series.logger || series.name.split(".").slice(0, -1).join(".") || "without logger";
   const key = by.replace(/^label:/, "");
   const label = series.labels.find((label) => label[0] === key);
   return label ? `${key} = ${label[1]}` : `no ${key}`;

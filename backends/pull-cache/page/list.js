@@ -39,6 +39,8 @@ export class List {
       for (const series of list) add({ key: series.key, series }, row);
     }
     this.rows.style.height = `${at}px`;
+    // A head has room above it.
+    this.rows.classList.toggle("headless", this.items[0]?.head === undefined);
     this.rows.setAttribute("aria-rowcount", String(this.items.length));
     this.render();
   }
@@ -114,7 +116,7 @@ export class List {
       h("button", { class: "chip", type: "button", title: `${key} = ${value}`, "aria-label": `only ${key} = ${value}`, onclick: () => this.on.label(key, value) }, h("span", { class: "key" }, `${key} `), value),
     );
     const { node } = series;
-    if (node) chips.unshift(h("button", { class: "chip node", type: "button", title: `node ${node}`, "aria-label": `only node ${node}`, onclick: () => this.on.node(node) }, node));
+    if (node) chips.unshift(h("button", { class: "chip node", type: "button", title: `node ${node}`, "aria-label": `only node ${node}`, onclick: () => this.on.node(node) }, h("span", { class: "key" }, "node "), node));
     const link = h("a", { class: "name", title: series.description || series.name }, h("span", { class: "path" }, group), leaf);
     const [value, more, canvas] = [h("span", { class: "value" }), h("span", { class: "more" }), h("canvas", { "aria-hidden": "true" })];
     const row = h(
