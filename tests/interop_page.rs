@@ -178,7 +178,11 @@ fn ten_thousand_series_stay_usable_and_hostile_text_is_text() {
         .max_label_sets(12_000);
     let metrics = init(config).unwrap();
     let record = |round: u64| {
-        for i in 0..9_900u64 {
+        // One name with many label sets, each of six records.
+        for i in 0..2_000u64 {
+            get_logger("wide").with("route", &format!("/{i}/")).send_timer("time", Duration::from_micros(100 + i + round));
+        }
+        for i in 0..7_900u64 {
             let logger = get_logger(&format!("service{:02}", i / 250));
             let labelled = logger.with("route", &format!("/{}/", i % 250));
             match i % 5 {
@@ -198,7 +202,8 @@ fn ten_thousand_series_stay_usable_and_hostile_text_is_text() {
             logger.send_timer("time", Duration::from_millis(1 + round));
         }
     };
-    for round in 0..3 {
+    // So many that the page does not take all that it keeps of a wide name.
+    for round in 0..25 {
         record(round);
         assert!(metrics.flush(Duration::from_secs(10)).complete);
         thread::sleep(Duration::from_millis(1100));
