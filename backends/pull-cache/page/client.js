@@ -7,6 +7,8 @@ const WHOLE = 60_000;
 const PAGE = 20_000;
 const PEER_PAGE = 5000;
 const MOST_PATTERNS = 32;
+/** So many label sets of one name are asked for one by one. */
+const FEW = 2 * MOST_PATTERNS;
 const MOST_QUERY = 3500;
 const TIMEOUT = 20_000;
 
@@ -218,10 +220,17 @@ export class Source {
     return this.first();
   }
 
-  /** Asks for the history of these series, soon. */
+  /** Asks for the history of these series, which are seen now, soon. What is no longer seen is not waited for. */
   want(list) {
+    const seen = new Set(list);
+    for (const series of this.queue) {
+      if (seen.has(series)) continue;
+      this.queue.delete(series);
+      series.loaded = series.short;
+    }
     for (const series of list) {
-      if (series.loaded || series.node !== this.node) continue;
+      if (series.node !== this.node || (series.loaded && !(series.short && list.length <= FEW))) continue;
+      if (this.queue.has(series)) continue;
       series.loaded = true;
       this.queue.add(series);
     }
@@ -250,13 +259,17 @@ export class Source {
   /** What is asked for next: several names with all their label sets; or of one that has too many, those that are wanted. */
   batch() {
     const [first] = this.queue;
-    const { from, to } = this.store.node(this.node);
-    const alike = this.store.named(this.node, first.name);
-    const parts = first.recordNames();
-    if (first.labels.length && alike.length * parts.length * this.generations({ from, to }) > WHOLE) return this.labelled(first, alike);
+    const generations = this.generations(this.store.node(this.node));
+    const named = (series) => this.store.named(this.node, series.name);
+    const isWide = (series) => named(series).length * series.recordNames().length * generations > WHOLE;
+    const wide = isWide(first);
+    const wanted = [...this.queue].filter(({ name }) => name === first.name).length;
+    if (wide && first.labels.length && wanted <= FEW) return this.labelled(first, named(first));
     const [list, names] = [[], []];
     let length = 0;
     for (const series of this.queue) {
+      // A wide one comes alone, so that it takes nothing of the length of others.
+      if (list.length && (wide || isWide(series))) break;
       const records = series.recordNames();
       const more = records.reduce((sum, record) => sum + record.length + 6, 0);
       if (names.length && (names.length + records.length > MOST_PATTERNS || length + more > MOST_QUERY)) break;
@@ -264,9 +277,9 @@ export class Source {
         names.push(...records);
         length += more;
       }
-      for (const other of this.store.named(this.node, series.name)) {
+      for (const other of named(series)) {
         this.queue.delete(other);
-        other.loaded = true;
+        Object.assign(other, { loaded: true, short: wide });
         list.push(other);
       }
     }
@@ -292,6 +305,7 @@ export class Source {
       patterns.push(...more);
       for (const { key, value } of more) wanted.set(key, (wanted.get(key) ?? new Set()).add(value));
       this.queue.delete(series);
+      series.short = false;
       list.push(series);
     }
     // A star stands for any text: then all may come.

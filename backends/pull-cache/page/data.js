@@ -55,8 +55,9 @@ export class Series {
     // A node has a name where there are several.
     this.labelText = [node && `node:${node}`, ...labels.map(([key, value]) => `${key}=${value}`)].filter(Boolean).join(" ");
     this.key = [node, name, kind, ...labels.flat()].join("\0");
-    /** Whether its history was asked for. */
+    /** Whether its history was asked for; and whether only the end of it, because there are so many of the same name. */
     this.loaded = false;
+    this.short = false;
   }
 
   get isDistribution() {
