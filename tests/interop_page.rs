@@ -180,7 +180,9 @@ fn ten_thousand_series_stay_usable_and_hostile_text_is_text() {
     let record = |round: u64| {
         // One name with many label sets, each of six records.
         for i in 0..2_000u64 {
-            get_logger("wide").with("route", &format!("/{i}/")).send_timer("time", Duration::from_micros(100 + i + round));
+            get_logger("wide")
+                .with("route", &format!("/{i}/"))
+                .send_timer("time", Duration::from_micros(100 + i + round));
         }
         for i in 0..7_900u64 {
             let logger = get_logger(&format!("service{:02}", i / 250));
