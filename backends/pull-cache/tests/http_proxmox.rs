@@ -525,6 +525,68 @@ fn another_nodes_records_are_handed_on() {
     assert_eq!(back["node"]["last_error"], lost["node"]["last_error"]);
 }
 
+/// A node that has the export and none of our routes, as one of Proxmox VE.
+fn with_the_export_alone(asked: Arc<std::sync::Mutex<Vec<String>>>) -> SocketAddr {
+    let listener = TcpListener::bind(any()).unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 4096];
+            let read = stream.read(&mut request).unwrap();
+            let target = String::from_utf8_lossy(&request[..read]).split(' ').nth(1).unwrap_or_default().to_owned();
+            let rows: Vec<String> = [10, 20]
+                .iter()
+                .flat_map(|at| {
+                    ["node/b", "qemu/100"].map(|id| {
+                        format!(r#"{{"id":"{id}","metric":"cpu","timestamp":{at},"type":"gauge","value":{at}.5}}"#)
+                    })
+                })
+                .collect();
+            let answer = match target.starts_with(PVE) {
+                true => format!(
+                    "200 OK\r\nContent-Type: application/json;charset=UTF-8\r\n\r\n{{\"data\":{{\"data\":[{}]}}}}",
+                    rows.join(",")
+                ),
+                false => "404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned(),
+            };
+            asked.lock().unwrap().push(target);
+            let _ = stream.write_all(format!("HTTP/1.1 {answer}").as_bytes());
+        }
+    });
+    address
+}
+
+#[test]
+fn a_node_with_the_export_alone_is_shown_without_labels_and_kinds() {
+    let cache = Cache::install(Duration::from_secs(3600));
+    cache.flush();
+    let asked = Arc::<std::sync::Mutex<Vec<String>>>::default();
+    let b = with_the_export_alone(Arc::clone(&asked));
+    let proxmox = Proxmox::new("a").peer(Peer::new("b", format!("http://{b}")));
+    let a = Endpoint::new(cache.handle.clone()).address(any()).proxmox(proxmox).serve().unwrap();
+    let records = get(&a, &format!("{NODE}?history=1&id=host")).json();
+    let record =
+        |at: i64| json!({"id": "host", "metric": "cpu", "timestamp": at, "type": "gauge", "value": at as f64 + 0.5});
+    assert_eq!(records["data"], json!([record(10), record(20)]));
+    assert_eq!((&records["node"]["reachable"], &records["window"]["to"]), (&json!(true), &json!(20)));
+    let newer = get(&a, &format!("{NODE}?history=1&start-time=10&limit=1")).json();
+    assert_eq!((&newer["data"], newer["next"].is_string()), (&json!([record(20)]), true));
+    let instruments = get(&a, "/v1/nodes/b/instruments").json();
+    assert_eq!((&instruments["interval"], &instruments["instruments"]), (&json!(10.0), &json!([])));
+    assert_eq!(get(&a, &format!("{NODE}?after=7.1.00000000")).status, 410);
+    // What it has not is asked for once.
+    let export = format!("{PVE}?local-only=1");
+    let expected = [
+        "/v1/metrics?history=1&id=host".to_owned(),
+        format!("{export}&history=1"),
+        format!("{export}&history=1&start-time=10"),
+        format!("{export}&history=0"),
+        format!("{export}&history=0&start-time=6"),
+    ];
+    assert_eq!(*asked.lock().unwrap(), expected);
+}
+
 #[test]
 fn nodes_that_misbehave_are_lost_and_hand_on_nothing() {
     let cache = Cache::install(Duration::from_secs(3600));

@@ -16,11 +16,12 @@
 //! | which rows, and what they are called | `rows` |
 //! | how they travel | `export`; what is refused, `refusal` |
 //!
-//! For the page, `nodes` asks one of the other nodes for its records and instruments, which `foreign` reads; `state` is what is known of it.
+//! For the page, `nodes` asks one of the other nodes for its records and instruments, which `foreign` reads, or `foreign_rows` where there is an export alone; `state` is what is known of it.
 
 mod client;
 mod export;
 mod foreign;
+mod foreign_rows;
 pub(super) mod nodes;
 mod params;
 mod peers;

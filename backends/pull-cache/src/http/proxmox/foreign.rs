@@ -2,8 +2,10 @@
 //! records and instruments, whoever answered.
 
 use super::state::State;
+use super::{foreign_rows, reply};
 use crate::http::answer::json;
 use crate::http::cursor::Cursor;
+use crate::http::query::Query;
 use ferrometer_core::name::{MAX_NAME_BYTES, is_name_char};
 use ferrometer_core::object::is_object;
 use serde::{Deserialize, Serialize};
@@ -43,6 +45,17 @@ pub(super) fn hand_on(kind: Kind, bytes: &[u8], node: &State) -> Result<Vec<u8>,
     })
 }
 
+/// The instruments of a node that serves the export alone.
+pub(super) fn bare_instruments(node: &State) -> Vec<u8> {
+    json(&Whole { node, said: foreign_rows::instruments() })
+}
+
+/// The export of such a node, as records. `Ok(None)`: what stood before the cursor is not there.
+pub(super) fn export(bytes: &[u8], node: &State, name: &str, query: &Query) -> Result<Option<Vec<u8>>, String> {
+    let mut rows = reply::parse(bytes, name)?;
+    Ok(foreign_rows::records(&mut rows, name, query).map(|said| json(&Whole { node, said })))
+}
+
 /// The answer where the node gives none: its state, and nothing else.
 pub(super) fn nothing(kind: Kind, node: &State) -> Vec<u8> {
     match kind {
@@ -59,37 +72,37 @@ struct Whole<'a, T> {
 }
 
 #[derive(Default, Deserialize, Serialize)]
-struct Records<'a> {
+pub(super) struct Records<'a> {
     #[serde(borrow)]
-    data: Vec<Record<'a>>,
-    window: Window,
+    pub(super) data: Vec<Record<'a>>,
+    pub(super) window: Window,
     #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<String>,
+    pub(super) next: Option<String>,
 }
 
 #[derive(Default, Deserialize, Serialize)]
-struct Window {
-    from: Option<i64>,
-    to: Option<i64>,
+pub(super) struct Window {
+    pub(super) from: Option<i64>,
+    pub(super) to: Option<i64>,
 }
 
 #[derive(Deserialize, Serialize)]
-struct Record<'a> {
+pub(super) struct Record<'a> {
     #[serde(borrow)]
-    id: Cow<'a, str>,
+    pub(super) id: Cow<'a, str>,
     #[serde(borrow)]
-    metric: Cow<'a, str>,
-    timestamp: i64,
+    pub(super) metric: Cow<'a, str>,
+    pub(super) timestamp: i64,
     #[serde(rename = "type")]
-    kind: Type,
-    value: f64,
+    pub(super) kind: Type,
+    pub(super) value: f64,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    labels: BTreeMap<String, String>,
+    pub(super) labels: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Copy, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Type {
+pub(super) enum Type {
     Gauge,
     Counter,
     Derive,
@@ -120,16 +133,16 @@ impl Records<'_> {
 }
 
 #[derive(Default, Deserialize, Serialize)]
-struct Instruments {
-    interval: f64,
-    generations: u64,
-    window: f64,
-    left_out: u64,
-    instruments: Vec<Instrument>,
+pub(super) struct Instruments {
+    pub(super) interval: f64,
+    pub(super) generations: u64,
+    pub(super) window: f64,
+    pub(super) left_out: u64,
+    pub(super) instruments: Vec<Instrument>,
 }
 
 #[derive(Deserialize, Serialize)]
-struct Instrument {
+pub(super) struct Instrument {
     name: String,
     logger: String,
     kind: Form,

@@ -41,10 +41,10 @@ async fn metrics(
 ) -> Response {
     let query = query.unwrap_or_default();
     // What is wrong is told here, and goes no further.
-    if let Err(message) = Query::parse(&query) {
-        return error(StatusCode::BAD_REQUEST, &message);
+    match Query::parse(&query) {
+        Ok(parsed) => ask(app, &rights, &node, Kind::Metrics, (&query, &parsed), &headers).await,
+        Err(message) => error(StatusCode::BAD_REQUEST, &message),
     }
-    ask(app, &rights, &node, Kind::Metrics, &query, &headers).await
 }
 
 async fn instruments(
@@ -53,10 +53,18 @@ async fn instruments(
     Path(node): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    ask(app, &rights, &node, Kind::Instruments, "", &headers).await
+    ask(app, &rights, &node, Kind::Instruments, ("", &Query::default()), &headers).await
 }
 
-async fn ask(app: Arc<App>, rights: &Rights, name: &str, kind: Kind, query: &str, headers: &HeaderMap) -> Response {
+/// `query` as it came, and read.
+async fn ask(
+    app: Arc<App>,
+    rights: &Rights,
+    name: &str,
+    kind: Kind,
+    (query, parsed): (&str, &Query),
+    headers: &HeaderMap,
+) -> Response {
     let Some(service) = app.proxmox.as_ref() else { return unknown(name, "") };
     if !rights.has(Privilege::SysAudit, "/") {
         Counts::add(&app.counts.denied);
@@ -71,7 +79,7 @@ async fn ask(app: Arc<App>, rights: &Rights, name: &str, kind: Kind, query: &str
     };
     let mark = if query.is_empty() { "" } else { "?" };
     let route = format!("{}{mark}{query}", kind.route());
-    match service.cluster.forward(node, kind, &route, headers).await {
+    match service.cluster.forward(node, kind, parsed, &route, headers).await {
         Ok((body, place)) => hold(respond(StatusCode::OK, JSON, body), place),
         // The place was lost, not the node.
         Err(Some(410)) => {

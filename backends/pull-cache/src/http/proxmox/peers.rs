@@ -2,16 +2,18 @@
 
 use super::client::{Client, Failure};
 use super::foreign::{self, Kind};
+use super::foreign_rows;
 use super::params::Params;
 use super::reply::{self, ForeignRow};
 use super::settings::{MAX_PEERS, Proxmox, is_node};
 use super::state::{Known, State};
 use crate::http::ServeError;
 use crate::http::heavy::heavy;
+use crate::http::query::Query;
 use crate::report;
 use axum::http::{HeaderMap, HeaderValue, header};
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
@@ -49,6 +51,8 @@ pub(super) struct Node {
     known: Known,
     /// How many ask it for its own records now.
     asking: AtomicUsize,
+    /// Whether it serves the export alone.
+    bare: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -102,8 +106,8 @@ impl Cluster {
             let client = Client::new(&peer.url, peer.fingerprint.as_deref(), peer.ca.clone(), every).map_err(wrong)?;
             let authorization = peer.token.as_deref().map(authorization).transpose().map_err(wrong)?;
             let complaints = Mutex::default();
-            let (name, known, asking) = (peer.name.clone(), Known::default(), AtomicUsize::new(0));
-            nodes.push(Arc::new(Node { name, client, authorization, complaints, known, asking }));
+            let (name, known, asking, bare) = (peer.name.clone(), Known::default(), AtomicUsize::new(0), false.into());
+            nodes.push(Arc::new(Node { name, client, authorization, complaints, known, asking, bare }));
         }
         Ok(Cluster {
             node: settings.node.clone(),
@@ -142,6 +146,7 @@ impl Cluster {
         &self,
         node: &Arc<Node>,
         kind: Kind,
+        query: &Query,
         route: &str,
         headers: &HeaderMap,
     ) -> Result<(Vec<u8>, Option<OwnedSemaphorePermit>), Option<u16>> {
@@ -152,21 +157,40 @@ impl Cluster {
         }
         let room = (self.max_bytes / MAX_ANSWERS).max(MIN_ROOM);
         let caller = headers.get(header::AUTHORIZATION);
+        let export = foreign_rows::route(query);
         let told = async {
             // A mounted router may be driven by something else than tokio.
             if Handle::try_current().is_err() {
                 return Err("cannot be asked: there is no runtime of tokio".to_owned().into());
             }
             let authorization = node.authorization.as_ref().or(caller);
-            let asked = node.client.get(route, authorization, room, Some(&self.answers));
-            let late = |_| Failure::from(format!("did not answer within {:?}", self.timeout));
-            let reply = timeout(self.timeout, asked).await.map_err(late)??;
+            let get = async |route: &str| {
+                let asked = node.client.get(route, authorization, room, Some(&self.answers));
+                let late = |_| Failure::from(format!("did not answer within {:?}", self.timeout));
+                timeout(self.timeout, asked).await.map_err(late)?
+            };
+            let mut bare = node.bare.load(Relaxed);
+            let mut asked = get(if bare { export.as_str() } else { route }).await;
+            // A node that has no such route is asked for its export, and from then on first, until that fails.
+            if !bare && matches!(&asked, Err(Failure { status: Some(404 | 405 | 501), .. })) {
+                bare = true;
+                asked = get(&export).await;
+            }
+            node.bare.store(bare && asked.is_ok(), Relaxed);
+            let reply = asked?;
             // It has answered; when what it said is none, that is noted in place of this.
             node.known.note(Ok(()));
-            let state = node.state();
-            let read = heavy(move || foreign::hand_on(kind, &reply.bytes, &state)).await;
-            let read = read.unwrap_or_else(|_| Err("could not be read".into()));
-            Ok((read.map_err(|why| Failure::from(format!("answers what {why}")))?, reply.place))
+            let (state, query, name) = (node.state(), query.clone(), node.name.clone());
+            let read = heavy(move || match (bare, kind) {
+                (false, _) => foreign::hand_on(kind, &reply.bytes, &state).map(Some),
+                (true, Kind::Instruments) => Ok(Some(foreign::bare_instruments(&state))),
+                (true, Kind::Metrics) => foreign::export(&reply.bytes, &state, &name, &query),
+            });
+            match read.await.unwrap_or_else(|_| Err("could not be read".into())) {
+                Ok(Some(body)) => Ok((body, reply.place)),
+                Ok(None) => Err(Failure { status: Some(410), why: "no longer keeps that generation".into() }),
+                Err(why) => Err(format!("answers what {why}").into()),
+            }
         };
         told.await.map_err(|failure: Failure| {
             // A place in the history that is gone says nothing against the node.
