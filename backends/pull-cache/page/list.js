@@ -105,7 +105,7 @@ export class List {
 
   makeHead({ head, count }) {
     const number = h("span", { class: "count" }, String(count));
-    const row = h("div", { class: "group", role: "row" }, h("div", { role: "cell", "aria-colspan": "4" }, h("h2", {}, head), number));
+    const row = h("div", { class: "group", role: "row" }, h("div", { role: "cell", "aria-colspan": "4" }, h("h2", { title: head }, head), number));
     row.count = number;
     return row;
   }
