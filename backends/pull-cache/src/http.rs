@@ -138,10 +138,7 @@ fn routes(app: Arc<App>) -> Router {
         .merge(others(&app))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&app), guard::everything))
         .fallback(not_found);
-    #[cfg(feature = "page")]
-    let page = app.page.then(|| page::routes(&app));
-    #[cfg(not(feature = "page"))]
-    let page: Option<Router<Arc<App>>> = None;
+    let page = for_browsers(&app);
     let shown = if page.is_none() { shown.route("/", get(index)) } else { shown };
     #[cfg(feature = "proxmox")]
     let shown = if app.proxmox.is_some() { shown.merge(proxmox::routes()) } else { shown };
@@ -159,6 +156,16 @@ fn routes(app: Arc<App>) -> Router {
     #[cfg(feature = "proxmox")]
     let all = if app.proxmox.is_some() { all.layer(middleware::from_fn(proxmox::translate)) } else { all };
     all.with_state(app)
+}
+
+/// The page, where it is wanted.
+fn for_browsers(app: &Arc<App>) -> Option<Router<Arc<App>>> {
+    #[cfg(feature = "page")]
+    if app.page {
+        return Some(page::routes(app));
+    }
+    let _ = app;
+    None
 }
 
 /// What other nodes say, where there may be some.
