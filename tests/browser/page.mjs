@@ -305,11 +305,12 @@ const SCENARIOS = {
     // Of a name with two thousand label sets the whole history of those that are seen: by a search, and of one.
     const asked = () => requests.map((url) => new URL(url).searchParams).filter((all) => all.getAll("name").includes("wide.time.p50")).map((all) => all.getAll("label"));
     await page.fill("#search", "wide route=/77/");
-    await until("its label set is asked for", async () => asked().some((labels) => labels.length === 1 && labels[0] === "route=/77/"));
+    await until("its label set is asked for", async () => asked().some((labels) => labels.length === 1 && labels[0] === "route=/77/"), 60);
     await page.goto(new URL("#/metric/wide.time?route=%2F78%2F&.show=count", address).href);
     await page.waitForSelector("#detail figure canvas");
     await page.click("text=Values as a table");
-    await until("all its generations", async () => (await page.locator(".values tbody tr").count()) >= 23);
+    await until("all its generations", async () => (await page.locator(".values tbody tr").count()) >= 23, 60);
+    check(asked().some((labels) => labels.includes("route=/78/")), "its label set was not asked for");
     check(asked().every((labels) => labels.length > 0), `all label sets were asked for: ${JSON.stringify(asked())}`);
     await page.goto(new URL("#/", address).href);
     await page.waitForSelector("#rows .row");

@@ -36,12 +36,15 @@ export class Detail {
   update(view) {
     const { state } = view;
     this.view = view;
-    const shape = JSON.stringify([this.store.shape, state.metric, state.labels, state.node, state.show, state.as]);
-    if (shape !== this.shape) {
-      this.list = [...this.store.series.values()].filter((series) => Detail.matches(state, series));
-      this.list.sort((a, b) => (a.key < b.key ? -1 : 1));
-      this.shape = shape;
-      this.build();
+    const chosen = JSON.stringify([state.metric, state.labels, state.node, state.show, state.as]);
+    if (chosen !== this.chosen || this.store.shape !== this.shape) {
+      const list = [...this.store.series.values()].filter((series) => Detail.matches(state, series));
+      list.sort((a, b) => (a.key < b.key ? -1 : 1));
+      const said = JSON.stringify(list.map(({ unit, description }) => [unit, description]));
+      // What is new elsewhere leaves what is looked at as it is.
+      const same = chosen === this.chosen && said === this.said && list.every((series, i) => series === this.list[i]);
+      Object.assign(this, { list, chosen, said, shape: this.store.shape });
+      if (!same) this.build();
     }
     if (this.list.length === 0) return;
     this.on.seen(this.list);
@@ -49,7 +52,8 @@ export class Detail {
   }
 
   close() {
-    this.shape = null;
+    this.chosen = null;
+    this.details = null;
     this.charts?.forEach((chart) => chart.remove());
     this.charts = [];
     this.root.replaceChildren();
@@ -107,7 +111,7 @@ export class Detail {
       this.charts.push(calls);
     }
     this.values = h("tbody", {});
-    const details = h("details", { class: "values", ontoggle: () => this.fillValues() }, h("summary", {}, "Values as a table"), h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Values" }, h("table", {}, h("thead", {}, this.head = h("tr", {})), this.values)));
+    const details = h("details", { class: "values", open: this.details?.open, ontoggle: () => this.fillValues() }, h("summary", {}, "Values as a table"), h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Values" }, h("table", {}, h("thead", {}, this.head = h("tr", {})), this.values)));
     this.details = details;
     this.root.replaceChildren(
       ...[
