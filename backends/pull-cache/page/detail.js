@@ -222,7 +222,7 @@ export class Detail {
   fillValues() {
     if (!this.details?.open || !this.charts[0]?.data) return;
     const [times, ...columns] = this.charts[0].data;
-    const heads = ["time", ...this.lines.map(({ name }) => name)];
+    const heads = ["time", ...this.lines.map(({ name }) => name || "value")];
     if (this.head.childElementCount !== heads.length) this.head.replaceChildren(...heads.map((text) => h("th", { scope: "col" }, text)));
     const rows = [];
     for (let i = times.length - 1; i >= 0 && rows.length < 60; i -= 1) {
