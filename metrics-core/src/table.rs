@@ -147,7 +147,6 @@ impl<V: Sync + Send> AppendTable<V> {
     }
 
     /// How many values there are.
-    #[cfg(not(loom))]
     pub(crate) fn len(&self) -> usize {
         self.len.load(Acquire) as usize
     }
@@ -160,7 +159,6 @@ impl<V: Sync + Send> AppendTable<V> {
     }
 
     /// The values there are, in the order in which they came.
-    #[cfg(not(loom))]
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &V> + Clone {
         // SAFETY: each number is below the length.
         (0..self.len()).map(|number| unsafe { self.value(number) })
