@@ -158,6 +158,13 @@ impl<V: Sync + Send> AppendTable<V> {
         (number < self.len()).then(|| unsafe { self.value(number) })
     }
 
+    /// How many places there are.
+    #[cfg(loom)]
+    pub(crate) fn places(&self) -> usize {
+        // SAFETY: as in `get`.
+        unsafe { self.current.load(Acquire).as_ref() }.map_or(0, |places| places.all.len())
+    }
+
     /// The values there are, in the order in which they came.
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &V> + Clone {
         // SAFETY: each number is below the length.
