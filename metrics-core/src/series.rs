@@ -169,23 +169,14 @@ impl Instrument {
         self.described.get()?.description.get().map(String::as_str)
     }
 
-    fn describe(&self) -> &Described {
-        if let Some(described) = self.described.get() {
-            return described;
-        }
-        // Made before it is put in: an allocator that records what is allocated here may come here itself, and must not wait for us.
-        let made = Box::default();
-        self.described.get_or_init(|| made)
-    }
-
-    /// The first stays.
+    /// The first stays. Only `describe` calls this, under its lock.
     pub(crate) fn set_unit(&self, unit: &'static str) {
-        let _ = self.describe().unit.set(unit);
+        let _ = self.described.get_or_init(Default::default).unit.set(unit);
     }
 
-    /// The first stays.
+    /// The first stays. Only `describe` calls this, under its lock.
     pub(crate) fn set_description(&self, text: String) {
-        let _ = self.describe().description.set(text);
+        let _ = self.described.get_or_init(Default::default).description.set(text);
     }
 }
 
