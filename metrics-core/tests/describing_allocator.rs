@@ -22,7 +22,8 @@ unsafe impl GlobalAlloc for Recording {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if RECORDS.get() {
             // Each size is a label set of its own, registered when it is first allocated.
-            let digits = [layout.size() / 100 % 10, layout.size() / 10 % 10, layout.size() % 10].map(|d| b'0' + d as u8);
+            let digits =
+                [layout.size() / 100 % 10, layout.size() / 10 % 10, layout.size() % 10].map(|d| b'0' + d as u8);
             let logger = METRICS.with("size", str::from_utf8(&digits).unwrap_or_default());
             logger.send_counter("allocations", 1);
             logger.send_gauge("allocations", 1);

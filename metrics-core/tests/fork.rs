@@ -4,8 +4,8 @@
 mod support;
 
 use ferrometer_core::*;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::{NEVER, Publish, SOON, sink};

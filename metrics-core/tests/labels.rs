@@ -81,13 +81,13 @@ fn work(seed: u64) -> Sums {
                 vec![("a", x)]
             }
             3 => {
-                let numbers = ((&LabelProbe(&m)).label_number(), (&LabelProbe(&n)).label_number());
+                let numbers = (LabelProbe(&m).label_number(), LabelProbe(&n).label_number());
                 NUMBERS.add(logger, 1, &["a", "b"], numbers, || [m.as_ref(), n.as_ref()]);
                 vec![("a", text(&m)), ("b", text(&n))]
             }
             4 => {
                 // One that has no number takes both to their texts.
-                let numbers = ((&LabelProbe(&m)).label_number(), (&LabelProbe(y)).label_number());
+                let numbers = (LabelProbe(&m).label_number(), (&LabelProbe(y)).label_number());
                 MIXED.add(logger, 1, &["a", "b"], numbers, || [m.as_ref(), y]);
                 vec![("a", TEXTS[m.0]), ("b", y)]
             }
@@ -110,7 +110,8 @@ fn work(seed: u64) -> Sums {
 #[test]
 fn what_is_recorded_stands_under_its_own_labels() {
     install("a", sink(), NEVER).unwrap();
-    let threads: Vec<_> = (1..5).map(|seed| thread::spawn(move || work(0x9e37_79b9_7f4a_7c15u64.wrapping_mul(seed)))).collect();
+    let threads: Vec<_> =
+        (1..5).map(|seed| thread::spawn(move || work(0x9e37_79b9_7f4a_7c15u64.wrapping_mul(seed)))).collect();
     let mut expected = Sums::new();
     for sums in threads.into_iter().map(|thread| thread.join().unwrap()) {
         sums.into_iter().for_each(|(labels, sum)| *expected.entry(labels).or_default() += sum);
@@ -118,7 +119,8 @@ fn what_is_recorded_stands_under_its_own_labels() {
     let snapshot = snapshot();
     let mut found = Sums::new();
     for total in snapshot.totals().iter().filter(|t| t.series.logger_name() == "labels" && t.recordings > 0) {
-        let before = found.insert((total.series.object(), labels(&Labels::new(), total.series.labels())), total.recordings);
+        let before =
+            found.insert((total.series.object(), labels(&Labels::new(), total.series.labels())), total.recordings);
         assert_eq!(before, None, "two series of {:?}", total.series);
     }
     assert_eq!(found, expected);
