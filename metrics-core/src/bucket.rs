@@ -37,14 +37,10 @@ impl fmt::Debug for Scheme {
 
 #[inline(always)]
 pub(crate) fn nanos_index(value: u64) -> usize {
-    // Below 8 each value is a bucket.
-    if value < SUB as u64 {
-        return value as usize;
-    }
-    // Eight to each power of two: the exponent of a float and the first bits behind it say which. What is rounded, or no float
-    // of that sign, stands in the last bucket. To look for the highest bit takes several times as long on many processors.
-    let index = ((value as i64 as f64).to_bits() >> (52 - SUB_BITS)) as usize;
-    (index - (1023 + SUB_BITS as usize - 1) * SUB).min(NANOS_LEN - 1)
+    // Eight to each power of two. Below 8 each value is a bucket, as with a shift of 0: so there is no branch.
+    let shift = 60 - (value | SUB as u64).leading_zeros();
+    let index = (value >> shift) as usize + shift as usize * SUB;
+    index.min(NANOS_LEN - 1)
 }
 
 #[inline]
