@@ -270,9 +270,8 @@ fn errors_met() -> u64 {
 /// Whether the histories may have had a datagram be too large.
 fn may_be_too_large(history: &[Step]) -> bool {
     #[cfg(target_os = "linux")]
-    let too_large = |step: &Step| {
-        matches!(step, Step::Trouble(Some((at, _))) if kernel::ERRORS[*at].2 == libc::EMSGSIZE)
-    };
+    let too_large =
+        |step: &Step| matches!(step, Step::Trouble(Some((at, _))) if kernel::ERRORS[*at].2 == libc::EMSGSIZE);
     #[cfg(not(target_os = "linux"))]
     let too_large = |_: &Step| false;
     history.iter().any(too_large)
@@ -430,7 +429,10 @@ fn whatever_the_server_and_its_name_do_the_account_is_right() {
     if let Err(error) = result {
         panic!("{error}");
     }
-    assert!(errors.get() > u64::from(cases) || !cfg!(target_os = "linux"), "the kernel's errors do not reach the backend");
+    assert!(
+        errors.get() > u64::from(cases) || !cfg!(target_os = "linux"),
+        "the kernel's errors do not reach the backend"
+    );
 }
 
 /// Each error alone, in every call, on each way: what is recorded meanwhile waits, a flush ends in time, and all of it arrives once the error is gone.
