@@ -125,6 +125,7 @@ struct Server {
     path: std::path::PathBuf,
     socket: Option<Socket>,
     got: Got,
+    datagrams: u64,
 }
 
 impl Server {
@@ -132,7 +133,7 @@ impl Server {
         let any = TcpListener::bind("127.0.0.1:0").unwrap();
         let at = any.local_addr().unwrap();
         let path = std::env::temp_dir().join(format!("ferrometer-conservation-{}-{case}", std::process::id()));
-        let mut server = Server { way, at, path, socket: None, got: Got::default() };
+        let mut server = Server { way, at, path, socket: None, got: Got::default(), datagrams: 0 };
         drop(any);
         server.up();
         server
@@ -181,6 +182,7 @@ impl Server {
             None => {}
             Some(Socket::Udp(socket)) => {
                 while let Ok(len) = socket.recv(&mut buffer) {
+                    self.datagrams += 1;
                     text.extend_from_slice(&buffer[..len]);
                     text.push(b'\n');
                 }
@@ -188,6 +190,7 @@ impl Server {
             #[cfg(unix)]
             Some(Socket::Unix(socket)) => {
                 while let Ok(len) = socket.recv(&mut buffer) {
+                    self.datagrams += 1;
                     text.extend_from_slice(&buffer[..len]);
                     text.push(b'\n');
                 }
@@ -275,17 +278,6 @@ fn may_be_too_large(history: &[Step]) -> bool {
     #[cfg(not(target_os = "linux"))]
     let too_large = |_: &Step| false;
     history.iter().any(too_large)
-}
-
-/// How many datagrams were lost because the server's buffer was full.
-fn overrun(port: u16) -> u64 {
-    let table = std::fs::read_to_string("/proc/net/udp").unwrap_or_default();
-    let of_port = table.lines().filter_map(|line| {
-        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-        let (_, found) = fields.get(1)?.split_once(':')?;
-        (u16::from_str_radix(found, 16) == Ok(port)).then(|| fields.last()?.parse::<u64>().ok())?
-    });
-    of_port.sum()
 }
 
 fn account() -> Ledger {
@@ -397,9 +389,16 @@ fn run(way: Way, max: usize, history: &[Step]) -> Result<u64, TestCaseError> {
     prop_assert!(server.got.values <= timed, "{:?} of {ledger}", server.got);
     let went = history.iter().any(|s| matches!(s, Step::Down));
     let elsewhere = history.iter().any(|s| matches!(s, Step::Names(Names::Elsewhere)));
-    if !went && !elsewhere && server.socket.is_some() && (way != Way::Udp || overrun(server.at.port()) == 0) {
+    if !went
+        && !elsewhere
+        && server.socket.is_some()
+        && (way != Way::Udp || support::dropped_by_kernel(server.at.port()) == 0)
+    {
         // Nothing was lost on the way, so what was sent has arrived, to the unit, whatever the kernel said meanwhile.
         prop_assert_eq!(server.got.sum, ledger.sent.increments, "{}", ledger);
+        if way != Way::Tcp {
+            prop_assert_eq!(server.datagrams, ledger.packets, "{}", ledger);
+        }
         if dropped(Cause::TooLarge) == large.min(1) || !may_be_too_large(history) {
             prop_assert_eq!(server.got, Got { sum: truth.increments, values: timed }, "{}", ledger);
         }
