@@ -157,7 +157,7 @@ impl Backend for Sink {
 fn statsd(random: &mut Random, port: u16) -> Box<dyn Backend> {
     let host = "127.0.0.1".to_owned();
     match random.below(4) {
-        0 => Box::new(Sink(Random(random.next() | 1))),
+        0 => Box::new(Sink(Random(random.draw() | 1))),
         1 => Box::new(Statsd::new(Settings::new(Transport::Tcp { host, port }))),
         _ => Box::new(Statsd::new(Settings::udp(host, port).max_datagram(512 + random.below(8000) as usize))),
     }
@@ -287,7 +287,7 @@ fn main() {
         .collect();
 
     let caches = {
-        let (ended, random) = (Arc::clone(&ended), Random(random.next() | 1));
+        let (ended, random) = (Arc::clone(&ended), Random(random.draw() | 1));
         thread::spawn(move || swap_caches(cache, &ended, random))
     };
     let (mut waited_for, mut hurried) = (Swapped::new("statsd"), Swapped::new("hurried"));
