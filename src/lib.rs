@@ -62,12 +62,12 @@ pub use error::Error;
 pub use ferrometer_core::{
     Amount, Backend, BackendError, Cause, Change, Counter, CounterValue, Delivery, Delta, Distribution, Dynamic,
     Entered, FlushReport, Gauge, GaugeReturn, GaugeValue, Histogram, InFlight, InFlightGuard, InstallError, Kind,
-    Ledger, Limits, Logger, LoggerRule, MetricName, NameTable, Naming, Receipt, Refused, Sampled, Scheme, Series,
-    Snapshot, SnapshotView, Timer, TimerGuard, Total, Unit, Value, Wants, flush, folded_name, full_name, get_logger,
-    install, is_on, ledgers, logger, name, refused, remove, replace, snapshot, testing,
+    LabelValue, Ledger, Limits, Logger, LoggerRule, MetricName, NameTable, Naming, Receipt, Refused, Sampled, Scheme,
+    Series, Snapshot, SnapshotView, Timer, TimerGuard, Total, Unit, Value, Wants, flush, folded_name, full_name,
+    get_logger, install, is_on, ledgers, logger, name, refused, remove, replace, snapshot, testing,
 };
 #[cfg(feature = "macros")]
-pub use ferrometer_macros::{count, counter, gauge, set_gauge, time, timer};
+pub use ferrometer_macros::{LabelValue, count, counter, gauge, set_gauge, time, timer};
 pub use init::{ConfigSource, Metrics, init};
 
 /// The pull cache: generations of records in memory, and (feature `http`) their service.

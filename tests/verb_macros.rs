@@ -5,7 +5,7 @@ mod support;
 
 use std::cell::Cell;
 
-use ferrometer::{Logger, count, get_logger, logger, set_gauge, time};
+use ferrometer::{LabelValue, Logger, count, get_logger, logger, set_gauge, time};
 use support::{block_on, capture, capture_async, off, panics};
 
 static METRICS: Logger = logger!();
@@ -41,6 +41,114 @@ fn set_gauge_sets() {
     });
     assert_eq!(seen.gauge("level"), Some(-1.5));
     assert_eq!(seen.gauge_with("len", &[("kind", "array")]), Some(2.0));
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, LabelValue)]
+enum Method {
+    #[label("GET")]
+    Get,
+    #[label("PUT")]
+    Put,
+    Other,
+}
+
+#[derive(LabelValue)]
+enum Status {
+    Fine = 200,
+    NotFound = 404,
+}
+
+#[test]
+fn labels_of_few_values_are_told_apart() {
+    assert_eq!(<Method as LabelValue>::VALUES, ["GET", "PUT", "other"]);
+    let other = get_logger("verb_macros.other");
+    let seen = capture(|| {
+        for i in 0..60 {
+            let method = [Method::Get, Method::Put, Method::Other][i % 3];
+            let status = if i % 4 == 0 { Status::NotFound } else { Status::Fine };
+            count!(METRICS, "fixed", i % 2 + 1, "method" => method, "status" => &status);
+            set_gauge!(METRICS, "level", i, "method" => &&method);
+            time!(METRICS, "time", "status" => status, ());
+            // Another logger at the same place.
+            let logger = if i % 2 == 0 { &METRICS } else { &other };
+            count!(*logger, "both", "method" => method);
+            // A text beside them, and more than are numbered.
+            count!(METRICS, "mixed", "method" => method, "text" => "x");
+            count!(METRICS, "many", "a" => method, "b" => method, "c" => method, "d" => method, "e" => method);
+        }
+    });
+    let of = |method, status| seen.counter_with("fixed", &[("method", method), ("status", status)]);
+    for method in Method::VALUES {
+        assert_eq!((of(method, "fine"), of(method, "not_found")), (25, 5));
+    }
+    assert_eq!(seen.gauge_with("level", &[("method", "other")]), Some(59.0));
+    assert_eq!(seen.timer_with("time", &[("status", "not_found")]), 15);
+    assert_eq!(seen.counter_with("both", &[("method", "PUT")]), 10);
+    assert_eq!(seen.counter_with("other.both", &[("method", "PUT")]), 10);
+    assert_eq!(seen.counter_with("mixed", &[("method", "PUT"), ("text", "x")]), 20);
+    let five = ["a", "b", "c", "d", "e"].map(|key| (key, "GET"));
+    assert_eq!(seen.counter_with("many", &five), 20);
+}
+
+#[test]
+fn one_place_in_a_generic_function_serves_many_types() {
+    #[derive(LabelValue)]
+    enum Colour {
+        Red,
+        Blue,
+    }
+    // As many values as `Status`, and other texts.
+    fn hit<T: LabelValue>(value: &T) {
+        count!(METRICS, "generic", "of" => value);
+    }
+    let seen = capture(|| {
+        for _ in 0..3 {
+            hit(&Status::Fine);
+            hit(&Colour::Red);
+            hit(&Colour::Blue);
+            hit(&Method::Get);
+        }
+    });
+    for value in ["fine", "red", "blue", "GET"] {
+        assert_eq!(seen.counter_with("generic", &[("of", value)]), 3, "{value}");
+    }
+}
+
+#[test]
+fn a_value_that_lies_about_its_number_is_looked_up_by_its_text() {
+    struct Odd(usize);
+    impl LabelValue for Odd {
+        const VALUES: &'static [&'static str] = &["zero", "one"];
+        fn index(&self) -> usize {
+            self.0
+        }
+    }
+    impl AsRef<str> for Odd {
+        fn as_ref(&self) -> &str {
+            "odd"
+        }
+    }
+    let seen = capture(|| {
+        for i in [0, 1, 2, usize::MAX, 0] {
+            count!(METRICS, "odd", "i" => Odd(i), "j" => Odd(0));
+        }
+    });
+    let of = |i| seen.counter_with("odd", &[("i", i), ("j", "zero")]);
+    assert_eq!((of("zero"), of("one"), of("odd")), (2, 1, 2));
+}
+
+#[test]
+fn value_and_labels_are_evaluated_once_and_in_order() {
+    let order = std::cell::RefCell::new(Vec::new());
+    let step = |name: &'static str| {
+        order.borrow_mut().push(name);
+        name
+    };
+    let seen = capture(|| {
+        count!(METRICS, "order", step("value").len(), "a" => step("first"), "b" => step("second"));
+    });
+    assert_eq!(*order.borrow(), ["value", "first", "second"]);
+    assert_eq!(seen.counter_with("order", &[("a", "first"), ("b", "second")]), 5);
 }
 
 #[test]

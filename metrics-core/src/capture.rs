@@ -52,7 +52,7 @@ pub(crate) fn enter(store: &Arc<Store>) -> Entered {
     }
     DEPTH.set(DEPTH.get() + 1);
     record::captures(true);
-    record::put_slab_aside();
+    crate::lease::put_slab_aside();
     Entered { number: Some(number) }
 }
 

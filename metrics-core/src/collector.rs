@@ -2,7 +2,7 @@
 
 use crate::bucket::Scheme;
 use crate::cells::{DistCell, Place, Slab, Writer};
-use crate::record;
+use crate::lease;
 use crate::registry;
 use crate::ring::Ring;
 use crate::series::{Kind, Series};
@@ -25,7 +25,7 @@ pub(crate) struct Collector {
 impl Collector {
     /// Takes the single values out of every ring and folds them into the distributions.
     pub(crate) fn drain(&mut self) -> Arc<Segment> {
-        let slabs = record::slabs();
+        let slabs = lease::slabs();
         self.drain_slabs(&slabs)
     }
 
@@ -59,28 +59,28 @@ impl Collector {
     #[cold]
     fn add_drained(&mut self, slot: u32) {
         let dists = registry::list().dists;
-        let Some(series) = dists.get(slot as usize) else { return };
+        let Some(scheme) = dists.get(slot as usize) else { return };
         self.drained.resize_with(dists.len(), || None);
-        self.drained[slot as usize] = Some(DistCell::new(series.kind().scheme().unwrap_or(Scheme::Nanos)));
+        self.drained[slot as usize] = Some(DistCell::new(*scheme));
     }
 
     /// Reads everything. Everything recorded before the call is in.
     pub(crate) fn collect(&mut self) -> (Arc<Snapshot>, Arc<Segment>) {
         let (time, instant) = (SystemTime::now(), Instant::now());
-        let slabs = record::slabs();
+        let slabs = lease::slabs();
         let segment = self.drain_slabs(&slabs);
         let listed = registry::list();
         let scalars = sum_scalars(&slabs, listed.scalars);
         self.drained.resize_with(listed.dists.len(), || None);
-        for (slot, series) in listed.dists.iter().enumerate() {
-            let new = self.distribution(&slabs, slot, series);
+        for (slot, scheme) in listed.dists.iter().enumerate() {
+            let new = self.distribution(&slabs, slot, *scheme);
             match self.last.get_mut(slot) {
                 Some(old) if **old == new => {}
                 Some(old) => *old = Arc::new(new),
                 None => self.last.push(Arc::new(new)),
             }
         }
-        let totals = listed.series.iter().map(|series| self.total(series, &scalars)).collect();
+        let totals = listed.series.map(|series| self.total(series, &scalars)).collect();
         self.sequence += 1;
         (Arc::new(Snapshot { sequence: self.sequence, time, instant, totals }), segment)
     }
@@ -95,7 +95,7 @@ impl Collector {
             kind => {
                 let [increments, decrements, calls] = scalars[slot];
                 let value = match kind {
-                    Kind::Gauge => Value::Gauge(f64::from_bits(series.value.load(Relaxed))),
+                    Kind::Gauge => Value::Gauge(f64::from_bits(series.value().load(Relaxed))),
                     Kind::InFlight => Value::InFlight(increments.wrapping_sub(decrements) as i64),
                     _ => Value::Counter { increments, decrements },
                 };
@@ -105,8 +105,7 @@ impl Collector {
         Total { series, recordings, invalid: series.invalid.load(Relaxed), value }
     }
 
-    fn distribution(&self, slabs: &[&Slab], slot: usize, series: &Series) -> Distribution {
-        let scheme = series.kind().scheme().unwrap_or(Scheme::Nanos);
+    fn distribution(&self, slabs: &[&Slab], slot: usize, scheme: Scheme) -> Distribution {
         let mut sum = Sum::new(scheme);
         slabs.iter().filter_map(|s| s.dist_of(slot as u32)).for_each(|cell| sum.add(cell));
         if let Some(cell) = &self.drained[slot] {

@@ -231,7 +231,7 @@ pub(crate) fn apply(instrument: &Instrument) {
     if instrument.unit().is_some() && instrument.description().is_some() {
         return;
     }
-    if let Some(known) = lock(&DESCRIBED).find(instrument.logger, instrument.name) {
+    if let Some(known) = lock(&DESCRIBED).find(instrument.logger.name, instrument.name) {
         tell(instrument, known.unit, &known.text);
     }
 }

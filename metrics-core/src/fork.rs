@@ -10,7 +10,7 @@ use std::sync::Once;
 /// Installs the handlers, once.
 pub(crate) fn watch() {
     crate::registry::prepare();
-    crate::record::prepare();
+    crate::lease::prepare();
     #[cfg(unix)]
     unix::watch();
     #[cfg(not(unix))]
@@ -20,7 +20,7 @@ pub(crate) fn watch() {
 #[cfg(unix)]
 mod unix {
     use super::Once;
-    use crate::{bell, busy, diagnostics, pipeline, record, registry};
+    use crate::{bell, busy, diagnostics, lease, pipeline, record, registry};
     use std::any::Any;
     use std::cell::RefCell;
 
@@ -41,7 +41,7 @@ mod unix {
     extern "C" fn before() {
         // An allocator that records must not wait for the locks that are held from here on.
         let busy = busy::section();
-        let held: Box<dyn Any> = Box::new((registry::freeze(), record::freeze(), diagnostics::freeze(), bell::freeze(), busy));
+        let held: Box<dyn Any> = Box::new((registry::freeze(), lease::freeze(), diagnostics::freeze(), bell::freeze(), busy));
         let _ = HELD.try_with(|h| *h.borrow_mut() = Some(held));
     }
 

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | what is recorded | [`Logger`], handles ([`Counter`], [`Gauge`], [`Timer`], [`Histogram`], [`InFlight`]), guards, call sites |
 //! | who it is | [`name`] (the gate), `series`, `registry` over `table` |
-//! | where it is written | `record` (the hot path) into `cells`, `ring`, `bucket`, one slab for each of the `threads` |
+//! | where it is written | `record` (the hot path), with a slab by `lease`, into `cells`, `ring`, `bucket`, one slab for each of the `threads` |
 //! | who reads it | `collector` into a [`Snapshot`], called by the `bell` where rings fill; the pipeline ([`install`], [`flush`], [`remove`]) |
 //! | who delivers it | a [`Backend`], handed a [`SnapshotView`] (with the `singles` of its delivery), on its own thread; the [`Ledger`] is the account |
 //!
@@ -43,12 +43,14 @@ unless_loom! {
     mod capture;
     mod clock;
     mod collector;
+    mod cursor;
     mod describe;
     mod diagnostics;
     mod fork;
     mod guard;
     mod hash;
     mod instrument;
+    mod lease;
     mod ledger;
     mod limits;
     mod logger;
@@ -85,9 +87,11 @@ unless_loom! {
         snapshot,
     };
     pub use rate::is_sample_rate;
-    pub use record::{cell_bytes, is_on};
+    pub use lease::cell_bytes;
+    pub use record::is_on;
     pub use registry::{LoggerRule, Refused, refused};
     pub use series::{Kind, Series};
+    pub use site::LabelValue;
     pub use snapshot::{Distribution, Snapshot, Total, Value};
     pub use value::{CounterValue, Dynamic, GaugeReturn, GaugeValue, MetricName};
     pub use view::{Change, Delta, Receipt, SnapshotView};

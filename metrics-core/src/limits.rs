@@ -61,12 +61,15 @@ impl Limits {
         let times = usize::saturating_mul;
         let dists = l.max_instruments.min(MAX_DISTRIBUTIONS);
         let buckets = Scheme::Float.len();
-        // A name or label set: its text, the strings that hold it, its entry and its place in a table that is half empty and doubles.
-        let entry = MAX_RAW_BYTES + MAX_LABELS * 2 * size_of::<String>() + 512;
+        // A logger: its text, its entry, the literals it remembers, and its place in a table that is half empty and doubles.
+        let entry = MAX_RAW_BYTES + 512;
+        // A label set: the text of its labels, its name where no logger without labels has it, its labels and their keys' places, and
+        // two ways in which it was made, as call sites write them.
+        let label_set = 2 * MAX_RAW_BYTES + MAX_LABELS * 96 + 1024;
         // A description has at most 1,024 characters of at most 4 bytes.
         let instrument = MAX_RAW_BYTES + 4096 + 512;
         let registry = times(l.max_loggers, entry)
-            .saturating_add(times(l.max_label_sets, 3 * entry))
+            .saturating_add(times(l.max_label_sets, label_set))
             .saturating_add(times(l.max_instruments, instrument + 3 * 256));
         let shared = times(l.max_instruments, size_of::<ScalarCell>())
             .saturating_add(times(dists, DistCell::bytes(Scheme::Float)))

@@ -85,15 +85,22 @@ impl Logger {
         entry
     }
 
+    /// The series to record into now.
     #[inline]
     fn series(&self, name: impl MetricName, kind: Kind, rate: f64) -> &'static Series {
-        name.find(LoggerRef(self.entry()), kind, rate)
+        name.find(LoggerRef(self.entry(), true), kind, rate)
+    }
+
+    /// The series of a handle.
+    #[inline]
+    fn handle(&self, name: impl MetricName, kind: Kind, rate: f64) -> &'static Series {
+        name.find(LoggerRef(self.entry(), false), kind, rate)
     }
 
     /// The name as given, `::` replaced by `.`.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        &self.entry().name
+        self.entry().name
     }
 
     /// The logger named `<this>.<name>`, with the same labels.
@@ -188,31 +195,31 @@ impl Logger {
     /// A handle on a counter: cheap to copy and keep, valid for ever.
     #[inline]
     pub fn counter(&self, name: impl MetricName) -> Counter {
-        Counter(self.series(name, Kind::Counter, 0.0))
+        Counter(self.handle(name, Kind::Counter, 0.0))
     }
 
     /// A handle on a gauge.
     #[inline]
     pub fn gauge(&self, name: impl MetricName) -> Gauge {
-        Gauge(self.series(name, Kind::Gauge, 0.0))
+        Gauge(self.handle(name, Kind::Gauge, 0.0))
     }
 
     /// A handle on a timer.
     #[inline]
     pub fn timer(&self, name: impl MetricName) -> Timer {
-        Timer(self.series(name, Kind::Timer, 0.0))
+        Timer(self.handle(name, Kind::Timer, 0.0))
     }
 
     /// A handle on a histogram.
     #[inline]
     pub fn histogram(&self, name: impl MetricName) -> Histogram {
-        Histogram(self.series(name, Kind::Histogram, 0.0))
+        Histogram(self.handle(name, Kind::Histogram, 0.0))
     }
 
     /// A handle on a count of what is in progress, exported as a gauge.
     #[inline]
     pub fn in_flight(&self, name: impl MetricName) -> InFlight {
-        InFlight(self.series(name, Kind::InFlight, 0.0))
+        InFlight(self.handle(name, Kind::InFlight, 0.0))
     }
 }
 
@@ -251,19 +258,19 @@ impl Sampled<'_> {
     /// A handle on the sampled counter.
     #[inline]
     pub fn counter(&self, name: impl MetricName) -> Counter {
-        Counter(self.logger.series(name, Kind::Counter, self.rate))
+        Counter(self.logger.handle(name, Kind::Counter, self.rate))
     }
 
     /// A handle on the sampled timer.
     #[inline]
     pub fn timer(&self, name: impl MetricName) -> Timer {
-        Timer(self.logger.series(name, Kind::Timer, self.rate))
+        Timer(self.logger.handle(name, Kind::Timer, self.rate))
     }
 
     /// A handle on the sampled histogram.
     #[inline]
     pub fn histogram(&self, name: impl MetricName) -> Histogram {
-        Histogram(self.logger.series(name, Kind::Histogram, self.rate))
+        Histogram(self.logger.handle(name, Kind::Histogram, self.rate))
     }
 }
 
@@ -288,7 +295,7 @@ impl fmt::Debug for Logger {
         if !entry.object.is_empty() {
             write!(f, " for {}", entry.object)?;
         }
-        for (key, value) in &entry.labels {
+        for (key, value) in entry.labels {
             write!(f, " {key}={value:?}")?;
         }
         f.write_str(")")

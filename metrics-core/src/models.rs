@@ -140,7 +140,7 @@ fn a_name_registered_by_two_threads_is_one_through_growth() {
     loom::model(|| {
         let table: Arc<AppendTable<u64>> = Arc::new(AppendTable::new());
         let insert = |table: &AppendTable<u64>, key: u64| -> *const u64 {
-            table.get_or_insert(key, |v| *v == key, |_| Some(leaked(key))).unwrap()
+            table.get_or_insert(key, |v| *v == key, |_| Some(key)).unwrap()
         };
         let other = {
             let table = Arc::clone(&table);
@@ -158,8 +158,8 @@ fn a_name_registered_by_two_threads_is_one_through_growth() {
 /// A value whose making another thread could miss: loom sees only what is atomic.
 struct Made(loom::sync::atomic::AtomicU64);
 
-fn made(key: u64) -> &'static Made {
-    let made = leaked(Made(loom::sync::atomic::AtomicU64::new(0)));
+fn made(key: u64) -> Made {
+    let made = Made(loom::sync::atomic::AtomicU64::new(0));
     made.0.store(key, Relaxed);
     made
 }

@@ -3,6 +3,7 @@
 use crate::diagnostics;
 use crate::ledger::Cause;
 use crate::name::{self, Naming};
+use crate::registry;
 use crate::series::Series;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -13,11 +14,25 @@ use std::hash::{BuildHasher, RandomState};
 /// [`Cause::Collision`].
 #[derive(Debug, Default)]
 pub struct NameTable {
-    names: Vec<Option<Result<Box<str>, Cause>>>,
-    /// Who owns what must be unique, by a digest of it: 128 bits, keyed at random, so that no two texts share one, by chance or
+    /// By the series' id.
+    names: Vec<Rendered>,
+    /// The names, one after the other.
+    text: String,
+    /// Who owns what must be unique, by a digest of it: 96 bits, keyed at random, so that no two texts share one, by chance or
     /// by somebody's will. The texts themselves would take as much memory as the names.
-    owners: HashMap<[u64; 2], &'static Series>,
+    owners: HashMap<Digest, u32>,
     keys: [RandomState; 2],
+}
+
+type Digest = [u32; 3];
+
+/// Where a name is, or why there is none.
+#[derive(Clone, Copy, Debug, Default)]
+enum Rendered {
+    #[default]
+    NotYet,
+    At { start: u32, len: u16 },
+    Refused(Cause),
 }
 
 impl NameTable {
@@ -33,21 +48,21 @@ impl NameTable {
     /// # Errors
     /// Why the series cannot be delivered: its name is empty or too long, or belongs to another.
     pub fn get(&mut self, series: &'static Series, render: impl FnOnce() -> (String, String)) -> Result<&str, Cause> {
-        if self.names.len() <= series.id() {
-            self.names.resize(series.id() + 1, None);
+        let id = series.id();
+        if self.names.len() <= id {
+            self.names.resize(id + 1, Rendered::NotYet);
         }
-        if self.names[series.id()].is_none() {
-            let rendered = self.render(series, render);
-            self.names[series.id()] = Some(rendered);
+        if matches!(self.names[id], Rendered::NotYet) {
+            self.names[id] = self.render(series, render).unwrap_or_else(Rendered::Refused);
         }
-        match &self.names[series.id()] {
-            Some(Ok(name)) => Ok(name),
-            Some(Err(cause)) => Err(*cause),
-            None => Err(Cause::Name),
+        match self.names[id] {
+            Rendered::At { start, len } => Ok(&self.text[start as usize..start as usize + usize::from(len)]),
+            Rendered::Refused(cause) => Err(cause),
+            Rendered::NotYet => Err(Cause::Name),
         }
     }
 
-    fn render(&mut self, series: &'static Series, render: impl FnOnce() -> (String, String)) -> Result<Box<str>, Cause> {
+    fn render(&mut self, series: &'static Series, render: impl FnOnce() -> (String, String)) -> Result<Rendered, Cause> {
         let (name, unique) = render();
         if let Err(error) = name::check(&name) {
             let shown: String = series.metric_name().chars().take(64).collect();
@@ -56,8 +71,9 @@ impl NameTable {
             diagnostics::warn(what, &format!("a name {what}: {logger}.{shown:?}… is not delivered"));
             return Err(Cause::Name);
         }
-        let digest = self.keys.each_ref().map(|key| key.hash_one(unique.as_str()));
-        let owner = self.owners.entry(digest).or_insert(series);
+        let [a, b] = self.keys.each_ref().map(|key| key.hash_one(unique.as_str()));
+        let owner = *self.owners.entry([a as u32, (a >> 32) as u32, b as u32]).or_insert(series.id);
+        let owner = registry::series_of(owner).unwrap_or(series);
         if !owner.same_instrument(series) {
             // Each pair is one cause, reported once: what is refused is remembered.
             let message =
@@ -65,7 +81,10 @@ impl NameTable {
             diagnostics::warn(&format!("collision {name}"), &message);
             return Err(Cause::Collision);
         }
-        Ok(name.into_boxed_str())
+        // There are fewer than 2^17 series, with names of at most 512 bytes.
+        let at = Rendered::At { start: self.text.len() as u32, len: name.len() as u16 };
+        self.text.push_str(&name);
+        Ok(at)
     }
 }
 

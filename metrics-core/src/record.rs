@@ -11,13 +11,10 @@
 
 use crate::capture;
 use crate::cells::{self, Budget, DistCell, Place, ScalarCell, Slab, Writer};
+use crate::lease::{Cells, Unlimited, own_slab, shared, slab};
 use crate::ring::Ring;
 use crate::series::{Kind, Series, State};
-use crate::threads::Slabs;
 use crate::{busy, limits, rate};
-use std::cell::Cell;
-use std::ptr;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// What is switched on: [`BACKENDS`], [`SINGLES`], and one [`CAPTURE`] for each capture scope. 0: nothing, and
@@ -56,78 +53,6 @@ pub(crate) fn captures(add: bool) {
 
 pub(crate) fn switch_all_off() {
     SWITCH.store(0, Relaxed);
-}
-
-static SLABS: Slabs = Slabs::new();
-static SHARED: OnceLock<Slab> = OnceLock::new();
-/// A slab in which nothing is ever found.
-static NO_SLAB: Slab = Slab::new();
-static CELL_BYTES: AtomicUsize = AtomicUsize::new(0);
-
-thread_local! {
-    /// This thread's slab; [`NO_SLAB`]: none yet, none to be had, a capture scope is in force, or the thread is ending. Without a
-    /// destructor, so that reading it is one load and works until the last instruction of the thread.
-    static SLAB: Cell<&'static Slab> = const { Cell::new(&NO_SLAB) };
-    /// Recordings left before a thread that was refused a slab asks again.
-    static REFUSED: Cell<u32> = const { Cell::new(0) };
-    /// Gives the slab back when the thread ends.
-    static LEASE: Lease = const { Lease(Cell::new(None)) };
-}
-
-struct Lease(Cell<Option<&'static Slab>>);
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        SLAB.set(&NO_SLAB);
-        if let Some(slab) = self.0.take() {
-            SLABS.release(slab);
-        }
-    }
-}
-
-#[inline(always)]
-fn slab() -> &'static Slab {
-    SLAB.get()
-}
-
-/// Puts the thread's slab aside, for a capture scope. The first recording after it takes it back from the lease.
-pub(crate) fn put_slab_aside() {
-    SLAB.set(&NO_SLAB);
-    REFUSED.set(0);
-}
-
-/// The memory of cells, against the limit of the configuration.
-struct Cells;
-
-impl Budget for Cells {
-    fn take(&self, bytes: usize) -> bool {
-        let max = limits::in_force().max_cell_bytes;
-        let taken = CELL_BYTES.fetch_update(Relaxed, Relaxed, |now| now.checked_add(bytes).filter(|n| *n <= max));
-        taken.is_ok()
-    }
-}
-
-/// The shared slab's memory is bounded by the number of series alone.
-struct Unlimited;
-
-impl Budget for Unlimited {
-    fn take(&self, _: usize) -> bool {
-        true
-    }
-}
-
-/// Bytes taken by the cells of threads so far, of [`Limits::max_cell_bytes`](crate::Limits::max_cell_bytes).
-#[must_use]
-pub fn cell_bytes() -> usize {
-    CELL_BYTES.load(Relaxed)
-}
-
-/// Every slab a recording can be in.
-pub(crate) fn slabs() -> Vec<&'static Slab> {
-    let _busy = busy::section();
-    let mut all = SLABS.all();
-    all.extend(SHARED.get());
-    all
 }
 
 /// Adds to a counter.
@@ -200,7 +125,7 @@ pub(crate) fn set(series: &'static Series, value: f64) {
 pub(crate) fn set_on(series: &'static Series, value: f64) {
     match slab().ones(series.state().place()) {
         Some(ones) if value.is_finite() => {
-            series.value.store(value.to_bits(), Relaxed);
+            series.value().store(value.to_bits(), Relaxed);
             cells::one_more(ones);
         }
         _ => set_elsewhere(series, value),
@@ -250,10 +175,10 @@ enum ScalarOp {
 fn apply(series: &'static Series, cell: &ScalarCell, op: ScalarOp, writer: Writer) {
     match op {
         ScalarOp::Count(value) | ScalarOp::Move(value) => return cell.count(value, writer),
-        ScalarOp::Set(value) => series.value.store(value.to_bits(), Relaxed),
+        ScalarOp::Set(value) => series.value().store(value.to_bits(), Relaxed),
         ScalarOp::Add(by) => {
             let mut overflowed = false;
-            cells::float_update(&series.value, |now| {
+            cells::float_update(series.value(), |now| {
                 overflowed = !(now + by).is_finite();
                 (!overflowed).then_some(now + by)
             });
@@ -283,7 +208,7 @@ fn scalar_cold(series: &'static Series, state: State, op: ScalarOp) {
         && let Some(ones) = own.and_then(|s| s.ensure_ones(state.slot(), &Cells))
     {
         if let ScalarOp::Set(value) = op {
-            series.value.store(value.to_bits(), Relaxed);
+            series.value().store(value.to_bits(), Relaxed);
         }
         return cells::one_more(ones);
     }
@@ -463,57 +388,9 @@ fn invalid(series: &'static Series) {
     }
 }
 
-fn shared() -> &'static Slab {
-    SHARED.get_or_init(Slab::new)
-}
-
-/// This thread's slab, leased if there is one to be had.
-fn own_slab() -> Option<&'static Slab> {
-    if !ptr::eq(slab(), &NO_SLAB) {
-        return Some(slab());
-    }
-    let left = REFUSED.get();
-    if left > 0 {
-        REFUSED.set(left - 1);
-        return None;
-    }
-    // An error: the thread-local destructors have run, and nobody would give the slab back.
-    let leased = LEASE.try_with(|lease| {
-        // Put aside while a capture scope was in force.
-        if let Some(slab) = lease.0.get() {
-            return Some(slab);
-        }
-        let slab = SLABS.acquire(limits::in_force().max_threads, || {
-            Cells.take(Slab::bytes()).then(|| &*Box::leak(Box::new(Slab::new())))
-        })?;
-        lease.0.set(Some(slab));
-        Some(slab)
-    });
-    match leased {
-        Ok(Some(slab)) => {
-            SLAB.set(slab);
-            Some(slab)
-        }
-        _ => {
-            REFUSED.set(1000);
-            None
-        }
-    }
-}
-
-/// Makes what is made once, so that no fork can find it half made.
-pub(crate) fn prepare() {
-    shared();
-}
-
-/// Locks out hand-overs while the guard lives: for `fork`.
-pub(crate) fn freeze() -> impl Sized {
-    SLABS.freeze()
-}
-
 /// Adds to one of ferrometer's own counters, from any thread, whatever is switched.
 pub(crate) fn count_internal(series: &'static Series, value: u64) {
-    debug_assert!(series.internal && series.kind() == Kind::Counter);
+    debug_assert!(series.is_internal() && series.kind() == Kind::Counter);
     if let Some(cell) = shared().ensure_scalar(series.slot, &Unlimited) {
         cells::add(&cell.inc, value, Writer::Shared);
         cell.called(Writer::Shared);
@@ -523,7 +400,7 @@ pub(crate) fn count_internal(series: &'static Series, value: u64) {
 /// Sets one of ferrometer's own gauges.
 pub(crate) fn set_internal(series: &'static Series, value: f64) {
     if let Some(cell) = shared().ensure_scalar(series.slot, &Unlimited) {
-        series.value.store(value.to_bits(), Relaxed);
+        series.value().store(value.to_bits(), Relaxed);
         cell.called(Writer::Shared);
     }
 }

@@ -6,25 +6,31 @@
 mod labels;
 mod literals;
 mod refusals;
+mod texts;
 
 pub(crate) use labels::{LabelMemory, with_labels};
 pub(crate) use literals::{NO_NAME, StaticName, static_series};
 pub use refusals::{Refused, refused};
+pub(crate) use texts::Label;
 
+use crate::bucket::Scheme;
 use crate::{busy, describe, hash, limits};
+use texts::{kept, kept_labels};
 use refusals::{FULL, FULL_LABEL_SETS, FULL_LOGGERS, REFUSED, is_full, refuse};
 use crate::cells::{MAX_DISTRIBUTIONS, MAX_SCALARS};
 use crate::limits::Limits;
 use crate::name::{MAX_RAW_BYTES, logger_name};
 use crate::rate::is_sample_rate;
-use crate::series::{Instrument, Kind, LoggerEntry, Series};
+use crate::series::{Instrument, Kind, LoggerEntry, Role, Series};
 use crate::sync::{AtomicPtr, Mutex, Ordering::*, lock};
 use crate::table::AppendTable;
+use std::mem::MaybeUninit;
 use std::ptr;
-use std::sync::OnceLock;
 
 /// Slots kept for the overflow series and ferrometer's own metrics, beyond every cap.
 const RESERVED: usize = 1024;
+/// Instruments are made so many at a time.
+const INSTRUMENT_BLOCK: usize = 128;
 /// The most series `Limits::max_instruments` can ask for.
 pub(crate) const MAX_SERIES: usize = MAX_SCALARS - RESERVED;
 
@@ -40,34 +46,35 @@ pub struct LoggerRule {
 }
 
 static LOGGERS: AppendTable<LoggerEntry> = AppendTable::new();
-static INSTRUMENTS: AppendTable<Instrument> = AppendTable::new();
+/// Instruments whose first series is not the program's without labels, object and rate; the others are found by that.
+static INSTRUMENTS: AppendTable<&'static Instrument> = AppendTable::new();
 static SERIES: AppendTable<Series> = AppendTable::new();
 static OVERFLOW: [AtomicPtr<Series>; 5] = [const { AtomicPtr::new(ptr::null_mut()) }; 5];
 
 /// What a re-entrant call gets (a global allocator that records while a registration allocates): a series that is off.
-static DEAD: Series = Series::new(u32::MAX, u32::MAX, 0.0, &DEAD_LOGGER, &DEAD_INSTRUMENT, true);
+static DEAD: Series = Series::new(u32::MAX, u32::MAX, 0.0, &DEAD_LOGGER, &DEAD_INSTRUMENT);
 /// What stands for no series where a pointer is never null.
 pub(crate) const NONE: &Series = &DEAD;
-static DEAD_LOGGER: LoggerEntry = LoggerEntry::new(String::new(), String::new(), Vec::new(), true);
-static DEAD_INSTRUMENT: Instrument =
-    Instrument { logger: "", name: "", kind: Kind::Counter, described: OnceLock::new() };
+static DEAD_LOGGER: LoggerEntry = LoggerEntry::new("", "", &[], Role::Overflow);
+static DEAD_INSTRUMENT: Instrument = Instrument::new(&DEAD_LOGGER, "", Kind::Counter);
 
 struct State {
     rules: Vec<LoggerRule>,
-    series: Vec<&'static Series>,
-    /// Series by slot, of counters, gauges and in-flight counts.
-    scalars: Vec<&'static Series>,
-    /// Series by slot, of timers and histograms.
-    dists: Vec<&'static Series>,
+    /// How many slots of counters, gauges and in-flight counts are taken.
+    scalars: usize,
+    /// The buckets of timers and histograms, by slot.
+    dists: Vec<Scheme>,
+    /// What is left of the newest block of instruments.
+    instruments: &'static mut [MaybeUninit<Instrument>],
     loggers: usize,
     label_sets: usize,
 }
 
 static STATE: Mutex<State> = Mutex::new(State {
     rules: Vec::new(),
-    series: Vec::new(),
-    scalars: Vec::new(),
+    scalars: 0,
     dists: Vec::new(),
+    instruments: &mut [],
     loggers: 0,
     label_sets: 0,
 });
@@ -81,7 +88,7 @@ pub(crate) struct Used {
 
 pub(crate) fn used() -> Used {
     let state = lock(&STATE);
-    Used { loggers: state.loggers, instruments: state.series.len(), label_sets: state.label_sets }
+    Used { loggers: state.loggers, instruments: SERIES.len(), label_sets: state.label_sets }
 }
 
 /// The hash of a series: by the address of its logger, which is one for the program's life, and by the text of its name.
@@ -98,26 +105,26 @@ fn labels_hash<'l>(start: u64, labels: impl IntoIterator<Item = (&'l str, &'l st
 pub(crate) fn logger(given: &str) -> &'static LoggerEntry {
     let name = logger_name(given);
     let Some(_busy) = busy::enter() else { return &DEAD_LOGGER };
-    intern_logger(name, String::new(), Vec::new())
+    intern_logger(&name, "", &[])
 }
 
 /// The logger of a name below another's, with its labels.
 pub(crate) fn child(parent: &'static LoggerEntry, name: &str) -> &'static LoggerEntry {
-    if parent.overflow {
+    if parent.is_overflow() {
         return parent;
     }
     let Some(_busy) = busy::enter() else { return &DEAD_LOGGER };
-    intern_logger(format!("{}.{}", parent.name, logger_name(name)), parent.object.clone(), parent.labels.clone())
+    intern_logger(&format!("{}.{}", parent.name, logger_name(name)), parent.object, parent.labels)
 }
 
 /// The logger of the same name and labels for an object, given in any form; the empty one is the program itself.
 pub(crate) fn for_object(parent: &'static LoggerEntry, object: &str) -> &'static LoggerEntry {
-    if parent.overflow {
+    if parent.is_overflow() {
         return parent;
     }
     let Some(_busy) = busy::enter() else { return &DEAD_LOGGER };
     match crate::object::gate(object) {
-        Some(object) => intern_logger(parent.name.clone(), object, parent.labels.clone()),
+        Some(object) => intern_logger(parent.name, &object, parent.labels),
         None => {
             refuse(&REFUSED.long_names);
             overflow_logger()
@@ -125,14 +132,18 @@ pub(crate) fn for_object(parent: &'static LoggerEntry, object: &str) -> &'static
     }
 }
 
-fn intern_logger(name: String, object: String, labels: Vec<(String, String)>) -> &'static LoggerEntry {
+fn logger_hash<'l>(name: &str, object: &str, labels: impl IntoIterator<Item = (&'l str, &'l str)>) -> u64 {
+    let start = hash::text(hash::seed(), name);
+    let start = if object.is_empty() { start } else { hash::text(!start, object) };
+    labels_hash(start, labels)
+}
+
+fn intern_logger(name: &str, object: &str, labels: &[(&str, &str)]) -> &'static LoggerEntry {
     if name.len() > MAX_RAW_BYTES {
         refuse(&REFUSED.long_names);
         return overflow_logger();
     }
-    let start = hash::text(hash::seed(), &name);
-    let start = if object.is_empty() { start } else { hash::text(!start, &object) };
-    let hash = labels_hash(start, labels.iter().map(|(k, v)| (k.as_str(), v.as_str())));
+    let hash = logger_hash(name, object, labels.iter().copied());
     let is_it = |l: &LoggerEntry| l.name == name && l.object == object && l.labels == labels;
     let plain = labels.is_empty() && object.is_empty();
     let (full, counter) = if plain {
@@ -160,14 +171,21 @@ fn intern_logger(name: String, object: String, labels: Vec<(String, String)>) ->
             return None;
         }
         *count += 1;
-        Some(Box::leak(Box::new(LoggerEntry::new(name.clone(), object.clone(), labels.clone(), false))))
+        // Mostly a logger with labels has the name of one without, which comes first.
+        let name = plain_logger(name).filter(|_| !plain).map_or_else(|| kept(name), |l| l.name);
+        Some(LoggerEntry::new(name, kept(object), kept_labels(labels), Role::Program))
     });
     found.unwrap_or_else(overflow_logger)
 }
 
+/// The logger of a name without labels, if there is one.
+fn plain_logger(name: &str) -> Option<&'static LoggerEntry> {
+    LOGGERS.get(logger_hash(name, "", []), |l| l.is_plain() && l.name == name)
+}
+
 fn overflow_logger() -> &'static LoggerEntry {
-    static LOGGER: OnceLock<LoggerEntry> = OnceLock::new();
-    LOGGER.get_or_init(|| LoggerEntry::new("ferrometer.overflow".into(), String::new(), Vec::new(), true))
+    static LOGGER: LoggerEntry = LoggerEntry::new("ferrometer.overflow", "", &[], Role::Overflow);
+    &LOGGER
 }
 
 /// The series of a name that may live anywhere.
@@ -178,7 +196,7 @@ pub(crate) fn series(logger: &'static LoggerEntry, name: &str, kind: Kind, rate:
         return found;
     }
     let Some(_busy) = busy::enter() else { return &DEAD };
-    if logger.overflow {
+    if logger.is_overflow() {
         return overflow(kind);
     }
     if name.len() > MAX_RAW_BYTES {
@@ -194,12 +212,14 @@ pub(crate) fn series(logger: &'static LoggerEntry, name: &str, kind: Kind, rate:
 
 /// One of ferrometer's own series, which the caps do not touch.
 pub(crate) fn internal_series(name: &str, kind: Kind) -> &'static Series {
-    static LOGGER: OnceLock<&'static LoggerEntry> = OnceLock::new();
+    static LOGGER: LoggerEntry = LoggerEntry::new("ferrometer", "", &[], Role::Internal);
     let Some(_busy) = busy::enter() else { return &DEAD };
-    let logger = LOGGER.get_or_init(|| {
-        Box::leak(Box::new(LoggerEntry::new("ferrometer".into(), String::new(), Vec::new(), false)))
-    });
-    register(series_hash(logger, name, kind, 0.0), logger, name, kind, 0.0, Place::Internal)
+    register(series_hash(&LOGGER, name, kind, 0.0), &LOGGER, name, kind, 0.0, Place::Internal)
+}
+
+/// The series of an id.
+pub(crate) fn series_of(id: u32) -> Option<&'static Series> {
+    SERIES.at(id as usize)
 }
 
 fn overflow(kind: Kind) -> &'static Series {
@@ -242,35 +262,32 @@ fn register(
     rate: f64,
     place: Place,
 ) -> &'static Series {
-    let made = SERIES.get_or_insert(hash, is_series(logger, name, kind, rate), |_| {
+    let made = SERIES.get_or_insert(hash, is_series(logger, name, kind, rate), |number| {
         let mut state = lock(&STATE);
         let (slots, most) = match kind.scheme() {
-            None => (state.scalars.len(), MAX_SCALARS),
+            None => (state.scalars, MAX_SCALARS),
             Some(_) => (state.dists.len(), MAX_DISTRIBUTIONS),
         };
-        let full = slots + RESERVED >= most || state.series.len() >= limits::in_force().max_instruments;
+        let full = slots + RESERVED >= most || number >= limits::in_force().max_instruments;
         if (place == Place::Capped && full) || slots >= most {
             FULL.fetch_or(1 << kind as usize, Relaxed);
             refuse(&REFUSED.instruments);
             return None;
         }
-        let instrument = instrument(&logger.name, name, kind);
-        let id = state.series.len() as u32;
-        let internal = place == Place::Internal;
-        let series: &'static Series =
-            Box::leak(Box::new(Series::new(id, slots as u32, rate, logger, instrument, internal)));
-        state.series.push(series);
         match kind.scheme() {
-            None => state.scalars.push(series),
-            Some(_) => state.dists.push(series),
+            None => state.scalars += 1,
+            Some(scheme) => state.dists.push(scheme),
         }
-        if state.is_on(series) {
+        let instrument = instrument(&mut state, logger, name, kind, rate);
+        let series = Series::new(number as u32, slots as u32, rate, logger, instrument);
+        if state.is_on(&series) {
             series.route(series.slot, series.rate());
         }
         Some(series)
     });
     match made {
         Some(series) => {
+            describe::apply(series.instrument);
             apply_default_rate(series);
             series
         }
@@ -285,19 +302,31 @@ fn instrument_hash(logger: &str, name: &str, kind: Kind) -> u64 {
 
 /// The instrument of a name and kind, if there is one.
 pub(crate) fn find_instrument(logger: &str, name: &str, kind: Kind) -> Option<&'static Instrument> {
-    INSTRUMENTS.get(instrument_hash(logger, name, kind), |i| i.kind == kind && i.name == name && i.logger == logger)
+    let plain = || {
+        let logger = plain_logger(logger)?;
+        let series = SERIES.get(series_hash(logger, name, kind, 0.0), is_series(logger, name, kind, 0.0))?;
+        Some(series.instrument)
+    };
+    let is_it = |i: &&Instrument| i.kind == kind && i.name == name && i.logger.name == logger;
+    INSTRUMENTS.get(instrument_hash(logger, name, kind), is_it).copied().or_else(plain)
 }
 
-fn instrument(logger: &'static str, name: &str, kind: Kind) -> &'static Instrument {
-    let is_it = |i: &Instrument| i.kind == kind && i.name == name && i.logger == logger;
-    let instrument = INSTRUMENTS
-        .get_or_insert(instrument_hash(logger, name, kind), is_it, |_| {
-            let name = Box::leak(Box::<str>::from(name));
-            Some(Box::leak(Box::new(Instrument { logger, name, kind, described: OnceLock::new() })))
-        })
-        .expect("an instrument is never refused");
-    describe::apply(instrument);
-    instrument
+/// The instrument of a series that is being registered, which only one thread at a time does.
+fn instrument(state: &mut State, logger: &'static LoggerEntry, name: &str, kind: Kind, rate: f64) -> &'static Instrument {
+    if let Some(found) = find_instrument(logger.name, name, kind) {
+        return found;
+    }
+    if state.instruments.is_empty() {
+        state.instruments = Box::leak(Box::new_uninit_slice(INSTRUMENT_BLOCK));
+    }
+    let blocks = std::mem::take(&mut state.instruments);
+    let (first, rest) = blocks.split_first_mut().expect("a block is not empty");
+    state.instruments = rest;
+    let made: &'static Instrument = first.write(Instrument::new(logger, kept(name), kind));
+    if !logger.is_plain() || !logger.is_programs() || rate != 0.0 {
+        INSTRUMENTS.get_or_insert(instrument_hash(logger.name, name, kind), |_| false, |_| Some(made));
+    }
+    made
 }
 
 /// A rate given at run time: 0.0 (none) unless it is one. What is none is recorded unsampled and reported once.
@@ -320,14 +349,14 @@ impl State {
     }
 
     fn is_on(&self, series: &Series) -> bool {
-        series.internal || series.logger.overflow || self.rule(&series.logger.name).is_none_or(|r| r.enabled)
+        !series.logger.is_programs() || self.rule(series.logger.name).is_none_or(|r| r.enabled)
     }
 }
 
 /// Routes a series that was given no rate to its sibling with the rule's rate, or back to itself.
 fn apply_default_rate(series: &'static Series) {
     let kind = series.kind();
-    if series.internal || series.logger.overflow || series.given_rate != 0.0 || matches!(kind, Kind::Gauge | Kind::InFlight) {
+    if !series.logger.is_programs() || series.given_rate != 0.0 || matches!(kind, Kind::Gauge | Kind::InFlight) {
         return;
     }
     // Routed under the lock, by the rule that holds then: a configuration that changes meanwhile is not overwritten.
@@ -335,7 +364,7 @@ fn apply_default_rate(series: &'static Series) {
     loop {
         let wanted = {
             let state = lock(&STATE);
-            let rule = state.rule(&series.logger.name);
+            let rule = state.rule(series.logger.name);
             if rule.is_some_and(|r| !r.enabled) {
                 return series.switch_off();
             }
@@ -343,7 +372,7 @@ fn apply_default_rate(series: &'static Series) {
             match sibling {
                 _ if rate >= 1.0 => return series.route(series.slot, 1.0),
                 // Past a cap there is no sibling to be had: unsampled.
-                Some(sibling) if sibling.logger.overflow => return series.route(series.slot, 1.0),
+                Some(sibling) if sibling.logger.is_overflow() => return series.route(series.slot, 1.0),
                 Some(sibling) if sibling.given_rate.to_bits() == rate.to_bits() => {
                     return series.route(sibling.slot, rate);
                 }
@@ -359,34 +388,37 @@ fn apply_default_rate(series: &'static Series) {
 /// Takes over limits and rules; those of series already registered change at once. Caps already passed stay passed.
 pub(crate) fn configure(limits: Limits, rules: Vec<LoggerRule>) {
     let Some(_busy) = busy::enter() else { return };
-    let series = {
+    {
+        // No series is half registered, by the old rules.
+        let _whole = SERIES.freeze();
         let mut state = lock(&STATE);
         limits::put_in_force(limits);
         FULL.store(0, Relaxed);
         state.rules = rules;
-        for series in &state.series {
+        for series in SERIES.iter() {
             if state.is_on(series) {
                 series.route(series.slot, series.rate());
             } else {
                 series.switch_off();
             }
         }
-        state.series.clone()
-    };
-    series.into_iter().for_each(apply_default_rate);
+    }
+    SERIES.iter().for_each(apply_default_rate);
 }
 
-/// The series there are, in the order of their ids, and by slot.
-pub(crate) struct Listed {
-    pub(crate) series: Vec<&'static Series>,
+/// What there is: the series in the order of their ids, and the slots.
+pub(crate) struct Listed<S> {
+    pub(crate) series: S,
     pub(crate) scalars: usize,
-    pub(crate) dists: Vec<&'static Series>,
+    pub(crate) dists: Vec<Scheme>,
 }
 
-pub(crate) fn list() -> Listed {
+pub(crate) fn list() -> Listed<impl ExactSizeIterator<Item = &'static Series>> {
     let _busy = busy::section();
+    // The series first: the slot of each that is there is counted by then.
+    let series = SERIES.iter();
     let state = lock(&STATE);
-    Listed { series: state.series.clone(), scalars: state.scalars.len(), dists: state.dists.clone() }
+    Listed { series, scalars: state.scalars, dists: state.dists.clone() }
 }
 
 /// Locks out registrations while the guard lives: for `fork`.
@@ -399,6 +431,7 @@ pub(crate) fn freeze() -> impl Sized {
         lock(&STATE),
         // Taken last: a registration takes it while it holds the others.
         INSTRUMENTS.freeze(),
+        texts::freeze(),
         describe::freeze(),
     )
 }
@@ -411,5 +444,4 @@ pub(crate) fn is_dead(logger: &'static LoggerEntry) -> bool {
 /// Makes what is made once, so that no fork can find it half made.
 pub(crate) fn prepare() {
     hash::seed();
-    overflow_logger();
 }

@@ -5,10 +5,10 @@
 
 use crate::bucket::Scheme;
 use crate::cells::Place;
-use crate::registry::{NO_NAME, StaticName};
+use crate::registry::{Label, NO_NAME, StaticName};
 use std::fmt;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering::*};
 
 /// What an instrument measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,42 +59,105 @@ impl fmt::Display for Kind {
     }
 }
 
+/// Whose metrics a logger's are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The program's.
+    Program,
+    /// Those of all that found no place.
+    Overflow,
+    /// Ferrometer's own, which stand outside the ledger.
+    Internal,
+}
+
 /// A logger's identity: its name, the object its metrics belong to, and its labels, sorted by key.
 pub(crate) struct LoggerEntry {
-    pub(crate) name: String,
+    pub(crate) name: &'static str,
     /// Gated; empty for the program itself.
-    pub(crate) object: String,
-    pub(crate) labels: Vec<(String, String)>,
-    /// Whether this one stands for all that found no place.
-    pub(crate) overflow: bool,
-    /// Literals used with this logger: what to look at first. Plain loggers have many names, those with labels few.
-    pub(crate) recent: [AtomicPtr<StaticName>; RECENT],
+    pub(crate) object: &'static str,
+    pub(crate) labels: &'static [Label],
+    /// Literals used with this logger: what to look at first. Never null; [`NO_RECENT`] until there are any.
+    recent: AtomicPtr<Recent>,
+    role: Role,
 }
+
+/// Literals by some bits of their address.
+pub(crate) type Recent = [AtomicPtr<StaticName>; RECENT];
 
 const RECENT: usize = 16;
 
+static NO_RECENT: Recent = no_recent();
+
+const fn no_recent() -> Recent {
+    [const { AtomicPtr::new(std::ptr::from_ref(&NO_NAME).cast_mut()) }; RECENT]
+}
+
 impl LoggerEntry {
     pub(crate) const fn new(
-        name: String,
-        object: String,
-        labels: Vec<(String, String)>,
-        overflow: bool,
+        name: &'static str,
+        object: &'static str,
+        labels: &'static [Label],
+        role: Role,
     ) -> LoggerEntry {
-        let recent = [const { AtomicPtr::new(std::ptr::from_ref(&NO_NAME).cast_mut()) }; RECENT];
-        LoggerEntry { name, object, labels, overflow, recent }
+        let recent = AtomicPtr::new(std::ptr::from_ref(&NO_RECENT).cast_mut());
+        LoggerEntry { name, object, labels, recent, role }
+    }
+
+    #[inline(always)]
+    pub(crate) fn recent(&self) -> &'static Recent {
+        // SAFETY: made from a `&'static Recent`, in `new` or `remember_literals`.
+        unsafe { &*self.recent.load(Acquire) }
+    }
+
+    /// Where literals are remembered, made at the first use. `None`: it has labels, and they are not to be kept.
+    pub(crate) fn remember_literals(&self, keep: bool) -> Option<&'static Recent> {
+        let recent = self.recent();
+        if !std::ptr::eq(recent, &NO_RECENT) {
+            return Some(recent);
+        }
+        if !keep && !self.is_plain() {
+            return None;
+        }
+        let made: &'static Recent = Box::leak(Box::new(no_recent()));
+        // Whoever is first; what another thread made meanwhile is used in its stead, and ours is lost, once.
+        let (old, new) = (std::ptr::from_ref(&NO_RECENT).cast_mut(), std::ptr::from_ref(made).cast_mut());
+        let _ = self.recent.compare_exchange(old, new, AcqRel, Acquire);
+        Some(self.recent())
+    }
+
+    /// Whether it has neither labels nor an object.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.labels.is_empty() && self.object.is_empty()
+    }
+
+    pub(crate) fn is_overflow(&self) -> bool {
+        self.role == Role::Overflow
+    }
+
+    pub(crate) fn is_internal(&self) -> bool {
+        self.role == Role::Internal
+    }
+
+    pub(crate) fn is_programs(&self) -> bool {
+        self.role == Role::Program
     }
 }
 
 /// What the series of one name and kind share.
 pub(crate) struct Instrument {
-    pub(crate) logger: &'static str,
+    /// One of the loggers of its logger's name.
+    pub(crate) logger: &'static LoggerEntry,
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
-    /// Most instruments are never described, so it takes one word until they are.
-    pub(crate) described: OnceLock<Box<Described>>,
+    /// Most instruments are never described, so it takes little until they are.
+    described: OnceLock<Box<Described>>,
 }
 
 impl Instrument {
+    pub(crate) const fn new(logger: &'static LoggerEntry, name: &'static str, kind: Kind) -> Instrument {
+        Instrument { logger, name, kind, described: OnceLock::new() }
+    }
+
     pub(crate) fn unit(&self) -> Option<&'static str> {
         self.described.get()?.unit.get().copied()
     }
@@ -170,16 +233,14 @@ pub struct Series {
     pub(crate) slot: u32,
     state: AtomicU64,
     pub(crate) logger: &'static LoggerEntry,
-    /// The rate recordings through this series are sampled at now: its own, or that of a logger rule.
-    route_rate: AtomicU64,
-    /// Gauges: the bits of the value, shared by all threads.
-    pub(crate) value: AtomicU64,
+    /// Gauges: the bits of the value, shared by all threads. Others: those of the rate they are sampled at now, their own or that
+    /// of a logger rule.
+    word: AtomicU64,
     /// Recordings refused because they were NaN or infinite.
     pub(crate) invalid: AtomicU64,
     /// 0.0: none given.
     pub(crate) given_rate: f64,
     pub(crate) instrument: &'static Instrument,
-    pub(crate) internal: bool,
 }
 
 impl Series {
@@ -189,19 +250,16 @@ impl Series {
         given_rate: f64,
         logger: &'static LoggerEntry,
         instrument: &'static Instrument,
-        internal: bool,
     ) -> Series {
         Series {
             id,
             slot,
             state: AtomicU64::new(State::OFF.0),
-            route_rate: AtomicU64::new(0),
-            value: AtomicU64::new(0),
+            word: AtomicU64::new(0),
             invalid: AtomicU64::new(0),
             given_rate,
             logger,
             instrument,
-            internal,
         }
     }
 
@@ -212,7 +270,9 @@ impl Series {
 
     /// Sends recordings to the cell of `slot`, sampled at `rate`.
     pub(crate) fn route(&self, slot: u32, rate: f64) {
-        self.route_rate.store(rate.to_bits(), Relaxed);
+        if self.kind() != Kind::Gauge {
+            self.word.store(rate.to_bits(), Relaxed);
+        }
         self.state.store(State::new(self.instrument.kind, slot, rate < 1.0).0, Relaxed);
     }
 
@@ -220,8 +280,16 @@ impl Series {
         self.state.store(State::OFF.0, Relaxed);
     }
 
+    /// The rate recordings through this series are sampled at now.
     pub(crate) fn route_rate(&self) -> f64 {
-        f64::from_bits(self.route_rate.load(Relaxed))
+        f64::from_bits(self.word.load(Relaxed))
+    }
+
+    /// The value of a gauge.
+    #[inline(always)]
+    pub(crate) fn value(&self) -> &AtomicU64 {
+        debug_assert!(self.kind() == Kind::Gauge);
+        &self.word
     }
 
     /// A dense number, from 0 in the order of registration.
@@ -239,7 +307,7 @@ impl Series {
     /// The logger's name as given, `::` replaced by `.`; not gated.
     #[must_use]
     pub fn logger_name(&self) -> &'static str {
-        &self.logger.name
+        self.logger.name
     }
 
     /// The metric's name as given; not gated.
@@ -252,7 +320,7 @@ impl Series {
     /// the program itself.
     #[must_use]
     pub fn object(&self) -> Option<&'static str> {
-        Some(self.logger.object.as_str()).filter(|object| !object.is_empty())
+        Some(self.logger.object).filter(|object| !object.is_empty())
     }
 
     /// The labels, and before them the object as a label `object` where there is one: for formats that have no other place for it.
@@ -269,7 +337,7 @@ impl Series {
 
     /// The labels, sorted by key, as given; not gated. The [object](Series::object) is none of them.
     pub fn labels(&self) -> impl ExactSizeIterator<Item = (&'static str, &'static str)> + Clone {
-        self.logger.labels.iter().map(|(k, v)| (k.as_str(), v.as_str()))
+        self.logger.labels.iter().copied()
     }
 
     /// The sample rate of what stands in this series, in (0, 1].
@@ -293,7 +361,7 @@ impl Series {
     /// Whether this is one of ferrometer's own metrics, which stand outside the ledger.
     #[must_use]
     pub fn is_internal(&self) -> bool {
-        self.internal
+        self.logger.is_internal()
     }
 
     /// Whether two series differ in nothing but their sample rate.

@@ -4,14 +4,21 @@
 use crate::clock::Stamp;
 use crate::guard::TimerGuard;
 use crate::logger::Logger;
-use crate::registry::LabelMemory;
 use crate::series::{LoggerEntry, Series};
 use crate::value::{CounterValue, GaugeReturn, GaugeValue};
 use crate::{record, registry};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering::*};
 
+mod exit;
+mod fixed;
+mod labelled;
+
 pub use crate::series::Kind;
+use exit::{Exit, Exits};
+pub use exit::{AnyOutcome, ExitCounter, ExitTimer, Outcome, Probe, ResultOutcome};
+pub use fixed::{FixedNumber, LabelProbe, LabelValue, NoNumber};
+pub use labelled::LabelledSite;
 pub use ::core;
 
 /// Whether anything is recorded.
@@ -48,69 +55,12 @@ impl Memory {
 
     #[cold]
     fn look_up(&self, logger: &'static LoggerEntry, name: &'static str, kind: Kind, rate: f64) -> &'static Series {
-        let series = registry::static_series(logger, name, kind, rate);
+        let series = registry::static_series(logger, name, kind, rate, false);
         // The overflow series stands for many names: it is not this site's own, and `logger` differs.
         if ptr::eq(series.logger, logger) {
             self.0.store(ptr::from_ref(series).cast_mut(), Release);
         }
         series
-    }
-}
-
-/// How a call ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It returned something that is no `Err`.
-    Ok,
-    /// It returned `Err`.
-    Err,
-    /// It panicked.
-    Panic,
-    /// Its future was dropped before it was ready.
-    Cancelled,
-}
-
-impl Outcome {
-    const fn label(self) -> &'static str {
-        match self {
-            Outcome::Ok => "ok",
-            Outcome::Err => "err",
-            Outcome::Panic => "panic",
-            Outcome::Cancelled => "cancelled",
-        }
-    }
-
-    /// Of a call that was left without saying how.
-    fn of_drop() -> Outcome {
-        if std::thread::panicking() { Outcome::Panic } else { Outcome::Cancelled }
-    }
-}
-
-/// The series of each outcome.
-struct Exits([Memory; 4]);
-
-/// Where a call that ends is recorded.
-#[derive(Clone, Copy)]
-struct Exit {
-    site: &'static Exits,
-    logger: &'static LoggerEntry,
-    name: &'static str,
-    kind: Kind,
-    rate: f64,
-    on: Option<Outcome>,
-    label: bool,
-}
-
-impl Exit {
-    fn series(&self, outcome: Outcome) -> Option<&'static Series> {
-        if self.on.is_some_and(|on| on != outcome) {
-            return None;
-        }
-        let logger = match self.label {
-            true => registry::with_labels(self.logger, &[("outcome", outcome.label())]),
-            false => self.logger,
-        };
-        Some(self.site.0[outcome as usize].series(logger, self.name, self.kind, self.rate))
     }
 }
 
@@ -126,7 +76,7 @@ macro_rules! site {
         }
         impl $name {
             const fn made(name: &'static str, rate: f64) -> Self {
-                let exits = Exits([Memory::new(), Memory::new(), Memory::new(), Memory::new()]);
+                let exits = Exits::new();
                 Self { name, rate, memory: Memory::new(), exits }
             }
         }
@@ -293,218 +243,3 @@ impl TimerSite {
         ExitTimer { running: taken.then(|| (exit, Stamp::now())) }
     }
 }
-
-/// A place that records under labels, whose values change from call to call and whose keys do not. It is asked only when it is
-/// known that something is recorded.
-pub struct LabelledSite {
-    name: &'static str,
-    kind: Kind,
-    rate: f64,
-    memory: LabelMemory,
-}
-
-impl LabelledSite {
-    /// `rate` 0.0: none given.
-    #[must_use]
-    pub const fn new(name: &'static str, kind: Kind, rate: f64) -> Self {
-        Self { name, kind, rate, memory: LabelMemory::new() }
-    }
-
-    #[inline(always)]
-    fn get<const N: usize>(&'static self, logger: &Logger, values: &[&str; N]) -> Option<&'static Series> {
-        self.memory.get(logger.peek(), values)
-    }
-
-    fn look_up<const N: usize>(
-        &'static self,
-        logger: &Logger,
-        keys: &'static [&'static str; N],
-        values: &[&str; N],
-    ) -> &'static Series {
-        let find = |logger| registry::static_series(logger, self.name, self.kind, self.rate);
-        self.memory.look_up(logger.entry(), keys, values, find)
-    }
-
-    /// Adds a number to a counter.
-    #[inline(always)]
-    pub fn add<const N: usize>(
-        &'static self,
-        logger: &Logger,
-        value: impl CounterValue,
-        keys: &'static [&'static str; N],
-        values: [&str; N],
-    ) {
-        match value.to_count() {
-            1 => self.add_one(logger, keys, &values),
-            value => record::count_on(self.look_up(logger, keys, &values), value),
-        }
-    }
-
-    #[inline(never)]
-    fn add_one<const N: usize>(
-        &'static self,
-        logger: &Logger,
-        keys: &'static [&'static str; N],
-        values: &[&str; N],
-    ) {
-        match self.get(logger, values) {
-            Some(series) => record::count_on(series, 1),
-            None => self.add_one_elsewhere(logger, keys, values),
-        }
-    }
-
-    #[inline(never)]
-    fn add_one_elsewhere<const N: usize>(
-        &'static self,
-        logger: &Logger,
-        keys: &'static [&'static str; N],
-        values: &[&str; N],
-    ) {
-        record::count_on(self.look_up(logger, keys, values), 1);
-    }
-
-    /// Sets a gauge.
-    #[inline(never)]
-    pub fn set<const N: usize>(
-        &'static self,
-        logger: &Logger,
-        value: impl GaugeValue,
-        keys: &'static [&'static str; N],
-        values: [&str; N],
-    ) {
-        record::set_on(self.look_up(logger, keys, &values), value.to_gauge());
-    }
-
-    /// Starts measuring time.
-    #[inline(always)]
-    pub fn start<const N: usize>(
-        &'static self,
-        logger: &Logger,
-        keys: &'static [&'static str; N],
-        values: [&str; N],
-    ) -> TimerGuard {
-        match self.taken(logger, keys, &values) {
-            Some(series) => TimerGuard::running(series),
-            None => TimerGuard::inert(),
-        }
-    }
-
-    #[inline(never)]
-    fn taken<const N: usize>(
-        &'static self,
-        logger: &Logger,
-        keys: &'static [&'static str; N],
-        values: &[&str; N],
-    ) -> Option<&'static Series> {
-        let series = match self.get(logger, values) {
-            Some(series) => series,
-            None => self.look_up(logger, keys, values),
-        };
-        record::is_taken_on(series).then_some(series)
-    }
-}
-
-/// Counts one call by its outcome. Dropped unfinished, the call panicked or its future was dropped.
-#[must_use]
-pub struct ExitCounter {
-    exit: Option<Exit>,
-}
-
-impl ExitCounter {
-    #[inline(always)]
-    fn is_open(&self) -> bool {
-        self.exit.is_some()
-    }
-
-    /// The call ended like this.
-    #[inline(always)]
-    pub fn finish(mut self, outcome: Outcome) {
-        if self.is_open() {
-            self.end(outcome);
-        }
-    }
-
-    #[inline(never)]
-    fn end(&mut self, outcome: Outcome) {
-        if let Some(series) = self.exit.take().and_then(|exit| exit.series(outcome)) {
-            record::count(series, 1);
-        }
-    }
-}
-
-impl Drop for ExitCounter {
-    #[inline(always)]
-    fn drop(&mut self) {
-        if self.is_open() {
-            self.end(Outcome::of_drop());
-        }
-    }
-}
-
-/// Measures one call and records it by its outcome. Dropped unfinished, the call panicked or its future was dropped.
-#[must_use]
-pub struct ExitTimer {
-    running: Option<(Exit, Stamp)>,
-}
-
-impl ExitTimer {
-    #[inline(always)]
-    fn is_open(&self) -> bool {
-        self.running.is_some()
-    }
-
-    /// The call ended like this.
-    #[inline(always)]
-    pub fn finish(mut self, outcome: Outcome) {
-        if self.is_open() {
-            self.end(outcome);
-        }
-    }
-
-    #[inline(never)]
-    fn end(&mut self, outcome: Outcome) {
-        if let Some((exit, start)) = self.running.take() {
-            let nanos = start.elapsed_nanos();
-            if let Some(series) = exit.series(outcome) {
-                record::nanos(series, nanos);
-            }
-        }
-    }
-}
-
-impl Drop for ExitTimer {
-    #[inline(always)]
-    fn drop(&mut self) {
-        if self.is_open() {
-            self.end(Outcome::of_drop());
-        }
-    }
-}
-
-/// Tells the outcome of a returned value by its type: `(&Probe(&value)).outcome()`. A `Result` is found first, everything
-/// else is `Ok`, because one more reference is needed to reach it.
-pub struct Probe<'a, T: ?Sized>(pub &'a T);
-
-/// The outcome of a `Result`.
-pub trait ResultOutcome {
-    /// `Err` or `Ok`.
-    fn outcome(&self) -> Outcome;
-}
-
-impl<T, E> ResultOutcome for Probe<'_, Result<T, E>> {
-    #[inline]
-    fn outcome(&self) -> Outcome {
-        if self.0.is_err() { Outcome::Err } else { Outcome::Ok }
-    }
-}
-
-/// The outcome of anything else.
-pub trait AnyOutcome {
-    /// Always `Ok`.
-    #[inline]
-    fn outcome(&self) -> Outcome {
-        Outcome::Ok
-    }
-}
-
-impl<T: ?Sized> AnyOutcome for &Probe<'_, T> {}

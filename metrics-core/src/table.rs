@@ -4,9 +4,11 @@
 //! nothing but the table and the value that is found. Entries are never removed, so a probe that meets an empty place knows the key was
 //! not there when the probe began. Growing copies the places into a table twice as large and publishes it; the old ones are
 //! kept until the table is dropped, because a reader may still be walking one (together they are no
-//! larger than the newest). The values' pointers stand in a list that grows by chunks and is never copied.
+//! larger than the newest). The values stand in chunks, each twice as long as the one before, one after the other: nothing but the value is
+//! kept for each, and its number says where it is.
 
 use crate::sync::{AtomicPtr, AtomicU64, Mutex, Ordering::*, lock};
+use std::mem::MaybeUninit;
 use std::ptr;
 
 #[cfg(loom)]
@@ -71,10 +73,6 @@ impl Places {
     }
 }
 
-struct Chunk<V> {
-    values: Box<[AtomicPtr<V>]>,
-}
-
 /// Where the value of this number stands: which chunk, and where in it.
 fn position(number: usize) -> (usize, usize) {
     let at = number + FIRST_LEN;
@@ -83,20 +81,22 @@ fn position(number: usize) -> (usize, usize) {
 }
 
 struct WriterState {
-    len: usize,
     /// Every allocation of places ever published, the current one last.
     owned: Vec<*mut Places>,
 }
 
-/// The table. Values are `'static`: what is registered stays.
-pub(crate) struct AppendTable<V: 'static> {
+/// The table. A value stays where it was put for as long as the table lives, and a `static` one lives for ever.
+pub(crate) struct AppendTable<V> {
     current: AtomicPtr<Places>,
-    chunks: [AtomicPtr<Chunk<V>>; CHUNKS],
+    /// The values, in the order of their numbers.
+    chunks: [AtomicPtr<V>; CHUNKS],
+    /// How many values there are: stored after the value.
+    len: AtomicU64,
     writer: Mutex<WriterState>,
 }
 
-// SAFETY: the raw pointers in `WriterState` are owned by the table and only touched under its lock or in `Drop`; the
-// values are shared references, so `V: Sync` is what sharing needs, and `V: Send` lets a value be inserted elsewhere.
+// SAFETY: the raw pointers in `WriterState` are owned by the table and only touched under its lock or in `Drop`. Values are
+// put in from any thread (`V: Send`) and shared with all (`V: Sync`).
 unsafe impl<V: Sync + Send> Send for AppendTable<V> {}
 // SAFETY: as above.
 unsafe impl<V: Sync + Send> Sync for AppendTable<V> {}
@@ -107,7 +107,8 @@ impl<V: Sync + Send> AppendTable<V> {
         AppendTable {
             current: AtomicPtr::new(ptr::null_mut()),
             chunks: [const { AtomicPtr::new(ptr::null_mut()) }; CHUNKS],
-            writer: Mutex::new(WriterState { len: 0, owned: Vec::new() }),
+            len: AtomicU64::new(0),
+            writer: Mutex::new(WriterState { owned: Vec::new() }),
         }
     }
 
@@ -116,38 +117,64 @@ impl<V: Sync + Send> AppendTable<V> {
         AppendTable {
             current: AtomicPtr::new(ptr::null_mut()),
             chunks: std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
-            writer: Mutex::new(WriterState { len: 0, owned: Vec::new() }),
+            len: AtomicU64::new(0),
+            writer: Mutex::new(WriterState { owned: Vec::new() }),
         }
     }
 
-    /// The value of a number that was read from a place.
+    /// The value of a number.
+    ///
+    /// # Safety
+    /// The number was read from a place, or is below the length, with acquire order.
     #[inline]
-    fn value(&self, number: usize) -> Option<&'static V> {
+    unsafe fn value(&self, number: usize) -> &V {
         let (chunk, at) = position(number);
-        // SAFETY: a chunk's pointer is null or came from a box in `push`, and is freed only in `Drop`. Chunk and value were
-        // stored before the number was, with release order, and the number was read with acquire order.
-        let chunk = unsafe { self.chunks.get(chunk)?.load(Acquire).as_ref() }?;
-        // SAFETY: null, or made from a `&'static V` in `push`.
-        unsafe { chunk.values.get(at)?.load(Acquire).as_ref() }
+        let chunk = self.chunks[chunk].load(Acquire);
+        // SAFETY: the chunk was allocated with `FIRST_LEN << chunk` places, of which `at` is one, and the value was written there; both
+        // happened before the number was stored with release order. It is freed only in `Drop`, and nobody writes it again.
+        unsafe { &*chunk.add(at) }
     }
 
     /// The value with this hash for which `is_it` holds.
     #[inline]
-    pub(crate) fn get(&self, hash: u64, mut is_it: impl FnMut(&V) -> bool) -> Option<&'static V> {
+    pub(crate) fn get(&self, hash: u64, mut is_it: impl FnMut(&V) -> bool) -> Option<&V> {
         // SAFETY: `current` is null or points to a `Places` that `owned` keeps until the table is dropped.
         let places = unsafe { self.current.load(Acquire).as_ref() }?;
-        places.find(tag(hash), |number| self.value(number).filter(|value| is_it(value)))
+        places.find(tag(hash), |number| {
+            // SAFETY: `find` reads numbers from places, with acquire order.
+            Some(unsafe { self.value(number) }).filter(|value| is_it(value))
+        })
     }
 
-    /// The value, or else the one that `make` gives, inserted. `make` gets the number of values there are, and may refuse.
+    /// How many values there are.
+    #[cfg(not(loom))]
+    pub(crate) fn len(&self) -> usize {
+        self.len.load(Acquire) as usize
+    }
+
+    /// The value of a number.
+    #[cfg(not(loom))]
+    pub(crate) fn at(&self, number: usize) -> Option<&V> {
+        // SAFETY: the number is below the length.
+        (number < self.len()).then(|| unsafe { self.value(number) })
+    }
+
+    /// The values there are, in the order in which they came.
+    #[cfg(not(loom))]
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &V> + Clone {
+        // SAFETY: each number is below the length.
+        (0..self.len()).map(|number| unsafe { self.value(number) })
+    }
+
+    /// The value, or else the one that `make` gives, inserted. `make` gets its number, and may refuse.
     ///
-    /// `make` runs under the table's lock: it must not use this table.
+    /// `make` runs under the table's lock: it must not insert into this table.
     pub(crate) fn get_or_insert(
         &self,
         hash: u64,
         mut is_it: impl FnMut(&V) -> bool,
-        make: impl FnOnce(usize) -> Option<&'static V>,
-    ) -> Option<&'static V> {
+        make: impl FnOnce(usize) -> Option<V>,
+    ) -> Option<&V> {
         if let Some(found) = self.get(hash, &mut is_it) {
             return Some(found);
         }
@@ -155,12 +182,13 @@ impl<V: Sync + Send> AppendTable<V> {
         if let Some(found) = self.get(hash, &mut is_it) {
             return Some(found);
         }
-        let value = make(writer.len)?;
-        self.push(writer.len, value)?;
+        let number = self.len.load(Relaxed) as usize;
+        let value = make(number)?;
+        self.push(number, value)?;
         let current = self.current.load(Relaxed);
         // SAFETY: as in `get`.
         let places = match unsafe { current.as_ref() } {
-            Some(places) if !places.is_full(writer.len) => places,
+            Some(places) if !places.is_full(number) => places,
             full => {
                 let grown = Places::new(full.map_or(FIRST_LEN, |p| p.all.len() * 2));
                 let old = full.iter().flat_map(|p| p.all.iter()).map(|place| place.load(Relaxed));
@@ -172,23 +200,23 @@ impl<V: Sync + Send> AppendTable<V> {
                 unsafe { &*grown }
             }
         };
-        writer.len += 1;
-        places.put((writer.len as u64) << 32 | u64::from(tag(hash)));
-        Some(value)
+        places.put((number as u64 + 1) << 32 | u64::from(tag(hash)));
+        // SAFETY: it was just pushed.
+        Some(unsafe { self.value(number) })
     }
 
-    /// Puts the value of a number in the list. Only the holder of the writer lock calls this. `None`: there can be no more.
-    fn push(&self, number: usize, value: &'static V) -> Option<()> {
+    /// Puts a value at the end. Only the holder of the writer lock calls this. `None`: there can be no more.
+    fn push(&self, number: usize, value: V) -> Option<()> {
         let (chunk, at) = position(number);
         let place = self.chunks.get(chunk)?;
         if place.load(Relaxed).is_null() {
-            let empty = || AtomicPtr::new(ptr::null_mut());
-            let values = (0..FIRST_LEN << chunk).map(|_| empty()).collect();
-            place.store(Box::into_raw(Box::new(Chunk { values })), Release);
+            // Memory that is not written is not there, so a chunk that is half empty takes half of it.
+            let values: Box<[MaybeUninit<V>]> = Box::new_uninit_slice(FIRST_LEN << chunk);
+            place.store(Box::into_raw(values).cast(), Release);
         }
-        // SAFETY: as in `value`; it is not null any more.
-        let chunk = unsafe { place.load(Relaxed).as_ref() }?;
-        chunk.values.get(at)?.store(ptr::from_ref(value).cast_mut(), Release);
+        // SAFETY: the chunk is as long as in `value`, and nobody reads a place before its number is known.
+        unsafe { place.load(Relaxed).add(at).write(value) };
+        self.len.store(number as u64 + 1, Release);
         Some(())
     }
 
@@ -205,12 +233,21 @@ impl<V> Drop for AppendTable<V> {
             // SAFETY: each came from `Box::into_raw`, is in the list once, and `&mut self` means no reader is left.
             drop(unsafe { Box::from_raw(places) });
         }
-        for chunk in &self.chunks {
+        let mut left = self.len.load(Acquire) as usize;
+        for (number, chunk) in self.chunks.iter().enumerate() {
             let chunk = chunk.swap(ptr::null_mut(), AcqRel);
-            if !chunk.is_null() {
-                // SAFETY: as above; the swap took it out.
-                drop(unsafe { Box::from_raw(chunk) });
+            if chunk.is_null() {
+                return;
             }
+            let len = FIRST_LEN << number;
+            let values = ptr::slice_from_raw_parts_mut(chunk.cast::<MaybeUninit<V>>(), len);
+            // SAFETY: it came from `Box::into_raw` of a slice of this length, and the swap took it out.
+            let mut values = unsafe { Box::from_raw(values) };
+            for value in values.iter_mut().take(left) {
+                // SAFETY: as many as the length says were written.
+                unsafe { value.assume_init_drop() };
+            }
+            left = left.saturating_sub(len);
         }
     }
 }
@@ -221,25 +258,37 @@ mod tests {
 
     #[test]
     fn finds_what_was_put_through_growth_and_collisions() {
-        static VALUES: std::sync::LazyLock<Vec<u64>> = std::sync::LazyLock::new(|| (0..1000).collect());
-        let table: AppendTable<u64> = AppendTable::new();
+        let table: AppendTable<String> = AppendTable::new();
         for i in 0..1000u64 {
             let hash = i % 7; // heavy collisions
             let made = table.get_or_insert(
                 hash,
-                |v| *v == i,
-                |len| {
-                    assert_eq!(len as u64, i);
-                    Some(&VALUES[i as usize])
+                |v| *v == i.to_string(),
+                |number| {
+                    assert_eq!(number as u64, i);
+                    Some(i.to_string())
                 },
             );
-            assert_eq!(made, Some(&i));
+            assert_eq!(made, Some(&i.to_string()));
         }
         for i in 0..1000u64 {
-            assert_eq!(table.get(i % 7, |v| *v == i), Some(&i));
+            assert_eq!(table.get(i % 7, |v| *v == i.to_string()), Some(&i.to_string()));
         }
-        assert_eq!(table.get(3, |v| *v == 5000), None);
+        assert!(table.iter().cloned().eq((0..1000).map(|i| i.to_string())));
+        assert_eq!((table.len(), table.get(3, |v| v == "5000")), (1000, None));
         assert_eq!((position(0), position(63), position(64), position(191)), ((0, 0), (0, 63), (1, 0), (1, 127)));
         assert_eq!(table.get_or_insert(1, |_| false, |_| None), None);
+    }
+
+    #[test]
+    fn what_is_put_is_dropped_with_the_table() {
+        let alive = std::sync::Arc::new(());
+        let table = AppendTable::new();
+        for i in 0..200 {
+            table.get_or_insert(i, |_| false, |_| Some(std::sync::Arc::clone(&alive)));
+        }
+        assert_eq!(std::sync::Arc::strong_count(&alive), 201);
+        drop(table);
+        assert_eq!(std::sync::Arc::strong_count(&alive), 1);
     }
 }

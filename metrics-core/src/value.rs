@@ -105,16 +105,17 @@ pub trait MetricName: Sealed {
 #[derive(Clone, Copy, Debug)]
 pub struct Dynamic<'a>(pub &'a str);
 
-/// Opaque: what a logger's identity is to a name.
+/// Opaque: what a logger's identity is to a name, and whether it is to be found fast again: of a logger with labels a name that
+/// a handle is made of is not.
 #[doc(hidden)]
 #[derive(Clone, Copy)]
-pub struct LoggerRef(pub(crate) &'static LoggerEntry);
+pub struct LoggerRef(pub(crate) &'static LoggerEntry, pub(crate) bool);
 
 impl Sealed for &'static str {}
 impl MetricName for &'static str {
     #[inline]
     fn find(self, logger: LoggerRef, kind: Kind, rate: f64) -> &'static Series {
-        registry::static_series(logger.0, self, kind, rate)
+        registry::static_series(logger.0, self, kind, rate, logger.1)
     }
 }
 

@@ -5,6 +5,7 @@
 //! sent, or as dropped with a cause. A piece whose receipt is never handed in is pending, and part of the next delta.
 
 use crate::bucket::Scheme;
+use crate::cursor::{Cursor, Position, amount_of, minus, recorded};
 use crate::ledger::{Amount, Cause, Ledger};
 use crate::name::Naming;
 use crate::series::Series;
@@ -13,106 +14,6 @@ use crate::snapshot::{Distribution, Snapshot, Total, Value};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ops::Range;
-
-/// How far a backend is with one series.
-#[derive(Clone, Debug, Default)]
-struct Position {
-    recordings: u64,
-    invalid: u64,
-    increments: u64,
-    decrements: u64,
-    /// Accounted values by bucket; empty for other kinds, and until the first.
-    buckets: Box<[u64]>,
-}
-
-/// How far a backend is with every series. Lives as long as the backend is installed.
-#[derive(Debug, Default)]
-pub(crate) struct Cursor {
-    positions: Vec<Position>,
-    /// What was recorded before it was installed is not this backend's.
-    base: Amount,
-}
-
-impl Position {
-    fn at(total: &Total) -> Position {
-        let mut position =
-            Position { recordings: total.recordings, invalid: total.invalid, ..Position::default() };
-        match &total.value {
-            Value::Counter { increments, decrements } => {
-                position.increments = *increments;
-                position.decrements = *decrements;
-            }
-            Value::Distribution(d) => {
-                position.buckets = vec![0; d.scheme().len()].into();
-                d.buckets().for_each(|(index, count)| position.buckets[index] = count);
-            }
-            Value::Gauge(_) | Value::InFlight(_) => {}
-        }
-        position
-    }
-
-    /// The buckets, made at the first use.
-    fn buckets(&mut self, scheme: Scheme) -> &mut [u64] {
-        if self.buckets.is_empty() {
-            self.buckets = vec![0; scheme.len()].into();
-        }
-        &mut self.buckets
-    }
-
-    fn amount(&self) -> Amount {
-        Amount {
-            recordings: self.recordings.wrapping_add(self.invalid),
-            increments: self.increments,
-            decrements: self.decrements,
-        }
-    }
-}
-
-fn amount_of(total: &Total) -> Amount {
-    let mut amount = Amount::of(total.recordings.wrapping_add(total.invalid));
-    if let Value::Counter { increments, decrements } = total.value {
-        (amount.increments, amount.decrements) = (increments, decrements);
-    }
-    amount
-}
-
-/// Everything recorded since the program started, ferrometer's own metrics left out.
-pub(crate) fn recorded(snapshot: &Snapshot) -> Amount {
-    let mut all = Amount::default();
-    snapshot.totals.iter().filter(|t| !t.series.internal).for_each(|total| all += amount_of(total));
-    all
-}
-
-pub(crate) fn minus(a: Amount, b: Amount) -> Amount {
-    Amount {
-        recordings: a.recordings.wrapping_sub(b.recordings),
-        increments: a.increments.wrapping_sub(b.increments),
-        decrements: a.decrements.wrapping_sub(b.decrements),
-    }
-}
-
-impl Cursor {
-    /// A cursor that begins where the snapshot stands.
-    pub(crate) fn at(snapshot: &Snapshot) -> Cursor {
-        Cursor { positions: snapshot.totals.iter().map(Position::at).collect(), base: recorded(snapshot) }
-    }
-
-    fn grow(&mut self, len: usize) {
-        if self.positions.len() < len {
-            self.positions.resize(len, Position::default());
-        }
-    }
-
-    /// What lies between the cursor and the snapshot.
-    fn pending(&self, snapshot: &Snapshot) -> Amount {
-        let mut all = Amount::default();
-        for total in snapshot.totals.iter().filter(|t| !t.series.internal) {
-            let position = self.positions.get(total.series.id()).map_or(Amount::default(), Position::amount);
-            all += minus(amount_of(total), position);
-        }
-        all
-    }
-}
 
 /// What a series recorded that this backend has not accounted for.
 #[derive(Debug)]
@@ -302,10 +203,10 @@ impl<'a> SnapshotView<'a> {
         let mut cursor = self.cursor.borrow_mut();
         for total in self.snapshot.totals.iter().filter(|t| t.invalid > 0) {
             let position = &mut cursor.positions[total.series.id()];
-            let new = total.invalid.wrapping_sub(position.invalid);
+            let new = total.invalid.wrapping_sub(position.invalid());
             if new > 0 {
-                position.invalid = total.invalid;
-                if !total.series.internal {
+                position.set_invalid(total.invalid);
+                if !total.series.is_internal() {
                     *self.dropped.borrow_mut().entry(Cause::Invalid).or_default() += Amount::of(new);
                 }
             }
@@ -369,9 +270,9 @@ impl<'a> SnapshotView<'a> {
             if all && rest.len() as u64 == d.count.wrapping_sub(position.recordings) {
                 return (rest, Vec::new());
             }
-            marks.settle(group, self.singles.values(), scheme, position.buckets(scheme));
+            marks.settle(group, self.singles.values(), scheme, position.buckets_mut(scheme));
         }
-        let left = |(index, count): (usize, u64)| (index, count.saturating_sub(position.buckets.get(index).copied().unwrap_or(0)));
+        let left = |(index, count): (usize, u64)| (index, count.saturating_sub(position.buckets().get(index).copied().unwrap_or(0)));
         let mut merged: Vec<(usize, u64)> = d.buckets().map(left).filter(|(_, count)| *count > 0).collect();
         for value in &self.singles.values()[rest.clone()] {
             let at = merged.binary_search_by_key(&scheme.index(*value), |(index, _)| *index);
@@ -391,7 +292,7 @@ impl<'a> SnapshotView<'a> {
     /// This piece was accepted by the kernel or the store.
     pub fn sent(&self, receipt: &Receipt) {
         let amount = self.advance(receipt);
-        if receipt.series.internal {
+        if receipt.series.is_internal() {
             return;
         }
         if let Piece::Bucket { merged: true, .. } = receipt.piece {
@@ -405,7 +306,7 @@ impl<'a> SnapshotView<'a> {
     /// This piece will never be delivered, and why.
     pub fn dropped(&self, receipt: &Receipt, cause: Cause) {
         let amount = self.advance(receipt);
-        if !receipt.series.internal && !amount.is_zero() {
+        if !receipt.series.is_internal() && !amount.is_zero() {
             *self.dropped.borrow_mut().entry(cause).or_default() += amount;
         }
     }
@@ -439,10 +340,11 @@ impl<'a> SnapshotView<'a> {
         let mut left = Amount::default();
         for total in &self.snapshot.totals {
             let position = &mut cursor.positions[total.series.id()];
-            if !total.series.internal {
+            if !total.series.is_internal() {
                 left += minus(amount_of(total), position.amount());
             }
-            (position.recordings, position.invalid) = (total.recordings, total.invalid);
+            position.recordings = total.recordings;
+            position.set_invalid(total.invalid);
             if let Value::Counter { increments, decrements } = total.value {
                 (position.increments, position.decrements) = (increments, decrements);
             }
@@ -476,7 +378,7 @@ impl<'a> SnapshotView<'a> {
                     return Amount::default();
                 }
                 position.recordings = position.recordings.wrapping_add(recordings);
-                if !receipt.series.internal {
+                if !receipt.series.is_internal() {
                     let mut superseded = self.superseded.get();
                     superseded += Amount::of(recordings - 1);
                     self.superseded.set(superseded);
@@ -498,9 +400,9 @@ impl<'a> SnapshotView<'a> {
                         drop(marks);
                         return self.mark(total, position, at..at + 1);
                     }
-                    marks.settle(group, self.singles.values(), scheme, position.buckets(scheme));
+                    marks.settle(group, self.singles.values(), scheme, position.buckets_mut(scheme));
                 }
-                let Some(done) = position.buckets(scheme).get_mut(usize::from(index)) else { return Amount::default() };
+                let Some(done) = position.buckets_mut(scheme).get_mut(usize::from(index)) else { return Amount::default() };
                 let there = d.buckets.binary_search_by_key(&index, |(i, _)| *i).map_or(0, |at| d.buckets[at].1);
                 let count = count.min(there.saturating_sub(*done)).min(left);
                 *done += count;
@@ -516,7 +418,7 @@ impl<'a> SnapshotView<'a> {
         let Some(group) = self.singles.group(total.series.slot) else { return Amount::default() };
         let left = total.recordings.wrapping_sub(position.recordings);
         let (values, scheme) = (self.singles.values(), d.scheme());
-        let new = self.marks.borrow_mut().mark(group, run, values, scheme, position.buckets(scheme)).min(left);
+        let new = self.marks.borrow_mut().mark(group, run, values, scheme, position.buckets_mut(scheme)).min(left);
         position.recordings = position.recordings.wrapping_add(new);
         Amount::of(new)
     }
@@ -530,10 +432,10 @@ impl<'a> SnapshotView<'a> {
             let position = &mut cursor.positions[total.series.id()];
             let scheme = d.scheme();
             if position.recordings == total.recordings {
-                let buckets = position.buckets(scheme);
+                let buckets = position.buckets_mut(scheme);
                 d.buckets().for_each(|(index, count)| buckets[index] = count);
             } else {
-                marks.settle(group, self.singles.values(), scheme, position.buckets(scheme));
+                marks.settle(group, self.singles.values(), scheme, position.buckets_mut(scheme));
             }
         }
     }

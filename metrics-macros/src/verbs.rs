@@ -3,7 +3,7 @@
 //! Attributes are nouns and say what a function is; these are verbs and record where they stand.
 
 use proc_macro2::{Delimiter, Group, Literal, TokenStream, TokenTree};
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::spanned::Spanned;
@@ -12,6 +12,9 @@ use syn::{Error, Expr, ExprBlock, Ident, LitStr, Result, Token};
 use crate::args::{at_named, crate_path, facade, needs_value, once};
 use crate::check;
 use crate::expand::{borrowed, ours, rate, site};
+
+/// The most labels that are looked up by number.
+const NUMBERED: usize = 4;
 
 /// Which macro.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -202,22 +205,30 @@ impl Call {
     fn expand(&self, verb: Verb) -> TokenStream {
         let Call { krate, logger, value, .. } = self;
         let logger = borrowed(logger);
-        let labels = self.labels();
         let site = self.site(verb);
-        let (method, arguments) = match (verb, value, &labels) {
-            (Verb::Time, Some(timed), _) => return self.time(&site, &logger, labels.as_ref(), timed),
-            (Verb::Time, None, _) => unreachable!("refused while parsing"),
-            (Verb::Count, None, None) => ("increment", quote!(#logger)),
-            (Verb::Count, None, Some(labels)) => ("add", quote_spanned!(ours()=> #logger, 1, #labels)),
-            (Verb::Count, Some(value), None) => ("add", quote_spanned!(ours()=> #logger, #value)),
-            (Verb::Count, Some(value), Some(labels)) => ("add", quote_spanned!(ours()=> #logger, #value, #labels)),
-            (Verb::SetGauge, value, None) => ("set", quote_spanned!(ours()=> #logger, #value)),
-            (Verb::SetGauge, value, Some(labels)) => ("set", quote_spanned!(ours()=> #logger, #value, #labels)),
-        };
+        if let (Verb::Time, Some(timed)) = (verb, value) {
+            return self.time(&site, &logger, timed);
+        }
         // A value of a type that cannot be recorded is reported where the value stands.
         let span = value.as_ref().map_or_else(ours, |value| value.span().resolved_at(ours()));
+        let method = match (verb, value) {
+            (Verb::Time, _) => unreachable!("refused while parsing"),
+            (Verb::Count, None) if self.labels.is_empty() => "increment",
+            (Verb::Count, _) => "add",
+            (Verb::SetGauge, _) => "set",
+        };
         let method = Ident::new(method, span);
-        let record = quote_spanned!(ours()=> #site.#method(#arguments));
+        let record = match (self.labels.is_empty(), value) {
+            (true, None) => quote_spanned!(ours()=> #site.#method(#logger)),
+            (true, Some(value)) => quote_spanned!(ours()=> #site.#method(#logger, #value)),
+            (false, None) => {
+                self.with_labels(None, |labels, _| quote_spanned!(ours()=> #site.#method(#logger, 1, #labels)))
+            }
+            (false, Some(value)) => self.with_labels(
+                Some(value),
+                |labels, value| quote_spanned!(ours()=> #site.#method(#logger, #value, #labels)),
+            ),
+        };
         if self.costs_nothing(verb) {
             // The call site's own check is the only one.
             return quote_spanned!(ours()=> { #record });
@@ -228,17 +239,11 @@ impl Call {
     }
 
     /// What is timed runs inline, so that `?`, `return`, `break` and `.await` inside mean what they say.
-    fn time(
-        &self,
-        site: &TokenStream,
-        logger: &TokenStream,
-        labels: Option<&TokenStream>,
-        timed: &Value,
-    ) -> TokenStream {
+    fn time(&self, site: &TokenStream, logger: &TokenStream, timed: &Value) -> TokenStream {
         let krate = &self.krate;
-        let start = match labels {
-            Some(labels) => quote_spanned!(ours()=> #site.start(#logger, #labels)),
-            None => quote_spanned!(ours()=> #site.start(#logger)),
+        let start = match self.labels.is_empty() {
+            true => quote_spanned!(ours()=> #site.start(#logger)),
+            false => self.with_labels(None, |labels, _| quote_spanned!(ours()=> #site.start(#logger, #labels))),
         };
         let start = if self.costs_nothing(Verb::Time) {
             start
@@ -283,18 +288,46 @@ impl Call {
         site(&self.krate, ty, &arguments)
     }
 
-    /// `&["key", …], [value, …]`, if there are labels.
-    fn labels(&self) -> Option<TokenStream> {
+    /// Evaluates the value, if there is one, and the labels, each once and in the order in which they stand; `call` gets the arguments
+    /// `&["key", …], (number, …), || [text, …]` and the local that holds the value.
+    fn with_labels(
+        &self,
+        value: Option<&Value>,
+        call: impl FnOnce(&TokenStream, &Ident) -> TokenStream,
+    ) -> TokenStream {
         let krate = &self.krate;
         let keys = self.labels.iter().map(|(key, _)| key);
-        let values = self.labels.iter().map(|(_, value)| {
-            // The trait error for a value that is no string belongs on the value.
-            let (span, value) = (value.span().resolved_at(ours()), borrowed(value));
-            quote_spanned! {span=>
-                #krate::__private::core::convert::AsRef::<str>::as_ref(#value)
+        let given = self.labels.iter().map(|(_, value)| borrowed(value));
+        // With the span of the value, so that the trait error for one that is no string belongs there.
+        let local = |(at, (_, value)): (usize, &(LitStr, Expr))| {
+            format_ident!("__ferrometer_label_{at}", span = value.span().resolved_at(ours()))
+        };
+        let locals: Vec<Ident> = self.labels.iter().enumerate().map(local).collect();
+        let texts = locals.iter().map(|local| {
+            quote_spanned! {local.span()=>
+                #krate::__private::core::convert::AsRef::<str>::as_ref(#local)
             }
         });
-        (!self.labels.is_empty()).then(|| quote_spanned!(ours()=> &[#(#keys),*], [#(#values),*]))
+        // Two traits, so that method lookup tells labels with a few values from everything else without a bound on their types.
+        let numbers = match self.labels.len() {
+            0..=NUMBERED => quote_spanned! {ours()=>
+                {
+                    use #krate::__private::{FixedNumber as _, NoNumber as _};
+                    (#((&#krate::__private::LabelProbe(#locals)).number(),)*)
+                }
+            },
+            _ => quote_spanned!(ours()=> ()),
+        };
+        let record = quote_spanned!(ours()=> &[#(#keys),*], #numbers, || [#(#texts),*]);
+        let local = Ident::new("__ferrometer_value", ours());
+        let record = call(&record, &local);
+        let (value, local) = match value {
+            Some(value) => (quote_spanned!(ours()=> #value,), quote_spanned!(ours()=> #local,)),
+            None => (TokenStream::new(), TokenStream::new()),
+        };
+        quote_spanned! {ours()=>
+            match (#value #(#given,)*) { (#local #(#locals,)*) => #record }
+        }
     }
 
     /// Whether nothing the user wrote has to be evaluated before the call site looks at the switch.

@@ -9,15 +9,14 @@ use crate::table::AppendTable;
 use crate::{busy, hash, limits, rate};
 use std::ptr;
 
-/// Labels that were added to a logger at once, remembered in the order given.
+/// Labels that were added to a logger at once, remembered by the logger they led to, in the order given.
 pub(crate) struct Labelled {
     parent: *const LoggerEntry,
-    labels: Vec<(String, String)>,
-    /// The values of the first labels, as [`encode`] writes them.
-    values: [Word; WORDS],
     logger: &'static LoggerEntry,
+    /// What call sites compare; made when the first one remembers it.
+    written: AtomicPtr<Written>,
 }
-// SAFETY: the pointer is compared, never followed.
+// SAFETY: `parent` is compared, never followed; `written` is null or made from a `&'static Written`.
 unsafe impl Send for Labelled {}
 // SAFETY: as above.
 unsafe impl Sync for Labelled {}
@@ -40,14 +39,11 @@ fn labelled(
     parent: &'static LoggerEntry,
     labels: &[(&str, &str)],
 ) -> Result<&'static Labelled, &'static LoggerEntry> {
-    if parent.overflow {
+    if parent.is_overflow() {
         return Err(parent);
     }
     let hash = labels_hash(hash::seed() ^ ptr::from_ref(parent) as u64, labels.iter().copied());
-    let is_it = |l: &Labelled| {
-        let same = |(had, given): (&(String, String), &(&str, &str))| had.0 == given.0 && had.1 == given.1;
-        ptr::eq(l.parent, parent) && l.labels.len() == labels.len() && l.labels.iter().zip(labels).all(same)
-    };
+    let is_it = |l: &Labelled| ptr::eq(l.parent, parent) && is_sum(l.logger, parent, labels);
     if let Some(found) = LABELLED.get(hash, is_it) {
         return Ok(found);
     }
@@ -58,28 +54,70 @@ fn labelled(
         refuse(&REFUSED.long_names);
         return Err(overflow_logger());
     }
-    let mut all = parent.labels.clone();
+    let mut all: Vec<(&str, &str)> = parent.labels.to_vec();
     for (key, value) in labels {
-        match all.binary_search_by(|(k, _)| k.as_str().cmp(key)) {
-            Ok(at) => all[at].1 = (*value).to_owned(),
-            Err(at) => all.insert(at, ((*key).to_owned(), (*value).to_owned())),
+        match all.binary_search_by(|(k, _)| k.cmp(key)) {
+            Ok(at) => all[at].1 = value,
+            Err(at) => all.insert(at, (key, value)),
         }
     }
-    let logger = intern_logger(parent.name.clone(), parent.object.clone(), all);
-    if logger.overflow {
+    let logger = intern_logger(parent.name, parent.object, &all);
+    // One key twice in a call is not remembered: it could not be recognised.
+    if logger.is_overflow() || !is_sum(logger, parent, labels) {
         return Err(logger);
     }
     let max = limits::in_force().max_label_sets.saturating_mul(2);
     // Past the bound the step is not remembered, only made again.
-    let remembered = LABELLED.get_or_insert(hash, is_it, |len| {
-        let mut values = [NO_WORD; WORDS];
-        for (to, (_, value)) in values.iter_mut().zip(labels) {
-            *to = encode(value).unwrap_or(NO_WORD);
-        }
-        let labels = labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        (len < max).then(|| &*Box::leak(Box::new(Labelled { parent, labels, values, logger })))
+    let remembered = LABELLED.get_or_insert(hash, is_it, |number| {
+        (number < max).then(|| Labelled { parent, logger, written: AtomicPtr::new(ptr::null_mut()) })
     });
     remembered.ok_or(logger)
+}
+
+/// Whether a logger's labels are those of `parent` with these put in. That it has the name and object is known.
+fn is_sum(logger: &LoggerEntry, parent: &LoggerEntry, labels: &[(&str, &str)]) -> bool {
+    let find = |all: &[(&'static str, &'static str)], key: &str| all.iter().position(|(k, _)| *k == key);
+    let mut new = 0;
+    for (key, value) in labels {
+        let Some(at) = find(logger.labels, key) else { return false };
+        if logger.labels[at].1 != *value {
+            return false;
+        }
+        new += usize::from(find(parent.labels, key).is_none());
+    }
+    // The others are the parent's: as many as there are, and with the parent's values where they were not replaced.
+    let is_given = |key: &str| labels.iter().any(|(k, _)| *k == key);
+    logger.labels.len() == parent.labels.len() + new
+        && parent.labels.iter().filter(|(k, _)| !is_given(k)).all(|label| logger.labels.contains(label))
+}
+
+/// Values as a call site gives them, and where they lead.
+struct Written {
+    parent: *const LoggerEntry,
+    logger: &'static LoggerEntry,
+    /// The values of the first labels, as [`encode`] writes them.
+    values: [Word; WORDS],
+}
+
+impl Labelled {
+    /// For call sites that give these values; what the first one gave is kept.
+    fn written(&self, values: &[Word]) -> &'static Written {
+        // SAFETY: null, or made from a `&'static Written` below.
+        if let Some(written) = unsafe { self.written.load(Acquire).as_ref() } {
+            return written;
+        }
+        let mut all = [NO_WORD; WORDS];
+        all.iter_mut().zip(values).for_each(|(to, value)| *to = *value);
+        let made: &'static Written = Box::leak(Box::new(Written { parent: self.parent, logger: self.logger, values: all }));
+        // Whoever is first; another that was made meanwhile is lost, once.
+        let made = ptr::from_ref(made).cast_mut();
+        match self.written.compare_exchange(ptr::null_mut(), made, AcqRel, Acquire) {
+            // SAFETY: just made from a `&'static Written`.
+            Ok(_) => unsafe { &*made },
+            // SAFETY: as above, by another thread.
+            Err(first) => unsafe { &*first },
+        }
+    }
 }
 
 /// How many labels of a call site are looked at without a hash of their texts.
@@ -129,28 +167,28 @@ fn encode_all<const N: usize>(values: &[&str; N]) -> Option<([Word; N], u64)> {
 /// One combination of values, and the series it led to. They are stored one after the other, and read so: what belongs to
 /// another combination is recognised by its logger.
 struct Known {
-    labelled: AtomicPtr<Labelled>,
+    written: AtomicPtr<Written>,
     series: AtomicPtr<Series>,
 }
 
 impl Known {
     const fn none() -> Known {
-        Known { labelled: AtomicPtr::new(ptr::null_mut()), series: AtomicPtr::new(ptr::null_mut()) }
+        Known { written: AtomicPtr::new(ptr::null_mut()), series: AtomicPtr::new(ptr::null_mut()) }
     }
 
     /// The series, if it is that of these values.
     #[inline(always)]
     fn get<const N: usize>(&self, parent: *const LoggerEntry, words: &[Word; N]) -> Option<&'static Series> {
-        // SAFETY: the pointer is null or was stored from a `&'static Labelled` in `look_up`.
-        let labelled: &'static Labelled = unsafe { self.labelled.load(Acquire).as_ref() }?;
+        // SAFETY: the pointer is null or was stored from a `&'static Written` in `look_up`.
+        let written: &'static Written = unsafe { self.written.load(Acquire).as_ref() }?;
         // Word by word: as one comparison of memory it would wait for the words to get there.
-        let differ = words.iter().zip(&labelled.values).fold(0, |d, (a, b)| d | a[0] ^ b[0] | a[1] ^ b[1]);
-        if differ != 0 || !ptr::eq(labelled.parent, parent) {
+        let differ = words.iter().zip(&written.values).fold(0, |d, (a, b)| d | a[0] ^ b[0] | a[1] ^ b[1]);
+        if differ != 0 || !ptr::eq(written.parent, parent) {
             return None;
         }
         // SAFETY: the pointer is null or was stored from a `&'static Series` in `look_up`.
         let series: &'static Series = unsafe { self.series.load(Acquire).as_ref() }?;
-        ptr::eq(series.logger, labelled.logger).then_some(series)
+        ptr::eq(series.logger, written.logger).then_some(series)
     }
 }
 
@@ -200,13 +238,17 @@ impl LabelMemory {
             Err(logger) => return find(logger),
         };
         let series = find(labelled.logger);
-        if let Some((_, digest)) = encoded.filter(|_| ptr::eq(series.logger, labelled.logger)) {
+        if let Some((words, digest)) = encoded.filter(|_| ptr::eq(series.logger, labelled.logger)) {
+            let written = labelled.written(&words);
             let places = places(digest);
-            let free = places.into_iter().find(|at| self.0[*at].labelled.load(Relaxed).is_null());
+            let free = places.into_iter().find(|at| self.0[*at].written.load(Relaxed).is_null());
             // Where there are more values than places, one that is kept is better than two that take turns; which are kept may change
             // in time.
-            if let Some(at) = free.or_else(|| rate::one_in(16).then_some(places[0])) {
-                self.0[at].labelled.store(ptr::from_ref(labelled).cast_mut(), Release);
+            let at = free.or_else(|| rate::one_in(16).then_some(places[0]));
+            // Another call site may have given the same labels in another order, and a chance in four billion have made that the same
+            // step; then it is looked up each time.
+            if let Some(at) = at.filter(|_| written.values[..N] == words) {
+                self.0[at].written.store(ptr::from_ref(written).cast_mut(), Release);
                 self.0[at].series.store(ptr::from_ref(series).cast_mut(), Release);
             }
         }

@@ -39,23 +39,39 @@ pub(super) fn freeze() -> impl Sized {
     STATIC_NAMES.freeze()
 }
 
-/// The series of a literal: found by its address and length, without reading it.
+/// The series of a literal: found by its address and length, without reading it. `keep`: a logger with labels remembers it too; there may be
+/// many of those, so only for what is looked up at each recording.
 #[inline(always)]
-pub(crate) fn static_series(logger: &'static LoggerEntry, name: &'static str, kind: Kind, rate: f64) -> &'static Series {
+pub(crate) fn static_series(
+    logger: &'static LoggerEntry,
+    name: &'static str,
+    kind: Kind,
+    rate: f64,
+    keep: bool,
+) -> &'static Series {
     // The logger remembers a few literals by the low bits of their address and length, which a call site knows before it runs.
-    let at = (name.as_ptr() as usize / 4 + name.len() * 5 + kind as usize) % logger.recent.len();
+    let recent = logger.recent();
+    let at = (name.as_ptr() as usize / 4 + name.len() * 5 + kind as usize) % recent.len();
     // SAFETY: the pointer was made from a `&'static StaticName`, of `NO_NAME` or in `look_up`.
-    let found: &'static StaticName = unsafe { &*logger.recent[at].load(Acquire) };
+    let found: &'static StaticName = unsafe { &*recent[at].load(Acquire) };
     // Whose literal it is need not be asked: a logger's memory holds its own.
     let is_it = ptr::eq(found.name, name.as_ptr()) && found.tag == tag(name, kind, rate);
     if is_it && (rate.to_bits() == 0 || found.rate == rate.to_bits()) {
         return found.series;
     }
-    look_up(at, logger, name, kind, rate)
+    look_up(at, logger, name, kind, rate, keep)
 }
 
 #[inline(never)]
-fn look_up(at: usize, logger: &'static LoggerEntry, name: &'static str, kind: Kind, rate: f64) -> &'static Series {
+fn look_up(
+    at: usize,
+    logger: &'static LoggerEntry,
+    name: &'static str,
+    kind: Kind,
+    rate: f64,
+    keep: bool,
+) -> &'static Series {
+    let Some(recent) = logger.remember_literals(keep) else { return series(logger, name, kind, rate) };
     let tag = tag(name, kind, rate);
     let hash = hash::mix(
         ptr::from_ref(logger) as u64 ^ rate.to_bits().rotate_left(32) ^ tag << 48,
@@ -67,7 +83,7 @@ fn look_up(at: usize, logger: &'static LoggerEntry, name: &'static str, kind: Ki
     match STATIC_NAMES.get(hash, is_it) {
         Some(found) => {
             // The last one stays; two that share a place take turns.
-            logger.recent[at].store(ptr::from_ref(found).cast_mut(), Release);
+            recent[at].store(ptr::from_ref(found).cast_mut(), Release);
             found.series
         }
         None => remember(hash, is_it, logger, name, kind, rate),
@@ -91,14 +107,12 @@ fn remember(
     let max = limits::in_force().max_instruments.saturating_mul(2);
     // Past the bound the literal is looked up by its text each time.
     STATIC_NAMES.get_or_insert(hash, is_it, |len| {
-        (len < max).then(|| {
-            &*Box::leak(Box::new(StaticName {
-                name: name.as_ptr(),
-                tag: tag(name, kind, rate),
-                rate: rate.to_bits(),
-                series,
-                logger,
-            }))
+        (len < max).then(|| StaticName {
+            name: name.as_ptr(),
+            tag: tag(name, kind, rate),
+            rate: rate.to_bits(),
+            series,
+            logger,
         })
     });
     series

@@ -1,0 +1,133 @@
+//! Which slab a thread writes: one of its own, leased while there is one to be had, or the shared one.
+//!
+//! The thread's own is found with one load and no test: where there is none, a slab stands in its place in which nothing is ever found.
+
+use crate::cells::{Budget, Slab};
+use crate::threads::Slabs;
+use crate::{busy, limits};
+use std::cell::Cell;
+use std::ptr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+static SLABS: Slabs = Slabs::new();
+static SHARED: OnceLock<Slab> = OnceLock::new();
+/// A slab in which nothing is ever found.
+static NO_SLAB: Slab = Slab::new();
+static CELL_BYTES: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// This thread's slab; [`NO_SLAB`]: none yet, none to be had, a capture scope is in force, or the thread is ending. Without a
+    /// destructor, so that reading it is one load and works until the last instruction of the thread.
+    static SLAB: Cell<&'static Slab> = const { Cell::new(&NO_SLAB) };
+    /// Recordings left before a thread that was refused a slab asks again.
+    static REFUSED: Cell<u32> = const { Cell::new(0) };
+    /// Gives the slab back when the thread ends.
+    static LEASE: Lease = const { Lease(Cell::new(None)) };
+}
+
+struct Lease(Cell<Option<&'static Slab>>);
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        SLAB.set(&NO_SLAB);
+        if let Some(slab) = self.0.take() {
+            SLABS.release(slab);
+        }
+    }
+}
+
+/// This thread's own slab, or one in which nothing is found.
+#[inline(always)]
+pub(crate) fn slab() -> &'static Slab {
+    SLAB.get()
+}
+
+/// Puts the thread's slab aside, for a capture scope. The first recording after it takes it back from the lease.
+pub(crate) fn put_slab_aside() {
+    SLAB.set(&NO_SLAB);
+    REFUSED.set(0);
+}
+
+/// The memory of cells, against the limit of the configuration.
+pub(crate) struct Cells;
+
+impl Budget for Cells {
+    fn take(&self, bytes: usize) -> bool {
+        let max = limits::in_force().max_cell_bytes;
+        let taken = CELL_BYTES.fetch_update(Relaxed, Relaxed, |now| now.checked_add(bytes).filter(|n| *n <= max));
+        taken.is_ok()
+    }
+}
+
+/// The shared slab's memory is bounded by the number of series alone.
+pub(crate) struct Unlimited;
+
+impl Budget for Unlimited {
+    fn take(&self, _: usize) -> bool {
+        true
+    }
+}
+
+/// Bytes taken by the cells of threads so far, of [`Limits::max_cell_bytes`](crate::Limits::max_cell_bytes).
+#[must_use]
+pub fn cell_bytes() -> usize {
+    CELL_BYTES.load(Relaxed)
+}
+
+/// Every slab a recording can be in.
+pub(crate) fn slabs() -> Vec<&'static Slab> {
+    let _busy = busy::section();
+    let mut all = SLABS.all();
+    all.extend(SHARED.get());
+    all
+}
+
+/// The slab of threads that have none of their own.
+pub(crate) fn shared() -> &'static Slab {
+    SHARED.get_or_init(Slab::new)
+}
+
+/// This thread's slab, leased if there is one to be had.
+pub(crate) fn own_slab() -> Option<&'static Slab> {
+    if !ptr::eq(slab(), &NO_SLAB) {
+        return Some(slab());
+    }
+    let left = REFUSED.get();
+    if left > 0 {
+        REFUSED.set(left - 1);
+        return None;
+    }
+    // An error: the thread-local destructors have run, and nobody would give the slab back.
+    let leased = LEASE.try_with(|lease| {
+        // Put aside while a capture scope was in force.
+        if let Some(slab) = lease.0.get() {
+            return Some(slab);
+        }
+        let slab = SLABS.acquire(limits::in_force().max_threads, || {
+            Cells.take(Slab::bytes()).then(|| &*Box::leak(Box::new(Slab::new())))
+        })?;
+        lease.0.set(Some(slab));
+        Some(slab)
+    });
+    match leased {
+        Ok(Some(slab)) => {
+            SLAB.set(slab);
+            Some(slab)
+        }
+        _ => {
+            REFUSED.set(1000);
+            None
+        }
+    }
+}
+
+/// Makes what is made once, so that no fork can find it half made.
+pub(crate) fn prepare() {
+    shared();
+}
+
+/// Locks out hand-overs while the guard lives: for `fork`.
+pub(crate) fn freeze() -> impl Sized {
+    SLABS.freeze()
+}

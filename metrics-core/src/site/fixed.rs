@@ -1,0 +1,247 @@
+//! Labels whose types have a few values, known when the program is compiled: where they lead stands in a table, by number.
+
+use crate::logger::Logger;
+use crate::series::{LoggerEntry, Series};
+use std::marker::PhantomData;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering::*};
+
+/// A label's value out of a few that are known when the program is compiled: an enum. `#[derive(LabelValue)]` writes it.
+///
+/// Every label of [`count!`](https://docs.rs/ferrometer/latest/ferrometer/macro.count.html) and its like takes such a value, like any other that
+/// is `AsRef<str>`. Where all labels of a call are of such types, and there are at most 4 of them with at most 4,096 combinations, the
+/// call site finds its series by their numbers, without reading a text.
+///
+/// ```
+/// use ferrometer_core::LabelValue;
+///
+/// enum Method {
+///     Get,
+///     Put,
+/// }
+/// impl LabelValue for Method {
+///     const VALUES: &'static [&'static str] = &["GET", "PUT"];
+///     fn index(&self) -> usize {
+///         match self {
+///             Method::Get => 0,
+///             Method::Put => 1,
+///         }
+///     }
+/// }
+/// impl AsRef<str> for Method {
+///     fn as_ref(&self) -> &str {
+///         Self::VALUES[self.index()]
+///     }
+/// }
+/// assert_eq!(Method::Put.as_ref(), "PUT");
+/// ```
+pub trait LabelValue: AsRef<str> {
+    /// The texts, one for each value.
+    const VALUES: &'static [&'static str];
+
+    /// Which of [`VALUES`](Self::VALUES) this one is, from 0. For an index that is not there the text of `as_ref` is taken.
+    fn index(&self) -> usize;
+}
+
+impl<T: LabelValue + ?Sized> LabelValue for &T {
+    const VALUES: &'static [&'static str] = T::VALUES;
+
+    #[inline(always)]
+    fn index(&self) -> usize {
+        T::index(self)
+    }
+}
+
+/// The most combinations that one call site has a table for.
+const MAX_COMBINATIONS: usize = 4096;
+
+/// One label's number, if its type has them.
+pub trait Number {
+    /// The texts; none where the type is any text.
+    const VALUES: &'static [&'static str];
+    /// The number.
+    fn number(&self) -> usize;
+}
+
+/// The number of a value among those of its type.
+pub struct Fixed<T: ?Sized>(usize, PhantomData<T>);
+
+impl<T: LabelValue + ?Sized> Number for Fixed<T> {
+    const VALUES: &'static [&'static str] = T::VALUES;
+
+    #[inline(always)]
+    fn number(&self) -> usize {
+        self.0
+    }
+}
+
+/// Any text.
+pub struct AnyText;
+
+impl Number for AnyText {
+    const VALUES: &'static [&'static str] = &[];
+
+    #[inline(always)]
+    fn number(&self) -> usize {
+        0
+    }
+}
+
+/// Tells a label's number by its type: `(&LabelProbe(&value)).number()`. A [`LabelValue`] is found first, everything else is any text,
+/// because one more reference is needed to reach it.
+pub struct LabelProbe<'a, T: ?Sized>(pub &'a T);
+
+/// The number of a [`LabelValue`].
+pub trait FixedNumber {
+    /// Of which type it is.
+    type Of: ?Sized + LabelValue;
+    /// The number.
+    fn number(&self) -> Fixed<Self::Of>;
+}
+
+impl<T: LabelValue + ?Sized> FixedNumber for LabelProbe<'_, T> {
+    type Of = T;
+
+    #[inline(always)]
+    fn number(&self) -> Fixed<T> {
+        Fixed(self.0.index(), PhantomData)
+    }
+}
+
+/// The number of anything else.
+pub trait NoNumber {
+    /// None.
+    #[inline(always)]
+    fn number(&self) -> AnyText {
+        AnyText
+    }
+}
+
+impl<T: ?Sized> NoNumber for &LabelProbe<'_, T> {}
+
+/// The numbers of all labels of a call.
+pub trait Numbers {
+    /// What tells these types from others: where this stands.
+    const SETS: &'static [&'static [&'static str]];
+    /// How many combinations there are; 0: they are not numbered.
+    const COMBINATIONS: usize;
+    /// Which one this is; at or above [`COMBINATIONS`](Self::COMBINATIONS): none.
+    fn combination(&self) -> usize;
+    /// Puts the text of each number in the place of what the value says of itself: one number has one text.
+    fn write(&self, texts: &mut [&str]);
+}
+
+const fn combinations(sets: &[&[&str]]) -> usize {
+    let (mut all, mut at) = (1usize, 0);
+    while at < sets.len() {
+        all = all.saturating_mul(sets[at].len());
+        at += 1;
+    }
+    if all > MAX_COMBINATIONS { 0 } else { all }
+}
+
+macro_rules! numbers {
+    ($($label:ident $at:tt),*) => {
+        impl<$($label: Number),*> Numbers for ($($label,)*) {
+            const SETS: &'static [&'static [&'static str]] = &[$($label::VALUES),*];
+            const COMBINATIONS: usize = combinations(Self::SETS);
+
+            #[inline(always)]
+            fn combination(&self) -> usize {
+                let (mut all, mut there) = (0usize, true);
+                $(
+                    there &= self.$at.number() < $label::VALUES.len();
+                    all = all.wrapping_mul($label::VALUES.len()).wrapping_add(self.$at.number());
+                )*
+                if there { all } else { usize::MAX }
+            }
+
+            fn write(&self, texts: &mut [&str]) {
+                $(
+                    if let (Some(to), Some(text)) = (texts.get_mut($at), $label::VALUES.get(self.$at.number())) {
+                        *to = text;
+                    }
+                )*
+            }
+        }
+    };
+}
+numbers!(A 0);
+numbers!(A 0, B 1);
+numbers!(A 0, B 1, C 2);
+numbers!(A 0, B 1, C 2, D 3);
+
+/// No labels' numbers: a call site that has more labels than are numbered.
+impl Numbers for () {
+    const SETS: &'static [&'static [&'static str]] = &[];
+    const COMBINATIONS: usize = 0;
+
+    #[inline(always)]
+    fn combination(&self) -> usize {
+        usize::MAX
+    }
+
+    fn write(&self, _: &mut [&str]) {}
+}
+
+/// The series of each combination, of one logger and for one set of types: a call site in a generic function may have several.
+struct Table {
+    parent: *const LoggerEntry,
+    sets: *const &'static [&'static str],
+    series: Box<[AtomicPtr<Series>]>,
+}
+
+/// What a call site remembers: the table of the logger and the types that came first.
+pub(super) struct FixedMemory(AtomicPtr<Table>);
+
+impl FixedMemory {
+    pub(super) const fn new() -> FixedMemory {
+        FixedMemory(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    /// The series of a combination, if it is known.
+    #[inline(always)]
+    pub(super) fn get<N: Numbers>(&self, logger: &Logger, numbers: &N) -> Option<&'static Series> {
+        // SAFETY: the pointer is null or was made from a `&'static Table` in `put`.
+        let table: &'static Table = unsafe { self.0.load(Acquire).as_ref() }?;
+        if !ptr::eq(table.parent, logger.peek()) || !ptr::eq(table.sets, N::SETS.as_ptr()) {
+            return None;
+        }
+        // SAFETY: the pointer is null or was made from a `&'static Series` in `put`.
+        unsafe { table.series.get(numbers.combination())?.load(Acquire).as_ref() }
+    }
+
+    /// Remembers the series of a combination. `sets` as the caller of [`get`](Self::get) sees them: a constant may stand in several places.
+    #[cold]
+    pub(super) fn put(
+        &self,
+        parent: &'static LoggerEntry,
+        sets: *const &'static [&'static str],
+        combinations: usize,
+        combination: usize,
+        series: &'static Series,
+    ) {
+        // What found no place, or is found while an allocation is registered, is looked up again.
+        if !series.logger.is_programs() {
+            return;
+        }
+        // SAFETY: as in `get`.
+        let table = unsafe { self.0.load(Acquire).as_ref() }.unwrap_or_else(|| {
+            let series = (0..combinations).map(|_| AtomicPtr::new(ptr::null_mut())).collect();
+            let made: &'static Table = Box::leak(Box::new(Table { parent, sets, series }));
+            let made = ptr::from_ref(made).cast_mut();
+            match self.0.compare_exchange(ptr::null_mut(), made, AcqRel, Acquire) {
+                // SAFETY: just made from a `&'static Table`.
+                Ok(_) => unsafe { &*made },
+                // SAFETY: as above, by another thread; ours is lost, once.
+                Err(first) => unsafe { &*first },
+            }
+        });
+        if ptr::eq(table.parent, parent)
+            && ptr::eq(table.sets, sets)
+            && let Some(place) = table.series.get(combination)
+        {
+            place.store(ptr::from_ref(series).cast_mut(), Release);
+        }
+    }
+}
