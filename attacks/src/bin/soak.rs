@@ -1,6 +1,10 @@
 //! Everything at once, for as long as you like: threads that are born, record in every way and die; backends that are swapped every 50 ms, whether or not
-//! those before have said their last; a statsd server that goes and comes back at random. At the end the account, the snapshot and the pull
-//! cache agree with what the threads counted themselves, to the unit, and the server has not got more than was sent.
+//! those before have said their last; a statsd server that goes and comes back at random; a system's clock that is set by seconds and by years. At
+//! the end the account, the snapshot and the pull cache agree with what the threads counted themselves, to the unit, and the server has not got
+//! more than was sent.
+
+#[path = "../../../metrics-core/tests/support/wall.rs"]
+mod wall;
 
 use ferrometer::pull_cache::{PullCacheBackend, PullCacheHandle, Settings as PullSettings};
 use ferrometer::statsd::{Settings, Statsd, Transport};
@@ -294,7 +298,7 @@ fn main() {
     // Where nobody listens.
     let nobody = 9;
     let mut back = begin;
-    let mut restarts = 0;
+    let (mut restarts, mut clocks) = (0, 0);
     for tick in 1.. {
         let next = begin + SWAP * tick;
         if next >= begin + length {
@@ -305,6 +309,12 @@ fn main() {
         // One that is not waited for: what it could not say in time is in its account as dropped.
         let deadline = Duration::from_millis(random.below(40));
         hurried.swap(statsd(&mut random, nobody), Duration::from_millis(5), deadline);
+        if random.below(20) == 0 {
+            // By up to a minute, and up to fifty years, ahead and back.
+            let most = if random.below(2) == 0 { 60 } else { 50 * 365 * 24 * 3600 };
+            wall::set_off(random.below(2 * most) as i64 - most as i64);
+            clocks += 1;
+        }
         if Instant::now() >= back {
             receiver.set_away(false);
             if random.below(20) == 0 {
@@ -421,7 +431,7 @@ fn main() {
         statsds.count + pulls.count + hurried.count,
     );
     println!(
-        "soak: {swaps} swaps of the statsd backend, one every {:.1} ms; up to {most_leaving} of those before were still on their way out",
+        "soak: {swaps} swaps of the statsd backend, one every {:.1} ms, up to {most_leaving} of those before still on their way out; the clock was set {clocks} times",
         swapped_for.as_secs_f64() * 1e3 / swaps.max(1) as f64
     );
     println!(
