@@ -261,8 +261,10 @@ fn judge(
         } else {
             name.clone()
         };
+        // Of a gauge there is one value, whatever stood there before is superseded.
+        let lost = if matches!(series.kind(), Kind::Gauge | Kind::InFlight) { 1 } else { truth.calls };
         if name.is_empty() || whole.len() > 512 {
-            *dropped.entry(Cause::Name).or_default() += truth.calls;
+            *dropped.entry(Cause::Name).or_default() += lost;
             continue;
         }
         if owners.insert(unique.clone(), *series).is_some_and(|owner| {
@@ -272,7 +274,7 @@ fn judge(
             }
             stays
         }) {
-            *dropped.entry(Cause::Collision).or_default() += truth.calls;
+            *dropped.entry(Cause::Collision).or_default() += lost;
             continue;
         }
         let key = format!("{name} {tags:?}");
