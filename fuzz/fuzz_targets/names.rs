@@ -80,7 +80,9 @@ impl Op {
 /// What was recorded of one series.
 #[derive(Default, Debug)]
 struct Truth {
-    net: i128,
+    /// A counter's; past 2^64 they wrap, as is promised.
+    up: u64,
+    down: u64,
     calls: u64,
     invalid: u64,
     gauge: f64,
@@ -175,7 +177,7 @@ fn record(logger: &Logger, metric: &Metric, op: Op) -> (&'static Series, Truth) 
                 let _ = counter.description(text);
             }
             counter.add(value);
-            truth.net = value.into();
+            (truth.up, truth.down) = if value < 0 { (0, value.unsigned_abs()) } else { (value.unsigned_abs(), 0) };
             counter.series()
         }
         Op::Gauge(value) | Op::Add(value) => {
@@ -280,8 +282,8 @@ fn judge(
         let key = format!("{name} {tags:?}");
         let ms = matches!(dialect, Dialect::Etsy | Dialect::Gnocchi);
         let line = match series.kind() {
-            Kind::Counter if truth.net == 0 => continue,
-            Kind::Counter => ("c", vec![truth.net as f64]),
+            Kind::Counter if truth.up == truth.down => continue,
+            Kind::Counter => ("c", vec![(i128::from(truth.up) - i128::from(truth.down)) as f64]),
             Kind::Gauge | Kind::InFlight => {
                 let value = if series.kind() == Kind::Gauge { truth.gauge } else { truth.in_flight as f64 };
                 let signed = value < 0.0 && matches!(dialect, Dialect::Etsy | Dialect::Telegraf);
@@ -412,7 +414,8 @@ fn run(input: &Input) {
                 house.series += 1;
                 (series, Truth::default())
             });
-            truth.net += one.net;
+            truth.up = truth.up.wrapping_add(one.up);
+            truth.down = truth.down.wrapping_add(one.down);
             truth.calls += one.calls;
             truth.invalid += one.invalid;
             truth.in_flight += one.in_flight;
