@@ -30,10 +30,10 @@ impl TimerGuard {
         TimerGuard { running: Some((series, Stamp::now())) }
     }
 
-    /// Begins to measure with one that measured nothing.
+    /// One that has measured since then.
     #[inline(always)]
-    pub(crate) fn run(&mut self, series: &'static Series, start: Stamp) {
-        self.running = Some((series, start));
+    pub(crate) fn since(series: &'static Series, start: Stamp) -> TimerGuard {
+        TimerGuard { running: Some((series, start)) }
     }
 
     /// One that measures nothing.

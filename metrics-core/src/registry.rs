@@ -103,9 +103,8 @@ fn labels_hash<'l>(start: u64, labels: impl IntoIterator<Item = (&'l str, &'l st
 
 /// The logger of a name without labels.
 pub(crate) fn logger(given: &str) -> &'static LoggerEntry {
-    let name = logger_name(given);
     let Some(_busy) = busy::enter() else { return &DEAD_LOGGER };
-    intern_logger(&name, "", &[])
+    intern_logger(&logger_name(given), "", &[])
 }
 
 /// The logger of a name below another's, with its labels.

@@ -4,6 +4,7 @@
 //! Its `state` word is what a recording reads: where its cell is, or that a logger rule switched it off.
 
 use crate::bucket::Scheme;
+use crate::busy;
 use crate::cells::Place;
 use crate::registry::{Label, NO_NAME, StaticName};
 use std::fmt;
@@ -109,7 +110,8 @@ impl LoggerEntry {
         unsafe { &*self.recent.load(Acquire) }
     }
 
-    /// Where literals are remembered, made at the first use. `None`: it has labels, and they are not to be kept.
+    /// Where literals are remembered, made at the first use. `None`: it has labels, and they are not to be kept; or an allocator
+    /// records what is allocated here.
     pub(crate) fn remember_literals(&self, keep: bool) -> Option<&'static Recent> {
         let recent = self.recent();
         if !std::ptr::eq(recent, &NO_RECENT) {
@@ -118,6 +120,7 @@ impl LoggerEntry {
         if !keep && !self.is_plain() {
             return None;
         }
+        let _busy = busy::enter()?;
         let made: &'static Recent = Box::leak(Box::new(no_recent()));
         // Whoever is first; what another thread made meanwhile is used in its stead, and ours is lost, once.
         let (old, new) = (std::ptr::from_ref(&NO_RECENT).cast_mut(), std::ptr::from_ref(made).cast_mut());

@@ -194,38 +194,32 @@ impl TimerSite {
     /// Starts measuring.
     #[inline(always)]
     pub fn start(&'static self, logger: &Logger) -> TimerGuard {
-        let mut guard = TimerGuard::inert();
-        if record::is_on() {
-            self.start_on::<true>(logger, &mut guard);
-        }
-        guard
+        if record::is_on() { self.start_on::<true>(logger) } else { TimerGuard::inert() }
     }
 
-    // Out of line, and into the guard where it stands: what a call site that is off carries is the test of the switch, a word on the
-    // stack, and its test. `HERE`: see `record`.
+    // Out of line: what a call site that is off carries is the test of the switch, and of what this returns, in registers. `HERE`: see
+    // `record`.
     #[inline(never)]
-    fn start_on<const HERE: bool>(&'static self, logger: &Logger, guard: &mut TimerGuard) {
+    fn start_on<const HERE: bool>(&'static self, logger: &Logger) -> TimerGuard {
         if let Some(series) = self.memory.get(logger.peek()) {
             match record::is_taken_at_once(series) {
                 Some(true) => {
                     if let Some(start) = Stamp::at_once() {
-                        return guard.run(series, start);
+                        return TimerGuard::since(series, start);
                     }
                 }
-                Some(false) => return,
+                Some(false) => return TimerGuard::inert(),
                 None => {}
             }
         }
-        self.start_elsewhere(logger, guard);
+        self.start_elsewhere(logger)
     }
 
     // With all that takes calls, so that the function above needs no stack.
     #[inline(never)]
-    fn start_elsewhere(&'static self, logger: &Logger, guard: &mut TimerGuard) {
+    fn start_elsewhere(&'static self, logger: &Logger) -> TimerGuard {
         let series = self.memory.series(logger.entry(), self.name, Kind::Timer, self.rate);
-        if record::is_taken_on(series) {
-            guard.run(series, Stamp::now());
-        }
+        if record::is_taken_on(series) { TimerGuard::since(series, Stamp::now()) } else { TimerGuard::inert() }
     }
 
     /// Starts measuring a call of which it matters how it ends; see [`ExitTimer`].

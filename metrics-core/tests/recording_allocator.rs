@@ -3,6 +3,7 @@
 
 mod support;
 
+use ferrometer_core::__private::{FixedNumber as _, LabelProbe, LabelledSite, NoNumber as _};
 use ferrometer_core::testing::Capture;
 use ferrometer_core::*;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -16,12 +17,42 @@ use support::{SOON, sink};
 struct Recording;
 
 static ALLOCATIONS: OnceLock<Counter> = OnceLock::new();
+static LABELLED: OnceLock<Logger> = OnceLock::new();
+static METRICS: Logger = logger!("allocator");
+
+/// Records in every way that remembers something: of a literal, of one under labels, of labels at a call site.
+fn record() {
+    static TEXTS: LabelledSite = LabelledSite::new("texts", Kind::Counter, 0.0);
+    static NUMBERS: LabelledSite = LabelledSite::new("numbers", Kind::Counter, 0.0);
+    METRICS.send_counter("literal", 1);
+    if let Some(logger) = LABELLED.get() {
+        logger.send_counter("literal", 1);
+    }
+    TEXTS.add(&METRICS, 1, &["k"], (), || ["v"]);
+    NUMBERS.add(&METRICS, 1, &["k"], ((&LabelProbe(&Only)).number(),), || [Only.as_ref()]);
+}
+
+struct Only;
+
+impl LabelValue for Only {
+    const VALUES: &'static [&'static str] = &["only"];
+    fn index(&self) -> usize {
+        0
+    }
+}
+
+impl AsRef<str> for Only {
+    fn as_ref(&self) -> &str {
+        "only"
+    }
+}
 
 // SAFETY: passes everything on to the system's allocator.
 unsafe impl GlobalAlloc for Recording {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if let Some(counter) = ALLOCATIONS.get() {
             counter.increment();
+            record();
         }
         // SAFETY: the caller's own promise.
         unsafe { System.alloc(layout) }
@@ -61,6 +92,7 @@ fn everything_goes_on_while_allocations_are_recorded() {
     for limits in [Limits::default(), Limits { max_threads: 1, ..Limits::default() }] {
         configure(Naming::default(), limits, Vec::new());
         install("a", sink(), Duration::from_millis(1)).unwrap();
+        let _ = LABELLED.set(get_logger("allocator").with("k", "w"));
         let _ = ALLOCATIONS.set(get_logger("memory").counter("allocations"));
         let (done, wait) = std::sync::mpsc::channel();
         thread::spawn(move || {

@@ -100,12 +100,13 @@ struct Written {
 }
 
 impl Labelled {
-    /// For call sites that give these values; what the first one gave is kept.
-    fn written(&self, values: &[Word]) -> &'static Written {
+    /// For call sites that give these values; what the first one gave is kept. `None`: an allocator records what is allocated here.
+    fn written(&self, values: &[Word]) -> Option<&'static Written> {
         // SAFETY: null, or made from a `&'static Written` below.
         if let Some(written) = unsafe { self.written.load(Acquire).as_ref() } {
-            return written;
+            return Some(written);
         }
+        let _busy = busy::enter()?;
         let mut all = [NO_WORD; WORDS];
         all.iter_mut().zip(values).for_each(|(to, value)| *to = *value);
         let made: &'static Written = Box::leak(Box::new(Written { parent: self.parent, logger: self.logger, values: all }));
@@ -113,9 +114,9 @@ impl Labelled {
         let made = ptr::from_ref(made).cast_mut();
         match self.written.compare_exchange(ptr::null_mut(), made, AcqRel, Acquire) {
             // SAFETY: just made from a `&'static Written`.
-            Ok(_) => unsafe { &*made },
+            Ok(_) => Some(unsafe { &*made }),
             // SAFETY: as above, by another thread.
-            Err(first) => unsafe { &*first },
+            Err(first) => Some(unsafe { &*first }),
         }
     }
 }
@@ -238,8 +239,9 @@ impl LabelMemory {
             Err(logger) => return find(logger),
         };
         let series = find(labelled.logger);
-        if let Some((words, digest)) = encoded.filter(|_| ptr::eq(series.logger, labelled.logger)) {
-            let written = labelled.written(&words);
+        if let Some((words, digest)) = encoded.filter(|_| ptr::eq(series.logger, labelled.logger))
+            && let Some(written) = labelled.written(&words)
+        {
             let places = places(digest);
             let free = places.into_iter().find(|at| self.0[*at].written.load(Relaxed).is_null());
             // Where there are more values than places, one that is kept is better than two that take turns; which are kept may change

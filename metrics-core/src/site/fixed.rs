@@ -1,5 +1,6 @@
 //! Labels whose types have a few values, known when the program is compiled: where they lead stands in a table, by number.
 
+use crate::busy;
 use crate::logger::Logger;
 use crate::series::{LoggerEntry, Series};
 use std::marker::PhantomData;
@@ -222,9 +223,7 @@ impl FixedMemory {
         series: &'static Series,
     ) {
         // What found no place, or is found while an allocation is registered, is looked up again.
-        if !series.logger.is_programs() {
-            return;
-        }
+        let Some(_busy) = busy::enter().filter(|_| series.logger.is_programs()) else { return };
         // SAFETY: as in `get`.
         let table = unsafe { self.0.load(Acquire).as_ref() }.unwrap_or_else(|| {
             let series = (0..combinations).map(|_| AtomicPtr::new(ptr::null_mut())).collect();
