@@ -1,7 +1,7 @@
 //! The attributes on `async fn`, on functions that return a future, and under `#[async_trait]`: measured from the first
 //! poll until ready or dropped.
 
-#[path = "ui/support.rs"]
+#[path = "support/capture.rs"]
 mod support;
 
 use std::cell::Cell;

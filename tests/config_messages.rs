@@ -1,34 +1,15 @@
 //! Every bad configuration with the full message that it gets.
 #![cfg(feature = "config-file")]
 
+#[path = "support/configuration.rs"]
+mod configuration;
+
+use configuration::{DURATION, message, metrics, variables};
 use ferrometer::config::{Config, Error, Rule, Transport};
-
-const DURATION: &str = r#"seconds as a number, or a string such as "500ms", "10s", "1m""#;
-
-fn message(toml: &str) -> String {
-    match Config::from_toml(toml) {
-        Ok(config) => panic!("{toml:?} was taken: {config:?}"),
-        Err(error) => error.to_string(),
-    }
-}
 
 fn file(cases: &[(&str, &str)]) {
     for (toml, expected) in cases {
         assert_eq!(message(toml), format!("configuration:{expected}"), "\n{toml}");
-    }
-}
-
-/// One key under `[metrics]`, which stands on line 2.
-fn metrics(cases: &[(&str, &str)]) {
-    for (line, expected) in cases {
-        assert_eq!(message(&format!("[metrics]\n{line}\n")), format!("configuration:2:{expected}"), "\n{line}");
-    }
-}
-
-fn variables(cases: &[(&str, &str, &str)]) {
-    for (name, value, expected) in cases {
-        let message = Config::from_env_with([(name, value)]).unwrap_err().to_string();
-        assert_eq!(message, format!("environment variable {name}: {expected}"), "\n{name}={value}");
     }
 }
 

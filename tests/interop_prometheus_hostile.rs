@@ -1,11 +1,14 @@
 //! Against the real Prometheus, `promtool` and the official Python client, with the worst names there are; on their own, because what a
 //! process has once recorded stays.
 
+#[path = "../backends/pull-cache/tests/common/nasty.rs"]
+mod nasty;
 #[path = "support/prometheus.rs"]
 mod prometheus;
 mod support;
 
 use ferrometer::{Config, Dynamic, Unit, get_logger, init};
+use nasty::NASTY;
 use prometheus::{Prometheus, feed, get, low_port, parse_with_python};
 use std::net::SocketAddr;
 use std::process::Command;
@@ -21,48 +24,9 @@ fn hostile_names_labels_and_texts_reach_all_of_them_whole() {
     let address = SocketAddr::from(([127, 0, 0, 1], low_port()));
     let config = Config::new().backend("pull-cache").pull_cache_http(true).pull_cache_address(address);
     let metrics = init(config).unwrap();
-    let nasty = [
-        "",
-        "a",
-        ".",
-        "_",
-        ":",
-        "le",
-        "\n",
-        "\r\n",
-        "\"",
-        "\\",
-        "\\n",
-        "{",
-        "}",
-        ",",
-        "=",
-        " ",
-        "#",
-        "\n# EOF\n",
-        "# TYPE x counter\n",
-        "\u{0}",
-        "é",
-        "名",
-        "\u{2028}",
-        "\u{feff}",
-        "_total",
-        "_created",
-        "_bucket",
-        "_sum",
-        "_count",
-        "_seconds",
-        "total",
-        "NaN",
-        "} 1\ny 2",
-        "\u{85}",
-        "\u{1f}",
-        "quantile",
-        "__name__",
-    ];
     let (mut counted, mut seed) = (0.0, 7usize);
-    for (i, name) in nasty.iter().enumerate() {
-        for second in ["", nasty[(i * 7 + 3) % nasty.len()], "created", "seconds.count"] {
+    for (i, name) in NASTY.iter().enumerate() {
+        for second in ["", NASTY[(i * 7 + 3) % NASTY.len()], "created", "seconds.count"] {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let logger = get_logger(&format!("hostile{name}"));
             let metric = format!("{second}{name}");
@@ -86,7 +50,7 @@ fn hostile_names_labels_and_texts_reach_all_of_them_whole() {
         let all: Vec<_> = samples.into_iter().filter(|s| s["name"] == "marked_marks_total").collect();
         let labels = all.iter().filter_map(|s| s["labels"]["at"].as_str()).map(str::to_owned);
         let labels: std::collections::BTreeSet<String> = labels.collect();
-        for (i, name) in nasty.iter().enumerate() {
+        for (i, name) in NASTY.iter().enumerate() {
             assert!(labels.contains(&format!("{name}||{i}")), "{name:?}");
         }
         labels.len() as f64

@@ -1,6 +1,6 @@
 //! `count!`, `set_gauge!` and `time!`: what they record, what they evaluate, and where they can stand.
 
-#[path = "ui/support.rs"]
+#[path = "support/capture.rs"]
 mod support;
 
 use std::cell::Cell;

@@ -9,10 +9,12 @@ mod assembly;
 mod build_time;
 mod chart;
 mod drive;
+mod floors;
 mod goals;
 mod groups;
 mod instructions;
 mod ours;
+#[cfg(feature = "peers")]
 mod peers;
 mod report;
 mod results;
@@ -48,6 +50,12 @@ fn main() -> ExitCode {
             let run = Run { threads, iterations: number("--iterations").unwrap_or(row.iterations) };
             println!("{}", sample(&row, &run));
             ExitCode::SUCCESS
+        }
+        Some("all") if !cfg!(feature = "peers") => {
+            eprintln!(
+                "`bench all` sets ours beside the peers', which are not in this build: build it with the feature `peers`"
+            );
+            ExitCode::FAILURE
         }
         Some("all") => exit(all::run(flag("--quick"), value("--only").as_deref())),
         Some("instructions") => exit(instructions::check(flag("--bless"))),

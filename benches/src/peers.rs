@@ -15,15 +15,6 @@ pub fn metrics_prometheus() -> PrometheusHandle {
     handle
 }
 
-/// The sum of the samples of a name in a Prometheus text.
-pub fn text_sum(text: &str, name: &str) -> u64 {
-    let samples = text.lines().filter_map(|line| {
-        let rest = line.strip_prefix(name)?;
-        (rest.starts_with('{') || rest.starts_with(' ')).then(|| rest.rsplit(' ').next())?
-    });
-    samples.map(|n| n.parse::<f64>().expect("a number") as u64).sum()
-}
-
 /// A reader that can be shared with the provider.
 #[derive(Clone, Debug)]
 pub struct Reader(Arc<ManualReader>);

@@ -1,7 +1,7 @@
 //! What is printed, and `docs/performance.md` with its charts.
 
 use crate::chart::{self, Bar, number};
-use crate::goals::Goal;
+use crate::goals::{Goal, beyond_pace};
 use crate::results::{PARALLEL, Results};
 use crate::row::Row;
 use std::fmt::Write;
@@ -80,11 +80,15 @@ fn threaded_table(rows: &[&Row], r: &Results) -> String {
     text
 }
 
+/// Not of a sample: what a row takes more than the row of the pace alone.
+const BEYOND_PACE: &str = "beyond_pace";
+
 /// Groups whose figures are their own: which, in which order, and how each is called.
 fn own_table(rows: &[&Row], r: &Results) -> String {
     const FIGURES: &[(&str, &str)] = &[
         ("mops", "accepted M/s"),
         ("cpu_ms_per_million", "CPU ms per million"),
+        (BEYOND_PACE, "beyond the pace"),
         ("per_second", "per second"),
         ("sent", "sent"),
         ("merged", "of it merged"),
@@ -97,7 +101,11 @@ fn own_table(rows: &[&Row], r: &Results) -> String {
         ("megabytes", "MB"),
         ("before_delivery_megabytes", "MB before delivery"),
     ];
-    let has = |f: &str| rows.iter().any(|row| row.threads.iter().any(|t| r.min(row.name, *t, f).is_some()));
+    let paced = rows.iter().any(|row| row.name == "base.paced");
+    let has = |f: &str| {
+        (f == BEYOND_PACE && paced)
+            || rows.iter().any(|row| row.threads.iter().any(|t| r.min(row.name, *t, f).is_some()))
+    };
     let figures: Vec<_> = FIGURES.iter().filter(|(f, _)| has(f)).collect();
     let heads: Vec<&str> = figures.iter().map(|(_, name)| *name).collect();
     let mut text = format!(
@@ -109,6 +117,7 @@ fn own_table(rows: &[&Row], r: &Results) -> String {
         for threads in row.threads {
             let best = |f: &str| match f {
                 "mops" | "received" | "per_second" => r.max(row.name, *threads, f),
+                BEYOND_PACE => beyond_pace(r, row.name),
                 _ => r.min(row.name, *threads, f),
             };
             let whole = |v: f64| if v >= 1e4 { format!("{v:.0}") } else { number(v) };
@@ -187,6 +196,7 @@ pub fn write(goals: &[&Goal], rows: &[Row], results: &Results, quick: bool) {
         versions(),
         goal_table(goals, results)
     );
+    text.push_str(&crate::floors::section(goals, results));
     if !results.instructions.is_empty() {
         text.push_str("## Instructions\n\nNet of the loop; rows with a call include it. The ceilings stand in `benches/instructions.toml`.\n\n| row | instructions |\n|---|---:|\n");
         for (row, n) in &results.instructions {
@@ -241,6 +251,7 @@ M/s is wall time, all threads together, on one instrument that they share unless
 
 Several threads are pinned to the cores in turn, and a sample in which they had less than {PARALLEL} of the cores' time is left out, of ours and of peers alike: \
 threads that take turns on one core never contend, and a shared atomic then looks several times faster than it is. Where no sample is left, a goal is *not measured*, which is neither met nor missed. \
+The rows `statsd.timer_*` record at a stated pace, and the loop that keeps the pace takes CPU time of its own (`base.paced`), the same in each: their goals compare what a row takes beyond that, and show the ratio with the pace included beside it. \
 Figures of a virtual machine that shares its cores move by 15 % and more: look at ratios within one run, and take other machines' figures for other figures.
 
 Release profile without LTO, default codegen units. To repeat: `scripts/bench`, or `scripts/bench --quick`; `scripts/bench --instructions` counts instructions alone.

@@ -8,6 +8,7 @@ pub enum Kind {
     /// ferrometer.
     Ours,
     /// Another library.
+    #[cfg_attr(not(feature = "peers"), allow(dead_code))]
     Peer,
     /// A minimal program that does only that.
     Floor,
@@ -97,6 +98,7 @@ impl Row {
     pub const fn ours(group: &'static str, name: &'static str, what: &'static str, run: fn(&Run) -> Sample) -> Row {
         Row::new(Kind::Ours, group, name, what, run)
     }
+    #[cfg(feature = "peers")]
     pub const fn peer(group: &'static str, name: &'static str, what: &'static str, run: fn(&Run) -> Sample) -> Row {
         Row::new(Kind::Peer, group, name, what, run)
     }

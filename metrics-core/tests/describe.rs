@@ -1,39 +1,14 @@
 //! What a program declares of its metrics reaches each instrument of the name, whichever comes first; the first word stays, a
 //! different one is reported once, and all of it is bounded.
 
+#[path = "support/subscriber.rs"]
+mod subscriber;
+
 use ferrometer_core::{Unit, get_logger};
 use std::sync::Mutex;
+use subscriber::Subscriber;
 
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
-/// Keeps the lines that are written.
-struct Subscriber;
-
-impl tracing::Subscriber for Subscriber {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        metadata.target() == "ferrometer"
-    }
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-    fn event(&self, event: &tracing::Event<'_>) {
-        struct Message(String);
-        impl tracing::field::Visit for Message {
-            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-                if field.name() == "message" {
-                    self.0 = format!("{value:?}");
-                }
-            }
-        }
-        let mut message = Message(String::new());
-        event.record(&mut message);
-        LINES.lock().unwrap().push(message.0);
-    }
-    fn enter(&self, _: &tracing::span::Id) {}
-    fn exit(&self, _: &tracing::span::Id) {}
-}
 
 fn lines() -> Vec<String> {
     std::mem::take(&mut LINES.lock().unwrap())
@@ -41,7 +16,7 @@ fn lines() -> Vec<String> {
 
 #[test]
 fn declarations() {
-    tracing::subscriber::set_global_default(Subscriber).unwrap();
+    tracing::subscriber::set_global_default(Subscriber(|line| LINES.lock().unwrap().push(line))).unwrap();
     many_threads_declare_and_register_at_once();
     let logger = get_logger("declared");
     let said =

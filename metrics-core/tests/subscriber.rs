@@ -1,9 +1,12 @@
 //! A `tracing` subscriber is somebody else's code: a slow one breaks no deadline, one that asks us something does not deadlock, one that
 //! panics takes no thread with it, and it gets one line for each cause and minute.
 
+#[path = "support/subscriber.rs"]
+mod foreign;
 mod support;
 
 use ferrometer_core::*;
+use foreign::Subscriber;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::*};
 use std::thread;
@@ -13,28 +16,14 @@ use support::{NEVER, Publish, SOON};
 static MODE: AtomicU8 = AtomicU8::new(0);
 static LINES: AtomicU64 = AtomicU64::new(0);
 
-struct Subscriber;
-
-impl tracing::Subscriber for Subscriber {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        metadata.target() == "ferrometer"
+fn heard(_: String) {
+    LINES.fetch_add(1, SeqCst);
+    match MODE.load(SeqCst) {
+        1 => thread::sleep(Duration::from_secs(2)),
+        2 => drop((ledgers(), flush(Duration::ZERO))),
+        3 => panic!("subscriber"),
+        _ => {}
     }
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-    fn event(&self, _: &tracing::Event<'_>) {
-        LINES.fetch_add(1, SeqCst);
-        match MODE.load(SeqCst) {
-            1 => thread::sleep(Duration::from_secs(2)),
-            2 => drop((ledgers(), flush(Duration::ZERO))),
-            3 => panic!("subscriber"),
-            _ => {}
-        }
-    }
-    fn enter(&self, _: &tracing::span::Id) {}
-    fn exit(&self, _: &tracing::span::Id) {}
 }
 
 fn failing(message: &'static str, calls: &Arc<AtomicU64>) -> Box<dyn Backend> {
@@ -48,7 +37,7 @@ fn failing(message: &'static str, calls: &Arc<AtomicU64>) -> Box<dyn Backend> {
 
 #[test]
 fn subscribers_are_foreign_code() {
-    tracing::subscriber::set_global_default(Subscriber).unwrap();
+    tracing::subscriber::set_global_default(Subscriber(heard)).unwrap();
     let calls = Arc::new(AtomicU64::new(0));
 
     MODE.store(1, SeqCst);

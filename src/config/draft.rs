@@ -2,7 +2,7 @@
 
 use super::error::{Error, Place, Problem};
 use super::key::Key;
-use super::keys::{KEYS, PEER_KEYS, RULE_KEYS};
+use super::keys::{PEER_KEYS, RULE_KEYS, keys};
 use super::peer::Peer;
 use super::rule::Rule;
 use super::settings::{Config, Transport};
@@ -63,7 +63,7 @@ impl Draft {
 /// Checks every value of a finished configuration, as if the builder had given them all.
 pub(super) fn validate(config: &Config) -> Result<(), Error> {
     let mut problems = Vec::new();
-    for key in KEYS {
+    for key in keys() {
         check(key, config, key.path, &mut problems);
     }
     for (i, rule) in config.rules.iter().enumerate() {

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 
 use super::draft::Draft;
 use super::error::{Place, Problem, clean};
-use super::keys::KEYS;
+use super::keys::keys;
 use super::suggest::nearest;
 
 /// Every variable that begins so is ours.
@@ -26,7 +26,7 @@ where
             continue;
         }
         let place = Place::Variable(name.clone().into_owned());
-        let Some(key) = KEYS.iter().find(|key| key.variable() == name) else {
+        let Some(key) = keys().find(|key| key.variable() == name) else {
             draft.problem(Problem::new(place, "", unknown(&name)));
             continue;
         };
@@ -47,7 +47,7 @@ fn unknown(name: &str) -> String {
     if name.starts_with("FERROMETER_LOGGERS") {
         return "unknown variable; rules for loggers cannot be given in the environment".to_owned();
     }
-    let known: Vec<String> = KEYS.iter().map(|key| key.variable()).collect();
+    let known: Vec<String> = keys().map(|key| key.variable()).collect();
     // Without the prefix, which is right and would let strangers look alike.
     let suffixes = known.iter().map(|name| &name[PREFIX.len()..]);
     match nearest(&name[PREFIX.len()..], suffixes) {

@@ -14,7 +14,7 @@ use toml::de::{DeString, DeTable, DeValue};
 use super::draft::{Draft, name_problem, peer_problem, shown};
 use super::error::{Error, Place, Problem, clean};
 use super::key::split;
-use super::keys::{KEYS, PEER_KEYS, RULE_KEYS};
+use super::keys::{PEER_KEYS, RULE_KEYS, keys};
 use super::peer::Peer;
 use super::rule::Rule;
 use super::suggest::{distance, nearest};
@@ -123,7 +123,7 @@ impl Reader<'_> {
         // A key that was meant for [metrics] but stands above it. `host` is too common a word to be taken for ours,
         // and a `backend` may be anything: it is ours if its value is.
         let path = format!("metrics.{name}");
-        let Some(ours) = KEYS.iter().find(|known| known.path == path) else {
+        let Some(ours) = keys().find(|known| known.path == path) else {
             return;
         };
         let meant = match name {
@@ -158,7 +158,7 @@ impl Reader<'_> {
     }
 
     fn leaf(&mut self, path: &str, name: &str, full: &str, key: &Name<'_>, value: &Given<'_>) {
-        let found = KEYS.iter().find(|known| known.path == full || known.alias == Some(full));
+        let found = keys().find(|known| known.path == full || known.alias == Some(full));
         let Some(found) = found.filter(|_| !name.contains('.')) else {
             let place = self.at(key.span());
             return self.draft.problem(Problem::new(place, full, format!(": unknown key{}", meant(path, name))));
@@ -317,12 +317,12 @@ fn in_order<'v, 'i>(table: &'v DeTable<'i>) -> Vec<(&'v Name<'i>, &'v Given<'i>)
 }
 
 fn is_table(path: &str) -> bool {
-    KEYS.iter().any(|key| split(key.path).0 == path)
+    keys().any(|key| split(key.path).0 == path)
 }
 
 /// "; did you mean …?", or nothing.
 fn meant(table: &str, name: &str) -> String {
-    let all = || KEYS.iter().flat_map(|key| [Some(key.path), key.alias]).flatten().map(split);
+    let all = || keys().flat_map(|key| [Some(key.path), key.alias]).flatten().map(split);
     let here = || all().filter(|(its_table, _)| *its_table == table).map(|(_, word)| word);
     let tables = ["statsd", "pull_cache", "limits", "loggers"].into_iter().filter(|_| table == "metrics");
     if let Some(word) = nearest(name, here().chain(tables)) {

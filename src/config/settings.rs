@@ -254,7 +254,7 @@ impl Config {
     /// Everything at its default: recording is off.
     pub fn new() -> Self {
         let mut config = Config::blank();
-        for key in super::keys::KEYS {
+        for key in super::keys::keys() {
             if let Some(value) = key.default_value() {
                 (key.set)(&mut config, value);
             }

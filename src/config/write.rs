@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::key::split;
-use super::keys::{KEYS, PEER_KEYS, RULE_KEYS};
+use super::keys::{PEER_KEYS, RULE_KEYS, keys};
 use super::settings::Config;
 use super::value::Value;
 
@@ -26,7 +26,7 @@ impl Config {
     pub fn to_toml(&self) -> String {
         let mut out = String::new();
         let mut tables: Vec<&str> = Vec::new();
-        for (table, _) in KEYS.iter().map(|key| split(key.path)) {
+        for (table, _) in keys().map(|key| split(key.path)) {
             if !tables.contains(&table) {
                 tables.push(table);
             }
@@ -34,7 +34,7 @@ impl Config {
         for table in tables {
             let separator = if out.is_empty() { "" } else { "\n" };
             let _ = writeln!(out, "{separator}[{table}]");
-            for key in KEYS.iter().filter(|key| split(key.path).0 == table) {
+            for key in keys().filter(|key| split(key.path).0 == table) {
                 // Of the one key that is a name or a list of names, the list; it is always right.
                 let value = match key.path {
                     "metrics.backend" => Some(Value::List(self.backends().iter().map(Value::text).collect())),

@@ -7,10 +7,9 @@
 //! $ cargo run --release -p ferrometer-pull-cache --features compression --example answers -- 100000 181    # so many series, generations
 //! ```
 
-use ferrometer_core::{
-    Backend, BackendError, Counter, Delivery, Gauge, Limits, Naming, SnapshotView, Timer, configure, get_logger,
-    install, snapshot,
-};
+mod support;
+
+use ferrometer_core::{Counter, Gauge, Limits, Naming, Timer, configure, get_logger, install, snapshot};
 use ferrometer_pull_cache::{Endpoint, PullCacheBackend, PullCacheHandle, Server, Settings};
 use std::error::Error;
 use std::io::{Read, Write};
@@ -18,6 +17,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use support::{On, Random};
 
 const INTERVAL: u64 = 10;
 const BEGIN: u64 = 1_767_225_600;
@@ -26,29 +26,6 @@ const TIMES: usize = 3;
 /// An answer that is larger is asked for once.
 const LARGE: usize = 256 << 20;
 const ENCODINGS: [&str; 3] = ["identity", "gzip", "zstd"];
-
-/// Switches recording on; everything is read from snapshots.
-struct On;
-
-impl Backend for On {
-    fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
-        view.all_sent();
-        Ok(Delivery::default())
-    }
-}
-
-/// A seeded generator of random numbers (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-}
 
 enum Series {
     Counter(Counter),

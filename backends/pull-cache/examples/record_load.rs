@@ -6,37 +6,18 @@
 //! $ cargo run --release -p ferrometer-pull-cache --example record_load -- recording
 //! ```
 
-use ferrometer_core::{
-    Backend, BackendError, Counter, Delivery, Gauge, Naming, SnapshotView, Timer, get_logger, install, snapshot,
-};
+mod support;
+
+use ferrometer_core::{Counter, Gauge, Naming, Timer, get_logger, install, snapshot};
 use ferrometer_pull_cache::{PullCacheBackend, Settings};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use support::{On, Random};
 
 const GENERATIONS: u64 = 181;
 const INTERVAL: f64 = 10.0;
 
-/// Switches recording on; everything is read from snapshots.
-struct On;
-
-impl Backend for On {
-    fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
-        view.all_sent();
-        Ok(Delivery::default())
-    }
-}
-
-/// A seeded generator of random numbers (splitmix64).
-struct Random(u64);
-
+/// Numbers as they come about in a service.
 impl Random {
-    fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
     /// In [0, 1).
     fn share(&mut self) -> f64 {
         (self.bits() >> 11) as f64 / (1u64 << 53) as f64

@@ -17,7 +17,7 @@
 //! | connections | `server`, over `tls`; `counts` |
 //! | may this request pass? | `guard`, with `hosts`, `tokens` and `privileges`; `watch` reads files again |
 //! | what is asked | `query`, with `glob` and `cursor`; `accept` |
-//! | what is answered | `records` and `stream`, `metrics`, `instruments`, `health`, `page`; `answer`; `heavy` for what takes long |
+//! | what is answered | `records` and `stream`, made in steps by `stepped`; `metrics`, `instruments`, `health`, `page`; `answer`; `heavy` for what takes long |
 //! | … to a client of Proxmox | `proxmox` |
 //! | how it travels | `compress`; `held` keeps the place of an answer in progress |
 
@@ -46,6 +46,7 @@ mod proxmox;
 mod query;
 mod records;
 mod server;
+mod stepped;
 mod stream;
 #[cfg(feature = "tls")]
 mod tls;

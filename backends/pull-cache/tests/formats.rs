@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::nasty::NASTY;
 use common::protobuf::MetricFamily;
 use common::{Cache, Labels, Sample, openmetrics, parse, protobuf};
 use ferrometer_core::{Unit, get_logger};
@@ -329,44 +330,7 @@ fn readers_share_what_is_rendered_and_a_slow_one_reads_on() {
 
 /// Names and texts with everything that means something to some format.
 fn hostile() -> impl Strategy<Value = String> {
-    let nasty = prop::sample::select(vec![
-        "",
-        "a",
-        ".",
-        "_",
-        ":",
-        "le",
-        "\n",
-        "\r\n",
-        "\"",
-        "\\",
-        "\\n",
-        "{",
-        "}",
-        ",",
-        "=",
-        " ",
-        "#",
-        "# EOF",
-        "\n# EOF\n",
-        "# TYPE x counter\n",
-        "\u{0}",
-        "é",
-        "名",
-        "\u{2028}",
-        "\u{feff}",
-        "_total",
-        "_created",
-        "_bucket",
-        "_sum",
-        "_count",
-        "_seconds",
-        "_decrements",
-        "total",
-        "NaN",
-        "1e9",
-        "} 1\ny 2",
-    ]);
+    let nasty = prop::sample::select(NASTY);
     prop::collection::vec(prop_oneof![4 => nasty.prop_map(str::to_owned), 1 => any::<String>()], 0..3)
         .prop_map(|parts| parts.concat())
 }

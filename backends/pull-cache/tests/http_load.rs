@@ -148,7 +148,7 @@ fn stay_silent(server: &Server, drip: bool) {
 #[test]
 fn under_load() {
     let cache = Cache::install(Duration::from_secs(1));
-    fill(&cache, 2, 1500);
+    fill(&cache, 2, 2000);
     let server = Endpoint::new(cache.handle.clone());
     let server = server.address("127.0.0.1:0".parse().unwrap()).limits(LIMITS).serve().unwrap();
     let hits = get_logger("load").counter("hits");
@@ -157,8 +157,9 @@ fn under_load() {
     // Everything that is made once is made.
     assert_eq!(get(&server, "/metrics").status, 200);
     let one = get(&server, "/v1/metrics").body.len() as u64;
-    // At the end of the load there are two generations and one more each second.
-    assert!(one * (2 + LOAD.as_secs()) * NOT_READING as u64 > 2 * GROWTH, "answers of {one} bytes prove nothing");
+    // At the end of the load there are two generations and one more each second. One in which nothing was timed is the smaller half of one
+    // in which something was, and the newest may be such a one.
+    assert!(one * (2 + LOAD.as_secs()) * NOT_READING as u64 > GROWTH, "answers of {one} bytes prove nothing");
     let (known, stop, recorded) = (Known::default(), AtomicBool::new(false), AtomicU64::new(1));
     let (answered, busy, whole) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
     // Recordings, and nanoseconds they ran: without load, and with it.

@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::nasty::NASTY;
 use common::{Cache, SOON};
 use ferrometer_core::{Amount, Cause, Naming, get_logger};
 use ferrometer_pull_cache::{Generation, Record, RecordType};
@@ -174,36 +175,7 @@ fn a_reader_that_asks_for_what_is_newer_sees_every_generation_once() {
 
 /// Text that has been trouble for somebody.
 fn hostile() -> impl Strategy<Value = String> {
-    let nasty = prop::sample::select(vec![
-        "\n",
-        "\r\n",
-        "\"",
-        "\\",
-        "\\n",
-        "{",
-        "}",
-        "=",
-        ",",
-        " ",
-        "#",
-        "# TYPE x counter",
-        "\0",
-        "é",
-        "𝄞",
-        "le",
-        "__name__",
-        "a.b",
-        "a:b",
-        "a|b",
-        "9",
-        "_",
-        "",
-        "x 1\ny 2",
-        "\",le=\"1",
-        "\u{2028}",
-        "_total",
-        "_bucket",
-    ]);
+    let nasty = prop::sample::select(NASTY);
     prop::collection::vec(prop_oneof![nasty.prop_map(str::to_owned), any::<String>()], 0..3).prop_map(|v| v.concat())
 }
 

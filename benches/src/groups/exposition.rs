@@ -1,16 +1,13 @@
 //! The Prometheus text of 100,000 series: counters with one label, `requests_total{id="000123"} 7`.
 
 use crate::drive::thread_cpu_ns;
-use crate::peers;
 use crate::row::{Row, Run, Sample, expect};
 use ferrometer::pull_cache::{Filter, Format};
 use ferrometer::{Config, get_logger};
-use measured::text::BufferedTextEncoder;
-use measured::{CounterVec, LabelGroup, MetricGroup};
-use paracord::ParaCord;
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::{counter::Counter, family::Family};
 use std::time::Duration;
+
+#[cfg(feature = "peers")]
+pub mod peers;
 
 const GROUP: &str = "exposition";
 /// Here `iterations` is how many series.
@@ -31,25 +28,20 @@ pub const ROWS: &[Row] = &[
     )
     .exactly(SERIES)
     .samples(5),
-    Row::peer(GROUP, "exposition.measured", "measured, the encoder kept", measured_text).exactly(SERIES),
-    Row::peer(
-        GROUP,
-        "exposition.prometheus_client",
-        "prometheus-client `text::encode`, the string kept",
-        prometheus_client_text,
-    )
-    .exactly(SERIES),
-    Row::peer(GROUP, "exposition.prometheus", "prometheus `gather` and `TextEncoder`", prometheus_text)
-        .exactly(SERIES)
-        .samples(3),
-    Row::peer(GROUP, "exposition.metrics", "metrics + prometheus recorder, `render`", metrics_text)
-        .exactly(SERIES)
-        .samples(3),
 ];
 
 /// The text is right when its samples add up: each series counted its own number plus one.
 fn expected(series: u64) -> u64 {
     series * (series + 1) / 2
+}
+
+/// The sum of the samples of a name in a Prometheus text.
+pub fn text_sum(text: &str, name: &str) -> u64 {
+    let samples = text.lines().filter_map(|line| {
+        let rest = line.strip_prefix(name)?;
+        (rest.starts_with('{') || rest.starts_with(' ')).then(|| rest.rsplit(' ').next())?
+    });
+    samples.map(|n| n.parse::<f64>().expect("a number") as u64).sum()
 }
 
 /// The CPU time of the fastest of five renderings, each of them real.
@@ -61,7 +53,7 @@ fn best(series: u64, name: &str, mut render: impl FnMut(&mut dyn FnMut(&str))) -
         render(&mut |text| {
             took = thread_cpu_ns() - start;
             bytes = text.len();
-            expect("the sum of the text", peers::text_sum(text, name), expected(series));
+            expect("the sum of the text", text_sum(text, name), expected(series));
         });
         best = best.min(took);
     }
@@ -128,7 +120,7 @@ fn pull_cache(run: &Run) -> Sample {
         let pieces: Vec<_> = cache.exposition(Format::Text, &Filter::default()).collect();
         let took = thread_cpu_ns() - start;
         let text = pieces.iter().map(|piece| std::str::from_utf8(piece).expect("text")).collect::<String>();
-        expect("the sum of the text", peers::text_sum(&text, "app_requests_total"), expected(run.iterations));
+        expect("the sum of the text", text_sum(&text, "app_requests_total"), expected(run.iterations));
         bytes = text.len();
         best = best.min(took);
         let start = thread_cpu_ns();
@@ -140,80 +132,4 @@ fn pull_cache(run: &Run) -> Sample {
         .with("again_ms", cached as f64 / 1e6)
         .with("generation_ms", publish)
         .with("bytes", bytes as f64)
-}
-
-#[derive(Clone, Copy, PartialEq, Debug, LabelGroup)]
-#[label(set = IdSet)]
-struct Id<'a> {
-    #[label(dynamic_with = ParaCord)]
-    id: &'a str,
-}
-
-#[derive(MetricGroup)]
-struct Group {
-    /// help
-    requests_total: CounterVec<IdSet>,
-}
-
-/// measured's counters of one label.
-pub fn measured_counters(series: u64, by: impl Fn(u64) -> u64) -> impl Fn(&mut BufferedTextEncoder) {
-    let group = Group { requests_total: CounterVec::with_label_set(IdSet { id: ParaCord::default() }) };
-    for i in 0..series {
-        group.requests_total.inc_by(Id { id: &format!("{i:06}") }, by(i));
-    }
-    move |encoder| group.collect_group_into(encoder).expect("a text")
-}
-
-fn measured_text(run: &Run) -> Sample {
-    let collect = measured_counters(run.iterations, |i| i + 1);
-    let mut encoder = BufferedTextEncoder::new();
-    best(run.iterations, "requests_total", |done| {
-        collect(&mut encoder);
-        let text = encoder.finish();
-        done(std::str::from_utf8(&text).expect("text"));
-    })
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Labels {
-    id: String,
-}
-
-fn prometheus_client_text(run: &Run) -> Sample {
-    let mut registry = prometheus_client::registry::Registry::default();
-    let family = Family::<Labels, Counter>::default();
-    registry.register("requests", "help", family.clone());
-    for i in 0..run.iterations {
-        family.get_or_create(&Labels { id: format!("{i:06}") }).inc_by(i + 1);
-    }
-    let mut text = String::new();
-    best(run.iterations, "requests_total", |done| {
-        text.clear();
-        prometheus_client::encoding::text::encode(&mut text, &registry).expect("a text");
-        done(&text);
-    })
-}
-
-fn prometheus_text(run: &Run) -> Sample {
-    let registry = prometheus::Registry::new();
-    let counters =
-        prometheus::IntCounterVec::new(prometheus::Opts::new("requests_total", "help"), &["id"]).expect("counters");
-    registry.register(Box::new(counters.clone())).expect("registered");
-    for i in 0..run.iterations {
-        counters.with_label_values(&[&format!("{i:06}")]).inc_by(i + 1);
-    }
-    let mut text = String::new();
-    best(run.iterations, "requests_total", |done| {
-        text.clear();
-        prometheus::TextEncoder::new().encode_utf8(&registry.gather(), &mut text).expect("a text");
-        done(&text);
-    })
-}
-
-fn metrics_text(run: &Run) -> Sample {
-    let handle = peers::metrics_prometheus();
-    for i in 0..run.iterations {
-        metrics::counter!("requests_total", "id" => format!("{i:06}")).increment(i + 1);
-    }
-    best(run.iterations, "requests_total", |done| done(&handle.render()))
 }

@@ -1,16 +1,16 @@
 //! Resident memory of 100,000 counters, each incremented on two threads, names rendered.
 
-use super::exposition::{SERIES, measured_counters, roomy};
+use super::exposition::{SERIES, roomy};
 use super::receiver::Receiver;
 use crate::drive::resident_bytes;
 use crate::ours::count_of_all;
-use crate::peers;
 use crate::row::{Row, Run, Sample, expect};
 use ferrometer::{Config, Counter, get_logger};
-use measured::text::BufferedTextEncoder;
-use std::hint::black_box;
 use std::thread;
 use std::time::Duration;
+
+#[cfg(feature = "peers")]
+pub mod peers;
 
 const GROUP: &str = "memory";
 pub const ROWS: &[Row] = &[
@@ -19,10 +19,6 @@ pub const ROWS: &[Row] = &[
         .exactly(SERIES)
         .samples(3),
     Row::ours(GROUP, "memory.pull_cache", "pull cache: one label, one generation, not rendered", pull_cache)
-        .exactly(SERIES)
-        .samples(3),
-    Row::peer(GROUP, "memory.measured", "measured, one label", measured_memory).exactly(SERIES).samples(3),
-    Row::peer(GROUP, "memory.metrics", "metrics + prometheus recorder, one label", metrics_memory)
         .exactly(SERIES)
         .samples(3),
 ];
@@ -89,26 +85,4 @@ fn statsd_label(run: &Run) -> Sample {
 
 fn pull_cache(run: &Run) -> Sample {
     ours(run, roomy(), true)
-}
-
-fn measured_memory(run: &Run) -> Sample {
-    let before = resident_bytes();
-    let collect = measured_counters(run.iterations, |_| 1);
-    let then = resident_bytes();
-    let mut encoder = BufferedTextEncoder::new();
-    collect(&mut encoder);
-    let text = encoder.finish();
-    expect("counted", peers::text_sum(std::str::from_utf8(&text).expect("text"), "requests_total"), run.iterations);
-    sample(before, then)
-}
-
-fn metrics_memory(run: &Run) -> Sample {
-    let handle = peers::metrics_prometheus();
-    let before = resident_bytes();
-    for i in 0..run.iterations {
-        black_box(metrics::counter!("requests_total", "id" => format!("{i:06}"))).increment(1);
-    }
-    let then = resident_bytes();
-    expect("counted", peers::text_sum(&handle.render(), "requests_total"), run.iterations);
-    sample(before, then)
 }

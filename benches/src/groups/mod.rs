@@ -12,8 +12,30 @@ pub mod timer;
 
 use crate::row::Row;
 
-/// Every row.
+/// Every row: of each group the floors, ours, and with the feature `peers` those of other libraries.
 pub fn rows() -> Vec<Row> {
-    [off::ROWS, counter::ROWS, labels::ROWS, record::ROWS, timer::ROWS, statsd::ROWS, exposition::ROWS, memory::ROWS]
-        .concat()
+    let own = [
+        off::ROWS,
+        counter::ROWS,
+        labels::ROWS,
+        record::ROWS,
+        timer::ROWS,
+        statsd::ROWS,
+        exposition::ROWS,
+        memory::ROWS,
+    ];
+    #[cfg(feature = "peers")]
+    let peers = [
+        off::peers::ROWS,
+        counter::peers::ROWS,
+        labels::peers::ROWS,
+        record::peers::ROWS,
+        timer::peers::ROWS,
+        statsd::peers::ROWS,
+        exposition::peers::ROWS,
+        memory::peers::ROWS,
+    ];
+    #[cfg(not(feature = "peers"))]
+    let peers: [&[Row]; 0] = [];
+    [own.as_slice(), peers.as_slice()].concat().concat()
 }

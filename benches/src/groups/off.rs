@@ -7,6 +7,9 @@ use ferrometer::{Logger, count, counter, logger, set_gauge, time, timer};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+#[cfg(feature = "peers")]
+pub mod peers;
+
 const GROUP: &str = "off";
 pub const ROWS: &[Row] = &[
     Row::floor(GROUP, "base.empty_loop", "the loop alone", empty_loop).iterations(100_000_000),
@@ -20,17 +23,6 @@ pub const ROWS: &[Row] = &[
         .iterations(40_000_000),
     Row::ours(GROUP, "off.attr_timer", "`#[timer]` on a function, the call included", attr_timer)
         .iterations(40_000_000),
-    Row::peer(GROUP, "off.log_debug", "`log::debug!`", log_debug).iterations(100_000_000),
-    Row::peer(GROUP, "off.metrics", "`metrics::counter!(\"x\").increment(1)`, no recorder", metrics_macro)
-        .iterations(20_000_000),
-    Row::peer(GROUP, "off.tracing_event", "`tracing::debug!`, no subscriber", tracing_event).iterations(50_000_000),
-    Row::peer(
-        GROUP,
-        "off.tracing_instrument",
-        "`#[tracing::instrument(skip_all)]`, the call included",
-        tracing_instrument,
-    )
-    .iterations(40_000_000),
 ];
 
 static METRICS: Logger = logger!("off");
@@ -117,32 +109,6 @@ fn attr_timer(run: &Run) -> Sample {
     nothing_happened(drive(run, || {
         |i| {
             timed(i);
-        }
-    }))
-}
-
-fn log_debug(run: &Run) -> Sample {
-    nothing_happened(drive(run, || |_| log::debug!("x {}", value())))
-}
-
-fn metrics_macro(run: &Run) -> Sample {
-    nothing_happened(drive(run, || |_| metrics::counter!("x").increment(1)))
-}
-
-fn tracing_event(run: &Run) -> Sample {
-    nothing_happened(drive(run, || |_| tracing::debug!("x {}", value())))
-}
-
-#[tracing::instrument(skip_all)]
-#[inline(never)]
-fn instrumented(x: u64) -> u64 {
-    black_box(x)
-}
-
-fn tracing_instrument(run: &Run) -> Sample {
-    nothing_happened(drive(run, || {
-        |i| {
-            instrumented(i);
         }
     }))
 }

@@ -34,6 +34,7 @@ use super::answer::respond;
 use super::heavy::heavy;
 use super::held::hold;
 use super::privileges::{Privilege, Rights};
+use super::stepped::Stepped;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Extension, RawQuery, State};
@@ -143,7 +144,7 @@ async fn answer(app: Arc<App>, params: Params, local: bool, answers: Answers, vi
         Export::new(own, shown.unwrap_or_default(), rows, Arc::clone(&shared.counts))
     });
     let mut response = match made.await {
-        Ok(export) => respond(StatusCode::OK, JSON, Body::new(export)),
+        Ok(export) => respond(StatusCode::OK, JSON, Body::new(Stepped::new(export))),
         Err(_) => return refusal::failed(),
     };
     // The names are made of letters, digits, dots and hyphens.

@@ -4,6 +4,7 @@ use super::answer::{JSON, error, respond};
 use super::cursor::{Cursor, mark};
 use super::heavy::heavy;
 use super::query::Query;
+use super::stepped::Stepped;
 use super::stream::{Form, Source, Stream, Window};
 use super::{App, accept};
 use crate::generation::Generation;
@@ -54,7 +55,7 @@ pub(super) async fn records(State(app): State<Arc<App>>, RawQuery(query): RawQue
         Some(Err(gone)) => return error(StatusCode::GONE, &gone),
     };
     let content_type = if form == Form::Json { JSON } else { NDJSON };
-    let body = Body::new(Stream::new(source, skip, query, form, window, Arc::clone(&app.counts)));
+    let body = Body::new(Stepped::new(Stream::new(source, skip, query, form, window, Arc::clone(&app.counts))));
     with_tag(respond(StatusCode::OK, content_type, body), &tag)
 }
 

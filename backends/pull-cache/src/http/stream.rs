@@ -1,27 +1,15 @@
-//! Records as a body, made while the client takes it: neither the text of a history nor more than one of its generations
+//! The text of records, made in steps while the client takes it: neither the text of a history nor more than one of its generations
 //! is in memory at once.
-//!
-//! Each step is bounded in what it writes and in how many records it looks at, and hands the thread back to others in between, so
-//! that one large answer, or one of which a filter leaves nothing, holds up nobody.
 
 use super::answer::json;
 use super::counts::Counts;
 use super::cursor::{Cursor, mark};
 use super::query::Query;
+use super::stepped::{PIECE, Steps, WORK};
 use crate::generation::Generation;
 use crate::record::Record;
-use axum::body::{Bytes, HttpBody};
-use http_body::Frame;
 use serde::Serialize;
-use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-
-/// A piece is sent when it has so many bytes; it has at most one record more.
-const PIECE: usize = 16 << 10;
-/// How many records one step looks at.
-const WORK: usize = 1024;
 
 /// The generations of an answer, oldest first.
 pub(super) type Source = Box<dyn Iterator<Item = Arc<Generation>> + Send>;
@@ -66,8 +54,6 @@ pub(super) struct Stream {
     left: u64,
     /// Behind the last record written.
     place: Option<Cursor>,
-    /// Whether the thread was handed back since the last step.
-    rested: bool,
     counts: Arc<Counts>,
 }
 
@@ -98,53 +84,8 @@ impl Stream {
             state: State::Head,
             separate: false,
             place: None,
-            rested: true,
             counts,
         }
-    }
-
-    /// One step's worth of text, which may be none.
-    fn step(&mut self) -> Vec<u8> {
-        let mut out = Vec::new();
-        if self.state == State::Head {
-            self.state = State::Records;
-            if self.form == Form::Json {
-                out.extend(b"{\"data\":[");
-            }
-        }
-        let mut work = WORK;
-        while work > 0 && out.len() < PIECE {
-            let Some((generation, done)) = self.current.take().or_else(|| self.open()) else {
-                self.end(&mut out, None);
-                break;
-            };
-            let mut at = done;
-            for record in generation.records().skip(done) {
-                if work == 0 || out.len() >= PIECE {
-                    break;
-                }
-                work -= 1;
-                if wanted(&self.query, &record) {
-                    if self.left == 0 {
-                        let next = self.place.map(|place| place.to_string());
-                        self.end(&mut out, next);
-                        return out;
-                    }
-                    if self.write(&mut out, &record) {
-                        self.left -= 1;
-                        self.place =
-                            Some(Cursor { timestamp: generation.timestamp(), index: at + 1, mark: mark(&record) });
-                    }
-                }
-                at += 1;
-            }
-            // A generation costs something, even an empty one.
-            work = work.saturating_sub(1);
-            if at < generation.len() {
-                self.current = Some((generation, at));
-            }
-        }
-        out
     }
 
     fn open(&mut self) -> Option<(Arc<Generation>, usize)> {
@@ -187,31 +128,60 @@ impl Stream {
     }
 }
 
+impl Steps for Stream {
+    fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
+    fn step(&mut self) -> Vec<u8> {
+        let mut out = Vec::new();
+        if self.state == State::Head {
+            self.state = State::Records;
+            if self.form == Form::Json {
+                out.extend(b"{\"data\":[");
+            }
+        }
+        let mut work = WORK;
+        while work > 0 && out.len() < PIECE {
+            let Some((generation, done)) = self.current.take().or_else(|| self.open()) else {
+                self.end(&mut out, None);
+                break;
+            };
+            let mut at = done;
+            for record in generation.records().skip(done) {
+                if work == 0 || out.len() >= PIECE {
+                    break;
+                }
+                work -= 1;
+                if wanted(&self.query, &record) {
+                    if self.left == 0 {
+                        let next = self.place.map(|place| place.to_string());
+                        self.end(&mut out, next);
+                        return out;
+                    }
+                    if self.write(&mut out, &record) {
+                        self.left -= 1;
+                        self.place =
+                            Some(Cursor { timestamp: generation.timestamp(), index: at + 1, mark: mark(&record) });
+                    }
+                }
+                at += 1;
+            }
+            // A generation costs something, even an empty one.
+            work = work.saturating_sub(1);
+            if at < generation.len() {
+                self.current = Some((generation, at));
+            }
+        }
+        out
+    }
+}
+
 fn wanted(query: &Query, record: &Record<'_>) -> bool {
     let one = |patterns: &[super::glob::Pattern], text: &str| {
         patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(text))
     };
     one(&query.ids, record.id) && one(&query.names, record.metric)
-}
-
-impl HttpBody for Stream {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if self.state == State::Done {
-            return Poll::Ready(None);
-        }
-        if std::mem::replace(&mut self.rested, false) {
-            let piece = self.step();
-            if !piece.is_empty() {
-                return Poll::Ready(Some(Ok(Frame::data(piece.into()))));
-            }
-        }
-        self.rested = true;
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 #[cfg(feature = "http")]
 pub mod client;
+pub mod nasty;
 pub mod openmetrics;
 pub mod protobuf;
 

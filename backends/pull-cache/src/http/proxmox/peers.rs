@@ -89,7 +89,7 @@ impl Cluster {
                 return Err(wrong("another node, or this one, has the same name".into()));
             }
             let client = Client::new(&peer.url, peer.fingerprint.as_deref(), peer.ca.clone(), every).map_err(wrong)?;
-            let authorization = peer.token.as_deref().map(authorization).transpose().map_err(wrong)?;
+            let authorization = peer.token.as_ref().map(|token| authorization(&token.0)).transpose().map_err(wrong)?;
             let complaints = Mutex::default();
             nodes.push(Arc::new(Node { name: peer.name.clone(), client, authorization, complaints }));
         }

@@ -1,0 +1,104 @@
+//! The floors: what a goal's figure would be at the least that the machine allows, and why ours stands where it does. Shown for goals that are missed.
+
+use crate::goals::{Goal, RECORD, SHARED, SHARED_OTEL, TIMERS, Verdict, faster, throughput};
+use crate::results::Results;
+use std::fmt::Write;
+
+struct Floor {
+    /// Of which goals.
+    goals: &'static [&'static str],
+    /// The figure of a program that does nothing else; `None` where there is none.
+    figure: Option<fn(&Results) -> Option<f64>>,
+    why: &'static str,
+}
+
+const ATOMICS: &str = "The floor is this thread's cell found by the instrument's number. What a shared atomic costs, and loses between threads, is the \
+    machine's: two hardware threads of one core hand a cache line over several times faster than two sockets do, so peers lose less here than elsewhere.";
+const CALL: &str =
+    "The row has the call of a function that is not inlined in it, which alone takes twice as long as the addition.";
+const RECORDING: &str = "The floor adds to a bucket of the logarithm and to a sum. Ours has eight buckets to each power of two, an exact maximum, and looks \
+    up whether somebody wants single values, where the series' cell is, and that it is there.";
+const CLOCK: &str = "Two reads of the CPU's counter are nearly all of it, and a peer pays two reads of the system's clock for the same: the floor itself is no farther ahead.";
+const SINGLY: &str = "What has no place in the ring of its thread because the collector was not given a core in time travels merged, counted in the \
+    account. Here the sender, the collector, the backend and the receiver share two cores.";
+const MEMORY: &str =
+    "See docs/adr/0013-the-registry-in-blocks.md for what a counter takes, byte by byte, and what is left to be had.";
+
+const FLOORS: &[Floor] = &[
+    Floor {
+        goals: &["off.attr_timer"],
+        figure: None,
+        why: "Test of the switch (its address, its value, test, branch), and of the guard behind the body (a register saved for it, set, tested, branch): \
+            what is left above that is saving and restoring. `tracing::instrument` stands in the table of instructions.",
+    },
+    Floor { goals: &["counter.1"], figure: Some(|r| faster(r, "base.tls_block", SHARED)), why: ATOMICS },
+    Floor { goals: &["counter.2"], figure: Some(|r| throughput(r, "base.tls_block", SHARED_OTEL, 2)), why: ATOMICS },
+    Floor { goals: &["counter.4"], figure: Some(|r| throughput(r, "base.tls_block", SHARED_OTEL, 4)), why: ATOMICS },
+    Floor { goals: &["counter.attribute.2", "counter.attribute.4"], figure: None, why: CALL },
+    Floor {
+        goals: &["labels.family"],
+        figure: None,
+        why: "Two texts are read, compared and led to a series for each call: 113 instructions, of which 18 are the counter's. `Family` with texts takes four \
+            times as long; `IntCounterVec` tells label sets apart by a hash of 64 bits without a key and compares nothing, so that whoever chooses labels can make two sets one; it \
+            is the best here. \
+            Labels of types with few values take a third of it: `labels.fixed`.",
+    },
+    Floor {
+        goals: &["record.1", "record.histogram.1"],
+        figure: Some(|r| faster(r, "base.tls_log2", RECORD)),
+        why: RECORDING,
+    },
+    Floor {
+        goals: &["record.2", "record.histogram.2"],
+        figure: Some(|r| throughput(r, "base.tls_log2", RECORD, 2)),
+        why: RECORDING,
+    },
+    Floor { goals: &["timer.1"], figure: Some(|r| faster(r, "base.clock_pair_cell", TIMERS)), why: CLOCK },
+    Floor { goals: &["timer.2"], figure: Some(|r| throughput(r, "base.clock_pair_cell", TIMERS, 2)), why: CLOCK },
+    Floor {
+        goals: &["timers.etsy.arrived", "timers.dogstatsd.arrived", "timers.gnocchi.arrived"],
+        figure: None,
+        why: SINGLY,
+    },
+    Floor { goals: &["memory.plain", "memory.label"], figure: None, why: MEMORY },
+];
+
+/// The section on goals that are missed; empty when none is.
+pub fn section(goals: &[&Goal], results: &Results) -> String {
+    let missed: Vec<&&Goal> = goals.iter().filter(|g| g.verdict(results) == Verdict::Missed).collect();
+    if missed.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from(
+        "## What is missed, and where the floor is\n\nThe floor's figure is that of a minimal program in ours' stead, in this run.\n\n\
+         | work | goal | figure | the floor's | why |\n|---|---:|---:|---:|---|\n",
+    );
+    for goal in missed {
+        let floor = FLOORS.iter().find(|f| f.goals.contains(&goal.id));
+        let figure = floor.and_then(|f| f.figure?(results));
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} |",
+            goal.work,
+            goal.bound(),
+            goal.shown(results),
+            goal.show(figure),
+            floor.map_or("not examined", |f| f.why)
+        );
+    }
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::goals::GOALS;
+
+    #[test]
+    fn every_floor_is_of_a_goal() {
+        for id in FLOORS.iter().flat_map(|f| f.goals) {
+            assert!(GOALS.iter().any(|g| g.id == *id), "{id}");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! The tables of keys: the one place that knows them, a file for each part of the configuration.
+//!
+//! Reading, checking, messages, names in the environment, defaults and the reference (`docs/configuration.md`) all come
+//! from here. A new key is a row here, a field in [`super::settings`] and a setter in [`super::builder`].
+
+mod endpoint;
+mod general;
+mod limits;
+mod proxmox;
+mod pull_cache;
+mod rule;
+mod statsd;
+#[cfg(test)]
+mod tests;
+
+pub(super) use proxmox::PEER_KEYS;
+pub(super) use rule::RULE_KEYS;
+
+use super::key::Key;
+use super::kind::Kind;
+use super::settings::Config;
+
+/// Bytes of a name; longer ones are never sent.
+pub(super) const LONGEST_NAME: usize = 512;
+
+/// The tables, in the order of the reference.
+static TABLES: [&[Key<Config>]; 7] =
+    [general::KEYS, statsd::KEYS, pull_cache::KEPT, endpoint::KEYS, pull_cache::SHOWN, proxmox::KEYS, limits::KEYS];
+
+/// The keys of the configuration, in the order of the reference.
+pub(super) fn keys() -> impl Iterator<Item = &'static Key<Config>> {
+    TABLES.into_iter().flatten()
+}
+
+/// A number of things, at least one.
+const fn count(max: i128) -> Kind {
+    Kind::Integer { min: 1, max }
+}
