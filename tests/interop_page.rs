@@ -1,7 +1,10 @@
 //! The page at `/` of the pull cache in a real Chromium: `tests/browser/page.mjs` looks at the programs that are started here.
 
+#[path = "support/certificate.rs"]
+mod certificate;
 mod support;
 
+use certificate::certificate;
 use ferrometer::{Config, get_logger, init};
 use sha2::{Digest, Sha256};
 use std::io::{BufRead, BufReader, Write};
@@ -101,6 +104,67 @@ fn a_token_is_asked_for_and_a_lost_connection_mends() {
     });
 }
 
+/// The process of `examples/proxmox_node`, with objects of its own.
+struct ProxmoxNode(Child);
+
+impl ProxmoxNode {
+    fn start(config: &Path) -> ProxmoxNode {
+        let mut command = example("proxmox_node");
+        let mut process = command.arg(config).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.starts_with("serving at "), "{line:?}");
+        ProxmoxNode(process)
+    }
+}
+
+impl Drop for ProxmoxNode {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+#[ignore = "needs Chromium; scripts/test installs and runs it"]
+fn several_nodes_are_seen_at_one_and_a_killed_one_is_named() {
+    let (work, scratch) = (files("page-nodes-files"), Scratch::new("page-nodes"));
+    let [port_a, port_b, port_c] = [(); 3].map(|()| free_tcp_port());
+    let secret = "correct-horse-battery-staple";
+    let hash: String = Sha256::digest(secret).iter().map(|byte| format!("{byte:02x}")).collect();
+    let config = |name: &str, port: u16, more: &str| {
+        let text = format!(
+            "[metrics]\nbackend = \"pull-cache\"\n[metrics.pull_cache]\nhttp = true\nproxmox = true\ninterval = 1\n\
+             node = \"{name}\"\naddress = \"127.0.0.1:{port}\"\npeer_timeout = \"2s\"\n{more}"
+        );
+        scratch.file(&format!("{name}.toml"), text.as_bytes())
+    };
+    // Both others want a token and speak TLS; the browser talks to the first alone, which does neither.
+    let certificates = ["b", "c"].map(|name| certificate(&scratch, name));
+    let guarded = |at: usize| {
+        let (cert, key) = (&certificates[at].cert, &certificates[at].key);
+        format!("tls_cert = {cert:?}\ntls_key = {key:?}\ntokens = [\"a=sha256:{hash}\"]\n")
+    };
+    let peer = |name: &str, port: u16, fingerprint: &str| {
+        format!(
+            "[[metrics.pull_cache.peers]]\nname = \"{name}\"\nurl = \"https://127.0.0.1:{port}\"\n\
+             fingerprint = \"{fingerprint}\"\ntoken = \"{secret}\"\n"
+        )
+    };
+    let [of_b, of_c] = [0, 1].map(|at: usize| certificates[at].fingerprint.as_str());
+    let peers = [peer("b", port_b, of_b), peer("c", port_c, of_c), peer("false", port_c, of_b)].concat();
+    let (config_a, config_b) = (config("a", port_a, &peers), config("b", port_b, &guarded(0)));
+    let _c = ProxmoxNode::start(&config("c", port_c, &guarded(1)));
+    let mut b = Some(Quickstart::start(&config_b, &work.0, port_b));
+    let _a = Quickstart::start(&config_a, &work.0, port_a);
+    look("nodes", port_a, "", |word| {
+        b = None;
+        if word == "start" {
+            b = Some(Quickstart::start(&config_b, &work.0, port_b));
+        }
+    });
+}
+
 #[test]
 #[ignore = "needs Chromium; scripts/test installs and runs it"]
 fn ten_thousand_series_stay_usable_and_hostile_text_is_text() {
@@ -114,7 +178,13 @@ fn ten_thousand_series_stay_usable_and_hostile_text_is_text() {
         .max_label_sets(12_000);
     let metrics = init(config).unwrap();
     let record = |round: u64| {
-        for i in 0..9_900u64 {
+        // One name with many label sets, each of six records.
+        for i in 0..2_000u64 {
+            get_logger("wide")
+                .with("route", &format!("/{i}/"))
+                .send_timer("time", Duration::from_micros(100 + i + round));
+        }
+        for i in 0..7_900u64 {
             let logger = get_logger(&format!("service{:02}", i / 250));
             let labelled = logger.with("route", &format!("/{}/", i % 250));
             match i % 5 {
@@ -134,7 +204,8 @@ fn ten_thousand_series_stay_usable_and_hostile_text_is_text() {
             logger.send_timer("time", Duration::from_millis(1 + round));
         }
     };
-    for round in 0..3 {
+    // So many that the page does not take all that it keeps of a wide name.
+    for round in 0..25 {
         record(round);
         assert!(metrics.flush(Duration::from_secs(10)).complete);
         thread::sleep(Duration::from_millis(1100));

@@ -1,14 +1,17 @@
 //! Against the real Python client of Proxmox, `proxmoxer`, unchanged, over TLS: what it reads is what was recorded, and who may not read
 //! does not. And a cluster of our own: three processes, of which one is killed, one slow and one not the one it should be.
 
+#[path = "support/certificate.rs"]
+mod certificate;
 mod support;
 
+use certificate::{Certificate, certificate};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,21 +25,6 @@ const TOKENS: [(&str, &str); 4] = [
     ("none", ";"),
     ("one", ";Datastore.Audit@/datastore/store1"),
 ];
-
-/// A certificate for this machine: where it is, and its fingerprint.
-struct Certificate {
-    cert: PathBuf,
-    key: PathBuf,
-    fingerprint: String,
-}
-
-fn certificate(scratch: &Scratch, name: &str) -> Certificate {
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
-    let cert = scratch.file(&format!("{name}.crt"), made.cert.pem().as_bytes());
-    let key = scratch.file(&format!("{name}.key"), made.signing_key.serialize_pem().as_bytes());
-    let fingerprint = Sha256::digest(made.cert.der()).iter().map(|b| format!("{b:02x}")).collect();
-    Certificate { cert, key, fingerprint }
-}
 
 /// A process of our own that serves as a node.
 struct Node {

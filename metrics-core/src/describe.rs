@@ -199,6 +199,7 @@ fn keep(logger: &str, name: &str, unit: &'static str, text: &str) -> Outcome {
 
 /// Tells the instruments that are there. Whether one of them was told something else before, through a handle.
 fn hand_out(logger: &str, name: &str, unit: &'static str, text: &str) -> bool {
+    let _lock = telling();
     let instruments = Kind::ALL.into_iter().filter_map(|kind| registry::find_instrument(logger, name, kind));
     let mut conflict = false;
     for instrument in instruments {
@@ -207,6 +208,20 @@ fn hand_out(logger: &str, name: &str, unit: &'static str, text: &str) -> bool {
         conflict |= !text.is_empty() && instrument.description().is_some_and(|t| t != text);
     }
     conflict
+}
+
+/// What is held while an instrument is told something: an allocator that records what is allocated then may register a series of the same
+/// instrument, and is turned away; and no fork finds an instrument half told.
+fn telling() -> impl Sized {
+    let busy = busy::section();
+    // Let go before the section ends.
+    (lock(&DESCRIBED), busy)
+}
+
+/// Tells an instrument what is said through a handle; what is empty is not said.
+pub(crate) fn of_handle(instrument: &Instrument, unit: &'static str, text: &str) {
+    let _lock = telling();
+    tell(instrument, unit, text);
 }
 
 fn tell(instrument: &Instrument, unit: &'static str, text: &str) {

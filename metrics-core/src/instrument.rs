@@ -4,7 +4,7 @@ use crate::clock;
 use crate::guard::{InFlightGuard, TimerGuard};
 use crate::series::Series;
 use crate::value::{CounterValue, GaugeValue};
-use crate::{record, registry};
+use crate::{describe, record, registry};
 use std::future::Future;
 use std::time::Duration;
 
@@ -15,14 +15,15 @@ macro_rules! described {
             /// Declares the unit, such as `bytes` or `rows`. The first declaration stays.
             #[must_use]
             pub fn unit(self, unit: &'static str) -> Self {
-                self.0.instrument.set_unit(unit);
+                describe::of_handle(self.0.instrument, unit, "");
                 self
             }
 
             /// Says what the instrument means, for people; at most 1,024 characters are kept. The first text stays.
             #[must_use]
             pub fn description(self, text: &str) -> Self {
-                self.0.instrument.set_description(text.chars().take(1024).collect());
+                let text: String = text.chars().take(describe::MAX_TEXT).collect();
+                describe::of_handle(self.0.instrument, "", &text);
                 self
             }
 

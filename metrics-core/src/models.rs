@@ -147,7 +147,7 @@ fn a_name_registered_by_two_threads_is_one_through_growth() {
             thread::spawn(move || insert(&table, 7) as usize)
         };
         let mine = insert(&table, 7) as usize;
-        // The third entry makes the table of two places grow twice.
+        // Two keys, whoever comes first: the table of two places grows.
         insert(&table, 8);
         assert_eq!(table.get(7, |v| *v == 7).map(|v| std::ptr::from_ref(v) as usize), Some(mine));
         assert_eq!(other.join().unwrap(), mine);
@@ -191,19 +191,45 @@ fn a_reader_walks_a_table_that_grows_under_it() {
 
 #[test]
 fn an_entry_put_in_a_free_place_is_whole() {
+    // Of four places the third entry takes a free one, and begins a chunk; of eight the fifth does, in a chunk that is there.
+    for last in [3, 5] {
+        loom::model(move || {
+            let table: Arc<AppendTable<Made>> = Arc::new(AppendTable::new());
+            let put = |table: &AppendTable<Made>, key: u64| {
+                table.get_or_insert(key, |_| false, |_| Some(made(key)));
+            };
+            (1..last).for_each(|key| put(&table, key));
+            let before = table.places();
+            let reader = {
+                let table = Arc::clone(&table);
+                thread::spawn(move || table.get(last, |_| true).map(|v| v.0.load(Relaxed)))
+            };
+            put(&table, last);
+            assert_eq!(table.places(), before, "it grew, and shows nothing");
+            let found = reader.join().unwrap();
+            assert!(found.is_none() || found == Some(last), "{found:?}");
+        });
+    }
+}
+
+#[test]
+fn a_list_is_whole_while_it_grows() {
     loom::model(|| {
         let table: Arc<AppendTable<Made>> = Arc::new(AppendTable::new());
         let put = |table: &AppendTable<Made>, key: u64| {
             table.get_or_insert(key, |_| false, |_| Some(made(key)));
         };
-        // Eight places by now; the fourth entry grows nothing.
-        (1..=3).for_each(|key| put(&table, key));
+        put(&table, 1);
         let reader = {
             let table = Arc::clone(&table);
-            thread::spawn(move || table.get(4, |_| true).map(|v| v.0.load(Relaxed)))
+            thread::spawn(move || table.iter().map(|v| v.0.load(Relaxed)).collect::<Vec<_>>())
         };
-        put(&table, 4);
-        assert!(matches!(reader.join().unwrap(), None | Some(4)));
+        // The third begins a chunk.
+        put(&table, 2);
+        put(&table, 3);
+        let seen = reader.join().unwrap();
+        assert!((1..=3).contains(&seen.len()) && seen.iter().copied().eq(1..=seen.len() as u64), "{seen:?}");
+        assert_eq!(table.len(), 3);
     });
 }
 

@@ -169,12 +169,12 @@ impl Instrument {
         self.described.get()?.description.get().map(String::as_str)
     }
 
-    /// The first stays.
+    /// The first stays. Only `describe` calls this, under its lock.
     pub(crate) fn set_unit(&self, unit: &'static str) {
         let _ = self.described.get_or_init(Default::default).unit.set(unit);
     }
 
-    /// The first stays.
+    /// The first stays. Only `describe` calls this, under its lock.
     pub(crate) fn set_description(&self, text: String) {
         let _ = self.described.get_or_init(Default::default).description.set(text);
     }

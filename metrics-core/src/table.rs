@@ -147,7 +147,6 @@ impl<V: Sync + Send> AppendTable<V> {
     }
 
     /// How many values there are.
-    #[cfg(not(loom))]
     pub(crate) fn len(&self) -> usize {
         self.len.load(Acquire) as usize
     }
@@ -159,8 +158,14 @@ impl<V: Sync + Send> AppendTable<V> {
         (number < self.len()).then(|| unsafe { self.value(number) })
     }
 
+    /// How many places there are.
+    #[cfg(loom)]
+    pub(crate) fn places(&self) -> usize {
+        // SAFETY: as in `get`.
+        unsafe { self.current.load(Acquire).as_ref() }.map_or(0, |places| places.all.len())
+    }
+
     /// The values there are, in the order in which they came.
-    #[cfg(not(loom))]
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &V> + Clone {
         // SAFETY: each number is below the length.
         (0..self.len()).map(|number| unsafe { self.value(number) })

@@ -4,11 +4,14 @@
 mod support;
 
 use ferrometer_core::*;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::{NEVER, Publish, SOON, sink};
+
+/// One test at a time: they count what the process holds.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// Forks, runs the child's part, and returns its exit status.
 fn fork(child: impl FnOnce() -> bool) -> i32 {
@@ -23,11 +26,12 @@ fn fork(child: impl FnOnce() -> bool) -> i32 {
     let mut status = 0;
     // SAFETY: waits for the child made above.
     unsafe { libc::waitpid(pid, &raw mut status, 0) };
-    libc::WEXITSTATUS(status)
+    if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { 128 + libc::WTERMSIG(status) }
 }
 
 #[test]
 fn forks_never_meet_a_held_lock_and_children_record_again() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     // The first process has neither calibrated a clock nor started a thread when it is forked from.
     for delay in [0, 200, 1000, 3000, 20_000] {
         let status = fork(|| {
@@ -79,4 +83,35 @@ fn forks_never_meet_a_held_lock_and_children_record_again() {
     workers.into_iter().for_each(|w| w.join().unwrap());
     assert!(forks > 50, "{forks}");
     assert!(remove("a", SOON).unwrap().balances());
+}
+
+#[test]
+fn a_child_can_say_what_the_parent_was_about_to_say() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    configure(Naming::default(), Limits { max_instruments: 100_000, ..Limits::default() }, Vec::new());
+    install("a", sink(), NEVER).unwrap();
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let said = |i: u64| get_logger("said").counter(format!("c{i}")).unit("rows").series().unit() == Some("rows");
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
+    let worker = thread::spawn(move || {
+        while !stopped.load(Relaxed) && LAST.fetch_add(1, SeqCst) < 60_000 {
+            said(LAST.load(SeqCst));
+        }
+    });
+    let mut forks = 0;
+    while forks < 400 && LAST.load(SeqCst) < 60_000 {
+        forks += 1;
+        let status = fork(|| {
+            // SAFETY: ends a child that waits for ever.
+            unsafe { libc::alarm(10) };
+            let last = LAST.load(SeqCst);
+            (last.saturating_sub(2)..last + 1).all(said)
+        });
+        assert_eq!(status, 0, "fork {forks}");
+    }
+    stop.store(true, Relaxed);
+    worker.join().unwrap();
+    assert!(forks > 10, "{forks}");
+    remove("a", SOON);
 }

@@ -55,6 +55,18 @@ fn limits_refusals_failures_and_the_last_success_are_exported() {
     assert!(success >= before.floor() && success <= now(), "{success}");
     assert_eq!(own("backend.own.pending"), Some(0.0));
     assert_eq!(own("backend.own.held"), Some(1.0));
+    // Each says in a sentence what it is.
+    let all = snapshot();
+    let ours: Vec<_> = all.totals().iter().filter(|total| total.series.logger_name() == "ferrometer").collect();
+    assert!(ours.len() >= 9, "{ours:?}");
+    for total in &ours {
+        let help = total.series.description().unwrap_or_default();
+        assert!(help.len() > 20 && help.ends_with('.'), "{}: {help:?}", total.series.metric_name());
+        assert_eq!(total.series.unit(), None, "a unit would change the name");
+    }
+    let is_success = |total: &&&Total| total.series.metric_name() == "backend.own.last_success.timestamp_seconds";
+    let help = ours.iter().find(is_success).unwrap().series.description().unwrap();
+    assert!(help.contains("own last delivered") && help.contains("seconds since 1970"), "{help}");
     assert_eq!(own("limits.held_values.max"), Some(262_144.0));
     assert_eq!((own("limits.loggers.used"), own("limits.loggers.max")), (Some(1.0), Some(3.0)));
     assert_eq!((own("limits.label_sets.used"), own("limits.label_sets.max")), (Some(0.0), Some(2.0)));

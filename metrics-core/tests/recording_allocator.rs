@@ -3,7 +3,7 @@
 
 mod support;
 
-use ferrometer_core::__private::{FixedNumber as _, LabelProbe, LabelledSite, NoNumber as _};
+use ferrometer_core::__private::{FixedNumber as _, LabelProbe, LabelledSite};
 use ferrometer_core::testing::Capture;
 use ferrometer_core::*;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -29,7 +29,7 @@ fn record() {
         logger.send_counter("literal", 1);
     }
     TEXTS.add(&METRICS, 1, &["k"], (), || ["v"]);
-    NUMBERS.add(&METRICS, 1, &["k"], ((&LabelProbe(&Only)).number(),), || [Only.as_ref()]);
+    NUMBERS.add(&METRICS, 1, &["k"], (LabelProbe(&Only).label_number(),), || [Only.as_ref()]);
 }
 
 struct Only;

@@ -313,7 +313,7 @@ impl Call {
             0..=NUMBERED => quote_spanned! {ours()=>
                 {
                     use #krate::__private::{FixedNumber as _, NoNumber as _};
-                    (#((&#krate::__private::LabelProbe(#locals)).number(),)*)
+                    (#((&#krate::__private::LabelProbe(#locals)).label_number(),)*)
                 }
             },
             _ => quote_spanned!(ours()=> ()),

@@ -180,6 +180,87 @@ const SCENARIOS = {
     same(faults, [], "faults");
   },
 
+  /** A cluster of three programs, of which one is killed, and a fourth that is not the one it should be. */
+  async nodes() {
+    const { page, faults, requests } = await open(browser, address);
+    await page.waitForSelector("#rows .row");
+    const tile = (name) => page.locator(".tile", { has: page.locator("dt", { hasText: new RegExp(`^Node ${name}$`) }) });
+    const row = (node, name) => page.locator(".row", { has: page.locator("a.name", { hasText: new RegExp(`^${name.replaceAll(".", "\\.")}$`) }) }).filter({ has: page.locator(".chip.node", { hasText: new RegExp(`^node ${node}$`) }) });
+    for (const name of ["b", "c"]) await until(`node ${name} is there`, async () => (await tile(name).locator(".figure").textContent()) === "Live");
+    await until("a false node is named", async () => /never seen · it is not trusted: .*fingerprint/.test(await tile("false").textContent()));
+    check((await text(page, "#host")).startsWith("node a · "), await text(page, "#host"));
+
+    // Rows of two nodes that are called alike, each with its own curve.
+    await page.fill("#search", "quickstart.files -by_size");
+    for (const node of ["a", "b"]) await until(`a curve of node ${node}`, () => drawn(row(node, "quickstart.files").locator("canvas")));
+    same(await page.$$eval(".row a.name", (links) => links.filter(({ textContent }) => textContent === "quickstart.files").map((link) => new URL(link.href).hash)), ["#/metric/quickstart.files?.node=a", "#/metric/quickstart.files?.node=b"], "links");
+
+    // One node alone: by the list, by the search, by its name in a row; and groups.
+    await page.fill("#search", "");
+    const nodesShown = () => page.$$eval(".row .chip.node", (chips) => [...new Set(chips.map((chip) => chip.textContent))].sort());
+    await page.selectOption("#node", "b");
+    await until("node b alone", async () => JSON.stringify(await nodesShown()) === '["node b"]');
+    check(page.url().includes(".q=node%3Ab"), page.url());
+    await page.fill("#search", "node:c object=datastore/store1");
+    await until("an object of node c", async () => JSON.stringify(await names(page)) === '["disk_total","disk_used"]');
+    same(await page.inputValue("#node"), "c", "the list of nodes");
+    await page.fill("#search", "disk");
+    await page.click(".chip.node >> nth=0");
+    await until("the node of a row", async () => (await page.inputValue("#search")) === "disk node:c");
+    await page.click(".chip.node >> nth=0");
+    await until("all nodes again", async () => (await page.inputValue("#search")) === "disk");
+    await page.fill("#search", "");
+    await page.selectOption("#by", "node");
+    await until("groups by node", async () => (await page.$$eval(".group h2", (heads) => heads.map((head) => head.textContent))).includes("node a"));
+    await page.selectOption("#by", "logger");
+    await accessible(page, "several nodes");
+
+    // One metric: of one node, then of all side by side.
+    await page.fill("#search", "quickstart.files -by_size");
+    await row("b", "quickstart.files").locator("a.name").click();
+    await page.waitForSelector("#detail figure canvas");
+    check(page.url().endsWith("#/metric/quickstart.files?.node=b"), page.url());
+    same(await page.locator("#detail .sets").count(), 0, "label sets of one node");
+    await page.click("#detail .chip.node");
+    await until("both nodes", async () => JSON.stringify(await page.$$eval(".sets tbody th", (cells) => cells.map((cell) => cell.textContent))) === '["node a","node b"]');
+    check(/node:a .*node:b /.test(await page.locator("figcaption").first().textContent()), "the legend does not name the nodes");
+    await page.goto(new URL("#/?.q=quickstart.files", address).href);
+
+    // One is killed while the page is open.
+    const value = (node) => row(node, "quickstart.files").locator(".value").textContent();
+    await until("a value of node b", async () => (await value("b")) !== "–");
+    await tell("kill");
+    await until("node b is lost", async () => /^Node bLostlast seen \d\d:\d\d:\d\d · it cannot be reached: /.test(await tile("b").textContent()));
+    check(await tile("b").evaluate((element) => element.classList.contains("bad")), "it does not look lost");
+    same(await page.getAttribute("#connection", "class"), "live", "the connection to our own node");
+    await until("no last value of a lost node", async () => (await value("b")) === "–");
+    check(await drawn(row("b", "quickstart.files").locator("canvas")), "its curve is gone");
+    const clock = await text(page, "#clock");
+    await until("the others go on", async () => (await text(page, "#clock")) > clock && /\/s$/.test(await value("a")));
+    same(await tile("c").locator(".figure").textContent(), "Live", "node c");
+
+    // And is back, without anybody doing something.
+    await tell("start");
+    await until("node b is back", async () => /^Node bLivelast seen .* · before that it cannot be reached: /.test(await tile("b").textContent()), 60);
+    await until("and has values", async () => /\/s$/.test(await value("b")), 30);
+
+    // Each node's records come through ours, and only what is new.
+    const start = requests.length;
+    await page.waitForTimeout(4000);
+    const later = requests.slice(start).map((url) => new URL(url));
+    for (const path of ["/v1/metrics", "/v1/nodes/b/metrics", "/v1/nodes/c/metrics"]) {
+      const those = later.filter(({ pathname }) => pathname === path);
+      check(those.length >= 2 && those.length <= 24, `${those.length} requests for ${path} in 4 s`);
+      check(those.every(({ searchParams }) => searchParams.has("start-time")), `more than what is new: ${those}`);
+    }
+    const narrow = await open(browser, address, { size: [360, 740], scheme: "dark" });
+    await narrow.page.waitForSelector("#rows .row");
+    await until("all nodes on a narrow screen", async () => (await narrow.page.locator(".tile .figure", { hasText: /^Live$/ }).count()) === 2);
+    same(await narrow.page.evaluate(() => Math.max(document.documentElement.scrollWidth, document.getElementById("main").scrollWidth) <= innerWidth), true, "no scrolling sideways");
+    await accessible(narrow.page, "several nodes, narrow and dark");
+    for (const seen of [{ faults }, narrow]) same(seen.faults, [], "faults");
+  },
+
   /** Ten thousand series, and names and labels that mean harm. */
   async many() {
     const begin = Date.now();
@@ -188,7 +269,8 @@ const SCENARIOS = {
     const listed = Date.now() - begin;
     const count = Number((await text(page, "#count")).replace(/\D/g, ""));
     check(count >= 9000, `${count} series`);
-    await until("a curve with its history", () => drawn(page.locator(".row canvas").first()));
+    // The program is a debug build, and has half a million records to look through.
+    await until("a curve with its history", () => drawn(page.locator(".row canvas").first()), 60);
     const curve = Date.now() - begin;
     const rows = async () => page.locator("#rows > *").count();
     const bound = 60;
@@ -219,6 +301,19 @@ const SCENARIOS = {
     console.log(`  ${count} series: listed after ${listed} ms, first curve after ${curve} ms, a step of scrolling takes ${scroll.median.toFixed(0)} ms (at most ${scroll.worst.toFixed(0)} ms), the search ${search} ms, at most ${scroll.most} rows exist, heap ${(bytes / 1e6).toFixed(0)} MB`);
     const histories = requests.filter((url) => new URL(url).searchParams.has("limit"));
     check(histories.length > 0 && histories.every((url) => new URL(url).searchParams.has("name")), `the whole history was fetched: ${histories.filter((url) => !new URL(url).searchParams.has("name"))}`);
+
+    // Of a name with two thousand label sets the whole history of those that are seen: by a search, and of one.
+    const asked = () => requests.map((url) => new URL(url).searchParams).filter((all) => all.getAll("name").includes("wide.time.p50")).map((all) => all.getAll("label"));
+    await page.fill("#search", "wide route=/77/");
+    await until("its label set is asked for", async () => asked().some((labels) => labels.length === 1 && labels[0] === "route=/77/"), 60);
+    await page.goto(new URL("#/metric/wide.time?route=%2F78%2F&.show=count", address).href);
+    await page.waitForSelector("#detail figure canvas");
+    await page.click("text=Values as a table");
+    await until("all its generations", async () => (await page.locator(".values tbody tr").count()) >= 23, 60);
+    check(asked().some((labels) => labels.includes("route=/78/")), "its label set was not asked for");
+    check(asked().every((labels) => labels.length > 0), `all label sets were asked for: ${JSON.stringify(asked())}`);
+    await page.goto(new URL("#/", address).href);
+    await page.waitForSelector("#rows .row");
 
     // Hostile text is text.
     for (const q of ["hostile", "kind:timer hostile"]) {

@@ -6,7 +6,8 @@ import { test } from "node:test";
 const from = (name) => import(new URL(`../../backends/pull-cache/page/${name}`, import.meta.url));
 const { clock, joined, number, quantity, rate, span } = await from("format.js");
 const { format, parse, seconds, DEFAULTS } = await from("route.js");
-const { parse: filter, toggled, grouped } = await from("filter.js");
+const { parse: filter, toggled, grouped, nodeOf, withNode } = await from("filter.js");
+const { Source } = await from("client.js");
 const { Store, coarse, step, summary } = await from("data.js");
 
 const flat = (pair) => joined(pair).replaceAll("\u202f", " ");
@@ -95,13 +96,79 @@ test("history goes before what is there, once", () => {
 
 test("two nodes keep apart what is called alike", () => {
   const store = new Store();
-  for (const node of ["one", "two"]) {
+  for (const [node, values] of [["one", [9, 3]], ["two", [9, 12]]]) {
     store.setCatalog(node, catalog);
-    store.add(node, [at(10, "a.n", node.length)]);
-    store.setWindow(node, { from: 1, to: 10 });
+    values.forEach((value, i) => store.add(node, [at(10 + i, "a.time.count", value), at(10 + i, "a.n", 2 * value)]));
+    store.setWindow(node, { from: 10, to: 11 });
   }
-  assert.deepEqual([...store.series.values()].map(({ node }) => node), ["one", "two"]);
-  assert.equal(store.to, 10);
+  const last = (node) => store.last([...store.series.values()].find((s) => s.node === node && s.kind === "timer"), "count");
+  assert.deepEqual([...store.series.values()].map(({ node, name }) => `${node} ${name}`), ["one a.time", "one a.n", "two a.time", "two a.n"]);
+  assert.equal(store.to, 11);
+  // One program has begun anew; the other goes on.
+  assert.deepEqual([last("one"), last("two")], [null, 3]);
+  // Of a node that does not answer there is no last value; forgotten, it takes nothing with it.
+  Object.assign(store.node("two"), { lost: true, state: { name: "two" } });
+  assert.equal(last("two"), null);
+  store.clear("one", true);
+  assert.deepEqual([...store.series.values()].map(({ node }) => node), ["two", "two"]);
+  assert.deepEqual([store.named("one", "a.n").length, store.named("two", "a.n").length, [...store.nodes.keys()]], [0, 1, ["two"]]);
+});
+
+test("objects keep apart what is called alike, as the label that Prometheus has", () => {
+  const store = new Store();
+  store.setCatalog("", catalog);
+  store.add("", [at(10, "a.n", 1), { ...at(10, "a.n", 2), id: "qemu/1" }, { ...at(10, "a.n", 3, { x: "1" }), id: "qemu/1" }]);
+  assert.deepEqual([...store.series.values()].map(({ labels, parts }) => [labels, parts.value.v]), [[[], [1]], [[["object", "qemu/1"]], [2]], [[["object", "qemu/1"], ["x", "1"]], [3]]]);
+});
+
+test("a node is a word of the search", () => {
+  const of = (node) => ({ ...series("a.n", "counter"), node });
+  assert.deepEqual([of("a"), of("b-1"), of("b")].filter(filter("a.n node:b")), [of("b")]);
+  assert.deepEqual([of("a"), of("b")].filter(filter("-node:b")), [of("a")]);
+  assert.deepEqual([nodeOf("x node:b y"), nodeOf("xnode:b"), nodeOf("-node:b"), nodeOf("node:")], ["b", "", "", ""]);
+  assert.deepEqual([withNode("x", "b"), withNode("x node:b y", "c"), withNode("node:b", ""), withNode("", "b")], ["x node:b", "x y node:c", "", "node:b"]);
+  assert.deepEqual(grouped([of("b"), of("a")], "node").map(({ name }) => name), ["node a", "node b"]);
+});
+
+test("of a name with very many label sets those are asked for that are seen, and of others all", () => {
+  const store = new Store();
+  const source = new Source({ store, on: { data() {} } });
+  store.setCatalog("", catalog);
+  const wide = Array.from({ length: 1000 }, (_, i) => at(100, "a.n", 1, { k: `${i}`, odd: i % 2 ? "*" : "é" }));
+  store.add("", [...wide, at(100, "a.time.count", 1), at(100, "a.time.max", 1)]);
+  store.setWindow("", { from: 1, to: 100 }, 1002);
+  const all = [...store.series.values()];
+  const names = (parameters) => parameters.filter(([key]) => key === "name").length;
+  const seen = (...list) => (source.want(list), source.batch());
+
+  let asked = seen(all[2], all[4], all[1000]);
+  assert.deepEqual(asked.parameters, [["name", "a.n"], ["label", "k=2"], ["label", "odd=é"], ["label", "k=4"]]);
+  assert.deepEqual([asked.count, asked.list.length], [2, 2]);
+  // A star may stand for all of them.
+  assert.equal(seen(all[3]).count, 1000);
+  // What is no longer seen is not asked for, and again when it is.
+  source.want([all[10]]);
+  source.want([all[1000]]);
+  assert.deepEqual([[...source.queue].length, all[10].loaded], [1, false]);
+  asked = source.batch();
+  assert.deepEqual([names(asked.parameters), asked.count], [6, 6]);
+  // Many of them at once: the end of all, in one; then one alone, in full.
+  asked = seen(...all.slice(0, 100));
+  assert.deepEqual([asked.parameters, asked.list.length, asked.count], [[["name", "a.n"]], 1000, 1000]);
+  source.want(all.slice(0, 100));
+  assert.equal(source.queue.size, 0);
+  assert.deepEqual(seen(all[20]).parameters, [["name", "a.n"], ["label", "k=20"], ["label", "odd=é"]]);
+  source.want([all[20]]);
+  assert.equal(source.queue.size, 0);
+
+  // Whatever labels hold, a question is short enough.
+  const long = (letter) => Object.fromEntries(Array.from({ length: 32 }, (_, i) => [`key${i}`, letter.repeat(400)]));
+  store.add("", ["x", "é", "&"].flatMap((letter) => Array.from({ length: 400 }, (_, i) => at(100, "b.n", 1, { ...long(letter), i: `${i}` }))));
+  for (const series of [...store.series.values()].filter(({ name }) => name === "b.n").slice(398, 402)) {
+    const { parameters } = seen(series);
+    assert.ok(new URLSearchParams(parameters).toString().length < 3900, "too long");
+    assert.ok(parameters.length < 34);
+  }
 });
 
 test("a coarser curve has means, keeps gaps, and its borders stand still", () => {

@@ -4,7 +4,7 @@ import { Source } from "./client.js";
 import { Store } from "./data.js";
 import { Detail } from "./detail.js";
 import { forgetColours, h, setText } from "./dom.js";
-import { grouped, parse as parseFilter, toggled } from "./filter.js";
+import { grouped, nodeOf, parse as parseFilter, toggled, withNode } from "./filter.js";
 import { clock } from "./format.js";
 import { Health } from "./health.js";
 import { List } from "./list.js";
@@ -12,22 +12,26 @@ import { DEFAULTS, format, parse, seconds } from "./route.js";
 import { askForToken, stored } from "./token.js";
 
 const find = (id) => document.getElementById(id);
-const [search, range, by, main] = ["search", "range", "by", "main"].map(find);
+const [search, range, by, node, main] = ["search", "range", "by", "node", "main"].map(find);
 const store = new Store();
 let state = parse(location.hash);
 let shape = null;
 let scrolled = 0;
 let opened = null;
 
+const base = new URL("../", import.meta.url);
+/** The other nodes, by name. */
+const peers = new Map();
+const sources = () => [source, ...peers.values()];
 const source = new Source({
-  base: new URL("../", import.meta.url),
-  node: "",
+  base,
   store,
   token: stored(),
   on: {
     data: schedule,
     state: connection,
-    token: (message) => askForToken(message, (token) => source.setToken(token)),
+    token: (message) => askForToken(message, (token) => sources().forEach((each) => each.setToken(token))),
+    cluster,
   },
 });
 const health = new Health(find("health-tiles"), store);
@@ -35,9 +39,38 @@ const list = new List({
   scroller: main,
   rows: find("rows"),
   store,
-  on: { seen: (seen) => source.want(seen), label: (key, value) => go({ ...state, q: toggled(state.q, key, value) }) },
+  on: {
+    seen,
+    label: (key, value) => go({ ...state, q: toggled(state.q, key, value) }),
+    node: (name) => go({ ...state, q: withNode(state.q, nodeOf(state.q) === name ? "" : name) }),
+  },
 });
-const detail = new Detail({ root: find("detail"), store, on: { seen: (seen) => source.want(seen), go } });
+const detail = new Detail({ root: find("detail"), store, on: { seen, go } });
+
+function seen(list) {
+  for (const each of sources()) each.want(list);
+}
+
+/** Which nodes there are: each is asked through our own. */
+function cluster({ node: own, nodes, hidden }) {
+  health.hidden = hidden;
+  setText(find("host"), nodes.length ? `node ${own} · ${location.host}` : location.host);
+  const names = new Set(nodes.map(({ name }) => name));
+  for (const [name, peer] of peers) {
+    if (names.has(name)) continue;
+    peer.stop();
+    peers.delete(name);
+    store.clear(name, true);
+  }
+  for (const state of nodes) {
+    const { name } = state;
+    store.node(name).state = state;
+    if (peers.has(name)) continue;
+    const peer = new Source({ base, node: name, store, token: source.token, on: { data: schedule, state: schedule, token() {} } });
+    peers.set(name, peer);
+    peer.start();
+  }
+}
 
 /** Changes the address, without a step in the browser's history unless another metric is shown. */
 function go(next) {
@@ -55,7 +88,7 @@ function arrive() {
     scrolled = main.scrollTop;
     opened = document.activeElement?.getAttribute("href");
   }
-  for (const [control, value] of [[search, state.q], [by, state.by]]) if (control.value !== value) control.value = value;
+  for (const [control, value] of [[search, state.q], [by, state.by], [node, nodeOf(state.q)]]) if (control.value !== value) control.value = value;
   for (const group of [range, find("as")]) {
     for (const button of group.querySelectorAll("button")) button.setAttribute("aria-pressed", String(button.value === state[group.id]));
   }
@@ -100,7 +133,7 @@ function draw() {
   const room = Math.min(seconds(state.range), Math.max(60, to - store.from));
   const view = { state, from: to - room, to };
   setText(find("clock"), clock(to));
-  health.update(store.series.size);
+  health.update(store.series.size, source.node);
   if (state.metric !== null) {
     detail.update(view);
     return;
@@ -124,10 +157,16 @@ function draw() {
 /** Groups by whatever labels there are. */
 function groupings(all) {
   const keys = [...new Set(all.flatMap(({ labels }) => labels.map(([key]) => key)))].sort().slice(0, 50);
-  const values = ["logger", "kind", "none", ...keys.map((key) => `label:${key}`)];
+  const several = [...store.nodes.keys()].filter(Boolean).sort();
+  const values = ["logger", "kind", ...(several.length ? ["node"] : []), "none", ...keys.map((key) => `label:${key}`)];
   if (!values.includes(state.by)) values.push(state.by);
-  const known = [...by.options].map(({ value }) => value);
-  if (values.join("\0") === known.join("\0")) return;
+  const options = (select) => [...select.options].map(({ value }) => value).join("\0");
+  node.parentElement.hidden = several.length === 0;
+  if (["", ...several].join("\0") !== options(node)) {
+    node.replaceChildren(...["", ...several].map((value) => h("option", { value }, value || "all")));
+    node.value = nodeOf(state.q);
+  }
+  if (values.join("\0") === options(by)) return;
   by.replaceChildren(...values.map((value) => h("option", { value }, value.startsWith("label:") ? `label ${value.slice(6)}` : value === "none" ? "nothing" : value)));
   by.value = state.by;
 }
@@ -160,6 +199,7 @@ search.addEventListener("keydown", (event) => {
   }
 });
 by.addEventListener("change", () => go({ ...state, by: by.value }));
+node.addEventListener("change", () => go({ ...state, q: withNode(state.q, node.value) }));
 for (const group of [range, find("as")]) {
   group.addEventListener("click", ({ target }) => target.value && go({ ...state, [group.id]: target.value }));
 }

@@ -64,7 +64,7 @@ export class Chart {
       scales: { x: { time: true }, y: logarithmic ? { distr: 3, log: 10 } : { range: (_, least, most) => room(least, most) } },
       axes: [
         { ...axis, grid: { show: false }, size: 28, gap: 6, space: 80, incrs: TICKS, values: (_, times, __, ___, step) => times.map((t) => (step < 60 ? clock(t) : clock(t).slice(0, 5))) },
-        { ...axis, grid: { ...grid, filter: powers }, size: 74, space: 40, gap: 8, values: (_, values) => values.map((v) => (v === null ? null : joined(this.value(v)))) },
+        { ...axis, grid: { ...grid, filter: powers }, size: 74, space: 40, gap: 8, values: (_, values) => values.map((v) => (v === null ? null : this.tick(v))) },
       ],
       series: [
         {},
@@ -83,6 +83,12 @@ export class Chart {
         setSelect: [(chart) => this.select(chart)],
       },
     };
+  }
+
+  /** A long unit stands beside the title alone. */
+  tick(v) {
+    const [text, unit] = this.value(v);
+    return joined([text, unit.length > 6 ? "" : unit]);
   }
 
   select(chart) {

@@ -1,10 +1,14 @@
-// One source of records: an endpoint that is asked for what is new, again and again. Whatever happens on the way (no connection, no
-// token, a program that began anew), it mends by itself.
+// One source of records: a node that is asked for what is new, again and again; other nodes through our own. Whatever happens on the way
+// (no connection, no token, a program that began anew), it mends by itself.
 
 /** So many records are fetched at once when the page opens; with more, the history of each metric is fetched when it is seen. */
 const WHOLE = 60_000;
+/** Records of one answer; of another node's, less, because there is an end to what our own takes from it. */
 const PAGE = 20_000;
+const PEER_PAGE = 5000;
 const MOST_PATTERNS = 32;
+/** So many label sets of one name are asked for one by one. */
+const FEW = 2 * MOST_PATTERNS;
 const MOST_QUERY = 3500;
 const TIMEOUT = 20_000;
 
@@ -32,12 +36,17 @@ function reason(text, status) {
 }
 
 export class Source {
-  /** `on.data()` after new records, `on.state(state)` when the connection changes, `on.token(message)` when a token is needed. */
+  /**
+   * `node` is the name of another node, or nothing for our own. `on.data()` after new records, `on.state(state)` when the connection changes,
+   * `on.token(message)` when a token is needed; `on.cluster(answer)` says which nodes there are, and gives our own a name if there are others.
+   */
   constructor({ base, node, store, token, on }) {
-    Object.assign(this, { base, node, store, on });
+    Object.assign(this, { base, node: node ?? "", store, on });
+    this.peer = node !== undefined;
+    this.route = this.peer ? `v1/nodes/${encodeURIComponent(node)}/` : "v1/";
     this.token = token;
     this.state = { name: "connecting" };
-    this.queue = new Map();
+    this.queue = new Set();
     this.etag = null;
     this.failures = 0;
     this.known = false;
@@ -53,6 +62,11 @@ export class Source {
     document.addEventListener("visibilitychange", () => !document.hidden && now());
   }
 
+  stop() {
+    this.stopped = true;
+    this.wake?.();
+  }
+
   setToken(token) {
     this.token = token;
     this.wake?.();
@@ -60,6 +74,7 @@ export class Source {
 
   setState(state) {
     this.state = state;
+    this.store.node(this.node).lost = state.name === "lost";
     this.on.state(state);
   }
 
@@ -76,7 +91,7 @@ export class Source {
   async loop() {
     // When generations are asked for again; histories that are wanted meanwhile do not wait for it.
     this.next = 0;
-    for (;;) {
+    while (!this.stopped) {
       try {
         if (Date.now() >= this.next) {
           const news = this.known ? await this.poll() : await this.first();
@@ -106,7 +121,7 @@ export class Source {
   }
 
   async get(path, parameters = [], etag = null) {
-    const url = new URL(path, this.base);
+    const url = new URL(this.route + path, this.base);
     for (const [key, value] of parameters) url.searchParams.append(key, value);
     const headers = { Accept: "application/json" };
     if (this.token) headers.Authorization = `Bearer ${this.token}`;
@@ -115,11 +130,29 @@ export class Source {
     if (status === 304) return null;
     if (status === 401) throw new NeedsToken(this.token ? "This token is not known here." : "");
     if (status !== 200) throw new Error(reason(text, status));
-    return { ...JSON.parse(text), etag: tag };
+    const answer = JSON.parse(text);
+    if (this.peer) {
+      this.store.node(this.node).state = answer.node;
+      if (!answer.node.reachable) throw new Error(answer.node.last_error);
+    }
+    return { ...answer, etag: tag };
+  }
+
+  /** Records, page after page. */
+  async records(parameters, limit, etag) {
+    let whole = null;
+    for (let after = []; ; ) {
+      const answer = await this.get("metrics", [...parameters, ...(limit ? [["limit", limit]] : []), ...after], etag);
+      if (answer === null) return null;
+      if (whole) for (const record of answer.data) whole.data.push(record);
+      else whole = answer;
+      if (!answer.next) return whole;
+      after = [["after", answer.next]];
+    }
   }
 
   async catalog() {
-    this.store.setCatalog(this.node, await this.get("v1/instruments"));
+    this.store.setCatalog(this.node, await this.get("instruments"));
   }
 
   /** Records that the catalog does not know are newer than it. */
@@ -129,9 +162,15 @@ export class Source {
 
   /** Everything, when the page opens. */
   async first() {
+    if (!this.peer) {
+      const cluster = await this.get("nodes");
+      const name = cluster.nodes.length ? cluster.node : "";
+      if (name !== this.node) this.store.clear(this.node, true);
+      this.node = name;
+      this.on.cluster(cluster);
+    }
     await this.catalog();
-    const answer = await this.get("v1/metrics");
-    const { data, window } = answer;
+    const { data, window } = await this.records([], this.peer && PEER_PAGE);
     await this.understand(data);
     this.store.add(this.node, data);
     this.store.setWindow(this.node, window, data.length);
@@ -139,7 +178,7 @@ export class Source {
     this.known = true;
     if (data.length * this.generations(window) <= WHOLE) {
       for (const series of this.store.series.values()) if (series.node === this.node) series.loaded = true;
-      await this.history([], window.to);
+      await this.history([], data.length);
     }
     return true;
   }
@@ -157,7 +196,7 @@ export class Source {
     const missed = last === null ? 0 : ((Date.now() / 1000 - last) / Math.max(1, node.interval)) * node.records;
     if (missed > 2 * WHOLE) return this.again();
     const parameters = last === null ? [] : [["history", "1"], ["start-time", last]];
-    const answer = await this.get("v1/metrics", parameters, this.etagFor === last ? this.etag : null);
+    const answer = await this.records(parameters, this.peer && PEER_PAGE, this.etagFor === last ? this.etag : null);
     if (answer === null) return false;
     const { data, window } = answer;
     [this.etag, this.etagFor] = [answer.etag, last];
@@ -176,17 +215,24 @@ export class Source {
   }
 
   async again() {
-    this.store.clear();
+    this.store.clear(this.node);
     this.queue.clear();
     return this.first();
   }
 
-  /** Asks for the history of these series, soon. */
+  /** Asks for the history of these series, which are seen now, soon. What is no longer seen is not waited for. */
   want(list) {
+    const seen = new Set(list);
+    for (const series of this.queue) {
+      if (seen.has(series)) continue;
+      this.queue.delete(series);
+      series.loaded = series.short;
+    }
     for (const series of list) {
-      if (series.loaded || series.node !== this.node) continue;
+      if (series.node !== this.node || (series.loaded && !(series.short && list.length <= FEW))) continue;
+      if (this.queue.has(series)) continue;
       series.loaded = true;
-      this.queue.set(series.name, series);
+      this.queue.add(series);
     }
     if (this.queue.size > 0 && this.known && !this.fetching) this.wake?.();
   }
@@ -196,23 +242,12 @@ export class Source {
     this.fetching = true;
     try {
       while (this.queue.size > 0) {
-        const names = [];
-        let length = 0;
-        for (const [name, series] of this.queue) {
-          const records = series.recordNames();
-          const more = records.reduce((sum, record) => sum + record.length + 6, 0);
-          if (names.length && (names.length + records.length > MOST_PATTERNS || length + more > MOST_QUERY)) break;
-          names.push(...records);
-          length += more;
-          this.queue.delete(name);
-          for (const other of this.store.series.values()) if (other.name === name) other.loaded = true;
-        }
+        const { list, parameters, count } = this.batch();
         try {
-          await this.history(names, this.store.node(this.node).to);
+          await this.history(parameters, count);
         } catch (error) {
           // Asked for again when seen again.
-          const wanted = new Set(names);
-          for (const series of this.store.series.values()) if (series.recordNames().some((name) => wanted.has(name))) series.loaded = false;
+          for (const series of list) series.loaded = false;
           throw error;
         }
       }
@@ -221,26 +256,85 @@ export class Source {
     }
   }
 
+  /** What is asked for next: several names with all their label sets; or of one that has too many, those that are wanted. */
+  batch() {
+    const [first] = this.queue;
+    const generations = this.generations(this.store.node(this.node));
+    const named = (series) => this.store.named(this.node, series.name);
+    const isWide = (series) => named(series).length * series.recordNames().length * generations > WHOLE;
+    const wide = isWide(first);
+    const wanted = [...this.queue].filter(({ name }) => name === first.name).length;
+    if (wide && first.labels.length && wanted <= FEW) return this.labelled(first, named(first));
+    const [list, names] = [[], []];
+    let length = 0;
+    for (const series of this.queue) {
+      // A wide one comes alone, so that it takes nothing of the length of others.
+      if (list.length && (wide || isWide(series))) break;
+      const records = series.recordNames();
+      const more = records.reduce((sum, record) => sum + record.length + 6, 0);
+      if (names.length && (names.length + records.length > MOST_PATTERNS || length + more > MOST_QUERY)) break;
+      if (!names.includes(records[0])) {
+        names.push(...records);
+        length += more;
+      }
+      for (const other of named(series)) {
+        this.queue.delete(other);
+        Object.assign(other, { loaded: true, short: wide });
+        list.push(other);
+      }
+    }
+    const count = list.reduce((sum, series) => sum + series.recordNames().length, 0);
+    return { list, parameters: names.map((name) => ["name", name]), count };
+  }
+
+  /** Of two keys with two values each four label sets come, which is more than was wanted and no harm. */
+  labelled(first, alike) {
+    const keys = ({ kind, labels }) => JSON.stringify([kind, labels.map(([key]) => key)]);
+    const names = first.recordNames().map((name) => ["name", name]);
+    const wanted = new Map();
+    const patterns = [];
+    const list = [];
+    let length = names.reduce((sum, [, name]) => sum + name.length + 6, 0);
+    const fits = (more) => patterns.length + more.length <= MOST_PATTERNS && length + cost(more) <= MOST_QUERY;
+    for (const series of this.queue) {
+      if (series.name !== first.name || keys(series) !== keys(first)) continue;
+      const more = series.labels.map(pattern).filter(({ key, value }) => !wanted.get(key)?.has(value));
+      if (list.length && !fits(more)) break;
+      while (!fits(more)) more.pop();
+      length += cost(more);
+      patterns.push(...more);
+      for (const { key, value } of more) wanted.set(key, (wanted.get(key) ?? new Set()).add(value));
+      this.queue.delete(series);
+      series.short = false;
+      list.push(series);
+    }
+    // A star stands for any text: then all may come.
+    const some = patterns.every(({ value }) => !value.includes("*"));
+    const comes = ({ labels }) => [...wanted].every(([key, values]) => labels.some((label) => label[0] === key && values.has(label[1])));
+    const count = (some ? alike.filter(comes) : alike).length * names.length;
+    return { list, parameters: [...names, ...patterns.map(({ parameter, text }) => [parameter, text])], count };
+  }
+
   /** What came before, for these records or for all; no more of it than a page can take. */
-  async history(names, to) {
+  async history(parameters, count) {
+    const { interval, from, to } = this.store.node(this.node);
     if (to === null) return;
-    const wanted = new Set(names);
-    const { interval, from, records } = this.store.node(this.node);
-    let count = names.length ? 0 : records;
-    if (names.length) for (const { series } of this.store.tracks.values()) count += wanted.has(series.name) || series.recordNames().some((name) => wanted.has(name)) ? 1 : 0;
     const depth = Math.max(5, Math.floor((4 * WHOLE) / Math.max(1, count)));
     const start = Math.max(from ?? 0, to - depth * Math.max(1, interval)) - 1;
-    const all = [];
-    for (let after = null; ; ) {
-      const parameters = [["history", "1"], ["start-time", start], ["limit", PAGE], ...names.map((name) => ["name", name])];
-      if (after) parameters.push(["after", after]);
-      const { data, next } = await this.get("v1/metrics", parameters);
-      for (const record of data) if (record.timestamp <= to) all.push(record);
-      if (!next || data.at(-1).timestamp > to) break;
-      after = next;
-    }
+    const { data } = await this.records([["history", "1"], ["start-time", start], ...parameters], this.peer ? PEER_PAGE : PAGE);
+    const all = data.filter(({ timestamp }) => timestamp <= to);
     await this.understand(all);
     this.store.addHistory(this.node, all);
     this.on.data();
   }
+}
+
+/** A label as the endpoint is asked for it. Of a long value the beginning will do. */
+function pattern([key, whole]) {
+  const value = encodeURIComponent(whole).length > 300 ? `${[...whole].slice(0, 30).join("")}*` : whole;
+  return key === "object" ? { key, value, parameter: "id", text: value } : { key, value, parameter: "label", text: `${key}=${value}` };
+}
+
+function cost(patterns) {
+  return patterns.reduce((sum, { text }) => sum + encodeURIComponent(text).length + 7, 0);
 }

@@ -52,10 +52,12 @@ class Track {
 export class Series {
   constructor(node, name, labels, kind) {
     Object.assign(this, { node, name, labels, kind, unit: "", description: "", logger: "", parts: {} });
-    this.labelText = labels.map(([key, value]) => `${key}=${value}`).join(" ");
+    // A node has a name where there are several.
+    this.labelText = [node && `node:${node}`, ...labels.map(([key, value]) => `${key}=${value}`)].filter(Boolean).join(" ");
     this.key = [node, name, kind, ...labels.flat()].join("\0");
-    /** Whether its history was asked for. */
+    /** Whether its history was asked for; and whether only the end of it, because there are so many of the same name. */
     this.loaded = false;
+    this.short = false;
   }
 
   get isDistribution() {
@@ -64,7 +66,7 @@ export class Series {
 
   /** What it is searched by. */
   get haystack() {
-    this.hay ??= `${this.name} ${this.labelText} ${this.node} ${this.description}`.toLowerCase();
+    this.hay ??= `${this.name} ${this.labelText} ${this.description}`.toLowerCase();
     return this.hay;
   }
 
@@ -82,24 +84,37 @@ export class Store {
   constructor() {
     /** By node: what its instruments are, by kind and name. */
     this.catalogs = new Map();
-    this.clear();
-  }
-
-  clear() {
     /** Every series, by key. */
     this.series = new Map();
+    /** Those of one name, by node and name. */
+    this.names = new Map();
     /** The track of a record, by node, name and labels. */
     this.tracks = new Map();
     this.nodes = new Map();
-    /** When a program began anew: what is cumulative began at 0 again. */
-    this.restarts = new Set();
     /** Grows with each new series, or when more becomes known of one. */
     this.shape = 0;
   }
 
+  /** Forgets the series of a node, and with `gone` the node. */
+  clear(name, gone = false) {
+    for (const [key, { node }] of this.series) if (node === name) this.series.delete(key);
+    for (const [key, { series }] of this.tracks) if (series.node === name) this.tracks.delete(key);
+    for (const [key, [{ node }]] of this.names) if (node === name) this.names.delete(key);
+    const { state, lost } = this.node(name);
+    this.nodes.delete(name);
+    if (!gone) Object.assign(this.node(name), { state, lost });
+    this.shape += 1;
+  }
+
+  /** `restarts` are the times when its program began anew: what is cumulative began at 0 again. `state` is what our own node says of it. */
   node(name) {
-    if (!this.nodes.has(name)) this.nodes.set(name, { interval: 10, generations: 180, room: 1800, leftOut: 0, from: null, to: null, records: 0 });
+    if (!this.nodes.has(name)) this.nodes.set(name, { interval: 10, generations: 180, room: 1800, leftOut: 0, from: null, to: null, records: 0, restarts: new Set(), state: null, lost: false });
     return this.nodes.get(name);
+  }
+
+  /** All label sets of a name. */
+  named(node, name) {
+    return this.names.get(`${node}\0${name}`) ?? [];
   }
 
   /** What `/v1/instruments` says. */
@@ -146,11 +161,16 @@ export class Store {
     const fallback = { name: record.metric, kind: record.type === "gauge" ? "gauge" : "counter", part: "value" };
     const { name, kind, part } = this.resolve(node, record) ?? fallback;
     const labels = Object.entries(record.labels ?? {});
+    // What a metric belongs to, if not to the program, is told as Prometheus is told it.
+    if (record.id !== "host") labels.unshift(["object", record.id]);
     let series = new Series(node, name, labels, kind);
     if (this.series.has(series.key)) {
       series = this.series.get(series.key);
     } else {
       this.series.set(series.key, series);
+      const alike = this.named(node, name);
+      alike.push(series);
+      this.names.set(`${node}\0${name}`, alike);
       this.describe(series);
       this.shape += 1;
     }
@@ -165,7 +185,7 @@ export class Store {
       const { track, monotone } = this.track(node, record);
       const last = track.v.length - 1;
       if (monotone && last >= 0 && record.value < track.v[last] && record.timestamp > track.t[last]) {
-        this.restarts.add(record.timestamp);
+        this.node(node).restarts.add(record.timestamp);
       }
       track.push(record.timestamp, record.value);
     }
@@ -179,7 +199,7 @@ export class Store {
       let past = found.get(track);
       if (!past) found.set(track, (past = { t: [], v: [] }));
       const last = past.v.length - 1;
-      if (monotone && last >= 0 && record.value < past.v[last]) this.restarts.add(record.timestamp);
+      if (monotone && last >= 0 && record.value < past.v[last]) this.node(node).restarts.add(record.timestamp);
       past.t.push(record.timestamp);
       past.v.push(record.value);
     }
@@ -218,7 +238,8 @@ export class Store {
    */
   curve(series, what, from) {
     const out = { t: [], v: [] };
-    const gap = 2.5 * (this.nodes.get(series.node)?.interval ?? 10) + 1;
+    const { interval, restarts } = this.node(series.node);
+    const gap = 2.5 * interval + 1;
     const put = (t, v) => {
       const last = out.t.length - 1;
       if (last >= 0 && t - out.t[last] > gap) {
@@ -242,20 +263,21 @@ export class Store {
     const start = Math.max(differences ? 1 : 0, series.part(what === "rate" ? "value" : what).from(from));
     for (let i = start; i < t.length; i += 1) {
       if (!differences) put(t[i], v[i]);
-      else put(t[i], this.restarts.has(t[i]) ? null : (v[i] - v[i - 1]) / (t[i] - t[i - 1]));
+      else put(t[i], restarts.has(t[i]) ? null : (v[i] - v[i - 1]) / (t[i] - t[i - 1]));
     }
     return out;
   }
 
-  /** The last value of what is drawn, if it belongs to the newest generation. */
+  /** The last value of what is drawn, if it belongs to the newest generation of a node that answers. */
   last(series, what) {
     const name = what === "rate" ? "value" : what;
     const { t, v } = series.part(name);
     const last = t.length - 1;
-    const to = this.nodes.get(series.node)?.to;
-    if (last < 0 || t[last] < to) return null;
+    const { to, lost, state, restarts } = this.node(series.node);
+    // Of our own node the last is shown: that it is lost is told at the top.
+    if (last < 0 || t[last] < to || (lost && state)) return null;
     if (what !== "rate" && what !== "count") return v[last];
-    if (last === 0 || this.restarts.has(t[last])) return null;
+    if (last === 0 || restarts.has(t[last])) return null;
     return (v[last] - v[last - 1]) / (t[last] - t[last - 1]);
   }
 
@@ -265,8 +287,9 @@ export class Store {
   }
 }
 
-function trackKey(node, record) {
-  return record.labels ? `${node}\0${record.metric}\0${JSON.stringify(record.labels)}` : `${node}\0${record.metric}`;
+function trackKey(node, { id, metric, labels }) {
+  const name = id === "host" ? `${node}\0${metric}` : `${node}\0${metric}\0${id}`;
+  return labels ? `${name}\0${JSON.stringify(labels)}` : name;
 }
 
 /** Least, greatest and mean of a curve, without its gaps; `null` when there is nothing. */

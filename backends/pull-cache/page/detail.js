@@ -36,12 +36,15 @@ export class Detail {
   update(view) {
     const { state } = view;
     this.view = view;
-    const shape = JSON.stringify([this.store.shape, state.metric, state.labels, state.node, state.show, state.as]);
-    if (shape !== this.shape) {
-      this.list = [...this.store.series.values()].filter((series) => Detail.matches(state, series));
-      this.list.sort((a, b) => (a.key < b.key ? -1 : 1));
-      this.shape = shape;
-      this.build();
+    const chosen = JSON.stringify([state.metric, state.labels, state.node, state.show, state.as]);
+    if (chosen !== this.chosen || this.store.shape !== this.shape) {
+      const list = [...this.store.series.values()].filter((series) => Detail.matches(state, series));
+      list.sort((a, b) => (a.key < b.key ? -1 : 1));
+      const said = JSON.stringify(list.map(({ unit, description }) => [unit, description]));
+      // What is new elsewhere leaves what is looked at as it is.
+      const same = chosen === this.chosen && said === this.said && list.every((series, i) => series === this.list[i]);
+      Object.assign(this, { list, chosen, said, shape: this.store.shape });
+      if (!same) this.build();
     }
     if (this.list.length === 0) return;
     this.on.seen(this.list);
@@ -49,7 +52,8 @@ export class Detail {
   }
 
   close() {
-    this.shape = null;
+    this.chosen = null;
+    this.details = null;
     this.charts?.forEach((chart) => chart.remove());
     this.charts = [];
     this.root.replaceChildren();
@@ -83,6 +87,7 @@ export class Detail {
     const chips = state.labels.map(([key, value]) =>
       h("a", { class: "chip", title: "all label sets", href: format({ ...state, labels: state.labels.filter((l) => l[0] !== key || l[1] !== value) }) }, h("span", { class: "key" }, `${key} `), value, h("span", { "aria-hidden": "true" }, " ×"), h("span", { class: "hidden" }, " (remove)")),
     );
+    if (state.node) chips.unshift(h("a", { class: "chip node", title: "all nodes", href: format({ ...state, node: "" }) }, h("span", { class: "key" }, "node "), state.node, h("span", { "aria-hidden": "true" }, " ×"), h("span", { class: "hidden" }, " (remove)")));
     const single = this.list.length === 1;
     const { what } = this;
     const heading = QUANTITIES[what] ? QUANTITIES[what][0].toUpperCase() + QUANTITIES[what].slice(1) : what === "rate" ? "Change per second" : first.kind === "counter" ? "Total" : "Value";
@@ -106,7 +111,7 @@ export class Detail {
       this.charts.push(calls);
     }
     this.values = h("tbody", {});
-    const details = h("details", { class: "values", ontoggle: () => this.fillValues() }, h("summary", {}, "Values as a table"), h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Values" }, h("table", {}, h("thead", {}, this.head = h("tr", {})), this.values)));
+    const details = h("details", { class: "values", open: this.details?.open, ontoggle: () => this.fillValues() }, h("summary", {}, "Values as a table"), h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Values" }, h("table", {}, h("thead", {}, this.head = h("tr", {})), this.values)));
     this.details = details;
     this.root.replaceChildren(
       ...[
@@ -148,7 +153,8 @@ export class Detail {
       const mark = h("span", { class: "mark", "aria-hidden": "true" });
       if (i < MOST_LINES) mark.classList.add(COLOURS[i]);
       const labels = series.labels.filter(([key]) => !state.labels.some(([own]) => own === key));
-      const text = labels.length ? labels.map(([key, value]) => `${key} = ${value}`).join(", ") : "without further labels";
+      const node = !state.node && series.node ? [`node ${series.node}`] : [];
+      const text = [...node, ...labels.map(([key, value]) => `${key} = ${value}`)].join(", ") || "without further labels";
       const link = h("a", { href: format({ ...state, labels: series.labels, show: "", node: series.node }) }, text);
       return { series, cells, row: h("tr", {}, h("th", { scope: "row" }, mark, link), cells) };
     });
@@ -216,7 +222,7 @@ export class Detail {
   fillValues() {
     if (!this.details?.open || !this.charts[0]?.data) return;
     const [times, ...columns] = this.charts[0].data;
-    const heads = ["time", ...this.lines.map(({ name }) => name)];
+    const heads = ["time", ...this.lines.map(({ name }) => name || "value")];
     if (this.head.childElementCount !== heads.length) this.head.replaceChildren(...heads.map((text) => h("th", { scope: "col" }, text)));
     const rows = [];
     for (let i = times.length - 1; i >= 0 && rows.length < 60; i -= 1) {

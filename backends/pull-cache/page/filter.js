@@ -1,5 +1,8 @@
-// What is searched for: words that must all occur; `key=value` for labels, `kind:timer`, `unit:ms`; `-` before any of them for what
-// must not occur; quotes around what has spaces.
+// What is searched for: words that must all occur; `key=value` for labels, `kind:timer`, `unit:ms`, `node:b`; `-` before any of them for
+// what must not occur; quotes around what has spaces.
+
+/** A node's name is letters, digits and hyphens. */
+const NODE = /^node:([A-Za-z0-9-]+)$/;
 
 export function parse(text) {
   const terms = [];
@@ -12,6 +15,8 @@ export function parse(text) {
 }
 
 function one(term) {
+  const node = NODE.exec(term);
+  if (node) return (series) => series.node === node[1];
   const special = /^(kind|unit):(.+)$/i.exec(term);
   if (special) {
     const wanted = special[2].toLowerCase().replace(/[_ ]/g, "");
@@ -31,7 +36,21 @@ function one(term) {
 export function toggled(text, key, value) {
   // Quotes cannot stand in quotes: such a value is searched for by its key.
   const plain = value.includes('"') ? `${key}=` : `${key}=${value}`;
-  const term = /\s/.test(plain) ? `"${plain}"` : plain;
+  return toggledTerm(text, /\s/.test(plain) ? `"${plain}"` : plain);
+}
+
+/** The node that is searched for, or nothing. */
+export function nodeOf(text) {
+  return NODE.exec(text.split(/\s+/).find((term) => NODE.test(term)) ?? "")?.[1] ?? "";
+}
+
+/** The search for this node instead of another, or for all. */
+export function withNode(text, node) {
+  const rest = text.split(/\s+/).filter((term) => !NODE.test(term)).join(" ");
+  return node ? `${rest} node:${node}`.trim() : rest;
+}
+
+function toggledTerm(text, term) {
   const padded = ` ${text.trim()} `;
   return padded.includes(` ${term} `) ? padded.replace(` ${term} `, " ").trim() : `${text.trim()} ${term}`.trim();
 }
@@ -57,7 +76,8 @@ function compare(a, b) {
 function groupOf(series, by) {
   if (by === "none") return "";
   if (by === "kind") return series.kind;
-  if (by === "logger") return series.logger || series.name.split(".").slice(0, -1).join(".");
+  if (by === "node") return `node ${series.node}`;
+  if (by === "logger") return series.logger || series.name.split(".").slice(0, -1).join(".") || "without logger";
   const key = by.replace(/^label:/, "");
   const label = series.labels.find((label) => label[0] === key);
   return label ? `${key} = ${label[1]}` : `no ${key}`;

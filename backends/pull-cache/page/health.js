@@ -1,16 +1,20 @@
 // How ferrometer itself is: the account of each backend, the limits, and the window of the cache, from its own metrics.
 
 import { h, setText } from "./dom.js";
-import { joined, number, rate, span } from "./format.js";
+import { clock, joined, number, rate, span } from "./format.js";
 import { format } from "./route.js";
 
 const OWN = /(?:^|\.)ferrometer\.backend\.([^.]+)\.(.+)$/;
 const LIMITS = /(?:^|\.)ferrometer\.limits\.([^.]+)\.(used|max)$/;
 
-/** The own metrics of the store, by backend and by limit. */
-function collect(store) {
+/** So many nodes have a tile of their own; those that are lost first. */
+const MOST_NODES = 12;
+
+/** The own metrics of one node, by backend and by limit. */
+function collect(store, node) {
   const [backends, limits] = [new Map(), new Map()];
   for (const series of store.series.values()) {
+    if (series.node !== node) continue;
     const own = OWN.exec(series.name);
     const limit = own ? null : LIMITS.exec(series.name);
     if (own) {
@@ -47,10 +51,11 @@ export class Health {
     tile.tile.classList.toggle("bad", bad);
   }
 
-  update(count) {
+  /** `own` is the name of our own node. */
+  update(count, own) {
     const { store } = this;
     if (this.shape !== store.shape) {
-      this.found = collect(store);
+      this.found = collect(store, own);
       this.shape = store.shape;
     }
     const last = (series) => (series ? series.part("value").v.at(-1) ?? 0 : 0);
@@ -73,10 +78,35 @@ export class Health {
       if (errors > 0) parts.push(`${figure(errors)} failed deliveries`);
       this.set(`backend ${name}`, `Delivered to ${name}`, sent === null ? "–" : joined(rate(sent, "")), parts.join(" · "), lost > 0 || errors > 0);
     }
-    const { interval, generations, room, from, to } = nodes[0] ?? {};
-    if (to !== null && to !== undefined) {
+    const { interval, generations, room, from, to } = store.node(own);
+    if (to !== null) {
       this.set("window", "Kept", span(to - from), `one generation each ${span(interval)}, up to ${span(Math.min(interval * generations, room))}`);
     }
+    this.others();
+  }
+
+  /** The other nodes: whether they answer, when they last did, and what was wrong. */
+  others() {
+    const { store } = this;
+    const rank = ([, { lost }]) => (lost ? 0 : 1);
+    const all = [...store.nodes].filter(([, { state }]) => state).sort((a, b) => rank(a) - rank(b) || (a[0] < b[0] ? -1 : 1));
+    const shown = all.slice(0, MOST_NODES);
+    for (const [name, { lost, state, to }] of shown) {
+      const seen = state.last_seen ?? to;
+      const trouble = state.last_error && `${lost ? "" : "before that "}it ${state.last_error}${state.last_error_at ? ` (${clock(state.last_error_at)})` : ""}`;
+      const notes = [seen === null ? lost && "never seen" : `last seen ${clock(seen)}`, trouble];
+      this.set(`node ${name}`, `Node ${name}`, lost ? "Lost" : to === null ? "Connecting" : "Live", notes.filter(Boolean).join(" · "), lost);
+    }
+    const names = new Set(shown.map(([name]) => `node ${name}`));
+    for (const [name, { tile }] of this.tiles) {
+      if (!name.startsWith("node ") || names.has(name)) continue;
+      tile.remove();
+      this.tiles.delete(name);
+    }
+    const rest = all.slice(MOST_NODES);
+    const lost = rest.filter(([, { lost }]) => lost).length;
+    if (rest.length) this.set("rest", "More nodes", String(rest.length), lost ? `${lost} lost` : "all live", lost > 0);
+    if (this.hidden) this.set("hidden", "Other nodes", String(this.hidden), "not shown: the token lacks Sys.Audit on /");
   }
 
   /** The address of the list of ferrometer's own metrics. */

@@ -9,7 +9,7 @@ import { spark } from "./spark.js";
 const BEYOND = 4;
 
 export class List {
-  /** `on.seen(list)` says which series are on the screen, `on.label(key, value)` that a label was chosen. */
+  /** `on.seen(list)` says which series are on the screen, `on.label(key, value)` and `on.node(name)` what was chosen. */
   constructor({ scroller, rows, store, on }) {
     Object.assign(this, { scroller, rows, store, on });
     this.items = [];
@@ -39,6 +39,8 @@ export class List {
       for (const series of list) add({ key: series.key, series }, row);
     }
     this.rows.style.height = `${at}px`;
+    // A head has room above it.
+    this.rows.classList.toggle("headless", this.items[0]?.head === undefined);
     this.rows.setAttribute("aria-rowcount", String(this.items.length));
     this.render();
   }
@@ -103,7 +105,7 @@ export class List {
 
   makeHead({ head, count }) {
     const number = h("span", { class: "count" }, String(count));
-    const row = h("div", { class: "group", role: "row" }, h("div", { role: "cell", "aria-colspan": "4" }, h("h2", {}, head), number));
+    const row = h("div", { class: "group", role: "row" }, h("div", { role: "cell", "aria-colspan": "4" }, h("h2", { title: head }, head), number));
     row.count = number;
     return row;
   }
@@ -113,6 +115,8 @@ export class List {
     const chips = series.labels.map(([key, value]) =>
       h("button", { class: "chip", type: "button", title: `${key} = ${value}`, "aria-label": `only ${key} = ${value}`, onclick: () => this.on.label(key, value) }, h("span", { class: "key" }, `${key} `), value),
     );
+    const { node } = series;
+    if (node) chips.unshift(h("button", { class: "chip node", type: "button", title: `node ${node}`, "aria-label": `only node ${node}`, onclick: () => this.on.node(node) }, h("span", { class: "key" }, "node "), node));
     const link = h("a", { class: "name", title: series.description || series.name }, h("span", { class: "path" }, group), leaf);
     const [value, more, canvas] = [h("span", { class: "value" }), h("span", { class: "more" }), h("canvas", { "aria-hidden": "true" })];
     const row = h(

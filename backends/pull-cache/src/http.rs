@@ -7,6 +7,7 @@
 //! | `GET /healthz` | 200: the process answers |
 //! | `GET /readyz` | 200 when the newest generation is there and not old, else 503 |
 //! | `GET /v1/instruments` | kinds, units and descriptions; how often and how many generations are made |
+//! | `GET /v1/nodes` | this node and the others; `/v1/nodes/<node>/metrics` and `…/instruments`, what another one says |
 //! | `GET /` | an index of the routes; with the feature `page`, for a browser, a page that shows everything |
 //!
 //! The modules in the order in which a request passes them:
@@ -17,7 +18,7 @@
 //! | connections | `server`, over `tls`; `counts` |
 //! | may this request pass? | `guard`, with `hosts`, `tokens` and `privileges`; `watch` reads files again |
 //! | what is asked | `query`, with `glob` and `cursor`; `accept` |
-//! | what is answered | `records` and `stream`, made in steps by `stepped`; `metrics`, `instruments`, `health`, `page`; `answer`; `heavy` for what takes long |
+//! | what is answered | `records` and `stream`, made in steps by `stepped`; `metrics`, `instruments`, `nodes`, `health`, `page`; `answer`; `heavy` for what takes long |
 //! | … to a client of Proxmox | `proxmox` |
 //! | how it travels | `compress`; `held` keeps the place of an answer in progress |
 
@@ -38,6 +39,7 @@ mod hosts;
 mod instruments;
 mod limits;
 mod metrics;
+mod nodes;
 #[cfg(feature = "page")]
 mod page;
 mod privileges;
@@ -80,8 +82,10 @@ GET /v1/metrics                        the newest generation as JSON, or as line
 GET /v1/metrics?history=1              every generation kept
 GET /v1/metrics?start-time=<seconds>   only what is strictly newer; with or without history
 GET /v1/metrics?name=<name>            only these records; * stands for any text; id likewise; both repeatable
+GET /v1/metrics?label=<key>=<value>    only records with this label; * likewise; repeatable
 GET /v1/metrics?limit=<number>         so many records; `next` in the answer, given as after=<next>, gets the following ones
 GET /v1/instruments                    what the names stand for: kinds, units, descriptions
+GET /v1/nodes                          this node and its peers; what they record is at /v1/nodes/<node>/metrics
 GET /metrics                           totals for Prometheus: text, OpenMetrics or protobuf, as Accept says
 GET /metrics?name[]=<name>             only these families; any number of times
 GET /healthz                           the process answers
@@ -130,13 +134,12 @@ fn routes(app: Arc<App>) -> Router {
     let shown = Router::new()
         .route("/v1/instruments", get(instruments::instruments))
         .route("/v1/metrics", get(records::records))
+        .route("/v1/nodes", get(nodes::nodes))
         .route("/metrics", get(metrics::get))
+        .merge(others(&app))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&app), guard::everything))
         .fallback(not_found);
-    #[cfg(feature = "page")]
-    let page = app.page.then(|| page::routes(&app));
-    #[cfg(not(feature = "page"))]
-    let page: Option<Router<Arc<App>>> = None;
+    let page = for_browsers(&app);
     let shown = if page.is_none() { shown.route("/", get(index)) } else { shown };
     #[cfg(feature = "proxmox")]
     let shown = if app.proxmox.is_some() { shown.merge(proxmox::routes()) } else { shown };
@@ -154,6 +157,26 @@ fn routes(app: Arc<App>) -> Router {
     #[cfg(feature = "proxmox")]
     let all = if app.proxmox.is_some() { all.layer(middleware::from_fn(proxmox::translate)) } else { all };
     all.with_state(app)
+}
+
+/// The page, where it is wanted.
+fn for_browsers(app: &Arc<App>) -> Option<Router<Arc<App>>> {
+    #[cfg(feature = "page")]
+    if app.page {
+        return Some(page::routes(app));
+    }
+    let _ = app;
+    None
+}
+
+/// What other nodes say, where there may be some.
+fn others(app: &App) -> Router<Arc<App>> {
+    #[cfg(feature = "proxmox")]
+    if app.proxmox.is_some() {
+        return proxmox::nodes::routes();
+    }
+    let _ = app;
+    Router::new()
 }
 
 async fn index() -> Response {

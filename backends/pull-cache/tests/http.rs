@@ -104,7 +104,7 @@ fn mistakes_are_told_as_json() {
     for (target, expected) in [
         (
             "/v1/metrics?start=1",
-            r#"unknown parameter "start"; did you mean "start-time"? allowed are history, start-time, id, name, limit and after"#,
+            r#"unknown parameter "start"; did you mean "start-time"? allowed are history, start-time, id, name, label, limit and after"#,
         ),
         ("/v1/metrics?history=2", r#"history is "2"; allowed are 1, 0, true and false"#),
         ("/v1/metrics?start-time=", r#"start-time is ""; allowed are whole seconds since 1970, such as 1700000000"#),

@@ -39,9 +39,16 @@ fn hash(secret: &str) -> String {
 /// the next, and which test comes first is open.
 fn half_an_hour() -> (Cache, PullCacheHandle, i64) {
     static NET_IN: AtomicI64 = AtomicI64::new(0);
+    let (cache, handle) = half_an_hour_of("px");
+    // Nobody else has the pipeline meanwhile.
+    let net_in = NET_IN.fetch_add(181 - 7, Relaxed) + 181 - 7;
+    (cache, handle, net_in)
+}
+
+fn half_an_hour_of(logger: &str) -> (Cache, PullCacheHandle) {
     let cache = Cache::install(Duration::from_secs(3600));
     let mut backend = PullCacheBackend::new(Settings::default());
-    let logger = get_logger("px");
+    let logger = get_logger(logger);
     let machine = logger.for_object("qemu/100");
     machine.with("dev", "net0/a").send_counter("net_in", -7);
     for at in 0..=180 {
@@ -53,9 +60,7 @@ fn half_an_hour() -> (Cache, PullCacheHandle, i64) {
         let time = UNIX_EPOCH + Duration::from_secs((FIRST + at * 10) as u64);
         backend.make(time, ferrometer_core::snapshot().totals(), &Default::default());
     }
-    // Nobody else has the pipeline meanwhile.
-    let net_in = NET_IN.fetch_add(181 - 7, Relaxed) + 181 - 7;
-    (cache, backend.handle(), net_in)
+    (cache, backend.handle())
 }
 
 /// The rows of an answer, those that this test recorded.
@@ -453,4 +458,250 @@ fn nodes_are_known_by_fingerprint_or_authority_and_asked_with_a_token() {
     let theirs = rows(&answer).iter().filter(|row| row["id"] == "node/b").count();
     assert_eq!(theirs, 3 * rows(&answer).iter().filter(|row| row["id"] == "node/a").count());
     assert_eq!(b.counts().denied, 1);
+}
+
+const NODE: &str = "/v1/nodes/b/metrics";
+
+/// What `/v1/nodes` says of the node `b`.
+fn state_of_b(server: &Server) -> Value {
+    let all = get(server, "/v1/nodes").json();
+    assert_eq!((&all["node"], &all["hidden"]), (&json!("a"), &json!(0)));
+    all["nodes"].as_array().unwrap().iter().find(|node| node["name"] == "b").unwrap().clone()
+}
+
+#[test]
+fn another_nodes_records_are_handed_on() {
+    let (cache, handle) = half_an_hour_of("py");
+    let b = Endpoint::new(handle.clone()).address(any()).serve().unwrap();
+    let proxmox = Proxmox::new("a").peer(Peer::new("b", format!("http://{}", b.local_addr())));
+    let a = Endpoint::new(cache.handle.clone()).address(any()).proxmox(proxmox).serve().unwrap();
+    let before = json!({"name": "b", "reachable": null, "last_seen": null, "last_error": null, "last_error_at": null});
+    assert_eq!(state_of_b(&a), before);
+    for query in [
+        "",
+        "?history=1&start-time=1700001700",
+        "?name=py.net*&label=dev=net*&id=qemu/*",
+        "?history=1&limit=7&name=py.load",
+    ] {
+        let mut handed = get(&a, &format!("{NODE}{query}")).json();
+        let state = handed.as_object_mut().unwrap().remove("node").unwrap();
+        assert_eq!((&state["name"], &state["reachable"]), (&json!("b"), &json!(true)));
+        let own = get(&b, &format!("/v1/metrics{query}")).json();
+        assert!(!own["data"].as_array().unwrap().is_empty());
+        assert_eq!(handed, own, "{query}");
+    }
+    let mut handed = get(&a, "/v1/nodes/b/instruments").json();
+    assert_eq!(handed.as_object_mut().unwrap().remove("node").unwrap()["reachable"], true);
+    assert_eq!(handed, get(&b, "/v1/instruments").json());
+    assert_eq!(state_of_b(&a)["last_error"], Value::Null);
+
+    // What is wrong is told here, and the node is not asked.
+    let asked = b.counts().requests;
+    for (target, status, why) in [
+        ("/v1/nodes/b/metrics?histroy=1", 400, "did you mean \"history\"?"),
+        ("/v1/nodes/b/metrics?label=x", 400, "label is \"x\"; allowed is <key>=<value>"),
+        ("/v1/nodes/a/metrics", 404, "no other node is called \"a\"; there are b"),
+        ("/v1/nodes/c%0d%0ax/instruments", 404, "no other node is called \"c\\r\\nx\"; there are b"),
+        ("/v1/nodes/b", 404, "there is nothing at"),
+        ("/v1/nodes/b/../../metrics", 404, "there is nothing at"),
+    ] {
+        let answer = get(&a, target);
+        assert_eq!(answer.status, status, "{target}");
+        let said: Value = serde_json::from_slice(&answer.body).unwrap();
+        assert!(said["error"].as_str().unwrap().contains(why), "{target}: {said}");
+    }
+    assert_eq!(b.counts().requests, asked);
+    // A place in the history that is gone is the reader's concern.
+    let gone = get(&a, &format!("{NODE}?after=1.1.00000000"));
+    assert_eq!((gone.status, state_of_b(&a)["reachable"].clone()), (410, json!(true)));
+
+    // Gone, it is lost, and its error stays when it is back.
+    let address = b.local_addr();
+    drop(b);
+    let lost = get(&a, NODE);
+    assert_eq!(lost.status, 200);
+    let lost = lost.json();
+    assert_eq!((&lost["data"], &lost["window"]), (&json!([]), &json!({"from": null, "to": null})));
+    assert_eq!((&lost["node"]["reachable"], lost["node"]["last_seen"].is_i64()), (&json!(false), true));
+    assert!(lost["node"]["last_error"].as_str().unwrap().starts_with("cannot be reached: "), "{lost}");
+    let _b = Endpoint::new(handle).address(address).serve().unwrap();
+    let back = get(&a, NODE).json();
+    assert_eq!(back["node"]["reachable"], true);
+    assert_eq!(back["node"]["last_error"], lost["node"]["last_error"]);
+}
+
+/// A node that has the export and none of our routes, as one of Proxmox VE.
+fn with_the_export_alone(asked: Arc<std::sync::Mutex<Vec<String>>>) -> SocketAddr {
+    let listener = TcpListener::bind(any()).unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 4096];
+            let read = stream.read(&mut request).unwrap();
+            let target = String::from_utf8_lossy(&request[..read]).split(' ').nth(1).unwrap_or_default().to_owned();
+            let rows: Vec<String> = [10, 20]
+                .iter()
+                .flat_map(|at| {
+                    ["node/b", "qemu/100"].map(|id| {
+                        format!(r#"{{"id":"{id}","metric":"cpu","timestamp":{at},"type":"gauge","value":{at}.5}}"#)
+                    })
+                })
+                .collect();
+            let answer = match target.starts_with(PVE) {
+                true => format!(
+                    "200 OK\r\nContent-Type: application/json;charset=UTF-8\r\n\r\n{{\"data\":{{\"data\":[{}]}}}}",
+                    rows.join(",")
+                ),
+                false => "404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned(),
+            };
+            asked.lock().unwrap().push(target);
+            let _ = stream.write_all(format!("HTTP/1.1 {answer}").as_bytes());
+        }
+    });
+    address
+}
+
+#[test]
+fn a_node_with_the_export_alone_is_shown_without_labels_and_kinds() {
+    let cache = Cache::install(Duration::from_secs(3600));
+    cache.flush();
+    let asked = Arc::<std::sync::Mutex<Vec<String>>>::default();
+    let b = with_the_export_alone(Arc::clone(&asked));
+    let proxmox = Proxmox::new("a").peer(Peer::new("b", format!("http://{b}")));
+    let a = Endpoint::new(cache.handle.clone()).address(any()).proxmox(proxmox).serve().unwrap();
+    let records = get(&a, &format!("{NODE}?history=1&id=host")).json();
+    let record =
+        |at: i64| json!({"id": "host", "metric": "cpu", "timestamp": at, "type": "gauge", "value": at as f64 + 0.5});
+    assert_eq!(records["data"], json!([record(10), record(20)]));
+    assert_eq!((&records["node"]["reachable"], &records["window"]["to"]), (&json!(true), &json!(20)));
+    let newer = get(&a, &format!("{NODE}?history=1&start-time=10&limit=1")).json();
+    assert_eq!((&newer["data"], newer["next"].is_string()), (&json!([record(20)]), true));
+    let instruments = get(&a, "/v1/nodes/b/instruments").json();
+    assert_eq!((&instruments["interval"], &instruments["instruments"]), (&json!(10.0), &json!([])));
+    assert_eq!(get(&a, &format!("{NODE}?after=7.1.00000000")).status, 410);
+    // What it has not is asked for once.
+    let export = format!("{PVE}?local-only=1");
+    let expected = [
+        "/v1/metrics?history=1&id=host".to_owned(),
+        format!("{export}&history=1"),
+        format!("{export}&history=1&start-time=10"),
+        format!("{export}&history=0"),
+        format!("{export}&history=0&start-time=6"),
+    ];
+    assert_eq!(*asked.lock().unwrap(), expected);
+}
+
+#[test]
+fn nodes_that_misbehave_are_lost_and_hand_on_nothing() {
+    let cache = Cache::install(Duration::from_secs(3600));
+    cache.flush();
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
+    let whole =
+        r#"{"data":[{"id":"host","metric":"b","timestamp":1,"type":"gauge","value":1}],"window":{"from":1,"to":1}}"#;
+    let row = r#"{"id":"a","metric":"b","timestamp":1,"type":"gauge","value":1},"#;
+    let endless = move |stream: &mut TcpStream| {
+        let _ = stream.write_all(format!("{head}\r\n{{\"data\":[").as_bytes());
+        while stream.write_all(row.repeat(100).as_bytes()).is_ok() {}
+    };
+    for (b, why) in [
+        (says(format!("{head}\r\n{whole}")), ""),
+        (says("garbage\r\n\r\n"), "does not speak HTTP as it should"),
+        (says(format!("{head}\r\n{{\"data\":")), "answers what is none"),
+        (
+            says(format!("{head}\r\n{}", whole.replace("\"b\"", "\"<b>\""))),
+            "answers what is none: the metric of record 1 is none",
+        ),
+        (says("HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n"), "answers 401"),
+        (says("HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n"), "answers 302"),
+        (strange(endless), "answers more than there is room for"),
+        (strange(|_| thread::sleep(Duration::from_secs(60))), "did not answer within 700ms"),
+    ] {
+        let proxmox = Proxmox::new("a")
+            .peer_timeout(Duration::from_millis(700))
+            .max_peer_bytes(1 << 20)
+            .peer(Peer::new("b", format!("http://{}", b.address)));
+        let a = Endpoint::new(cache.handle.clone()).address(any()).proxmox(proxmox).serve().unwrap();
+        let answer = get(&a, NODE).json();
+        if why.is_empty() {
+            assert_eq!(answer["data"][0]["metric"], "b");
+            continue;
+        }
+        assert_eq!((&answer["data"], &answer["node"]["reachable"]), (&json!([]), &json!(false)));
+        let said = answer["node"]["last_error"].as_str().unwrap();
+        assert!(said.starts_with(why), "{said}, not {why}");
+        assert!(!said.contains('<'), "{said}");
+    }
+}
+
+#[test]
+fn a_lost_node_is_waited_for_once_at_a_time_and_leaves_room_for_others() {
+    let cache = Cache::install(Duration::from_secs(3600));
+    get_logger("px.room").send_gauge("g", 1);
+    cache.flush();
+    let b = strange(|_| thread::sleep(Duration::from_secs(60)));
+    let proxmox =
+        Proxmox::new("a").peer_timeout(Duration::from_secs(2)).peer(Peer::new("b", format!("http://{}", b.address)));
+    let limits = ferrometer_pull_cache::Limits { max_requests: 8, ..Default::default() };
+    let a = Endpoint::new(cache.handle.clone()).address(any()).limits(limits).proxmox(proxmox).serve().unwrap();
+    // Not known to be lost, it is asked by as many as there are places for, which is half of all.
+    let ask = || {
+        thread::scope(|scope| {
+            (0..6)
+                .map(|_| scope.spawn(|| get(&a, NODE)))
+                .collect::<Vec<_>>()
+                .into_iter()
+                .map(|t| t.join().unwrap())
+                .collect::<Vec<_>>()
+        })
+    };
+    let first = ask();
+    let refused = first.iter().filter(|answer| answer.status == 503).count();
+    assert_eq!((refused, b.asked.load(Relaxed)), (2, 4));
+    assert!(first.iter().filter(|answer| answer.status == 503).all(|answer| answer.header("retry-after") == Some("1")));
+    // Lost, it is asked by one.
+    let began = Instant::now();
+    let second = ask();
+    assert!(
+        second.iter().filter(|answer| answer.status == 200).all(|answer| answer.json()["node"]["reachable"] == false)
+    );
+    assert_eq!(b.asked.load(Relaxed), 5, "{:?}", began.elapsed());
+    assert_eq!(get(&a, "/v1/metrics?name=px.room.*").json()["data"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn who_may_see_other_nodes() {
+    let (cache, handle) = half_an_hour_of("py");
+    let named = ["plain", "audit", "none"].map(|name| {
+        let list = match name {
+            "audit" => ";Sys.Audit@/",
+            "none" => ";Sys.Audit@/system",
+            _ => "",
+        };
+        format!("{name}=sha256:{}{list}", hash(&format!("{name}-{SECRET}")))
+    });
+    let b = Endpoint::new(handle).address(any()).tokens(&named).serve().unwrap();
+    let peer = || Peer::new("b", format!("http://{}", b.local_addr()));
+    let of = |peer: Peer| {
+        let proxmox = Proxmox::new("a").peer(peer);
+        Endpoint::new(cache.handle.clone()).address(any()).tokens(&named).proxmox(proxmox).serve().unwrap()
+    };
+    let (forwards, own) = (of(peer()), of(peer().token(format!("plain-{SECRET}"))));
+    let asked = |a: &Server, name: &str, target: &str| {
+        get_with(a, target, &format!("Authorization: Bearer {name}-{SECRET}\r\n"))
+    };
+    for a in [&forwards, &own] {
+        assert_eq!(asked(a, "audit", NODE).json()["node"]["reachable"], true);
+        assert_eq!(asked(a, "audit", "/v1/nodes").json()["nodes"][0]["name"], "b");
+        let seen = asked(a, "plain", "/v1/nodes").json();
+        assert_eq!(seen, json!({"node": "a", "nodes": [], "hidden": 1}));
+        for target in [NODE, "/v1/nodes/b/instruments"] {
+            let refused = asked(a, "plain", target);
+            assert_eq!(refused.status, 403);
+            assert_eq!(refused.error(), "other nodes are shown to a token with Sys.Audit on / alone");
+            assert_eq!(get(a, target).status, 401);
+            assert_eq!(asked(a, "none", target).status, 403);
+        }
+        assert_eq!(asked(a, "none", "/v1/nodes").status, 403);
+    }
 }

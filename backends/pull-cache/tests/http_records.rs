@@ -59,6 +59,58 @@ fn filters_by_name_and_id() {
 }
 
 #[test]
+fn filters_by_label() {
+    let cache = Cache::install(Duration::from_secs(3600));
+    let server = start(&cache);
+    for (route, method) in [("/a", "GET"), ("/a", "PUT"), ("/b", "GET"), ("*", "x=y&z é")] {
+        get_logger("labelled").with("route", route).with("method", method).send_counter("n", 1);
+    }
+    get_logger("labelled").with("a key", "").send_counter("n", 1);
+    get_logger("labelled").send_counter("n", 1);
+    cache.flush();
+    let found = |query: &str| -> Vec<String> {
+        let answer = get(&server, &format!("/v1/metrics?name=labelled.*&{query}"));
+        assert_eq!(answer.status, 200, "{query}: {}", answer.text());
+        let json = answer.json();
+        let text = |record: &Value| {
+            record["labels"].as_object().map_or("-".to_owned(), |labels| {
+                labels.values().map(|value| value.as_str().unwrap()).collect::<Vec<_>>().join(" ")
+            })
+        };
+        json["data"].as_array().unwrap().iter().map(text).collect()
+    };
+    for (query, expected) in [
+        ("", &["-", "", "x=y&z é *", "GET /a", "PUT /a", "GET /b"][..]),
+        ("label=route=/a", &["GET /a", "PUT /a"][..]),
+        ("label=route=/a&label=method=GET", &["GET /a"][..]),
+        ("label=route=/a&label=route=/b&label=method=GET", &["GET /a", "GET /b"][..]),
+        ("label=route=/%2A", &["GET /a", "PUT /a", "GET /b"][..]),
+        ("label=route=*", &["x=y&z é *", "GET /a", "PUT /a", "GET /b"][..]),
+        ("label=method=x%3Dy%26z+%C3%A9", &["x=y&z é *"][..]),
+        ("label=a_key=", &[""][..]),
+        ("label=a_key=x", &[][..]),
+        ("label=other=*", &[][..]),
+        ("label=route=", &[][..]),
+    ] {
+        let mut sorted = expected.to_vec();
+        sorted.sort_unstable();
+        for history in ["", "&history=1"] {
+            let mut got = found(&format!("{query}{history}"));
+            got.sort_unstable();
+            assert_eq!(got, sorted, "{query}");
+        }
+    }
+    // In parts, too; and a tag is one of the question.
+    let page = get(&server, "/v1/metrics?name=labelled.n&label=method=GET&limit=1").json();
+    let next = page["next"].as_str().unwrap();
+    let rest = get(&server, &format!("/v1/metrics?name=labelled.n&label=method=GET&after={next}")).json();
+    assert_eq!((page["data"].as_array().unwrap().len(), rest["data"].as_array().unwrap().len()), (1, 1));
+    let tag = |query: &str| get(&server, &format!("/v1/metrics?{query}")).header("etag").unwrap().to_owned();
+    assert_ne!(tag("label=route=/a"), tag("label=route=/b"));
+    assert_eq!(tag("label=route=/a&label=method=GET"), tag("label=method=GET&label=route=/a"));
+}
+
+#[test]
 fn pages_put_together_are_the_whole() {
     let cache = Cache::install(Duration::from_secs(3600));
     let server = start(&cache);

@@ -62,7 +62,7 @@ fn labelled(
         }
     }
     let logger = intern_logger(parent.name, parent.object, &all);
-    // One key twice in a call is not remembered: it could not be recognised.
+    // One key with two values in a call is not remembered: it could not be recognised.
     if logger.is_overflow() || !is_sum(logger, parent, labels) {
         return Err(logger);
     }
@@ -78,12 +78,14 @@ fn labelled(
 fn is_sum(logger: &LoggerEntry, parent: &LoggerEntry, labels: &[(&str, &str)]) -> bool {
     let find = |all: &[(&'static str, &'static str)], key: &str| all.iter().position(|(k, _)| *k == key);
     let mut new = 0;
-    for (key, value) in labels {
+    for (number, (key, value)) in labels.iter().enumerate() {
         let Some(at) = find(logger.labels, key) else { return false };
         if logger.labels[at].1 != *value {
             return false;
         }
-        new += usize::from(find(parent.labels, key).is_none());
+        // A key that is given twice is one label.
+        let is_first = labels[..number].iter().all(|(k, _)| k != key);
+        new += usize::from(is_first && find(parent.labels, key).is_none());
     }
     // The others are the parent's: as many as there are, and with the parent's values where they were not replaced.
     let is_given = |key: &str| labels.iter().any(|(k, _)| *k == key);
@@ -239,17 +241,18 @@ impl LabelMemory {
             Err(logger) => return find(logger),
         };
         let series = find(labelled.logger);
-        if let Some((words, digest)) = encoded.filter(|_| ptr::eq(series.logger, labelled.logger))
-            && let Some(written) = labelled.written(&words)
-        {
+        if let Some((words, digest)) = encoded.filter(|_| ptr::eq(series.logger, labelled.logger)) {
             let places = places(digest);
             let free = places.into_iter().find(|at| self.0[*at].written.load(Relaxed).is_null());
             // Where there are more values than places, one that is kept is better than two that take turns; which are kept may change
             // in time.
             let at = free.or_else(|| rate::one_in(16).then_some(places[0]));
-            // Another call site may have given the same labels in another order, and a chance in four billion have made that the same
-            // step; then it is looked up each time.
-            if let Some(at) = at.filter(|_| written.values[..N] == words) {
+            // What is not kept is not written down either: there may be many values that come once. Another call site may have given
+            // the same labels in another order, and a chance in four billion have made that the same step; then it is looked up each
+            // time.
+            if let Some(at) = at
+                && let Some(written) = labelled.written(&words).filter(|written| written.values[..N] == words)
+            {
                 self.0[at].written.store(ptr::from_ref(written).cast_mut(), Release);
                 self.0[at].series.store(ptr::from_ref(series).cast_mut(), Release);
             }
@@ -261,7 +264,26 @@ impl LabelMemory {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::series::Role;
     use std::collections::HashMap;
+
+    #[test]
+    fn a_step_is_recognised_by_its_sum_and_by_nothing_else() {
+        type Labels = &'static [(&'static str, &'static str)];
+        let logger = |labels| LoggerEntry::new("l", "", labels, Role::Program);
+        let sum = |all: Labels, parent: Labels, given: Labels| is_sum(&logger(all), &logger(parent), given);
+        assert!(sum(&[("a", "1"), ("b", "2")], &[], &[("b", "2"), ("a", "1")]));
+        assert!(sum(&[("a", "1"), ("b", "2")], &[("a", "0")], &[("a", "1"), ("b", "2")]));
+        assert!(sum(&[("a", "1")], &[("a", "1")], &[]));
+        // A label that was not given, one that is missing, and one that was replaced by another value.
+        assert!(!sum(&[("a", "1"), ("b", "2")], &[], &[("a", "1")]));
+        assert!(!sum(&[("a", "1")], &[("b", "2")], &[("a", "1")]));
+        assert!(!sum(&[("a", "1"), ("b", "3")], &[("b", "2")], &[("a", "1")]));
+        // One key twice.
+        assert!(sum(&[("a", "1")], &[], &[("a", "1"), ("a", "1")]));
+        assert!(!sum(&[("a", "1"), ("b", "2")], &[], &[("a", "1"), ("a", "1")]));
+        assert!(!sum(&[("a", "2")], &[], &[("a", "1"), ("a", "2")]));
+    }
 
     #[test]
     fn texts_that_differ_are_written_differently() {

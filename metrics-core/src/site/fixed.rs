@@ -36,6 +36,15 @@ use std::sync::atomic::{AtomicPtr, Ordering::*};
 /// }
 /// assert_eq!(Method::Put.as_ref(), "PUT");
 /// ```
+///
+/// The compiler has to know a label's type where the call stands: a closure says it, `|status: &str| count!(…)`.
+///
+/// A call site's table takes 8 bytes for each combination, 32 KiB at most, from its first recording on.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `LabelValue`",
+    note = "`#[derive(LabelValue)]` makes an enum one; a label of any other type is taken by its text",
+    note = "a label's type has to be known where the call stands; a closure says it: `|status: &str| count!(…)`"
+)]
 pub trait LabelValue: AsRef<str> {
     /// The texts, one for each value.
     const VALUES: &'static [&'static str];
@@ -88,7 +97,7 @@ impl Number for AnyText {
     }
 }
 
-/// Tells a label's number by its type: `(&LabelProbe(&value)).number()`. A [`LabelValue`] is found first, everything else is any text,
+/// Tells a label's number by its type: `(&LabelProbe(&value)).label_number()`. A [`LabelValue`] is found first, everything else is any text,
 /// because one more reference is needed to reach it.
 pub struct LabelProbe<'a, T: ?Sized>(pub &'a T);
 
@@ -96,15 +105,15 @@ pub struct LabelProbe<'a, T: ?Sized>(pub &'a T);
 pub trait FixedNumber {
     /// Of which type it is.
     type Of: ?Sized + LabelValue;
-    /// The number.
-    fn number(&self) -> Fixed<Self::Of>;
+    /// The number. Its name is one that a program's own trait, implemented for every type, hardly has.
+    fn label_number(&self) -> Fixed<Self::Of>;
 }
 
 impl<T: LabelValue + ?Sized> FixedNumber for LabelProbe<'_, T> {
     type Of = T;
 
     #[inline(always)]
-    fn number(&self) -> Fixed<T> {
+    fn label_number(&self) -> Fixed<T> {
         Fixed(self.0.index(), PhantomData)
     }
 }
@@ -113,7 +122,7 @@ impl<T: LabelValue + ?Sized> FixedNumber for LabelProbe<'_, T> {
 pub trait NoNumber {
     /// None.
     #[inline(always)]
-    fn number(&self) -> AnyText {
+    fn label_number(&self) -> AnyText {
         AnyText
     }
 }

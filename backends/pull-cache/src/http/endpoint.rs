@@ -258,7 +258,8 @@ impl Endpoint {
     #[cfg(feature = "proxmox")]
     fn service(&self) -> Result<Option<super::proxmox::Service>, ServeError> {
         let cluster = self.proxmox.as_ref().map(|proxmox| super::proxmox::Cluster::new(proxmox, self.reload));
-        Ok(cluster.transpose()?.map(super::proxmox::Service::new))
+        let most = self.limits.max_requests;
+        Ok(cluster.transpose()?.map(|cluster| super::proxmox::Service::new(cluster, most)))
     }
 
     #[cfg(feature = "tls")]

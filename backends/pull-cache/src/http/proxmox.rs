@@ -15,15 +15,21 @@
 //! | what the other nodes say | `peers`, each asked by `client`; `reply` reads the answers, believing nothing |
 //! | which rows, and what they are called | `rows` |
 //! | how they travel | `export`; what is refused, `refusal` |
+//!
+//! For the page, `nodes` asks one of the other nodes for its records and instruments, which `foreign` reads, or `foreign_rows` where there is an export alone; `state` is what is known of it.
 
 mod client;
 mod export;
+mod foreign;
+mod foreign_rows;
+pub(super) mod nodes;
 mod params;
 mod peers;
 mod refusal;
 mod reply;
 mod rows;
 mod settings;
+mod state;
 
 pub(super) use peers::Cluster;
 pub(super) use refusal::translate;
@@ -46,6 +52,7 @@ use params::{Params, Words};
 use peers::Answers;
 use rows::View;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// As both write it.
 const JSON: &str = "application/json;charset=UTF-8";
@@ -57,11 +64,13 @@ const FAILED_PEERS: &str = "ferrometer-failed-peers";
 pub(super) struct Service {
     cluster: Cluster,
     names: rows::Names,
+    /// For questions of one other node that are under way: they leave places for other answers.
+    forwarding: Semaphore,
 }
 
 impl Service {
-    pub(super) fn new(cluster: Cluster) -> Service {
-        Service { cluster, names: rows::Names::default() }
+    pub(super) fn new(cluster: Cluster, max_requests: usize) -> Service {
+        Service { cluster, names: rows::Names::default(), forwarding: Semaphore::new((max_requests / 2).max(1)) }
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::cursor::Cursor;
 use super::glob::Pattern;
+use ferrometer_core::name::is_name_char;
 
 /// The parameters there are.
-const KNOWN: [&str; 6] = ["history", "start-time", "id", "name", "limit", "after"];
+const KNOWN: [&str; 7] = ["history", "start-time", "id", "name", "label", "limit", "after"];
 /// How many patterns one request may bring: they bound the work that each record costs.
 const MAX_PATTERNS: usize = 32;
 /// No name is longer, in bytes.
@@ -21,6 +22,8 @@ pub(super) struct Query {
     pub(super) ids: Vec<Pattern>,
     /// Only records whose `metric` matches one of these; all when there are none.
     pub(super) names: Vec<Pattern>,
+    /// Only records that have, for each key named here, a label of this key whose value matches one of its patterns. Sorted by key.
+    pub(super) labels: Vec<(String, Vec<Pattern>)>,
     /// At most so many records.
     pub(super) limit: Option<u64>,
     /// Only what comes behind this place.
@@ -63,6 +66,7 @@ impl Query {
                 }
                 "id" => pattern(&mut out.ids, &key, &value)?,
                 "name" => pattern(&mut out.names, &key, &value)?,
+                "label" => label(&mut out.labels, &value)?,
                 _ => return Err(unknown(&key)),
             };
             if twice {
@@ -84,6 +88,29 @@ fn pattern(list: &mut Vec<Pattern>, key: &str, value: &str) -> Result<bool, Stri
         return Err(format!("{key} is given more than {MAX_PATTERNS} times; a `*` in it stands for any text"));
     }
     list.push(Pattern::new(value));
+    Ok(false)
+}
+
+/// One more `<key>=<pattern>`.
+fn label(list: &mut Vec<(String, Vec<Pattern>)>, given: &str) -> Result<bool, String> {
+    let shown = shorten(given);
+    if given.is_empty() || given.len() > MAX_PATTERN_BYTES {
+        return Err(format!("label is {shown:?} ({} bytes); allowed are 1 to {MAX_PATTERN_BYTES} bytes", given.len()));
+    }
+    // Keys have passed the gate, so this one is sought in vain when it would not.
+    let is_key = |key: &str| !key.is_empty() && key.chars().all(is_name_char);
+    let Some((key, value)) = given.split_once('=').filter(|(key, _)| is_key(key)) else {
+        return Err(format!(
+            "label is {shown:?}; allowed is <key>=<value>, such as route=/a or route=*, with a key of letters, digits, _ and -"
+        ));
+    };
+    if list.iter().map(|(_, patterns)| patterns.len()).sum::<usize>() == MAX_PATTERNS {
+        return Err(format!("label is given more than {MAX_PATTERNS} times; a `*` in the value stands for any text"));
+    }
+    match list.binary_search_by(|(known, _)| known.as_str().cmp(key)) {
+        Ok(at) => list[at].1.push(Pattern::new(value)),
+        Err(at) => list.insert(at, (key.to_owned(), vec![Pattern::new(value)])),
+    }
     Ok(false)
 }
 
@@ -145,11 +172,16 @@ mod tests {
         assert_eq!(many.names, [Pattern::new("a.*"), Pattern::new("b*c")]);
         assert_eq!((many.ids, many.limit), (vec![Pattern::new("host")], Some(5)));
         assert_eq!(many.after, Some(Cursor { timestamp: 10, index: 3, mark: 0xbeef }));
+        let labels = Query::parse("label=b%3D1&label=a=x=*&label=b=2&label=c=").unwrap().labels;
+        let expected = [("a", vec!["x=*"]), ("b", vec!["1", "2"]), ("c", vec![""])];
+        let patterns = |texts: &[&str]| texts.iter().map(|text| Pattern::new(text)).collect::<Vec<_>>();
+        assert_eq!(labels, expected.map(|(key, texts)| (key.to_owned(), patterns(&texts))));
     }
 
     #[test]
     fn errors_name_parameter_value_and_what_is_allowed() {
-        let all = "allowed are history, start-time, id, name, limit and after";
+        let all = "allowed are history, start-time, id, name, label, limit and after";
+        let form = "allowed is <key>=<value>, such as route=/a or route=*, with a key of letters, digits, _ and -";
         for (query, expected) in [
             ("histroy=1", format!(r#"unknown parameter "histroy"; did you mean "history"? {all}"#)),
             ("starttime=1", format!(r#"unknown parameter "starttime"; did you mean "start-time"? {all}"#)),
@@ -165,11 +197,18 @@ mod tests {
             ("limit=0", r#"limit is "0"; allowed are whole numbers from 1, such as 1000"#.into()),
             ("after=x", r#"after is "x"; allowed is the next of an answer"#.into()),
             ("name=", r#"name is "" (0 bytes); allowed are 1 to 512 bytes"#.into()),
+            ("lable=a=b", format!(r#"unknown parameter "lable"; did you mean "label"? {all}"#)),
+            ("label=", r#"label is "" (0 bytes); allowed are 1 to 512 bytes"#.into()),
+            ("label=route", format!(r#"label is "route"; {form}"#)),
+            ("label==x", format!(r#"label is "=x"; {form}"#)),
+            ("label=a.b=x", format!(r#"label is "a.b=x"; {form}"#)),
         ] {
             assert_eq!(Query::parse(query), Err(expected));
         }
         assert!(Query::parse("start-time=9223372036854775808").is_err());
         assert!(Query::parse(&"x".repeat(10_000)).unwrap_err().len() < 250);
         assert!(Query::parse(&"id=a&".repeat(33)).unwrap_err().starts_with("id is given more than 32 times"));
+        assert!(Query::parse(&"label=a=b&".repeat(32)).is_ok());
+        assert!(Query::parse(&"label=a=b&".repeat(33)).unwrap_err().starts_with("label is given more than 32 times"));
     }
 }

@@ -4,6 +4,7 @@
 use super::answer::json;
 use super::counts::Counts;
 use super::cursor::{Cursor, mark};
+use super::glob::Pattern;
 use super::query::Query;
 use super::stepped::{PIECE, Steps, WORK};
 use crate::generation::Generation;
@@ -178,10 +179,10 @@ impl Steps for Stream {
 }
 
 fn wanted(query: &Query, record: &Record<'_>) -> bool {
-    let one = |patterns: &[super::glob::Pattern], text: &str| {
-        patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(text))
-    };
-    one(&query.ids, record.id) && one(&query.names, record.metric)
+    let one =
+        |patterns: &[Pattern], text: &str| patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(text));
+    let labelled = |(key, patterns): &(String, Vec<Pattern>)| record.labels.get(key).is_some_and(|v| one(patterns, v));
+    one(&query.ids, record.id) && one(&query.names, record.metric) && query.labels.iter().all(labelled)
 }
 
 #[cfg(test)]

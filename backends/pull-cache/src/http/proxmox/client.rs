@@ -16,7 +16,7 @@ use std::thread;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -39,6 +39,25 @@ pub(super) struct Client {
     tls: Option<(ServerName<'static>, Trust)>,
     /// Whether the system's resolver, which takes as long as it likes, is still at it.
     resolving: Arc<AtomicBool>,
+}
+
+/// What was answered, and the place that it takes.
+pub(super) struct Reply {
+    pub(super) bytes: Vec<u8>,
+    pub(super) place: Option<OwnedSemaphorePermit>,
+}
+
+/// What went wrong; and the status, where the node answered with another than 200.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) status: Option<u16>,
+    pub(super) why: String,
+}
+
+impl From<String> for Failure {
+    fn from(why: String) -> Failure {
+        Failure { status: None, why }
+    }
 }
 
 #[derive(Debug)]
@@ -105,14 +124,15 @@ impl Client {
         })
     }
 
-    /// Asks for a route, and reads the answer as long as it has no more than `room` bytes. To be called within a runtime
-    /// of tokio; whoever asks bounds the time.
+    /// Asks for a route, and reads the answer as long as it has no more than `room` bytes, once there is a place of `gate` for them. To
+    /// be called within a runtime of tokio; whoever asks bounds the time.
     pub(super) async fn get(
         &self,
         route: &str,
         authorization: Option<&HeaderValue>,
         room: usize,
-    ) -> Result<Vec<u8>, String> {
+        gate: Option<&Arc<Semaphore>>,
+    ) -> Result<Reply, Failure> {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
         let mut request = Request::get(format!("{}{route}", self.base))
             .header(header::HOST, format!("{host}:{}", self.port))
@@ -125,14 +145,14 @@ impl Client {
         }
         let stream = self.connect().await?;
         match &self.tls {
-            None => exchange(stream, request, room).await,
+            None => exchange(stream, request, room, gate).await,
             Some((name, trust)) => {
                 let config = match trust {
                     Trust::Pinned(config) => Arc::clone(config),
                     Trust::Ca(watched) => watched.current(),
                 };
                 let secured = TlsConnector::from(config).connect(name.clone(), stream).await;
-                exchange(secured.map_err(|why| format!("is not trusted: {why}"))?, request, room).await
+                exchange(secured.map_err(|why| format!("is not trusted: {why}"))?, request, room, gate).await
             }
         }
     }
@@ -176,7 +196,12 @@ impl Client {
     }
 }
 
-async fn exchange<I>(io: I, request: Request<Body>, room: usize) -> Result<Vec<u8>, String>
+async fn exchange<I>(
+    io: I,
+    request: Request<Body>,
+    room: usize,
+    gate: Option<&Arc<Semaphore>>,
+) -> Result<Reply, Failure>
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -189,23 +214,29 @@ where
     driver.spawn(connection);
     let response = sender.send_request(request).await.map_err(wrong)?;
     if response.status() != StatusCode::OK {
-        return Err(format!("answers {}", response.status().as_u16()));
+        let status = response.status().as_u16();
+        return Err(Failure { status: Some(status), why: format!("answers {status}") });
     }
     let headers = response.headers();
     let of = |name| headers.get(name).map_or(&b""[..], HeaderValue::as_bytes);
     if !of(header::CONTENT_TYPE).starts_with(b"application/json") || !of(header::CONTENT_ENCODING).is_empty() {
-        return Err("answers something else than plain JSON".into());
+        return Err("answers something else than plain JSON".to_owned().into());
     }
+    // Who has nothing to say takes no place.
+    let place = match gate {
+        Some(gate) => Arc::clone(gate).acquire_owned().await.ok(),
+        None => None,
+    };
     let mut body = response.into_body();
     let mut bytes = Vec::new();
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
         let Ok(data) = frame.map_err(wrong)?.into_data() else { continue };
         if data.len() > room - bytes.len() {
-            return Err("answers more than there is room for".into());
+            return Err("answers more than there is room for".to_owned().into());
         }
         bytes.extend_from_slice(&data);
     }
-    Ok(bytes)
+    Ok(Reply { bytes, place })
 }
 
 fn config() -> Result<tokio_rustls::rustls::ConfigBuilder<ClientConfig, tokio_rustls::rustls::WantsVerifier>, String> {

@@ -1,14 +1,19 @@
 //! The other nodes: which of them are asked, all at once, and what came back.
 
-use super::client::Client;
+use super::client::{Client, Failure};
+use super::foreign::{self, Kind};
+use super::foreign_rows;
 use super::params::Params;
 use super::reply::{self, ForeignRow};
 use super::settings::{MAX_PEERS, Proxmox, is_node};
+use super::state::{Known, State};
 use crate::http::ServeError;
 use crate::http::heavy::heavy;
+use crate::http::query::Query;
 use crate::report;
 use axum::http::{HeaderMap, HeaderValue, header};
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
@@ -18,6 +23,10 @@ use tokio::time::timeout;
 
 /// So many answers with rows of other nodes are made or sent at a time: they bound the memory that those take.
 const MAX_QUESTIONS: usize = 4;
+/// So many answers of a single node are read or sent at a time, each with an equal part of the room.
+const MAX_ANSWERS: usize = 8;
+/// The least room for one of them.
+const MIN_ROOM: usize = 64 << 10;
 /// One line for each node in this time.
 const REPORT_EVERY: Duration = Duration::from_secs(60);
 
@@ -29,15 +38,21 @@ pub(in crate::http) struct Cluster {
     timeout: Duration,
     max_bytes: usize,
     questions: Arc<Semaphore>,
+    answers: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
-struct Node {
+pub(super) struct Node {
     name: String,
     client: Client,
     /// `None`: that of the caller.
     authorization: Option<HeaderValue>,
     complaints: Mutex<Complaints>,
+    known: Known,
+    /// How many ask it for its own records now.
+    asking: AtomicUsize,
+    /// Whether it serves the export alone.
+    bare: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -91,7 +106,8 @@ impl Cluster {
             let client = Client::new(&peer.url, peer.fingerprint.as_deref(), peer.ca.clone(), every).map_err(wrong)?;
             let authorization = peer.token.as_ref().map(|token| authorization(&token.0)).transpose().map_err(wrong)?;
             let complaints = Mutex::default();
-            nodes.push(Arc::new(Node { name: peer.name.clone(), client, authorization, complaints }));
+            let (name, known, asking, bare) = (peer.name.clone(), Known::default(), AtomicUsize::new(0), false.into());
+            nodes.push(Arc::new(Node { name, client, authorization, complaints, known, asking, bare }));
         }
         Ok(Cluster {
             node: settings.node.clone(),
@@ -99,12 +115,91 @@ impl Cluster {
             timeout: settings.timeout,
             max_bytes: settings.max_bytes,
             questions: Arc::new(Semaphore::new(MAX_QUESTIONS)),
+            answers: Arc::new(Semaphore::new(MAX_ANSWERS)),
         })
     }
 
     /// This node's name.
     pub(super) fn node(&self) -> &str {
         &self.node
+    }
+
+    /// The other node of this name.
+    pub(super) fn find(&self, name: &str) -> Option<&Arc<Node>> {
+        self.nodes.iter().find(|node| node.name == name)
+    }
+
+    /// The names of the others, for a message.
+    pub(super) fn names(&self) -> String {
+        let names: Vec<&str> = self.nodes.iter().map(|node| node.name.as_str()).collect();
+        names.join(", ")
+    }
+
+    /// What is known of each of the others.
+    pub(super) fn states(&self) -> Vec<State> {
+        self.nodes.iter().map(|node| node.state()).collect()
+    }
+
+    /// Asks one node for its own records or instruments, and gives what is to be handed on, with the place it takes. The error is the
+    /// status that the node answered with, if it answered; what was wrong is in its state.
+    pub(super) async fn forward(
+        &self,
+        node: &Arc<Node>,
+        kind: Kind,
+        query: &Query,
+        route: &str,
+        headers: &HeaderMap,
+    ) -> Result<(Vec<u8>, Option<OwnedSemaphorePermit>), Option<u16>> {
+        let asking = Asking::begin(node);
+        // One that is lost is waited for once at a time, however many want to know.
+        if asking.others > 0 && node.known.is_lost() {
+            return Err(None);
+        }
+        let room = (self.max_bytes / MAX_ANSWERS).max(MIN_ROOM);
+        let caller = headers.get(header::AUTHORIZATION);
+        let export = foreign_rows::route(query);
+        let told = async {
+            // A mounted router may be driven by something else than tokio.
+            if Handle::try_current().is_err() {
+                return Err("cannot be asked: there is no runtime of tokio".to_owned().into());
+            }
+            let authorization = node.authorization.as_ref().or(caller);
+            let get = async |route: &str| {
+                let asked = node.client.get(route, authorization, room, Some(&self.answers));
+                let late = |_| Failure::from(format!("did not answer within {:?}", self.timeout));
+                timeout(self.timeout, asked).await.map_err(late)?
+            };
+            let mut bare = node.bare.load(Relaxed);
+            let mut asked = get(if bare { export.as_str() } else { route }).await;
+            // A node that has no such route is asked for its export, and from then on first, until that fails.
+            if !bare && matches!(&asked, Err(Failure { status: Some(404 | 405 | 501), .. })) {
+                bare = true;
+                asked = get(&export).await;
+            }
+            node.bare.store(bare && asked.is_ok(), Relaxed);
+            let reply = asked?;
+            // It has answered; when what it said is none, that is noted in place of this.
+            node.known.note(Ok(()));
+            let (state, query, name) = (node.state(), query.clone(), node.name.clone());
+            let read = heavy(move || match (bare, kind) {
+                (false, _) => foreign::hand_on(kind, &reply.bytes, &state).map(Some),
+                (true, Kind::Instruments) => Ok(Some(foreign::bare_instruments(&state))),
+                (true, Kind::Metrics) => foreign::export(&reply.bytes, &state, &name, &query),
+            });
+            match read.await.unwrap_or_else(|_| Err("could not be read".into())) {
+                Ok(Some(body)) => Ok((body, reply.place)),
+                Ok(None) => Err(Failure { status: Some(410), why: "no longer keeps that generation".into() }),
+                Err(why) => Err(format!("answers what {why}").into()),
+            }
+        };
+        told.await.map_err(|failure: Failure| {
+            // A place in the history that is gone says nothing against the node.
+            if failure.status != Some(410) {
+                node.known.note::<()>(Err(&failure.why));
+                node.complain(&failure.why);
+            }
+            failure.status
+        })
     }
 
     /// As upstream: a list overrides `local-only`, and one without names means all others. The error lists the names that nobody
@@ -169,8 +264,12 @@ impl Cluster {
             // A panic would be a fault here; the node's name is then lost with it, the other answers are not.
             let Ok((node, rows)) = done else { continue };
             match rows {
-                Ok(rows) => answers.rows.extend(rows),
+                Ok(rows) => {
+                    node.known.note(Ok(()));
+                    answers.rows.extend(rows);
+                }
                 Err(why) => {
+                    node.known.note::<()>(Err(&why));
                     node.complain(&why);
                     answers.failed.push(node.name.clone());
                 }
@@ -184,10 +283,15 @@ impl Cluster {
 impl Node {
     async fn ask(&self, route: &str, caller: Option<&HeaderValue>, room: usize) -> Result<Vec<ForeignRow>, String> {
         let authorization = self.authorization.as_ref().or(caller);
-        let bytes = self.client.get(route, authorization, room).await?;
+        let reply = self.client.get(route, authorization, room, None).await.map_err(|failure| failure.why)?;
+        let bytes = reply.bytes;
         let name = self.name.clone();
         let read = heavy(move || reply::parse(&bytes, &name)).await;
         read.unwrap_or_else(|_| Err("could not be read".into())).map_err(|why| format!("answers what {why}"))
+    }
+
+    pub(super) fn state(&self) -> State {
+        self.known.state(&self.name)
     }
 
     fn complain(&self, why: &str) {
@@ -204,6 +308,25 @@ impl Node {
             "pull cache: could not fetch metrics from {} ({times} times since the last report): it {why}",
             self.name
         ));
+    }
+}
+
+/// A question under way.
+struct Asking<'a> {
+    node: &'a Node,
+    /// How many were there before it.
+    others: usize,
+}
+
+impl Asking<'_> {
+    fn begin(node: &Node) -> Asking<'_> {
+        Asking { node, others: node.asking.fetch_add(1, Relaxed) }
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.node.asking.fetch_sub(1, Relaxed);
     }
 }
 

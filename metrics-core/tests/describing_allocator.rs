@@ -1,0 +1,64 @@
+//! A global allocator that records under new labels while the metric it records is described: nobody waits for himself.
+
+mod support;
+
+use ferrometer_core::*;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::thread;
+use std::time::Duration;
+use support::{SOON, sink};
+
+struct Recording;
+
+static METRICS: Logger = logger!("memory");
+
+thread_local! {
+    static RECORDS: Cell<bool> = const { Cell::new(false) };
+}
+
+// SAFETY: passes everything on to the system's allocator.
+unsafe impl GlobalAlloc for Recording {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if RECORDS.get() {
+            // Each size is a label set of its own, registered when it is first allocated.
+            let digits =
+                [layout.size() / 100 % 10, layout.size() / 10 % 10, layout.size() % 10].map(|d| b'0' + d as u8);
+            let logger = METRICS.with("size", str::from_utf8(&digits).unwrap_or_default());
+            logger.send_counter("allocations", 1);
+            logger.send_gauge("allocations", 1);
+        }
+        // SAFETY: the caller's own promise.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's own promise.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Recording = Recording;
+
+#[test]
+fn a_metric_is_described_while_allocations_are_recorded_in_it() {
+    install("a", sink(), Duration::from_secs(3600)).unwrap();
+    let (plain, gauge) = (METRICS.counter("allocations"), METRICS.gauge("allocations"));
+    let (done, wait) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        RECORDS.set(true);
+        METRICS.describe("allocations", Unit::Other("blocks"), "How many blocks were allocated.");
+        let _ = METRICS.gauge("allocations").unit("pages").description("How many pages there are.");
+        RECORDS.set(false);
+        done.send(()).unwrap();
+    });
+    wait.recv_timeout(Duration::from_secs(20)).expect("a deadlock");
+    assert_eq!(plain.series().unit(), Some("blocks"));
+    assert_eq!(plain.series().description(), Some("How many blocks were allocated."));
+    assert_eq!(gauge.series().unit(), Some("blocks"), "the first stays");
+    // What was recorded on the way belongs to the same instrument, and what a registration allocates was turned away.
+    let snapshot = snapshot();
+    let sizes: Vec<_> = snapshot.totals().iter().filter(|t| t.series.labels().len() > 0 && t.recordings > 0).collect();
+    assert!(!sizes.is_empty() && sizes.iter().all(|t| t.series.unit() == Some("blocks")), "{sizes:?}");
+    remove("a", SOON);
+}

@@ -1,0 +1,129 @@
+//! Whatever way labels are given, what is recorded stands in the series of just these labels: call sites with keys in other orders,
+//! parents whose labels are replaced, objects, one key twice, empty texts, numbers that say something else than their texts.
+
+mod support;
+
+use ferrometer_core::__private::{FixedNumber as _, LabelProbe, LabelledSite, NoNumber as _};
+use ferrometer_core::*;
+use std::collections::BTreeMap;
+use std::thread;
+use support::{NEVER, SOON, sink};
+
+const TEXTS: [&str; 8] = ["", "a", "b", "ab", "a\0", "abcdefghijklmno", "abcdefghijklmnop", "ä"];
+
+/// A value whose text is not what it says of itself, and whose number is sometimes none.
+#[derive(Clone, Copy)]
+struct Liar(usize);
+
+impl LabelValue for Liar {
+    const VALUES: &'static [&'static str] = &["zero", "one", "one", ""];
+    fn index(&self) -> usize {
+        if self.0 < 6 { self.0 } else { usize::MAX - self.0 }
+    }
+}
+
+impl AsRef<str> for Liar {
+    fn as_ref(&self) -> &str {
+        TEXTS[self.0 % TEXTS.len()]
+    }
+}
+
+type Labels = BTreeMap<String, String>;
+
+fn labels<'l>(parent: &Labels, given: impl IntoIterator<Item = (&'l str, &'l str)>) -> Labels {
+    let mut all = parent.clone();
+    all.extend(given.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())));
+    all
+}
+
+/// What was recorded, by object and labels.
+type Sums = BTreeMap<(Option<&'static str>, Labels), u64>;
+
+fn work(seed: u64) -> Sums {
+    static AB: LabelledSite = LabelledSite::new("c", Kind::Counter, 0.0);
+    static BA: LabelledSite = LabelledSite::new("c", Kind::Counter, 0.0);
+    static A: LabelledSite = LabelledSite::new("c", Kind::Counter, 0.0);
+    static NUMBERS: LabelledSite = LabelledSite::new("c", Kind::Counter, 0.0);
+    static MIXED: LabelledSite = LabelledSite::new("c", Kind::Counter, 0.0);
+    let mut state = seed;
+    let mut next = move |n: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 20) as usize % n
+    };
+    let root = get_logger("labels");
+    let parents: Vec<(Logger, Option<&'static str>, Labels)> = [None, Some("qemu/1")]
+        .into_iter()
+        .flat_map(|object| [&[][..], &[("a", "a")], &[("b", "x"), ("c", "y")]].map(|given| (object, given)))
+        .map(|(object, given)| {
+            let logger = object.map_or_else(|| root.clone(), |object| root.for_object(object));
+            (logger.with_all(given), object, labels(&Labels::new(), given.iter().copied()))
+        })
+        .collect();
+    let mut sums = Sums::new();
+    for _ in 0..20_000 {
+        let (logger, object, parent) = &parents[next(parents.len())];
+        let (x, y) = (TEXTS[next(TEXTS.len())], TEXTS[next(TEXTS.len())]);
+        let (m, n) = (Liar(next(8)), Liar(next(8)));
+        let text = |l: &Liar| Liar::VALUES.get(l.index()).copied().unwrap_or(TEXTS[l.0]);
+        let given: Vec<(&str, &str)> = match next(7) {
+            0 => {
+                AB.add(logger, 1, &["a", "b"], (), || [x, y]);
+                vec![("a", x), ("b", y)]
+            }
+            1 => {
+                BA.add(logger, 1, &["b", "a"], (), || [x, y]);
+                vec![("b", x), ("a", y)]
+            }
+            2 => {
+                A.add(logger, 1, &["a"], ((&LabelProbe(x)).label_number(),), || [x]);
+                vec![("a", x)]
+            }
+            3 => {
+                let numbers = (LabelProbe(&m).label_number(), LabelProbe(&n).label_number());
+                NUMBERS.add(logger, 1, &["a", "b"], numbers, || [m.as_ref(), n.as_ref()]);
+                vec![("a", text(&m)), ("b", text(&n))]
+            }
+            4 => {
+                // One that has no number takes both to their texts.
+                let numbers = (LabelProbe(&m).label_number(), (&LabelProbe(y)).label_number());
+                MIXED.add(logger, 1, &["a", "b"], numbers, || [m.as_ref(), y]);
+                vec![("a", TEXTS[m.0]), ("b", y)]
+            }
+            5 => {
+                let all = [("a", x), ("b", y), ("a", y)];
+                logger.with_all(&all).send_counter("c", 1);
+                all.to_vec()
+            }
+            _ => {
+                let all = [("a", x), ("a", x)];
+                logger.with_all(&all).send_counter("c", 1);
+                all.to_vec()
+            }
+        };
+        *sums.entry((*object, labels(parent, given))).or_default() += 1;
+    }
+    sums
+}
+
+#[test]
+fn what_is_recorded_stands_under_its_own_labels() {
+    install("a", sink(), NEVER).unwrap();
+    let threads: Vec<_> =
+        (1..5).map(|seed| thread::spawn(move || work(0x9e37_79b9_7f4a_7c15u64.wrapping_mul(seed)))).collect();
+    let mut expected = Sums::new();
+    for sums in threads.into_iter().map(|thread| thread.join().unwrap()) {
+        sums.into_iter().for_each(|(labels, sum)| *expected.entry(labels).or_default() += sum);
+    }
+    let snapshot = snapshot();
+    let mut found = Sums::new();
+    for total in snapshot.totals().iter().filter(|t| t.series.logger_name() == "labels" && t.recordings > 0) {
+        let before =
+            found.insert((total.series.object(), labels(&Labels::new(), total.series.labels())), total.recordings);
+        assert_eq!(before, None, "two series of {:?}", total.series);
+    }
+    assert_eq!(found, expected);
+    assert_eq!(refused().label_sets, 0);
+    remove("a", SOON);
+}
