@@ -1,8 +1,11 @@
-//! Random histories of the pipeline beside a model of it: bursts, swaps, flushes and removals with any deadline, threads that are born and die, and
-//! backends that refuse, panic, block or lie. After each step the accounts are what the model says; the truth is counted here, next to the calls,
+//! Random histories of the pipeline beside a model of it: bursts, swaps, flushes and removals with any deadline, threads that are born and die, a system
+//! clock that jumps, and backends that refuse, panic, block or lie. After each step the accounts are what the model says; the truth is counted here, next to the calls,
 //! and by the backends as they take things, never by the core.
 
 mod support;
+#[cfg(target_os = "linux")]
+#[path = "support/wall.rs"]
+mod wall;
 
 use ferrometer_core::*;
 use proptest::prelude::*;
@@ -10,6 +13,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
+#[cfg(target_os = "linux")]
+use std::time::UNIX_EPOCH;
 use support::{NEVER, SOON};
 
 /// What a backend does when it is called.
@@ -35,15 +40,55 @@ enum Manner {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Record { what: u8, times: u16, threads: u8 },
-    Install { slot: u8, manner: Manner, singles: bool, often: bool },
-    Replace { slot: u8, manner: Manner, singles: bool, often: bool },
-    Remove { slot: u8, hurry: bool },
-    Flush { hurry: bool },
+    Record {
+        what: u8,
+        times: u16,
+        threads: u8,
+    },
+    Install {
+        slot: u8,
+        manner: Manner,
+        singles: bool,
+        often: bool,
+    },
+    Replace {
+        slot: u8,
+        manner: Manner,
+        singles: bool,
+        often: bool,
+    },
+    Remove {
+        slot: u8,
+        hurry: bool,
+    },
+    Flush {
+        hurry: bool,
+    },
     Look,
     Wait,
-    Configure { threads: bool, held: bool },
-    Shutdown { hurry: bool },
+    Configure {
+        threads: bool,
+        held: bool,
+    },
+    Shutdown {
+        hurry: bool,
+    },
+    /// The system's clock is set to so many seconds before or after the right time.
+    Clock {
+        off: i64,
+    },
+}
+
+/// Some seconds, years, before 1970, and the ends of what the kernel's structure holds.
+fn off() -> impl Strategy<Value = i64> {
+    const YEAR: i64 = 365 * 24 * 3600;
+    prop_oneof![
+        -30..30i64,
+        (-200..200i64).prop_map(|years| years * YEAR),
+        Just(0),
+        Just(i64::MIN / 2),
+        Just(i64::MAX / 2)
+    ]
 }
 
 fn manner() -> impl Strategy<Value = Manner> {
@@ -62,6 +107,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Wait),
         1 => (any::<bool>(), any::<bool>()).prop_map(|(threads, held)| Step::Configure { threads, held }),
         1 => any::<bool>().prop_map(|hurry| Step::Shutdown { hurry }),
+        2 => off().prop_map(|off| Step::Clock { off }),
     ]
 }
 
@@ -300,6 +346,7 @@ impl Model {
                 prop_assert_eq!(is_on(), !self.installed.is_empty());
             }
             Step::Wait => thread::sleep(Duration::from_millis(3)),
+            Step::Clock { off } => set_clock(*off)?,
             Step::Configure { threads, held } => {
                 let max_threads = if *threads { 512 } else { 1 };
                 let max_held_values = if *held { 262_144 } else { 64 };
@@ -317,6 +364,28 @@ impl Model {
         }
         Ok(())
     }
+}
+
+/// Sets the system's clock, and sees that the core reads it, and orders snapshots without it.
+#[cfg(target_os = "linux")]
+fn set_clock(off: i64) -> Result<(), TestCaseError> {
+    let before = snapshot();
+    wall::set_off(off);
+    let (now, after) = (wall::seconds(), snapshot());
+    // What the library read is this clock, not another.
+    let read = after
+        .time()
+        .duration_since(UNIX_EPOCH)
+        .map_or_else(|before| -i128::from(before.duration().as_secs()), |since| i128::from(since.as_secs()));
+    prop_assert!((read - i128::from(now)).abs() <= 60, "{read} at {now}");
+    prop_assert!(after.sequence() > before.sequence() && after.instant() >= before.instant());
+    prop_assert!(after.instant().duration_since(before.instant()) < Duration::from_secs(60), "an interval of years");
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn set_clock(_: i64) -> Result<(), TestCaseError> {
+    Ok(())
 }
 
 fn interval(often: bool) -> Duration {
@@ -370,6 +439,7 @@ fn whatever_happens_everything_is_accounted_for() {
     let steps = std::cell::Cell::new(0);
     let result = runner.run(&prop::collection::vec(step(), 1..40), |history| {
         shutdown(Duration::from_secs(1));
+        set_clock(0)?;
         configure(Naming::default(), Limits::default(), Vec::new());
         let mut model = Model::default();
         for (at, one) in history.iter().enumerate() {

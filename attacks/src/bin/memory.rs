@@ -138,7 +138,7 @@ fn child(record: bool, port: u16, backends: &[&str], extra: usize) {
     for _ in 0..20 {
         let threads: Vec<_> = (0..500)
             .map(|_| {
-                let (name, known_logger) = (format!("thread.{}", random.next()), known_logger.clone());
+                let (name, known_logger) = (format!("thread.{}", random.draw()), known_logger.clone());
                 thread::Builder::new().stack_size(64 << 10).spawn(move || {
                     known.increment();
                     known_logger.send_counter(name, 1);

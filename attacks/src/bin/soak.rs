@@ -1,6 +1,10 @@
-//! Everything at once, for as long as you like: threads that are born, record in every way and die; backends that are swapped every 50 ms; a statsd
-//! server that goes and comes back at random. At the end the account, the snapshot and the pull cache agree with what the threads
-//! counted themselves, to the unit, and the server has not got more than was sent.
+//! Everything at once, for as long as you like: threads that are born, record in every way and die; backends that are swapped every 50 ms, whether or not
+//! those before have said their last; a statsd server that goes and comes back at random; a system's clock that is set by seconds and by years. At
+//! the end the account, the snapshot and the pull cache agree with what the threads counted themselves, to the unit, and the server has not got
+//! more than was sent.
+
+#[path = "../../../metrics-core/tests/support/wall.rs"]
+mod wall;
 
 use ferrometer::pull_cache::{PullCacheBackend, PullCacheHandle, Settings as PullSettings};
 use ferrometer::statsd::{Settings, Statsd, Transport};
@@ -13,13 +17,17 @@ use ferrometer_attacks::{Random, number};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 static SOAK: Logger = logger!("soak");
 const WORKERS: u64 = 6;
 const SOON: Duration = Duration::from_secs(30);
+/// How often a backend is swapped.
+const SWAP: Duration = Duration::from_millis(50);
+/// The most backends of one name that are on their way out at once; with more, the next swap waits.
+const LEAVING: usize = 100;
 
 /// What the threads counted: (calls, increments, decrements) by metric name; for timers and histograms the calls alone.
 type Truth = BTreeMap<&'static str, [u64; 3]>;
@@ -29,8 +37,12 @@ static LATE: AtomicU64 = AtomicU64::new(0);
 static SAMPLED: AtomicU64 = AtomicU64::new(0);
 static THREADS: AtomicU64 = AtomicU64::new(0);
 
-fn truth() -> std::sync::MutexGuard<'static, Truth> {
-    TRUTH.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn truth() -> MutexGuard<'static, Truth> {
+    lock(&TRUTH)
 }
 
 fn add(name: &'static str, calls: u64, up: u64, down: u64) {
@@ -149,7 +161,7 @@ impl Backend for Sink {
 fn statsd(random: &mut Random, port: u16) -> Box<dyn Backend> {
     let host = "127.0.0.1".to_owned();
     match random.below(4) {
-        0 => Box::new(Sink(Random(random.next() | 1))),
+        0 => Box::new(Sink(Random(random.draw() | 1))),
         1 => Box::new(Statsd::new(Settings::new(Transport::Tcp { host, port }))),
         _ => Box::new(Statsd::new(Settings::udp(host, port).max_datagram(512 + random.below(8000) as usize))),
     }
@@ -183,6 +195,65 @@ impl Accounts {
     }
 }
 
+/// The backends of one name, swapped without waiting for those before: each swap waits for the last account of the one it replaced on a thread of
+/// its own, as a program would that must not be held up.
+struct Swapped {
+    name: &'static str,
+    accounts: Arc<Mutex<Accounts>>,
+    leaving: Vec<JoinHandle<()>>,
+    swaps: u64,
+    most_leaving: usize,
+}
+
+impl Swapped {
+    fn new(name: &'static str) -> Swapped {
+        Swapped { name, accounts: Arc::default(), leaving: Vec::new(), swaps: 0, most_leaving: 0 }
+    }
+
+    fn swap(&mut self, next: Box<dyn Backend>, interval: Duration, deadline: Duration) {
+        let (done, leaving): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.leaving).into_iter().partition(JoinHandle::is_finished);
+        self.leaving = leaving;
+        done.into_iter().for_each(joined);
+        if self.leaving.len() >= LEAVING {
+            joined(self.leaving.remove(0));
+        }
+        let (name, accounts) = (self.name, Arc::clone(&self.accounts));
+        self.leaving.push(thread::spawn(move || {
+            let old = ferrometer::replace(name, next, interval, deadline).expect("replaced");
+            old.iter().for_each(|ledger| lock(&accounts).add(ledger));
+        }));
+        self.swaps += 1;
+        self.most_leaving = self.most_leaving.max(self.leaving.len());
+    }
+
+    /// Waits for all that were replaced.
+    fn end(self) -> Accounts {
+        self.leaving.into_iter().for_each(joined);
+        std::mem::take(&mut *lock(&self.accounts))
+    }
+}
+
+fn joined(thread: JoinHandle<()>) {
+    if thread.join().is_err() {
+        eprintln!("a swap has panicked");
+        std::process::exit(1);
+    }
+}
+
+/// Swaps pull caches until it is told to end: one after the other, so that the newest is known. Returns it, and the accounts of those before.
+fn swap_caches(mut cache: PullCacheHandle, ended: &AtomicBool, mut random: Random) -> (PullCacheHandle, Accounts) {
+    let mut accounts = Accounts::default();
+    while !ended.load(Relaxed) {
+        thread::sleep(SWAP * random.below(20) as u32);
+        let (backend, handle) = pull();
+        let old = ferrometer::replace("pull-cache", backend, Duration::from_millis(100), SOON);
+        accounts.add(&old.expect("replaced").expect("there was one"));
+        cache = handle;
+    }
+    (cache, accounts)
+}
+
 fn main() {
     let seconds = number("--seconds", 10.0);
     let seed = number("--seed", 1.0) as u64;
@@ -194,7 +265,7 @@ fn main() {
     let receiver = Receiver::start();
     let mut random = Random(seed * 2 + 1);
     ferrometer::install("statsd", statsd(&mut random, receiver.port), Duration::from_millis(20)).expect("installed");
-    let (backend, mut cache) = pull();
+    let (backend, cache) = pull();
     ferrometer::install("pull-cache", backend, Duration::from_millis(100)).expect("installed");
 
     let begin = Instant::now();
@@ -219,26 +290,30 @@ fn main() {
         })
         .collect();
 
-    let (mut statsds, mut pulls, mut hurried) = (Accounts::default(), Accounts::default(), Accounts::default());
+    let caches = {
+        let (ended, random) = (Arc::clone(&ended), Random(random.draw() | 1));
+        thread::spawn(move || swap_caches(cache, &ended, random))
+    };
+    let (mut waited_for, mut hurried) = (Swapped::new("statsd"), Swapped::new("hurried"));
     // Where nobody listens.
     let nobody = 9;
     let mut back = begin;
-    let mut restarts = 0;
-    while begin.elapsed() < length {
-        thread::sleep(Duration::from_millis(50));
-        let next = statsd(&mut random, receiver.port);
-        let old = ferrometer::replace("statsd", next, Duration::from_millis(5 + random.below(60)), SOON);
-        statsds.add(&old.expect("replaced").expect("there was one"));
+    let (mut restarts, mut clocks) = (0, 0);
+    for tick in 1.. {
+        let next = begin + SWAP * tick;
+        if next >= begin + length {
+            break;
+        }
+        thread::sleep(next.saturating_duration_since(Instant::now()));
+        waited_for.swap(statsd(&mut random, receiver.port), Duration::from_millis(5 + random.below(60)), SOON);
         // One that is not waited for: what it could not say in time is in its account as dropped.
-        let next = statsd(&mut random, nobody);
-        let old =
-            ferrometer::replace("hurried", next, Duration::from_millis(5), Duration::from_millis(random.below(40)));
-        hurried.add(&old.expect("replaced").unwrap_or_default());
-        if random.below(10) == 0 {
-            let (backend, handle) = pull();
-            let old = ferrometer::replace("pull-cache", backend, Duration::from_millis(100), SOON);
-            pulls.add(&old.expect("replaced").expect("there was one"));
-            cache = handle;
+        let deadline = Duration::from_millis(random.below(40));
+        hurried.swap(statsd(&mut random, nobody), Duration::from_millis(5), deadline);
+        if random.below(20) == 0 {
+            // By up to a minute, and up to fifty years, ahead and back.
+            let most = if random.below(2) == 0 { 60 } else { 50 * 365 * 24 * 3600 };
+            wall::set_off(random.below(2 * most) as i64 - most as i64);
+            clocks += 1;
         }
         if Instant::now() >= back {
             receiver.set_away(false);
@@ -249,10 +324,14 @@ fn main() {
             }
         }
     }
+    let swapped_for = begin.elapsed();
     receiver.set_away(false);
     ended.store(true, Relaxed);
     workers.into_iter().for_each(|w| w.join().expect("a worker"));
     let recorded_for = begin.elapsed();
+    let (cache, mut pulls) = caches.join().expect("the pull caches");
+    let (swaps, most_leaving) = (waited_for.swaps, waited_for.most_leaving);
+    let (mut statsds, mut hurried) = (waited_for.end(), hurried.end());
     thread::sleep(Duration::from_millis(50));
 
     // The last to come is one that takes everything, so that nothing is left.
@@ -350,6 +429,10 @@ fn main() {
         recorded.recordings,
         recorded.recordings as f64 / recorded_for.as_secs_f64() / 1e6,
         statsds.count + pulls.count + hurried.count,
+    );
+    println!(
+        "soak: {swaps} swaps of the statsd backend, one every {:.1} ms, up to {most_leaving} of those before still on their way out; the clock was set {clocks} times",
+        swapped_for.as_secs_f64() * 1e3 / swaps.max(1) as f64
     );
     println!(
         "soak: statsd: {} sent, {} superseded, {} dropped; counters: {} sent, {got} received; {values} timer values received in {} lines",

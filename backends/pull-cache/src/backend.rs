@@ -10,10 +10,11 @@ use crate::points::{self, Distributions, RecordNames};
 use crate::prometheus::{Exposition, Moment};
 use crate::report;
 use crate::settings::{Scrape, Settings, seconds};
+use crate::steady::{self, whole_seconds};
 use crate::store::{Place, Store};
 use ferrometer_core::{Backend, BackendError, Change, Delivery, Naming, SnapshotView, Total};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 /// The writing end of a pull cache, to be [installed](ferrometer_core::install); see the [crate](crate) for an example.
 ///
@@ -151,6 +152,11 @@ impl PullCacheBackend {
     /// assert_eq!(backend.handle().window(), Some((1_000_000_000, 1_000_000_000)));
     /// ```
     pub fn make(&mut self, time: SystemTime, totals: &[Total], naming: &Naming) -> usize {
+        self.make_aged(time, None, totals, naming)
+    }
+
+    /// The same; `age`: the time by which series age, if it is not that of the generation.
+    fn make_aged(&mut self, time: SystemTime, age: Option<i64>, totals: &[Total], naming: &Naming) -> usize {
         // Nothing was made here yet, so all of it is anew.
         if let Some(history) = self.sink.as_mut().and_then(Sink::take_over) {
             self.restore_all(history);
@@ -160,7 +166,8 @@ impl PullCacheBackend {
         let second = whole_seconds(time);
         let place = self.store.place(second);
         let before = if place == Place::New { &self.newest } else { &self.before };
-        self.instruments.update(totals, self.store.timestamp(second));
+        let age = age.unwrap_or_else(|| self.store.timestamp(second));
+        self.instruments.update(totals, age);
         let mut row = Row::with_columns(self.store.table().columns().len());
         for (at, instrument) in self.instruments.iter().filter(|(_, i)| points::has_value(i, totals)) {
             if let Ok(columns) = self.names.get(at, instrument, naming, self.store.table()) {
@@ -168,7 +175,7 @@ impl PullCacheBackend {
             }
         }
         let bytes = row.count() * size_of::<f64>();
-        let (exposition, prometheus) = self.expose(&Moment { sequence: self.sequence, time, totals }, naming);
+        let (exposition, prometheus) = self.expose(&Moment { sequence: self.sequence, time, age, totals }, naming);
         let catalog = self.catalog.update(&self.instruments, &self.names, naming);
         let left_out = LeftOut { records: self.names.count_refused(), prometheus, idle: self.instruments.count_idle() };
         let change = self.store.push(second, row);
@@ -229,25 +236,14 @@ impl Backend for PullCacheBackend {
     fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
         let snapshot = view.snapshot();
         self.sequence = snapshot.sequence();
-        let bytes = self.make(snapshot.time(), snapshot.totals(), view.naming());
+        let age = steady::seconds(snapshot.instant());
+        let bytes = self.make_aged(snapshot.time(), Some(age), snapshot.totals(), view.naming());
         self.account(view);
         #[cfg(all(feature = "host-metrics", target_os = "linux"))]
         if let Some(host) = &self.host {
             host.published();
         }
         Ok(Delivery { packets: 1, bytes: bytes as u64 })
-    }
-}
-
-/// Whole seconds since 1970, rounded down.
-fn whole_seconds(time: SystemTime) -> i64 {
-    match time.duration_since(UNIX_EPOCH) {
-        Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
-        Err(before) => {
-            let before = before.duration();
-            let seconds = i64::try_from(before.as_secs()).unwrap_or(i64::MAX);
-            -seconds - i64::from(before.subsec_nanos() > 0)
-        }
     }
 }
 

@@ -10,7 +10,7 @@
 //! | step | module |
 //! |---|---|
 //! | a snapshot arrives | `backend`: makes a generation of it, and closes the account |
-//! | which series are one instrument | `instruments`: the sample rates of one instrument are one record |
+//! | which series are one instrument | `instruments`: the sample rates of one instrument are one record; they age by `steady` |
 //! | what they are called | `labels`, `names`: each name belongs to one instrument |
 //! | what they say | `points`: totals, and quantiles over the interval |
 //! | where they are kept | `store`, read through [`PullCacheHandle`] as [`Record`]s; a few bits a value, see `coding` |
@@ -63,6 +63,7 @@ mod prometheus;
 mod record;
 mod report;
 mod settings;
+mod steady;
 mod store;
 
 pub use backend::PullCacheBackend;

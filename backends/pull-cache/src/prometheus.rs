@@ -29,6 +29,7 @@ pub use format::Format;
 
 use crate::instruments::Instruments;
 use crate::labels::Labels;
+use crate::steady;
 use families::Families;
 use ferrometer_core::name::MAX_NAME_BYTES;
 use ferrometer_core::{Naming, Total};
@@ -44,6 +45,8 @@ const MAX_FRESH: usize = 8;
 pub(crate) struct Moment<'a> {
     pub(crate) sequence: u64,
     pub(crate) time: SystemTime,
+    /// In seconds; by this, series age.
+    pub(crate) age: i64,
     pub(crate) totals: &'a [Total],
 }
 
@@ -60,7 +63,7 @@ pub(crate) const MAX_BYTES_PER_SERIES: usize = {
 pub(crate) struct Exposer {
     process: bool,
     instruments: Instruments,
-    /// The latest time at which instruments were looked at, in seconds. It does not fall when the clock does.
+    /// The latest time at which instruments were looked at, in seconds.
     seconds: i64,
     families: Families,
     layout: Arc<Layout>,
@@ -91,13 +94,13 @@ impl Exposer {
 
     /// Looks at what was recorded, without making anything: a series ages while nobody scrapes.
     pub(crate) fn look(&mut self, moment: &Moment<'_>) {
-        self.seconds = self.seconds.max(process::millis(moment.time).div_euclid(1000));
+        self.seconds = self.seconds.max(moment.age);
         self.instruments.update(moment.totals, self.seconds);
     }
 
     /// The totals of a snapshot, ready to be rendered.
     pub(crate) fn expose(&mut self, moment: &Moment<'_>, naming: &Naming) -> Arc<Exposition> {
-        let Moment { sequence, time, totals } = *moment;
+        let Moment { sequence, time, totals, .. } = *moment;
         let now = process::millis(time);
         self.look(moment);
         let mut placed = false;
@@ -135,7 +138,8 @@ impl Exposer {
             newest.supersede();
         }
         let snapshot = ferrometer_core::snapshot();
-        let moment = Moment { sequence: snapshot.sequence(), time: snapshot.time(), totals: snapshot.totals() };
+        let (sequence, age) = (snapshot.sequence(), steady::seconds(snapshot.instant()));
+        let moment = Moment { sequence, time: snapshot.time(), age, totals: snapshot.totals() };
         let made = self.expose(&moment, &ferrometer_core::naming());
         self.fresh.push(Arc::downgrade(&made));
         made

@@ -140,6 +140,7 @@ fn two_instruments_of_one_name_and_names_too_long_are_dropped_and_counted() {
 
 #[test]
 fn a_reader_that_asks_for_what_is_newer_sees_every_generation_once() {
+    let begun = Instant::now();
     let cache = Cache::install(Duration::from_millis(50));
     let counter = get_logger("follow").counter("c");
     let handle = cache.handle.clone();
@@ -160,7 +161,9 @@ fn a_reader_that_asks_for_what_is_newer_sees_every_generation_once() {
         thread::sleep(Duration::from_millis(100));
     }
     let stamps = reader.join().unwrap();
-    assert!((2..=5).contains(&stamps.len()), "{stamps:?}");
+    // One for each second that was begun, and on a busy machine these are more.
+    let most = begun.elapsed().as_secs() as usize + 2;
+    assert!((2..=most).contains(&stamps.len()), "{stamps:?} in {:?}", begun.elapsed());
     let all: Vec<i64> = cache.handle.history(None).map(|g| g.timestamp()).collect();
     assert!(all.starts_with(&stamps), "{all:?} {stamps:?}");
     assert!(cache.handle.history(Some(i64::MAX)).next().is_none());

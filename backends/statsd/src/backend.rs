@@ -144,7 +144,8 @@ impl Statsd {
         }
     }
 
-    fn deliver(&mut self, view: &SnapshotView<'_>, until: Instant) -> Result<Delivery, BackendError> {
+    /// What was handed over, and why not all of it, if so.
+    fn deliver(&mut self, view: &SnapshotView<'_>, until: Instant) -> (Delivery, Option<BackendError>) {
         self.wire.begin();
         let mut batch = Batch::new(view, &mut self.wire, self.max_datagram, until, &mut self.memory);
         for delta in view.deltas() {
@@ -163,7 +164,8 @@ impl Statsd {
 
 impl Backend for Statsd {
     fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
-        self.deliver(view, Instant::now() + Duration::from_secs(1))
+        let (delivery, error) = self.deliver(view, Instant::now() + Duration::from_secs(1));
+        error.map_or(Ok(delivery), |error| Err(error.after(delivery)))
     }
 
     fn wants(&self) -> Wants {
@@ -182,14 +184,13 @@ impl Backend for Statsd {
             if view.deltas().next().is_none() {
                 return Ok(all);
             }
-            match self.deliver(view, deadline) {
-                Ok(delivery) => {
-                    all.packets += delivery.packets;
-                    all.bytes += delivery.bytes;
-                    return Ok(all);
-                }
-                Err(error) if Instant::now() + margin >= deadline => return Err(error.after(all)),
-                Err(_) => thread::sleep(margin / 2),
+            let (delivery, error) = self.deliver(view, deadline);
+            all.packets += delivery.packets;
+            all.bytes += delivery.bytes;
+            match error {
+                None => return Ok(all),
+                Some(error) if Instant::now() + margin >= deadline => return Err(error.after(all)),
+                Some(_) => thread::sleep(margin / 2),
             }
         }
     }

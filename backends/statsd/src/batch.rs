@@ -306,19 +306,14 @@ impl<'b, 'v> Batch<'b, 'v> {
         }
     }
 
-    /// Sends what is left and says how it went.
-    pub(crate) fn finish(mut self) -> Result<Delivery, BackendError> {
+    /// Sends what is left, and says how it went.
+    pub(crate) fn finish(mut self) -> (Delivery, Option<BackendError>) {
         if self.packet.len() > self.begin {
             self.end_datagram();
         }
         self.send();
-        match (self.stopped, self.too_large) {
-            (Some(reason), _) => Err(BackendError::new(reason).after(self.delivery)),
-            (None, true) => {
-                let what = "a line is larger than max_datagram or the transport allows, and is not delivered";
-                Err(BackendError::new(what).after(self.delivery))
-            }
-            (None, false) => Ok(self.delivery),
-        }
+        let what = "a line is larger than max_datagram or the transport allows, and is not delivered";
+        let too_large = self.too_large.then(|| what.to_owned());
+        (self.delivery, self.stopped.or(too_large).map(BackendError::new))
     }
 }

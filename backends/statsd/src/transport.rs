@@ -196,8 +196,8 @@ impl Wire {
             };
             let Err(error) = sent else { return Ok(()) };
             match error.kind() {
-                ErrorKind::WouldBlock => self.wait_for_place(until)?,
-                ErrorKind::Interrupted => {}
+                // One that is interrupted again and again must not keep this thread.
+                ErrorKind::WouldBlock | ErrorKind::Interrupted => self.wait_for_place(until)?,
                 // The answer to an earlier datagram; this one was not sent. While the server is believed to be there the
                 // refusal may be old news, so try once more; a probe finds out.
                 ErrorKind::ConnectionRefused if !self.suspect && !retried => {
@@ -257,12 +257,11 @@ impl Wire {
             match wrote {
                 Ok(0) => break Err("closed by the server".to_owned()),
                 Ok(n) => taken += n,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
                     if let Err(Refusal::NotNow { reason, .. }) = self.wait_for_place(until) {
                         break Err(reason);
                     }
                 }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => break Err(error.to_string()),
             }
             if taken > packet.len() {

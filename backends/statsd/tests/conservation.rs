@@ -1,7 +1,10 @@
 //! Random histories of a statsd backend and its server: bursts and flushes while the server goes and comes back, refuses, cannot be reached, takes no
-//! more, and while its name cannot be looked up, moves or hangs. The truth is counted next to the calls and by the servers: whatever
+//! more, while the kernel gives every error it has, and while the server's name cannot be looked up, moves or hangs. The truth is counted next to the calls and by the servers: whatever
 //! happens the account balances, nobody receives more than was sent, and what was sent over a way that loses nothing was received.
 
+#[cfg(target_os = "linux")]
+#[path = "support/kernel.rs"]
+mod kernel;
 mod support;
 
 use ferrometer_core::{Amount, Cause, Ledger, flush, get_logger, install, ledgers, remove};
@@ -57,6 +60,20 @@ enum Step {
     /// Reads what has arrived.
     Read,
     Names(Names),
+    /// The kernel's error by its place in the list, in one call of so many; `None`: all is well again.
+    #[cfg(target_os = "linux")]
+    Trouble(Option<(usize, u32)>),
+}
+
+#[cfg(target_os = "linux")]
+fn trouble() -> impl Strategy<Value = Step> {
+    let some = (0..kernel::ERRORS.len(), prop::sample::select(vec![1, 1, 2, 3, 7]));
+    prop::option::weighted(0.7, some).prop_map(Step::Trouble)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn trouble() -> impl Strategy<Value = Step> {
+    Just(Step::Wait)
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -74,6 +91,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Down),
         2 => Just(Step::Read),
         2 => names.prop_map(Step::Names),
+        4 => trouble(),
     ]
 }
 
@@ -107,6 +125,7 @@ struct Server {
     path: std::path::PathBuf,
     socket: Option<Socket>,
     got: Got,
+    datagrams: u64,
 }
 
 impl Server {
@@ -114,7 +133,7 @@ impl Server {
         let any = TcpListener::bind("127.0.0.1:0").unwrap();
         let at = any.local_addr().unwrap();
         let path = std::env::temp_dir().join(format!("ferrometer-conservation-{}-{case}", std::process::id()));
-        let mut server = Server { way, at, path, socket: None, got: Got::default() };
+        let mut server = Server { way, at, path, socket: None, got: Got::default(), datagrams: 0 };
         drop(any);
         server.up();
         server
@@ -163,6 +182,7 @@ impl Server {
             None => {}
             Some(Socket::Udp(socket)) => {
                 while let Ok(len) = socket.recv(&mut buffer) {
+                    self.datagrams += 1;
                     text.extend_from_slice(&buffer[..len]);
                     text.push(b'\n');
                 }
@@ -170,6 +190,7 @@ impl Server {
             #[cfg(unix)]
             Some(Socket::Unix(socket)) => {
                 while let Ok(len) = socket.recv(&mut buffer) {
+                    self.datagrams += 1;
                     text.extend_from_slice(&buffer[..len]);
                     text.push(b'\n');
                 }
@@ -237,14 +258,39 @@ fn addresses(names: Names, server: SocketAddr) -> io::Result<Vec<SocketAddr>> {
     }
 }
 
+fn all_is_well() {
+    #[cfg(target_os = "linux")]
+    kernel::trouble(kernel::Trouble::NONE);
+}
+
+fn errors_met() -> u64 {
+    #[cfg(target_os = "linux")]
+    return kernel::met();
+    #[cfg(not(target_os = "linux"))]
+    0
+}
+
+/// Whether the histories may have had a datagram be too large.
+fn may_be_too_large(history: &[Step]) -> bool {
+    #[cfg(target_os = "linux")]
+    let too_large =
+        |step: &Step| matches!(step, Step::Trouble(Some((at, _))) if kernel::ERRORS[*at].2 == libc::EMSGSIZE);
+    #[cfg(not(target_os = "linux"))]
+    let too_large = |_: &Step| false;
+    history.iter().any(too_large)
+}
+
 fn account() -> Ledger {
     ledgers().into_iter().find(|l| l.backend == "statsd").unwrap()
 }
 
-fn run(way: Way, max: usize, history: &[Step]) -> Result<(), TestCaseError> {
+/// Returns how many errors the kernel gave.
+fn run(way: Way, max: usize, history: &[Step]) -> Result<u64, TestCaseError> {
     static CASE: AtomicU64 = AtomicU64::new(0);
     let case = CASE.fetch_add(1, SeqCst);
     let _alone = alone();
+    all_is_well();
+    let errors_before = errors_met();
     let mut server = Server::new(way, case);
     let names = Arc::new(Mutex::new(Names::Server));
     let (asked, at) = (Arc::clone(&names), server.at);
@@ -300,12 +346,20 @@ fn run(way: Way, max: usize, history: &[Step]) -> Result<(), TestCaseError> {
             Step::Down => server.down(),
             Step::Read => server.read(),
             Step::Names(new) => *names.lock().unwrap() = *new,
+            #[cfg(target_os = "linux")]
+            Step::Trouble(None) => all_is_well(),
+            #[cfg(target_os = "linux")]
+            Step::Trouble(Some((at, one_in))) => {
+                let (_, call, errno) = kernel::ERRORS[*at];
+                kernel::trouble(kernel::Trouble { errno, call, one_in: *one_in });
+            }
         }
         let ledger = account();
         prop_assert!(ledger.balances(), "{step:?}: {ledger}");
         prop_assert!(ledger.recorded.recordings <= truth.recordings, "{step:?}: {ledger}");
     }
     // In the end all is well, and everything arrives, however it went before.
+    all_is_well();
     *names.lock().unwrap() = Names::Server;
     server.up();
     let until = Instant::now() + SOON;
@@ -328,16 +382,28 @@ fn run(way: Way, max: usize, history: &[Step]) -> Result<(), TestCaseError> {
     if server.socket.is_some() {
         prop_assert_eq!(dropped(Cause::Removed), 0, "{}", ledger);
         // Of lines that are too large one is dropped each time it is tried; those it replaced meanwhile are superseded.
-        prop_assert!(dropped(Cause::TooLarge) <= large && (dropped(Cause::TooLarge) > 0) == (large > 0), "{ledger}");
+        let of_lines = dropped(Cause::TooLarge) <= large && (dropped(Cause::TooLarge) > 0) == (large > 0);
+        prop_assert!(of_lines || may_be_too_large(history), "{ledger}");
     }
     prop_assert!(server.got.sum <= ledger.sent.increments, "{:?} of {ledger}", server.got);
     prop_assert!(server.got.values <= timed, "{:?} of {ledger}", server.got);
-    #[cfg(unix)]
-    if way == Way::Unix && !history.iter().any(|s| matches!(s, Step::Down)) {
-        // This way loses nothing.
-        prop_assert_eq!(server.got, Got { sum: truth.increments, values: timed }, "{}", ledger);
+    let went = history.iter().any(|s| matches!(s, Step::Down));
+    let elsewhere = history.iter().any(|s| matches!(s, Step::Names(Names::Elsewhere)));
+    if !went
+        && !elsewhere
+        && server.socket.is_some()
+        && (way != Way::Udp || support::dropped_by_kernel(server.at.port()) == 0)
+    {
+        // Nothing was lost on the way, so what was sent has arrived, to the unit, whatever the kernel said meanwhile.
+        prop_assert_eq!(server.got.sum, ledger.sent.increments, "{}", ledger);
+        if way != Way::Tcp {
+            prop_assert_eq!(server.datagrams, ledger.packets, "{}", ledger);
+        }
+        if dropped(Cause::TooLarge) == large.min(1) || !may_be_too_large(history) {
+            prop_assert_eq!(server.got, Got { sum: truth.increments, values: timed }, "{}", ledger);
+        }
     }
-    Ok(())
+    Ok(errors_met() - errors_before)
 }
 
 #[test]
@@ -353,7 +419,48 @@ fn whatever_the_server_and_its_name_do_the_account_is_right() {
         ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 200, ..ProptestConfig::default() };
     let mut runner = prop::test_runner::TestRunner::new(config);
     let input = (way(), 64usize..480, prop::collection::vec(step(), 1..30));
-    if let Err(error) = runner.run(&input, |(way, max, history)| run(way, max, &history)) {
+    let errors = std::cell::Cell::new(0);
+    let result = runner.run(&input, |(way, max, history)| {
+        errors.set(errors.get() + run(way, max, &history)?);
+        Ok(())
+    });
+    println!("{} errors of the kernel", errors.get());
+    if let Err(error) = result {
         panic!("{error}");
+    }
+    assert!(
+        errors.get() > u64::from(cases) || !cfg!(target_os = "linux"),
+        "the kernel's errors do not reach the backend"
+    );
+}
+
+/// Each error alone, in every call, on each way: what is recorded meanwhile waits, a flush ends in time, and all of it arrives once the error is gone.
+#[cfg(target_os = "linux")]
+#[test]
+fn each_error_of_the_kernel_is_lived_with() {
+    for way in [Way::Udp, Way::Tcp, Way::Unix] {
+        for at in 0..kernel::ERRORS.len() {
+            let (name, call, _) = kernel::ERRORS[at];
+            // A datagram is whole.
+            if call == kernel::Call::Short && way != Way::Tcp {
+                continue;
+            }
+            let history = [
+                Step::Count(20),
+                Step::Time(300),
+                Step::Trouble(Some((at, 1))),
+                Step::Flush,
+                Step::Count(30),
+                Step::Flush,
+                Step::Trouble(Some((at, 2))),
+                Step::Time(200),
+                Step::Flush,
+                Step::Trouble(None),
+            ];
+            let errors = run(way, 300, &history).unwrap_or_else(|e| panic!("{way:?}, {name} in {call:?}: {e}"));
+            // And nobody spins: of a call that fails each time, there are some for each of its naps of half a millisecond.
+            assert!((1..20_000).contains(&errors), "{way:?}: {name} in {call:?} happened {errors} times");
+            println!("{way:?}: {name} in {call:?}: {errors} times");
+        }
     }
 }

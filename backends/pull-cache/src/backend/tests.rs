@@ -4,7 +4,7 @@ use super::*;
 use crate::record::RecordType;
 use ferrometer_core::{Series, Value, get_logger, install, remove, snapshot};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// The pipeline is one for the process; each test has it alone, and switched on.
 struct Alone(#[allow(dead_code)] MutexGuard<'static, ()>);

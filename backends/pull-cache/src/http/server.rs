@@ -23,7 +23,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime;
@@ -176,6 +176,14 @@ async fn connection(stream: TcpStream, start: &Start) {
 /// One request, one answer.
 async fn talk<I: AsyncRead + AsyncWrite + Unpin>(io: I, start: &Start) {
     let limits = start.limits;
+    if !can_be_dated(SystemTime::now()) {
+        let mut io = io;
+        let why = "the system's clock stands before 1970 or after 9999, where an HTTP answer can have no date";
+        if io.write_all(&whole("503 Service Unavailable", why)).await.is_ok() {
+            close(io).await;
+        }
+        return;
+    }
     let routes = TowerToHyperService::new(start.router.clone());
     let service = service_fn(move |request| Box::pin(routes.call(request)));
     let mut connection = http1::Builder::new()
@@ -194,12 +202,8 @@ async fn talk<I: AsyncRead + AsyncWrite + Unpin>(io: I, start: &Start) {
         Err(error) if error.is_timeout() => {
             Counts::add(&start.counts.too_slow);
             let seconds = limits.header_timeout.as_secs_f64();
-            let body = error_json(&format!("no whole request came within {seconds} s"));
-            let head = format!(
-                "HTTP/1.1 408 Request Timeout\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-                body.len()
-            );
-            if io.write_all(&[head.as_bytes(), &body].concat()).await.is_err() {
+            let why = format!("no whole request came within {seconds} s");
+            if io.write_all(&whole("408 Request Timeout", &why)).await.is_err() {
                 return;
             }
         }
@@ -211,7 +215,28 @@ async fn talk<I: AsyncRead + AsyncWrite + Unpin>(io: I, start: &Start) {
             return;
         }
     }
-    // The client may be gone already.
+    close(io).await;
+}
+
+/// An answer without hyper.
+fn whole(status: &str, why: &str) -> Vec<u8> {
+    let body = error_json(why);
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), &body].concat()
+}
+
+/// Whether a date of HTTP can say this: hyper panics when it cannot.
+fn can_be_dated(now: SystemTime) -> bool {
+    /// The first second of the year 10000.
+    const TOO_LATE: u64 = 253_402_300_800;
+    now.duration_since(UNIX_EPOCH).is_ok_and(|since| since.as_secs() < TOO_LATE)
+}
+
+/// The client may be gone already.
+async fn close(mut io: impl AsyncRead + AsyncWrite + Unpin) {
     if io.shutdown().await.is_ok() {
         let _ = time::timeout(LINGER, drain(io)).await;
     }
