@@ -9,6 +9,7 @@
 //! All cells of counters and timers only grow, and start at zero.
 
 use crate::bucket::{Scheme, float_index, nanos_index};
+use crate::first;
 use crate::ring::Ring;
 use crate::sync::{AtomicPtr, AtomicU64, Ordering::*};
 use std::ptr;
@@ -399,17 +400,13 @@ impl Slab {
 /// Puts a new value in a place that was empty when looked at. When another thread was faster (only the shared slab has
 /// several), its value stays and ours is freed.
 fn publish<T>(place: &AtomicPtr<T>, value: T) {
-    let new = Box::into_raw(Box::new(value));
-    if place.compare_exchange(ptr::null_mut(), new, AcqRel, Acquire).is_err() {
-        // SAFETY: `new` came from `Box::into_raw` just above and nobody else has seen it.
-        drop(unsafe { Box::from_raw(new) });
-    }
+    first::publish(place, ptr::null_mut(), value);
 }
 
 /// Takes the box back out of a place.
 fn reclaim<T>(place: &AtomicPtr<T>) -> Option<Box<T>> {
     let old = place.swap(ptr::null_mut(), AcqRel);
-    // SAFETY: a non-null pointer came from `Box::into_raw` in `publish`; the swap made us its only owner, and the caller
+    // SAFETY: a non-null pointer came from `Box::into_raw` in `first::publish`; the swap made us its only owner, and the caller
     // has exclusive access to the slab, so no reference into it is alive.
     (!old.is_null()).then(|| unsafe { Box::from_raw(old) })
 }

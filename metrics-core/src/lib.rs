@@ -20,6 +20,7 @@
 mod bucket;
 #[cfg_attr(loom, allow(dead_code))]
 mod cells;
+mod first;
 #[cfg_attr(loom, allow(dead_code))]
 mod ring;
 mod sync;

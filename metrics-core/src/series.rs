@@ -4,7 +4,7 @@
 //! Its `state` word is what a recording reads: where its cell is, or that a logger rule switched it off.
 
 use crate::bucket::Scheme;
-use crate::busy;
+use crate::{busy, first};
 use crate::cells::Place;
 use crate::registry::{Label, NO_NAME, StaticName};
 use std::fmt;
@@ -106,7 +106,7 @@ impl LoggerEntry {
 
     #[inline(always)]
     pub(crate) fn recent(&self) -> &'static Recent {
-        // SAFETY: made from a `&'static Recent`, in `new` or `remember_literals`.
+        // SAFETY: made from a `&'static Recent` in `new`, or published in `remember_literals`; it stays for ever.
         unsafe { &*self.recent.load(Acquire) }
     }
 
@@ -121,11 +121,9 @@ impl LoggerEntry {
             return None;
         }
         let _busy = busy::enter()?;
-        let made: &'static Recent = Box::leak(Box::new(no_recent()));
-        // Whoever is first; what another thread made meanwhile is used in its stead, and ours is lost, once.
-        let (old, new) = (std::ptr::from_ref(&NO_RECENT).cast_mut(), std::ptr::from_ref(made).cast_mut());
-        let _ = self.recent.compare_exchange(old, new, AcqRel, Acquire);
-        Some(self.recent())
+        let made = first::publish(&self.recent, std::ptr::from_ref(&NO_RECENT).cast_mut(), no_recent());
+        // SAFETY: what was published stays for ever.
+        Some(unsafe { &*made })
     }
 
     /// Whether it has neither labels nor an object.

@@ -6,7 +6,7 @@ use crate::name::{MAX_LABELS, MAX_RAW_BYTES};
 use crate::series::{LoggerEntry, Series};
 use crate::sync::{AtomicPtr, Ordering::*};
 use crate::table::AppendTable;
-use crate::{busy, hash, limits, rate};
+use crate::{busy, first, hash, limits, rate};
 use std::ptr;
 
 /// Labels that were added to a logger at once, remembered by the logger they led to, in the order given.
@@ -16,7 +16,7 @@ pub(crate) struct Labelled {
     /// What call sites compare; made when the first one remembers it.
     written: AtomicPtr<Written>,
 }
-// SAFETY: `parent` is compared, never followed; `written` is null or made from a `&'static Written`.
+// SAFETY: `parent` is compared, never followed; `written` is null or was published, for ever.
 unsafe impl Send for Labelled {}
 // SAFETY: as above.
 unsafe impl Sync for Labelled {}
@@ -104,22 +104,17 @@ struct Written {
 impl Labelled {
     /// For call sites that give these values; what the first one gave is kept. `None`: an allocator records what is allocated here.
     fn written(&self, values: &[Word]) -> Option<&'static Written> {
-        // SAFETY: null, or made from a `&'static Written` below.
+        // SAFETY: null, or published below, for ever.
         if let Some(written) = unsafe { self.written.load(Acquire).as_ref() } {
             return Some(written);
         }
         let _busy = busy::enter()?;
         let mut all = [NO_WORD; WORDS];
         all.iter_mut().zip(values).for_each(|(to, value)| *to = *value);
-        let made: &'static Written = Box::leak(Box::new(Written { parent: self.parent, logger: self.logger, values: all }));
-        // Whoever is first; another that was made meanwhile is lost, once.
-        let made = ptr::from_ref(made).cast_mut();
-        match self.written.compare_exchange(ptr::null_mut(), made, AcqRel, Acquire) {
-            // SAFETY: just made from a `&'static Written`.
-            Ok(_) => Some(unsafe { &*made }),
-            // SAFETY: as above, by another thread.
-            Err(first) => Some(unsafe { &*first }),
-        }
+        let made = Written { parent: self.parent, logger: self.logger, values: all };
+        let made = first::publish(&self.written, ptr::null_mut(), made);
+        // SAFETY: what was published stays for ever.
+        Some(unsafe { &*made })
     }
 }
 

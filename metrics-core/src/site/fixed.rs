@@ -1,6 +1,6 @@
 //! Labels whose types have a few values, known when the program is compiled: where they lead stands in a table, by number.
 
-use crate::busy;
+use crate::{busy, first};
 use crate::logger::Logger;
 use crate::series::{LoggerEntry, Series};
 use std::marker::PhantomData;
@@ -212,7 +212,7 @@ impl FixedMemory {
     /// The series of a combination, if it is known.
     #[inline(always)]
     pub(super) fn get<N: Numbers>(&self, logger: &Logger, numbers: &N) -> Option<&'static Series> {
-        // SAFETY: the pointer is null or was made from a `&'static Table` in `put`.
+        // SAFETY: the pointer is null or was published in `put`, for ever.
         let table: &'static Table = unsafe { self.0.load(Acquire).as_ref() }?;
         if !ptr::eq(table.parent, logger.peek()) || !ptr::eq(table.sets, N::SETS.as_ptr()) {
             return None;
@@ -236,14 +236,9 @@ impl FixedMemory {
         // SAFETY: as in `get`.
         let table = unsafe { self.0.load(Acquire).as_ref() }.unwrap_or_else(|| {
             let series = (0..combinations).map(|_| AtomicPtr::new(ptr::null_mut())).collect();
-            let made: &'static Table = Box::leak(Box::new(Table { parent, sets, series }));
-            let made = ptr::from_ref(made).cast_mut();
-            match self.0.compare_exchange(ptr::null_mut(), made, AcqRel, Acquire) {
-                // SAFETY: just made from a `&'static Table`.
-                Ok(_) => unsafe { &*made },
-                // SAFETY: as above, by another thread; ours is lost, once.
-                Err(first) => unsafe { &*first },
-            }
+            let made = first::publish(&self.0, ptr::null_mut(), Table { parent, sets, series });
+            // SAFETY: what was published stays for ever.
+            unsafe { &*made }
         });
         if ptr::eq(table.parent, parent)
             && ptr::eq(table.sets, sets)

@@ -1,0 +1,17 @@
+//! A place that is filled once: of several threads that fill it at the same moment, the first one's value stays, and the others' are freed.
+
+use crate::sync::{AtomicPtr, Ordering::*};
+
+/// Puts a value in a box of its own into a place where `empty` stands, and says what stands there then: the value's box, or that of a thread that
+/// was faster.
+pub(crate) fn publish<T>(place: &AtomicPtr<T>, empty: *mut T, value: T) -> *mut T {
+    let new = Box::into_raw(Box::new(value));
+    match place.compare_exchange(empty, new, AcqRel, Acquire) {
+        Ok(_) => new,
+        Err(first) => {
+            // SAFETY: `new` came from `Box::into_raw` just above and nobody else has seen it.
+            drop(unsafe { Box::from_raw(new) });
+            first
+        }
+    }
+}
