@@ -2,6 +2,7 @@
 //! 6.25 % of its bucket's middle. Two schemes: whole nanoseconds for timers, floats for histograms.
 
 use std::fmt;
+use std::time::Duration;
 
 /// Buckets of one power of two, as a power of two.
 const SUB_BITS: u32 = 3;
@@ -36,11 +37,54 @@ impl fmt::Debug for Scheme {
 }
 
 #[inline(always)]
-pub(crate) fn nanos_index(value: u64) -> usize {
+fn unbounded_nanos_index(value: u64) -> usize {
     // Eight to each power of two. Below 8 each value is a bucket, as with a shift of 0: so there is no branch.
     let shift = 60 - (value | SUB as u64).leading_zeros();
-    let index = (value >> shift) as usize + shift as usize * SUB;
-    index.min(NANOS_LEN - 1)
+    (value >> shift) as usize + shift as usize * SUB
+}
+
+#[inline(always)]
+pub(crate) fn nanos_index(value: u64) -> usize {
+    unbounded_nanos_index(value).min(NANOS_LEN - 1)
+}
+
+/// Whole nanoseconds below 2^46, which have a bucket of their own: no bounds need be looked at.
+#[derive(Clone, Copy)]
+pub(crate) struct Within(u64);
+
+impl Within {
+    #[inline(always)]
+    pub(crate) fn nanos(nanos: u64) -> Option<Within> {
+        (nanos >> NANOS_TOP == 0).then_some(Within(nanos))
+    }
+
+    /// Of a duration, if its whole seconds say that it is within: one comparison for the product and for the bucket.
+    #[inline(always)]
+    pub(crate) fn duration(duration: Duration) -> Option<Within> {
+        const SECOND: u64 = 1_000_000_000;
+        let (seconds, nanos) = (duration.as_secs(), u64::from(duration.subsec_nanos()));
+        (seconds < (1 << NANOS_TOP) / SECOND).then(|| Within(seconds * SECOND + nanos))
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(self) -> u64 {
+        self.0
+    }
+
+    /// Below [`Scheme::len`] of [`Scheme::Nanos`].
+    #[inline(always)]
+    pub(crate) fn index(self) -> usize {
+        if cfg!(loom) { nanos_index(self.0).min(1) } else { unbounded_nanos_index(self.0) }
+    }
+}
+
+/// The bucket of a float that is positive and neither below 2^-20 nor from 2^44 on; `None` for every other, NaN and infinities among them.
+#[inline(always)]
+pub(crate) fn usual_float_index(value: f64) -> Option<usize> {
+    // The sign, the exponent and the first bits of the fraction are the number of the bucket already.
+    const LOWEST: usize = (1023 + FLOAT_LOW) as usize * SUB;
+    let side = ((value.to_bits() >> (52 - SUB_BITS)) as usize).wrapping_sub(LOWEST);
+    (side < FLOAT_SIDE).then_some(FLOAT_SIDE + 1 + side)
 }
 
 #[inline]
@@ -140,6 +184,34 @@ mod tests {
             v = v + v / 7 + 1;
         }
         assert_eq!(nanos_index(u64::MAX), Scheme::Nanos.len() - 1);
+    }
+
+    #[test]
+    fn what_is_within_has_a_bucket_without_a_bound() {
+        // The index never falls, so the largest value has the largest.
+        let largest = Within::nanos((1 << NANOS_TOP) - 1).unwrap();
+        assert_eq!(largest.index(), NANOS_LEN - 1);
+        assert!(Within::nanos(1 << NANOS_TOP).is_none() && Within::nanos(u64::MAX).is_none());
+        for bit in 1..NANOS_TOP {
+            let index = |v: u64| Within::nanos(v).unwrap().index();
+            assert!(index((1 << bit) - 1) <= index(1 << bit) && index(1 << bit) == nanos_index(1 << bit), "{bit}");
+        }
+        let limit = (1u64 << NANOS_TOP) / 1_000_000_000;
+        let longest = Duration::new(limit - 1, 999_999_999);
+        assert_eq!(Within::duration(longest).unwrap().get(), longest.as_nanos() as u64);
+        assert!(Within::duration(longest).unwrap().get() < 1 << NANOS_TOP);
+        assert!(Within::duration(Duration::new(limit, 0)).is_none() && Within::duration(Duration::MAX).is_none());
+        assert_eq!(Within::duration(Duration::new(3, 5)).unwrap().get(), 3_000_000_005);
+    }
+
+    #[test]
+    fn the_index_of_a_usual_float_is_that_of_any_float() {
+        for exponent in -30..50 {
+            for value in [1.0, 1.0624, 1.125, 1.9999999, -1.0].map(|m: f64| m * 2f64.powi(exponent)) {
+                let usual = value > 0.0 && (FLOAT_LOW..FLOAT_HIGH).contains(&exponent);
+                assert_eq!(usual_float_index(value), usual.then(|| float_index(value)), "{value}");
+            }
+        }
     }
 
     #[test]

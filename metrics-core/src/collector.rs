@@ -1,7 +1,7 @@
 //! The collector's work: reads the cells of all threads into one snapshot. Runs under the pipeline's lock, one at a time.
 
 use crate::bucket::Scheme;
-use crate::cells::{DistCell, Place, Slab, Writer};
+use crate::cells::{Dist, OwnDist, Place, Slab, Writer};
 use crate::lease;
 use crate::registry;
 use crate::ring::Ring;
@@ -17,7 +17,7 @@ use std::time::{Instant, SystemTime};
 pub(crate) struct Collector {
     sequence: u64,
     /// Single values that were drained from rings, folded, by slot among distributions.
-    drained: Vec<Option<DistCell>>,
+    drained: Vec<Option<OwnDist>>,
     last: Vec<Arc<Distribution>>,
     pool: Pool,
 }
@@ -43,8 +43,9 @@ impl Collector {
                     self.add_drained(slot);
                 }
                 let Some(Some(cell)) = self.drained.get(slot as usize) else { return };
+                let cell = cell.get();
                 cell.record_bits(bits, Writer::Single);
-                let value = match cell.scheme {
+                let value = match cell.scheme() {
                     Scheme::Nanos => float(bits),
                     Scheme::Float => f64::from_bits(bits),
                 };
@@ -61,7 +62,7 @@ impl Collector {
         let dists = registry::list().dists;
         let Some(scheme) = dists.get(slot as usize) else { return };
         self.drained.resize_with(dists.len(), || None);
-        self.drained[slot as usize] = Some(DistCell::new(*scheme));
+        self.drained[slot as usize] = Some(OwnDist::new(*scheme));
     }
 
     /// Reads everything. Everything recorded before the call is in.
@@ -109,7 +110,7 @@ impl Collector {
         let mut sum = Sum::new(scheme);
         slabs.iter().filter_map(|s| s.dist_of(slot as u32)).for_each(|cell| sum.add(cell));
         if let Some(cell) = &self.drained[slot] {
-            sum.add(cell);
+            sum.add(cell.get());
         }
         sum.finish()
     }
@@ -159,9 +160,9 @@ impl Sum {
         Sum { scheme, buckets: vec![0; scheme.len()], nanos: 0, sum: 0.0, max: None }
     }
 
-    fn add(&mut self, cell: &DistCell) {
+    fn add(&mut self, cell: Dist<'_>) {
         let mut any = 0;
-        for (to, from) in self.buckets.iter_mut().zip(&cell.buckets) {
+        for (to, from) in self.buckets.iter_mut().zip(cell.buckets()) {
             let count = from.load(Relaxed);
             any |= count;
             *to += count;
@@ -169,7 +170,7 @@ impl Sum {
         if any == 0 {
             return;
         }
-        let (sum, max) = (cell.sum.load(Relaxed), cell.max.load(Relaxed));
+        let (sum, max) = (cell.sum(), cell.max());
         let max = match self.scheme {
             Scheme::Nanos => {
                 self.nanos = self.nanos.wrapping_add(sum);

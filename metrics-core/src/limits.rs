@@ -1,7 +1,7 @@
 //! The numbers that bound memory.
 
 use crate::bucket::Scheme;
-use crate::cells::{DistCell, MAX_DISTRIBUTIONS, ScalarCell, Slab};
+use crate::cells::{MAX_DISTRIBUTIONS, OwnDist, ScalarCell, Slab};
 use crate::mail::MAX_SEGMENTS;
 use crate::name::{MAX_LABELS, MAX_RAW_BYTES};
 use crate::registry::MAX_SERIES;
@@ -72,7 +72,7 @@ impl Limits {
             .saturating_add(times(l.max_label_sets, label_set))
             .saturating_add(times(l.max_instruments, instrument + 3 * 256));
         let shared = times(l.max_instruments, size_of::<ScalarCell>())
-            .saturating_add(times(dists, DistCell::bytes(Scheme::Float)))
+            .saturating_add(times(dists, OwnDist::bytes(Scheme::Float)))
             .saturating_add(Slab::bytes());
         // A snapshot: totals, and the distributions' buckets as pairs. The collector's, the last, one in flight for each backend.
         let snapshot = times(l.max_instruments, 128).saturating_add(times(dists, buckets * 16 + 128));

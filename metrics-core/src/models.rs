@@ -99,12 +99,12 @@ fn a_distribution_cell_is_published_whole() {
             })
         };
         if let Some(cell) = slab.dist_of(0) {
-            assert!(cell.scheme == Scheme::Nanos && cell.buckets.len() == 2);
+            assert!(cell.scheme() == Scheme::Nanos && cell.buckets().len() == 2);
         }
         slab.ensure_dist(0, Scheme::Nanos, &Unlimited).unwrap().record_nanos(1, Writer::Shared);
         writer.join().unwrap();
         let cell = slab.dist_of(0).unwrap();
-        assert_eq!((cell.sum.load(Relaxed), cell.buckets[1].load(Relaxed)), (2, 2));
+        assert_eq!((cell.sum(), cell.buckets()[1].load(Relaxed)), (2, 2));
     });
 }
 

@@ -4,7 +4,7 @@
 //! Its `state` word is what a recording reads: where its cell is, or that a logger rule switched it off.
 
 use crate::bucket::Scheme;
-use crate::{busy, first};
+use crate::{busy, first, rate};
 use crate::cells::Place;
 use crate::registry::{Label, NO_NAME, StaticName};
 use std::fmt;
@@ -193,22 +193,33 @@ pub(crate) struct State(u64);
 impl State {
     pub(crate) const OFF: State = State(Place::NONE.0 as u64);
     const SLOT: u64 = 32;
+    /// Where the number of the rate is.
+    const RATE: u64 = 56;
     const ON: u64 = 1 << 62;
     const SAMPLED: u64 = 1 << 63;
 
-    pub(crate) const fn new(kind: Kind, slot: u32, sampled: bool) -> State {
+    /// Of a series that is not sampled.
+    pub(crate) const fn new(kind: Kind, slot: u32) -> State {
         let place = match kind.scheme() {
-            _ if sampled => Place::NONE,
             Some(_) => Place::dist(slot),
             None => Place::scalar(slot),
         };
-        let sampled = if sampled { State::SAMPLED } else { 0 };
-        // Slots are far below 2^30.
-        State(place.0 as u64 | (slot as u64) << State::SLOT | State::ON | sampled)
+        // Slots are far below 2^24.
+        State(place.0 as u64 | (slot as u64) << State::SLOT | State::ON)
+    }
+    /// Of one that is, at the rate of this [number](rate::number).
+    const fn sampled(slot: u32, rate: usize) -> State {
+        let state = Place::NONE.0 as u64 | (slot as u64) << State::SLOT | State::ON;
+        State(state | (rate as u64) << State::RATE | State::SAMPLED)
     }
     #[inline(always)]
     pub(crate) fn place(self) -> Place {
         Place(self.0 as u32)
+    }
+    /// Of a distribution, where the thread may have its cell at hand.
+    #[inline(always)]
+    pub(crate) fn near(self) -> u8 {
+        self.place().near()
     }
     #[inline(always)]
     pub(crate) fn is_off(self) -> bool {
@@ -216,7 +227,12 @@ impl State {
     }
     #[inline(always)]
     pub(crate) fn slot(self) -> u32 {
-        (self.0 >> State::SLOT) as u32 & (u32::MAX >> 2)
+        (self.0 >> State::SLOT) as u32 & (u32::MAX >> 8)
+    }
+    /// The number of the rate, if it is sampled.
+    #[inline(always)]
+    pub(crate) fn rate(self) -> usize {
+        (self.0 >> State::RATE) as usize & 0x3f
     }
     #[inline(always)]
     pub(crate) fn is_sampled(self) -> bool {
@@ -274,7 +290,9 @@ impl Series {
         if self.kind() != Kind::Gauge {
             self.word.store(rate.to_bits(), Relaxed);
         }
-        self.state.store(State::new(self.instrument.kind, slot, rate < 1.0).0, Relaxed);
+        let sampled = || State::sampled(slot, rate::number(rate));
+        let state = if rate < 1.0 { sampled() } else { State::new(self.instrument.kind, slot) };
+        self.state.store(state.0, Relaxed);
     }
 
     pub(crate) fn switch_off(&self) {

@@ -7,6 +7,7 @@ use crate::logger::Logger;
 use crate::series::{LoggerEntry, Series};
 use crate::value::{CounterValue, GaugeReturn, GaugeValue};
 use crate::{record, registry};
+use std::hint::assert_unchecked;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering::*};
 
@@ -40,8 +41,12 @@ impl Memory {
     /// What is remembered, if it is of this logger.
     #[inline(always)]
     fn get(&self, logger: *const LoggerEntry) -> Option<&'static Series> {
-        // SAFETY: the pointer was made from a `&'static Series`, in `new` or in `look_up`.
-        let series: &'static Series = unsafe { &*self.0.load(Acquire) };
+        let series = self.0.load(Acquire);
+        // SAFETY: the pointer was made from a `&'static Series`, in `new` or in `look_up`. That it is not null is said for the compiler.
+        let series: &'static Series = unsafe {
+            assert_unchecked(!series.is_null());
+            &*series
+        };
         ptr::eq(series.logger, logger).then_some(series)
     }
 
@@ -101,9 +106,17 @@ impl CounterSite {
     /// Adds 1.
     #[inline(always)]
     pub fn increment(&'static self, logger: &Logger) {
-        if record::is_on() {
-            self.add_on(logger, 1);
+        if record::is_on() && !self.memory.get(logger.peek()).is_some_and(record::one_at_once) {
+            self.one_elsewhere::<true>(logger);
         }
+    }
+
+    // One way out for all that is not at once, so that a call site carries one call. `HERE`: see `record`. Not so rare where it is
+    // sampled, but what is not should pay nothing for it.
+    #[cold]
+    #[inline(never)]
+    fn one_elsewhere<const HERE: bool>(&'static self, logger: &Logger) {
+        self.add_on(logger, 1);
     }
 
     /// Adds a number.
@@ -124,7 +137,7 @@ impl CounterSite {
 
     #[cold]
     fn add_first(&'static self, logger: &Logger, value: i64) {
-        record::count_on(self.memory.series(logger.entry(), self.name, Kind::Counter, self.rate), value);
+        record::count_apart(self.memory.series(logger.entry(), self.name, Kind::Counter, self.rate), value);
     }
 
     /// Counts when the call ends; see [`ExitCounter`].
@@ -191,10 +204,17 @@ impl TimerSite {
         Self::made(name, rate)
     }
 
-    /// Starts measuring.
+    /// Starts measuring a block, inline in the function where it stands.
+    #[inline(always)]
+    pub fn start_block(&'static self, logger: &Logger) -> TimerGuard {
+        if record::is_on() { self.start_on::<true>(logger) } else { TimerGuard::inert() }
+    }
+
+    /// Starts measuring a function's body.
     #[inline(always)]
     pub fn start(&'static self, logger: &Logger) -> TimerGuard {
-        if record::is_on() { self.start_on::<true>(logger) } else { TimerGuard::inert() }
+        let switches = record::switches();
+        if record::is_something(switches) { self.start_on::<true>(logger) } else { TimerGuard::inert_by(switches) }
     }
 
     // Out of line: what a call site that is off carries is the test of the switch, and of what this returns, in registers. `HERE`: see
@@ -209,13 +229,18 @@ impl TimerSite {
                     }
                 }
                 Some(false) => return TimerGuard::inert(),
-                None => {}
+                None => return TimerSite::start_sampled(series),
             }
         }
         self.start_elsewhere(logger)
     }
 
-    // With all that takes calls, so that the function above needs no stack.
+    // What takes calls stands in functions of its own, so that the one above needs no stack.
+    #[inline(never)]
+    fn start_sampled(series: &'static Series) -> TimerGuard {
+        if record::is_taken_then(series) { TimerGuard::running(series) } else { TimerGuard::inert() }
+    }
+
     #[inline(never)]
     fn start_elsewhere(&'static self, logger: &Logger) -> TimerGuard {
         let series = self.memory.series(logger.entry(), self.name, Kind::Timer, self.rate);

@@ -91,7 +91,7 @@ impl ExitCounter {
     #[inline(never)]
     fn end(&mut self, outcome: Outcome) {
         if let Some(series) = self.exit.take().and_then(|exit| exit.series(outcome)) {
-            record::count(series, 1);
+            record::count_apart(series, 1);
         }
     }
 }
