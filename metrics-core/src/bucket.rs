@@ -37,44 +37,47 @@ impl fmt::Debug for Scheme {
 }
 
 #[inline(always)]
-fn unbounded_nanos_index(value: u64) -> usize {
+pub(crate) fn nanos_index(value: u64) -> usize {
     // Eight to each power of two. Below 8 each value is a bucket, as with a shift of 0: so there is no branch.
     let shift = 60 - (value | SUB as u64).leading_zeros();
-    (value >> shift) as usize + shift as usize * SUB
+    let index = (value >> shift) as usize + shift as usize * SUB;
+    index.min(NANOS_LEN - 1)
 }
 
-#[inline(always)]
-pub(crate) fn nanos_index(value: u64) -> usize {
-    unbounded_nanos_index(value).min(NANOS_LEN - 1)
-}
-
-/// Whole nanoseconds below 2^46, which have a bucket of their own: no bounds need be looked at.
+/// What nearly all durations are that are recorded often: from 8 ns on and below a second. They fit in 32 bits, and need neither a
+/// multiplication nor bounds.
 #[derive(Clone, Copy)]
-pub(crate) struct Within(u64);
+pub(crate) struct Brief(u32);
 
-impl Within {
+const SECOND: u32 = 1_000_000_000;
+
+impl Brief {
     #[inline(always)]
-    pub(crate) fn nanos(nanos: u64) -> Option<Within> {
-        (nanos >> NANOS_TOP == 0).then_some(Within(nanos))
+    pub(crate) fn nanos(nanos: u64) -> Option<Brief> {
+        (nanos.wrapping_sub(SUB as u64) < u64::from(SECOND) - SUB as u64).then_some(Brief(nanos as u32))
     }
 
-    /// Of a duration, if its whole seconds say that it is within: one comparison for the product and for the bucket.
     #[inline(always)]
-    pub(crate) fn duration(duration: Duration) -> Option<Within> {
-        const SECOND: u64 = 1_000_000_000;
-        let (seconds, nanos) = (duration.as_secs(), u64::from(duration.subsec_nanos()));
-        (seconds < (1 << NANOS_TOP) / SECOND).then(|| Within(seconds * SECOND + nanos))
+    pub(crate) fn duration(duration: Duration) -> Option<Brief> {
+        let nanos = duration.subsec_nanos();
+        (duration.as_secs() == 0 && nanos >= SUB as u32).then_some(Brief(nanos))
     }
 
     #[inline(always)]
     pub(crate) fn get(self) -> u64 {
-        self.0
+        u64::from(self.0)
     }
 
-    /// Below [`Scheme::len`] of [`Scheme::Nanos`].
+    /// That of [`nanos_index`], which is below [`Scheme::len`] of [`Scheme::Nanos`].
     #[inline(always)]
     pub(crate) fn index(self) -> usize {
-        if cfg!(loom) { nanos_index(self.0).min(1) } else { unbounded_nanos_index(self.0) }
+        if cfg!(loom) {
+            return 1;
+        }
+        // As a float, a number has what the bucket's is made of side by side: the power of two, and the first bits below it. From 8 on
+        // the two count alike.
+        const EIGHT: usize = (1023 + SUB_BITS as usize) * SUB;
+        (f64::from(self.0 as i32).to_bits() >> (52 - SUB_BITS)) as usize - EIGHT + SUB
     }
 }
 
@@ -84,7 +87,7 @@ pub(crate) fn usual_float_index(value: f64) -> Option<usize> {
     // The sign, the exponent and the first bits of the fraction are the number of the bucket already.
     const LOWEST: usize = (1023 + FLOAT_LOW) as usize * SUB;
     let side = ((value.to_bits() >> (52 - SUB_BITS)) as usize).wrapping_sub(LOWEST);
-    (side < FLOAT_SIDE).then_some(FLOAT_SIDE + 1 + side)
+    (side < FLOAT_SIDE).then(|| FLOAT_SIDE + 1 + side)
 }
 
 #[inline]
@@ -187,21 +190,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_within_has_a_bucket_without_a_bound() {
-        // The index never falls, so the largest value has the largest.
-        let largest = Within::nanos((1 << NANOS_TOP) - 1).unwrap();
-        assert_eq!(largest.index(), NANOS_LEN - 1);
-        assert!(Within::nanos(1 << NANOS_TOP).is_none() && Within::nanos(u64::MAX).is_none());
-        for bit in 1..NANOS_TOP {
-            let index = |v: u64| Within::nanos(v).unwrap().index();
-            assert!(index((1 << bit) - 1) <= index(1 << bit) && index(1 << bit) == nanos_index(1 << bit), "{bit}");
+    fn what_is_brief_has_the_bucket_of_its_nanoseconds() {
+        let second = u64::from(SECOND);
+        // Every end of a bucket, and what is beside it; the index never falls, so what is between has it too.
+        let mut last = 0;
+        let ends = (3..30).flat_map(|bit| (8..16u64).map(move |sub| (sub << bit) >> 3));
+        for nanos in ends.flat_map(|n| [n - 1, n, n + 1]).chain([second - 1]).filter(|n| (8..second).contains(n)) {
+            let brief = Brief::nanos(nanos).unwrap();
+            assert!(brief.get() == nanos && brief.index() == nanos_index(nanos), "{nanos}");
+            assert!(brief.index() < NANOS_LEN);
+            last = last.max(brief.index());
+            assert_eq!(Brief::duration(Duration::from_nanos(nanos)).unwrap().get(), nanos);
         }
-        let limit = (1u64 << NANOS_TOP) / 1_000_000_000;
-        let longest = Duration::new(limit - 1, 999_999_999);
-        assert_eq!(Within::duration(longest).unwrap().get(), longest.as_nanos() as u64);
-        assert!(Within::duration(longest).unwrap().get() < 1 << NANOS_TOP);
-        assert!(Within::duration(Duration::new(limit, 0)).is_none() && Within::duration(Duration::MAX).is_none());
-        assert_eq!(Within::duration(Duration::new(3, 5)).unwrap().get(), 3_000_000_005);
+        assert_eq!(last, nanos_index(second - 1));
+        for nanos in [0, 1, 7, second, second + 100, u64::from(u32::MAX) + 100, u64::MAX] {
+            assert!(Brief::nanos(nanos).is_none() && Brief::duration(Duration::from_nanos(nanos)).is_none(), "{nanos}");
+        }
+        assert!(Brief::duration(Duration::MAX).is_none());
     }
 
     #[test]

@@ -142,7 +142,7 @@ impl Timer {
     pub fn record(self, value: Duration) {
         let switches = record::switches();
         if record::is_something(switches) {
-            record_duration::<true>(self.0, value, switches);
+            record::sampled_duration(self.0, value, switches);
         }
     }
 
@@ -173,12 +173,12 @@ impl Histogram {
     pub fn record(self, value: impl GaugeValue) {
         let switches = record::switches();
         if record::is_something(switches) {
-            record_value::<true>(self.0, value.to_gauge(), switches);
+            record::sampled_float(self.0, value.to_gauge(), switches);
         }
     }
 }
 
-// Out of line: what a call site carries is the test of the switch, of which it hands on what it read. `HERE`: see `record`.
+// Out of line, for call sites that look their series up first. `HERE`: see `record`.
 #[inline(never)]
 pub(crate) fn record_duration<const HERE: bool>(series: &'static Series, value: Duration, switches: usize) {
     record::sampled_duration(series, value, switches);

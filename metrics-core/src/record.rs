@@ -9,7 +9,7 @@
 //! Whatever is the matter (the series is off, or sampled; a first use on a thread; a thread without a slab; a capture scope) shows in
 //! one place: the cell is not found. Then a path is taken that finds out why, and may lock and allocate.
 
-use crate::bucket::Within;
+use crate::bucket::Brief;
 use crate::capture;
 use crate::cells::{self, Budget, Dist, Place, ScalarCell, Slab, Writer};
 use crate::lease::{Cells, Unlimited, own_slab, shared, slab};
@@ -269,8 +269,8 @@ fn scalar_cold(series: &'static Series, state: State, op: ScalarOp) {
 /// Records nanoseconds that were measured, for which sampling was decided before.
 #[inline(always)]
 pub(crate) fn nanos(series: &'static Series, nanos: u64) {
-    match (cell(series, switches()), Within::nanos(nanos)) {
-        (Some(cell), Some(nanos)) => cell.record_within(nanos),
+    match (cell(series, switches()), Brief::nanos(nanos)) {
+        (Some(cell), Some(nanos)) => cell.record_brief(nanos),
         _ => decided(series, nanos),
     }
 }
@@ -289,8 +289,8 @@ fn decided(series: &'static Series, bits: u64) {
 /// Records a duration, if this call is sampled. It is known that something is recorded, by what `switches` said.
 #[inline(always)]
 pub(crate) fn sampled_duration(series: &'static Series, duration: Duration, switches: usize) {
-    match (cell(series, switches), Within::duration(duration)) {
-        (Some(cell), Some(nanos)) => cell.record_within(nanos),
+    match (cell(series, switches), Brief::duration(duration)) {
+        (Some(cell), Some(nanos)) => cell.record_brief(nanos),
         _ => duration_elsewhere(series, duration),
     }
 }

@@ -2,7 +2,7 @@
 //! needs no further pointer. A timer has fewer buckets than a histogram; every cell has those of a timer at least.
 
 use super::{Writer, add, float_update};
-use crate::bucket::{Scheme, Within, float_index, nanos_index, usual_float_index};
+use crate::bucket::{Brief, Scheme, float_index, nanos_index, usual_float_index};
 use crate::sync::{AtomicU64, Ordering::*};
 use std::marker::PhantomData;
 use std::mem;
@@ -29,8 +29,8 @@ pub(crate) struct DistCell {
 struct Wide {
     cell: DistCell,
     more: [AtomicU64; FLOATS - NANOS],
-    /// The bits of floats, which together are the sum: an addition of floats that waits for the one before takes longer than all else. Which
-    /// one a value goes to is a matter of its bucket.
+    /// The bits of floats, which together are the sum: an addition of floats that waits for the one before takes longer than all else. The
+    /// values of a bucket go to each in turn.
     sums: [AtomicU64; SUMS],
 }
 
@@ -151,11 +151,11 @@ impl<'s> Dist<'s> {
         unsafe { slice::from_raw_parts((&raw const (*self.0.as_ptr()).buckets).cast(), len) }
     }
 
-    /// Records whole nanoseconds that have a bucket, as the cell's owner: what nearly every recording of a timer is.
+    /// Records nanoseconds as the cell's owner, if it is a timer's: what nearly every recording of a timer is.
     #[inline(always)]
-    pub(crate) fn record_within(self, nanos: Within) {
+    pub(crate) fn record_brief(self, nanos: Brief) {
         let cell = self.cell();
-        // SAFETY: the index of a `Within` is below the number of a timer's buckets, which every cell has.
+        // SAFETY: the index of what is brief is below the number of a timer's buckets, which every cell has.
         let bucket = unsafe { cell.buckets.get_unchecked(nanos.index()) };
         add(bucket, 1, Writer::Single);
         add(&cell.sum, nanos.get(), Writer::Single);
@@ -195,8 +195,9 @@ impl<'s> Dist<'s> {
     fn record_float_at(self, index: usize, value: f64) -> bool {
         let Some(sums) = self.sums() else { return false };
         let Some(bucket) = self.buckets().get(index) else { return false };
-        add(bucket, 1, Writer::Single);
-        let (sum, max) = (&sums[index % SUMS], &self.cell().max);
+        let count = bucket.load(Relaxed);
+        bucket.store(count.wrapping_add(1), Relaxed);
+        let (sum, max) = (&sums[count as usize % SUMS], &self.cell().max);
         sum.store((f64::from_bits(sum.load(Relaxed)) + value).to_bits(), Relaxed);
         if value > f64::from_bits(max.load(Relaxed)) {
             max.store(value.to_bits(), Relaxed);
@@ -213,8 +214,8 @@ impl<'s> Dist<'s> {
             }
             Writer::Shared => {
                 let Some((sums, bucket)) = self.sums().zip(self.buckets().get(index)) else { return };
-                add(bucket, 1, writer);
-                float_update(&sums[index % SUMS], |sum| Some(sum + value));
+                let count = bucket.fetch_add(1, Relaxed);
+                float_update(&sums[count as usize % SUMS], |sum| Some(sum + value));
                 float_update(&self.cell().max, |max| (value > max).then_some(value));
             }
         }
@@ -255,10 +256,10 @@ mod tests {
     fn the_short_ways_record_what_the_long_ones_do() {
         let counts = |cell: &OwnDist| -> Vec<u64> { cell.get().buckets().iter().map(|b| b.load(Relaxed)).collect() };
         let (short, long) = (OwnDist::new(Scheme::Nanos), OwnDist::new(Scheme::Nanos));
-        let ends = (0..64).flat_map(|b| [(1u64 << b) - 1, 1 << b, (1 << b) + 1]).chain([u64::MAX]);
+        let ends = (0..64).flat_map(|b| [(1u64 << b) - 1, 1 << b, (1 << b) + 1]).chain([999_999_999, 1_000_000_000]);
         for nanos in ends.clone() {
-            match Within::nanos(nanos) {
-                Some(within) => short.get().record_within(within),
+            match Brief::nanos(nanos) {
+                Some(brief) => short.get().record_brief(brief),
                 None => short.get().record_nanos(nanos, Writer::Single),
             }
             long.get().record_nanos(nanos, Writer::Shared);
