@@ -55,6 +55,11 @@ impl Place {
     /// In the chunk that is never made: whatever is looked up there is not found, and the cold path finds out why.
     pub(crate) const NONE: Place = Place(u32::MAX);
 
+    /// No place either, with a byte where another has the number of its cell.
+    pub(crate) const fn none_with(byte: u8) -> Place {
+        Place(Place::NONE.0 << NEAR | byte as u32)
+    }
+
     const fn of(slot: u32, chunks: usize) -> Place {
         let (chunk, cell) = (slot as usize / CHUNK, slot as usize % CHUNK);
         if chunk + 1 >= chunks {

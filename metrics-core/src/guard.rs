@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// Measures from its making to its end. Dropping it records; see [`Timer::start`](crate::Timer::start).
 #[must_use = "the time is measured until the guard is dropped; `let _ = …` drops it at once"]
-pub struct TimerGuard(Running<Stamp>);
+pub struct TimerGuard(pub(crate) Running<Stamp>);
 
 impl fmt::Debug for TimerGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -102,12 +102,6 @@ impl TimerGuard {
         TimerGuard(Running::nothing())
     }
 
-    /// The same, by the switches that say so.
-    #[inline(always)]
-    pub(crate) fn inert_by(switches: usize) -> TimerGuard {
-        TimerGuard(Running::nothing_by(switches))
-    }
-
     /// Records now, and returns what was recorded; zero when recording is off or this call was not sampled.
     #[inline]
     pub fn stop(mut self) -> Duration {
@@ -119,6 +113,27 @@ impl TimerGuard {
     pub fn discard(mut self) {
         self.0.take();
     }
+}
+
+/// Of a function that is measured. It differs from [`TimerGuard`] in that the end of one that runs is cold: a call that is not measured
+/// is then left without a jump. Reading the clock takes longer than whatever is lost by that; but where the start is inline too, the
+/// compiler would take all that leads here for cold.
+#[must_use]
+pub struct CallTimer(pub(crate) Running<Stamp>);
+
+impl Drop for CallTimer {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if let Some((series, start)) = self.0.get() {
+            finish_call::<true>(series, start);
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn finish_call<const HERE: bool>(series: &'static Series, start: Stamp) {
+    finish::<HERE>(series, start);
 }
 
 // Out of line, so that a guard that measures nothing is a test in the user's code. `HERE`: see `record`.

@@ -49,13 +49,16 @@ fn unit() -> f64 {
     ((random() >> 11) + 1) as f64 / (1u64 << 53) as f64
 }
 
-/// How many calls up to and with the next hit: at least 1, geometrically distributed.
-fn draw(rate: f64) -> i64 {
-    if rate >= 1.0 {
-        return 1;
-    }
-    // ln_1p keeps the tiniest rates apart from 0; the cast saturates.
-    ((unit().ln() / (-rate).ln_1p()) as i64).saturating_add(1)
+/// How many calls up to and with the next hit: at least 1, geometrically distributed. `mean` as [`mean`] says of the rate.
+fn draw(mean: f64) -> i64 {
+    // The cast saturates.
+    ((unit().ln() * mean) as i64).saturating_add(1)
+}
+
+/// How far apart hits are, as a factor of the logarithm of a number in (0, 1]: negative, and 0 for a rate of 1.
+fn mean(rate: f64) -> f64 {
+    // `ln_1p` keeps the tiniest rates apart from 0; the least number keeps the factor finite.
+    1.0 / (-rate).ln_1p().min(-f64::MIN_POSITIVE)
 }
 
 /// How many different rates are counted down; calls at further ones throw, each for itself.
@@ -63,6 +66,8 @@ const RATES: usize = 32;
 
 /// The bits of the rates that were met, each at its number; 0: none yet. The place of number 0 stays free.
 static MET: [AtomicU64; RATES] = [const { AtomicU64::new(0) }; RATES];
+/// The bits of what [`mean`] says of them, each at its number; 0: not computed yet.
+static MEANS: [AtomicU64; RATES] = [const { AtomicU64::new(0) }; RATES];
 
 thread_local! {
     /// Calls up to and with the next hit, for each rate; 0 and below: not drawn yet. Without a destructor, like the state above.
@@ -70,20 +75,20 @@ thread_local! {
 }
 
 /// The number of a rate, below [`RATES`]; 0: there are too many others.
-pub(crate) fn number(rate: f64) -> usize {
+pub(crate) fn number(rate: f64) -> u8 {
     let is_its = |met: &AtomicU64| {
         let found = met.compare_exchange(0, rate.to_bits(), Relaxed, Relaxed);
         found.is_ok() || found == Err(rate.to_bits())
     };
-    MET.iter().skip(1).position(is_its).map_or(0, |at| at + 1)
+    MET.iter().skip(1).position(is_its).map_or(0, |at| at as u8 + 1)
 }
 
 /// Counts one call down: whether it is no hit. If not so, nothing is known yet, and [`is_hit_now`] has to be asked, once.
 #[inline(always)]
 #[must_use]
-pub(crate) fn is_miss(number: usize) -> bool {
+pub(crate) fn is_miss(number: u8) -> bool {
     GAPS.with(|gaps| {
-        let gap = &gaps[number % RATES];
+        let gap = &gaps[usize::from(number) % RATES];
         let left = gap.get().wrapping_sub(1);
         gap.set(left);
         left > 0
@@ -92,21 +97,31 @@ pub(crate) fn is_miss(number: usize) -> bool {
 
 /// Whether the call that was counted down last is a hit.
 #[cold]
-pub(crate) fn is_hit_now(number: usize, rate: f64) -> bool {
+pub(crate) fn is_hit_now(number: u8, rate: f64) -> bool {
     if number == 0 {
         return unit() <= rate;
     }
+    let number = usize::from(number) % RATES;
+    let mean = match MEANS[number].load(Relaxed) {
+        0 => {
+            // Of the rate that has the number: the series may have been given another one just now.
+            let mean = mean(f64::from_bits(MET[number].load(Relaxed)));
+            MEANS[number].store(mean.to_bits(), Relaxed);
+            mean
+        }
+        bits => f64::from_bits(bits),
+    };
     GAPS.with(|gaps| {
-        let gap = &gaps[number % RATES];
+        let gap = &gaps[number];
         let hit = gap.get() == 0 || {
-            let first = draw(rate);
+            let first = draw(mean);
             if first > 1 {
                 gap.set(first - 1);
                 return false;
             }
             true
         };
-        gap.set(draw(rate));
+        gap.set(draw(mean));
         hit
     })
 }
@@ -120,7 +135,7 @@ pub(crate) fn forget() {
 mod tests {
     use super::*;
 
-    fn is_hit(number: usize, rate: f64) -> bool {
+    fn is_hit(number: u8, rate: f64) -> bool {
         !is_miss(number) && is_hit_now(number, rate)
     }
 
@@ -172,6 +187,6 @@ mod tests {
     fn the_smallest_rate_neither_panics_nor_hits_at_once() {
         let number = number(f64::MIN_POSITIVE);
         assert!(!is_hit(number, f64::MIN_POSITIVE));
-        assert!(GAPS.with(|gaps| gaps[number].get()) > 1 << 50);
+        assert!(GAPS.with(|gaps| gaps[usize::from(number)].get()) > 1 << 50);
     }
 }

@@ -11,7 +11,7 @@
 
 use crate::bucket::Brief;
 use crate::capture;
-use crate::cells::{self, Budget, Dist, Place, ScalarCell, Slab, Writer};
+use crate::cells::{self, Budget, Dist, ScalarCell, Slab, Writer};
 use crate::lease::{Cells, Unlimited, own_slab, shared, slab};
 use crate::ring::Ring;
 use crate::series::{Kind, Series, State};
@@ -269,9 +269,9 @@ fn scalar_cold(series: &'static Series, state: State, op: ScalarOp) {
 /// Records nanoseconds that were measured, for which sampling was decided before.
 #[inline(always)]
 pub(crate) fn nanos(series: &'static Series, nanos: u64) {
-    match (cell(series, switches()), Brief::nanos(nanos)) {
-        (Some(cell), Some(nanos)) => cell.record_brief(nanos),
-        _ => decided(series, nanos),
+    match cell(series, switches()) {
+        Some(cell) => cell.record_nanos(nanos, Writer::Single),
+        None => decided(series, nanos),
     }
 }
 
@@ -385,13 +385,9 @@ pub(crate) fn is_taken_on(series: &'static Series) -> bool {
 #[inline(always)]
 pub(crate) fn is_taken_at_once(series: &'static Series) -> Option<bool> {
     let state = series.state();
-    if state.place() != Place::NONE {
-        return Some(true);
-    }
     if state.is_sampled() {
         return rate::is_miss(state.rate()).then_some(false);
     }
-    // No place although it is on: past the number of those that have one.
     Some(!state.is_off())
 }
 

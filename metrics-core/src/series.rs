@@ -185,16 +185,14 @@ pub(crate) struct Described {
     pub(crate) description: OnceLock<String>,
 }
 
-/// The word a recording reads first. Its lower half is the place of the cell, [`Place::NONE`] when the series is off or sampled: the
-/// common case is then one lookup that succeeds, without a test of either. The upper half says what is the matter.
+/// The word a recording reads first. Its lower half is the place of the cell, and none when the series is off or sampled: the common case
+/// is then one lookup that succeeds, without a test of either. The upper half says what is the matter.
 #[derive(Clone, Copy)]
 pub(crate) struct State(u64);
 
 impl State {
     pub(crate) const OFF: State = State(Place::NONE.0 as u64);
     const SLOT: u64 = 32;
-    /// Where the number of the rate is.
-    const RATE: u64 = 56;
     const ON: u64 = 1 << 62;
     const SAMPLED: u64 = 1 << 63;
 
@@ -204,13 +202,12 @@ impl State {
             Some(_) => Place::dist(slot),
             None => Place::scalar(slot),
         };
-        // Slots are far below 2^24.
+        // Slots are far below 2^30.
         State(place.0 as u64 | (slot as u64) << State::SLOT | State::ON)
     }
     /// Of one that is, at the rate of this [number](rate::number).
-    const fn sampled(slot: u32, rate: usize) -> State {
-        let state = Place::NONE.0 as u64 | (slot as u64) << State::SLOT | State::ON;
-        State(state | (rate as u64) << State::RATE | State::SAMPLED)
+    const fn sampled(slot: u32, rate: u8) -> State {
+        State(Place::none_with(rate).0 as u64 | (slot as u64) << State::SLOT | State::ON | State::SAMPLED)
     }
     #[inline(always)]
     pub(crate) fn place(self) -> Place {
@@ -227,12 +224,12 @@ impl State {
     }
     #[inline(always)]
     pub(crate) fn slot(self) -> u32 {
-        (self.0 >> State::SLOT) as u32 & (u32::MAX >> 8)
+        (self.0 >> State::SLOT) as u32 & (u32::MAX >> 2)
     }
     /// The number of the rate, if it is sampled.
     #[inline(always)]
-    pub(crate) fn rate(self) -> usize {
-        (self.0 >> State::RATE) as usize & 0x3f
+    pub(crate) fn rate(self) -> u8 {
+        self.0 as u8
     }
     #[inline(always)]
     pub(crate) fn is_sampled(self) -> bool {

@@ -2,7 +2,7 @@
 //! it without a lookup. Not public API: the macros of the same version use it.
 
 use crate::clock::Stamp;
-use crate::guard::TimerGuard;
+use crate::guard::{Running, TimerGuard};
 use crate::logger::Logger;
 use crate::series::{LoggerEntry, Series};
 use crate::value::{CounterValue, GaugeReturn, GaugeValue};
@@ -15,9 +15,10 @@ mod exit;
 mod fixed;
 mod labelled;
 
+pub use crate::guard::CallTimer;
 pub use crate::series::Kind;
 use exit::{Exit, Exits};
-pub use exit::{AnyOutcome, ExitCounter, ExitTimer, Outcome, Probe, ResultOutcome};
+pub use exit::{AnyOutcome, Ending, ExitCounter, ExitTimer, OnExit, Once, Outcome, Probe, ResultOutcome, Since};
 pub use fixed::{FixedNumber, LabelProbe, LabelValue, NoNumber};
 pub use labelled::LabelledSite;
 pub use ::core;
@@ -143,7 +144,7 @@ impl CounterSite {
     /// Counts when the call ends; see [`ExitCounter`].
     #[inline(always)]
     pub fn on_exit(&'static self, logger: &Logger, on: Option<Outcome>, label: bool) -> ExitCounter {
-        ExitCounter { exit: if record::is_on() { Some(self.exit(logger, on, label)) } else { None } }
+        ExitCounter::new(if record::is_on() { Some((self.exit(logger, on, label), Once)) } else { None })
     }
 
     #[inline(never)]
@@ -207,28 +208,29 @@ impl TimerSite {
     /// Starts measuring a block, inline in the function where it stands.
     #[inline(always)]
     pub fn start_block(&'static self, logger: &Logger) -> TimerGuard {
-        if record::is_on() { self.start_on::<true>(logger) } else { TimerGuard::inert() }
+        if record::is_on() { TimerGuard(self.start_on::<true>(logger)) } else { TimerGuard::inert() }
     }
 
     /// Starts measuring a function's body.
     #[inline(always)]
-    pub fn start(&'static self, logger: &Logger) -> TimerGuard {
+    pub fn start(&'static self, logger: &Logger) -> CallTimer {
         let switches = record::switches();
-        if record::is_something(switches) { self.start_on::<true>(logger) } else { TimerGuard::inert_by(switches) }
+        let on = record::is_something(switches);
+        CallTimer(if on { self.start_on::<true>(logger) } else { Running::nothing_by(switches) })
     }
 
     // Out of line: what a call site that is off carries is the test of the switch, and of what this returns, in registers. `HERE`: see
     // `record`.
     #[inline(never)]
-    fn start_on<const HERE: bool>(&'static self, logger: &Logger) -> TimerGuard {
+    fn start_on<const HERE: bool>(&'static self, logger: &Logger) -> Running<Stamp> {
         if let Some(series) = self.memory.get(logger.peek()) {
             match record::is_taken_at_once(series) {
                 Some(true) => {
                     if let Some(start) = Stamp::at_once() {
-                        return TimerGuard::since(series, start);
+                        return Running::new(series, start);
                     }
                 }
-                Some(false) => return TimerGuard::inert(),
+                Some(false) => return Running::nothing(),
                 None => return TimerSite::start_sampled(series),
             }
         }
@@ -237,20 +239,21 @@ impl TimerSite {
 
     // What takes calls stands in functions of its own, so that the one above needs no stack.
     #[inline(never)]
-    fn start_sampled(series: &'static Series) -> TimerGuard {
-        if record::is_taken_then(series) { TimerGuard::running(series) } else { TimerGuard::inert() }
+    fn start_sampled(series: &'static Series) -> Running<Stamp> {
+        if record::is_taken_then(series) { Running::new(series, Stamp::now()) } else { Running::nothing() }
     }
 
+    #[cold]
     #[inline(never)]
-    fn start_elsewhere(&'static self, logger: &Logger) -> TimerGuard {
+    fn start_elsewhere(&'static self, logger: &Logger) -> Running<Stamp> {
         let series = self.memory.series(logger.entry(), self.name, Kind::Timer, self.rate);
-        if record::is_taken_on(series) { TimerGuard::since(series, Stamp::now()) } else { TimerGuard::inert() }
+        if record::is_taken_on(series) { Running::new(series, Stamp::now()) } else { Running::nothing() }
     }
 
     /// Starts measuring a call of which it matters how it ends; see [`ExitTimer`].
     #[inline(always)]
     pub fn start_exit(&'static self, logger: &Logger, on: Option<Outcome>, label: bool) -> ExitTimer {
-        if record::is_on() { self.start_exit_on(logger, on, label) } else { ExitTimer { running: None } }
+        if record::is_on() { self.start_exit_on(logger, on, label) } else { ExitTimer::new(None) }
     }
 
     #[inline(never)]
@@ -259,6 +262,6 @@ impl TimerSite {
             Exit { site: &self.exits, logger: logger.entry(), name: self.name, kind: Kind::Timer, rate: self.rate, on, label };
         // The outcome is not known yet, and sampling comes before the clock: one series counts the calls down for all.
         let taken = exit.series(on.unwrap_or(Outcome::Ok)).is_some_and(record::is_taken_on);
-        ExitTimer { running: taken.then(|| (exit, Stamp::now())) }
+        ExitTimer::new(taken.then(|| (exit, Since(Stamp::now()))))
     }
 }

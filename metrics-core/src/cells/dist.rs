@@ -155,8 +155,9 @@ impl<'s> Dist<'s> {
     #[inline(always)]
     pub(crate) fn record_brief(self, nanos: Brief) {
         let cell = self.cell();
+        let index = if cfg!(loom) { nanos.index() % NANOS } else { nanos.index() };
         // SAFETY: the index of what is brief is below the number of a timer's buckets, which every cell has.
-        let bucket = unsafe { cell.buckets.get_unchecked(nanos.index()) };
+        let bucket = unsafe { cell.buckets.get_unchecked(index) };
         add(bucket, 1, Writer::Single);
         add(&cell.sum, nanos.get(), Writer::Single);
         if nanos.get() > cell.max.load(Relaxed) {
@@ -233,6 +234,7 @@ impl<'s> Dist<'s> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn distributions_keep_count_sum_and_maximum() {
@@ -258,7 +260,7 @@ mod tests {
         let (short, long) = (OwnDist::new(Scheme::Nanos), OwnDist::new(Scheme::Nanos));
         let ends = (0..64).flat_map(|b| [(1u64 << b) - 1, 1 << b, (1 << b) + 1]).chain([999_999_999, 1_000_000_000]);
         for nanos in ends.clone() {
-            match Brief::nanos(nanos) {
+            match Brief::duration(Duration::from_nanos(nanos)) {
                 Some(brief) => short.get().record_brief(brief),
                 None => short.get().record_nanos(nanos, Writer::Single),
             }
