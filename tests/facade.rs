@@ -178,7 +178,7 @@ fn a_host_that_cannot_be_resolved_is_no_error_for_the_program() {
     assert!(!report.complete);
     let ledger = &report.ledgers[0];
     assert!(ledger.balances(), "{ledger}");
-    assert_eq!(ledger.dropped[&Cause::Removed].increments, 2);
+    assert_eq!(ledger.dropped[Cause::Removed].increments, 2);
 }
 
 #[test]

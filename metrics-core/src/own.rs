@@ -15,7 +15,6 @@ use crate::limits;
 use crate::record;
 use crate::registry::{self, refused};
 use crate::series::{Kind, Series};
-use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -28,7 +27,7 @@ pub(crate) struct OwnMetrics {
 }
 
 /// The limits are the same for all backends.
-static LIMITS: Mutex<Exported> = Mutex::new(Exported { all: BTreeMap::new() });
+static LIMITS: Mutex<Exported> = Mutex::new(Exported { all: Vec::new() });
 
 impl OwnMetrics {
     pub(crate) fn export(&mut self, backend: &str, ledger: &Ledger, held: usize) {
@@ -44,9 +43,9 @@ impl OwnMetrics {
             format!("Recordings of gauges whose place a later value took before {backend} delivered them.")
         });
         self.all.count(name("errors"), errors, || format!("Deliveries of {backend} that ended with an error or a panic."));
-        for (cause, amount) in &ledger.dropped {
+        for (cause, amount) in ledger.dropped.iter() {
             self.all.count(name(&format!("dropped.{cause}")), amount.recordings, || {
-                format!("Recordings that {backend} did not deliver: {}.", why(*cause))
+                format!("Recordings that {backend} did not deliver: {}.", why(cause))
             });
         }
         self.all.set(name("pending"), ledger.pending.recordings, || {
@@ -109,17 +108,28 @@ fn export_limits(held: bool) {
 /// What was exported, by name: the value, and the series once there was something to say.
 #[derive(Default)]
 struct Exported {
-    all: BTreeMap<String, (u64, Option<&'static Series>)>,
+    /// Few enough to be looked through.
+    all: Vec<(String, u64, Option<&'static Series>)>,
 }
 
 impl Exported {
     fn has(&self, name: &str) -> bool {
-        self.all.contains_key(name)
+        self.all.iter().any(|(n, ..)| n == name)
+    }
+
+    /// What is known of this one, made at the first time.
+    fn entry(&mut self, name: &str) -> (&mut u64, &mut Option<&'static Series>) {
+        let at = self.all.iter().position(|(n, ..)| n == name).unwrap_or_else(|| {
+            self.all.push((name.to_owned(), 0, None));
+            self.all.len() - 1
+        });
+        let (_, last, series) = &mut self.all[at];
+        (last, series)
     }
 
     /// A gauge; it is there from the first time on.
     fn set(&mut self, name: String, now: u64, help: impl FnOnce() -> String) {
-        let (last, series) = self.all.entry(name.clone()).or_default();
+        let (last, series) = self.entry(&name);
         if series.is_none() || *last != now {
             let series = series.get_or_insert_with(|| described(&name, Kind::Gauge, help));
             record::set_internal(series, now as f64);
@@ -129,7 +139,7 @@ impl Exported {
 
     /// A counter that has reached `now`; it is there once it is more than 0.
     fn count(&mut self, name: String, now: u64, help: impl FnOnce() -> String) {
-        let (last, series) = self.all.entry(name.clone()).or_default();
+        let (last, series) = self.entry(&name);
         if now > *last {
             let series = series.get_or_insert_with(|| described(&name, Kind::Counter, help));
             record::count_internal(series, now - *last);
