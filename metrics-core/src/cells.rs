@@ -97,7 +97,9 @@ impl Place {
     }
 }
 
-/// The bits that a number below `n` takes.
+/// The bits that a number below `n` takes. Inline, so that it is a number in a build too that inlines nothing of itself between crates, as an
+/// incremental one does.
+#[inline(always)]
 const fn bits(n: usize) -> u32 {
     n.next_power_of_two().trailing_zeros()
 }

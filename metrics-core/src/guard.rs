@@ -87,13 +87,7 @@ impl TimerGuard {
     /// One whose call is taken.
     #[inline(always)]
     pub(crate) fn running(series: &'static Series) -> TimerGuard {
-        TimerGuard::since(series, Stamp::now())
-    }
-
-    /// One that has measured since then.
-    #[inline(always)]
-    pub(crate) fn since(series: &'static Series, start: Stamp) -> TimerGuard {
-        TimerGuard(Running::new(series, start))
+        TimerGuard(Running::new(series, Stamp::now()))
     }
 
     /// One that measures nothing.

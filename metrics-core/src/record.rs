@@ -350,9 +350,10 @@ fn far_cell(series: &'static Series) -> Option<Dist<'static>> {
 fn dist_elsewhere(series: &'static Series, bits: u64) {
     let state = series.state();
     let is_miss = || rate::is_miss(state.rate()) || !is_hit_now(series, state);
-    if !state.is_off() && !(state.is_sampled() && is_miss()) {
-        one_by_one(series, state, bits);
+    if state.is_off() || (state.is_sampled() && is_miss()) {
+        return;
     }
+    one_by_one(series, state, bits);
 }
 
 /// The one home of a value that is to be recorded: the ring while somebody wants values one by one and there is place, else the

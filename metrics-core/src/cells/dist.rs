@@ -266,7 +266,10 @@ mod tests {
             }
             long.get().record_nanos(nanos, Writer::Shared);
         }
-        assert_eq!((counts(&short), short.get().sum(), short.get().max()), (counts(&long), long.get().sum(), long.get().max()));
+        assert_eq!(
+            (counts(&short), short.get().sum(), short.get().max()),
+            (counts(&long), long.get().sum(), long.get().max())
+        );
         assert_eq!(counts(&short).iter().sum::<u64>(), ends.count() as u64);
 
         let (short, long) = (OwnDist::new(Scheme::Float), OwnDist::new(Scheme::Float));
@@ -280,7 +283,10 @@ mod tests {
                 long.get().record_float(value, Writer::Shared);
             }
         }
-        assert_eq!((counts(&short), short.get().sum(), short.get().max()), (counts(&long), long.get().sum(), long.get().max()));
+        assert_eq!(
+            (counts(&short), short.get().sum(), short.get().max()),
+            (counts(&long), long.get().sum(), long.get().max())
+        );
         assert_eq!(usual, 3 * 64);
         // No float but a usual one is taken: a cell of a timer has too few buckets, and takes none.
         for value in [0.0, -0.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MIN_POSITIVE, f64::MAX, -1.0] {
