@@ -5,13 +5,22 @@ mod support;
 
 use ferrometer_core::*;
 use std::cell::RefCell;
-use std::sync::Mutex;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 use support::{NEVER, SOON, sink};
 
 /// One test at a time: they install a backend of one name.
 static ALONE: Mutex<()> = Mutex::new(());
+
+fn begin() -> MutexGuard<'static, ()> {
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    install("sink", sink(), NEVER).unwrap();
+    // The first of all, so that it is one of those at hand.
+    get_logger("first").timer("t");
+    alone
+}
 
 fn distribution(series: &'static Series) -> std::sync::Arc<Distribution> {
     match &snapshot().totals()[series.id()].value {
@@ -22,8 +31,7 @@ fn distribution(series: &'static Series) -> std::sync::Arc<Distribution> {
 
 #[test]
 fn timers_at_hand_and_others_count_on_threads_that_follow_each_other() {
-    let _alone = ALONE.lock().unwrap();
-    install("sink", sink(), NEVER).unwrap();
+    let _alone = begin();
     let logger = get_logger("at.hand");
     // More than are at hand.
     let timers: Vec<Timer> = (0..300).map(|i| logger.timer(format!("t{i}"))).collect();
@@ -47,13 +55,15 @@ fn timers_at_hand_and_others_count_on_threads_that_follow_each_other() {
     assert!(remove("sink", SOON).unwrap().balances());
 }
 
-/// Records when its thread ends.
-struct AtTheEnd(Timer);
+const MANY: u64 = 300_000;
+
+/// Says that its thread ends, and then records.
+struct AtTheEnd(Timer, Sender<()>);
 
 impl Drop for AtTheEnd {
     fn drop(&mut self) {
-        self.0.record(Duration::from_nanos(1000));
-        self.0.record(Duration::from_nanos(1000));
+        self.1.send(()).unwrap();
+        (0..MANY).for_each(|_| self.0.record(Duration::from_nanos(1000)));
     }
 }
 
@@ -64,37 +74,36 @@ thread_local! {
 
 #[test]
 fn a_thread_that_ends_writes_no_cells_that_it_has_given_back() {
-    let _alone = ALONE.lock().unwrap();
-    install("sink", sink(), NEVER).unwrap();
-    let timer = get_logger("ends").timer("t");
-    const ROUNDS: u64 = 300;
-    // Two chains of threads: what one gives back, the other takes while the first one's destructors still run.
-    thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(move || {
-                for _ in 0..ROUNDS {
-                    let one = thread::spawn(move || {
-                        BEFORE.set(Some(AtTheEnd(timer)));
-                        timer.record(Duration::from_nanos(1000));
-                        AFTER.set(Some(AtTheEnd(timer)));
-                        for _ in 0..10 {
-                            timer.record(Duration::from_nanos(1000));
-                        }
-                    });
-                    one.join().unwrap();
-                }
-            });
-        }
-    });
-    let found = distribution(timer.series());
-    assert_eq!((found.count(), found.sum()), (2 * ROUNDS * 15, (2 * ROUNDS * 15 * 1000) as f64));
+    let _alone = begin();
+    let timer = get_logger("first").timer("t");
+    // Destructors run in the order of their making or in the other: one of the two runs when the cells have been given back.
+    for place in [&BEFORE, &AFTER] {
+        let (ends, ended) = channel();
+        let early = std::ptr::eq(place, &BEFORE);
+        let one = thread::spawn(move || {
+            if early {
+                place.set(Some(AtTheEnd(timer, ends.clone())));
+            }
+            // Often enough to have it at hand.
+            (0..10).for_each(|_| timer.record(Duration::from_nanos(1000)));
+            if !early {
+                place.set(Some(AtTheEnd(timer, ends)));
+            }
+        });
+        ended.recv().unwrap();
+        // Takes what was given back, while the other still records.
+        let other = thread::spawn(move || (0..MANY).for_each(|_| timer.record(Duration::from_nanos(1000))));
+        one.join().unwrap();
+        other.join().unwrap();
+    }
+    let (found, all) = (distribution(timer.series()), 2 * (2 * MANY + 10));
+    assert_eq!((found.count(), found.sum()), (all, (all * 1000) as f64));
     assert!(remove("sink", SOON).unwrap().balances());
 }
 
 #[test]
 fn values_of_every_size_are_recorded_once() {
-    let _alone = ALONE.lock().unwrap();
-    install("sink", sink(), NEVER).unwrap();
+    let _alone = begin();
     let logger = get_logger("sizes");
     let (timer, histogram) = (logger.timer("t"), logger.histogram("h"));
     let durations = [0, 1, 7, 8, 9, 999_999_999, 1_000_000_000, 1_000_000_001, 70_368_744_177_663, 70_368_744_177_664];
@@ -125,8 +134,7 @@ fn values_of_every_size_are_recorded_once() {
 
 #[test]
 fn more_rates_than_are_counted_down_are_sampled_too() {
-    let _alone = ALONE.lock().unwrap();
-    install("sink", sink(), NEVER).unwrap();
+    let _alone = begin();
     let logger = get_logger("rates");
     const CALLS: u64 = 20_000;
     for number in 1..=40 {
