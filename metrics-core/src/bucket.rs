@@ -36,12 +36,16 @@ impl fmt::Debug for Scheme {
     }
 }
 
+/// The bucket of a number of nanoseconds; what is past the last one belongs in it.
 #[inline(always)]
-pub(crate) fn nanos_index(value: u64) -> usize {
+pub(crate) fn unbounded_nanos_index(value: u64) -> usize {
     // Eight to each power of two. Below 8 each value is a bucket, as with a shift of 0: so there is no branch.
     let shift = 60 - (value | SUB as u64).leading_zeros();
-    let index = (value >> shift) as usize + shift as usize * SUB;
-    index.min(NANOS_LEN - 1)
+    (value >> shift) as usize + shift as usize * SUB
+}
+
+pub(crate) fn nanos_index(value: u64) -> usize {
+    unbounded_nanos_index(value).min(NANOS_LEN - 1)
 }
 
 /// What nearly all durations are that are recorded often: from 8 ns on and below a second. They fit in 32 bits, and need neither a

@@ -269,9 +269,8 @@ fn scalar_cold(series: &'static Series, state: State, op: ScalarOp) {
 /// Records nanoseconds that were measured, for which sampling was decided before.
 #[inline(always)]
 pub(crate) fn nanos(series: &'static Series, nanos: u64) {
-    match cell(series, switches()) {
-        Some(cell) => cell.record_nanos(nanos, Writer::Single),
-        None => decided(series, nanos),
+    if !cell(series, switches()).is_some_and(|cell| cell.record_measured(nanos)) {
+        decided(series, nanos);
     }
 }
 

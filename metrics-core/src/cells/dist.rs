@@ -2,7 +2,7 @@
 //! needs no further pointer. A timer has fewer buckets than a histogram; every cell has those of a timer at least.
 
 use super::{Writer, add, float_update};
-use crate::bucket::{Brief, Scheme, float_index, nanos_index, usual_float_index};
+use crate::bucket::{Brief, Scheme, float_index, nanos_index, unbounded_nanos_index, usual_float_index};
 use crate::sync::{AtomicU64, Ordering::*};
 use std::marker::PhantomData;
 use std::mem;
@@ -159,14 +159,29 @@ impl<'s> Dist<'s> {
         // SAFETY: the index of what is brief is below the number of a timer's buckets, which every cell has.
         let bucket = unsafe { cell.buckets.get_unchecked(index) };
         add(bucket, 1, Writer::Single);
-        add(&cell.sum, nanos.get(), Writer::Single);
-        if nanos.get() > cell.max.load(Relaxed) {
-            cell.max.store(nanos.get(), Relaxed);
+        self.add_nanos(nanos.get());
+    }
+
+    /// Records whole nanoseconds as the cell's owner, if they are not past the last bucket. Else nothing happens. That is a branch which is
+    /// hardly ever taken, and no bound that the bucket waits for, as the next reading of the clock waits for the bucket.
+    #[inline(always)]
+    pub(crate) fn record_measured(self, nanos: u64) -> bool {
+        let Some(bucket) = self.cell().buckets.get(unbounded_nanos_index(nanos)) else { return false };
+        add(bucket, 1, Writer::Single);
+        self.add_nanos(nanos);
+        true
+    }
+
+    #[inline(always)]
+    fn add_nanos(self, nanos: u64) {
+        let cell = self.cell();
+        add(&cell.sum, nanos, Writer::Single);
+        if nanos > cell.max.load(Relaxed) {
+            cell.max.store(nanos, Relaxed);
         }
     }
 
     /// Records whole nanoseconds.
-    #[inline(always)]
     pub(crate) fn record_nanos(self, nanos: u64, writer: Writer) {
         let cell = self.cell();
         if let Some(bucket) = cell.buckets.get(nanos_index(nanos)) {
@@ -257,19 +272,25 @@ mod tests {
     #[test]
     fn the_short_ways_record_what_the_long_ones_do() {
         let counts = |cell: &OwnDist| -> Vec<u64> { cell.get().buckets().iter().map(|b| b.load(Relaxed)).collect() };
-        let (short, long) = (OwnDist::new(Scheme::Nanos), OwnDist::new(Scheme::Nanos));
+        let [short, measured, long] = [(); 3].map(|()| OwnDist::new(Scheme::Nanos));
         let ends = (0..64).flat_map(|b| [(1u64 << b) - 1, 1 << b, (1 << b) + 1]).chain([999_999_999, 1_000_000_000]);
         for nanos in ends.clone() {
             match Brief::duration(Duration::from_nanos(nanos)) {
                 Some(brief) => short.get().record_brief(brief),
                 None => short.get().record_nanos(nanos, Writer::Single),
             }
+            if !measured.get().record_measured(nanos) {
+                assert!(nanos >> 46 != 0, "{nanos}");
+                measured.get().record_nanos(nanos, Writer::Single);
+            }
             long.get().record_nanos(nanos, Writer::Shared);
         }
-        assert_eq!(
-            (counts(&short), short.get().sum(), short.get().max()),
-            (counts(&long), long.get().sum(), long.get().max())
-        );
+        for cell in [&short, &measured] {
+            assert_eq!(
+                (counts(cell), cell.get().sum(), cell.get().max()),
+                (counts(&long), long.get().sum(), long.get().max())
+            );
+        }
         assert_eq!(counts(&short).iter().sum::<u64>(), ends.count() as u64);
 
         let (short, long) = (OwnDist::new(Scheme::Float), OwnDist::new(Scheme::Float));
