@@ -11,6 +11,7 @@ use std::sync::Once;
 pub(crate) fn watch() {
     crate::registry::prepare();
     crate::lease::prepare();
+    crate::constant::prepare();
     #[cfg(unix)]
     unix::watch();
     #[cfg(not(unix))]

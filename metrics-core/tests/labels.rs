@@ -40,11 +40,11 @@ fn labels<'l>(parent: &Labels, given: impl IntoIterator<Item = (&'l str, &'l str
 type Sums = BTreeMap<(Option<&'static str>, Labels), u64>;
 
 fn work(seed: u64) -> Sums {
-    static AB: LabelledSite = LabelledSite::new("c", Kind::Counter, 0.0);
-    static BA: LabelledSite = LabelledSite::new("c", Kind::Counter, 0.0);
-    static A: LabelledSite = LabelledSite::new("c", Kind::Counter, 0.0);
-    static NUMBERS: LabelledSite = LabelledSite::new("c", Kind::Counter, 0.0);
-    static MIXED: LabelledSite = LabelledSite::new("c", Kind::Counter, 0.0);
+    static AB: LabelledSite<2> = LabelledSite::new("c", &["a", "b"], Kind::Counter, 0.0);
+    static BA: LabelledSite<2> = LabelledSite::new("c", &["b", "a"], Kind::Counter, 0.0);
+    static A: LabelledSite<1> = LabelledSite::new("c", &["a"], Kind::Counter, 0.0);
+    static NUMBERS: LabelledSite<2> = LabelledSite::new("c", &["a", "b"], Kind::Counter, 0.0);
+    static MIXED: LabelledSite<2> = LabelledSite::new("c", &["a", "b"], Kind::Counter, 0.0);
     let mut state = seed;
     let mut next = move |n: usize| {
         state ^= state << 13;
@@ -69,26 +69,26 @@ fn work(seed: u64) -> Sums {
         let text = |l: &Liar| Liar::VALUES.get(l.index()).copied().unwrap_or(TEXTS[l.0]);
         let given: Vec<(&str, &str)> = match next(7) {
             0 => {
-                AB.add(logger, 1, &["a", "b"], (), || [x, y]);
+                AB.add(logger, 1, (), || [x, y]);
                 vec![("a", x), ("b", y)]
             }
             1 => {
-                BA.add(logger, 1, &["b", "a"], (), || [x, y]);
+                BA.add(logger, 1, (), || [x, y]);
                 vec![("b", x), ("a", y)]
             }
             2 => {
-                A.add(logger, 1, &["a"], ((&LabelProbe(x)).label_number(),), || [x]);
+                A.add(logger, 1, ((&LabelProbe(x)).label_number(),), || [x]);
                 vec![("a", x)]
             }
             3 => {
                 let numbers = (LabelProbe(&m).label_number(), LabelProbe(&n).label_number());
-                NUMBERS.add(logger, 1, &["a", "b"], numbers, || [m.as_ref(), n.as_ref()]);
+                NUMBERS.add(logger, 1, numbers, || [m.as_ref(), n.as_ref()]);
                 vec![("a", text(&m)), ("b", text(&n))]
             }
             4 => {
                 // One that has no number takes both to their texts.
                 let numbers = (LabelProbe(&m).label_number(), (&LabelProbe(y)).label_number());
-                MIXED.add(logger, 1, &["a", "b"], numbers, || [m.as_ref(), y]);
+                MIXED.add(logger, 1, numbers, || [m.as_ref(), y]);
                 vec![("a", TEXTS[m.0]), ("b", y)]
             }
             5 => {

@@ -275,7 +275,9 @@ impl Call {
                 Verb::Time => quote_spanned!(ours()=> Timer),
             };
             let (krate, rate) = (&self.krate, rate(self.sample_rate.as_ref()));
-            return site(krate, "LabelledSite", &quote_spanned!(ours()=> #name, #krate::__private::Kind::#kind, #rate));
+            let (count, keys) = (self.labels.len(), self.labels.iter().map(|(key, _)| key));
+            let arguments = quote_spanned!(ours()=> #name, &[#(#keys),*], #krate::__private::Kind::#kind, #rate);
+            return site(krate, "LabelledSite", Some(count), &arguments);
         }
         let (ty, arguments) = match verb {
             Verb::SetGauge => ("GaugeSite", name.into_token_stream()),
@@ -285,18 +287,17 @@ impl Call {
                 (ty, quote_spanned!(ours()=> #name, #rate))
             }
         };
-        site(&self.krate, ty, &arguments)
+        site(&self.krate, ty, None, &arguments)
     }
 
     /// Evaluates the value, if there is one, and the labels, each once and in the order in which they stand; `call` gets the arguments
-    /// `&["key", …], (number, …), || [text, …]` and the local that holds the value.
+    /// `(number, …), || [text, …]` and the local that holds the value.
     fn with_labels(
         &self,
         value: Option<&Value>,
         call: impl FnOnce(&TokenStream, &Ident) -> TokenStream,
     ) -> TokenStream {
         let krate = &self.krate;
-        let keys = self.labels.iter().map(|(key, _)| key);
         let given = self.labels.iter().map(|(_, value)| borrowed(value));
         // With the span of the value, so that the trait error for one that is no string belongs there.
         let local = |(at, (_, value)): (usize, &(LitStr, Expr))| {
@@ -318,7 +319,7 @@ impl Call {
             },
             _ => quote_spanned!(ours()=> ()),
         };
-        let record = quote_spanned!(ours()=> &[#(#keys),*], #numbers, || [#(#texts),*]);
+        let record = quote_spanned!(ours()=> #numbers, || [#(#texts),*]);
         let local = Ident::new("__ferrometer_value", ours());
         let record = call(&record, &local);
         let (value, local) = match value {

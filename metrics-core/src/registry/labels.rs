@@ -4,9 +4,10 @@ use super::refusals::{REFUSED, refuse};
 use super::{DEAD_LOGGER, intern_logger, labels_hash, overflow_logger};
 use crate::name::{MAX_LABELS, MAX_RAW_BYTES};
 use crate::series::{LoggerEntry, Series};
+use crate::addressed::Addressed;
 use crate::sync::{AtomicPtr, Ordering::*};
 use crate::table::AppendTable;
-use crate::{busy, first, hash, limits, rate};
+use crate::{busy, constant, first, hash, limits, rate};
 use std::ptr;
 
 /// Labels that were added to a logger at once, remembered by the logger they led to, in the order given.
@@ -31,7 +32,55 @@ pub(super) fn freeze() -> impl Sized {
 /// The logger with more labels; the value of a key that is there already is replaced.
 #[inline]
 pub(crate) fn with_labels(parent: &'static LoggerEntry, labels: &[(&str, &str)]) -> &'static LoggerEntry {
+    match *labels {
+        [(a, b)] => LITERALS_1.with(parent, [a, b], labels),
+        [(a, b), (c, d)] => LITERALS_2.with(parent, [a, b, c, d], labels),
+        [(a, b), (c, d), (e, f)] => LITERALS_3.with(parent, [a, b, c, d, e, f], labels),
+        _ => with_texts(parent, labels),
+    }
+}
+
+fn with_texts(parent: &'static LoggerEntry, labels: &[(&str, &str)]) -> &'static LoggerEntry {
     labelled(parent, labels).map_or_else(|logger| logger, |labelled| labelled.logger)
+}
+
+/// Labels whose keys and values are literals, by where they stand; the logger they led to.
+struct Literals<const N: usize>(Addressed<N, 256, LoggerEntry>);
+
+static LITERALS_1: Literals<2> = Literals(Addressed::new());
+static LITERALS_2: Literals<4> = Literals(Addressed::new());
+static LITERALS_3: Literals<6> = Literals(Addressed::new());
+
+impl<const N: usize> Literals<N> {
+    #[inline]
+    fn with(
+        &'static self,
+        parent: &'static LoggerEntry,
+        texts: [&str; N],
+        labels: &[(&str, &str)],
+    ) -> &'static LoggerEntry {
+        match self.0.get_in_any(ptr::from_ref(parent).cast(), &texts) {
+            Some(logger) => logger,
+            None => self.look_up(parent, &texts, labels),
+        }
+    }
+
+    #[inline(never)]
+    fn look_up(
+        &'static self,
+        parent: &'static LoggerEntry,
+        texts: &[&str; N],
+        labels: &[(&str, &str)],
+    ) -> &'static LoggerEntry {
+        let logger = with_texts(parent, labels);
+        if logger.is_programs()
+            && texts.iter().all(|text| constant::is_constant(text))
+            && let Some(_busy) = busy::enter()
+        {
+            self.0.put(ptr::from_ref(parent).cast(), texts, logger);
+        }
+        logger
+    }
 }
 
 /// The same, remembered; past a bound only the logger.

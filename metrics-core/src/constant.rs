@@ -1,0 +1,162 @@
+//! Which memory of the program never changes: what the file it was loaded from has as read-only, where the compiler puts literals.
+//!
+//! A text there is the same whenever it has the same address and length. That can not be said of a `&str` in general, and the compiler does not
+//! tell a `&'static str` from another: what lifetimes there are is forgotten before it chooses between implementations.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering::*};
+
+/// The most pieces that are kept; a linker makes one to three.
+const MOST: usize = 4;
+
+/// Start and length of each piece, in order; an empty one is none.
+type Pieces = [(usize, usize); MOST];
+
+/// Not known, and then nothing is constant, until the first backend is installed. What is known before anything is recorded needs no lock of
+/// the dynamic loader while something is.
+static PIECES: OnceLock<Pieces> = OnceLock::new();
+/// Where the first piece starts, and how far it is from there to the end of the last.
+static START: AtomicUsize = AtomicUsize::new(0);
+static EXTENT: AtomicUsize = AtomicUsize::new(0);
+
+/// Finds out.
+pub(crate) fn prepare() {
+    if PIECES.get().is_none() {
+        // Whoever is first: it is the same for all.
+        let _ = PIECES.set(pieces());
+        let Some(pieces) = PIECES.get() else { return };
+        let start = pieces[0].0;
+        let end = pieces.iter().map(|(start, len)| start + len).max().unwrap_or(start);
+        START.store(start, Relaxed);
+        EXTENT.store(end.saturating_sub(start), Release);
+    }
+}
+
+/// Whether a text may be one that [`is_constant`]: others are mostly far away.
+#[inline(always)]
+pub(crate) fn may_be_constant(text: &str) -> bool {
+    let extent = EXTENT.load(Acquire);
+    (text.as_ptr() as usize).wrapping_sub(START.load(Relaxed)) < extent
+}
+
+/// Whether a text stands in memory that stays as it is for as long as this library is loaded.
+pub(crate) fn is_constant(text: &str) -> bool {
+    let inside = |(start, len): &(usize, usize)| {
+        let at = (text.as_ptr() as usize).wrapping_sub(*start);
+        at < *len && text.len() <= len - at
+    };
+    PIECES.get().is_some_and(|pieces| pieces.iter().any(inside))
+}
+
+/// The segments without permission to write of the object (the executable, or the library) that holds this code: it is not unloaded as long
+/// as anybody asks.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn pieces() -> Pieces {
+    use libc::{PF_R, PF_W, PT_LOAD, c_int, c_void, dl_iterate_phdr, dl_phdr_info, size_t};
+
+    struct Found {
+        here: usize,
+        pieces: Pieces,
+    }
+
+    unsafe extern "C" fn look(info: *mut dl_phdr_info, _: size_t, found: *mut c_void) -> c_int {
+        // SAFETY: the loader passes a description that is valid during the call, and the pointer that it was given below.
+        let (info, found) = unsafe { (&*info, &mut *found.cast::<Found>()) };
+        if info.dlpi_phdr.is_null() {
+            return 0;
+        }
+        // SAFETY: the description's own array, of the length that it states.
+        let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum as usize) };
+        let loaded = || headers.iter().filter(|header| header.p_type == PT_LOAD);
+        let loaded = || loaded().map(|header| {
+            ((info.dlpi_addr as usize).wrapping_add(header.p_vaddr as usize), header.p_memsz as usize, header.p_flags)
+        });
+        if !loaded().any(|(start, len, _)| found.here.wrapping_sub(start) < len) {
+            return 0;
+        }
+        let mut used = 0usize;
+        for (start, len, _) in loaded().filter(|(_, _, flags)| flags & (PF_R | PF_W) == PF_R) {
+            // The rest of a page belongs to the piece that begins on it, so pieces on pages that follow each other are one.
+            if let Some(last) = used.checked_sub(1).and_then(|last| found.pieces.get_mut(last))
+                && start.wrapping_sub(last.0 + last.1) < PAGE
+                && (last.0 + last.1).next_multiple_of(PAGE) == start & !(PAGE - 1)
+            {
+                last.1 = start + len - last.0;
+                continue;
+            }
+            if let Some(place) = found.pieces.get_mut(used) {
+                *place = (start, len);
+                used += 1;
+            }
+        }
+        1
+    }
+
+    /// The smallest page of any system.
+    const PAGE: usize = 4096;
+
+    let mut found = Found { here: std::ptr::from_ref(&PIECES) as usize, pieces: [(0, 0); MOST] };
+    // SAFETY: `look` is called during this call alone, with the pointer to `found`, which nobody else uses meanwhile.
+    unsafe { dl_iterate_phdr(Some(look), std::ptr::from_mut(&mut found).cast()) };
+    found.pieces
+}
+
+/// Elsewhere nothing is known to be constant, and every text is read.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn pieces() -> Pieces {
+    [(0, 0); MOST]
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicU8;
+
+    #[test]
+    fn literals_are_constant_and_what_can_be_written_is_not() {
+        static BYTES: &[u8] = b"bytes";
+        static WRITABLE: [AtomicU8; 4] = [const { AtomicU8::new(b'x') }; 4];
+        prepare();
+        let all = "GET and POST";
+        for text in ["GET", concat!("a", 1), &all[4..], &all[3..3], stringify!(of tokens), module_path!()] {
+            assert!(is_constant(text) && may_be_constant(text), "{text:?}");
+        }
+        assert!(is_constant(std::str::from_utf8(BYTES).unwrap()));
+        let heap = String::from("GET");
+        let leaked: &'static str = Box::leak(Box::from("GET"));
+        let stack = *b"GET";
+        // SAFETY: four bytes that are ASCII, and nobody writes them here.
+        let writable = unsafe { std::str::from_utf8_unchecked(std::slice::from_raw_parts(WRITABLE.as_ptr().cast(), 4)) };
+        for text in [&heap, leaked, std::str::from_utf8(&stack).unwrap(), writable] {
+            assert!(!is_constant(text), "{text:?}");
+        }
+        // What lies beyond the pieces, and addresses that texts of length 0 may have.
+        // SAFETY: no byte is read of an empty text; its address is neither null nor, for bytes, misaligned.
+        let empty = |at: usize| unsafe { std::str::from_utf8_unchecked(std::slice::from_raw_parts(at as *const u8, 0)) };
+        assert!(!is_constant(empty(1)) && !is_constant(empty(usize::MAX)));
+        for (start, len) in PIECES.get().unwrap().iter().filter(|(_, len)| *len > 0) {
+            assert!(is_constant(empty(*start)) && is_constant(empty(start + len - 1)));
+            assert!(!is_constant(empty(start - 1)) && !is_constant(empty(start + len)));
+        }
+    }
+
+    #[test]
+    fn the_kernel_says_the_same() {
+        prepare();
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        for (start, len) in PIECES.get().unwrap().iter().filter(|(_, len)| *len > 0) {
+            let mut at = *start;
+            while at < start + len {
+                let line = maps.lines().find_map(|line| {
+                    let (range, rest) = line.split_once(' ')?;
+                    let (from, to) = range.split_once('-')?;
+                    let [from, to] = [from, to].map(|hex| usize::from_str_radix(hex, 16).unwrap());
+                    (from..to).contains(&at).then_some((to, rest))
+                });
+                let (to, rest) = line.unwrap_or_else(|| panic!("{at:x} is not mapped"));
+                assert!(rest.starts_with("r-"), "{at:x}: {rest}");
+                at = to;
+            }
+        }
+    }
+}
