@@ -5,7 +5,7 @@
 
 use crate::first;
 use crate::sync::{AtomicPtr, AtomicU64, Ordering::*};
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 /// What a text's address is multiplied with, by its position.
 const FACTORS: [usize; 6] = [0x9e3, 0x5a7, 0xb1d, 0x6c5, 0xd4b, 0x879];
@@ -29,18 +29,19 @@ impl<const N: usize, T> Place<N, T> {
     }
 
     #[inline(always)]
-    fn get(&self, from: *const u8, texts: &[&str; N]) -> Option<&'static T> {
+    fn get(&self, from: impl FnOnce() -> *const u8, texts: &[&str; N]) -> Option<&'static T> {
         for (at, (known, text)) in self.texts.iter().zip(texts).enumerate() {
             let order = if at == 0 { Acquire } else { Relaxed };
             if !ptr::eq(known.0.load(order), text.as_ptr()) || known.1.load(Relaxed) != text.len() as u64 {
                 return None;
             }
         }
-        if !ptr::eq(self.from.load(Relaxed), from) {
+        if !ptr::eq(self.from.load(Relaxed), from()) {
             return None;
         }
+        let to = NonNull::new(self.to.load(Relaxed));
         // SAFETY: the first text's address is no longer null, so all was written: the pointer is that of a `&'static T`.
-        Some(unsafe { &*self.to.load(Relaxed) })
+        Some(unsafe { to.unwrap_unchecked().as_ref() })
     }
 
     /// Whether it was free.
@@ -63,6 +64,9 @@ pub(crate) struct Addressed<const N: usize, const PLACES: usize, T: 'static>(Ato
 impl<const N: usize, const PLACES: usize, T> Addressed<N, PLACES, T> {
     /// Whether there are tables for so many texts.
     const THERE_ARE: bool = 0 < N && N <= FACTORS.len();
+    /// What the places take.
+    #[cfg(not(loom))]
+    pub(crate) const BYTES: usize = size_of::<[Place<N, T>; PLACES]>();
 
     #[cfg(not(loom))]
     pub(crate) const fn new() -> Self {
@@ -93,9 +97,9 @@ impl<const N: usize, const PLACES: usize, T> Addressed<N, PLACES, T> {
         unsafe { self.0.load(Acquire).as_ref() }
     }
 
-    /// Where the texts lead to from there, if they are in their first place.
+    /// Where the texts lead to from there, if they are in their first place. `from` is asked last, when there are registers to spare.
     #[inline(always)]
-    pub(crate) fn get(&self, from: *const u8, texts: &[&str; N]) -> Option<&'static T> {
+    pub(crate) fn get(&self, from: impl FnOnce() -> *const u8, texts: &[&str; N]) -> Option<&'static T> {
         self.places()?[Self::place(texts)].get(from, texts)
     }
 
@@ -103,7 +107,7 @@ impl<const N: usize, const PLACES: usize, T> Addressed<N, PLACES, T> {
     #[inline]
     pub(crate) fn get_in_any(&self, from: *const u8, texts: &[&str; N]) -> Option<&'static T> {
         let (places, at) = (self.places()?, Self::place(texts));
-        places[at].get(from, texts).or_else(|| places[at ^ 1].get(from, texts))
+        places[at].get(|| from, texts).or_else(|| places[at ^ 1].get(|| from, texts))
     }
 
     /// Remembers where texts that never change lead to, if there is a place. The caller may allocate.
@@ -121,5 +125,80 @@ impl<const N: usize, const PLACES: usize, T> Addressed<N, PLACES, T> {
         let Some(places) = self.places() else { return };
         let at = Self::place(texts);
         let _ = places[at].fill(from, texts, to) || places[at ^ 1].fill(from, texts, to);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    static FROM: [u8; 2] = [0; 2];
+    static VALUES: [u64; 4096] = [0; 4096];
+
+    #[test]
+    fn what_is_found_is_what_was_put() {
+        static TABLE: Addressed<2, 64, u64> = Addressed::new();
+        let all = "the same addresses, other lengths: each a text of its own";
+        let mut known = HashMap::new();
+        let key = |from: *const u8, texts: &[&str; 2]| {
+            (from as usize, texts.map(|text| (text.as_ptr() as usize, text.len())))
+        };
+        let mut found = 0;
+        for round in 0..3 {
+            for number in 0..4096 {
+                // As many texts as places, and a few more that differ in one thing.
+                let (at, len, from) = (number % 8, number / 8 % 4, &raw const FROM[number / 32 % 2]);
+                let texts = [&all[at..at + len], &all[number / 64 % 4..][..2]];
+                match TABLE.get_in_any(from, &texts) {
+                    Some(value) => {
+                        assert_eq!(known.get(&key(from, &texts)), Some(&(&raw const *value)));
+                        found += 1;
+                    }
+                    None if round == 0 => {
+                        let value = &VALUES[number];
+                        TABLE.put(from, &texts, value);
+                        if TABLE.get_in_any(from, &texts).is_some() {
+                            assert_eq!(known.insert(key(from, &texts), &raw const *value), None);
+                        }
+                    }
+                    None => assert!(!known.contains_key(&key(from, &texts))),
+                }
+                // What the first place says, the two say.
+                if let Some(value) = TABLE.get(|| from, &texts) {
+                    assert!(ptr::eq(value, TABLE.get_in_any(from, &texts).unwrap()));
+                }
+            }
+        }
+        assert!((32..=64).contains(&known.len()) && found > 1000, "{} places, {found} times", known.len());
+    }
+
+    #[test]
+    fn literals_of_one_call_get_places_of_their_own() {
+        // As compilers put them: one after the other, without gaps.
+        let text = "GETPUTPOSTDELETEPATCHHEADOPTIONS1xx2xx3xx4xx5xx";
+        let lens = [3, 3, 4, 6, 5, 4, 7];
+        let (mut at, mut taken, mut first) = (0, 0, 0);
+        static TABLE: Addressed<2, 64, u64> = Addressed::new();
+        for len in lens {
+            let method = &text[at..at + len];
+            at += len;
+            for status in 0..5 {
+                let texts = [method, &text[32 + 3 * status..][..3]];
+                TABLE.put(FROM.as_ptr(), &texts, &VALUES[0]);
+                taken += usize::from(TABLE.get_in_any(FROM.as_ptr(), &texts).is_some());
+                first += usize::from(TABLE.get(|| FROM.as_ptr(), &texts).is_some());
+            }
+        }
+        // By chance it would be 31 and 27.
+        assert!(taken >= 27 && first >= 22, "{taken} of 35, {first} at once");
+    }
+
+    #[test]
+    fn more_texts_than_there_are_tables_for_are_never_found() {
+        static TABLE: Addressed<7, 64, u64> = Addressed::new();
+        let texts = ["a", "b", "c", "d", "e", "f", "g"];
+        TABLE.put(FROM.as_ptr(), &texts, &VALUES[0]);
+        assert!(TABLE.get_in_any(FROM.as_ptr(), &texts).is_none() && TABLE.0.load(Acquire).is_null());
     }
 }

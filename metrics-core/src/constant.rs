@@ -16,8 +16,7 @@ type Pieces = [(usize, usize); MOST];
 /// the dynamic loader while something is.
 static PIECES: OnceLock<Pieces> = OnceLock::new();
 /// Where the first piece starts, and how far it is from there to the end of the last.
-static START: AtomicUsize = AtomicUsize::new(0);
-static EXTENT: AtomicUsize = AtomicUsize::new(0);
+static EXTENT: (AtomicUsize, AtomicUsize) = (AtomicUsize::new(0), AtomicUsize::new(0));
 
 /// Finds out.
 pub(crate) fn prepare() {
@@ -27,16 +26,16 @@ pub(crate) fn prepare() {
         let Some(pieces) = PIECES.get() else { return };
         let start = pieces[0].0;
         let end = pieces.iter().map(|(start, len)| start + len).max().unwrap_or(start);
-        START.store(start, Relaxed);
-        EXTENT.store(end.saturating_sub(start), Release);
+        EXTENT.0.store(start, Relaxed);
+        EXTENT.1.store(end.saturating_sub(start), Release);
     }
 }
 
 /// Whether a text may be one that [`is_constant`]: others are mostly far away.
 #[inline(always)]
 pub(crate) fn may_be_constant(text: &str) -> bool {
-    let extent = EXTENT.load(Acquire);
-    (text.as_ptr() as usize).wrapping_sub(START.load(Relaxed)) < extent
+    let len = EXTENT.1.load(Acquire);
+    (text.as_ptr() as usize).wrapping_sub(EXTENT.0.load(Relaxed)) < len
 }
 
 /// Whether a text stands in memory that stays as it is for as long as this library is loaded.

@@ -7,7 +7,7 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::spanned::Spanned;
-use syn::{Error, Expr, ExprBlock, Ident, LitStr, Result, Token};
+use syn::{Error, Expr, ExprBlock, Ident, Lit, LitStr, Result, Token};
 
 use crate::args::{at_named, crate_path, facade, needs_value, once};
 use crate::check;
@@ -309,14 +309,26 @@ impl Call {
                 #krate::__private::core::convert::AsRef::<str>::as_ref(#local)
             }
         });
-        // Two traits, so that method lookup tells labels with a few values from everything else without a bound on their types.
+        // Two traits, so that method lookup tells labels with a few values from everything else without a bound on their types. A literal has
+        // one value.
+        let is_literal = |value: &Expr| matches!(check::ungroup(value), Expr::Lit(lit) if matches!(lit.lit, Lit::Str(_)));
+        let number = |(local, (_, value)): (&Ident, &(LitStr, Expr))| match is_literal(value) {
+            true => quote_spanned!(ours()=> #krate::__private::Literal),
+            false => quote_spanned!(ours()=> (&#krate::__private::LabelProbe(#local)).label_number()),
+        };
         let numbers = match self.labels.len() {
-            0..=NUMBERED => quote_spanned! {ours()=>
-                {
-                    use #krate::__private::{FixedNumber as _, NoNumber as _};
-                    (#((&#krate::__private::LabelProbe(#locals)).label_number(),)*)
+            _ if self.labels.iter().all(|(_, value)| is_literal(value)) => {
+                quote_spanned!(ours()=> (#krate::__private::Literal,))
+            }
+            0..=NUMBERED => {
+                let numbers = locals.iter().zip(&self.labels).map(number);
+                quote_spanned! {ours()=>
+                    {
+                        use #krate::__private::{FixedNumber as _, NoNumber as _};
+                        (#(#numbers,)*)
+                    }
                 }
-            },
+            }
             _ => quote_spanned!(ours()=> ()),
         };
         let record = quote_spanned!(ours()=> #numbers, || [#(#texts),*]);

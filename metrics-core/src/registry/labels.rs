@@ -47,6 +47,10 @@ fn with_texts(parent: &'static LoggerEntry, labels: &[(&str, &str)]) -> &'static
 /// Labels whose keys and values are literals, by where they stand; the logger they led to.
 struct Literals<const N: usize>(Addressed<N, 256, LoggerEntry>);
 
+/// What they take when they are in use.
+pub(crate) const LITERAL_LABELS_BYTES: usize =
+    Addressed::<2, 256, LoggerEntry>::BYTES + Addressed::<4, 256, LoggerEntry>::BYTES + Addressed::<6, 256, LoggerEntry>::BYTES;
+
 static LITERALS_1: Literals<2> = Literals(Addressed::new());
 static LITERALS_2: Literals<4> = Literals(Addressed::new());
 static LITERALS_3: Literals<6> = Literals(Addressed::new());
@@ -183,15 +187,18 @@ fn encode(text: &str) -> Option<Word> {
     let len = bytes.len();
     let word = |at: usize| bytes[at..].first_chunk().map_or(0, |chunk| u64::from_le_bytes(*chunk));
     let half = |at: usize| bytes[at..].first_chunk().map_or(0, |chunk| u64::from(u32::from_le_bytes(*chunk)));
+    let quarter = |at: usize| bytes[at..].first_chunk().map_or(0, |chunk| u64::from(u16::from_le_bytes(*chunk)));
     // The pieces that are read may overlap; which do is known from the length.
-    let text = match len {
-        0 => [0, 0],
-        1..4 => {
-            [u64::from(bytes[0]) | u64::from(bytes[len / 2]) << 8 | u64::from(bytes[len - 1]) << 16, 0]
-        }
-        4..8 => [half(0) | half(len - 4) << 32, 0],
-        8..16 => [word(0), word(len - 8) >> (8 * (15 - len)) & !0xff],
-        _ => return None,
+    let text = if len >= 16 {
+        return None;
+    } else if len >= 8 {
+        [word(0), word(len - 8) >> (8 * (15 - len)) & !0xff]
+    } else if len >= 4 {
+        [half(0) | half(len - 4) << 32, 0]
+    } else if len >= 2 {
+        [quarter(0) | quarter(len - 2) << 16, 0]
+    } else {
+        [bytes.first().map_or(0, |byte| u64::from(*byte)), 0]
     };
     Some([text[0], text[1] | len as u64])
 }
@@ -225,12 +232,16 @@ impl Known {
 
     /// The series, if it is that of these values.
     #[inline(always)]
-    fn get<const N: usize>(&self, parent: *const LoggerEntry, words: &[Word; N]) -> Option<&'static Series> {
+    fn get<const N: usize>(
+        &self,
+        parent: impl FnOnce() -> *const LoggerEntry,
+        words: &[Word; N],
+    ) -> Option<&'static Series> {
         // SAFETY: the pointer is null or was stored from a `&'static Written` in `look_up`.
         let written: &'static Written = unsafe { self.written.load(Acquire).as_ref() }?;
         // Word by word: as one comparison of memory it would wait for the words to get there.
         let differ = words.iter().zip(&written.values).fold(0, |d, (a, b)| d | a[0] ^ b[0] | a[1] ^ b[1]);
-        if differ != 0 || !ptr::eq(written.parent, parent) {
+        if differ != 0 || !ptr::eq(written.parent, parent()) {
             return None;
         }
         // SAFETY: the pointer is null or was stored from a `&'static Series` in `look_up`.
@@ -259,7 +270,11 @@ impl LabelMemory {
 
     /// The series of these values, if they are found at once. Without a call, so that the path to it needs no stack.
     #[inline(always)]
-    pub(crate) fn get<const N: usize>(&self, parent: *const LoggerEntry, values: &[&str; N]) -> Option<&'static Series> {
+    pub(crate) fn get<const N: usize>(
+        &self,
+        parent: impl FnOnce() -> *const LoggerEntry,
+        values: &[&str; N],
+    ) -> Option<&'static Series> {
         let (words, digest) = encode_all(values)?;
         // Mostly it is in the first place; where it is not, there is time.
         self.0[places(digest)[0]].get(parent, &words)
@@ -275,7 +290,7 @@ impl LabelMemory {
     ) -> &'static Series {
         let encoded = encode_all(values);
         if let Some((words, digest)) = &encoded
-            && let Some(series) = places(*digest).into_iter().find_map(|at| self.0[at].get(parent, words))
+            && let Some(series) = places(*digest).into_iter().find_map(|at| self.0[at].get(|| parent, words))
         {
             return series;
         }

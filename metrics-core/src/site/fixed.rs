@@ -71,6 +71,25 @@ pub trait Number {
     const VALUES: &'static [&'static str];
     /// The number.
     fn number(&self) -> usize;
+    /// The text of the number, where that is what counts.
+    fn text(&self) -> Option<&'static str> {
+        Self::VALUES.get(self.number()).copied()
+    }
+}
+
+/// A literal that stands in the call: the one value that there is, whatever its text.
+pub struct Literal;
+
+impl Number for Literal {
+    const VALUES: &'static [&'static str] = &[""];
+
+    #[inline(always)]
+    fn number(&self) -> usize {
+        0
+    }
+    fn text(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// The number of a value among those of its type.
@@ -168,7 +187,7 @@ macro_rules! numbers {
 
             fn write(&self, texts: &mut [&str]) {
                 $(
-                    if let (Some(to), Some(text)) = (texts.get_mut($at), $label::VALUES.get(self.$at.number())) {
+                    if let (Some(to), Some(text)) = (texts.get_mut($at), self.$at.text()) {
                         *to = text;
                     }
                 )*

@@ -3,14 +3,14 @@
 //! Values of types with a few values lead to their series by number (`fixed`). Others do by their texts: those that are literals by where they
 //! stand (`addressed`), the rest by what they say (`LabelMemory`).
 //!
-//! Functions out of line take one and two labels one by one, because an array would travel through memory.
+//! To add one under one or two labels, the most frequent, the texts go one by one: an array would travel through memory.
 
 use super::fixed::{FixedMemory, Numbers};
 use crate::addressed::Addressed;
 use crate::guard::TimerGuard;
 use crate::logger::Logger;
 use crate::registry::LabelMemory;
-use crate::series::{Kind, Series};
+use crate::series::{Kind, LoggerEntry, Series};
 use crate::value::{CounterValue, GaugeValue};
 use crate::{busy, constant, record, registry};
 use std::ptr;
@@ -41,7 +41,7 @@ impl<const N: usize> LabelledSite<N> {
     /// The series of labels of any text, if they are literals that were seen before.
     #[inline(always)]
     fn literal(&'static self, logger: &Logger, values: &[&str; N]) -> Option<&'static Series> {
-        self.literals.get(logger.peek().cast(), values)
+        self.literals.get(|| logger.peek().cast(), values)
     }
 
     /// The series of labels that are not all literals, if they were seen before.
@@ -51,7 +51,7 @@ impl<const N: usize> LabelledSite<N> {
         if values.iter().all(|value| constant::may_be_constant(value)) {
             return None;
         }
-        self.texts.get(logger.peek(), values)
+        self.texts.get(|| logger.peek(), values)
     }
 
     #[inline(never)]
@@ -60,8 +60,7 @@ impl<const N: usize> LabelledSite<N> {
             return series;
         }
         let parent = logger.entry();
-        let find = |logger| registry::static_series(logger, self.name, self.kind, self.rate, false);
-        let series = self.texts.look_up(parent, self.keys, values, find);
+        let series = self.by_text(parent, values);
         // What found no place, or is found while an allocation is registered, is looked up again.
         if series.logger.is_programs()
             && values.iter().all(|value| constant::is_constant(value))
@@ -70,6 +69,11 @@ impl<const N: usize> LabelledSite<N> {
             self.literals.put(ptr::from_ref(parent).cast(), values, series);
         }
         series
+    }
+
+    fn by_text(&'static self, parent: &'static LoggerEntry, values: &[&str; N]) -> &'static Series {
+        let find = |logger| registry::static_series(logger, self.name, self.kind, self.rate, false);
+        self.texts.look_up(parent, self.keys, values, find)
     }
 
     /// The series of labels whose types have a few values each.
@@ -95,8 +99,9 @@ impl<const N: usize> LabelledSite<N> {
         mut values: [&str; N],
     ) -> &'static Series {
         numbers.write(&mut values);
-        let series = self.look_up(logger, &values);
-        self.fixed.put(logger.entry(), sets, I::COMBINATIONS, numbers.combination(), series);
+        let parent = logger.entry();
+        let series = self.by_text(parent, &values);
+        self.fixed.put(parent, sets, I::COMBINATIONS, numbers.combination(), series);
         series
     }
 
@@ -147,7 +152,10 @@ impl<const N: usize> LabelledSite<N> {
 
     #[inline(never)]
     fn add_one_of_many(&'static self, logger: &Logger, values: &[&str; N]) {
-        record::count_on(self.of_many(logger, values), 1);
+        match self.literal(logger, values) {
+            Some(series) => record::count_on(series, 1),
+            None => record::count_on(self.of_texts_elsewhere(logger, values), 1),
+        }
     }
 
     /// Sets a gauge.
@@ -184,40 +192,21 @@ impl<const N: usize> LabelledSite<N> {
         }
     }
 
-    #[inline(always)]
+    /// The series of labels of any text.
+    #[inline(never)]
     fn of_texts(&'static self, logger: &Logger, values: &[&str; N]) -> &'static Series {
-        match *values.as_slice() {
-            [a] => self.of_one_or_two(logger, a, ""),
-            [a, b] => self.of_one_or_two(logger, a, b),
-            _ => self.of_many(logger, values),
-        }
-    }
-
-    #[inline(never)]
-    fn of_one_or_two(&'static self, logger: &Logger, a: &str, b: &str) -> &'static Series {
-        match self.literal(logger, &of_two(a, b)) {
+        match self.literal(logger, values) {
             Some(series) => series,
-            None => self.of_one_or_two_elsewhere(logger, a, b),
+            None => self.of_texts_elsewhere(logger, values),
         }
     }
 
     #[inline(never)]
-    fn of_one_or_two_elsewhere(&'static self, logger: &Logger, a: &str, b: &str) -> &'static Series {
-        match self.text(logger, &of_two(a, b)) {
+    fn of_texts_elsewhere(&'static self, logger: &Logger, values: &[&str; N]) -> &'static Series {
+        match self.text(logger, values) {
             Some(series) => series,
-            None => self.of_first(logger, a, b),
+            None => self.look_up(logger, values),
         }
-    }
-
-    #[inline(never)]
-    fn of_first(&'static self, logger: &Logger, a: &str, b: &str) -> &'static Series {
-        self.look_up(logger, &of_two(a, b))
-    }
-
-    #[inline(never)]
-    fn of_many(&'static self, logger: &Logger, values: &[&str; N]) -> &'static Series {
-        let found = self.literal(logger, values).or_else(|| self.text(logger, values));
-        found.unwrap_or_else(|| self.look_up(logger, values))
     }
 }
 
