@@ -40,6 +40,9 @@ impl<const N: usize, T> Place<N, T> {
             return None;
         }
         let to = NonNull::new(self.to.load(Relaxed));
+        if cfg!(loom) {
+            assert!(to.is_some(), "seen before it was written");
+        }
         // SAFETY: the first text's address is no longer null, so all was written: the pointer is that of a `&'static T`.
         Some(unsafe { to.unwrap_unchecked().as_ref() })
     }

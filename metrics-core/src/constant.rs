@@ -4,7 +4,6 @@
 //! tell a `&'static str` from another: what lifetimes there are is forgotten before it chooses between implementations.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering::*};
 
 /// The most pieces that are kept; a linker makes one to three.
 const MOST: usize = 4;
@@ -15,27 +14,13 @@ type Pieces = [(usize, usize); MOST];
 /// Not known, and then nothing is constant, until the first backend is installed. What is known before anything is recorded needs no lock of
 /// the dynamic loader while something is.
 static PIECES: OnceLock<Pieces> = OnceLock::new();
-/// Where the first piece starts, and how far it is from there to the end of the last.
-static EXTENT: (AtomicUsize, AtomicUsize) = (AtomicUsize::new(0), AtomicUsize::new(0));
 
 /// Finds out.
 pub(crate) fn prepare() {
     if PIECES.get().is_none() {
         // Whoever is first: it is the same for all.
         let _ = PIECES.set(pieces());
-        let Some(pieces) = PIECES.get() else { return };
-        let start = pieces[0].0;
-        let end = pieces.iter().map(|(start, len)| start + len).max().unwrap_or(start);
-        EXTENT.0.store(start, Relaxed);
-        EXTENT.1.store(end.saturating_sub(start), Release);
     }
-}
-
-/// Whether a text may be one that [`is_constant`]: others are mostly far away.
-#[inline(always)]
-pub(crate) fn may_be_constant(text: &str) -> bool {
-    let len = EXTENT.1.load(Acquire);
-    (text.as_ptr() as usize).wrapping_sub(EXTENT.0.load(Relaxed)) < len
 }
 
 /// Whether a text stands in memory that stays as it is for as long as this library is loaded.
@@ -118,7 +103,7 @@ mod tests {
         prepare();
         let all = "GET and POST";
         for text in ["GET", concat!("a", 1), &all[4..], &all[3..3], stringify!(of tokens), module_path!()] {
-            assert!(is_constant(text) && may_be_constant(text), "{text:?}");
+            assert!(is_constant(text), "{text:?}");
         }
         assert!(is_constant(std::str::from_utf8(BYTES).unwrap()));
         let heap = String::from("GET");

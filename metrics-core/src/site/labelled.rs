@@ -44,13 +44,9 @@ impl<const N: usize> LabelledSite<N> {
         self.literals.get(|| logger.peek().cast(), values)
     }
 
-    /// The series of labels that are not all literals, if they were seen before.
+    /// The series of labels that are not all literals, or of literals that found no place, if they were seen before.
     #[inline(always)]
     fn text(&'static self, logger: &Logger, values: &[&str; N]) -> Option<&'static Series> {
-        // Literals that are not known yet are to become so.
-        if values.iter().all(|value| constant::may_be_constant(value)) {
-            return None;
-        }
         self.texts.get(|| logger.peek(), values)
     }
 
