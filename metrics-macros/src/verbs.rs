@@ -311,7 +311,8 @@ impl Call {
         });
         // Two traits, so that method lookup tells labels with a few values from everything else without a bound on their types. A literal has
         // one value.
-        let is_literal = |value: &Expr| matches!(check::ungroup(value), Expr::Lit(lit) if matches!(lit.lit, Lit::Str(_)));
+        let is_literal =
+            |value: &Expr| matches!(check::ungroup(value), Expr::Lit(lit) if matches!(lit.lit, Lit::Str(_)));
         let number = |(local, (_, value)): (&Ident, &(LitStr, Expr))| match is_literal(value) {
             true => quote_spanned!(ours()=> #krate::__private::Literal),
             false => quote_spanned!(ours()=> (&#krate::__private::LabelProbe(#local)).label_number()),

@@ -32,10 +32,10 @@ pub(super) fn freeze() -> impl Sized {
 /// The logger with more labels; the value of a key that is there already is replaced.
 #[inline]
 pub(crate) fn with_labels(parent: &'static LoggerEntry, labels: &[(&str, &str)]) -> &'static LoggerEntry {
-    match *labels {
-        [(a, b)] => LITERALS_1.with(parent, [a, b], labels),
-        [(a, b), (c, d)] => LITERALS_2.with(parent, [a, b, c, d], labels),
-        [(a, b), (c, d), (e, f)] => LITERALS_3.with(parent, [a, b, c, d, e, f], labels),
+    match labels.len() {
+        1 => LITERALS_1.with(parent, labels),
+        2 => LITERALS_2.with(parent, labels),
+        3 => LITERALS_3.with(parent, labels),
         _ => with_texts(parent, labels),
     }
 }
@@ -56,32 +56,33 @@ static LITERALS_2: Literals<4> = Literals(Addressed::new());
 static LITERALS_3: Literals<6> = Literals(Addressed::new());
 
 impl<const N: usize> Literals<N> {
-    #[inline]
-    fn with(
-        &'static self,
-        parent: &'static LoggerEntry,
-        texts: [&str; N],
-        labels: &[(&str, &str)],
-    ) -> &'static LoggerEntry {
-        match self.0.get_in_any(ptr::from_ref(parent).cast(), &texts) {
+    /// Keys and values in turn.
+    #[inline(always)]
+    fn texts<'l>(labels: &[(&'l str, &'l str)]) -> [&'l str; N] {
+        let text = |at: usize| labels.get(at / 2).map_or("", |(key, value)| if at % 2 == 0 { key } else { value });
+        std::array::from_fn(text)
+    }
+
+    #[inline(always)]
+    fn with(&'static self, parent: &'static LoggerEntry, labels: &[(&str, &str)]) -> &'static LoggerEntry {
+        match self.0.get(|| ptr::from_ref(parent).cast(), &Self::texts(labels)) {
             Some(logger) => logger,
-            None => self.look_up(parent, &texts, labels),
+            None => self.look_up(parent, labels),
         }
     }
 
     #[inline(never)]
-    fn look_up(
-        &'static self,
-        parent: &'static LoggerEntry,
-        texts: &[&str; N],
-        labels: &[(&str, &str)],
-    ) -> &'static LoggerEntry {
+    fn look_up(&'static self, parent: &'static LoggerEntry, labels: &[(&str, &str)]) -> &'static LoggerEntry {
+        let (from, texts) = (ptr::from_ref(parent).cast(), Self::texts(labels));
+        if let Some(logger) = self.0.get_in_any(from, &texts) {
+            return logger;
+        }
         let logger = with_texts(parent, labels);
         if logger.is_programs()
             && texts.iter().all(|text| constant::is_constant(text))
             && let Some(_busy) = busy::enter()
         {
-            self.0.put(ptr::from_ref(parent).cast(), texts, logger);
+            self.0.put(from, &texts, logger);
         }
         logger
     }
