@@ -6,13 +6,12 @@
 
 use crate::bucket::Scheme;
 use crate::cursor::{Cursor, Position, amount_of, minus, recorded};
-use crate::ledger::{Amount, Cause, Ledger};
+use crate::ledger::{Amount, Cause, Dropped, Ledger};
 use crate::name::Naming;
 use crate::series::Series;
 use crate::singles::{Grouped, Marks};
 use crate::snapshot::{Distribution, Snapshot, Total, Value};
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// What a series recorded that this backend has not accounted for.
@@ -172,7 +171,7 @@ pub struct SnapshotView<'a> {
     sent: Cell<Amount>,
     merged: Cell<u64>,
     superseded: Cell<Amount>,
-    dropped: RefCell<BTreeMap<Cause, Amount>>,
+    dropped: RefCell<Dropped>,
 }
 
 impl<'a> SnapshotView<'a> {
@@ -207,7 +206,7 @@ impl<'a> SnapshotView<'a> {
             if new > 0 {
                 position.set_invalid(total.invalid);
                 if !total.series.is_internal() {
-                    *self.dropped.borrow_mut().entry(Cause::Invalid).or_default() += Amount::of(new);
+                    self.dropped.borrow_mut()[Cause::Invalid] += Amount::of(new);
                 }
             }
         }
@@ -307,7 +306,7 @@ impl<'a> SnapshotView<'a> {
     pub fn dropped(&self, receipt: &Receipt, cause: Cause) {
         let amount = self.advance(receipt);
         if !receipt.series.is_internal() && !amount.is_zero() {
-            *self.dropped.borrow_mut().entry(cause).or_default() += amount;
+            self.dropped.borrow_mut()[cause] += amount;
         }
     }
 
@@ -350,7 +349,7 @@ impl<'a> SnapshotView<'a> {
             }
         }
         if !left.is_zero() {
-            *self.dropped.borrow_mut().entry(cause).or_default() += left;
+            self.dropped.borrow_mut()[cause] += left;
         }
     }
 
@@ -447,8 +446,8 @@ impl<'a> SnapshotView<'a> {
         ledger.sent += self.sent.get();
         ledger.merged += self.merged.get();
         ledger.superseded += self.superseded.get();
-        for (cause, amount) in self.dropped.into_inner() {
-            *ledger.dropped.entry(cause).or_default() += amount;
+        for (cause, amount) in self.dropped.into_inner().iter() {
+            ledger.dropped[cause] += amount;
         }
         ledger.recorded = minus(recorded(self.snapshot), cursor.base);
         ledger.pending = cursor.pending(self.snapshot);
