@@ -34,41 +34,37 @@ pub(crate) fn is_constant(text: &str) -> bool {
 
 /// The segments without permission to write of the object (the executable, or the library) that holds this code: it is not unloaded as long
 /// as anybody asks.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 fn pieces() -> Pieces {
-    use libc::{PF_R, PF_W, PT_LOAD, c_int, c_void, dl_iterate_phdr, dl_phdr_info, size_t};
+    use elf::{Header, LOAD, Object, READ, WRITE};
+    use std::ffi::{c_int, c_void};
 
     struct Found {
         here: usize,
         pieces: Pieces,
     }
 
-    unsafe extern "C" fn look(info: *mut dl_phdr_info, _: size_t, found: *mut c_void) -> c_int {
+    unsafe extern "C" fn look(object: *const Object, _: usize, found: *mut c_void) -> c_int {
         // SAFETY: the loader passes a description that is valid during the call, and the pointer that it was given below.
-        let (info, found) = unsafe { (&*info, &mut *found.cast::<Found>()) };
-        if info.dlpi_phdr.is_null() {
+        let (object, found) = unsafe { (&*object, &mut *found.cast::<Found>()) };
+        if object.headers.is_null() {
             return 0;
         }
         // SAFETY: the description's own array, of the length that it states.
-        let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum as usize) };
-        let loaded = || headers.iter().filter(|header| header.p_type == PT_LOAD);
-        let loaded = || loaded().map(|header| {
-            ((info.dlpi_addr as usize).wrapping_add(header.p_vaddr as usize), header.p_memsz as usize, header.p_flags)
-        });
-        if !loaded().any(|(start, len, _)| found.here.wrapping_sub(start) < len) {
+        let headers = unsafe { std::slice::from_raw_parts(object.headers, usize::from(object.count)) };
+        let loaded = || headers.iter().filter(|header| header.kind == LOAD);
+        let place = |h: &Header| (object.address.wrapping_add(h.address) as usize, h.len as usize);
+        if !loaded().map(place).any(|(start, len)| found.here.wrapping_sub(start) < len) {
             return 0;
         }
         let mut used = 0usize;
-        for (start, len, _) in loaded().filter(|(_, _, flags)| flags & (PF_R | PF_W) == PF_R) {
+        for (start, len) in loaded().filter(|header| header.flags & (READ | WRITE) == READ).map(place) {
             // The rest of a page belongs to the piece that begins on it, so pieces on pages that follow each other are one.
             if let Some(last) = used.checked_sub(1).and_then(|last| found.pieces.get_mut(last))
-                && start.wrapping_sub(last.0 + last.1) < PAGE
                 && (last.0 + last.1).next_multiple_of(PAGE) == start & !(PAGE - 1)
             {
                 last.1 = start + len - last.0;
-                continue;
-            }
-            if let Some(place) = found.pieces.get_mut(used) {
+            } else if let Some(place) = found.pieces.get_mut(used) {
                 *place = (start, len);
                 used += 1;
             }
@@ -81,19 +77,60 @@ fn pieces() -> Pieces {
 
     let mut found = Found { here: std::ptr::from_ref(&PIECES) as usize, pieces: [(0, 0); MOST] };
     // SAFETY: `look` is called during this call alone, with the pointer to `found`, which nobody else uses meanwhile.
-    unsafe { dl_iterate_phdr(Some(look), std::ptr::from_mut(&mut found).cast()) };
+    unsafe { elf::dl_iterate_phdr(look, std::ptr::from_mut(&mut found).cast()) };
     found.pieces
 }
 
 /// Elsewhere nothing is known to be constant, and every text is read.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 fn pieces() -> Pieces {
     [(0, 0); MOST]
 }
 
-#[cfg(all(test, target_os = "linux"))]
+/// What is needed of the loader's description of an object, as the System V ABI and `dl_iterate_phdr(3)` have it; the `libc` crate has it too,
+/// and a tenth of the build.
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+mod elf {
+    use std::ffi::{c_char, c_int, c_void};
+
+    pub(super) const LOAD: u32 = 1;
+    pub(super) const WRITE: u32 = 2;
+    pub(super) const READ: u32 = 4;
+
+    /// `Elf64_Phdr`.
+    #[repr(C)]
+    pub(super) struct Header {
+        pub(super) kind: u32,
+        pub(super) flags: u32,
+        pub(super) offset: u64,
+        pub(super) address: u64,
+        pub(super) physical: u64,
+        pub(super) len_in_file: u64,
+        pub(super) len: u64,
+        pub(super) align: u64,
+    }
+
+    /// `struct dl_phdr_info`, as far as every C library has it.
+    #[repr(C)]
+    pub(super) struct Object {
+        pub(super) address: u64,
+        pub(super) name: *const c_char,
+        pub(super) headers: *const Header,
+        pub(super) count: u16,
+    }
+
+    unsafe extern "C" {
+        pub(super) fn dl_iterate_phdr(
+            look: unsafe extern "C" fn(*const Object, usize, *mut c_void) -> c_int,
+            data: *mut c_void,
+        ) -> c_int;
+    }
+}
+
+#[cfg(all(test, target_os = "linux", target_pointer_width = "64"))]
 mod tests {
     use super::*;
+    use std::mem::offset_of;
     use std::sync::atomic::AtomicU8;
 
     #[test]
@@ -122,6 +159,19 @@ mod tests {
             assert!(is_constant(empty(*start)) && is_constant(empty(start + len - 1)));
             assert!(!is_constant(empty(start - 1)) && !is_constant(empty(start + len)));
         }
+    }
+
+    #[test]
+    fn structures_are_those_of_the_c_library() {
+        assert_eq!(size_of::<elf::Header>(), size_of::<libc::Elf64_Phdr>());
+        assert_eq!(offset_of!(elf::Header, kind), offset_of!(libc::Elf64_Phdr, p_type));
+        assert_eq!(offset_of!(elf::Header, flags), offset_of!(libc::Elf64_Phdr, p_flags));
+        assert_eq!(offset_of!(elf::Header, address), offset_of!(libc::Elf64_Phdr, p_vaddr));
+        assert_eq!(offset_of!(elf::Header, len), offset_of!(libc::Elf64_Phdr, p_memsz));
+        assert_eq!(offset_of!(elf::Object, address), offset_of!(libc::dl_phdr_info, dlpi_addr));
+        assert_eq!(offset_of!(elf::Object, headers), offset_of!(libc::dl_phdr_info, dlpi_phdr));
+        assert_eq!(offset_of!(elf::Object, count), offset_of!(libc::dl_phdr_info, dlpi_phnum));
+        assert_eq!((elf::LOAD, elf::WRITE, elf::READ), (libc::PT_LOAD, libc::PF_W, libc::PF_R));
     }
 
     #[test]

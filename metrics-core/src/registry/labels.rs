@@ -59,7 +59,7 @@ impl<const N: usize> Literals<N> {
     /// Keys and values in turn.
     #[inline(always)]
     fn texts<'l>(labels: &[(&'l str, &'l str)]) -> [&'l str; N] {
-        let text = |at: usize| labels.get(at / 2).map_or("", |(key, value)| if at % 2 == 0 { key } else { value });
+        let text = |at: usize| labels.get(at / 2).map_or("", |(key, value)| if at.is_multiple_of(2) { key } else { value });
         std::array::from_fn(text)
     }
 
