@@ -8,7 +8,7 @@ use crate::addressed::Addressed;
 use crate::sync::{AtomicPtr, Ordering::*};
 use crate::table::AppendTable;
 use crate::{busy, constant, first, hash, limits, rate};
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 /// Labels that were added to a logger at once, remembered by the logger they led to, in the order given.
 pub(crate) struct Labelled {
@@ -214,9 +214,9 @@ fn encode_all<const N: usize>(values: &[&str; N]) -> Option<([Word; N], u64)> {
     let mut digest = 0u64;
     for (word, value) in words.iter_mut().zip(values) {
         *word = encode(value)?;
-        digest = (digest.rotate_left(29) ^ word[0] ^ word[1]).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        digest = digest.rotate_left(29) ^ word[0] ^ word[1];
     }
-    Some((words, digest))
+    Some((words, digest.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
 }
 
 /// One combination of values, and the series it led to. They are stored one after the other, and read so: what belongs to
@@ -245,8 +245,9 @@ impl Known {
         if differ != 0 || !ptr::eq(written.parent, parent()) {
             return None;
         }
-        // SAFETY: the pointer is null or was stored from a `&'static Series` in `look_up`.
-        let series: &'static Series = unsafe { self.series.load(Acquire).as_ref() }?;
+        let series = NonNull::new(self.series.load(Acquire));
+        // SAFETY: it was stored from a `&'static Series` in `look_up`, before what was written, which was seen.
+        let series: &'static Series = unsafe { series.unwrap_unchecked().as_ref() };
         ptr::eq(series.logger, written.logger).then_some(series)
     }
 }
@@ -313,8 +314,9 @@ impl LabelMemory {
             if let Some(at) = at
                 && let Some(written) = labelled.written(&words).filter(|written| written.values[..N] == words)
             {
-                self.0[at].written.store(ptr::from_ref(written).cast_mut(), Release);
+                // First the series: whoever sees what was written sees one.
                 self.0[at].series.store(ptr::from_ref(series).cast_mut(), Release);
+                self.0[at].written.store(ptr::from_ref(written).cast_mut(), Release);
             }
         }
         series
