@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicPtr, Ordering::*};
 /// A label's value out of a few that are known when the program is compiled: an enum. `#[derive(LabelValue)]` writes it.
 ///
 /// Every label of [`count!`](https://docs.rs/ferrometer/latest/ferrometer/macro.count.html) and its like takes such a value, like any other that
-/// is `AsRef<str>`. Where all labels of a call are of such types, and there are at most 4 of them with at most 4,096 combinations, the
+/// is `AsRef<str>`. Where all labels of a call are of such types or literals in the call, and there are at most 4 of them with at most 4,096 combinations, the
 /// call site finds its series by their numbers, without reading a text.
 ///
 /// ```
