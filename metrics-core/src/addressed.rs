@@ -7,8 +7,9 @@ use crate::first;
 use crate::sync::{AtomicPtr, AtomicU64, Ordering::*};
 use std::ptr::{self, NonNull};
 
-/// What a text's address is multiplied with, by its position.
-const FACTORS: [usize; 6] = [0x9e3, 0x5a7, 0xb1d, 0x6c5, 0xd4b, 0x879];
+/// What a text's address is multiplied with, by its position. Of some thousand pairs tried on literals side by side, as compilers put them, the
+/// one after which nine of ten have a first place of their own; by chance it would be eight.
+const FACTORS: [usize; 6] = [3795, 2709, 4003, 3917, 3403, 2169];
 
 /// Some texts seen from some place, and what they lead to.
 #[repr(C, align(32))]
@@ -112,11 +113,23 @@ impl<const N: usize, const PLACES: usize, T> Addressed<N, PLACES, T> {
         self.places()?[Self::place(texts)].get(from, texts)
     }
 
+    /// The same, in the second place.
+    #[inline(always)]
+    pub(crate) fn get_beside(&self, from: impl FnOnce() -> *const u8, texts: &[&str; N]) -> Option<&'static T> {
+        self.places()?[Self::place(texts) ^ 1].get(from, texts)
+    }
+
     /// The same, in any of their places.
     #[inline]
     pub(crate) fn get_in_any(&self, from: *const u8, texts: &[&str; N]) -> Option<&'static T> {
         let places = self.places()?;
         Self::ways(texts).find_map(|at| places[at].get(|| from, texts))
+    }
+
+    /// Whether there is a place for texts that are not known yet.
+    pub(crate) fn has_place(&self, texts: &[&str; N]) -> bool {
+        let free = |places: &[Place<N, T>; PLACES]| Self::ways(texts).any(|at| places[at].to.load(Relaxed).is_null());
+        Self::THERE_ARE && self.places().is_none_or(free)
     }
 
     /// Remembers where texts that never change lead to, if there is a place. The caller may allocate.
@@ -139,7 +152,7 @@ impl<const N: usize, const PLACES: usize, T> Addressed<N, PLACES, T> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use std::collections::HashMap;
+    use std::collections::{HashMap, HashSet};
 
     static FROM: [u8; 2] = [0; 2];
     static VALUES: [u64; 4096] = [0; 4096];
@@ -152,7 +165,7 @@ mod tests {
         let key = |from: *const u8, texts: &[&str; 2]| {
             (from as usize, texts.map(|text| (text.as_ptr() as usize, text.len())))
         };
-        let mut found = 0;
+        let (mut found, mut quickly) = (0, 0);
         for round in 0..3 {
             for number in 0..4096 {
                 // As many texts as places, and a few more that differ in one thing.
@@ -164,42 +177,53 @@ mod tests {
                         found += 1;
                     }
                     None if round == 0 => {
-                        let value = &VALUES[number];
+                        let (value, place) = (&VALUES[number], TABLE.has_place(&texts));
                         TABLE.put(from, &texts, value);
-                        if TABLE.get_in_any(from, &texts).is_some() {
+                        assert_eq!(TABLE.get_in_any(from, &texts), place.then_some(value));
+                        if place {
                             assert_eq!(known.insert(key(from, &texts), &raw const *value), None);
                         }
                     }
                     None => assert!(!known.contains_key(&key(from, &texts))),
                 }
-                // What the first place says, the two say.
-                if let Some(value) = TABLE.get(|| from, &texts) {
-                    assert!(ptr::eq(value, TABLE.get_in_any(from, &texts).unwrap()));
+                // What the first places say, all say.
+                for found in [TABLE.get(|| from, &texts), TABLE.get_beside(|| from, &texts)].into_iter().flatten() {
+                    assert!(ptr::eq(found, TABLE.get_in_any(from, &texts).unwrap()));
+                    quickly += 1;
                 }
             }
         }
-        assert!((60..=64).contains(&known.len()) && found > 1000, "{} places, {found} times", known.len());
+        assert!(
+            (60..=64).contains(&known.len()) && found > quickly && quickly > found / 2,
+            "{} places, {found} times",
+            known.len()
+        );
     }
 
     #[test]
-    fn literals_of_one_call_get_places_of_their_own() {
-        // As compilers put them: one after the other, without gaps.
-        let text = "GETPUTPOSTDELETEPATCHHEADOPTIONS1xx2xx3xx4xx5xx";
+    fn literals_of_one_call_have_places_of_their_own() {
+        // As compilers put them: one after the other, without gaps; wherever that is.
+        let literals = "GETPUTPOSTDELETEPATCHHEADOPTIONS1xx2xx3xx4xx5xx";
+        let memory = " ".repeat(2 * 4096) + literals;
+        let page = memory.as_ptr().align_offset(4096);
         let lens = [3, 3, 4, 6, 5, 4, 7];
-        let (mut at, mut taken, mut first) = (0, 0, 0);
-        static TABLE: Addressed<2, 64, u64> = Addressed::new();
-        for len in lens {
-            let method = &text[at..at + len];
-            at += len;
-            for status in 0..5 {
-                let texts = [method, &text[32 + 3 * status..][..3]];
-                TABLE.put(FROM.as_ptr(), &texts, &VALUES[0]);
-                taken += usize::from(TABLE.get_in_any(FROM.as_ptr(), &texts).is_some());
-                first += usize::from(TABLE.get(|| FROM.as_ptr(), &texts).is_some());
+        let mut sum = 0;
+        for start in page..page + 4096 {
+            let all = &memory[start..start + literals.len()];
+            let mut places = HashSet::new();
+            let mut at = 0;
+            for len in lens {
+                for status in 0..5 {
+                    let texts = [&all[at..at + len], &all[32 + 3 * status..][..3]];
+                    places.insert(Addressed::<2, 64, u64>::place(&texts));
+                }
+                at += len;
             }
+            assert!(places.len() >= 24, "{} places {start} bytes on", places.len());
+            sum += places.len();
         }
-        // By chance it would be nearly all, and 27.
-        assert!(taken >= 34 && first >= 22, "{taken} of 35, {first} at once");
+        // By chance it would be 27 of 35.
+        assert!(sum / 4096 >= 29, "{}", sum as f64 / 4096.0);
     }
 
     #[test]
@@ -207,6 +231,7 @@ mod tests {
         static TABLE: Addressed<7, 64, u64> = Addressed::new();
         let texts = ["a", "b", "c", "d", "e", "f", "g"];
         TABLE.put(FROM.as_ptr(), &texts, &VALUES[0]);
-        assert!(TABLE.get_in_any(FROM.as_ptr(), &texts).is_none() && TABLE.0.load(Acquire).is_null());
+        assert!(TABLE.get_in_any(FROM.as_ptr(), &texts).is_none() && !TABLE.has_place(&texts));
+        assert!(TABLE.0.load(Acquire).is_null());
     }
 }

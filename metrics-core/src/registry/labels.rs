@@ -282,12 +282,13 @@ impl LabelMemory {
         self.0[places(digest)[0]].get(parent, &words)
     }
 
-    /// The same, looked up. The keys are the same at each call, and so is what `find` looks for.
+    /// The same, looked up. The keys are the same at each call, and so is what `find` looks for. `keep`: to be found next time.
     pub(crate) fn look_up<const N: usize>(
         &self,
         parent: &'static LoggerEntry,
         keys: &[&str; N],
         values: &[&str; N],
+        keep: bool,
         find: impl Fn(&'static LoggerEntry) -> &'static Series,
     ) -> &'static Series {
         let encoded = encode_all(values);
@@ -302,7 +303,7 @@ impl LabelMemory {
             Err(logger) => return find(logger),
         };
         let series = find(labelled.logger);
-        if let Some((words, digest)) = encoded.filter(|_| ptr::eq(series.logger, labelled.logger)) {
+        if let Some((words, digest)) = encoded.filter(|_| keep && ptr::eq(series.logger, labelled.logger)) {
             let places = places(digest);
             let free = places.into_iter().find(|at| self.0[*at].written.load(Relaxed).is_null());
             // Where there are more values than places, one that is kept is better than two that take turns; which are kept may change

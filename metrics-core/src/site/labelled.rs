@@ -56,10 +56,12 @@ impl<const N: usize> LabelledSite<N> {
             return series;
         }
         let parent = logger.entry();
-        let series = self.by_text(parent, values);
-        // What found no place, or is found while an allocation is registered, is looked up again.
-        if series.logger.is_programs()
-            && values.iter().all(|value| constant::is_constant(value))
+        // Literals are remembered as such, or as texts where there is no place for them.
+        let literal = values.iter().all(|value| constant::is_constant(value)) && self.literals.has_place(values);
+        let series = self.by_text(parent, values, !literal);
+        // What is refused, or is found while an allocation is registered, is looked up again.
+        if literal
+            && series.logger.is_programs()
             && let Some(_busy) = busy::enter()
         {
             self.literals.put(ptr::from_ref(parent).cast(), values, series);
@@ -67,9 +69,9 @@ impl<const N: usize> LabelledSite<N> {
         series
     }
 
-    fn by_text(&'static self, parent: &'static LoggerEntry, values: &[&str; N]) -> &'static Series {
+    fn by_text(&'static self, parent: &'static LoggerEntry, values: &[&str; N], keep: bool) -> &'static Series {
         let find = |logger| registry::static_series(logger, self.name, self.kind, self.rate, false);
-        self.texts.look_up(parent, self.keys, values, find)
+        self.texts.look_up(parent, self.keys, values, keep, find)
     }
 
     /// The series of labels whose types have a few values each.
@@ -96,7 +98,7 @@ impl<const N: usize> LabelledSite<N> {
     ) -> &'static Series {
         numbers.write(&mut values);
         let parent = logger.entry();
-        let series = self.by_text(parent, &values);
+        let series = self.by_text(parent, &values, true);
         self.fixed.put(parent, sets, I::COMBINATIONS, numbers.combination(), series);
         series
     }
@@ -127,6 +129,14 @@ impl<const N: usize> LabelledSite<N> {
     #[inline(never)]
     fn add_one(&'static self, logger: &Logger, a: &str, b: &str) {
         match self.literal(logger, &of_two(a, b)) {
+            Some(series) => record::count_on(series, 1),
+            None => self.add_one_beside(logger, a, b),
+        }
+    }
+
+    #[inline(never)]
+    fn add_one_beside(&'static self, logger: &Logger, a: &str, b: &str) {
+        match self.literals.get_beside(|| logger.peek().cast(), &of_two(a, b)) {
             Some(series) => record::count_on(series, 1),
             None => self.add_one_elsewhere(logger, a, b),
         }
@@ -199,10 +209,8 @@ impl<const N: usize> LabelledSite<N> {
 
     #[inline(never)]
     fn of_texts_elsewhere(&'static self, logger: &Logger, values: &[&str; N]) -> &'static Series {
-        match self.text(logger, values) {
-            Some(series) => series,
-            None => self.look_up(logger, values),
-        }
+        let beside = self.literals.get_beside(|| logger.peek().cast(), values);
+        beside.or_else(|| self.text(logger, values)).unwrap_or_else(|| self.look_up(logger, values))
     }
 }
 
