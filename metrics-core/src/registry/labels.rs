@@ -74,7 +74,7 @@ impl<const N: usize> Literals<N> {
     #[inline(never)]
     fn look_up(&'static self, parent: &'static LoggerEntry, labels: &[(&str, &str)]) -> &'static LoggerEntry {
         let (from, texts) = (ptr::from_ref(parent).cast(), Self::texts(labels));
-        if let Some(logger) = self.0.get_in_any(from, &texts) {
+        if let Some(logger) = self.0.get_beside(|| from, &texts) {
             return logger;
         }
         let logger = with_texts(parent, labels);
