@@ -15,7 +15,7 @@ const AGAIN: usize = 1365;
 
 /// Some texts seen from some place, and what they lead to.
 #[repr(C, align(32))]
-struct Place<const N: usize, T> {
+pub(crate) struct Place<const N: usize, T> {
     /// Address and length. The first address is written last: before it is there, the place is free, or is being filled.
     texts: [(AtomicPtr<u8>, AtomicU64); N],
     from: AtomicPtr<u8>,
@@ -105,8 +105,9 @@ impl<const N: usize, const PLACES: usize, T> Addressed<N, PLACES, T> {
         [first, second, first ^ 1, second ^ 1]
     }
 
+    /// All places; `None` until the first one is filled.
     #[inline(always)]
-    fn places(&self) -> Option<&'static [Place<N, T>; PLACES]> {
+    pub(crate) fn places(&self) -> Option<&'static [Place<N, T>; PLACES]> {
         if !Self::THERE_ARE {
             return None;
         }
@@ -117,7 +118,17 @@ impl<const N: usize, const PLACES: usize, T> Addressed<N, PLACES, T> {
     /// Where the texts lead to from there, if they are in their first place. `from` is asked last, when there are registers to spare.
     #[inline(always)]
     pub(crate) fn get(&self, from: impl FnOnce() -> *const u8, texts: &[&str; N]) -> Option<&'static T> {
-        self.places()?[Self::place(Self::sum(texts))].get(from, texts)
+        Self::get_of(self.places()?, from, texts)
+    }
+
+    /// The same, when there are places.
+    #[inline(always)]
+    pub(crate) fn get_of(
+        places: &'static [Place<N, T>; PLACES],
+        from: impl FnOnce() -> *const u8,
+        texts: &[&str; N],
+    ) -> Option<&'static T> {
+        places[Self::place(Self::sum(texts))].get(from, texts)
     }
 
     /// The same, in the other places.

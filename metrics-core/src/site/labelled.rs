@@ -125,7 +125,9 @@ impl<const N: usize> LabelledSite<N> {
 
     #[inline(never)]
     fn add_one(&'static self, logger: &Logger, a: &str, b: &str) {
-        match self.literal(logger, &of_two(a, b)) {
+        // Where there were never literals, nothing is looked for beside.
+        let Some(places) = self.literals.places() else { return self.add_one_elsewhere(logger, a, b) };
+        match Addressed::get_of(places, || logger.peek().cast(), &of_two(a, b)) {
             Some(series) => record::count_on(series, 1),
             None => self.add_one_beside(logger, a, b),
         }
