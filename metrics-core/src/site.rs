@@ -19,7 +19,7 @@ pub use crate::guard::CallTimer;
 pub use crate::series::Kind;
 use exit::{Exit, Exits};
 pub use exit::{AnyOutcome, Ending, ExitCounter, ExitTimer, OnExit, Once, Outcome, Probe, ResultOutcome, Since};
-pub use fixed::{FixedNumber, LabelProbe, LabelValue, NoNumber};
+pub use fixed::{FixedNumber, LabelProbe, LabelValue, Literal, NoNumber};
 pub use labelled::LabelledSite;
 pub use ::core;
 
