@@ -114,8 +114,9 @@ pub(crate) fn one_at_once(series: &'static Series) -> bool {
     ones.is_some()
 }
 
+/// Adds what [`one_at_once`] does not.
 #[inline(never)]
-fn many_on<const HERE: bool>(series: &'static Series, value: i64) {
+pub(crate) fn many_on<const HERE: bool>(series: &'static Series, value: i64) {
     let state = series.state();
     if state.is_sampled() {
         if !rate::is_miss(state.rate()) {

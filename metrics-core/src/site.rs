@@ -117,7 +117,10 @@ impl CounterSite {
     #[cold]
     #[inline(never)]
     fn one_elsewhere<const HERE: bool>(&'static self, logger: &Logger) {
-        self.add_on(logger, 1);
+        match self.memory.get(logger.peek()) {
+            Some(series) => record::many_on::<HERE>(series, 1),
+            None => self.add_first(logger, 1),
+        }
     }
 
     /// Adds a number.
