@@ -60,7 +60,8 @@ pub(crate) fn keep_near(place: u8, cell: Dist<'static>) {
     }
 }
 
-/// Puts the thread's slab aside, for a capture scope. What is at hand stays: while a scope is in force, no recording looks for it. The first recording after it takes it back from the lease.
+/// Puts the thread's slab aside, for a capture scope. The first recording after it takes it back from the lease. What is at hand stays: while a
+/// scope is in force, no recording looks for it.
 pub(crate) fn put_slab_aside() {
     SLAB.set(&NO_SLAB);
     REFUSED.set(0);
