@@ -1,13 +1,16 @@
 //! The collector's work: reads the cells of all threads into one snapshot. Runs under the pipeline's lock, one at a time.
 
 use crate::bucket::Scheme;
-use crate::cells::{DistCell, Place, Slab, Writer};
+use crate::block::{Block, Blocks, Row};
+use crate::cells::{CHUNK, DistCell, Slab, Writer};
+use crate::distribution::Distribution;
+use crate::ledger::Amount;
 use crate::lease;
 use crate::registry;
 use crate::ring::Ring;
 use crate::series::{Kind, Series};
 use crate::singles::{Pool, Segment};
-use crate::snapshot::{Distribution, Snapshot, Total, Value};
+use crate::snapshot::Snapshot;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::{Instant, SystemTime};
@@ -18,7 +21,13 @@ pub(crate) struct Collector {
     sequence: u64,
     /// Single values that were drained from rings, folded, by slot among distributions.
     drained: Vec<Option<DistCell>>,
-    last: Vec<Arc<Distribution>>,
+    /// What was collected last: where nothing changed, the next snapshot shares it.
+    scalars: Blocks,
+    distributions: Arc<Vec<Arc<Distribution>>>,
+    /// How many series were looked at, and which of them take floats, in the order of their ids and slots: gauges have values elsewhere than in
+    /// cells, and floats can be refused.
+    seen: usize,
+    floats: Vec<&'static Series>,
     pool: Pool,
 }
 
@@ -70,39 +79,59 @@ impl Collector {
         let slabs = lease::slabs();
         let segment = self.drain_slabs(&slabs);
         let listed = registry::list();
-        let scalars = sum_scalars(&slabs, listed.scalars);
-        self.drained.resize_with(listed.dists.len(), || None);
-        for (slot, scheme) in listed.dists.iter().enumerate() {
-            let new = self.distribution(&slabs, slot, *scheme);
-            match self.last.get_mut(slot) {
-                Some(old) if **old == new => {}
-                Some(old) => *old = Arc::new(new),
-                None => self.last.push(Arc::new(new)),
-            }
-        }
-        let totals = listed.series.map(|series| self.total(series, &scalars)).collect();
+        let new = registry::series_in(self.seen..listed.series);
+        self.floats.extend(new.filter(|series| matches!(series.kind(), Kind::Gauge | Kind::Histogram)));
+        self.seen = listed.series;
+        self.collect_distributions(&slabs, &listed.dists);
+        self.collect_scalars(&slabs, listed.scalars);
+        let refused = |series: &&'static Series| Some((series.id, series.invalid.load(Relaxed))).filter(|(_, n)| *n > 0);
+        let invalid = self.floats.iter().filter_map(refused).collect();
         self.sequence += 1;
-        (Arc::new(Snapshot { sequence: self.sequence, time, instant, totals }), segment)
+        let mut snapshot = Snapshot {
+            sequence: self.sequence,
+            time,
+            instant,
+            len: listed.series,
+            scalars: self.scalars.clone(),
+            distributions: Arc::clone(&self.distributions),
+            invalid,
+            recorded: Amount::default(),
+        };
+        let mut recorded = Amount::default();
+        snapshot.totals().iter().filter(|t| !t.series.is_internal()).for_each(|total| recorded += total.amount());
+        snapshot.recorded = recorded;
+        (Arc::new(snapshot), segment)
     }
 
-    fn total(&self, series: &'static Series, scalars: &[[u64; 3]]) -> Total {
-        let slot = series.slot as usize;
-        let (recordings, value) = match series.kind() {
-            Kind::Timer | Kind::Histogram => {
-                let distribution = Arc::clone(&self.last[slot]);
-                (distribution.count, Value::Distribution(distribution))
+    fn collect_distributions(&mut self, slabs: &[&Slab], schemes: &[Scheme]) {
+        self.drained.resize_with(schemes.len(), || None);
+        for (slot, scheme) in schemes.iter().enumerate() {
+            let new = self.distribution(slabs, slot, *scheme);
+            match self.distributions.get(slot) {
+                Some(old) if **old == new => {}
+                // The list is copied where a snapshot holds it, and only then.
+                Some(_) => Arc::make_mut(&mut self.distributions)[slot] = Arc::new(new),
+                None => Arc::make_mut(&mut self.distributions).push(Arc::new(new)),
             }
-            kind => {
-                let [increments, decrements, calls] = scalars[slot];
-                let value = match kind {
-                    Kind::Gauge => Value::Gauge(f64::from_bits(series.value().load(Relaxed))),
-                    Kind::InFlight => Value::InFlight(increments.wrapping_sub(decrements) as i64),
-                    _ => Value::Counter { increments, decrements },
-                };
-                (calls, value)
+        }
+    }
+
+    fn collect_scalars(&mut self, slabs: &[&Slab], len: usize) {
+        let mut gauges = self.floats.iter().filter(|series| series.kind() == Kind::Gauge).peekable();
+        for chunk in 0..len.div_ceil(CHUNK) {
+            let mut rows = sum_scalars(slabs, chunk);
+            // A gauge that was set has its value by now: its count was acquired.
+            while let Some(gauge) = gauges.next_if(|gauge| gauge.slot as usize / CHUNK == chunk) {
+                rows[gauge.slot as usize % CHUNK].increments = gauge.value().load(Relaxed);
+                rows[gauge.slot as usize % CHUNK].decrements = 0;
             }
-        };
-        Total { series, recordings, invalid: series.invalid.load(Relaxed), value }
+            let new = Block::of(&rows);
+            match self.scalars.0.get_mut(chunk) {
+                Some(old) if **old == new => {}
+                Some(old) => *old = Arc::new(new),
+                None => self.scalars.0.push(Arc::new(new)),
+            }
+        }
     }
 
     fn distribution(&self, slabs: &[&Slab], slot: usize, scheme: Scheme) -> Distribution {
@@ -123,23 +152,24 @@ fn float(value: u64) -> f64 {
     if value < 1 << 52 { f64::from_bits(value | TOP.to_bits()) - TOP } else { value as f64 }
 }
 
-fn sum_scalars(slabs: &[&Slab], len: usize) -> Vec<[u64; 3]> {
-    let mut sums = vec![[0u64; 3]; len];
+fn sum_scalars(slabs: &[&Slab], chunk: usize) -> [Row; CHUNK] {
+    let mut sums = [Row::default(); CHUNK];
     for slab in slabs {
-        for (slot, sum) in sums.iter_mut().enumerate() {
-            let slot = slot as u32;
-            if let Some(ones) = slab.ones(Place::scalar(slot)) {
+        if let Some(ones) = slab.ones_of_chunk(chunk) {
+            for (sum, ones) in sums.iter_mut().zip(ones) {
                 // Acquired: a gauge that was set has its value by now.
                 let ones = ones.load(Acquire);
-                sum[2] = sum[2].wrapping_add(ones);
-                sum[0] = sum[0].wrapping_add(ones);
+                sum.recordings = sum.recordings.wrapping_add(ones);
+                sum.increments = sum.increments.wrapping_add(ones);
             }
-            let Some(cell) = slab.scalar(slot) else { continue };
+        }
+        let Some(cells) = slab.scalars_of_chunk(chunk) else { continue };
+        for (sum, cell) in sums.iter_mut().zip(cells) {
             // The count first, acquired: what is counted is in the value. A value may be ahead of its count; the next snapshot has
             // the count then, and whoever looks for news finds it.
-            sum[2] = sum[2].wrapping_add(cell.calls.load(Acquire));
-            sum[0] = sum[0].wrapping_add(cell.inc.load(Relaxed));
-            sum[1] = sum[1].wrapping_add(cell.dec.load(Relaxed));
+            sum.recordings = sum.recordings.wrapping_add(cell.calls.load(Acquire));
+            sum.increments = sum.increments.wrapping_add(cell.inc.load(Relaxed));
+            sum.decrements = sum.decrements.wrapping_add(cell.dec.load(Relaxed));
         }
     }
     sums

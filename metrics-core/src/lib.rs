@@ -40,6 +40,7 @@ macro_rules! unless_loom {
 unless_loom! {
     mod backend;
     mod bell;
+    mod block;
     mod busy;
     mod capture;
     mod clock;
@@ -47,6 +48,7 @@ unless_loom! {
     mod cursor;
     mod describe;
     mod diagnostics;
+    mod distribution;
     mod fork;
     mod guard;
     mod hash;
@@ -76,6 +78,7 @@ unless_loom! {
     pub use backend::{Backend, BackendError, Delivery, Wants};
     pub use bucket::Scheme;
     pub use describe::Unit;
+    pub use distribution::Distribution;
     pub use guard::{InFlightGuard, TimerGuard};
     pub use instrument::{Counter, Entered, Gauge, Histogram, InFlight, Timer};
     pub use ledger::{Amount, Cause, Ledger};
@@ -93,7 +96,7 @@ unless_loom! {
     pub use registry::{LoggerRule, Refused, refused};
     pub use series::{Kind, Series};
     pub use site::LabelValue;
-    pub use snapshot::{Distribution, Snapshot, Total, Value};
+    pub use snapshot::{Snapshot, Total, Totals, Value};
     pub use value::{CounterValue, Dynamic, GaugeReturn, GaugeValue, MetricName};
     pub use view::{Change, Delta, Receipt, SnapshotView};
 

@@ -25,6 +25,7 @@ use crate::series::{Instrument, Kind, LoggerEntry, Role, Series};
 use crate::sync::{AtomicPtr, Mutex, Ordering::*, lock};
 use crate::table::AppendTable;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::ptr;
 
 /// Slots kept for the overflow series and ferrometer's own metrics, beyond every cap.
@@ -216,6 +217,11 @@ pub(crate) fn internal_series(name: &str, kind: Kind) -> &'static Series {
     register(series_hash(&LOGGER, name, kind, 0.0), &LOGGER, name, kind, 0.0, Place::Internal)
 }
 
+/// The series with these ids, as far as there are any.
+pub(crate) fn series_in(ids: Range<usize>) -> impl ExactSizeIterator<Item = &'static Series> + Clone {
+    SERIES.range(ids)
+}
+
 /// The series of an id.
 pub(crate) fn series_of(id: u32) -> Option<&'static Series> {
     SERIES.at(id as usize)
@@ -405,17 +411,17 @@ pub(crate) fn configure(limits: Limits, rules: Vec<LoggerRule>) {
     SERIES.iter().for_each(apply_default_rate);
 }
 
-/// What there is: the series in the order of their ids, and the slots.
-pub(crate) struct Listed<S> {
-    pub(crate) series: S,
+/// What there is: how many series, and the slots.
+pub(crate) struct Listed {
+    pub(crate) series: usize,
     pub(crate) scalars: usize,
     pub(crate) dists: Vec<Scheme>,
 }
 
-pub(crate) fn list() -> Listed<impl ExactSizeIterator<Item = &'static Series>> {
+pub(crate) fn list() -> Listed {
     let _busy = busy::section();
     // The series first: the slot of each that is there is counted by then.
-    let series = SERIES.iter();
+    let series = SERIES.len();
     let state = lock(&STATE);
     Listed { series, scalars: state.scalars, dists: state.dists.clone() }
 }

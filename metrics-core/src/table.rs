@@ -9,6 +9,7 @@
 
 use crate::sync::{AtomicPtr, AtomicU64, Mutex, Ordering::*, lock};
 use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::ptr;
 
 #[cfg(loom)]
@@ -167,8 +168,14 @@ impl<V: Sync + Send> AppendTable<V> {
 
     /// The values there are, in the order in which they came.
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &V> + Clone {
+        self.range(0..usize::MAX)
+    }
+
+    /// Those of these numbers that there are.
+    pub(crate) fn range(&self, numbers: Range<usize>) -> impl ExactSizeIterator<Item = &V> + Clone {
+        let end = numbers.end.min(self.len());
         // SAFETY: each number is below the length.
-        (0..self.len()).map(|number| unsafe { self.value(number) })
+        (numbers.start.min(end)..end).map(|number| unsafe { self.value(number) })
     }
 
     /// The value, or else the one that `make` gives, inserted. `make` gets its number, and may refuse.

@@ -4,13 +4,16 @@
 //! the distance between the two. A backend turns deltas into lines, and for each piece it hands in the [`Receipt`] again: as
 //! sent, or as dropped with a cause. A piece whose receipt is never handed in is pending, and part of the next delta.
 
+use crate::block::Row;
 use crate::bucket::Scheme;
-use crate::cursor::{Cursor, Position, amount_of, minus, recorded};
+use crate::cursor::{Cursor, Position};
+use crate::distribution::Distribution;
 use crate::ledger::{Amount, Cause, Ledger};
 use crate::name::Naming;
+use crate::registry;
 use crate::series::Series;
 use crate::singles::{Grouped, Marks};
-use crate::snapshot::{Distribution, Snapshot, Total, Value};
+use crate::snapshot::{Snapshot, Total, Value};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -182,7 +185,7 @@ impl<'a> SnapshotView<'a> {
         cursor: &'a mut Cursor,
         singles: Grouped,
     ) -> SnapshotView<'a> {
-        cursor.grow(snapshot.totals.len());
+        cursor.grow(snapshot);
         let view = SnapshotView {
             snapshot,
             naming,
@@ -201,14 +204,11 @@ impl<'a> SnapshotView<'a> {
     /// What NaN and infinities were refused is dropped before the backend sees anything.
     fn drop_invalid(&self) {
         let mut cursor = self.cursor.borrow_mut();
-        for total in self.snapshot.totals.iter().filter(|t| t.invalid > 0) {
-            let position = &mut cursor.positions[total.series.id()];
-            let new = total.invalid.wrapping_sub(position.invalid());
-            if new > 0 {
-                position.set_invalid(total.invalid);
-                if !total.series.is_internal() {
-                    *self.dropped.borrow_mut().entry(Cause::Invalid).or_default() += Amount::of(new);
-                }
+        for (id, refused) in self.snapshot.invalid.iter() {
+            let new = refused.wrapping_sub(cursor.invalid.insert(*id, *refused).unwrap_or(0));
+            let is_internal = registry::series_of(*id).is_some_and(Series::is_internal);
+            if new > 0 && !is_internal {
+                *self.dropped.borrow_mut().entry(Cause::Invalid).or_default() += Amount::of(new);
             }
         }
     }
@@ -227,29 +227,31 @@ impl<'a> SnapshotView<'a> {
 
     /// What each series recorded that is not accounted for, in the order of registration; series without news are left out.
     pub fn deltas(&self) -> impl Iterator<Item = Delta<'_>> + '_ {
-        self.snapshot.totals.iter().filter_map(|total| self.delta(total))
+        // Most series have not changed, and most of these stand in blocks that have not.
+        let is_done = |series: &Series| series.kind().scheme().is_none() && self.cursor.borrow().is_done(series, self.snapshot);
+        self.snapshot.totals().iter_unless(is_done).filter_map(|total| self.delta(&total))
     }
 
-    fn delta(&self, total: &'a Total) -> Option<Delta<'_>> {
+    fn delta(&self, total: &Total<'a>) -> Option<Delta<'_>> {
         let mut cursor = self.cursor.borrow_mut();
-        let position = &mut cursor.positions[total.series.id()];
         let mut first = 0;
-        let recordings = total.recordings.wrapping_sub(position.recordings);
-        let change = match &total.value {
-            // The value of a recording in progress may come a snapshot before or after its count.
-            Value::Counter { increments, decrements }
-                if (*increments, *decrements) != (position.increments, position.decrements) || recordings > 0 =>
-            {
-                Change::Counter {
-                    increments: increments.wrapping_sub(position.increments),
-                    decrements: decrements.wrapping_sub(position.decrements),
+        let recordings = total.recordings.wrapping_sub(cursor.recordings(total.series));
+        let change = match total.value {
+            Value::Counter { increments, decrements } => {
+                let before = cursor.row(total.series);
+                let (increments, decrements) =
+                    (increments.wrapping_sub(before.increments), decrements.wrapping_sub(before.decrements));
+                // The value of a recording in progress may come a snapshot before or after its count.
+                if (recordings, increments, decrements) == (0, 0, 0) {
+                    return None;
                 }
+                Change::Counter { increments, decrements }
             }
             _ if recordings == 0 => return None,
-            Value::Counter { .. } => return None,
-            Value::Gauge(value) => Change::Gauge(*value),
-            Value::InFlight(value) => Change::InFlight(*value),
+            Value::Gauge(value) => Change::Gauge(value),
+            Value::InFlight(value) => Change::InFlight(value),
             Value::Distribution(d) => {
+                let position = &mut cursor.distributions[total.series.slot as usize];
                 let (singles, merged) = self.values(total.series, d, position);
                 first = singles.start;
                 Change::Values { singles: &self.singles.values()[singles], merged, scheme: d.scheme(), total: d }
@@ -338,17 +340,12 @@ impl<'a> SnapshotView<'a> {
         // Where receipts of other views were handed in, the buckets that are left may hold fewer recordings than the series has left.
         let mut cursor = self.cursor.borrow_mut();
         let mut left = Amount::default();
-        for total in &self.snapshot.totals {
-            let position = &mut cursor.positions[total.series.id()];
+        for total in self.snapshot.totals().iter() {
             if !total.series.is_internal() {
-                left += minus(amount_of(total), position.amount());
-            }
-            position.recordings = total.recordings;
-            position.set_invalid(total.invalid);
-            if let Value::Counter { increments, decrements } = total.value {
-                (position.increments, position.decrements) = (increments, decrements);
+                left += total.amount().minus(cursor.amount(total.series));
             }
         }
+        cursor.finish(self.snapshot);
         if !left.is_zero() {
             *self.dropped.borrow_mut().entry(cause).or_default() += left;
         }
@@ -359,26 +356,36 @@ impl<'a> SnapshotView<'a> {
     fn advance(&self, receipt: &Receipt) -> Amount {
         let id = receipt.series.id();
         let mut cursor = self.cursor.borrow_mut();
-        let Some(total) = self.snapshot.totals.get(id) else { return Amount::default() };
-        let position = &mut cursor.positions[id];
-        let left = total.recordings.wrapping_sub(position.recordings);
+        let Some(total) = self.snapshot.totals().get(id) else { return Amount::default() };
+        let series = total.series;
+        let left = total.recordings.wrapping_sub(cursor.recordings(series));
         match receipt.piece {
             Piece::Counter { recordings, increments, decrements } => {
-                let left = minus(amount_of(total), position.amount());
+                let left = total.amount().minus(cursor.amount(series));
                 if recordings > left.recordings || increments > left.increments || decrements > left.decrements {
                     return Amount::default();
                 }
-                position.recordings = position.recordings.wrapping_add(recordings);
-                position.increments = position.increments.wrapping_add(increments);
-                position.decrements = position.decrements.wrapping_add(decrements);
+                let mut row = cursor.row(series);
+                row.recordings = row.recordings.wrapping_add(recordings);
+                row.increments = row.increments.wrapping_add(increments);
+                row.decrements = row.decrements.wrapping_add(decrements);
+                cursor.set_row(series, row, self.snapshot);
                 Amount { recordings, increments, decrements }
             }
             Piece::Replaced { recordings } => {
                 if recordings == 0 || recordings > left {
                     return Amount::default();
                 }
-                position.recordings = position.recordings.wrapping_add(recordings);
-                if !receipt.series.is_internal() {
+                let row = match recordings == left {
+                    // All of it: the rest of the row is the snapshot's too, so that the block can be.
+                    true => self.snapshot.scalars.get(series.slot),
+                    false => {
+                        let before = cursor.row(series);
+                        Row { recordings: before.recordings.wrapping_add(recordings), ..before }
+                    }
+                };
+                cursor.set_row(series, row, self.snapshot);
+                if !series.is_internal() {
                     let mut superseded = self.superseded.get();
                     superseded += Amount::of(recordings - 1);
                     self.superseded.set(superseded);
@@ -387,10 +394,12 @@ impl<'a> SnapshotView<'a> {
             }
             Piece::Run { first, len } => {
                 let first = first as usize;
-                self.mark(total, position, first..first + len as usize)
+                let Some(position) = cursor.distributions.get_mut(series.slot as usize) else { return Amount::default() };
+                self.mark(&total, position, first..first + len as usize)
             }
             Piece::Bucket { index, count, merged } => {
-                let Value::Distribution(d) = &total.value else { return Amount::default() };
+                let Value::Distribution(d) = total.value else { return Amount::default() };
+                let Some(position) = cursor.distributions.get_mut(series.slot as usize) else { return Amount::default() };
                 let scheme = d.scheme();
                 if let Some(group) = self.singles.group(total.series.slot) {
                     let mut marks = self.marks.borrow_mut();
@@ -398,7 +407,7 @@ impl<'a> SnapshotView<'a> {
                         && let Some(at) = marks.first_of(group, usize::from(index), self.singles.values(), scheme)
                     {
                         drop(marks);
-                        return self.mark(total, position, at..at + 1);
+                        return self.mark(&total, position, at..at + 1);
                     }
                     marks.settle(group, self.singles.values(), scheme, position.buckets_mut(scheme));
                 }
@@ -413,7 +422,7 @@ impl<'a> SnapshotView<'a> {
     }
 
     /// Moves the cursor past single values.
-    fn mark(&self, total: &Total, position: &mut Position, run: Range<usize>) -> Amount {
+    fn mark(&self, total: &Total<'_>, position: &mut Position, run: Range<usize>) -> Amount {
         let Value::Distribution(d) = &total.value else { return Amount::default() };
         let Some(group) = self.singles.group(total.series.slot) else { return Amount::default() };
         let left = total.recordings.wrapping_sub(position.recordings);
@@ -426,16 +435,13 @@ impl<'a> SnapshotView<'a> {
     /// Tells the cursor's buckets of the single values that are accounted for.
     fn settle(&self, cursor: &mut Cursor) {
         let mut marks = self.marks.borrow_mut();
-        for total in &self.snapshot.totals {
-            let Value::Distribution(d) = &total.value else { continue };
-            let Some(group) = self.singles.group(total.series.slot).filter(|g| marks.is_unsettled(*g)) else { continue };
-            let position = &mut cursor.positions[total.series.id()];
-            let scheme = d.scheme();
-            if position.recordings == total.recordings {
-                let buckets = position.buckets_mut(scheme);
-                d.buckets().for_each(|(index, count)| buckets[index] = count);
+        for (group, slot) in self.singles.slots() {
+            let Some(d) = self.snapshot.distributions.get(slot).filter(|_| marks.is_unsettled(group)) else { continue };
+            let position = &mut cursor.distributions[slot];
+            if position.recordings == d.count {
+                position.set(d);
             } else {
-                marks.settle(group, self.singles.values(), scheme, position.buckets_mut(scheme));
+                marks.settle(group, self.singles.values(), d.scheme(), position.buckets_mut(d.scheme()));
             }
         }
     }
@@ -443,6 +449,7 @@ impl<'a> SnapshotView<'a> {
     /// Writes what happened into the account. Returns the memory of the single values.
     pub(crate) fn close(self, ledger: &mut Ledger) -> Vec<f64> {
         self.settle(&mut self.cursor.borrow_mut());
+        self.cursor.borrow_mut().share(self.snapshot);
         let cursor = self.cursor.into_inner();
         ledger.sent += self.sent.get();
         ledger.merged += self.merged.get();
@@ -450,7 +457,7 @@ impl<'a> SnapshotView<'a> {
         for (cause, amount) in self.dropped.into_inner() {
             *ledger.dropped.entry(cause).or_default() += amount;
         }
-        ledger.recorded = minus(recorded(self.snapshot), cursor.base);
+        ledger.recorded = self.snapshot.recorded.minus(cursor.base);
         ledger.pending = cursor.pending(self.snapshot);
         self.singles.into_memory()
     }

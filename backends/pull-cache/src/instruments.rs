@@ -1,7 +1,7 @@
 //! Which series are one instrument: those that differ in nothing but their sample rate, shown as one; and which of them are
 //! shown: those that something was recorded on lately. This is the one place that decides it, for records and for Prometheus.
 
-use ferrometer_core::{Series, Total, Value};
+use ferrometer_core::{Series, Total, Totals, Value};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -19,12 +19,12 @@ pub(crate) struct Instrument {
 
 impl Instrument {
     /// The totals of each rate.
-    pub(crate) fn totals<'t>(&self, totals: &'t [Total]) -> impl Iterator<Item = &'t Total> + Clone {
-        self.members.iter().filter_map(|id| totals.get(*id))
+    pub(crate) fn totals<'t>(&self, totals: Totals<'t>) -> impl Iterator<Item = Total<'t>> + Clone {
+        self.members.iter().filter_map(move |id| totals.get(*id))
     }
 
     /// Looks whether something was recorded since it was looked last.
-    fn look(&mut self, totals: &[Total], now: i64) {
+    fn look(&mut self, totals: Totals<'_>, now: i64) {
         let activity = self.totals(totals).fold(0u64, |all, total| {
             let value = match &total.value {
                 Value::Counter { increments, decrements } => increments.wrapping_mul(3).wrapping_add(*decrements),
@@ -71,10 +71,10 @@ impl Instruments {
 
     /// Takes in series registered since (they are indexed by id and are never taken away), and what was recorded on all of them
     /// until `now`, in seconds that do not fall.
-    pub(crate) fn update(&mut self, totals: &[Total], now: i64) {
+    pub(crate) fn update(&mut self, totals: Totals<'_>, now: i64) {
         self.now = now;
-        for total in totals.iter().skip(self.of_series.len()) {
-            let series = total.series;
+        for id in self.of_series.len()..totals.len() {
+            let Some(Total { series, .. }) = totals.get(id) else { break };
             let candidates = self.found.entry(hash(series)).or_default();
             let list = &mut self.list;
             let at =
