@@ -49,7 +49,7 @@ impl RecordNames {
             self.names.resize(at + 1, None);
         }
         let claims = &mut self.claims;
-        let named = self.names[at].get_or_insert_with(|| name(claims, at, instrument, naming, table));
+        let named = self.names[at].get_or_insert_with(|| name(claims, instrument, naming, table));
         named.as_deref().map_err(|cause| *cause)
     }
 
@@ -69,7 +69,7 @@ impl RecordNames {
     }
 }
 
-fn name(claims: &mut Claims<Name>, at: usize, instrument: &Instrument, naming: &Naming, table: &mut Table) -> Named {
+fn name(claims: &mut Claims<Name>, instrument: &Instrument, naming: &Naming, table: &mut Table) -> Named {
     let base = full_name(naming, instrument.first);
     let parts: &[(&str, RecordType, Part)] = match instrument.first.kind() {
         Kind::Timer | Kind::Histogram => &PARTS,
@@ -86,7 +86,7 @@ fn name(claims: &mut Claims<Name>, at: usize, instrument: &Instrument, naming: &
     let identities: Box<[Arc<Identity>]> = parts.iter().map(identity).collect();
     let longest = if base.is_empty() { "" } else { &identities[0].metric };
     let names = identities.iter().map(|i| (Arc::clone(&i.metric), Arc::clone(&i.labels), object.clone())).collect();
-    claims.claim(at, instrument.first, longest, names)?;
+    claims.claim(instrument.first, longest, names)?;
     Ok(identities.iter().map(|identity| table.column(identity)).collect())
 }
 
