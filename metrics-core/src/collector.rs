@@ -4,6 +4,7 @@ use crate::bucket::Scheme;
 use crate::block::{Block, Blocks, Row};
 use crate::cells::{CHUNK, DistCell, Slab, Writer};
 use crate::distribution::Distribution;
+use crate::invalid;
 use crate::ledger::Amount;
 use crate::lease;
 use crate::registry;
@@ -84,7 +85,7 @@ impl Collector {
         self.seen = listed.series;
         self.collect_distributions(&slabs, &listed.dists);
         self.collect_scalars(&slabs, listed.scalars);
-        let refused = |series: &&'static Series| Some((series.id, series.invalid.load(Relaxed))).filter(|(_, n)| *n > 0);
+        let refused = |series: &&'static Series| Some((series.id, invalid::of(series.id))).filter(|(_, n)| *n > 0);
         let invalid = self.floats.iter().filter_map(refused).collect();
         self.sequence += 1;
         let mut snapshot = Snapshot {

@@ -53,6 +53,7 @@ unless_loom! {
     mod guard;
     mod hash;
     mod instrument;
+    mod invalid;
     mod lease;
     mod ledger;
     mod limits;

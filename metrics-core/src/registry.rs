@@ -14,24 +14,21 @@ pub use refusals::{Refused, refused};
 pub(crate) use texts::Label;
 
 use crate::bucket::Scheme;
-use crate::{busy, describe, hash, limits};
+use crate::{busy, describe, hash, invalid, limits};
 use texts::{kept, kept_labels};
 use refusals::{FULL, FULL_LABEL_SETS, FULL_LOGGERS, REFUSED, is_full, refuse};
 use crate::cells::{MAX_DISTRIBUTIONS, MAX_SCALARS};
 use crate::limits::Limits;
 use crate::name::{MAX_RAW_BYTES, logger_name};
 use crate::rate::is_sample_rate;
-use crate::series::{Instrument, Kind, LoggerEntry, Role, Series};
+use crate::series::{Identity, Kind, LoggerEntry, Role, Series};
 use crate::sync::{AtomicPtr, Mutex, Ordering::*, lock};
 use crate::table::AppendTable;
-use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::ptr;
 
 /// Slots kept for the overflow series and ferrometer's own metrics, beyond every cap.
 const RESERVED: usize = 1024;
-/// Instruments are made so many at a time.
-const INSTRUMENT_BLOCK: usize = 128;
 /// The most series `Limits::max_instruments` can ask for.
 pub(crate) const MAX_SERIES: usize = MAX_SCALARS - RESERVED;
 
@@ -47,17 +44,17 @@ pub struct LoggerRule {
 }
 
 static LOGGERS: AppendTable<LoggerEntry> = AppendTable::new();
-/// Instruments whose first series is not the program's without labels, object and rate; the others are found by that.
-static INSTRUMENTS: AppendTable<&'static Instrument> = AppendTable::new();
+/// The ids of first series of instruments, where they are not the program's without labels, object and rate; the others are found by that.
+static INSTRUMENTS: AppendTable<u32> = AppendTable::new();
 static SERIES: AppendTable<Series> = AppendTable::new();
 static OVERFLOW: [AtomicPtr<Series>; 5] = [const { AtomicPtr::new(ptr::null_mut()) }; 5];
 
 /// What a re-entrant call gets (a global allocator that records while a registration allocates): a series that is off.
-static DEAD: Series = Series::new(u32::MAX, u32::MAX, 0.0, &DEAD_LOGGER, &DEAD_INSTRUMENT);
+static DEAD: Series =
+    Series::new(u32::MAX, u32::MAX, u32::MAX, Identity { logger: &DEAD_LOGGER, name: "", kind: Kind::Counter, rate: 0.0 });
 /// What stands for no series where a pointer is never null.
 pub(crate) const NONE: &Series = &DEAD;
 static DEAD_LOGGER: LoggerEntry = LoggerEntry::new("", "", &[], Role::Overflow);
-static DEAD_INSTRUMENT: Instrument = Instrument::new(&DEAD_LOGGER, "", Kind::Counter);
 
 struct State {
     rules: Vec<LoggerRule>,
@@ -65,8 +62,6 @@ struct State {
     scalars: usize,
     /// The buckets of timers and histograms, by slot.
     dists: Vec<Scheme>,
-    /// What is left of the newest block of instruments.
-    instruments: &'static mut [MaybeUninit<Instrument>],
     loggers: usize,
     label_sets: usize,
 }
@@ -75,7 +70,6 @@ static STATE: Mutex<State> = Mutex::new(State {
     rules: Vec::new(),
     scalars: 0,
     dists: Vec::new(),
-    instruments: &mut [],
     loggers: 0,
     label_sets: 0,
 });
@@ -190,7 +184,11 @@ fn overflow_logger() -> &'static LoggerEntry {
 
 /// The series of a name that may live anywhere.
 pub(crate) fn series(logger: &'static LoggerEntry, name: &str, kind: Kind, rate: f64) -> &'static Series {
-    let rate = checked(rate);
+    let rate = match kind {
+        // Never sampled.
+        Kind::Gauge | Kind::InFlight => 0.0,
+        _ => checked(rate),
+    };
     let hash = series_hash(logger, name, kind, rate);
     if let Some(found) = SERIES.get(hash, is_series(logger, name, kind, rate)) {
         return found;
@@ -246,9 +244,9 @@ fn overflow(kind: Kind) -> &'static Series {
 fn is_series(logger: &'static LoggerEntry, name: &str, kind: Kind, rate: f64) -> impl Fn(&Series) -> bool {
     move |s| {
         ptr::eq(s.logger, logger)
-            && s.instrument.kind == kind
-            && s.given_rate.to_bits() == rate.to_bits()
-            && s.instrument.name == name
+            && s.kind() == kind
+            && s.given_rate().to_bits() == rate.to_bits()
+            && s.metric_name() == name
     }
 }
 
@@ -267,6 +265,10 @@ fn register(
     rate: f64,
     place: Place,
 ) -> &'static Series {
+    // No program's is as long; one of ferrometer's own may be, where a backend is called so.
+    if name.len() > usize::from(u16::MAX) {
+        return &DEAD;
+    }
     let made = SERIES.get_or_insert(hash, is_series(logger, name, kind, rate), |number| {
         let mut state = lock(&STATE);
         let (slots, most) = match kind.scheme() {
@@ -283,8 +285,18 @@ fn register(
             None => state.scalars += 1,
             Some(scheme) => state.dists.push(scheme),
         }
-        let instrument = instrument(&mut state, logger, name, kind, rate);
-        let series = Series::new(number as u32, slots as u32, rate, logger, instrument);
+        let id = number as u32;
+        let (instrument, name) = match find_instrument(logger.name, name, kind) {
+            Some(first) => (first.instrument, first.metric_name()),
+            None => (id, kept(name)),
+        };
+        if instrument == id && (!logger.is_plain() || !logger.is_programs() || rate != 0.0) {
+            INSTRUMENTS.get_or_insert(instrument_hash(logger.name, name, kind), |_| false, |_| Some(id));
+        }
+        if matches!(kind, Kind::Gauge | Kind::Histogram) {
+            invalid::prepare(id);
+        }
+        let series = Series::new(id, slots as u32, instrument, Identity { logger, name, kind, rate });
         if state.is_on(&series) {
             series.route(series.slot, series.rate());
         }
@@ -292,7 +304,7 @@ fn register(
     });
     match made {
         Some(series) => {
-            describe::apply(series.instrument);
+            describe::apply(series);
             apply_default_rate(series);
             series
         }
@@ -305,33 +317,18 @@ fn instrument_hash(logger: &str, name: &str, kind: Kind) -> u64 {
     hash::text(hash::text(hash::seed() ^ kind as u64, logger), name)
 }
 
-/// The instrument of a name and kind, if there is one.
-pub(crate) fn find_instrument(logger: &str, name: &str, kind: Kind) -> Option<&'static Instrument> {
+/// The first series of a name and kind, if there is one.
+pub(crate) fn find_instrument(logger: &str, name: &str, kind: Kind) -> Option<&'static Series> {
     let plain = || {
         let logger = plain_logger(logger)?;
-        let series = SERIES.get(series_hash(logger, name, kind, 0.0), is_series(logger, name, kind, 0.0))?;
-        Some(series.instrument)
+        SERIES.get(series_hash(logger, name, kind, 0.0), is_series(logger, name, kind, 0.0))
     };
-    let is_it = |i: &&Instrument| i.kind == kind && i.name == name && i.logger.name == logger;
-    INSTRUMENTS.get(instrument_hash(logger, name, kind), is_it).copied().or_else(plain)
-}
-
-/// The instrument of a series that is being registered, which only one thread at a time does.
-fn instrument(state: &mut State, logger: &'static LoggerEntry, name: &str, kind: Kind, rate: f64) -> &'static Instrument {
-    if let Some(found) = find_instrument(logger.name, name, kind) {
-        return found;
-    }
-    if state.instruments.is_empty() {
-        state.instruments = Box::leak(Box::new_uninit_slice(INSTRUMENT_BLOCK));
-    }
-    let blocks = std::mem::take(&mut state.instruments);
-    let (first, rest) = blocks.split_first_mut().expect("a block is not empty");
-    state.instruments = rest;
-    let made: &'static Instrument = first.write(Instrument::new(logger, kept(name), kind));
-    if !logger.is_plain() || !logger.is_programs() || rate != 0.0 {
-        INSTRUMENTS.get_or_insert(instrument_hash(logger.name, name, kind), |_| false, |_| Some(made));
-    }
-    made
+    // One that is being registered cannot be found yet.
+    let is_it = |id: &u32| {
+        series_of(*id).is_some_and(|s| s.kind() == kind && s.metric_name() == name && s.logger_name() == logger)
+    };
+    let listed = INSTRUMENTS.get(instrument_hash(logger, name, kind), is_it);
+    listed.and_then(|id| series_of(*id)).or_else(plain)
 }
 
 /// A rate given at run time: 0.0 (none) unless it is one. What is none is recorded unsampled and reported once.
@@ -361,7 +358,7 @@ impl State {
 /// Routes a series that was given no rate to its sibling with the rule's rate, or back to itself.
 fn apply_default_rate(series: &'static Series) {
     let kind = series.kind();
-    if !series.logger.is_programs() || series.given_rate != 0.0 || matches!(kind, Kind::Gauge | Kind::InFlight) {
+    if !series.logger.is_programs() || series.given_rate() != 0.0 || matches!(kind, Kind::Gauge | Kind::InFlight) {
         return;
     }
     // Routed under the lock, by the rule that holds then: a configuration that changes meanwhile is not overwritten.
@@ -378,13 +375,13 @@ fn apply_default_rate(series: &'static Series) {
                 _ if rate >= 1.0 => return series.route(series.slot, 1.0),
                 // Past a cap there is no sibling to be had: unsampled.
                 Some(sibling) if sibling.logger.is_overflow() => return series.route(series.slot, 1.0),
-                Some(sibling) if sibling.given_rate.to_bits() == rate.to_bits() => {
+                Some(sibling) if sibling.given_rate().to_bits() == rate.to_bits() => {
                     return series.route(sibling.slot, rate);
                 }
                 _ => rate,
             }
         };
-        let name = series.instrument.name;
+        let name = series.metric_name();
         let hash = series_hash(series.logger, name, kind, wanted);
         sibling = Some(register(hash, series.logger, name, kind, wanted, Place::Capped));
     }

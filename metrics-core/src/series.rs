@@ -4,11 +4,10 @@
 //! Its `state` word is what a recording reads: where its cell is, or that a logger rule switched it off.
 
 use crate::bucket::Scheme;
-use crate::{busy, first};
+use crate::{busy, describe, first};
 use crate::cells::Place;
 use crate::registry::{Label, NO_NAME, StaticName};
 use std::fmt;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering::*};
 
 /// What an instrument measures.
@@ -144,47 +143,6 @@ impl LoggerEntry {
     }
 }
 
-/// What the series of one name and kind share.
-pub(crate) struct Instrument {
-    /// One of the loggers of its logger's name.
-    pub(crate) logger: &'static LoggerEntry,
-    pub(crate) name: &'static str,
-    pub(crate) kind: Kind,
-    /// Most instruments are never described, so it takes little until they are.
-    described: OnceLock<Box<Described>>,
-}
-
-impl Instrument {
-    pub(crate) const fn new(logger: &'static LoggerEntry, name: &'static str, kind: Kind) -> Instrument {
-        Instrument { logger, name, kind, described: OnceLock::new() }
-    }
-
-    pub(crate) fn unit(&self) -> Option<&'static str> {
-        self.described.get()?.unit.get().copied()
-    }
-
-    pub(crate) fn description(&self) -> Option<&str> {
-        self.described.get()?.description.get().map(String::as_str)
-    }
-
-    /// The first stays. Only `describe` calls this, under its lock.
-    pub(crate) fn set_unit(&self, unit: &'static str) {
-        let _ = self.described.get_or_init(Default::default).unit.set(unit);
-    }
-
-    /// The first stays. Only `describe` calls this, under its lock.
-    pub(crate) fn set_description(&self, text: String) {
-        let _ = self.described.get_or_init(Default::default).description.set(text);
-    }
-}
-
-/// What a program said of an instrument.
-#[derive(Default)]
-pub(crate) struct Described {
-    pub(crate) unit: OnceLock<&'static str>,
-    pub(crate) description: OnceLock<String>,
-}
-
 /// The word a recording reads first. Its lower half is the place of the cell, [`Place::NONE`] when the series is off or sampled: the
 /// common case is then one lookup that succeeds, without a test of either. The upper half says what is the matter.
 #[derive(Clone, Copy)]
@@ -237,31 +195,56 @@ pub struct Series {
     /// Gauges: the bits of the value, shared by all threads. Others: those of the rate they are sampled at now, their own or that
     /// of a logger rule.
     word: AtomicU64,
-    /// Recordings refused because they were NaN or infinite.
-    pub(crate) invalid: AtomicU64,
+    /// The metric's name, with its length below: a `&str` would take as much as the two, and what stands behind them.
+    name: *const u8,
+    /// The id of the series of this name and kind, whatever its labels and rate, that came first: what they share is known by it.
+    pub(crate) instrument: u32,
+    name_len: u16,
+    kind: Kind,
+    /// Whether `word` is a rate of its own.
+    is_rated: bool,
+}
+
+// SAFETY: `name` is a part of a `&'static str`; nothing else in it is a pointer that is not shareable.
+unsafe impl Send for Series {}
+// SAFETY: as above.
+unsafe impl Sync for Series {}
+
+/// What a series is, which never changes.
+#[derive(Clone, Copy)]
+pub(crate) struct Identity {
+    pub(crate) logger: &'static LoggerEntry,
+    /// At most 65,535 bytes.
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
     /// 0.0: none given.
-    pub(crate) given_rate: f64,
-    pub(crate) instrument: &'static Instrument,
+    pub(crate) rate: f64,
 }
 
 impl Series {
-    pub(crate) const fn new(
-        id: u32,
-        slot: u32,
-        given_rate: f64,
-        logger: &'static LoggerEntry,
-        instrument: &'static Instrument,
-    ) -> Series {
+    pub(crate) const fn new(id: u32, slot: u32, instrument: u32, identity: Identity) -> Series {
+        let Identity { logger, name, kind, rate } = identity;
+        let name = match name.len() <= u16::MAX as usize {
+            true => name,
+            false => "",
+        };
         Series {
             id,
             slot,
             state: AtomicU64::new(State::OFF.0),
-            word: AtomicU64::new(0),
-            invalid: AtomicU64::new(0),
-            given_rate,
+            word: AtomicU64::new(rate.to_bits()),
             logger,
+            name: name.as_ptr(),
             instrument,
+            name_len: name.len() as u16,
+            kind,
+            is_rated: rate.to_bits() != 0,
         }
+    }
+
+    /// The rate it was given; 0.0: none.
+    pub(crate) fn given_rate(&self) -> f64 {
+        if self.is_rated { self.route_rate() } else { 0.0 }
     }
 
     #[inline(always)]
@@ -269,12 +252,12 @@ impl Series {
         State(self.state.load(Relaxed))
     }
 
-    /// Sends recordings to the cell of `slot`, sampled at `rate`.
+    /// Sends recordings to the cell of `slot`, sampled at `rate`. One that has a rate of its own keeps it.
     pub(crate) fn route(&self, slot: u32, rate: f64) {
-        if self.kind() != Kind::Gauge {
+        if self.kind() != Kind::Gauge && !self.is_rated {
             self.word.store(rate.to_bits(), Relaxed);
         }
-        self.state.store(State::new(self.instrument.kind, slot, rate < 1.0).0, Relaxed);
+        self.state.store(State::new(self.kind, slot, rate < 1.0).0, Relaxed);
     }
 
     pub(crate) fn switch_off(&self) {
@@ -302,7 +285,7 @@ impl Series {
     /// What is measured.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        self.instrument.kind
+        self.kind
     }
 
     /// The logger's name as given, `::` replaced by `.`; not gated.
@@ -314,7 +297,8 @@ impl Series {
     /// The metric's name as given; not gated.
     #[must_use]
     pub fn metric_name(&self) -> &'static str {
-        self.instrument.name
+        // SAFETY: pointer and length are those of a `&'static str`, put here by `new` and never changed.
+        unsafe { std::str::from_utf8_unchecked(std::slice::from_raw_parts(self.name, usize::from(self.name_len))) }
     }
 
     /// What the metric belongs to, such as `qemu/100`, as [`Logger::for_object`](crate::Logger::for_object) gated it; `None` for
@@ -344,19 +328,19 @@ impl Series {
     /// The sample rate of what stands in this series, in (0, 1].
     #[must_use]
     pub fn rate(&self) -> f64 {
-        if self.given_rate == 0.0 { 1.0 } else { self.given_rate }
+        if self.is_rated { self.route_rate() } else { 1.0 }
     }
 
     /// The unit the program declared, such as `bytes`.
     #[must_use]
     pub fn unit(&self) -> Option<&'static str> {
-        self.instrument.unit()
+        describe::told(self.instrument)?.unit.get().copied()
     }
 
     /// What the program said the instrument means.
     #[must_use]
     pub fn description(&self) -> Option<&'static str> {
-        self.instrument.description()
+        describe::told(self.instrument)?.description.get().map(String::as_str)
     }
 
     /// Whether this is one of ferrometer's own metrics, which stand outside the ledger.
@@ -368,7 +352,7 @@ impl Series {
     /// Whether two series differ in nothing but their sample rate.
     #[must_use]
     pub fn same_instrument(&self, other: &Series) -> bool {
-        std::ptr::eq(self.instrument, other.instrument) && std::ptr::eq(self.logger, other.logger)
+        self.instrument == other.instrument && std::ptr::eq(self.logger, other.logger)
     }
 }
 
