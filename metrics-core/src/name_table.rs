@@ -6,6 +6,7 @@ use crate::ledger::Cause;
 use crate::name::{self, Naming};
 use crate::registry;
 use crate::series::Series;
+use crate::table::{self, Places, Taken};
 
 /// The owners of the rendered names of one backend, for one configuration.
 ///
@@ -112,12 +113,11 @@ fn check(series: &'static Series, name: &str, owner: &'static Series) -> Result<
     Ok(())
 }
 
-/// Which series was the first with a text that must be unique: a hash table of series' numbers. Texts that share a hash are told apart by what
-/// they are, rendered again.
-#[derive(Default)]
+/// Which series was the first with a text that must be unique: a hash table of series' numbers. Texts that share 32 bits of a hash are told apart by
+/// what they are, rendered again.
 struct Owners {
-    /// 0, or the number of a series, from 1, above 32 bits of its text's hash. A power of two of them, or none.
-    places: Box<[u64]>,
+    places: Places,
+    taken: Taken,
     len: usize,
 }
 
@@ -129,37 +129,23 @@ impl Owners {
         text: &str,
         text_of: impl Fn(&'static Series) -> String,
     ) -> &'static Series {
-        let hash = hash::text(hash::seed(), text) as u32;
-        let mut at = hash as usize;
-        // Some places are always free, so the walk ends.
-        while let Some(place) = self.place(at).filter(|place| *place != 0) {
-            let owner = registry::series_of((place >> 32) as u32 - 1);
-            if let Some(owner) = owner.filter(|owner| place as u32 == hash && text_of(owner) == text) {
-                return owner;
-            }
-            at += 1;
+        let tag = table::tag(hash::text(hash::seed(), text));
+        let owner = |id: usize| registry::series_of(id as u32).filter(|owner| text_of(owner) == text);
+        if let Some(owner) = self.places.find(tag, owner) {
+            return owner;
         }
-        if (self.len + 1) * 16 > self.places.len() * 13 {
-            let old = std::mem::take(&mut self.places);
-            self.places = vec![0; (old.len() * 2).max(64)].into();
-            old.iter().filter(|place| **place != 0).for_each(|place| self.put(*place));
+        // There are fewer series than there can be places.
+        if self.places.make_room(&mut self.taken, self.len).is_some() {
+            self.places.put(&mut self.taken, tag, series.id());
+            self.len += 1;
         }
-        self.len += 1;
-        self.put((u64::from(series.id) + 1) << 32 | u64::from(hash));
         series
     }
+}
 
-    fn place(&self, at: usize) -> Option<u64> {
-        self.places.get(at & self.places.len().wrapping_sub(1)).copied()
-    }
-
-    fn put(&mut self, place: u64) {
-        let mask = self.places.len() - 1;
-        let mut at = place as u32 as usize & mask;
-        while self.places[at] != 0 {
-            at = (at + 1) & mask;
-        }
-        self.places[at] = place;
+impl Default for Owners {
+    fn default() -> Owners {
+        Owners { places: Places::new(), taken: Taken::default(), len: 0 }
     }
 }
 
@@ -200,14 +186,16 @@ mod tests {
             assert!(std::ptr::eq(owner, *first), "{s:?}");
         }
         assert_eq!(owners.len, 30);
-        // All in one walk: told apart by their texts.
-        let mut one_walk = Owners { places: vec![0; 512].into(), len: 0 };
-        for s in &series {
-            let hash = hash::text(hash::seed(), s.metric_name()) as u32;
-            one_walk.put((u64::from(series[0].id) + 1) << 32 | u64::from(hash));
+        // All with one hash: told apart by their texts.
+        let mut shared = Owners::default();
+        for s in &series[..20] {
+            shared.places.make_room(&mut shared.taken, 30).unwrap();
+            shared.places.put(&mut shared.taken, table::tag(hash::text(hash::seed(), "c7")), s.id());
         }
-        let owner = one_walk.find_or_own(series[7], "c7", |s| s.metric_name().to_owned());
-        assert!(std::ptr::eq(owner, series[7]));
+        for expected in [7, 7] {
+            let owner = shared.find_or_own(series[expected], "c7", |s| s.metric_name().to_owned());
+            assert!(std::ptr::eq(owner, series[7]));
+        }
     }
 
     #[test]

@@ -33,7 +33,7 @@ const PLACE_CHUNKS: usize = CHUNKS + 2;
 const LEFT: u64 = 1;
 
 /// What is kept of a hash. The place where a search begins is a part of it.
-fn tag(hash: u64) -> u32 {
+pub(crate) fn tag(hash: u64) -> u32 {
     (hash ^ hash >> 32) as u32
 }
 
@@ -51,14 +51,24 @@ fn chunk_of_place(at: usize) -> (usize, usize, usize) {
     ((at.ilog2() - FIRST_LEN.ilog2()) as usize + 1, at - len, len)
 }
 
-/// Places of the table: 0, [`LEFT`], or the number of the value, from 1, above 32 bits of its hash.
-struct Places {
+/// Places of a table: 0, [`LEFT`], or the number of the value, from 1, above 32 bits of its hash.
+pub(crate) struct Places {
     chunks: [AtomicPtr<AtomicU64>; PLACE_CHUNKS],
     /// How many there are: 0, or a power of two.
     len: AtomicU64,
 }
 
 impl Places {
+    #[cfg(not(loom))]
+    pub(crate) const fn new() -> Places {
+        Places { chunks: [const { AtomicPtr::new(ptr::null_mut()) }; PLACE_CHUNKS], len: AtomicU64::new(0) }
+    }
+
+    #[cfg(loom)]
+    fn new() -> Places {
+        Places { chunks: std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())), len: AtomicU64::new(0) }
+    }
+
     /// The places from this one to the end of its chunk.
     ///
     /// # Safety
@@ -73,7 +83,7 @@ impl Places {
 
     /// The first number that `is_it` takes, of those that share the tag.
     #[inline]
-    fn find<V>(&self, tag: u32, mut is_it: impl FnMut(usize) -> Option<V>) -> Option<V> {
+    pub(crate) fn find<V>(&self, tag: u32, mut is_it: impl FnMut(usize) -> Option<V>) -> Option<V> {
         let mut len = self.len.load(Acquire) as usize;
         while len > 0 {
             let found = self.walk(len, tag, &mut is_it);
@@ -115,9 +125,26 @@ impl Places {
         None
     }
 
-    /// Puts an entry in the first place that nothing stands in, among `len`; whether it was empty. Only the holder of the writer lock calls
-    /// this.
-    fn put(&self, len: usize, entry: u64) -> bool {
+    /// Makes room for one more entry, where there are `len`. Only the holder of the writer lock calls this. `None`: there can be no more.
+    pub(crate) fn make_room(&self, taken: &mut Taken, len: usize) -> Option<()> {
+        loop {
+            let places = self.len.load(Relaxed) as usize;
+            // So many are free that walks are short; and of those that are not, not so many were left that none is empty.
+            if (len + 1) * 16 <= places * 13 && (taken.0 + 1) * 16 <= places * 15 {
+                return Some(());
+            }
+            taken.0 += self.grow()?;
+        }
+    }
+
+    /// Puts an entry where there is room. Only the holder of the writer lock calls this.
+    pub(crate) fn put(&self, taken: &mut Taken, tag: u32, number: usize) {
+        let was_empty = self.put_among(self.len.load(Relaxed) as usize, (number as u64 + 1) << 32 | u64::from(tag));
+        taken.0 += usize::from(was_empty);
+    }
+
+    /// Puts an entry in the first place that nothing stands in, among `len`; whether it was empty.
+    fn put_among(&self, len: usize, entry: u64) -> bool {
         let mut at = entry as u32 as usize & (len - 1);
         loop {
             // SAFETY: as in `walk`; or `grow` has put the chunk there that makes them so many.
@@ -133,7 +160,7 @@ impl Places {
         }
     }
 
-    /// Makes twice as many places; how many more are not empty. Only the holder of the writer lock calls this. `None`: there can be no more.
+    /// Makes twice as many places; how many more are not empty. `None`: there can be no more.
     fn grow(&self) -> Option<usize> {
         let len = self.len.load(Relaxed) as usize;
         let (chunk, _, added) = chunk_of_place(len);
@@ -151,7 +178,7 @@ impl Places {
             let entry = place(at).load(Relaxed);
             // A walk begins at or before the entry, or else it goes round the end, which is no longer there.
             if number_in(entry).is_some() && entry as u32 as usize & (grown - 1) > at {
-                taken += usize::from(self.put(grown, entry));
+                taken += usize::from(self.put_among(grown, entry));
                 left[at / 64] |= 1 << (at % 64);
             }
         }
@@ -163,6 +190,21 @@ impl Places {
     }
 }
 
+impl Drop for Places {
+    fn drop(&mut self) {
+        let mut at = 0;
+        for chunk in &self.chunks {
+            let (_, _, len) = chunk_of_place(at);
+            at += len;
+            let chunk = chunk.swap(ptr::null_mut(), AcqRel);
+            if !chunk.is_null() {
+                // SAFETY: it came from `Box::into_raw` of a slice of this length, and the swap took it out.
+                drop(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(chunk, len)) });
+            }
+        }
+    }
+}
+
 /// Where the value of this number stands: which chunk, and where in it.
 fn position(number: usize) -> (usize, usize) {
     let at = number + FIRST_LEN;
@@ -170,10 +212,9 @@ fn position(number: usize) -> (usize, usize) {
     (chunk, at - (FIRST_LEN << chunk))
 }
 
-struct WriterState {
-    /// How many places are not empty.
-    taken: usize,
-}
+/// How many places are not empty: known to who puts entries there.
+#[derive(Default)]
+pub(crate) struct Taken(usize);
 
 /// The table. A value stays where it was put for as long as the table lives, and a `static` one lives for ever.
 pub(crate) struct AppendTable<V> {
@@ -182,7 +223,7 @@ pub(crate) struct AppendTable<V> {
     chunks: [AtomicPtr<V>; CHUNKS],
     /// How many values there are: stored after the value.
     len: AtomicU64,
-    writer: Mutex<WriterState>,
+    writer: Mutex<Taken>,
 }
 
 // SAFETY: the chunks are owned by the table. Values are put in from any thread (`V: Send`) and shared with all (`V: Sync`).
@@ -194,26 +235,20 @@ impl<V: Sync + Send> AppendTable<V> {
     #[cfg(not(loom))]
     pub(crate) const fn new() -> AppendTable<V> {
         AppendTable {
-            places: Places {
-                chunks: [const { AtomicPtr::new(ptr::null_mut()) }; PLACE_CHUNKS],
-                len: AtomicU64::new(0),
-            },
+            places: Places::new(),
             chunks: [const { AtomicPtr::new(ptr::null_mut()) }; CHUNKS],
             len: AtomicU64::new(0),
-            writer: Mutex::new(WriterState { taken: 0 }),
+            writer: Mutex::new(Taken(0)),
         }
     }
 
     #[cfg(loom)]
     pub(crate) fn new() -> AppendTable<V> {
         AppendTable {
-            places: Places {
-                chunks: std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
-                len: AtomicU64::new(0),
-            },
+            places: Places::new(),
             chunks: std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
             len: AtomicU64::new(0),
-            writer: Mutex::new(WriterState { taken: 0 }),
+            writer: Mutex::new(Taken(0)),
         }
     }
 
@@ -287,15 +322,9 @@ impl<V: Sync + Send> AppendTable<V> {
         }
         let number = self.len.load(Relaxed) as usize;
         let value = make(number)?;
-        let mut places = self.places.len.load(Relaxed) as usize;
-        // As many are free as make walks short; and of those that were left, not so many that none is empty.
-        while (number + 1) * 16 > places * 13 || (writer.taken + 1) * 16 > places * 15 {
-            writer.taken += self.places.grow()?;
-            places = self.places.len.load(Relaxed) as usize;
-        }
+        self.places.make_room(&mut writer, number)?;
         self.push(number, value)?;
-        let was_empty = self.places.put(places, (number as u64 + 1) << 32 | u64::from(tag(hash)));
-        writer.taken += usize::from(was_empty);
+        self.places.put(&mut writer, tag(hash), number);
         // SAFETY: it was just pushed.
         Some(unsafe { self.value(number) })
     }
@@ -324,16 +353,6 @@ impl<V: Sync + Send> AppendTable<V> {
 
 impl<V> Drop for AppendTable<V> {
     fn drop(&mut self) {
-        let mut at = 0;
-        for chunk in &self.places.chunks {
-            let (_, _, len) = chunk_of_place(at);
-            at += len;
-            let chunk = chunk.swap(ptr::null_mut(), AcqRel);
-            if !chunk.is_null() {
-                // SAFETY: it came from `Box::into_raw` of a slice of this length, and the swap took it out.
-                drop(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(chunk, len)) });
-            }
-        }
         let mut left = self.len.load(Acquire) as usize;
         for (number, chunk) in self.chunks.iter().enumerate() {
             let chunk = chunk.swap(ptr::null_mut(), AcqRel);
@@ -407,7 +426,7 @@ mod tests {
             }
             assert!((0..3000).all(|i| table.get(hash(i), |v| *v == i) == Some(&i)));
             assert!((3000..6000).all(|i| table.get(hash(i), |v| *v == i).is_none()));
-            let taken = lock(&table.writer).taken;
+            let taken = lock(&table.writer).0;
             let places = table.places.len.load(Relaxed) as usize;
             assert!((3000..places).contains(&taken) && places <= 8192, "{taken} of {places}");
         }
