@@ -21,7 +21,7 @@ use crate::cells::{MAX_DISTRIBUTIONS, MAX_SCALARS};
 use crate::limits::Limits;
 use crate::name::{MAX_RAW_BYTES, logger_name};
 use crate::rate::is_sample_rate;
-use crate::series::{Identity, Kind, LoggerEntry, Role, Series};
+use crate::series::{Identity, Kind, LoggerEntry, LoggerName, Role, Series};
 use crate::sync::{AtomicPtr, Mutex, Ordering::*, lock};
 use crate::table::AppendTable;
 use std::ops::Range;
@@ -54,7 +54,7 @@ static DEAD: Series =
     Series::new(u32::MAX, u32::MAX, u32::MAX, Identity { logger: &DEAD_LOGGER, name: "", kind: Kind::Counter, rate: 0.0 });
 /// What stands for no series where a pointer is never null.
 pub(crate) const NONE: &Series = &DEAD;
-static DEAD_LOGGER: LoggerEntry = LoggerEntry::new("", "", &[], Role::Overflow);
+static DEAD_LOGGER: LoggerEntry = LoggerEntry::new(&LoggerName::new("", "", Role::Overflow), &[]);
 
 struct State {
     rules: Vec<LoggerRule>,
@@ -99,7 +99,7 @@ fn labels_hash<'l>(start: u64, labels: impl IntoIterator<Item = (&'l str, &'l st
 /// The logger of a name without labels.
 pub(crate) fn logger(given: &str) -> &'static LoggerEntry {
     let Some(_busy) = busy::enter() else { return &DEAD_LOGGER };
-    intern_logger(&logger_name(given), "", &[])
+    intern_logger(&logger_name(given), "", &[], None)
 }
 
 /// The logger of a name below another's, with its labels.
@@ -108,7 +108,7 @@ pub(crate) fn child(parent: &'static LoggerEntry, name: &str) -> &'static Logger
         return parent;
     }
     let Some(_busy) = busy::enter() else { return &DEAD_LOGGER };
-    intern_logger(&format!("{}.{}", parent.name, logger_name(name)), parent.object, parent.labels)
+    intern_logger(&format!("{}.{}", parent.name(), logger_name(name)), parent.object(), parent.labels, None)
 }
 
 /// The logger of the same name and labels for an object, given in any form; the empty one is the program itself.
@@ -118,7 +118,7 @@ pub(crate) fn for_object(parent: &'static LoggerEntry, object: &str) -> &'static
     }
     let Some(_busy) = busy::enter() else { return &DEAD_LOGGER };
     match crate::object::gate(object) {
-        Some(object) => intern_logger(parent.name, &object, parent.labels),
+        Some(object) => intern_logger(parent.name(), &object, parent.labels, None),
         None => {
             refuse(&REFUSED.long_names);
             overflow_logger()
@@ -132,13 +132,25 @@ fn logger_hash<'l>(name: &str, object: &str, labels: impl IntoIterator<Item = (&
     labels_hash(start, labels)
 }
 
-fn intern_logger(name: &str, object: &str, labels: &[(&str, &str)]) -> &'static LoggerEntry {
+/// The logger that is there, if it is.
+fn find_logger(name: &str, object: &str, labels: &[(&str, &str)]) -> Option<&'static LoggerEntry> {
+    let is_it = |l: &LoggerEntry| l.name() == name && l.object() == object && l.labels == labels;
+    LOGGERS.get(logger_hash(name, object, labels.iter().copied()), is_it)
+}
+
+/// `like`: a logger of the same name and object, if one is known.
+fn intern_logger(
+    name: &str,
+    object: &str,
+    labels: &[(&str, &str)],
+    like: Option<&'static LoggerEntry>,
+) -> &'static LoggerEntry {
     if name.len() > MAX_RAW_BYTES {
         refuse(&REFUSED.long_names);
         return overflow_logger();
     }
     let hash = logger_hash(name, object, labels.iter().copied());
-    let is_it = |l: &LoggerEntry| l.name == name && l.object == object && l.labels == labels;
+    let is_it = |l: &LoggerEntry| l.name() == name && l.object() == object && l.labels == labels;
     let plain = labels.is_empty() && object.is_empty();
     let (full, counter) = if plain {
         (FULL_LOGGERS, &REFUSED.loggers)
@@ -165,20 +177,27 @@ fn intern_logger(name: &str, object: &str, labels: &[(&str, &str)]) -> &'static 
             return None;
         }
         *count += 1;
-        // Mostly a logger with labels has the name of one without, which comes first.
-        let name = plain_logger(name).filter(|_| !plain).map_or_else(|| kept(name), |l| l.name);
-        Some(LoggerEntry::new(name, kept(object), kept_labels(labels), Role::Program))
+        // Mostly a logger with labels was made of one without.
+        let like = like.or_else(|| find_logger(name, object, &[]).filter(|_| !labels.is_empty()));
+        let named = like.map_or_else(
+            || {
+                let name = plain_logger(name).filter(|_| !plain).map_or_else(|| kept(name), LoggerEntry::name);
+                &*Box::leak(Box::new(LoggerName::new(name, kept(object), Role::Program)))
+            },
+            |like| like.named,
+        );
+        Some(LoggerEntry::new(named, kept_labels(labels)))
     });
     found.unwrap_or_else(overflow_logger)
 }
 
 /// The logger of a name without labels, if there is one.
 fn plain_logger(name: &str) -> Option<&'static LoggerEntry> {
-    LOGGERS.get(logger_hash(name, "", []), |l| l.is_plain() && l.name == name)
+    LOGGERS.get(logger_hash(name, "", []), |l| l.is_plain() && l.name() == name)
 }
 
 fn overflow_logger() -> &'static LoggerEntry {
-    static LOGGER: LoggerEntry = LoggerEntry::new("ferrometer.overflow", "", &[], Role::Overflow);
+    static LOGGER: LoggerEntry = LoggerEntry::new(&LoggerName::new("ferrometer.overflow", "", Role::Overflow), &[]);
     &LOGGER
 }
 
@@ -210,7 +229,7 @@ pub(crate) fn series(logger: &'static LoggerEntry, name: &str, kind: Kind, rate:
 
 /// One of ferrometer's own series, which the caps do not touch.
 pub(crate) fn internal_series(name: &str, kind: Kind) -> &'static Series {
-    static LOGGER: LoggerEntry = LoggerEntry::new("ferrometer", "", &[], Role::Internal);
+    static LOGGER: LoggerEntry = LoggerEntry::new(&LoggerName::new("ferrometer", "", Role::Internal), &[]);
     let Some(_busy) = busy::enter() else { return &DEAD };
     register(series_hash(&LOGGER, name, kind, 0.0), &LOGGER, name, kind, 0.0, Place::Internal)
 }
@@ -286,12 +305,12 @@ fn register(
             Some(scheme) => state.dists.push(scheme),
         }
         let id = number as u32;
-        let (instrument, name) = match find_instrument(logger.name, name, kind) {
+        let (instrument, name) = match find_instrument(logger.name(), name, kind) {
             Some(first) => (first.instrument, first.metric_name()),
             None => (id, kept(name)),
         };
         if instrument == id && (!logger.is_plain() || !logger.is_programs() || rate != 0.0) {
-            INSTRUMENTS.get_or_insert(instrument_hash(logger.name, name, kind), |_| false, |_| Some(id));
+            INSTRUMENTS.get_or_insert(instrument_hash(logger.name(), name, kind), |_| false, |_| Some(id));
         }
         if matches!(kind, Kind::Gauge | Kind::Histogram) {
             invalid::prepare(id);
@@ -351,7 +370,7 @@ impl State {
     }
 
     fn is_on(&self, series: &Series) -> bool {
-        !series.logger.is_programs() || self.rule(series.logger.name).is_none_or(|r| r.enabled)
+        !series.logger.is_programs() || self.rule(series.logger.name()).is_none_or(|r| r.enabled)
     }
 }
 
@@ -366,7 +385,7 @@ fn apply_default_rate(series: &'static Series) {
     loop {
         let wanted = {
             let state = lock(&STATE);
-            let rule = state.rule(series.logger.name);
+            let rule = state.rule(series.logger.name());
             if rule.is_some_and(|r| !r.enabled) {
                 return series.switch_off();
             }

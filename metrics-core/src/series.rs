@@ -70,15 +70,26 @@ pub(crate) enum Role {
     Internal,
 }
 
-/// A logger's identity: its name, the object its metrics belong to, and its labels, sorted by key.
-pub(crate) struct LoggerEntry {
+/// What loggers that differ in labels alone share.
+pub(crate) struct LoggerName {
     pub(crate) name: &'static str,
     /// Gated; empty for the program itself.
     pub(crate) object: &'static str,
+    role: Role,
+}
+
+impl LoggerName {
+    pub(crate) const fn new(name: &'static str, object: &'static str, role: Role) -> LoggerName {
+        LoggerName { name, object, role }
+    }
+}
+
+/// A logger's identity: its name, the object its metrics belong to, and its labels, sorted by key.
+pub(crate) struct LoggerEntry {
+    pub(crate) named: &'static LoggerName,
     pub(crate) labels: &'static [Label],
     /// Literals used with this logger: what to look at first. Never null; [`NO_RECENT`] until there are any.
     recent: AtomicPtr<Recent>,
-    role: Role,
 }
 
 /// Literals by some bits of their address.
@@ -93,14 +104,17 @@ const fn no_recent() -> Recent {
 }
 
 impl LoggerEntry {
-    pub(crate) const fn new(
-        name: &'static str,
-        object: &'static str,
-        labels: &'static [Label],
-        role: Role,
-    ) -> LoggerEntry {
+    pub(crate) const fn new(named: &'static LoggerName, labels: &'static [Label]) -> LoggerEntry {
         let recent = AtomicPtr::new(std::ptr::from_ref(&NO_RECENT).cast_mut());
-        LoggerEntry { name, object, labels, recent, role }
+        LoggerEntry { named, labels, recent }
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.named.name
+    }
+
+    pub(crate) fn object(&self) -> &'static str {
+        self.named.object
     }
 
     #[inline(always)]
@@ -127,19 +141,19 @@ impl LoggerEntry {
 
     /// Whether it has neither labels nor an object.
     pub(crate) fn is_plain(&self) -> bool {
-        self.labels.is_empty() && self.object.is_empty()
+        self.labels.is_empty() && self.object().is_empty()
     }
 
     pub(crate) fn is_overflow(&self) -> bool {
-        self.role == Role::Overflow
+        self.named.role == Role::Overflow
     }
 
     pub(crate) fn is_internal(&self) -> bool {
-        self.role == Role::Internal
+        self.named.role == Role::Internal
     }
 
     pub(crate) fn is_programs(&self) -> bool {
-        self.role == Role::Program
+        self.named.role == Role::Program
     }
 }
 
@@ -291,7 +305,7 @@ impl Series {
     /// The logger's name as given, `::` replaced by `.`; not gated.
     #[must_use]
     pub fn logger_name(&self) -> &'static str {
-        self.logger.name
+        self.logger.name()
     }
 
     /// The metric's name as given; not gated.
@@ -305,7 +319,7 @@ impl Series {
     /// the program itself.
     #[must_use]
     pub fn object(&self) -> Option<&'static str> {
-        Some(self.logger.object).filter(|object| !object.is_empty())
+        Some(self.logger.object()).filter(|object| !object.is_empty())
     }
 
     /// The labels, and before them the object as a label `object` where there is one: for formats that have no other place for it.
