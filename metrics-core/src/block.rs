@@ -5,6 +5,7 @@
 //! of one size.
 
 use crate::cells::CHUNK;
+use crate::ledger::Amount;
 use std::sync::Arc;
 
 /// What one series recorded.
@@ -14,6 +15,12 @@ pub(crate) struct Row {
     /// Gauges: the bits of the value.
     pub(crate) increments: u64,
     pub(crate) decrements: u64,
+}
+
+impl Row {
+    pub(crate) fn amount(self) -> Amount {
+        Amount { recordings: self.recordings, increments: self.increments, decrements: self.decrements }
+    }
 }
 
 /// The rows of one chunk of slots.
@@ -36,7 +43,7 @@ impl Block {
     }
 
     #[inline]
-    fn get(&self, at: usize) -> Row {
+    pub(crate) fn get(&self, at: usize) -> Row {
         let recordings = self.recordings[at];
         let [increments, decrements] = self.sums.as_ref().map_or([recordings, 0], |sums| sums[at]);
         Row { recordings, increments, decrements }

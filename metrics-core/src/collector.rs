@@ -16,6 +16,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::{Instant, SystemTime};
 
+/// What of a series counts as recorded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Counts {
+    /// It is ferrometer's own, or not known yet.
+    Nothing,
+    Recordings,
+    /// Increments and decrements too.
+    Value,
+}
+
 /// What the collector keeps between collections.
 #[derive(Default)]
 pub(crate) struct Collector {
@@ -29,6 +39,10 @@ pub(crate) struct Collector {
     /// cells, and floats can be refused.
     seen: usize,
     floats: Vec<&'static Series>,
+    /// By slot, of scalars and of distributions.
+    counts: (Vec<Counts>, Vec<Counts>),
+    /// Everything recorded since the program started, refused floats and ferrometer's own metrics left out.
+    recorded: Amount,
     pool: Pool,
 }
 
@@ -80,57 +94,96 @@ impl Collector {
         let slabs = lease::slabs();
         let segment = self.drain_slabs(&slabs);
         let listed = registry::list();
-        let new = registry::series_in(self.seen..listed.series);
-        self.floats.extend(new.filter(|series| matches!(series.kind(), Kind::Gauge | Kind::Histogram)));
+        registry::series_in(self.seen..listed.series).for_each(|series| self.add(series));
         self.seen = listed.series;
         self.collect_distributions(&slabs, &listed.dists);
-        self.collect_scalars(&slabs, listed.scalars);
-        let refused = |series: &&'static Series| Some((series.id, invalid::of(series.id))).filter(|(_, n)| *n > 0);
-        let invalid = self.floats.iter().filter_map(refused).collect();
+        self.collect_scalars(&slabs);
+        let (mut refused, mut recorded) = (Vec::new(), self.recorded);
+        for series in &self.floats {
+            let count = invalid::of(series.id);
+            if count > 0 {
+                refused.push((series.id, count));
+                recorded += Amount::of(if series.is_internal() { 0 } else { count });
+            }
+        }
         self.sequence += 1;
-        let mut snapshot = Snapshot {
+        let snapshot = Snapshot {
             sequence: self.sequence,
             time,
             instant,
             len: listed.series,
             scalars: self.scalars.clone(),
             distributions: Arc::clone(&self.distributions),
-            invalid,
-            recorded: Amount::default(),
+            invalid: refused.into(),
+            recorded,
         };
-        let mut recorded = Amount::default();
-        snapshot.totals().iter().filter(|t| !t.series.is_internal()).for_each(|total| recorded += total.amount());
-        snapshot.recorded = recorded;
         (Arc::new(snapshot), segment)
+    }
+
+    /// Takes in a series that was registered since the last collection.
+    fn add(&mut self, series: &'static Series) {
+        let kind = series.kind();
+        let counts = match kind {
+            _ if series.is_internal() => Counts::Nothing,
+            Kind::Counter => Counts::Value,
+            _ => Counts::Recordings,
+        };
+        let all = if kind.scheme().is_some() { &mut self.counts.1 } else { &mut self.counts.0 };
+        all.resize(series.slot as usize, Counts::Nothing);
+        all.push(counts);
+        if matches!(kind, Kind::Gauge | Kind::Histogram) {
+            self.floats.push(series);
+        }
     }
 
     fn collect_distributions(&mut self, slabs: &[&Slab], schemes: &[Scheme]) {
         self.drained.resize_with(schemes.len(), || None);
         for (slot, scheme) in schemes.iter().enumerate() {
             let new = self.distribution(slabs, slot, *scheme);
-            match self.distributions.get(slot) {
-                Some(old) if **old == new => {}
-                // The list is copied where a snapshot holds it, and only then.
-                Some(_) => Arc::make_mut(&mut self.distributions)[slot] = Arc::new(new),
-                None => Arc::make_mut(&mut self.distributions).push(Arc::new(new)),
+            let old = self.distributions.get(slot);
+            if old.is_some_and(|old| **old == new) {
+                continue;
+            }
+            // What belongs to a series that came since is counted when that is known.
+            let counts = self.counts.1.get(slot).copied();
+            let new = if counts.is_none() { Distribution::empty(*scheme) } else { new };
+            if counts.is_some_and(|counts| counts != Counts::Nothing) {
+                self.recorded += Amount::of(new.count.wrapping_sub(old.map_or(0, |old| old.count)));
+            }
+            // The list is copied where a snapshot holds it, and only then.
+            let all = Arc::make_mut(&mut self.distributions);
+            match all.get_mut(slot) {
+                Some(old) => *old = Arc::new(new),
+                None => all.push(Arc::new(new)),
             }
         }
     }
 
-    fn collect_scalars(&mut self, slabs: &[&Slab], len: usize) {
+    fn collect_scalars(&mut self, slabs: &[&Slab]) {
         let mut gauges = self.floats.iter().filter(|series| series.kind() == Kind::Gauge).peekable();
-        for chunk in 0..len.div_ceil(CHUNK) {
+        for (chunk, counts) in self.counts.0.chunks(CHUNK).enumerate() {
             let mut rows = sum_scalars(slabs, chunk);
+            // What belongs to a series that came since is not in this snapshot.
+            rows[counts.len()..].fill(Row::default());
             // A gauge that was set has its value by now: its count was acquired.
             while let Some(gauge) = gauges.next_if(|gauge| gauge.slot as usize / CHUNK == chunk) {
                 rows[gauge.slot as usize % CHUNK].increments = gauge.value().load(Relaxed);
                 rows[gauge.slot as usize % CHUNK].decrements = 0;
             }
             let new = Block::of(&rows);
-            match self.scalars.0.get_mut(chunk) {
-                Some(old) if **old == new => {}
-                Some(old) => *old = Arc::new(new),
-                None => self.scalars.0.push(Arc::new(new)),
+            if self.scalars.0.get(chunk).is_some_and(|old| **old == new) {
+                continue;
+            }
+            self.scalars.grow(chunk + 1);
+            let old = std::mem::replace(&mut self.scalars.0[chunk], Arc::new(new));
+            for (at, (counts, row)) in counts.iter().zip(&rows).enumerate() {
+                let before = old.get(at);
+                let more = row.amount().minus(before.amount());
+                match counts {
+                    Counts::Nothing => {}
+                    Counts::Recordings => self.recorded += Amount::of(more.recordings),
+                    Counts::Value => self.recorded += more,
+                }
             }
         }
     }

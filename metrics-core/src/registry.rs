@@ -427,10 +427,9 @@ pub(crate) fn configure(limits: Limits, rules: Vec<LoggerRule>) {
     SERIES.iter().for_each(apply_default_rate);
 }
 
-/// What there is: how many series, and the slots.
+/// What there is: how many series, and the slots of distributions.
 pub(crate) struct Listed {
     pub(crate) series: usize,
-    pub(crate) scalars: usize,
     pub(crate) dists: Vec<Scheme>,
 }
 
@@ -439,7 +438,7 @@ pub(crate) fn list() -> Listed {
     // The series first: the slot of each that is there is counted by then.
     let series = SERIES.len();
     let state = lock(&STATE);
-    Listed { series, scalars: state.scalars, dists: state.dists.clone() }
+    Listed { series, dists: state.dists.clone() }
 }
 
 /// Locks out registrations while the guard lives: for `fork`.

@@ -5,6 +5,7 @@
 
 use crate::dialect::Dialect;
 use ferrometer_core::{Cause, NameTable, Naming, Series};
+use std::cell::Cell;
 
 /// The names of one dialect under one configuration.
 pub(crate) struct Names {
@@ -58,14 +59,18 @@ impl Names {
 
     #[cold]
     fn claim(&mut self, series: &'static Series) -> Result<(), Cause> {
-        let (dialect, naming) = (self.dialect, &self.naming);
-        self.table.claim(series, |series| {
-            let name = dialect.name(naming, series);
-            let unique = dialect.unique(&name, series);
+        self.write(series);
+        let (dialect, naming, written) = (self.dialect, &self.naming, &self.name);
+        let is_verbatim = Cell::new(false);
+        self.table.claim(series, |of| {
+            let name = dialect.name(naming, of);
+            if std::ptr::eq(of, series) {
+                is_verbatim.set(name == *written);
+            }
+            let unique = dialect.unique(&name, of);
             (name, unique)
         })?;
-        self.write(series);
-        if self.name == self.dialect.name(&self.naming, series) {
+        if is_verbatim.get() {
             let id = series.id();
             if self.verbatim.len() <= id / 64 {
                 self.verbatim.resize(id / 64 + 1, 0);
