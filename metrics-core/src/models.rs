@@ -208,7 +208,10 @@ fn an_entry_that_moves_when_the_table_grows_is_found_at_every_moment() {
         put(&table, 1);
         assert!(table.places() > before);
         assert_eq!(reader.join().unwrap(), Some(3));
-        assert_eq!([1, 2, 3].map(|key| table.get(key, |_| true).map(|v| v.0.load(Relaxed))), [Some(1), Some(2), Some(3)]);
+        assert_eq!(
+            [1, 2, 3].map(|key| table.get(key, |_| true).map(|v| v.0.load(Relaxed))),
+            [Some(1), Some(2), Some(3)]
+        );
     });
 }
 

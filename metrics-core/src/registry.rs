@@ -305,11 +305,17 @@ fn register(
             Some(scheme) => state.dists.push(scheme),
         }
         let id = number as u32;
-        let (instrument, name) = match find_instrument(logger.name(), name, kind) {
+        let is_plain = logger.is_plain() && logger.is_programs() && rate == 0.0;
+        // It is itself what an instrument is found by, or else it is looked for.
+        let first = match is_plain {
+            true => listed_instrument(logger.name(), name, kind),
+            false => find_instrument(logger.name(), name, kind),
+        };
+        let (instrument, name) = match first {
             Some(first) => (first.instrument, first.metric_name()),
             None => (id, kept(name)),
         };
-        if instrument == id && (!logger.is_plain() || !logger.is_programs() || rate != 0.0) {
+        if instrument == id && !is_plain {
             INSTRUMENTS.get_or_insert(instrument_hash(logger.name(), name, kind), |_| false, |_| Some(id));
         }
         if matches!(kind, Kind::Gauge | Kind::Histogram) {
@@ -342,12 +348,20 @@ pub(crate) fn find_instrument(logger: &str, name: &str, kind: Kind) -> Option<&'
         let logger = plain_logger(logger)?;
         SERIES.get(series_hash(logger, name, kind, 0.0), is_series(logger, name, kind, 0.0))
     };
+    listed_instrument(logger, name, kind).or_else(plain)
+}
+
+/// The same, where that is not the program's without labels, object and rate.
+fn listed_instrument(logger: &str, name: &str, kind: Kind) -> Option<&'static Series> {
+    if INSTRUMENTS.len() == 0 {
+        return None;
+    }
     // One that is being registered cannot be found yet.
     let is_it = |id: &u32| {
         series_of(*id).is_some_and(|s| s.kind() == kind && s.metric_name() == name && s.logger_name() == logger)
     };
     let listed = INSTRUMENTS.get(instrument_hash(logger, name, kind), is_it);
-    listed.and_then(|id| series_of(*id)).or_else(plain)
+    listed.and_then(|id| series_of(*id))
 }
 
 /// A rate given at run time: 0.0 (none) unless it is one. What is none is recorded unsampled and reported once.

@@ -414,8 +414,13 @@ mod tests {
     #[test]
     fn hashes_of_few_bits_and_of_the_highest_places_survive_growth() {
         // Long walks, walks round the end, and entries that move at each growth or never.
-        let hashes: [fn(u64) -> u64; 5] =
-            [|i| i % 3, |i| u64::MAX - i % 5, |i| i << 6, |i| i.wrapping_mul(0x9e37_79b9_7f4a_7c15), |i| (i % 2) << 12 | 63];
+        let hashes: [fn(u64) -> u64; 5] = [
+            |i| i % 3,
+            |i| u64::MAX - i % 5,
+            |i| i << 6,
+            |i| i.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+            |i| (i % 2) << 12 | 63,
+        ];
         for hash in hashes {
             let table: AppendTable<u64> = AppendTable::new();
             for i in 0..3000u64 {

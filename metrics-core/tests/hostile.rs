@@ -147,7 +147,8 @@ fn a_rule_that_comes_while_names_are_registered_holds() {
         let counters = registering.join().unwrap();
         counters.iter().for_each(|c| c.increment());
         let snapshot = snapshot();
-        let recorded = counters.iter().filter(|c| snapshot.totals().get(c.series().id()).unwrap().recordings > 0).count();
+        let recorded =
+            counters.iter().filter(|c| snapshot.totals().get(c.series().id()).unwrap().recordings > 0).count();
         assert_eq!(recorded, 0, "round {round}");
     }
 }

@@ -118,7 +118,13 @@ pub(crate) fn has_value(instrument: &Instrument, totals: Totals<'_>) -> bool {
 }
 
 /// Writes down what an instrument says; `before` is where the interval began.
-pub(crate) fn push(out: &mut Row, columns: &[u32], instrument: &Instrument, totals: Totals<'_>, before: &Distributions) {
+pub(crate) fn push(
+    out: &mut Row,
+    columns: &[u32],
+    instrument: &Instrument,
+    totals: Totals<'_>,
+    before: &Distributions,
+) {
     let mut push = |at: usize, value: f64| {
         // A sum beyond what a float holds has no value to show.
         if value.is_finite() {

@@ -113,7 +113,8 @@ mod tests {
                 let mut verbatim = 0;
                 for logger in ["", "a", "a.b", "a..b", ".a", "a:b", "é"] {
                     for metric in ["m", "m.n", "", "m|n"] {
-                        for labels in [&[][..], &[("k", "v")], &[("k", "v.w"), ("l", "x")], &[("", "v")], &[("k", "")]] {
+                        for labels in [&[][..], &[("k", "v")], &[("k", "v.w"), ("l", "x")], &[("", "v")], &[("k", "")]]
+                        {
                             let logger = get_logger(logger).with_all(labels);
                             for logger in [logger.for_object("qemu/1"), logger.for_object("vm"), logger] {
                                 let series = logger.counter(metric).series();
