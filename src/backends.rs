@@ -190,8 +190,8 @@ fn proxmox(config: &config::PullCache) -> ferrometer_pull_cache::Proxmox {
     use ferrometer_pull_cache::{Peer, Proxmox};
 
     let node = config.node.clone().filter(|node| !node.is_empty()).unwrap_or_else(|| {
-        let name = hostname::get().unwrap_or_default();
-        name.to_string_lossy().split('.').next().unwrap_or_default().to_owned()
+        let name = crate::host::name();
+        name.split('.').next().unwrap_or_default().to_owned()
     });
     let proxmox = Proxmox::new(node).peer_timeout(config.peer_timeout).max_peer_bytes(config.max_peer_bytes);
     config.peers.iter().fold(proxmox, |proxmox, given| {

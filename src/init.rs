@@ -107,17 +107,21 @@ impl Settings {
 /// [`Error`], and then nothing has changed. (Should the system have no thread left for one of several backends, those before it are
 /// removed again.)
 pub fn init(source: impl ConfigSource) -> Result<Metrics, Error> {
-    let config = source.config()?;
+    put_in_force(&source.config()?)
+}
+
+// Compiled once, and not in the user's crate.
+fn put_in_force(config: &Config) -> Result<Metrics, Error> {
     let deadline = config.shutdown_deadline;
-    let settings = Settings { naming: naming(&config), limits: limits(&config), rules: rules(&config) };
+    let settings = Settings { naming: naming(config), limits: limits(config), rules: rules(config) };
     let mut in_force = IN_FORCE.lock().unwrap_or_else(PoisonError::into_inner);
     #[cfg(feature = "pull-cache")]
     let earlier = in_force.pull_cache.clone();
     #[cfg(not(feature = "pull-cache"))]
     let earlier: Option<backends::Cache> = None;
-    let parts = backends::build(&config, earlier.as_ref())?;
+    let parts = backends::build(config, earlier.as_ref())?;
     #[cfg(feature = "http")]
-    let server = serve(&config, parts.pull_cache.as_ref(), &mut in_force.server)?;
+    let server = serve(config, parts.pull_cache.as_ref(), &mut in_force.server)?;
     settings.apply();
     if let Err(error) = put_in_place(parts.backends, &mut in_force.backends, deadline) {
         in_force.settings.clone().unwrap_or_default().apply();
@@ -264,7 +268,7 @@ fn naming(config: &Config) -> Naming {
     let host = match config.host.as_deref() {
         Some(host) if !host.is_empty() => host.to_owned(),
         // Read once, here, and only when names carry it. A system without a name gives names without a host.
-        _ if config.prepend_host => hostname::get().map(|h| h.to_string_lossy().into_owned()).unwrap_or_default(),
+        _ if config.prepend_host => crate::host::name(),
         _ => String::new(),
     };
     Naming {

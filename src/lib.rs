@@ -52,6 +52,7 @@
 mod backends;
 pub mod config;
 mod error;
+mod host;
 mod init;
 mod memory;
 #[cfg(feature = "tower")]
@@ -60,11 +61,11 @@ pub mod tower;
 pub use config::Config;
 pub use error::Error;
 pub use ferrometer_core::{
-    Amount, Backend, BackendError, Cause, Change, Counter, CounterValue, Delivery, Delta, Distribution, Dynamic,
-    Entered, FlushReport, Gauge, GaugeReturn, GaugeValue, Histogram, InFlight, InFlightGuard, InstallError, Kind,
-    LabelValue, Ledger, Limits, Logger, LoggerRule, MetricName, NameTable, Naming, Receipt, Refused, Sampled, Scheme,
-    Series, Snapshot, SnapshotView, Timer, TimerGuard, Total, Totals, Unit, Value, Wants, flush, folded_name, full_name,
-    get_logger, install, is_on, ledgers, logger, name, refused, remove, replace, snapshot, testing,
+    Amount, Backend, BackendError, Cause, Change, Counter, CounterValue, Delivery, Delta, Distribution, Dropped,
+    Dynamic, Entered, FlushReport, Gauge, GaugeReturn, GaugeValue, Histogram, InFlight, InFlightGuard, InstallError,
+    Kind, LabelValue, Ledger, Limits, Logger, LoggerRule, MetricName, NameTable, Naming, Receipt, Refused, Sampled,
+    Scheme, Series, Snapshot, SnapshotView, Timer, TimerGuard, Total, Totals, Unit, Value, Wants, flush, folded_name,
+    full_name, get_logger, install, is_on, ledgers, logger, name, refused, remove, replace, snapshot, testing,
 };
 #[cfg(feature = "macros")]
 pub use ferrometer_macros::{LabelValue, count, counter, gauge, set_gauge, time, timer};

@@ -454,7 +454,7 @@ fn run(input: &Input) {
         }
         let dropped = judge(*dialect, &house.naming, &truths, &all);
         for cause in Cause::ALL {
-            let of = |l: &Ledger| l.dropped.get(&cause).map_or(0, |a| a.recordings);
+            let of = |l: &Ledger| l.dropped[cause].recordings;
             let expected = dropped.get(&cause).copied().unwrap_or(0);
             assert_eq!(of(ledger) - of(&before), expected, "{dialect:?} {cause}: {ledger}");
         }

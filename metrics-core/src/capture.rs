@@ -6,7 +6,6 @@ use crate::record;
 use crate::series::{Kind, Series};
 use crate::sync::{Mutex, lock};
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -27,7 +26,8 @@ pub(crate) struct Captured {
 /// What a scope recorded, by series.
 #[derive(Default)]
 pub(crate) struct Store {
-    pub(crate) series: Mutex<BTreeMap<usize, (Option<&'static Series>, Captured)>>,
+    /// In the order of registration.
+    pub(crate) series: Mutex<Vec<(&'static Series, Captured)>>,
 }
 
 thread_local! {
@@ -76,7 +76,7 @@ pub(crate) fn is_active() -> bool {
     DEPTH.get() > 0
 }
 
-fn with(series: &'static Series, change: impl FnOnce(&mut Captured)) -> bool {
+fn with(series: &'static Series, change: &mut dyn FnMut(&mut Captured)) -> bool {
     if !is_active() {
         return false;
     }
@@ -85,28 +85,30 @@ fn with(series: &'static Series, change: impl FnOnce(&mut Captured)) -> bool {
     let store = SCOPES.try_with(|scopes| scopes.borrow().last().map(|(_, store)| Arc::clone(store)));
     let Ok(Some(store)) = store else { return false };
     let mut all = lock(&store.series);
-    let entry = all.entry(series.id()).or_default();
-    entry.0 = Some(series);
-    change(&mut entry.1);
+    let at = all.binary_search_by_key(&series.id(), |(s, _)| s.id()).unwrap_or_else(|at| {
+        all.insert(at, (series, Captured::default()));
+        at
+    });
+    change(&mut all[at].1);
     true
 }
 
 pub(crate) fn count(series: &'static Series, value: i64) -> bool {
-    with(series, |c| {
+    with(series, &mut |c| {
         c.total = c.total.wrapping_add(value);
         c.calls += 1;
     })
 }
 
-pub(crate) fn set(series: &'static Series, next: impl FnOnce(f64) -> f64) -> bool {
-    with(series, |c| {
+pub(crate) fn set(series: &'static Series, next: impl Fn(f64) -> f64) -> bool {
+    with(series, &mut |c| {
         c.gauge = next(c.gauge);
         c.calls += 1;
     })
 }
 
 pub(crate) fn value(series: &'static Series, bits: u64) -> bool {
-    with(series, |c| {
+    with(series, &mut |c| {
         c.calls += 1;
         if c.values.len() < MAX_VALUES {
             c.values.push(bits);
@@ -115,7 +117,7 @@ pub(crate) fn value(series: &'static Series, bits: u64) -> bool {
 }
 
 pub(crate) fn invalid(series: &'static Series) -> bool {
-    with(series, |c| c.invalid += 1)
+    with(series, &mut |c| c.invalid += 1)
 }
 
 impl Captured {

@@ -11,7 +11,6 @@ use crate::series::{Kind, Series};
 use crate::sync::{Mutex, lock};
 use crate::table::AppendTable;
 use crate::{busy, diagnostics};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::OnceLock;
 
@@ -91,16 +90,23 @@ struct Described {
 }
 
 struct Table {
-    len: usize,
-    /// By the hash of logger and name.
-    by_hash: BTreeMap<u64, Vec<Described>>,
+    /// In the order of the hash of logger and name.
+    all: Vec<(u64, Described)>,
 }
 
-static DESCRIBED: Mutex<Table> = Mutex::new(Table { len: 0, by_hash: BTreeMap::new() });
+static DESCRIBED: Mutex<Table> = Mutex::new(Table { all: Vec::new() });
 
 impl Table {
     fn find(&mut self, logger: &str, name: &str) -> Option<&mut Described> {
-        self.by_hash.get_mut(&key(logger, name))?.iter_mut().find(|d| d.logger == logger && d.name == name)
+        let key = key(logger, name);
+        let from = self.place(key);
+        let of_key = self.all[from..].iter_mut().take_while(|(k, _)| *k == key).map(|(_, described)| described);
+        of_key.into_iter().find(|d| d.logger == logger && d.name == name)
+    }
+
+    /// Where those of this key begin, or belong.
+    fn place(&self, key: u64) -> usize {
+        self.all.partition_point(|(k, _)| *k < key)
     }
 }
 
@@ -170,12 +176,11 @@ fn keep(logger: &str, name: &str, unit: &'static str, text: &str) -> Outcome {
     // An allocator that records while the lock is held is turned away.
     let _busy = busy::section();
     let mut table = lock(&DESCRIBED);
-    let full = table.len >= MAX_DESCRIPTIONS;
+    let full = table.all.len() >= MAX_DESCRIPTIONS;
     let Some(known) = table.find(logger, name) else {
         if full {
             return Outcome::Full;
         }
-        table.len += 1;
         let described = Described {
             logger: logger.to_owned(),
             name: name.to_owned(),
@@ -183,7 +188,9 @@ fn keep(logger: &str, name: &str, unit: &'static str, text: &str) -> Outcome {
             text: text.to_owned(),
             conflict_reported: false,
         };
-        table.by_hash.entry(key(logger, name)).or_default().push(described);
+        let key = key(logger, name);
+        let place = table.place(key);
+        table.all.insert(place, (key, described));
         return Outcome::Kept;
     };
     let differs = |old: &str, new: &str| !old.is_empty() && !new.is_empty() && old != new;

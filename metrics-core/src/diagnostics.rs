@@ -3,7 +3,6 @@
 //! A subscriber is somebody else's code: it may be slow, panic, or ask us something. It is called with none of our locks held.
 
 use crate::sync::{Mutex, lock};
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -11,19 +10,22 @@ const QUIET: Duration = Duration::from_secs(60);
 /// Causes remembered. More different ones within a minute count as one further cause.
 const MAX_CAUSES: usize = 64;
 
-static SEEN: Mutex<BTreeMap<String, (Instant, u64)>> = Mutex::new(BTreeMap::new());
+/// The causes, when each was last told, and how many were suppressed since.
+static SEEN: Mutex<Vec<(String, Instant, u64)>> = Mutex::new(Vec::new());
 
 /// How many lines of this cause were suppressed, if one may be written now.
 fn admit(cause: &str, now: Instant) -> Option<u64> {
     let mut seen = lock(&SEEN);
     let mut cause = cause;
-    if !seen.contains_key(cause) && seen.len() >= MAX_CAUSES {
-        seen.retain(|_, (last, _)| now.saturating_duration_since(*last) < QUIET);
+    let mut known = seen.iter().position(|(c, ..)| c == cause);
+    if known.is_none() && seen.len() >= MAX_CAUSES {
+        seen.retain(|(_, last, _)| now.saturating_duration_since(*last) < QUIET);
         if seen.len() >= MAX_CAUSES {
             cause = "further causes";
+            known = seen.iter().position(|(c, ..)| c == cause);
         }
     }
-    if let Some((last, suppressed)) = seen.get_mut(cause) {
+    if let Some((_, last, suppressed)) = known.and_then(|at| seen.get_mut(at)) {
         if now.saturating_duration_since(*last) < QUIET {
             *suppressed += 1;
             return None;
@@ -31,7 +33,7 @@ fn admit(cause: &str, now: Instant) -> Option<u64> {
         *last = now;
         return Some(std::mem::take(suppressed));
     }
-    seen.insert(cause.to_owned(), (now, 0));
+    seen.push((cause.to_owned(), now, 0));
     Some(0)
 }
 

@@ -3,9 +3,8 @@
 //! `recorded = sent + pending + superseded + dropped`, in recordings and, for counters, in value. Every term is counted at its own
 //! place: recorded from the snapshot's totals, sent and dropped where the backend says so, pending by walking its cursor.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::AddAssign;
+use std::ops::{AddAssign, Index, IndexMut};
 
 /// An amount of recordings, and for counters of value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,6 +91,55 @@ impl fmt::Display for Cause {
     }
 }
 
+/// What was dropped, by cause: `ledger.dropped[Cause::Transport]`. Zero where nothing was.
+///
+/// ```
+/// use ferrometer_core::{Amount, Cause, Dropped};
+///
+/// let mut dropped = Dropped::default();
+/// dropped[Cause::Name] += Amount::of(3);
+/// assert_eq!(dropped[Cause::Name].recordings, 3);
+/// assert!(dropped[Cause::Invalid].is_zero());
+/// assert_eq!(dropped.iter().collect::<Vec<_>>(), [(Cause::Name, Amount::of(3))]);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dropped([Amount; Cause::ALL.len()]);
+
+impl Dropped {
+    /// The causes for which something was dropped, in the order of [`Cause::ALL`], each with its amount.
+    pub fn iter(&self) -> impl Iterator<Item = (Cause, Amount)> {
+        Cause::ALL.into_iter().zip(self.0).filter(|(_, amount)| !amount.is_zero())
+    }
+
+    /// Everything, whatever the cause.
+    #[must_use]
+    pub fn in_all(&self) -> Amount {
+        let mut all = Amount::default();
+        self.0.iter().for_each(|amount| all += *amount);
+        all
+    }
+
+    /// Whether nothing was dropped.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+}
+
+impl Index<Cause> for Dropped {
+    type Output = Amount;
+
+    fn index(&self, cause: Cause) -> &Amount {
+        &self.0[cause as usize]
+    }
+}
+
+impl IndexMut<Cause> for Dropped {
+    fn index_mut(&mut self, cause: Cause) -> &mut Amount {
+        &mut self.0[cause as usize]
+    }
+}
+
 /// The account of one backend, as of its last delivery.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -109,7 +157,7 @@ pub struct Ledger {
     /// Gauge values replaced by a later one before they were sent.
     pub superseded: Amount,
     /// Not delivered, by cause.
-    pub dropped: BTreeMap<Cause, Amount>,
+    pub dropped: Dropped,
     /// Deliveries that ended without an error.
     pub deliveries: u64,
     /// Deliveries that ended with an error.
@@ -126,9 +174,7 @@ impl Ledger {
     /// Everything dropped, whatever the cause.
     #[must_use]
     pub fn dropped_in_all(&self) -> Amount {
-        let mut all = Amount::default();
-        self.dropped.values().for_each(|a| all += *a);
-        all
+        self.dropped.in_all()
     }
 
     /// Whether `recorded = sent + pending + superseded + dropped`.
@@ -155,7 +201,7 @@ impl fmt::Display for Ledger {
             self.superseded.recordings,
             self.dropped_in_all().recordings
         )?;
-        for (cause, amount) in &self.dropped {
+        for (cause, amount) in self.dropped.iter() {
             write!(f, " {cause}={}", amount.recordings)?;
         }
         Ok(())

@@ -82,7 +82,7 @@ unless_loom! {
     pub use distribution::Distribution;
     pub use guard::{InFlightGuard, TimerGuard};
     pub use instrument::{Counter, Entered, Gauge, Histogram, InFlight, Timer};
-    pub use ledger::{Amount, Cause, Ledger};
+    pub use ledger::{Amount, Cause, Dropped, Ledger};
     pub use limits::Limits;
     pub use logger::{Logger, Sampled, get_logger};
     pub use name::Naming;

@@ -211,7 +211,7 @@ pub fn shutdown(deadline: Duration) -> FlushReport {
         old.iter().map(|b| b.mail.deliver(Arc::clone(&snapshot), Some(until), true)).collect();
     let ledgers: Vec<Ledger> =
         old.iter().zip(requests).map(|(b, request)| b.wait_stopped(&snapshot, request, until)).collect();
-    let complete = ledgers.iter().all(|l| l.dropped.get(&Cause::Removed).is_none_or(|a| a.is_zero()));
+    let complete = ledgers.iter().all(|l| l.dropped[Cause::Removed].is_zero());
     FlushReport { complete, ledgers }
 }
 
@@ -287,7 +287,7 @@ impl Installed {
         self.mail.close(|ledger| {
             let mut left = ledger.pending;
             left += recorded.minus(ledger.recorded);
-            *ledger.dropped.entry(Cause::Removed).or_default() += left;
+            ledger.dropped[Cause::Removed] += left;
             ledger.pending = Amount::default();
             ledger.recorded = recorded;
         })

@@ -17,6 +17,8 @@
 //! current-thread runtimes, closures and futures wrapped with it ([`Capture::run`], [`Capture::future`]), and threads that enter it
 //! ([`Capture::handle`], for a runtime's thread-start hook). A bare `thread::spawn` does not inherit it. Sampled calls are all
 //! captured: a test wants to know that the call was made.
+//!
+//! `#[inline]` stands here for compiling what a program uses, in that program: those that are not tests use none of it.
 
 use crate::capture::{self, Captured, Entered, Store};
 use crate::series::{Kind, Series};
@@ -61,6 +63,7 @@ thread_local! {
 impl Capture {
     /// Starts a scope on this thread. Scopes nest; the innermost captures.
     #[must_use = "the scope ends when it is dropped"]
+    #[inline]
     pub fn start() -> Capture {
         let store = Arc::new(Store::default());
         let entered = capture::enter(&store);
@@ -69,6 +72,7 @@ impl Capture {
 
     /// A handle with which other threads join the scope.
     #[must_use]
+    #[inline]
     pub fn handle(&self) -> CaptureHandle {
         CaptureHandle { store: Arc::clone(&self.store) }
     }
@@ -85,30 +89,35 @@ impl Capture {
 
     /// The sum of a counter; 0 when it was never recorded.
     #[must_use]
+    #[inline]
     pub fn counter(&self, name: &str) -> i64 {
         self.sum(name, Kind::Counter, |c| c.total)
     }
 
     /// How many calls counted.
     #[must_use]
+    #[inline]
     pub fn counter_calls(&self, name: &str) -> u64 {
         self.sum(name, Kind::Counter, |c| c.calls as i64) as u64
     }
 
     /// A gauge's last value.
     #[must_use]
+    #[inline]
     pub fn gauge(&self, name: &str) -> Option<f64> {
         self.find(name, Kind::Gauge).into_iter().next_back().map(|(_, c)| c.gauge)
     }
 
     /// How many are in flight.
     #[must_use]
+    #[inline]
     pub fn in_flight(&self, name: &str) -> i64 {
         self.sum(name, Kind::InFlight, |c| c.total)
     }
 
     /// The durations a timer recorded, in order (the first 65,536).
     #[must_use]
+    #[inline]
     pub fn timer(&self, name: &str) -> Vec<Duration> {
         let found = self.find(name, Kind::Timer);
         found.iter().flat_map(|(_, c)| c.values.iter().map(|n| Duration::from_nanos(*n))).collect()
@@ -116,6 +125,7 @@ impl Capture {
 
     /// The values a histogram recorded, in order (the first 65,536).
     #[must_use]
+    #[inline]
     pub fn histogram(&self, name: &str) -> Vec<f64> {
         self.find(name, Kind::Histogram).iter().flat_map(|(_, c)| c.floats(Kind::Histogram)).collect()
     }
@@ -125,6 +135,7 @@ impl Capture {
     /// # Panics
     /// When it is another; the message shows everything that was recorded.
     #[track_caller]
+    #[inline]
     pub fn assert_counter(&self, name: &str, expected: i64) {
         self.check("counter", name, &self.counter(name), &expected);
     }
@@ -134,6 +145,7 @@ impl Capture {
     /// # Panics
     /// When it is another or was never set; the message shows everything that was recorded.
     #[track_caller]
+    #[inline]
     pub fn assert_gauge(&self, name: &str, expected: f64) {
         self.check("gauge", name, &self.gauge(name), &Some(expected));
     }
@@ -143,6 +155,7 @@ impl Capture {
     /// # Panics
     /// When it is another number; the message shows everything that was recorded.
     #[track_caller]
+    #[inline]
     pub fn assert_timer_count(&self, name: &str, expected: usize) {
         self.check("timer count", name, &self.timer(name).len(), &expected);
     }
@@ -152,6 +165,7 @@ impl Capture {
     /// # Panics
     /// When they are others; the message shows everything that was recorded.
     #[track_caller]
+    #[inline]
     pub fn assert_histogram(&self, name: &str, expected: &[f64]) {
         self.check("histogram", name, &self.histogram(name), &expected.to_vec());
     }
@@ -161,28 +175,32 @@ impl Capture {
     /// # Panics
     /// When something was; the message shows it.
     #[track_caller]
+    #[inline]
     pub fn assert_empty(&self) {
         let empty = lock(&self.store.series).is_empty();
         assert!(empty, "expected no recordings, found:\n{self}");
     }
 
     #[track_caller]
+    #[inline]
     fn check<T: PartialEq + fmt::Debug>(&self, what: &str, name: &str, found: &T, expected: &T) {
         assert!(found == expected, "{what} {name}: expected {expected:?}, found {found:?}. Recorded:\n{self}");
     }
 
+    #[inline]
     fn find(&self, name: &str, kind: Kind) -> Vec<(&'static Series, Captured)> {
         let all = lock(&self.store.series);
-        let known = all.values().filter_map(|(s, c)| s.map(|s| (s, c)));
-        known.filter(|(s, _)| s.kind() == kind && shown(s) == name).map(|(s, c)| (s, c.clone())).collect()
+        all.iter().filter(|(s, _)| s.kind() == kind && shown(s) == name).cloned().collect()
     }
 
     /// Over the sample rates of one instrument.
+    #[inline]
     fn sum(&self, name: &str, kind: Kind, of: impl Fn(&Captured) -> i64) -> i64 {
         self.find(name, kind).iter().map(|(_, c)| of(c)).sum()
     }
 }
 
+#[inline]
 fn shown(series: &Series) -> String {
     let mut out = format!("{}.{}", series.logger_name(), series.metric_name());
     for (key, value) in series.labels_with_object() {
@@ -192,10 +210,11 @@ fn shown(series: &Series) -> String {
 }
 
 impl fmt::Display for Capture {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let all = lock(&self.store.series);
         let mut any = false;
-        for (series, captured) in all.values().filter_map(|(s, c)| s.map(|s| (s, c))) {
+        for (series, captured) in all.iter() {
             any = true;
             write!(f, "  {} {}: ", series.kind(), shown(series))?;
             match series.kind() {
@@ -217,6 +236,7 @@ impl fmt::Display for Capture {
 }
 
 impl fmt::Debug for Capture {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Capture\n{self}")
     }
@@ -225,11 +245,13 @@ impl fmt::Debug for Capture {
 impl CaptureHandle {
     /// This thread records into the scope until the guard is dropped.
     #[must_use = "the thread leaves the scope when the guard is dropped"]
+    #[inline]
     pub fn enter(&self) -> CaptureGuard {
         CaptureGuard { _entered: capture::enter(&self.store), _not_send: PhantomData }
     }
 
     /// This thread records into the scope until it ends: for the thread-start hook of a runtime.
+    #[inline]
     pub fn enter_thread(&self) {
         // While the thread ends there is nobody left to record for.
         let _ = THREAD.try_with(|thread| *thread.borrow_mut() = Some(self.enter()));
@@ -252,12 +274,14 @@ impl CaptureHandle {
 }
 
 impl fmt::Debug for CaptureHandle {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("CaptureHandle")
     }
 }
 
 impl fmt::Debug for CaptureGuard {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("CaptureGuard")
     }

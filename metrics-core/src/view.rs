@@ -8,14 +8,13 @@ use crate::block::Row;
 use crate::bucket::Scheme;
 use crate::cursor::{Cursor, Position};
 use crate::distribution::Distribution;
-use crate::ledger::{Amount, Cause, Ledger};
+use crate::ledger::{Amount, Cause, Dropped, Ledger};
 use crate::name::Naming;
 use crate::registry;
 use crate::series::Series;
 use crate::singles::{Grouped, Marks};
 use crate::snapshot::{Snapshot, Total, Value};
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// What a series recorded that this backend has not accounted for.
@@ -175,7 +174,7 @@ pub struct SnapshotView<'a> {
     sent: Cell<Amount>,
     merged: Cell<u64>,
     superseded: Cell<Amount>,
-    dropped: RefCell<BTreeMap<Cause, Amount>>,
+    dropped: RefCell<Dropped>,
 }
 
 impl<'a> SnapshotView<'a> {
@@ -208,7 +207,7 @@ impl<'a> SnapshotView<'a> {
             let new = refused.wrapping_sub(cursor.invalid.insert(*id, *refused).unwrap_or(0));
             let is_internal = registry::series_of(*id).is_some_and(Series::is_internal);
             if new > 0 && !is_internal {
-                *self.dropped.borrow_mut().entry(Cause::Invalid).or_default() += Amount::of(new);
+                self.dropped.borrow_mut()[Cause::Invalid] += Amount::of(new);
             }
         }
     }
@@ -309,7 +308,7 @@ impl<'a> SnapshotView<'a> {
     pub fn dropped(&self, receipt: &Receipt, cause: Cause) {
         let amount = self.advance(receipt);
         if !receipt.series.is_internal() && !amount.is_zero() {
-            *self.dropped.borrow_mut().entry(cause).or_default() += amount;
+            self.dropped.borrow_mut()[cause] += amount;
         }
     }
 
@@ -347,7 +346,7 @@ impl<'a> SnapshotView<'a> {
         }
         cursor.finish(self.snapshot);
         if !left.is_zero() {
-            *self.dropped.borrow_mut().entry(cause).or_default() += left;
+            self.dropped.borrow_mut()[cause] += left;
         }
     }
 
@@ -454,8 +453,8 @@ impl<'a> SnapshotView<'a> {
         ledger.sent += self.sent.get();
         ledger.merged += self.merged.get();
         ledger.superseded += self.superseded.get();
-        for (cause, amount) in self.dropped.into_inner() {
-            *ledger.dropped.entry(cause).or_default() += amount;
+        for (cause, amount) in self.dropped.into_inner().iter() {
+            ledger.dropped[cause] += amount;
         }
         ledger.recorded = self.snapshot.recorded.minus(cursor.base);
         ledger.pending = cursor.pending(self.snapshot);

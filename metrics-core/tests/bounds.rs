@@ -128,7 +128,7 @@ fn what_cannot_be_is_counted_as_invalid_and_changes_nothing() {
     logger.send_histogram("h", f64::NEG_INFINITY);
     assert_eq!(recordings("invalid"), BTreeMap::from([("g", (1, 2)), ("h", (0, 1))]));
     let ledger = remove("a", SOON).unwrap();
-    assert!(ledger.balances() && ledger.dropped[&Cause::Invalid] == Amount::of(3), "{ledger}");
+    assert!(ledger.balances() && ledger.dropped[Cause::Invalid] == Amount::of(3), "{ledger}");
 }
 
 #[test]

@@ -270,7 +270,7 @@ impl Model {
         }
         let taken = *known.taken.lock().unwrap_or_else(PoisonError::into_inner);
         prop_assert_eq!(ledger.sent, taken.sent, "{:?}: {}", known.manner, ledger);
-        let given_up = ledger.dropped.get(&Cause::Transport).copied().unwrap_or_default();
+        let given_up = ledger.dropped[Cause::Transport];
         prop_assert_eq!(given_up, taken.dropped, "{:?}: {}", known.manner, ledger);
         Ok(())
     }

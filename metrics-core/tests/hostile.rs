@@ -219,7 +219,7 @@ fn a_backend_that_is_not_waited_for_delivers_nothing_that_is_called_dropped() {
     }
     get_logger("slow").send_counter("c", 1);
     let ledger = remove("slow", Duration::ZERO).unwrap();
-    assert!(ledger.balances() && ledger.dropped[&Cause::Removed] == ledger.recorded, "{ledger}");
+    assert!(ledger.balances() && ledger.dropped[Cause::Removed] == ledger.recorded, "{ledger}");
     // The delivery in progress, its flush, and no other.
     thread::sleep(Duration::from_millis(1200));
     assert_eq!(calls.load(SeqCst), 2);

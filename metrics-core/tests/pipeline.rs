@@ -135,7 +135,7 @@ fn every_kind_reaches_the_backend_once() {
     assert_eq!(got.lock().unwrap().in_flight["kinds.busy"], 0);
     let ledger = remove("r", SOON).unwrap();
     assert!(ledger.balances(), "{ledger}");
-    assert_eq!(ledger.dropped[&Cause::Invalid], Amount::of(3));
+    assert_eq!(ledger.dropped[Cause::Invalid], Amount::of(3));
     assert_eq!(ledger.superseded, Amount::of(1));
     assert_eq!((ledger.sent.increments, ledger.sent.decrements), (4, 3));
     assert_eq!(ledger.recorded.recordings, 13 + 1, "{ledger}");
@@ -265,7 +265,7 @@ fn a_backend_that_hangs_delays_nobody_and_its_account_still_balances() {
     assert_eq!(got.lock().unwrap().counters["hang.c"], 7);
     let ledger = remove("hangs", Duration::from_millis(100)).unwrap();
     assert!(ledger.balances(), "{ledger}");
-    assert_eq!(ledger.dropped[&Cause::Removed].increments, 7);
+    assert_eq!(ledger.dropped[Cause::Removed].increments, 7);
     assert!(shutdown(SOON).complete);
 }
 

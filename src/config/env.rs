@@ -12,25 +12,36 @@ use super::suggest::nearest;
 /// Every variable that begins so is ours.
 pub(super) const PREFIX: &str = "FERROMETER_";
 
-/// Lays the variables over the draft; those that are not ours are not looked at.
-pub(super) fn read<I, N, V>(draft: &mut Draft, variables: I)
+/// Name and value.
+pub(super) type Variable = (String, OsString);
+
+/// Those that are ours.
+pub(super) fn ours<I, N, V>(variables: I) -> Vec<Variable>
 where
     I: IntoIterator<Item = (N, V)>,
     N: Into<OsString>,
     V: Into<OsString>,
 {
+    let mut ours = Vec::new();
     for (name, value) in variables {
         let name: OsString = name.into();
         let name = name.to_string_lossy();
-        if !name.starts_with(PREFIX) {
-            continue;
+        if name.starts_with(PREFIX) {
+            ours.push((name.into_owned(), value.into()));
         }
-        let place = Place::Variable(name.clone().into_owned());
+    }
+    ours
+}
+
+/// Lays the variables over the draft.
+pub(super) fn read(draft: &mut Draft, variables: Vec<Variable>) {
+    for (name, value) in variables {
+        let place = Place::Variable(name.clone());
         let Some(key) = keys().find(|key| key.variable() == name) else {
             draft.problem(Problem::new(place, "", unknown(&name)));
             continue;
         };
-        match value.into().into_string() {
+        match value.into_string() {
             Ok(text) => {
                 let value = key.kind.read(&text);
                 draft.give(key, key.path, &value, &value.to_string(), place);

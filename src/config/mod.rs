@@ -45,6 +45,7 @@ mod value;
 mod write;
 
 use std::ffi::OsString;
+use std::path::Path;
 
 pub use error::{Error, Problem};
 pub use peer::Peer;
@@ -76,7 +77,18 @@ impl Config {
         N: Into<OsString>,
         V: Into<OsString>,
     {
+        Config::of(None, env::ours(variables))
+    }
+
+    /// What all of these come to.
+    fn of(path: Option<&Path>, variables: Vec<env::Variable>) -> Result<Self, Error> {
         let mut draft = Draft::new();
+        #[cfg(feature = "config-file")]
+        if let Some(path) = path {
+            file::read(&mut draft, &path.to_string_lossy(), &file::bytes(path)?)?;
+        }
+        #[cfg(not(feature = "config-file"))]
+        let _ = path;
         env::read(&mut draft, variables);
         draft.finish()
     }
@@ -102,22 +114,18 @@ impl Config {
     /// A TOML file with this process's environment over it.
     ///
     /// A file without `[metrics]` is valid and leaves recording off; a file that is not there is an error.
-    pub fn from_file(path: impl AsRef<std::path::Path>) -> Result<Self, Error> {
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, Error> {
         Config::from_file_with(path, std::env::vars_os())
     }
 
     /// A TOML file with the given variables over it.
-    pub fn from_file_with<I, N, V>(path: impl AsRef<std::path::Path>, variables: I) -> Result<Self, Error>
+    pub fn from_file_with<I, N, V>(path: impl AsRef<Path>, variables: I) -> Result<Self, Error>
     where
         I: IntoIterator<Item = (N, V)>,
         N: Into<OsString>,
         V: Into<OsString>,
     {
-        let path = path.as_ref();
-        let mut draft = Draft::new();
-        file::read(&mut draft, &path.to_string_lossy(), &file::bytes(path)?)?;
-        env::read(&mut draft, variables);
-        draft.finish()
+        Config::of(Some(path.as_ref()), env::ours(variables))
     }
 
     /// A TOML document alone, without any environment; messages call it `configuration`.

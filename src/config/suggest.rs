@@ -4,6 +4,11 @@
 ///
 /// Upper and lower case are the same here: `STATSD` for `statsd` is the likeliest of all slips.
 pub(super) fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    nearest_of(found, &mut known.into_iter())
+}
+
+// Compiled once, whatever the list is.
+fn nearest_of<'a>(found: &str, known: &mut dyn Iterator<Item = &'a str>) -> Option<&'a str> {
     // The distance costs the product of both lengths, and nothing we know is nearly this long.
     if found.len() > 80 {
         return None;
@@ -12,7 +17,6 @@ pub(super) fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>)
     let length = found.chars().count();
     let near_enough = (length / 3).clamp(2, 3).min(length.saturating_sub(1));
     known
-        .into_iter()
         .map(|word| (distance(&found, &word.to_lowercase()), word))
         .min_by_key(|&(distance, _)| distance)
         .filter(|&(distance, _)| distance <= near_enough)

@@ -98,6 +98,20 @@ const SCENARIOS = {
     await page.waitForSelector("#rows .row");
     same(await focused(), name, "the focus after coming back");
 
+    // What was searched for is there again, by the keyboard, the link and the browser's own way back.
+    await page.fill("#search", "quickstart.file");
+    await until("a narrower list", async () => (await names(page)).every((name) => name.includes("quickstart.file")));
+    for (const back of [() => page.keyboard.press("Escape"), () => page.click("#detail a.back"), () => page.goBack()]) {
+      await page.click(".row a.name >> nth=0");
+      await page.waitForSelector("#detail figure canvas");
+      check(!page.url().includes(".q="), `${page.url()} has the search of the list`);
+      await back();
+      await page.waitForSelector("#rows .row");
+      same(await page.inputValue("#search"), "quickstart.file", "the search after coming back");
+    }
+    await page.fill("#search", "");
+    await until("all again", async () => (await names(page)).length === all.length);
+
     // A link opens its metric in another window.
     const link = new URL("#/metric/quickstart.file.time?outcome=ok", address).href;
     const other = await open(browser, link, { scheme: "dark" });

@@ -190,7 +190,7 @@ impl Accounts {
         self.recorded += ledger.recorded;
         self.sent += ledger.sent;
         self.superseded += ledger.superseded;
-        ledger.dropped.values().for_each(|amount| self.dropped += *amount);
+        self.dropped += ledger.dropped.in_all();
         self.count += 1;
     }
 }

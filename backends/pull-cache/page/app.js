@@ -18,6 +18,9 @@ let state = parse(location.hash);
 let shape = null;
 let scrolled = 0;
 let opened = null;
+/** What was searched for, and how it was grouped, when the list was last seen. */
+let listed = { q: DEFAULTS.q, by: DEFAULTS.by };
+const toList = () => ({ ...state, metric: null, labels: [], show: "", node: "", ...listed });
 
 const base = new URL("../", import.meta.url);
 /** The other nodes, by name. */
@@ -84,6 +87,7 @@ function go(next) {
 function arrive() {
   const before = state;
   state = parse(location.hash);
+  if (state.metric === null) listed = { q: state.q, by: state.by };
   if (before.metric === null && state.metric !== null) {
     scrolled = main.scrollTop;
     opened = document.activeElement?.getAttribute("href");
@@ -135,7 +139,7 @@ function draw() {
   setText(find("clock"), clock(to));
   health.update(store.series.size, source.node);
   if (state.metric !== null) {
-    detail.update(view);
+    detail.update({ ...view, back: format(toList()) });
     return;
   }
   list.setView(view);
@@ -210,11 +214,11 @@ document.addEventListener("keydown", (event) => {
   const typing = event.target.matches?.("input, select, textarea");
   if (event.key === "/" && !typing) {
     event.preventDefault();
-    if (state.metric !== null) go({ ...state, metric: null, labels: [], show: "" });
+    if (state.metric !== null) go(toList());
     search.focus();
     search.select();
   } else if (event.key === "Escape" && state.metric !== null) {
-    go({ ...state, metric: null, labels: [], show: "", node: "" });
+    go(toList());
   }
 });
 

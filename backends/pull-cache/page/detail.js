@@ -73,10 +73,10 @@ export class Detail {
   }
 
   build() {
-    const { state } = this.view;
+    const { state, back: list } = this.view;
     this.charts?.forEach((chart) => chart.remove());
     this.charts = [];
-    const back = h("a", { class: "back", href: format({ ...state, metric: null, labels: [], show: "", node: "" }) }, "← All metrics");
+    const back = h("a", { class: "back", href: list }, "← All metrics");
     const hadFocus = this.root.contains(document.activeElement);
     const title = h("h1", { tabindex: "-1" }, state.metric);
     if (this.list.length === 0) {

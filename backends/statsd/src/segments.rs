@@ -12,14 +12,20 @@ pub(crate) const MOST: usize = 64;
 /// Has the socket cut what it is sent into datagrams of this size; 0: no longer.
 #[cfg(target_os = "linux")]
 pub(crate) fn set_size(socket: &UdpSocket, bytes: u16) -> io::Result<()> {
+    use std::ffi::{c_int, c_uint, c_void};
     use std::os::fd::AsRawFd;
 
-    let value = libc::c_int::from(bytes);
-    let len = size_of::<libc::c_int>() as libc::socklen_t;
+    // As POSIX has it, and linux/udp.h. One call is no reason to have every program build the `libc` crate.
+    unsafe extern "C" {
+        fn setsockopt(socket: c_int, level: c_int, name: c_int, value: *const c_void, len: c_uint) -> c_int;
+    }
+    const SOL_UDP: c_int = 17;
+    const UDP_SEGMENT: c_int = 103;
+
+    let value = c_int::from(bytes);
+    let len = size_of::<c_int>() as c_uint;
     // SAFETY: the descriptor is open while `socket` is borrowed; the option is an int, which is read during the call alone, and `len` is its size.
-    let failed = unsafe {
-        libc::setsockopt(socket.as_raw_fd(), libc::SOL_UDP, libc::UDP_SEGMENT, (&raw const value).cast(), len)
-    };
+    let failed = unsafe { setsockopt(socket.as_raw_fd(), SOL_UDP, UDP_SEGMENT, (&raw const value).cast(), len) };
     if failed == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 

@@ -378,7 +378,7 @@ fn run(way: Way, max: usize, history: &[Step]) -> Result<u64, TestCaseError> {
     prop_assert!(ledger.balances(), "{ledger}");
     prop_assert_eq!(ledger.recorded, truth, "{}", ledger);
     prop_assert!(ledger.pending.is_zero(), "{ledger}");
-    let dropped = |cause| ledger.dropped.get(&cause).map_or(0, |a| a.recordings);
+    let dropped = |cause| ledger.dropped[cause].recordings;
     if server.socket.is_some() {
         prop_assert_eq!(dropped(Cause::Removed), 0, "{}", ledger);
         // Of lines that are too large one is dropped each time it is tried; those it replaced meanwhile are superseded.

@@ -84,8 +84,8 @@ fn what_a_removed_backend_could_not_deliver_is_dropped_and_counted() {
     let ledger = remove("statsd", Duration::from_secs(2)).unwrap();
     assert!(begin.elapsed() < Duration::from_secs(2));
     assert!(ledger.balances(), "{ledger}");
-    assert_eq!(ledger.dropped[&Cause::Removed].recordings, 2);
-    assert_eq!(ledger.dropped[&Cause::Removed].increments, 9);
+    assert_eq!(ledger.dropped[Cause::Removed].recordings, 2);
+    assert_eq!(ledger.dropped[Cause::Removed].increments, 9);
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn a_lookup_that_hangs_holds_up_nobody() {
     let ledger = remove("statsd", Duration::from_millis(300)).unwrap();
     assert!(begin.elapsed() < Duration::from_secs(1));
     assert!(ledger.balances(), "{ledger}");
-    assert_eq!(ledger.dropped[&Cause::Removed].increments, 1);
+    assert_eq!(ledger.dropped[Cause::Removed].increments, 1);
 }
 
 #[test]
@@ -371,7 +371,7 @@ fn datagrams_stay_within_what_udp_carries_and_a_partial_delivery_is_counted() {
         bytes += len as u64;
     }
     assert_eq!((ledger.packets, ledger.bytes), (packets, bytes), "{ledger}");
-    assert_eq!(ledger.dropped[&Cause::TooLarge].recordings, 1);
+    assert_eq!(ledger.dropped[Cause::TooLarge].recordings, 1);
 }
 
 #[test]

@@ -7,6 +7,8 @@ pub mod client;
 pub mod nasty;
 pub mod openmetrics;
 pub mod protobuf;
+#[cfg(feature = "proxmox")]
+pub mod proxmox;
 
 use ferrometer_core::{Ledger, Limits, Naming, configure, flush, install, remove};
 use ferrometer_pull_cache::{PullCacheBackend, PullCacheHandle, Settings};

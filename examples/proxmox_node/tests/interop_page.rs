@@ -2,6 +2,7 @@
 
 #[path = "support/certificate.rs"]
 mod certificate;
+#[path = "../../../tests/support/mod.rs"]
 mod support;
 
 use certificate::certificate;
@@ -40,7 +41,7 @@ impl Drop for Quickstart {
 
 /// Runs one scenario to its end; `act` does what it asks for.
 fn look(scenario: &str, port: u16, token: &str, mut act: impl FnMut(&str)) {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser/page.mjs");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/browser/page.mjs");
     let mut node = Command::new("node")
         .arg(script)
         .arg(scenario)
@@ -104,12 +105,12 @@ fn a_token_is_asked_for_and_a_lost_connection_mends() {
     });
 }
 
-/// The process of `examples/proxmox_node`, with objects of its own.
+/// The process of `proxmox_node`, with objects of its own.
 struct ProxmoxNode(Child);
 
 impl ProxmoxNode {
     fn start(config: &Path) -> ProxmoxNode {
-        let mut command = example("proxmox_node");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_proxmox_node"));
         let mut process = command.arg(config).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();

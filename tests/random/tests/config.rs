@@ -3,7 +3,6 @@
 use ferrometer::config::{Config, Error};
 use proptest::prelude::*;
 
-#[cfg(feature = "config-file")]
 /// Pieces that are nearly a configuration: far more of them get past the parser than of random text.
 fn piece() -> impl Strategy<Value = String> {
     const PIECES: &[&str] = &[
@@ -81,7 +80,6 @@ fn piece() -> impl Strategy<Value = String> {
     ]
 }
 
-#[cfg(feature = "config-file")]
 fn line() -> impl Strategy<Value = String> {
     let key = proptest::sample::select(
         &[
@@ -154,7 +152,6 @@ fn answer(result: Result<Config, Error>) {
     }
 }
 
-#[cfg(feature = "config-file")]
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -203,7 +200,6 @@ proptest! {
     }
 }
 
-#[cfg(feature = "config-file")]
 #[test]
 fn deep_nesting_is_refused_without_a_panic() {
     for text in [

@@ -3,6 +3,7 @@
 
 #[path = "support/certificate.rs"]
 mod certificate;
+#[path = "../../../tests/support/mod.rs"]
 mod support;
 
 use certificate::{Certificate, certificate};
@@ -15,7 +16,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Scratch, example};
+use support::Scratch;
 
 const SECRET: &str = "correct-horse-battery-staple";
 /// Each with the name of a token and its privileges; the secret is the name and [`SECRET`].
@@ -49,7 +50,7 @@ impl Node {
             tokens.join(", "),
         );
         let config = scratch.file(&format!("{name}.toml"), config.as_bytes());
-        let mut process = example("proxmox_node")
+        let mut process = Command::new(env!("CARGO_BIN_EXE_proxmox_node"))
             .arg(config)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -1,7 +1,7 @@
 //! A program that a collector of Proxmox VE or Proxmox Backup Server can read: it serves their routes, and records what they know:
 //! its node, a virtual machine and a datastore.
 //!
-//! `cargo run --example proxmox_node -- metrics.toml` serves what the file says, until its standard input ends:
+//! `cargo run -p proxmox_node -- metrics.toml` serves what the file says, until its standard input ends:
 //!
 //! ```toml
 //! [metrics]
