@@ -49,7 +49,8 @@ impl Block {
         Row { recordings, increments, decrements }
     }
 
-    fn set(&mut self, at: usize, row: Row) {
+    #[inline]
+    pub(crate) fn set(&mut self, at: usize, row: Row) {
         if self.sums.is_none() && (row.increments != row.recordings || row.decrements != 0) {
             self.sums = Some(Box::new(std::array::from_fn(|at| [self.recordings[at], 0])));
         }
@@ -71,14 +72,13 @@ impl Blocks {
         self.0.get(slot / CHUNK).map_or(Row::default(), |block| block.get(slot % CHUNK))
     }
 
-    /// Whether the row is the same because the block is.
+    /// Whether a block is the same one.
     #[inline]
-    pub(crate) fn shares(&self, other: &Blocks, slot: u32) -> bool {
-        let block = slot as usize / CHUNK;
+    pub(crate) fn shares(&self, other: &Blocks, block: usize) -> bool {
         matches!((self.0.get(block), other.0.get(block)), (Some(a), Some(b)) if Arc::ptr_eq(a, b))
     }
 
-    /// Changes a row, in a copy of the block where others hold it.
+    /// Puts a row there, in a copy of the block where others hold it.
     pub(crate) fn set(&mut self, slot: u32, row: Row) {
         let slot = slot as usize;
         self.grow(slot / CHUNK + 1);
@@ -87,14 +87,14 @@ impl Blocks {
         }
     }
 
-    /// Holds the block of `other` from here on, if it says the same.
-    pub(crate) fn share(&mut self, other: &Blocks, block: usize) {
-        if let (Some(mine), Some(theirs)) = (self.0.get_mut(block), other.0.get(block))
-            && !Arc::ptr_eq(mine, theirs)
-            && mine == theirs
-        {
-            *mine = Arc::clone(theirs);
-        }
+    /// Puts a block there: that of `other` where it says the same.
+    pub(crate) fn put(&mut self, block: usize, new: Block, other: &Blocks) {
+        let new = match other.0.get(block) {
+            Some(theirs) if **theirs == new => Arc::clone(theirs),
+            _ => Arc::new(new),
+        };
+        self.grow(block + 1);
+        self.0[block] = new;
     }
 
     pub(crate) fn grow(&mut self, len: usize) {
@@ -131,20 +131,22 @@ mod tests {
     }
 
     #[test]
-    fn a_block_is_copied_when_it_is_changed_and_shared_again_when_it_says_the_same() {
+    fn a_block_is_copied_when_it_is_changed_and_shared_when_it_says_the_same() {
         let mut new = Blocks::default();
         new.set(1, row(1, 1, 0));
         new.set(200, row(1, 1, 0));
         let mut mine = new.clone();
-        assert!(mine.shares(&new, 1) && mine.shares(&new, 200));
+        assert!(mine.shares(&new, 0) && mine.shares(&new, 1) && !mine.shares(&new, 2));
         new.set(1, row(2, 2, 0));
-        assert!(!mine.shares(&new, 1) && mine.shares(&new, 200));
+        assert!(!mine.shares(&new, 0) && mine.shares(&new, 1));
         assert_eq!((mine.get(1), new.get(1)), (row(1, 1, 0), row(2, 2, 0)));
-        mine.share(&new, 0);
-        assert!(!mine.shares(&new, 1));
-        mine.set(1, row(2, 2, 0));
-        mine.share(&new, 0);
-        assert!(mine.shares(&new, 1));
-        mine.share(&new, 7);
+        let mut block = Block::clone(&mine.0[0]);
+        mine.put(0, block.clone(), &new);
+        assert!(!mine.shares(&new, 0));
+        block.set(1, row(2, 2, 0));
+        mine.put(0, block.clone(), &new);
+        assert!(mine.shares(&new, 0));
+        mine.put(7, block, &new);
+        assert_eq!((mine.get(7 * CHUNK as u32 + 1), mine.get(300)), (row(2, 2, 0), Row::default()));
     }
 }

@@ -1,6 +1,6 @@
 //! How far one backend is with each series: what is its own to account for lies between here and the snapshot.
 
-use crate::block::{Blocks, Row};
+use crate::block::{Block, Blocks, Row};
 use crate::bucket::Scheme;
 use crate::cells::CHUNK;
 use crate::distribution::Distribution;
@@ -22,8 +22,8 @@ pub(crate) struct Position {
 pub(crate) struct Cursor {
     /// Of counters, gauges and in-flight counts, by slot. Of what is done it holds the snapshot's blocks.
     scalars: Blocks,
-    /// The block that was changed last: it is looked at whether all of it is done when another one is.
-    open: usize,
+    /// The block that is being changed, and its number: put back when another one is, or the delivery ends.
+    open: Option<(usize, Block)>,
     /// By slot among distributions.
     pub(crate) distributions: Vec<Position>,
     /// How many recordings that were NaN or infinite are accounted for, by the id of the few series that have any.
@@ -66,7 +66,7 @@ impl Cursor {
     pub(crate) fn at(snapshot: &Snapshot) -> Cursor {
         Cursor {
             scalars: snapshot.scalars.clone(),
-            open: 0,
+            open: None,
             distributions: snapshot.distributions.iter().map(|d| Position::at(d)).collect(),
             invalid: snapshot.invalid.iter().copied().collect(),
             base: snapshot.recorded,
@@ -84,31 +84,45 @@ impl Cursor {
     /// How far it is with a counter, gauge or in-flight count. Of the latter two only the recordings count.
     #[inline]
     pub(crate) fn row(&self, series: &Series) -> Row {
-        self.scalars.get(series.slot)
+        match &self.open {
+            Some((number, block)) if *number == series.slot as usize / CHUNK => block.get(series.slot as usize % CHUNK),
+            _ => self.scalars.get(series.slot),
+        }
     }
 
     /// Whether a counter, gauge or in-flight count is done, as seen at once. What is not may be done too.
     #[inline]
     pub(crate) fn is_done(&self, series: &Series, snapshot: &Snapshot) -> bool {
-        self.scalars.shares(&snapshot.scalars, series.slot)
-    }
-
-    pub(crate) fn set_row(&mut self, series: &Series, row: Row, snapshot: &Snapshot) {
         let block = series.slot as usize / CHUNK;
-        if block != self.open {
-            self.scalars.share(&snapshot.scalars, self.open);
-            self.open = block;
-        }
-        self.scalars.set(series.slot, row);
+        self.scalars.shares(&snapshot.scalars, block) && self.open.as_ref().is_none_or(|(open, _)| *open != block)
     }
 
-    /// Holds the snapshot's blocks where they say the same.
+    #[inline]
+    pub(crate) fn set_row(&mut self, series: &Series, row: Row, snapshot: &Snapshot) {
+        let number = series.slot as usize / CHUNK;
+        match &mut self.open {
+            Some((open, block)) if *open == number => block.set(series.slot as usize % CHUNK, row),
+            _ => self.open(number, snapshot).set(series.slot as usize % CHUNK, row),
+        }
+    }
+
+    #[inline(never)]
+    fn open(&mut self, number: usize, snapshot: &Snapshot) -> &mut Block {
+        self.share(snapshot);
+        let block = self.scalars.0.get(number).map_or(Block::ZERO, |block| Block::clone(block));
+        &mut self.open.insert((number, block)).1
+    }
+
+    /// Puts back what was being changed: the snapshot's block where it says the same.
     pub(crate) fn share(&mut self, snapshot: &Snapshot) {
-        (0..self.scalars.0.len()).for_each(|block| self.scalars.share(&snapshot.scalars, block));
+        if let Some((number, block)) = self.open.take() {
+            self.scalars.put(number, block, &snapshot.scalars);
+        }
     }
 
     /// All that is in the snapshot is accounted for.
     pub(crate) fn finish(&mut self, snapshot: &Snapshot) {
+        self.open = None;
         self.scalars.clone_from(&snapshot.scalars);
         for (position, distribution) in self.distributions.iter_mut().zip(snapshot.distributions.iter()) {
             position.recordings = distribution.count;

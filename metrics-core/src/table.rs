@@ -304,6 +304,19 @@ impl<V: Sync + Send> AppendTable<V> {
         (numbers.start.min(end)..end).map(|number| unsafe { self.value(number) })
     }
 
+    /// The first of the values, as many as there are of so many, in the order in which they came: chunk by chunk, which is the quickest way to all.
+    #[cfg(not(loom))]
+    pub(crate) fn first(&self, len: usize) -> impl Iterator<Item = &V> {
+        let mut left = len.min(self.len());
+        let chunks = self.chunks.iter().enumerate().map_while(move |(number, chunk)| {
+            let len = left.min(FIRST_LEN << number);
+            left -= len;
+            // SAFETY: the numbers of these values are below the length, so they were written, and the chunk was published before that.
+            (len > 0).then(|| unsafe { std::slice::from_raw_parts(chunk.load(Acquire), len) })
+        });
+        chunks.flatten()
+    }
+
     /// The value, or else the one that `make` gives, inserted. `make` gets its number, and may refuse.
     ///
     /// `make` runs under the table's lock: it must not insert into this table.

@@ -353,24 +353,27 @@ impl<'a> SnapshotView<'a> {
     /// Moves the cursor past a piece and says how much it was. Never past the snapshot, so that a receipt handed in twice counts
     /// once. Of a gauge one value is taken; those it replaced are superseded here.
     fn advance(&self, receipt: &Receipt) -> Amount {
-        let id = receipt.series.id();
+        let (series, snapshot) = (receipt.series, self.snapshot);
         let mut cursor = self.cursor.borrow_mut();
-        let Some(total) = self.snapshot.totals().get(id) else { return Amount::default() };
-        let series = total.series;
+        if series.id() >= snapshot.len {
+            return Amount::default();
+        }
+        if let Piece::Counter { recordings, increments, decrements } = receipt.piece {
+            let (now, mut row) = (snapshot.scalars.get(series.slot), cursor.row(series));
+            let left = now.amount().minus(row.amount());
+            if recordings > left.recordings || increments > left.increments || decrements > left.decrements {
+                return Amount::default();
+            }
+            row.recordings = row.recordings.wrapping_add(recordings);
+            row.increments = row.increments.wrapping_add(increments);
+            row.decrements = row.decrements.wrapping_add(decrements);
+            cursor.set_row(series, row, snapshot);
+            return Amount { recordings, increments, decrements };
+        }
+        let total = snapshot.totals().of(series);
         let left = total.recordings.wrapping_sub(cursor.recordings(series));
         match receipt.piece {
-            Piece::Counter { recordings, increments, decrements } => {
-                let left = total.amount().minus(cursor.amount(series));
-                if recordings > left.recordings || increments > left.increments || decrements > left.decrements {
-                    return Amount::default();
-                }
-                let mut row = cursor.row(series);
-                row.recordings = row.recordings.wrapping_add(recordings);
-                row.increments = row.increments.wrapping_add(increments);
-                row.decrements = row.decrements.wrapping_add(decrements);
-                cursor.set_row(series, row, self.snapshot);
-                Amount { recordings, increments, decrements }
-            }
+            Piece::Counter { .. } => Amount::default(),
             Piece::Replaced { recordings } => {
                 if recordings == 0 || recordings > left {
                     return Amount::default();
