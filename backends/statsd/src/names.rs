@@ -18,12 +18,23 @@ pub(crate) struct Names {
     verbatim: Vec<u64>,
     /// The last one that was asked for.
     name: String,
+    /// The logger's name in it, where it was put together, and where that ends: the next series is often one of the same logger.
+    logger: &'static str,
+    logger_end: usize,
 }
 
 impl Names {
     pub(crate) fn new(dialect: Dialect) -> Names {
-        let (naming, name) = (Naming::default(), String::new());
-        Names { dialect, naming, prefix: String::new(), table: NameTable::new(), verbatim: Vec::new(), name }
+        Names {
+            dialect,
+            naming: Naming::default(),
+            prefix: String::new(),
+            table: NameTable::new(),
+            verbatim: Vec::new(),
+            name: String::new(),
+            logger: "",
+            logger_end: 0,
+        }
     }
 
     /// Takes over how names begin. Another beginning is another configuration: all names are claimed anew.
@@ -53,6 +64,7 @@ impl Names {
             self.write(series);
         } else {
             self.name = self.dialect.name(&self.naming, series);
+            self.logger_end = 0;
         }
         Ok(&self.name)
     }
@@ -81,12 +93,17 @@ impl Names {
     }
 
     /// Puts the name together from texts as they were given.
+    #[inline]
     fn write(&mut self, series: &Series) {
-        let name = &mut self.name;
-        name.clear();
-        name.push_str(&self.prefix);
-        name.push_str(series.logger_name());
-        name.push('.');
+        let (name, logger) = (&mut self.name, series.logger_name());
+        if self.logger_end == 0 || !std::ptr::eq(self.logger, logger) {
+            name.clear();
+            name.push_str(&self.prefix);
+            name.push_str(logger);
+            name.push('.');
+            (self.logger, self.logger_end) = (logger, name.len());
+        }
+        name.truncate(self.logger_end);
         name.push_str(series.metric_name());
         let Some((first, between)) = self.dialect.labels_in_name() else { return };
         for (key, value) in series.labels_with_object() {
