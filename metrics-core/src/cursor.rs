@@ -7,6 +7,7 @@ use crate::distribution::Distribution;
 use crate::ledger::Amount;
 use crate::series::{Kind, Series};
 use crate::snapshot::Snapshot;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 /// How far a backend is with a timer or histogram.
@@ -30,6 +31,25 @@ pub(crate) struct Cursor {
     pub(crate) invalid: BTreeMap<u32, u64>,
     /// What was recorded before it was installed is not this backend's.
     pub(crate) base: Amount,
+}
+
+/// Whether the block of the series asked for last is done: series come in the order of their slots, mostly, and one that is done stays so.
+#[derive(Default)]
+pub(crate) struct DoneBlocks(Cell<Option<(u32, bool)>>);
+
+impl DoneBlocks {
+    #[inline]
+    pub(crate) fn has(&self, series: &Series, is_done: impl FnOnce(&Series) -> bool) -> bool {
+        let block = series.slot / CHUNK as u32;
+        match self.0.get() {
+            Some((known, done)) if known == block => done,
+            _ => {
+                let done = is_done(series);
+                self.0.set(Some((block, done)));
+                done
+            }
+        }
+    }
 }
 
 impl Position {
@@ -155,7 +175,11 @@ impl Cursor {
     pub(crate) fn pending(&self, snapshot: &Snapshot) -> Amount {
         let mut all = Amount::default();
         // What was refused is done before a backend sees anything.
-        let open = snapshot.totals().iter_unless(|series| series.kind().scheme().is_none() && self.is_done(series, snapshot));
+        let done = DoneBlocks::default();
+        let is_done = |series: &Series| {
+            series.kind().scheme().is_none() && done.has(series, |series| self.is_done(series, snapshot))
+        };
+        let open = snapshot.totals().iter_unless(is_done);
         for total in open.filter(|total| !total.series.is_internal()) {
             all += total.amount().minus(self.amount(total.series));
         }

@@ -6,12 +6,12 @@
 
 use crate::block::Row;
 use crate::bucket::Scheme;
-use crate::cursor::{Cursor, Position};
+use crate::cursor::{Cursor, DoneBlocks, Position};
 use crate::distribution::Distribution;
 use crate::ledger::{Amount, Cause, Dropped, Ledger};
 use crate::name::Naming;
 use crate::registry;
-use crate::series::Series;
+use crate::series::{Kind, Series};
 use crate::singles::{Grouped, Marks};
 use crate::snapshot::{Snapshot, Total, Value};
 use std::cell::{Cell, RefCell};
@@ -226,20 +226,23 @@ impl<'a> SnapshotView<'a> {
 
     /// What each series recorded that is not accounted for, in the order of registration; series without news are left out.
     pub fn deltas(&self) -> impl Iterator<Item = Delta<'_>> + '_ {
-        // Most series have not changed, and most of these stand in blocks that have not.
-        let is_done = |series: &Series| series.kind().scheme().is_none() && self.cursor.borrow().is_done(series, self.snapshot);
-        self.snapshot.totals().iter_unless(is_done).filter_map(|total| self.delta(&total))
+        let done = DoneBlocks::default();
+        registry::first_series(self.snapshot.len).filter_map(move |series| match series.kind().scheme() {
+            None if done.has(series, |series| self.cursor.borrow().is_done(series, self.snapshot)) => None,
+            None => self.scalar(series),
+            Some(_) => self.distribution(series),
+        })
     }
 
-    fn delta(&self, total: &Total<'a>) -> Option<Delta<'_>> {
-        let mut cursor = self.cursor.borrow_mut();
-        let mut first = 0;
-        let recordings = total.recordings.wrapping_sub(cursor.recordings(total.series));
-        let change = match total.value {
-            Value::Counter { increments, decrements } => {
-                let before = cursor.row(total.series);
-                let (increments, decrements) =
-                    (increments.wrapping_sub(before.increments), decrements.wrapping_sub(before.decrements));
+    /// What a counter, gauge or in-flight count has new.
+    #[inline]
+    fn scalar(&self, series: &'static Series) -> Option<Delta<'_>> {
+        let (now, before) = (self.snapshot.scalars.get(series.slot), self.cursor.borrow().row(series));
+        let recordings = now.recordings.wrapping_sub(before.recordings);
+        let change = match series.kind() {
+            Kind::Counter => {
+                let increments = now.increments.wrapping_sub(before.increments);
+                let decrements = now.decrements.wrapping_sub(before.decrements);
                 // The value of a recording in progress may come a snapshot before or after its count.
                 if (recordings, increments, decrements) == (0, 0, 0) {
                     return None;
@@ -247,16 +250,25 @@ impl<'a> SnapshotView<'a> {
                 Change::Counter { increments, decrements }
             }
             _ if recordings == 0 => return None,
-            Value::Gauge(value) => Change::Gauge(value),
-            Value::InFlight(value) => Change::InFlight(value),
-            Value::Distribution(d) => {
-                let position = &mut cursor.distributions[total.series.slot as usize];
-                let (singles, merged) = self.values(total.series, d, position);
-                first = singles.start;
-                Change::Values { singles: &self.singles.values()[singles], merged, scheme: d.scheme(), total: d }
-            }
+            Kind::Gauge => Change::Gauge(f64::from_bits(now.increments)),
+            _ => Change::InFlight(now.increments.wrapping_sub(now.decrements) as i64),
         };
-        Some(Delta { series: total.series, recordings, change, first })
+        Some(Delta { series, recordings, change, first: 0 })
+    }
+
+    /// What a timer or histogram has new.
+    fn distribution(&self, series: &'static Series) -> Option<Delta<'_>> {
+        let d = self.snapshot.distributions.get(series.slot as usize)?;
+        let mut cursor = self.cursor.borrow_mut();
+        let position = cursor.distributions.get_mut(series.slot as usize)?;
+        let recordings = d.count.wrapping_sub(position.recordings);
+        if recordings == 0 {
+            return None;
+        }
+        let (singles, merged) = self.values(series, d, position);
+        let first = singles.start;
+        let change = Change::Values { singles: &self.singles.values()[singles], merged, scheme: d.scheme(), total: d };
+        Some(Delta { series, recordings, change, first })
     }
 
     /// What is left of a distribution: which single values, and how many others of which bucket.
