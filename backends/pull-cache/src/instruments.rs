@@ -12,7 +12,7 @@ pub(crate) struct Instrument {
     /// The one registered first, for all that does not depend on the rate.
     pub(crate) first: &'static Series,
     /// The ids of the others. Most have none.
-    others: Option<Box<Vec<u32>>>,
+    others: Vec<u32>,
     /// The number of another one whose hash is the same, from 1; 0: there is none.
     next: u32,
     /// What changes with each recording, and when it last did, in seconds.
@@ -23,7 +23,7 @@ pub(crate) struct Instrument {
 impl Instrument {
     /// The totals of each rate.
     pub(crate) fn totals<'t>(&self, totals: Totals<'t>) -> impl Iterator<Item = Total<'t>> + Clone {
-        let others = self.others.iter().flat_map(|others| others.iter());
+        let others = self.others.iter();
         let ids = iter::once(self.first.id()).chain(others.map(|id| *id as usize));
         ids.filter_map(move |id| totals.get(id))
     }
@@ -94,7 +94,7 @@ impl Instruments {
         let mut at = *first;
         while let Some(instrument) = self.list.get_mut(at as usize) {
             if instrument.first.same_instrument(series) {
-                instrument.others.get_or_insert_default().push(series.id() as u32);
+                instrument.others.push(series.id() as u32);
                 return at;
             }
             at = match instrument.next {
@@ -105,7 +105,7 @@ impl Instruments {
                 next => next - 1,
             };
         }
-        self.list.push(Instrument { first: series, others: None, next: 0, activity: 0, active: now });
+        self.list.push(Instrument { first: series, others: Vec::new(), next: 0, activity: 0, active: now });
         new
     }
 
