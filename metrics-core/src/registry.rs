@@ -293,7 +293,7 @@ fn register(
     if name.len() > usize::from(u16::MAX) {
         return &DEAD;
     }
-    let made = SERIES.get_or_insert(hash, is_series(logger, name, kind, rate), |number| {
+    let made = SERIES.insert(hash, is_series(logger, name, kind, rate), |number| {
         let mut state = lock(&STATE);
         let (slots, most) = match kind.scheme() {
             None => (state.scalars, MAX_SCALARS),

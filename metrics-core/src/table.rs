@@ -326,11 +326,21 @@ impl<V: Sync + Send> AppendTable<V> {
         mut is_it: impl FnMut(&V) -> bool,
         make: impl FnOnce(usize) -> Option<V>,
     ) -> Option<&V> {
-        if let Some(found) = self.get(hash, &mut is_it) {
-            return Some(found);
+        match self.get(hash, &mut is_it) {
+            Some(found) => Some(found),
+            None => self.insert(hash, is_it, make),
         }
+    }
+
+    /// The same where it was looked for already: it may have come since, and is looked for once more under the lock.
+    pub(crate) fn insert(
+        &self,
+        hash: u64,
+        is_it: impl FnMut(&V) -> bool,
+        make: impl FnOnce(usize) -> Option<V>,
+    ) -> Option<&V> {
         let mut writer = lock(&self.writer);
-        if let Some(found) = self.get(hash, &mut is_it) {
+        if let Some(found) = self.get(hash, is_it) {
             return Some(found);
         }
         let number = self.len.load(Relaxed) as usize;
