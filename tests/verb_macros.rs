@@ -115,6 +115,52 @@ fn one_place_in_a_generic_function_serves_many_types() {
 }
 
 #[test]
+fn literals_in_a_call_stand_for_themselves() {
+    // As many literals, at places of their own, in one function and in one macro.
+    macro_rules! hit {
+        ($name:literal, $value:literal) => {
+            count!(METRICS, $name, 1, "k" => $value, "l" => "")
+        };
+    }
+    fn of<T: LabelValue>(value: &T) {
+        count!(METRICS, "of", "k" => "v", "of" => value, "l" => "w");
+    }
+    let other = get_logger("verb_macros.other");
+    let seen = capture(|| {
+        for i in 0..6 {
+            hit!("hit", "a");
+            hit!("hit", "b");
+            let logger = if i % 2 == 0 { &METRICS } else { &other };
+            count!(*logger, "both", i, "k" => "v");
+            set_gauge!(METRICS, "level", i, "k" => "v");
+            time!(METRICS, "time", "k" => "v", ());
+            of(&Status::Fine);
+            of(&Method::Put);
+            let text = i.to_string();
+            count!(METRICS, "text", "k" => "v", "i" => text, "l" => "w");
+            count!(METRICS, "five", "a" => "1", "b" => "2", "c" => "3", "d" => "4", "e" => "5");
+            count!(METRICS, "six", "a" => "1", "b" => "2", "c" => "3", "d" => "4", "e" => "5", "f" => text);
+        }
+    });
+    for value in ["a", "b"] {
+        assert_eq!(seen.counter_with("hit", &[("k", value), ("l", "")]), 6);
+    }
+    assert_eq!(seen.counter_with("both", &[("k", "v")]), 6);
+    assert_eq!(seen.counter_with("other.both", &[("k", "v")]), 9);
+    assert_eq!(seen.gauge_with("level", &[("k", "v")]), Some(5.0));
+    assert_eq!(seen.timer_with("time", &[("k", "v")]), 6);
+    for value in ["fine", "PUT"] {
+        assert_eq!(seen.counter_with("of", &[("k", "v"), ("l", "w"), ("of", value)]), 6);
+    }
+    let five = [("a", "1"), ("b", "2"), ("c", "3"), ("d", "4"), ("e", "5")];
+    assert_eq!(seen.counter_with("five", &five), 6);
+    for i in ["0", "5"] {
+        assert_eq!(seen.counter_with("text", &[("i", i), ("k", "v"), ("l", "w")]), 1);
+        assert_eq!(seen.counter_with("six", &[&five[..], &[("f", i)]].concat()), 1);
+    }
+}
+
+#[test]
 fn a_value_that_lies_about_its_number_is_looked_up_by_its_text() {
     struct Odd(usize);
     impl LabelValue for Odd {

@@ -38,10 +38,9 @@ const FLOORS: &[Floor] = &[
     Floor {
         goals: &["labels.family"],
         figure: None,
-        why: "Two texts are read, compared and led to a series for each call: 113 instructions, of which 18 are the counter's. `Family` with texts takes four \
-            times as long; `IntCounterVec` tells label sets apart by a hash of 64 bits without a key and compares nothing, so that whoever chooses labels can make two sets one; it \
-            is the best here. \
-            Labels of types with few values take a third of it: `labels.fixed`.",
+        why: "Labels that are literals are found by where they stand: 52 instructions, of which 18 are the counter's. `Family` with texts reads and compares them; \
+            `IntCounterVec` tells label sets apart by a hash of 64 bits without a key and compares nothing, so that whoever chooses labels can make two sets one; it \
+            is the best here. Labels that were made at run time are read and compared, in 94 instructions: `labels.texts`.",
     },
     Floor {
         goals: &["record.1", "record.histogram.1"],

@@ -25,6 +25,7 @@ const OURS: &[&str] = &[
     "counter.attribute",
     "counter.gauge_set",
     "labels.count",
+    "labels.texts",
     "labels.fixed",
     "labels.with_all",
     "record.timer",

@@ -5,7 +5,12 @@ use crate::sync::{AtomicPtr, Ordering::*};
 /// Puts a value in a box of its own into a place where `empty` stands, and says what stands there then: the value's box, or that of a thread that
 /// was faster.
 pub(crate) fn publish<T>(place: &AtomicPtr<T>, empty: *mut T, value: T) -> *mut T {
-    let new = Box::into_raw(Box::new(value));
+    publish_boxed(place, empty, Box::new(value))
+}
+
+/// The same, of what is in a box already.
+pub(crate) fn publish_boxed<T>(place: &AtomicPtr<T>, empty: *mut T, value: Box<T>) -> *mut T {
+    let new = Box::into_raw(value);
     match place.compare_exchange(empty, new, AcqRel, Acquire) {
         Ok(_) => new,
         Err(first) => {

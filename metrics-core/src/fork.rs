@@ -11,6 +11,7 @@ use std::sync::Once;
 pub(crate) fn watch() {
     crate::registry::prepare();
     crate::lease::prepare();
+    crate::constant::prepare();
     #[cfg(unix)]
     unix::watch();
     #[cfg(not(unix))]
@@ -27,7 +28,7 @@ mod unix {
 
     type Handler = Option<unsafe extern "C" fn()>;
 
-    // As POSIX has it. The one thing the core asks of the C library: the `libc` crate with all the others takes a tenth of the build.
+    // As POSIX has it. This, and where the program lies (`constant`), is all the core asks of the C library: the `libc` crate with all the others takes a tenth of the build.
     unsafe extern "C" {
         fn pthread_atfork(prepare: Handler, parent: Handler, child: Handler) -> c_int;
     }

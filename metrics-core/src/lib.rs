@@ -17,6 +17,8 @@
 #![deny(missing_docs)]
 
 #[cfg_attr(loom, allow(dead_code))]
+mod addressed;
+#[cfg_attr(loom, allow(dead_code))]
 mod bucket;
 #[cfg_attr(loom, allow(dead_code))]
 mod cells;
@@ -45,6 +47,7 @@ unless_loom! {
     mod capture;
     mod clock;
     mod collector;
+    mod constant;
     mod cursor;
     mod describe;
     mod diagnostics;

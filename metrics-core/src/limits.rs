@@ -54,7 +54,8 @@ impl Limits {
     /// `backends` backends. What a backend keeps for itself (generations, buffers) comes on top.
     ///
     /// It is the worst case: names, labels and descriptions as long as they may be, every bucket of every distribution in use. Usual
-    /// programs take a small part of it. What call sites remember of labels by number stands apart: at most 32 KiB for each in the program.
+    /// programs take a small part of it. What call sites remember of labels stands apart: at most 32 KiB for each in the program, 6 KiB where values
+    /// have no numbers.
     #[must_use]
     pub fn max_bytes(&self, backends: usize) -> usize {
         let l = self.clamped();
@@ -81,7 +82,7 @@ impl Limits {
         let held = times(l.max_held_values, 16 * 2 + 8 * 3 + 1).saturating_add(MAX_SEGMENTS * 128);
         let backend = snapshot.saturating_add(cursor).saturating_add(held);
         let spare = Pool::BYTES;
-        [crate::describe::max_bytes(), l.max_cell_bytes, registry, shared, times(snapshot, 3), times(dists, buckets * 8), spare, times(backend, backends)]
+        [crate::describe::max_bytes(), crate::registry::LITERAL_LABELS_BYTES, l.max_cell_bytes, registry, shared, times(snapshot, 3), times(dists, buckets * 8), spare, times(backend, backends)]
             .into_iter()
             .fold(0, usize::saturating_add)
     }

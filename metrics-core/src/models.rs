@@ -4,6 +4,7 @@
 //! The writer is the model's main thread wherever a single writer loads and stores: loom looks for interleavings from the *last* access to an
 //! atomic alone, and a writer that loads before it stores would hide a reader that came before it.
 
+use crate::addressed::Addressed;
 use crate::bucket::Scheme;
 use crate::cells::{self, Budget, Place, Slab, Writer};
 use crate::ring::Ring;
@@ -152,6 +153,42 @@ fn a_name_registered_by_two_threads_is_one_through_growth() {
         assert_eq!(table.get(7, |v| *v == 7).map(|v| std::ptr::from_ref(v) as usize), Some(mine));
         assert_eq!(other.join().unwrap(), mine);
         assert_eq!(table.get(8, |v| *v == 8), Some(&8));
+    });
+}
+
+#[test]
+fn texts_by_address_lead_where_they_were_put_or_nowhere() {
+    loom::model(|| {
+        static FROM: u8 = 0;
+        // Two places for both.
+        let table: Arc<Addressed<2, 2, u64>> = Arc::new(Addressed::new());
+        let all = [(["a", "b"], &1u64), (["b", "a"], &2)];
+        let get = |table: &Addressed<2, 2, u64>, texts: &[&str; 2]| {
+            table.get(|| &FROM, texts).or_else(|| table.get_beside(|| &FROM, texts))
+        };
+        let look = move |table: &Addressed<2, 2, u64>| {
+            for (texts, value) in &all {
+                let found = get(table, texts);
+                assert!(found.is_none_or(|found| found == *value), "{texts:?}");
+            }
+        };
+        let put = move |table: &Addressed<2, 2, u64>, which: usize| {
+            let (texts, value) = all[which];
+            table.put(&FROM, &texts, value);
+            assert_eq!(get(table, &texts), Some(value));
+        };
+        let other = {
+            let table = Arc::clone(&table);
+            thread::spawn(move || {
+                put(&table, 0);
+                look(&table);
+            })
+        };
+        look(&table);
+        put(&table, 1);
+        look(&table);
+        other.join().unwrap();
+        assert!(all.iter().all(|(texts, value)| get(&table, texts) == Some(value)));
     });
 }
 

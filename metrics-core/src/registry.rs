@@ -8,7 +8,7 @@ mod literals;
 mod refusals;
 mod texts;
 
-pub(crate) use labels::{LabelMemory, with_labels};
+pub(crate) use labels::{LITERAL_LABELS_BYTES, LabelMemory, with_labels};
 pub(crate) use literals::{NO_NAME, StaticName, static_series};
 pub use refusals::{Refused, refused};
 pub(crate) use texts::Label;

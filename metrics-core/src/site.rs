@@ -17,7 +17,7 @@ mod labelled;
 pub use crate::series::Kind;
 use exit::{Exit, Exits};
 pub use exit::{AnyOutcome, ExitCounter, ExitTimer, Outcome, Probe, ResultOutcome};
-pub use fixed::{FixedNumber, LabelProbe, LabelValue, NoNumber};
+pub use fixed::{FixedNumber, LabelProbe, LabelValue, Literal, NoNumber};
 pub use labelled::LabelledSite;
 pub use ::core;
 

@@ -22,14 +22,14 @@ static METRICS: Logger = logger!("allocator");
 
 /// Records in every way that remembers something: of a literal, of one under labels, of labels at a call site.
 fn record() {
-    static TEXTS: LabelledSite = LabelledSite::new("texts", Kind::Counter, 0.0);
-    static NUMBERS: LabelledSite = LabelledSite::new("numbers", Kind::Counter, 0.0);
+    static TEXTS: LabelledSite<1> = LabelledSite::new("texts", &["k"], Kind::Counter, 0.0);
+    static NUMBERS: LabelledSite<1> = LabelledSite::new("numbers", &["k"], Kind::Counter, 0.0);
     METRICS.send_counter("literal", 1);
     if let Some(logger) = LABELLED.get() {
         logger.send_counter("literal", 1);
     }
-    TEXTS.add(&METRICS, 1, &["k"], (), || ["v"]);
-    NUMBERS.add(&METRICS, 1, &["k"], (LabelProbe(&Only).label_number(),), || [Only.as_ref()]);
+    TEXTS.add(&METRICS, 1, (), || ["v"]);
+    NUMBERS.add(&METRICS, 1, (LabelProbe(&Only).label_number(),), || [Only.as_ref()]);
 }
 
 struct Only;

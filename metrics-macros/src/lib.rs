@@ -225,7 +225,8 @@ pub fn gauge(args: TokenStream, item: TokenStream) -> TokenStream {
 /// `count!([crate = path,] LOGGER, "name" [, value] [, sample_rate = 0.1] [, "key" => label]*)`
 ///
 /// The value is an integer and may be negative; a label is anything that is `AsRef<str>`. Neither is evaluated while
-/// recording is off. The macro's value is `()`.
+/// recording is off. Labels in the call itself, of types that are [`LabelValue`](derive@LabelValue), and literals from elsewhere in the program are found without
+/// being read; others are compared. The macro's value is `()`.
 ///
 /// # Example
 ///
@@ -305,8 +306,8 @@ pub fn time(tokens: TokenStream) -> TokenStream {
 
 /// Makes an enum's variants the values of a label: `LabelValue` and `AsRef<str>`.
 ///
-/// A call of [`count!`], [`set_gauge!`] or [`time!`] whose labels are all of such types (at most 4, with at most 4,096 combinations) finds its
-/// series by the variants' numbers, without reading a text.
+/// A call of [`count!`], [`set_gauge!`] or [`time!`] whose labels are all of such types, or literals in the call (at most 4, with
+/// at most 4,096 combinations), finds its series by the variants' numbers, without reading a text.
 ///
 /// A variant reads its name in snake case (`NotFound`: `not_found`), or the text of `#[label("text")]` on it. Variants have no
 /// fields, and no two read the same. `#[label(crate = path)]` on the enum says where the facade is.

@@ -7,7 +7,7 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::spanned::Spanned;
-use syn::{Error, Expr, ExprBlock, Ident, LitStr, Result, Token};
+use syn::{Error, Expr, ExprBlock, Ident, Lit, LitStr, Result, Token};
 
 use crate::args::{at_named, crate_path, facade, needs_value, once};
 use crate::check;
@@ -275,7 +275,9 @@ impl Call {
                 Verb::Time => quote_spanned!(ours()=> Timer),
             };
             let (krate, rate) = (&self.krate, rate(self.sample_rate.as_ref()));
-            return site(krate, "LabelledSite", &quote_spanned!(ours()=> #name, #krate::__private::Kind::#kind, #rate));
+            let (count, keys) = (self.labels.len(), self.labels.iter().map(|(key, _)| key));
+            let arguments = quote_spanned!(ours()=> #name, &[#(#keys),*], #krate::__private::Kind::#kind, #rate);
+            return site(krate, "LabelledSite", Some(count), &arguments);
         }
         let (ty, arguments) = match verb {
             Verb::SetGauge => ("GaugeSite", name.into_token_stream()),
@@ -285,18 +287,17 @@ impl Call {
                 (ty, quote_spanned!(ours()=> #name, #rate))
             }
         };
-        site(&self.krate, ty, &arguments)
+        site(&self.krate, ty, None, &arguments)
     }
 
     /// Evaluates the value, if there is one, and the labels, each once and in the order in which they stand; `call` gets the arguments
-    /// `&["key", …], (number, …), || [text, …]` and the local that holds the value.
+    /// `(number, …), || [text, …]` and the local that holds the value.
     fn with_labels(
         &self,
         value: Option<&Value>,
         call: impl FnOnce(&TokenStream, &Ident) -> TokenStream,
     ) -> TokenStream {
         let krate = &self.krate;
-        let keys = self.labels.iter().map(|(key, _)| key);
         let given = self.labels.iter().map(|(_, value)| borrowed(value));
         // With the span of the value, so that the trait error for one that is no string belongs there.
         let local = |(at, (_, value)): (usize, &(LitStr, Expr))| {
@@ -308,17 +309,30 @@ impl Call {
                 #krate::__private::core::convert::AsRef::<str>::as_ref(#local)
             }
         });
-        // Two traits, so that method lookup tells labels with a few values from everything else without a bound on their types.
+        // Two traits, so that method lookup tells labels with a few values from everything else without a bound on their types. A literal has
+        // one value.
+        let is_literal =
+            |value: &Expr| matches!(check::ungroup(value), Expr::Lit(lit) if matches!(lit.lit, Lit::Str(_)));
+        let number = |(local, (_, value)): (&Ident, &(LitStr, Expr))| match is_literal(value) {
+            true => quote_spanned!(ours()=> #krate::__private::Literal),
+            false => quote_spanned!(ours()=> (&#krate::__private::LabelProbe(#local)).label_number()),
+        };
         let numbers = match self.labels.len() {
-            0..=NUMBERED => quote_spanned! {ours()=>
-                {
-                    use #krate::__private::{FixedNumber as _, NoNumber as _};
-                    (#((&#krate::__private::LabelProbe(#locals)).label_number(),)*)
+            _ if self.labels.iter().all(|(_, value)| is_literal(value)) => {
+                quote_spanned!(ours()=> (#krate::__private::Literal,))
+            }
+            0..=NUMBERED => {
+                let numbers = locals.iter().zip(&self.labels).map(number);
+                quote_spanned! {ours()=>
+                    {
+                        use #krate::__private::{FixedNumber as _, NoNumber as _};
+                        (#(#numbers,)*)
+                    }
                 }
-            },
+            }
             _ => quote_spanned!(ours()=> ()),
         };
-        let record = quote_spanned!(ours()=> &[#(#keys),*], #numbers, || [#(#texts),*]);
+        let record = quote_spanned!(ours()=> #numbers, || [#(#texts),*]);
         let local = Ident::new("__ferrometer_value", ours());
         let record = call(&record, &local);
         let (value, local) = match value {

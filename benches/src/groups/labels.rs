@@ -12,7 +12,10 @@ pub mod peers;
 const GROUP: &str = "labels";
 pub const ROWS: &[Row] = &[
     Row::floor(GROUP, "base.label_tables", "the loop and the two tables of values", tables).iterations(50_000_000),
-    Row::ours(GROUP, "labels.count", "`count!(METRICS, \"x\", 1, \"method\" => m, \"status\" => s)`", count_macro)
+    Row::ours(GROUP, "labels.count", "`count!(METRICS, \"x\", 1, \"method\" => m, \"status\" => s)`: literals", count_macro)
+        .threaded()
+        .iterations(3_000_000),
+    Row::ours(GROUP, "labels.texts", "the same, `m` and `s` made at run time", texts)
         .threaded()
         .iterations(3_000_000),
     Row::ours(GROUP, "labels.fixed", "the same, `m` and `s` of types that are `LabelValue`", fixed)
@@ -69,6 +72,21 @@ fn count_macro(run: &Run) -> Sample {
     let timing = drive(run, || {
         |i| {
             let (method, status) = pick(&METHODS, &STATUSES, i);
+            count!(METRICS, "x", 1, "method" => method, "status" => status);
+        }
+    });
+    expect("counted", count_of_all("on", "x"), run.total());
+    timing.into()
+}
+
+fn texts(run: &Run) -> Sample {
+    ours::on();
+    let (methods, statuses) = (METHODS.map(str::to_owned), STATUSES.map(str::to_owned));
+    let methods: [&str; 4] = std::array::from_fn(|at| methods[at].as_str());
+    let statuses: [&str; 4] = std::array::from_fn(|at| statuses[at].as_str());
+    let timing = drive(run, || {
+        |i| {
+            let (method, status) = pick(&methods, &statuses, i);
             count!(METRICS, "x", 1, "method" => method, "status" => status);
         }
     });

@@ -4,10 +4,11 @@ use super::refusals::{REFUSED, refuse};
 use super::{DEAD_LOGGER, find_logger, intern_logger, labels_hash, overflow_logger};
 use crate::name::{MAX_LABELS, MAX_RAW_BYTES};
 use crate::series::{LoggerEntry, Series};
+use crate::addressed::Addressed;
 use crate::sync::{AtomicPtr, Ordering::*};
 use crate::table::AppendTable;
-use crate::{busy, first, hash, limits, rate};
-use std::ptr;
+use crate::{busy, constant, first, hash, limits, rate};
+use std::ptr::{self, NonNull};
 
 /// Labels that were added to a logger at once, remembered by the logger they led to, in the order given.
 pub(crate) struct Labelled {
@@ -28,9 +29,19 @@ pub(super) fn freeze() -> impl Sized {
     LABELLED.freeze()
 }
 
-/// The logger with more labels; the value of a key that is there already is replaced. It is found by all its labels, and how it was made is not
-/// remembered: there may be as many of these as there are series.
+/// The logger with more labels; the value of a key that is there already is replaced.
+#[inline]
 pub(crate) fn with_labels(parent: &'static LoggerEntry, labels: &[(&str, &str)]) -> &'static LoggerEntry {
+    match labels.len() {
+        1 => LITERALS_1.with(parent, labels),
+        2 => LITERALS_2.with(parent, labels),
+        3 => LITERALS_3.with(parent, labels),
+        _ => with_texts(parent, labels),
+    }
+}
+
+/// The same by the texts. It is found by all its labels, and how it was made is not remembered: there may be as many of these as there are series.
+fn with_texts(parent: &'static LoggerEntry, labels: &[(&str, &str)]) -> &'static LoggerEntry {
     if parent.is_overflow() {
         return parent;
     }
@@ -75,6 +86,50 @@ fn sum<'p, 'l>(
     &place[..len]
 }
 
+/// Labels whose keys and values are literals, by where they stand; the logger they led to.
+struct Literals<const N: usize>(Addressed<N, 256, LoggerEntry>);
+
+/// What they take when they are in use.
+pub(crate) const LITERAL_LABELS_BYTES: usize =
+    Addressed::<2, 256, LoggerEntry>::BYTES + Addressed::<4, 256, LoggerEntry>::BYTES + Addressed::<6, 256, LoggerEntry>::BYTES;
+
+static LITERALS_1: Literals<2> = Literals(Addressed::new());
+static LITERALS_2: Literals<4> = Literals(Addressed::new());
+static LITERALS_3: Literals<6> = Literals(Addressed::new());
+
+impl<const N: usize> Literals<N> {
+    /// Keys and values in turn.
+    #[inline(always)]
+    fn texts<'l>(labels: &[(&'l str, &'l str)]) -> [&'l str; N] {
+        let text = |at: usize| labels.get(at / 2).map_or("", |(key, value)| if at.is_multiple_of(2) { key } else { value });
+        std::array::from_fn(text)
+    }
+
+    #[inline(always)]
+    fn with(&'static self, parent: &'static LoggerEntry, labels: &[(&str, &str)]) -> &'static LoggerEntry {
+        match self.0.get(|| ptr::from_ref(parent).cast(), &Self::texts(labels)) {
+            Some(logger) => logger,
+            None => self.look_up(parent, labels),
+        }
+    }
+
+    #[inline(never)]
+    fn look_up(&'static self, parent: &'static LoggerEntry, labels: &[(&str, &str)]) -> &'static LoggerEntry {
+        let (from, texts) = (ptr::from_ref(parent).cast(), Self::texts(labels));
+        if let Some(logger) = self.0.get_beside(|| from, &texts) {
+            return logger;
+        }
+        let logger = with_texts(parent, labels);
+        if logger.is_programs()
+            && texts.iter().all(|text| constant::is_constant(text))
+            && let Some(_busy) = busy::enter()
+        {
+            self.0.put(from, &texts, logger);
+        }
+        logger
+    }
+}
+
 /// The same, remembered for call sites, which give the same labels again; past a bound only the logger.
 fn labelled(
     parent: &'static LoggerEntry,
@@ -88,7 +143,7 @@ fn labelled(
     if let Some(found) = LABELLED.get(hash, is_it) {
         return Ok(found);
     }
-    let logger = with_labels(parent, labels);
+    let logger = with_texts(parent, labels);
     let Some(_busy) = busy::enter() else { return Err(logger) };
     // One key with two values in a call is not remembered: it could not be recognised.
     if logger.is_overflow() || !is_sum(logger, parent, labels) {
@@ -162,15 +217,18 @@ fn encode(text: &str) -> Option<Word> {
     let len = bytes.len();
     let word = |at: usize| bytes[at..].first_chunk().map_or(0, |chunk| u64::from_le_bytes(*chunk));
     let half = |at: usize| bytes[at..].first_chunk().map_or(0, |chunk| u64::from(u32::from_le_bytes(*chunk)));
+    let quarter = |at: usize| bytes[at..].first_chunk().map_or(0, |chunk| u64::from(u16::from_le_bytes(*chunk)));
     // The pieces that are read may overlap; which do is known from the length.
-    let text = match len {
-        0 => [0, 0],
-        1..4 => {
-            [u64::from(bytes[0]) | u64::from(bytes[len / 2]) << 8 | u64::from(bytes[len - 1]) << 16, 0]
-        }
-        4..8 => [half(0) | half(len - 4) << 32, 0],
-        8..16 => [word(0), word(len - 8) >> (8 * (15 - len)) & !0xff],
-        _ => return None,
+    let text = if len >= 16 {
+        return None;
+    } else if len >= 8 {
+        [word(0), word(len - 8) >> (8 * (15 - len)) & !0xff]
+    } else if len >= 4 {
+        [half(0) | half(len - 4) << 32, 0]
+    } else if len >= 2 {
+        [quarter(0) | quarter(len - 2) << 16, 0]
+    } else {
+        [bytes.first().map_or(0, |byte| u64::from(*byte)), 0]
     };
     Some([text[0], text[1] | len as u64])
 }
@@ -185,9 +243,9 @@ fn encode_all<const N: usize>(values: &[&str; N]) -> Option<([Word; N], u64)> {
     let mut digest = 0u64;
     for (word, value) in words.iter_mut().zip(values) {
         *word = encode(value)?;
-        digest = (digest.rotate_left(29) ^ word[0] ^ word[1]).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        digest = digest.rotate_left(29) ^ word[0] ^ word[1];
     }
-    Some((words, digest))
+    Some((words, digest.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
 }
 
 /// One combination of values, and the series it led to. They are stored one after the other, and read so: what belongs to
@@ -204,16 +262,21 @@ impl Known {
 
     /// The series, if it is that of these values.
     #[inline(always)]
-    fn get<const N: usize>(&self, parent: *const LoggerEntry, words: &[Word; N]) -> Option<&'static Series> {
+    fn get<const N: usize>(
+        &self,
+        parent: impl FnOnce() -> *const LoggerEntry,
+        words: &[Word; N],
+    ) -> Option<&'static Series> {
         // SAFETY: the pointer is null or was stored from a `&'static Written` in `look_up`.
         let written: &'static Written = unsafe { self.written.load(Acquire).as_ref() }?;
         // Word by word: as one comparison of memory it would wait for the words to get there.
         let differ = words.iter().zip(&written.values).fold(0, |d, (a, b)| d | a[0] ^ b[0] | a[1] ^ b[1]);
-        if differ != 0 || !ptr::eq(written.parent, parent) {
+        if differ != 0 || !ptr::eq(written.parent, parent()) {
             return None;
         }
-        // SAFETY: the pointer is null or was stored from a `&'static Series` in `look_up`.
-        let series: &'static Series = unsafe { self.series.load(Acquire).as_ref() }?;
+        let series = NonNull::new(self.series.load(Acquire));
+        // SAFETY: it was stored from a `&'static Series` in `look_up`, before what was written, which was seen.
+        let series: &'static Series = unsafe { series.unwrap_unchecked().as_ref() };
         ptr::eq(series.logger, written.logger).then_some(series)
     }
 }
@@ -238,23 +301,28 @@ impl LabelMemory {
 
     /// The series of these values, if they are found at once. Without a call, so that the path to it needs no stack.
     #[inline(always)]
-    pub(crate) fn get<const N: usize>(&self, parent: *const LoggerEntry, values: &[&str; N]) -> Option<&'static Series> {
+    pub(crate) fn get<const N: usize>(
+        &self,
+        parent: impl FnOnce() -> *const LoggerEntry,
+        values: &[&str; N],
+    ) -> Option<&'static Series> {
         let (words, digest) = encode_all(values)?;
         // Mostly it is in the first place; where it is not, there is time.
         self.0[places(digest)[0]].get(parent, &words)
     }
 
-    /// The same, looked up. The keys are the same at each call, and so is what `find` looks for.
+    /// The same, looked up. The keys are the same at each call, and so is what `find` looks for. `keep`: to be found next time.
     pub(crate) fn look_up<const N: usize>(
         &self,
         parent: &'static LoggerEntry,
         keys: &[&str; N],
         values: &[&str; N],
+        keep: bool,
         find: impl Fn(&'static LoggerEntry) -> &'static Series,
     ) -> &'static Series {
         let encoded = encode_all(values);
         if let Some((words, digest)) = &encoded
-            && let Some(series) = places(*digest).into_iter().find_map(|at| self.0[at].get(parent, words))
+            && let Some(series) = places(*digest).into_iter().find_map(|at| self.0[at].get(|| parent, words))
         {
             return series;
         }
@@ -264,7 +332,7 @@ impl LabelMemory {
             Err(logger) => return find(logger),
         };
         let series = find(labelled.logger);
-        if let Some((words, digest)) = encoded.filter(|_| ptr::eq(series.logger, labelled.logger)) {
+        if let Some((words, digest)) = encoded.filter(|_| keep && ptr::eq(series.logger, labelled.logger)) {
             let places = places(digest);
             let free = places.into_iter().find(|at| self.0[*at].written.load(Relaxed).is_null());
             // Where there are more values than places, one that is kept is better than two that take turns; which are kept may change
@@ -276,8 +344,9 @@ impl LabelMemory {
             if let Some(at) = at
                 && let Some(written) = labelled.written(&words).filter(|written| written.values[..N] == words)
             {
-                self.0[at].written.store(ptr::from_ref(written).cast_mut(), Release);
+                // First the series: whoever sees what was written sees one.
                 self.0[at].series.store(ptr::from_ref(series).cast_mut(), Release);
+                self.0[at].written.store(ptr::from_ref(written).cast_mut(), Release);
             }
         }
         series

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicPtr, Ordering::*};
 /// A label's value out of a few that are known when the program is compiled: an enum. `#[derive(LabelValue)]` writes it.
 ///
 /// Every label of [`count!`](https://docs.rs/ferrometer/latest/ferrometer/macro.count.html) and its like takes such a value, like any other that
-/// is `AsRef<str>`. Where all labels of a call are of such types, and there are at most 4 of them with at most 4,096 combinations, the
+/// is `AsRef<str>`. Where all labels of a call are of such types or literals in the call, and there are at most 4 of them with at most 4,096 combinations, the
 /// call site finds its series by their numbers, without reading a text.
 ///
 /// ```
@@ -71,6 +71,25 @@ pub trait Number {
     const VALUES: &'static [&'static str];
     /// The number.
     fn number(&self) -> usize;
+    /// The text of the number, where that is what counts.
+    fn text(&self) -> Option<&'static str> {
+        Self::VALUES.get(self.number()).copied()
+    }
+}
+
+/// A literal that stands in the call: the one value that there is, whatever its text.
+pub struct Literal;
+
+impl Number for Literal {
+    const VALUES: &'static [&'static str] = &[""];
+
+    #[inline(always)]
+    fn number(&self) -> usize {
+        0
+    }
+    fn text(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// The number of a value among those of its type.
@@ -168,7 +187,7 @@ macro_rules! numbers {
 
             fn write(&self, texts: &mut [&str]) {
                 $(
-                    if let (Some(to), Some(text)) = (texts.get_mut($at), $label::VALUES.get(self.$at.number())) {
+                    if let (Some(to), Some(text)) = (texts.get_mut($at), self.$at.text()) {
                         *to = text;
                     }
                 )*

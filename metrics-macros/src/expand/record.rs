@@ -65,7 +65,7 @@ impl<'a> Record<'a> {
         };
         Ok(Record {
             args,
-            site: site(krate, ty, &arguments),
+            site: site(krate, ty, None, &arguments),
             local: Ident::new(&format!("__ferrometer_{}_{index}", args.kind.word()), ours()),
             kept: format_ident!("__ferrometer_logger_{index}", span = ours()),
         })
@@ -223,12 +223,13 @@ fn outcome_local() -> Ident {
 }
 
 /// An expression: a `&'static` to a call site of its own. The static sits in an inner block, where no other
-/// expression can see its name.
-pub fn site(krate: &TokenStream, ty: &str, arguments: &TokenStream) -> TokenStream {
+/// expression can see its name. `labels`: how many, where that is a part of the type.
+pub fn site(krate: &TokenStream, ty: &str, labels: Option<usize>, arguments: &TokenStream) -> TokenStream {
     let ty = Ident::new(ty, ours());
+    let labels = labels.map(|labels| quote_spanned!(ours()=> <#labels>));
     quote_spanned! {ours()=>
         {
-            static SITE: #krate::__private::#ty = #krate::__private::#ty::new(#arguments);
+            static SITE: #krate::__private::#ty #labels = #krate::__private::#ty::new(#arguments);
             &SITE
         }
     }
