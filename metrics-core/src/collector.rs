@@ -2,7 +2,7 @@
 
 use crate::bucket::Scheme;
 use crate::block::{Block, Blocks, Row};
-use crate::cells::{CHUNK, DistCell, Slab, Writer};
+use crate::cells::{CHUNK, Dist, OwnDist, Slab, Writer};
 use crate::distribution::Distribution;
 use crate::invalid;
 use crate::ledger::Amount;
@@ -31,7 +31,7 @@ enum Counts {
 pub(crate) struct Collector {
     sequence: u64,
     /// Single values that were drained from rings, folded, by slot among distributions.
-    drained: Vec<Option<DistCell>>,
+    drained: Vec<Option<OwnDist>>,
     /// What was collected last: where nothing changed, the next snapshot shares it.
     scalars: Blocks,
     distributions: Arc<Vec<Arc<Distribution>>>,
@@ -67,8 +67,9 @@ impl Collector {
                     self.add_drained(slot);
                 }
                 let Some(Some(cell)) = self.drained.get(slot as usize) else { return };
+                let cell = cell.get();
                 cell.record_bits(bits, Writer::Single);
-                let value = match cell.scheme {
+                let value = match cell.scheme() {
                     Scheme::Nanos => float(bits),
                     Scheme::Float => f64::from_bits(bits),
                 };
@@ -85,7 +86,7 @@ impl Collector {
         let dists = registry::list().dists;
         let Some(scheme) = dists.get(slot as usize) else { return };
         self.drained.resize_with(dists.len(), || None);
-        self.drained[slot as usize] = Some(DistCell::new(*scheme));
+        self.drained[slot as usize] = Some(OwnDist::new(*scheme));
     }
 
     /// Reads everything. Everything recorded before the call is in.
@@ -192,7 +193,7 @@ impl Collector {
         let mut sum = Sum::new(scheme);
         slabs.iter().filter_map(|s| s.dist_of(slot as u32)).for_each(|cell| sum.add(cell));
         if let Some(cell) = &self.drained[slot] {
-            sum.add(cell);
+            sum.add(cell.get());
         }
         sum.finish()
     }
@@ -243,9 +244,9 @@ impl Sum {
         Sum { scheme, buckets: vec![0; scheme.len()], nanos: 0, sum: 0.0, max: None }
     }
 
-    fn add(&mut self, cell: &DistCell) {
+    fn add(&mut self, cell: Dist<'_>) {
         let mut any = 0;
-        for (to, from) in self.buckets.iter_mut().zip(&cell.buckets) {
+        for (to, from) in self.buckets.iter_mut().zip(cell.buckets()) {
             let count = from.load(Relaxed);
             any |= count;
             *to += count;
@@ -253,7 +254,7 @@ impl Sum {
         if any == 0 {
             return;
         }
-        let (sum, max) = (cell.sum.load(Relaxed), cell.max.load(Relaxed));
+        let (sum, max) = (cell.sum(), cell.max());
         let max = match self.scheme {
             Scheme::Nanos => {
                 self.nanos = self.nanos.wrapping_add(sum);

@@ -179,16 +179,18 @@ impl Logger {
     /// Records a duration.
     #[inline(always)]
     pub fn send_timer(&self, name: impl MetricName, value: Duration) {
-        if record::is_on() {
-            instrument::record_duration::<true>(self.series(name, Kind::Timer, 0.0), value);
+        let switches = record::switches();
+        if record::is_something(switches) {
+            instrument::record_duration::<true>(self.series(name, Kind::Timer, 0.0), value, switches);
         }
     }
 
     /// Records a value that is no duration: bytes, rows, a ratio.
     #[inline(always)]
     pub fn send_histogram(&self, name: impl MetricName, value: impl GaugeValue) {
-        if record::is_on() {
-            instrument::record_value::<true>(self.series(name, Kind::Histogram, 0.0), value.to_gauge());
+        let switches = record::switches();
+        if record::is_something(switches) {
+            instrument::record_value::<true>(self.series(name, Kind::Histogram, 0.0), value.to_gauge(), switches);
         }
     }
 
@@ -242,16 +244,18 @@ impl Sampled<'_> {
     /// Records a duration, if this call is sampled.
     #[inline(always)]
     pub fn send_timer(&self, name: impl MetricName, value: Duration) {
-        if record::is_on() {
-            instrument::record_duration::<true>(self.logger.series(name, Kind::Timer, self.rate), value);
+        let switches = record::switches();
+        if record::is_something(switches) {
+            instrument::record_duration::<true>(self.logger.series(name, Kind::Timer, self.rate), value, switches);
         }
     }
 
     /// Records a value, if this call is sampled.
     #[inline(always)]
     pub fn send_histogram(&self, name: impl MetricName, value: impl GaugeValue) {
-        if record::is_on() {
-            instrument::record_value::<true>(self.logger.series(name, Kind::Histogram, self.rate), value.to_gauge());
+        let switches = record::switches();
+        if record::is_something(switches) {
+            instrument::record_value::<true>(self.logger.series(name, Kind::Histogram, self.rate), value.to_gauge(), switches);
         }
     }
 

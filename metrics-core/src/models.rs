@@ -5,7 +5,7 @@
 //! atomic alone, and a writer that loads before it stores would hide a reader that came before it.
 
 use crate::addressed::Addressed;
-use crate::bucket::Scheme;
+use crate::bucket::{Brief, Scheme};
 use crate::cells::{self, Budget, Place, Slab, Writer};
 use crate::ring::Ring;
 use crate::sync::Ordering::*;
@@ -13,6 +13,7 @@ use crate::table::AppendTable;
 use crate::threads::Slabs;
 use loom::sync::Arc;
 use loom::thread;
+use std::time::Duration;
 
 struct Unlimited;
 impl Budget for Unlimited {
@@ -100,12 +101,38 @@ fn a_distribution_cell_is_published_whole() {
             })
         };
         if let Some(cell) = slab.dist_of(0) {
-            assert!(cell.scheme == Scheme::Nanos && cell.buckets.len() == 2);
+            assert!(cell.scheme() == Scheme::Nanos && cell.buckets().len() == 2);
         }
         slab.ensure_dist(0, Scheme::Nanos, &Unlimited).unwrap().record_nanos(1, Writer::Shared);
         writer.join().unwrap();
         let cell = slab.dist_of(0).unwrap();
-        assert_eq!((cell.sum.load(Relaxed), cell.buckets[1].load(Relaxed)), (2, 2));
+        assert_eq!((cell.sum(), cell.buckets()[1].load(Relaxed)), (2, 2));
+    });
+}
+
+#[test]
+fn a_collector_sees_a_single_writers_distribution_grow_and_loses_nothing() {
+    loom::model(|| {
+        let slab = Arc::new(Slab::new());
+        let cell = slab.ensure_dist(0, Scheme::Nanos, &Unlimited).unwrap();
+        let reader = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || {
+                let cell = slab.dist_of(0).unwrap();
+                let read = || {
+                    let count: u64 = cell.buckets().iter().map(|b| b.load(Relaxed)).sum();
+                    (count, cell.sum(), cell.max())
+                };
+                let (first, second) = (read(), read());
+                assert!(first.0 <= second.0 && first.1 <= second.1 && first.2 <= second.2, "{first:?} {second:?}");
+            })
+        };
+        for nanos in [9, 20] {
+            cell.record_brief(Brief::duration(Duration::from_nanos(nanos)).unwrap());
+        }
+        reader.join().unwrap();
+        let count: u64 = cell.buckets().iter().map(|b| b.load(Relaxed)).sum();
+        assert_eq!((count, cell.sum(), cell.max()), (2, 29, 20));
     });
 }
 

@@ -4,7 +4,7 @@
 //! Its `state` word is what a recording reads: where its cell is, or that a logger rule switched it off.
 
 use crate::bucket::Scheme;
-use crate::{busy, describe, first};
+use crate::{busy, describe, first, rate};
 use crate::cells::Place;
 use crate::registry::{Label, NO_NAME, StaticName};
 use std::fmt;
@@ -157,8 +157,8 @@ impl LoggerEntry {
     }
 }
 
-/// The word a recording reads first. Its lower half is the place of the cell, [`Place::NONE`] when the series is off or sampled: the
-/// common case is then one lookup that succeeds, without a test of either. The upper half says what is the matter.
+/// The word a recording reads first. Its lower half is the place of the cell, and none when the series is off or sampled: the common case
+/// is then one lookup that succeeds, without a test of either. The upper half says what is the matter.
 #[derive(Clone, Copy)]
 pub(crate) struct State(u64);
 
@@ -168,19 +168,27 @@ impl State {
     const ON: u64 = 1 << 62;
     const SAMPLED: u64 = 1 << 63;
 
-    pub(crate) const fn new(kind: Kind, slot: u32, sampled: bool) -> State {
+    /// Of a series that is not sampled.
+    pub(crate) const fn new(kind: Kind, slot: u32) -> State {
         let place = match kind.scheme() {
-            _ if sampled => Place::NONE,
             Some(_) => Place::dist(slot),
             None => Place::scalar(slot),
         };
-        let sampled = if sampled { State::SAMPLED } else { 0 };
         // Slots are far below 2^30.
-        State(place.0 as u64 | (slot as u64) << State::SLOT | State::ON | sampled)
+        State(place.0 as u64 | (slot as u64) << State::SLOT | State::ON)
+    }
+    /// Of one that is, at the rate of this [number](rate::number).
+    const fn sampled(slot: u32, rate: u8) -> State {
+        State(Place::none_with(rate).0 as u64 | (slot as u64) << State::SLOT | State::ON | State::SAMPLED)
     }
     #[inline(always)]
     pub(crate) fn place(self) -> Place {
         Place(self.0 as u32)
+    }
+    /// Of a distribution, where the thread may have its cell at hand.
+    #[inline(always)]
+    pub(crate) fn near(self) -> u8 {
+        self.place().near()
     }
     #[inline(always)]
     pub(crate) fn is_off(self) -> bool {
@@ -189,6 +197,11 @@ impl State {
     #[inline(always)]
     pub(crate) fn slot(self) -> u32 {
         (self.0 >> State::SLOT) as u32 & (u32::MAX >> 2)
+    }
+    /// The number of the rate, if it is sampled.
+    #[inline(always)]
+    pub(crate) fn rate(self) -> u8 {
+        self.0 as u8
     }
     #[inline(always)]
     pub(crate) fn is_sampled(self) -> bool {
@@ -271,7 +284,9 @@ impl Series {
         if self.kind() != Kind::Gauge && !self.is_rated {
             self.word.store(rate.to_bits(), Relaxed);
         }
-        self.state.store(State::new(self.kind, slot, rate < 1.0).0, Relaxed);
+        let sampled = || State::sampled(slot, rate::number(rate));
+        let state = if rate < 1.0 { sampled() } else { State::new(self.kind, slot) };
+        self.state.store(state.0, Relaxed);
     }
 
     pub(crate) fn switch_off(&self) {
