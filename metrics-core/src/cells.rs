@@ -30,7 +30,8 @@ mod size {
     pub(crate) const SCALAR_CHUNKS: usize = 1024;
     pub(crate) const DIST_CHUNKS: usize = 128;
 }
-use size::{CHUNK, DIST_CHUNKS, SCALAR_CHUNKS};
+pub(crate) use size::CHUNK;
+use size::{DIST_CHUNKS, SCALAR_CHUNKS};
 
 /// The most counters, gauges and in-flight counts there can be, rates and label sets counted. The last chunk of a table is
 /// never made: see [`Place::NONE`].
@@ -250,6 +251,22 @@ impl Slab {
         // SAFETY: as in `ones`.
         let chunk = unsafe { chunk.as_ref() }?;
         Some(&chunk.cells[slot % CHUNK])
+    }
+
+    /// The ones of all series of a chunk, if it is there.
+    #[cfg(not(loom))]
+    pub(crate) fn ones_of_chunk(&self, chunk: usize) -> Option<&[AtomicU64; CHUNK]> {
+        let chunk = self.ones.get(chunk)?.load(Acquire);
+        // SAFETY: as in `ones`.
+        unsafe { chunk.as_ref() }.map(|chunk| &chunk.cells)
+    }
+
+    /// The cells of all scalar series of a chunk, if it is there.
+    #[cfg(not(loom))]
+    pub(crate) fn scalars_of_chunk(&self, chunk: usize) -> Option<&[ScalarCell; CHUNK]> {
+        let chunk = self.scalars.get(chunk)?.load(Acquire);
+        // SAFETY: as in `ones`.
+        unsafe { chunk.as_ref() }.map(|chunk| &chunk.cells)
     }
 
     /// The cell of a distribution, if it is there.

@@ -14,7 +14,7 @@ macro_rules! described {
             /// Declares the unit, such as `bytes` or `rows`. The first declaration stays.
             #[must_use]
             pub fn unit(self, unit: &'static str) -> Self {
-                describe::of_handle(self.0.instrument, unit, "");
+                describe::of_handle(self.0, unit, "");
                 self
             }
 
@@ -22,7 +22,7 @@ macro_rules! described {
             #[must_use]
             pub fn description(self, text: &str) -> Self {
                 let text: String = text.chars().take(describe::MAX_TEXT).collect();
-                describe::of_handle(self.0.instrument, "", &text);
+                describe::of_handle(self.0, "", &text);
                 self
             }
 
@@ -31,7 +31,7 @@ macro_rules! described {
             #[must_use]
             pub fn with(self, key: &str, value: &str) -> Self {
                 let logger = registry::with_labels(self.0.logger, &[(key, value)]);
-                Self(registry::series(logger, self.0.metric_name(), self.0.kind(), self.0.given_rate))
+                Self(registry::series(logger, self.0.metric_name(), self.0.kind(), self.0.given_rate()))
             }
 
             /// The series behind the handle.

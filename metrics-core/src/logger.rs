@@ -100,7 +100,7 @@ impl Logger {
     /// The name as given, `::` replaced by `.`.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        self.entry().name
+        self.entry().name()
     }
 
     /// The logger named `<this>.<name>`, with the same labels.
@@ -295,9 +295,9 @@ impl Eq for Logger {}
 impl fmt::Debug for Logger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let entry = self.entry();
-        write!(f, "Logger({}", entry.name)?;
-        if !entry.object.is_empty() {
-            write!(f, " for {}", entry.object)?;
+        write!(f, "Logger({}", entry.name())?;
+        if !entry.object().is_empty() {
+            write!(f, " for {}", entry.object())?;
         }
         for (key, value) in entry.labels {
             write!(f, " {key}={value:?}")?;

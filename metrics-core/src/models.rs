@@ -254,6 +254,32 @@ fn a_reader_walks_a_table_that_grows_under_it() {
 }
 
 #[test]
+fn an_entry_that_moves_when_the_table_grows_is_found_at_every_moment() {
+    loom::model(|| {
+        let table: Arc<AppendTable<Made>> = Arc::new(AppendTable::new());
+        let put = |table: &AppendTable<Made>, key: u64| {
+            table.get_or_insert(key, |v| v.0.load(Relaxed) == key, |_| Some(made(key)));
+        };
+        // In the second place of two, and in the fourth of four.
+        put(&table, 3);
+        let reader = {
+            let table = Arc::clone(&table);
+            thread::spawn(move || table.get(3, |_| true).map(|v| v.0.load(Relaxed)))
+        };
+        let before = table.places();
+        // The place that is left is taken by the second of these.
+        put(&table, 2);
+        put(&table, 1);
+        assert!(table.places() > before);
+        assert_eq!(reader.join().unwrap(), Some(3));
+        assert_eq!(
+            [1, 2, 3].map(|key| table.get(key, |_| true).map(|v| v.0.load(Relaxed))),
+            [Some(1), Some(2), Some(3)]
+        );
+    });
+}
+
+#[test]
 fn an_entry_put_in_a_free_place_is_whole() {
     // Of four places the third entry takes a free one, and begins a chunk; of eight the fifth does, in a chunk that is there.
     for last in [3, 5] {

@@ -23,8 +23,8 @@ fn begin() -> MutexGuard<'static, ()> {
 }
 
 fn distribution(series: &'static Series) -> std::sync::Arc<Distribution> {
-    match &snapshot().totals()[series.id()].value {
-        Value::Distribution(d) => d.clone(),
+    match snapshot().totals().get(series.id()).unwrap().value {
+        Value::Distribution(d) => std::sync::Arc::clone(d),
         other => panic!("{other:?}"),
     }
 }
@@ -127,7 +127,7 @@ fn values_of_every_size_are_recorded_once() {
     let sum: f64 = values.iter().sum();
     assert_eq!((found.count(), found.max()), (24, 2f64.powi(44)));
     assert!((found.sum() - 2.0 * sum).abs() <= 1e-3, "{} {}", found.sum(), 2.0 * sum);
-    assert_eq!(snapshot().totals()[histogram.series().id()].invalid, 6);
+    assert_eq!(snapshot().totals().get(histogram.series().id()).unwrap().invalid, 6);
     let ledger = remove("sink", SOON).unwrap();
     assert!(ledger.balances());
 }
@@ -145,7 +145,7 @@ fn more_rates_than_are_counted_down_are_sampled_too() {
             timer.record(Duration::from_nanos(100));
         }
         let deviation = (CALLS as f64 * rate * (1.0 - rate)).sqrt();
-        let counted = match snapshot().totals()[counter.series().id()].value {
+        let counted = match snapshot().totals().get(counter.series().id()).unwrap().value {
             Value::Counter { increments, .. } => increments,
             ref other => panic!("{other:?}"),
         };
