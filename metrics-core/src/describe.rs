@@ -119,6 +119,8 @@ enum Outcome {
     Kept,
     Conflict,
     Full,
+    /// An allocator described what is allocated here.
+    TurnedAway,
 }
 
 impl Logger {
@@ -144,6 +146,7 @@ impl Logger {
         let conflict = match keep(logger, name, unit.as_str(), &text) {
             Outcome::Kept => hand_out(logger, name, unit.as_str(), &text),
             Outcome::Conflict => true,
+            Outcome::TurnedAway => return,
             Outcome::Full => {
                 let message = format!(
                     "the description of a metric of {:?} is ignored: at most {MAX_DESCRIPTIONS} are kept, of names of at most \
@@ -173,8 +176,8 @@ fn keep(logger: &str, name: &str, unit: &'static str, text: &str) -> Outcome {
     if name.len() > MAX_NAME_BYTES || logger.len() > MAX_NAME_BYTES {
         return Outcome::Full;
     }
-    // An allocator that records while the lock is held is turned away.
-    let _busy = busy::section();
+    // An allocator that records or describes while the lock is held is turned away.
+    let Some(_busy) = busy::enter() else { return Outcome::TurnedAway };
     let mut table = lock(&DESCRIBED);
     let full = table.all.len() >= MAX_DESCRIPTIONS;
     let Some(known) = table.find(logger, name) else {
@@ -208,7 +211,7 @@ fn keep(logger: &str, name: &str, unit: &'static str, text: &str) -> Outcome {
 
 /// Tells the instruments that are there. Whether one of them was told something else before, through a handle.
 fn hand_out(logger: &str, name: &str, unit: &'static str, text: &str) -> bool {
-    let _lock = telling();
+    let Some(_lock) = telling() else { return false };
     let instruments = Kind::ALL.into_iter().filter_map(|kind| registry::find_instrument(logger, name, kind));
     let mut conflict = false;
     for instrument in instruments {
@@ -238,17 +241,18 @@ pub(crate) fn told(instrument: u32) -> Option<&'static Told> {
 }
 
 /// What is held while an instrument is told something: an allocator that records what is allocated then may register a series of the same
-/// instrument, and is turned away; and no fork finds an instrument half told.
-fn telling() -> impl Sized {
-    let busy = busy::section();
-    // Let go before the section ends.
-    (lock(&DESCRIBED), busy)
+/// instrument, or describe one, and is turned away; and no fork finds an instrument half told. `None`: it is turned away here.
+fn telling() -> Option<impl Sized> {
+    let busy = busy::enter()?;
+    // Let go before the thread is free again.
+    Some((lock(&DESCRIBED), busy))
 }
 
 /// Tells the instrument of a series what is said through a handle; what is empty is not said.
 pub(crate) fn of_handle(instrument: &Series, unit: &'static str, text: &str) {
-    let _lock = telling();
-    tell(instrument, unit, text);
+    if let Some(_lock) = telling() {
+        tell(instrument, unit, text);
+    }
 }
 
 /// Of a series any series of its instrument may be given. The first word stays. Only under the lock, so that all is told at once.
@@ -269,7 +273,7 @@ fn tell(series: &Series, unit: &'static str, text: &str) {
 }
 
 fn first_conflict(logger: &str, name: &str) -> bool {
-    let _busy = busy::section();
+    let Some(_busy) = busy::enter() else { return false };
     let mut table = lock(&DESCRIBED);
     let known = table.find(logger, name);
     known.is_some_and(|known| !std::mem::replace(&mut known.conflict_reported, true))

@@ -15,6 +15,7 @@ static METRICS: Logger = logger!("memory");
 
 thread_local! {
     static RECORDS: Cell<bool> = const { Cell::new(false) };
+    static DESCRIBES: Cell<bool> = const { Cell::new(false) };
 }
 
 // SAFETY: passes everything on to the system's allocator.
@@ -27,6 +28,10 @@ unsafe impl GlobalAlloc for Recording {
             let logger = METRICS.with("size", str::from_utf8(&digits).unwrap_or_default());
             logger.send_counter("allocations", 1);
             logger.send_gauge("allocations", 1);
+        }
+        if DESCRIBES.get() {
+            METRICS.gauge("live").unit("bytes").add(1);
+            METRICS.describe("live", Unit::Bytes, "");
         }
         // SAFETY: the caller's own promise.
         unsafe { System.alloc(layout) }
@@ -61,4 +66,26 @@ fn a_metric_is_described_while_allocations_are_recorded_in_it() {
     let sizes: Vec<_> = snapshot.totals().iter().filter(|t| t.series.labels().len() > 0 && t.recordings > 0).collect();
     assert!(!sizes.is_empty() && sizes.iter().all(|t| t.series.unit() == Some("blocks")), "{sizes:?}");
     remove("a", SOON);
+}
+
+#[test]
+fn an_allocator_may_describe_what_it_records() {
+    let (done, wait) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        DESCRIBES.set(true);
+        let made = vec![String::from("a"), String::from("b")];
+        for i in 0..300 {
+            let _ = METRICS.counter(format!("counter{i}")).unit("rows").description("How many rows.");
+            METRICS.describe(&format!("other{i}"), Unit::Ratio, "A share.");
+        }
+        DESCRIBES.set(false);
+        done.send(made.len()).unwrap();
+    });
+    assert_eq!(wait.recv_timeout(Duration::from_secs(20)).expect("a deadlock"), 2);
+    assert_eq!(METRICS.gauge("live").series().unit(), Some("bytes"));
+    for i in 0..300 {
+        let (counter, other) = (METRICS.counter(format!("counter{i}")), METRICS.gauge(format!("other{i}")));
+        assert_eq!((counter.series().unit(), counter.series().description()), (Some("rows"), Some("How many rows.")));
+        assert_eq!((other.series().unit(), other.series().description()), (Some("ratio"), Some("A share.")));
+    }
 }
