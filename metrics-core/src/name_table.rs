@@ -100,7 +100,7 @@ fn check(series: &'static Series, name: &str, owner: &'static Series) -> Result<
         let shown: String = series.metric_name().chars().take(64).collect();
         let what = if error == name::NameError::Empty { "is empty" } else { "is longer than 512 bytes" };
         let logger: String = series.logger_name().chars().take(64).collect();
-        diagnostics::warn(what, &format!("a name {what}: {logger}.{shown:?}… is not delivered"));
+        diagnostics::warn(what, &format!("a name {what}: {}.{shown:?}… is not delivered", logger.escape_debug()));
         return Err(Cause::Name);
     }
     if !owner.same_instrument(series) {

@@ -387,9 +387,11 @@ impl Series {
 
 impl fmt::Debug for Series {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}.{}", self.kind(), self.logger_name(), self.metric_name())?;
+        // It stands in lines of logs: names come from outside too, and must not end them.
+        let (logger, name) = (self.logger_name().escape_debug(), self.metric_name().escape_debug());
+        write!(f, "{} {logger}.{name}", self.kind())?;
         for (key, value) in self.labels_with_object() {
-            write!(f, " {key}={value:?}")?;
+            write!(f, " {}={value:?}", key.escape_debug())?;
         }
         if self.rate() < 1.0 {
             write!(f, " @{}", self.rate())?;

@@ -1,7 +1,7 @@
 //! Properties of names: whatever is given, what is rendered holds nothing but the gate's characters, and nothing is lost that could stay.
 
-use ferrometer_core::Naming;
 use ferrometer_core::name::{MAX_NAME_BYTES, check, is_name_char, push_labels};
+use ferrometer_core::{Naming, get_logger};
 use proptest::prelude::*;
 
 fn well_formed(name: &str) -> bool {
@@ -47,4 +47,11 @@ proptest! {
         let back = Naming { host: reversed, prepend_host: true, prepend_host_reverse: true, ..Naming::default() }.prefix();
         prop_assert_eq!(back, parts.join("."));
     }
+}
+
+#[test]
+fn what_is_said_of_a_series_is_one_line() {
+    let series = get_logger("a\nb").with("k\r\n", "v\n").counter("c\nERROR all is lost\u{1b}[31m").series();
+    let said = format!("{series:?}");
+    assert!(!said.contains(char::is_control) && said.contains("ERROR"), "{said}");
 }

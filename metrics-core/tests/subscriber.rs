@@ -16,8 +16,12 @@ use support::{NEVER, Publish, SOON};
 static MODE: AtomicU8 = AtomicU8::new(0);
 static LINES: AtomicU64 = AtomicU64::new(0);
 
-fn heard(_: String) {
+/// Those that are more than one line, or colour a terminal.
+static BROKEN: AtomicU64 = AtomicU64::new(0);
+
+fn heard(line: String) {
     LINES.fetch_add(1, SeqCst);
+    BROKEN.fetch_add(u64::from(line.contains(char::is_control)), SeqCst);
     match MODE.load(SeqCst) {
         1 => thread::sleep(Duration::from_secs(2)),
         2 => drop((ledgers(), flush(Duration::ZERO))),
@@ -73,9 +77,14 @@ fn subscribers_are_foreign_code() {
     let before = LINES.load(SeqCst);
     let mut names = NameTable::new();
     for i in 0..3000 {
-        let series = get_logger("long").counter(format!("{}{i}", "n".repeat(600))).series();
+        let series = get_logger("long\nERROR a line of its own").counter(format!("{}{i}", "n".repeat(600))).series();
         let name = |series: &Series| (full_name(&Naming::default(), series), full_name(&Naming::default(), series));
         assert_eq!(names.claim(series, name), Err(Cause::Name));
     }
     assert_eq!(LINES.load(SeqCst) - before, 1);
+    // Names come from outside, and stand in lines of the log.
+    let [one, other] = ["c\nERROR", "c|ERROR"].map(|name| get_logger("\u{1b}[31mred").counter(name).series());
+    let name = |series: &Series| (full_name(&Naming::default(), series), full_name(&Naming::default(), series));
+    assert_eq!((names.claim(one, name), names.claim(other, name)), (Ok(()), Err(Cause::Collision)));
+    assert_eq!((LINES.load(SeqCst) - before, BROKEN.load(SeqCst)), (2, 0));
 }
