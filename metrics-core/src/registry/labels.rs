@@ -80,7 +80,7 @@ impl<const N: usize> Literals<N> {
         let logger = with_texts(parent, labels);
         if logger.is_programs()
             && texts.iter().all(|text| constant::is_constant(text))
-            && let Some(_busy) = busy::enter()
+            && let Some(_busy) = busy::try_enter()
         {
             self.0.put(from, &texts, logger);
         }
@@ -101,7 +101,7 @@ fn labelled(
     if let Some(found) = LABELLED.get(hash, is_it) {
         return Ok(found);
     }
-    let Some(_busy) = busy::enter() else { return Err(&DEAD_LOGGER) };
+    let Some(_busy) = busy::try_enter() else { return Err(&DEAD_LOGGER) };
     let held: usize = parent.labels.iter().map(|(k, v)| k.len() + v.len()).sum();
     let more: usize = labels.iter().map(|(k, v)| k.len() + v.len()).sum();
     if held + more > MAX_RAW_BYTES || parent.labels.len() + labels.len() > MAX_LABELS {
@@ -162,7 +162,7 @@ impl Labelled {
         if let Some(written) = unsafe { self.written.load(Acquire).as_ref() } {
             return Some(written);
         }
-        let _busy = busy::enter()?;
+        let _busy = busy::try_enter()?;
         let mut all = [NO_WORD; WORDS];
         all.iter_mut().zip(values).for_each(|(to, value)| *to = *value);
         let made = Written { parent: self.parent, logger: self.logger, values: all };

@@ -59,7 +59,7 @@ impl<const N: usize> LabelledSite<N> {
         // What is refused, or is found while an allocation is registered, is looked up again.
         if literal
             && series.logger.is_programs()
-            && let Some(_busy) = busy::enter()
+            && let Some(_busy) = busy::try_enter()
         {
             self.literals.put(ptr::from_ref(parent).cast(), values, series);
         }
