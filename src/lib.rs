@@ -64,7 +64,7 @@ pub use ferrometer_core::{
     Amount, Backend, BackendError, Cause, Change, Counter, CounterValue, Delivery, Delta, Distribution, Dropped,
     Dynamic, Entered, FlushReport, Gauge, GaugeReturn, GaugeValue, Histogram, InFlight, InFlightGuard, InstallError,
     Kind, LabelValue, Ledger, Limits, Logger, LoggerRule, MetricName, NameTable, Naming, Receipt, Refused, Sampled,
-    Scheme, Series, Snapshot, SnapshotView, Timer, TimerGuard, Total, Unit, Value, Wants, flush, folded_name,
+    Scheme, Series, Snapshot, SnapshotView, Timer, TimerGuard, Total, Totals, Unit, Value, Wants, flush, folded_name,
     full_name, get_logger, install, is_on, ledgers, logger, name, refused, remove, replace, snapshot, testing,
 };
 #[cfg(feature = "macros")]

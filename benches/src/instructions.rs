@@ -40,6 +40,7 @@ const OURS: &[&str] = &[
 const BESIDE: &[&str] = &[
     "base.bare_call",
     "base.tls_block",
+    "base.call_tls_block",
     "base.tls_log2",
     "base.clock_pair_cell",
     "off.log_debug",

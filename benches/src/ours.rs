@@ -28,10 +28,10 @@ pub fn on_with_clock() {
 
 /// What a counter counted, and how many recordings a timer or histogram has.
 pub fn count_of(series: &'static Series) -> u64 {
-    count(&ferrometer::snapshot().totals()[series.id()])
+    count(&ferrometer::snapshot().totals().get(series.id()).expect("a registered series"))
 }
 
-fn count(total: &Total) -> u64 {
+fn count(total: &Total<'_>) -> u64 {
     match &total.value {
         Value::Counter { increments, decrements } => increments - decrements,
         Value::Distribution(d) => d.count(),
@@ -44,5 +44,5 @@ pub fn count_of_all(logger: &str, metric: &str) -> u64 {
     let snapshot = ferrometer::snapshot();
     let named =
         snapshot.totals().iter().filter(|t| t.series.logger_name() == logger && t.series.metric_name() == metric);
-    named.map(count).sum()
+    named.map(|total| count(&total)).sum()
 }

@@ -8,11 +8,14 @@
 //!
 //! All cells of counters and timers only grow, and start at zero.
 
-use crate::bucket::{Scheme, float_index, nanos_index};
+use crate::bucket::Scheme;
 use crate::first;
 use crate::ring::Ring;
 use crate::sync::{AtomicPtr, AtomicU64, Ordering::*};
-use std::ptr;
+use std::ptr::{self, NonNull};
+
+mod dist;
+pub(crate) use dist::{Dist, DistCell, OwnDist};
 
 // Under the model checker every atomic is tracked, so the tables are tiny there.
 #[cfg(loom)]
@@ -27,7 +30,8 @@ mod size {
     pub(crate) const SCALAR_CHUNKS: usize = 1024;
     pub(crate) const DIST_CHUNKS: usize = 128;
 }
-use size::{CHUNK, DIST_CHUNKS, SCALAR_CHUNKS};
+pub(crate) use size::CHUNK;
+use size::{DIST_CHUNKS, SCALAR_CHUNKS};
 
 /// The most counters, gauges and in-flight counts there can be, rates and label sets counted. The last chunk of a table is
 /// never made: see [`Place::NONE`].
@@ -35,8 +39,16 @@ pub(crate) const MAX_SCALARS: usize = CHUNK * (SCALAR_CHUNKS - 1);
 /// The most timers and histograms there can be, rates and label sets counted.
 pub(crate) const MAX_DISTRIBUTIONS: usize = CHUNK * (DIST_CHUNKS - 1);
 
+/// No near place; so is that of [`Place::NONE`].
+pub(crate) const FAR: u8 = u8::MAX;
+/// Where the near place stands: above the cell's number, and below the chunk's.
+const NEAR: u32 = 8;
+const _: () = assert!(CHUNK <= 1 << NEAR && bits(SCALAR_CHUNKS) <= u32::BITS - 2 * NEAR);
+
 /// Where a cell is: the number of its chunk in the upper bits and of the cell in the chunk in the lower, so that a recording
-/// gets both with a shift and a mask, and no check of bounds.
+/// gets both with a shift and a mask, and no check of bounds. Between them, in a byte of its own, stands which of the [near] ones it is.
+///
+/// [near]: Place::near
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Place(pub(crate) u32);
 
@@ -44,12 +56,18 @@ impl Place {
     /// In the chunk that is never made: whatever is looked up there is not found, and the cold path finds out why.
     pub(crate) const NONE: Place = Place(u32::MAX);
 
+    /// No place either, with a byte where another has the number of its cell.
+    pub(crate) const fn none_with(byte: u8) -> Place {
+        Place(Place::NONE.0 << NEAR | byte as u32)
+    }
+
     const fn of(slot: u32, chunks: usize) -> Place {
         let (chunk, cell) = (slot as usize / CHUNK, slot as usize % CHUNK);
         if chunk + 1 >= chunks {
             return Place::NONE;
         }
-        Place((chunk as u32) << (u32::BITS - bits(chunks)) | cell as u32)
+        let near = if slot < FAR as u32 { slot } else { FAR as u32 };
+        Place((chunk as u32) << (u32::BITS - bits(chunks)) | near << NEAR | cell as u32)
     }
 
     /// Of a counter, gauge or in-flight count.
@@ -60,6 +78,12 @@ impl Place {
     /// Of a timer or histogram.
     pub(crate) const fn dist(slot: u32) -> Place {
         Place::of(slot, DIST_CHUNKS)
+    }
+
+    /// The slot, if it is one of the first; else [`FAR`].
+    #[inline(always)]
+    pub(crate) fn near(self) -> u8 {
+        (self.0 >> NEAR) as u8
     }
 
     #[inline(always)]
@@ -74,7 +98,9 @@ impl Place {
     }
 }
 
-/// The bits that a number below `n` takes.
+/// The bits that a number below `n` takes. Inline, so that it is a number in a build too that inlines nothing of itself between crates, as an
+/// incremental one does.
+#[inline(always)]
 const fn bits(n: usize) -> u32 {
     n.next_power_of_two().trailing_zeros()
 }
@@ -89,19 +115,6 @@ pub(crate) struct ScalarCell {
     pub(crate) dec: AtomicU64,
     /// How many recordings.
     pub(crate) calls: AtomicU64,
-    /// Calls up to and with the next sampled one; 0: not drawn yet.
-    pub(crate) gap: AtomicU64,
-}
-
-/// One thread's part of a timer or histogram.
-pub(crate) struct DistCell {
-    pub(crate) scheme: Scheme,
-    /// Timers: whole nanoseconds. Histograms: the bits of a float.
-    pub(crate) sum: AtomicU64,
-    /// Largest value, in the same form as `sum`. Histograms: not valid before the first value.
-    pub(crate) max: AtomicU64,
-    pub(crate) gap: AtomicU64,
-    pub(crate) buckets: Box<[AtomicU64]>,
 }
 
 /// How a cell is written.
@@ -150,69 +163,6 @@ impl ScalarCell {
             Writer::Shared => {
                 self.calls.fetch_add(1, Release);
             }
-        }
-    }
-}
-
-impl DistCell {
-    pub(crate) fn new(scheme: Scheme) -> DistCell {
-        let len = if cfg!(loom) { 2 } else { scheme.len() };
-        DistCell {
-            scheme,
-            sum: AtomicU64::new(0),
-            max: AtomicU64::new(if scheme == Scheme::Float { f64::NEG_INFINITY.to_bits() } else { 0 }),
-            gap: AtomicU64::new(0),
-            buckets: (0..len).map(|_| AtomicU64::new(0)).collect(),
-        }
-    }
-
-    #[cfg(not(loom))]
-    pub(crate) fn bytes(scheme: Scheme) -> usize {
-        size_of::<DistCell>() + scheme.len() * 8
-    }
-
-    /// Records whole nanoseconds.
-    #[inline(always)]
-    pub(crate) fn record_nanos(&self, nanos: u64, writer: Writer) {
-        if let Some(bucket) = self.buckets.get(nanos_index(nanos)) {
-            add(bucket, 1, writer);
-        }
-        add(&self.sum, nanos, writer);
-        if nanos > self.max.load(Relaxed) {
-            match writer {
-                Writer::Single => self.max.store(nanos, Relaxed),
-                Writer::Shared => {
-                    self.max.fetch_max(nanos, Relaxed);
-                }
-            }
-        }
-    }
-
-    /// Records a finite float.
-    #[inline(always)]
-    pub(crate) fn record_float(&self, value: f64, writer: Writer) {
-        if let Some(bucket) = self.buckets.get(float_index(value)) {
-            add(bucket, 1, writer);
-        }
-        match writer {
-            Writer::Single => {
-                self.sum.store((f64::from_bits(self.sum.load(Relaxed)) + value).to_bits(), Relaxed);
-                if value > f64::from_bits(self.max.load(Relaxed)) {
-                    self.max.store(value.to_bits(), Relaxed);
-                }
-            }
-            Writer::Shared => {
-                float_update(&self.sum, |sum| Some(sum + value));
-                float_update(&self.max, |max| (value > max).then_some(value));
-            }
-        }
-    }
-
-    /// Records a value in the form it has in a [`Ring`].
-    pub(crate) fn record_bits(&self, bits: u64, writer: Writer) {
-        match self.scheme {
-            Scheme::Nanos => self.record_nanos(bits, writer),
-            Scheme::Float => self.record_float(f64::from_bits(bits), writer),
         }
     }
 }
@@ -303,27 +253,43 @@ impl Slab {
         Some(&chunk.cells[slot % CHUNK])
     }
 
+    /// The ones of all series of a chunk, if it is there.
+    #[cfg(not(loom))]
+    pub(crate) fn ones_of_chunk(&self, chunk: usize) -> Option<&[AtomicU64; CHUNK]> {
+        let chunk = self.ones.get(chunk)?.load(Acquire);
+        // SAFETY: as in `ones`.
+        unsafe { chunk.as_ref() }.map(|chunk| &chunk.cells)
+    }
+
+    /// The cells of all scalar series of a chunk, if it is there.
+    #[cfg(not(loom))]
+    pub(crate) fn scalars_of_chunk(&self, chunk: usize) -> Option<&[ScalarCell; CHUNK]> {
+        let chunk = self.scalars.get(chunk)?.load(Acquire);
+        // SAFETY: as in `ones`.
+        unsafe { chunk.as_ref() }.map(|chunk| &chunk.cells)
+    }
+
     /// The cell of a distribution, if it is there.
     #[inline(always)]
-    pub(crate) fn dist(&self, place: Place) -> Option<&DistCell> {
+    pub(crate) fn dist(&self, place: Place) -> Option<Dist<'_>> {
         self.dist_in(place.chunk(DIST_CHUNKS), place.cell())
     }
 
     /// The same, by its slot.
     #[inline(always)]
-    pub(crate) fn dist_of(&self, slot: u32) -> Option<&DistCell> {
+    pub(crate) fn dist_of(&self, slot: u32) -> Option<Dist<'_>> {
         debug_assert!((slot as usize) < MAX_DISTRIBUTIONS);
         self.dist_in(slot as usize / CHUNK % DIST_CHUNKS, slot as usize % CHUNK)
     }
 
     #[inline(always)]
-    fn dist_in(&self, chunk: usize, cell: usize) -> Option<&DistCell> {
+    fn dist_in(&self, chunk: usize, cell: usize) -> Option<Dist<'_>> {
         let chunk = self.dists[chunk].load(Acquire);
         // SAFETY: as in `ones`.
         let chunk = unsafe { chunk.as_ref() }?;
-        let cell = chunk.cells[cell].load(Acquire);
-        // SAFETY: as in `ones`; the pointer was published from a `Box` of its own.
-        unsafe { cell.as_ref() }
+        let cell = NonNull::new(chunk.cells[cell].load(Acquire))?;
+        // SAFETY: as in `ones`; the pointer was published from an `OwnDist`.
+        Some(unsafe { Dist::from_raw(cell) })
     }
 
     /// The ring of single values, if this thread has one.
@@ -364,7 +330,7 @@ impl Slab {
     }
 
     /// The cell of a distribution, allocated if need be; `None` when the budget refuses.
-    pub(crate) fn ensure_dist(&self, slot: u32, scheme: Scheme, budget: &impl Budget) -> Option<&DistCell> {
+    pub(crate) fn ensure_dist(&self, slot: u32, scheme: Scheme, budget: &impl Budget) -> Option<Dist<'_>> {
         if slot as usize >= MAX_DISTRIBUTIONS {
             return None;
         }
@@ -378,12 +344,16 @@ impl Slab {
                 publish(place, DistChunk { cells: std::array::from_fn(|_| empty()) });
             }
             #[cfg(not(loom))]
-            if !budget.take(DistCell::bytes(scheme)) {
+            if !budget.take(OwnDist::bytes(scheme)) {
                 return None;
             }
             // SAFETY: as in `ones`; `publish` left the place set.
             let chunk = unsafe { place.load(Acquire).as_ref() }?;
-            publish(&chunk.cells[slot as usize % CHUNK], DistCell::new(scheme));
+            let (place, new) = (&chunk.cells[slot as usize % CHUNK], OwnDist::new(scheme).into_raw());
+            if place.compare_exchange(ptr::null_mut(), new, AcqRel, Acquire).is_err() {
+                // SAFETY: it came from `into_raw`, is not null, and nobody else has seen it.
+                drop(unsafe { OwnDist::from_raw(NonNull::new_unchecked(new)) });
+            }
         }
         self.dist_of(slot)
     }
@@ -420,8 +390,9 @@ impl Drop for Slab {
             drop(reclaim(place));
         }
         for chunk in self.dists.iter().filter_map(reclaim) {
-            for place in &chunk.cells {
-                drop(reclaim(place));
+            for cell in chunk.cells.iter().filter_map(|place| NonNull::new(place.swap(ptr::null_mut(), AcqRel))) {
+                // SAFETY: published in `ensure_dist` from `into_raw`; as in `reclaim`, the swap made us its only owner.
+                drop(unsafe { OwnDist::from_raw(cell) });
             }
         }
         drop(reclaim(&self.ring));
@@ -455,23 +426,5 @@ mod tests {
         assert!(slab.ensure_scalar(CHUNK as u32, &budget).is_none());
         assert!(slab.ensure_scalar(u32::MAX, &budget).is_none());
         assert!(slab.ensure_dist(0, Scheme::Nanos, &budget).is_none());
-    }
-
-    #[test]
-    fn distributions_keep_count_sum_and_maximum() {
-        for writer in [Writer::Single, Writer::Shared] {
-            let timer = DistCell::new(Scheme::Nanos);
-            timer.record_nanos(10, writer);
-            timer.record_nanos(u64::MAX / 4, writer);
-            assert_eq!(timer.sum.load(Relaxed), 10 + u64::MAX / 4);
-            assert_eq!(timer.max.load(Relaxed), u64::MAX / 4);
-            let histogram = DistCell::new(Scheme::Float);
-            for v in [-2.5, -1.0, 0.0] {
-                histogram.record_float(v, writer);
-            }
-            assert_eq!(f64::from_bits(histogram.sum.load(Relaxed)), -3.5);
-            assert_eq!(f64::from_bits(histogram.max.load(Relaxed)), 0.0);
-            assert_eq!(histogram.buckets.iter().map(|b| b.load(Relaxed)).sum::<u64>(), 3);
-        }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-/// Nanoseconds of a tick, times 2^32; 0: not known.
+/// Nanoseconds of half a tick, times 2^64, so that the upper half of a product with a difference of stamps is nanoseconds; 0: not known.
 static SCALE: AtomicU64 = AtomicU64::new(0);
 static START: OnceLock<Instant> = OnceLock::new();
 
@@ -74,8 +74,8 @@ impl Calibration {
         }
         let (now, end) = pair();
         let (ticks, nanos) = (now.wrapping_sub(ticks), (end - time).as_nanos());
-        // A counter that stands or runs backwards, or faster than any there is, is none.
-        let scale = (nanos << 32).checked_div(u128::from(ticks)).and_then(|scale| u64::try_from(scale).ok());
+        // A counter that stands or runs backwards, or faster than any there is, is none; nor is one below half a gigahertz.
+        let scale = (nanos << 63).checked_div(u128::from(ticks)).and_then(|scale| u64::try_from(scale).ok());
         if let Some(scale) = scale.filter(|_| ticks < u64::MAX >> 1) {
             SCALE.store(scale, Relaxed);
         }
@@ -124,10 +124,10 @@ impl Stamp {
         if self.0 & 1 == 0 {
             return self.elapsed_of_system();
         }
-        let twice = (counter::read() << 1 | 1).wrapping_sub(self.0);
+        let twice = (counter::read() << 1).wrapping_sub(self.0 - 1);
         // Half of the numbers are later, half earlier.
-        let ticks = if twice > u64::MAX >> 1 { 0 } else { twice >> 1 };
-        ((u128::from(ticks) * u128::from(SCALE.load(Relaxed))) >> 32) as u64
+        let twice = if twice > u64::MAX >> 1 { 0 } else { twice };
+        ((u128::from(twice) * u128::from(SCALE.load(Relaxed))) >> 64) as u64
     }
 
     #[inline(never)]

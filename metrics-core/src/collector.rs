@@ -1,24 +1,48 @@
 //! The collector's work: reads the cells of all threads into one snapshot. Runs under the pipeline's lock, one at a time.
 
 use crate::bucket::Scheme;
-use crate::cells::{DistCell, Place, Slab, Writer};
+use crate::block::{Block, Blocks, Row};
+use crate::cells::{CHUNK, Dist, OwnDist, Slab, Writer};
+use crate::distribution::Distribution;
+use crate::invalid;
+use crate::ledger::Amount;
 use crate::lease;
 use crate::registry;
 use crate::ring::Ring;
 use crate::series::{Kind, Series};
 use crate::singles::{Pool, Segment};
-use crate::snapshot::{Distribution, Snapshot, Total, Value};
+use crate::snapshot::Snapshot;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::{Instant, SystemTime};
+
+/// What of a series counts as recorded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Counts {
+    /// It is ferrometer's own, or not known yet.
+    Nothing,
+    Recordings,
+    /// Increments and decrements too.
+    Value,
+}
 
 /// What the collector keeps between collections.
 #[derive(Default)]
 pub(crate) struct Collector {
     sequence: u64,
     /// Single values that were drained from rings, folded, by slot among distributions.
-    drained: Vec<Option<DistCell>>,
-    last: Vec<Arc<Distribution>>,
+    drained: Vec<Option<OwnDist>>,
+    /// What was collected last: where nothing changed, the next snapshot shares it.
+    scalars: Blocks,
+    distributions: Arc<Vec<Arc<Distribution>>>,
+    /// How many series were looked at, and which of them take floats, in the order of their ids and slots: gauges have values elsewhere than in
+    /// cells, and floats can be refused.
+    seen: usize,
+    floats: Vec<&'static Series>,
+    /// By slot, of scalars and of distributions.
+    counts: (Vec<Counts>, Vec<Counts>),
+    /// Everything recorded since the program started, refused floats and ferrometer's own metrics left out.
+    recorded: Amount,
     pool: Pool,
 }
 
@@ -43,8 +67,9 @@ impl Collector {
                     self.add_drained(slot);
                 }
                 let Some(Some(cell)) = self.drained.get(slot as usize) else { return };
+                let cell = cell.get();
                 cell.record_bits(bits, Writer::Single);
-                let value = match cell.scheme {
+                let value = match cell.scheme() {
                     Scheme::Nanos => float(bits),
                     Scheme::Float => f64::from_bits(bits),
                 };
@@ -61,7 +86,7 @@ impl Collector {
         let dists = registry::list().dists;
         let Some(scheme) = dists.get(slot as usize) else { return };
         self.drained.resize_with(dists.len(), || None);
-        self.drained[slot as usize] = Some(DistCell::new(*scheme));
+        self.drained[slot as usize] = Some(OwnDist::new(*scheme));
     }
 
     /// Reads everything. Everything recorded before the call is in.
@@ -70,46 +95,105 @@ impl Collector {
         let slabs = lease::slabs();
         let segment = self.drain_slabs(&slabs);
         let listed = registry::list();
-        let scalars = sum_scalars(&slabs, listed.scalars);
-        self.drained.resize_with(listed.dists.len(), || None);
-        for (slot, scheme) in listed.dists.iter().enumerate() {
-            let new = self.distribution(&slabs, slot, *scheme);
-            match self.last.get_mut(slot) {
-                Some(old) if **old == new => {}
-                Some(old) => *old = Arc::new(new),
-                None => self.last.push(Arc::new(new)),
+        registry::series_in(self.seen..listed.series).for_each(|series| self.add(series));
+        self.seen = listed.series;
+        self.collect_distributions(&slabs, &listed.dists);
+        self.collect_scalars(&slabs);
+        let (mut refused, mut recorded) = (Vec::new(), self.recorded);
+        for series in &self.floats {
+            let count = invalid::of(series.id);
+            if count > 0 {
+                refused.push((series.id, count));
+                recorded += Amount::of(if series.is_internal() { 0 } else { count });
             }
         }
-        let totals = listed.series.map(|series| self.total(series, &scalars)).collect();
         self.sequence += 1;
-        (Arc::new(Snapshot { sequence: self.sequence, time, instant, totals }), segment)
+        let snapshot = Snapshot {
+            sequence: self.sequence,
+            time,
+            instant,
+            len: listed.series,
+            scalars: self.scalars.clone(),
+            distributions: Arc::clone(&self.distributions),
+            invalid: refused.into(),
+            recorded,
+        };
+        (Arc::new(snapshot), segment)
     }
 
-    fn total(&self, series: &'static Series, scalars: &[[u64; 3]]) -> Total {
-        let slot = series.slot as usize;
-        let (recordings, value) = match series.kind() {
-            Kind::Timer | Kind::Histogram => {
-                let distribution = Arc::clone(&self.last[slot]);
-                (distribution.count, Value::Distribution(distribution))
-            }
-            kind => {
-                let [increments, decrements, calls] = scalars[slot];
-                let value = match kind {
-                    Kind::Gauge => Value::Gauge(f64::from_bits(series.value().load(Relaxed))),
-                    Kind::InFlight => Value::InFlight(increments.wrapping_sub(decrements) as i64),
-                    _ => Value::Counter { increments, decrements },
-                };
-                (calls, value)
-            }
+    /// Takes in a series that was registered since the last collection.
+    fn add(&mut self, series: &'static Series) {
+        let kind = series.kind();
+        let counts = match kind {
+            _ if series.is_internal() => Counts::Nothing,
+            Kind::Counter => Counts::Value,
+            _ => Counts::Recordings,
         };
-        Total { series, recordings, invalid: series.invalid.load(Relaxed), value }
+        let all = if kind.scheme().is_some() { &mut self.counts.1 } else { &mut self.counts.0 };
+        all.resize(series.slot as usize, Counts::Nothing);
+        all.push(counts);
+        if matches!(kind, Kind::Gauge | Kind::Histogram) {
+            self.floats.push(series);
+        }
+    }
+
+    fn collect_distributions(&mut self, slabs: &[&Slab], schemes: &[Scheme]) {
+        self.drained.resize_with(schemes.len(), || None);
+        for (slot, scheme) in schemes.iter().enumerate() {
+            let new = self.distribution(slabs, slot, *scheme);
+            let old = self.distributions.get(slot);
+            if old.is_some_and(|old| **old == new) {
+                continue;
+            }
+            // What belongs to a series that came since is counted when that is known.
+            let counts = self.counts.1.get(slot).copied();
+            let new = if counts.is_none() { Distribution::empty(*scheme) } else { new };
+            if counts.is_some_and(|counts| counts != Counts::Nothing) {
+                self.recorded += Amount::of(new.count.wrapping_sub(old.map_or(0, |old| old.count)));
+            }
+            // The list is copied where a snapshot holds it, and only then.
+            let all = Arc::make_mut(&mut self.distributions);
+            match all.get_mut(slot) {
+                Some(old) => *old = Arc::new(new),
+                None => all.push(Arc::new(new)),
+            }
+        }
+    }
+
+    fn collect_scalars(&mut self, slabs: &[&Slab]) {
+        let mut gauges = self.floats.iter().filter(|series| series.kind() == Kind::Gauge).peekable();
+        for (chunk, counts) in self.counts.0.chunks(CHUNK).enumerate() {
+            let mut rows = sum_scalars(slabs, chunk);
+            // What belongs to a series that came since is not in this snapshot.
+            rows[counts.len()..].fill(Row::default());
+            // A gauge that was set has its value by now: its count was acquired.
+            while let Some(gauge) = gauges.next_if(|gauge| gauge.slot as usize / CHUNK == chunk) {
+                rows[gauge.slot as usize % CHUNK].increments = gauge.value().load(Relaxed);
+                rows[gauge.slot as usize % CHUNK].decrements = 0;
+            }
+            let new = Block::of(&rows);
+            if self.scalars.0.get(chunk).is_some_and(|old| **old == new) {
+                continue;
+            }
+            self.scalars.grow(chunk + 1);
+            let old = std::mem::replace(&mut self.scalars.0[chunk], Arc::new(new));
+            for (at, (counts, row)) in counts.iter().zip(&rows).enumerate() {
+                let before = old.get(at);
+                let more = row.amount().minus(before.amount());
+                match counts {
+                    Counts::Nothing => {}
+                    Counts::Recordings => self.recorded += Amount::of(more.recordings),
+                    Counts::Value => self.recorded += more,
+                }
+            }
+        }
     }
 
     fn distribution(&self, slabs: &[&Slab], slot: usize, scheme: Scheme) -> Distribution {
         let mut sum = Sum::new(scheme);
         slabs.iter().filter_map(|s| s.dist_of(slot as u32)).for_each(|cell| sum.add(cell));
         if let Some(cell) = &self.drained[slot] {
-            sum.add(cell);
+            sum.add(cell.get());
         }
         sum.finish()
     }
@@ -123,23 +207,24 @@ fn float(value: u64) -> f64 {
     if value < 1 << 52 { f64::from_bits(value | TOP.to_bits()) - TOP } else { value as f64 }
 }
 
-fn sum_scalars(slabs: &[&Slab], len: usize) -> Vec<[u64; 3]> {
-    let mut sums = vec![[0u64; 3]; len];
+fn sum_scalars(slabs: &[&Slab], chunk: usize) -> [Row; CHUNK] {
+    let mut sums = [Row::default(); CHUNK];
     for slab in slabs {
-        for (slot, sum) in sums.iter_mut().enumerate() {
-            let slot = slot as u32;
-            if let Some(ones) = slab.ones(Place::scalar(slot)) {
+        if let Some(ones) = slab.ones_of_chunk(chunk) {
+            for (sum, ones) in sums.iter_mut().zip(ones) {
                 // Acquired: a gauge that was set has its value by now.
                 let ones = ones.load(Acquire);
-                sum[2] = sum[2].wrapping_add(ones);
-                sum[0] = sum[0].wrapping_add(ones);
+                sum.recordings = sum.recordings.wrapping_add(ones);
+                sum.increments = sum.increments.wrapping_add(ones);
             }
-            let Some(cell) = slab.scalar(slot) else { continue };
+        }
+        let Some(cells) = slab.scalars_of_chunk(chunk) else { continue };
+        for (sum, cell) in sums.iter_mut().zip(cells) {
             // The count first, acquired: what is counted is in the value. A value may be ahead of its count; the next snapshot has
             // the count then, and whoever looks for news finds it.
-            sum[2] = sum[2].wrapping_add(cell.calls.load(Acquire));
-            sum[0] = sum[0].wrapping_add(cell.inc.load(Relaxed));
-            sum[1] = sum[1].wrapping_add(cell.dec.load(Relaxed));
+            sum.recordings = sum.recordings.wrapping_add(cell.calls.load(Acquire));
+            sum.increments = sum.increments.wrapping_add(cell.inc.load(Relaxed));
+            sum.decrements = sum.decrements.wrapping_add(cell.dec.load(Relaxed));
         }
     }
     sums
@@ -159,9 +244,9 @@ impl Sum {
         Sum { scheme, buckets: vec![0; scheme.len()], nanos: 0, sum: 0.0, max: None }
     }
 
-    fn add(&mut self, cell: &DistCell) {
+    fn add(&mut self, cell: Dist<'_>) {
         let mut any = 0;
-        for (to, from) in self.buckets.iter_mut().zip(&cell.buckets) {
+        for (to, from) in self.buckets.iter_mut().zip(cell.buckets()) {
             let count = from.load(Relaxed);
             any |= count;
             *to += count;
@@ -169,7 +254,7 @@ impl Sum {
         if any == 0 {
             return;
         }
-        let (sum, max) = (cell.sum.load(Relaxed), cell.max.load(Relaxed));
+        let (sum, max) = (cell.sum(), cell.max());
         let max = match self.scheme {
             Scheme::Nanos => {
                 self.nanos = self.nanos.wrapping_add(sum);

@@ -1,127 +1,187 @@
 //! How far one backend is with each series: what is its own to account for lies between here and the snapshot.
 
+use crate::block::{Block, Blocks, Row};
 use crate::bucket::Scheme;
+use crate::cells::CHUNK;
+use crate::distribution::Distribution;
 use crate::ledger::Amount;
-use crate::snapshot::{Snapshot, Total, Value};
+use crate::series::{Kind, Series};
+use crate::snapshot::Snapshot;
+use std::cell::Cell;
+use std::collections::BTreeMap;
 
-/// How far a backend is with one series.
+/// How far a backend is with a timer or histogram.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Position {
     pub(crate) recordings: u64,
-    pub(crate) increments: u64,
-    pub(crate) decrements: u64,
-    /// What most series never have.
-    more: Option<Box<More>>,
-}
-
-#[derive(Clone, Debug, Default)]
-struct More {
-    invalid: u64,
-    /// Accounted values by bucket; empty for other kinds, and until the first.
+    /// Accounted values by bucket; empty until the first.
     buckets: Box<[u64]>,
 }
 
 /// How far a backend is with every series. Lives as long as the backend is installed.
 #[derive(Debug, Default)]
 pub(crate) struct Cursor {
-    pub(crate) positions: Vec<Position>,
+    /// Of counters, gauges and in-flight counts, by slot. Of what is done it holds the snapshot's blocks.
+    scalars: Blocks,
+    /// The block that is being changed, and its number: put back when another one is, or the delivery ends.
+    open: Option<(usize, Block)>,
+    /// By slot among distributions.
+    pub(crate) distributions: Vec<Position>,
+    /// How many recordings that were NaN or infinite are accounted for, by the id of the few series that have any.
+    pub(crate) invalid: BTreeMap<u32, u64>,
     /// What was recorded before it was installed is not this backend's.
     pub(crate) base: Amount,
 }
 
+/// Whether the block of the series asked for last is done: series come in the order of their slots, mostly, and one that is done stays so.
+#[derive(Default)]
+pub(crate) struct DoneBlocks(Cell<Option<(u32, bool)>>);
+
+impl DoneBlocks {
+    #[inline]
+    pub(crate) fn has(&self, series: &Series, is_done: impl FnOnce(&Series) -> bool) -> bool {
+        let block = series.slot / CHUNK as u32;
+        match self.0.get() {
+            Some((known, done)) if known == block => done,
+            _ => {
+                let done = is_done(series);
+                self.0.set(Some((block, done)));
+                done
+            }
+        }
+    }
+}
+
 impl Position {
-    fn at(total: &Total) -> Position {
-        let mut position = Position { recordings: total.recordings, ..Position::default() };
-        position.set_invalid(total.invalid);
-        match &total.value {
-            Value::Counter { increments, decrements } => {
-                position.increments = *increments;
-                position.decrements = *decrements;
-            }
-            Value::Distribution(d) if d.count() > 0 => {
-                let buckets = position.buckets_mut(d.scheme());
-                d.buckets().for_each(|(index, count)| buckets[index] = count);
-            }
-            Value::Distribution(_) | Value::Gauge(_) | Value::InFlight(_) => {}
+    fn at(distribution: &Distribution) -> Position {
+        let mut position = Position { recordings: distribution.count, ..Position::default() };
+        if distribution.count > 0 {
+            position.set(distribution);
         }
         position
     }
 
     /// Accounted values by bucket; empty until the first.
     pub(crate) fn buckets(&self) -> &[u64] {
-        self.more.as_ref().map_or(&[], |more| &more.buckets)
+        &self.buckets
     }
 
     /// The buckets, made at the first use.
     pub(crate) fn buckets_mut(&mut self, scheme: Scheme) -> &mut [u64] {
-        let more = self.more.get_or_insert_default();
-        if more.buckets.is_empty() {
-            more.buckets = vec![0; scheme.len()].into();
+        if self.buckets.is_empty() {
+            self.buckets = vec![0; scheme.len()].into();
         }
-        &mut more.buckets
+        &mut self.buckets
     }
 
-    /// How many recordings that were NaN or infinite are accounted for.
-    pub(crate) fn invalid(&self) -> u64 {
-        self.more.as_ref().map_or(0, |more| more.invalid)
-    }
-
-    pub(crate) fn set_invalid(&mut self, invalid: u64) {
-        if invalid != self.invalid() {
-            self.more.get_or_insert_default().invalid = invalid;
-        }
-    }
-
-    pub(crate) fn amount(&self) -> Amount {
-        Amount {
-            recordings: self.recordings.wrapping_add(self.invalid()),
-            increments: self.increments,
-            decrements: self.decrements,
-        }
-    }
-}
-
-pub(crate) fn amount_of(total: &Total) -> Amount {
-    let mut amount = Amount::of(total.recordings.wrapping_add(total.invalid));
-    if let Value::Counter { increments, decrements } = total.value {
-        (amount.increments, amount.decrements) = (increments, decrements);
-    }
-    amount
-}
-
-/// Everything recorded since the program started, ferrometer's own metrics left out.
-pub(crate) fn recorded(snapshot: &Snapshot) -> Amount {
-    let mut all = Amount::default();
-    snapshot.totals.iter().filter(|t| !t.series.is_internal()).for_each(|total| all += amount_of(total));
-    all
-}
-
-pub(crate) fn minus(a: Amount, b: Amount) -> Amount {
-    Amount {
-        recordings: a.recordings.wrapping_sub(b.recordings),
-        increments: a.increments.wrapping_sub(b.increments),
-        decrements: a.decrements.wrapping_sub(b.decrements),
+    /// All that the distribution has is accounted for.
+    pub(crate) fn set(&mut self, distribution: &Distribution) {
+        let buckets = self.buckets_mut(distribution.scheme);
+        distribution.buckets().for_each(|(index, count)| buckets[index] = count);
     }
 }
 
 impl Cursor {
     /// A cursor that begins where the snapshot stands.
     pub(crate) fn at(snapshot: &Snapshot) -> Cursor {
-        Cursor { positions: snapshot.totals.iter().map(Position::at).collect(), base: recorded(snapshot) }
+        Cursor {
+            scalars: snapshot.scalars.clone(),
+            open: None,
+            distributions: snapshot.distributions.iter().map(|d| Position::at(d)).collect(),
+            invalid: snapshot.invalid.iter().copied().collect(),
+            base: snapshot.recorded,
+        }
     }
 
-    pub(crate) fn grow(&mut self, len: usize) {
-        if self.positions.len() < len {
-            self.positions.resize(len, Position::default());
+    /// Has places for all that is in the snapshot.
+    pub(crate) fn grow(&mut self, snapshot: &Snapshot) {
+        self.scalars.grow(snapshot.scalars.0.len());
+        if self.distributions.len() < snapshot.distributions.len() {
+            self.distributions.resize(snapshot.distributions.len(), Position::default());
         }
+    }
+
+    /// How far it is with a counter, gauge or in-flight count. Of the latter two only the recordings count.
+    #[inline]
+    pub(crate) fn row(&self, series: &Series) -> Row {
+        match &self.open {
+            Some((number, block)) if *number == series.slot as usize / CHUNK => block.get(series.slot as usize % CHUNK),
+            _ => self.scalars.get(series.slot),
+        }
+    }
+
+    /// Whether a counter, gauge or in-flight count is done, as seen at once. What is not may be done too.
+    #[inline]
+    pub(crate) fn is_done(&self, series: &Series, snapshot: &Snapshot) -> bool {
+        let block = series.slot as usize / CHUNK;
+        self.scalars.shares(&snapshot.scalars, block) && self.open.as_ref().is_none_or(|(open, _)| *open != block)
+    }
+
+    #[inline]
+    pub(crate) fn set_row(&mut self, series: &Series, row: Row, snapshot: &Snapshot) {
+        let number = series.slot as usize / CHUNK;
+        match &mut self.open {
+            Some((open, block)) if *open == number => block.set(series.slot as usize % CHUNK, row),
+            _ => self.open(number, snapshot).set(series.slot as usize % CHUNK, row),
+        }
+    }
+
+    #[inline(never)]
+    fn open(&mut self, number: usize, snapshot: &Snapshot) -> &mut Block {
+        self.share(snapshot);
+        let block = self.scalars.0.get(number).map_or(Block::ZERO, |block| Block::clone(block));
+        &mut self.open.insert((number, block)).1
+    }
+
+    /// Puts back what was being changed: the snapshot's block where it says the same.
+    pub(crate) fn share(&mut self, snapshot: &Snapshot) {
+        if let Some((number, block)) = self.open.take() {
+            self.scalars.put(number, block, &snapshot.scalars);
+        }
+    }
+
+    /// All that is in the snapshot is accounted for.
+    pub(crate) fn finish(&mut self, snapshot: &Snapshot) {
+        self.open = None;
+        self.scalars.clone_from(&snapshot.scalars);
+        for (position, distribution) in self.distributions.iter_mut().zip(snapshot.distributions.iter()) {
+            position.recordings = distribution.count;
+        }
+        self.invalid = snapshot.invalid.iter().copied().collect();
+    }
+
+    /// How many recordings are accounted for, refused ones left out.
+    pub(crate) fn recordings(&self, series: &Series) -> u64 {
+        match series.kind() {
+            Kind::Timer | Kind::Histogram => self.distributions[series.slot as usize].recordings,
+            _ => self.row(series).recordings,
+        }
+    }
+
+    /// How much of a series is accounted for.
+    pub(crate) fn amount(&self, series: &Series) -> Amount {
+        let mut amount = Amount::of(self.recordings(series));
+        if series.kind() == Kind::Counter {
+            let row = self.row(series);
+            (amount.increments, amount.decrements) = (row.increments, row.decrements);
+        }
+        if !self.invalid.is_empty() {
+            amount += Amount::of(self.invalid.get(&series.id).copied().unwrap_or(0));
+        }
+        amount
     }
 
     /// What lies between the cursor and the snapshot.
     pub(crate) fn pending(&self, snapshot: &Snapshot) -> Amount {
         let mut all = Amount::default();
-        for total in snapshot.totals.iter().filter(|t| !t.series.is_internal()) {
-            let position = self.positions.get(total.series.id()).map_or(Amount::default(), Position::amount);
-            all += minus(amount_of(total), position);
+        // What was refused is done before a backend sees anything.
+        let done = DoneBlocks::default();
+        let is_done = |series: &Series| {
+            series.kind().scheme().is_none() && done.has(series, |series| self.is_done(series, snapshot))
+        };
+        let open = snapshot.totals().iter_unless(is_done);
+        for total in open.filter(|total| !total.series.is_internal()) {
+            all += total.amount().minus(self.amount(total.series));
         }
         all
     }

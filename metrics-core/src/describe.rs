@@ -7,10 +7,12 @@ use crate::hash;
 use crate::logger::Logger;
 use crate::name::MAX_NAME_BYTES;
 use crate::registry;
-use crate::series::{Instrument, Kind};
+use crate::series::{Kind, Series};
 use crate::sync::{Mutex, lock};
+use crate::table::AppendTable;
 use crate::{busy, diagnostics};
 use std::fmt;
+use std::sync::OnceLock;
 
 /// How many declarations are kept.
 pub(crate) const MAX_DESCRIPTIONS: usize = 4096;
@@ -217,6 +219,24 @@ fn hand_out(logger: &str, name: &str, unit: &'static str, text: &str) -> bool {
     conflict
 }
 
+/// What an instrument was told. Most are told nothing.
+pub(crate) struct Told {
+    instrument: u32,
+    pub(crate) unit: OnceLock<&'static str>,
+    pub(crate) description: OnceLock<String>,
+}
+
+static TOLD: AppendTable<Told> = AppendTable::new();
+
+fn told_hash(instrument: u32) -> u64 {
+    hash::mix(hash::seed(), u64::from(instrument))
+}
+
+/// What the instrument of this number was told.
+pub(crate) fn told(instrument: u32) -> Option<&'static Told> {
+    TOLD.get(told_hash(instrument), |told| told.instrument == instrument)
+}
+
 /// What is held while an instrument is told something: an allocator that records what is allocated then may register a series of the same
 /// instrument, and is turned away; and no fork finds an instrument half told.
 fn telling() -> impl Sized {
@@ -225,18 +245,26 @@ fn telling() -> impl Sized {
     (lock(&DESCRIBED), busy)
 }
 
-/// Tells an instrument what is said through a handle; what is empty is not said.
-pub(crate) fn of_handle(instrument: &Instrument, unit: &'static str, text: &str) {
+/// Tells the instrument of a series what is said through a handle; what is empty is not said.
+pub(crate) fn of_handle(instrument: &Series, unit: &'static str, text: &str) {
     let _lock = telling();
     tell(instrument, unit, text);
 }
 
-fn tell(instrument: &Instrument, unit: &'static str, text: &str) {
+/// Of a series any series of its instrument may be given. The first word stays. Only under the lock, so that all is told at once.
+fn tell(series: &Series, unit: &'static str, text: &str) {
+    if unit.is_empty() && text.is_empty() {
+        return;
+    }
+    let instrument = series.instrument;
+    let make = |_| Some(Told { instrument, unit: OnceLock::new(), description: OnceLock::new() });
+    let is_it = |told: &Told| told.instrument == instrument;
+    let Some(told) = TOLD.get_or_insert(told_hash(instrument), is_it, make) else { return };
     if !unit.is_empty() {
-        instrument.set_unit(unit);
+        let _ = told.unit.set(unit);
     }
     if !text.is_empty() {
-        instrument.set_description(text.to_owned());
+        let _ = told.description.set(text.to_owned());
     }
 }
 
@@ -249,11 +277,11 @@ fn first_conflict(logger: &str, name: &str) -> bool {
 
 /// Tells an instrument that has just been registered what was said about it. Called after it can be found, so that either this or
 /// a declaration made meanwhile reaches it.
-pub(crate) fn apply(instrument: &Instrument) {
+pub(crate) fn apply(instrument: &Series) {
     if instrument.unit().is_some() && instrument.description().is_some() {
         return;
     }
-    if let Some(known) = lock(&DESCRIBED).find(instrument.logger.name, instrument.name) {
+    if let Some(known) = lock(&DESCRIBED).find(instrument.logger_name(), instrument.metric_name()) {
         tell(instrument, known.unit, &known.text);
     }
 }
@@ -265,5 +293,5 @@ pub(crate) const fn max_bytes() -> usize {
 
 /// Locks out declarations while the guard lives: for `fork`.
 pub(crate) fn freeze() -> impl Sized {
-    lock(&DESCRIBED)
+    (lock(&DESCRIBED), TOLD.freeze())
 }

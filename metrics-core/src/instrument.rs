@@ -1,6 +1,5 @@
 //! Handles: instruments that were looked up once. `Copy`, as small as a reference, never stale.
 
-use crate::clock;
 use crate::guard::{InFlightGuard, TimerGuard};
 use crate::series::Series;
 use crate::value::{CounterValue, GaugeValue};
@@ -15,7 +14,7 @@ macro_rules! described {
             /// Declares the unit, such as `bytes` or `rows`. The first declaration stays.
             #[must_use]
             pub fn unit(self, unit: &'static str) -> Self {
-                describe::of_handle(self.0.instrument, unit, "");
+                describe::of_handle(self.0, unit, "");
                 self
             }
 
@@ -23,7 +22,7 @@ macro_rules! described {
             #[must_use]
             pub fn description(self, text: &str) -> Self {
                 let text: String = text.chars().take(describe::MAX_TEXT).collect();
-                describe::of_handle(self.0.instrument, "", &text);
+                describe::of_handle(self.0, "", &text);
                 self
             }
 
@@ -32,7 +31,7 @@ macro_rules! described {
             #[must_use]
             pub fn with(self, key: &str, value: &str) -> Self {
                 let logger = registry::with_labels(self.0.logger, &[(key, value)]);
-                Self(registry::series(logger, self.0.metric_name(), self.0.kind(), self.0.given_rate))
+                Self(registry::series(logger, self.0.metric_name(), self.0.kind(), self.0.given_rate()))
             }
 
             /// The series behind the handle.
@@ -141,8 +140,9 @@ impl Timer {
     /// Records a duration measured elsewhere.
     #[inline(always)]
     pub fn record(self, value: Duration) {
-        if record::is_on() {
-            record_duration::<true>(self.0, value);
+        let switches = record::switches();
+        if record::is_something(switches) {
+            record::sampled_duration(self.0, value, switches);
         }
     }
 
@@ -171,19 +171,20 @@ impl Histogram {
     /// Records a value. NaN and infinities are counted and not recorded.
     #[inline(always)]
     pub fn record(self, value: impl GaugeValue) {
-        if record::is_on() {
-            record_value::<true>(self.0, value.to_gauge());
+        let switches = record::switches();
+        if record::is_something(switches) {
+            record::sampled_float(self.0, value.to_gauge(), switches);
         }
     }
 }
 
-// Out of line: what a call site carries is the test of the switch. `HERE`: see `record`.
+// Out of line, for call sites that look their series up first. `HERE`: see `record`.
 #[inline(never)]
-pub(crate) fn record_duration<const HERE: bool>(series: &'static Series, value: Duration) {
-    record::sampled_nanos(series, clock::nanos(value));
+pub(crate) fn record_duration<const HERE: bool>(series: &'static Series, value: Duration, switches: usize) {
+    record::sampled_duration(series, value, switches);
 }
 
 #[inline(never)]
-pub(crate) fn record_value<const HERE: bool>(series: &'static Series, value: f64) {
-    record::sampled_float(series, value);
+pub(crate) fn record_value<const HERE: bool>(series: &'static Series, value: f64, switches: usize) {
+    record::sampled_float(series, value, switches);
 }

@@ -2,7 +2,7 @@
 //!
 //! The thread's own is found with one load and no test: where there is none, a slab stands in its place in which nothing is ever found.
 
-use crate::cells::{Budget, Slab};
+use crate::cells::{Budget, Dist, FAR, Slab};
 use crate::threads::Slabs;
 use crate::{busy, limits};
 use std::cell::Cell;
@@ -20,6 +20,9 @@ thread_local! {
     /// This thread's slab; [`NO_SLAB`]: none yet, none to be had, a capture scope is in force, or the thread is ending. Without a
     /// destructor, so that reading it is one load and works until the last instruction of the thread.
     static SLAB: Cell<&'static Slab> = const { Cell::new(&NO_SLAB) };
+    /// The distributions of this thread's slab that are at hand, so that a recording finds its cell with one load: the first by slot, as soon
+    /// as they have been recorded into. Empty without a slab, and while the thread is ending.
+    static NEAR: [Cell<Option<Dist<'static>>>; FAR as usize + 1] = const { [const { Cell::new(None) }; FAR as usize + 1] };
     /// Recordings left before a thread that was refused a slab asks again.
     static REFUSED: Cell<u32> = const { Cell::new(0) };
     /// Gives the slab back when the thread ends.
@@ -31,6 +34,7 @@ struct Lease(Cell<Option<&'static Slab>>);
 impl Drop for Lease {
     fn drop(&mut self) {
         SLAB.set(&NO_SLAB);
+        NEAR.with(|near| near.iter().for_each(|place| place.set(None)));
         if let Some(slab) = self.0.take() {
             SLABS.release(slab);
         }
@@ -43,7 +47,21 @@ pub(crate) fn slab() -> &'static Slab {
     SLAB.get()
 }
 
-/// Puts the thread's slab aside, for a capture scope. The first recording after it takes it back from the lease.
+/// A cell of this thread's own slab that is at hand. There is none at [`FAR`].
+#[inline(always)]
+pub(crate) fn near(place: u8) -> Option<Dist<'static>> {
+    NEAR.with(|near| near[usize::from(place)].get())
+}
+
+/// Has a cell of this thread's own slab at hand from now on.
+pub(crate) fn keep_near(place: u8, cell: Dist<'static>) {
+    if place != FAR {
+        NEAR.with(|near| near[usize::from(place)].set(Some(cell)));
+    }
+}
+
+/// Puts the thread's slab aside, for a capture scope. The first recording after it takes it back from the lease. What is at hand stays: while a
+/// scope is in force, no recording looks for it.
 pub(crate) fn put_slab_aside() {
     SLAB.set(&NO_SLAB);
     REFUSED.set(0);

@@ -24,6 +24,14 @@ impl Amount {
         Amount { recordings, increments: 0, decrements: 0 }
     }
 
+    pub(crate) fn minus(self, other: Amount) -> Amount {
+        Amount {
+            recordings: self.recordings.wrapping_sub(other.recordings),
+            increments: self.increments.wrapping_sub(other.increments),
+            decrements: self.decrements.wrapping_sub(other.decrements),
+        }
+    }
+
     /// Whether nothing is in it.
     #[must_use]
     pub fn is_zero(self) -> bool {

@@ -8,7 +8,7 @@
 //! | what is recorded | [`Logger`], handles ([`Counter`], [`Gauge`], [`Timer`], [`Histogram`], [`InFlight`]), guards, call sites |
 //! | who it is | [`name`] (the gate), `series`, `registry` over `table` |
 //! | where it is written | `record` (the hot path), with a slab by `lease`, into `cells`, `ring`, `bucket`, one slab for each of the `threads` |
-//! | who reads it | `collector` into a [`Snapshot`], called by the `bell` where rings fill; the pipeline ([`install`], [`flush`], [`remove`]) |
+//! | who reads it | `collector` into a [`Snapshot`] of `block`s and `distribution`s, called by the `bell` where rings fill; the pipeline ([`install`], [`flush`], [`remove`]) |
 //! | who delivers it | a [`Backend`], handed a [`SnapshotView`] (with the `singles` of its delivery), on its own thread; the [`Ledger`] is the account |
 //!
 //! # Not supported
@@ -42,6 +42,7 @@ macro_rules! unless_loom {
 unless_loom! {
     mod backend;
     mod bell;
+    mod block;
     mod busy;
     mod capture;
     mod clock;
@@ -50,10 +51,12 @@ unless_loom! {
     mod cursor;
     mod describe;
     mod diagnostics;
+    mod distribution;
     mod fork;
     mod guard;
     mod hash;
     mod instrument;
+    mod invalid;
     mod lease;
     mod ledger;
     mod limits;
@@ -79,6 +82,7 @@ unless_loom! {
     pub use backend::{Backend, BackendError, Delivery, Wants};
     pub use bucket::Scheme;
     pub use describe::Unit;
+    pub use distribution::Distribution;
     pub use guard::{InFlightGuard, TimerGuard};
     pub use instrument::{Counter, Entered, Gauge, Histogram, InFlight, Timer};
     pub use ledger::{Amount, Cause, Dropped, Ledger};
@@ -96,7 +100,7 @@ unless_loom! {
     pub use registry::{LoggerRule, Refused, refused};
     pub use series::{Kind, Series};
     pub use site::LabelValue;
-    pub use snapshot::{Distribution, Snapshot, Total, Value};
+    pub use snapshot::{Snapshot, Total, Totals, Value};
     pub use value::{CounterValue, Dynamic, GaugeReturn, GaugeValue, MetricName};
     pub use view::{Change, Delta, Receipt, SnapshotView};
 

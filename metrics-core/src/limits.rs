@@ -1,7 +1,7 @@
 //! The numbers that bound memory.
 
 use crate::bucket::Scheme;
-use crate::cells::{DistCell, MAX_DISTRIBUTIONS, ScalarCell, Slab};
+use crate::cells::{MAX_DISTRIBUTIONS, OwnDist, ScalarCell, Slab};
 use crate::mail::MAX_SEGMENTS;
 use crate::name::{MAX_LABELS, MAX_RAW_BYTES};
 use crate::registry::MAX_SERIES;
@@ -55,17 +55,17 @@ impl Limits {
     ///
     /// It is the worst case: names, labels and descriptions as long as they may be, every bucket of every distribution in use. Usual
     /// programs take a small part of it. What call sites remember of labels stands apart: at most 8 KiB for each in the program, and 32 KiB where values
-    /// have numbers.
+    /// have numbers. So does the thread-local storage of the program's threads: 2.4 KiB for each.
     #[must_use]
     pub fn max_bytes(&self, backends: usize) -> usize {
         let l = self.clamped();
         let times = usize::saturating_mul;
         let dists = l.max_instruments.min(MAX_DISTRIBUTIONS);
         let buckets = Scheme::Float.len();
-        // A logger: its text, its entry, the literals it remembers, and its place in a table that is half empty and doubles.
+        // A logger: its text, its entry, the literals it remembers, and its place in a table that is half empty.
         let entry = MAX_RAW_BYTES + 512;
         // A label set: the text of its labels, its name where no logger without labels has it, its labels and their keys' places, and
-        // two ways in which it was made, as call sites write them.
+        // two ways in which call sites made it, as they write them.
         let label_set = 2 * MAX_RAW_BYTES + MAX_LABELS * 96 + 1024;
         // A description has at most 1,024 characters of at most 4 bytes.
         let instrument = MAX_RAW_BYTES + 4096 + 512;
@@ -73,11 +73,11 @@ impl Limits {
             .saturating_add(times(l.max_label_sets, label_set))
             .saturating_add(times(l.max_instruments, instrument + 3 * 256));
         let shared = times(l.max_instruments, size_of::<ScalarCell>())
-            .saturating_add(times(dists, DistCell::bytes(Scheme::Float)))
+            .saturating_add(times(dists, OwnDist::bytes(Scheme::Float)))
             .saturating_add(Slab::bytes());
-        // A snapshot: totals, and the distributions' buckets as pairs. The collector's, the last, one in flight for each backend.
-        let snapshot = times(l.max_instruments, 128).saturating_add(times(dists, buckets * 16 + 128));
-        let cursor = times(l.max_instruments, 2 * 64).saturating_add(times(dists, 2 * buckets * 8));
+        // A snapshot: rows in blocks, and the distributions' buckets as pairs. The collector's, the last, one in flight for each backend.
+        let snapshot = times(l.max_instruments, 64).saturating_add(times(dists, buckets * 16 + 128));
+        let cursor = times(l.max_instruments, 2 * 32).saturating_add(times(dists, 2 * (buckets * 8 + 32)));
         // Held in the mail, taken by the backend, grouped for it and kept for the next time; and the segments they are in.
         let held = times(l.max_held_values, 16 * 2 + 8 * 3 + 1).saturating_add(MAX_SEGMENTS * 128);
         let backend = snapshot.saturating_add(cursor).saturating_add(held);

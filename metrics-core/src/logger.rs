@@ -100,7 +100,7 @@ impl Logger {
     /// The name as given, `::` replaced by `.`.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        self.entry().name
+        self.entry().name()
     }
 
     /// The logger named `<this>.<name>`, with the same labels.
@@ -179,16 +179,18 @@ impl Logger {
     /// Records a duration.
     #[inline(always)]
     pub fn send_timer(&self, name: impl MetricName, value: Duration) {
-        if record::is_on() {
-            instrument::record_duration::<true>(self.series(name, Kind::Timer, 0.0), value);
+        let switches = record::switches();
+        if record::is_something(switches) {
+            instrument::record_duration::<true>(self.series(name, Kind::Timer, 0.0), value, switches);
         }
     }
 
     /// Records a value that is no duration: bytes, rows, a ratio.
     #[inline(always)]
     pub fn send_histogram(&self, name: impl MetricName, value: impl GaugeValue) {
-        if record::is_on() {
-            instrument::record_value::<true>(self.series(name, Kind::Histogram, 0.0), value.to_gauge());
+        let switches = record::switches();
+        if record::is_something(switches) {
+            instrument::record_value::<true>(self.series(name, Kind::Histogram, 0.0), value.to_gauge(), switches);
         }
     }
 
@@ -242,16 +244,18 @@ impl Sampled<'_> {
     /// Records a duration, if this call is sampled.
     #[inline(always)]
     pub fn send_timer(&self, name: impl MetricName, value: Duration) {
-        if record::is_on() {
-            instrument::record_duration::<true>(self.logger.series(name, Kind::Timer, self.rate), value);
+        let switches = record::switches();
+        if record::is_something(switches) {
+            instrument::record_duration::<true>(self.logger.series(name, Kind::Timer, self.rate), value, switches);
         }
     }
 
     /// Records a value, if this call is sampled.
     #[inline(always)]
     pub fn send_histogram(&self, name: impl MetricName, value: impl GaugeValue) {
-        if record::is_on() {
-            instrument::record_value::<true>(self.logger.series(name, Kind::Histogram, self.rate), value.to_gauge());
+        let switches = record::switches();
+        if record::is_something(switches) {
+            instrument::record_value::<true>(self.logger.series(name, Kind::Histogram, self.rate), value.to_gauge(), switches);
         }
     }
 
@@ -291,9 +295,9 @@ impl Eq for Logger {}
 impl fmt::Debug for Logger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let entry = self.entry();
-        write!(f, "Logger({}", entry.name)?;
-        if !entry.object.is_empty() {
-            write!(f, " for {}", entry.object)?;
+        write!(f, "Logger({}", entry.name())?;
+        if !entry.object().is_empty() {
+            write!(f, " for {}", entry.object())?;
         }
         for (key, value) in entry.labels {
             write!(f, " {key}={value:?}")?;

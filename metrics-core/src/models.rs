@@ -5,7 +5,7 @@
 //! atomic alone, and a writer that loads before it stores would hide a reader that came before it.
 
 use crate::addressed::Addressed;
-use crate::bucket::Scheme;
+use crate::bucket::{Brief, Scheme};
 use crate::cells::{self, Budget, Place, Slab, Writer};
 use crate::ring::Ring;
 use crate::sync::Ordering::*;
@@ -13,6 +13,7 @@ use crate::table::AppendTable;
 use crate::threads::Slabs;
 use loom::sync::Arc;
 use loom::thread;
+use std::time::Duration;
 
 struct Unlimited;
 impl Budget for Unlimited {
@@ -100,12 +101,38 @@ fn a_distribution_cell_is_published_whole() {
             })
         };
         if let Some(cell) = slab.dist_of(0) {
-            assert!(cell.scheme == Scheme::Nanos && cell.buckets.len() == 2);
+            assert!(cell.scheme() == Scheme::Nanos && cell.buckets().len() == 2);
         }
         slab.ensure_dist(0, Scheme::Nanos, &Unlimited).unwrap().record_nanos(1, Writer::Shared);
         writer.join().unwrap();
         let cell = slab.dist_of(0).unwrap();
-        assert_eq!((cell.sum.load(Relaxed), cell.buckets[1].load(Relaxed)), (2, 2));
+        assert_eq!((cell.sum(), cell.buckets()[1].load(Relaxed)), (2, 2));
+    });
+}
+
+#[test]
+fn a_collector_sees_a_single_writers_distribution_grow_and_loses_nothing() {
+    loom::model(|| {
+        let slab = Arc::new(Slab::new());
+        let cell = slab.ensure_dist(0, Scheme::Nanos, &Unlimited).unwrap();
+        let reader = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || {
+                let cell = slab.dist_of(0).unwrap();
+                let read = || {
+                    let count: u64 = cell.buckets().iter().map(|b| b.load(Relaxed)).sum();
+                    (count, cell.sum(), cell.max())
+                };
+                let (first, second) = (read(), read());
+                assert!(first.0 <= second.0 && first.1 <= second.1 && first.2 <= second.2, "{first:?} {second:?}");
+            })
+        };
+        for nanos in [9, 20] {
+            cell.record_brief(Brief::duration(Duration::from_nanos(nanos)).unwrap());
+        }
+        reader.join().unwrap();
+        let count: u64 = cell.buckets().iter().map(|b| b.load(Relaxed)).sum();
+        assert_eq!((count, cell.sum(), cell.max()), (2, 29, 20));
     });
 }
 
@@ -223,6 +250,32 @@ fn a_reader_walks_a_table_that_grows_under_it() {
         put(&table, 2);
         put(&table, 3);
         reader.join().unwrap();
+    });
+}
+
+#[test]
+fn an_entry_that_moves_when_the_table_grows_is_found_at_every_moment() {
+    loom::model(|| {
+        let table: Arc<AppendTable<Made>> = Arc::new(AppendTable::new());
+        let put = |table: &AppendTable<Made>, key: u64| {
+            table.get_or_insert(key, |v| v.0.load(Relaxed) == key, |_| Some(made(key)));
+        };
+        // In the second place of two, and in the fourth of four.
+        put(&table, 3);
+        let reader = {
+            let table = Arc::clone(&table);
+            thread::spawn(move || table.get(3, |_| true).map(|v| v.0.load(Relaxed)))
+        };
+        let before = table.places();
+        // The place that is left is taken by the second of these.
+        put(&table, 2);
+        put(&table, 1);
+        assert!(table.places() > before);
+        assert_eq!(reader.join().unwrap(), Some(3));
+        assert_eq!(
+            [1, 2, 3].map(|key| table.get(key, |_| true).map(|v| v.0.load(Relaxed))),
+            [Some(1), Some(2), Some(3)]
+        );
     });
 }
 

@@ -36,6 +36,9 @@ pub fn push_part(out: &mut String, text: &str) {
     if !out.is_empty() {
         out.push('.');
     }
+    if text.bytes().all(|b| is_name_char(b as char)) {
+        return out.push_str(text);
+    }
     out.extend(text.chars().map(|c| if is_name_char(c) { c } else { '_' }));
 }
 

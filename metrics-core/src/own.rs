@@ -10,6 +10,7 @@
 //! | `backend.<name>.last_success.timestamp_seconds` | gauge | when something was last sent without an error, in seconds since 1970; the time of the first delivery until then |
 //! | `limits.<what>.used`, `max`, `refused` | gauge, gauge, counter | for `loggers`, `instruments`, `label_sets`: how many there are, how many there may be, how often one found no place |
 
+use crate::describe;
 use crate::ledger::{Cause, Ledger};
 use crate::limits;
 use crate::record;
@@ -152,7 +153,7 @@ impl Exported {
 fn described(name: &str, kind: Kind, help: &dyn Fn() -> String) -> &'static Series {
     let series = registry::internal_series(name, kind);
     if !std::ptr::eq(series, registry::NONE) {
-        series.instrument.set_description(help());
+        describe::of_handle(series, "", &help());
     }
     series
 }

@@ -16,7 +16,7 @@ use crate::singles::Segment;
 use crate::snapshot::Snapshot;
 use crate::clock::Calibration;
 use crate::cursor::Cursor;
-use crate::{bell, cursor, fork, limits, record};
+use crate::{bell, fork, limits, record};
 use std::fmt;
 use std::sync::atomic::{AtomicPtr, Ordering::*};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -283,10 +283,10 @@ impl Installed {
         if !self.wants.totals || self.mail.wait(request, until) {
             return self.mail.ledger();
         }
-        let recorded = cursor::minus(cursor::recorded(snapshot), self.base);
+        let recorded = snapshot.recorded.minus(self.base);
         self.mail.close(|ledger| {
             let mut left = ledger.pending;
-            left += cursor::minus(recorded, ledger.recorded);
+            left += recorded.minus(ledger.recorded);
             ledger.dropped[Cause::Removed] += left;
             ledger.pending = Amount::default();
             ledger.recorded = recorded;
@@ -356,7 +356,7 @@ impl State {
             }
         }
         let due = next_tick(self.epoch, interval, Instant::now());
-        let (name, base) = (name.to_owned(), cursor::recorded(snapshot));
+        let (name, base) = (name.to_owned(), snapshot.recorded);
         self.backends.push(Installed { name, interval, wants, mail, due, is_filling: false, base });
         self.switch();
         self.wake();

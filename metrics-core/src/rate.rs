@@ -1,7 +1,8 @@
 //! Sampling: which calls of a sampled series are recorded.
 //!
-//! Each thread counts down to its next hit. The gaps are geometrically distributed, so every call is recorded with
-//! exactly the given probability, independently of the others, without a random number per call.
+//! Each thread counts down to its next hit, for each rate. The gaps are geometrically distributed, so every call is recorded with
+//! exactly the given probability, independently of the others, without a random number per call. That holds whichever series of the
+//! rate the calls are of, so one countdown serves them all, and a miss needs nothing but it.
 
 use crate::sync::{AtomicU64, Ordering::*};
 use std::cell::Cell;
@@ -48,63 +49,115 @@ fn unit() -> f64 {
     ((random() >> 11) + 1) as f64 / (1u64 << 53) as f64
 }
 
-/// How many calls up to and with the next hit: at least 1, geometrically distributed.
-fn draw(rate: f64) -> u64 {
-    if rate >= 1.0 {
-        return 1;
-    }
-    // ln_1p keeps the tiniest rates apart from 0; the cast saturates.
-    ((unit().ln() / (-rate).ln_1p()) as u64).saturating_add(1)
+/// How many calls up to and with the next hit: at least 1, geometrically distributed. `mean` as [`mean`] says of the rate.
+fn draw(mean: f64) -> i64 {
+    // The cast saturates.
+    ((unit().ln() * mean) as i64).saturating_add(1)
 }
 
-/// Whether this call is a hit, by the thread's countdown.
-#[inline]
-pub(crate) fn is_hit(gap: &AtomicU64, rate: impl FnOnce() -> f64) -> bool {
-    !is_miss(gap) && redraw(gap, gap.load(Relaxed), rate())
+/// How far apart hits are, as a factor of the logarithm of a number in (0, 1]: negative, and 0 for a rate of 1.
+fn mean(rate: f64) -> f64 {
+    // `ln_1p` keeps the tiniest rates apart from 0; the least number keeps the factor finite.
+    1.0 / (-rate).ln_1p().min(-f64::MIN_POSITIVE)
 }
 
-/// Whether this call is no hit, by the countdown alone; else nothing is known, and nothing changed.
-#[inline(always)]
-pub(crate) fn is_miss(gap: &AtomicU64) -> bool {
-    let left = gap.load(Relaxed);
-    if left > 1 {
-        gap.store(left - 1, Relaxed);
-    }
-    left > 1
+/// How many different rates are counted down; calls at further ones throw, each for itself.
+const RATES: usize = 32;
+
+/// The bits of the rates that were met, each at its number; 0: none yet. The place of number 0 stays free.
+static MET: [AtomicU64; RATES] = [const { AtomicU64::new(0) }; RATES];
+/// The bits of what [`mean`] says of them, each at its number; 0: not computed yet.
+static MEANS: [AtomicU64; RATES] = [const { AtomicU64::new(0) }; RATES];
+
+thread_local! {
+    /// Calls up to and with the next hit, for each rate; 0 and below: not drawn yet. Without a destructor, like the state above.
+    static GAPS: [Cell<i64>; RATES] = const { [const { Cell::new(0) }; RATES] };
 }
 
-#[cold]
-fn redraw(gap: &AtomicU64, left: u64, rate: f64) -> bool {
-    let hit = left == 1 || {
-        let first = draw(rate);
-        if first > 1 {
-            gap.store(first - 1, Relaxed);
-            return false;
-        }
-        true
+/// The number of a rate, below [`RATES`]; 0: there are too many others.
+pub(crate) fn number(rate: f64) -> u8 {
+    let is_its = |met: &AtomicU64| {
+        let found = met.compare_exchange(0, rate.to_bits(), Relaxed, Relaxed);
+        found.is_ok() || found == Err(rate.to_bits())
     };
-    gap.store(draw(rate), Relaxed);
-    hit
+    MET.iter().skip(1).position(is_its).map_or(0, |at| at as u8 + 1)
 }
 
-/// Whether this call is a hit, by a throw of its own: for cells that several threads write.
-pub(crate) fn throw(rate: f64) -> bool {
-    unit() <= rate
+/// Counts one call down: whether it is no hit. If not so, nothing is known yet, and [`is_hit_now`] has to be asked, once.
+#[inline(always)]
+#[must_use]
+pub(crate) fn is_miss(number: u8) -> bool {
+    GAPS.with(|gaps| {
+        let gap = &gaps[usize::from(number) % RATES];
+        let left = gap.get().wrapping_sub(1);
+        gap.set(left);
+        left > 0
+    })
+}
+
+/// Whether the call that was counted down last is a hit.
+#[cold]
+pub(crate) fn is_hit_now(number: u8, rate: f64) -> bool {
+    if number == 0 {
+        return unit() <= rate;
+    }
+    let number = usize::from(number) % RATES;
+    let mean = match MEANS[number].load(Relaxed) {
+        0 => {
+            // Of the rate that has the number: the series may have been given another one just now.
+            let mean = mean(f64::from_bits(MET[number].load(Relaxed)));
+            MEANS[number].store(mean.to_bits(), Relaxed);
+            mean
+        }
+        bits => f64::from_bits(bits),
+    };
+    GAPS.with(|gaps| {
+        let gap = &gaps[number];
+        let hit = gap.get() == 0 || {
+            let first = draw(mean);
+            if first > 1 {
+                gap.set(first - 1);
+                return false;
+            }
+            true
+        };
+        gap.set(draw(mean));
+        hit
+    })
+}
+
+/// Forgets the countdowns of this thread: they are drawn again at the next calls, which changes nothing in how probable a hit is.
+pub(crate) fn forget() {
+    GAPS.with(|gaps| gaps.iter().for_each(|gap| gap.set(0)));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn is_hit(number: u8, rate: f64) -> bool {
+        !is_miss(number) && is_hit_now(number, rate)
+    }
+
     #[test]
     fn hits_come_with_the_given_probability() {
         for rate in [0.01, 0.25, 0.5, 0.9, 1.0] {
             let calls = 400_000;
-            let gap = AtomicU64::new(0);
-            let by_gap = (0..calls).filter(|_| is_hit(&gap, || rate)).count() as f64;
-            let by_throw = (0..calls).filter(|_| throw(rate)).count() as f64;
+            let number = number(rate);
+            assert!(number > 0 && number == super::number(rate));
+            let by_gap = (0..calls).filter(|_| is_hit(number, rate)).count() as f64;
+            // What further rates do.
+            let by_throw = (0..calls).filter(|_| is_hit(0, rate)).count() as f64;
+            // Drawn again at any moment.
+            let drawn_again = (0..calls).filter(|n| {
+                if n % 7 == 0 {
+                    forget();
+                }
+                is_hit(number, rate)
+            });
+            let drawn_again = drawn_again.count() as f64;
             let deviation = (f64::from(calls) * rate * (1.0 - rate)).sqrt();
-            for hits in [by_gap, by_throw] {
+            for hits in [by_gap, by_throw, drawn_again] {
                 // Six standard deviations: one false alarm in 500 million runs.
                 assert!((hits - f64::from(calls) * rate).abs() <= 6.0 * deviation, "{rate}: {hits}");
             }
@@ -112,9 +165,28 @@ mod tests {
     }
 
     #[test]
+    fn series_that_share_a_countdown_are_sampled_independently() {
+        let (rate, calls) = (0.3, 300_000u32);
+        let number = number(rate);
+        // Two series called in turn: how often each is hit, and both in a row.
+        let (mut hits, mut both) = ([0.0; 2], 0.0);
+        for _ in 0..calls {
+            let pair = [is_hit(number, rate), is_hit(number, rate)];
+            for (hits, hit) in hits.iter_mut().zip(pair) {
+                *hits += f64::from(u8::from(hit));
+            }
+            both += f64::from(u8::from(pair == [true; 2]));
+        }
+        for (found, share) in [(hits[0], rate), (hits[1], rate), (both, rate * rate)] {
+            let deviation = (f64::from(calls) * share * (1.0 - share)).sqrt();
+            assert!((found - f64::from(calls) * share).abs() <= 6.0 * deviation, "{found} of {share}");
+        }
+    }
+
+    #[test]
     fn the_smallest_rate_neither_panics_nor_hits_at_once() {
-        let gap = AtomicU64::new(0);
-        assert!(!is_hit(&gap, || f64::MIN_POSITIVE));
-        assert!(gap.load(Relaxed) > 1 << 50);
+        let number = number(f64::MIN_POSITIVE);
+        assert!(!is_hit(number, f64::MIN_POSITIVE));
+        assert!(GAPS.with(|gaps| gaps[usize::from(number)].get()) > 1 << 50);
     }
 }

@@ -9,29 +9,45 @@
 //! Whatever is the matter (the series is off, or sampled; a first use on a thread; a thread without a slab; a capture scope) shows in
 //! one place: the cell is not found. Then a path is taken that finds out why, and may lock and allocate.
 
+use crate::bucket::Brief;
 use crate::capture;
-use crate::cells::{self, Budget, DistCell, Place, ScalarCell, Slab, Writer};
+use crate::cells::{self, Budget, Dist, ScalarCell, Slab, Writer};
 use crate::lease::{Cells, Unlimited, own_slab, shared, slab};
 use crate::ring::Ring;
 use crate::series::{Kind, Series, State};
-use crate::{busy, limits, rate};
+use crate::{busy, clock, lease, limits, rate};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
-/// What is switched on: [`BACKENDS`], [`SINGLES`], and one [`CAPTURE`] for each capture scope. 0: nothing, and
-/// then a recording ends here.
+/// What is switched on: [`BACKENDS`], [`SINGLES`], and one [`CAPTURE`] for each capture scope. 0: nothing, and then a recording ends here.
 static SWITCH: AtomicUsize = AtomicUsize::new(0);
+/// The largest word that says that nothing is on. It is not 0, so that the compiler, where it knows that nothing is on, does not know the
+/// word: a guard that is inert is the word as it was read, and no instruction sets it to 0. See [`Running`](crate::guard::Running).
+const NOTHING: usize = 1;
 /// Some backend is installed.
-pub(crate) const BACKENDS: usize = 1;
+pub(crate) const BACKENDS: usize = 2;
 /// Some backend wants timer values one by one.
-pub(crate) const SINGLES: usize = 2;
+pub(crate) const SINGLES: usize = 4;
 /// What one capture scope adds.
-pub(crate) const CAPTURE: usize = 4;
+pub(crate) const CAPTURE: usize = 8;
 
 /// Whether anything is recorded: a backend that wants something is installed, or a capture scope is in force somewhere.
 #[inline(always)]
 #[must_use]
 pub fn is_on() -> bool {
-    SWITCH.load(Relaxed) != 0
+    is_something(switches())
+}
+
+/// What is switched on now.
+#[inline(always)]
+pub(crate) fn switches() -> usize {
+    SWITCH.load(Relaxed)
+}
+
+/// Whether a word of [`switches`] says that anything is on. The address of whatever there is looks like one that does.
+#[inline(always)]
+pub(crate) fn is_something(word: usize) -> bool {
+    word > NOTHING
 }
 
 pub(crate) fn switch(bits: usize, on: bool) {
@@ -55,6 +71,14 @@ pub(crate) fn switch_all_off() {
     SWITCH.store(0, Relaxed);
 }
 
+/// Adds to a counter, from a function of this crate that is out of line itself.
+pub(crate) fn count_apart(series: &'static Series, value: i64) {
+    // Not `HERE`: the copy made for this crate would serve all others too.
+    if is_on() && !(value == 1 && one_at_once(series)) {
+        many_on::<false>(series, value);
+    }
+}
+
 /// Adds to a counter.
 #[inline(always)]
 pub(crate) fn count(series: &'static Series, value: i64) {
@@ -75,29 +99,52 @@ pub(crate) fn count_on(series: &'static Series, value: i64) {
 
 #[inline(always)]
 fn one_on(series: &'static Series) {
-    match slab().ones(series.state().place()) {
-        Some(ones) => cells::one_more(ones),
-        None => many_on::<true>(series, 1),
+    if !one_at_once(series) {
+        many_on::<true>(series, 1);
     }
 }
 
+/// Adds 1 to a counter if its place is there; else nothing happens.
+#[inline(always)]
+pub(crate) fn one_at_once(series: &'static Series) -> bool {
+    let ones = slab().ones(series.state().place());
+    if let Some(ones) = ones {
+        cells::one_more(ones);
+    }
+    ones.is_some()
+}
+
+/// Adds what [`one_at_once`] does not.
 #[inline(never)]
-fn many_on<const HERE: bool>(series: &'static Series, value: i64) {
+pub(crate) fn many_on<const HERE: bool>(series: &'static Series, value: i64) {
     let state = series.state();
-    let cell = slab().scalar(state.slot());
-    match cell {
-        Some(cell) if state.is_sampled() => {
-            if rate::is_hit(&cell.gap, || series.route_rate()) {
-                cell.count(value, Writer::Single);
-            }
+    if state.is_sampled() {
+        if !rate::is_miss(state.rate()) {
+            sampled_count(series, value);
         }
+        return;
+    }
+    match slab().scalar(state.slot()) {
         // A single one may not have its place yet.
         Some(cell) if value != 1 && !state.is_off() => cell.count(value, Writer::Single),
         _ => count_cold(series, value),
     }
 }
 
+/// Of a series that is sampled, a call that may be a hit.
+#[inline(never)]
+fn sampled_count(series: &'static Series, value: i64) {
+    let state = series.state();
+    if is_hit_now(series, state) {
+        match slab().scalar(state.slot()) {
+            Some(cell) if !state.is_off() => cell.count(value, Writer::Single),
+            _ => count_cold(series, value),
+        }
+    }
+}
+
 #[cold]
+#[inline(never)]
 fn count_cold(series: &'static Series, value: i64) {
     let state = series.state();
     if !state.is_off() {
@@ -109,7 +156,7 @@ fn count_cold(series: &'static Series, value: i64) {
 pub(crate) fn move_in_flight(series: &'static Series, value: i64) {
     match slab().scalar(series.slot) {
         Some(cell) => cell.count(value, Writer::Single),
-        None => scalar_cold(series, State::new(Kind::InFlight, series.slot, false), ScalarOp::Move(value)),
+        None => scalar_cold(series, State::new(Kind::InFlight, series.slot), ScalarOp::Move(value)),
     }
 }
 
@@ -190,6 +237,7 @@ fn apply(series: &'static Series, cell: &ScalarCell, op: ScalarOp, writer: Write
     cell.called(writer);
 }
 
+/// What is not where it is looked for first. Of a sampled series, a hit.
 #[cold]
 fn scalar_cold(series: &'static Series, state: State, op: ScalarOp) {
     let captured = match op {
@@ -213,12 +261,8 @@ fn scalar_cold(series: &'static Series, state: State, op: ScalarOp) {
         return cells::one_more(ones);
     }
     if let Some(cell) = own.and_then(|s| s.ensure_scalar(state.slot(), &Cells)) {
-        if !state.is_sampled() || rate::is_hit(&cell.gap, || series.route_rate()) {
-            apply(series, cell, op, Writer::Single);
-        }
-    } else if let Some(cell) = shared().ensure_scalar(state.slot(), &Unlimited)
-        && (!state.is_sampled() || rate::throw(series.route_rate()))
-    {
+        apply(series, cell, op, Writer::Single);
+    } else if let Some(cell) = shared().ensure_scalar(state.slot(), &Unlimited) {
         apply(series, cell, op, Writer::Shared);
     }
 }
@@ -226,63 +270,90 @@ fn scalar_cold(series: &'static Series, state: State, op: ScalarOp) {
 /// Records nanoseconds that were measured, for which sampling was decided before.
 #[inline(always)]
 pub(crate) fn nanos(series: &'static Series, nanos: u64) {
-    match cell(series) {
-        Some(cell) => cell.record_nanos(nanos, Writer::Single),
-        None => decided(series, nanos),
+    if !cell(series, switches()).is_some_and(|cell| cell.record_measured(nanos)) {
+        decided(series, nanos);
     }
 }
 
 #[inline(never)]
 fn decided(series: &'static Series, bits: u64) {
+    if let Some(cell) = far_cell(series) {
+        return cell.record_nanos(bits, Writer::Single);
+    }
     let state = series.state();
     if is_on() && !state.is_off() {
         one_by_one(series, state, bits);
     }
 }
 
-/// Records nanoseconds, if this call is sampled. It is known that something is recorded.
+/// Records a duration, if this call is sampled. It is known that something is recorded, by what `switches` said.
 #[inline(always)]
-pub(crate) fn sampled_nanos(series: &'static Series, nanos: u64) {
-    match cell(series) {
+pub(crate) fn sampled_duration(series: &'static Series, duration: Duration, switches: usize) {
+    match (cell(series, switches), Brief::duration(duration)) {
+        (Some(cell), Some(nanos)) => cell.record_brief(nanos),
+        _ => duration_elsewhere(series, duration),
+    }
+}
+
+#[inline(never)]
+fn duration_elsewhere(series: &'static Series, duration: Duration) {
+    let nanos = clock::nanos(duration);
+    match far_cell(series) {
         Some(cell) => cell.record_nanos(nanos, Writer::Single),
         None => dist_elsewhere(series, nanos),
     }
 }
 
-/// Records a float, if this call is sampled. It is known that something is recorded.
+/// Records a float, if this call is sampled. It is known that something is recorded, by what `switches` said.
 #[inline(always)]
-pub(crate) fn sampled_float(series: &'static Series, value: f64) {
-    match cell(series) {
-        Some(cell) if value.is_finite() => cell.record_float(value, Writer::Single),
-        _ => float_elsewhere(series, value),
+pub(crate) fn sampled_float(series: &'static Series, value: f64, switches: usize) {
+    if !cell(series, switches).is_some_and(|cell| cell.record_usual(value)) {
+        float_elsewhere(series, value);
     }
 }
 
 #[inline(never)]
 fn float_elsewhere(series: &'static Series, value: f64) {
     if value.is_finite() {
-        dist_elsewhere(series, value.to_bits());
+        match far_cell(series) {
+            Some(cell) => cell.record_float(value, Writer::Single),
+            None => dist_elsewhere(series, value.to_bits()),
+        }
     } else if !series.state().is_off() {
         invalid(series);
     }
 }
 
-/// This thread's histogram, when that is where values of this series go now.
+/// This thread's histogram, when that is where values of this series go now, and it is at hand.
 #[inline(always)]
-fn cell(series: &'static Series) -> Option<&'static DistCell> {
-    // Not while somebody wants values one by one, or everything is switched off.
-    if SWITCH.load(Relaxed) & (SINGLES | BACKENDS) != BACKENDS {
+fn cell(series: &'static Series, switches: usize) -> Option<Dist<'static>> {
+    // Not while somebody wants values one by one, or everything is switched off. What else may be switched on goes the long way
+    // too: one comparison with one number.
+    if switches != BACKENDS {
         return None;
     }
-    slab().dist(series.state().place())
+    lease::near(series.state().near())
+}
+
+/// The same, when it is there but not at hand; from now on it is, if it is one of the first.
+#[inline(always)]
+fn far_cell(series: &'static Series) -> Option<Dist<'static>> {
+    let state = series.state();
+    let cell = if switches() == BACKENDS { slab().dist(state.place()) } else { None };
+    if let Some(cell) = cell {
+        lease::keep_near(state.near(), cell);
+    }
+    cell
 }
 
 #[inline(never)]
 fn dist_elsewhere(series: &'static Series, bits: u64) {
     let state = series.state();
-    if !state.is_off() && (!state.is_sampled() || is_sampled_hit(series, state)) {
-        one_by_one(series, state, bits);
+    let is_miss = || rate::is_miss(state.rate()) || !is_hit_now(series, state);
+    if state.is_off() || (state.is_sampled() && is_miss()) {
+        return;
     }
+    one_by_one(series, state, bits);
 }
 
 /// The one home of a value that is to be recorded: the ring while somebody wants values one by one and there is place, else the
@@ -291,7 +362,7 @@ fn dist_elsewhere(series: &'static Series, bits: u64) {
 fn one_by_one(series: &'static Series, state: State, bits: u64) {
     let slab = slab();
     let Some(cell) = slab.dist_of(state.slot()) else { return dist_cold(series, state, bits) };
-    if SWITCH.load(Relaxed) & SINGLES != 0 {
+    if switches() & SINGLES != 0 {
         let Some(ring) = slab.ring() else { return dist_cold(series, state, bits) };
         if ring.push(state.slot(), bits) {
             return;
@@ -304,50 +375,35 @@ fn one_by_one(series: &'static Series, state: State, bits: u64) {
 /// something is recorded.
 #[inline(always)]
 pub(crate) fn is_taken_on(series: &'static Series) -> bool {
-    let state = series.state();
-    state.place() != Place::NONE || (!state.is_off() && is_taken_elsewhere(series, state))
+    match is_taken_at_once(series) {
+        Some(taken) => taken,
+        None => is_taken_then(series),
+    }
 }
 
-/// The same, as far as it can be told without a call; `None`: ask [`is_taken_on`], nothing has been decided.
+/// The same, as far as it can be told without a call; `None`: it is sampled and has been counted down, and [`is_taken_then`] has to be
+/// asked.
 #[inline(always)]
 pub(crate) fn is_taken_at_once(series: &'static Series) -> Option<bool> {
     let state = series.state();
-    if state.place() != Place::NONE {
-        return Some(true);
-    }
     if state.is_sampled() {
-        let cell = slab().dist_of(state.slot())?;
-        return rate::is_miss(&cell.gap).then_some(false);
+        return rate::is_miss(state.rate()).then_some(false);
     }
-    state.is_off().then_some(false)
+    Some(!state.is_off())
 }
 
+#[inline(never)]
+pub(crate) fn is_taken_then(series: &'static Series) -> bool {
+    is_hit_now(series, series.state())
+}
+
+/// Whether a call of a sampled series is a hit, after it has been counted down. In a capture scope each is.
 #[inline]
-fn is_taken_elsewhere(series: &'static Series, state: State) -> bool {
-    !state.is_sampled() || is_sampled_hit(series, state)
+fn is_hit_now(series: &'static Series, state: State) -> bool {
+    capture::is_active() || rate::is_hit_now(state.rate(), series.route_rate())
 }
 
-#[inline]
-fn is_sampled_hit(series: &'static Series, state: State) -> bool {
-    match slab().dist_of(state.slot()) {
-        Some(cell) => rate::is_hit(&cell.gap, || series.route_rate()),
-        None => hit_cold(series, state),
-    }
-}
-
-#[cold]
-fn hit_cold(series: &'static Series, state: State) -> bool {
-    if capture::is_active() {
-        return true;
-    }
-    let Some(_busy) = busy::enter() else { return false };
-    match own_slab().and_then(|s| ensure_dist(s, series, state, &Cells)) {
-        Some(cell) => rate::is_hit(&cell.gap, || series.route_rate()),
-        None => rate::throw(series.route_rate()),
-    }
-}
-
-fn ensure_dist<'s>(slab: &'s Slab, series: &Series, state: State, budget: &impl Budget) -> Option<&'s DistCell> {
+fn ensure_dist<'s>(slab: &'s Slab, series: &Series, state: State, budget: &impl Budget) -> Option<Dist<'s>> {
     slab.ensure_dist(state.slot(), series.kind().scheme()?, budget)
 }
 
@@ -360,7 +416,7 @@ fn dist_cold(series: &'static Series, state: State, bits: u64) {
     if let Some(slab) = own_slab()
         && let Some(cell) = ensure_dist(slab, series, state, &Cells)
     {
-        let singles = SWITCH.load(Relaxed) & SINGLES != 0;
+        let singles = switches() & SINGLES != 0;
         if !(singles && slab.ensure_ring(new_ring).push(state.slot(), bits)) {
             cell.record_bits(bits, Writer::Single);
         }
@@ -384,7 +440,7 @@ fn new_ring() -> Ring {
 #[cold]
 fn invalid(series: &'static Series) {
     if !capture::invalid(series) {
-        series.invalid.fetch_add(1, Relaxed);
+        crate::invalid::count(series.id);
     }
 }
 

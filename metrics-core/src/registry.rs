@@ -14,23 +14,21 @@ pub use refusals::{Refused, refused};
 pub(crate) use texts::Label;
 
 use crate::bucket::Scheme;
-use crate::{busy, describe, hash, limits};
+use crate::{busy, describe, hash, invalid, limits};
 use texts::{kept, kept_labels};
 use refusals::{FULL, FULL_LABEL_SETS, FULL_LOGGERS, REFUSED, is_full, refuse};
 use crate::cells::{MAX_DISTRIBUTIONS, MAX_SCALARS};
 use crate::limits::Limits;
 use crate::name::{MAX_RAW_BYTES, logger_name};
 use crate::rate::is_sample_rate;
-use crate::series::{Instrument, Kind, LoggerEntry, Role, Series};
+use crate::series::{Identity, Kind, LoggerEntry, LoggerName, Role, Series};
 use crate::sync::{AtomicPtr, Mutex, Ordering::*, lock};
 use crate::table::AppendTable;
-use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::ptr;
 
 /// Slots kept for the overflow series and ferrometer's own metrics, beyond every cap.
 const RESERVED: usize = 1024;
-/// Instruments are made so many at a time.
-const INSTRUMENT_BLOCK: usize = 128;
 /// The most series `Limits::max_instruments` can ask for.
 pub(crate) const MAX_SERIES: usize = MAX_SCALARS - RESERVED;
 
@@ -46,18 +44,18 @@ pub struct LoggerRule {
 }
 
 static LOGGERS: AppendTable<LoggerEntry> = AppendTable::new();
-/// Instruments whose first series is not the program's without labels, object and rate; the others are found by that.
-static INSTRUMENTS: AppendTable<&'static Instrument> = AppendTable::new();
+/// The ids of first series of instruments, where they are not the program's without labels, object and rate; the others are found by that.
+static INSTRUMENTS: AppendTable<u32> = AppendTable::new();
 static SERIES: AppendTable<Series> = AppendTable::new();
 static OVERFLOW: [AtomicPtr<Series>; 5] = [const { AtomicPtr::new(ptr::null_mut()) }; 5];
 
 /// What a re-entrant call gets (a global allocator that records while a registration allocates): a series that is off.
-static DEAD: Series = Series::new(u32::MAX, u32::MAX, 0.0, &DEAD_LOGGER, &DEAD_INSTRUMENT);
+static DEAD: Series =
+    Series::new(u32::MAX, u32::MAX, u32::MAX, Identity { logger: &DEAD_LOGGER, name: "", kind: Kind::Counter, rate: 0.0 });
 /// What stands for no series where a pointer is never null.
 pub(crate) const NONE: &Series = &DEAD;
 /// Not counted: what is recorded there is, when its series is asked for.
-static DEAD_LOGGER: LoggerEntry = LoggerEntry::new("", "", &[], Role::Overflow);
-static DEAD_INSTRUMENT: Instrument = Instrument::new(&DEAD_LOGGER, "", Kind::Counter);
+static DEAD_LOGGER: LoggerEntry = LoggerEntry::new(&LoggerName::new("", "", Role::Overflow), &[]);
 
 struct State {
     rules: Vec<LoggerRule>,
@@ -65,8 +63,6 @@ struct State {
     scalars: usize,
     /// The buckets of timers and histograms, by slot.
     dists: Vec<Scheme>,
-    /// What is left of the newest block of instruments.
-    instruments: &'static mut [MaybeUninit<Instrument>],
     loggers: usize,
     label_sets: usize,
 }
@@ -75,7 +71,6 @@ static STATE: Mutex<State> = Mutex::new(State {
     rules: Vec::new(),
     scalars: 0,
     dists: Vec::new(),
-    instruments: &mut [],
     loggers: 0,
     label_sets: 0,
 });
@@ -105,7 +100,7 @@ fn labels_hash<'l>(start: u64, labels: impl IntoIterator<Item = (&'l str, &'l st
 /// The logger of a name without labels.
 pub(crate) fn logger(given: &str) -> &'static LoggerEntry {
     let Some(_busy) = busy::try_enter() else { return &DEAD_LOGGER };
-    intern_logger(&logger_name(given), "", &[])
+    intern_logger(&logger_name(given), "", &[], None)
 }
 
 /// The logger of a name below another's, with its labels.
@@ -114,7 +109,7 @@ pub(crate) fn child(parent: &'static LoggerEntry, name: &str) -> &'static Logger
         return parent;
     }
     let Some(_busy) = busy::try_enter() else { return &DEAD_LOGGER };
-    intern_logger(&format!("{}.{}", parent.name, logger_name(name)), parent.object, parent.labels)
+    intern_logger(&format!("{}.{}", parent.name(), logger_name(name)), parent.object(), parent.labels, None)
 }
 
 /// The logger of the same name and labels for an object, given in any form; the empty one is the program itself.
@@ -124,7 +119,7 @@ pub(crate) fn for_object(parent: &'static LoggerEntry, object: &str) -> &'static
     }
     let Some(_busy) = busy::try_enter() else { return &DEAD_LOGGER };
     match crate::object::gate(object) {
-        Some(object) => intern_logger(parent.name, &object, parent.labels),
+        Some(object) => intern_logger(parent.name(), &object, parent.labels, None),
         None => {
             refuse(&REFUSED.long_names);
             overflow_logger()
@@ -138,13 +133,25 @@ fn logger_hash<'l>(name: &str, object: &str, labels: impl IntoIterator<Item = (&
     labels_hash(start, labels)
 }
 
-fn intern_logger(name: &str, object: &str, labels: &[(&str, &str)]) -> &'static LoggerEntry {
+/// The logger that is there, if it is.
+fn find_logger(name: &str, object: &str, labels: &[(&str, &str)]) -> Option<&'static LoggerEntry> {
+    let is_it = |l: &LoggerEntry| l.name() == name && l.object() == object && l.labels == labels;
+    LOGGERS.get(logger_hash(name, object, labels.iter().copied()), is_it)
+}
+
+/// `like`: a logger of the same name and object, if one is known.
+fn intern_logger(
+    name: &str,
+    object: &str,
+    labels: &[(&str, &str)],
+    like: Option<&'static LoggerEntry>,
+) -> &'static LoggerEntry {
     if name.len() > MAX_RAW_BYTES {
         refuse(&REFUSED.long_names);
         return overflow_logger();
     }
     let hash = logger_hash(name, object, labels.iter().copied());
-    let is_it = |l: &LoggerEntry| l.name == name && l.object == object && l.labels == labels;
+    let is_it = |l: &LoggerEntry| l.name() == name && l.object() == object && l.labels == labels;
     let plain = labels.is_empty() && object.is_empty();
     let (full, counter) = if plain {
         (FULL_LOGGERS, &REFUSED.loggers)
@@ -171,26 +178,37 @@ fn intern_logger(name: &str, object: &str, labels: &[(&str, &str)]) -> &'static 
             return None;
         }
         *count += 1;
-        // Mostly a logger with labels has the name of one without, which comes first.
-        let name = plain_logger(name).filter(|_| !plain).map_or_else(|| kept(name), |l| l.name);
-        Some(LoggerEntry::new(name, kept(object), kept_labels(labels), Role::Program))
+        // Mostly a logger with labels was made of one without.
+        let like = like.or_else(|| find_logger(name, object, &[]).filter(|_| !labels.is_empty()));
+        let named = like.map_or_else(
+            || {
+                let name = plain_logger(name).filter(|_| !plain).map_or_else(|| kept(name), LoggerEntry::name);
+                &*Box::leak(Box::new(LoggerName::new(name, kept(object), Role::Program)))
+            },
+            |like| like.named,
+        );
+        Some(LoggerEntry::new(named, kept_labels(labels)))
     });
     found.unwrap_or_else(overflow_logger)
 }
 
 /// The logger of a name without labels, if there is one.
 fn plain_logger(name: &str) -> Option<&'static LoggerEntry> {
-    LOGGERS.get(logger_hash(name, "", []), |l| l.is_plain() && l.name == name)
+    LOGGERS.get(logger_hash(name, "", []), |l| l.is_plain() && l.name() == name)
 }
 
 fn overflow_logger() -> &'static LoggerEntry {
-    static LOGGER: LoggerEntry = LoggerEntry::new("ferrometer.overflow", "", &[], Role::Overflow);
+    static LOGGER: LoggerEntry = LoggerEntry::new(&LoggerName::new("ferrometer.overflow", "", Role::Overflow), &[]);
     &LOGGER
 }
 
 /// The series of a name that may live anywhere.
 pub(crate) fn series(logger: &'static LoggerEntry, name: &str, kind: Kind, rate: f64) -> &'static Series {
-    let rate = checked(rate);
+    let rate = match kind {
+        // Never sampled.
+        Kind::Gauge | Kind::InFlight => 0.0,
+        _ => checked(rate),
+    };
     let hash = series_hash(logger, name, kind, rate);
     if let Some(found) = SERIES.get(hash, is_series(logger, name, kind, rate)) {
         return found;
@@ -212,9 +230,19 @@ pub(crate) fn series(logger: &'static LoggerEntry, name: &str, kind: Kind, rate:
 
 /// One of ferrometer's own series, which the caps do not touch.
 pub(crate) fn internal_series(name: &str, kind: Kind) -> &'static Series {
-    static LOGGER: LoggerEntry = LoggerEntry::new("ferrometer", "", &[], Role::Internal);
+    static LOGGER: LoggerEntry = LoggerEntry::new(&LoggerName::new("ferrometer", "", Role::Internal), &[]);
     let Some(_busy) = busy::enter() else { return &DEAD };
     register(series_hash(&LOGGER, name, kind, 0.0), &LOGGER, name, kind, 0.0, Place::Internal)
+}
+
+/// The series with these ids, as far as there are any.
+pub(crate) fn series_in(ids: Range<usize>) -> impl ExactSizeIterator<Item = &'static Series> + Clone {
+    SERIES.range(ids)
+}
+
+/// The same of those with the lowest ids, quicker.
+pub(crate) fn first_series(len: usize) -> impl Iterator<Item = &'static Series> {
+    SERIES.first(len)
 }
 
 /// The series of an id.
@@ -241,9 +269,9 @@ fn overflow(kind: Kind) -> &'static Series {
 fn is_series(logger: &'static LoggerEntry, name: &str, kind: Kind, rate: f64) -> impl Fn(&Series) -> bool {
     move |s| {
         ptr::eq(s.logger, logger)
-            && s.instrument.kind == kind
-            && s.given_rate.to_bits() == rate.to_bits()
-            && s.instrument.name == name
+            && s.kind() == kind
+            && s.given_rate().to_bits() == rate.to_bits()
+            && s.metric_name() == name
     }
 }
 
@@ -262,7 +290,11 @@ fn register(
     rate: f64,
     place: Place,
 ) -> &'static Series {
-    let made = SERIES.get_or_insert(hash, is_series(logger, name, kind, rate), |number| {
+    // No program's is as long; one of ferrometer's own may be, where a backend is called so.
+    if name.len() > usize::from(u16::MAX) {
+        return &DEAD;
+    }
+    let made = SERIES.insert(hash, is_series(logger, name, kind, rate), |number| {
         let mut state = lock(&STATE);
         let (slots, most) = match kind.scheme() {
             None => (state.scalars, MAX_SCALARS),
@@ -278,8 +310,24 @@ fn register(
             None => state.scalars += 1,
             Some(scheme) => state.dists.push(scheme),
         }
-        let instrument = instrument(&mut state, logger, name, kind, rate);
-        let series = Series::new(number as u32, slots as u32, rate, logger, instrument);
+        let id = number as u32;
+        let is_plain = logger.is_plain() && logger.is_programs() && rate == 0.0;
+        // It is itself what an instrument is found by, or else it is looked for.
+        let first = match is_plain {
+            true => listed_instrument(logger.name(), name, kind),
+            false => find_instrument(logger.name(), name, kind),
+        };
+        let (instrument, name) = match first {
+            Some(first) => (first.instrument, first.metric_name()),
+            None => (id, kept(name)),
+        };
+        if instrument == id && !is_plain {
+            INSTRUMENTS.get_or_insert(instrument_hash(logger.name(), name, kind), |_| false, |_| Some(id));
+        }
+        if matches!(kind, Kind::Gauge | Kind::Histogram) {
+            invalid::prepare(id);
+        }
+        let series = Series::new(id, slots as u32, instrument, Identity { logger, name, kind, rate });
         if state.is_on(&series) {
             series.route(series.slot, series.rate());
         }
@@ -287,7 +335,7 @@ fn register(
     });
     match made {
         Some(series) => {
-            describe::apply(series.instrument);
+            describe::apply(series);
             apply_default_rate(series);
             series
         }
@@ -300,33 +348,26 @@ fn instrument_hash(logger: &str, name: &str, kind: Kind) -> u64 {
     hash::text(hash::text(hash::seed() ^ kind as u64, logger), name)
 }
 
-/// The instrument of a name and kind, if there is one.
-pub(crate) fn find_instrument(logger: &str, name: &str, kind: Kind) -> Option<&'static Instrument> {
+/// The first series of a name and kind, if there is one.
+pub(crate) fn find_instrument(logger: &str, name: &str, kind: Kind) -> Option<&'static Series> {
     let plain = || {
         let logger = plain_logger(logger)?;
-        let series = SERIES.get(series_hash(logger, name, kind, 0.0), is_series(logger, name, kind, 0.0))?;
-        Some(series.instrument)
+        SERIES.get(series_hash(logger, name, kind, 0.0), is_series(logger, name, kind, 0.0))
     };
-    let is_it = |i: &&Instrument| i.kind == kind && i.name == name && i.logger.name == logger;
-    INSTRUMENTS.get(instrument_hash(logger, name, kind), is_it).copied().or_else(plain)
+    listed_instrument(logger, name, kind).or_else(plain)
 }
 
-/// The instrument of a series that is being registered, which only one thread at a time does.
-fn instrument(state: &mut State, logger: &'static LoggerEntry, name: &str, kind: Kind, rate: f64) -> &'static Instrument {
-    if let Some(found) = find_instrument(logger.name, name, kind) {
-        return found;
+/// The same, where that is not the program's without labels, object and rate.
+fn listed_instrument(logger: &str, name: &str, kind: Kind) -> Option<&'static Series> {
+    if INSTRUMENTS.len() == 0 {
+        return None;
     }
-    if state.instruments.is_empty() {
-        state.instruments = Box::leak(Box::new_uninit_slice(INSTRUMENT_BLOCK));
-    }
-    let blocks = std::mem::take(&mut state.instruments);
-    let (first, rest) = blocks.split_first_mut().expect("a block is not empty");
-    state.instruments = rest;
-    let made: &'static Instrument = first.write(Instrument::new(logger, kept(name), kind));
-    if !logger.is_plain() || !logger.is_programs() || rate != 0.0 {
-        INSTRUMENTS.get_or_insert(instrument_hash(logger.name, name, kind), |_| false, |_| Some(made));
-    }
-    made
+    // One that is being registered cannot be found yet.
+    let is_it = |id: &u32| {
+        series_of(*id).is_some_and(|s| s.kind() == kind && s.metric_name() == name && s.logger_name() == logger)
+    };
+    let listed = INSTRUMENTS.get(instrument_hash(logger, name, kind), is_it);
+    listed.and_then(|id| series_of(*id))
 }
 
 /// A rate given at run time: 0.0 (none) unless it is one. What is none is recorded unsampled and reported once.
@@ -349,14 +390,14 @@ impl State {
     }
 
     fn is_on(&self, series: &Series) -> bool {
-        !series.logger.is_programs() || self.rule(series.logger.name).is_none_or(|r| r.enabled)
+        !series.logger.is_programs() || self.rule(series.logger.name()).is_none_or(|r| r.enabled)
     }
 }
 
 /// Routes a series that was given no rate to its sibling with the rule's rate, or back to itself.
 fn apply_default_rate(series: &'static Series) {
     let kind = series.kind();
-    if !series.logger.is_programs() || series.given_rate != 0.0 || matches!(kind, Kind::Gauge | Kind::InFlight) {
+    if !series.logger.is_programs() || series.given_rate() != 0.0 || matches!(kind, Kind::Gauge | Kind::InFlight) {
         return;
     }
     // Routed under the lock, by the rule that holds then: a configuration that changes meanwhile is not overwritten.
@@ -364,7 +405,7 @@ fn apply_default_rate(series: &'static Series) {
     loop {
         let wanted = {
             let state = lock(&STATE);
-            let rule = state.rule(series.logger.name);
+            let rule = state.rule(series.logger.name());
             if rule.is_some_and(|r| !r.enabled) {
                 return series.switch_off();
             }
@@ -373,13 +414,13 @@ fn apply_default_rate(series: &'static Series) {
                 _ if rate >= 1.0 => return series.route(series.slot, 1.0),
                 // Past a cap there is no sibling to be had: unsampled.
                 Some(sibling) if sibling.logger.is_overflow() => return series.route(series.slot, 1.0),
-                Some(sibling) if sibling.given_rate.to_bits() == rate.to_bits() => {
+                Some(sibling) if sibling.given_rate().to_bits() == rate.to_bits() => {
                     return series.route(sibling.slot, rate);
                 }
                 _ => rate,
             }
         };
-        let name = series.instrument.name;
+        let name = series.metric_name();
         let hash = series_hash(series.logger, name, kind, wanted);
         sibling = Some(register(hash, series.logger, name, kind, wanted, Place::Capped));
     }
@@ -406,19 +447,18 @@ pub(crate) fn configure(limits: Limits, rules: Vec<LoggerRule>) {
     SERIES.iter().for_each(apply_default_rate);
 }
 
-/// What there is: the series in the order of their ids, and the slots.
-pub(crate) struct Listed<S> {
-    pub(crate) series: S,
-    pub(crate) scalars: usize,
+/// What there is: how many series, and the slots of distributions.
+pub(crate) struct Listed {
+    pub(crate) series: usize,
     pub(crate) dists: Vec<Scheme>,
 }
 
-pub(crate) fn list() -> Listed<impl ExactSizeIterator<Item = &'static Series>> {
+pub(crate) fn list() -> Listed {
     let _busy = busy::section();
     // The series first: the slot of each that is there is counted by then.
-    let series = SERIES.iter();
+    let series = SERIES.len();
     let state = lock(&STATE);
-    Listed { series, scalars: state.scalars, dists: state.dists.clone() }
+    Listed { series, dists: state.dists.clone() }
 }
 
 /// Locks out registrations while the guard lives: for `fork`.

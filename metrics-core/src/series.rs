@@ -4,11 +4,10 @@
 //! Its `state` word is what a recording reads: where its cell is, or that a logger rule switched it off.
 
 use crate::bucket::Scheme;
-use crate::{busy, first};
+use crate::{busy, describe, first, rate};
 use crate::cells::Place;
 use crate::registry::{Label, NO_NAME, StaticName};
 use std::fmt;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering::*};
 
 /// What an instrument measures.
@@ -71,15 +70,26 @@ pub(crate) enum Role {
     Internal,
 }
 
-/// A logger's identity: its name, the object its metrics belong to, and its labels, sorted by key.
-pub(crate) struct LoggerEntry {
+/// What loggers that differ in labels alone share.
+pub(crate) struct LoggerName {
     pub(crate) name: &'static str,
     /// Gated; empty for the program itself.
     pub(crate) object: &'static str,
+    role: Role,
+}
+
+impl LoggerName {
+    pub(crate) const fn new(name: &'static str, object: &'static str, role: Role) -> LoggerName {
+        LoggerName { name, object, role }
+    }
+}
+
+/// A logger's identity: its name, the object its metrics belong to, and its labels, sorted by key.
+pub(crate) struct LoggerEntry {
+    pub(crate) named: &'static LoggerName,
     pub(crate) labels: &'static [Label],
     /// Literals used with this logger: what to look at first. Never null; [`NO_RECENT`] until there are any.
     recent: AtomicPtr<Recent>,
-    role: Role,
 }
 
 /// Literals by some bits of their address.
@@ -94,14 +104,17 @@ const fn no_recent() -> Recent {
 }
 
 impl LoggerEntry {
-    pub(crate) const fn new(
-        name: &'static str,
-        object: &'static str,
-        labels: &'static [Label],
-        role: Role,
-    ) -> LoggerEntry {
+    pub(crate) const fn new(named: &'static LoggerName, labels: &'static [Label]) -> LoggerEntry {
         let recent = AtomicPtr::new(std::ptr::from_ref(&NO_RECENT).cast_mut());
-        LoggerEntry { name, object, labels, recent, role }
+        LoggerEntry { named, labels, recent }
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.named.name
+    }
+
+    pub(crate) fn object(&self) -> &'static str {
+        self.named.object
     }
 
     #[inline(always)]
@@ -128,65 +141,24 @@ impl LoggerEntry {
 
     /// Whether it has neither labels nor an object.
     pub(crate) fn is_plain(&self) -> bool {
-        self.labels.is_empty() && self.object.is_empty()
+        self.labels.is_empty() && self.object().is_empty()
     }
 
     pub(crate) fn is_overflow(&self) -> bool {
-        self.role == Role::Overflow
+        self.named.role == Role::Overflow
     }
 
     pub(crate) fn is_internal(&self) -> bool {
-        self.role == Role::Internal
+        self.named.role == Role::Internal
     }
 
     pub(crate) fn is_programs(&self) -> bool {
-        self.role == Role::Program
+        self.named.role == Role::Program
     }
 }
 
-/// What the series of one name and kind share.
-pub(crate) struct Instrument {
-    /// One of the loggers of its logger's name.
-    pub(crate) logger: &'static LoggerEntry,
-    pub(crate) name: &'static str,
-    pub(crate) kind: Kind,
-    /// Most instruments are never described, so it takes little until they are.
-    described: OnceLock<Box<Described>>,
-}
-
-impl Instrument {
-    pub(crate) const fn new(logger: &'static LoggerEntry, name: &'static str, kind: Kind) -> Instrument {
-        Instrument { logger, name, kind, described: OnceLock::new() }
-    }
-
-    pub(crate) fn unit(&self) -> Option<&'static str> {
-        self.described.get()?.unit.get().copied()
-    }
-
-    pub(crate) fn description(&self) -> Option<&str> {
-        self.described.get()?.description.get().map(String::as_str)
-    }
-
-    /// The first stays. Only `describe` calls this, under its lock.
-    pub(crate) fn set_unit(&self, unit: &'static str) {
-        let _ = self.described.get_or_init(Default::default).unit.set(unit);
-    }
-
-    /// The first stays. Only `describe` calls this, under its lock.
-    pub(crate) fn set_description(&self, text: String) {
-        let _ = self.described.get_or_init(Default::default).description.set(text);
-    }
-}
-
-/// What a program said of an instrument.
-#[derive(Default)]
-pub(crate) struct Described {
-    pub(crate) unit: OnceLock<&'static str>,
-    pub(crate) description: OnceLock<String>,
-}
-
-/// The word a recording reads first. Its lower half is the place of the cell, [`Place::NONE`] when the series is off or sampled: the
-/// common case is then one lookup that succeeds, without a test of either. The upper half says what is the matter.
+/// The word a recording reads first. Its lower half is the place of the cell, and none when the series is off or sampled: the common case
+/// is then one lookup that succeeds, without a test of either. The upper half says what is the matter.
 #[derive(Clone, Copy)]
 pub(crate) struct State(u64);
 
@@ -196,19 +168,27 @@ impl State {
     const ON: u64 = 1 << 62;
     const SAMPLED: u64 = 1 << 63;
 
-    pub(crate) const fn new(kind: Kind, slot: u32, sampled: bool) -> State {
+    /// Of a series that is not sampled.
+    pub(crate) const fn new(kind: Kind, slot: u32) -> State {
         let place = match kind.scheme() {
-            _ if sampled => Place::NONE,
             Some(_) => Place::dist(slot),
             None => Place::scalar(slot),
         };
-        let sampled = if sampled { State::SAMPLED } else { 0 };
         // Slots are far below 2^30.
-        State(place.0 as u64 | (slot as u64) << State::SLOT | State::ON | sampled)
+        State(place.0 as u64 | (slot as u64) << State::SLOT | State::ON)
+    }
+    /// Of one that is, at the rate of this [number](rate::number).
+    const fn sampled(slot: u32, rate: u8) -> State {
+        State(Place::none_with(rate).0 as u64 | (slot as u64) << State::SLOT | State::ON | State::SAMPLED)
     }
     #[inline(always)]
     pub(crate) fn place(self) -> Place {
         Place(self.0 as u32)
+    }
+    /// Of a distribution, where the thread may have its cell at hand.
+    #[inline(always)]
+    pub(crate) fn near(self) -> u8 {
+        self.place().near()
     }
     #[inline(always)]
     pub(crate) fn is_off(self) -> bool {
@@ -217,6 +197,11 @@ impl State {
     #[inline(always)]
     pub(crate) fn slot(self) -> u32 {
         (self.0 >> State::SLOT) as u32 & (u32::MAX >> 2)
+    }
+    /// The number of the rate, if it is sampled.
+    #[inline(always)]
+    pub(crate) fn rate(self) -> u8 {
+        self.0 as u8
     }
     #[inline(always)]
     pub(crate) fn is_sampled(self) -> bool {
@@ -237,31 +222,56 @@ pub struct Series {
     /// Gauges: the bits of the value, shared by all threads. Others: those of the rate they are sampled at now, their own or that
     /// of a logger rule.
     word: AtomicU64,
-    /// Recordings refused because they were NaN or infinite.
-    pub(crate) invalid: AtomicU64,
+    /// The metric's name, with its length below: a `&str` would take as much as the two, and what stands behind them.
+    name: *const u8,
+    /// The id of the series of this name and kind, whatever its labels and rate, that came first: what they share is known by it.
+    pub(crate) instrument: u32,
+    name_len: u16,
+    kind: Kind,
+    /// Whether `word` is a rate of its own.
+    is_rated: bool,
+}
+
+// SAFETY: `name` is a part of a `&'static str`; nothing else in it is a pointer that is not shareable.
+unsafe impl Send for Series {}
+// SAFETY: as above.
+unsafe impl Sync for Series {}
+
+/// What a series is, which never changes.
+#[derive(Clone, Copy)]
+pub(crate) struct Identity {
+    pub(crate) logger: &'static LoggerEntry,
+    /// At most 65,535 bytes.
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
     /// 0.0: none given.
-    pub(crate) given_rate: f64,
-    pub(crate) instrument: &'static Instrument,
+    pub(crate) rate: f64,
 }
 
 impl Series {
-    pub(crate) const fn new(
-        id: u32,
-        slot: u32,
-        given_rate: f64,
-        logger: &'static LoggerEntry,
-        instrument: &'static Instrument,
-    ) -> Series {
+    pub(crate) const fn new(id: u32, slot: u32, instrument: u32, identity: Identity) -> Series {
+        let Identity { logger, name, kind, rate } = identity;
+        let name = match name.len() <= u16::MAX as usize {
+            true => name,
+            false => "",
+        };
         Series {
             id,
             slot,
             state: AtomicU64::new(State::OFF.0),
-            word: AtomicU64::new(0),
-            invalid: AtomicU64::new(0),
-            given_rate,
+            word: AtomicU64::new(rate.to_bits()),
             logger,
+            name: name.as_ptr(),
             instrument,
+            name_len: name.len() as u16,
+            kind,
+            is_rated: rate.to_bits() != 0,
         }
+    }
+
+    /// The rate it was given; 0.0: none.
+    pub(crate) fn given_rate(&self) -> f64 {
+        if self.is_rated { self.route_rate() } else { 0.0 }
     }
 
     #[inline(always)]
@@ -269,12 +279,14 @@ impl Series {
         State(self.state.load(Relaxed))
     }
 
-    /// Sends recordings to the cell of `slot`, sampled at `rate`.
+    /// Sends recordings to the cell of `slot`, sampled at `rate`. One that has a rate of its own keeps it.
     pub(crate) fn route(&self, slot: u32, rate: f64) {
-        if self.kind() != Kind::Gauge {
+        if self.kind() != Kind::Gauge && !self.is_rated {
             self.word.store(rate.to_bits(), Relaxed);
         }
-        self.state.store(State::new(self.instrument.kind, slot, rate < 1.0).0, Relaxed);
+        let sampled = || State::sampled(slot, rate::number(rate));
+        let state = if rate < 1.0 { sampled() } else { State::new(self.kind, slot) };
+        self.state.store(state.0, Relaxed);
     }
 
     pub(crate) fn switch_off(&self) {
@@ -302,26 +314,27 @@ impl Series {
     /// What is measured.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        self.instrument.kind
+        self.kind
     }
 
     /// The logger's name as given, `::` replaced by `.`; not gated.
     #[must_use]
     pub fn logger_name(&self) -> &'static str {
-        self.logger.name
+        self.logger.name()
     }
 
     /// The metric's name as given; not gated.
     #[must_use]
     pub fn metric_name(&self) -> &'static str {
-        self.instrument.name
+        // SAFETY: pointer and length are those of a `&'static str`, put here by `new` and never changed.
+        unsafe { std::str::from_utf8_unchecked(std::slice::from_raw_parts(self.name, usize::from(self.name_len))) }
     }
 
     /// What the metric belongs to, such as `qemu/100`, as [`Logger::for_object`](crate::Logger::for_object) gated it; `None` for
     /// the program itself.
     #[must_use]
     pub fn object(&self) -> Option<&'static str> {
-        Some(self.logger.object).filter(|object| !object.is_empty())
+        Some(self.logger.object()).filter(|object| !object.is_empty())
     }
 
     /// The labels, and before them the object as a label `object` where there is one: for formats that have no other place for it.
@@ -344,19 +357,19 @@ impl Series {
     /// The sample rate of what stands in this series, in (0, 1].
     #[must_use]
     pub fn rate(&self) -> f64 {
-        if self.given_rate == 0.0 { 1.0 } else { self.given_rate }
+        if self.is_rated { self.route_rate() } else { 1.0 }
     }
 
     /// The unit the program declared, such as `bytes`.
     #[must_use]
     pub fn unit(&self) -> Option<&'static str> {
-        self.instrument.unit()
+        describe::told(self.instrument)?.unit.get().copied()
     }
 
     /// What the program said the instrument means.
     #[must_use]
     pub fn description(&self) -> Option<&'static str> {
-        self.instrument.description()
+        describe::told(self.instrument)?.description.get().map(String::as_str)
     }
 
     /// Whether this is one of ferrometer's own metrics, which stand outside the ledger.
@@ -368,7 +381,7 @@ impl Series {
     /// Whether two series differ in nothing but their sample rate.
     #[must_use]
     pub fn same_instrument(&self, other: &Series) -> bool {
-        std::ptr::eq(self.instrument, other.instrument) && std::ptr::eq(self.logger, other.logger)
+        self.instrument == other.instrument && std::ptr::eq(self.logger, other.logger)
     }
 }
 

@@ -136,6 +136,11 @@ impl Grouped {
         self.groups.binary_search_by_key(&slot, |(s, _)| *s).ok()
     }
 
+    /// The groups, and whose they are.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.groups.iter().map(|(slot, _)| *slot as usize).enumerate()
+    }
+
     /// None of them accounted for.
     pub(crate) fn marks(&self) -> Marks {
         let fresh = |(_, range): &(u32, Range<usize>)| Group {

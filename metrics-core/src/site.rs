@@ -2,11 +2,12 @@
 //! it without a lookup. Not public API: the macros of the same version use it.
 
 use crate::clock::Stamp;
-use crate::guard::TimerGuard;
+use crate::guard::{Running, TimerGuard};
 use crate::logger::Logger;
 use crate::series::{LoggerEntry, Series};
 use crate::value::{CounterValue, GaugeReturn, GaugeValue};
 use crate::{record, registry};
+use std::hint::assert_unchecked;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering::*};
 
@@ -14,9 +15,10 @@ mod exit;
 mod fixed;
 mod labelled;
 
+pub use crate::guard::CallTimer;
 pub use crate::series::Kind;
 use exit::{Exit, Exits};
-pub use exit::{AnyOutcome, ExitCounter, ExitTimer, Outcome, Probe, ResultOutcome};
+pub use exit::{AnyOutcome, Ending, ExitCounter, ExitTimer, OnExit, Once, Outcome, Probe, ResultOutcome, Since};
 pub use fixed::{FixedNumber, LabelProbe, LabelValue, Literal, NoNumber};
 pub use labelled::LabelledSite;
 pub use ::core;
@@ -40,8 +42,12 @@ impl Memory {
     /// What is remembered, if it is of this logger.
     #[inline(always)]
     fn get(&self, logger: *const LoggerEntry) -> Option<&'static Series> {
-        // SAFETY: the pointer was made from a `&'static Series`, in `new` or in `look_up`.
-        let series: &'static Series = unsafe { &*self.0.load(Acquire) };
+        let series = self.0.load(Acquire);
+        // SAFETY: the pointer was made from a `&'static Series`, in `new` or in `look_up`. That it is not null is said for the compiler.
+        let series: &'static Series = unsafe {
+            assert_unchecked(!series.is_null());
+            &*series
+        };
         ptr::eq(series.logger, logger).then_some(series)
     }
 
@@ -101,8 +107,19 @@ impl CounterSite {
     /// Adds 1.
     #[inline(always)]
     pub fn increment(&'static self, logger: &Logger) {
-        if record::is_on() {
-            self.add_on(logger, 1);
+        if record::is_on() && !self.memory.get(logger.peek()).is_some_and(record::one_at_once) {
+            self.one_elsewhere::<true>(logger);
+        }
+    }
+
+    // One way out for all that is not at once, so that a call site carries one call. `HERE`: see `record`. Not so rare where it is
+    // sampled, but what is not should pay nothing for it.
+    #[cold]
+    #[inline(never)]
+    fn one_elsewhere<const HERE: bool>(&'static self, logger: &Logger) {
+        match self.memory.get(logger.peek()) {
+            Some(series) => record::many_on::<HERE>(series, 1),
+            None => self.add_first(logger, 1),
         }
     }
 
@@ -124,13 +141,13 @@ impl CounterSite {
 
     #[cold]
     fn add_first(&'static self, logger: &Logger, value: i64) {
-        record::count_on(self.memory.series(logger.entry(), self.name, Kind::Counter, self.rate), value);
+        record::count_apart(self.memory.series(logger.entry(), self.name, Kind::Counter, self.rate), value);
     }
 
     /// Counts when the call ends; see [`ExitCounter`].
     #[inline(always)]
     pub fn on_exit(&'static self, logger: &Logger, on: Option<Outcome>, label: bool) -> ExitCounter {
-        ExitCounter { exit: if record::is_on() { Some(self.exit(logger, on, label)) } else { None } }
+        ExitCounter::new(if record::is_on() { Some((self.exit(logger, on, label), Once)) } else { None })
     }
 
     #[inline(never)]
@@ -191,41 +208,55 @@ impl TimerSite {
         Self::made(name, rate)
     }
 
-    /// Starts measuring.
+    /// Starts measuring a block, inline in the function where it stands.
     #[inline(always)]
-    pub fn start(&'static self, logger: &Logger) -> TimerGuard {
-        if record::is_on() { self.start_on::<true>(logger) } else { TimerGuard::inert() }
+    pub fn start_block(&'static self, logger: &Logger) -> TimerGuard {
+        if record::is_on() { TimerGuard(self.start_on::<true>(logger)) } else { TimerGuard::inert() }
+    }
+
+    /// Starts measuring a function's body.
+    #[inline(always)]
+    pub fn start(&'static self, logger: &Logger) -> CallTimer {
+        let switches = record::switches();
+        let on = record::is_something(switches);
+        CallTimer(if on { self.start_on::<true>(logger) } else { Running::nothing_by(switches) })
     }
 
     // Out of line: what a call site that is off carries is the test of the switch, and of what this returns, in registers. `HERE`: see
     // `record`.
     #[inline(never)]
-    fn start_on<const HERE: bool>(&'static self, logger: &Logger) -> TimerGuard {
+    fn start_on<const HERE: bool>(&'static self, logger: &Logger) -> Running<Stamp> {
         if let Some(series) = self.memory.get(logger.peek()) {
             match record::is_taken_at_once(series) {
                 Some(true) => {
                     if let Some(start) = Stamp::at_once() {
-                        return TimerGuard::since(series, start);
+                        return Running::new(series, start);
                     }
                 }
-                Some(false) => return TimerGuard::inert(),
-                None => {}
+                Some(false) => return Running::nothing(),
+                None => return TimerSite::start_sampled(series),
             }
         }
         self.start_elsewhere(logger)
     }
 
-    // With all that takes calls, so that the function above needs no stack.
+    // What takes calls stands in functions of its own, so that the one above needs no stack.
     #[inline(never)]
-    fn start_elsewhere(&'static self, logger: &Logger) -> TimerGuard {
+    fn start_sampled(series: &'static Series) -> Running<Stamp> {
+        if record::is_taken_then(series) { Running::new(series, Stamp::now()) } else { Running::nothing() }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn start_elsewhere(&'static self, logger: &Logger) -> Running<Stamp> {
         let series = self.memory.series(logger.entry(), self.name, Kind::Timer, self.rate);
-        if record::is_taken_on(series) { TimerGuard::since(series, Stamp::now()) } else { TimerGuard::inert() }
+        if record::is_taken_on(series) { Running::new(series, Stamp::now()) } else { Running::nothing() }
     }
 
     /// Starts measuring a call of which it matters how it ends; see [`ExitTimer`].
     #[inline(always)]
     pub fn start_exit(&'static self, logger: &Logger, on: Option<Outcome>, label: bool) -> ExitTimer {
-        if record::is_on() { self.start_exit_on(logger, on, label) } else { ExitTimer { running: None } }
+        if record::is_on() { self.start_exit_on(logger, on, label) } else { ExitTimer::new(None) }
     }
 
     #[inline(never)]
@@ -234,6 +265,6 @@ impl TimerSite {
             Exit { site: &self.exits, logger: logger.entry(), name: self.name, kind: Kind::Timer, rate: self.rate, on, label };
         // The outcome is not known yet, and sampling comes before the clock: one series counts the calls down for all.
         let taken = exit.series(on.unwrap_or(Outcome::Ok)).is_some_and(record::is_taken_on);
-        ExitTimer { running: taken.then(|| (exit, Stamp::now())) }
+        ExitTimer::new(taken.then(|| (exit, Since(Stamp::now()))))
     }
 }

@@ -4,13 +4,16 @@
 //! the distance between the two. A backend turns deltas into lines, and for each piece it hands in the [`Receipt`] again: as
 //! sent, or as dropped with a cause. A piece whose receipt is never handed in is pending, and part of the next delta.
 
+use crate::block::Row;
 use crate::bucket::Scheme;
-use crate::cursor::{Cursor, Position, amount_of, minus, recorded};
+use crate::cursor::{Cursor, DoneBlocks, Position};
+use crate::distribution::Distribution;
 use crate::ledger::{Amount, Cause, Dropped, Ledger};
 use crate::name::Naming;
-use crate::series::Series;
+use crate::registry;
+use crate::series::{Kind, Series};
 use crate::singles::{Grouped, Marks};
-use crate::snapshot::{Distribution, Snapshot, Total, Value};
+use crate::snapshot::{Snapshot, Total, Value};
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
@@ -181,7 +184,7 @@ impl<'a> SnapshotView<'a> {
         cursor: &'a mut Cursor,
         singles: Grouped,
     ) -> SnapshotView<'a> {
-        cursor.grow(snapshot.totals.len());
+        cursor.grow(snapshot);
         let view = SnapshotView {
             snapshot,
             naming,
@@ -200,14 +203,11 @@ impl<'a> SnapshotView<'a> {
     /// What NaN and infinities were refused is dropped before the backend sees anything.
     fn drop_invalid(&self) {
         let mut cursor = self.cursor.borrow_mut();
-        for total in self.snapshot.totals.iter().filter(|t| t.invalid > 0) {
-            let position = &mut cursor.positions[total.series.id()];
-            let new = total.invalid.wrapping_sub(position.invalid());
-            if new > 0 {
-                position.set_invalid(total.invalid);
-                if !total.series.is_internal() {
-                    self.dropped.borrow_mut()[Cause::Invalid] += Amount::of(new);
-                }
+        for (id, refused) in self.snapshot.invalid.iter() {
+            let new = refused.wrapping_sub(cursor.invalid.insert(*id, *refused).unwrap_or(0));
+            let is_internal = registry::series_of(*id).is_some_and(Series::is_internal);
+            if new > 0 && !is_internal {
+                self.dropped.borrow_mut()[Cause::Invalid] += Amount::of(new);
             }
         }
     }
@@ -226,35 +226,49 @@ impl<'a> SnapshotView<'a> {
 
     /// What each series recorded that is not accounted for, in the order of registration; series without news are left out.
     pub fn deltas(&self) -> impl Iterator<Item = Delta<'_>> + '_ {
-        self.snapshot.totals.iter().filter_map(|total| self.delta(total))
+        let done = DoneBlocks::default();
+        registry::first_series(self.snapshot.len).filter_map(move |series| match series.kind().scheme() {
+            None if done.has(series, |series| self.cursor.borrow().is_done(series, self.snapshot)) => None,
+            None => self.scalar(series),
+            Some(_) => self.distribution(series),
+        })
     }
 
-    fn delta(&self, total: &'a Total) -> Option<Delta<'_>> {
-        let mut cursor = self.cursor.borrow_mut();
-        let position = &mut cursor.positions[total.series.id()];
-        let mut first = 0;
-        let recordings = total.recordings.wrapping_sub(position.recordings);
-        let change = match &total.value {
-            // The value of a recording in progress may come a snapshot before or after its count.
-            Value::Counter { increments, decrements }
-                if (*increments, *decrements) != (position.increments, position.decrements) || recordings > 0 =>
-            {
-                Change::Counter {
-                    increments: increments.wrapping_sub(position.increments),
-                    decrements: decrements.wrapping_sub(position.decrements),
+    /// What a counter, gauge or in-flight count has new.
+    #[inline]
+    fn scalar(&self, series: &'static Series) -> Option<Delta<'_>> {
+        let (now, before) = (self.snapshot.scalars.get(series.slot), self.cursor.borrow().row(series));
+        let recordings = now.recordings.wrapping_sub(before.recordings);
+        let change = match series.kind() {
+            Kind::Counter => {
+                let increments = now.increments.wrapping_sub(before.increments);
+                let decrements = now.decrements.wrapping_sub(before.decrements);
+                // The value of a recording in progress may come a snapshot before or after its count.
+                if (recordings, increments, decrements) == (0, 0, 0) {
+                    return None;
                 }
+                Change::Counter { increments, decrements }
             }
             _ if recordings == 0 => return None,
-            Value::Counter { .. } => return None,
-            Value::Gauge(value) => Change::Gauge(*value),
-            Value::InFlight(value) => Change::InFlight(*value),
-            Value::Distribution(d) => {
-                let (singles, merged) = self.values(total.series, d, position);
-                first = singles.start;
-                Change::Values { singles: &self.singles.values()[singles], merged, scheme: d.scheme(), total: d }
-            }
+            Kind::Gauge => Change::Gauge(f64::from_bits(now.increments)),
+            _ => Change::InFlight(now.increments.wrapping_sub(now.decrements) as i64),
         };
-        Some(Delta { series: total.series, recordings, change, first })
+        Some(Delta { series, recordings, change, first: 0 })
+    }
+
+    /// What a timer or histogram has new.
+    fn distribution(&self, series: &'static Series) -> Option<Delta<'_>> {
+        let d = self.snapshot.distributions.get(series.slot as usize)?;
+        let mut cursor = self.cursor.borrow_mut();
+        let position = cursor.distributions.get_mut(series.slot as usize)?;
+        let recordings = d.count.wrapping_sub(position.recordings);
+        if recordings == 0 {
+            return None;
+        }
+        let (singles, merged) = self.values(series, d, position);
+        let first = singles.start;
+        let change = Change::Values { singles: &self.singles.values()[singles], merged, scheme: d.scheme(), total: d };
+        Some(Delta { series, recordings, change, first })
     }
 
     /// What is left of a distribution: which single values, and how many others of which bucket.
@@ -337,17 +351,12 @@ impl<'a> SnapshotView<'a> {
         // Where receipts of other views were handed in, the buckets that are left may hold fewer recordings than the series has left.
         let mut cursor = self.cursor.borrow_mut();
         let mut left = Amount::default();
-        for total in &self.snapshot.totals {
-            let position = &mut cursor.positions[total.series.id()];
+        for total in self.snapshot.totals().iter() {
             if !total.series.is_internal() {
-                left += minus(amount_of(total), position.amount());
-            }
-            position.recordings = total.recordings;
-            position.set_invalid(total.invalid);
-            if let Value::Counter { increments, decrements } = total.value {
-                (position.increments, position.decrements) = (increments, decrements);
+                left += total.amount().minus(cursor.amount(total.series));
             }
         }
+        cursor.finish(self.snapshot);
         if !left.is_zero() {
             self.dropped.borrow_mut()[cause] += left;
         }
@@ -356,28 +365,41 @@ impl<'a> SnapshotView<'a> {
     /// Moves the cursor past a piece and says how much it was. Never past the snapshot, so that a receipt handed in twice counts
     /// once. Of a gauge one value is taken; those it replaced are superseded here.
     fn advance(&self, receipt: &Receipt) -> Amount {
-        let id = receipt.series.id();
+        let (series, snapshot) = (receipt.series, self.snapshot);
         let mut cursor = self.cursor.borrow_mut();
-        let Some(total) = self.snapshot.totals.get(id) else { return Amount::default() };
-        let position = &mut cursor.positions[id];
-        let left = total.recordings.wrapping_sub(position.recordings);
-        match receipt.piece {
-            Piece::Counter { recordings, increments, decrements } => {
-                let left = minus(amount_of(total), position.amount());
-                if recordings > left.recordings || increments > left.increments || decrements > left.decrements {
-                    return Amount::default();
-                }
-                position.recordings = position.recordings.wrapping_add(recordings);
-                position.increments = position.increments.wrapping_add(increments);
-                position.decrements = position.decrements.wrapping_add(decrements);
-                Amount { recordings, increments, decrements }
+        if series.id() >= snapshot.len {
+            return Amount::default();
+        }
+        if let Piece::Counter { recordings, increments, decrements } = receipt.piece {
+            let (now, mut row) = (snapshot.scalars.get(series.slot), cursor.row(series));
+            let left = now.amount().minus(row.amount());
+            if recordings > left.recordings || increments > left.increments || decrements > left.decrements {
+                return Amount::default();
             }
+            row.recordings = row.recordings.wrapping_add(recordings);
+            row.increments = row.increments.wrapping_add(increments);
+            row.decrements = row.decrements.wrapping_add(decrements);
+            cursor.set_row(series, row, snapshot);
+            return Amount { recordings, increments, decrements };
+        }
+        let total = snapshot.totals().of(series);
+        let left = total.recordings.wrapping_sub(cursor.recordings(series));
+        match receipt.piece {
+            Piece::Counter { .. } => Amount::default(),
             Piece::Replaced { recordings } => {
                 if recordings == 0 || recordings > left {
                     return Amount::default();
                 }
-                position.recordings = position.recordings.wrapping_add(recordings);
-                if !receipt.series.is_internal() {
+                let row = match recordings == left {
+                    // All of it: the rest of the row is the snapshot's too, so that the block can be.
+                    true => self.snapshot.scalars.get(series.slot),
+                    false => {
+                        let before = cursor.row(series);
+                        Row { recordings: before.recordings.wrapping_add(recordings), ..before }
+                    }
+                };
+                cursor.set_row(series, row, self.snapshot);
+                if !series.is_internal() {
                     let mut superseded = self.superseded.get();
                     superseded += Amount::of(recordings - 1);
                     self.superseded.set(superseded);
@@ -386,10 +408,12 @@ impl<'a> SnapshotView<'a> {
             }
             Piece::Run { first, len } => {
                 let first = first as usize;
-                self.mark(total, position, first..first + len as usize)
+                let Some(position) = cursor.distributions.get_mut(series.slot as usize) else { return Amount::default() };
+                self.mark(&total, position, first..first + len as usize)
             }
             Piece::Bucket { index, count, merged } => {
-                let Value::Distribution(d) = &total.value else { return Amount::default() };
+                let Value::Distribution(d) = total.value else { return Amount::default() };
+                let Some(position) = cursor.distributions.get_mut(series.slot as usize) else { return Amount::default() };
                 let scheme = d.scheme();
                 if let Some(group) = self.singles.group(total.series.slot) {
                     let mut marks = self.marks.borrow_mut();
@@ -397,7 +421,7 @@ impl<'a> SnapshotView<'a> {
                         && let Some(at) = marks.first_of(group, usize::from(index), self.singles.values(), scheme)
                     {
                         drop(marks);
-                        return self.mark(total, position, at..at + 1);
+                        return self.mark(&total, position, at..at + 1);
                     }
                     marks.settle(group, self.singles.values(), scheme, position.buckets_mut(scheme));
                 }
@@ -412,7 +436,7 @@ impl<'a> SnapshotView<'a> {
     }
 
     /// Moves the cursor past single values.
-    fn mark(&self, total: &Total, position: &mut Position, run: Range<usize>) -> Amount {
+    fn mark(&self, total: &Total<'_>, position: &mut Position, run: Range<usize>) -> Amount {
         let Value::Distribution(d) = &total.value else { return Amount::default() };
         let Some(group) = self.singles.group(total.series.slot) else { return Amount::default() };
         let left = total.recordings.wrapping_sub(position.recordings);
@@ -425,16 +449,13 @@ impl<'a> SnapshotView<'a> {
     /// Tells the cursor's buckets of the single values that are accounted for.
     fn settle(&self, cursor: &mut Cursor) {
         let mut marks = self.marks.borrow_mut();
-        for total in &self.snapshot.totals {
-            let Value::Distribution(d) = &total.value else { continue };
-            let Some(group) = self.singles.group(total.series.slot).filter(|g| marks.is_unsettled(*g)) else { continue };
-            let position = &mut cursor.positions[total.series.id()];
-            let scheme = d.scheme();
-            if position.recordings == total.recordings {
-                let buckets = position.buckets_mut(scheme);
-                d.buckets().for_each(|(index, count)| buckets[index] = count);
+        for (group, slot) in self.singles.slots() {
+            let Some(d) = self.snapshot.distributions.get(slot).filter(|_| marks.is_unsettled(group)) else { continue };
+            let position = &mut cursor.distributions[slot];
+            if position.recordings == d.count {
+                position.set(d);
             } else {
-                marks.settle(group, self.singles.values(), scheme, position.buckets_mut(scheme));
+                marks.settle(group, self.singles.values(), d.scheme(), position.buckets_mut(d.scheme()));
             }
         }
     }
@@ -442,6 +463,7 @@ impl<'a> SnapshotView<'a> {
     /// Writes what happened into the account. Returns the memory of the single values.
     pub(crate) fn close(self, ledger: &mut Ledger) -> Vec<f64> {
         self.settle(&mut self.cursor.borrow_mut());
+        self.cursor.borrow_mut().share(self.snapshot);
         let cursor = self.cursor.into_inner();
         ledger.sent += self.sent.get();
         ledger.merged += self.merged.get();
@@ -449,7 +471,7 @@ impl<'a> SnapshotView<'a> {
         for (cause, amount) in self.dropped.into_inner().iter() {
             ledger.dropped[cause] += amount;
         }
-        ledger.recorded = minus(recorded(self.snapshot), cursor.base);
+        ledger.recorded = self.snapshot.recorded.minus(cursor.base);
         ledger.pending = cursor.pending(self.snapshot);
         self.singles.into_memory()
     }

@@ -182,7 +182,7 @@ fn what_is_too_long_is_refused_and_its_beginning_is_not() {
     }
     let snapshot = snapshot();
     let of = |value| {
-        let is_it = |t: &&Total| t.series.metric_name() == "long" && t.series.labels().eq([("k", value)]);
+        let is_it = |t: &Total<'_>| t.series.metric_name() == "long" && t.series.labels().eq([("k", value)]);
         snapshot.totals().iter().filter(is_it).map(|t| t.recordings).collect::<Vec<_>>()
     };
     assert_eq!((of("xxx"), of("")), (vec![6], vec![2]));

@@ -10,7 +10,7 @@ use support::{NEVER, Publish, SOON};
 
 fn own(name: &str) -> Option<f64> {
     let snapshot = snapshot();
-    let of = |total: &&Total| total.series.logger_name() == "ferrometer" && total.series.metric_name() == name;
+    let of = |total: &Total<'_>| total.series.logger_name() == "ferrometer" && total.series.metric_name() == name;
     snapshot.totals().iter().find(of).map(|total| match &total.value {
         Value::Counter { .. } => total.value.net().unwrap() as f64,
         Value::Gauge(value) => *value,
@@ -64,7 +64,7 @@ fn limits_refusals_failures_and_the_last_success_are_exported() {
         assert!(help.len() > 20 && help.ends_with('.'), "{}: {help:?}", total.series.metric_name());
         assert_eq!(total.series.unit(), None, "a unit would change the name");
     }
-    let is_success = |total: &&&Total| total.series.metric_name() == "backend.own.last_success.timestamp_seconds";
+    let is_success = |total: &&Total<'_>| total.series.metric_name() == "backend.own.last_success.timestamp_seconds";
     let help = ours.iter().find(is_success).unwrap().series.description().unwrap();
     assert!(help.contains("own last delivered") && help.contains("seconds since 1970"), "{help}");
     assert_eq!(own("limits.held_values.max"), Some(262_144.0));

@@ -130,6 +130,6 @@ fn everything_goes_on_while_allocations_are_recorded() {
     });
     other.join().unwrap();
     ending.join().unwrap();
-    assert_eq!(snapshot().totals()[counter.series().id()].recordings, 2_000_002);
+    assert_eq!(snapshot().totals().get(counter.series().id()).unwrap().recordings, 2_000_002);
     remove("a", SOON);
 }

@@ -295,7 +295,7 @@ pub fn set_gauge(tokens: TokenStream) -> TokenStream {
 ///
 /// ```text
 /// {
-///     let timer = { static SITE: TimerSite = TimerSite::new("load.time", 0.0); &SITE }.start(&METRICS);
+///     let timer = { static SITE: TimerSite = TimerSite::new("load.time", 0.0); &SITE }.start_block(&METRICS);
 ///     { read(path)? }
 /// }
 /// ```

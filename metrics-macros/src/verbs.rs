@@ -242,7 +242,7 @@ impl Call {
     fn time(&self, site: &TokenStream, logger: &TokenStream, timed: &Value) -> TokenStream {
         let krate = &self.krate;
         let start = match self.labels.is_empty() {
-            true => quote_spanned!(ours()=> #site.start(#logger)),
+            true => quote_spanned!(ours()=> #site.start_block(#logger)),
             false => self.with_labels(None, |labels, _| quote_spanned!(ours()=> #site.start(#logger, #labels))),
         };
         let start = if self.costs_nothing(Verb::Time) {

@@ -156,7 +156,7 @@ fn child(record: bool, port: u16, backends: &[&str], extra: usize) {
 fn overflow() -> u64 {
     let snapshot = ferrometer::snapshot();
     let of =
-        |t: &&ferrometer::Total| t.series.logger_name() == "ferrometer.overflow" && t.series.kind() == Kind::Counter;
+        |t: &ferrometer::Total<'_>| t.series.logger_name() == "ferrometer.overflow" && t.series.kind() == Kind::Counter;
     snapshot.totals().iter().filter(of).map(|t| t.recordings).sum()
 }
 

@@ -358,7 +358,7 @@ fn main() {
     let mut recorded = Amount::default();
     let mut hits = 0;
     for (name, [calls, up, down]) in &truth {
-        let of: Vec<&Total> = snapshot
+        let of: Vec<Total<'_>> = snapshot
             .totals()
             .iter()
             .filter(|t| t.series.logger_name() == "soak" && t.series.metric_name() == *name)
@@ -366,7 +366,7 @@ fn main() {
         let found: u64 = of.iter().map(|t| t.recordings).sum();
         check(found == *calls, format!("{name}: {found} recordings in the snapshot, {calls} were made"));
         recorded += Amount { recordings: *calls, increments: *up, decrements: *down };
-        let value = |t: &&Total| match &t.value {
+        let value = |t: &Total<'_>| match &t.value {
             Value::Counter { increments, decrements } => (*increments, *decrements),
             Value::InFlight(now) => {
                 assert_eq!(*now, 0, "{name}: in flight");

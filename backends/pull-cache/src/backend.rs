@@ -12,7 +12,7 @@ use crate::report;
 use crate::settings::{Scrape, Settings, seconds};
 use crate::steady::{self, whole_seconds};
 use crate::store::{Place, Store};
-use ferrometer_core::{Backend, BackendError, Change, Delivery, Naming, SnapshotView, Total};
+use ferrometer_core::{Backend, BackendError, Change, Delivery, Naming, SnapshotView, Totals};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -151,12 +151,12 @@ impl PullCacheBackend {
     /// backend.make(now, ferrometer_core::snapshot().totals(), &ferrometer_core::Naming::default());
     /// assert_eq!(backend.handle().window(), Some((1_000_000_000, 1_000_000_000)));
     /// ```
-    pub fn make(&mut self, time: SystemTime, totals: &[Total], naming: &Naming) -> usize {
+    pub fn make(&mut self, time: SystemTime, totals: Totals<'_>, naming: &Naming) -> usize {
         self.make_aged(time, None, totals, naming)
     }
 
     /// The same; `age`: the time by which series age, if it is not that of the generation.
-    fn make_aged(&mut self, time: SystemTime, age: Option<i64>, totals: &[Total], naming: &Naming) -> usize {
+    fn make_aged(&mut self, time: SystemTime, age: Option<i64>, totals: Totals<'_>, naming: &Naming) -> usize {
         // Nothing was made here yet, so all of it is anew.
         if let Some(history) = self.sink.as_mut().and_then(Sink::take_over) {
             self.restore_all(history);

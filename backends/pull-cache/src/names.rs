@@ -10,7 +10,7 @@ use std::hash::Hash;
 /// The names of one format. `N` is whatever must be unique in it.
 #[derive(Debug)]
 pub(crate) struct Claims<N> {
-    owners: HashMap<N, usize>,
+    owners: HashMap<N, &'static Series>,
     table: NameTable,
 }
 
@@ -21,17 +21,11 @@ impl<N> Default for Claims<N> {
 }
 
 impl<N: Eq + Hash> Claims<N> {
-    /// Claims all of `names` for `claimant` (any number, its own), of which `series` is an example, or none of them. To be
-    /// called once for each claimant. `longest` is the longest of the names as it is shown.
-    pub(crate) fn claim(
-        &mut self,
-        claimant: usize,
-        series: &'static Series,
-        longest: &str,
-        names: Vec<N>,
-    ) -> Result<(), Cause> {
-        let owner = names.iter().find_map(|name| self.owners.get(name)).copied().unwrap_or(claimant);
-        self.table.get(series, || (longest.to_owned(), owner.to_string()))?;
+    /// Claims all of `names` for an instrument, of which `series` is an example, or none of them. To be
+    /// called once for each. `longest` is the longest of the names as it is shown.
+    pub(crate) fn claim(&mut self, series: &'static Series, longest: &str, names: Vec<N>) -> Result<(), Cause> {
+        let owner = names.iter().find_map(|name| self.owners.get(name)).copied().unwrap_or(series);
+        self.table.decide(series, longest, owner)?;
         self.owners.extend(names.into_iter().map(|name| (name, owner)));
         Ok(())
     }

@@ -6,7 +6,7 @@ use crate::instruments::Instrument;
 use crate::labels::Labels;
 use crate::names::Claims;
 use crate::record::{Identity, Part, RecordType};
-use ferrometer_core::{Cause, Distribution, Kind, Naming, Total, Value, full_name};
+use ferrometer_core::{Cause, Distribution, Kind, Naming, Total, Totals, Value, full_name};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ impl RecordNames {
             self.names.resize(at + 1, None);
         }
         let claims = &mut self.claims;
-        let named = self.names[at].get_or_insert_with(|| name(claims, at, instrument, naming, table));
+        let named = self.names[at].get_or_insert_with(|| name(claims, instrument, naming, table));
         named.as_deref().map_err(|cause| *cause)
     }
 
@@ -69,7 +69,7 @@ impl RecordNames {
     }
 }
 
-fn name(claims: &mut Claims<Name>, at: usize, instrument: &Instrument, naming: &Naming, table: &mut Table) -> Named {
+fn name(claims: &mut Claims<Name>, instrument: &Instrument, naming: &Naming, table: &mut Table) -> Named {
     let base = full_name(naming, instrument.first);
     let parts: &[(&str, RecordType, Part)] = match instrument.first.kind() {
         Kind::Timer | Kind::Histogram => &PARTS,
@@ -86,7 +86,7 @@ fn name(claims: &mut Claims<Name>, at: usize, instrument: &Instrument, naming: &
     let identities: Box<[Arc<Identity>]> = parts.iter().map(identity).collect();
     let longest = if base.is_empty() { "" } else { &identities[0].metric };
     let names = identities.iter().map(|i| (Arc::clone(&i.metric), Arc::clone(&i.labels), object.clone())).collect();
-    claims.claim(at, instrument.first, longest, names)?;
+    claims.claim(instrument.first, longest, names)?;
     Ok(identities.iter().map(|identity| table.column(identity)).collect())
 }
 
@@ -95,8 +95,8 @@ fn name(claims: &mut Claims<Name>, at: usize, instrument: &Instrument, naming: &
 pub(crate) struct Distributions(Vec<Option<Arc<Distribution>>>);
 
 impl Distributions {
-    pub(crate) fn of(totals: &[Total]) -> Distributions {
-        let distribution = |total: &Total| match &total.value {
+    pub(crate) fn of(totals: Totals<'_>) -> Distributions {
+        let distribution = |total: Total<'_>| match total.value {
             Value::Distribution(d) => Some(Arc::clone(d)),
             _ => None,
         };
@@ -104,7 +104,7 @@ impl Distributions {
     }
 
     /// What was added to a distribution since.
-    fn until(&self, total: &Total, now: &Distribution) -> Distribution {
+    fn until(&self, total: &Total<'_>, now: &Distribution) -> Distribution {
         match self.0.get(total.series.id()).and_then(Option::as_ref) {
             Some(before) => now.since(before),
             None => now.clone(),
@@ -113,12 +113,18 @@ impl Distributions {
 }
 
 /// Whether there is anything to show: a gauge that was never set has no value.
-pub(crate) fn has_value(instrument: &Instrument, totals: &[Total]) -> bool {
+pub(crate) fn has_value(instrument: &Instrument, totals: Totals<'_>) -> bool {
     instrument.first.kind() != Kind::Gauge || instrument.totals(totals).any(|t| t.recordings > 0)
 }
 
 /// Writes down what an instrument says; `before` is where the interval began.
-pub(crate) fn push(out: &mut Row, columns: &[u32], instrument: &Instrument, totals: &[Total], before: &Distributions) {
+pub(crate) fn push(
+    out: &mut Row,
+    columns: &[u32],
+    instrument: &Instrument,
+    totals: Totals<'_>,
+    before: &Distributions,
+) {
     let mut push = |at: usize, value: f64| {
         // A sum beyond what a float holds has no value to show.
         if value.is_finite() {
@@ -135,7 +141,7 @@ pub(crate) fn push(out: &mut Row, columns: &[u32], instrument: &Instrument, tota
             Value::Distribution(d) => {
                 count += d.count() as f64 / rate;
                 sum += d.sum() / unit / rate;
-                interval.push((rate, before.until(total, d)));
+                interval.push((rate, before.until(&total, d)));
             }
             Value::Gauge(value) => sum += value,
             Value::InFlight(value) => sum += *value as f64,

@@ -32,7 +32,7 @@ use crate::labels::Labels;
 use crate::steady;
 use families::Families;
 use ferrometer_core::name::MAX_NAME_BYTES;
-use ferrometer_core::{Naming, Total};
+use ferrometer_core::{Naming, Totals};
 use layout::Layout;
 use std::sync::{Arc, Weak};
 use std::time::SystemTime;
@@ -47,7 +47,7 @@ pub(crate) struct Moment<'a> {
     pub(crate) time: SystemTime,
     /// In seconds; by this, series age.
     pub(crate) age: i64,
-    pub(crate) totals: &'a [Total],
+    pub(crate) totals: Totals<'a>,
 }
 
 /// The most memory one series takes here, in bytes: its name and labels where they are claimed and in the layout, the one being made

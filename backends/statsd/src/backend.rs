@@ -3,9 +3,10 @@
 use crate::batch::{Batch, Memory};
 use crate::dialect::Dialect;
 use crate::encoder::Encoder;
+use crate::names::Names;
 use crate::resolver::{self, Lookup};
 use crate::transport::Wire;
-use ferrometer_core::{Backend, BackendError, Delivery, NameTable, SnapshotView, Wants};
+use ferrometer_core::{Backend, BackendError, Delivery, SnapshotView, Wants};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -124,7 +125,7 @@ pub struct Statsd {
     dialect: Dialect,
     max_datagram: usize,
     wire: Wire,
-    names: NameTable,
+    names: Names,
     encoder: Encoder,
     memory: Memory,
 }
@@ -138,7 +139,7 @@ impl Statsd {
             dialect: settings.dialect,
             max_datagram: settings.max_datagram,
             wire: Wire::new(settings.transport, settings.resolve_interval, settings.lookup, settings.max_datagram),
-            names: NameTable::new(),
+            names: Names::new(settings.dialect),
             encoder: Encoder::default(),
             memory: Memory::default(),
         }
@@ -147,14 +148,14 @@ impl Statsd {
     /// What was handed over, and why not all of it, if so.
     fn deliver(&mut self, view: &SnapshotView<'_>, until: Instant) -> (Delivery, Option<BackendError>) {
         self.wire.begin();
+        self.names.begin(view.naming());
         let mut batch = Batch::new(view, &mut self.wire, self.max_datagram, until, &mut self.memory);
         for delta in view.deltas() {
             if batch.is_stopped() {
                 break;
             }
-            let dialect = self.dialect;
-            match self.names.get(delta.series, || dialect.name(view.naming(), delta.series)) {
-                Ok(name) => self.encoder.encode(dialect, name, &delta, &mut batch),
+            match self.names.get(delta.series) {
+                Ok(name) => self.encoder.encode(self.dialect, name, &delta, &mut batch),
                 Err(cause) => view.delta_dropped(&delta, cause),
             }
         }

@@ -63,26 +63,36 @@ impl Dialect {
         self.type_of(kind) == "ms"
     }
 
-    /// What stands before the first colon, and what makes it another's: the name with its labels, and its type.
-    pub(crate) fn name(self, naming: &Naming, series: &Series) -> (String, String) {
+    /// What stands before the first colon: the name, with its labels unless they stand at the end of the line.
+    pub(crate) fn name(self, naming: &Naming, series: &Series) -> String {
         let mut out = match self {
             Dialect::Etsy | Dialect::Gnocchi => folded_name(naming, series),
             Dialect::DogStatsD | Dialect::Telegraf => full_name(naming, series),
         };
-        let mut unique = match series.kind() {
-            Kind::Counter => String::from("c:"),
-            Kind::Gauge | Kind::InFlight => String::from("g:"),
-            // Servers make `x.mean` and the like of both.
-            _ => String::from("d:"),
-        };
         if self == Dialect::Telegraf && !out.is_empty() {
             tags(&mut out, series, ",", '=');
         }
-        unique.push_str(&out);
-        if self == Dialect::DogStatsD {
-            unique.push_str(&self.suffix(series));
+        out
+    }
+
+    /// What stands before each label in the name, and between its key and value.
+    pub(crate) fn labels_in_name(self) -> Option<(char, char)> {
+        match self {
+            Dialect::Etsy | Dialect::Gnocchi => Some(('.', '.')),
+            Dialect::Telegraf => Some((',', '=')),
+            Dialect::DogStatsD => None,
         }
-        (out, unique)
+    }
+
+    /// What makes a name another's: it, with all its labels, and its type.
+    pub(crate) fn unique(self, name: &str, series: &Series) -> String {
+        let kind = match series.kind() {
+            Kind::Counter => "c:",
+            Kind::Gauge | Kind::InFlight => "g:",
+            // Servers make `x.mean` and the like of both.
+            _ => "d:",
+        };
+        [kind, name, &self.suffix(series)].concat()
     }
 
     /// What stands at the end of the line: the tags, for DogStatsD.

@@ -8,7 +8,7 @@
 //! ferrometer_core::install("statsd", Box::new(backend), Duration::from_secs(1)).unwrap();
 //! ```
 //!
-//! The path of a delivery, a file for each step: `backend` walks the deltas, `encoder` writes their values in the words
+//! The path of a delivery, a file for each step: `backend` walks the deltas, `names` says whose they are, `encoder` writes their values in the words
 //! of a [`Dialect`], `batch` packs lines into datagrams (each a `packet`) and remembers what is in each, `transport` hands them to the kernel (many at once by
 //! `segments`) at the addresses that `resolver` finds. A datagram the kernel did not take leaves its values pending: they are in the next
 //! interval's.
@@ -19,6 +19,7 @@ mod backend;
 mod batch;
 mod dialect;
 mod encoder;
+mod names;
 mod number;
 mod packet;
 mod resolver;
@@ -28,12 +29,12 @@ mod transport;
 pub use backend::{Settings, Statsd, Transport};
 pub use dialect::Dialect;
 
-/// The most memory one backend keeps for itself, in bytes, when the program has `series` series: their names, each in two forms, and the datagrams
+/// The most memory one backend keeps for itself, in bytes, when the program has `series` series: whose their names are, and the datagrams
 /// of a burst.
 #[must_use]
 pub const fn max_bytes(series: usize) -> usize {
-    // A name, and what it must be unique as: it, its type and for DogStatsD its tags, in a table that doubles.
-    const NAMES: usize = 512 + (512 + 2 + 2048 + 64) + 4 * 40;
+    // Whose a name is, in a table that doubles, and how it is written. The name being written, and what it must be unique as, are few.
+    const NAMES: usize = 4 * 16 + 2 * 2;
     // Datagrams one behind the other, in a buffer that doubles, and an entry for each line, of at least eight bytes.
     const BURST: usize = 4 * 65_536 + 65_536 / 8 * 64;
     series.saturating_mul(NAMES).saturating_add(BURST)

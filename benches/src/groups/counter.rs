@@ -16,6 +16,14 @@ pub const ROWS: &[Row] = &[
     Row::floor(GROUP, "base.tls_block", "this thread's cell, found by the instrument's number", tls_block)
         .threaded()
         .iterations(20_000_000),
+    Row::floor(
+        GROUP,
+        "base.call_tls_block",
+        "the same in a function that is not inlined, the call included",
+        call_tls_block,
+    )
+    .threaded()
+    .iterations(15_000_000),
     Row::floor(GROUP, "base.fetch_add", "one atomic that all threads share", fetch_add)
         .threaded()
         .iterations(5_000_000),
@@ -105,16 +113,32 @@ fn new_block() -> &'static Block {
     block
 }
 
+static ID: AtomicU64 = AtomicU64::new(7);
+
 fn tls_block(run: &Run) -> Sample {
-    static ID: AtomicU64 = AtomicU64::new(7);
-    let one = Run { threads: 1, ..*run };
+    block_row(run, |_| block_add(ID.load(Relaxed) as usize))
+}
+
+fn block_row(run: &Run, op: impl Fn(u64) + Sync) -> Sample {
     block_add(7);
-    let timing = drive(run, || |_| block_add(ID.load(Relaxed) as usize));
+    let timing = drive(run, || &op);
     if run.threads == 1 {
         // SAFETY: `block_add` has set it above, and blocks are never freed.
-        expect("counted", unsafe { (*BLOCK.get()).0[7].load(Relaxed) }, one.total() + 1);
+        expect("counted", unsafe { (*BLOCK.get()).0[7].load(Relaxed) }, run.total() + 1);
     }
     timing.into()
+}
+
+#[inline(never)]
+fn block_counted(x: u64) -> u64 {
+    block_add(ID.load(Relaxed) as usize);
+    black_box(x)
+}
+
+fn call_tls_block(run: &Run) -> Sample {
+    block_row(run, |i| {
+        block_counted(i);
+    })
 }
 
 fn fetch_add(run: &Run) -> Sample {

@@ -1,7 +1,7 @@
 //! Labels: from a logger to the same logger with more of them.
 
 use super::refusals::{REFUSED, refuse};
-use super::{DEAD_LOGGER, intern_logger, labels_hash, overflow_logger};
+use super::{DEAD_LOGGER, find_logger, intern_logger, labels_hash, overflow_logger};
 use crate::name::{MAX_LABELS, MAX_RAW_BYTES};
 use crate::series::{LoggerEntry, Series};
 use crate::addressed::Addressed;
@@ -40,8 +40,50 @@ pub(crate) fn with_labels(parent: &'static LoggerEntry, labels: &[(&str, &str)])
     }
 }
 
+/// The same by the texts. It is found by all its labels, and how it was made is not remembered: there may be as many of these as there are series.
 fn with_texts(parent: &'static LoggerEntry, labels: &[(&str, &str)]) -> &'static LoggerEntry {
-    labelled(parent, labels).map_or_else(|logger| logger, |labelled| labelled.logger)
+    if parent.is_overflow() {
+        return parent;
+    }
+    if !fits(parent, labels) {
+        refuse(&REFUSED.long_names);
+        return overflow_logger();
+    }
+    let mut place = [("", ""); MAX_LABELS];
+    let all = sum(&mut place, parent, labels);
+    if let Some(found) = find_logger(parent.name(), parent.object(), all) {
+        return found;
+    }
+    let Some(_busy) = busy::try_enter() else { return &DEAD_LOGGER };
+    intern_logger(parent.name(), parent.object(), all, Some(parent))
+}
+
+/// Whether there are not too many labels, or too long ones.
+fn fits(parent: &LoggerEntry, labels: &[(&str, &str)]) -> bool {
+    let held: usize = parent.labels.iter().map(|(k, v)| k.len() + v.len()).sum();
+    let more: usize = labels.iter().map(|(k, v)| k.len() + v.len()).sum();
+    held + more <= MAX_RAW_BYTES && parent.labels.len() + labels.len() <= MAX_LABELS
+}
+
+/// The labels of `parent` with these put in, sorted by key, of which there is room for all.
+fn sum<'p, 'l>(
+    place: &'p mut [(&'l str, &'l str); MAX_LABELS],
+    parent: &LoggerEntry,
+    labels: &[(&'l str, &'l str)],
+) -> &'p [(&'l str, &'l str)] {
+    let mut len = parent.labels.len();
+    place[..len].copy_from_slice(parent.labels);
+    for (key, value) in labels {
+        match place[..len].binary_search_by(|(k, _)| k.cmp(key)) {
+            Ok(at) => place[at].1 = value,
+            Err(at) => {
+                place[at..=len].rotate_right(1);
+                place[at] = (key, value);
+                len += 1;
+            }
+        }
+    }
+    &place[..len]
 }
 
 /// Labels whose keys and values are literals, by where they stand; the logger they led to.
@@ -88,7 +130,7 @@ impl<const N: usize> Literals<N> {
     }
 }
 
-/// The same, remembered; past a bound only the logger.
+/// The same, remembered for call sites, which give the same labels again; past a bound only the logger.
 fn labelled(
     parent: &'static LoggerEntry,
     labels: &[(&str, &str)],
@@ -101,21 +143,8 @@ fn labelled(
     if let Some(found) = LABELLED.get(hash, is_it) {
         return Ok(found);
     }
-    let Some(_busy) = busy::try_enter() else { return Err(&DEAD_LOGGER) };
-    let held: usize = parent.labels.iter().map(|(k, v)| k.len() + v.len()).sum();
-    let more: usize = labels.iter().map(|(k, v)| k.len() + v.len()).sum();
-    if held + more > MAX_RAW_BYTES || parent.labels.len() + labels.len() > MAX_LABELS {
-        refuse(&REFUSED.long_names);
-        return Err(overflow_logger());
-    }
-    let mut all: Vec<(&str, &str)> = parent.labels.to_vec();
-    for (key, value) in labels {
-        match all.binary_search_by(|(k, _)| k.cmp(key)) {
-            Ok(at) => all[at].1 = value,
-            Err(at) => all.insert(at, (key, value)),
-        }
-    }
-    let logger = intern_logger(parent.name, parent.object, &all);
+    let logger = with_texts(parent, labels);
+    let Some(_busy) = busy::try_enter() else { return Err(logger) };
     // One key with two values in a call is not remembered: it could not be recognised.
     if logger.is_overflow() || !is_sum(logger, parent, labels) {
         return Err(logger);
@@ -327,13 +356,14 @@ impl LabelMemory {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::series::Role;
+    use crate::series::{LoggerName, Role};
     use std::collections::HashMap;
 
     #[test]
     fn a_step_is_recognised_by_its_sum_and_by_nothing_else() {
         type Labels = &'static [(&'static str, &'static str)];
-        let logger = |labels| LoggerEntry::new("l", "", labels, Role::Program);
+        static NAMED: LoggerName = LoggerName::new("l", "", Role::Program);
+        let logger = |labels| LoggerEntry::new(&NAMED, labels);
         let sum = |all: Labels, parent: Labels, given: Labels| is_sum(&logger(all), &logger(parent), given);
         assert!(sum(&[("a", "1"), ("b", "2")], &[], &[("b", "2"), ("a", "1")]));
         assert!(sum(&[("a", "1"), ("b", "2")], &[("a", "0")], &[("a", "1"), ("b", "2")]));

@@ -68,78 +68,74 @@ impl Exit {
     }
 }
 
-/// Counts one call by its outcome. Dropped unfinished, the call panicked or its future was dropped.
-#[must_use]
-pub struct ExitCounter {
-    pub(super) exit: Option<Exit>,
+/// Counts one call by its outcome.
+pub type ExitCounter = OnExit<Once>;
+/// Measures one call and records it by its outcome.
+pub type ExitTimer = OnExit<Since>;
+
+/// What is recorded when a call ends, and what is kept for it until then.
+pub trait Ending: Copy {
+    #[doc(hidden)]
+    fn record(self, series: impl FnOnce() -> Option<&'static Series>);
 }
 
-impl ExitCounter {
+/// Counts.
+#[derive(Clone, Copy)]
+pub struct Once;
+
+impl Ending for Once {
+    fn record(self, series: impl FnOnce() -> Option<&'static Series>) {
+        if let Some(series) = series() {
+            record::count_apart(series, 1);
+        }
+    }
+}
+
+/// Measures since then.
+#[derive(Clone, Copy)]
+pub struct Since(pub(super) Stamp);
+
+impl Ending for Since {
+    fn record(self, series: impl FnOnce() -> Option<&'static Series>) {
+        // Before the series is looked for.
+        let nanos = self.0.elapsed_nanos();
+        if let Some(series) = series() {
+            record::nanos(series, nanos);
+        }
+    }
+}
+
+/// Records one call by its outcome. Dropped unfinished, the call panicked or its future was dropped.
+#[must_use]
+pub struct OnExit<T: Ending>(Option<(Exit, T)>);
+
+impl<T: Ending> OnExit<T> {
+    /// `None`: records nothing.
     #[inline(always)]
-    fn is_open(&self) -> bool {
-        self.exit.is_some()
+    pub(super) fn new(running: Option<(Exit, T)>) -> OnExit<T> {
+        OnExit(running)
     }
 
     /// The call ended like this.
     #[inline(always)]
     pub fn finish(mut self, outcome: Outcome) {
-        if self.is_open() {
+        if self.0.is_some() {
             self.end(outcome);
         }
     }
 
     #[inline(never)]
     fn end(&mut self, outcome: Outcome) {
-        if let Some(series) = self.exit.take().and_then(|exit| exit.series(outcome)) {
-            record::count(series, 1);
+        if let Some((exit, kept)) = self.0.take() {
+            kept.record(|| exit.series(outcome));
         }
     }
 }
 
-impl Drop for ExitCounter {
+impl<T: Ending> Drop for OnExit<T> {
     #[inline(always)]
     fn drop(&mut self) {
-        if self.is_open() {
-            self.end(Outcome::of_drop());
-        }
-    }
-}
-
-/// Measures one call and records it by its outcome. Dropped unfinished, the call panicked or its future was dropped.
-#[must_use]
-pub struct ExitTimer {
-    pub(super) running: Option<(Exit, Stamp)>,
-}
-
-impl ExitTimer {
-    #[inline(always)]
-    fn is_open(&self) -> bool {
-        self.running.is_some()
-    }
-
-    /// The call ended like this.
-    #[inline(always)]
-    pub fn finish(mut self, outcome: Outcome) {
-        if self.is_open() {
-            self.end(outcome);
-        }
-    }
-
-    #[inline(never)]
-    fn end(&mut self, outcome: Outcome) {
-        if let Some((exit, start)) = self.running.take() {
-            let nanos = start.elapsed_nanos();
-            if let Some(series) = exit.series(outcome) {
-                record::nanos(series, nanos);
-            }
-        }
-    }
-}
-
-impl Drop for ExitTimer {
-    #[inline(always)]
-    fn drop(&mut self) {
-        if self.is_open() {
+        if self.0.is_some() {
             self.end(Outcome::of_drop());
         }
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::record::RecordType;
-use ferrometer_core::{Series, Value, get_logger, install, remove, snapshot};
+use ferrometer_core::{Series, Snapshot, Total, Value, get_logger, install, remove, snapshot};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -38,19 +38,17 @@ fn make(backend: &mut PullCacheBackend, second: u64) {
 }
 
 /// Totals as they are, some of them replaced.
-fn totals(replaced: &[(&'static Series, Value)]) -> Vec<Total> {
-    let mut totals = snapshot().totals().to_vec();
-    for (series, value) in replaced {
-        totals[series.id()] = Total { series, recordings: 1, invalid: 0, value: value.clone() };
-    }
-    totals
+fn replaced(totals: &[(&'static Series, Value<'_>)]) -> Snapshot {
+    totals.iter().fold(Snapshot::clone(&snapshot()), |snapshot, (series, value)| {
+        snapshot.with(&Total { series, recordings: 1, invalid: 0, value: *value })
+    })
 }
 
 fn value(cache: &PullCacheHandle, metric: &str) -> Option<f64> {
     cache.most_recent()?.records().find(|r| r.metric == metric).map(|r| r.value)
 }
 
-fn counter(increments: u64, decrements: u64) -> Value {
+fn counter(increments: u64, decrements: u64) -> Value<'static> {
     Value::Counter { increments, decrements }
 }
 
@@ -125,7 +123,7 @@ fn values_are_divided_by_the_rate_and_rates_are_added_up() {
         (logger.counter("c"), logger.sampled(0.5).counter("c"), logger.sampled(0.1).counter("c"));
     let mut backend = PullCacheBackend::new(Settings::default());
     let given = [(plain.series(), counter(7, 10)), (half.series(), counter(3, 1)), (tenth.series(), counter(5, 0))];
-    backend.make(at(1), &totals(&given), &Naming::default());
+    backend.make(at(1), replaced(&given).totals(), &Naming::default());
     let newest = backend.handle().most_recent().unwrap();
     let found: Vec<_> = newest.records().filter(|r| r.metric == "rates.c").collect();
     assert_eq!(found.len(), 1);
@@ -137,7 +135,7 @@ fn values_are_divided_by_the_rate_and_rates_are_added_up() {
     (0..100).for_each(|_| whole.record(Duration::from_millis(1)));
     (0..1000).for_each(|_| sampled.record(Duration::from_millis(100)));
     let now = snapshot();
-    let Value::Distribution(d) = &now.totals()[sampled.series().id()].value else { unreachable!() };
+    let Value::Distribution(d) = now.totals().get(sampled.series().id()).unwrap().value else { unreachable!() };
     let hits = d.count() as f64;
     assert!((150.0..350.0).contains(&hits), "{hits}");
     backend.make(at(2), now.totals(), &Naming::default());
@@ -174,7 +172,7 @@ fn what_no_float_holds_is_left_out() {
     let histogram = logger.histogram("h");
     (0..3).for_each(|_| histogram.record(f64::MAX));
     let mut backend = PullCacheBackend::new(Settings::default());
-    backend.make(at(1), &totals(&[(sampled.series(), counter(u64::MAX >> 1, 0))]), &Naming::default());
+    backend.make(at(1), replaced(&[(sampled.series(), counter(u64::MAX >> 1, 0))]).totals(), &Naming::default());
     let cache = backend.handle();
     assert!(cache.most_recent().unwrap().records().all(|r| r.value.is_finite()));
     assert_eq!((value(&cache, "huge.c"), value(&cache, "huge.h.sum")), (None, None));

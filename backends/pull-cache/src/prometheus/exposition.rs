@@ -8,7 +8,7 @@ use super::buckets::Bounds;
 use super::layout::{Layout, NO_ROW, Part, Plan, Step};
 use super::{Filter, Format, process, protobuf, text};
 use crate::instruments::Instrument;
-use ferrometer_core::{Distribution, Kind, Total, Value};
+use ferrometer_core::{Distribution, Kind, Totals, Value};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -83,7 +83,7 @@ impl AsRef<[u8]> for Piece {
 }
 
 /// What an instrument stands at, or `None` when it has no value: a gauge that was never set, or one that is not in the snapshot.
-fn cell(instrument: &Instrument, totals: &[Total], distributions: &mut Vec<(f64, Arc<Distribution>)>) -> Cell {
+fn cell(instrument: &Instrument, totals: Totals<'_>, distributions: &mut Vec<(f64, Arc<Distribution>)>) -> Cell {
     let (mut increments_of_all, mut decrements_of_all, mut number, mut set) = (0u64, 0u64, 0.0, false);
     let (first, mut members) = (distributions.len(), 0usize);
     for total in instrument.totals(totals) {
@@ -123,7 +123,7 @@ fn cell(instrument: &Instrument, totals: &[Total], distributions: &mut Vec<(f64,
 }
 
 /// Whether an instrument has anything to show.
-pub(super) fn has_value(instrument: &Instrument, totals: &[Total]) -> bool {
+pub(super) fn has_value(instrument: &Instrument, totals: Totals<'_>) -> bool {
     let is_gauge = instrument.first.kind() == Kind::Gauge;
     instrument.totals(totals).any(|total| !is_gauge || total.recordings > 0)
 }
@@ -137,7 +137,7 @@ impl Exposition {
     pub(super) fn new<'i>(
         layout: Arc<Layout>,
         instruments: impl Iterator<Item = (usize, &'i Instrument)>,
-        totals: &[Total],
+        totals: Totals<'_>,
         process: (process::Values, i64),
         sequence: u64,
     ) -> Exposition {

@@ -37,26 +37,26 @@ impl Families {
         if self.places.len() <= at {
             self.places.resize(at + 1, None);
         }
-        let place = self.find(at, instrument.first, naming, created);
+        let place = self.find(instrument.first, naming, created);
         let placed = place.is_ok();
         self.places[at] = Some(place);
         placed
     }
 
-    fn find(&mut self, at: usize, series: &'static Series, naming: &Naming, created: i64) -> Result<Place, Cause> {
+    fn find(&mut self, series: &'static Series, naming: &Naming, created: i64) -> Result<Place, Cause> {
         let key = (series.kind(), series.logger_name(), series.metric_name());
         let family = *self.found.entry(key).or_insert_with(|| {
             let index = self.list.len();
             let name = names::family(naming, series);
             let samples = names::samples(&name, series.kind());
             let longest = if name.is_empty() { "" } else { samples.last().map_or("", String::as_str) }.to_owned();
-            let claimed = self.names.claim(index, series, &longest, samples);
+            let claimed = self.names.claim(series, &longest, samples);
             self.list.push(claimed.map(|()| Arc::new(Family { name, first: series })));
             index
         });
         let name = &self.list[family].as_ref().map_err(|cause| *cause)?.name;
         let labels: Arc<str> = names::labels(series).into();
-        self.label_sets.claim(at, series, name, vec![(family, Arc::clone(&labels))])?;
+        self.label_sets.claim(series, name, vec![(family, Arc::clone(&labels))])?;
         Ok(Place { family, labels, created })
     }
 
