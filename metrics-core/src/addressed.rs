@@ -69,7 +69,7 @@ pub(crate) struct Addressed<const N: usize, const PLACES: usize, T: 'static>(Ato
 
 impl<const N: usize, const PLACES: usize, T> Addressed<N, PLACES, T> {
     /// Whether there are tables for so many texts.
-    const THERE_ARE: bool = 0 < N && N <= FACTORS.len();
+    pub(crate) const THERE_ARE: bool = 0 < N && N <= FACTORS.len();
     /// What the places take.
     #[cfg(not(loom))]
     pub(crate) const BYTES: usize = size_of::<[Place<N, T>; PLACES]>();

@@ -251,7 +251,7 @@ impl FixedMemory {
         series: &'static Series,
     ) {
         // What found no place, or is found while an allocation is registered, is looked up again.
-        let Some(_busy) = busy::enter().filter(|_| series.logger.is_programs()) else { return };
+        let Some(_busy) = busy::try_enter().filter(|_| series.logger.is_programs()) else { return };
         // SAFETY: as in `get`.
         let table = unsafe { self.0.load(Acquire).as_ref() }.unwrap_or_else(|| {
             let series = (0..combinations).map(|_| AtomicPtr::new(ptr::null_mut())).collect();
