@@ -88,7 +88,7 @@ impl<const N: usize> LabelledSite<N> {
         }
     }
 
-    #[cold]
+    #[inline(never)]
     fn number<I: Numbers>(
         &'static self,
         logger: &Logger,
@@ -97,6 +97,10 @@ impl<const N: usize> LabelledSite<N> {
         mut values: [&str; N],
     ) -> &'static Series {
         numbers.write(&mut values);
+        // Where there are several, as with a logger for each object, the others find theirs by text.
+        if self.fixed.is_of_others(logger, sets) {
+            return self.of_texts(logger, &values);
+        }
         let parent = logger.entry();
         let series = self.by_text(parent, &values, true);
         self.fixed.put(parent, sets, I::COMBINATIONS, numbers.combination(), series);
