@@ -12,12 +12,15 @@ pub mod peers;
 const GROUP: &str = "labels";
 pub const ROWS: &[Row] = &[
     Row::floor(GROUP, "base.label_tables", "the loop and the two tables of values", tables).iterations(50_000_000),
-    Row::ours(GROUP, "labels.count", "`count!(METRICS, \"x\", 1, \"method\" => m, \"status\" => s)`: literals", count_macro)
-        .threaded()
-        .iterations(3_000_000),
-    Row::ours(GROUP, "labels.texts", "the same, `m` and `s` made at run time", texts)
-        .threaded()
-        .iterations(3_000_000),
+    Row::ours(
+        GROUP,
+        "labels.count",
+        "`count!(METRICS, \"x\", 1, \"method\" => m, \"status\" => s)`: literals",
+        count_macro,
+    )
+    .threaded()
+    .iterations(3_000_000),
+    Row::ours(GROUP, "labels.texts", "the same, `m` and `s` made at run time", texts).threaded().iterations(3_000_000),
     Row::ours(GROUP, "labels.fixed", "the same, `m` and `s` of types that are `LabelValue`", fixed)
         .threaded()
         .iterations(10_000_000),

@@ -3,7 +3,7 @@
 
 use super::{Writer, add, float_update};
 use crate::bucket::{Brief, Scheme, float_index, nanos_index, unbounded_nanos_index, usual_float_index};
-use crate::sync::{AtomicU64, Ordering::*};
+use crate::sync::{AtomicU64, Ordering::*, zeros};
 use std::marker::PhantomData;
 use std::mem;
 use std::ptr::NonNull;
@@ -35,10 +35,6 @@ struct Wide {
 }
 
 const SUMS: usize = 4;
-
-fn zeros<const N: usize>() -> [AtomicU64; N] {
-    std::array::from_fn(|_| AtomicU64::new(0))
-}
 
 /// A cell's allocation.
 pub(crate) struct OwnDist(NonNull<DistCell>);
