@@ -177,7 +177,7 @@ fn keep(logger: &str, name: &str, unit: &'static str, text: &str) -> Outcome {
         return Outcome::Full;
     }
     // An allocator that records or describes while the lock is held is turned away.
-    let Some(_busy) = busy::enter() else { return Outcome::TurnedAway };
+    let Some(_busy) = busy::try_enter() else { return Outcome::TurnedAway };
     let mut table = lock(&DESCRIBED);
     let full = table.all.len() >= MAX_DESCRIPTIONS;
     let Some(known) = table.find(logger, name) else {
@@ -243,7 +243,7 @@ pub(crate) fn told(instrument: u32) -> Option<&'static Told> {
 /// What is held while an instrument is told something: an allocator that records what is allocated then may register a series of the same
 /// instrument, or describe one, and is turned away; and no fork finds an instrument half told. `None`: it is turned away here.
 fn telling() -> Option<impl Sized> {
-    let busy = busy::enter()?;
+    let busy = busy::try_enter()?;
     // Let go before the thread is free again.
     Some((lock(&DESCRIBED), busy))
 }
@@ -273,7 +273,7 @@ fn tell(series: &Series, unit: &'static str, text: &str) {
 }
 
 fn first_conflict(logger: &str, name: &str) -> bool {
-    let Some(_busy) = busy::enter() else { return false };
+    let Some(_busy) = busy::try_enter() else { return false };
     let mut table = lock(&DESCRIBED);
     let known = table.find(logger, name);
     known.is_some_and(|known| !std::mem::replace(&mut known.conflict_reported, true))
