@@ -73,7 +73,7 @@ fn an_allocator_may_describe_what_it_records() {
     let (done, wait) = std::sync::mpsc::channel();
     thread::spawn(move || {
         DESCRIBES.set(true);
-        let made = vec![String::from("a"), String::from("b")];
+        let made = [String::from("a"), String::from("b")];
         for i in 0..300 {
             let _ = METRICS.counter(format!("counter{i}")).unit("rows").description("How many rows.");
             METRICS.describe(&format!("other{i}"), Unit::Ratio, "A share.");
