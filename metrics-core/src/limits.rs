@@ -75,14 +75,15 @@ impl Limits {
         let shared = times(l.max_instruments, size_of::<ScalarCell>())
             .saturating_add(times(dists, OwnDist::bytes(Scheme::Float)))
             .saturating_add(Slab::bytes());
-        // A snapshot: rows in blocks, and the distributions' buckets as pairs. The collector's, the last, one in flight for each backend.
+        // A snapshot: rows in blocks, and the distributions' buckets as pairs. The
+        // collector's and the one that is made; for each backend one that it is at work on, and one that waits for it.
         let snapshot = times(l.max_instruments, 64).saturating_add(times(dists, buckets * 16 + 128));
         let cursor = times(l.max_instruments, 2 * 32).saturating_add(times(dists, 2 * (buckets * 8 + 32)));
         // Held in the mail, taken by the backend, grouped for it and kept for the next time; and the segments they are in.
         let held = times(l.max_held_values, 16 * 2 + 8 * 3 + 1).saturating_add(MAX_SEGMENTS * 128);
-        let backend = snapshot.saturating_add(cursor).saturating_add(held);
+        let backend = times(snapshot, 2).saturating_add(cursor).saturating_add(held);
         let spare = Pool::BYTES;
-        [crate::describe::max_bytes(), crate::registry::LITERAL_LABELS_BYTES, l.max_cell_bytes, registry, shared, times(snapshot, 3), times(dists, buckets * 8), spare, times(backend, backends)]
+        [crate::describe::max_bytes(), crate::registry::LITERAL_LABELS_BYTES, l.max_cell_bytes, registry, shared, times(snapshot, 2), times(dists, buckets * 8), spare, times(backend, backends)]
             .into_iter()
             .fold(0, usize::saturating_add)
     }
