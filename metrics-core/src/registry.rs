@@ -388,6 +388,15 @@ impl State {
             .max_by_key(|r| r.prefix.len())
     }
 
+    /// Whether a series is sampled by its rule's rate already. It stays so all the time: a guard that was started unsampled would be recorded with the
+    /// weight of those that are sampled.
+    fn has_its_rate(&self, series: &Series) -> bool {
+        let is_rules = |rate: f64| rate.to_bits() == series.route_rate().to_bits();
+        series.state().is_sampled()
+            && series.given_rate() == 0.0
+            && self.rule(series.logger.name()).and_then(|rule| rule.sample_rate).is_some_and(is_rules)
+    }
+
     fn is_on(&self, series: &Series) -> bool {
         !series.logger.is_programs() || self.rule(series.logger.name()).is_none_or(|r| r.enabled)
     }
@@ -436,10 +445,10 @@ pub(crate) fn configure(limits: Limits, rules: Vec<LoggerRule>) {
         FULL.store(0, Relaxed);
         state.rules = rules;
         for series in SERIES.iter() {
-            if state.is_on(series) {
-                series.route(series.slot, series.rate());
-            } else {
+            if !state.is_on(series) {
                 series.switch_off();
+            } else if !state.has_its_rate(series) {
+                series.route(series.slot, series.rate());
             }
         }
     }
