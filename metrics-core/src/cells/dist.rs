@@ -13,6 +13,12 @@ use std::slice;
 const NANOS: usize = if cfg!(loom) { 2 } else { Scheme::Nanos.len() };
 const FLOATS: usize = if cfg!(loom) { 2 } else { Scheme::Float.len() };
 
+/// The number of a bucket; of one of the few that there are under the model checker.
+#[inline(always)]
+const fn few(index: usize) -> usize {
+    if cfg!(loom) { index % NANOS } else { index }
+}
+
 /// What a pointer to a cell points to. It may be the beginning of a [`Wide`] one, so nobody but [`OwnDist`] and [`Dist`] handles it.
 #[repr(C)]
 pub(crate) struct DistCell {
@@ -161,7 +167,7 @@ impl<'s> Dist<'s> {
     #[inline(always)]
     pub(crate) fn record_brief(self, nanos: Brief) {
         let cell = self.cell();
-        let index = if cfg!(loom) { nanos.index() % NANOS } else { nanos.index() };
+        let index = few(nanos.index());
         // SAFETY: the index of what is brief is below the number of a timer's buckets, which every cell has.
         let bucket = unsafe { cell.buckets.get_unchecked(index) };
         add(bucket, 1, Writer::Single);
@@ -216,7 +222,7 @@ impl<'s> Dist<'s> {
     #[inline(always)]
     fn record_float_at(self, index: usize, value: f64, part: impl FnOnce(u64) -> usize) -> bool {
         let Some(sums) = self.sums() else { return false };
-        let Some(bucket) = self.buckets().get(index) else { return false };
+        let Some(bucket) = self.buckets().get(few(index)) else { return false };
         let count = bucket.load(Relaxed);
         bucket.store(count.wrapping_add(1), Relaxed);
         let (sum, max) = (&sums[part(count)], &self.cell().max);
@@ -235,7 +241,7 @@ impl<'s> Dist<'s> {
                 self.record_float_at(index, value, |count| part(value, count));
             }
             Writer::Shared => {
-                let Some((sums, bucket)) = self.sums().zip(self.buckets().get(index)) else { return };
+                let Some((sums, bucket)) = self.sums().zip(self.buckets().get(few(index))) else { return };
                 let count = bucket.fetch_add(1, Relaxed);
                 float_update(&sums[part(value, count)], |sum| Some(sum + value));
                 float_update(&self.cell().max, |max| (value > max).then_some(value));
