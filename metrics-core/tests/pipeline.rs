@@ -357,7 +357,7 @@ fn logger_rules_switch_off_and_sample_what_gives_no_rate() {
 }
 
 #[test]
-fn a_rule_that_stays_holds_while_a_configuration_is_put_in_force() {
+fn what_rules_sample_is_sampled_while_a_configuration_is_put_in_force() {
     let _alone = alone();
     let rules = |rate| vec![LoggerRule { prefix: "rules.stay".into(), enabled: true, sample_rate: Some(rate) }];
     configure(Naming::default(), Limits::default(), rules(0.5));
@@ -370,8 +370,9 @@ fn a_rule_that_stays_holds_while_a_configuration_is_put_in_force() {
             counter.increment();
         }
     });
-    for _ in 0..20_000 {
-        configure(Naming::default(), Limits::default(), rules(0.5));
+    for i in 0..20_000 {
+        // The same, and others.
+        configure(Naming::default(), Limits::default(), rules([0.5, 0.5, 0.25][i % 3]));
     }
     stop.store(true, Relaxed);
     worker.join().unwrap();
