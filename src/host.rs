@@ -4,10 +4,16 @@
 #[cfg(target_os = "linux")]
 pub(crate) fn name() -> String {
     // What gethostname(2) gives. Asking the C library takes a crate that is a tenth of a program's build.
-    let read = |path| std::fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).trim_end().to_owned());
-    let name = ["/proc/sys/kernel/hostname", "/etc/hostname"].into_iter().find_map(read);
+    let read = |path| std::fs::read(path).ok().map(|bytes| named(&String::from_utf8_lossy(&bytes)));
+    ["/proc/sys/kernel/hostname", "/etc/hostname"].into_iter().find_map(read).unwrap_or_default()
+}
+
+/// The name that a file says, which may hold comments, as hostname(5) has it.
+#[cfg(target_os = "linux")]
+fn named(text: &str) -> String {
+    let name = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
     // Linux calls a machine that was never named so.
-    name.filter(|name| name != "(none)").unwrap_or_default()
+    name.filter(|name| *name != "(none)").unwrap_or_default().to_owned()
 }
 
 /// As the system has it; empty where that cannot be told.
@@ -25,5 +31,15 @@ mod tests {
         assert_eq!(unsafe { libc::gethostname(bytes.as_mut_ptr().cast(), bytes.len()) }, 0);
         let named = std::ffi::CStr::from_bytes_until_nul(&bytes).unwrap().to_string_lossy();
         assert_eq!(super::name(), if named == "(none)" { "" } else { &*named });
+    }
+
+    #[test]
+    fn comments_and_what_follows_are_no_part_of_the_name() {
+        for text in ["node1", "node1\n", "# set by hand\n\n  node1\nnode2\n"] {
+            assert_eq!(super::named(text), "node1", "{text:?}");
+        }
+        for text in ["", "\n", "# none yet\n", "(none)\n"] {
+            assert_eq!(super::named(text), "", "{text:?}");
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! thread that goes away in between leaves a place that nobody finds.
 
 use crate::first;
-use crate::sync::{AtomicPtr, AtomicU64, Ordering::*};
+use crate::sync::{AtomicPtr, AtomicU64, Ordering::*, const_unless_loom};
 use std::ptr::{self, NonNull};
 
 /// What a text's address is multiplied with, by its position. Of some thousand pairs tried on literals side by side, as compilers put them, the
@@ -69,19 +69,15 @@ pub(crate) struct Addressed<const N: usize, const PLACES: usize, T: 'static>(Ato
 
 impl<const N: usize, const PLACES: usize, T> Addressed<N, PLACES, T> {
     /// Whether there are tables for so many texts.
-    const THERE_ARE: bool = 0 < N && N <= FACTORS.len();
+    pub(crate) const THERE_ARE: bool = 0 < N && N <= FACTORS.len();
     /// What the places take.
     #[cfg(not(loom))]
     pub(crate) const BYTES: usize = size_of::<[Place<N, T>; PLACES]>();
 
-    #[cfg(not(loom))]
-    pub(crate) const fn new() -> Self {
-        Self(AtomicPtr::new(ptr::null_mut()))
-    }
-
-    #[cfg(loom)]
-    pub(crate) fn new() -> Self {
-        Self(AtomicPtr::new(ptr::null_mut()))
+    const_unless_loom! {
+        pub(crate) fn new() -> Self {
+            Self(AtomicPtr::new(ptr::null_mut()))
+        }
     }
 
     /// Where to look for texts. By the addresses' lowest 12 bits, which are the same wherever the program is loaded: what is quick in one

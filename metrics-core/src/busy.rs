@@ -13,15 +13,19 @@ static TURNED_AWAY: AtomicU64 = AtomicU64::new(0);
 /// While it lives, this thread is in the registry or in the allocation of a cell.
 pub(crate) struct Busy(());
 
-/// `None` when the thread is there already.
+/// `None` when the thread is there already: then a recording is lost, and counted.
 pub(crate) fn enter() -> Option<Busy> {
-    DEPTH.with(|busy| {
-        if busy.replace(true) {
-            TURNED_AWAY.fetch_add(1, Relaxed);
-            return None;
-        }
-        Some(Busy(()))
-    })
+    let entered = try_enter();
+    if entered.is_none() {
+        TURNED_AWAY.fetch_add(1, Relaxed);
+    }
+    entered
+}
+
+/// The same for what is no recording, or is recorded all the same: nothing is counted.
+pub(crate) fn try_enter() -> Option<Busy> {
+    // Made only where it was not there: dropped, it says that the thread has left.
+    DEPTH.with(|busy| (!busy.replace(true)).then(|| Busy(())))
 }
 
 /// Our own code that allocates while it holds a lock that recordings take: whatever records meanwhile is turned away. Nests.
@@ -45,7 +49,7 @@ impl Drop for Busy {
     }
 }
 
-/// How many calls were turned away.
+/// How many recordings were turned away.
 pub(crate) fn turned_away() -> u64 {
     TURNED_AWAY.load(Relaxed)
 }

@@ -11,7 +11,7 @@
 use crate::bucket::Scheme;
 use crate::first;
 use crate::ring::Ring;
-use crate::sync::{AtomicPtr, AtomicU64, Ordering::*};
+use crate::sync::{AtomicPtr, AtomicU64, Ordering::*, const_unless_loom, nulls, zeros};
 use std::ptr::{self, NonNull};
 
 mod dist;
@@ -106,7 +106,6 @@ const fn bits(n: usize) -> u32 {
 }
 
 /// One thread's part of a counter, in-flight count or gauge: what is not in its *ones*.
-#[derive(Default)]
 #[repr(align(32))]
 pub(crate) struct ScalarCell {
     /// Sum of increments; unused by gauges.
@@ -144,6 +143,12 @@ pub(crate) fn one_more(ones: &AtomicU64) {
 }
 
 impl ScalarCell {
+    const_unless_loom! {
+        fn new() -> ScalarCell {
+            ScalarCell { inc: AtomicU64::new(0), dec: AtomicU64::new(0), calls: AtomicU64::new(0) }
+        }
+    }
+
     /// Adds to a counter or an in-flight count.
     #[inline(always)]
     pub(crate) fn count(&self, value: i64, writer: Writer) {
@@ -187,6 +192,16 @@ struct ScalarChunk {
     cells: [ScalarCell; CHUNK],
 }
 
+impl ScalarChunk {
+    fn new() -> ScalarChunk {
+        #[cfg(not(loom))]
+        let cells = [const { ScalarCell::new() }; CHUNK];
+        #[cfg(loom)]
+        let cells = std::array::from_fn(|_| ScalarCell::new());
+        ScalarChunk { cells }
+    }
+}
+
 struct DistChunk {
     cells: [AtomicPtr<DistCell>; CHUNK],
 }
@@ -206,23 +221,9 @@ pub(crate) struct Slab {
 }
 
 impl Slab {
-    #[cfg(not(loom))]
-    pub(crate) const fn new() -> Slab {
-        Slab {
-            ring: AtomicPtr::new(ptr::null_mut()),
-            ones: [const { AtomicPtr::new(ptr::null_mut()) }; SCALAR_CHUNKS],
-            dists: [const { AtomicPtr::new(ptr::null_mut()) }; DIST_CHUNKS],
-            scalars: [const { AtomicPtr::new(ptr::null_mut()) }; SCALAR_CHUNKS],
-        }
-    }
-
-    #[cfg(loom)]
-    pub(crate) fn new() -> Slab {
-        Slab {
-            ring: AtomicPtr::new(ptr::null_mut()),
-            ones: std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
-            dists: std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
-            scalars: std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
+    const_unless_loom! {
+        pub(crate) fn new() -> Slab {
+            Slab { ring: AtomicPtr::new(ptr::null_mut()), ones: nulls(), dists: nulls(), scalars: nulls() }
         }
     }
 
@@ -309,7 +310,7 @@ impl Slab {
             if !budget.take(size_of::<OnesChunk>()) {
                 return None;
             }
-            publish(place, OnesChunk { cells: std::array::from_fn(|_| AtomicU64::new(0)) });
+            publish(place, OnesChunk { cells: zeros() });
         }
         self.ones(Place::scalar(slot))
     }
@@ -324,7 +325,7 @@ impl Slab {
             if !budget.take(size_of::<ScalarChunk>()) {
                 return None;
             }
-            publish(place, ScalarChunk { cells: std::array::from_fn(|_| ScalarCell::default()) });
+            publish(place, ScalarChunk::new());
         }
         self.scalar(slot)
     }
@@ -340,8 +341,7 @@ impl Slab {
                 if !budget.take(size_of::<DistChunk>()) {
                     return None;
                 }
-                let empty = || AtomicPtr::new(ptr::null_mut());
-                publish(place, DistChunk { cells: std::array::from_fn(|_| empty()) });
+                publish(place, DistChunk { cells: nulls() });
             }
             #[cfg(not(loom))]
             if !budget.take(OwnDist::bytes(scheme)) {

@@ -4,7 +4,7 @@ use crate::bucket::Scheme;
 use crate::block::{Block, Blocks, Row};
 use crate::cells::{CHUNK, Dist, OwnDist, Slab, Writer};
 use crate::distribution::Distribution;
-use crate::invalid;
+use crate::invalid::{self, Invalid};
 use crate::ledger::Amount;
 use crate::lease;
 use crate::registry;
@@ -115,7 +115,7 @@ impl Collector {
             len: listed.series,
             scalars: self.scalars.clone(),
             distributions: Arc::clone(&self.distributions),
-            invalid: refused.into(),
+            invalid: Invalid::new(refused),
             recorded,
         };
         (Arc::new(snapshot), segment)

@@ -4,11 +4,11 @@ use crate::block::{Block, Blocks, Row};
 use crate::bucket::Scheme;
 use crate::cells::CHUNK;
 use crate::distribution::Distribution;
+use crate::invalid::Invalid;
 use crate::ledger::Amount;
 use crate::series::{Kind, Series};
 use crate::snapshot::Snapshot;
 use std::cell::Cell;
-use std::collections::BTreeMap;
 
 /// How far a backend is with a timer or histogram.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +28,7 @@ pub(crate) struct Cursor {
     /// By slot among distributions.
     pub(crate) distributions: Vec<Position>,
     /// How many recordings that were NaN or infinite are accounted for, by the id of the few series that have any.
-    pub(crate) invalid: BTreeMap<u32, u64>,
+    pub(crate) invalid: Invalid,
     /// What was recorded before it was installed is not this backend's.
     pub(crate) base: Amount,
 }
@@ -88,7 +88,7 @@ impl Cursor {
             scalars: snapshot.scalars.clone(),
             open: None,
             distributions: snapshot.distributions.iter().map(|d| Position::at(d)).collect(),
-            invalid: snapshot.invalid.iter().copied().collect(),
+            invalid: snapshot.invalid.clone(),
             base: snapshot.recorded,
         }
     }
@@ -147,7 +147,7 @@ impl Cursor {
         for (position, distribution) in self.distributions.iter_mut().zip(snapshot.distributions.iter()) {
             position.recordings = distribution.count;
         }
-        self.invalid = snapshot.invalid.iter().copied().collect();
+        self.invalid = snapshot.invalid.clone();
     }
 
     /// How many recordings are accounted for, refused ones left out.
@@ -165,9 +165,7 @@ impl Cursor {
             let row = self.row(series);
             (amount.increments, amount.decrements) = (row.increments, row.decrements);
         }
-        if !self.invalid.is_empty() {
-            amount += Amount::of(self.invalid.get(&series.id).copied().unwrap_or(0));
-        }
+        amount += Amount::of(self.invalid.of(series.id));
         amount
     }
 

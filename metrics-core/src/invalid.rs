@@ -4,6 +4,7 @@
 use crate::cells::{MAX_DISTRIBUTIONS, MAX_SCALARS};
 use crate::first;
 use std::ptr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering::*};
 
 const CHUNK: usize = 128;
@@ -41,9 +42,53 @@ pub(crate) fn of(id: u32) -> u64 {
     counter(id).map_or(0, |counter| counter.load(Relaxed))
 }
 
+/// What was refused up to some moment, of the few series of which something was: by id, in order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Invalid(Arc<[(u32, u64)]>);
+
+impl Invalid {
+    /// Of series in the order of their ids, with what was refused of each.
+    pub(crate) fn new(refused: Vec<(u32, u64)>) -> Invalid {
+        debug_assert!(refused.is_sorted_by_key(|(id, _)| *id));
+        Invalid(refused.into())
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, u64)> {
+        self.0.iter().copied()
+    }
+
+    fn place(&self, id: u32) -> usize {
+        self.0.partition_point(|(i, _)| *i < id)
+    }
+
+    /// What was refused of a series.
+    pub(crate) fn of(&self, id: u32) -> u64 {
+        self.0.get(self.place(id)).filter(|(i, _)| *i == id).map_or(0, |(_, refused)| *refused)
+    }
+
+    /// The same with another count of one series.
+    pub(crate) fn with(&self, id: u32, refused: u64) -> Invalid {
+        let mut all = self.0.to_vec();
+        let at = self.place(id);
+        match all.get_mut(at) {
+            Some((i, before)) if *i == id => *before = refused,
+            _ => all.insert(at, (id, refused)),
+        }
+        Invalid(all.into())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_refused_is_found_by_id() {
+        let all = Invalid::default().with(7, 1).with(3, 2).with(7, 5);
+        assert!(all.iter().eq([(3, 2), (7, 5)]));
+        assert_eq!((all.of(2), all.of(3), all.of(4), all.of(7), all.of(8)), (0, 2, 0, 5, 0));
+        assert!(Invalid::new(vec![(3, 2), (7, 5)]).iter().eq(all.iter()));
+    }
 
     #[test]
     fn what_takes_floats_has_a_counter_and_nothing_else_is_counted() {

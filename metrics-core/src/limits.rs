@@ -54,8 +54,8 @@ impl Limits {
     /// `backends` backends. What a backend keeps for itself (generations, buffers) comes on top.
     ///
     /// It is the worst case: names, labels and descriptions as long as they may be, every bucket of every distribution in use. Usual
-    /// programs take a small part of it. What call sites remember of labels stands apart: at most 32 KiB for each in the program, 6 KiB where values
-    /// have no numbers. So does the thread-local storage of the program's threads: 2.4 KiB for each.
+    /// programs take a small part of it. What call sites remember of labels stands apart: at most 8 KiB for each in the program, and 32 KiB where values
+    /// have numbers. So does the thread-local storage of the program's threads: 2.4 KiB for each.
     #[must_use]
     pub fn max_bytes(&self, backends: usize) -> usize {
         let l = self.clamped();

@@ -54,6 +54,7 @@ static DEAD: Series =
     Series::new(u32::MAX, u32::MAX, u32::MAX, Identity { logger: &DEAD_LOGGER, name: "", kind: Kind::Counter, rate: 0.0 });
 /// What stands for no series where a pointer is never null.
 pub(crate) const NONE: &Series = &DEAD;
+/// Not counted: what is recorded there is, when its series is asked for.
 static DEAD_LOGGER: LoggerEntry = LoggerEntry::new(&LoggerName::new("", "", Role::Overflow), &[]);
 
 struct State {
@@ -98,7 +99,7 @@ fn labels_hash<'l>(start: u64, labels: impl IntoIterator<Item = (&'l str, &'l st
 
 /// The logger of a name without labels.
 pub(crate) fn logger(given: &str) -> &'static LoggerEntry {
-    let Some(_busy) = busy::enter() else { return &DEAD_LOGGER };
+    let Some(_busy) = busy::try_enter() else { return &DEAD_LOGGER };
     intern_logger(&logger_name(given), "", &[], None)
 }
 
@@ -107,7 +108,7 @@ pub(crate) fn child(parent: &'static LoggerEntry, name: &str) -> &'static Logger
     if parent.is_overflow() {
         return parent;
     }
-    let Some(_busy) = busy::enter() else { return &DEAD_LOGGER };
+    let Some(_busy) = busy::try_enter() else { return &DEAD_LOGGER };
     intern_logger(&format!("{}.{}", parent.name(), logger_name(name)), parent.object(), parent.labels, None)
 }
 
@@ -116,7 +117,7 @@ pub(crate) fn for_object(parent: &'static LoggerEntry, object: &str) -> &'static
     if parent.is_overflow() {
         return parent;
     }
-    let Some(_busy) = busy::enter() else { return &DEAD_LOGGER };
+    let Some(_busy) = busy::try_enter() else { return &DEAD_LOGGER };
     match crate::object::gate(object) {
         Some(object) => intern_logger(parent.name(), &object, parent.labels, None),
         None => {

@@ -133,7 +133,7 @@ impl LoggerEntry {
         if !keep && !self.is_plain() {
             return None;
         }
-        let _busy = busy::enter()?;
+        let _busy = busy::try_enter()?;
         let made = first::publish(&self.recent, std::ptr::from_ref(&NO_RECENT).cast_mut(), no_recent());
         // SAFETY: what was published stays for ever.
         Some(unsafe { &*made })

@@ -2,6 +2,7 @@
 
 use crate::block::{Blocks, Row};
 use crate::distribution::Distribution;
+use crate::invalid::Invalid;
 use crate::ledger::Amount;
 use crate::registry;
 use crate::series::{Kind, Series};
@@ -23,8 +24,7 @@ pub struct Snapshot {
     pub(crate) scalars: Blocks,
     /// By slot among distributions.
     pub(crate) distributions: Arc<Vec<Arc<Distribution>>>,
-    /// What was refused, of the few series of which something was: by id, in order.
-    pub(crate) invalid: Arc<[(u32, u64)]>,
+    pub(crate) invalid: Invalid,
     /// Everything recorded since the program started, ferrometer's own metrics left out.
     pub(crate) recorded: Amount,
 }
@@ -89,22 +89,12 @@ impl Snapshot {
 
     /// Corrects what is kept beside the values when one total takes the place of another.
     fn counts(&mut self, series: &Series, old: &Total<'_>, new: &Total<'_>) {
-        let id = series.id;
-        let others = self.invalid.iter().copied().filter(|(i, _)| *i != id);
-        let mut invalid: Vec<(u32, u64)> = others.chain((new.invalid > 0).then_some((id, new.invalid))).collect();
-        invalid.sort_unstable();
-        self.invalid = invalid.into();
+        if new.invalid != old.invalid {
+            self.invalid = self.invalid.with(series.id, new.invalid);
+        }
         if !series.is_internal() {
             self.recorded += new.amount().minus(old.amount());
         }
-    }
-
-    /// What was refused of a series.
-    fn invalid(&self, id: usize) -> u64 {
-        if self.invalid.is_empty() {
-            return 0;
-        }
-        self.invalid.binary_search_by_key(&id, |(i, _)| *i as usize).map_or(0, |at| self.invalid[at].1)
     }
 }
 
@@ -165,7 +155,7 @@ impl<'a> Totals<'a> {
                 (recordings, value)
             }
         };
-        Total { series, recordings, invalid: snapshot.invalid(series.id()), value }
+        Total { series, recordings, invalid: snapshot.invalid.of(series.id), value }
     }
 }
 

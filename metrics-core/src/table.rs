@@ -10,7 +10,7 @@
 //! published; then the places they left are marked as left, which ends no walk. So a reader finds each entry at every moment by the old length or by the new
 //! one: when it finds nothing and the length has changed meanwhile, it looks again.
 
-use crate::sync::{AtomicPtr, AtomicU64, Mutex, Ordering::*, lock};
+use crate::sync::{AtomicPtr, AtomicU64, Mutex, Ordering::*, const_unless_loom, lock, nulls};
 use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::ptr;
@@ -59,14 +59,10 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    #[cfg(not(loom))]
-    pub(crate) const fn new() -> Places {
-        Places { chunks: [const { AtomicPtr::new(ptr::null_mut()) }; PLACE_CHUNKS], len: AtomicU64::new(0) }
-    }
-
-    #[cfg(loom)]
-    fn new() -> Places {
-        Places { chunks: std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())), len: AtomicU64::new(0) }
+    const_unless_loom! {
+        pub(crate) fn new() -> Places {
+            Places { chunks: nulls(), len: AtomicU64::new(0) }
+        }
     }
 
     /// The places from this one to the end of its chunk.
@@ -232,23 +228,9 @@ unsafe impl<V: Sync + Send> Send for AppendTable<V> {}
 unsafe impl<V: Sync + Send> Sync for AppendTable<V> {}
 
 impl<V: Sync + Send> AppendTable<V> {
-    #[cfg(not(loom))]
-    pub(crate) const fn new() -> AppendTable<V> {
-        AppendTable {
-            places: Places::new(),
-            chunks: [const { AtomicPtr::new(ptr::null_mut()) }; CHUNKS],
-            len: AtomicU64::new(0),
-            writer: Mutex::new(Taken(0)),
-        }
-    }
-
-    #[cfg(loom)]
-    pub(crate) fn new() -> AppendTable<V> {
-        AppendTable {
-            places: Places::new(),
-            chunks: std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
-            len: AtomicU64::new(0),
-            writer: Mutex::new(Taken(0)),
+    const_unless_loom! {
+        pub(crate) fn new() -> AppendTable<V> {
+            AppendTable { places: Places::new(), chunks: nulls(), len: AtomicU64::new(0), writer: Mutex::new(Taken(0)) }
         }
     }
 
@@ -336,8 +318,19 @@ impl<V: Sync + Send> AppendTable<V> {
     pub(crate) fn insert(
         &self,
         hash: u64,
-        is_it: impl FnMut(&V) -> bool,
+        mut is_it: impl FnMut(&V) -> bool,
         make: impl FnOnce(usize) -> Option<V>,
+    ) -> Option<&V> {
+        let mut make = Some(make);
+        self.insert_of(hash, &mut is_it, &mut |number| make.take().and_then(|make| make(number)))
+    }
+
+    // Compiled once for each type of value, and not for each place where one is inserted.
+    fn insert_of(
+        &self,
+        hash: u64,
+        is_it: &mut dyn FnMut(&V) -> bool,
+        make: &mut dyn FnMut(usize) -> Option<V>,
     ) -> Option<&V> {
         let mut writer = lock(&self.writer);
         if let Some(found) = self.get(hash, is_it) {

@@ -4,7 +4,7 @@
 //! the list's lock, which orders the last write of the old owner before the first of the new one.
 
 use crate::cells::Slab;
-use crate::sync::{Mutex, lock};
+use crate::sync::{Mutex, const_unless_loom, lock};
 
 struct Lists {
     all: Vec<&'static Slab>,
@@ -17,14 +17,10 @@ pub(crate) struct Slabs {
 }
 
 impl Slabs {
-    #[cfg(not(loom))]
-    pub(crate) const fn new() -> Slabs {
-        Slabs { lists: Mutex::new(Lists { all: Vec::new(), free: Vec::new() }) }
-    }
-
-    #[cfg(loom)]
-    pub(crate) fn new() -> Slabs {
-        Slabs { lists: Mutex::new(Lists { all: Vec::new(), free: Vec::new() }) }
+    const_unless_loom! {
+        pub(crate) fn new() -> Slabs {
+            Slabs { lists: Mutex::new(Lists { all: Vec::new(), free: Vec::new() }) }
+        }
     }
 
     /// A slab for the calling thread: one that a thread left behind, or a new one while there are fewer than `max`.

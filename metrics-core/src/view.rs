@@ -204,12 +204,13 @@ impl<'a> SnapshotView<'a> {
     fn drop_invalid(&self) {
         let mut cursor = self.cursor.borrow_mut();
         for (id, refused) in self.snapshot.invalid.iter() {
-            let new = refused.wrapping_sub(cursor.invalid.insert(*id, *refused).unwrap_or(0));
-            let is_internal = registry::series_of(*id).is_some_and(Series::is_internal);
+            let new = refused.wrapping_sub(cursor.invalid.of(id));
+            let is_internal = registry::series_of(id).is_some_and(Series::is_internal);
             if new > 0 && !is_internal {
                 self.dropped.borrow_mut()[Cause::Invalid] += Amount::of(new);
             }
         }
+        cursor.invalid = self.snapshot.invalid.clone();
     }
 
     /// The shared snapshot: cumulative totals.

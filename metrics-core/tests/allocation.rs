@@ -1,8 +1,10 @@
 //! Recording does not allocate after the first use of an instrument on a thread: a counting allocator is asked.
 
+use ferrometer_core::__private::{LabelledSite, Literal};
 use ferrometer_core::*;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 struct Counting;
@@ -36,10 +38,18 @@ thread_local! {
 }
 
 static IN_ALLOCATOR: Logger = logger!("allocator");
+/// How many recordings the allocator made.
+static MADE: AtomicU64 = AtomicU64::new(0);
 
 fn get_logger_in_allocator() {
+    static TEXTS: LabelledSite<1> = LabelledSite::new("texts", &["k"], Kind::Counter, 0.0);
+    static LITERAL: LabelledSite<1> = LabelledSite::new("literal", &["k"], Kind::Counter, 0.0);
     RECORDING.set(false);
+    MADE.fetch_add(5, Relaxed);
     IN_ALLOCATOR.send_counter("calls", 1);
+    TEXTS.add(&IN_ALLOCATOR, 1, (), || ["v"]);
+    LITERAL.add(&IN_ALLOCATOR, 1, (Literal,), || ["w"]);
+    IN_ALLOCATOR.with("k", "v").send_counter("literals", 1);
     // A label never seen before needs a registration: within one of the program's own it is turned away.
     let number = ALLOCATIONS.get();
     let digits: [u8; 8] = std::array::from_fn(|i| b'a' + (number >> (4 * i) & 15) as u8);
@@ -109,12 +119,10 @@ fn an_allocator_may_record() {
     let turned_away = refused().reentrant - before;
     let report = flush(Duration::from_secs(5));
     assert!(report.complete);
-    let calls: i64 = snapshot()
-        .totals()
-        .iter()
-        .filter(|t| t.series.logger_name() == "allocator")
-        .filter_map(|t| t.value.net())
-        .sum();
+    let taken = |t: &Total<'_>| t.series.logger_name() == "allocator";
+    let calls: u64 = snapshot().totals().iter().filter(taken).map(|t| t.recordings).sum();
     assert!(calls > 0 && turned_away > 0, "{calls} {turned_away}");
+    // Each was either recorded or turned away, and is counted once.
+    assert_eq!(calls + turned_away, MADE.load(Relaxed), "{calls} {turned_away}");
     assert!(remove("sink2", Duration::from_secs(5)).unwrap().balances());
 }

@@ -22,7 +22,8 @@ pub extern "C" fn plugin_begin() -> i32 {
 #[unsafe(no_mangle)]
 pub extern "C" fn plugin_record(times: u64) {
     let record = move || {
-        let logger = get_logger("plugin");
+        // Literals of the library, which are remembered by where they stand.
+        let logger = get_logger("plugin").with("kind", "plugin");
         (0..times).for_each(|_| logger.send_counter("c", 1));
         logger.send_timer("t", Duration::from_millis(1));
     };

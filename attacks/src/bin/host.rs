@@ -205,6 +205,8 @@ fn forking() {
 
 /// A library, opened.
 struct Library(*mut libc::c_void);
+// SAFETY: the loader's handles may be used by any thread, and what is found with them here locks for itself.
+unsafe impl Sync for Library {}
 
 impl Library {
     fn open(path: &Path) -> Library {
@@ -253,24 +255,30 @@ fn libraries() {
         std::fs::copy(&built, copy).expect("the plugin, built beside this program");
     }
     let [one, two] = copies.each_ref().map(|copy| Library::open(copy));
-    begin(Duration::from_millis(1));
-    assert_eq!((one.flag("plugin_is_on"), two.flag("plugin_is_on")), (0, 0));
-    assert_eq!(one.flag("plugin_begin"), 0);
-    one.record(10);
-    two.record(1000); // off
-    assert_eq!(two.flag("plugin_begin"), 0);
-    one.record(1);
-    two.record(100);
-    drop(Counts("host"));
-    assert_eq!(one.number("plugin_end"), 2 * (10 + 1 + 1 + 1));
-    assert_eq!(two.number("plugin_end"), 2 * (100 + 1));
-    assert_eq!(end().recorded.recordings, 4);
+    let both = || {
+        begin(Duration::from_millis(1));
+        assert_eq!((one.flag("plugin_is_on"), two.flag("plugin_is_on")), (0, 0));
+        assert_eq!(one.flag("plugin_begin"), 0);
+        one.record(10);
+        two.record(1000); // off
+        assert_eq!(two.flag("plugin_begin"), 0);
+        one.record(1);
+        two.record(100);
+        drop(Counts("host"));
+        assert_eq!(one.number("plugin_end"), 2 * (10 + 1 + 1 + 1));
+        assert_eq!(two.number("plugin_end"), 2 * (100 + 1));
+        assert_eq!(end().recorded.recordings, 4);
+    };
+    // A library stays as long as a thread has to run destructors of it.
+    thread::scope(|scope| scope.spawn(both).join()).expect("no panic");
     // Their threads are gone, or going.
     thread::sleep(Duration::from_millis(200));
     for library in [one, two] {
         // SAFETY: nothing of it runs.
         assert_eq!(unsafe { libc::dlclose(library.0) }, 0);
     }
+    let mapped = std::fs::read_to_string("/proc/self/maps").expect("what is mapped");
+    assert!(copies.iter().all(|copy| !mapped.contains(copy.to_str().expect("a path"))), "still loaded: {mapped}");
     let _ = std::fs::remove_dir_all(&directory);
     begin(Duration::from_millis(1));
     // SAFETY: the child leaves at once.

@@ -3,7 +3,7 @@
 
 use super::{Writer, add, float_update};
 use crate::bucket::{Brief, Scheme, float_index, is_huge, nanos_index, unbounded_nanos_index, usual_float_index};
-use crate::sync::{AtomicU64, Ordering::*};
+use crate::sync::{AtomicU64, Ordering::*, zeros};
 use std::marker::PhantomData;
 use std::mem;
 use std::ptr::NonNull;
@@ -46,10 +46,6 @@ const SUMS: usize = 4;
 /// cancel each other out may be past what a float holds, or hide all else, where the whole is neither.
 fn part(value: f64, count: u64) -> usize {
     if is_huge(value) { 0 } else { count as usize % SUMS }
-}
-
-fn zeros<const N: usize>() -> [AtomicU64; N] {
-    std::array::from_fn(|_| AtomicU64::new(0))
 }
 
 /// A cell's allocation.

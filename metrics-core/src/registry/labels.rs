@@ -54,7 +54,7 @@ fn with_texts(parent: &'static LoggerEntry, labels: &[(&str, &str)]) -> &'static
     if let Some(found) = find_logger(parent.name(), parent.object(), all) {
         return found;
     }
-    let Some(_busy) = busy::enter() else { return &DEAD_LOGGER };
+    let Some(_busy) = busy::try_enter() else { return &DEAD_LOGGER };
     intern_logger(parent.name(), parent.object(), all, Some(parent))
 }
 
@@ -122,7 +122,7 @@ impl<const N: usize> Literals<N> {
         let logger = with_texts(parent, labels);
         if logger.is_programs()
             && texts.iter().all(|text| constant::is_constant(text))
-            && let Some(_busy) = busy::enter()
+            && let Some(_busy) = busy::try_enter()
         {
             self.0.put(from, &texts, logger);
         }
@@ -144,7 +144,7 @@ fn labelled(
         return Ok(found);
     }
     let logger = with_texts(parent, labels);
-    let Some(_busy) = busy::enter() else { return Err(logger) };
+    let Some(_busy) = busy::try_enter() else { return Err(logger) };
     // One key with two values in a call is not remembered: it could not be recognised.
     if logger.is_overflow() || !is_sum(logger, parent, labels) {
         return Err(logger);
@@ -191,7 +191,7 @@ impl Labelled {
         if let Some(written) = unsafe { self.written.load(Acquire).as_ref() } {
             return Some(written);
         }
-        let _busy = busy::enter()?;
+        let _busy = busy::try_enter()?;
         let mut all = [NO_WORD; WORDS];
         all.iter_mut().zip(values).for_each(|(to, value)| *to = *value);
         let made = Written { parent: self.parent, logger: self.logger, values: all };

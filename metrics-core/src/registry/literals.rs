@@ -103,7 +103,7 @@ fn remember(
     if ptr::eq(series, &DEAD) {
         return series;
     }
-    let Some(_busy) = busy::enter() else { return series };
+    let Some(_busy) = busy::try_enter() else { return series };
     let max = limits::in_force().max_instruments.saturating_mul(2);
     // Past the bound the literal is looked up by its text each time.
     STATIC_NAMES.get_or_insert(hash, is_it, |len| {

@@ -240,6 +240,13 @@ impl FixedMemory {
         unsafe { table.series.get(numbers.combination())?.load(Acquire).as_ref() }
     }
 
+    /// Whether the table there is is that of another logger or of other types. `sets` as the caller of [`get`](Self::get) sees them.
+    pub(super) fn is_of_others(&self, logger: &Logger, sets: *const &'static [&'static str]) -> bool {
+        // SAFETY: as in `get`.
+        let table = unsafe { self.0.load(Acquire).as_ref() };
+        table.is_some_and(|table| !ptr::eq(table.parent, logger.peek()) || !ptr::eq(table.sets, sets))
+    }
+
     /// Remembers the series of a combination. `sets` as the caller of [`get`](Self::get) sees them: a constant may stand in several places.
     #[cold]
     pub(super) fn put(
@@ -251,7 +258,7 @@ impl FixedMemory {
         series: &'static Series,
     ) {
         // What found no place, or is found while an allocation is registered, is looked up again.
-        let Some(_busy) = busy::enter().filter(|_| series.logger.is_programs()) else { return };
+        let Some(_busy) = busy::try_enter().filter(|_| series.logger.is_programs()) else { return };
         // SAFETY: as in `get`.
         let table = unsafe { self.0.load(Acquire).as_ref() }.unwrap_or_else(|| {
             let series = (0..combinations).map(|_| AtomicPtr::new(ptr::null_mut())).collect();

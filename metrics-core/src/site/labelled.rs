@@ -17,6 +17,9 @@ use std::ptr;
 
 /// How many combinations of literals a call site remembers at most.
 const LITERALS: usize = 64;
+// What the documentation of `Limits::max_bytes` says of a call site.
+#[cfg(not(loom))]
+const _: () = assert!(Addressed::<6, LITERALS, Series>::BYTES <= 8 << 10 && !Addressed::<7, LITERALS, Series>::THERE_ARE);
 
 /// A place that records under `N` labels, whose values change from call to call and whose keys do not. It is asked only when it is
 /// known that something is recorded.
@@ -59,7 +62,7 @@ impl<const N: usize> LabelledSite<N> {
         // What is refused, or is found while an allocation is registered, is looked up again.
         if literal
             && series.logger.is_programs()
-            && let Some(_busy) = busy::enter()
+            && let Some(_busy) = busy::try_enter()
         {
             self.literals.put(ptr::from_ref(parent).cast(), values, series);
         }
@@ -85,7 +88,7 @@ impl<const N: usize> LabelledSite<N> {
         }
     }
 
-    #[cold]
+    #[inline(never)]
     fn number<I: Numbers>(
         &'static self,
         logger: &Logger,
@@ -94,6 +97,10 @@ impl<const N: usize> LabelledSite<N> {
         mut values: [&str; N],
     ) -> &'static Series {
         numbers.write(&mut values);
+        // Where there are several, as with a logger for each object, the others find theirs by text.
+        if self.fixed.is_of_others(logger, sets) {
+            return self.of_texts(logger, &values);
+        }
         let parent = logger.entry();
         let series = self.by_text(parent, &values, true);
         self.fixed.put(parent, sets, I::COMBINATIONS, numbers.combination(), series);
