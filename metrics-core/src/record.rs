@@ -120,7 +120,7 @@ pub(crate) fn many_on<const HERE: bool>(series: &'static Series, value: i64) {
     let state = series.state();
     if state.is_sampled() {
         if !rate::is_miss(state.rate()) {
-            sampled_count(series, state, value);
+            sampled_count(series, value, state);
         }
         return;
     }
@@ -133,7 +133,7 @@ pub(crate) fn many_on<const HERE: bool>(series: &'static Series, value: i64) {
 
 /// Of a series that is sampled, a call that may be a hit. What it counts for is what it was sampled by: its state is read once.
 #[inline(never)]
-fn sampled_count(series: &'static Series, state: State, value: i64) {
+fn sampled_count(series: &'static Series, value: i64, state: State) {
     if is_hit_now(series, state) {
         match slab().scalar(state.slot()) {
             Some(cell) => cell.count(value, Writer::Single),

@@ -120,6 +120,8 @@ fn a_child_can_say_what_the_parent_was_about_to_say() {
 fn a_scope_that_was_begun_before_the_fork_captures_in_the_child() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let status = fork(|| {
+        // Whatever the other tests took of the limits.
+        configure(Naming::default(), Limits { max_instruments: 100_000, ..Limits::default() }, Vec::new());
         install("a", sink(), NEVER).unwrap();
         // The first of all, so that its cell is one of those at hand.
         let timer = get_logger("captured").timer("t");
