@@ -85,6 +85,12 @@ pub(crate) fn usual_float_index(value: f64) -> Option<usize> {
     (side < FLOAT_SIDE).then(|| FLOAT_SIDE + 1 + side)
 }
 
+/// Whether a float's magnitude is past all buckets.
+pub(crate) fn is_huge(value: f64) -> bool {
+    const HUGE: f64 = (1u64 << FLOAT_HIGH) as f64;
+    value.abs() >= HUGE
+}
+
 #[inline]
 pub(crate) fn float_index(value: f64) -> usize {
     let bits = value.to_bits();

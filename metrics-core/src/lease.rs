@@ -21,7 +21,7 @@ thread_local! {
     /// destructor, so that reading it is one load and works until the last instruction of the thread.
     static SLAB: Cell<&'static Slab> = const { Cell::new(&NO_SLAB) };
     /// The distributions of this thread's slab that are at hand, so that a recording finds its cell with one load: the first by slot, as soon
-    /// as they have been recorded into. Empty without a slab, and while the thread is ending.
+    /// as they have been recorded into. Empty without a slab, in a capture scope, and while the thread is ending.
     static NEAR: [Cell<Option<Dist<'static>>>; FAR as usize + 1] = const { [const { Cell::new(None) }; FAR as usize + 1] };
     /// Recordings left before a thread that was refused a slab asks again.
     static REFUSED: Cell<u32> = const { Cell::new(0) };
@@ -34,7 +34,7 @@ struct Lease(Cell<Option<&'static Slab>>);
 impl Drop for Lease {
     fn drop(&mut self) {
         SLAB.set(&NO_SLAB);
-        NEAR.with(|near| near.iter().for_each(|place| place.set(None)));
+        nothing_near();
         if let Some(slab) = self.0.take() {
             SLABS.release(slab);
         }
@@ -60,10 +60,15 @@ pub(crate) fn keep_near(place: u8, cell: Dist<'static>) {
     }
 }
 
-/// Puts the thread's slab aside, for a capture scope. The first recording after it takes it back from the lease. What is at hand stays: while a
-/// scope is in force, no recording looks for it.
+fn nothing_near() {
+    NEAR.with(|near| near.iter().for_each(|place| place.set(None)));
+}
+
+/// Puts the thread's slab aside, for a capture scope, and with it what is at hand: the switch says in general that a scope is in force, but not in a
+/// child of the process that entered it. The first recording after it takes the slab back from the lease.
 pub(crate) fn put_slab_aside() {
     SLAB.set(&NO_SLAB);
+    nothing_near();
     REFUSED.set(0);
 }
 

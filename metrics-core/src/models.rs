@@ -137,6 +137,55 @@ fn a_collector_sees_a_single_writers_distribution_grow_and_loses_nothing() {
 }
 
 #[test]
+fn threads_that_share_a_histogram_lose_nothing_of_its_sum() {
+    loom::model(|| {
+        let slab = Arc::new(Slab::new());
+        let record = |slab: &Slab, value: f64| {
+            slab.dist_of(0).unwrap().record_float(value, Writer::Shared);
+        };
+        slab.ensure_dist(0, Scheme::Float, &Unlimited).unwrap();
+        let other = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || record(&slab, 2.0))
+        };
+        // Huge ones go to the same part of the sum, whatever was before.
+        let huge = 2f64.powi(50);
+        record(&slab, huge);
+        record(&slab, -huge);
+        other.join().unwrap();
+        let cell = slab.dist_of(0).unwrap();
+        let count: u64 = cell.buckets().iter().map(|b| b.load(Relaxed)).sum();
+        assert_eq!((count, f64::from_bits(cell.sum()), f64::from_bits(cell.max())), (3, 2.0, huge));
+    });
+}
+
+#[test]
+fn a_collector_sees_a_single_writers_histogram_grow_and_loses_nothing() {
+    loom::model(|| {
+        let slab = Arc::new(Slab::new());
+        let cell = slab.ensure_dist(0, Scheme::Float, &Unlimited).unwrap();
+        let reader = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || {
+                let cell = slab.dist_of(0).unwrap();
+                let read = || {
+                    let count: u64 = cell.buckets().iter().map(|b| b.load(Relaxed)).sum();
+                    (count, f64::from_bits(cell.sum()), f64::from_bits(cell.max()))
+                };
+                let (first, second) = (read(), read());
+                assert!(first.0 <= second.0 && first.1 <= second.1 && first.2 <= second.2, "{first:?} {second:?}");
+            })
+        };
+        for value in [1.5, 2.5] {
+            assert!(cell.record_usual(value));
+        }
+        reader.join().unwrap();
+        let count: u64 = cell.buckets().iter().map(|b| b.load(Relaxed)).sum();
+        assert_eq!((count, f64::from_bits(cell.sum()), f64::from_bits(cell.max())), (2, 4.0, 2.5));
+    });
+}
+
+#[test]
 fn a_slab_changes_hands_with_its_values() {
     loom::model(|| {
         let slabs = Arc::new(Slabs::new());

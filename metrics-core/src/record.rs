@@ -120,7 +120,7 @@ pub(crate) fn many_on<const HERE: bool>(series: &'static Series, value: i64) {
     let state = series.state();
     if state.is_sampled() {
         if !rate::is_miss(state.rate()) {
-            sampled_count(series, value);
+            sampled_count(series, value, state);
         }
         return;
     }
@@ -131,14 +131,13 @@ pub(crate) fn many_on<const HERE: bool>(series: &'static Series, value: i64) {
     }
 }
 
-/// Of a series that is sampled, a call that may be a hit.
+/// Of a series that is sampled, a call that may be a hit. What it counts for is what it was sampled by: its state is read once.
 #[inline(never)]
-fn sampled_count(series: &'static Series, value: i64) {
-    let state = series.state();
+fn sampled_count(series: &'static Series, value: i64, state: State) {
     if is_hit_now(series, state) {
         match slab().scalar(state.slot()) {
-            Some(cell) if !state.is_off() => cell.count(value, Writer::Single),
-            _ => count_cold(series, value),
+            Some(cell) => cell.count(value, Writer::Single),
+            None => scalar_cold(series, state, ScalarOp::Count(value)),
         }
     }
 }
@@ -400,6 +399,10 @@ pub(crate) fn is_taken_then(series: &'static Series) -> bool {
 /// Whether a call of a sampled series is a hit, after it has been counted down. In a capture scope each is.
 #[inline]
 fn is_hit_now(series: &'static Series, state: State) -> bool {
+    // Where a call is counted down by what was read before, its series may be sampled no longer: what it has then is no number of a rate.
+    if !state.is_sampled() {
+        return !state.is_off();
+    }
     capture::is_active() || rate::is_hit_now(state.rate(), series.route_rate())
 }
 

@@ -389,15 +389,26 @@ impl State {
             .max_by_key(|r| r.prefix.len())
     }
 
+    /// Whether a rule gives a series the rate that it is sampled at.
+    fn samples(&self, series: &Series) -> bool {
+        takes_default_rate(series)
+            && self.rule(series.logger.name()).and_then(|rule| rule.sample_rate).is_some_and(|rate| rate < 1.0)
+    }
+
     fn is_on(&self, series: &Series) -> bool {
         !series.logger.is_programs() || self.rule(series.logger.name()).is_none_or(|r| r.enabled)
     }
 }
 
+/// Whether a rule's rate is a series' own where it has none.
+fn takes_default_rate(series: &Series) -> bool {
+    series.logger.is_programs() && series.given_rate() == 0.0 && !matches!(series.kind(), Kind::Gauge | Kind::InFlight)
+}
+
 /// Routes a series that was given no rate to its sibling with the rule's rate, or back to itself.
 fn apply_default_rate(series: &'static Series) {
     let kind = series.kind();
-    if !series.logger.is_programs() || series.given_rate() != 0.0 || matches!(kind, Kind::Gauge | Kind::InFlight) {
+    if !takes_default_rate(series) {
         return;
     }
     // Routed under the lock, by the rule that holds then: a configuration that changes meanwhile is not overwritten.
@@ -437,10 +448,12 @@ pub(crate) fn configure(limits: Limits, rules: Vec<LoggerRule>) {
         FULL.store(0, Relaxed);
         state.rules = rules;
         for series in SERIES.iter() {
-            if state.is_on(series) {
-                series.route(series.slot, series.rate());
-            } else {
+            if !state.is_on(series) {
                 series.switch_off();
+            } else if !state.samples(series) {
+                // The others go from one rate to the other below, unsampled at no moment: a guard that was started unsampled would be recorded
+                // with the weight of a sampled one.
+                series.route(series.slot, series.rate());
             }
         }
     }

@@ -115,3 +115,24 @@ fn a_child_can_say_what_the_parent_was_about_to_say() {
     assert!(forks > 10, "{forks}");
     remove("a", SOON);
 }
+
+#[test]
+fn a_scope_that_was_begun_before_the_fork_captures_in_the_child() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let status = fork(|| {
+        // Whatever the other tests took of the limits.
+        configure(Naming::default(), Limits { max_instruments: 100_000, ..Limits::default() }, Vec::new());
+        install("a", sink(), NEVER).unwrap();
+        // The first of all, so that its cell is one of those at hand.
+        let timer = get_logger("captured").timer("t");
+        (0..10).for_each(|_| timer.record(Duration::from_nanos(100)));
+        let capture = testing::Capture::start();
+        fork(|| {
+            install("b", sink(), NEVER).unwrap();
+            (0..3).for_each(|_| timer.record(Duration::from_nanos(100)));
+            drop(timer.start());
+            capture.timer("captured.t").len() == 4
+        }) == 0
+    });
+    assert_eq!(status, 0, "recorded beside the scope");
+}

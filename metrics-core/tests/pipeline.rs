@@ -357,6 +357,43 @@ fn logger_rules_switch_off_and_sample_what_gives_no_rate() {
 }
 
 #[test]
+fn what_rules_sample_is_sampled_while_a_configuration_is_put_in_force() {
+    let _alone = alone();
+    let rules = |rate| vec![LoggerRule { prefix: "rules.stay".into(), enabled: true, sample_rate: Some(rate) }];
+    configure(Naming::default(), Limits::default(), rules(0.5));
+    let _got = install_receiver("r", Receiver::default(), Duration::from_secs(3600));
+    let counter = get_logger("rules.stay").counter("c");
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
+    let worker = thread::spawn(move || {
+        while !stopped.load(Relaxed) {
+            counter.increment();
+        }
+    });
+    for i in 0..20_000 {
+        // The same, and others.
+        configure(Naming::default(), Limits::default(), rules([0.5, 0.5, 0.25][i % 3]));
+    }
+    stop.store(true, Relaxed);
+    worker.join().unwrap();
+    let unsampled = |expected: u64| match snapshot().totals().get(counter.series().id()).unwrap().value {
+        Value::Counter { increments, .. } => assert_eq!(increments, expected, "recorded unsampled"),
+        ref other => panic!("{other:?}"),
+    };
+    unsampled(0);
+    // One that goes, and one that changes, are followed all the same.
+    configure(Naming::default(), Limits::default(), Vec::new());
+    (0..10).for_each(|_| counter.increment());
+    unsampled(10);
+    configure(Naming::default(), Limits::default(), rules(f64::MIN_POSITIVE));
+    (0..10).for_each(|_| counter.increment());
+    configure(Naming::default(), Limits::default(), rules(1.0));
+    (0..10).for_each(|_| counter.increment());
+    unsampled(20);
+    assert!(remove("r", SOON).unwrap().balances());
+}
+
+#[test]
 fn past_the_caps_recordings_are_in_the_overflow_series() {
     let _alone = alone();
     let got = install_receiver("r", Receiver::default(), Duration::from_secs(3600));

@@ -2,7 +2,7 @@
 //! needs no further pointer. A timer has fewer buckets than a histogram; every cell has those of a timer at least.
 
 use super::{Writer, add, float_update};
-use crate::bucket::{Brief, Scheme, float_index, nanos_index, unbounded_nanos_index, usual_float_index};
+use crate::bucket::{Brief, Scheme, float_index, is_huge, nanos_index, unbounded_nanos_index, usual_float_index};
 use crate::sync::{AtomicU64, Ordering::*, zeros};
 use std::marker::PhantomData;
 use std::mem;
@@ -12,6 +12,12 @@ use std::slice;
 // Under the model checker every atomic is tracked, so there are few.
 const NANOS: usize = if cfg!(loom) { 2 } else { Scheme::Nanos.len() };
 const FLOATS: usize = if cfg!(loom) { 2 } else { Scheme::Float.len() };
+
+/// The number of a bucket; of one of the few that there are under the model checker.
+#[inline(always)]
+const fn few(index: usize) -> usize {
+    if cfg!(loom) { index % NANOS } else { index }
+}
 
 /// What a pointer to a cell points to. It may be the beginning of a [`Wide`] one, so nobody but [`OwnDist`] and [`Dist`] handles it.
 #[repr(C)]
@@ -30,11 +36,17 @@ struct Wide {
     cell: DistCell,
     more: [AtomicU64; FLOATS - NANOS],
     /// The bits of floats, which together are the sum: an addition of floats that waits for the one before takes longer than all else. The
-    /// values of a bucket go to each in turn.
+    /// values of a bucket go to each in turn; see [`part`].
     sums: [AtomicU64; SUMS],
 }
 
 const SUMS: usize = 4;
+
+/// To which part of the sum a value goes whose bucket had so many before: to each in turn. All huge ones go to the first, since parts that
+/// cancel each other out may be past what a float holds, or hide all else, where the whole is neither.
+fn part(value: f64, count: u64) -> usize {
+    if is_huge(value) { 0 } else { count as usize % SUMS }
+}
 
 /// A cell's allocation.
 pub(crate) struct OwnDist(NonNull<DistCell>);
@@ -151,7 +163,7 @@ impl<'s> Dist<'s> {
     #[inline(always)]
     pub(crate) fn record_brief(self, nanos: Brief) {
         let cell = self.cell();
-        let index = if cfg!(loom) { nanos.index() % NANOS } else { nanos.index() };
+        let index = few(nanos.index());
         // SAFETY: the index of what is brief is below the number of a timer's buckets, which every cell has.
         let bucket = unsafe { cell.buckets.get_unchecked(index) };
         add(bucket, 1, Writer::Single);
@@ -198,18 +210,18 @@ impl<'s> Dist<'s> {
     #[inline(always)]
     pub(crate) fn record_usual(self, value: f64) -> bool {
         match usual_float_index(value) {
-            Some(index) => self.record_float_at(index, value),
+            Some(index) => self.record_float_at(index, value, |count| count as usize % SUMS),
             None => false,
         }
     }
 
     #[inline(always)]
-    fn record_float_at(self, index: usize, value: f64) -> bool {
+    fn record_float_at(self, index: usize, value: f64, part: impl FnOnce(u64) -> usize) -> bool {
         let Some(sums) = self.sums() else { return false };
-        let Some(bucket) = self.buckets().get(index) else { return false };
+        let Some(bucket) = self.buckets().get(few(index)) else { return false };
         let count = bucket.load(Relaxed);
         bucket.store(count.wrapping_add(1), Relaxed);
-        let (sum, max) = (&sums[count as usize % SUMS], &self.cell().max);
+        let (sum, max) = (&sums[part(count)], &self.cell().max);
         sum.store((f64::from_bits(sum.load(Relaxed)) + value).to_bits(), Relaxed);
         if value > f64::from_bits(max.load(Relaxed)) {
             max.store(value.to_bits(), Relaxed);
@@ -222,12 +234,12 @@ impl<'s> Dist<'s> {
         let index = float_index(value);
         match writer {
             Writer::Single => {
-                self.record_float_at(index, value);
+                self.record_float_at(index, value, |count| part(value, count));
             }
             Writer::Shared => {
-                let Some((sums, bucket)) = self.sums().zip(self.buckets().get(index)) else { return };
+                let Some((sums, bucket)) = self.sums().zip(self.buckets().get(few(index))) else { return };
                 let count = bucket.fetch_add(1, Relaxed);
-                float_update(&sums[count as usize % SUMS], |sum| Some(sum + value));
+                float_update(&sums[part(value, count)], |sum| Some(sum + value));
                 float_update(&self.cell().max, |max| (value > max).then_some(value));
             }
         }
@@ -262,6 +274,37 @@ mod tests {
             assert_eq!(f64::from_bits(histogram.get().sum()), -3.5);
             assert_eq!(f64::from_bits(histogram.get().max()), 0.0);
             assert_eq!(histogram.get().buckets().iter().map(|b| b.load(Relaxed)).sum::<u64>(), 3);
+        }
+    }
+
+    #[test]
+    fn huge_values_that_cancel_out_leave_the_sum_that_one_after_the_other_gives() {
+        for writer in [Writer::Single, Writer::Shared] {
+            for huge in [f64::MAX, 1e300, 1e17, 2f64.powi(44)] {
+                // More on one side than on the other, and others between them.
+                for others in
+                    [&[][..], &[0.0], &[-2f64.powi(50), 2f64.powi(50)], &[2f64.powi(50); 3], &[-2f64.powi(46); 2]]
+                {
+                    let cell = OwnDist::new(Scheme::Float);
+                    let mut serial = 0.0;
+                    let mut record = |value: f64| {
+                        cell.get().record_float(value, writer);
+                        serial += value;
+                        assert_eq!(f64::from_bits(cell.get().sum()), serial, "{huge} {others:?}");
+                    };
+                    for _ in 0..20 {
+                        [others, &[huge, -huge]].concat().into_iter().for_each(&mut record);
+                    }
+                    for value in [2f64.powi(45), -huge, huge, -2f64.powi(45)].repeat(20) {
+                        record(value);
+                    }
+                }
+                let cell = OwnDist::new(Scheme::Float);
+                for value in [-huge, huge, huge, -huge].into_iter().chain([1.0; 1000]) {
+                    cell.get().record_float(value, writer);
+                }
+                assert_eq!(f64::from_bits(cell.get().sum()), 1000.0, "{huge}");
+            }
         }
     }
 
