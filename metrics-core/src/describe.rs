@@ -232,8 +232,7 @@ pub(crate) struct Told {
 static TOLD: AppendTable<Told> = AppendTable::new();
 
 fn told_hash(instrument: u32) -> u64 {
-    // Twice: numbers in a row, multiplied once, fall on few places under some seeds, and a search would go through all that are there.
-    hash::mix(hash::mix(hash::seed(), u64::from(instrument)), hash::seed().rotate_left(32))
+    hash::mix(hash::seed(), u64::from(instrument))
 }
 
 /// What the instrument of this number was told.
