@@ -5,7 +5,7 @@
 use super::support::Scratch;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
@@ -18,7 +18,8 @@ pub fn low_port() -> u16 {
     loop {
         let port =
             20_000 + (std::process::id() as u16).wrapping_mul(31).wrapping_add(NEXT.fetch_add(1, Relaxed)) % 12_000;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        // Not by listening there: a process that another test starts at that moment has the listener too, until it becomes its program.
+        if TcpStream::connect(("127.0.0.1", port)).is_err() {
             return port;
         }
     }
