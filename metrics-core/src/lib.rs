@@ -6,7 +6,7 @@
 //! | step | modules |
 //! |---|---|
 //! | what is recorded | [`Logger`], handles ([`Counter`], [`Gauge`], [`Timer`], [`Histogram`], [`InFlight`]), guards, call sites |
-//! | who it is | [`name`] (the gate), `series`, `registry` over `table` |
+//! | who it is | [`name`] (the gate), `series`, `registry` over `table` and its `places` |
 //! | where it is written | `record` (the hot path), with a slab by `lease`, into `cells`, `ring`, `bucket`, one slab for each of the `threads` |
 //! | who reads it | `collector` into a [`Snapshot`] of `block`s and `distribution`s, called by the `bell` where rings fill; the pipeline ([`install`], [`flush`], [`remove`]) |
 //! | who delivers it | a [`Backend`], handed a [`SnapshotView`] (with the `singles` of its delivery), on its own thread; the [`Ledger`] is the account |
@@ -23,6 +23,7 @@ mod bucket;
 #[cfg_attr(loom, allow(dead_code))]
 mod cells;
 mod first;
+mod places;
 #[cfg_attr(loom, allow(dead_code))]
 mod ring;
 mod sync;

@@ -6,7 +6,7 @@ use crate::ledger::Cause;
 use crate::name::{self, Naming};
 use crate::registry;
 use crate::series::Series;
-use crate::table::{self, Places, Taken};
+use crate::places::{self, Places, Taken};
 
 /// The owners of the rendered names of one backend, for one configuration.
 ///
@@ -129,7 +129,7 @@ impl Owners {
         text: &str,
         text_of: impl Fn(&'static Series) -> String,
     ) -> &'static Series {
-        let tag = table::tag(hash::text(hash::seed(), text));
+        let tag = places::tag(hash::text(hash::seed(), text));
         let owner = |id: usize| registry::series_of(id as u32).filter(|owner| text_of(owner) == text);
         if let Some(owner) = self.places.find(tag, owner) {
             return owner;
@@ -190,7 +190,7 @@ mod tests {
         let mut shared = Owners::default();
         for s in &series[..20] {
             shared.places.make_room(&mut shared.taken, 30).unwrap();
-            shared.places.put(&mut shared.taken, table::tag(hash::text(hash::seed(), "c7")), s.id());
+            shared.places.put(&mut shared.taken, places::tag(hash::text(hash::seed(), "c7")), s.id());
         }
         for expected in [7, 7] {
             let owner = shared.find_or_own(series[expected], "c7", |s| s.metric_name().to_owned());
