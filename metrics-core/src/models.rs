@@ -7,6 +7,7 @@
 use crate::addressed::Addressed;
 use crate::bucket::{Brief, Scheme};
 use crate::cells::{self, Budget, Place, Slab, Writer};
+use crate::places::hash_of;
 use crate::ring::Ring;
 use crate::sync::Ordering::*;
 use crate::table::AppendTable;
@@ -217,7 +218,7 @@ fn a_name_registered_by_two_threads_is_one_through_growth() {
     loom::model(|| {
         let table: Arc<AppendTable<u64>> = Arc::new(AppendTable::new());
         let insert = |table: &AppendTable<u64>, key: u64| -> *const u64 {
-            table.get_or_insert(key, |v| *v == key, |_| Some(key)).unwrap()
+            table.get_or_insert(hash_of(key as u32), |v| *v == key, |_| Some(key)).unwrap()
         };
         let other = {
             let table = Arc::clone(&table);
@@ -226,9 +227,9 @@ fn a_name_registered_by_two_threads_is_one_through_growth() {
         let mine = insert(&table, 7) as usize;
         // Two keys, whoever comes first: the table of two places grows.
         insert(&table, 8);
-        assert_eq!(table.get(7, |v| *v == 7).map(|v| std::ptr::from_ref(v) as usize), Some(mine));
+        assert_eq!(table.get(hash_of(7), |v| *v == 7).map(|v| std::ptr::from_ref(v) as usize), Some(mine));
         assert_eq!(other.join().unwrap(), mine);
-        assert_eq!(table.get(8, |v| *v == 8), Some(&8));
+        assert_eq!(table.get(hash_of(8), |v| *v == 8), Some(&8));
     });
 }
 
@@ -282,7 +283,7 @@ fn a_reader_walks_a_table_that_grows_under_it() {
     loom::model(|| {
         let table: Arc<AppendTable<Made>> = Arc::new(AppendTable::new());
         let put = |table: &AppendTable<Made>, key: u64| {
-            table.get_or_insert(key, |_| false, |_| Some(made(key)));
+            table.get_or_insert(hash_of(key as u32), |_| false, |_| Some(made(key)));
         };
         put(&table, 1);
         let reader = {
@@ -290,7 +291,7 @@ fn a_reader_walks_a_table_that_grows_under_it() {
             thread::spawn(move || {
                 // Whatever is found under a key is whole.
                 for key in [1, 3] {
-                    let found = table.get(key, |_| true).map(|v| v.0.load(Relaxed));
+                    let found = table.get(hash_of(key as u32), |_| true).map(|v| v.0.load(Relaxed));
                     assert!(found == Some(key) || (key != 1 && found.is_none()), "{key}: {found:?}");
                 }
             })
@@ -307,13 +308,13 @@ fn an_entry_that_moves_when_the_table_grows_is_found_at_every_moment() {
     loom::model(|| {
         let table: Arc<AppendTable<Made>> = Arc::new(AppendTable::new());
         let put = |table: &AppendTable<Made>, key: u64| {
-            table.get_or_insert(key, |v| v.0.load(Relaxed) == key, |_| Some(made(key)));
+            table.get_or_insert(hash_of(key as u32), |v| v.0.load(Relaxed) == key, |_| Some(made(key)));
         };
         // In the second place of two, and in the fourth of four.
         put(&table, 3);
         let reader = {
             let table = Arc::clone(&table);
-            thread::spawn(move || table.get(3, |_| true).map(|v| v.0.load(Relaxed)))
+            thread::spawn(move || table.get(hash_of(3), |_| true).map(|v| v.0.load(Relaxed)))
         };
         let before = table.places();
         // The place that is left is taken by the second of these.
@@ -322,7 +323,7 @@ fn an_entry_that_moves_when_the_table_grows_is_found_at_every_moment() {
         assert!(table.places() > before);
         assert_eq!(reader.join().unwrap(), Some(3));
         assert_eq!(
-            [1, 2, 3].map(|key| table.get(key, |_| true).map(|v| v.0.load(Relaxed))),
+            [1, 2, 3].map(|key| table.get(hash_of(key as u32), |_| true).map(|v| v.0.load(Relaxed))),
             [Some(1), Some(2), Some(3)]
         );
     });
@@ -335,13 +336,13 @@ fn an_entry_put_in_a_free_place_is_whole() {
         loom::model(move || {
             let table: Arc<AppendTable<Made>> = Arc::new(AppendTable::new());
             let put = |table: &AppendTable<Made>, key: u64| {
-                table.get_or_insert(key, |_| false, |_| Some(made(key)));
+                table.get_or_insert(hash_of(key as u32), |_| false, |_| Some(made(key)));
             };
             (1..last).for_each(|key| put(&table, key));
             let before = table.places();
             let reader = {
                 let table = Arc::clone(&table);
-                thread::spawn(move || table.get(last, |_| true).map(|v| v.0.load(Relaxed)))
+                thread::spawn(move || table.get(hash_of(last as u32), |_| true).map(|v| v.0.load(Relaxed)))
             };
             put(&table, last);
             assert_eq!(table.places(), before, "it grew, and shows nothing");
@@ -356,7 +357,7 @@ fn a_list_is_whole_while_it_grows() {
     loom::model(|| {
         let table: Arc<AppendTable<Made>> = Arc::new(AppendTable::new());
         let put = |table: &AppendTable<Made>, key: u64| {
-            table.get_or_insert(key, |_| false, |_| Some(made(key)));
+            table.get_or_insert(hash_of(key as u32), |_| false, |_| Some(made(key)));
         };
         put(&table, 1);
         let reader = {
