@@ -237,7 +237,7 @@ fn told_hash(instrument: u32) -> u64 {
 
 /// What the instrument of this number was told.
 pub(crate) fn told(instrument: u32) -> Option<&'static Told> {
-    TOLD.get(told_hash(instrument), |told| told.instrument == instrument)
+    TOLD.find(told_hash(instrument), &mut |told| told.instrument == instrument)
 }
 
 /// What is held while an instrument is told something: an allocator that records what is allocated then may register a series of the same

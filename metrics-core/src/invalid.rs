@@ -3,6 +3,7 @@
 
 use crate::cells::{MAX_DISTRIBUTIONS, MAX_SCALARS};
 use crate::first;
+use crate::sync::boxed_zero;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering::*};
@@ -26,7 +27,7 @@ pub(crate) fn prepare(id: u32) {
     if counter(id).is_none()
         && let Some(place) = ALL.get(id as usize / CHUNK)
     {
-        first::publish(place, ptr::null_mut(), [const { AtomicU64::new(0) }; CHUNK]);
+        first::publish_boxed(place, ptr::null_mut(), boxed_zero());
     }
 }
 

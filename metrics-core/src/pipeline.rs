@@ -6,6 +6,7 @@
 use crate::backend::{Backend, Wants};
 use crate::collector::Collector;
 use crate::diagnostics;
+use crate::first;
 use crate::ledger::{Amount, Cause, Ledger};
 use crate::limits::Limits;
 use crate::mail::Mail;
@@ -57,11 +58,11 @@ struct Pipeline {
 static PIPELINE: AtomicPtr<Pipeline> = AtomicPtr::new(std::ptr::null_mut());
 
 fn pipeline() -> &'static Pipeline {
-    // SAFETY: the pointer is null or came from `Box::leak` below; it is never freed.
+    // SAFETY: the pointer is null or was published below; it is never freed.
     if let Some(pipeline) = unsafe { PIPELINE.load(Acquire).as_ref() } {
         return pipeline;
     }
-    let new: *mut Pipeline = Box::leak(Box::new(Pipeline {
+    let made = Pipeline {
         state: Mutex::new(State {
             backends: Vec::new(),
             collector: Collector::default(),
@@ -70,17 +71,9 @@ fn pipeline() -> &'static Pipeline {
             collector_thread: None,
             refused: registry::Refused::default(),
         }),
-    }));
-    let current = match PIPELINE.compare_exchange(std::ptr::null_mut(), new, AcqRel, Acquire) {
-        Ok(_) => new,
-        Err(other) => {
-            // SAFETY: `new` was leaked just above and nobody else has seen it.
-            drop(unsafe { Box::from_raw(new) });
-            other
-        }
     };
     // SAFETY: as at the top.
-    unsafe { &*current }
+    unsafe { &*first::publish(&PIPELINE, std::ptr::null_mut(), made) }
 }
 
 /// Forgets the pipeline of the parent process.

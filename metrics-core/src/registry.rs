@@ -23,7 +23,7 @@ use crate::name::{MAX_RAW_BYTES, logger_name};
 use crate::rate::is_sample_rate;
 use crate::series::{Identity, Kind, LoggerEntry, LoggerName, Role, Series};
 use crate::sync::{AtomicPtr, Mutex, Ordering::*, lock};
-use crate::table::AppendTable;
+use crate::table::{AppendTable, Values};
 use std::ops::Range;
 use std::ptr;
 
@@ -159,7 +159,7 @@ fn intern_logger(
         (FULL_LABEL_SETS, &REFUSED.label_sets)
     };
     if is_full(full) {
-        return LOGGERS.get(hash, is_it).unwrap_or_else(|| {
+        return LOGGERS.find(hash, &mut { is_it }).unwrap_or_else(|| {
             refuse(counter);
             overflow_logger()
         });
@@ -194,7 +194,7 @@ fn intern_logger(
 
 /// The logger of a name without labels, if there is one.
 fn plain_logger(name: &str) -> Option<&'static LoggerEntry> {
-    LOGGERS.get(logger_hash(name, "", []), |l| l.is_plain() && l.name() == name)
+    LOGGERS.find(logger_hash(name, "", []), &mut |l| l.is_plain() && l.name() == name)
 }
 
 fn overflow_logger() -> &'static LoggerEntry {
@@ -236,13 +236,8 @@ pub(crate) fn internal_series(name: &str, kind: Kind) -> &'static Series {
 }
 
 /// The series with these ids, as far as there are any.
-pub(crate) fn series_in(ids: Range<usize>) -> impl ExactSizeIterator<Item = &'static Series> + Clone {
+pub(crate) fn series_in(ids: Range<usize>) -> Values<'static, Series> {
     SERIES.range(ids)
-}
-
-/// The same of those with the lowest ids, quicker.
-pub(crate) fn first_series(len: usize) -> impl Iterator<Item = &'static Series> {
-    SERIES.first(len)
 }
 
 /// The series of an id.
@@ -352,7 +347,7 @@ fn instrument_hash(logger: &str, name: &str, kind: Kind) -> u64 {
 pub(crate) fn find_instrument(logger: &str, name: &str, kind: Kind) -> Option<&'static Series> {
     let plain = || {
         let logger = plain_logger(logger)?;
-        SERIES.get(series_hash(logger, name, kind, 0.0), is_series(logger, name, kind, 0.0))
+        SERIES.find(series_hash(logger, name, kind, 0.0), &mut is_series(logger, name, kind, 0.0))
     };
     listed_instrument(logger, name, kind).or_else(plain)
 }
@@ -363,10 +358,10 @@ fn listed_instrument(logger: &str, name: &str, kind: Kind) -> Option<&'static Se
         return None;
     }
     // One that is being registered cannot be found yet.
-    let is_it = |id: &u32| {
+    let mut is_it = |id: &u32| {
         series_of(*id).is_some_and(|s| s.kind() == kind && s.metric_name() == name && s.logger_name() == logger)
     };
-    let listed = INSTRUMENTS.get(instrument_hash(logger, name, kind), is_it);
+    let listed = INSTRUMENTS.find(instrument_hash(logger, name, kind), &mut is_it);
     listed.and_then(|id| series_of(*id))
 }
 

@@ -5,7 +5,7 @@
 //! ring refuses, and the value goes to the thread's histogram instead. Entries are plain atomics, so no `unsafe` is needed: a value is published
 //! by the release store of `head` and its place is given back by the release store of `tail`.
 
-use crate::sync::{AtomicU64, Ordering::*};
+use crate::sync::{AtomicU64, Ordering::*, boxed_zeros};
 
 /// A ring of (slot, value) pairs.
 pub(crate) struct Ring {
@@ -27,7 +27,7 @@ impl Ring {
             head: AtomicU64::new(0),
             look: AtomicU64::new(capacity as u64 / 2),
             tail: AtomicU64::new(0),
-            entries: (0..capacity).map(|_| (AtomicU64::new(0), AtomicU64::new(0))).collect(),
+            entries: boxed_zeros(capacity),
         }
     }
 

@@ -132,7 +132,7 @@ impl<'a> Totals<'a> {
 
     /// The totals of those series that are not to be skipped.
     pub(crate) fn iter_unless(self, skip: impl Fn(&Series) -> bool) -> impl Iterator<Item = Total<'a>> {
-        registry::first_series(self.0.len).filter(move |series| !skip(series)).map(move |series| self.of(series))
+        registry::series_in(0..self.0.len).filter(move |series| !skip(series)).map(move |series| self.of(series))
     }
 
     /// The total of a series that is in the snapshot.

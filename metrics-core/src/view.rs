@@ -228,7 +228,7 @@ impl<'a> SnapshotView<'a> {
     /// What each series recorded that is not accounted for, in the order of registration; series without news are left out.
     pub fn deltas(&self) -> impl Iterator<Item = Delta<'_>> + '_ {
         let done = DoneBlocks::default();
-        registry::first_series(self.snapshot.len).filter_map(move |series| match series.kind().scheme() {
+        registry::series_in(0..self.snapshot.len).filter_map(move |series| match series.kind().scheme() {
             None if done.has(series, |series| self.cursor.borrow().is_done(series, self.snapshot)) => None,
             None => self.scalar(series),
             Some(_) => self.distribution(series),

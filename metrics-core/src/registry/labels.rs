@@ -101,8 +101,11 @@ impl<const N: usize> Literals<N> {
     /// Keys and values in turn.
     #[inline(always)]
     fn texts<'l>(labels: &[(&'l str, &'l str)]) -> [&'l str; N] {
-        let text = |at: usize| labels.get(at / 2).map_or("", |(key, value)| if at.is_multiple_of(2) { key } else { value });
-        std::array::from_fn(text)
+        let mut texts = [""; N];
+        for at in 0..labels.len().min(N / 2) {
+            (texts[2 * at], texts[2 * at + 1]) = labels[at];
+        }
+        texts
     }
 
     #[inline(always)]

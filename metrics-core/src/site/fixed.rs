@@ -1,5 +1,6 @@
 //! Labels whose types have a few values, known when the program is compiled: where they lead stands in a table, by number.
 
+use crate::sync::boxed_zeros;
 use crate::{busy, first};
 use crate::logger::Logger;
 use crate::series::{LoggerEntry, Series};
@@ -261,7 +262,7 @@ impl FixedMemory {
         let Some(_busy) = busy::try_enter().filter(|_| series.logger.is_programs()) else { return };
         // SAFETY: as in `get`.
         let table = unsafe { self.0.load(Acquire).as_ref() }.unwrap_or_else(|| {
-            let series = (0..combinations).map(|_| AtomicPtr::new(ptr::null_mut())).collect();
+            let series = boxed_zeros(combinations);
             let made = first::publish(&self.0, ptr::null_mut(), Table { parent, sets, series });
             // SAFETY: what was published stays for ever.
             unsafe { &*made }
