@@ -77,17 +77,23 @@ impl Position {
     /// All that the distribution has is accounted for.
     pub(crate) fn set(&mut self, distribution: &Distribution) {
         let buckets = self.buckets_mut(distribution.scheme);
-        distribution.buckets().for_each(|(index, count)| buckets[index] = count);
+        for (index, count) in distribution.buckets() {
+            buckets[index] = count;
+        }
     }
 }
 
 impl Cursor {
     /// A cursor that begins where the snapshot stands.
     pub(crate) fn at(snapshot: &Snapshot) -> Cursor {
+        let mut distributions = Vec::with_capacity(snapshot.distributions.len());
+        for distribution in snapshot.distributions.iter() {
+            distributions.push(Position::at(distribution));
+        }
         Cursor {
             scalars: snapshot.scalars.clone(),
             open: None,
-            distributions: snapshot.distributions.iter().map(|d| Position::at(d)).collect(),
+            distributions,
             invalid: snapshot.invalid.clone(),
             base: snapshot.recorded,
         }
@@ -96,8 +102,8 @@ impl Cursor {
     /// Has places for all that is in the snapshot.
     pub(crate) fn grow(&mut self, snapshot: &Snapshot) {
         self.scalars.grow(snapshot.scalars.0.len());
-        if self.distributions.len() < snapshot.distributions.len() {
-            self.distributions.resize(snapshot.distributions.len(), Position::default());
+        while self.distributions.len() < snapshot.distributions.len() {
+            self.distributions.push(Position::default());
         }
     }
 

@@ -102,7 +102,9 @@ pub fn cell_bytes() -> usize {
 pub(crate) fn slabs() -> Vec<&'static Slab> {
     let _busy = busy::section();
     let mut all = SLABS.all();
-    all.extend(SHARED.get());
+    if let Some(shared) = SHARED.get() {
+        all.push(shared);
+    }
     all
 }
 

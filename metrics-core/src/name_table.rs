@@ -97,9 +97,9 @@ impl NameTable {
 
 fn check(series: &'static Series, name: &str, owner: &'static Series) -> Result<(), Cause> {
     if let Err(error) = name::check(name) {
-        let shown: String = series.metric_name().chars().take(64).collect();
+        let shown = name::beginning(series.metric_name(), 64);
         let what = if error == name::NameError::Empty { "is empty" } else { "is longer than 512 bytes" };
-        let logger: String = series.logger_name().chars().take(64).collect();
+        let logger = name::beginning(series.logger_name(), 64);
         diagnostics::warn(what, &format!("a name {what}: {}.{shown:?}… is not delivered", logger.escape_debug()));
         return Err(Cause::Name);
     }

@@ -200,12 +200,17 @@ pub fn shutdown(deadline: Duration) -> FlushReport {
         (old, snapshot)
     };
     // All are asked before any is waited for.
-    let requests: Vec<u64> =
-        old.iter().map(|b| b.mail.deliver(Arc::clone(&snapshot), Some(until), true)).collect();
-    let ledgers: Vec<Ledger> =
-        old.iter().zip(requests).map(|(b, request)| b.wait_stopped(&snapshot, request, until)).collect();
-    let complete = ledgers.iter().all(|l| l.dropped[Cause::Removed].is_zero());
-    FlushReport { complete, ledgers }
+    let mut asked = Vec::new();
+    for backend in &old {
+        asked.push((backend, backend.mail.deliver(Arc::clone(&snapshot), Some(until), true)));
+    }
+    let mut report = FlushReport { complete: true, ledgers: Vec::new() };
+    for (backend, request) in &asked {
+        let ledger = backend.wait_stopped(&snapshot, *request, until);
+        report.complete &= ledger.dropped[Cause::Removed].is_zero();
+        report.ledgers.push(ledger);
+    }
+    report
 }
 
 /// What a flush achieved.
@@ -222,27 +227,34 @@ pub struct FlushReport {
 /// call is in.
 pub fn flush(deadline: Duration) -> FlushReport {
     let until = after(deadline);
-    let waiting: Vec<(Arc<Mail>, u64)> = {
-        let mut state = pipeline().lock();
-        let snapshot = state.collect();
-        let deliver = |b: &Installed| (Arc::clone(&b.mail), b.mail.deliver(Arc::clone(&snapshot), Some(until), false));
-        state.backends.iter().filter(|b| b.wants.totals).map(deliver).collect()
-    };
-    let mut complete = true;
-    let mut ledgers = Vec::new();
-    for (mail, request) in waiting {
-        let in_time = mail.wait(request, until);
-        let ledger = mail.ledger();
-        complete &= in_time && ledger.pending.is_zero();
-        ledgers.push(ledger);
+    let mut waiting = Vec::new();
+    let mut state = pipeline().lock();
+    let snapshot = state.collect();
+    for backend in &state.backends {
+        if backend.wants.totals {
+            let request = backend.mail.deliver(Arc::clone(&snapshot), Some(until), false);
+            waiting.push((Arc::clone(&backend.mail), request));
+        }
     }
-    FlushReport { complete, ledgers }
+    drop(state);
+    let mut report = FlushReport { complete: true, ledgers: Vec::new() };
+    for (mail, request) in &waiting {
+        let in_time = mail.wait(*request, until);
+        let ledger = mail.ledger();
+        report.complete &= in_time && ledger.pending.is_zero();
+        report.ledgers.push(ledger);
+    }
+    report
 }
 
 /// The accounts of the installed backends, each as of its last delivery.
 #[must_use]
 pub fn ledgers() -> Vec<Ledger> {
-    pipeline().lock().backends.iter().map(|b| b.mail.ledger()).collect()
+    let mut ledgers = Vec::new();
+    for backend in &pipeline().lock().backends {
+        ledgers.push(backend.mail.ledger());
+    }
+    ledgers
 }
 
 /// A snapshot of this moment, for a program that wants to look at its own metrics.
@@ -277,13 +289,13 @@ impl Installed {
             return self.mail.ledger();
         }
         let recorded = snapshot.recorded.minus(self.base);
-        self.mail.close(|ledger| {
+        self.mail.close(Box::new(|ledger| {
             let mut left = ledger.pending;
             left += recorded.minus(ledger.recorded);
             ledger.dropped[Cause::Removed] += left;
             ledger.pending = Amount::default();
             ledger.recorded = recorded;
-        })
+        }))
     }
 }
 
@@ -332,14 +344,12 @@ impl State {
                 cursor: Cursor::at(snapshot),
                 memory: Vec::new(),
             };
-            let thread = thread::Builder::new().name(format!("ferrometer-{name}"));
-            thread.spawn(move || runner.run()).map_err(InstallError::Thread)?;
+            spawn(name, Box::new(move || runner.run())).map_err(InstallError::Thread)?;
             if self.collector_thread.is_none() {
-                let thread = thread::Builder::new().name("ferrometer-collector".into());
-                match thread.spawn(move || collect_for_ever(pipeline)) {
+                match spawn("collector", Box::new(move || collect_for_ever(pipeline))) {
                     Ok(collector) => {
-                        bell::answered_by(Some(collector.thread().clone()));
-                        self.collector_thread = Some(collector.thread().clone());
+                        bell::answered_by(Some(collector.clone()));
+                        self.collector_thread = Some(collector);
                     }
                     Err(error) => {
                         mail.deliver(Arc::clone(snapshot), None, true);
@@ -425,6 +435,12 @@ impl State {
     }
 }
 
+/// Starts a thread. What it does is boxed, so that there is one such function.
+fn spawn(name: &str, work: Box<dyn FnOnce() + Send>) -> std::io::Result<Thread> {
+    let thread = thread::Builder::new().name(format!("ferrometer-{name}")).spawn(work)?;
+    Ok(thread.thread().clone())
+}
+
 /// The first tick after `now`. Ticks that passed while nobody looked (a suspended machine) are not made up for.
 fn next_tick(epoch: Instant, interval: Duration, now: Instant) -> Instant {
     let passed = now.saturating_duration_since(epoch).as_nanos() / interval.as_nanos().max(1);
@@ -448,7 +464,10 @@ fn collect_for_ever(pipeline: &'static Pipeline) {
             // Time has passed, and what was found may no longer be so.
             continue;
         }
-        let sleep = sleep.into_iter().chain(calibration.step()).min();
+        let sleep = match (sleep, calibration.step()) {
+            (Some(due), Some(step)) => Some(due.min(step)),
+            (due, step) => due.or(step),
+        };
         // Who woke it since it took the lock has it look again at once.
         match sleep {
             Some(sleep) => thread::park_timeout(sleep),

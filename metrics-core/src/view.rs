@@ -286,17 +286,13 @@ impl<'a> SnapshotView<'a> {
             }
             marks.settle(group, self.singles.values(), scheme, position.buckets_mut(scheme));
         }
-        let left = |(index, count): (usize, u64)| (index, count.saturating_sub(position.buckets().get(index).copied().unwrap_or(0)));
-        let mut merged: Vec<(usize, u64)> = d.buckets().map(left).filter(|(_, count)| *count > 0).collect();
+        let mut merged = left_over(d, position);
         for value in &self.singles.values()[rest.clone()] {
             let at = merged.binary_search_by_key(&scheme.index(*value), |(index, _)| *index);
             match at.ok().and_then(|at| merged[at].1.checked_sub(1).map(|left| (at, left))) {
                 Some((at, left)) => merged[at].1 = left,
                 // Somebody handed in more of a bucket than was left beside its single values: which of these is meant, nobody knows.
-                None => {
-                    let left = d.buckets().map(left).filter(|(_, count)| *count > 0).collect();
-                    return (0..0, left);
-                }
+                None => return (0..0, left_over(d, position)),
             }
         }
         merged.retain(|(_, count)| *count > 0);
@@ -348,7 +344,9 @@ impl<'a> SnapshotView<'a> {
 
     /// Nothing is pending afterwards, whatever was handed in before.
     pub(crate) fn all_dropped(&self, cause: Cause) {
-        self.deltas().for_each(|delta| self.delta_dropped(&delta, cause));
+        for delta in self.deltas() {
+            self.delta_dropped(&delta, cause);
+        }
         // Where receipts of other views were handed in, the buckets that are left may hold fewer recordings than the series has left.
         let mut cursor = self.cursor.borrow_mut();
         let mut left = Amount::default();
@@ -476,6 +474,18 @@ impl<'a> SnapshotView<'a> {
         ledger.pending = cursor.pending(self.snapshot);
         self.singles.into_memory()
     }
+}
+
+/// How many of which bucket are not accounted for.
+fn left_over(d: &Distribution, position: &Position) -> Vec<(usize, u64)> {
+    let mut left = Vec::new();
+    for (index, count) in d.buckets() {
+        let count = count.saturating_sub(position.buckets().get(index).copied().unwrap_or(0));
+        if count > 0 {
+            left.push((index, count));
+        }
+    }
+    left
 }
 
 impl std::fmt::Debug for SnapshotView<'_> {

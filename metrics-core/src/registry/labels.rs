@@ -60,9 +60,14 @@ fn with_texts(parent: &'static LoggerEntry, labels: &[(&str, &str)]) -> &'static
 
 /// Whether there are not too many labels, or too long ones.
 fn fits(parent: &LoggerEntry, labels: &[(&str, &str)]) -> bool {
-    let held: usize = parent.labels.iter().map(|(k, v)| k.len() + v.len()).sum();
-    let more: usize = labels.iter().map(|(k, v)| k.len() + v.len()).sum();
-    held + more <= MAX_RAW_BYTES && parent.labels.len() + labels.len() <= MAX_LABELS
+    let bytes = |labels: &[(&str, &str)]| {
+        let mut bytes = 0;
+        for (key, value) in labels {
+            bytes += key.len() + value.len();
+        }
+        bytes
+    };
+    bytes(parent.labels) + bytes(labels) <= MAX_RAW_BYTES && parent.labels.len() + labels.len() <= MAX_LABELS
 }
 
 /// The labels of `parent` with these put in, sorted by key, of which there is room for all.
@@ -77,7 +82,7 @@ fn sum<'p, 'l>(
         match place[..len].binary_search_by(|(k, _)| k.cmp(key)) {
             Ok(at) => place[at].1 = value,
             Err(at) => {
-                place[at..=len].rotate_right(1);
+                place.copy_within(at..len, at + 1);
                 place[at] = (key, value);
                 len += 1;
             }
@@ -141,7 +146,7 @@ fn labelled(
     if parent.is_overflow() {
         return Err(parent);
     }
-    let hash = labels_hash(hash::seed() ^ ptr::from_ref(parent) as u64, labels.iter().copied());
+    let hash = labels_hash(hash::seed() ^ ptr::from_ref(parent) as u64, labels);
     let is_it = |l: &Labelled| ptr::eq(l.parent, parent) && is_sum(l.logger, parent, labels);
     if let Some(found) = LABELLED.get(hash, is_it) {
         return Ok(found);
