@@ -140,7 +140,13 @@ mod elf {
 mod tests {
     use super::*;
     use std::mem::offset_of;
+    use std::sync::OnceLock;
     use std::sync::atomic::AtomicU8;
+
+    /// The pieces that there are.
+    fn found() -> impl Iterator<Item = (usize, usize)> {
+        PIECES.iter().map(|(start, len)| (start.load(Relaxed), len.load(Relaxed))).filter(|(_, len)| *len > 0)
+    }
 
     #[test]
     fn literals_are_constant_and_what_can_be_written_is_not() {
@@ -166,8 +172,9 @@ mod tests {
         // SAFETY: no byte is read of an empty text; its address is neither null nor, for bytes, misaligned.
         let empty = |at: usize| unsafe { std::str::from_utf8_unchecked(std::slice::from_raw_parts(at as *const u8, 0)) };
         assert!(!is_constant(empty(1)) && !is_constant(empty(usize::MAX)));
-        for (start, len) in PIECES.get().unwrap().iter().filter(|(_, len)| *len > 0) {
-            assert!(is_constant(empty(*start)) && is_constant(empty(start + len - 1)));
+        assert!(found().count() > 0);
+        for (start, len) in found() {
+            assert!(is_constant(empty(start)) && is_constant(empty(start + len - 1)));
             assert!(!is_constant(empty(start - 1)) && !is_constant(empty(start + len)));
         }
     }
@@ -189,8 +196,8 @@ mod tests {
     fn the_kernel_says_the_same() {
         prepare();
         let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-        for (start, len) in PIECES.get().unwrap().iter().filter(|(_, len)| *len > 0) {
-            let mut at = *start;
+        for (start, len) in found() {
+            let mut at = start;
             while at < start + len {
                 let line = maps.lines().find_map(|line| {
                     let (range, rest) = line.split_once(' ')?;

@@ -65,7 +65,9 @@ impl fmt::Display for Error {
                 [problem] => problem.fmt(f),
                 problems => {
                     write!(f, "{} problems in the configuration:", problems.len())?;
-                    problems.iter().take(LISTED).try_for_each(|problem| write!(f, "\n  {problem}"))?;
+                    for problem in &problems[..problems.len().min(LISTED)] {
+                        write!(f, "\n  {problem}")?;
+                    }
                     match problems.len().saturating_sub(LISTED) {
                         0 => Ok(()),
                         more => write!(f, "\n  and {more} more"),
@@ -116,6 +118,7 @@ impl Problem {
     }
 
     /// Sources in the order they are read, and a file from top to bottom.
+    #[cfg(feature = "config-file")]
     pub(super) fn order(&self) -> impl Ord + use<> {
         match self.place {
             Place::File { line, column, .. } => (0, line, column),
@@ -170,7 +173,11 @@ fn escape(text: &str) -> String {
         match c {
             // Escaping these would only double what the source has escaped already.
             '"' | '\'' | '\\' => escaped.push(c),
-            _ => escaped.extend(c.escape_debug()),
+            _ => {
+                for c in c.escape_debug() {
+                    escaped.push(c);
+                }
+            }
         }
     }
     escaped

@@ -248,7 +248,7 @@ impl Reader<'_> {
                 true
             }
             Err(refused) => {
-                let text = shown(found, &self.shown(value));
+                let text = shown(&found.kind, &self.shown(value));
                 let place = self.at(value.span());
                 self.draft.problem(Problem::refused(place, &full, &text, &plain, refused));
                 false
