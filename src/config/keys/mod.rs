@@ -31,8 +31,8 @@ static TABLES: [&[Key<Config>]; 7] =
 pub(super) fn keys() -> impl Iterator<Item = &'static Key<Config>> {
     // As one list, so that each of many searches is one over a list.
     let mut keys = Vec::new();
-    for table in TABLES {
-        for key in table {
+    for table in &TABLES {
+        for key in *table {
             keys.push(key);
         }
     }
