@@ -54,7 +54,11 @@ impl Block {
     #[inline]
     pub(crate) fn set(&mut self, at: usize, row: Row) {
         if self.sums.is_none() && (row.increments != row.recordings || row.decrements != 0) {
-            self.sums = Some(Box::new(self.recordings.map(|recordings| [recordings, 0])));
+            let mut sums = Box::new([[0; 2]; CHUNK]);
+            for (at, recordings) in self.recordings.iter().enumerate() {
+                sums[at][0] = *recordings;
+            }
+            self.sums = Some(sums);
         }
         self.recordings[at] = row.recordings;
         if let Some(sums) = &mut self.sums {
@@ -81,6 +85,7 @@ impl Blocks {
     }
 
     /// Puts a row there, in a copy of the block where others hold it.
+    #[inline]
     pub(crate) fn set(&mut self, slot: u32, row: Row) {
         let slot = slot as usize;
         self.grow(slot / CHUNK + 1);

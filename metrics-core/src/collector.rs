@@ -152,6 +152,8 @@ impl Collector {
 
     fn collect_distributions(&mut self, slabs: &[&Slab], schemes: &[Scheme]) {
         self.make_places(schemes.len());
+        // The list is copied where something in it changed, and only then.
+        let mut changed: Option<Vec<Arc<Distribution>>> = None;
         for (slot, scheme) in schemes.iter().enumerate() {
             let new = self.distribution(slabs, slot, *scheme);
             let old = self.distributions.get(slot);
@@ -164,12 +166,18 @@ impl Collector {
             if counts.is_some_and(|counts| counts != Counts::Nothing) {
                 self.recorded += Amount::of(new.count.wrapping_sub(old.map_or(0, |old| old.count)));
             }
-            // The list is copied where a snapshot holds it, and only then.
-            let all = Arc::make_mut(&mut self.distributions);
+            let mut all = match changed.take() {
+                Some(all) => all,
+                None => Vec::clone(&self.distributions),
+            };
             match all.get_mut(slot) {
                 Some(old) => *old = Arc::new(new),
                 None => all.push(Arc::new(new)),
             }
+            changed = Some(all);
+        }
+        if let Some(all) = changed {
+            self.distributions = Arc::new(all);
         }
     }
 

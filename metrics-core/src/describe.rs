@@ -272,11 +272,11 @@ fn tell(series: &Series, unit: &'static str, text: &str) {
     let is_it = |told: &Told| told.instrument == instrument;
     let Some(told) = TOLD.get_or_insert(told_hash(instrument), is_it, make) else { return };
     if !unit.is_empty() {
-        told.unit.get_or_init(|| unit);
+        let _ = told.unit.set(unit);
     }
-    if !text.is_empty() {
+    if !text.is_empty() && told.description.get().is_none() {
         // Once for each instrument: what it was told is there for ever.
-        told.description.get_or_init(|| text.to_owned().leak());
+        let _ = told.description.set(text.to_owned().leak());
     }
 }
 

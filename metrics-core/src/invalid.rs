@@ -45,13 +45,13 @@ pub(crate) fn of(id: u32) -> u64 {
 
 /// What was refused up to some moment, of the few series of which something was: by id, in order.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Invalid(Arc<[(u32, u64)]>);
+pub(crate) struct Invalid(Arc<Vec<(u32, u64)>>);
 
 impl Invalid {
     /// Of series in the order of their ids, with what was refused of each.
     pub(crate) fn new(refused: Vec<(u32, u64)>) -> Invalid {
         debug_assert!(refused.is_sorted_by_key(|(id, _)| *id));
-        Invalid(refused.into())
+        Invalid(Arc::new(refused))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, u64)> {
@@ -68,6 +68,7 @@ impl Invalid {
     }
 
     /// The same with another count of one series.
+    #[inline]
     pub(crate) fn with(&self, id: u32, refused: u64) -> Invalid {
         let mut all = self.0.to_vec();
         let at = self.place(id);
@@ -75,7 +76,7 @@ impl Invalid {
             Some((i, before)) if *i == id => *before = refused,
             _ => all.insert(at, (id, refused)),
         }
-        Invalid(all.into())
+        Invalid(Arc::new(all))
     }
 }
 

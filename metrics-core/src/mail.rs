@@ -66,7 +66,9 @@ impl Mail {
             state.held -= oldest.len();
             first += 1;
         }
-        state.segments.drain(..first);
+        if first > 0 {
+            state.segments = state.segments.split_off(first);
+        }
         let many = state.held >= self.max_held / 2 || state.segments.len() >= MAX_SEGMENTS / 2;
         many && state.snapshot.is_none()
     }

@@ -153,8 +153,8 @@ pub fn check(rendered: &str) -> Result<(), NameError> {
 pub(crate) fn logger_name(given: &str) -> String {
     let mut name = String::with_capacity(given.len());
     for c in given.chars() {
-        if c == ':' && name.ends_with(':') {
-            name.pop();
+        if c == ':' && name.as_bytes().last() == Some(&b':') {
+            name.truncate(name.len() - 1);
             name.push('.');
         } else {
             name.push(c);
@@ -165,7 +165,12 @@ pub(crate) fn logger_name(given: &str) -> String {
 
 /// The first characters of a text, as many.
 pub(crate) fn beginning(text: &str, characters: usize) -> &str {
-    text.char_indices().nth(characters).map_or(text, |(end, _)| &text[..end])
+    for (number, (end, _)) in text.char_indices().enumerate() {
+        if number == characters {
+            return &text[..end];
+        }
+    }
+    text
 }
 
 #[cfg(test)]

@@ -16,15 +16,16 @@ pub const HOST: &str = "host";
 /// ```
 #[must_use]
 pub fn is_object(text: &str) -> bool {
-    text.len() <= MAX_OBJECT_BYTES
-        && text.split('/').all(|part| {
-            for (at, b) in part.bytes().enumerate() {
-                if !stays(at, b.into()) {
-                    return false;
-                }
-            }
-            !part.is_empty()
-        })
+    // Where in a part the next byte is.
+    let mut at = 0;
+    for b in text.bytes() {
+        match b {
+            b'/' if at > 0 => at = 0,
+            b if stays(at, b.into()) => at += 1,
+            _ => return false,
+        }
+    }
+    at > 0 && text.len() <= MAX_OBJECT_BYTES
 }
 
 /// Whether a character may stand there in a part.

@@ -34,18 +34,18 @@ impl OwnMetrics {
     pub(crate) fn export(&mut self, backend: &str, ledger: &Ledger, held: usize) {
         let (sent, errors) = (ledger.sent.recordings, ledger.errors + ledger.panics);
         for (what, now, help) in [
-            ("sent", sent, "Recordings that {} has delivered: accepted by the system, or kept in the cache."),
+            ("sent", sent, "Recordings that * has delivered: accepted by the system, or kept in the cache."),
             (
                 "merged",
                 ledger.merged,
-                "Recordings that {} has delivered as one value with others; they are among those sent.",
+                "Recordings that * has delivered as one value with others; they are among those sent.",
             ),
             (
                 "superseded",
                 ledger.superseded.recordings,
-                "Recordings of gauges whose place a later value took before {} delivered them.",
+                "Recordings of gauges whose place a later value took before * delivered them.",
             ),
-            ("errors", errors, "Deliveries of {} that ended with an error or a panic."),
+            ("errors", errors, "Deliveries of * that ended with an error or a panic."),
         ] {
             self.all.count(name(backend, what), now, Help { text: help, of: backend });
         }
@@ -53,16 +53,16 @@ impl OwnMetrics {
             let (what, help) = (format!("dropped.{cause}"), not_delivered(cause));
             self.all.count(name(backend, &what), amount.recordings, Help { text: help, of: backend });
         }
-        let pending = "Recordings that {} had not delivered yet after its last delivery.";
+        let pending = "Recordings that * had not delivered yet after its last delivery.";
         self.all.set(name(backend, "pending"), ledger.pending.recordings, Help { text: pending, of: backend });
         let holds = held > 0 || self.all.has(&name(backend, "held"));
         if holds {
-            let waiting = "Number of single values that waited for the last delivery of {}.";
+            let waiting = "Number of single values that waited for the last delivery of *.";
             self.all.set(name(backend, "held"), held as u64, Help { text: waiting, of: backend });
         }
         if self.before.is_none_or(|(was_sent, had_errors)| sent > was_sent && errors == had_errors) {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-            let when = "When {} last delivered something without an error, in seconds since 1970; its first delivery until then.";
+            let when = "When * last delivered something without an error, in seconds since 1970; its first delivery until then.";
             self.all.set(name(backend, "last_success.timestamp_seconds"), now, Help { text: when, of: backend });
         }
         self.before = Some((sent, errors));
@@ -78,13 +78,13 @@ fn name(backend: &str, what: &str) -> String {
 fn not_delivered(cause: Cause) -> &'static str {
     match cause {
         Cause::Invalid => {
-            "Recordings that {} did not deliver: the value is not finite, or the format cannot hold it."
+            "Recordings that * did not deliver: the value is not finite, or the format cannot hold it."
         }
-        Cause::Name => "Recordings that {} did not deliver: the name is empty or longer than 512 bytes.",
-        Cause::Collision => "Recordings that {} did not deliver: the name belongs to another instrument.",
-        Cause::TooLarge => "Recordings that {} did not deliver: one line is larger than a datagram may be.",
-        Cause::Transport => "Recordings that {} did not deliver: the transport refused them for good.",
-        Cause::Removed => "Recordings that {} did not deliver: it was removed, or the program ended, before.",
+        Cause::Name => "Recordings that * did not deliver: the name is empty or longer than 512 bytes.",
+        Cause::Collision => "Recordings that * did not deliver: the name belongs to another instrument.",
+        Cause::TooLarge => "Recordings that * did not deliver: one line is larger than a datagram may be.",
+        Cause::Transport => "Recordings that * did not deliver: the transport refused them for good.",
+        Cause::Removed => "Recordings that * did not deliver: it was removed, or the program ended, before.",
     }
 }
 
@@ -97,11 +97,11 @@ fn export_limits(held: bool) {
         ("instruments", "instruments", used.instruments, limits.max_instruments, refused.instruments),
         ("label_sets", "label sets", used.label_sets, limits.max_label_sets, refused.label_sets),
     ] {
-        let there = Help { text: "Number of {} that there are.", of: words };
+        let there = Help { text: "Number of * that there are.", of: words };
         all.set(format!("limits.{what}.used"), used as u64, there);
-        let text = "Number of {} that there may be; metrics.limits.max_";
+        let text = "Number of * that there may be; metrics.limits.max_";
         all.set(format!("limits.{what}.max"), max as u64, Help { text: &format!("{text}{what} sets it."), of: words });
-        let text = "How often one of the {} found no place, and was recorded in the overflow series.";
+        let text = "How often one of the * found no place, and was recorded in the overflow series.";
         all.count(format!("limits.{what}.refused"), refused, Help { text, of: words });
     }
     if held {
@@ -110,7 +110,7 @@ fn export_limits(held: bool) {
     }
 }
 
-/// A sentence for whoever reads a metric: `{}` in it stands for what it is about. Put together once, when there is a series.
+/// A sentence for whoever reads a metric: `*` in it stands for what it is about. Put together once, when there is a series.
 #[derive(Clone, Copy)]
 struct Help<'t> {
     text: &'t str,
@@ -165,7 +165,7 @@ fn described(known: &mut Option<&'static Series>, name: &str, kind: Kind, help: 
     }
     let series = registry::internal_series(name, kind);
     if !std::ptr::eq(series, registry::NONE) {
-        let text = match help.text.split_once("{}") {
+        let text = match help.text.split_once('*') {
             Some((before, after)) => format!("{before}{}{after}", help.of),
             None => help.text.to_owned(),
         };

@@ -132,7 +132,7 @@ pub fn install(name: &str, backend: Box<dyn Backend>, interval: Duration) -> Res
     let wants = backend.wants();
     let pipeline = pipeline();
     let mut state = pipeline.lock();
-    if state.backends.iter().any(|b| b.name == name) {
+    if state.position(name).is_some() {
         return Err(InstallError::NameTaken(name.to_owned()));
     }
     let snapshot = state.collect();
@@ -156,7 +156,7 @@ pub fn replace(
     let pipeline = pipeline();
     let mut state = pipeline.lock();
     let snapshot = state.collect();
-    let old = state.backends.iter().position(|b| b.name == name);
+    let old = state.position(name);
     state.start(pipeline, name, backend, wants, interval, &snapshot)?;
     let old = old.map(|at| state.backends.remove(at));
     state.switch();
@@ -177,7 +177,7 @@ pub fn remove(name: &str, deadline: Duration) -> Option<Ledger> {
     let pipeline = pipeline();
     let (old, snapshot) = {
         let mut state = pipeline.lock();
-        let at = state.backends.iter().position(|b| b.name == name)?;
+        let at = state.position(name)?;
         let snapshot = state.collect();
         let old = state.backends.remove(at);
         state.switch();
@@ -304,7 +304,7 @@ impl State {
     fn collect(&mut self) -> Arc<Snapshot> {
         let (snapshot, segment) = self.collector.collect();
         self.hold(segment);
-        if self.backends.iter().any(|b| b.is_filling) {
+        if self.has(|b| b.is_filling) {
             self.wake();
         }
         snapshot
@@ -312,9 +312,21 @@ impl State {
 
     /// Holds single values for whoever wants them. Where they become many, the backend's delivery is due at once.
     fn hold(&mut self, segment: Arc<Segment>) {
-        for backend in self.backends.iter_mut().filter(|b| b.wants.singles) {
-            backend.is_filling |= backend.mail.hold(&segment);
+        for backend in &mut self.backends {
+            if backend.wants.singles {
+                backend.is_filling |= backend.mail.hold(&segment);
+            }
         }
+    }
+
+    /// Which backend has this name.
+    fn position(&self, name: &str) -> Option<usize> {
+        self.backends.iter().position(|b| b.name == name)
+    }
+
+    /// Whether one of the backends is such.
+    fn has(&self, is_such: fn(&Installed) -> bool) -> bool {
+        self.backends.iter().any(is_such)
     }
 
     /// Has the collector's thread look at what there is to do.
@@ -368,8 +380,8 @@ impl State {
 
     /// Sets the switch to what the installed backends want.
     fn switch(&self) {
-        record::switch(record::BACKENDS, self.backends.iter().any(|b| b.wants.totals));
-        record::switch(record::SINGLES, self.backends.iter().any(|b| b.wants.singles));
+        record::switch(record::BACKENDS, self.has(|b| b.wants.totals));
+        record::switch(record::SINGLES, self.has(|b| b.wants.singles));
     }
 
     /// One turn of the collector's thread: delivers what is due, else drains what is wanted one by one. Returns how long to sleep (`None`:
@@ -383,14 +395,22 @@ impl State {
         let mut messages = Vec::new();
         if self.is_due(now) {
             let snapshot = self.collect();
-            for backend in self.backends.iter_mut().filter(|b| b.is_due(now)) {
+            for backend in &mut self.backends {
+                if !backend.is_due(now) {
+                    continue;
+                }
                 backend.mail.deliver(Arc::clone(&snapshot), None, false);
                 backend.due = next_tick(self.epoch, backend.interval, now);
                 backend.is_filling = false;
             }
             messages = self.report();
         }
-        let next = self.backends.iter().filter(|b| b.wants.totals).map(|b| b.due).min();
+        let mut next: Option<Instant> = None;
+        for backend in &self.backends {
+            if backend.wants.totals && next.is_none_or(|next| backend.due < next) {
+                next = Some(backend.due);
+            }
+        }
         // Rings need no other call: who fills one rings the bell.
         (next.map(|due| due.saturating_duration_since(Instant::now())), messages)
     }
@@ -400,7 +420,7 @@ impl State {
     }
 
     fn wants_singles(&self) -> bool {
-        self.backends.iter().any(|b| b.wants.singles)
+        self.has(|b| b.wants.singles)
     }
 
     /// What recordings could not say themselves: causes and messages.
@@ -452,7 +472,7 @@ fn collect_for_ever(pipeline: &'static Pipeline) {
     let mut calibration = Calibration::begin();
     loop {
         let mut state = pipeline.lock();
-        if !state.backends.iter().any(|b| b.wants.totals) {
+        if !state.has(|b| b.wants.totals) {
             bell::answered_by(None);
             state.collector_thread = None;
             return;
@@ -460,7 +480,9 @@ fn collect_for_ever(pipeline: &'static Pipeline) {
         let (sleep, messages) = state.turn();
         drop(state);
         if !messages.is_empty() {
-            messages.iter().for_each(|(cause, message)| diagnostics::warn(cause, message));
+            for (cause, message) in &messages {
+                diagnostics::warn(cause, message);
+            }
             // Time has passed, and what was found may no longer be so.
             continue;
         }

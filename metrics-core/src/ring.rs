@@ -83,11 +83,9 @@ impl Ring {
     pub(crate) fn drain(&self, mut take: impl FnMut(u32, u64)) {
         let head = self.head.load(Acquire);
         let tail = self.tail.load(Relaxed);
-        let len = head.wrapping_sub(tail) as usize;
-        // Up to the end of the entries, then from their beginning.
-        let begin = (tail & (self.entries.len() as u64).wrapping_sub(1)) as usize;
-        let (wrapped, last) = self.entries.split_at(begin.min(self.entries.len()));
-        for entry in last.iter().chain(wrapped).take(len) {
+        let mask = (self.entries.len() as u64).wrapping_sub(1);
+        for at in 0..head.wrapping_sub(tail) {
+            let Some(entry) = self.entries.get((tail.wrapping_add(at) & mask) as usize) else { break };
             take(entry.0.load(Relaxed) as u32, entry.1.load(Relaxed));
         }
         self.tail.store(head, Release);
