@@ -202,7 +202,7 @@ mod tests {
             shared.places.put(&mut shared.taken, places::tag(hash::text(hash::seed(), "c7")), s.id());
         }
         for expected in [7, 7] {
-            let owner = shared.find_or_own(series[expected], "c7", |s| s.metric_name().to_owned());
+            let owner = shared.find_or_own(series[expected], "c7", &|s: &'static Series| s.metric_name().to_owned());
             assert!(std::ptr::eq(owner, series[7]));
         }
     }

@@ -119,11 +119,11 @@ impl Problem {
 
     /// Sources in the order they are read, and a file from top to bottom.
     #[cfg(feature = "config-file")]
-    pub(super) fn order(&self) -> impl Ord + use<> {
+    pub(super) fn order(&self) -> u64 {
         match self.place {
-            Place::File { line, column, .. } => (0, line, column),
-            Place::Variable(_) => (1, 0, 0),
-            Place::Builder => (2, 0, 0),
+            Place::File { line, column, .. } => (line as u64) << 32 | (column as u64).min(u64::from(u32::MAX)),
+            Place::Variable(_) => u64::MAX - 1,
+            Place::Builder => u64::MAX,
         }
     }
 }
