@@ -67,8 +67,7 @@ const FLOORS: &[Floor] = &[
         goals: &["sampled"],
         figure: None,
         why: "The floor counts down in a thread-local of its own, and its blocks that are timed come at even distances. Ours finds whether anything is \
-            recorded, the call site's series and the countdown of its rate, in a function of its own, because a call site that is off should carry \
-            none of it: 41 instructions. A block that is timed comes when the processor did not expect it, and draws the distance to the next.",
+            recorded, the call site's series and the countdown of its rate: 30 instructions, of which 6 are the call's. A block that is timed comes when the processor did not expect it, and draws the distance to the next.",
     },
     Floor { goals: &["timer.1"], figure: Some(|r| faster(r, "base.clock_pair_cell", TIMERS)), why: CLOCK },
     Floor { goals: &["timer.2"], figure: Some(|r| throughput(r, "base.clock_pair_cell", TIMERS, 2)), why: CLOCK },

@@ -1,0 +1,105 @@
+//! Attributes with a sample rate: misses are counted down where the call stands, and every other case is found behind it.
+
+use ferrometer::{
+    Backend, BackendError, Delivery, Limits, Logger, LoggerRule, Naming, SnapshotView, Value, counter, get_logger,
+    logger, timer,
+};
+use std::time::Duration;
+
+static METRICS: Logger = logger!("rated");
+
+struct Sink;
+
+impl Backend for Sink {
+    fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
+        view.all_sent();
+        Ok(Delivery::default())
+    }
+}
+
+#[counter(METRICS, "calls", sample_rate = 0.25)]
+#[timer(METRICS, "time", sample_rate = 0.25)]
+fn quarter() {}
+
+#[counter(METRICS, "all.calls", sample_rate = 1)]
+#[timer(METRICS, "all.time", sample_rate = 1.0)]
+fn all() {}
+
+#[counter(logger, "calls", sample_rate = 0.5)]
+#[timer(*logger, "time", sample_rate = 0.5)]
+fn half_of(logger: &Logger) {}
+
+/// How many recordings the series of this logger, name and rate has.
+fn recorded(logger: &str, name: &str, rate: f64) -> u64 {
+    let snapshot = ferrometer::snapshot();
+    let mut of = snapshot.totals().iter().filter(|t| {
+        let s = t.series;
+        s.logger_name() == logger && s.metric_name() == name && s.rate() == rate
+    });
+    let found = of.next().map_or(0, |total| match &total.value {
+        Value::Counter { increments, .. } => *increments,
+        Value::Distribution(values) => values.count(),
+        _ => panic!("{name} is no counter and no timer"),
+    });
+    assert!(of.next().is_none(), "one series");
+    found
+}
+
+#[track_caller]
+fn expect(found: u64, calls: u64, rate: f64) {
+    let (expected, calls) = (calls as f64 * rate, calls as f64);
+    // Seven standard deviations: one false alarm in 400,000 million runs.
+    let allowed = 7.0 * (calls * rate * (1.0 - rate)).sqrt();
+    assert!((found as f64 - expected).abs() <= allowed, "{found} of {calls} at {rate}");
+}
+
+fn rule(enabled: bool, sample_rate: Option<f64>) {
+    let rule = LoggerRule { prefix: "rated".into(), enabled, sample_rate };
+    ferrometer_core::configure(Naming::default(), Limits::default(), vec![rule]);
+}
+
+#[test]
+fn what_is_recorded_is_the_share_that_was_asked_for() {
+    const CALLS: u64 = 100_000;
+    let calls = |n: u64| (0..n).for_each(|_| quarter());
+    let seen = || [recorded("rated", "calls", 0.25), recorded("rated", "time", 0.25)];
+
+    // Off: not even counted down, so that the first call that is on is as probable as any.
+    calls(CALLS);
+    ferrometer::install("sink", Box::new(Sink), Duration::from_secs(3600)).unwrap();
+    assert_eq!(seen(), [0, 0]);
+
+    calls(CALLS);
+    let first = seen();
+    first.iter().for_each(|n| expect(*n, CALLS, 0.25));
+
+    // A rule's rate is for what has none of its own.
+    rule(true, Some(1.0));
+    calls(CALLS);
+    let second = seen();
+    second.iter().zip(first).for_each(|(n, before)| expect(n - before, CALLS, 0.25));
+
+    rule(false, None);
+    calls(CALLS);
+    assert_eq!(seen(), second);
+    rule(true, None);
+
+    // On many threads, each with a countdown of its own that is not drawn yet.
+    let threads: Vec<_> = (0..200).map(|_| std::thread::spawn(move || (0..50).for_each(|_| quarter()))).collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    seen().iter().zip(second).for_each(|(n, before)| expect(n - before, 200 * 50, 0.25));
+
+    (0..100).for_each(|_| all());
+    assert_eq!([recorded("rated", "all.calls", 1.0), recorded("rated", "all.time", 1.0)], [100, 100]);
+
+    // One call site with two loggers in turn: it remembers one of them.
+    let loggers = [get_logger("rated.a"), get_logger("rated.b")];
+    (0..CALLS).for_each(|n| half_of(&loggers[n as usize % 2]));
+    for logger in ["rated.a", "rated.b"] {
+        expect(recorded(logger, "calls", 0.5), CALLS / 2, 0.5);
+        expect(recorded(logger, "time", 0.5), CALLS / 2, 0.5);
+    }
+
+    let flushed = ferrometer::flush(Duration::from_secs(10));
+    assert!(flushed.ledgers[0].balances(), "{flushed:?}");
+}
