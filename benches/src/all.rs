@@ -37,7 +37,7 @@ pub fn run(quick: bool, only: Option<&str>) -> bool {
 
 /// Rounds of all rows; each round in an order of its own.
 fn take(rows: &[Row], quick: bool, results: &mut Results) {
-    let (rounds, factor) = if quick { (4, 1) } else { (9, 3) };
+    let (rounds, factor) = if quick { (5, 1) } else { (9, 3) };
     let mut seed = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |d| d.as_nanos() as u64) | 1;
     let mut random = move |below: usize| {
         seed ^= seed << 13;

@@ -1,8 +1,9 @@
 //! What is printed, and `docs/performance.md` with its charts.
 
 use crate::chart::{self, Bar, number};
+use crate::drive::PARALLEL;
 use crate::goals::{Goal, beyond_pace};
-use crate::results::{PARALLEL, Results};
+use crate::results::Results;
 use crate::row::Row;
 use std::fmt::Write;
 use std::fs;
@@ -246,7 +247,7 @@ pub fn write(goals: &[&Goal], rows: &[Row], results: &Results, quick: bool) {
 }
 
 const METHOD: &str = "Every row runs in a process of its own, several times, rows in random order, ours and peers interleaved, and ends with an error unless its totals are right. \
-The loop is the same for all; its own time is included (`base.empty_loop`). ns are CPU time of the thread, the best of the samples with the median beside it; a goal sets the best of ours beside the best sample of the best peer. \
+The loop is the same for all; its own time is included (`base.empty_loop`). A run is timed in four parts, and the best part is the sample: what others do with the machine comes and goes within a run. ns are CPU time of the thread, the best of the samples with the median beside it; a goal sets the best of ours beside the best sample of the best peer. \
 M/s is wall time, all threads together, on one instrument that they share unless the row says otherwise.
 
 Several threads are pinned to the cores in turn, and a sample in which they had less than {PARALLEL} of the cores' time is left out, of ours and of peers alike: \
