@@ -1,21 +1,13 @@
 //! The first calls at a call site, made by several threads at the same moment: whoever fills what the site remembers, each call counts once.
 
-use ferrometer::{
-    Backend, BackendError, Delivery, LabelValue, Logger, SnapshotView, Value, count, counter, get_logger, logger,
-};
+#[path = "support/recording.rs"]
+mod recording;
+
+use ferrometer::{LabelValue, Logger, count, counter, get_logger, logger};
+use recording::{expect_balance, recorded};
 use std::sync::Barrier;
-use std::time::Duration;
 
 static METRICS: Logger = logger!("first");
-
-struct Sink;
-
-impl Backend for Sink {
-    fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
-        view.all_sent();
-        Ok(Delivery::default())
-    }
-}
 
 #[derive(Clone, Copy, LabelValue)]
 enum Method {
@@ -51,21 +43,11 @@ macro_rules! sites {
     }),*] };
 }
 
-fn counted(logger: &str, metric: &str) -> u64 {
-    let snapshot = ferrometer::snapshot();
-    let of = snapshot.totals().iter().filter(|t| t.series.logger_name() == logger && t.series.metric_name() == metric);
-    of.map(|t| match t.value {
-        Value::Counter { increments, .. } => increments,
-        _ => panic!("{metric} is no counter"),
-    })
-    .sum()
-}
-
 #[test]
 fn each_call_counts_once_whoever_comes_first() {
     const THREADS: usize = 8;
     const CALLS: usize = 6;
-    ferrometer::install("sink", Box::new(Sink), Duration::from_secs(3600)).unwrap();
+    recording::on();
     let sites: [Site; 16] = sites!(a b c d e f g h i j k l m n o p);
     let other = get_logger("first.other");
     for site in sites {
@@ -85,12 +67,13 @@ fn each_call_counts_once_whoever_comes_first() {
     let calls = |share: usize| (sites.len() * CALLS * THREADS * share / 4) as u64;
     for (logger, share) in [("first", 3), ("first.other", 1)] {
         for (metric, each) in [("fixed", 1), ("literal", 2), ("text", 1), ("generic", 1), ("plain", 1)] {
-            assert_eq!(counted(logger, metric), calls(share) * each, "{logger}.{metric}");
+            assert_eq!(recorded(logger, metric).0, calls(share) * each, "{logger}.{metric}");
         }
-        assert!((1..calls(share)).contains(&counted(logger, "rated")), "{logger}.rated");
+        assert!((1..calls(share)).contains(&recorded(logger, "rated").0), "{logger}.rated");
     }
-    let labels = |metric| ferrometer::snapshot().totals().iter().filter(|t| t.series.metric_name() == metric).count();
-    assert_eq!((labels("fixed"), labels("literal"), labels("generic")), (2 * 3 * 16, 2 * 3, 2 * 3));
-    let flushed = ferrometer::flush(Duration::from_secs(10));
-    assert!(flushed.ledgers[0].balances(), "{flushed:?}");
+    for logger in ["first", "first.other"] {
+        let series = ["fixed", "literal", "generic"].map(|metric| recorded(logger, metric).1);
+        assert_eq!(series, [3 * sites.len(), 3, 3], "{logger}");
+    }
+    expect_balance();
 }
