@@ -1,9 +1,9 @@
-//! Attributes with a sample rate: misses are counted down where the call stands, and every other case is found behind it.
+//! Attributes and verb macros with a sample rate: misses are counted down where the call stands, and every other case is found behind it.
 
 #[path = "support/recording.rs"]
 mod recording;
 
-use ferrometer::{Limits, Logger, LoggerRule, Naming, counter, get_logger, logger, timer};
+use ferrometer::{Limits, Logger, LoggerRule, Naming, count, counter, get_logger, logger, time, timer};
 use recording::{expect_balance, recorded};
 
 static METRICS: Logger = logger!("rated");
@@ -11,6 +11,12 @@ static METRICS: Logger = logger!("rated");
 #[counter(METRICS, "calls", sample_rate = 0.25)]
 #[timer(METRICS, "time", sample_rate = 0.25)]
 fn quarter() {}
+
+fn quarter_by_verbs() -> u8 {
+    count!(METRICS, "verb.calls", sample_rate = 0.25);
+    count!(METRICS, "verb.twos", 2, sample_rate = 0.25);
+    time!(METRICS, "verb.time", sample_rate = 0.25, { 7 })
+}
 
 #[counter(METRICS, "all.calls", sample_rate = 1)]
 #[timer(METRICS, "all.time", sample_rate = 1.0)]
@@ -71,6 +77,11 @@ fn what_is_recorded_is_the_share_that_was_asked_for() {
 
     (0..100).for_each(|_| all());
     assert_eq!([recorded("rated", "all.calls"), recorded("rated", "all.time")], [(100, 1); 2]);
+
+    assert_eq!((0..CALLS).map(|_| u64::from(quarter_by_verbs())).sum::<u64>(), 7 * CALLS);
+    expect(recorded("rated", "verb.calls").0, CALLS, 0.25);
+    expect(recorded("rated", "verb.twos").0 / 2, CALLS, 0.25);
+    expect(recorded("rated", "verb.time").0, CALLS, 0.25);
 
     // One call site with two loggers in turn: it remembers one of them.
     let loggers = [get_logger("rated.a"), get_logger("rated.b")];
