@@ -373,10 +373,13 @@ impl Drop for Slab {
         for place in &self.scalars {
             drop(reclaim(place));
         }
-        for chunk in self.dists.iter().filter_map(reclaim) {
-            for cell in chunk.iter().filter_map(|place| NonNull::new(place.swap(ptr::null_mut(), AcqRel))) {
-                // SAFETY: published in `ensure_dist` from `into_raw`; as in `reclaim`, the swap made us its only owner.
-                drop(unsafe { OwnDist::from_raw(cell) });
+        for place in &self.dists {
+            let Some(chunk) = reclaim(place) else { continue };
+            for place in chunk.iter() {
+                if let Some(cell) = NonNull::new(place.swap(ptr::null_mut(), AcqRel)) {
+                    // SAFETY: published in `ensure_dist` from `into_raw`; as in `reclaim`, the swap made us its only owner.
+                    drop(unsafe { OwnDist::from_raw(cell) });
+                }
             }
         }
         drop(reclaim(&self.ring));

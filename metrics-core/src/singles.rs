@@ -62,8 +62,12 @@ impl Pool {
 
     /// An empty segment.
     pub(crate) fn take(&mut self) -> Arc<Segment> {
-        let free = self.segments.iter_mut().position(|s| Arc::get_mut(s).is_some());
-        free.map(|at| self.segments.swap_remove(at)).unwrap_or_default()
+        for at in 0..self.segments.len() {
+            if Arc::get_mut(&mut self.segments[at]).is_some() {
+                return self.segments.swap_remove(at);
+            }
+        }
+        Arc::default()
     }
 
     /// Remembers a segment that is handed out.

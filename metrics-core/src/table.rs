@@ -6,7 +6,7 @@
 //! What does not ask what the values are ([`Untyped`]) is compiled once for all tables.
 
 use crate::places::{self, FIRST_LEN, Places, Taken, tag};
-use crate::sync::{AtomicPtr, AtomicU64, Mutex, Ordering::*, const_unless_loom, lock, nulls};
+use crate::sync::{AtomicPtr, AtomicU64, Mutex, MutexGuard, Ordering::*, const_unless_loom, lock, nulls};
 use std::alloc::{self, Layout};
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -70,31 +70,22 @@ impl Untyped {
         })
     }
 
-    /// Where the next value is to be written. Only the holder of the writer lock calls this. `None`: there can be no more.
-    fn make_room(&self, taken: &mut Taken, value: Layout) -> Option<NonNull<u8>> {
-        let number = self.len.load(Relaxed) as usize;
-        self.places.make_room(taken, number)?;
-        let (chunk, at) = position(number);
-        let place = self.chunks.get(chunk)?;
-        if place.load(Relaxed).is_null() {
-            let layout = chunk_of(value, chunk)?;
-            // Memory that is not written is not there, so a chunk that is half empty takes half of it.
-            // SAFETY: it is longer than nothing.
-            let values = unsafe { alloc::alloc(layout) };
-            if values.is_null() {
-                alloc::handle_alloc_error(layout);
-            }
-            place.store(values, Release);
+    /// Begins to put in a value with this hash, unless there is one for which `is_it` holds.
+    ///
+    /// # Safety
+    /// Values are `size` bytes long.
+    unsafe fn begin(
+        &self,
+        hash: u64,
+        size: usize,
+        is_it: &mut dyn FnMut(NonNull<u8>) -> bool,
+    ) -> Result<Insertion<'_>, NonNull<u8>> {
+        let taken = lock(&self.writer);
+        // SAFETY: the caller's promise.
+        match unsafe { self.find(hash, size, is_it) } {
+            Some(found) => Err(found),
+            None => Ok(Insertion { table: self, taken }),
         }
-        // SAFETY: the chunk has more places than `at`.
-        NonNull::new(unsafe { place.load(Relaxed).add(at * value.size()) })
-    }
-
-    /// Makes known the value that was written where room was made. Only the holder of the writer lock calls this.
-    fn publish(&self, taken: &mut Taken, hash: u64) {
-        let number = self.len.load(Relaxed) as usize;
-        self.len.store(number as u64 + 1, Release);
-        self.places.put(taken, tag(hash), number);
     }
 
     /// Takes out all values, `drop` of each, and frees their memory.
@@ -114,6 +105,46 @@ impl Untyped {
                 unsafe { alloc::dealloc(chunk, layout) };
             }
         }
+    }
+}
+
+/// A value that is about to be put in: nobody else puts one in meanwhile.
+struct Insertion<'t> {
+    table: &'t Untyped,
+    taken: MutexGuard<'t, Taken>,
+}
+
+impl Insertion<'_> {
+    /// The number that the value will have.
+    fn number(&self) -> usize {
+        self.table.len.load(Relaxed) as usize
+    }
+
+    /// Where the value is to be written. `None`: there can be no more.
+    fn make_room(&mut self, value: Layout) -> Option<NonNull<u8>> {
+        let number = self.number();
+        self.table.places.make_room(&mut self.taken, number)?;
+        let (chunk, at) = position(number);
+        let place = self.table.chunks.get(chunk)?;
+        if place.load(Relaxed).is_null() {
+            let layout = chunk_of(value, chunk)?;
+            // Memory that is not written is not there, so a chunk that is half empty takes half of it.
+            // SAFETY: it is longer than nothing.
+            let values = unsafe { alloc::alloc(layout) };
+            if values.is_null() {
+                alloc::handle_alloc_error(layout);
+            }
+            place.store(values, Release);
+        }
+        // SAFETY: the chunk has more places than `at`.
+        NonNull::new(unsafe { place.load(Relaxed).add(at * value.size()) })
+    }
+
+    /// Makes known the value that was written where room was made.
+    fn publish(mut self, hash: u64) {
+        let number = self.number();
+        self.table.len.store(number as u64 + 1, Release);
+        self.table.places.put(&mut self.taken, tag(hash), number);
     }
 }
 
@@ -215,16 +246,20 @@ impl<V: Sync + Send> AppendTable<V> {
         mut is_it: impl FnMut(&V) -> bool,
         make: impl FnOnce(usize) -> Option<V>,
     ) -> Option<&V> {
-        let mut writer = lock(&self.values.writer);
-        if let Some(found) = self.find(hash, &mut is_it) {
-            return Some(found);
-        }
-        let value = make(self.len())?;
-        let place = self.values.make_room(&mut writer, Layout::new::<V>())?.cast();
-        // SAFETY: it is room for a value, and nobody reads it before its number is known.
-        unsafe { place.write(value) };
-        self.values.publish(&mut writer, hash);
-        // SAFETY: it was just written, and stays.
+        // SAFETY: the values are of this type.
+        let begun = unsafe { self.values.begin(hash, size_of::<V>(), &mut |value| is_it(value.cast().as_ref())) };
+        let place = match begun {
+            Err(found) => found.cast(),
+            Ok(mut insertion) => {
+                let value = make(insertion.number())?;
+                let place = insertion.make_room(Layout::new::<V>())?.cast();
+                // SAFETY: it is room for a value, and nobody reads it before its number is known.
+                unsafe { place.write(value) };
+                insertion.publish(hash);
+                place
+            }
+        };
+        // SAFETY: as in `value`.
         Some(unsafe { place.as_ref() })
     }
 
