@@ -33,8 +33,8 @@ unsafe impl<const N: usize, T> Zero for Place<N, T> {
 impl<const N: usize, T> Place<N, T> {
     #[inline(always)]
     fn get(&self, from: impl FnOnce() -> *const u8, texts: &[&str; N]) -> Option<&'static T> {
-        for at in 0..N {
-            let (known, text) = (&self.texts[at], texts[at]);
+        for (at, text) in texts.iter().enumerate() {
+            let known = &self.texts[at];
             let known_at = if at == 0 { known.0.load(Acquire) } else { known.0.load(Relaxed) };
             if !ptr::eq(known_at, text.as_ptr()) || known.1.load(Relaxed) != text.len() as u64 {
                 return None;

@@ -4,6 +4,7 @@ use crate::sync::{AtomicPtr, replace};
 
 /// Puts a value in a box of its own into a place where `empty` stands, and says what stands there then: the value's box, or that of a thread that
 /// was faster.
+#[cfg(not(loom))]
 pub(crate) fn publish<T>(place: &AtomicPtr<T>, empty: *mut T, value: T) -> *mut T {
     publish_boxed(place, empty, Box::new(value))
 }
