@@ -14,6 +14,7 @@ use crate::registry;
 use crate::series::{Kind, Series};
 use crate::singles::{Grouped, Marks};
 use crate::snapshot::{Snapshot, Total, Value};
+use crate::table::Values;
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
@@ -234,12 +235,7 @@ impl<'a> SnapshotView<'a> {
 
     /// What each series recorded that is not accounted for, in the order of registration; series without news are left out.
     pub fn deltas(&self) -> impl Iterator<Item = Delta<'_>> + '_ {
-        let done = DoneBlocks::default();
-        registry::series_in(0..self.snapshot.len).filter_map(move |series| match series.kind().scheme() {
-            None if done.has(series, |series| self.cursor.borrow().is_done(series, self.snapshot)) => None,
-            None => self.scalar(series),
-            Some(_) => self.distribution(series),
-        })
+        Deltas { view: self, series: registry::series_in(0..self.snapshot.len), done: DoneBlocks::default() }
     }
 
     /// What a counter, gauge or in-flight count has new.
@@ -494,6 +490,32 @@ impl<'a> SnapshotView<'a> {
         ledger.recorded = self.snapshot.recorded.minus(cursor.base);
         ledger.pending = cursor.pending(self.snapshot);
         self.singles.into_memory()
+    }
+}
+
+/// What is new, series by series. Compiled once, and not in each backend.
+struct Deltas<'v, 'a> {
+    view: &'v SnapshotView<'a>,
+    series: Values<'static, Series>,
+    done: DoneBlocks,
+}
+
+impl<'v> Iterator for Deltas<'v, '_> {
+    type Item = Delta<'v>;
+
+    fn next(&mut self) -> Option<Delta<'v>> {
+        let view = self.view;
+        for series in &mut self.series {
+            let new = match series.kind().scheme() {
+                None if self.done.has(series, |series| view.cursor.borrow().is_done(series, view.snapshot)) => None,
+                None => view.scalar(series),
+                Some(_) => view.distribution(series),
+            };
+            if new.is_some() {
+                return new;
+            }
+        }
+        None
     }
 }
 
