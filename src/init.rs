@@ -4,7 +4,8 @@ use crate::backends::{self, Built};
 use crate::config::{self, Config};
 use crate::error::Error;
 use ferrometer_core::{FlushReport, Limits, LoggerRule, Naming};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// What [`init`] can be told: a [`Config`], or (feature `config-file`) the path of a TOML file, which the environment overrides.
@@ -36,10 +37,10 @@ macro_rules! paths {
 paths!(&str String &String &std::path::Path std::path::PathBuf &std::path::PathBuf &std::ffi::OsStr std::ffi::OsString);
 
 /// What the last successful call of [`init`] has set up.
+#[derive(Default)]
 struct InForce {
     /// Which call it was; 0: none is in force.
     call: u64,
-    calls: u64,
     backends: Vec<&'static str>,
     settings: Option<Settings>,
     #[cfg(feature = "pull-cache")]
@@ -64,16 +65,35 @@ impl Serving {
     }
 }
 
-static IN_FORCE: Mutex<InForce> = Mutex::new(InForce {
-    call: 0,
-    calls: 0,
-    backends: Vec::new(),
-    settings: None,
-    #[cfg(feature = "pull-cache")]
-    pull_cache: None,
-    #[cfg(feature = "http")]
-    server: None,
-});
+/// What is in force in one process. The child of a fork has a copy of all that its parent had, and none of the threads that belong to it:
+/// locks may be held for ever, and a server that is dropped waits for nobody. It leaves them as they are and begins with one of its own.
+struct Process {
+    id: u32,
+    in_force: Mutex<InForce>,
+    child: Next,
+}
+
+type Next = OnceLock<Box<Process>>;
+
+/// Of the process that called first.
+static FIRST: Next = OnceLock::new();
+
+/// How often `init` was successful, in this process and those it was forked from, whose guards it has copies of.
+static CALLS: AtomicU64 = AtomicU64::new(0);
+
+/// What is in force in this process.
+fn in_force() -> MutexGuard<'static, InForce> {
+    let id = std::process::id();
+    let mut next = &FIRST;
+    loop {
+        let make = || Box::new(Process { id, in_force: Mutex::default(), child: OnceLock::new() });
+        let process: &'static Process = next.get_or_init(make);
+        if process.id == id {
+            return process.in_force.lock().unwrap_or_else(PoisonError::into_inner);
+        }
+        next = &process.child;
+    }
+}
 
 /// What the core is told.
 #[derive(Clone, Default)]
@@ -96,6 +116,9 @@ impl Settings {
 /// counted twice, a pull cache goes on with the generations of the one before, and the guard of the call before no longer does
 /// anything. With `backend = "noop"`, or no configuration at all, no thread is started and no socket opened.
 ///
+/// In the child of a fork, recording is off until it calls `init`, which begins anew; guards from before the fork do nothing there. A port that the parent
+/// serves needs another number in the child, and a directory that it writes another name.
+///
 /// ```
 /// use ferrometer::{Config, init};
 ///
@@ -114,7 +137,7 @@ pub fn init(source: impl ConfigSource) -> Result<Metrics, Error> {
 fn put_in_force(config: &Config) -> Result<Metrics, Error> {
     let deadline = config.shutdown_deadline;
     let settings = Settings { naming: naming(config), limits: limits(config), rules: rules(config) };
-    let mut in_force = IN_FORCE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut in_force = in_force();
     #[cfg(feature = "pull-cache")]
     let earlier = in_force.pull_cache.clone();
     #[cfg(not(feature = "pull-cache"))]
@@ -128,8 +151,7 @@ fn put_in_force(config: &Config) -> Result<Metrics, Error> {
         return Err(error);
     }
     in_force.settings = Some(settings);
-    in_force.calls += 1;
-    in_force.call = in_force.calls;
+    in_force.call = CALLS.fetch_add(1, Relaxed) + 1;
     let metrics = Metrics {
         call: in_force.call,
         deadline,
@@ -230,13 +252,13 @@ impl Metrics {
     #[cfg(feature = "http")]
     #[must_use]
     pub fn http_counts(&self) -> Option<ferrometer_pull_cache::ServerCounts> {
-        let in_force = IN_FORCE.lock().unwrap_or_else(PoisonError::into_inner);
+        let in_force = in_force();
         let serving = in_force.server.as_ref().filter(|_| in_force.call == self.call);
         serving.map(|serving| serving.server.counts())
     }
 
     fn end(&mut self, deadline: Duration) -> Option<FlushReport> {
-        let mut in_force = IN_FORCE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut in_force = in_force();
         // A later `init` has taken over.
         if in_force.call != self.call {
             return None;

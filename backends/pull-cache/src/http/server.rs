@@ -54,6 +54,8 @@ pub struct Server {
     counts: Arc<Counts>,
     stop: Option<oneshot::Sender<Infallible>>,
     thread: Option<JoinHandle<()>>,
+    /// Where the thread is.
+    process: u32,
 }
 
 /// What a server is started with.
@@ -116,7 +118,7 @@ impl Server {
             let _ = runtime.block_on(stopped);
         };
         let thread = thread::Builder::new().name("ferrometer-http".into()).spawn(run).map_err(ServeError::Thread)?;
-        Ok(Server { address, counts, stop: Some(stop), thread: Some(thread) })
+        Ok(Server { address, counts, stop: Some(stop), thread: Some(thread), process: std::process::id() })
     }
 
     /// Where it listens; with port 0 in the address asked for, the port that was given.
@@ -256,8 +258,14 @@ async fn drain(mut io: impl AsyncRead + Unpin) {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
+        let (stop, thread) = (self.stop.take(), self.thread.take());
+        if self.process != std::process::id() {
+            // In the child of a fork the thread does not exist; it can be neither woken nor waited for.
+            std::mem::forget((stop, thread));
+            return;
+        }
+        drop(stop);
+        if let Some(thread) = thread {
             let _ = thread.join();
         }
     }
