@@ -9,6 +9,21 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// What [`init`] can be told: a [`Config`], or (feature `config-file`) the path of a TOML file, which the environment overrides.
+#[cfg_attr(
+    feature = "config-file",
+    diagnostic::on_unimplemented(
+        message = "`init` takes a `Config` or the path of a TOML file, not `{Self}`",
+        label = "no configuration"
+    )
+)]
+#[cfg_attr(
+    not(feature = "config-file"),
+    diagnostic::on_unimplemented(
+        message = "`init` takes a `Config`, not `{Self}`",
+        label = "no configuration",
+        note = "the path of a TOML file needs the cargo feature `config-file` of ferrometer, which is off"
+    )
+)]
 pub trait ConfigSource {
     /// The configuration.
     ///
@@ -116,8 +131,8 @@ impl Settings {
 /// counted twice, a pull cache goes on with the generations of the one before, and the guard of the call before no longer does
 /// anything. With `backend = "noop"`, or no configuration at all, no thread is started and no socket opened.
 ///
-/// In the child of a fork, recording is off until it calls `init`, which begins anew; guards from before the fork do nothing there. A port that the parent
-/// serves needs another number in the child, and a directory that it writes another name.
+/// In the child of a fork, recording is off until it calls `init`, which begins anew; guards from before the fork do nothing there. Totals go on from
+/// where they stood at the fork, as those of the parent do. The child needs a port and a directory of its own: those of the parent are taken.
 ///
 /// ```
 /// use ferrometer::{Config, init};
