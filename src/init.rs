@@ -143,7 +143,7 @@ impl Settings {
 ///
 /// # Errors
 /// [`Error`], and then nothing has changed. (Should the system have no thread left for one of several backends, those before it are
-/// removed again.)
+/// removed again; one that has taken another's place stays.)
 pub fn init(source: impl ConfigSource) -> Result<Metrics, Error> {
     put_in_force(&source.config()?)
 }
@@ -159,10 +159,16 @@ fn put_in_force(config: &Config) -> Result<Metrics, Error> {
     let earlier: Option<backends::Cache> = None;
     let parts = backends::build(config, earlier.as_ref())?;
     #[cfg(feature = "http")]
-    let server = serve(config, parts.pull_cache.as_ref(), &mut in_force.server)?;
+    let Served { server, taken_over } = serve(config, parts.pull_cache.as_ref(), &mut in_force.server)?;
     settings.apply();
     if let Err(error) = put_in_place(parts.backends, &mut in_force.backends, deadline) {
         in_force.settings.clone().unwrap_or_default().apply();
+        #[cfg(feature = "http")]
+        {
+            // The port first.
+            drop(server);
+            give_back(taken_over, &mut in_force.server);
+        }
         return Err(error);
     }
     in_force.settings = Some(settings);
@@ -202,6 +208,14 @@ fn put_in_place(new: Vec<Built>, in_force: &mut Vec<&'static str>, deadline: Dur
     Ok(())
 }
 
+/// What serves the new configuration, and what it has taken the port of.
+#[cfg(feature = "http")]
+#[derive(Default)]
+struct Served {
+    server: Option<Serving>,
+    taken_over: Option<ferrometer_pull_cache::Endpoint>,
+}
+
 /// Serves the pull cache where the configuration says. A port that the configuration in force serves already is taken over, and
 /// given back when that fails.
 #[cfg(feature = "http")]
@@ -209,19 +223,29 @@ fn serve(
     config: &Config,
     cache: Option<&ferrometer_pull_cache::PullCacheHandle>,
     old: &mut Option<Serving>,
-) -> Result<Option<Serving>, Error> {
-    let (true, Some(cache)) = (config.pull_cache.http, cache) else { return Ok(None) };
+) -> Result<Served, Error> {
+    let (true, Some(cache)) = (config.pull_cache.http, cache) else { return Ok(Served::default()) };
     let endpoint = backends::endpoint(config, cache)?;
     // All that can be wrong is found before the one in force is let go.
     endpoint.check().map_err(Error::Serve)?;
     // All addresses of this machine (`0.0.0.0`) and one of them cannot be bound both, whichever comes first.
     let port = config.pull_cache.address.port();
     let taken_over = old.take_if(|old| old.server.local_addr().port() == port).map(|old| old.endpoint);
-    let begun = Serving::begin(endpoint);
-    if let (Err(_), Some(before)) = (&begun, taken_over) {
+    match Serving::begin(endpoint) {
+        Ok(begun) => Ok(Served { server: Some(begun), taken_over }),
+        Err(error) => {
+            give_back(taken_over, old);
+            Err(error)
+        }
+    }
+}
+
+/// Serves again what was taken over.
+#[cfg(feature = "http")]
+fn give_back(taken_over: Option<ferrometer_pull_cache::Endpoint>, old: &mut Option<Serving>) {
+    if let Some(before) = taken_over {
         *old = Serving::begin(before).ok();
     }
-    begun.map(Some)
 }
 
 /// The guard of a configuration in force. Dropping it delivers what is pending, within `shutdown_deadline` (2 s unless configured), removes the
