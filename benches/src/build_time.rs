@@ -7,6 +7,21 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
+/// Whose it is, and what is built. A program that is built clean is built with everything below it.
+pub const WHAT: &[(&str, &str, &str)] = &[
+    ("build.empty", "floor", "clean: nothing but a macro on `syn` (`full`) and `quote`"),
+    ("build.lean", "ours", "clean: core, macros and statsd, without file configuration"),
+    ("build.default", "ours", "clean: default features"),
+    ("build.tracing", "peer", "clean: tracing with its attribute, nothing that receives"),
+    ("build.dogstatsd", "peer", "clean: metrics and metrics-exporter-dogstatsd"),
+    ("build.cadence", "peer", "clean: cadence, which has no attributes and no registry"),
+    ("build.prometheus_client", "peer", "clean: prometheus-client"),
+    ("build.timer", "ours", "1,000 async functions under `#[timer]`, everything below built before"),
+    ("build.instrument", "peer", "1,000 async functions under `#[tracing::instrument]`, likewise"),
+];
+
+const TRACING: &str = "tracing = \"=0.1.44\"";
+
 fn facade(more: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace above");
     format!("ferrometer = {{ path = {path:?}{more} }}")
@@ -22,10 +37,18 @@ pub fn measure(results: &mut Results) {
         ("build.empty", "onsyn = { path = \"onsyn\" }".to_owned(), "fn main() {}\n"),
         ("build.lean", lean.clone(), user),
         ("build.default", facade(""), user),
+        ("build.tracing", TRACING.to_owned(), "fn main() {}\n"),
+        (
+            "build.dogstatsd",
+            "metrics = \"=0.24.6\"\nmetrics-exporter-dogstatsd = \"=0.9.8\"".to_owned(),
+            "fn main() {}\n",
+        ),
+        ("build.cadence", "cadence = \"=1.8.0\"".to_owned(), "fn main() {}\n"),
+        ("build.prometheus_client", "prometheus-client = \"=0.25.2\"".to_owned(), "fn main() {}\n"),
     ];
     let attributes = [
         ("build.timer", lean, functions("ferrometer::timer")),
-        ("build.instrument", "tracing = \"=0.1.44\"".to_owned(), functions("tracing::instrument(skip_all)")),
+        ("build.instrument", TRACING.to_owned(), functions("tracing::instrument(skip_all)")),
     ];
     for (name, dependencies, program) in &clean {
         let seconds = project(&root, name, dependencies, program).and_then(|p| fastest(2, || p.build(true)));

@@ -21,6 +21,8 @@ impl Verdict {
     }
 }
 
+type Figure = fn(&Results) -> Option<f64>;
+
 pub struct Goal {
     /// For `met.txt`.
     pub id: &'static str,
@@ -33,9 +35,9 @@ pub struct Goal {
     unit: &'static str,
     /// Outside of `--quick` alone.
     pub slow: bool,
-    figure: fn(&Results) -> Option<f64>,
+    figure: Figure,
     /// A further figure to be shown beside it, and what it is.
-    also: Option<(&'static str, fn(&Results) -> Option<f64>)>,
+    also: Option<(&'static str, Figure)>,
 }
 
 impl Goal {
@@ -66,6 +68,7 @@ impl Goal {
     }
 }
 
+#[expect(clippy::too_many_arguments, reason = "the columns of a table")]
 const fn goal(
     id: &'static str,
     group: &'static str,
@@ -74,7 +77,7 @@ const fn goal(
     at_least: bool,
     bound: f64,
     unit: &'static str,
-    figure: fn(&Results) -> Option<f64>,
+    figure: Figure,
 ) -> Goal {
     Goal { id, group, work, beside, at_least, bound, unit, slow: false, figure, also: None }
 }
@@ -93,7 +96,7 @@ pub const TIMERS: &[&str] = &[
     "timer.autometrics",
     "timer.tracing",
 ];
-const STATSD: &[&str] = &["statsd.dogstatsd_handle", "statsd.cadence", "statsd.dipstick"];
+pub const STATSD: &[&str] = &["statsd.dogstatsd_handle", "statsd.cadence", "statsd.dipstick"];
 const WITH_PACE: &str = "the pace included";
 const TEXT: &[&str] = &["exposition.measured", "exposition.prometheus_client"];
 

@@ -35,6 +35,8 @@ const OURS: &[&str] = &[
     "timer.attribute",
     "sampled.counter_out",
     "sampled.guard_out",
+    "sampled.attribute_out",
+    "sampled.attr_counter_out",
 ];
 /// For the table alone; those of peers where they are built in.
 const BESIDE: &[&str] = &[

@@ -26,7 +26,7 @@ use std::process::ExitCode;
 const USAGE: &str = "usage:
   bench list
   bench run ROW [--threads N] [--iterations N]
-  bench all [--quick] [--only GROUP]
+  bench all [--quick [--builds]] [--only GROUP]
   bench instructions [--bless]";
 
 fn main() -> ExitCode {
@@ -57,7 +57,9 @@ fn main() -> ExitCode {
             );
             ExitCode::FAILURE
         }
-        Some("all") => exit(all::run(flag("--quick"), value("--only").as_deref())),
+        Some("all") => {
+            exit(all::run(flag("--quick"), !flag("--quick") || flag("--builds"), value("--only").as_deref()))
+        }
         Some("instructions") => exit(instructions::check(flag("--bless"))),
         _ => {
             eprintln!("{USAGE}");

@@ -1,8 +1,10 @@
 //! What is printed, and `docs/performance.md` with its charts.
 
+use crate::build_time;
 use crate::chart::{self, Bar, number};
+use crate::drive::PARALLEL;
 use crate::goals::{Goal, beyond_pace};
-use crate::results::{PARALLEL, Results};
+use crate::results::Results;
 use crate::row::Row;
 use std::fmt::Write;
 use std::fs;
@@ -140,6 +142,16 @@ fn group_table(rows: &[&Row], r: &Results) -> String {
     if timed { threaded_table(rows, r) } else { own_table(rows, r) }
 }
 
+fn builds(results: &Results) -> String {
+    let mut text = String::from("| row | whose | what | seconds |\n|---|---|---|---:|\n");
+    for (name, whose, what) in build_time::WHAT {
+        if let Some(seconds) = results.other.get(*name) {
+            let _ = writeln!(text, "| `{name}` | {whose} | {what} | {seconds:.1} |");
+        }
+    }
+    text
+}
+
 fn groups(rows: &[Row]) -> Vec<(&'static str, Vec<&Row>)> {
     let mut groups: Vec<(&'static str, Vec<&Row>)> = Vec::new();
     for row in rows {
@@ -159,8 +171,8 @@ pub fn print(goals: &[&Goal], rows: &[Row], results: &Results) {
     for (row, n) in &results.instructions {
         println!("{row}: {n:.2} instructions");
     }
-    for (what, seconds) in &results.other {
-        println!("{what}: {seconds:.2} s");
+    if !results.other.is_empty() {
+        println!("build\n{}", builds(results));
     }
     println!("\n{}", goal_table(goals, results));
 }
@@ -229,11 +241,7 @@ pub fn write(goals: &[&Goal], rows: &[Row], results: &Results, quick: bool) {
         }
     }
     if !results.other.is_empty() {
-        text.push_str("## build\n\n| build | seconds |\n|---|---:|\n");
-        for (what, seconds) in &results.other {
-            let _ = writeln!(text, "| `{what}` | {seconds:.2} |");
-        }
-        text.push('\n');
+        let _ = writeln!(text, "## build\n\n{}", builds(results));
     }
     if !results.failed.is_empty() {
         text.push_str("## Rows that FAILED\n\n");
@@ -246,7 +254,7 @@ pub fn write(goals: &[&Goal], rows: &[Row], results: &Results, quick: bool) {
 }
 
 const METHOD: &str = "Every row runs in a process of its own, several times, rows in random order, ours and peers interleaved, and ends with an error unless its totals are right. \
-The loop is the same for all; its own time is included (`base.empty_loop`). ns are CPU time of the thread, the best of the samples with the median beside it; a goal sets the best of ours beside the best sample of the best peer. \
+The loop is the same for all; its own time is included (`base.empty_loop`). A run is timed in four parts, and the best part is the sample: what others do with the machine comes and goes within a run. ns are CPU time of the thread, the best of the samples with the median beside it; a goal sets the best of ours beside the best sample of the best peer. \
 M/s is wall time, all threads together, on one instrument that they share unless the row says otherwise.
 
 Several threads are pinned to the cores in turn, and a sample in which they had less than {PARALLEL} of the cores' time is left out, of ours and of peers alike: \

@@ -1,13 +1,10 @@
 //! Samples of many processes, and what is taken from them.
 
+use crate::drive::PARALLEL;
 use crate::row::Row;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
-
-/// Below this share of the cores' time, threads that were to run at the same time did not: the sample says nothing about
-/// contention, and is left out. The same for ours and for peers.
-pub const PARALLEL: f64 = 0.9;
 
 #[derive(Default)]
 pub struct Results {

@@ -49,10 +49,10 @@ fn unit() -> f64 {
     ((random() >> 11) + 1) as f64 / (1u64 << 53) as f64
 }
 
-/// How many calls up to and with the next hit: at least 1, geometrically distributed. `mean` as [`mean`] says of the rate.
+/// How many misses up to the next hit: geometrically distributed. `mean` as [`mean`] says of the rate.
 fn draw(mean: f64) -> i64 {
     // The cast saturates.
-    ((unit().ln() * mean) as i64).saturating_add(1)
+    (unit().ln() * mean) as i64
 }
 
 /// How far apart hits are, as a factor of the logarithm of a number in (0, 1]: negative, and 0 for a rate of 1.
@@ -69,9 +69,12 @@ static MET: [AtomicU64; RATES] = [const { AtomicU64::new(0) }; RATES];
 /// The bits of what [`mean`] says of them, each at its number; 0: not computed yet.
 static MEANS: [AtomicU64; RATES] = [const { AtomicU64::new(0) }; RATES];
 
+/// What a countdown is that was not drawn yet, and whatever is below.
+const UNDRAWN: i64 = -1;
+
 thread_local! {
-    /// Calls up to and with the next hit, for each rate; 0 and below: not drawn yet. Without a destructor, like the state above.
-    static GAPS: [Cell<i64>; RATES] = const { [const { Cell::new(0) }; RATES] };
+    /// Misses up to the next hit, for each rate. Without a destructor, like the state above.
+    static GAPS: [Cell<i64>; RATES] = const { [const { Cell::new(UNDRAWN) }; RATES] };
 }
 
 /// The number of a rate, below [`RATES`]; 0: there are too many others.
@@ -91,7 +94,8 @@ pub(crate) fn is_miss(number: u8) -> bool {
         let gap = &gaps[usize::from(number) % RATES];
         let left = gap.get().wrapping_sub(1);
         gap.set(left);
-        left > 0
+        // Of its sign alone, so that subtracting in place tells it.
+        left >= 0
     })
 }
 
@@ -115,22 +119,24 @@ pub(crate) fn is_hit_now(number: u8, rate: f64) -> bool {
     };
     GAPS.with(|gaps| {
         let gap = &gaps[number];
-        let hit = gap.get() == 0 || {
-            let first = draw(mean);
-            if first > 1 {
-                gap.set(first - 1);
+        // It was counted down from 0, or else from what was not drawn.
+        let was_drawn = gap.get() == -1;
+        if !was_drawn {
+            let misses = draw(mean);
+            if misses > 0 {
+                // This call is one of them.
+                gap.set(misses - 1);
                 return false;
             }
-            true
-        };
+        }
         gap.set(draw(mean));
-        hit
+        true
     })
 }
 
 /// Forgets the countdowns of this thread: they are drawn again at the next calls, which changes nothing in how probable a hit is.
 pub(crate) fn forget() {
-    GAPS.with(|gaps| gaps.iter().for_each(|gap| gap.set(0)));
+    GAPS.with(|gaps| gaps.iter().for_each(|gap| gap.set(UNDRAWN)));
 }
 
 #[cfg(test)]

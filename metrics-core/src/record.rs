@@ -131,6 +131,17 @@ pub(crate) fn many_on<const HERE: bool>(series: &'static Series, value: i64) {
     }
 }
 
+/// Adds 1 to a counter that is sampled in all likelihood: a miss is told in place.
+#[inline(always)]
+pub(crate) fn one_rated(series: &'static Series) {
+    let state = series.state();
+    if !state.is_sampled() {
+        count_apart(series, 1);
+    } else if !rate::is_miss(state.rate()) {
+        sampled_count(series, 1, state);
+    }
+}
+
 /// Of a series that is sampled, a call that may be a hit. What it counts for is what it was sampled by: its state is read once.
 #[inline(never)]
 fn sampled_count(series: &'static Series, value: i64, state: State) {
@@ -389,6 +400,14 @@ pub(crate) fn is_taken_at_once(series: &'static Series) -> Option<bool> {
         return rate::is_miss(state.rate()).then_some(false);
     }
     Some(!state.is_off())
+}
+
+/// Counts a call down, of a timer that is sampled: whether it is a miss. If it is none, [`is_taken_then`] has to be asked. `None`: it
+/// is not sampled, and nothing was counted.
+#[inline(always)]
+pub(crate) fn is_missed(series: &'static Series) -> Option<bool> {
+    let state = series.state();
+    state.is_sampled().then(|| rate::is_miss(state.rate()))
 }
 
 #[inline(never)]

@@ -112,6 +112,17 @@ impl CounterSite {
         }
     }
 
+    /// Adds 1 where a rate is given: most calls are misses, and told in place.
+    #[inline(always)]
+    pub fn increment_rated(&'static self, logger: &Logger) {
+        if record::is_on() {
+            match self.memory.get(logger.peek()) {
+                Some(series) => record::one_rated(series),
+                None => self.add_first(logger, 1),
+            }
+        }
+    }
+
     // One way out for all that is not at once, so that a call site carries one call. `HERE`: see `record`. Not so rare where it is
     // sampled, but what is not should pay nothing for it.
     #[cold]
@@ -214,12 +225,36 @@ impl TimerSite {
         if record::is_on() { TimerGuard(self.start_on::<true>(logger)) } else { TimerGuard::inert() }
     }
 
+    /// The same where a rate is given: most calls are misses, and told in place.
+    #[inline(always)]
+    pub fn start_block_rated(&'static self, logger: &Logger) -> TimerGuard {
+        if record::is_on() { TimerGuard(self.start_rated_on(logger)) } else { TimerGuard::inert() }
+    }
+
     /// Starts measuring a function's body.
     #[inline(always)]
     pub fn start(&'static self, logger: &Logger) -> CallTimer {
         let switches = record::switches();
         let on = record::is_something(switches);
         CallTimer(if on { self.start_on::<true>(logger) } else { Running::nothing_by(switches) })
+    }
+
+    /// Starts measuring a function's body where a rate is given: most calls are misses, and told in place.
+    #[inline(always)]
+    pub fn start_rated(&'static self, logger: &Logger) -> CallTimer {
+        let switches = record::switches();
+        let on = record::is_something(switches);
+        CallTimer(if on { self.start_rated_on(logger) } else { Running::nothing_by(switches) })
+    }
+
+    #[inline(always)]
+    fn start_rated_on(&'static self, logger: &Logger) -> Running<Stamp> {
+        if let Some(series) = self.memory.get(logger.peek())
+            && let Some(missed) = record::is_missed(series)
+        {
+            return if missed { Running::nothing() } else { TimerSite::start_sampled(series) };
+        }
+        self.start_on::<true>(logger)
     }
 
     // Out of line: what a call site that is off carries is the test of the switch, and of what this returns, in registers. `HERE`: see

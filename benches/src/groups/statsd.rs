@@ -3,7 +3,7 @@
 //! `iterations` is for each thread. CPU is that of the process without the receiver's thread.
 
 use super::receiver::{Received, Receiver};
-use crate::drive::{cores, drive, pin, process_cpu_ns};
+use crate::drive::{cores, drive_whole, pin, process_cpu_ns};
 use crate::row::{Row, Run, Sample, expect};
 use ferrometer::config::Dialect;
 use ferrometer::{Config, Logger, logger};
@@ -93,7 +93,7 @@ fn ours_counter(run: &Run) -> Sample {
     let span = Span::start();
     let metrics = ferrometer::init(config(receiver.address, Dialect::Etsy)).expect("statsd");
     let counter = METRICS.counter("x");
-    let timing = drive(run, || move |_| counter.increment());
+    let timing = drive_whole(run, || move |_| counter.increment());
     assert!(metrics.flush(Duration::from_secs(5)).complete, "all is sent");
     let (sent, _) = ledger();
     let sample = counted(run, receiver, span, timing.mops, timing.parallel);

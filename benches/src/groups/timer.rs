@@ -52,6 +52,10 @@ pub const ROWS: &[Row] = &[
     Row::ours(SAMPLED, "sampled.counter_out", "a counter's call that is not sampled", counter_out)
         .iterations(15_000_000),
     Row::ours(SAMPLED, "sampled.guard_out", "a guard's call that is not sampled", guard_out).iterations(15_000_000),
+    Row::ours(SAMPLED, "sampled.attribute_out", "a call under `#[timer]` that is not sampled", attribute_out)
+        .iterations(15_000_000),
+    Row::ours(SAMPLED, "sampled.attr_counter_out", "a call under `#[counter]` that is not sampled", attr_counter_out)
+        .iterations(15_000_000),
 ];
 
 static METRICS: Logger = logger!("on");
@@ -242,5 +246,39 @@ fn guard_out(run: &Run) -> Sample {
         }
     });
     expect("taken", count_of(timer.series()), 0);
+    timing.into()
+}
+
+#[timer(METRICS, "never", sample_rate = 1e-15)]
+#[inline(never)]
+fn never_timed(x: u64) -> u64 {
+    black_box(x)
+}
+
+fn attribute_out(run: &Run) -> Sample {
+    ours::on_with_clock();
+    let timing = drive(run, || {
+        |i| {
+            never_timed(i);
+        }
+    });
+    expect("taken", count_of(METRICS.timer("never").sampled(NEVER).series()), 0);
+    timing.into()
+}
+
+#[counter(METRICS, "never", sample_rate = 1e-15)]
+#[inline(never)]
+fn never_counted(x: u64) -> u64 {
+    black_box(x)
+}
+
+fn attr_counter_out(run: &Run) -> Sample {
+    ours::on();
+    let timing = drive(run, || {
+        |i| {
+            never_counted(i);
+        }
+    });
+    expect("taken", count_of(METRICS.counter("never").sampled(NEVER).series()), 0);
     timing.into()
 }

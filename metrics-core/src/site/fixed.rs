@@ -1,8 +1,9 @@
 //! Labels whose types have a few values, known when the program is compiled: where they lead stands in a table, by number.
 
-use crate::{busy, first};
 use crate::logger::Logger;
+use crate::{busy, registry};
 use crate::series::{LoggerEntry, Series};
+use std::hint::assert_unchecked;
 use std::marker::PhantomData;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering::*};
@@ -148,32 +149,40 @@ pub trait NoNumber {
 
 impl<T: ?Sized> NoNumber for &LabelProbe<'_, T> {}
 
+/// The texts of each label, by number.
+pub struct Sets {
+    // Never read: with it, what stands at one address, if the compiler makes one of several that are equal, has the same texts.
+    _texts: &'static [&'static [&'static str]],
+    combinations: usize,
+}
+
+impl Sets {
+    const fn new(texts: &'static [&'static [&'static str]]) -> Sets {
+        let (mut all, mut at) = (1usize, 0);
+        while at < texts.len() {
+            all = all.saturating_mul(texts[at].len());
+            at += 1;
+        }
+        Sets { _texts: texts, combinations: if all > MAX_COMBINATIONS { 0 } else { all } }
+    }
+}
+
 /// The numbers of all labels of a call.
 pub trait Numbers {
     /// What tells these types from others: where this stands.
-    const SETS: &'static [&'static [&'static str]];
+    const SETS: &'static Sets;
     /// How many combinations there are; 0: they are not numbered.
-    const COMBINATIONS: usize;
+    const COMBINATIONS: usize = Self::SETS.combinations;
     /// Which one this is; at or above [`COMBINATIONS`](Self::COMBINATIONS): none.
     fn combination(&self) -> usize;
     /// Puts the text of each number in the place of what the value says of itself: one number has one text.
     fn write(&self, texts: &mut [&str]);
 }
 
-const fn combinations(sets: &[&[&str]]) -> usize {
-    let (mut all, mut at) = (1usize, 0);
-    while at < sets.len() {
-        all = all.saturating_mul(sets[at].len());
-        at += 1;
-    }
-    if all > MAX_COMBINATIONS { 0 } else { all }
-}
-
 macro_rules! numbers {
     ($($label:ident $at:tt),*) => {
         impl<$($label: Number),*> Numbers for ($($label,)*) {
-            const SETS: &'static [&'static [&'static str]] = &[$($label::VALUES),*];
-            const COMBINATIONS: usize = combinations(Self::SETS);
+            const SETS: &'static Sets = &Sets::new(&[$($label::VALUES),*]);
 
             #[inline(always)]
             fn combination(&self) -> usize {
@@ -202,8 +211,7 @@ numbers!(A 0, B 1, C 2, D 3);
 
 /// No labels' numbers: a call site that has more labels than are numbered.
 impl Numbers for () {
-    const SETS: &'static [&'static [&'static str]] = &[];
-    const COMBINATIONS: usize = 0;
+    const SETS: &'static Sets = &Sets { _texts: &[], combinations: 0 };
 
     #[inline(always)]
     fn combination(&self) -> usize {
@@ -213,64 +221,89 @@ impl Numbers for () {
     fn write(&self, _: &mut [&str]) {}
 }
 
-/// The series of each combination, of one logger and for one set of types: a call site in a generic function may have several.
-struct Table {
-    parent: *const LoggerEntry,
-    sets: *const &'static [&'static str],
-    series: Box<[AtomicPtr<Series>]>,
-}
+/// A word of a table. A table is of one logger and for one set of types (a call site in a generic function may have several): the
+/// [logger](PARENT), where its [`Sets`] stand, and then the series of each combination, [`registry::NONE`] where it is not known yet.
+/// It is one piece of memory, so that the way to a series is one load from the call site's word and one from there.
+type Word = AtomicPtr<()>;
+const PARENT: usize = 0;
+const SETS: usize = 1;
+const SERIES: usize = 2;
 
-/// What a call site remembers: the table of the logger and the types that came first.
-pub(super) struct FixedMemory(AtomicPtr<Table>);
+/// Of no logger and no types.
+static NO_TABLE: [Word; SERIES] = [const { AtomicPtr::new(ptr::null_mut()) }; SERIES];
+
+/// What a call site remembers: the table of the logger and the types that came first. Never null.
+pub(super) struct FixedMemory(AtomicPtr<Word>);
 
 impl FixedMemory {
     pub(super) const fn new() -> FixedMemory {
-        FixedMemory(AtomicPtr::new(ptr::null_mut()))
+        FixedMemory(AtomicPtr::new(NO_TABLE.as_ptr().cast_mut()))
     }
 
-    /// The series of a combination, if it is known.
+    #[inline(always)]
+    fn table(&self) -> *const Word {
+        self.0.load(Acquire)
+    }
+
+    #[inline(always)]
+    fn is_of(table: *const Word, parent: *const LoggerEntry, sets: &'static Sets) -> bool {
+        // SAFETY: `NO_TABLE` and the tables that `put` publishes, for ever, have these two words, which nobody writes any more: so they
+        // need not be read as atomics are.
+        let words = unsafe { &*table.cast::<[*const (); SERIES]>() };
+        ptr::eq(words[PARENT].cast(), parent) && ptr::eq(words[SETS].cast(), sets)
+    }
+
+    /// The series of a combination, or [`registry::NONE`] if the table is the right one and it is not known yet.
     #[inline(always)]
     pub(super) fn get<N: Numbers>(&self, logger: &Logger, numbers: &N) -> Option<&'static Series> {
-        // SAFETY: the pointer is null or was published in `put`, for ever.
-        let table: &'static Table = unsafe { self.0.load(Acquire).as_ref() }?;
-        if !ptr::eq(table.parent, logger.peek()) || !ptr::eq(table.sets, N::SETS.as_ptr()) {
+        let (table, combination) = (self.table(), numbers.combination());
+        if !FixedMemory::is_of(table, logger.peek(), N::SETS) || combination >= N::COMBINATIONS {
             return None;
         }
-        // SAFETY: the pointer is null or was made from a `&'static Series` in `put`.
-        unsafe { table.series.get(numbers.combination())?.load(Acquire).as_ref() }
+        // SAFETY: the table is not `NO_TABLE`, which is of no types; so it was published in `put`, and has a word for each combination
+        // of the `Sets` at this address, which are `N`'s: `combination` is one of them.
+        let word = unsafe { &*table.add(SERIES + combination) };
+        let series = word.load(Acquire).cast::<Series>();
+        // SAFETY: it was made from a `&'static Series`, in `put`. That it is not null is said for the compiler.
+        unsafe {
+            assert_unchecked(!series.is_null());
+            Some(&*series)
+        }
     }
 
-    /// Whether the table there is is that of another logger or of other types. `sets` as the caller of [`get`](Self::get) sees them.
-    pub(super) fn is_of_others(&self, logger: &Logger, sets: *const &'static [&'static str]) -> bool {
-        // SAFETY: as in `get`.
-        let table = unsafe { self.0.load(Acquire).as_ref() };
-        table.is_some_and(|table| !ptr::eq(table.parent, logger.peek()) || !ptr::eq(table.sets, sets))
+    /// Whether the table there is is that of another logger or of other types.
+    pub(super) fn is_of_others(&self, logger: &Logger, sets: &'static Sets) -> bool {
+        let table = self.table();
+        !ptr::eq(table, NO_TABLE.as_ptr()) && !FixedMemory::is_of(table, logger.peek(), sets)
     }
 
     /// Remembers the series of a combination. `sets` as the caller of [`get`](Self::get) sees them: a constant may stand in several places.
     #[cold]
-    pub(super) fn put(
-        &self,
-        parent: &'static LoggerEntry,
-        sets: *const &'static [&'static str],
-        combinations: usize,
-        combination: usize,
-        series: &'static Series,
-    ) {
+    pub(super) fn put(&self, parent: &'static LoggerEntry, sets: &'static Sets, combination: usize, series: &'static Series) {
         // What found no place, or is found while an allocation is registered, is looked up again.
         let Some(_busy) = busy::try_enter().filter(|_| series.logger.is_programs()) else { return };
-        // SAFETY: as in `get`.
-        let table = unsafe { self.0.load(Acquire).as_ref() }.unwrap_or_else(|| {
-            let series = (0..combinations).map(|_| AtomicPtr::new(ptr::null_mut())).collect();
-            let made = first::publish(&self.0, ptr::null_mut(), Table { parent, sets, series });
-            // SAFETY: what was published stays for ever.
-            unsafe { &*made }
-        });
-        if ptr::eq(table.parent, parent)
-            && ptr::eq(table.sets, sets)
-            && let Some(place) = table.series.get(combination)
-        {
-            place.store(ptr::from_ref(series).cast_mut(), Release);
+        let mut table = self.table();
+        if ptr::eq(table, NO_TABLE.as_ptr()) {
+            let word = |at| match at {
+                PARENT => ptr::from_ref(parent).cast::<()>(),
+                SETS => ptr::from_ref(sets).cast(),
+                _ => ptr::from_ref(registry::NONE).cast(),
+            };
+            let words: Box<[Word]> = (0..SERIES + sets.combinations).map(|at| AtomicPtr::new(word(at).cast_mut())).collect();
+            let made = Box::into_raw(words);
+            table = match self.0.compare_exchange(table.cast_mut(), made.cast(), AcqRel, Acquire) {
+                Ok(_) => made.cast(),
+                Err(first) => {
+                    // SAFETY: it came from `Box::into_raw` just above, and nobody else has seen it.
+                    drop(unsafe { Box::from_raw(made) });
+                    first
+                }
+            };
+        }
+        if FixedMemory::is_of(table, parent, sets) && combination < sets.combinations {
+            // SAFETY: as in `get`.
+            let word = unsafe { &*table.add(SERIES + combination) };
+            word.store(ptr::from_ref(series).cast_mut().cast(), Release);
         }
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! To add one under one or two labels, the most frequent, the texts go one by one: an array would travel through memory.
 
-use super::fixed::{FixedMemory, Numbers};
+use super::fixed::{FixedMemory, Numbers, Sets};
 use crate::addressed::Addressed;
 use crate::guard::TimerGuard;
 use crate::logger::Logger;
@@ -79,21 +79,39 @@ impl<const N: usize> LabelledSite<N> {
     fn numbered<'v, I: Numbers>(
         &'static self,
         logger: &Logger,
-        numbers: &I,
+        numbers: I,
         values: impl FnOnce() -> [&'v str; N],
     ) -> &'static Series {
-        match self.fixed.get(logger, numbers) {
-            Some(series) => series,
-            None => self.number(logger, numbers, I::SETS.as_ptr(), values()),
+        match self.fixed.get(logger, &numbers) {
+            Some(series) if !ptr::eq(series, registry::NONE) => series,
+            _ => self.number(logger, numbers, I::SETS, values()),
         }
+    }
+
+    /// Adds 1 to the counter of labels whose types have a few values each. That there is no series yet is not asked first: there is no cell
+    /// of it either.
+    #[inline(always)]
+    fn one_numbered<'v, I: Numbers>(
+        &'static self,
+        logger: &Logger,
+        numbers: I,
+        values: impl FnOnce() -> [&'v str; N],
+    ) {
+        let series = match self.fixed.get(logger, &numbers) {
+            Some(series) if record::one_at_once(series) => return,
+            Some(series) if !ptr::eq(series, registry::NONE) => series,
+            _ => self.number(logger, numbers, I::SETS, values()),
+        };
+        record::count_apart(series, 1);
     }
 
     #[inline(never)]
     fn number<I: Numbers>(
         &'static self,
         logger: &Logger,
-        numbers: &I,
-        sets: *const &'static [&'static str],
+        // Not by reference: they would have to stand in memory in the call that needs none of this.
+        numbers: I,
+        sets: &'static Sets,
         mut values: [&str; N],
     ) -> &'static Series {
         numbers.write(&mut values);
@@ -103,7 +121,7 @@ impl<const N: usize> LabelledSite<N> {
         }
         let parent = logger.entry();
         let series = self.by_text(parent, &values, true);
-        self.fixed.put(parent, sets, I::COMBINATIONS, numbers.combination(), series);
+        self.fixed.put(parent, sets, numbers.combination(), series);
         series
     }
 
@@ -117,7 +135,10 @@ impl<const N: usize> LabelledSite<N> {
         values: impl FnOnce() -> [&'v str; N],
     ) {
         if I::COMBINATIONS > 0 {
-            return record::count_on(self.numbered(logger, &numbers, values), value.to_count());
+            return match value.to_count() {
+                1 => self.one_numbered(logger, numbers, values),
+                value => record::count_on(self.numbered(logger, numbers, values), value),
+            };
         }
         let values = values();
         match value.to_count() {
@@ -181,7 +202,7 @@ impl<const N: usize> LabelledSite<N> {
     ) {
         let series = match I::COMBINATIONS {
             0 => self.of_texts(logger, &values()),
-            _ => self.numbered(logger, &numbers, values),
+            _ => self.numbered(logger, numbers, values),
         };
         record::set_on(series, value.to_gauge());
     }
@@ -196,7 +217,7 @@ impl<const N: usize> LabelledSite<N> {
     ) -> TimerGuard {
         let series = match I::COMBINATIONS {
             0 => self.of_texts(logger, &values()),
-            _ => self.numbered(logger, &numbers, values),
+            _ => self.numbered(logger, numbers, values),
         };
         match record::is_taken_on(series) {
             true => TimerGuard::running(series),

@@ -8,7 +8,7 @@ use syn::{Expr, Ident};
 use super::ours;
 use super::shape::Output;
 use crate::args::{Args, Kind, Outcome};
-use crate::check::ungroup;
+use crate::check::{is_sampled, ungroup};
 
 /// One attribute on its function.
 pub struct Record<'a> {
@@ -143,14 +143,21 @@ impl<'a> Record<'a> {
         }
 
         if !args.at_exit() {
+            let method = match (args.kind, is_sampled(args.sample_rate.as_ref())) {
+                (Kind::Counter, false) => "increment",
+                (Kind::Counter, true) => "increment_rated",
+                (_, false) => "start",
+                (_, true) => "start_rated",
+            };
+            let method = Ident::new(method, ours());
             steps.start.extend(match (args.kind, &logger) {
-                (Kind::Counter, Logger::Static(logger)) => quote_spanned!(ours()=> #site.increment(#logger);),
+                (Kind::Counter, Logger::Static(logger)) => quote_spanned!(ours()=> #site.#method(#logger);),
                 (Kind::Counter, _) => {
-                    let increment = with_logger(&|logger| quote_spanned!(ours()=> #site.increment(#logger)));
+                    let increment = with_logger(&|logger| quote_spanned!(ours()=> #site.#method(#logger)));
                     quote_spanned!(ours()=> let _: #option<()> = #increment;)
                 }
                 _ => {
-                    let start = with_logger(&|logger| quote_spanned!(ours()=> #site.start(#logger)));
+                    let start = with_logger(&|logger| quote_spanned!(ours()=> #site.#method(#logger)));
                     quote_spanned!(ours()=> let #local = #start;)
                 }
             });

@@ -1,7 +1,7 @@
 //! Other libraries that send to statsd.
 
 use super::{GROUP, Span, TIMERS, VALUES, counted, paced, timed};
-use crate::drive::drive;
+use crate::drive::drive_whole;
 use crate::groups::receiver::Receiver;
 use crate::row::{Row, Run, Sample};
 use cadence::{BufferedUdpMetricSink, Counted, StatsdClient, Timed};
@@ -46,7 +46,7 @@ fn dogstatsd_counter(run: &Run) -> Sample {
     let span = Span::start();
     dogstatsd(receiver.address);
     let counter = metrics::counter!("x");
-    let timing = drive(run, || {
+    let timing = drive_whole(run, || {
         let counter = counter.clone();
         move |_| counter.increment(1)
     });
@@ -64,7 +64,7 @@ fn cadence_counter(run: &Run) -> Sample {
     let receiver = Receiver::start("x:");
     let span = Span::start();
     let client = cadence(receiver.address);
-    let timing = drive(run, || {
+    let timing = drive_whole(run, || {
         |_| {
             client.count("x", 1).expect("sent");
         }
@@ -89,7 +89,7 @@ fn dipstick_counter(run: &Run) -> Sample {
     bucket.drain(dipstick::Statsd::send_to(receiver.address).expect("a socket"));
     bucket.stats(dipstick::stats_summary);
     let counter = bucket.counter("x");
-    let timing = drive(run, || {
+    let timing = drive_whole(run, || {
         let counter = counter.clone();
         move |_| counter.count(1usize)
     });
