@@ -114,3 +114,34 @@ fn a_child_need_not_wait_for_an_init_that_the_parent_was_in() {
     });
     std::fs::remove_dir_all(&directory).unwrap();
 }
+
+#[test]
+fn a_directory_and_a_port_are_free_when_the_parent_lets_go_of_them_though_a_child_lives_on() {
+    let _alone = alone();
+    let directory = std::env::temp_dir().join(format!("ferrometer-fork-lock-{}", std::process::id()));
+    let kept = || served().pull_cache_path(&directory);
+    let metrics = init(kept()).unwrap();
+    let address = metrics.http_address().unwrap();
+    // SAFETY: the child waits for a signal, and does nothing else.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // SAFETY: ends the child should nobody do so, and waits.
+        unsafe {
+            libc::alarm(20);
+            libc::pause();
+            libc::_exit(0);
+        }
+    }
+    assert!(child > 0, "no child");
+    drop(metrics);
+    let late = TcpStream::connect(address);
+    let again = init(kept().pull_cache_address(address));
+    // SAFETY: ends and awaits the child made above.
+    unsafe {
+        libc::kill(child, libc::SIGKILL);
+        libc::waitpid(child, std::ptr::null_mut(), 0);
+    }
+    assert!(late.is_err(), "taken by nobody");
+    drop(again.unwrap());
+    std::fs::remove_dir_all(&directory).unwrap();
+}

@@ -167,6 +167,16 @@ pub(super) struct Writer {
     next: u64,
     /// Held as long as this lives.
     lock: File,
+    process: u32,
+}
+
+impl Drop for Writer {
+    /// Closing the file would not do while a child made by `fork` has it too. The child itself has nothing to unlock.
+    fn drop(&mut self) {
+        if self.process == std::process::id() {
+            let _ = fs4::FileExt::unlock(&self.lock);
+        }
+    }
 }
 
 impl Writer {
@@ -208,7 +218,9 @@ impl Writer {
         let kept =
             |s: &super::read::Segment| Kept { sequence: s.sequence, generations: s.generations, newest: s.newest };
         let segments = history.segments.iter().map(kept).collect();
-        let mut writer = Writer { directory: directory.to_owned(), bounds, segments, current: None, next, lock };
+        let process = std::process::id();
+        let mut writer =
+            Writer { directory: directory.to_owned(), bounds, segments, current: None, next, lock, process };
         // So that an empty cache is one. A disk that is full has room another time, and the program shall not wait for it.
         match writer.begin() {
             Err(full) if is_full(&full) => {}

@@ -19,7 +19,7 @@ use std::error::Error;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::{self, JoinHandle};
@@ -99,6 +99,7 @@ impl Server {
         // Its connections inherit it.
         SockRef::from(&listener).set_send_buffer_size(SEND_BUFFER).map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
+        let socket = listener.try_clone().map_err(bind)?;
         let runtime = runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
@@ -116,6 +117,8 @@ impl Server {
             runtime.spawn(accept(listener, Arc::new(start)));
             // An error says that the server was dropped; its connections go with the runtime.
             let _ = runtime.block_on(stopped);
+            // A child made by `fork` has the socket too. As long as it lives, the system would go on taking connections, which nobody answers.
+            let _ = SockRef::from(&socket).shutdown(Shutdown::Both);
         };
         let thread = thread::Builder::new().name("ferrometer-http".into()).spawn(run).map_err(ServeError::Thread)?;
         Ok(Server { address, counts, stop: Some(stop), thread: Some(thread), process: std::process::id() })
