@@ -197,7 +197,7 @@ fn a_label_that_is_replaced_takes_no_further_place() {
     let full = get_logger("replaced").with_all(&labels);
     assert_eq!(full.name(), "replaced");
     let other = full.with("key07", "w");
-    assert_eq!((other.name(), &other == &full), ("replaced", false));
+    assert_eq!((other.name(), other == full), ("replaced", false));
     assert_eq!(other.with("key07", "v"), full);
     assert_ne!(full.with("key32", "v").name(), "replaced");
     // And no further bytes.
