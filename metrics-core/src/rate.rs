@@ -69,8 +69,8 @@ static MET: [AtomicU64; RATES] = [const { AtomicU64::new(0) }; RATES];
 /// The bits of what [`mean`] says of them, each at its number; 0: not computed yet.
 static MEANS: [AtomicU64; RATES] = [const { AtomicU64::new(0) }; RATES];
 
-/// What a countdown is that was not drawn yet, and whatever is below.
-const UNDRAWN: i64 = -1;
+/// What a countdown is that was not drawn yet, and whatever is below. Not -1, which is what one is counted down to by a hit.
+const UNDRAWN: i64 = -2;
 
 thread_local! {
     /// Misses up to the next hit, for each rate. Without a destructor, like the state above.
@@ -119,7 +119,7 @@ pub(crate) fn is_hit_now(number: u8, rate: f64) -> bool {
     };
     GAPS.with(|gaps| {
         let gap = &gaps[number];
-        // It was counted down from 0, or else from what was not drawn.
+        // It was counted down from 0, or else from what was not drawn, or not at all: the series had another rate then.
         let was_drawn = gap.get() == -1;
         if !was_drawn {
             let misses = draw(mean);
@@ -189,6 +189,19 @@ mod tests {
             let deviation = (f64::from(calls) * share * (1.0 - share)).sqrt();
             assert!((found - f64::from(calls) * share).abs() <= 6.0 * deviation, "{found} of {share}");
         }
+    }
+
+    #[test]
+    fn a_call_that_was_counted_down_for_another_rate_is_a_hit_as_often() {
+        // A series changes rates between the two questions, and the thread has met neither before.
+        let (before, now, calls) = (number(0.75), number(0.125), 100_000);
+        let taken = |_: &u32| {
+            forget();
+            !is_miss(before) && is_hit_now(now, 0.125)
+        };
+        let hits = (0..calls).filter(taken).count() as f64;
+        let deviation = (f64::from(calls) * 0.125 * 0.875).sqrt();
+        assert!((hits - f64::from(calls) * 0.125).abs() <= 6.0 * deviation, "{hits}");
     }
 
     #[test]
