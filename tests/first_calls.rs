@@ -26,39 +26,61 @@ enum Method {
 
 const METHODS: [Method; 3] = [Method::Get, Method::Put, Method::Head];
 
-/// What is counted at one call site of each kind.
-fn of<T: LabelValue>(logger: &Logger, value: T) {
-    count!(*logger, "generic", "of" => value);
+/// Another type for the same place in a generic function, with fewer values.
+#[derive(Clone, Copy, LabelValue)]
+enum Few {
+    #[allow(dead_code)]
+    First,
+    Second,
 }
 
-type Site = fn(&Logger, Method);
+/// What is counted at one call site of each kind, with what is done before each.
+type Site = fn(&Logger, Method, &dyn Fn());
 
 macro_rules! sites {
     ($($name:ident)*) => { [$({
-        fn site(logger: &Logger, method: Method) {
+        fn site(logger: &Logger, method: Method, first: &dyn Fn()) {
             #[counter(logger, "rated", sample_rate = 0.5)]
             fn rated(logger: &Logger) {}
             #[counter(logger, "plain")]
             fn plain(logger: &Logger) {}
+            fn of<T: LabelValue>(logger: &Logger, value: T) {
+                count!(*logger, "generic", "of" => value);
+            }
+            first();
             count!(*logger, "fixed", "method" => method, "site" => stringify!($name));
+            first();
             count!(*logger, "literal", 2, "method" => ["GET", "PUT", "HEAD"][method as usize]);
+            first();
             count!(*logger, "text", "method" => format!("{}", method as usize));
-            of(logger, method);
+            first();
+            match method {
+                // Of one number.
+                Method::Get => of(logger, Few::Second),
+                Method::Put | Method::Head => of(logger, method),
+            }
+            first();
             plain(logger);
+            first();
             rated(logger);
         }
         site as Site
     }),*] };
 }
 
-fn counted(logger: &str, metric: &str) -> u64 {
+/// What each series of a metric has counted.
+fn of_each(logger: &str, metric: &str) -> Vec<u64> {
     let snapshot = ferrometer::snapshot();
     let of = snapshot.totals().iter().filter(|t| t.series.logger_name() == logger && t.series.metric_name() == metric);
     of.map(|t| match t.value {
         Value::Counter { increments, .. } => increments,
         _ => panic!("{metric} is no counter"),
     })
-    .sum()
+    .collect()
+}
+
+fn counted(logger: &str, metric: &str) -> u64 {
+    of_each(logger, metric).iter().sum()
 }
 
 #[test]
@@ -74,9 +96,14 @@ fn each_call_counts_once_whoever_comes_first() {
             for thread in 0..THREADS {
                 let (barrier, other) = (&barrier, &other);
                 scope.spawn(move || {
-                    barrier.wait();
                     for call in 0..CALLS {
-                        site(if thread % 4 == 0 { other } else { &METRICS }, METHODS[(thread + call) % 3]);
+                        let together = || {
+                            if call == 0 {
+                                barrier.wait();
+                            }
+                        };
+                        let logger = if thread % 4 == 0 { other } else { &METRICS };
+                        site(logger, METHODS[(thread + call) % 3], &together);
                     }
                 });
             }
@@ -87,10 +114,12 @@ fn each_call_counts_once_whoever_comes_first() {
         for (metric, each) in [("fixed", 1), ("literal", 2), ("text", 1), ("generic", 1), ("plain", 1)] {
             assert_eq!(counted(logger, metric), calls(share) * each, "{logger}.{metric}");
         }
+        // Under each label the same: none is another's.
+        for (metric, each, labels) in [("fixed", 1, 3 * sites.len()), ("literal", 2, 3), ("generic", 1, 3)] {
+            assert_eq!(of_each(logger, metric), vec![calls(share) * each / labels as u64; labels], "{logger}.{metric}");
+        }
         assert!((1..calls(share)).contains(&counted(logger, "rated")), "{logger}.rated");
     }
-    let labels = |metric| ferrometer::snapshot().totals().iter().filter(|t| t.series.metric_name() == metric).count();
-    assert_eq!((labels("fixed"), labels("literal"), labels("generic")), (2 * 3 * 16, 2 * 3, 2 * 3));
     let flushed = ferrometer::flush(Duration::from_secs(10));
     assert!(flushed.ledgers[0].balances(), "{flushed:?}");
 }
