@@ -4,6 +4,7 @@
 //! exactly the given probability, independently of the others, without a random number per call. That holds whichever series of the
 //! rate the calls are of, so one countdown serves them all, and a miss needs nothing but it.
 
+use crate::hash;
 use crate::sync::{AtomicU64, Ordering::*};
 use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
@@ -24,12 +25,13 @@ thread_local! {
     static STATE: Cell<u64> = const { Cell::new(0) };
 }
 
-/// A random number: xorshift64*, seeded for each thread by the standard library's random keys.
+/// A random number: xorshift64*, seeded for each thread by the standard library's random keys. Children of one process have the same keys, so
+/// the process is a part of it.
 fn random() -> u64 {
     STATE.with(|state| {
         let mut x = state.get();
         if x == 0 {
-            x = RandomState::new().hash_one(0u8) | 1;
+            x = hash::mix(RandomState::new().hash_one(0u8), u64::from(std::process::id())) | 1;
         }
         x ^= x >> 12;
         x ^= x << 25;
@@ -137,6 +139,14 @@ pub(crate) fn is_hit_now(number: u8, rate: f64) -> bool {
 /// Forgets the countdowns of this thread: they are drawn again at the next calls, which changes nothing in how probable a hit is.
 pub(crate) fn forget() {
     GAPS.with(|gaps| gaps.iter().for_each(|gap| gap.set(UNDRAWN)));
+}
+
+/// In the child of a fork: it counts down, and throws, for itself. With what its thread had of the parent's, all children would be hit at the
+/// same calls, or at none.
+#[cfg(unix)]
+pub(crate) fn in_child() {
+    STATE.with(|state| state.set(0));
+    forget();
 }
 
 #[cfg(test)]
