@@ -1,5 +1,6 @@
 //! Attributes with a sample rate: misses are counted down where the call stands, and every other case is found behind it.
 
+use ferrometer::testing::Capture;
 use ferrometer::{
     Backend, BackendError, Delivery, Limits, Logger, LoggerRule, Naming, SnapshotView, Value, counter, get_logger,
     logger, timer,
@@ -24,6 +25,10 @@ fn quarter() {}
 #[counter(METRICS, "all.calls", sample_rate = 1)]
 #[timer(METRICS, "all.time", sample_rate = 1.0)]
 fn all() {}
+
+#[counter(METRICS, "rare.calls", sample_rate = 1e-12)]
+#[timer(METRICS, "rare.time", sample_rate = 1e-12)]
+fn rare() {}
 
 #[counter(logger, "calls", sample_rate = 0.5)]
 #[timer(*logger, "time", sample_rate = 0.5)]
@@ -99,6 +104,19 @@ fn what_is_recorded_is_the_share_that_was_asked_for() {
         expect(recorded(logger, "calls", 0.5), CALLS / 2, 0.5);
         expect(recorded(logger, "time", 0.5), CALLS / 2, 0.5);
     }
+
+    // In a capture scope each call is taken, however far the next hit was when it began; after it none is, as before.
+    let rare_calls = || (0..20).for_each(|_| rare());
+    rare_calls();
+    for _ in 0..2 {
+        let capture = Capture::start();
+        rare_calls();
+        capture.assert_counter("rated.rare.calls", 20);
+        capture.assert_timer_count("rated.rare.time", 20);
+        drop(capture);
+        rare_calls();
+    }
+    assert_eq!([recorded("rated", "rare.calls", 1e-12), recorded("rated", "rare.time", 1e-12)], [0, 0]);
 
     let flushed = ferrometer::flush(Duration::from_secs(10));
     assert!(flushed.ledgers[0].balances(), "{flushed:?}");

@@ -215,6 +215,18 @@ mod tests {
     }
 
     #[test]
+    fn a_call_whose_series_is_sampled_no_longer_is_taken() {
+        use crate::{registry, series::Kind};
+        number(f64::MIN_POSITIVE);
+        // Where the series' cells stand would be numbers of rates.
+        let logger = registry::logger("rate.no_longer");
+        for i in 0..2 * RATES {
+            let series = registry::series(logger, &format!("t{i}"), Kind::Timer, 0.0);
+            assert!((0..100).all(|_| crate::record::is_taken_then(series)), "{i}");
+        }
+    }
+
+    #[test]
     fn a_number_that_no_rate_has_yet_is_left_alone() {
         // The tests here meet fewer rates. A call may come with such a number when its series changes rates at that moment, or when the
         // number has been seen and its rate has not.
