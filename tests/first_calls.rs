@@ -4,7 +4,7 @@
 mod recording;
 
 use ferrometer::{LabelValue, Logger, count, counter, get_logger, logger};
-use recording::{expect_balance, recorded};
+use recording::{expect_balance, recorded, recorded_each};
 use std::sync::Barrier;
 
 static METRICS: Logger = logger!("first");
@@ -18,25 +18,42 @@ enum Method {
 
 const METHODS: [Method; 3] = [Method::Get, Method::Put, Method::Head];
 
-/// What is counted at one call site of each kind.
-fn of<T: LabelValue>(logger: &Logger, value: T) {
-    count!(*logger, "generic", "of" => value);
+/// Another type for the same place in a generic function, with fewer values.
+#[derive(Clone, Copy, LabelValue)]
+enum Few {
+    #[allow(dead_code)]
+    First,
+    Second,
 }
 
-type Site = fn(&Logger, Method);
+/// What is counted at one call site of each kind, with what is done before each.
+type Site = fn(&Logger, Method, &dyn Fn());
 
 macro_rules! sites {
     ($($name:ident)*) => { [$({
-        fn site(logger: &Logger, method: Method) {
+        fn site(logger: &Logger, method: Method, first: &dyn Fn()) {
             #[counter(logger, "rated", sample_rate = 0.5)]
             fn rated(logger: &Logger) {}
             #[counter(logger, "plain")]
             fn plain(logger: &Logger) {}
+            fn of<T: LabelValue>(logger: &Logger, value: T) {
+                count!(*logger, "generic", "of" => value);
+            }
+            first();
             count!(*logger, "fixed", "method" => method, "site" => stringify!($name));
+            first();
             count!(*logger, "literal", 2, "method" => ["GET", "PUT", "HEAD"][method as usize]);
+            first();
             count!(*logger, "text", "method" => format!("{}", method as usize));
-            of(logger, method);
+            first();
+            match method {
+                // Of one number.
+                Method::Get => of(logger, Few::Second),
+                Method::Put | Method::Head => of(logger, method),
+            }
+            first();
             plain(logger);
+            first();
             rated(logger);
         }
         site as Site
@@ -56,9 +73,14 @@ fn each_call_counts_once_whoever_comes_first() {
             for thread in 0..THREADS {
                 let (barrier, other) = (&barrier, &other);
                 scope.spawn(move || {
-                    barrier.wait();
                     for call in 0..CALLS {
-                        site(if thread % 4 == 0 { other } else { &METRICS }, METHODS[(thread + call) % 3]);
+                        let together = || {
+                            if call == 0 {
+                                barrier.wait();
+                            }
+                        };
+                        let logger = if thread % 4 == 0 { other } else { &METRICS };
+                        site(logger, METHODS[(thread + call) % 3], &together);
                     }
                 });
             }
@@ -67,13 +89,17 @@ fn each_call_counts_once_whoever_comes_first() {
     let calls = |share: usize| (sites.len() * CALLS * THREADS * share / 4) as u64;
     for (logger, share) in [("first", 3), ("first.other", 1)] {
         for (metric, each) in [("fixed", 1), ("literal", 2), ("text", 1), ("generic", 1), ("plain", 1)] {
-            assert_eq!(recorded(logger, metric).0, calls(share) * each, "{logger}.{metric}");
+            assert_eq!(recorded(logger, metric), calls(share) * each, "{logger}.{metric}");
         }
-        assert!((1..calls(share)).contains(&recorded(logger, "rated").0), "{logger}.rated");
-    }
-    for logger in ["first", "first.other"] {
-        let series = ["fixed", "literal", "generic"].map(|metric| recorded(logger, metric).1);
-        assert_eq!(series, [3 * sites.len(), 3, 3], "{logger}");
+        // Under each label the same: none is another's.
+        for (metric, each, labels) in [("fixed", 1, 3 * sites.len()), ("literal", 2, 3), ("generic", 1, 3)] {
+            assert_eq!(
+                recorded_each(logger, metric),
+                vec![calls(share) * each / labels as u64; labels],
+                "{logger}.{metric}"
+            );
+        }
+        assert!((1..calls(share)).contains(&recorded(logger, "rated")), "{logger}.rated");
     }
     expect_balance();
 }

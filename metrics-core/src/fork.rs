@@ -21,7 +21,7 @@ pub(crate) fn watch() {
 #[cfg(unix)]
 mod unix {
     use super::Once;
-    use crate::{bell, busy, diagnostics, lease, pipeline, record, registry};
+    use crate::{bell, busy, diagnostics, lease, pipeline, rate, record, registry};
     use std::any::Any;
     use std::cell::RefCell;
     use std::ffi::c_int;
@@ -60,6 +60,7 @@ mod unix {
 
     extern "C" fn in_child() {
         record::switch_all_off();
+        rate::in_child();
         let _ = HELD.try_with(|h| h.borrow_mut().take());
         pipeline::forget();
     }

@@ -54,7 +54,7 @@ impl Limits {
     /// `backends` backends. What a backend keeps for itself (generations, buffers) comes on top.
     ///
     /// It is the worst case: names, labels and descriptions as long as they may be, every bucket of every distribution in use. Usual
-    /// programs take a small part of it. What call sites remember of labels stands apart: at most 8 KiB for each in the program, and 32 KiB where values
+    /// programs take a small part of it. What call sites remember of labels stands apart: at most 8 KiB for each in the program, and 33 KiB where values
     /// have numbers. So does the thread-local storage of the program's threads: 2.4 KiB for each.
     #[must_use]
     pub fn max_bytes(&self, backends: usize) -> usize {

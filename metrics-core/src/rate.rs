@@ -4,6 +4,7 @@
 //! exactly the given probability, independently of the others, without a random number per call. That holds whichever series of the
 //! rate the calls are of, so one countdown serves them all, and a miss needs nothing but it.
 
+use crate::hash;
 use crate::sync::{AtomicU64, Ordering::*};
 use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
@@ -24,12 +25,13 @@ thread_local! {
     static STATE: Cell<u64> = const { Cell::new(0) };
 }
 
-/// A random number: xorshift64*, seeded for each thread by the standard library's random keys.
+/// A random number: xorshift64*, seeded for each thread by the standard library's random keys. Children of one process have the same keys, so
+/// the process is a part of it.
 fn random() -> u64 {
     STATE.with(|state| {
         let mut x = state.get();
         if x == 0 {
-            x = RandomState::new().hash_one(0u8) | 1;
+            x = hash::mix(RandomState::new().hash_one(0u8), u64::from(std::process::id())) | 1;
         }
         x ^= x >> 12;
         x ^= x << 25;
@@ -69,8 +71,8 @@ static MET: [AtomicU64; RATES] = [const { AtomicU64::new(0) }; RATES];
 /// The bits of what [`mean`] says of them, each at its number; 0: not computed yet.
 static MEANS: [AtomicU64; RATES] = [const { AtomicU64::new(0) }; RATES];
 
-/// What a countdown is that was not drawn yet, and whatever is below.
-const UNDRAWN: i64 = -1;
+/// What a countdown is that was not drawn yet, and whatever is below. Not -1, which is what one is counted down to by a hit.
+const UNDRAWN: i64 = -2;
 
 thread_local! {
     /// Misses up to the next hit, for each rate. Without a destructor, like the state above.
@@ -119,7 +121,7 @@ pub(crate) fn is_hit_now(number: u8, rate: f64) -> bool {
     };
     GAPS.with(|gaps| {
         let gap = &gaps[number];
-        // It was counted down from 0, or else from what was not drawn.
+        // It was counted down from 0, or else from what was not drawn, or not at all: the series had another rate then.
         let was_drawn = gap.get() == -1;
         if !was_drawn {
             let misses = draw(mean);
@@ -137,6 +139,14 @@ pub(crate) fn is_hit_now(number: u8, rate: f64) -> bool {
 /// Forgets the countdowns of this thread: they are drawn again at the next calls, which changes nothing in how probable a hit is.
 pub(crate) fn forget() {
     GAPS.with(|gaps| gaps.iter().for_each(|gap| gap.set(UNDRAWN)));
+}
+
+/// In the child of a fork: it counts down, and throws, for itself. With what its thread had of the parent's, all children would be hit at the
+/// same calls, or at none.
+#[cfg(unix)]
+pub(crate) fn in_child() {
+    STATE.with(|state| state.set(0));
+    forget();
 }
 
 #[cfg(test)]
@@ -188,6 +198,31 @@ mod tests {
         for (found, share) in [(hits[0], rate), (hits[1], rate), (both, rate * rate)] {
             let deviation = (f64::from(calls) * share * (1.0 - share)).sqrt();
             assert!((found - f64::from(calls) * share).abs() <= 6.0 * deviation, "{found} of {share}");
+        }
+    }
+
+    #[test]
+    fn a_call_that_was_counted_down_for_another_rate_is_a_hit_as_often() {
+        // A series changes rates between the two questions, and the thread has met neither before.
+        let (before, now, calls) = (number(0.75), number(0.125), 100_000);
+        let taken = |_: &u32| {
+            forget();
+            !is_miss(before) && is_hit_now(now, 0.125)
+        };
+        let hits = (0..calls).filter(taken).count() as f64;
+        let deviation = (f64::from(calls) * 0.125 * 0.875).sqrt();
+        assert!((hits - f64::from(calls) * 0.125).abs() <= 6.0 * deviation, "{hits}");
+    }
+
+    #[test]
+    fn a_call_whose_series_is_sampled_no_longer_is_taken() {
+        use crate::{registry, series::Kind};
+        number(f64::MIN_POSITIVE);
+        // Where the series' cells stand would be numbers of rates.
+        let logger = registry::logger("rate.no_longer");
+        for i in 0..2 * RATES {
+            let series = registry::series(logger, &format!("t{i}"), Kind::Timer, 0.0);
+            assert!((0..100).all(|_| crate::record::is_taken_then(series)), "{i}");
         }
     }
 

@@ -127,7 +127,7 @@ pub(crate) fn many_on<const HERE: bool>(series: &'static Series, value: i64) {
     match slab().scalar(state.slot()) {
         // A single one may not have its place yet.
         Some(cell) if value != 1 && !state.is_off() => cell.count(value, Writer::Single),
-        _ => count_cold(series, value),
+        _ => count_cold(series, value, state),
     }
 }
 
@@ -153,10 +153,11 @@ fn sampled_count(series: &'static Series, value: i64, state: State) {
     }
 }
 
+/// Of a series that is not sampled. Its state is the one by which that was told: the next may be one that is sampled, where this call would count
+/// for many.
 #[cold]
 #[inline(never)]
-fn count_cold(series: &'static Series, value: i64) {
-    let state = series.state();
+fn count_cold(series: &'static Series, value: i64, state: State) {
     if !state.is_off() {
         scalar_cold(series, state, ScalarOp::Count(value));
     }

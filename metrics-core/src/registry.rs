@@ -51,10 +51,12 @@ static OVERFLOW: [AtomicPtr<Series>; 5] = [const { AtomicPtr::new(ptr::null_mut(
 
 /// What a re-entrant call gets (a global allocator that records while a registration allocates): a series that is off.
 static DEAD: Series =
-    Series::new(u32::MAX, u32::MAX, u32::MAX, Identity { logger: &DEAD_LOGGER, name: "", kind: Kind::Counter, rate: 0.0 });
+    Series::new(u32::MAX, u32::MAX, u32::MAX, Identity { logger: &NO_LOGGER, name: "", kind: Kind::Counter, rate: 0.0 });
 /// What stands for no series where a pointer is never null.
 pub(crate) const NONE: &Series = &DEAD;
-/// Not counted: what is recorded there is, when its series is asked for.
+/// The logger of [`DEAD`] alone: no call is made with it, so that [`NONE`] is never taken for the series of a call.
+static NO_LOGGER: LoggerEntry = LoggerEntry::new(&LoggerName::new("", "", Role::Overflow), &[]);
+/// The logger that a re-entrant call gets. Not counted: what is recorded there is, when its series is asked for.
 static DEAD_LOGGER: LoggerEntry = LoggerEntry::new(&LoggerName::new("", "", Role::Overflow), &[]);
 
 struct State {

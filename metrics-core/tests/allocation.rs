@@ -1,6 +1,6 @@
 //! Recording does not allocate after the first use of an instrument on a thread: a counting allocator is asked.
 
-use ferrometer_core::__private::{LabelledSite, Literal};
+use ferrometer_core::__private::{CounterSite, LabelledSite, Literal};
 use ferrometer_core::*;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -44,8 +44,10 @@ static MADE: AtomicU64 = AtomicU64::new(0);
 fn get_logger_in_allocator() {
     static TEXTS: LabelledSite<1> = LabelledSite::new("texts", &["k"], Kind::Counter, 0.0);
     static LITERAL: LabelledSite<1> = LabelledSite::new("literal", &["k"], Kind::Counter, 0.0);
+    // More than are met at once: many a site is met first within a registration, where there is no logger to be had.
+    static SITES: [CounterSite; 256] = [const { CounterSite::new("sites", 0.0) }; 256];
     RECORDING.set(false);
-    MADE.fetch_add(5, Relaxed);
+    MADE.fetch_add(6, Relaxed);
     IN_ALLOCATOR.send_counter("calls", 1);
     TEXTS.add(&IN_ALLOCATOR, 1, (), || ["v"]);
     LITERAL.add(&IN_ALLOCATOR, 1, (Literal,), || ["w"]);
@@ -53,6 +55,7 @@ fn get_logger_in_allocator() {
     // A label never seen before needs a registration: within one of the program's own it is turned away.
     let number = ALLOCATIONS.get();
     let digits: [u8; 8] = std::array::from_fn(|i| b'a' + (number >> (4 * i) & 15) as u8);
+    SITES[number as usize % SITES.len()].increment(&get_logger("allocator"));
     IN_ALLOCATOR.with("n", std::str::from_utf8(&digits).unwrap_or("")).send_counter("fresh", 1);
     RECORDING.set(true);
 }

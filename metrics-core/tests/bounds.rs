@@ -2,6 +2,7 @@
 
 mod support;
 
+use ferrometer_core::__private::{CounterSite, FixedNumber as _, LabelProbe, LabelledSite};
 use ferrometer_core::*;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -57,6 +58,61 @@ fn past_the_cell_budget_threads_share_and_lose_nothing() {
     assert!((0..40).all(|i| found[format!("t{i}").as_str()].0 == 3200), "{found:?}");
     assert!(flush(SOON).ledgers[0].balances());
     assert!(cell_bytes() <= budget, "{} of {budget}", cell_bytes());
+}
+
+/// The two values there are.
+struct Bit(usize);
+
+impl LabelValue for Bit {
+    const VALUES: &'static [&'static str] = &["0", "1"];
+    fn index(&self) -> usize {
+        self.0
+    }
+}
+
+impl AsRef<str> for Bit {
+    fn as_ref(&self) -> &str {
+        Self::VALUES[self.0]
+    }
+}
+
+#[test]
+fn a_call_site_does_not_remember_that_there_was_no_place() {
+    static NUMBERS: LabelledSite<1> = LabelledSite::new("numbers", &["k"], Kind::Counter, 0.0);
+    static LITERALS: LabelledSite<1> = LabelledSite::new("literals", &["k"], Kind::Counter, 0.0);
+    static TEXTS: LabelledSite<1> = LabelledSite::new("texts", &["k"], Kind::Counter, 0.0);
+    static PLAIN: CounterSite = CounterSite::new("plain", 0.0);
+    let _alone = alone(Limits::default());
+    let (logger, other) = (get_logger("no.place"), || get_logger("no.place.either"));
+    configure(Naming::default(), Limits { max_label_sets: 0, max_loggers: 0, ..Limits::default() }, Vec::new());
+    install("a", sink(), NEVER).unwrap();
+    let calls = || {
+        for i in 0..10 {
+            let bit = Bit(i % 2);
+            NUMBERS.add(&logger, 1, (LabelProbe(&bit).label_number(),), || [bit.as_ref()]);
+            LITERALS.add(&logger, 1, (), || [bit.as_ref()]);
+            let text = format!("{}", i % 2);
+            TEXTS.add(&logger, 1, (), || [&text]);
+            PLAIN.increment(&other());
+        }
+    };
+    let before = refused();
+    calls();
+    assert_eq!((refused().label_sets - before.label_sets, refused().loggers - before.loggers), (30, 10));
+    assert!(recordings("no.place").is_empty());
+    assert_eq!(recordings("ferrometer.overflow")["counter"].0, 40);
+    configure(Naming::default(), Limits::default(), Vec::new());
+    calls();
+    let sum = |name| {
+        let snapshot = snapshot();
+        let of = snapshot.totals().iter().filter(|t| t.series.metric_name() == name).map(|t| t.recordings);
+        of.collect::<Vec<_>>()
+    };
+    for name in ["numbers", "literals", "texts"] {
+        assert_eq!(sum(name), [5, 5], "{name}");
+    }
+    assert_eq!(sum("plain"), [10]);
+    assert_eq!(recordings("ferrometer.overflow")["counter"].0, 40);
 }
 
 #[test]

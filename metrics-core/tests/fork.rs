@@ -136,3 +136,37 @@ fn a_scope_that_was_begun_before_the_fork_captures_in_the_child() {
     });
     assert_eq!(status, 0, "recorded beside the scope");
 }
+
+#[test]
+fn children_of_one_process_sample_each_for_itself() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let outcomes = |counted_before: bool| {
+        let status = fork(|| {
+            // SAFETY: ends a child that waits for ever.
+            unsafe { libc::alarm(60) };
+            configure(Naming::default(), Limits { max_instruments: 100_000, ..Limits::default() }, Vec::new());
+            let counter = get_logger("forks.sampled").counter("c").sampled(0.01);
+            let count = || match snapshot().totals().get(counter.series().id()).unwrap().value {
+                Value::Counter { increments, .. } => increments,
+                _ => 0,
+            };
+            if counted_before {
+                install("a", sink(), NEVER).unwrap();
+                counter.increment();
+            }
+            let misses = || {
+                install("b", sink(), NEVER).unwrap();
+                let before = count();
+                // As often as not one is a hit.
+                (0..69).for_each(|_| counter.increment());
+                count() == before
+            };
+            let hits = (0..40).filter(|_| fork(misses) == 7).count();
+            // Of 40 that are independent, none or all once in 500,000 million runs.
+            (1..40).contains(&hits)
+        });
+        assert_eq!(status, 0, "children were sampled all alike; counted before: {counted_before}");
+    };
+    outcomes(true);
+    outcomes(false);
+}

@@ -18,16 +18,21 @@ pub fn on() {
     ferrometer::install("sink", Box::new(Sink), Duration::from_secs(3600)).unwrap();
 }
 
-/// How many recordings all series of this logger and name have together, and how many series there are.
-pub fn recorded(logger: &str, metric: &str) -> (u64, usize) {
+/// How many recordings all series of this logger and name have together.
+pub fn recorded(logger: &str, metric: &str) -> u64 {
+    recorded_each(logger, metric).iter().sum()
+}
+
+/// How many recordings each of them has.
+pub fn recorded_each(logger: &str, metric: &str) -> Vec<u64> {
     let snapshot = ferrometer::snapshot();
     let of = snapshot.totals().iter().filter(|t| t.series.logger_name() == logger && t.series.metric_name() == metric);
-    let counts = of.map(|total| match &total.value {
+    of.map(|total| match &total.value {
         Value::Counter { increments, .. } => *increments,
         Value::Distribution(values) => values.count(),
         _ => panic!("{metric} is no counter and no timer"),
-    });
-    counts.fold((0, 0), |(sum, series), count| (sum + count, series + 1))
+    })
+    .collect()
 }
 
 /// Everything recorded so far is accounted for.
