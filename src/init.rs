@@ -4,10 +4,26 @@ use crate::backends::{self, Built};
 use crate::config::{self, Config};
 use crate::error::Error;
 use ferrometer_core::{FlushReport, Limits, LoggerRule, Naming};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// What [`init`] can be told: a [`Config`], or (feature `config-file`) the path of a TOML file, which the environment overrides.
+#[cfg_attr(
+    feature = "config-file",
+    diagnostic::on_unimplemented(
+        message = "`init` takes a `Config` or the path of a TOML file, not `{Self}`",
+        label = "no configuration"
+    )
+)]
+#[cfg_attr(
+    not(feature = "config-file"),
+    diagnostic::on_unimplemented(
+        message = "`init` takes a `Config`, not `{Self}`",
+        label = "no configuration",
+        note = "the path of a TOML file needs the cargo feature `config-file` of ferrometer, which is off"
+    )
+)]
 pub trait ConfigSource {
     /// The configuration.
     ///
@@ -36,10 +52,10 @@ macro_rules! paths {
 paths!(&str String &String &std::path::Path std::path::PathBuf &std::path::PathBuf &std::ffi::OsStr std::ffi::OsString);
 
 /// What the last successful call of [`init`] has set up.
+#[derive(Default)]
 struct InForce {
     /// Which call it was; 0: none is in force.
     call: u64,
-    calls: u64,
     backends: Vec<&'static str>,
     settings: Option<Settings>,
     #[cfg(feature = "pull-cache")]
@@ -64,16 +80,35 @@ impl Serving {
     }
 }
 
-static IN_FORCE: Mutex<InForce> = Mutex::new(InForce {
-    call: 0,
-    calls: 0,
-    backends: Vec::new(),
-    settings: None,
-    #[cfg(feature = "pull-cache")]
-    pull_cache: None,
-    #[cfg(feature = "http")]
-    server: None,
-});
+/// What is in force in one process. The child of a fork has a copy of all that its parent had, and none of the threads that belong to it:
+/// locks may be held for ever, and a server that is dropped waits for nobody. It leaves them as they are and begins with one of its own.
+struct Process {
+    id: u32,
+    in_force: Mutex<InForce>,
+    child: Next,
+}
+
+type Next = OnceLock<Box<Process>>;
+
+/// Of the process that called first.
+static FIRST: Next = OnceLock::new();
+
+/// How often `init` was successful, in this process and those it was forked from, whose guards it has copies of.
+static CALLS: AtomicU64 = AtomicU64::new(0);
+
+/// What is in force in this process.
+fn in_force() -> MutexGuard<'static, InForce> {
+    let id = std::process::id();
+    let mut next = &FIRST;
+    loop {
+        let make = || Box::new(Process { id, in_force: Mutex::default(), child: OnceLock::new() });
+        let process: &'static Process = next.get_or_init(make);
+        if process.id == id {
+            return process.in_force.lock().unwrap_or_else(PoisonError::into_inner);
+        }
+        next = &process.child;
+    }
+}
 
 /// What the core is told.
 #[derive(Clone, Default)]
@@ -96,6 +131,9 @@ impl Settings {
 /// counted twice, a pull cache goes on with the generations of the one before, and the guard of the call before no longer does
 /// anything. With `backend = "noop"`, or no configuration at all, no thread is started and no socket opened.
 ///
+/// In the child of a fork, recording is off until it calls `init`, which begins anew; guards from before the fork do nothing there. Totals go on from
+/// where they stood at the fork, as those of the parent do. The child needs a port and a directory of its own: those of the parent are taken.
+///
 /// ```
 /// use ferrometer::{Config, init};
 ///
@@ -105,7 +143,7 @@ impl Settings {
 ///
 /// # Errors
 /// [`Error`], and then nothing has changed. (Should the system have no thread left for one of several backends, those before it are
-/// removed again.)
+/// removed again; one that has taken another's place stays.)
 pub fn init(source: impl ConfigSource) -> Result<Metrics, Error> {
     put_in_force(&source.config()?)
 }
@@ -114,22 +152,27 @@ pub fn init(source: impl ConfigSource) -> Result<Metrics, Error> {
 fn put_in_force(config: &Config) -> Result<Metrics, Error> {
     let deadline = config.shutdown_deadline;
     let settings = Settings { naming: naming(config), limits: limits(config), rules: rules(config) };
-    let mut in_force = IN_FORCE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut in_force = in_force();
     #[cfg(feature = "pull-cache")]
     let earlier = in_force.pull_cache.clone();
     #[cfg(not(feature = "pull-cache"))]
     let earlier: Option<backends::Cache> = None;
     let parts = backends::build(config, earlier.as_ref())?;
     #[cfg(feature = "http")]
-    let server = serve(config, parts.pull_cache.as_ref(), &mut in_force.server)?;
+    let Served { server, taken_over } = serve(config, parts.pull_cache.as_ref(), &mut in_force.server)?;
     settings.apply();
     if let Err(error) = put_in_place(parts.backends, &mut in_force.backends, deadline) {
         in_force.settings.clone().unwrap_or_default().apply();
+        #[cfg(feature = "http")]
+        {
+            // The port first.
+            drop(server);
+            give_back(taken_over, &mut in_force.server);
+        }
         return Err(error);
     }
     in_force.settings = Some(settings);
-    in_force.calls += 1;
-    in_force.call = in_force.calls;
+    in_force.call = CALLS.fetch_add(1, Relaxed) + 1;
     let metrics = Metrics {
         call: in_force.call,
         deadline,
@@ -165,6 +208,14 @@ fn put_in_place(new: Vec<Built>, in_force: &mut Vec<&'static str>, deadline: Dur
     Ok(())
 }
 
+/// What serves the new configuration, and what it has taken the port of.
+#[cfg(feature = "http")]
+#[derive(Default)]
+struct Served {
+    server: Option<Serving>,
+    taken_over: Option<ferrometer_pull_cache::Endpoint>,
+}
+
 /// Serves the pull cache where the configuration says. A port that the configuration in force serves already is taken over, and
 /// given back when that fails.
 #[cfg(feature = "http")]
@@ -172,19 +223,29 @@ fn serve(
     config: &Config,
     cache: Option<&ferrometer_pull_cache::PullCacheHandle>,
     old: &mut Option<Serving>,
-) -> Result<Option<Serving>, Error> {
-    let (true, Some(cache)) = (config.pull_cache.http, cache) else { return Ok(None) };
+) -> Result<Served, Error> {
+    let (true, Some(cache)) = (config.pull_cache.http, cache) else { return Ok(Served::default()) };
     let endpoint = backends::endpoint(config, cache)?;
     // All that can be wrong is found before the one in force is let go.
     endpoint.check().map_err(Error::Serve)?;
     // All addresses of this machine (`0.0.0.0`) and one of them cannot be bound both, whichever comes first.
     let port = config.pull_cache.address.port();
     let taken_over = old.take_if(|old| old.server.local_addr().port() == port).map(|old| old.endpoint);
-    let begun = Serving::begin(endpoint);
-    if let (Err(_), Some(before)) = (&begun, taken_over) {
+    match Serving::begin(endpoint) {
+        Ok(begun) => Ok(Served { server: Some(begun), taken_over }),
+        Err(error) => {
+            give_back(taken_over, old);
+            Err(error)
+        }
+    }
+}
+
+/// Serves again what was taken over.
+#[cfg(feature = "http")]
+fn give_back(taken_over: Option<ferrometer_pull_cache::Endpoint>, old: &mut Option<Serving>) {
+    if let Some(before) = taken_over {
         *old = Serving::begin(before).ok();
     }
-    begun.map(Some)
 }
 
 /// The guard of a configuration in force. Dropping it delivers what is pending, within `shutdown_deadline` (2 s unless configured), removes the
@@ -230,13 +291,13 @@ impl Metrics {
     #[cfg(feature = "http")]
     #[must_use]
     pub fn http_counts(&self) -> Option<ferrometer_pull_cache::ServerCounts> {
-        let in_force = IN_FORCE.lock().unwrap_or_else(PoisonError::into_inner);
+        let in_force = in_force();
         let serving = in_force.server.as_ref().filter(|_| in_force.call == self.call);
         serving.map(|serving| serving.server.counts())
     }
 
     fn end(&mut self, deadline: Duration) -> Option<FlushReport> {
-        let mut in_force = IN_FORCE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut in_force = in_force();
         // A later `init` has taken over.
         if in_force.call != self.call {
             return None;

@@ -42,6 +42,12 @@ fn names_at_the_top() {
         ("[Metrics]\n", "1:2: Metrics: unknown table; did you mean [metrics]?"),
         ("[metrics_statd]\n", "1:2: metrics_statd: unknown table; did you mean [metrics_statsd]?"),
         ("[metrics-statsd]\n", "1:2: metrics-statsd: unknown table; did you mean [metrics_statsd]?"),
+        ("[metrics_pull_cache]\n", "1:2: metrics_pull_cache: unknown table; did you mean [metrics.pull_cache]?"),
+        ("[metrics-limits]\n", "1:2: metrics-limits: unknown table; did you mean [metrics.limits]?"),
+        (
+            "['metrics.loggers']\n",
+            "1:2: metrics.loggers: unknown table; did you mean [metrics.loggers], without quotes?",
+        ),
         ("\n  [ metrcis.statsd ]\n", "2:5: metrcis: unknown table; did you mean [metrics]?"),
         ("backend = 'statsd'\n", "1:1: backend: stands outside of any table; it belongs under [metrics]"),
         ("statsd_port = 0\n", "1:1: statsd_port: stands outside of any table; it belongs under [metrics]"),

@@ -1,21 +1,13 @@
 //! The first calls at a call site, made by several threads at the same moment: whoever fills what the site remembers, each call counts once.
 
-use ferrometer::{
-    Backend, BackendError, Delivery, LabelValue, Logger, SnapshotView, Value, count, counter, get_logger, logger,
-};
+#[path = "support/recording.rs"]
+mod recording;
+
+use ferrometer::{LabelValue, Logger, count, counter, get_logger, logger};
+use recording::{expect_balance, recorded, recorded_each};
 use std::sync::Barrier;
-use std::time::Duration;
 
 static METRICS: Logger = logger!("first");
-
-struct Sink;
-
-impl Backend for Sink {
-    fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
-        view.all_sent();
-        Ok(Delivery::default())
-    }
-}
 
 #[derive(Clone, Copy, LabelValue)]
 enum Method {
@@ -68,26 +60,11 @@ macro_rules! sites {
     }),*] };
 }
 
-/// What each series of a metric has counted.
-fn of_each(logger: &str, metric: &str) -> Vec<u64> {
-    let snapshot = ferrometer::snapshot();
-    let of = snapshot.totals().iter().filter(|t| t.series.logger_name() == logger && t.series.metric_name() == metric);
-    of.map(|t| match t.value {
-        Value::Counter { increments, .. } => increments,
-        _ => panic!("{metric} is no counter"),
-    })
-    .collect()
-}
-
-fn counted(logger: &str, metric: &str) -> u64 {
-    of_each(logger, metric).iter().sum()
-}
-
 #[test]
 fn each_call_counts_once_whoever_comes_first() {
     const THREADS: usize = 8;
     const CALLS: usize = 6;
-    ferrometer::install("sink", Box::new(Sink), Duration::from_secs(3600)).unwrap();
+    recording::on();
     let sites: [Site; 16] = sites!(a b c d e f g h i j k l m n o p);
     let other = get_logger("first.other");
     for site in sites {
@@ -112,14 +89,17 @@ fn each_call_counts_once_whoever_comes_first() {
     let calls = |share: usize| (sites.len() * CALLS * THREADS * share / 4) as u64;
     for (logger, share) in [("first", 3), ("first.other", 1)] {
         for (metric, each) in [("fixed", 1), ("literal", 2), ("text", 1), ("generic", 1), ("plain", 1)] {
-            assert_eq!(counted(logger, metric), calls(share) * each, "{logger}.{metric}");
+            assert_eq!(recorded(logger, metric), calls(share) * each, "{logger}.{metric}");
         }
         // Under each label the same: none is another's.
         for (metric, each, labels) in [("fixed", 1, 3 * sites.len()), ("literal", 2, 3), ("generic", 1, 3)] {
-            assert_eq!(of_each(logger, metric), vec![calls(share) * each / labels as u64; labels], "{logger}.{metric}");
+            assert_eq!(
+                recorded_each(logger, metric),
+                vec![calls(share) * each / labels as u64; labels],
+                "{logger}.{metric}"
+            );
         }
-        assert!((1..calls(share)).contains(&counted(logger, "rated")), "{logger}.rated");
+        assert!((1..calls(share)).contains(&recorded(logger, "rated")), "{logger}.rated");
     }
-    let flushed = ferrometer::flush(Duration::from_secs(10));
-    assert!(flushed.ledgers[0].balances(), "{flushed:?}");
+    expect_balance();
 }

@@ -1,26 +1,23 @@
-//! Attributes with a sample rate: misses are counted down where the call stands, and every other case is found behind it.
+//! Attributes and verb macros with a sample rate: misses are counted down where the call stands, and every other case is found behind it.
+
+#[path = "support/recording.rs"]
+mod recording;
 
 use ferrometer::testing::Capture;
-use ferrometer::{
-    Backend, BackendError, Delivery, Limits, Logger, LoggerRule, Naming, SnapshotView, Value, counter, get_logger,
-    logger, timer,
-};
-use std::time::Duration;
+use ferrometer::{Limits, Logger, LoggerRule, Naming, count, counter, get_logger, logger, time, timer};
+use recording::{expect_balance, recorded};
 
 static METRICS: Logger = logger!("rated");
-
-struct Sink;
-
-impl Backend for Sink {
-    fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
-        view.all_sent();
-        Ok(Delivery::default())
-    }
-}
 
 #[counter(METRICS, "calls", sample_rate = 0.25)]
 #[timer(METRICS, "time", sample_rate = 0.25)]
 fn quarter() {}
+
+fn quarter_by_verbs() -> u8 {
+    count!(METRICS, "verb.calls", sample_rate = 0.25);
+    count!(METRICS, "verb.twos", 2, sample_rate = 0.25);
+    time!(METRICS, "verb.time", sample_rate = 0.25, { 7 })
+}
 
 #[counter(METRICS, "all.calls", sample_rate = 1)]
 #[timer(METRICS, "all.time", sample_rate = 1.0)]
@@ -33,22 +30,6 @@ fn rare() {}
 #[counter(logger, "calls", sample_rate = 0.5)]
 #[timer(*logger, "time", sample_rate = 0.5)]
 fn half_of(logger: &Logger) {}
-
-/// How many recordings the series of this logger, name and rate has.
-fn recorded(logger: &str, name: &str, rate: f64) -> u64 {
-    let snapshot = ferrometer::snapshot();
-    let mut of = snapshot.totals().iter().filter(|t| {
-        let s = t.series;
-        s.logger_name() == logger && s.metric_name() == name && s.rate() == rate
-    });
-    let found = of.next().map_or(0, |total| match &total.value {
-        Value::Counter { increments, .. } => *increments,
-        Value::Distribution(values) => values.count(),
-        _ => panic!("{name} is no counter and no timer"),
-    });
-    assert!(of.next().is_none(), "one series");
-    found
-}
 
 #[track_caller]
 fn expect(found: u64, calls: u64, rate: f64) {
@@ -67,11 +48,11 @@ fn rule(enabled: bool, sample_rate: Option<f64>) {
 fn what_is_recorded_is_the_share_that_was_asked_for() {
     const CALLS: u64 = 100_000;
     let calls = |n: u64| (0..n).for_each(|_| quarter());
-    let seen = || [recorded("rated", "calls", 0.25), recorded("rated", "time", 0.25)];
+    let seen = || [recorded("rated", "calls"), recorded("rated", "time")];
 
     // Off: not even counted down, so that the first call that is on is as probable as any.
     calls(CALLS);
-    ferrometer::install("sink", Box::new(Sink), Duration::from_secs(3600)).unwrap();
+    recording::on();
     assert_eq!(seen(), [0, 0]);
 
     calls(CALLS);
@@ -95,14 +76,19 @@ fn what_is_recorded_is_the_share_that_was_asked_for() {
     seen().iter().zip(second).for_each(|(n, before)| expect(n - before, 200 * 50, 0.25));
 
     (0..100).for_each(|_| all());
-    assert_eq!([recorded("rated", "all.calls", 1.0), recorded("rated", "all.time", 1.0)], [100, 100]);
+    assert_eq!([recorded("rated", "all.calls"), recorded("rated", "all.time")], [100; 2]);
+
+    assert_eq!((0..CALLS).map(|_| u64::from(quarter_by_verbs())).sum::<u64>(), 7 * CALLS);
+    expect(recorded("rated", "verb.calls"), CALLS, 0.25);
+    expect(recorded("rated", "verb.twos") / 2, CALLS, 0.25);
+    expect(recorded("rated", "verb.time"), CALLS, 0.25);
 
     // One call site with two loggers in turn: it remembers one of them.
     let loggers = [get_logger("rated.a"), get_logger("rated.b")];
     (0..CALLS).for_each(|n| half_of(&loggers[n as usize % 2]));
     for logger in ["rated.a", "rated.b"] {
-        expect(recorded(logger, "calls", 0.5), CALLS / 2, 0.5);
-        expect(recorded(logger, "time", 0.5), CALLS / 2, 0.5);
+        expect(recorded(logger, "calls"), CALLS / 2, 0.5);
+        expect(recorded(logger, "time"), CALLS / 2, 0.5);
     }
 
     // In a capture scope each call is taken, however far the next hit was when it began; after it none is, as before.
@@ -116,8 +102,7 @@ fn what_is_recorded_is_the_share_that_was_asked_for() {
         drop(capture);
         rare_calls();
     }
-    assert_eq!([recorded("rated", "rare.calls", 1e-12), recorded("rated", "rare.time", 1e-12)], [0, 0]);
+    assert_eq!([recorded("rated", "rare.calls"), recorded("rated", "rare.time")], [0, 0]);
 
-    let flushed = ferrometer::flush(Duration::from_secs(10));
-    assert!(flushed.ledgers[0].balances(), "{flushed:?}");
+    expect_balance();
 }

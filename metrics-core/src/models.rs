@@ -6,7 +6,7 @@
 
 use crate::addressed::Addressed;
 use crate::bucket::{Brief, Scheme};
-use crate::cells::{self, Budget, Place, Slab, Writer};
+use crate::cells::{self, Budget, Dist, Place, Slab, Writer};
 use crate::places::hash_of;
 use crate::ring::Ring;
 use crate::sync::Ordering::*;
@@ -111,29 +111,49 @@ fn a_distribution_cell_is_published_whole() {
     });
 }
 
+/// What a distribution's cell holds: how many values, their sum and the greatest, as the scheme keeps them.
+fn held(cell: Dist<'_>) -> (u64, u64, u64) {
+    (cell.buckets().iter().map(|b| b.load(Relaxed)).sum(), cell.sum(), cell.max())
+}
+
+/// A collector reads twice while `record` writes: what it sees only grows. What is held in the end. Bits of floats that are not negative
+/// grow as the floats do.
+fn grows(scheme: Scheme, record: fn(Dist<'_>)) -> (u64, u64, u64) {
+    let slab = Arc::new(Slab::new());
+    let cell = slab.ensure_dist(0, scheme, &Unlimited).unwrap();
+    // Nothing recorded yet: the greatest of a histogram is below all then.
+    let max = |max| if max == f64::NEG_INFINITY.to_bits() { 0 } else { max };
+    let reader = {
+        let slab = Arc::clone(&slab);
+        thread::spawn(move || {
+            let cell = slab.dist_of(0).unwrap();
+            let (first, second) = (held(cell), held(cell));
+            let grows = first.0 <= second.0 && first.1 <= second.1 && max(first.2) <= max(second.2);
+            assert!(grows, "{first:?} {second:?}");
+        })
+    };
+    record(cell);
+    reader.join().unwrap();
+    held(cell)
+}
+
 #[test]
 fn a_collector_sees_a_single_writers_distribution_grow_and_loses_nothing() {
     loom::model(|| {
-        let slab = Arc::new(Slab::new());
-        let cell = slab.ensure_dist(0, Scheme::Nanos, &Unlimited).unwrap();
-        let reader = {
-            let slab = Arc::clone(&slab);
-            thread::spawn(move || {
-                let cell = slab.dist_of(0).unwrap();
-                let read = || {
-                    let count: u64 = cell.buckets().iter().map(|b| b.load(Relaxed)).sum();
-                    (count, cell.sum(), cell.max())
-                };
-                let (first, second) = (read(), read());
-                assert!(first.0 <= second.0 && first.1 <= second.1 && first.2 <= second.2, "{first:?} {second:?}");
-            })
-        };
-        for nanos in [9, 20] {
-            cell.record_brief(Brief::duration(Duration::from_nanos(nanos)).unwrap());
-        }
-        reader.join().unwrap();
-        let count: u64 = cell.buckets().iter().map(|b| b.load(Relaxed)).sum();
-        assert_eq!((count, cell.sum(), cell.max()), (2, 29, 20));
+        let found = grows(Scheme::Nanos, |cell| {
+            [9, 20].into_iter().for_each(|n| cell.record_brief(Brief::duration(Duration::from_nanos(n)).unwrap()));
+        });
+        assert_eq!(found, (2, 29, 20));
+    });
+}
+
+#[test]
+fn a_collector_sees_a_single_writers_histogram_grow_and_loses_nothing() {
+    loom::model(|| {
+        let found = grows(Scheme::Float, |cell| {
+            [1.5, 2.5].into_iter().for_each(|value| assert!(cell.record_usual(value)));
+        });
+        assert_eq!(found, (2, 4f64.to_bits(), 2.5f64.to_bits()));
     });
 }
 
@@ -154,35 +174,7 @@ fn threads_that_share_a_histogram_lose_nothing_of_its_sum() {
         record(&slab, huge);
         record(&slab, -huge);
         other.join().unwrap();
-        let cell = slab.dist_of(0).unwrap();
-        let count: u64 = cell.buckets().iter().map(|b| b.load(Relaxed)).sum();
-        assert_eq!((count, f64::from_bits(cell.sum()), f64::from_bits(cell.max())), (3, 2.0, huge));
-    });
-}
-
-#[test]
-fn a_collector_sees_a_single_writers_histogram_grow_and_loses_nothing() {
-    loom::model(|| {
-        let slab = Arc::new(Slab::new());
-        let cell = slab.ensure_dist(0, Scheme::Float, &Unlimited).unwrap();
-        let reader = {
-            let slab = Arc::clone(&slab);
-            thread::spawn(move || {
-                let cell = slab.dist_of(0).unwrap();
-                let read = || {
-                    let count: u64 = cell.buckets().iter().map(|b| b.load(Relaxed)).sum();
-                    (count, f64::from_bits(cell.sum()), f64::from_bits(cell.max()))
-                };
-                let (first, second) = (read(), read());
-                assert!(first.0 <= second.0 && first.1 <= second.1 && first.2 <= second.2, "{first:?} {second:?}");
-            })
-        };
-        for value in [1.5, 2.5] {
-            assert!(cell.record_usual(value));
-        }
-        reader.join().unwrap();
-        let count: u64 = cell.buckets().iter().map(|b| b.load(Relaxed)).sum();
-        assert_eq!((count, f64::from_bits(cell.sum()), f64::from_bits(cell.max())), (2, 4.0, 2.5));
+        assert_eq!(held(slab.dist_of(0).unwrap()), (3, 2f64.to_bits(), huge.to_bits()));
     });
 }
 

@@ -225,6 +225,12 @@ impl TimerSite {
         if record::is_on() { TimerGuard(self.start_on::<true>(logger)) } else { TimerGuard::inert() }
     }
 
+    /// The same where a rate is given: most calls are misses, and told in place.
+    #[inline(always)]
+    pub fn start_block_rated(&'static self, logger: &Logger) -> TimerGuard {
+        if record::is_on() { TimerGuard(self.start_rated_on(logger)) } else { TimerGuard::inert() }
+    }
+
     /// Starts measuring a function's body.
     #[inline(always)]
     pub fn start(&'static self, logger: &Logger) -> CallTimer {

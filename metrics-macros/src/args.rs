@@ -83,12 +83,6 @@ impl Args {
         self.on.is_some() || self.outcome
     }
 
-    /// Whether there are calls that are not recorded, by the attribute's own rate.
-    pub fn is_sampled(&self) -> bool {
-        let rate = self.sample_rate.as_ref().map(ToString::to_string);
-        rate.is_some_and(|rate| rate.trim_end_matches("f64").parse() != Ok(1.0))
-    }
-
     /// The metric's name as a literal that carries the user's span where there is one.
     pub fn name_for(&self, function: &Ident) -> Result<LitStr> {
         let (name, span) = match &self.name {

@@ -87,6 +87,11 @@ pub fn sample_rate(expr: &Expr) -> Result<Literal> {
     }
 }
 
+/// Whether by this rate, one that was [checked](sample_rate), there are calls that are not recorded.
+pub fn is_sampled(rate: Option<&Literal>) -> bool {
+    rate.is_some_and(|rate| rate.to_string().trim_end_matches("f64").parse() != Ok(1.0))
+}
+
 /// The expression inside the invisible groups that a `macro_rules!` fragment arrives in.
 pub fn ungroup(expr: &Expr) -> &Expr {
     match expr {

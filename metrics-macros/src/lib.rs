@@ -115,8 +115,9 @@ use verbs::Verb;
 /// # Limits
 ///
 /// * A `const fn` is refused: it may run while compiling, where nothing can be recorded.
-/// * A future type with a name of its own (`-> Ready<T>`) is not recognised: building it is what is timed. `Pin<Box<dyn
-///   Future>>` that is more than `Box::pin(async move { … })` is boxed a second time while recording is on.
+/// * A future type with a name of its own (`-> Ready<T>`, `-> BoxFuture<'_, T>`) is not recognised: building it is what is timed.
+///   So it is with iterators and streams. `Pin<Box<dyn Future>>` that is more than `Box::pin(async move { … })` is boxed a second
+///   time while recording is on.
 /// * Where the body is captured, arguments it uses are dropped when it ends, before those it does not use; and
 ///   `#[track_caller]` does not reach into it.
 /// * Of several attributes on one function, those called `timer`, `counter` and `gauge` become one expansion. Renamed

@@ -213,6 +213,7 @@ impl Call {
         let span = value.as_ref().map_or_else(ours, |value| value.span().resolved_at(ours()));
         let method = match (verb, value) {
             (Verb::Time, _) => unreachable!("refused while parsing"),
+            (Verb::Count, None) if self.labels.is_empty() && self.is_sampled() => "increment_rated",
             (Verb::Count, None) if self.labels.is_empty() => "increment",
             (Verb::Count, _) => "add",
             (Verb::SetGauge, _) => "set",
@@ -242,6 +243,7 @@ impl Call {
     fn time(&self, site: &TokenStream, logger: &TokenStream, timed: &Value) -> TokenStream {
         let krate = &self.krate;
         let start = match self.labels.is_empty() {
+            true if self.is_sampled() => quote_spanned!(ours()=> #site.start_block_rated(#logger)),
             true => quote_spanned!(ours()=> #site.start_block(#logger)),
             false => self.with_labels(None, |labels, _| quote_spanned!(ours()=> #site.start(#logger, #labels))),
         };
@@ -264,6 +266,11 @@ impl Call {
                 #timed
             }
         }
+    }
+
+    /// Whether there are calls that are not recorded, by the call's own rate.
+    fn is_sampled(&self) -> bool {
+        check::is_sampled(self.sample_rate.as_ref())
     }
 
     fn site(&self, verb: Verb) -> TokenStream {

@@ -29,6 +29,9 @@ const PEERS: &str = "metrics.pull_cache.peers";
 /// Our tables at the top, each with the number of slips within which another name is taken for it.
 const TOP: [(&str, usize); 2] = [("metrics", 2), ("metrics_statsd", 3)];
 
+/// Our tables below `[metrics]`, which are not accepted as `[metrics_statsd]` is.
+const BELOW: [&str; 3] = ["pull_cache", "limits", "loggers"];
+
 /// The bytes of a file.
 pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
     let read = || -> io::Result<Vec<u8>> {
@@ -119,6 +122,14 @@ impl Reader<'_> {
         if let Some((ours, _)) = slip {
             let place = self.at(key.span());
             return self.draft.problem(Problem::new(place, name, format!(": unknown table; did you mean [{ours}]?")));
+        }
+        let below =
+            lower.strip_prefix("metrics").map(|rest| rest.trim_start_matches(['_', '-', '.']).replace('-', "_"));
+        if let Some(table) = below.filter(|below| BELOW.contains(&below.as_str())) {
+            let place = self.at(key.span());
+            let quotes = if lower.contains('.') { ", without quotes" } else { "" };
+            let text = format!(": unknown table; did you mean [metrics.{table}]{quotes}?");
+            return self.draft.problem(Problem::new(place, name, text));
         }
         // A key that was meant for [metrics] but stands above it. `host` is too common a word to be taken for ours,
         // and a `backend` may be anything: it is ours if its value is.

@@ -46,8 +46,8 @@ global_prefix=\"\"
 ```
 
 - The file may be the program's own: only the tables `[metrics]` and `[metrics_statsd]` are read, and a file without them is
-  valid. A name that looks like a slip for one of the two (`[metric]`) is an error, and so is a key of `[metrics]`
-  that stands above all tables.
+  valid. A name that looks like a slip for one of the two (`[metric]`), or for a table below (`[metrics_pull_cache]`), is an error, and so
+  is a key of `[metrics]` that stands above all tables.
 - Within those tables an unknown key is an error.
 - A duration is a number of seconds (`10`, `0.5`) or a string with one of the units `ms`, `s`, `m`, `h` (`\"500ms\"`); at most a day.
 - The file has at most 1 MiB and is UTF-8.

@@ -48,7 +48,8 @@ pub struct Settings {
     pub transport: Transport,
     /// Which server is spoken to. Default: [`Dialect::Etsy`].
     pub dialect: Dialect,
-    /// The largest datagram, in bytes of payload. Default 1432: what an Ethernet frame carries.
+    /// The largest datagram, in bytes of payload: 64 to 65,507, others are brought to the nearest. Default 1432: what an Ethernet frame
+    /// carries.
     pub max_datagram: usize,
     /// How often the host's name is looked up again. Default 30 s.
     pub resolve_interval: Duration,
@@ -84,7 +85,7 @@ impl Settings {
     /// The same, with another largest datagram, in bytes: 64 to 65,507, the most UDP carries; others are brought to the nearest.
     #[must_use]
     pub fn max_datagram(mut self, bytes: usize) -> Settings {
-        self.max_datagram = bytes.clamp(64, 65_507);
+        self.max_datagram = bytes;
         self
     }
 
@@ -135,10 +136,12 @@ impl Statsd {
     /// interval, and what could not be sent stays pending.
     #[must_use]
     pub fn new(settings: Settings) -> Statsd {
+        // Here, because the field can be set by itself.
+        let max_datagram = settings.max_datagram.clamp(64, 65_507);
         Statsd {
             dialect: settings.dialect,
-            max_datagram: settings.max_datagram,
-            wire: Wire::new(settings.transport, settings.resolve_interval, settings.lookup, settings.max_datagram),
+            max_datagram,
+            wire: Wire::new(settings.transport, settings.resolve_interval, settings.lookup, max_datagram),
             names: Names::new(settings.dialect),
             encoder: Encoder::default(),
             memory: Memory::default(),

@@ -8,7 +8,7 @@ use syn::{Expr, Ident};
 use super::ours;
 use super::shape::Output;
 use crate::args::{Args, Kind, Outcome};
-use crate::check::ungroup;
+use crate::check::{is_sampled, ungroup};
 
 /// One attribute on its function.
 pub struct Record<'a> {
@@ -143,7 +143,7 @@ impl<'a> Record<'a> {
         }
 
         if !args.at_exit() {
-            let method = match (args.kind, args.is_sampled()) {
+            let method = match (args.kind, is_sampled(args.sample_rate.as_ref())) {
                 (Kind::Counter, false) => "increment",
                 (Kind::Counter, true) => "increment_rated",
                 (_, false) => "start",

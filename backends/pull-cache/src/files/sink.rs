@@ -9,7 +9,7 @@ use super::writer::{Bounds, OpenError, Writer};
 use crate::generation::Generation;
 use crate::report;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// How the files of a cache are doing.
@@ -37,21 +37,45 @@ struct Slot {
 
 type Shared = Mutex<Slot>;
 
-/// The directories that are written here.
-static OPEN: Mutex<Open> = Mutex::new(Open { sinks: 0, slots: Vec::new() });
+/// The directories that one process writes. A child made by `fork` has a copy of what is its parent's, which may be locked for ever; it
+/// leaves that as it is, and begins with an empty one.
+struct Process {
+    id: u32,
+    open: Mutex<Open>,
+    child: Next,
+}
 
+type Next = OnceLock<Box<Process>>;
+
+/// Of the process that was first.
+static FIRST: Next = OnceLock::new();
+
+#[derive(Default)]
 struct Open {
     /// How many sinks there were.
     sinks: u64,
-    /// By process: a child made by `fork` has a copy of what is its parent's.
-    slots: Vec<(u32, PathBuf, Weak<Shared>)>,
+    slots: Vec<(PathBuf, Weak<Shared>)>,
 }
 
 impl Open {
+    /// Those of this process.
+    fn here() -> MutexGuard<'static, Open> {
+        let id = std::process::id();
+        let mut next = &FIRST;
+        loop {
+            let make = || Box::new(Process { id, open: Mutex::default(), child: OnceLock::new() });
+            let process: &'static Process = next.get_or_init(make);
+            if process.id == id {
+                return lock(&process.open);
+            }
+            next = &process.child;
+        }
+    }
+
     fn find(&self, path: &Path) -> Option<Arc<Shared>> {
-        let (process, path) = (std::process::id(), path.canonicalize().ok()?);
-        let found = self.slots.iter().find(|(by, there, _)| *by == process && *there == path);
-        found.and_then(|(.., slot)| slot.upgrade())
+        let path = path.canonicalize().ok()?;
+        let found = self.slots.iter().find(|(there, _)| *there == path);
+        found.and_then(|(_, slot)| slot.upgrade())
     }
 }
 
@@ -76,10 +100,10 @@ impl Sink {
     /// Reads what is in a directory, and takes it for writing; if this process writes it already, at the first generation.
     pub(crate) fn open(path: &Path, keep: usize, window: i64) -> Result<(Sink, PersistedHistory), OpenError> {
         let bounds = Bounds { keep, window };
-        let mut open = lock(&OPEN);
+        let mut open = Open::here();
         open.sinks += 1;
         let me = open.sinks;
-        open.slots.retain(|(.., slot)| slot.strong_count() > 0);
+        open.slots.retain(|(_, slot)| slot.strong_count() > 0);
         let sink = |slot, waits| Sink {
             slot,
             me,
@@ -98,7 +122,7 @@ impl Sink {
         let canonical = writer.directory().canonicalize();
         let canonical = canonical.map_err(|cause| OpenError::Io { path: path.to_owned(), cause })?;
         let slot = Arc::new(Mutex::new(Slot { owner: me, writer }));
-        open.slots.push((std::process::id(), canonical, Arc::downgrade(&slot)));
+        open.slots.push((canonical, Arc::downgrade(&slot)));
         drop(open);
         let mut sink = sink(slot, false);
         sink.found(&history);

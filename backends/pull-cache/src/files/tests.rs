@@ -311,6 +311,40 @@ fn what_cannot_be_written_is_counted_and_the_next_that_can_is() {
     assert_eq!(all(read(&directory.0).unwrap()), expected);
 }
 
+#[cfg(unix)]
+#[test]
+fn what_somebody_removed_is_begun_again() {
+    let directory = Directory::new();
+    let (mut sink, _) = directory.open(100);
+    write(&mut sink, 1000, 3);
+    fs::remove_dir_all(&directory.0).unwrap();
+    let mut expected = write(&mut sink, 2000, 3);
+    assert_eq!((sink.state.written, sink.state.failed), (6, 0));
+    assert_eq!(all(read(&directory.0).unwrap()), expected);
+    // The segment alone.
+    fs::remove_file(&directory.segments()[0]).unwrap();
+    expected = write(&mut sink, 3000, 3);
+    assert_eq!(all(read(&directory.0).unwrap()), expected);
+    // The lock alone: the others stay in use.
+    fs::remove_file(directory.0.join("lock")).unwrap();
+    expected.extend(write(&mut sink, 4000, 3));
+    assert_eq!((sink.state.written, sink.state.failed), (12, 0));
+    assert_eq!(all(read(&directory.0).unwrap()), expected);
+    // Another process has taken the place meanwhile: nothing is written among its files.
+    fs::remove_dir_all(&directory.0).unwrap();
+    let (other, _) = writer::Writer::open(&directory.0, writer::Bounds { keep: 100, window: i64::MAX }).unwrap();
+    let its = directory.segments();
+    write(&mut sink, 5000, 3);
+    assert_eq!((sink.state.written, sink.state.failed), (12, 3));
+    assert!(sink.state.last_error.as_ref().unwrap().contains("another process"), "{:?}", sink.state);
+    assert_eq!(directory.segments(), its);
+    // Its end gives it back.
+    drop(other);
+    expected = write(&mut sink, 6000, 3);
+    assert_eq!((sink.state.written, sink.state.failed), (15, 3));
+    assert_eq!(all(read(&directory.0).unwrap()), expected);
+}
+
 #[test]
 fn a_backend_of_this_process_takes_over() {
     let directory = Directory::new();

@@ -22,6 +22,9 @@ const SET_ASIDE: usize = 4;
 /// Names of earlier processes that are read in, at most.
 const RESTORED_COLUMNS: usize = 1 << 20;
 
+/// What is locked by who writes the directory.
+const LOCK: &str = "lock";
+
 /// How long the end of another writer is waited for.
 const ENDING: Duration = Duration::from_millis(500);
 
@@ -91,6 +94,29 @@ fn private() -> OpenOptions {
     options
 }
 
+fn open_lock(path: &Path) -> io::Result<File> {
+    private().create(true).truncate(false).open(path)
+}
+
+/// Whether a file that is open is still at its path.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+
+    let open = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(there) => Ok((open.dev(), open.ino()) == (there.dev(), there.ino())),
+        Err(missing) if missing.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(why) => Err(why),
+    }
+}
+
+/// An open file cannot be deleted.
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> io::Result<bool> {
+    Ok(true)
+}
+
 fn make_directory(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
@@ -140,7 +166,17 @@ pub(super) struct Writer {
     current: Option<Current>,
     next: u64,
     /// Held as long as this lives.
-    _lock: File,
+    lock: File,
+    process: u32,
+}
+
+impl Drop for Writer {
+    /// Closing the file would not do while a child made by `fork` has it too. The child itself has nothing to unlock.
+    fn drop(&mut self) {
+        if self.process == std::process::id() {
+            let _ = fs4::FileExt::unlock(&self.lock);
+        }
+    }
 }
 
 impl Writer {
@@ -158,8 +194,8 @@ impl Writer {
             }
             Err(cause) => return Err(at(directory)(cause)),
         }
-        let lock_path = directory.join("lock");
-        let lock = private().create(true).truncate(false).open(&lock_path).map_err(at(&lock_path))?;
+        let lock_path = directory.join(LOCK);
+        let lock = open_lock(&lock_path).map_err(at(&lock_path))?;
         take(&lock).map_err(|refused| match refused {
             fs4::TryLockError::WouldBlock => OpenError::InUse { path: directory.to_owned() },
             fs4::TryLockError::Error(cause) => at(&lock_path)(cause),
@@ -182,7 +218,9 @@ impl Writer {
         let kept =
             |s: &super::read::Segment| Kept { sequence: s.sequence, generations: s.generations, newest: s.newest };
         let segments = history.segments.iter().map(kept).collect();
-        let mut writer = Writer { directory: directory.to_owned(), bounds, segments, current: None, next, _lock: lock };
+        let process = std::process::id();
+        let mut writer =
+            Writer { directory: directory.to_owned(), bounds, segments, current: None, next, lock, process };
         // So that an empty cache is one. A disk that is full has room another time, and the program shall not wait for it.
         match writer.begin() {
             Err(full) if is_full(&full) => {}
@@ -204,6 +242,7 @@ impl Writer {
     /// Another backend goes on: its columns are others.
     pub(super) fn hand_over(&mut self, bounds: Bounds) -> io::Result<()> {
         self.bounds = bounds;
+        self.keep_place()?;
         self.begin()
     }
 
@@ -234,7 +273,33 @@ impl Writer {
         written.and(deleted)
     }
 
+    /// Sees to it that what is written can be found. Somebody may have removed the directory, which is made and taken again then, or the
+    /// segment that is written; what goes on in an open file that has no name any more, no reader would see.
+    fn keep_place(&mut self) -> io::Result<()> {
+        let path = self.directory.join(LOCK);
+        if !is_at(&self.lock, &path)? {
+            make_directory(&self.directory).or_else(|why| match why.kind() {
+                io::ErrorKind::AlreadyExists => Ok(()),
+                _ => Err(why),
+            })?;
+            let lock = open_lock(&path)?;
+            fs4::FileExt::try_lock(&lock)
+                .map_err(|_| io::Error::other("it was removed, and is written by another process now"))?;
+            self.lock = lock;
+            // Whoever had it meanwhile may have left segments.
+            let last = sequences(&self.directory)?.last().map_or(0, |last| last.saturating_add(1));
+            self.next = self.next.max(last);
+        }
+        if let Some(current) = &self.current
+            && !is_at(&current.file, &segment_path(&self.directory, current.kept.sequence))?
+        {
+            self.current = None;
+        }
+        Ok(())
+    }
+
     fn append(&mut self, generation: &Generation, replaces: bool) -> io::Result<()> {
+        self.keep_place()?;
         if self.current.as_ref().is_none_or(|current| current.is_full(self.bounds, generation.timestamp(), replaces)) {
             self.begin()?;
         }

@@ -19,7 +19,7 @@ use std::error::Error;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::{self, JoinHandle};
@@ -54,6 +54,8 @@ pub struct Server {
     counts: Arc<Counts>,
     stop: Option<oneshot::Sender<Infallible>>,
     thread: Option<JoinHandle<()>>,
+    /// Where the thread is.
+    process: u32,
 }
 
 /// What a server is started with.
@@ -97,6 +99,7 @@ impl Server {
         // Its connections inherit it.
         SockRef::from(&listener).set_send_buffer_size(SEND_BUFFER).map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
+        let socket = listener.try_clone().map_err(bind)?;
         let runtime = runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
@@ -114,9 +117,11 @@ impl Server {
             runtime.spawn(accept(listener, Arc::new(start)));
             // An error says that the server was dropped; its connections go with the runtime.
             let _ = runtime.block_on(stopped);
+            // A child made by `fork` has the socket too. As long as it lives, the system would go on taking connections, which nobody answers.
+            let _ = SockRef::from(&socket).shutdown(Shutdown::Both);
         };
         let thread = thread::Builder::new().name("ferrometer-http".into()).spawn(run).map_err(ServeError::Thread)?;
-        Ok(Server { address, counts, stop: Some(stop), thread: Some(thread) })
+        Ok(Server { address, counts, stop: Some(stop), thread: Some(thread), process: std::process::id() })
     }
 
     /// Where it listens; with port 0 in the address asked for, the port that was given.
@@ -256,8 +261,14 @@ async fn drain(mut io: impl AsyncRead + Unpin) {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
+        let (stop, thread) = (self.stop.take(), self.thread.take());
+        if self.process != std::process::id() {
+            // In the child of a fork the thread does not exist; it can be neither woken nor waited for.
+            std::mem::forget((stop, thread));
+            return;
+        }
+        drop(stop);
+        if let Some(thread) = thread {
             let _ = thread.join();
         }
     }

@@ -1,0 +1,147 @@
+//! The child of a fork and the configuration of its parent: the guard it has a copy of does nothing there, and an `init` of its own begins anew,
+//! whatever the parent's threads were doing.
+#![cfg(unix)]
+
+use ferrometer::{Config, Logger, init, logger};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+static METRICS: Logger = logger!("forks");
+const SOON: Duration = Duration::from_secs(5);
+
+/// What is in force is one for the process.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs this in a child, which has five seconds for it, and gives what `wait` says: 0 when it was well.
+fn in_a_child(work: impl FnOnce() -> bool) -> i32 {
+    // SAFETY: the child calls what is documented to work after a fork, and leaves by `_exit`; a panic in it is caught.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // SAFETY: ends the child by a signal when it hangs.
+        unsafe { libc::alarm(5) };
+        let well = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(false);
+        // SAFETY: ends the child without running the test harness's exit.
+        unsafe { libc::_exit(i32::from(!well)) };
+    }
+    assert!(child > 0, "no child");
+    let mut status = 0;
+    // SAFETY: waits for the child made above.
+    unsafe { libc::waitpid(child, &raw mut status, 0) };
+    status
+}
+
+fn served() -> Config {
+    Config::new().backend("pull-cache").pull_cache_http(true).pull_cache_address("127.0.0.1:0".parse().unwrap())
+}
+
+fn newest(address: std::net::SocketAddr) -> String {
+    let mut client = TcpStream::connect(address).unwrap();
+    client.set_read_timeout(Some(SOON)).unwrap();
+    write!(client, "GET /v1/metrics?name=forks.* HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_guard_that_is_dropped_in_a_child_does_nothing() {
+    let _alone = alone();
+    let metrics = init(served()).unwrap();
+    let address = metrics.http_address().unwrap();
+    METRICS.send_counter("kept", 3);
+    let mut metrics = Some(metrics);
+    let status = in_a_child(|| {
+        drop(metrics.take());
+        true
+    });
+    assert_eq!(status, 0, "the child ended badly");
+    // The parent goes on as if nothing had been.
+    METRICS.send_counter("kept", 4);
+    let metrics = metrics.unwrap();
+    assert!(metrics.flush(SOON).complete);
+    let answer = newest(address);
+    assert!(answer.contains(r#""metric":"forks.kept""#) && answer.contains(r#""value":7.0"#), "{answer}");
+    assert!(metrics.shutdown(SOON).complete);
+}
+
+#[test]
+fn an_init_in_a_child_begins_anew_and_outlives_the_guard_of_its_parent() {
+    let _alone = alone();
+    let metrics = init(served()).unwrap();
+    METRICS.send_counter("of.the.parent", 1);
+    assert!(metrics.flush(SOON).complete);
+    let mut metrics = Some(metrics);
+    let status = in_a_child(|| {
+        let own = init(served()).unwrap();
+        drop(metrics.take());
+        assert!(own.pull_cache().unwrap().most_recent().is_none(), "the generations of another process");
+        METRICS.send_counter("of.the.child", 2);
+        assert!(own.flush(SOON).complete);
+        let answer = newest(own.http_address().unwrap());
+        assert!(answer.contains(r#""metric":"forks.of.the.child""#) && answer.contains(r#""value":2.0"#), "{answer}");
+        own.shutdown(SOON).complete
+    });
+    assert_eq!(status, 0, "the child ended badly");
+    let metrics = metrics.unwrap();
+    assert!(metrics.flush(SOON).complete && newest(metrics.http_address().unwrap()).contains("forks.of.the.parent"));
+    drop(metrics);
+}
+
+#[test]
+fn a_child_need_not_wait_for_an_init_that_the_parent_was_in() {
+    let _alone = alone();
+    let directory = std::env::temp_dir().join(format!("ferrometer-fork-{}", std::process::id()));
+    let kept = |name: &str| Config::new().backend_list(["statsd", "pull-cache"]).pull_cache_path(directory.join(name));
+    std::fs::create_dir_all(&directory).unwrap();
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Relaxed) {
+                drop(init(kept("parent").shutdown_deadline(Duration::ZERO)).unwrap());
+            }
+        });
+        let work = || init(kept("child")).is_ok_and(|metrics| metrics.pull_cache().is_some());
+        let bad = (0..40).filter(|_| in_a_child(work) != 0).count();
+        stop.store(true, Relaxed);
+        assert_eq!(bad, 0, "so many of 40 children hung or failed");
+    });
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
+fn a_directory_and_a_port_are_free_when_the_parent_lets_go_of_them_though_a_child_lives_on() {
+    let _alone = alone();
+    let directory = std::env::temp_dir().join(format!("ferrometer-fork-lock-{}", std::process::id()));
+    let kept = || served().pull_cache_path(&directory);
+    let metrics = init(kept()).unwrap();
+    let address = metrics.http_address().unwrap();
+    // SAFETY: the child waits for a signal, and does nothing else.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // SAFETY: ends the child should nobody do so, and waits.
+        unsafe {
+            libc::alarm(20);
+            libc::pause();
+            libc::_exit(0);
+        }
+    }
+    assert!(child > 0, "no child");
+    drop(metrics);
+    let late = TcpStream::connect(address);
+    let again = init(kept().pull_cache_address(address));
+    // SAFETY: ends and awaits the child made above.
+    unsafe {
+        libc::kill(child, libc::SIGKILL);
+        libc::waitpid(child, std::ptr::null_mut(), 0);
+    }
+    assert!(late.is_err(), "taken by nobody");
+    drop(again.unwrap());
+    std::fs::remove_dir_all(&directory).unwrap();
+}
