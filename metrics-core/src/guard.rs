@@ -1,7 +1,7 @@
 //! Guards: what records when a block is left, by return, `?`, panic or a dropped future.
 
 use crate::clock::Stamp;
-use crate::record;
+use crate::{record, taken};
 use crate::series::Series;
 use std::fmt;
 use std::mem::MaybeUninit;
@@ -81,7 +81,15 @@ impl TimerGuard {
 
     #[inline(always)]
     fn start_on(series: &'static Series) -> TimerGuard {
-        if record::is_taken_on(series) { TimerGuard::running(series) } else { TimerGuard::inert() }
+        let series = match taken::at_once(series) {
+            Some(true) => series,
+            Some(false) => return TimerGuard::inert(),
+            None => match taken::then(series) {
+                Some(series) => series,
+                None => return TimerGuard::inert(),
+            },
+        };
+        TimerGuard::running(series)
     }
 
     /// One whose call is taken.
