@@ -81,15 +81,18 @@ impl TimerGuard {
 
     #[inline(always)]
     fn start_on(series: &'static Series) -> TimerGuard {
-        let series = match taken::at_once(series) {
-            Some(true) => series,
-            Some(false) => return TimerGuard::inert(),
-            None => match taken::then(series) {
-                Some(series) => series,
-                None => return TimerGuard::inert(),
-            },
-        };
-        TimerGuard::running(series)
+        match taken::at_once(series) {
+            Some(true) => TimerGuard::running(series),
+            Some(false) => TimerGuard::inert(),
+            None => TimerGuard::start_sampled(series),
+        }
+    }
+
+    // Out of line: the series of a hit may be another one, and where none is sampled it is the one at hand to the end.
+    #[cold]
+    #[inline(never)]
+    fn start_sampled(series: &'static Series) -> TimerGuard {
+        taken::then(series).map_or_else(TimerGuard::inert, TimerGuard::running)
     }
 
     /// One whose call is taken.
