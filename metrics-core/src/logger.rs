@@ -112,7 +112,8 @@ impl Logger {
     /// The same logger with one more label. A key that is there already gets the new value.
     ///
     /// Labels travel as DogStatsD tags and Prometheus labels, and fold into the name for plain statsd. Each set of labels is a set
-    /// of series of its own: keep values few; past `max_label_sets` recordings go to the overflow series.
+    /// of series of its own: keep values few; past `max_label_sets` recordings go to the overflow series. So do those of a logger with more
+    /// than 32 labels, or more than 2,048 bytes of them.
     #[must_use]
     pub fn with(&self, key: &str, value: &str) -> Logger {
         Logger::of(registry::with_labels(self.entry(), &[(key, value)]))

@@ -189,3 +189,20 @@ fn what_is_too_long_is_refused_and_its_beginning_is_not() {
     assert_eq!(refused().long_names - before, 6);
     remove("long", SOON);
 }
+
+#[test]
+fn a_label_that_is_replaced_takes_no_further_place() {
+    let keys: Vec<String> = (0..32).map(|n| format!("key{n:02}")).collect();
+    let labels: Vec<(&str, &str)> = keys.iter().map(|key| (key.as_str(), "v")).collect();
+    let full = get_logger("replaced").with_all(&labels);
+    assert_eq!(full.name(), "replaced");
+    let other = full.with("key07", "w");
+    assert_eq!((other.name(), other == full), ("replaced", false));
+    assert_eq!(other.with("key07", "v"), full);
+    assert_ne!(full.with("key32", "v").name(), "replaced");
+    // And no further bytes.
+    let long = |c: &str| get_logger("replaced").with("k", &c.repeat(1500));
+    assert_eq!(long("a").with("k", &"b".repeat(1500)), long("b"));
+    assert_eq!(long("b").name(), "replaced");
+    assert_ne!(long("a").with("l", &"b".repeat(1500)).name(), "replaced");
+}

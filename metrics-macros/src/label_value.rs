@@ -53,13 +53,15 @@ fn derive(item: TokenStream) -> Result<TokenStream> {
     let (krate, name) = (facade(krate), &item.ident);
     let variants = item.variants.iter().map(|variant| &variant.ident);
     let numbers = 0..texts.len();
+    // A program may have types of its own that are called `str` and `usize`.
+    let core = quote_spanned!(ours()=> #krate::__private::core);
     Ok(quote_spanned! {ours()=>
         #[automatically_derived]
         impl #krate::LabelValue for #name {
-            const VALUES: &'static [&'static str] = &[#(#texts),*];
+            const VALUES: &'static [&'static #core::primitive::str] = &[#(#texts),*];
 
             #[inline]
-            fn index(&self) -> usize {
+            fn index(&self) -> #core::primitive::usize {
                 match self {
                     #(Self::#variants => #numbers,)*
                 }
@@ -67,9 +69,9 @@ fn derive(item: TokenStream) -> Result<TokenStream> {
         }
 
         #[automatically_derived]
-        impl #krate::__private::core::convert::AsRef<str> for #name {
+        impl #core::convert::AsRef<#core::primitive::str> for #name {
             #[inline]
-            fn as_ref(&self) -> &str {
+            fn as_ref(&self) -> &#core::primitive::str {
                 <Self as #krate::LabelValue>::VALUES[<Self as #krate::LabelValue>::index(self)]
             }
         }

@@ -45,12 +45,11 @@ fn with_texts(parent: &'static LoggerEntry, labels: &[(&str, &str)]) -> &'static
     if parent.is_overflow() {
         return parent;
     }
-    if !fits(parent, labels) {
+    let mut place = [("", ""); MAX_LABELS];
+    let Some(all) = sum(&mut place, parent, labels) else {
         refuse(&REFUSED.long_names);
         return overflow_logger();
-    }
-    let mut place = [("", ""); MAX_LABELS];
-    let all = sum(&mut place, parent, labels);
+    };
     if let Some(found) = find_logger(parent.name(), parent.object(), all) {
         return found;
     }
@@ -58,24 +57,18 @@ fn with_texts(parent: &'static LoggerEntry, labels: &[(&str, &str)]) -> &'static
     intern_logger(parent.name(), parent.object(), all, Some(parent))
 }
 
-/// Whether there are not too many labels, or too long ones.
-fn fits(parent: &LoggerEntry, labels: &[(&str, &str)]) -> bool {
-    let held: usize = parent.labels.iter().map(|(k, v)| k.len() + v.len()).sum();
-    let more: usize = labels.iter().map(|(k, v)| k.len() + v.len()).sum();
-    held + more <= MAX_RAW_BYTES && parent.labels.len() + labels.len() <= MAX_LABELS
-}
-
-/// The labels of `parent` with these put in, sorted by key, of which there is room for all.
+/// The labels of `parent` with these put in, sorted by key; `None` when they are too many, or too long.
 fn sum<'p, 'l>(
     place: &'p mut [(&'l str, &'l str); MAX_LABELS],
     parent: &LoggerEntry,
     labels: &[(&'l str, &'l str)],
-) -> &'p [(&'l str, &'l str)] {
+) -> Option<&'p [(&'l str, &'l str)]> {
     let mut len = parent.labels.len();
     place[..len].copy_from_slice(parent.labels);
     for (key, value) in labels {
         match place[..len].binary_search_by(|(k, _)| k.cmp(key)) {
             Ok(at) => place[at].1 = value,
+            Err(_) if len == MAX_LABELS => return None,
             Err(at) => {
                 place[at..=len].rotate_right(1);
                 place[at] = (key, value);
@@ -83,7 +76,8 @@ fn sum<'p, 'l>(
             }
         }
     }
-    &place[..len]
+    let bytes: usize = place[..len].iter().map(|(k, v)| k.len() + v.len()).sum();
+    (bytes <= MAX_RAW_BYTES).then_some(&place[..len])
 }
 
 /// Labels whose keys and values are literals, by where they stand; the logger they led to.

@@ -13,7 +13,7 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Attribute, Error, Meta, Path};
 
-use crate::args::{Args, Kind};
+use crate::args::{Args, Kind, Outcome};
 use crate::function::{Function, not_a_function};
 use record::Record;
 pub use record::{borrowed, rate, site};
@@ -56,6 +56,12 @@ fn expand(all: &[Args], function: &Function) -> syn::Result<TokenStream> {
             return Err(Error::new(
                 function.sig.ident.span(),
                 format!("this function has the same #[{}] twice; give one of them another name", args.kind.word()),
+            ));
+        }
+        if args.on == Some(Outcome::Err) && matches!(shape.output(), Output::Unit) {
+            return Err(Error::new(
+                function.sig.ident.span(),
+                "`on = \"err\"` records nothing here: this function returns nothing, so it never ends with an `Err`",
             ));
         }
         if args.kind == Kind::Gauge && !matches!(shape.output(), Output::Type(_)) {

@@ -35,6 +35,12 @@ fn no_value() {}
 #[gauge]
 async fn no_value_async() -> () {}
 
+#[counter(on = "err")]
+fn no_error() {}
+
+#[timer(on = "err")]
+async fn no_error_async() -> () {}
+
 #[gauge]
 fn never() -> ! {
     panic!()

@@ -14,6 +14,19 @@ trait Numbered {
 }
 impl<T: ?Sized> Numbered for T {}
 
+/// In a module whose types are called like those of the language.
+mod own_names {
+    #[allow(non_camel_case_types, dead_code)]
+    pub struct str;
+    #[allow(non_camel_case_types, dead_code)]
+    pub struct usize;
+
+    #[derive(ferrometer::LabelValue)]
+    pub enum Colour {
+        Red,
+    }
+}
+
 #[derive(Clone, Copy, LabelValue)]
 enum Method {
     Get,
@@ -62,6 +75,7 @@ async fn sent() -> Option<u8> {
 fn send<T: Send>(_: T) {}
 
 fn main() {
+    count!(METRICS, "own_names", "colour" => own_names::Colour::Red);
     assert_eq!(1.number(), 7);
     of_any_text("x");
     of_any_text(&Method::Get);
