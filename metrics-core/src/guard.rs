@@ -1,7 +1,7 @@
 //! Guards: what records when a block is left, by return, `?`, panic or a dropped future.
 
 use crate::clock::Stamp;
-use crate::record;
+use crate::{record, taken};
 use crate::series::Series;
 use std::fmt;
 use std::mem::MaybeUninit;
@@ -81,7 +81,18 @@ impl TimerGuard {
 
     #[inline(always)]
     fn start_on(series: &'static Series) -> TimerGuard {
-        if record::is_taken_on(series) { TimerGuard::running(series) } else { TimerGuard::inert() }
+        match taken::at_once(series) {
+            Some(true) => TimerGuard::running(series),
+            Some(false) => TimerGuard::inert(),
+            None => TimerGuard::start_sampled(series),
+        }
+    }
+
+    // Out of line: the series of a hit may be another one, and where none is sampled it is the one at hand to the end.
+    #[cold]
+    #[inline(never)]
+    fn start_sampled(series: &'static Series) -> TimerGuard {
+        taken::then(series).map_or_else(TimerGuard::inert, TimerGuard::running)
     }
 
     /// One whose call is taken.

@@ -76,6 +76,7 @@ unless_loom! {
     mod singles;
     mod site;
     mod snapshot;
+    mod taken;
     pub mod testing;
     mod value;
     mod view;

@@ -15,7 +15,7 @@ use crate::cells::{self, Budget, Dist, ScalarCell, Slab, Writer};
 use crate::lease::{Cells, Unlimited, own_slab, shared, slab};
 use crate::ring::Ring;
 use crate::series::{Kind, Series, State};
-use crate::{busy, clock, lease, limits, rate};
+use crate::{busy, clock, lease, limits, rate, taken};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -145,7 +145,7 @@ pub(crate) fn one_rated(series: &'static Series) {
 /// Of a series that is sampled, a call that may be a hit. What it counts for is what it was sampled by: its state is read once.
 #[inline(never)]
 fn sampled_count(series: &'static Series, value: i64, state: State) {
-    if is_hit_now(series, state) {
+    if taken::is_hit_now(series, state) {
         match slab().scalar(state.slot()) {
             Some(cell) => cell.count(value, Writer::Single),
             None => scalar_cold(series, state, ScalarOp::Count(value)),
@@ -278,7 +278,7 @@ fn scalar_cold(series: &'static Series, state: State, op: ScalarOp) {
     }
 }
 
-/// Records nanoseconds that were measured, for which sampling was decided before.
+/// Records nanoseconds that were measured, in the series that was [taken](taken::on) before: in its own cell, wherever its calls are routed to by now.
 #[inline(always)]
 pub(crate) fn nanos(series: &'static Series, nanos: u64) {
     if !cell(series, switches()).is_some_and(|cell| cell.record_measured(nanos)) {
@@ -291,9 +291,28 @@ fn decided(series: &'static Series, bits: u64) {
     if let Some(cell) = far_cell(series) {
         return cell.record_nanos(bits, Writer::Single);
     }
+    if is_on() && !series.state().is_off() {
+        one_by_one(series, series.slot, bits);
+    }
+}
+
+/// The same of a series that is not known before the end, for which sampling was decided in the name of another: in the cell that its calls are
+/// routed to.
+#[inline(always)]
+pub(crate) fn nanos_routed(series: &'static Series, nanos: u64) {
+    if !cell(series, switches()).is_some_and(|cell| cell.record_measured(nanos)) {
+        decided_routed(series, nanos);
+    }
+}
+
+#[inline(never)]
+fn decided_routed(series: &'static Series, bits: u64) {
+    if let Some(cell) = far_cell(series) {
+        return cell.record_nanos(bits, Writer::Single);
+    }
     let state = series.state();
     if is_on() && !state.is_off() {
-        one_by_one(series, state, bits);
+        one_by_one(series, state.slot(), bits);
     }
 }
 
@@ -360,92 +379,48 @@ fn far_cell(series: &'static Series) -> Option<Dist<'static>> {
 #[inline(never)]
 fn dist_elsewhere(series: &'static Series, bits: u64) {
     let state = series.state();
-    let is_miss = || rate::is_miss(state.rate()) || !is_hit_now(series, state);
+    let is_miss = || rate::is_miss(state.rate()) || !taken::is_hit_now(series, state);
     if state.is_off() || (state.is_sampled() && is_miss()) {
         return;
     }
-    one_by_one(series, state, bits);
+    one_by_one(series, state.slot(), bits);
 }
 
 /// The one home of a value that is to be recorded: the ring while somebody wants values one by one and there is place, else the
 /// histogram.
 #[inline(always)]
-fn one_by_one(series: &'static Series, state: State, bits: u64) {
+fn one_by_one(series: &'static Series, slot: u32, bits: u64) {
     let slab = slab();
-    let Some(cell) = slab.dist_of(state.slot()) else { return dist_cold(series, state, bits) };
+    let Some(cell) = slab.dist_of(slot) else { return dist_cold(series, slot, bits) };
     if switches() & SINGLES != 0 {
-        let Some(ring) = slab.ring() else { return dist_cold(series, state, bits) };
-        if ring.push(state.slot(), bits) {
+        let Some(ring) = slab.ring() else { return dist_cold(series, slot, bits) };
+        if ring.push(slot, bits) {
             return;
         }
     }
     cell.record_bits(bits, Writer::Single);
 }
 
-/// Whether a call of a timer is recorded, before the clock is read: its logger is on, and it is a hit if it is sampled. It is known that
-/// something is recorded.
-#[inline(always)]
-pub(crate) fn is_taken_on(series: &'static Series) -> bool {
-    match is_taken_at_once(series) {
-        Some(taken) => taken,
-        None => is_taken_then(series),
-    }
-}
-
-/// The same, as far as it can be told without a call; `None`: it is sampled and has been counted down, and [`is_taken_then`] has to be
-/// asked.
-#[inline(always)]
-pub(crate) fn is_taken_at_once(series: &'static Series) -> Option<bool> {
-    let state = series.state();
-    if state.is_sampled() {
-        return rate::is_miss(state.rate()).then_some(false);
-    }
-    Some(!state.is_off())
-}
-
-/// Counts a call down, of a timer that is sampled: whether it is a miss. If it is none, [`is_taken_then`] has to be asked. `None`: it
-/// is not sampled, and nothing was counted.
-#[inline(always)]
-pub(crate) fn is_missed(series: &'static Series) -> Option<bool> {
-    let state = series.state();
-    state.is_sampled().then(|| rate::is_miss(state.rate()))
-}
-
-#[inline(never)]
-pub(crate) fn is_taken_then(series: &'static Series) -> bool {
-    is_hit_now(series, series.state())
-}
-
-/// Whether a call of a sampled series is a hit, after it has been counted down. In a capture scope each is.
-#[inline]
-fn is_hit_now(series: &'static Series, state: State) -> bool {
-    // Where a call is counted down by what was read before, its series may be sampled no longer: what it has then is no number of a rate.
-    if !state.is_sampled() {
-        return !state.is_off();
-    }
-    capture::is_active() || rate::is_hit_now(state.rate(), series.route_rate())
-}
-
-fn ensure_dist<'s>(slab: &'s Slab, series: &Series, state: State, budget: &impl Budget) -> Option<Dist<'s>> {
-    slab.ensure_dist(state.slot(), series.kind().scheme()?, budget)
+fn ensure_dist<'s>(slab: &'s Slab, series: &Series, slot: u32, budget: &impl Budget) -> Option<Dist<'s>> {
+    slab.ensure_dist(slot, series.kind().scheme()?, budget)
 }
 
 #[cold]
-fn dist_cold(series: &'static Series, state: State, bits: u64) {
+fn dist_cold(series: &'static Series, slot: u32, bits: u64) {
     if capture::value(series, bits) {
         return;
     }
     let Some(_busy) = busy::enter() else { return };
     if let Some(slab) = own_slab()
-        && let Some(cell) = ensure_dist(slab, series, state, &Cells)
+        && let Some(cell) = ensure_dist(slab, series, slot, &Cells)
     {
         let singles = switches() & SINGLES != 0;
-        if !(singles && slab.ensure_ring(new_ring).push(state.slot(), bits)) {
+        if !(singles && slab.ensure_ring(new_ring).push(slot, bits)) {
             cell.record_bits(bits, Writer::Single);
         }
         return;
     }
-    if let Some(cell) = ensure_dist(shared(), series, state, &Unlimited) {
+    if let Some(cell) = ensure_dist(shared(), series, slot, &Unlimited) {
         cell.record_bits(bits, Writer::Shared);
     }
 }

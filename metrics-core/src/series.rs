@@ -269,6 +269,12 @@ impl Series {
         }
     }
 
+    /// Whether it was given a rate: then no rule says another.
+    #[inline(always)]
+    pub(crate) fn is_rated(&self) -> bool {
+        self.is_rated
+    }
+
     /// The rate it was given; 0.0: none.
     pub(crate) fn given_rate(&self) -> f64 {
         if self.is_rated { self.route_rate() } else { 0.0 }

@@ -6,7 +6,7 @@ use crate::guard::{Running, TimerGuard};
 use crate::logger::Logger;
 use crate::series::{LoggerEntry, Series};
 use crate::value::{CounterValue, GaugeReturn, GaugeValue};
-use crate::{record, registry};
+use crate::{record, registry, taken};
 use std::hint::assert_unchecked;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering::*};
@@ -250,7 +250,7 @@ impl TimerSite {
     #[inline(always)]
     fn start_rated_on(&'static self, logger: &Logger) -> Running<Stamp> {
         if let Some(series) = self.memory.get(logger.peek())
-            && let Some(missed) = record::is_missed(series)
+            && let Some(missed) = taken::is_missed(series)
         {
             return if missed { Running::nothing() } else { TimerSite::start_sampled(series) };
         }
@@ -262,7 +262,7 @@ impl TimerSite {
     #[inline(never)]
     fn start_on<const HERE: bool>(&'static self, logger: &Logger) -> Running<Stamp> {
         if let Some(series) = self.memory.get(logger.peek()) {
-            match record::is_taken_at_once(series) {
+            match taken::at_once(series) {
                 Some(true) => {
                     if let Some(start) = Stamp::at_once() {
                         return Running::new(series, start);
@@ -275,17 +275,22 @@ impl TimerSite {
         self.start_elsewhere(logger)
     }
 
+    #[inline(always)]
+    fn running(taken: Option<&'static Series>) -> Running<Stamp> {
+        taken.map_or_else(Running::nothing, |series| Running::new(series, Stamp::now()))
+    }
+
     // What takes calls stands in functions of its own, so that the one above needs no stack.
     #[inline(never)]
     fn start_sampled(series: &'static Series) -> Running<Stamp> {
-        if record::is_taken_then(series) { Running::new(series, Stamp::now()) } else { Running::nothing() }
+        TimerSite::running(taken::then(series))
     }
 
     #[cold]
     #[inline(never)]
     fn start_elsewhere(&'static self, logger: &Logger) -> Running<Stamp> {
         let series = self.memory.series(logger.entry(), self.name, Kind::Timer, self.rate);
-        if record::is_taken_on(series) { Running::new(series, Stamp::now()) } else { Running::nothing() }
+        TimerSite::running(taken::on(series))
     }
 
     /// Starts measuring a call of which it matters how it ends; see [`ExitTimer`].
@@ -299,7 +304,7 @@ impl TimerSite {
         let exit =
             Exit { site: &self.exits, logger: logger.entry(), name: self.name, kind: Kind::Timer, rate: self.rate, on, label };
         // The outcome is not known yet, and sampling comes before the clock: one series counts the calls down for all.
-        let taken = exit.series(on.unwrap_or(Outcome::Ok)).is_some_and(record::is_taken_on);
+        let taken = exit.series(on.unwrap_or(Outcome::Ok)).and_then(taken::on).is_some();
         ExitTimer::new(taken.then(|| (exit, Since(Stamp::now()))))
     }
 }

@@ -6,7 +6,7 @@ mod support;
 use ferrometer_core::*;
 use std::cell::RefCell;
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 use support::{NEVER, SOON, sink};
@@ -57,12 +57,13 @@ fn timers_at_hand_and_others_count_on_threads_that_follow_each_other() {
 
 const MANY: u64 = 300_000;
 
-/// Says that its thread ends, and then records.
-struct AtTheEnd(Timer, Sender<()>);
+/// Says that its thread ends, and then records, together with another.
+struct AtTheEnd(Timer, Sender<()>, Arc<Barrier>);
 
 impl Drop for AtTheEnd {
     fn drop(&mut self) {
         self.1.send(()).unwrap();
+        self.2.wait();
         (0..MANY).for_each(|_| self.0.record(Duration::from_nanos(1000)));
     }
 }
@@ -77,26 +78,33 @@ fn a_thread_that_ends_writes_no_cells_that_it_has_given_back() {
     let _alone = begin();
     let timer = get_logger("first").timer("t");
     // Destructors run in the order of their making or in the other: one of the two runs when the cells have been given back.
-    for place in [&BEFORE, &AFTER] {
+    // Several times: that both write at the same moment is chance.
+    for place in [&BEFORE, &AFTER].repeat(4) {
         let (ends, ended) = channel();
+        let barrier = Arc::new(Barrier::new(2));
+        let together = Arc::clone(&barrier);
         let early = std::ptr::eq(place, &BEFORE);
         let one = thread::spawn(move || {
             if early {
-                place.set(Some(AtTheEnd(timer, ends.clone())));
+                place.set(Some(AtTheEnd(timer, ends.clone(), Arc::clone(&together))));
             }
             // Often enough to have it at hand.
             (0..10).for_each(|_| timer.record(Duration::from_nanos(1000)));
             if !early {
-                place.set(Some(AtTheEnd(timer, ends)));
+                place.set(Some(AtTheEnd(timer, ends, together)));
             }
         });
         ended.recv().unwrap();
         // Takes what was given back, while the other still records.
-        let other = thread::spawn(move || (0..MANY).for_each(|_| timer.record(Duration::from_nanos(1000))));
+        let other = thread::spawn(move || {
+            timer.record(Duration::from_nanos(1000));
+            barrier.wait();
+            (1..MANY).for_each(|_| timer.record(Duration::from_nanos(1000)));
+        });
         one.join().unwrap();
         other.join().unwrap();
     }
-    let (found, all) = (distribution(timer.series()), 2 * (2 * MANY + 10));
+    let (found, all) = (distribution(timer.series()), 8 * (2 * MANY + 10));
     assert_eq!((found.count(), found.sum()), (all, (all * 1000) as f64));
     assert!(remove("sink", SOON).unwrap().balances());
 }

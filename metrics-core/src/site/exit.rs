@@ -100,7 +100,7 @@ impl Ending for Since {
         // Before the series is looked for.
         let nanos = self.0.elapsed_nanos();
         if let Some(series) = series() {
-            record::nanos(series, nanos);
+            record::nanos_routed(series, nanos);
         }
     }
 }

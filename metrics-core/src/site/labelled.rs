@@ -12,7 +12,7 @@ use crate::logger::Logger;
 use crate::registry::LabelMemory;
 use crate::series::{Kind, LoggerEntry, Series};
 use crate::value::{CounterValue, GaugeValue};
-use crate::{busy, constant, record, registry};
+use crate::{busy, constant, record, registry, taken};
 use std::ptr;
 
 /// How many combinations of literals a call site remembers at most.
@@ -219,9 +219,9 @@ impl<const N: usize> LabelledSite<N> {
             0 => self.of_texts(logger, &values()),
             _ => self.numbered(logger, numbers, values),
         };
-        match record::is_taken_on(series) {
-            true => TimerGuard::running(series),
-            false => TimerGuard::inert(),
+        match taken::on(series) {
+            Some(series) => TimerGuard::running(series),
+            None => TimerGuard::inert(),
         }
     }
 
