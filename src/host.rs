@@ -4,16 +4,21 @@
 #[cfg(target_os = "linux")]
 pub(crate) fn name() -> String {
     // What gethostname(2) gives. Asking the C library takes a crate that is a tenth of a program's build.
-    let read = |path| std::fs::read(path).ok().map(|bytes| named(&String::from_utf8_lossy(&bytes)));
-    ["/proc/sys/kernel/hostname", "/etc/hostname"].into_iter().find_map(read).unwrap_or_default()
+    let read = std::fs::read("/proc/sys/kernel/hostname").or_else(|_| std::fs::read("/etc/hostname"));
+    named(&String::from_utf8_lossy(&read.unwrap_or_default()))
 }
 
 /// The name that a file says, which may hold comments, as hostname(5) has it.
 #[cfg(target_os = "linux")]
 fn named(text: &str) -> String {
-    let name = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
-    // Linux calls a machine that was never named so.
-    name.filter(|name| *name != "(none)").unwrap_or_default().to_owned()
+    for line in text.split('\n') {
+        let name = line.trim();
+        if !name.is_empty() && !name.starts_with('#') {
+            // Linux calls a machine that was never named so.
+            return if name == "(none)" { String::new() } else { name.to_owned() };
+        }
+    }
+    String::new()
 }
 
 /// As the system has it; empty where that cannot be told.

@@ -190,19 +190,23 @@ fn put_in_force(config: &Config) -> Result<Metrics, Error> {
 
 /// Replaces the backends in force by these.
 fn put_in_place(new: Vec<Built>, in_force: &mut Vec<&'static str>, deadline: Duration) -> Result<(), Error> {
-    let names: Vec<&'static str> = new.iter().map(|b| b.name).collect();
-    let mut fresh: Vec<&'static str> = Vec::new();
+    let (mut names, mut fresh): (Vec<&'static str>, Vec<&'static str>) = (Vec::new(), Vec::new());
     for built in new {
         if let Err(error) = ferrometer_core::replace(built.name, built.backend, built.interval, deadline) {
-            fresh.iter().for_each(|name| drop(ferrometer_core::remove(name, deadline)));
+            for name in fresh {
+                ferrometer_core::remove(name, deadline);
+            }
             return Err(error.into());
         }
         if !in_force.contains(&built.name) {
             fresh.push(built.name);
         }
+        names.push(built.name);
     }
-    for old in in_force.iter().filter(|old| !names.contains(old)) {
-        ferrometer_core::remove(old, deadline);
+    for old in &*in_force {
+        if !names.contains(old) {
+            ferrometer_core::remove(old, deadline);
+        }
     }
     *in_force = names;
     Ok(())
@@ -354,6 +358,9 @@ pub(crate) fn limits(config: &Config) -> Limits {
 }
 
 fn rules(config: &Config) -> Vec<LoggerRule> {
-    let rules = config.rules().iter();
-    rules.map(|r| LoggerRule { prefix: r.logger.clone(), enabled: r.enabled, sample_rate: r.sample_rate }).collect()
+    let mut rules = Vec::with_capacity(config.rules().len());
+    for rule in config.rules() {
+        rules.push(LoggerRule { prefix: rule.logger.clone(), enabled: rule.enabled, sample_rate: rule.sample_rate });
+    }
+    rules
 }

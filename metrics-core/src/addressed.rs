@@ -4,7 +4,7 @@
 //! thread that goes away in between leaves a place that nobody finds.
 
 use crate::first;
-use crate::sync::{AtomicPtr, AtomicU64, Ordering::*, const_unless_loom};
+use crate::sync::{AtomicPtr, AtomicU64, Ordering::*, Zero, boxed_zero, const_unless_loom, replace};
 use std::ptr::{self, NonNull};
 
 /// What a text's address is multiplied with, by its position. Of some thousand pairs tried on literals side by side, as compilers put them, the
@@ -22,20 +22,21 @@ pub(crate) struct Place<const N: usize, T> {
     to: AtomicPtr<T>,
 }
 
-impl<const N: usize, T> Place<N, T> {
-    fn free() -> Place<N, T> {
-        Place {
-            texts: std::array::from_fn(|_| (AtomicPtr::new(ptr::null_mut()), AtomicU64::new(0))),
-            from: AtomicPtr::new(ptr::null_mut()),
-            to: AtomicPtr::new(ptr::null_mut()),
-        }
+// SAFETY: all of it is atomics, and bytes that nobody reads.
+unsafe impl<const N: usize, T> Zero for Place<N, T> {
+    #[cfg(loom)]
+    fn zero() -> Self {
+        Place { texts: Zero::zero(), from: Zero::zero(), to: Zero::zero() }
     }
+}
 
+impl<const N: usize, T> Place<N, T> {
     #[inline(always)]
     fn get(&self, from: impl FnOnce() -> *const u8, texts: &[&str; N]) -> Option<&'static T> {
-        for (at, (known, text)) in self.texts.iter().zip(texts).enumerate() {
-            let order = if at == 0 { Acquire } else { Relaxed };
-            if !ptr::eq(known.0.load(order), text.as_ptr()) || known.1.load(Relaxed) != text.len() as u64 {
+        for (at, text) in texts.iter().enumerate() {
+            let known = &self.texts[at];
+            let known_at = if at == 0 { known.0.load(Acquire) } else { known.0.load(Relaxed) };
+            if !ptr::eq(known_at, text.as_ptr()) || known.1.load(Relaxed) != text.len() as u64 {
                 return None;
             }
         }
@@ -52,11 +53,12 @@ impl<const N: usize, T> Place<N, T> {
 
     /// Whether it was free.
     fn fill(&self, from: *const u8, texts: &[&str; N], to: &'static T) -> bool {
-        if self.to.compare_exchange(ptr::null_mut(), ptr::from_ref(to).cast_mut(), Relaxed, Relaxed).is_err() {
+        if replace(&self.to, ptr::null_mut(), ptr::from_ref(to).cast_mut()).is_err() {
             return false;
         }
         self.from.store(from.cast_mut(), Relaxed);
-        for (known, text) in self.texts.iter().zip(texts).rev() {
+        for at in (0..N).rev() {
+            let (known, text) = (&self.texts[at], texts[at]);
             known.1.store(text.len() as u64, Relaxed);
             known.0.store(text.as_ptr().cast_mut(), Release);
         }
@@ -84,8 +86,11 @@ impl<const N: usize, const PLACES: usize, T> Addressed<N, PLACES, T> {
     /// process is so in the next.
     #[inline(always)]
     fn sum(texts: &[&str; N]) -> usize {
-        let weigh = |(text, factor): (&&str, usize)| (text.as_ptr() as usize).wrapping_mul(factor);
-        texts.iter().zip(FACTORS).map(weigh).fold(0, usize::wrapping_add)
+        let mut sum = 0usize;
+        for at in 0..N.min(FACTORS.len()) {
+            sum = sum.wrapping_add((texts[at].as_ptr() as usize).wrapping_mul(FACTORS[at]));
+        }
+        sum
     }
 
     /// The place of a sum: the upper ones of these bits, each of which depends on all below it.
@@ -130,16 +135,19 @@ impl<const N: usize, const PLACES: usize, T> Addressed<N, PLACES, T> {
     /// The same, in the other places.
     #[inline(always)]
     pub(crate) fn get_beside(&self, from: impl Fn() -> *const u8, texts: &[&str; N]) -> Option<&'static T> {
-        let (places, [_, others @ ..]) = (self.places()?, Self::ways(Self::sum(texts)));
-        others.into_iter().find_map(|at| places[at].get(&from, texts))
+        let (places, ways) = (self.places()?, Self::ways(Self::sum(texts)));
+        for way in 1..ways.len() {
+            if let Some(found) = places[ways[way]].get(&from, texts) {
+                return Some(found);
+            }
+        }
+        None
     }
 
     /// Whether there is a place for texts that are not known yet.
     pub(crate) fn has_place(&self, texts: &[&str; N]) -> bool {
-        let free = |places: &[Place<N, T>; PLACES]| {
-            Self::ways(Self::sum(texts)).into_iter().any(|at| places[at].to.load(Relaxed).is_null())
-        };
-        Self::THERE_ARE && self.places().is_none_or(free)
+        let Some(places) = self.places() else { return Self::THERE_ARE };
+        Self::ways(Self::sum(texts)).iter().any(|at| places[*at].to.load(Relaxed).is_null())
     }
 
     /// Remembers where texts that never change lead to, if there is a place. The caller may allocate.
@@ -148,14 +156,10 @@ impl<const N: usize, const PLACES: usize, T> Addressed<N, PLACES, T> {
             return;
         }
         if self.places().is_none() {
-            // Piece by piece: the whole may be more than a thread's stack takes.
-            let made: Box<[Place<N, T>]> = (0..PLACES).map(|_| Place::free()).collect();
-            if let Ok(made) = made.try_into() {
-                first::publish_boxed(&self.0, ptr::null_mut(), made);
-            }
+            first::publish_boxed(&self.0, ptr::null_mut(), boxed_zero());
         }
         let Some(places) = self.places() else { return };
-        let _ = Self::ways(Self::sum(texts)).into_iter().any(|at| places[at].fill(from, texts, to));
+        let _ = Self::ways(Self::sum(texts)).iter().any(|at| places[*at].fill(from, texts, to));
     }
 }
 

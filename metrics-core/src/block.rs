@@ -35,11 +35,13 @@ impl Block {
     pub(crate) const ZERO: Block = Block { recordings: [0; CHUNK], sums: None };
 
     pub(crate) fn of(rows: &[Row; CHUNK]) -> Block {
-        let ones = rows.iter().all(|row| row.increments == row.recordings && row.decrements == 0);
-        Block {
-            recordings: std::array::from_fn(|at| rows[at].recordings),
-            sums: (!ones).then(|| Box::new(std::array::from_fn(|at| [rows[at].increments, rows[at].decrements]))),
+        let (mut recordings, mut sums, mut ones) = ([0; CHUNK], [[0; 2]; CHUNK], true);
+        for (at, row) in rows.iter().enumerate() {
+            recordings[at] = row.recordings;
+            sums[at] = [row.increments, row.decrements];
+            ones &= row.increments == row.recordings && row.decrements == 0;
         }
+        Block { recordings, sums: (!ones).then(|| Box::new(sums)) }
     }
 
     #[inline]
@@ -52,7 +54,11 @@ impl Block {
     #[inline]
     pub(crate) fn set(&mut self, at: usize, row: Row) {
         if self.sums.is_none() && (row.increments != row.recordings || row.decrements != 0) {
-            self.sums = Some(Box::new(std::array::from_fn(|at| [self.recordings[at], 0])));
+            let mut sums = Box::new([[0; 2]; CHUNK]);
+            for (at, recordings) in self.recordings.iter().enumerate() {
+                sums[at][0] = *recordings;
+            }
+            self.sums = Some(sums);
         }
         self.recordings[at] = row.recordings;
         if let Some(sums) = &mut self.sums {
@@ -79,6 +85,7 @@ impl Blocks {
     }
 
     /// Puts a row there, in a copy of the block where others hold it.
+    #[inline]
     pub(crate) fn set(&mut self, slot: u32, row: Row) {
         let slot = slot as usize;
         self.grow(slot / CHUNK + 1);

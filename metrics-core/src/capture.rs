@@ -124,6 +124,7 @@ pub(crate) fn invalid(series: &'static Series) -> bool {
 
 impl Captured {
     /// The values in the unit of the program: seconds for a timer.
+    #[inline]
     pub(crate) fn floats(&self, kind: Kind) -> Vec<f64> {
         let to_float = |bits: &u64| if kind == Kind::Timer { *bits as f64 / 1e9 } else { f64::from_bits(*bits) };
         self.values.iter().map(to_float).collect()

@@ -11,7 +11,7 @@
 use crate::bucket::Scheme;
 use crate::first;
 use crate::ring::Ring;
-use crate::sync::{AtomicPtr, AtomicU64, Ordering::*, const_unless_loom, nulls, zeros};
+use crate::sync::{AtomicPtr, AtomicU64, Ordering::*, Zero, boxed_zero, const_unless_loom, nulls, replace};
 use std::ptr::{self, NonNull};
 
 mod dist;
@@ -142,13 +142,15 @@ pub(crate) fn one_more(ones: &AtomicU64) {
     ones.store(ones.load(Relaxed).wrapping_add(1), Release);
 }
 
-impl ScalarCell {
-    const_unless_loom! {
-        fn new() -> ScalarCell {
-            ScalarCell { inc: AtomicU64::new(0), dec: AtomicU64::new(0), calls: AtomicU64::new(0) }
-        }
+// SAFETY: it is atomics, and bytes that nobody reads.
+unsafe impl Zero for ScalarCell {
+    #[cfg(loom)]
+    fn zero() -> Self {
+        ScalarCell { inc: Zero::zero(), dec: Zero::zero(), calls: Zero::zero() }
     }
+}
 
+impl ScalarCell {
     /// Adds to a counter or an in-flight count.
     #[inline(always)]
     pub(crate) fn count(&self, value: i64, writer: Writer) {
@@ -184,27 +186,9 @@ pub(crate) fn float_update(cell: &AtomicU64, mut next: impl FnMut(f64) -> Option
 }
 
 /// One thread's recordings of 1 into a counter, or settings of a gauge. Unsampled ones alone.
-struct OnesChunk {
-    cells: [AtomicU64; CHUNK],
-}
-
-struct ScalarChunk {
-    cells: [ScalarCell; CHUNK],
-}
-
-impl ScalarChunk {
-    fn new() -> ScalarChunk {
-        #[cfg(not(loom))]
-        let cells = [const { ScalarCell::new() }; CHUNK];
-        #[cfg(loom)]
-        let cells = std::array::from_fn(|_| ScalarCell::new());
-        ScalarChunk { cells }
-    }
-}
-
-struct DistChunk {
-    cells: [AtomicPtr<DistCell>; CHUNK],
-}
+type OnesChunk = [AtomicU64; CHUNK];
+type ScalarChunk = [ScalarCell; CHUNK];
+type DistChunk = [AtomicPtr<DistCell>; CHUNK];
 
 /// Who allows the memory of cells. Asked on the cold path alone.
 pub(crate) trait Budget {
@@ -240,7 +224,7 @@ impl Slab {
         // SAFETY: a chunk pointer is null or was published by `publish` from a `Box`, with release order, and
         // is freed only by `Drop` of this slab, which `&self` outlives.
         let chunk = unsafe { chunk.as_ref() }?;
-        Some(&chunk.cells[place.cell()])
+        Some(&chunk[place.cell()])
     }
 
     /// The cell of a scalar series, if its chunk is there.
@@ -251,7 +235,7 @@ impl Slab {
         let chunk = self.scalars[slot / CHUNK % SCALAR_CHUNKS].load(Acquire);
         // SAFETY: as in `ones`.
         let chunk = unsafe { chunk.as_ref() }?;
-        Some(&chunk.cells[slot % CHUNK])
+        Some(&chunk[slot % CHUNK])
     }
 
     /// The ones of all series of a chunk, if it is there.
@@ -259,7 +243,7 @@ impl Slab {
     pub(crate) fn ones_of_chunk(&self, chunk: usize) -> Option<&[AtomicU64; CHUNK]> {
         let chunk = self.ones.get(chunk)?.load(Acquire);
         // SAFETY: as in `ones`.
-        unsafe { chunk.as_ref() }.map(|chunk| &chunk.cells)
+        unsafe { chunk.as_ref() }
     }
 
     /// The cells of all scalar series of a chunk, if it is there.
@@ -267,7 +251,7 @@ impl Slab {
     pub(crate) fn scalars_of_chunk(&self, chunk: usize) -> Option<&[ScalarCell; CHUNK]> {
         let chunk = self.scalars.get(chunk)?.load(Acquire);
         // SAFETY: as in `ones`.
-        unsafe { chunk.as_ref() }.map(|chunk| &chunk.cells)
+        unsafe { chunk.as_ref() }
     }
 
     /// The cell of a distribution, if it is there.
@@ -288,7 +272,7 @@ impl Slab {
         let chunk = self.dists[chunk].load(Acquire);
         // SAFETY: as in `ones`.
         let chunk = unsafe { chunk.as_ref() }?;
-        let cell = NonNull::new(chunk.cells[cell].load(Acquire))?;
+        let cell = NonNull::new(chunk[cell].load(Acquire))?;
         // SAFETY: as in `ones`; the pointer was published from an `OwnDist`.
         Some(unsafe { Dist::from_raw(cell) })
     }
@@ -310,7 +294,7 @@ impl Slab {
             if !budget.take(size_of::<OnesChunk>()) {
                 return None;
             }
-            publish(place, OnesChunk { cells: zeros() });
+            publish(place, boxed_zero::<OnesChunk>());
         }
         self.ones(Place::scalar(slot))
     }
@@ -325,7 +309,7 @@ impl Slab {
             if !budget.take(size_of::<ScalarChunk>()) {
                 return None;
             }
-            publish(place, ScalarChunk::new());
+            publish(place, boxed_zero::<ScalarChunk>());
         }
         self.scalar(slot)
     }
@@ -341,7 +325,7 @@ impl Slab {
                 if !budget.take(size_of::<DistChunk>()) {
                     return None;
                 }
-                publish(place, DistChunk { cells: nulls() });
+                publish(place, boxed_zero::<DistChunk>());
             }
             #[cfg(not(loom))]
             if !budget.take(OwnDist::bytes(scheme)) {
@@ -349,8 +333,8 @@ impl Slab {
             }
             // SAFETY: as in `ones`; `publish` left the place set.
             let chunk = unsafe { place.load(Acquire).as_ref() }?;
-            let (place, new) = (&chunk.cells[slot as usize % CHUNK], OwnDist::new(scheme).into_raw());
-            if place.compare_exchange(ptr::null_mut(), new, AcqRel, Acquire).is_err() {
+            let (place, new) = (&chunk[slot as usize % CHUNK], OwnDist::new(scheme).into_raw());
+            if replace(place, ptr::null_mut(), new).is_err() {
                 // SAFETY: it came from `into_raw`, is not null, and nobody else has seen it.
                 drop(unsafe { OwnDist::from_raw(NonNull::new_unchecked(new)) });
             }
@@ -361,7 +345,7 @@ impl Slab {
     /// Gives the slab its ring, unless it has one.
     pub(crate) fn ensure_ring(&self, make: impl FnOnce() -> Ring) -> &Ring {
         if self.ring().is_none() {
-            publish(&self.ring, make());
+            publish(&self.ring, Box::new(make()));
         }
         self.ring().expect("publish left a ring")
     }
@@ -369,8 +353,8 @@ impl Slab {
 
 /// Puts a new value in a place that was empty when looked at. When another thread was faster (only the shared slab has
 /// several), its value stays and ours is freed.
-fn publish<T>(place: &AtomicPtr<T>, value: T) {
-    first::publish(place, ptr::null_mut(), value);
+fn publish<T>(place: &AtomicPtr<T>, value: Box<T>) {
+    first::publish_boxed(place, ptr::null_mut(), value);
 }
 
 /// Takes the box back out of a place.
@@ -389,10 +373,13 @@ impl Drop for Slab {
         for place in &self.scalars {
             drop(reclaim(place));
         }
-        for chunk in self.dists.iter().filter_map(reclaim) {
-            for cell in chunk.cells.iter().filter_map(|place| NonNull::new(place.swap(ptr::null_mut(), AcqRel))) {
-                // SAFETY: published in `ensure_dist` from `into_raw`; as in `reclaim`, the swap made us its only owner.
-                drop(unsafe { OwnDist::from_raw(cell) });
+        for place in &self.dists {
+            let Some(chunk) = reclaim(place) else { continue };
+            for place in chunk.iter() {
+                if let Some(cell) = NonNull::new(place.swap(ptr::null_mut(), AcqRel)) {
+                    // SAFETY: published in `ensure_dist` from `into_raw`; as in `reclaim`, the swap made us its only owner.
+                    drop(unsafe { OwnDist::from_raw(cell) });
+                }
             }
         }
         drop(reclaim(&self.ring));

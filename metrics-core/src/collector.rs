@@ -54,14 +54,17 @@ impl Collector {
     }
 
     fn drain_slabs(&mut self, slabs: &[&Slab]) -> Arc<Segment> {
-        let rings = || slabs.iter().filter_map(|s| s.ring());
-        let len: usize = rings().map(Ring::len).sum();
+        let mut len = 0;
+        for slab in slabs {
+            len += slab.ring().map_or(0, Ring::len);
+        }
         let mut drained = self.pool.take();
         // Only here is it shared: whoever gets it holds it from below.
         let Some(segment) = Arc::get_mut(&mut drained) else { return drained };
         // Some more may be pushed while the first are read.
         segment.begin(self.sequence + 1, if len > 0 { len + len / 8 } else { 0 });
-        for ring in rings() {
+        for slab in slabs {
+            let Some(ring) = slab.ring() else { continue };
             ring.drain(|slot, bits| {
                 if self.drained.get(slot as usize).is_none_or(Option::is_none) {
                     self.add_drained(slot);
@@ -80,12 +83,18 @@ impl Collector {
         drained
     }
 
+    fn make_places(&mut self, len: usize) {
+        while self.drained.len() < len {
+            self.drained.push(None);
+        }
+    }
+
     /// Makes the cell that single values of a series are folded into.
     #[cold]
     fn add_drained(&mut self, slot: u32) {
         let dists = registry::list().dists;
         let Some(scheme) = dists.get(slot as usize) else { return };
-        self.drained.resize_with(dists.len(), || None);
+        self.make_places(dists.len());
         self.drained[slot as usize] = Some(OwnDist::new(*scheme));
     }
 
@@ -95,7 +104,9 @@ impl Collector {
         let slabs = lease::slabs();
         let segment = self.drain_slabs(&slabs);
         let listed = registry::list();
-        registry::series_in(self.seen..listed.series).for_each(|series| self.add(series));
+        for series in registry::series_in(self.seen..listed.series) {
+            self.add(series);
+        }
         self.seen = listed.series;
         self.collect_distributions(&slabs, &listed.dists);
         self.collect_scalars(&slabs);
@@ -130,7 +141,9 @@ impl Collector {
             _ => Counts::Recordings,
         };
         let all = if kind.scheme().is_some() { &mut self.counts.1 } else { &mut self.counts.0 };
-        all.resize(series.slot as usize, Counts::Nothing);
+        while all.len() < series.slot as usize {
+            all.push(Counts::Nothing);
+        }
         all.push(counts);
         if matches!(kind, Kind::Gauge | Kind::Histogram) {
             self.floats.push(series);
@@ -138,7 +151,9 @@ impl Collector {
     }
 
     fn collect_distributions(&mut self, slabs: &[&Slab], schemes: &[Scheme]) {
-        self.drained.resize_with(schemes.len(), || None);
+        self.make_places(schemes.len());
+        // The list is copied where something in it changed, and only then.
+        let mut changed: Option<Vec<Arc<Distribution>>> = None;
         for (slot, scheme) in schemes.iter().enumerate() {
             let new = self.distribution(slabs, slot, *scheme);
             let old = self.distributions.get(slot);
@@ -151,25 +166,38 @@ impl Collector {
             if counts.is_some_and(|counts| counts != Counts::Nothing) {
                 self.recorded += Amount::of(new.count.wrapping_sub(old.map_or(0, |old| old.count)));
             }
-            // The list is copied where a snapshot holds it, and only then.
-            let all = Arc::make_mut(&mut self.distributions);
+            let mut all = match changed.take() {
+                Some(all) => all,
+                None => Vec::clone(&self.distributions),
+            };
             match all.get_mut(slot) {
                 Some(old) => *old = Arc::new(new),
                 None => all.push(Arc::new(new)),
             }
+            changed = Some(all);
+        }
+        if let Some(all) = changed {
+            self.distributions = Arc::new(all);
         }
     }
 
     fn collect_scalars(&mut self, slabs: &[&Slab]) {
-        let mut gauges = self.floats.iter().filter(|series| series.kind() == Kind::Gauge).peekable();
+        let mut floats = self.floats.as_slice();
         for (chunk, counts) in self.counts.0.chunks(CHUNK).enumerate() {
             let mut rows = sum_scalars(slabs, chunk);
             // What belongs to a series that came since is not in this snapshot.
             rows[counts.len()..].fill(Row::default());
             // A gauge that was set has its value by now: its count was acquired.
-            while let Some(gauge) = gauges.next_if(|gauge| gauge.slot as usize / CHUNK == chunk) {
-                rows[gauge.slot as usize % CHUNK].increments = gauge.value().load(Relaxed);
-                rows[gauge.slot as usize % CHUNK].decrements = 0;
+            while let [series, rest @ ..] = floats {
+                let slot = series.slot as usize;
+                if series.kind() == Kind::Gauge {
+                    if slot / CHUNK != chunk {
+                        break;
+                    }
+                    rows[slot % CHUNK].increments = series.value().load(Relaxed);
+                    rows[slot % CHUNK].decrements = 0;
+                }
+                floats = rest;
             }
             let new = Block::of(&rows);
             if self.scalars.0.get(chunk).is_some_and(|old| **old == new) {
@@ -191,7 +219,11 @@ impl Collector {
 
     fn distribution(&self, slabs: &[&Slab], slot: usize, scheme: Scheme) -> Distribution {
         let mut sum = Sum::new(scheme);
-        slabs.iter().filter_map(|s| s.dist_of(slot as u32)).for_each(|cell| sum.add(cell));
+        for slab in slabs {
+            if let Some(cell) = slab.dist_of(slot as u32) {
+                sum.add(cell);
+            }
+        }
         if let Some(cell) = &self.drained[slot] {
             sum.add(cell.get());
         }
@@ -272,11 +304,16 @@ impl Sum {
     }
 
     fn finish(self) -> Distribution {
-        let buckets: Vec<(u16, u64)> =
-            self.buckets.iter().enumerate().filter(|(_, c)| **c > 0).map(|(i, c)| (i as u16, *c)).collect();
+        let (mut buckets, mut all) = (Vec::new(), 0);
+        for (index, count) in self.buckets.iter().enumerate() {
+            if *count > 0 {
+                buckets.push((index as u16, *count));
+                all += count;
+            }
+        }
         Distribution {
             scheme: self.scheme,
-            count: buckets.iter().map(|(_, c)| c).sum(),
+            count: all,
             nanos: self.nanos,
             sum: if self.scheme == Scheme::Nanos { self.nanos as f64 } else { self.sum },
             max: self.max.unwrap_or(0.0),

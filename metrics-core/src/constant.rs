@@ -3,7 +3,7 @@
 //! A text there is the same whenever it has the same address and length. That can not be said of a `&str` in general, and the compiler does not
 //! tell a `&'static str` from another: what lifetimes there are is forgotten before it chooses between implementations.
 
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering::*};
 
 /// The most pieces that are kept; a linker makes one to three.
 const MOST: usize = 4;
@@ -13,30 +13,32 @@ type Pieces = [(usize, usize); MOST];
 
 /// Not known, and then nothing is constant, until the first backend is installed. What is known before anything is recorded needs no lock of
 /// the dynamic loader while something is.
-static PIECES: OnceLock<Pieces> = OnceLock::new();
+static PIECES: [(AtomicUsize, AtomicUsize); MOST] = [const { (AtomicUsize::new(0), AtomicUsize::new(0)) }; MOST];
 
-/// Finds out.
+/// Finds out. Whoever finds out again finds the same.
 pub(crate) fn prepare() {
-    if PIECES.get().is_none() {
-        // Whoever is first: it is the same for all.
-        let _ = PIECES.set(pieces());
+    let found = pieces();
+    for at in 0..MOST {
+        PIECES[at].0.store(found[at].0, Relaxed);
+        PIECES[at].1.store(found[at].1, Release);
     }
 }
 
 /// Whether a text stands in memory that stays as it is for as long as this library is loaded.
 pub(crate) fn is_constant(text: &str) -> bool {
-    let inside = |(start, len): &(usize, usize)| {
-        let at = (text.as_ptr() as usize).wrapping_sub(*start);
-        at < *len && text.len() <= len - at
-    };
-    PIECES.get().is_some_and(|pieces| pieces.iter().any(inside))
+    PIECES.iter().any(|(start, len)| {
+        // The length first: where there is one, the start is there too.
+        let len = len.load(Acquire);
+        let at = (text.as_ptr() as usize).wrapping_sub(start.load(Relaxed));
+        at < len && text.len() <= len - at
+    })
 }
 
 /// The segments without permission to write of the object (the executable, or the library) that holds this code: it is not unloaded as long
 /// as anybody asks.
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 fn pieces() -> Pieces {
-    use elf::{Header, LOAD, Object, READ, WRITE};
+    use elf::{LOAD, Object, READ, WRITE};
     use std::ffi::{c_int, c_void};
 
     struct Found {
@@ -52,24 +54,31 @@ fn pieces() -> Pieces {
         }
         // SAFETY: the description's own array, of the length that it states.
         let headers = unsafe { std::slice::from_raw_parts(object.headers, usize::from(object.count)) };
-        let loaded = || headers.iter().filter(|header| header.kind == LOAD);
-        let place = |h: &Header| (object.address.wrapping_add(h.address) as usize, h.len as usize);
-        if !loaded().map(place).any(|(start, len)| found.here.wrapping_sub(start) < len) {
-            return 0;
-        }
-        let mut used = 0usize;
-        for (start, len) in loaded().filter(|header| header.flags & (READ | WRITE) == READ).map(place) {
+        let (mut used, mut is_here) = (0usize, false);
+        let mut pieces: Pieces = [(0, 0); MOST];
+        for header in headers {
+            let (start, len) = (object.address.wrapping_add(header.address) as usize, header.len as usize);
+            if header.kind != LOAD {
+                continue;
+            }
+            is_here |= found.here.wrapping_sub(start) < len;
+            if header.flags & (READ | WRITE) != READ {
+                continue;
+            }
             // The rest of a page belongs to the piece that begins on it, so pieces on pages that follow each other are one.
-            if let Some(last) = used.checked_sub(1).and_then(|last| found.pieces.get_mut(last))
+            if let Some(last) = used.checked_sub(1).and_then(|last| pieces.get_mut(last))
                 && (last.0 + last.1).next_multiple_of(PAGE) == start & !(PAGE - 1)
             {
                 last.1 = start + len - last.0;
-            } else if let Some(place) = found.pieces.get_mut(used) {
+            } else if let Some(place) = pieces.get_mut(used) {
                 *place = (start, len);
                 used += 1;
             }
         }
-        1
+        if is_here {
+            found.pieces = pieces;
+        }
+        c_int::from(is_here)
     }
 
     /// The smallest page of any system.
@@ -131,7 +140,13 @@ mod elf {
 mod tests {
     use super::*;
     use std::mem::offset_of;
+    use std::sync::OnceLock;
     use std::sync::atomic::AtomicU8;
+
+    /// The pieces that there are.
+    fn found() -> impl Iterator<Item = (usize, usize)> {
+        PIECES.iter().map(|(start, len)| (start.load(Relaxed), len.load(Relaxed))).filter(|(_, len)| *len > 0)
+    }
 
     #[test]
     fn literals_are_constant_and_what_can_be_written_is_not() {
@@ -157,8 +172,9 @@ mod tests {
         // SAFETY: no byte is read of an empty text; its address is neither null nor, for bytes, misaligned.
         let empty = |at: usize| unsafe { std::str::from_utf8_unchecked(std::slice::from_raw_parts(at as *const u8, 0)) };
         assert!(!is_constant(empty(1)) && !is_constant(empty(usize::MAX)));
-        for (start, len) in PIECES.get().unwrap().iter().filter(|(_, len)| *len > 0) {
-            assert!(is_constant(empty(*start)) && is_constant(empty(start + len - 1)));
+        assert!(found().count() > 0);
+        for (start, len) in found() {
+            assert!(is_constant(empty(start)) && is_constant(empty(start + len - 1)));
             assert!(!is_constant(empty(start - 1)) && !is_constant(empty(start + len)));
         }
     }
@@ -180,8 +196,8 @@ mod tests {
     fn the_kernel_says_the_same() {
         prepare();
         let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-        for (start, len) in PIECES.get().unwrap().iter().filter(|(_, len)| *len > 0) {
-            let mut at = *start;
+        for (start, len) in found() {
+            let mut at = start;
             while at < start + len {
                 let line = maps.lines().find_map(|line| {
                     let (range, rest) = line.split_once(' ')?;

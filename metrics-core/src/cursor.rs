@@ -6,6 +6,7 @@ use crate::cells::CHUNK;
 use crate::distribution::Distribution;
 use crate::invalid::Invalid;
 use crate::ledger::Amount;
+use crate::registry;
 use crate::series::{Kind, Series};
 use crate::snapshot::Snapshot;
 use std::cell::Cell;
@@ -77,17 +78,23 @@ impl Position {
     /// All that the distribution has is accounted for.
     pub(crate) fn set(&mut self, distribution: &Distribution) {
         let buckets = self.buckets_mut(distribution.scheme);
-        distribution.buckets().for_each(|(index, count)| buckets[index] = count);
+        for (index, count) in distribution.buckets() {
+            buckets[index] = count;
+        }
     }
 }
 
 impl Cursor {
     /// A cursor that begins where the snapshot stands.
     pub(crate) fn at(snapshot: &Snapshot) -> Cursor {
+        let mut distributions = Vec::with_capacity(snapshot.distributions.len());
+        for distribution in snapshot.distributions.iter() {
+            distributions.push(Position::at(distribution));
+        }
         Cursor {
             scalars: snapshot.scalars.clone(),
             open: None,
-            distributions: snapshot.distributions.iter().map(|d| Position::at(d)).collect(),
+            distributions,
             invalid: snapshot.invalid.clone(),
             base: snapshot.recorded,
         }
@@ -96,8 +103,8 @@ impl Cursor {
     /// Has places for all that is in the snapshot.
     pub(crate) fn grow(&mut self, snapshot: &Snapshot) {
         self.scalars.grow(snapshot.scalars.0.len());
-        if self.distributions.len() < snapshot.distributions.len() {
-            self.distributions.resize(snapshot.distributions.len(), Position::default());
+        while self.distributions.len() < snapshot.distributions.len() {
+            self.distributions.push(Position::default());
         }
     }
 
@@ -144,8 +151,10 @@ impl Cursor {
     pub(crate) fn finish(&mut self, snapshot: &Snapshot) {
         self.open = None;
         self.scalars.clone_from(&snapshot.scalars);
-        for (position, distribution) in self.distributions.iter_mut().zip(snapshot.distributions.iter()) {
-            position.recordings = distribution.count;
+        for (slot, distribution) in snapshot.distributions.iter().enumerate() {
+            if let Some(position) = self.distributions.get_mut(slot) {
+                position.recordings = distribution.count;
+            }
         }
         self.invalid = snapshot.invalid.clone();
     }
@@ -174,12 +183,12 @@ impl Cursor {
         let mut all = Amount::default();
         // What was refused is done before a backend sees anything.
         let done = DoneBlocks::default();
-        let is_done = |series: &Series| {
-            series.kind().scheme().is_none() && done.has(series, |series| self.is_done(series, snapshot))
-        };
-        let open = snapshot.totals().iter_unless(is_done);
-        for total in open.filter(|total| !total.series.is_internal()) {
-            all += total.amount().minus(self.amount(total.series));
+        for series in registry::series_in(0..snapshot.len) {
+            let is_done =
+                series.kind().scheme().is_none() && done.has(series, |series| self.is_done(series, snapshot));
+            if !is_done && !series.is_internal() {
+                all += snapshot.totals().of(series).amount().minus(self.amount(series));
+            }
         }
         all
     }

@@ -5,7 +5,7 @@
 
 use crate::hash;
 use crate::logger::Logger;
-use crate::name::MAX_NAME_BYTES;
+use crate::name::{MAX_NAME_BYTES, beginning};
 use crate::registry;
 use crate::series::{Kind, Series};
 use crate::sync::{Mutex, lock};
@@ -100,8 +100,15 @@ impl Table {
     fn find(&mut self, logger: &str, name: &str) -> Option<&mut Described> {
         let key = key(logger, name);
         let from = self.place(key);
-        let of_key = self.all[from..].iter_mut().take_while(|(k, _)| *k == key).map(|(_, described)| described);
-        of_key.into_iter().find(|d| d.logger == logger && d.name == name)
+        for (k, described) in &mut self.all[from..] {
+            if *k != key {
+                return None;
+            }
+            if described.logger == logger && described.name == name {
+                return Some(described);
+            }
+        }
+        None
     }
 
     /// Where those of this key begin, or belong.
@@ -142,9 +149,9 @@ impl Logger {
     /// ```
     pub fn describe(&self, name: &str, unit: Unit, text: &str) {
         let logger = self.name();
-        let text: String = text.chars().take(MAX_TEXT).collect();
-        let conflict = match keep(logger, name, unit.as_str(), &text) {
-            Outcome::Kept => hand_out(logger, name, unit.as_str(), &text),
+        let text = beginning(text, MAX_TEXT);
+        let conflict = match keep(logger, name, unit.as_str(), text) {
+            Outcome::Kept => hand_out(logger, name, unit.as_str(), text),
             Outcome::Conflict => true,
             Outcome::TurnedAway => return,
             Outcome::Full => {
@@ -168,8 +175,8 @@ impl Logger {
 }
 
 /// The beginning of a name, for a message.
-fn shown(name: &str) -> String {
-    name.chars().take(64).collect()
+fn shown(name: &str) -> &str {
+    beginning(name, 64)
 }
 
 fn keep(logger: &str, name: &str, unit: &'static str, text: &str) -> Outcome {
@@ -212,9 +219,9 @@ fn keep(logger: &str, name: &str, unit: &'static str, text: &str) -> Outcome {
 /// Tells the instruments that are there. Whether one of them was told something else before, through a handle.
 fn hand_out(logger: &str, name: &str, unit: &'static str, text: &str) -> bool {
     let Some(_lock) = telling() else { return false };
-    let instruments = Kind::ALL.into_iter().filter_map(|kind| registry::find_instrument(logger, name, kind));
     let mut conflict = false;
-    for instrument in instruments {
+    for kind in Kind::ALL {
+        let Some(instrument) = registry::find_instrument(logger, name, kind) else { continue };
         tell(instrument, unit, text);
         conflict |= !unit.is_empty() && instrument.unit().is_some_and(|u| u != unit);
         conflict |= !text.is_empty() && instrument.description().is_some_and(|t| t != text);
@@ -226,7 +233,7 @@ fn hand_out(logger: &str, name: &str, unit: &'static str, text: &str) -> bool {
 pub(crate) struct Told {
     instrument: u32,
     pub(crate) unit: OnceLock<&'static str>,
-    pub(crate) description: OnceLock<String>,
+    pub(crate) description: OnceLock<&'static str>,
 }
 
 static TOLD: AppendTable<Told> = AppendTable::new();
@@ -237,7 +244,7 @@ fn told_hash(instrument: u32) -> u64 {
 
 /// What the instrument of this number was told.
 pub(crate) fn told(instrument: u32) -> Option<&'static Told> {
-    TOLD.get(told_hash(instrument), |told| told.instrument == instrument)
+    TOLD.find(told_hash(instrument), &mut |told| told.instrument == instrument)
 }
 
 /// What is held while an instrument is told something: an allocator that records what is allocated then may register a series of the same
@@ -267,8 +274,9 @@ fn tell(series: &Series, unit: &'static str, text: &str) {
     if !unit.is_empty() {
         let _ = told.unit.set(unit);
     }
-    if !text.is_empty() {
-        let _ = told.description.set(text.to_owned());
+    if !text.is_empty() && told.description.get().is_none() {
+        // Once for each instrument: what it was told is there for ever.
+        let _ = told.description.set(text.to_owned().leak());
     }
 }
 

@@ -19,7 +19,11 @@ fn admit(cause: &str, now: Instant) -> Option<u64> {
     let mut cause = cause;
     let mut known = seen.iter().position(|(c, ..)| c == cause);
     if known.is_none() && seen.len() >= MAX_CAUSES {
-        seen.retain(|(_, last, _)| now.saturating_duration_since(*last) < QUIET);
+        for at in (0..seen.len()).rev() {
+            if now.saturating_duration_since(seen[at].1) >= QUIET {
+                seen.swap_remove(at);
+            }
+        }
         if seen.len() >= MAX_CAUSES {
             cause = "further causes";
             known = seen.iter().position(|(c, ..)| c == cause);

@@ -71,6 +71,8 @@ impl Distribution {
 
     /// What was added since an earlier state of the same distribution. The largest value is exact when it is the largest since
     /// start, else the upper bound of its bucket.
+    // Inline: compiled where there is a backend that asks for it.
+    #[inline]
     #[must_use]
     pub fn since(&self, earlier: &Distribution) -> Distribution {
         let mut before = earlier.buckets.iter().peekable();

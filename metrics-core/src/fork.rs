@@ -10,7 +10,6 @@ use std::sync::Once;
 /// Installs the handlers, once.
 pub(crate) fn watch() {
     crate::registry::prepare();
-    crate::lease::prepare();
     crate::constant::prepare();
     #[cfg(unix)]
     unix::watch();

@@ -1,7 +1,7 @@
 //! Hashing of names, labels and addresses: keyed with a random seed, so that no input chosen outside can make them collide on purpose, and a few
 //! nanoseconds for the short texts names are.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 static SEED: AtomicU64 = AtomicU64::new(0);
@@ -17,9 +17,12 @@ pub(crate) fn seed() -> u64 {
 
 #[cold]
 fn make_seed() -> u64 {
-    let made = RandomState::new().hash_one(0u8) | 1;
+    let made = RandomState::new().build_hasher().finish() | 1;
     // Two threads may both come here; the first seed stays.
-    SEED.compare_exchange(0, made, Relaxed, Relaxed).map_or_else(|first| first, |_| made)
+    match SEED.compare_exchange(0, made, Relaxed, Relaxed) {
+        Ok(_) => made,
+        Err(first) => first,
+    }
 }
 
 /// Multiplies to 128 bits and folds the halves: every bit of the result depends on every bit of both.

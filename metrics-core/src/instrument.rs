@@ -1,6 +1,7 @@
 //! Handles: instruments that were looked up once. `Copy`, as small as a reference, never stale.
 
 use crate::guard::{InFlightGuard, TimerGuard};
+use crate::name::beginning;
 use crate::series::Series;
 use crate::value::{CounterValue, GaugeValue};
 use crate::{describe, record, registry};
@@ -21,8 +22,7 @@ macro_rules! described {
             /// Says what the instrument means, for people; at most 1,024 characters are kept. The first text stays.
             #[must_use]
             pub fn description(self, text: &str) -> Self {
-                let text: String = text.chars().take(describe::MAX_TEXT).collect();
-                describe::of_handle(self.0, "", &text);
+                describe::of_handle(self.0, "", beginning(text, describe::MAX_TEXT));
                 self
             }
 

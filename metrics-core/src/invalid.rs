@@ -3,6 +3,7 @@
 
 use crate::cells::{MAX_DISTRIBUTIONS, MAX_SCALARS};
 use crate::first;
+use crate::sync::boxed_zero;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering::*};
@@ -26,7 +27,7 @@ pub(crate) fn prepare(id: u32) {
     if counter(id).is_none()
         && let Some(place) = ALL.get(id as usize / CHUNK)
     {
-        first::publish(place, ptr::null_mut(), [const { AtomicU64::new(0) }; CHUNK]);
+        first::publish_boxed(place, ptr::null_mut(), boxed_zero());
     }
 }
 
@@ -44,13 +45,13 @@ pub(crate) fn of(id: u32) -> u64 {
 
 /// What was refused up to some moment, of the few series of which something was: by id, in order.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Invalid(Arc<[(u32, u64)]>);
+pub(crate) struct Invalid(Arc<Vec<(u32, u64)>>);
 
 impl Invalid {
     /// Of series in the order of their ids, with what was refused of each.
     pub(crate) fn new(refused: Vec<(u32, u64)>) -> Invalid {
         debug_assert!(refused.is_sorted_by_key(|(id, _)| *id));
-        Invalid(refused.into())
+        Invalid(Arc::new(refused))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, u64)> {
@@ -67,6 +68,7 @@ impl Invalid {
     }
 
     /// The same with another count of one series.
+    #[inline]
     pub(crate) fn with(&self, id: u32, refused: u64) -> Invalid {
         let mut all = self.0.to_vec();
         let at = self.place(id);
@@ -74,7 +76,7 @@ impl Invalid {
             Some((i, before)) if *i == id => *before = refused,
             _ => all.insert(at, (id, refused)),
         }
-        Invalid(all.into())
+        Invalid(Arc::new(all))
     }
 }
 

@@ -7,11 +7,11 @@ use crate::threads::Slabs;
 use crate::{busy, limits};
 use std::cell::Cell;
 use std::ptr;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 static SLABS: Slabs = Slabs::new();
-static SHARED: OnceLock<Slab> = OnceLock::new();
+/// That of the threads that have none of their own.
+static SHARED: Slab = Slab::new();
 /// A slab in which nothing is ever found.
 static NO_SLAB: Slab = Slab::new();
 static CELL_BYTES: AtomicUsize = AtomicUsize::new(0);
@@ -102,13 +102,13 @@ pub fn cell_bytes() -> usize {
 pub(crate) fn slabs() -> Vec<&'static Slab> {
     let _busy = busy::section();
     let mut all = SLABS.all();
-    all.extend(SHARED.get());
+    all.push(&SHARED);
     all
 }
 
 /// The slab of threads that have none of their own.
 pub(crate) fn shared() -> &'static Slab {
-    SHARED.get_or_init(Slab::new)
+    &SHARED
 }
 
 /// This thread's slab, leased if there is one to be had.
@@ -143,11 +143,6 @@ pub(crate) fn own_slab() -> Option<&'static Slab> {
             None
         }
     }
-}
-
-/// Makes what is made once, so that no fork can find it half made.
-pub(crate) fn prepare() {
-    shared();
 }
 
 /// Locks out hand-overs while the guard lives: for `fork`.

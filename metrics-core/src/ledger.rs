@@ -108,7 +108,8 @@ pub struct Dropped([Amount; Cause::ALL.len()]);
 impl Dropped {
     /// The causes for which something was dropped, in the order of [`Cause::ALL`], each with its amount.
     pub fn iter(&self) -> impl Iterator<Item = (Cause, Amount)> {
-        Cause::ALL.into_iter().zip(self.0).filter(|(_, amount)| !amount.is_zero())
+        let all = Cause::ALL.iter().map(|cause| (*cause, self[*cause]));
+        all.filter(|(_, amount)| !amount.is_zero())
     }
 
     /// Everything, whatever the cause.

@@ -94,7 +94,11 @@ static IN_FORCE: [AtomicUsize; 7] = [const { AtomicUsize::new(usize::MAX) }; 7];
 
 /// The limits in force.
 pub(crate) fn in_force() -> Limits {
-    let [a, b, c, d, e, f, g] = IN_FORCE.each_ref().map(|limit| limit.load(Relaxed));
+    let mut all = [0; 7];
+    for (at, limit) in IN_FORCE.iter().enumerate() {
+        all[at] = limit.load(Relaxed);
+    }
+    let [a, b, c, d, e, f, g] = all;
     // Not set yet: the defaults.
     if f == usize::MAX {
         return Limits::DEFAULT;
@@ -120,7 +124,9 @@ pub(crate) fn put_in_force(l: Limits) {
         l.timer_chunk,
         l.max_held_values,
     ];
-    IN_FORCE.iter().zip(all).for_each(|(to, limit)| to.store(limit, Relaxed));
+    for (at, limit) in all.iter().enumerate() {
+        IN_FORCE[at].store(*limit, Relaxed);
+    }
 }
 
 impl Default for Limits {

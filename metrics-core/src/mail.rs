@@ -7,7 +7,6 @@ use crate::ledger::Ledger;
 use crate::singles::Segment;
 use crate::snapshot::Snapshot;
 use crate::sync::lock;
-use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -29,7 +28,7 @@ pub(crate) struct Job {
 #[derive(Default)]
 struct State {
     snapshot: Option<Arc<Snapshot>>,
-    segments: VecDeque<Arc<Segment>>,
+    segments: Vec<Arc<Segment>>,
     held: usize,
     flush: Option<Instant>,
     stop: bool,
@@ -60,10 +59,15 @@ impl Mail {
         }
         let mut state = lock(&self.state);
         state.held += segment.len();
-        state.segments.push_back(Arc::clone(segment));
-        while state.held > self.max_held || state.segments.len() > MAX_SEGMENTS {
-            let Some(oldest) = state.segments.pop_front() else { break };
+        state.segments.push(Arc::clone(segment));
+        let mut first = 0;
+        while state.held > self.max_held || state.segments.len() - first > MAX_SEGMENTS {
+            let Some(oldest) = state.segments.get(first) else { break };
             state.held -= oldest.len();
+            first += 1;
+        }
+        if first > 0 {
+            state.segments = state.segments.split_off(first);
         }
         let many = state.held >= self.max_held / 2 || state.segments.len() >= MAX_SEGMENTS / 2;
         many && state.snapshot.is_none()
@@ -86,9 +90,15 @@ impl Mail {
         loop {
             if let Some(snapshot) = state.snapshot.take() {
                 // What was drained since belongs to the next snapshot.
-                let until = state.segments.partition_point(|s| s.sequence <= snapshot.sequence());
-                let segments: Vec<_> = state.segments.drain(..until).collect();
-                state.held -= segments.iter().map(|s| s.len()).sum::<usize>();
+                let mut until = state.segments.len();
+                while until > 0 && state.segments[until - 1].sequence > snapshot.sequence() {
+                    until -= 1;
+                }
+                let later = state.segments.split_off(until);
+                let segments = std::mem::replace(&mut state.segments, later);
+                for segment in &segments {
+                    state.held -= segment.len();
+                }
                 return Job {
                     snapshot,
                     segments,
@@ -102,7 +112,7 @@ impl Mail {
     }
 
     /// Changes the account, unless it is closed, and says that a request is done.
-    pub(crate) fn account(&self, request: u64, change: impl FnOnce(&mut Ledger)) -> Ledger {
+    pub(crate) fn account(&self, request: u64, change: Box<dyn FnOnce(&mut Ledger) + '_>) -> Ledger {
         let mut state = lock(&self.state);
         if !state.closed {
             change(&mut state.ledger);
@@ -128,7 +138,7 @@ impl Mail {
     }
 
     /// Closes the account with a last change.
-    pub(crate) fn close(&self, change: impl FnOnce(&mut Ledger)) -> Ledger {
+    pub(crate) fn close(&self, change: Box<dyn FnOnce(&mut Ledger) + '_>) -> Ledger {
         let mut state = lock(&self.state);
         if !state.closed {
             state.closed = true;

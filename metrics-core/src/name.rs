@@ -39,7 +39,9 @@ pub fn push_part(out: &mut String, text: &str) {
     if text.bytes().all(|b| is_name_char(b as char)) {
         return out.push_str(text);
     }
-    out.extend(text.chars().map(|c| if is_name_char(c) { c } else { '_' }));
+    for c in text.chars() {
+        out.push(if is_name_char(c) { c } else { '_' });
+    }
 }
 
 /// Appends a dotted name part by part; empty parts are skipped, so no double dot can arise.
@@ -96,13 +98,18 @@ impl Naming {
         let mut out = String::new();
         push_dotted(&mut out, &self.global_prefix);
         if self.prepend_host {
-            let host = self.host.trim_end_matches('.');
+            let mut host = self.host.as_str();
+            while let Some(shorter) = host.strip_suffix('.') {
+                host = shorter;
+            }
             let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
-            let is_address = bare.split('%').next().is_some_and(|h| h.parse::<IpAddr>().is_ok());
+            let is_address = bare.split_once('%').map_or(bare, |(h, _)| h).parse::<IpAddr>().is_ok();
             if self.prepend_host_reverse && !is_address {
-                for part in host.rsplit('.') {
-                    push_part(&mut out, part);
+                while let Some((rest, last)) = host.rsplit_once('.') {
+                    push_part(&mut out, last);
+                    host = rest;
                 }
+                push_part(&mut out, host);
             } else {
                 push_dotted(&mut out, bare);
             }
@@ -144,7 +151,26 @@ pub fn check(rendered: &str) -> Result<(), NameError> {
 
 /// A logger's name as the program gives it: `::` of a module path becomes `.`.
 pub(crate) fn logger_name(given: &str) -> String {
-    given.replace("::", ".")
+    let mut name = String::with_capacity(given.len());
+    for c in given.chars() {
+        if c == ':' && name.as_bytes().last() == Some(&b':') {
+            name.truncate(name.len() - 1);
+            name.push('.');
+        } else {
+            name.push(c);
+        }
+    }
+    name
+}
+
+/// The first characters of a text, as many.
+pub(crate) fn beginning(text: &str, characters: usize) -> &str {
+    for (number, (end, _)) in text.char_indices().enumerate() {
+        if number == characters {
+            return &text[..end];
+        }
+    }
+    text
 }
 
 #[cfg(test)]

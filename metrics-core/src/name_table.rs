@@ -55,12 +55,21 @@ impl NameTable {
         series: &'static Series,
         render: impl Fn(&'static Series) -> (String, String),
     ) -> Result<(), Cause> {
+        self.claim_of(series, &render)
+    }
+
+    // Compiled once, and not in each backend.
+    fn claim_of(
+        &mut self,
+        series: &'static Series,
+        render: &dyn Fn(&'static Series) -> (String, String),
+    ) -> Result<(), Cause> {
         if let Some(known) = self.known(series) {
             return known;
         }
         let (name, unique) = render(series);
         let owner = match name::check(&name) {
-            Ok(()) => self.owners.find_or_own(series, &unique, |other| render(other).1),
+            Ok(()) => self.owners.find_or_own(series, &unique, &|other| render(other).1),
             Err(_) => series,
         };
         self.decide(series, &name, owner)
@@ -97,9 +106,9 @@ impl NameTable {
 
 fn check(series: &'static Series, name: &str, owner: &'static Series) -> Result<(), Cause> {
     if let Err(error) = name::check(name) {
-        let shown: String = series.metric_name().chars().take(64).collect();
+        let shown = name::beginning(series.metric_name(), 64);
         let what = if error == name::NameError::Empty { "is empty" } else { "is longer than 512 bytes" };
-        let logger: String = series.logger_name().chars().take(64).collect();
+        let logger = name::beginning(series.logger_name(), 64);
         diagnostics::warn(what, &format!("a name {what}: {}.{shown:?}… is not delivered", logger.escape_debug()));
         return Err(Cause::Name);
     }
@@ -127,7 +136,7 @@ impl Owners {
         &mut self,
         series: &'static Series,
         text: &str,
-        text_of: impl Fn(&'static Series) -> String,
+        text_of: &dyn Fn(&'static Series) -> String,
     ) -> &'static Series {
         let tag = places::tag(hash::text(hash::seed(), text));
         let owner = |id: usize| registry::series_of(id as u32).filter(|owner| text_of(owner) == text);
@@ -181,7 +190,7 @@ mod tests {
         let text = |s: &'static Series| s.metric_name()[..s.metric_name().len() - 1].to_owned();
         let mut owners = Owners::default();
         for s in &series {
-            let owner = owners.find_or_own(s, &text(s), text);
+            let owner = owners.find_or_own(s, &text(s), &text);
             let first = series.iter().find(|other| text(other) == text(s)).unwrap();
             assert!(std::ptr::eq(owner, *first), "{s:?}");
         }
@@ -193,7 +202,7 @@ mod tests {
             shared.places.put(&mut shared.taken, places::tag(hash::text(hash::seed(), "c7")), s.id());
         }
         for expected in [7, 7] {
-            let owner = shared.find_or_own(series[expected], "c7", |s| s.metric_name().to_owned());
+            let owner = shared.find_or_own(series[expected], "c7", &|s: &'static Series| s.metric_name().to_owned());
             assert!(std::ptr::eq(owner, series[7]));
         }
     }

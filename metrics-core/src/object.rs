@@ -16,11 +16,21 @@ pub const HOST: &str = "host";
 /// ```
 #[must_use]
 pub fn is_object(text: &str) -> bool {
-    text.len() <= MAX_OBJECT_BYTES
-        && text.split('/').all(|part| {
-            let begins = part.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_');
-            begins && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
-        })
+    // Where in a part the next byte is.
+    let mut at = 0;
+    for b in text.bytes() {
+        match b {
+            b'/' if at > 0 => at = 0,
+            b if stays(at, b.into()) => at += 1,
+            _ => return false,
+        }
+    }
+    at > 0 && text.len() <= MAX_OBJECT_BYTES
+}
+
+/// Whether a character may stand there in a part.
+fn stays(at: usize, c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || (at > 0 && matches!(c, '.' | '-'))
 }
 
 /// The id of any text; empty for the program itself, `None` when it is too long.
@@ -30,14 +40,18 @@ pub(crate) fn gate(given: &str) -> Option<String> {
         return None;
     }
     let mut out = String::new();
-    for part in given.split('/').filter(|part| !part.is_empty()) {
-        if !out.is_empty() {
+    // Where in a part the next character is.
+    let mut at = 0;
+    for c in given.chars() {
+        if c == '/' {
+            at = 0;
+            continue;
+        }
+        if at == 0 && !out.is_empty() {
             out.push('/');
         }
-        out.extend(part.chars().enumerate().map(|(at, c)| {
-            let stays = c.is_ascii_alphanumeric() || c == '_' || (at > 0 && matches!(c, '.' | '-'));
-            if stays { c } else { '_' }
-        }));
+        out.push(if stays(at, c) { c } else { '_' });
+        at += 1;
     }
     if out == HOST {
         out.clear();

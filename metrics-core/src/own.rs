@@ -32,52 +32,59 @@ static LIMITS: Mutex<Exported> = Mutex::new(Exported { all: Vec::new() });
 
 impl OwnMetrics {
     pub(crate) fn export(&mut self, backend: &str, ledger: &Ledger, held: usize) {
-        let name = |what: &str| format!("backend.{backend}.{what}");
         let (sent, errors) = (ledger.sent.recordings, ledger.errors + ledger.panics);
-        self.all.count(name("sent"), sent, &|| {
-            format!("Recordings that {backend} has delivered: accepted by the system, or kept in the cache.")
-        });
-        self.all.count(name("merged"), ledger.merged, &|| {
-            format!("Recordings that {backend} has delivered as one value with others; they are among those sent.")
-        });
-        self.all.count(name("superseded"), ledger.superseded.recordings, &|| {
-            format!("Recordings of gauges whose place a later value took before {backend} delivered them.")
-        });
-        self.all.count(name("errors"), errors, &|| format!("Deliveries of {backend} that ended with an error or a panic."));
-        for (cause, amount) in ledger.dropped.iter() {
-            self.all.count(name(&format!("dropped.{cause}")), amount.recordings, &|| {
-                format!("Recordings that {backend} did not deliver: {}.", why(cause))
-            });
+        for (what, now, help) in [
+            ("sent", sent, "Recordings that * has delivered: accepted by the system, or kept in the cache."),
+            (
+                "merged",
+                ledger.merged,
+                "Recordings that * has delivered as one value with others; they are among those sent.",
+            ),
+            (
+                "superseded",
+                ledger.superseded.recordings,
+                "Recordings of gauges whose place a later value took before * delivered them.",
+            ),
+            ("errors", errors, "Deliveries of * that ended with an error or a panic."),
+        ] {
+            self.all.count(name(backend, what), now, Help { text: help, of: backend });
         }
-        self.all.set(name("pending"), ledger.pending.recordings, &|| {
-            format!("Recordings that {backend} had not delivered yet after its last delivery.")
-        });
-        let holds = held > 0 || self.all.has(&name("held"));
+        for (cause, amount) in ledger.dropped.iter() {
+            let (what, help) = (format!("dropped.{cause}"), not_delivered(cause));
+            self.all.count(name(backend, &what), amount.recordings, Help { text: help, of: backend });
+        }
+        let pending = "Recordings that * had not delivered yet after its last delivery.";
+        self.all.set(name(backend, "pending"), ledger.pending.recordings, Help { text: pending, of: backend });
+        let holds = held > 0 || self.all.has(&name(backend, "held"));
         if holds {
-            self.all.set(name("held"), held as u64, &|| {
-                format!("Number of single values that waited for the last delivery of {backend}.")
-            });
+            let waiting = "Number of single values that waited for the last delivery of *.";
+            self.all.set(name(backend, "held"), held as u64, Help { text: waiting, of: backend });
         }
         if self.before.is_none_or(|(was_sent, had_errors)| sent > was_sent && errors == had_errors) {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-            self.all.set(name("last_success.timestamp_seconds"), now, &|| {
-                format!("When {backend} last delivered something without an error, in seconds since 1970; its first delivery until then.")
-            });
+            let when = "When * last delivered something without an error, in seconds since 1970; its first delivery until then.";
+            self.all.set(name(backend, "last_success.timestamp_seconds"), now, Help { text: when, of: backend });
         }
         self.before = Some((sent, errors));
         export_limits(holds);
     }
 }
 
-/// Why recordings are not delivered, within a sentence.
-fn why(cause: Cause) -> &'static str {
+fn name(backend: &str, what: &str) -> String {
+    format!("backend.{backend}.{what}")
+}
+
+/// What is said of recordings that are not delivered.
+fn not_delivered(cause: Cause) -> &'static str {
     match cause {
-        Cause::Invalid => "the value is not finite, or the format cannot hold it",
-        Cause::Name => "the name is empty or longer than 512 bytes",
-        Cause::Collision => "the name belongs to another instrument",
-        Cause::TooLarge => "one line is larger than a datagram may be",
-        Cause::Transport => "the transport refused them for good",
-        Cause::Removed => "it was removed, or the program ended, before",
+        Cause::Invalid => {
+            "Recordings that * did not deliver: the value is not finite, or the format cannot hold it."
+        }
+        Cause::Name => "Recordings that * did not deliver: the name is empty or longer than 512 bytes.",
+        Cause::Collision => "Recordings that * did not deliver: the name belongs to another instrument.",
+        Cause::TooLarge => "Recordings that * did not deliver: one line is larger than a datagram may be.",
+        Cause::Transport => "Recordings that * did not deliver: the transport refused them for good.",
+        Cause::Removed => "Recordings that * did not deliver: it was removed, or the program ended, before.",
     }
 }
 
@@ -85,25 +92,29 @@ fn why(cause: Cause) -> &'static str {
 fn export_limits(held: bool) {
     let Ok(mut all) = LIMITS.try_lock() else { return };
     let (limits, used, refused) = (limits::in_force(), registry::used(), refused());
-    for (what, used, max, refused) in [
-        ("loggers", used.loggers, limits.max_loggers, refused.loggers),
-        ("instruments", used.instruments, limits.max_instruments, refused.instruments),
-        ("label_sets", used.label_sets, limits.max_label_sets, refused.label_sets),
+    for (what, words, used, max, refused) in [
+        ("loggers", "loggers", used.loggers, limits.max_loggers, refused.loggers),
+        ("instruments", "instruments", used.instruments, limits.max_instruments, refused.instruments),
+        ("label_sets", "label sets", used.label_sets, limits.max_label_sets, refused.label_sets),
     ] {
-        let words = what.replace('_', " ");
-        all.set(format!("limits.{what}.used"), used as u64, &|| format!("Number of {words} that there are."));
-        all.set(format!("limits.{what}.max"), max as u64, &|| {
-            format!("Number of {words} that there may be; metrics.limits.max_{what} sets it.")
-        });
-        all.count(format!("limits.{what}.refused"), refused, &|| {
-            format!("How often one of the {words} found no place, and was recorded in the overflow series.")
-        });
+        let there = Help { text: "Number of * that there are.", of: words };
+        all.set(format!("limits.{what}.used"), used as u64, there);
+        let text = "Number of * that there may be; metrics.limits.max_";
+        all.set(format!("limits.{what}.max"), max as u64, Help { text: &format!("{text}{what} sets it."), of: words });
+        let text = "How often one of the * found no place, and was recorded in the overflow series.";
+        all.count(format!("limits.{what}.refused"), refused, Help { text, of: words });
     }
     if held {
-        all.set("limits.held_values.max".into(), limits.max_held_values as u64, &|| {
-            "Number of single values that may wait for a delivery; metrics.limits.max_held_values sets it.".into()
-        });
+        let text = "Number of single values that may wait for a delivery; metrics.limits.max_held_values sets it.";
+        all.set("limits.held_values.max".to_owned(), limits.max_held_values as u64, Help { text, of: "" });
     }
+}
+
+/// A sentence for whoever reads a metric: `*` in it stands for what it is about. Put together once, when there is a series.
+#[derive(Clone, Copy)]
+struct Help<'t> {
+    text: &'t str,
+    of: &'t str,
 }
 
 /// What was exported, by name: the value, and the series once there was something to say.
@@ -129,31 +140,37 @@ impl Exported {
     }
 
     /// A gauge; it is there from the first time on.
-    fn set(&mut self, name: String, now: u64, help: &dyn Fn() -> String) {
+    fn set(&mut self, name: String, now: u64, help: Help<'_>) {
         let (last, series) = self.entry(&name);
         if series.is_none() || *last != now {
-            let series = series.get_or_insert_with(|| described(&name, Kind::Gauge, help));
-            record::set_internal(series, now as f64);
+            record::set_internal(described(series, &name, Kind::Gauge, help), now as f64);
             *last = now;
         }
     }
 
     /// A counter that has reached `now`; it is there once it is more than 0.
-    fn count(&mut self, name: String, now: u64, help: &dyn Fn() -> String) {
+    fn count(&mut self, name: String, now: u64, help: Help<'_>) {
         let (last, series) = self.entry(&name);
         if now > *last {
-            let series = series.get_or_insert_with(|| described(&name, Kind::Counter, help));
-            record::count_internal(series, now - *last);
+            record::count_internal(described(series, &name, Kind::Counter, help), now - *last);
             *last = now;
         }
     }
 }
 
-/// The series, with a sentence for whoever reads it. A unit would become a part of its name in Prometheus, so the sentence has it.
-fn described(name: &str, kind: Kind, help: &dyn Fn() -> String) -> &'static Series {
+/// The series, made at the first time. A unit would become a part of its name in Prometheus, so the sentence has it.
+fn described(known: &mut Option<&'static Series>, name: &str, kind: Kind, help: Help<'_>) -> &'static Series {
+    if let Some(series) = *known {
+        return series;
+    }
     let series = registry::internal_series(name, kind);
     if !std::ptr::eq(series, registry::NONE) {
-        describe::of_handle(series, "", &help());
+        let text = match help.text.split_once('*') {
+            Some((before, after)) => format!("{before}{}{after}", help.of),
+            None => help.text.to_owned(),
+        };
+        describe::of_handle(series, "", &text);
     }
+    *known = Some(series);
     series
 }

@@ -6,6 +6,7 @@
 use crate::backend::{Backend, Wants};
 use crate::collector::Collector;
 use crate::diagnostics;
+use crate::first;
 use crate::ledger::{Amount, Cause, Ledger};
 use crate::limits::Limits;
 use crate::mail::Mail;
@@ -57,11 +58,11 @@ struct Pipeline {
 static PIPELINE: AtomicPtr<Pipeline> = AtomicPtr::new(std::ptr::null_mut());
 
 fn pipeline() -> &'static Pipeline {
-    // SAFETY: the pointer is null or came from `Box::leak` below; it is never freed.
+    // SAFETY: the pointer is null or was published below; it is never freed.
     if let Some(pipeline) = unsafe { PIPELINE.load(Acquire).as_ref() } {
         return pipeline;
     }
-    let new: *mut Pipeline = Box::leak(Box::new(Pipeline {
+    let made = Pipeline {
         state: Mutex::new(State {
             backends: Vec::new(),
             collector: Collector::default(),
@@ -70,17 +71,9 @@ fn pipeline() -> &'static Pipeline {
             collector_thread: None,
             refused: registry::Refused::default(),
         }),
-    }));
-    let current = match PIPELINE.compare_exchange(std::ptr::null_mut(), new, AcqRel, Acquire) {
-        Ok(_) => new,
-        Err(other) => {
-            // SAFETY: `new` was leaked just above and nobody else has seen it.
-            drop(unsafe { Box::from_raw(new) });
-            other
-        }
     };
     // SAFETY: as at the top.
-    unsafe { &*current }
+    unsafe { &*first::publish(&PIPELINE, std::ptr::null_mut(), made) }
 }
 
 /// Forgets the pipeline of the parent process.
@@ -139,7 +132,7 @@ pub fn install(name: &str, backend: Box<dyn Backend>, interval: Duration) -> Res
     let wants = backend.wants();
     let pipeline = pipeline();
     let mut state = pipeline.lock();
-    if state.backends.iter().any(|b| b.name == name) {
+    if state.position(name).is_some() {
         return Err(InstallError::NameTaken(name.to_owned()));
     }
     let snapshot = state.collect();
@@ -163,7 +156,7 @@ pub fn replace(
     let pipeline = pipeline();
     let mut state = pipeline.lock();
     let snapshot = state.collect();
-    let old = state.backends.iter().position(|b| b.name == name);
+    let old = state.position(name);
     state.start(pipeline, name, backend, wants, interval, &snapshot)?;
     let old = old.map(|at| state.backends.remove(at));
     state.switch();
@@ -184,7 +177,7 @@ pub fn remove(name: &str, deadline: Duration) -> Option<Ledger> {
     let pipeline = pipeline();
     let (old, snapshot) = {
         let mut state = pipeline.lock();
-        let at = state.backends.iter().position(|b| b.name == name)?;
+        let at = state.position(name)?;
         let snapshot = state.collect();
         let old = state.backends.remove(at);
         state.switch();
@@ -207,12 +200,17 @@ pub fn shutdown(deadline: Duration) -> FlushReport {
         (old, snapshot)
     };
     // All are asked before any is waited for.
-    let requests: Vec<u64> =
-        old.iter().map(|b| b.mail.deliver(Arc::clone(&snapshot), Some(until), true)).collect();
-    let ledgers: Vec<Ledger> =
-        old.iter().zip(requests).map(|(b, request)| b.wait_stopped(&snapshot, request, until)).collect();
-    let complete = ledgers.iter().all(|l| l.dropped[Cause::Removed].is_zero());
-    FlushReport { complete, ledgers }
+    let mut asked = Vec::new();
+    for backend in &old {
+        asked.push((backend, backend.mail.deliver(Arc::clone(&snapshot), Some(until), true)));
+    }
+    let mut report = FlushReport { complete: true, ledgers: Vec::new() };
+    for (backend, request) in &asked {
+        let ledger = backend.wait_stopped(&snapshot, *request, until);
+        report.complete &= ledger.dropped[Cause::Removed].is_zero();
+        report.ledgers.push(ledger);
+    }
+    report
 }
 
 /// What a flush achieved.
@@ -229,27 +227,34 @@ pub struct FlushReport {
 /// call is in.
 pub fn flush(deadline: Duration) -> FlushReport {
     let until = after(deadline);
-    let waiting: Vec<(Arc<Mail>, u64)> = {
-        let mut state = pipeline().lock();
-        let snapshot = state.collect();
-        let deliver = |b: &Installed| (Arc::clone(&b.mail), b.mail.deliver(Arc::clone(&snapshot), Some(until), false));
-        state.backends.iter().filter(|b| b.wants.totals).map(deliver).collect()
-    };
-    let mut complete = true;
-    let mut ledgers = Vec::new();
-    for (mail, request) in waiting {
-        let in_time = mail.wait(request, until);
-        let ledger = mail.ledger();
-        complete &= in_time && ledger.pending.is_zero();
-        ledgers.push(ledger);
+    let mut waiting = Vec::new();
+    let mut state = pipeline().lock();
+    let snapshot = state.collect();
+    for backend in &state.backends {
+        if backend.wants.totals {
+            let request = backend.mail.deliver(Arc::clone(&snapshot), Some(until), false);
+            waiting.push((Arc::clone(&backend.mail), request));
+        }
     }
-    FlushReport { complete, ledgers }
+    drop(state);
+    let mut report = FlushReport { complete: true, ledgers: Vec::new() };
+    for (mail, request) in &waiting {
+        let in_time = mail.wait(*request, until);
+        let ledger = mail.ledger();
+        report.complete &= in_time && ledger.pending.is_zero();
+        report.ledgers.push(ledger);
+    }
+    report
 }
 
 /// The accounts of the installed backends, each as of its last delivery.
 #[must_use]
 pub fn ledgers() -> Vec<Ledger> {
-    pipeline().lock().backends.iter().map(|b| b.mail.ledger()).collect()
+    let mut ledgers = Vec::new();
+    for backend in &pipeline().lock().backends {
+        ledgers.push(backend.mail.ledger());
+    }
+    ledgers
 }
 
 /// A snapshot of this moment, for a program that wants to look at its own metrics.
@@ -284,13 +289,13 @@ impl Installed {
             return self.mail.ledger();
         }
         let recorded = snapshot.recorded.minus(self.base);
-        self.mail.close(|ledger| {
+        self.mail.close(Box::new(|ledger| {
             let mut left = ledger.pending;
             left += recorded.minus(ledger.recorded);
             ledger.dropped[Cause::Removed] += left;
             ledger.pending = Amount::default();
             ledger.recorded = recorded;
-        })
+        }))
     }
 }
 
@@ -299,7 +304,7 @@ impl State {
     fn collect(&mut self) -> Arc<Snapshot> {
         let (snapshot, segment) = self.collector.collect();
         self.hold(segment);
-        if self.backends.iter().any(|b| b.is_filling) {
+        if self.has(|b| b.is_filling) {
             self.wake();
         }
         snapshot
@@ -307,9 +312,21 @@ impl State {
 
     /// Holds single values for whoever wants them. Where they become many, the backend's delivery is due at once.
     fn hold(&mut self, segment: Arc<Segment>) {
-        for backend in self.backends.iter_mut().filter(|b| b.wants.singles) {
-            backend.is_filling |= backend.mail.hold(&segment);
+        for backend in &mut self.backends {
+            if backend.wants.singles {
+                backend.is_filling |= backend.mail.hold(&segment);
+            }
         }
+    }
+
+    /// Which backend has this name.
+    fn position(&self, name: &str) -> Option<usize> {
+        self.backends.iter().position(|b| b.name == name)
+    }
+
+    /// Whether one of the backends is such.
+    fn has(&self, is_such: fn(&Installed) -> bool) -> bool {
+        self.backends.iter().any(is_such)
     }
 
     /// Has the collector's thread look at what there is to do.
@@ -339,14 +356,12 @@ impl State {
                 cursor: Cursor::at(snapshot),
                 memory: Vec::new(),
             };
-            let thread = thread::Builder::new().name(format!("ferrometer-{name}"));
-            thread.spawn(move || runner.run()).map_err(InstallError::Thread)?;
+            spawn(name, Box::new(move || runner.run())).map_err(InstallError::Thread)?;
             if self.collector_thread.is_none() {
-                let thread = thread::Builder::new().name("ferrometer-collector".into());
-                match thread.spawn(move || collect_for_ever(pipeline)) {
+                match spawn("collector", Box::new(move || collect_for_ever(pipeline))) {
                     Ok(collector) => {
-                        bell::answered_by(Some(collector.thread().clone()));
-                        self.collector_thread = Some(collector.thread().clone());
+                        bell::answered_by(Some(collector.clone()));
+                        self.collector_thread = Some(collector);
                     }
                     Err(error) => {
                         mail.deliver(Arc::clone(snapshot), None, true);
@@ -365,8 +380,8 @@ impl State {
 
     /// Sets the switch to what the installed backends want.
     fn switch(&self) {
-        record::switch(record::BACKENDS, self.backends.iter().any(|b| b.wants.totals));
-        record::switch(record::SINGLES, self.backends.iter().any(|b| b.wants.singles));
+        record::switch(record::BACKENDS, self.has(|b| b.wants.totals));
+        record::switch(record::SINGLES, self.has(|b| b.wants.singles));
     }
 
     /// One turn of the collector's thread: delivers what is due, else drains what is wanted one by one. Returns how long to sleep (`None`:
@@ -380,14 +395,22 @@ impl State {
         let mut messages = Vec::new();
         if self.is_due(now) {
             let snapshot = self.collect();
-            for backend in self.backends.iter_mut().filter(|b| b.is_due(now)) {
+            for backend in &mut self.backends {
+                if !backend.is_due(now) {
+                    continue;
+                }
                 backend.mail.deliver(Arc::clone(&snapshot), None, false);
                 backend.due = next_tick(self.epoch, backend.interval, now);
                 backend.is_filling = false;
             }
             messages = self.report();
         }
-        let next = self.backends.iter().filter(|b| b.wants.totals).map(|b| b.due).min();
+        let mut next: Option<Instant> = None;
+        for backend in &self.backends {
+            if backend.wants.totals && next.is_none_or(|next| backend.due < next) {
+                next = Some(backend.due);
+            }
+        }
         // Rings need no other call: who fills one rings the bell.
         (next.map(|due| due.saturating_duration_since(Instant::now())), messages)
     }
@@ -397,7 +420,7 @@ impl State {
     }
 
     fn wants_singles(&self) -> bool {
-        self.backends.iter().any(|b| b.wants.singles)
+        self.has(|b| b.wants.singles)
     }
 
     /// What recordings could not say themselves: causes and messages.
@@ -432,6 +455,12 @@ impl State {
     }
 }
 
+/// Starts a thread. What it does is boxed, so that there is one such function.
+fn spawn(name: &str, work: Box<dyn FnOnce() + Send>) -> std::io::Result<Thread> {
+    let thread = thread::Builder::new().name(format!("ferrometer-{name}")).spawn(work)?;
+    Ok(thread.thread().clone())
+}
+
 /// The first tick after `now`. Ticks that passed while nobody looked (a suspended machine) are not made up for.
 fn next_tick(epoch: Instant, interval: Duration, now: Instant) -> Instant {
     let passed = now.saturating_duration_since(epoch).as_nanos() / interval.as_nanos().max(1);
@@ -443,7 +472,7 @@ fn collect_for_ever(pipeline: &'static Pipeline) {
     let mut calibration = Calibration::begin();
     loop {
         let mut state = pipeline.lock();
-        if !state.backends.iter().any(|b| b.wants.totals) {
+        if !state.has(|b| b.wants.totals) {
             bell::answered_by(None);
             state.collector_thread = None;
             return;
@@ -451,11 +480,16 @@ fn collect_for_ever(pipeline: &'static Pipeline) {
         let (sleep, messages) = state.turn();
         drop(state);
         if !messages.is_empty() {
-            messages.iter().for_each(|(cause, message)| diagnostics::warn(cause, message));
+            for (cause, message) in &messages {
+                diagnostics::warn(cause, message);
+            }
             // Time has passed, and what was found may no longer be so.
             continue;
         }
-        let sleep = sleep.into_iter().chain(calibration.step()).min();
+        let sleep = match (sleep, calibration.step()) {
+            (Some(due), Some(step)) => Some(due.min(step)),
+            (due, step) => due.or(step),
+        };
         // Who woke it since it took the lock has it look again at once.
         match sleep {
             Some(sleep) => thread::park_timeout(sleep),

@@ -9,7 +9,7 @@
 //! published; then the places they left are marked as left, which ends no walk. So a reader finds each entry at every moment by the old length or by the new
 //! one: when it finds nothing and the length has changed meanwhile, it looks again.
 
-use crate::sync::{AtomicPtr, AtomicU64, Ordering::*, const_unless_loom, nulls};
+use crate::sync::{AtomicPtr, AtomicU64, Ordering::*, boxed_zeros, const_unless_loom, nulls};
 use std::ptr;
 
 /// How long the first chunk is.
@@ -173,7 +173,7 @@ impl Places {
     fn grow(&self) -> Option<usize> {
         let len = self.len.load(Relaxed) as usize;
         let (chunk, _, added) = chunk_of_place(len);
-        let more: Box<[AtomicU64]> = (0..added).map(|_| AtomicU64::new(0)).collect();
+        let more: Box<[AtomicU64]> = boxed_zeros(added);
         let grown = len + added;
         self.chunks.get(chunk)?.store(Box::into_raw(more).cast(), Release);
         // Which places are to be left, as bits.

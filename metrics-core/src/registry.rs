@@ -23,7 +23,7 @@ use crate::name::{MAX_RAW_BYTES, logger_name};
 use crate::rate::is_sample_rate;
 use crate::series::{Identity, Kind, LoggerEntry, LoggerName, Role, Series};
 use crate::sync::{AtomicPtr, Mutex, Ordering::*, lock};
-use crate::table::AppendTable;
+use crate::table::{AppendTable, Values};
 use std::ops::Range;
 use std::ptr;
 
@@ -95,8 +95,12 @@ fn series_hash(logger: &'static LoggerEntry, name: &str, kind: Kind, rate: f64) 
     hash::text(identity, name)
 }
 
-fn labels_hash<'l>(start: u64, labels: impl IntoIterator<Item = (&'l str, &'l str)>) -> u64 {
-    labels.into_iter().fold(start, |hash, (key, value)| hash::text(hash::text(hash, key), value))
+fn labels_hash(start: u64, labels: &[(&str, &str)]) -> u64 {
+    let mut hash = start;
+    for (key, value) in labels {
+        hash = hash::text(hash::text(hash, key), value);
+    }
+    hash
 }
 
 /// The logger of a name without labels.
@@ -129,7 +133,7 @@ pub(crate) fn for_object(parent: &'static LoggerEntry, object: &str) -> &'static
     }
 }
 
-fn logger_hash<'l>(name: &str, object: &str, labels: impl IntoIterator<Item = (&'l str, &'l str)>) -> u64 {
+fn logger_hash(name: &str, object: &str, labels: &[(&str, &str)]) -> u64 {
     let start = hash::text(hash::seed(), name);
     let start = if object.is_empty() { start } else { hash::text(!start, object) };
     labels_hash(start, labels)
@@ -138,7 +142,7 @@ fn logger_hash<'l>(name: &str, object: &str, labels: impl IntoIterator<Item = (&
 /// The logger that is there, if it is.
 fn find_logger(name: &str, object: &str, labels: &[(&str, &str)]) -> Option<&'static LoggerEntry> {
     let is_it = |l: &LoggerEntry| l.name() == name && l.object() == object && l.labels == labels;
-    LOGGERS.get(logger_hash(name, object, labels.iter().copied()), is_it)
+    LOGGERS.get(logger_hash(name, object, labels), is_it)
 }
 
 /// `like`: a logger of the same name and object, if one is known.
@@ -152,7 +156,7 @@ fn intern_logger(
         refuse(&REFUSED.long_names);
         return overflow_logger();
     }
-    let hash = logger_hash(name, object, labels.iter().copied());
+    let hash = logger_hash(name, object, labels);
     let is_it = |l: &LoggerEntry| l.name() == name && l.object() == object && l.labels == labels;
     let plain = labels.is_empty() && object.is_empty();
     let (full, counter) = if plain {
@@ -161,7 +165,7 @@ fn intern_logger(
         (FULL_LABEL_SETS, &REFUSED.label_sets)
     };
     if is_full(full) {
-        return LOGGERS.get(hash, is_it).unwrap_or_else(|| {
+        return LOGGERS.find(hash, &mut { is_it }).unwrap_or_else(|| {
             refuse(counter);
             overflow_logger()
         });
@@ -181,14 +185,18 @@ fn intern_logger(
         }
         *count += 1;
         // Mostly a logger with labels was made of one without.
-        let like = like.or_else(|| find_logger(name, object, &[]).filter(|_| !labels.is_empty()));
-        let named = like.map_or_else(
-            || {
-                let name = plain_logger(name).filter(|_| !plain).map_or_else(|| kept(name), LoggerEntry::name);
+        let like = match like {
+            None if !labels.is_empty() => find_logger(name, object, &[]),
+            like => like,
+        };
+        let named = match like {
+            Some(like) => like.named,
+            None => {
+                let known = if plain { None } else { plain_logger(name) };
+                let name = known.map_or_else(|| kept(name), LoggerEntry::name);
                 &*Box::leak(Box::new(LoggerName::new(name, kept(object), Role::Program)))
-            },
-            |like| like.named,
-        );
+            }
+        };
         Some(LoggerEntry::new(named, kept_labels(labels)))
     });
     found.unwrap_or_else(overflow_logger)
@@ -196,7 +204,7 @@ fn intern_logger(
 
 /// The logger of a name without labels, if there is one.
 fn plain_logger(name: &str) -> Option<&'static LoggerEntry> {
-    LOGGERS.get(logger_hash(name, "", []), |l| l.is_plain() && l.name() == name)
+    LOGGERS.find(logger_hash(name, "", &[]), &mut |l| l.is_plain() && l.name() == name)
 }
 
 fn overflow_logger() -> &'static LoggerEntry {
@@ -238,13 +246,8 @@ pub(crate) fn internal_series(name: &str, kind: Kind) -> &'static Series {
 }
 
 /// The series with these ids, as far as there are any.
-pub(crate) fn series_in(ids: Range<usize>) -> impl ExactSizeIterator<Item = &'static Series> + Clone {
+pub(crate) fn series_in(ids: Range<usize>) -> Values<'static, Series> {
     SERIES.range(ids)
-}
-
-/// The same of those with the lowest ids, quicker.
-pub(crate) fn first_series(len: usize) -> impl Iterator<Item = &'static Series> {
-    SERIES.first(len)
 }
 
 /// The series of an id.
@@ -354,7 +357,7 @@ fn instrument_hash(logger: &str, name: &str, kind: Kind) -> u64 {
 pub(crate) fn find_instrument(logger: &str, name: &str, kind: Kind) -> Option<&'static Series> {
     let plain = || {
         let logger = plain_logger(logger)?;
-        SERIES.get(series_hash(logger, name, kind, 0.0), is_series(logger, name, kind, 0.0))
+        SERIES.find(series_hash(logger, name, kind, 0.0), &mut is_series(logger, name, kind, 0.0))
     };
     listed_instrument(logger, name, kind).or_else(plain)
 }
@@ -365,10 +368,10 @@ fn listed_instrument(logger: &str, name: &str, kind: Kind) -> Option<&'static Se
         return None;
     }
     // One that is being registered cannot be found yet.
-    let is_it = |id: &u32| {
+    let mut is_it = |id: &u32| {
         series_of(*id).is_some_and(|s| s.kind() == kind && s.metric_name() == name && s.logger_name() == logger)
     };
-    let listed = INSTRUMENTS.get(instrument_hash(logger, name, kind), is_it);
+    let listed = INSTRUMENTS.find(instrument_hash(logger, name, kind), &mut is_it);
     listed.and_then(|id| series_of(*id))
 }
 
@@ -385,10 +388,15 @@ fn checked(rate: f64) -> f64 {
 impl State {
     /// The rule with the longest prefix, by whole dotted parts.
     fn rule(&self, logger: &str) -> Option<&LoggerRule> {
-        self.rules
-            .iter()
-            .filter(|r| logger.strip_prefix(r.prefix.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
-            .max_by_key(|r| r.prefix.len())
+        let mut longest: Option<&LoggerRule> = None;
+        for rule in &self.rules {
+            let rest = logger.strip_prefix(rule.prefix.as_str());
+            let is_its = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+            if is_its && longest.is_none_or(|longest| rule.prefix.len() >= longest.prefix.len()) {
+                longest = Some(rule);
+            }
+        }
+        longest
     }
 
     /// Whether a rule gives a series the rate that it is sampled at.

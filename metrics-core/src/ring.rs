@@ -5,7 +5,7 @@
 //! ring refuses, and the value goes to the thread's histogram instead. Entries are plain atomics, so no `unsafe` is needed: a value is published
 //! by the release store of `head` and its place is given back by the release store of `tail`.
 
-use crate::sync::{AtomicU64, Ordering::*};
+use crate::sync::{AtomicU64, Ordering::*, boxed_zeros};
 
 /// A ring of (slot, value) pairs.
 pub(crate) struct Ring {
@@ -27,7 +27,7 @@ impl Ring {
             head: AtomicU64::new(0),
             look: AtomicU64::new(capacity as u64 / 2),
             tail: AtomicU64::new(0),
-            entries: (0..capacity).map(|_| (AtomicU64::new(0), AtomicU64::new(0))).collect(),
+            entries: boxed_zeros(capacity),
         }
     }
 
@@ -83,11 +83,9 @@ impl Ring {
     pub(crate) fn drain(&self, mut take: impl FnMut(u32, u64)) {
         let head = self.head.load(Acquire);
         let tail = self.tail.load(Relaxed);
-        let len = head.wrapping_sub(tail) as usize;
-        // Up to the end of the entries, then from their beginning.
-        let begin = (tail & (self.entries.len() as u64).wrapping_sub(1)) as usize;
-        let (wrapped, last) = self.entries.split_at(begin.min(self.entries.len()));
-        for entry in last.iter().chain(wrapped).take(len) {
+        let mask = (self.entries.len() as u64).wrapping_sub(1);
+        for at in 0..head.wrapping_sub(tail) {
+            let Some(entry) = self.entries.get((tail.wrapping_add(at) & mask) as usize) else { break };
             take(entry.0.load(Relaxed) as u32, entry.1.load(Relaxed));
         }
         self.tail.store(head, Release);

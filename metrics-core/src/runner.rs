@@ -4,7 +4,7 @@ use crate::backend::{Backend, BackendError, Delivery};
 use crate::diagnostics;
 use crate::ledger::{Cause, Ledger};
 use crate::mail::{Job, Mail};
-use crate::name::Naming;
+use crate::name::{Naming, beginning};
 use crate::own::OwnMetrics;
 use crate::singles::Grouped;
 use crate::cursor::Cursor;
@@ -12,6 +12,9 @@ use crate::view::SnapshotView;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+
+/// What a call of a backend ends with, unless it panics.
+type Outcome = Result<Delivery, BackendError>;
 
 pub(crate) struct Runner {
     pub(crate) name: String,
@@ -29,7 +32,10 @@ impl Runner {
         loop {
             let job = self.mail.take();
             let last = job.stop;
-            let held = job.segments.iter().map(|segment| segment.len()).sum();
+            let mut held = 0;
+            for segment in &job.segments {
+                held += segment.len();
+            }
             // Removed while it was at work, and not waited for any longer: all of this is in the account as dropped, so it is not delivered.
             if !self.mail.is_closed() {
                 let ledger = self.deliver(job);
@@ -48,21 +54,25 @@ impl Runner {
         let singles = Grouped::of(&job.segments, std::mem::take(&mut self.memory));
         let mut view = SnapshotView::new(&job.snapshot, &self.naming, &mut self.cursor, singles);
         let backend = &mut self.backend;
-        let mut results = vec![catch_unwind(AssertUnwindSafe(|| backend.publish(&mut view)))];
-        if let Some(deadline) = job.flush {
-            results.push(catch_unwind(AssertUnwindSafe(|| backend.flush(&mut view, deadline))));
-        }
+        let mut guarded = |call: &mut dyn FnMut(&mut dyn Backend, &mut SnapshotView<'_>) -> Outcome| {
+            catch_unwind(AssertUnwindSafe(|| call(&mut **backend, &mut view)))
+        };
+        let published = guarded(&mut |backend, view| backend.publish(view));
+        let flushed = job.flush.map(|deadline| guarded(&mut |backend, view| backend.flush(view, deadline)));
+        let mut results = [Some(published), flushed];
         if job.stop {
             view.all_dropped(Cause::Removed);
         }
         let (mut messages, mut memory) = (Vec::new(), Vec::new());
-        let write = |ledger: &mut Ledger| {
+        let write = Box::new(|ledger: &mut Ledger| {
             memory = view.close(ledger);
-            messages.extend(results.into_iter().filter_map(|result| tally(ledger, result)));
-        };
+            for result in &mut results {
+                messages.push(result.take().and_then(|result| tally(ledger, result)));
+            }
+        });
         let ledger = if job.stop {
             let ledger = self.mail.close(write);
-            self.mail.account(job.request, |_| {});
+            self.mail.account(job.request, Box::new(|_| {}));
             ledger
         } else {
             self.mail.account(job.request, write)
@@ -70,7 +80,7 @@ impl Runner {
         // What one busy interval took is not kept for ever.
         memory.shrink_to(2 * memory.len());
         self.memory = memory;
-        for message in messages {
+        for message in messages.iter().flatten() {
             let message = format!("backend {}: {message}", self.name);
             diagnostics::warn(&message, &message);
         }
@@ -90,7 +100,7 @@ fn dispose(mut payload: Box<dyn Any + Send>) {
 }
 
 /// Enters a result into the account, and says what is to be logged.
-fn tally(ledger: &mut Ledger, result: std::thread::Result<Result<Delivery, BackendError>>) -> Option<String> {
+fn tally(ledger: &mut Ledger, result: std::thread::Result<Outcome>) -> Option<String> {
     let (delivery, message) = match result {
         Ok(Ok(delivery)) => {
             ledger.deliveries += 1;
@@ -104,7 +114,7 @@ fn tally(ledger: &mut Ledger, result: std::thread::Result<Result<Delivery, Backe
             ledger.panics += 1;
             let text = panic.downcast_ref::<&str>().copied();
             let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
-            let message = format!("panicked: {}", text.chars().take(200).collect::<String>());
+            let message = format!("panicked: {}", beginning(text, 200));
             dispose(panic);
             (Delivery::default(), Some(message))
         }

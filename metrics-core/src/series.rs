@@ -375,7 +375,7 @@ impl Series {
     /// What the program said the instrument means.
     #[must_use]
     pub fn description(&self) -> Option<&'static str> {
-        describe::told(self.instrument)?.description.get().map(String::as_str)
+        describe::told(self.instrument)?.description.get().copied()
     }
 
     /// Whether this is one of ferrometer's own metrics, which stand outside the ledger.

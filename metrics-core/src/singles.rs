@@ -45,14 +45,6 @@ impl Segment {
         self.values.is_empty()
     }
 
-    fn runs(&self) -> impl Iterator<Item = (usize, &[f64])> {
-        let mut rest = self.values.as_slice();
-        self.runs.iter().map(move |(slot, len)| {
-            let (run, behind) = rest.split_at((*len as usize).min(rest.len()));
-            rest = behind;
-            (*slot as usize, run)
-        })
-    }
 }
 
 /// Segments that were handed out, to be used again when nobody holds them any more.
@@ -70,8 +62,12 @@ impl Pool {
 
     /// An empty segment.
     pub(crate) fn take(&mut self) -> Arc<Segment> {
-        let free = self.segments.iter_mut().position(|s| Arc::get_mut(s).is_some());
-        free.map(|at| self.segments.swap_remove(at)).unwrap_or_default()
+        for at in 0..self.segments.len() {
+            if Arc::get_mut(&mut self.segments[at]).is_some() {
+                return self.segments.swap_remove(at);
+            }
+        }
+        Arc::default()
     }
 
     /// Remembers a segment that is handed out.
@@ -95,14 +91,18 @@ impl Grouped {
     /// Groups what is in these segments, oldest first, into the memory of an earlier delivery.
     pub(crate) fn of(segments: &[Arc<Segment>], mut memory: Vec<f64>) -> Grouped {
         memory.clear();
-        // How many of each slot, then where each slot's begin, then where its next one goes.
-        let mut places: Vec<usize> = Vec::new();
-        let runs = || segments.iter().flat_map(|s| s.runs());
-        for (slot, run) in runs() {
-            if slot >= places.len() {
-                places.resize(slot + 1, 0);
+        let mut slots = 0;
+        for segment in segments {
+            for (slot, _) in &segment.runs {
+                slots = slots.max(*slot as usize + 1);
             }
-            places[slot] += run.len();
+        }
+        // How many of each slot, then where each slot's begin, then where its next one goes.
+        let mut places = vec![0usize; slots];
+        for segment in segments {
+            for (slot, len) in &segment.runs {
+                places[*slot as usize] += *len as usize;
+            }
         }
         let mut groups = Vec::new();
         let mut from = 0;
@@ -114,10 +114,15 @@ impl Grouped {
             }
         }
         memory.resize(from, 0.0);
-        for (slot, run) in runs() {
-            let place = &mut places[slot];
-            memory[*place..*place + run.len()].copy_from_slice(run);
-            *place += run.len();
+        for segment in segments {
+            let mut rest = segment.values.as_slice();
+            for (slot, len) in &segment.runs {
+                let (run, behind) = rest.split_at(*len as usize);
+                rest = behind;
+                let place = &mut places[*slot as usize];
+                memory[*place..*place + run.len()].copy_from_slice(run);
+                *place += run.len();
+            }
         }
         Grouped { values: memory, groups }
     }
@@ -143,13 +148,11 @@ impl Grouped {
 
     /// None of them accounted for.
     pub(crate) fn marks(&self) -> Marks {
-        let fresh = |(_, range): &(u32, Range<usize>)| Group {
-            range: range.clone(),
-            next: range.start,
-            left: range.len(),
-            in_buckets: false,
-        };
-        Marks { done: vec![0; self.values.len().div_ceil(64)], groups: self.groups.iter().map(fresh).collect() }
+        let mut groups = Vec::with_capacity(self.groups.len());
+        for (_, range) in &self.groups {
+            groups.push(Group { range: range.clone(), next: range.start, left: range.len(), in_buckets: false });
+        }
+        Marks { done: vec![0; self.values.len().div_ceil(64)], groups }
     }
 }
 

@@ -64,6 +64,8 @@ impl Snapshot {
     /// let large = snapshot().with(&Total { series, recordings: 1, invalid: 0, value });
     /// assert_eq!(large.totals().get(series.id()).unwrap().value.net(), Some(-1));
     /// ```
+    // Inline, and what it calls too: no program but a test has it compiled.
+    #[inline]
     #[must_use]
     pub fn with(&self, total: &Total<'_>) -> Snapshot {
         let mut new = self.clone();
@@ -88,6 +90,7 @@ impl Snapshot {
     }
 
     /// Corrects what is kept beside the values when one total takes the place of another.
+    #[inline]
     fn counts(&mut self, series: &Series, old: &Total<'_>, new: &Total<'_>) {
         if new.invalid != old.invalid {
             self.invalid = self.invalid.with(series.id, new.invalid);
@@ -128,11 +131,6 @@ impl<'a> Totals<'a> {
     /// The totals, in the order of registration.
     pub fn iter(self) -> impl ExactSizeIterator<Item = Total<'a>> + Clone {
         registry::series_in(0..self.0.len).map(move |series| self.of(series))
-    }
-
-    /// The totals of those series that are not to be skipped.
-    pub(crate) fn iter_unless(self, skip: impl Fn(&Series) -> bool) -> impl Iterator<Item = Total<'a>> {
-        registry::first_series(self.0.len).filter(move |series| !skip(series)).map(move |series| self.of(series))
     }
 
     /// The total of a series that is in the snapshot.

@@ -2,12 +2,15 @@
 //!
 //! The values stand in chunks, each twice as long as the one before, one after the other: nothing but the value is
 //! kept for each, and its number says where it is. Which number a key has is told by the [`Places`].
+//!
+//! What does not ask what the values are ([`Untyped`]) is compiled once for all tables.
 
 use crate::places::{self, FIRST_LEN, Places, Taken, tag};
-use crate::sync::{AtomicPtr, AtomicU64, Mutex, Ordering::*, const_unless_loom, lock, nulls};
-use std::mem::MaybeUninit;
+use crate::sync::{AtomicPtr, AtomicU64, Mutex, MutexGuard, Ordering::*, const_unless_loom, lock, nulls};
+use std::alloc::{self, Layout};
+use std::marker::PhantomData;
 use std::ops::Range;
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 /// Chunks of values, each twice as long as the one before: there can be `FIRST_LEN << CHUNKS`, and places for more.
 const CHUNKS: usize = places::CHUNKS - 2;
@@ -19,17 +22,139 @@ fn position(number: usize) -> (usize, usize) {
     (chunk, at - (FIRST_LEN << chunk))
 }
 
-/// The table. A value stays where it was put for as long as the table lives, and a `static` one lives for ever.
-pub(crate) struct AppendTable<V> {
+/// The memory of a chunk of values of which one is as `value`. `None`: there is no memory of that size, or the values take none.
+fn chunk_of(value: Layout, chunk: usize) -> Option<Layout> {
+    let bytes = value.size().checked_mul(FIRST_LEN << chunk).filter(|bytes| *bytes > 0)?;
+    Layout::from_size_align(bytes, value.align()).ok()
+}
+
+/// A table of values of which it is known how long they are, and no more.
+struct Untyped {
     places: Places,
     /// The values, in the order of their numbers.
-    chunks: [AtomicPtr<V>; CHUNKS],
+    chunks: [AtomicPtr<u8>; CHUNKS],
     /// How many values there are: stored after the value.
     len: AtomicU64,
     writer: Mutex<Taken>,
 }
 
-// SAFETY: the chunks are owned by the table. Values are put in from any thread (`V: Send`) and shared with all (`V: Sync`).
+impl Untyped {
+    const_unless_loom! {
+        fn new() -> Untyped {
+            Untyped { places: Places::new(), chunks: nulls(), len: AtomicU64::new(0), writer: Mutex::new(Taken(0)) }
+        }
+    }
+
+    /// Where the value of a number stands, if values are `size` bytes long.
+    ///
+    /// # Safety
+    /// The values are that long. The number was read from a place, or is below the length, with acquire order.
+    #[inline(always)]
+    unsafe fn value(&self, number: usize, size: usize) -> NonNull<u8> {
+        let (chunk, at) = position(number);
+        let chunk = self.chunks[chunk].load(Acquire);
+        // SAFETY: the chunk was allocated with `FIRST_LEN << chunk` places, of which `at` is one, before the number was stored with release
+        // order.
+        unsafe { NonNull::new_unchecked(chunk.add(at * size)) }
+    }
+
+    /// The value with this hash for which `is_it` holds.
+    ///
+    /// # Safety
+    /// Values are `size` bytes long.
+    unsafe fn find(&self, hash: u64, size: usize, is_it: &mut dyn FnMut(NonNull<u8>) -> bool) -> Option<NonNull<u8>> {
+        self.places.find(tag(hash), |number| {
+            // SAFETY: `find` reads numbers from places, with acquire order; the size is the caller's.
+            let value = unsafe { self.value(number, size) };
+            is_it(value).then_some(value)
+        })
+    }
+
+    /// Begins to put in a value with this hash, unless there is one for which `is_it` holds.
+    ///
+    /// # Safety
+    /// Values are `size` bytes long.
+    unsafe fn begin(
+        &self,
+        hash: u64,
+        size: usize,
+        is_it: &mut dyn FnMut(NonNull<u8>) -> bool,
+    ) -> Result<Insertion<'_>, NonNull<u8>> {
+        let taken = lock(&self.writer);
+        // SAFETY: the caller's promise.
+        match unsafe { self.find(hash, size, is_it) } {
+            Some(found) => Err(found),
+            None => Ok(Insertion { table: self, taken }),
+        }
+    }
+
+    /// Takes out all values, `drop` of each, and frees their memory.
+    ///
+    /// # Safety
+    /// The values are as `value`, `drop` may be called for each, and nobody else has the table.
+    unsafe fn clear(&mut self, value: Layout, drop: unsafe fn(NonNull<u8>)) {
+        let len = self.len.swap(0, AcqRel) as usize;
+        for number in 0..len {
+            // SAFETY: it is below the length, so it was written, and is as long; nobody sees it any more.
+            unsafe { drop(self.value(number, value.size())) };
+        }
+        for (number, chunk) in self.chunks.iter().enumerate() {
+            let chunk = chunk.swap(ptr::null_mut(), AcqRel);
+            if let Some(layout) = chunk_of(value, number).filter(|_| !chunk.is_null()) {
+                // SAFETY: `make_room` allocated it with this layout, and the swap took it out.
+                unsafe { alloc::dealloc(chunk, layout) };
+            }
+        }
+    }
+}
+
+/// A value that is about to be put in: nobody else puts one in meanwhile.
+struct Insertion<'t> {
+    table: &'t Untyped,
+    taken: MutexGuard<'t, Taken>,
+}
+
+impl Insertion<'_> {
+    /// The number that the value will have.
+    fn number(&self) -> usize {
+        self.table.len.load(Relaxed) as usize
+    }
+
+    /// Where the value is to be written. `None`: there can be no more.
+    fn make_room(&mut self, value: Layout) -> Option<NonNull<u8>> {
+        let number = self.number();
+        self.table.places.make_room(&mut self.taken, number)?;
+        let (chunk, at) = position(number);
+        let place = self.table.chunks.get(chunk)?;
+        if place.load(Relaxed).is_null() {
+            let layout = chunk_of(value, chunk)?;
+            // Memory that is not written is not there, so a chunk that is half empty takes half of it.
+            // SAFETY: it is longer than nothing.
+            let values = unsafe { alloc::alloc(layout) };
+            if values.is_null() {
+                alloc::handle_alloc_error(layout);
+            }
+            place.store(values, Release);
+        }
+        // SAFETY: the chunk has more places than `at`.
+        NonNull::new(unsafe { place.load(Relaxed).add(at * value.size()) })
+    }
+
+    /// Makes known the value that was written where room was made.
+    fn publish(mut self, hash: u64) {
+        let number = self.number();
+        self.table.len.store(number as u64 + 1, Release);
+        self.table.places.put(&mut self.taken, tag(hash), number);
+    }
+}
+
+/// The table. A value stays where it was put for as long as the table lives, and a `static` one lives for ever.
+pub(crate) struct AppendTable<V> {
+    values: Untyped,
+    of: PhantomData<*mut V>,
+}
+
+// SAFETY: the values are owned by the table. They are put in from any thread (`V: Send`) and shared with all (`V: Sync`).
 unsafe impl<V: Sync + Send> Send for AppendTable<V> {}
 // SAFETY: as above.
 unsafe impl<V: Sync + Send> Sync for AppendTable<V> {}
@@ -37,7 +162,8 @@ unsafe impl<V: Sync + Send> Sync for AppendTable<V> {}
 impl<V: Sync + Send> AppendTable<V> {
     const_unless_loom! {
         pub(crate) fn new() -> AppendTable<V> {
-            AppendTable { places: Places::new(), chunks: nulls(), len: AtomicU64::new(0), writer: Mutex::new(Taken(0)) }
+            const { assert!(size_of::<V>() > 0) };
+            AppendTable { values: Untyped::new(), of: PhantomData }
         }
     }
 
@@ -45,27 +171,33 @@ impl<V: Sync + Send> AppendTable<V> {
     ///
     /// # Safety
     /// The number was read from a place, or is below the length, with acquire order.
-    #[inline]
+    #[inline(always)]
     unsafe fn value(&self, number: usize) -> &V {
-        let (chunk, at) = position(number);
-        let chunk = self.chunks[chunk].load(Acquire);
-        // SAFETY: the chunk was allocated with `FIRST_LEN << chunk` places, of which `at` is one, and the value was written there; both
-        // happened before the number was stored with release order. It is freed only in `Drop`, and nobody writes it again.
-        unsafe { &*chunk.add(at) }
+        // SAFETY: a value of this type was written there before the number was stored with release order. It is freed only in `Drop`, and
+        // nobody writes it again.
+        unsafe { self.values.value(number, size_of::<V>()).cast().as_ref() }
     }
 
-    /// The value with this hash for which `is_it` holds.
+    /// The value with this hash for which `is_it` holds. Compiled where it is called, for what is looked up at each recording.
     #[inline]
     pub(crate) fn get(&self, hash: u64, mut is_it: impl FnMut(&V) -> bool) -> Option<&V> {
-        self.places.find(tag(hash), |number| {
+        self.values.places.find(tag(hash), |number| {
             // SAFETY: `find` reads numbers from places, with acquire order.
             Some(unsafe { self.value(number) }).filter(|value| is_it(value))
         })
     }
 
+    /// The same, compiled once for all tables.
+    pub(crate) fn find(&self, hash: u64, is_it: &mut dyn FnMut(&V) -> bool) -> Option<&V> {
+        // SAFETY: the values are of this type.
+        let found = unsafe { self.values.find(hash, size_of::<V>(), &mut |value| is_it(value.cast().as_ref())) };
+        // SAFETY: as in `value`.
+        found.map(|value| unsafe { value.cast().as_ref() })
+    }
+
     /// How many values there are.
     pub(crate) fn len(&self) -> usize {
-        self.len.load(Acquire) as usize
+        self.values.len.load(Acquire) as usize
     }
 
     /// The value of a number.
@@ -78,32 +210,18 @@ impl<V: Sync + Send> AppendTable<V> {
     /// How many places there are.
     #[cfg(loom)]
     pub(crate) fn places(&self) -> usize {
-        self.places.len()
+        self.values.places.len()
     }
 
     /// The values there are, in the order in which they came.
-    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &V> + Clone {
+    pub(crate) fn iter(&self) -> Values<'_, V> {
         self.range(0..usize::MAX)
     }
 
     /// Those of these numbers that there are.
-    pub(crate) fn range(&self, numbers: Range<usize>) -> impl ExactSizeIterator<Item = &V> + Clone {
+    pub(crate) fn range(&self, numbers: Range<usize>) -> Values<'_, V> {
         let end = numbers.end.min(self.len());
-        // SAFETY: each number is below the length.
-        (numbers.start.min(end)..end).map(|number| unsafe { self.value(number) })
-    }
-
-    /// The first of the values, as many as there are of so many, in the order in which they came: chunk by chunk, which is the quickest way to all.
-    #[cfg(not(loom))]
-    pub(crate) fn first(&self, len: usize) -> impl Iterator<Item = &V> {
-        let mut left = len.min(self.len());
-        let chunks = self.chunks.iter().enumerate().map_while(move |(number, chunk)| {
-            let len = left.min(FIRST_LEN << number);
-            left -= len;
-            // SAFETY: the numbers of these values are below the length, so they were written, and the chunk was published before that.
-            (len > 0).then(|| unsafe { std::slice::from_raw_parts(chunk.load(Acquire), len) })
-        });
-        chunks.flatten()
+        Values { table: self, left: numbers.start.min(end)..end, chunk: &[] }
     }
 
     /// The value, or else the one that `make` gives, inserted. `make` gets its number, and may refuse.
@@ -115,7 +233,7 @@ impl<V: Sync + Send> AppendTable<V> {
         mut is_it: impl FnMut(&V) -> bool,
         make: impl FnOnce(usize) -> Option<V>,
     ) -> Option<&V> {
-        match self.get(hash, &mut is_it) {
+        match self.find(hash, &mut is_it) {
             Some(found) => Some(found),
             None => self.insert(hash, is_it, make),
         }
@@ -128,70 +246,75 @@ impl<V: Sync + Send> AppendTable<V> {
         mut is_it: impl FnMut(&V) -> bool,
         make: impl FnOnce(usize) -> Option<V>,
     ) -> Option<&V> {
-        let mut make = Some(make);
-        self.insert_of(hash, &mut is_it, &mut |number| make.take().and_then(|make| make(number)))
-    }
-
-    // Compiled once for each type of value, and not for each place where one is inserted.
-    fn insert_of(
-        &self,
-        hash: u64,
-        is_it: &mut dyn FnMut(&V) -> bool,
-        make: &mut dyn FnMut(usize) -> Option<V>,
-    ) -> Option<&V> {
-        let mut writer = lock(&self.writer);
-        if let Some(found) = self.get(hash, is_it) {
-            return Some(found);
-        }
-        let number = self.len.load(Relaxed) as usize;
-        let value = make(number)?;
-        self.places.make_room(&mut writer, number)?;
-        self.push(number, value)?;
-        self.places.put(&mut writer, tag(hash), number);
-        // SAFETY: it was just pushed.
-        Some(unsafe { self.value(number) })
-    }
-
-    /// Puts a value at the end. Only the holder of the writer lock calls this. `None`: there can be no more.
-    fn push(&self, number: usize, value: V) -> Option<()> {
-        let (chunk, at) = position(number);
-        let place = self.chunks.get(chunk)?;
-        if place.load(Relaxed).is_null() {
-            // Memory that is not written is not there, so a chunk that is half empty takes half of it.
-            let values: Box<[MaybeUninit<V>]> = Box::new_uninit_slice(FIRST_LEN << chunk);
-            place.store(Box::into_raw(values).cast(), Release);
-        }
-        // SAFETY: the chunk is as long as in `value`, and nobody reads a place before its number is known.
-        unsafe { place.load(Relaxed).add(at).write(value) };
-        self.len.store(number as u64 + 1, Release);
-        Some(())
+        // SAFETY: the values are of this type.
+        let begun = unsafe { self.values.begin(hash, size_of::<V>(), &mut |value| is_it(value.cast().as_ref())) };
+        let place = match begun {
+            Err(found) => found.cast(),
+            Ok(mut insertion) => {
+                let value = make(insertion.number())?;
+                let place = insertion.make_room(Layout::new::<V>())?.cast();
+                // SAFETY: it is room for a value, and nobody reads it before its number is known.
+                unsafe { place.write(value) };
+                insertion.publish(hash);
+                place
+            }
+        };
+        // SAFETY: as in `value`.
+        Some(unsafe { place.as_ref() })
     }
 
     /// Locks out insertions while the guard lives.
     #[cfg(not(loom))]
     pub(crate) fn freeze(&self) -> impl Sized + '_ {
-        lock(&self.writer)
+        lock(&self.values.writer)
     }
 }
 
 impl<V> Drop for AppendTable<V> {
     fn drop(&mut self) {
-        let mut left = self.len.load(Acquire) as usize;
-        for (number, chunk) in self.chunks.iter().enumerate() {
-            let chunk = chunk.swap(ptr::null_mut(), AcqRel);
-            if chunk.is_null() {
-                return;
+        // SAFETY: the values are of this type, and nobody else has the table.
+        unsafe { self.values.clear(Layout::new::<V>(), |value| value.cast::<V>().drop_in_place()) };
+    }
+}
+
+/// Values in the order in which they came: chunk by chunk, which is the quickest way to all.
+pub(crate) struct Values<'t, V> {
+    table: &'t AppendTable<V>,
+    /// The numbers of those that come after these.
+    left: Range<usize>,
+    chunk: &'t [V],
+}
+
+impl<'t, V: Sync + Send> Iterator for Values<'t, V> {
+    type Item = &'t V;
+
+    fn next(&mut self) -> Option<&'t V> {
+        if self.chunk.is_empty() {
+            if self.left.is_empty() {
+                return None;
             }
-            let len = FIRST_LEN << number;
-            let values = ptr::slice_from_raw_parts_mut(chunk.cast::<MaybeUninit<V>>(), len);
-            // SAFETY: it came from `Box::into_raw` of a slice of this length, and the swap took it out.
-            let mut values = unsafe { Box::from_raw(values) };
-            for value in values.iter_mut().take(left) {
-                // SAFETY: as many as the length says were written.
-                unsafe { value.assume_init_drop() };
-            }
-            left = left.saturating_sub(len);
+            let (chunk, at) = position(self.left.start);
+            let len = ((FIRST_LEN << chunk) - at).min(self.left.len());
+            // SAFETY: the numbers of these values are below the length, so they were written, one after the other.
+            self.chunk = unsafe { std::slice::from_raw_parts(self.table.value(self.left.start), len) };
+            self.left.start += len;
         }
+        let (first, rest) = self.chunk.split_first()?;
+        self.chunk = rest;
+        Some(first)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let len = self.chunk.len() + self.left.len();
+        (len, Some(len))
+    }
+}
+
+impl<V: Sync + Send> ExactSizeIterator for Values<'_, V> {}
+
+impl<V> Clone for Values<'_, V> {
+    fn clone(&self) -> Self {
+        Values { table: self.table, left: self.left.clone(), chunk: self.chunk }
     }
 }
 
@@ -245,8 +368,8 @@ mod tests {
             }
             assert!((0..3000).all(|i| table.get(hash(i), |v| *v == i) == Some(&i)));
             assert!((3000..6000).all(|i| table.get(hash(i), |v| *v == i).is_none()));
-            let taken = lock(&table.writer).0;
-            let places = table.places.len();
+            let taken = lock(&table.values.writer).0;
+            let places = table.values.places.len();
             assert!((3000..places).contains(&taken) && places <= 8192, "{taken} of {places}");
         }
     }

@@ -14,6 +14,7 @@ use crate::registry;
 use crate::series::{Kind, Series};
 use crate::singles::{Grouped, Marks};
 use crate::snapshot::{Snapshot, Total, Value};
+use crate::table::Values;
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
@@ -147,10 +148,17 @@ impl Delta<'_> {
             Change::Values { merged, .. } => merged.as_slice(),
             _ => &[][..],
         };
-        let singles = (!self.singles().is_empty()).then(|| self.singles_receipt(0..self.singles().len()));
         let weighted = merged.iter().map(|(bucket, count)| self.merged_receipt(*bucket, *count));
-        let whole = (!matches!(self.change, Change::Values { .. })).then(|| self.receipt());
-        whole.into_iter().chain(singles).chain(weighted)
+        self.first_receipt().into_iter().chain(weighted)
+    }
+
+    /// Of all but what is merged.
+    fn first_receipt(&self) -> Option<Receipt> {
+        match &self.change {
+            Change::Values { singles: [], .. } => None,
+            Change::Values { singles, .. } => Some(self.singles_receipt(0..singles.len())),
+            _ => Some(self.receipt()),
+        }
     }
 
     /// The receipt of `count` merged values of a bucket.
@@ -227,12 +235,7 @@ impl<'a> SnapshotView<'a> {
 
     /// What each series recorded that is not accounted for, in the order of registration; series without news are left out.
     pub fn deltas(&self) -> impl Iterator<Item = Delta<'_>> + '_ {
-        let done = DoneBlocks::default();
-        registry::first_series(self.snapshot.len).filter_map(move |series| match series.kind().scheme() {
-            None if done.has(series, |series| self.cursor.borrow().is_done(series, self.snapshot)) => None,
-            None => self.scalar(series),
-            Some(_) => self.distribution(series),
-        })
+        Deltas { view: self, series: registry::series_in(0..self.snapshot.len), done: DoneBlocks::default() }
     }
 
     /// What a counter, gauge or in-flight count has new.
@@ -286,20 +289,23 @@ impl<'a> SnapshotView<'a> {
             }
             marks.settle(group, self.singles.values(), scheme, position.buckets_mut(scheme));
         }
-        let left = |(index, count): (usize, u64)| (index, count.saturating_sub(position.buckets().get(index).copied().unwrap_or(0)));
-        let mut merged: Vec<(usize, u64)> = d.buckets().map(left).filter(|(_, count)| *count > 0).collect();
+        let mut merged = left_over(d, position);
         for value in &self.singles.values()[rest.clone()] {
             let at = merged.binary_search_by_key(&scheme.index(*value), |(index, _)| *index);
             match at.ok().and_then(|at| merged[at].1.checked_sub(1).map(|left| (at, left))) {
                 Some((at, left)) => merged[at].1 = left,
                 // Somebody handed in more of a bucket than was left beside its single values: which of these is meant, nobody knows.
-                None => {
-                    let left = d.buckets().map(left).filter(|(_, count)| *count > 0).collect();
-                    return (0..0, left);
-                }
+                None => return (0..0, left_over(d, position)),
             }
         }
-        merged.retain(|(_, count)| *count > 0);
+        let mut kept = 0;
+        for at in 0..merged.len() {
+            if merged[at].1 > 0 {
+                merged[kept] = merged[at];
+                kept += 1;
+            }
+        }
+        merged.truncate(kept);
         (rest, merged)
     }
 
@@ -326,6 +332,8 @@ impl<'a> SnapshotView<'a> {
     }
 
     /// All of a delta, the whole distribution of a timer too, was accepted as it is: for a store, which keeps totals.
+    // Inline, and what calls it too: no program but one with a store has it compiled.
+    #[inline]
     pub fn delta_sent(&self, delta: &Delta<'_>) {
         for mut receipt in delta.receipts() {
             // A store takes buckets for what they are; nothing was made less of.
@@ -338,23 +346,30 @@ impl<'a> SnapshotView<'a> {
 
     /// All of a delta, every value of a timer too, will never be delivered, and why.
     pub fn delta_dropped(&self, delta: &Delta<'_>, cause: Cause) {
-        delta.receipts().for_each(|receipt| self.dropped(&receipt, cause));
+        for receipt in delta.receipts() {
+            self.dropped(&receipt, cause);
+        }
     }
 
     /// Everything in the snapshot was accepted: for a store, which keeps totals.
+    #[inline]
     pub fn all_sent(&self) {
-        self.deltas().for_each(|delta| self.delta_sent(&delta));
+        for delta in self.deltas() {
+            self.delta_sent(&delta);
+        }
     }
 
     /// Nothing is pending afterwards, whatever was handed in before.
     pub(crate) fn all_dropped(&self, cause: Cause) {
-        self.deltas().for_each(|delta| self.delta_dropped(&delta, cause));
+        for delta in self.deltas() {
+            self.delta_dropped(&delta, cause);
+        }
         // Where receipts of other views were handed in, the buckets that are left may hold fewer recordings than the series has left.
         let mut cursor = self.cursor.borrow_mut();
         let mut left = Amount::default();
-        for total in self.snapshot.totals().iter() {
-            if !total.series.is_internal() {
-                left += total.amount().minus(cursor.amount(total.series));
+        for series in registry::series_in(0..self.snapshot.len) {
+            if !series.is_internal() {
+                left += self.snapshot.totals().of(series).amount().minus(cursor.amount(series));
             }
         }
         cursor.finish(self.snapshot);
@@ -476,6 +491,44 @@ impl<'a> SnapshotView<'a> {
         ledger.pending = cursor.pending(self.snapshot);
         self.singles.into_memory()
     }
+}
+
+/// What is new, series by series. Compiled once, and not in each backend.
+struct Deltas<'v, 'a> {
+    view: &'v SnapshotView<'a>,
+    series: Values<'static, Series>,
+    done: DoneBlocks,
+}
+
+impl<'v> Iterator for Deltas<'v, '_> {
+    type Item = Delta<'v>;
+
+    fn next(&mut self) -> Option<Delta<'v>> {
+        let view = self.view;
+        for series in &mut self.series {
+            let new = match series.kind().scheme() {
+                None if self.done.has(series, |series| view.cursor.borrow().is_done(series, view.snapshot)) => None,
+                None => view.scalar(series),
+                Some(_) => view.distribution(series),
+            };
+            if new.is_some() {
+                return new;
+            }
+        }
+        None
+    }
+}
+
+/// How many of which bucket are not accounted for.
+fn left_over(d: &Distribution, position: &Position) -> Vec<(usize, u64)> {
+    let mut left = Vec::new();
+    for (index, count) in d.buckets() {
+        let count = count.saturating_sub(position.buckets().get(index).copied().unwrap_or(0));
+        if count > 0 {
+            left.push((index, count));
+        }
+    }
+    left
 }
 
 impl std::fmt::Debug for SnapshotView<'_> {

@@ -53,6 +53,8 @@ fn a_metric_is_described_while_allocations_are_recorded_in_it() {
     thread::spawn(move || {
         RECORDS.set(true);
         METRICS.describe("allocations", Unit::Other("blocks"), "How many blocks were allocated.");
+        // One that is no part of a registration.
+        drop(std::hint::black_box(String::from("a block")));
         let _ = METRICS.gauge("allocations").unit("pages").description("How many pages there are.");
         RECORDS.set(false);
         done.send(()).unwrap();

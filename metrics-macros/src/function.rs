@@ -6,7 +6,7 @@ use proc_macro2::{Group, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Error, Ident, Path, Result, Signature, Token, Visibility, braced, token};
+use syn::{Attribute, Error, Ident, Result, Signature, Token, Visibility, braced, token};
 
 use crate::expand::merged_marker;
 
@@ -17,7 +17,7 @@ pub struct Function {
     pub sig: Signature,
     pub body: Body,
     /// The attributes that became part of this expansion.
-    pub merged: Vec<Path>,
+    pub merged: Vec<TokenStream>,
 }
 
 /// `{ #![inner] tokens }`

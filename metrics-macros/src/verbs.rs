@@ -223,11 +223,11 @@ impl Call {
             (true, None) => quote_spanned!(ours()=> #site.#method(#logger)),
             (true, Some(value)) => quote_spanned!(ours()=> #site.#method(#logger, #value)),
             (false, None) => {
-                self.with_labels(None, |labels, _| quote_spanned!(ours()=> #site.#method(#logger, 1, #labels)))
+                self.with_labels(None, &|labels, _| quote_spanned!(ours()=> #site.#method(#logger, 1, #labels)))
             }
             (false, Some(value)) => self.with_labels(
                 Some(value),
-                |labels, value| quote_spanned!(ours()=> #site.#method(#logger, #value, #labels)),
+                &|labels, value| quote_spanned!(ours()=> #site.#method(#logger, #value, #labels)),
             ),
         };
         if self.costs_nothing(verb) {
@@ -245,7 +245,7 @@ impl Call {
         let start = match self.labels.is_empty() {
             true if self.is_sampled() => quote_spanned!(ours()=> #site.start_block_rated(#logger)),
             true => quote_spanned!(ours()=> #site.start_block(#logger)),
-            false => self.with_labels(None, |labels, _| quote_spanned!(ours()=> #site.start(#logger, #labels))),
+            false => self.with_labels(None, &|labels, _| quote_spanned!(ours()=> #site.start(#logger, #labels))),
         };
         let start = if self.costs_nothing(Verb::Time) {
             start
@@ -299,11 +299,7 @@ impl Call {
 
     /// Evaluates the value, if there is one, and the labels, each once and in the order in which they stand; `call` gets the arguments
     /// `(number, …), || [text, …]` and the local that holds the value.
-    fn with_labels(
-        &self,
-        value: Option<&Value>,
-        call: impl FnOnce(&TokenStream, &Ident) -> TokenStream,
-    ) -> TokenStream {
+    fn with_labels(&self, value: Option<&Value>, call: &dyn Fn(&TokenStream, &Ident) -> TokenStream) -> TokenStream {
         let krate = &self.krate;
         let given = self.labels.iter().map(|(_, value)| borrowed(value));
         // With the span of the value, so that the trait error for one that is no string belongs there.

@@ -3,6 +3,7 @@
 use super::error::{Error, Place, Problem};
 use super::key::Key;
 use super::keys::{PEER_KEYS, RULE_KEYS, keys};
+use super::kind::Kind;
 use super::peer::Peer;
 use super::rule::Rule;
 use super::settings::{Config, Transport};
@@ -43,7 +44,7 @@ impl Draft {
                 self.places.push((key.path, place));
             }
             Err(refused) => {
-                self.problem(Problem::refused(place, path, &self::shown(key, shown), value, refused));
+                self.problem(Problem::refused(place, path, &self::shown(&key.kind, shown), value, refused));
             }
         }
     }
@@ -53,7 +54,7 @@ impl Draft {
         // What does not fit together is looked for among right values only: the rest would be guesswork.
         if self.problems.is_empty() {
             let place = |path: &str| self.place(path).cloned().unwrap_or(Place::Builder);
-            self.problems = fit(&self.config, place);
+            self.problems = fit(&self.config, &place);
         }
         report(self.problems)?;
         Ok(self.config)
@@ -67,36 +68,43 @@ pub(super) fn validate(config: &Config) -> Result<(), Error> {
         check(key, config, key.path, &mut problems);
     }
     for (i, rule) in config.rules.iter().enumerate() {
-        problems.extend(name_problem(rule, &config.rules[..i], Place::Builder));
+        if let Some(problem) = name_problem(rule, &config.rules[..i], Place::Builder) {
+            problems.push(problem);
+        }
         for key in RULE_KEYS {
             check(key, rule, &format!("{}.{}", rule.path(), key.path), &mut problems);
         }
     }
     for (at, peer) in config.pull_cache.peers.iter().enumerate() {
-        problems.extend(peer_problem(peer, &config.pull_cache.peers[..at], Place::Builder));
+        if let Some(problem) = peer_problem(peer, &config.pull_cache.peers[..at], Place::Builder) {
+            problems.push(problem);
+        }
         for key in PEER_KEYS {
             check(key, peer, &format!("{}.{}", Peer::path(at), key.path), &mut problems);
         }
     }
     if problems.is_empty() {
-        problems = fit(config, |_| Place::Builder);
+        problems = fit(config, &|_| Place::Builder);
     }
     report(problems)
 }
 
 fn check<T>(key: &Key<T>, target: &T, path: &str, problems: &mut Vec<Problem>) {
-    let Some(value) = (key.get)(target) else {
-        return;
-    };
-    if let Err(refused) = key.kind.check(&value) {
-        let shown = shown(key, &value.to_string());
+    if let Some(value) = (key.get)(target) {
+        check_value(&key.kind, value, path, problems);
+    }
+}
+
+fn check_value(kind: &Kind, value: Value, path: &str, problems: &mut Vec<Problem>) {
+    if let Err(refused) = kind.check(&value) {
+        let shown = shown(kind, &value.to_string());
         problems.push(Problem::refused(Place::Builder, path, &shown, &value, refused));
     }
 }
 
 /// A value for a message, unless it may be secret.
-pub(super) fn shown<T>(key: &Key<T>, value: &str) -> String {
-    if key.kind.is_secret() { HIDDEN.to_owned() } else { value.to_owned() }
+pub(super) fn shown(kind: &Kind, value: &str) -> String {
+    if kind.is_secret() { HIDDEN.to_owned() } else { value.to_owned() }
 }
 
 /// What a node lacks, seen beside those before it.
@@ -115,7 +123,7 @@ pub(super) fn name_problem(rule: &Rule, before: &[Rule], place: Place) -> Option
 }
 
 /// Rules that span keys.
-fn fit(config: &Config, place: impl Fn(&str) -> Place) -> Vec<Problem> {
+fn fit(config: &Config, place: &dyn Fn(&str) -> Place) -> Vec<Problem> {
     let mut problems = Vec::new();
     let no_path = (config.statsd.path.as_ref()).is_none_or(|path| path.as_os_str().is_empty());
     if config.statsd.transport == Transport::Unix && no_path {
@@ -126,10 +134,14 @@ fn fit(config: &Config, place: impl Fn(&str) -> Place) -> Vec<Problem> {
     problems
 }
 
-fn report(mut problems: Vec<Problem>) -> Result<(), Error> {
+fn report(
+    #[cfg_attr(not(feature = "config-file"), allow(unused_mut))] mut problems: Vec<Problem>,
+) -> Result<(), Error> {
     if problems.is_empty() {
         return Ok(());
     }
+    // Those of the environment and of the builder come in order.
+    #[cfg(feature = "config-file")]
     problems.sort_by_cached_key(Problem::order);
     Err(Error::Invalid(problems))
 }

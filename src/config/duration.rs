@@ -5,7 +5,10 @@ use std::time::Duration;
 /// Reads a number (digits, at most one point) and a unit, spaces between them allowed; nothing signed, nothing compound.
 pub(super) fn parse(text: &str) -> Option<Duration> {
     let text = text.trim();
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let mut end = 0;
+    while text.as_bytes().get(end).is_some_and(|b| b.is_ascii_digit() || *b == b'.') {
+        end += 1;
+    }
     let (number, unit) = text.split_at(end);
     let seconds_per_unit = match unit.trim_start() {
         "ms" => 0.001,
@@ -14,7 +17,7 @@ pub(super) fn parse(text: &str) -> Option<Duration> {
         "h" => 3600.0,
         _ => return None,
     };
-    if !number.starts_with(|c: char| c.is_ascii_digit()) || number.ends_with('.') {
+    if number.is_empty() || number.starts_with('.') || number.ends_with('.') {
         return None;
     }
     from_seconds(number.parse::<f64>().ok()? * seconds_per_unit)

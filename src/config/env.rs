@@ -58,7 +58,10 @@ fn unknown(name: &str) -> String {
     if name.starts_with("FERROMETER_LOGGERS") {
         return "unknown variable; rules for loggers cannot be given in the environment".to_owned();
     }
-    let known: Vec<String> = keys().map(|key| key.variable()).collect();
+    let mut known = Vec::new();
+    for key in keys() {
+        known.push(key.variable());
+    }
     // Without the prefix, which is right and would let strangers look alike.
     let suffixes = known.iter().map(|name| &name[PREFIX.len()..]);
     match nearest(&name[PREFIX.len()..], suffixes) {

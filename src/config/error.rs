@@ -65,7 +65,9 @@ impl fmt::Display for Error {
                 [problem] => problem.fmt(f),
                 problems => {
                     write!(f, "{} problems in the configuration:", problems.len())?;
-                    problems.iter().take(LISTED).try_for_each(|problem| write!(f, "\n  {problem}"))?;
+                    for problem in &problems[..problems.len().min(LISTED)] {
+                        write!(f, "\n  {problem}")?;
+                    }
                     match problems.len().saturating_sub(LISTED) {
                         0 => Ok(()),
                         more => write!(f, "\n  and {more} more"),
@@ -116,11 +118,12 @@ impl Problem {
     }
 
     /// Sources in the order they are read, and a file from top to bottom.
-    pub(super) fn order(&self) -> impl Ord + use<> {
+    #[cfg(feature = "config-file")]
+    pub(super) fn order(&self) -> u64 {
         match self.place {
-            Place::File { line, column, .. } => (0, line, column),
-            Place::Variable(_) => (1, 0, 0),
-            Place::Builder => (2, 0, 0),
+            Place::File { line, column, .. } => (line as u64) << 32 | (column as u64).min(u64::from(u32::MAX)),
+            Place::Variable(_) => u64::MAX - 1,
+            Place::Builder => u64::MAX,
         }
     }
 }
@@ -170,7 +173,11 @@ fn escape(text: &str) -> String {
         match c {
             // Escaping these would only double what the source has escaped already.
             '"' | '\'' | '\\' => escaped.push(c),
-            _ => escaped.extend(c.escape_debug()),
+            _ => {
+                for c in c.escape_debug() {
+                    escaped.push(c);
+                }
+            }
         }
     }
     escaped

@@ -21,7 +21,7 @@ use super::suggest::{distance, nearest};
 use super::value::Value;
 
 /// No configuration is longer; what is (a device, a log file) is a mistake in the path.
-const LONGEST_FILE: u64 = 1 << 20;
+const LONGEST_FILE: usize = 1 << 20;
 
 const LOGGERS: &str = "metrics.loggers";
 const PEERS: &str = "metrics.pull_cache.peers";
@@ -35,16 +35,22 @@ const BELOW: [&str; 3] = ["pull_cache", "limits", "loggers"];
 /// The bytes of a file.
 pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
     let read = || -> io::Result<Vec<u8>> {
-        let file = File::open(path)?;
+        let mut file = File::open(path)?;
         if file.metadata()?.is_dir() {
             return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory"));
         }
-        let mut bytes = Vec::new();
-        file.take(LONGEST_FILE + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > LONGEST_FILE {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is longer than 1 MiB"));
+        let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
+        loop {
+            match file.read(&mut piece) {
+                Ok(0) => return Ok(bytes),
+                Ok(len) => bytes.extend_from_slice(&piece[..len]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+            if bytes.len() > LONGEST_FILE {
+                return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is longer than 1 MiB"));
+            }
         }
-        Ok(bytes)
     };
     read().map_err(|cause| Error::Read { path: path.to_owned(), cause })
 }
@@ -59,7 +65,12 @@ pub(super) fn read(draft: &mut Draft, name: &str, bytes: &[u8]) -> Result<(), Er
     })?;
     let document = DeTable::parse(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
-        let what = format!("not TOML: {}", clean(&error.message().trim().replace('\n', ", ")));
+        let mut message = String::new();
+        for line in error.message().trim().split('\n') {
+            message.push_str(if message.is_empty() { "" } else { ", " });
+            message.push_str(line);
+        }
+        let what = format!("not TOML: {}", clean(&message));
         Error::Syntax(Problem::new(places.at(at), "", what))
     })?;
     Reader { draft, places, text }.document(document.get_ref());
@@ -75,8 +86,13 @@ struct Places<'a> {
 
 impl<'a> Places<'a> {
     fn new(name: &'a str, bytes: &'a [u8]) -> Self {
-        let after_newlines = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
-        Places { name, bytes, line_starts: std::iter::once(0).chain(after_newlines).collect() }
+        let mut line_starts = vec![0];
+        for (at, byte) in bytes.iter().enumerate() {
+            if *byte == b'\n' {
+                line_starts.push(at + 1);
+            }
+        }
+        Places { name, bytes, line_starts }
     }
 
     /// Lines and characters count from 1.
@@ -170,7 +186,7 @@ impl Reader<'_> {
 
     fn leaf(&mut self, path: &str, name: &str, full: &str, key: &Name<'_>, value: &Given<'_>) {
         let found = keys().find(|known| known.path == full || known.alias == Some(full));
-        let Some(found) = found.filter(|_| !name.contains('.')) else {
+        let Some(found) = found.filter(|_| !name.as_bytes().contains(&b'.')) else {
             let place = self.at(key.span());
             return self.draft.problem(Problem::new(place, full, format!(": unknown key{}", meant(path, name))));
         };
@@ -259,7 +275,7 @@ impl Reader<'_> {
                 true
             }
             Err(refused) => {
-                let text = shown(found, &self.shown(value));
+                let text = shown(&found.kind, &self.shown(value));
                 let place = self.at(value.span());
                 self.draft.problem(Problem::refused(place, &full, &text, &plain, refused));
                 false
@@ -322,8 +338,12 @@ impl Reader<'_> {
 
 /// The entries by their place in the file; the parser sorts them by name.
 fn in_order<'v, 'i>(table: &'v DeTable<'i>) -> Vec<(&'v Name<'i>, &'v Given<'i>)> {
-    let mut entries: Vec<_> = table.iter().collect();
-    entries.sort_by_key(|(key, _)| key.span().start);
+    let mut entries = Vec::with_capacity(table.len());
+    for entry in table {
+        entries.push(entry);
+    }
+    // By a number as problems are, so that there is one such sort.
+    entries.sort_by_cached_key(|(key, _)| key.span().start as u64);
     entries
 }
 
@@ -333,23 +353,41 @@ fn is_table(path: &str) -> bool {
 
 /// "; did you mean …?", or nothing.
 fn meant(table: &str, name: &str) -> String {
-    let all = || keys().flat_map(|key| [Some(key.path), key.alias]).flatten().map(split);
-    let here = || all().filter(|(its_table, _)| *its_table == table).map(|(_, word)| word);
-    let tables = ["statsd", "pull_cache", "limits", "loggers"].into_iter().filter(|_| table == "metrics");
-    if let Some(word) = nearest(name, here().chain(tables)) {
+    let mut all = Vec::new();
+    for key in keys() {
+        all.push(split(key.path));
+        if let Some(alias) = key.alias {
+            all.push(split(alias));
+        }
+    }
+    let mut here = Vec::new();
+    for (its_table, word) in &all {
+        if *its_table == table {
+            here.push(*word);
+        }
+    }
+    let keys = here.len();
+    if table == "metrics" {
+        here.extend_from_slice(&["statsd", "pull_cache", "limits", "loggers"]);
+    }
+    if let Some(word) = nearest(name, here.iter().copied()) {
         return format!("; did you mean `{word}`?");
     }
     // `host` under [metrics.statsd] or [metrics_statsd] is `statsd_host`; `dialect` under [metrics] stands elsewhere.
-    let backend = table.trim_start_matches("metrics").trim_start_matches(['.', '_']);
+    let backend = table.strip_prefix("metrics").unwrap_or(table);
+    let backend = backend.strip_prefix('.').or_else(|| backend.strip_prefix('_')).unwrap_or(backend);
     let prefixed = format!("{backend}_{name}");
-    if let Some(word) = here().find(|word| *word == prefixed) {
-        return format!("; did you mean `{word}`?");
+    if here[..keys].contains(&prefixed.as_str()) {
+        return format!("; did you mean `{prefixed}`?");
     }
-    let elsewhere = |wanted: &str| all().find(|(_, word)| *word == wanted);
-    match elsewhere(&prefixed).or_else(|| elsewhere(name)) {
-        Some((table, word)) => format!("; did you mean `{word}` under [{table}]?"),
-        None => String::new(),
+    for wanted in [prefixed.as_str(), name] {
+        for (table, word) in &all {
+            if *word == wanted {
+                return format!("; did you mean `{word}` under [{table}]?");
+            }
+        }
     }
+    String::new()
 }
 
 /// The value without its place.
@@ -363,7 +401,13 @@ fn plain(value: &DeValue<'_>) -> Value {
             Value::Integer(i128::from_str_radix(text, number.radix()).unwrap_or(saturated))
         }
         DeValue::Float(number) => Value::Float(number.as_str().parse().unwrap_or(f64::NAN)),
-        DeValue::Array(items) => Value::List(items.iter().map(|item| plain(item.get_ref())).collect()),
+        DeValue::Array(items) => {
+            let mut list = Vec::with_capacity(items.len());
+            for item in items {
+                list.push(plain(item.get_ref()));
+            }
+            Value::List(list)
+        }
         DeValue::Datetime(_) => Value::Other("date"),
         DeValue::Table(_) => Value::Other("table"),
     }

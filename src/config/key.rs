@@ -51,8 +51,14 @@ impl<T> Key<T> {
 
     /// `FERROMETER_STATSD__INTERVAL`.
     pub(super) fn variable(&self) -> String {
-        let path = self.path.strip_prefix("metrics.").unwrap_or(self.path);
-        format!("{}{}", super::env::PREFIX, path.replace('.', "__").to_uppercase())
+        let mut name = String::from(super::env::PREFIX);
+        for c in self.path.strip_prefix("metrics.").unwrap_or(self.path).chars() {
+            match c {
+                '.' => name.push_str("__"),
+                c => name.push(c.to_ascii_uppercase()),
+            }
+        }
+        name
     }
 }
 

@@ -61,29 +61,28 @@ impl Kind {
     /// The value in its final form (durations as such, a single backend as a list of one), or why not.
     pub(super) fn check(&self, value: &Value) -> Result<Value, Refused> {
         let mut hint = None;
-        let checked = match (self, value) {
-            (Kind::Bool, Value::Bool(_)) => Some(value.clone()),
-            (Kind::Integer { min, max }, Value::Integer(n)) => (min..=max).contains(&n).then(|| value.clone()),
-            (Kind::PowerOfTwo { min, max }, Value::Integer(n)) => {
-                ((min..=max).contains(&n) && n.count_ones() == 1).then(|| value.clone())
-            }
+        // What the value becomes, where it does not stay as it is.
+        let mut becomes = None;
+        let fits = match (self, value) {
+            (Kind::Bool, Value::Bool(_)) => true,
+            (Kind::Integer { min, max }, Value::Integer(n)) => min <= n && n <= max,
+            (Kind::PowerOfTwo { min, max }, Value::Integer(n)) => min <= n && n <= max && n.count_ones() == 1,
             (Kind::Text { min, max }, Value::Text(text)) => {
                 if text.chars().any(char::is_control) {
                     hint = Some("it holds a control character".to_owned());
                 } else if text.len() > *max {
                     hint = Some(format!("it has {} bytes", text.len()));
                 }
-                ((*min..=*max).contains(&text.len()) && hint.is_none()).then(|| value.clone())
+                hint.is_none() && text.len() >= *min
             }
             (Kind::Host, Value::Text(text)) => {
                 let fault = host_fault(text);
                 hint = fault.map(str::to_owned);
-                (fault.is_none() && (1..=253).contains(&text.len())).then(|| value.clone())
+                fault.is_none() && !text.is_empty() && text.len() <= 253
             }
             (Kind::Choice(known), Value::Text(text)) => {
-                let known_word = known.contains(&text.as_str());
                 hint = nearest(text, known.iter().copied()).map(|word| format!("did you mean \"{word}\"?"));
-                known_word.then(|| value.clone())
+                known.contains(&text.as_str())
             }
             (Kind::Backends(known), Value::Text(_)) => {
                 return backends(self, known, std::slice::from_ref(value));
@@ -98,22 +97,30 @@ impl Kind {
                     Value::Text(text) => duration::parse(text),
                     _ => None,
                 };
-                read.filter(|read| (*min..=ONE_DAY).contains(read)).map(Value::Duration)
+                becomes = read.map(Value::Duration);
+                read.is_some_and(|read| *min <= read && read <= ONE_DAY)
             }
-            (Kind::Rate, Value::Float(rate)) => (*rate > 0.0 && *rate <= 1.0).then(|| value.clone()),
-            (Kind::Rate, Value::Integer(1)) => Some(Value::Float(1.0)),
+            (Kind::Rate, Value::Float(rate)) => *rate > 0.0 && *rate <= 1.0,
+            (Kind::Rate, Value::Integer(1)) => {
+                becomes = Some(Value::Float(1.0));
+                true
+            }
             (Kind::SocketAddress, Value::Text(text)) => {
-                text.parse::<SocketAddr>().ok().map(|address| Value::Text(address.to_string()))
+                let address = text.parse::<SocketAddr>();
+                becomes = address.ok().map(|address| Value::Text(address.to_string()));
+                becomes.is_some()
             }
-            (Kind::Hosts, Value::List(items)) => return list(self, items, |text| host_fault(text).map(str::to_owned)),
-            (Kind::Tokens, Value::List(items)) => return list(self, items, token_fault),
+            (Kind::Hosts, Value::List(items)) => return list(self, items, &|text| host_fault(text).map(str::to_owned)),
+            (Kind::Tokens, Value::List(items)) => return list(self, items, &token_fault),
             (Kind::Secret, Value::Text(text)) => {
-                let sound = (1..=1024).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
-                sound.then(|| value.clone())
+                !text.is_empty() && text.len() <= 1024 && text.bytes().all(|b| b.is_ascii_graphic())
             }
-            _ => None,
+            _ => false,
         };
-        checked.ok_or_else(|| Refused { expected: self.expected(), hint })
+        if !fits {
+            return Err(Refused { expected: self.expected(), hint });
+        }
+        Ok(becomes.unwrap_or_else(|| value.clone()))
     }
 
     /// What an environment variable's text stands for. Text that fits nothing stays text, and fails the check as such.
@@ -129,7 +136,11 @@ impl Kind {
             Kind::Integer { .. } | Kind::PowerOfTwo { .. } => as_integer(),
             Kind::Duration { .. } | Kind::Rate => as_integer().or_else(as_float),
             Kind::Backends(_) | Kind::Hosts | Kind::Tokens => {
-                Some(Value::List(text.split(',').map(|item| Value::text(item.trim())).collect()))
+                let mut items = Vec::new();
+                for item in text.split(',') {
+                    items.push(Value::text(item.trim()));
+                }
+                Some(Value::List(items))
             }
             Kind::Text { .. } | Kind::Host | Kind::Choice(_) | Kind::SocketAddress | Kind::Secret => None,
         };
@@ -182,11 +193,17 @@ impl Kind {
 }
 
 fn host_fault(host: &str) -> Option<&'static str> {
+    let (mut is_more, mut has_colon) = (false, false);
+    for c in host.chars() {
+        if c.is_whitespace() || c.is_control() {
+            return Some("it holds a space or a control character");
+        }
+        is_more |= matches!(c, '/' | '[' | ']');
+        has_colon |= c == ':';
+    }
     // A zone (`fe80::1%eth0`) is the resolver's business.
-    let address = host.split('%').next().unwrap_or_default();
-    if host.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        Some("it holds a space or a control character")
-    } else if host.contains(['/', '[', ']']) || host.contains(':') && address.parse::<Ipv6Addr>().is_err() {
+    let address = host.split_once('%').map_or(host, |(address, _)| address);
+    if is_more || has_colon && address.parse::<Ipv6Addr>().is_err() {
         Some("it is given without scheme, brackets and port")
     } else {
         None
@@ -194,7 +211,7 @@ fn host_fault(host: &str) -> Option<&'static str> {
 }
 
 /// A list of texts, each without fault and there once.
-fn list(kind: &Kind, items: &[Value], fault: impl Fn(&str) -> Option<String>) -> Result<Value, Refused> {
+fn list(kind: &Kind, items: &[Value], fault: &dyn Fn(&str) -> Option<String>) -> Result<Value, Refused> {
     let refuse = |hint: String| Err(Refused { expected: kind.expected(), hint: Some(hint) });
     if items.is_empty() {
         return refuse("the list is empty".to_owned());
@@ -225,7 +242,7 @@ fn token_fault(text: &str) -> Option<String> {
         return Some("its name is not 1 to 64 of [A-Za-z0-9_.@!-]".to_owned());
     }
     // Privileges are checked by the endpoint, which knows them.
-    let secret = secret.split(';').next().unwrap_or_default();
+    let secret = secret.split_once(';').map_or(secret, |(secret, _)| secret);
     // What stands before the sign may be a secret too, one that ends in it: it is not shown either.
     match secret.strip_prefix("sha256:") {
         None => Some("no sha256: follows its name; a token itself does not belong here".to_owned()),
@@ -264,15 +281,19 @@ fn backends(kind: &Kind, known: &[&str], items: &[Value]) -> Result<Value, Refus
     Ok(Value::List(items.to_vec()))
 }
 
-fn quoted(words: &[&str]) -> Vec<String> {
-    words.iter().map(|word| format!("\"{word}\"")).collect()
-}
-
 /// `"a", "b" or "c"`.
 fn alternatives(words: &[&str]) -> String {
-    match quoted(words).split_last() {
-        Some((last, [])) => last.clone(),
-        Some((last, others)) => format!("{} or {last}", others.join(", ")),
-        None => String::new(),
+    let mut text = String::new();
+    for (at, word) in words.iter().enumerate() {
+        text.push_str(match at {
+            0 => "\"",
+            _ if at + 1 == words.len() => "\" or \"",
+            _ => "\", \"",
+        });
+        text.push_str(word);
     }
+    if !words.is_empty() {
+        text.push('"');
+    }
+    text
 }

@@ -26,7 +26,16 @@ pub struct Rule {
 impl Rule {
     /// A rule that changes nothing yet, for `logger` and all below it; `a::b` is read as `a.b`.
     pub fn new(logger: impl AsRef<str>) -> Self {
-        Rule { logger: logger.as_ref().replace("::", "."), enabled: true, sample_rate: None }
+        let mut name = String::new();
+        for c in logger.as_ref().chars() {
+            if c == ':' && name.as_bytes().last() == Some(&b':') {
+                name.truncate(name.len() - 1);
+                name.push('.');
+            } else {
+                name.push(c);
+            }
+        }
+        Rule { logger: name, enabled: true, sample_rate: None }
     }
 
     /// Whether these loggers record; `true` by default.

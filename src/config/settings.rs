@@ -161,7 +161,7 @@ impl Tokens {
     }
 
     pub(super) fn value(&self) -> Option<Value> {
-        (!self.0.is_empty()).then(|| Value::List(self.0.iter().map(Value::text).collect()))
+        (!self.0.is_empty()).then(|| Value::texts(&self.0))
     }
 }
 
@@ -285,7 +285,14 @@ impl Config {
     /// assert!(config.rule_for("novation").is_none());
     /// ```
     pub fn rule_for(&self, logger: &str) -> Option<&Rule> {
-        self.rules.iter().filter(|rule| rule.reaches(logger)).max_by_key(|rule| rule.logger.len())
+        let mut longest: Option<&Rule> = None;
+        for rule in &self.rules {
+            let is_longer = longest.is_none_or(|longest| rule.logger.len() >= longest.logger.len());
+            if is_longer && rule.reaches(logger) {
+                longest = Some(rule);
+            }
+        }
+        longest
     }
 
     /// Placeholders only; the defaults are the table's.

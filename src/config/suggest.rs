@@ -16,27 +16,33 @@ fn nearest_of<'a>(found: &str, known: &mut dyn Iterator<Item = &'a str>) -> Opti
     let found = found.to_lowercase();
     let length = found.chars().count();
     let near_enough = (length / 3).clamp(2, 3).min(length.saturating_sub(1));
-    known
-        .map(|word| (distance(&found, &word.to_lowercase()), word))
-        .min_by_key(|&(distance, _)| distance)
-        .filter(|&(distance, _)| distance <= near_enough)
-        .map(|(_, word)| word)
+    let (mut nearest, mut least) = (None, near_enough + 1);
+    for word in known {
+        let distance = distance(&found, &word.to_lowercase());
+        if distance < least {
+            (nearest, least) = (Some(word), distance);
+        }
+    }
+    nearest
 }
 
 /// Levenshtein's: how many characters must be put in, taken out or replaced.
 pub(super) fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
+    let (mut letters, mut row) = (Vec::new(), vec![0]);
+    for letter in b.chars() {
+        letters.push(letter);
+        row.push(letters.len());
+    }
     for (i, from) in a.chars().enumerate() {
         let mut diagonal = row[0];
         row[0] = i + 1;
-        for (j, &to) in b.iter().enumerate() {
+        for (j, &to) in letters.iter().enumerate() {
             let replaced = diagonal + usize::from(from != to);
             diagonal = row[j + 1];
             row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
         }
     }
-    row[b.len()]
+    row[letters.len()]
 }
 
 #[cfg(test)]

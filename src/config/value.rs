@@ -26,6 +26,14 @@ impl Value {
         Value::Text(text.into())
     }
 
+    pub(super) fn texts(texts: &[String]) -> Self {
+        let mut items = Vec::with_capacity(texts.len());
+        for text in texts {
+            items.push(Value::text(text));
+        }
+        Value::List(items)
+    }
+
     pub(super) fn integer(number: impl TryInto<i128>) -> Self {
         Value::Integer(number.try_into().unwrap_or(i128::MAX))
     }
@@ -84,7 +92,13 @@ impl Value {
 
     pub(super) fn into_texts(self) -> Vec<String> {
         match self {
-            Value::List(items) => items.into_iter().map(Value::into_text).collect(),
+            Value::List(items) => {
+                let mut texts = Vec::with_capacity(items.len());
+                for item in items {
+                    texts.push(item.into_text());
+                }
+                texts
+            }
             _ => Vec::new(),
         }
     }

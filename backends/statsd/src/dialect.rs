@@ -92,7 +92,10 @@ impl Dialect {
             // Servers make `x.mean` and the like of both.
             _ => "d:",
         };
-        [kind, name, &self.suffix(series)].concat()
+        let mut unique = kind.to_owned();
+        unique.push_str(name);
+        unique.push_str(&self.suffix(series));
+        unique
     }
 
     /// What stands at the end of the line: the tags, for DogStatsD.

@@ -165,12 +165,12 @@ impl Encoder {
             return batch.dropped(&delta.merged_receipt(bucket, count), Cause::Invalid);
         }
         let takes_rate = dialect.takes_rate(kind);
-        // A server that takes no rate keeps one value of an interval anyway.
-        let (at_once, weighted) = if takes_rate { (None, Some(weights(count))) } else { (Some(count), None) };
-        for weight in at_once.into_iter().chain(weighted.into_iter().flatten()) {
-            if batch.is_stopped() {
-                return;
-            }
+        let mut powers = weights(count);
+        let mut left = count;
+        while left > 0 && !batch.is_stopped() {
+            // A server that takes no rate keeps one value of an interval anyway.
+            let weight = if takes_rate { powers.next().unwrap_or(left) } else { left };
+            left -= weight;
             let rate = if takes_rate { delta.series.rate() / weight as f64 } else { 1.0 };
             self.set_tail(dialect.type_of(kind), rate, suffix);
             self.line.clear();

@@ -53,7 +53,10 @@ impl Packet {
 
     /// Adds zeros to a number that ends there, so many bytes of them, without changing what it says; `false` when that cannot be.
     pub(crate) fn lengthen_number(&mut self, at: usize, by: usize) -> bool {
-        let digits = self.bytes[..at].iter().rev().take_while(|b| b.is_ascii_digit()).count();
+        let mut digits = 0;
+        while digits < at && self.bytes[at - digits - 1].is_ascii_digit() {
+            digits += 1;
+        }
         let has_point = digits < at && self.bytes[at - digits - 1] == b'.';
         // A point of its own needs a digit behind it.
         if digits == 0 || (!has_point && by == 1) {

@@ -14,10 +14,13 @@ pub(crate) type Lookup = Arc<dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + 
 /// The system's resolver; for `localhost` IPv4 first, because that is where statsd servers listen.
 pub(crate) fn system() -> Lookup {
     Arc::new(|host, port| {
-        let mut found: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
-        if host.eq_ignore_ascii_case("localhost") {
-            found.sort_by_key(SocketAddr::is_ipv6);
+        let is_local = host.eq_ignore_ascii_case("localhost");
+        let (mut found, mut others) = (Vec::new(), Vec::new());
+        for address in (host, port).to_socket_addrs()? {
+            let list = if is_local && address.is_ipv6() { &mut others } else { &mut found };
+            list.push(address);
         }
+        found.append(&mut others);
         Ok(found)
     })
 }

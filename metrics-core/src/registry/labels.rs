@@ -70,7 +70,7 @@ fn sum<'p, 'l>(
             Ok(at) => place[at].1 = value,
             Err(_) if len == MAX_LABELS => return None,
             Err(at) => {
-                place[at..=len].rotate_right(1);
+                place.copy_within(at..len, at + 1);
                 place[at] = (key, value);
                 len += 1;
             }
@@ -95,8 +95,11 @@ impl<const N: usize> Literals<N> {
     /// Keys and values in turn.
     #[inline(always)]
     fn texts<'l>(labels: &[(&'l str, &'l str)]) -> [&'l str; N] {
-        let text = |at: usize| labels.get(at / 2).map_or("", |(key, value)| if at.is_multiple_of(2) { key } else { value });
-        std::array::from_fn(text)
+        let mut texts = [""; N];
+        for at in 0..labels.len().min(N / 2) {
+            (texts[2 * at], texts[2 * at + 1]) = labels[at];
+        }
+        texts
     }
 
     #[inline(always)]
@@ -132,7 +135,7 @@ fn labelled(
     if parent.is_overflow() {
         return Err(parent);
     }
-    let hash = labels_hash(hash::seed() ^ ptr::from_ref(parent) as u64, labels.iter().copied());
+    let hash = labels_hash(hash::seed() ^ ptr::from_ref(parent) as u64, labels);
     let is_it = |l: &Labelled| ptr::eq(l.parent, parent) && is_sum(l.logger, parent, labels);
     if let Some(found) = LABELLED.get(hash, is_it) {
         return Ok(found);
@@ -153,21 +156,32 @@ fn labelled(
 
 /// Whether a logger's labels are those of `parent` with these put in. That it has the name and object is known.
 fn is_sum(logger: &LoggerEntry, parent: &LoggerEntry, labels: &[(&str, &str)]) -> bool {
-    let find = |all: &[(&'static str, &'static str)], key: &str| all.iter().position(|(k, _)| *k == key);
     let mut new = 0;
     for (number, (key, value)) in labels.iter().enumerate() {
-        let Some(at) = find(logger.labels, key) else { return false };
-        if logger.labels[at].1 != *value {
+        if value_of(logger.labels, key) != Some(*value) {
             return false;
         }
         // A key that is given twice is one label.
-        let is_first = labels[..number].iter().all(|(k, _)| k != key);
-        new += usize::from(is_first && find(parent.labels, key).is_none());
+        let is_first = value_of(&labels[..number], key).is_none();
+        new += usize::from(is_first && value_of(parent.labels, key).is_none());
     }
     // The others are the parent's: as many as there are, and with the parent's values where they were not replaced.
-    let is_given = |key: &str| labels.iter().any(|(k, _)| *k == key);
+    for (key, value) in parent.labels {
+        if value_of(labels, key).is_none() && value_of(logger.labels, key) != Some(*value) {
+            return false;
+        }
+    }
     logger.labels.len() == parent.labels.len() + new
-        && parent.labels.iter().filter(|(k, _)| !is_given(k)).all(|label| logger.labels.contains(label))
+}
+
+/// The value of the first label with this key.
+fn value_of<'l>(labels: &[(&str, &'l str)], key: &str) -> Option<&'l str> {
+    for (k, value) in labels {
+        if *k == key {
+            return Some(value);
+        }
+    }
+    None
 }
 
 /// Values as a call site gives them, and where they lead.

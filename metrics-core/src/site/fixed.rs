@@ -289,8 +289,11 @@ impl FixedMemory {
                 SETS => ptr::from_ref(sets).cast(),
                 _ => ptr::from_ref(registry::NONE).cast(),
             };
-            let words: Box<[Word]> = (0..SERIES + sets.combinations).map(|at| AtomicPtr::new(word(at).cast_mut())).collect();
-            let made = Box::into_raw(words);
+            let mut words: Vec<Word> = Vec::with_capacity(SERIES + sets.combinations);
+            for at in 0..SERIES + sets.combinations {
+                words.push(AtomicPtr::new(word(at).cast_mut()));
+            }
+            let made = Box::into_raw(words.into_boxed_slice());
             table = match self.0.compare_exchange(table.cast_mut(), made.cast(), AcqRel, Acquire) {
                 Ok(_) => made.cast(),
                 Err(first) => {

@@ -93,7 +93,7 @@ fn collect(kind: Kind, args: TokenStream, function: &mut Function) -> syn::Resul
         .into_iter()
         .filter(|attr| match stacked(attr, &facade) {
             Some(result) => {
-                function.merged.push(attr.path().clone());
+                function.merged.push(attr.path().to_token_stream());
                 results.push(result);
                 false
             }
@@ -135,7 +135,7 @@ fn stacked(attr: &Attribute, facade: &str) -> Option<syn::Result<Args>> {
 
 /// An attribute that is merged into another is never expanded, and its import would count as unused. So one is left in
 /// the body, on an item that expands to nothing.
-pub fn merged_marker(attribute: &Path) -> TokenStream {
+pub fn merged_marker(attribute: &TokenStream) -> TokenStream {
     quote_spanned!(ours()=> #[#attribute(__ferrometer_merged)] const _: () = ();)
 }
 
@@ -146,10 +146,14 @@ fn is_merged_marker(args: &TokenStream) -> bool {
 
 /// The path without its last segment, as text.
 fn parent(path: &Path) -> String {
-    let mut parent = path.clone();
-    parent.segments.pop();
-    parent.segments.pop_punct();
-    parent.into_token_stream().to_string()
+    let mut parent = path.leading_colon.to_token_stream();
+    for (at, segment) in path.segments.iter().take(path.segments.len().saturating_sub(1)).enumerate() {
+        if at > 0 {
+            parent.extend(quote_spanned!(ours()=> ::));
+        }
+        segment.to_tokens(&mut parent);
+    }
+    parent.to_string()
 }
 
 /// The span of the tokens we add: our own locals cannot clash with the user's, paths resolve where the user stands.

@@ -124,10 +124,7 @@ pub(super) static KEYS: &[Key<Config>] = &[
         unit: "",
         doc: "Further names or addresses, without port, by which the endpoint may be asked; others get 403.",
         example: r#"["metrics.example.com"]"#,
-        get: |c| {
-            (!c.pull_cache.allowed_hosts.is_empty())
-                .then(|| Value::List(c.pull_cache.allowed_hosts.iter().map(Value::text).collect()))
-        },
+        get: |c| (!c.pull_cache.allowed_hosts.is_empty()).then(|| Value::texts(&c.pull_cache.allowed_hosts)),
         set: |c, value| c.pull_cache.allowed_hosts = value.into_texts(),
     },
     Key {

@@ -103,6 +103,6 @@ pub(super) static KEYS: &[Key<Config>] = &[
 fn backend_value(names: &[String]) -> Value {
     match names {
         [name] => Value::text(name),
-        names => Value::List(names.iter().map(Value::text).collect()),
+        names => Value::texts(names),
     }
 }
