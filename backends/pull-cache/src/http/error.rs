@@ -60,7 +60,7 @@ pub enum ServeError {
     },
     /// Certificate or key are wrong; in words that name the file.
     Tls(String),
-    /// The system gave no thread.
+    /// The system gave no thread, or nothing to wait for connections with (descriptors, as a rule); the cause says which.
     Thread(io::Error),
 }
 
@@ -96,7 +96,9 @@ impl fmt::Display for ServeError {
             ),
             ServeError::Peer { name, why } => write!(f, "metrics.pull_cache.peers, {name:?}: {why}"),
             ServeError::Tls(why) => write!(f, "metrics.pull_cache.tls_cert, tls_key: {why}"),
-            ServeError::Thread(cause) => write!(f, "no thread to serve the pull cache: {cause}"),
+            ServeError::Thread(cause) => {
+                write!(f, "the system gives no thread, or no descriptors, to serve the pull cache: {cause}")
+            }
         }
     }
 }
