@@ -50,6 +50,7 @@ unless_loom! {
     mod collector;
     mod constant;
     mod cursor;
+    mod delta;
     mod describe;
     mod diagnostics;
     mod distribution;
@@ -83,6 +84,7 @@ unless_loom! {
 
     pub use backend::{Backend, BackendError, Delivery, Wants};
     pub use bucket::Scheme;
+    pub use delta::{Change, Delta, Receipt};
     pub use describe::Unit;
     pub use distribution::Distribution;
     pub use guard::{InFlightGuard, TimerGuard};
@@ -104,7 +106,7 @@ unless_loom! {
     pub use site::LabelValue;
     pub use snapshot::{Snapshot, Total, Totals, Value};
     pub use value::{CounterValue, Dynamic, GaugeReturn, GaugeValue, MetricName};
-    pub use view::{Change, Delta, Receipt, SnapshotView};
+    pub use view::SnapshotView;
 
     /// What the macros expand to. Not public API.
     #[doc(hidden)]
