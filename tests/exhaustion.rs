@@ -19,6 +19,7 @@ fn taken() -> u64 {
 }
 
 #[test]
+#[ignore = "by hand: where a thread's stack still fits and its signal stack does not, the standard library ends the process"]
 fn what_is_in_force_stays_when_there_is_no_thread_for_what_is_to_come() {
     let config = |port: u16| {
         Config::new()
