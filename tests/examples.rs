@@ -64,8 +64,8 @@ fn every_other_example_runs_and_shows_something() {
 
 #[test]
 fn the_last_half_hour_shows_what_was_before_the_crash() {
-    let scratch = support::Scratch::new("crash");
-    let directory = scratch.0.join("cache");
+    let scratch = ferrometer_testkit::Scratch::new("crash");
+    let directory = scratch.path().join("cache");
     let status = example("last_half_hour").arg("--crash").arg(&directory).status().unwrap();
     assert!(!status.success(), "it crashes");
     let shown = run("last_half_hour", &[directory.to_str().unwrap()]);
@@ -77,6 +77,6 @@ fn the_last_half_hour_shows_what_was_before_the_crash() {
     assert!(rounds[1] >= 20.0 && rounds[1] > rounds[0], "{shown}");
     // Of one snapshot, but there is no order across series: a round may be between.
     assert!((held[1] / 10_000.0 - rounds[1]).abs() <= 1.0, "{shown}");
-    let output = example("last_half_hour").arg(scratch.0.join("nothing")).output().unwrap();
+    let output = example("last_half_hour").arg(scratch.path().join("nothing")).output().unwrap();
     assert!(!output.status.success());
 }

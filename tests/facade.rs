@@ -1,37 +1,11 @@
 //! The facade from outside: one line of configuration decides where the same recordings go, and can be changed while the program runs.
 
 use ferrometer::{Cause, Config, Logger, counter, get_logger, init, logger, timer};
-use std::net::UdpSocket;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use ferrometer_testkit::{Receiver, SOON, Scratch, alone};
 use std::thread;
 use std::time::Duration;
 
 static METRICS: Logger = logger!("facade");
-const SOON: Duration = Duration::from_secs(5);
-
-/// What is in force is one for the process.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn receiver() -> (UdpSocket, u16) {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
-    let port = socket.local_addr().unwrap().port();
-    (socket, port)
-}
-
-/// All lines that arrive until none does, ferrometer's own left out.
-fn lines(socket: &UdpSocket) -> Vec<String> {
-    let mut all = Vec::new();
-    let mut buffer = [0; 65536];
-    while let Ok(len) = socket.recv(&mut buffer) {
-        let text = std::str::from_utf8(&buffer[..len]).unwrap();
-        all.extend(text.lines().filter(|l| !l.contains("ferrometer.")).map(str::to_owned));
-    }
-    all
-}
 
 #[counter(METRICS, "calls")]
 #[timer(METRICS, "time", sample_rate = 1.0)]
@@ -42,13 +16,14 @@ fn the_same_program_reports_to_whatever_is_configured() {
     let _alone = alone();
     // Made before anything is configured.
     let handle = METRICS.counter("handle");
-    let (socket, port) = receiver();
+    let receiver = Receiver::new();
+    let port = receiver.port();
     let statsd = || Config::new().backend("statsd").statsd_host("127.0.0.1").statsd_port(port);
     let metrics = init(statsd()).unwrap();
     handle.add(3);
     instrumented();
     drop(metrics); // delivers
-    let mut got = lines(&socket);
+    let mut got = receiver.lines(3);
     got.retain(|l| !l.contains("|ms"));
     got.sort();
     assert_eq!(got, ["facade.calls:1|c", "facade.handle:3|c"]);
@@ -59,7 +34,7 @@ fn the_same_program_reports_to_whatever_is_configured() {
         init(Config::new().backend_list(["statsd", "pull-cache"]).statsd_host("127.0.0.1").statsd_port(port)).unwrap();
     handle.add(4);
     assert!(metrics.flush(SOON).complete);
-    assert_eq!(lines(&socket), ["facade.handle:4|c"]);
+    assert_eq!(receiver.lines(1), ["facade.handle:4|c"]);
     let generation = metrics.pull_cache().unwrap().most_recent().unwrap();
     let record = generation.records().find(|r| r.metric == "facade.handle").unwrap();
     // Totals of the pull cache count from the program's start: what it and Prometheus show only grows.
@@ -73,7 +48,7 @@ fn the_same_program_reports_to_whatever_is_configured() {
     handle.add(6);
     let report = renamed.shutdown(SOON);
     assert!(report.complete && report.ledgers[0].balances());
-    assert_eq!(lines(&socket), ["facade.handle:5|c", "new.h.example.facade.handle:6|c"]);
+    assert_eq!(receiver.lines(2), ["facade.handle:5|c", "new.h.example.facade.handle:6|c"]);
 }
 
 #[test]
@@ -81,13 +56,12 @@ fn a_file_with_the_specifications_block_loads_unchanged() {
     let _alone = alone();
     let block = "[metrics]\n# Backend options are \"statsd\" and \"noop\"\nbackend=\"noop\"\nstatsd_host=\"localhost\"\n\
                  statsd_port=8125\nprepend_host=false\nprepend_host_reverse=false\nglobal_prefix=\"\"\n";
-    let path = std::env::temp_dir().join(format!("ferrometer-block-{}.toml", std::process::id()));
-    std::fs::write(&path, block).unwrap();
+    let scratch = Scratch::new("block");
+    let path = scratch.file("metrics.toml", block);
     let metrics = init(path.as_path()).unwrap();
     drop(metrics);
     std::fs::write(&path, block.replace("statsd_port=8125", "statsd_port=0")).unwrap();
     let error = init(&path).unwrap_err();
-    std::fs::remove_file(&path).unwrap();
     // The message is what `fn main() -> Result<(), ferrometer::Error>` shows.
     let message = format!("{error:?}");
     assert!(message.contains(".toml:5:13: metrics.statsd_port = 0"), "{message}");
@@ -99,7 +73,8 @@ fn a_file_with_the_specifications_block_loads_unchanged() {
 #[test]
 fn a_refused_configuration_changes_nothing() {
     let _alone = alone();
-    let (socket, port) = receiver();
+    let receiver = Receiver::new();
+    let port = receiver.port();
     let metrics = init(Config::new().backend("statsd").statsd_host("127.0.0.1").statsd_port(port)).unwrap();
     METRICS.send_counter("kept", 1);
     assert!(init(Config::new().backend("statd")).unwrap_err().to_string().contains("did you mean \"statsd\"?"));
@@ -113,38 +88,37 @@ fn a_refused_configuration_changes_nothing() {
     );
     METRICS.send_counter("kept", 1);
     assert!(metrics.shutdown(SOON).complete);
-    assert_eq!(lines(&socket), ["facade.kept:2|c"]);
+    assert_eq!(receiver.lines(1), ["facade.kept:2|c"]);
 }
 
 #[test]
 fn generations_on_disk_are_handed_over_and_an_unusable_path_is_refused() {
     let _alone = alone();
-    let directory = std::env::temp_dir().join(format!("ferrometer-facade-{}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&directory);
+    let scratch = Scratch::new("facade");
+    let directory = scratch.path();
     let pull = || Config::new().backend("pull-cache").pull_cache_interval(Duration::from_secs(3600));
-    let first = init(pull().pull_cache_path(&directory)).unwrap();
+    let first = init(pull().pull_cache_path(directory)).unwrap();
     METRICS.send_counter("stored", 1);
     assert!(first.flush(SOON).complete);
     let refused = init(pull().pull_cache_path(directory.join("lock"))).unwrap_err().to_string();
     assert!(refused.starts_with("metrics.pull_cache.path: ") && refused.contains("is a file"), "{refused}");
-    let second = init(pull().pull_cache_path(&directory).global_prefix("second")).unwrap();
+    let second = init(pull().pull_cache_path(directory).global_prefix("second")).unwrap();
     drop(first);
     METRICS.send_counter("stored", 1);
     assert!(second.flush(SOON).complete);
     let state = second.pull_cache().unwrap().persistence().unwrap();
     assert_eq!((state.failed, &state.last_error), (0, &None));
-    let read = || ferrometer::pull_cache::read(&directory).unwrap();
+    let read = || ferrometer::pull_cache::read(directory).unwrap();
     let has = |metric: &str| read().any(|g| g.records().any(|r| r.metric == metric));
     assert!(has("facade.stored") && has("second.facade.stored"));
     let stamps: Vec<i64> = read().map(|g| g.timestamp()).collect();
     assert!(stamps.windows(2).all(|w| w[0] < w[1]), "{stamps:?}");
     drop(second);
     // What was stored is in the answers of the next, before anything is recorded.
-    let third = init(pull().pull_cache_path(&directory)).unwrap();
+    let third = init(pull().pull_cache_path(directory)).unwrap();
     let cache = third.pull_cache().unwrap();
     assert!(cache.history(None).any(|g| g.records().any(|r| r.metric == "second.facade.stored")));
     drop(third);
-    std::fs::remove_dir_all(&directory).unwrap();
 }
 
 #[test]
@@ -184,7 +158,8 @@ fn a_host_that_cannot_be_resolved_is_no_error_for_the_program() {
 #[test]
 fn counting_goes_on_through_threads_and_shutdowns() {
     let _alone = alone();
-    let (socket, port) = receiver();
+    let receiver = Receiver::new();
+    let port = receiver.port();
     let statsd = || Config::new().backend("statsd").statsd_host("127.0.0.1").statsd_port(port);
     let counter = get_logger("through").counter("c");
     let mut sent = 0;
@@ -200,7 +175,8 @@ fn counting_goes_on_through_threads_and_shutdowns() {
         counter.increment();
     }
     assert_eq!(sent, 12_000);
-    let total: i64 = lines(&socket)
+    let total: i64 = receiver
+        .lines(3)
         .iter()
         .map(|l| l.strip_prefix("through.c:").unwrap().strip_suffix("|c").unwrap().parse::<i64>().unwrap())
         .sum();
@@ -211,7 +187,8 @@ fn counting_goes_on_through_threads_and_shutdowns() {
 #[test]
 fn a_forked_child_records_nothing_until_it_calls_init() {
     let _alone = alone();
-    let (socket, port) = receiver();
+    let receiver = Receiver::new();
+    let port = receiver.port();
     let statsd = move || Config::new().backend("statsd").statsd_host("127.0.0.1").statsd_port(port);
     let metrics = init(statsd()).unwrap();
     let counter = get_logger("forked").counter("c");
@@ -234,7 +211,7 @@ fn a_forked_child_records_nothing_until_it_calls_init() {
     assert_eq!(status, 0, "the child could not record after init");
     counter.add(2);
     assert!(metrics.shutdown(SOON).complete);
-    let mut got = lines(&socket);
+    let mut got = receiver.lines(3);
     got.sort();
     assert_eq!(got, ["forked.c:10|c", "forked.c:1|c", "forked.c:2|c"]);
 }

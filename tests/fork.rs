@@ -3,21 +3,14 @@
 #![cfg(unix)]
 
 use ferrometer::{Config, Logger, init, logger};
+use ferrometer_testkit::{SOON, Scratch, alone};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 static METRICS: Logger = logger!("forks");
-const SOON: Duration = Duration::from_secs(5);
-
-/// What is in force is one for the process.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Runs this in a child, which has five seconds for it, and gives what `wait` says: 0 when it was well.
 fn in_a_child(work: impl FnOnce() -> bool) -> i32 {
@@ -97,9 +90,9 @@ fn an_init_in_a_child_begins_anew_and_outlives_the_guard_of_its_parent() {
 #[test]
 fn a_child_need_not_wait_for_an_init_that_the_parent_was_in() {
     let _alone = alone();
-    let directory = std::env::temp_dir().join(format!("ferrometer-fork-{}", std::process::id()));
+    let scratch = Scratch::new("fork");
+    let directory = scratch.path();
     let kept = |name: &str| Config::new().backend_list(["statsd", "pull-cache"]).pull_cache_path(directory.join(name));
-    std::fs::create_dir_all(&directory).unwrap();
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -113,18 +106,14 @@ fn a_child_need_not_wait_for_an_init_that_the_parent_was_in() {
         assert_eq!(bad, 0, "so many of 40 children hung or failed");
     });
     // Not waited for when they were shut down, some may still write, and what is removed meanwhile is made again.
-    let until = Instant::now() + SOON;
-    while let Err(why) = std::fs::remove_dir_all(&directory) {
-        assert!(Instant::now() < until, "{why}");
-        thread::sleep(Duration::from_millis(10));
-    }
+    scratch.remove();
 }
 
 #[test]
 fn a_directory_and_a_port_are_free_when_the_parent_lets_go_of_them_though_a_child_lives_on() {
     let _alone = alone();
-    let directory = std::env::temp_dir().join(format!("ferrometer-fork-lock-{}", std::process::id()));
-    let kept = || served().pull_cache_path(&directory);
+    let scratch = Scratch::new("fork-lock");
+    let kept = || served().pull_cache_path(scratch.path());
     let metrics = init(kept()).unwrap();
     let address = metrics.http_address().unwrap();
     // SAFETY: the child waits for a signal, and does nothing else.
@@ -148,5 +137,4 @@ fn a_directory_and_a_port_are_free_when_the_parent_lets_go_of_them_though_a_chil
     }
     assert!(late.is_err(), "taken by nobody");
     drop(again.unwrap());
-    std::fs::remove_dir_all(&directory).unwrap();
 }

@@ -5,6 +5,7 @@ mod prometheus;
 mod support;
 
 use ferrometer::{Config, get_logger, init};
+use ferrometer_testkit::Scratch;
 use prometheus::{get, low_port};
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpStream, UdpSocket};
@@ -13,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Scratch, example};
+use support::example;
 
 const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/prometheus");
 const DASHBOARD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/grafana/ferrometer.json");
@@ -38,10 +39,10 @@ impl Watching {
         let address = SocketAddr::from(([127, 0, 0, 1], low_port()));
         let process = Command::new("prometheus")
             .arg(format!("--config.file={}", config.display()))
-            .arg(format!("--storage.tsdb.path={}", scratch.0.join("data").display()))
+            .arg(format!("--storage.tsdb.path={}", scratch.path().join("data").display()))
             .arg(format!("--web.listen-address={address}"))
             .stdout(Stdio::null())
-            .stderr(std::fs::File::create(scratch.0.join("log")).unwrap())
+            .stderr(std::fs::File::create(scratch.path().join("log")).unwrap())
             .spawn()
             .expect("prometheus runs: scripts/test installs it");
         let until = Instant::now() + Duration::from_secs(60);
@@ -225,7 +226,7 @@ fn the_dashboard_shows_the_quickstart() {
     );
     let config = scratch.file("metrics.toml", config.as_bytes());
     let mut quickstart = example("quickstart");
-    quickstart.arg(scratch.0.join("files")).arg("--serve").arg("--config").arg(config).stdout(Stdio::null());
+    quickstart.arg(scratch.path().join("files")).arg("--serve").arg("--config").arg(config).stdout(Stdio::null());
     let _quickstart = Running(quickstart.spawn().unwrap());
     let until = Instant::now() + Duration::from_secs(30);
     while TcpStream::connect(address).is_err() {

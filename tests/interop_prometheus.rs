@@ -6,23 +6,16 @@ mod support;
 
 use ferrometer::config::Scrape;
 use ferrometer::{Config, Metrics, Unit, get_logger, init};
+use ferrometer_testkit::{SOON, Scratch, alone};
 use prometheus::{Prometheus, feed, get, low_port, parse_with_python};
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Scratch, example};
+use support::example;
 
-const SOON: Duration = Duration::from_secs(10);
 const OPEN: &str = "application/openmetrics-text;version=1.0.0";
 const PROTOBUF: &str = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
-
-/// The pipeline is one for the process.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 fn serve(scrape: Scrape) -> (Metrics, SocketAddr) {
     let address = SocketAddr::from(([127, 0, 0, 1], low_port()));
@@ -193,7 +186,7 @@ fn a_program_of_the_examples_is_scraped() {
     (0..files).for_each(|i| drop(work.file(&format!("f{i}"), &vec![b'x'; 100 * i])));
     let address = SocketAddr::from(([127, 0, 0, 1], low_port()));
     let mut program = example("quickstart")
-        .arg(&work.0)
+        .arg(work.path())
         .arg("--serve")
         .env("FERROMETER_PULL_CACHE__ADDRESS", address.to_string())
         .env("FERROMETER_PULL_CACHE__HTTP", "true")
@@ -216,7 +209,7 @@ fn a_program_of_the_examples_is_scraped() {
     });
     let _ = program.kill();
     let _ = program.wait();
-    let _ = std::fs::remove_file(work.0.join("../empty.toml"));
+    let _ = std::fs::remove_file(work.path().join("../empty.toml"));
     seen.unwrap();
 }
 

@@ -3,19 +3,11 @@
 mod support;
 
 use ferrometer::{Config, get_logger, init};
+use ferrometer_testkit::{SOON, Scratch, alone};
 use serde_json::{Value, json};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
-use support::{Etsy, Scratch, example};
-
-const SOON: Duration = Duration::from_secs(10);
-
-/// The pipeline is one for the process.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use support::{Etsy, example};
 
 fn statsd(port: u16) -> Config {
     Config::new().backend("statsd").statsd_host("127.0.0.1").statsd_port(port)
@@ -39,9 +31,9 @@ fn the_quickstart_reports_its_work_to_the_unit() {
         bytes += content.len();
         work.file(&format!("d{}/f{i}", i % directories), &content);
     }
-    let config = work.0.with_extension("toml");
+    let config = work.path().with_extension("toml");
     std::fs::write(&config, format!("[metrics]\nbackend = \"statsd\"\nstatsd_port = {}\n", etsy.port)).unwrap();
-    let output = example("quickstart").arg(&work.0).arg("--config").arg(&config).output().unwrap();
+    let output = example("quickstart").arg(work.path()).arg("--config").arg(&config).output().unwrap();
     std::fs::remove_file(&config).unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     etsy.settle();

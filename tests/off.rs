@@ -2,6 +2,7 @@
 //! In a test program of its own, because it counts what the process has.
 
 use ferrometer::{Config, Logger, count, counter, get_logger, init, logger, set_gauge, time, timer};
+use ferrometer_testkit::wait_until;
 use std::cell::Cell;
 use std::time::Duration;
 
@@ -43,16 +44,6 @@ fn use_everything(evaluated: &Cell<u32>) {
     get_logger("off").with("a", "b").child("c").histogram("h").record(1.5);
 }
 
-/// A thread names itself a moment after it has begun, and ends a moment after it was told to.
-#[cfg(target_os = "linux")]
-fn wait_until(accept: impl Fn(&(Vec<String>, usize)) -> bool) {
-    let until = std::time::Instant::now() + Duration::from_secs(10);
-    while !accept(&process()) {
-        assert!(std::time::Instant::now() < until, "the process has {:?}", process());
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
 #[cfg(target_os = "linux")]
 #[test]
 fn an_empty_configuration_starts_no_thread_and_opens_no_socket() {
@@ -73,7 +64,8 @@ fn an_empty_configuration_starts_no_thread_and_opens_no_socket() {
     let metrics = init(config).unwrap();
     use_everything(&evaluated);
     assert!(evaluated.get() > 0);
-    wait_until(|p| p.0 == ["ferrometer-coll\n", "ferrometer-stat\n"]);
+    // A thread names itself a moment after it has begun, and ends a moment after it was told to.
+    wait_until("both threads", || process().0 == ["ferrometer-coll\n", "ferrometer-stat\n"]);
     drop(metrics);
-    wait_until(|p| *p == before);
+    wait_until("both threads to end", || process() == before);
 }

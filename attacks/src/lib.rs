@@ -1,7 +1,5 @@
 //! Attacks on the promises, each a program: `soak`, `memory`, `operations`. What they share.
 
-pub mod receiver;
-
 use std::time::Duration;
 
 /// The value behind `--name` on the command line.
@@ -38,20 +36,4 @@ pub fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap_or("0");
     line.split_whitespace().next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0) * 1024
-}
-
-/// Random numbers that need no library: xorshift.
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn draw(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    pub fn below(&mut self, n: u64) -> u64 {
-        self.draw() % n
-    }
 }

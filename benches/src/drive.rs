@@ -1,23 +1,10 @@
 //! The loop all rows share, and its clocks.
 
-use crate::row::{Run, WARM};
+use crate::run::{Run, Timing, WARM};
 use std::hint::black_box;
 use std::sync::Barrier;
 use std::thread;
 use std::time::Instant;
-
-/// What a loop took, for one operation.
-#[derive(Clone, Copy, Debug)]
-pub struct Timing {
-    /// From the first thread's start to the last one's end, times threads, over operations.
-    pub wall_ns: f64,
-    /// CPU time of the threads.
-    pub cpu_ns: f64,
-    /// Million operations a second, of all threads together.
-    pub mops: f64,
-    /// The share of the cores' time that the threads had: well below 1, they did not run at the same time.
-    pub parallel: f64,
-}
 
 /// In how many parts a loop runs: what others do with the machine comes and goes within a run, and two cores are seldom left alone for
 /// the whole of it. Ours, peers' and floors' alike.

@@ -19,6 +19,7 @@ mod peers;
 mod report;
 mod results;
 mod row;
+mod run;
 
 use row::{Row, Run};
 use std::process::ExitCode;

@@ -1,6 +1,7 @@
 //! A row: one thing that is measured, in a process of its own.
 
-use crate::drive::Timing;
+pub use crate::run::Run;
+use crate::run::Timing;
 
 /// Whose it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,24 +22,6 @@ impl Kind {
             Kind::Peer => "peer",
             Kind::Floor => "floor",
         }
-    }
-}
-
-/// How a row is to be run.
-#[derive(Clone, Copy, Debug)]
-pub struct Run {
-    pub threads: usize,
-    /// For each thread.
-    pub iterations: u64,
-}
-
-/// Iterations of each thread before the clock starts. They are part of every total.
-pub const WARM: u64 = 1000;
-
-impl Run {
-    /// How many operations all threads make, those before the clock included.
-    pub fn total(&self) -> u64 {
-        self.threads as u64 * (self.iterations + WARM)
     }
 }
 

@@ -3,12 +3,12 @@
 //! The body is never parsed: it may hold syntax newer than our parser, and tokens that are only moved keep their spans.
 
 use proc_macro2::{Group, TokenStream, TokenTree};
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Error, Ident, Result, Signature, Token, Visibility, braced, token};
 
-use crate::expand::merged_marker;
+use crate::span::ours;
 
 /// A function, split where the expansion has to reach in.
 pub struct Function {
@@ -117,6 +117,18 @@ impl Body {
     pub fn tokens(&self) -> &TokenStream {
         &self.tokens
     }
+}
+
+/// An attribute that is merged into another is never expanded, and its import would count as unused. So one is left in
+/// the body, on an item that expands to nothing.
+fn merged_marker(attribute: &TokenStream) -> TokenStream {
+    quote_spanned!(ours()=> #[#attribute(__ferrometer_merged)] const _: () = ();)
+}
+
+/// Whether an attribute's arguments are those of such a marker.
+pub fn is_merged_marker(args: &TokenStream) -> bool {
+    let mut tokens = args.clone().into_iter();
+    matches!(tokens.next(), Some(TokenTree::Ident(ident)) if ident == "__ferrometer_merged") && tokens.next().is_none()
 }
 
 /// The error for an item that is no function with a body; `parse_error` is what the parser said.

@@ -8,7 +8,7 @@ use syn::{Attribute, Error, Fields, Ident, Item, LitStr, Path, Result, Token, Va
 
 use crate::args::{at_named, crate_path, facade, once};
 use crate::check;
-use crate::expand::ours;
+use crate::span::ours;
 
 /// Expands the derive.
 pub fn expand(item: TokenStream) -> TokenStream {

@@ -36,6 +36,7 @@ mod check;
 mod expand;
 mod function;
 mod label_value;
+mod span;
 mod verbs;
 
 use args::Kind;

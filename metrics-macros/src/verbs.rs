@@ -11,7 +11,8 @@ use syn::{Error, Expr, ExprBlock, Ident, Lit, LitStr, Result, Token};
 
 use crate::args::{at_named, crate_path, facade, needs_value, once};
 use crate::check;
-use crate::expand::{borrowed, ours, rate, site};
+use crate::expand::{borrowed, rate, site};
+use crate::span::ours;
 
 /// The most labels that are looked up by number.
 const NUMBERED: usize = 4;

@@ -2,9 +2,9 @@
 
 #![allow(dead_code)]
 
-use std::fs;
+use ferrometer_testkit::{Scratch, free_tcp_port, free_udp_port};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -20,38 +20,6 @@ pub fn example(name: &str) -> Command {
     let program = directory.join("examples").join(name).with_extension(std::env::consts::EXE_EXTENSION);
     assert!(program.exists(), "{} is not there: run `cargo build --examples` first", program.display());
     Command::new(program)
-}
-
-/// A directory of our own, removed when dropped.
-pub struct Scratch(pub PathBuf);
-
-impl Scratch {
-    pub fn new(name: &str) -> Scratch {
-        let path = std::env::temp_dir().join(format!("ferrometer-test-{}-{name}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Scratch(path)
-    }
-
-    pub fn file(&self, name: &str, content: &[u8]) -> PathBuf {
-        let path = self.0.join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, content).unwrap();
-        path
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-pub fn free_udp_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-pub fn free_tcp_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Etsy's statsd, from npm. `INTEROP_STATSD` names the folder whose `node_modules` holds it; `scripts/test` installs it there.

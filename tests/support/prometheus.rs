@@ -2,7 +2,7 @@
 
 #![allow(dead_code)]
 
-use super::support::Scratch;
+use ferrometer_testkit::Scratch;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -55,12 +55,12 @@ impl Prometheus {
              scrape_configs:\n- job_name: app\n  static_configs: [{{targets: ['{target}']}}]\n"
         );
         let config = scratch.file("prometheus.yml", config.as_bytes());
-        let log = std::fs::File::create(scratch.0.join("log")).unwrap();
+        let log = std::fs::File::create(scratch.path().join("log")).unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], low_port()));
         let mut command = Command::new("prometheus");
         command
             .arg(format!("--config.file={}", config.display()))
-            .arg(format!("--storage.tsdb.path={}", scratch.0.join("data").display()))
+            .arg(format!("--storage.tsdb.path={}", scratch.path().join("data").display()))
             .arg(format!("--web.listen-address={address}"))
             .stdout(Stdio::null())
             .stderr(log);

@@ -1,21 +1,11 @@
 //! Recording that is on, and what counters and timers hold.
 
-use ferrometer::{Backend, BackendError, Delivery, SnapshotView, Value};
-use std::time::Duration;
-
-/// Takes everything and does nothing with it.
-struct Sink;
-
-impl Backend for Sink {
-    fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
-        view.all_sent();
-        Ok(Delivery::default())
-    }
-}
+use ferrometer::Value;
+use ferrometer_testkit::{NEVER, SOON, sink};
 
 /// Switches recording on, with a backend that is not heard of again for an hour.
 pub fn on() {
-    ferrometer::install("sink", Box::new(Sink), Duration::from_secs(3600)).unwrap();
+    ferrometer::install("sink", sink(), NEVER).unwrap();
 }
 
 /// How many recordings all series of this logger and name have together.
@@ -37,6 +27,6 @@ pub fn recorded_each(logger: &str, metric: &str) -> Vec<u64> {
 
 /// Everything recorded so far is accounted for.
 pub fn expect_balance() {
-    let flushed = ferrometer::flush(Duration::from_secs(10));
+    let flushed = ferrometer::flush(SOON);
     assert!(flushed.ledgers[0].balances(), "{flushed:?}");
 }

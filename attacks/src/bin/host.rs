@@ -5,6 +5,7 @@
 
 use ferrometer::{Backend, BackendError, Delivery, Ledger, SnapshotView, get_logger};
 use ferrometer_attacks::option;
+use ferrometer_testkit::{NEVER, SOON, sink};
 use std::ffi::CString;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -13,20 +14,8 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const SOON: Duration = Duration::from_secs(5);
-const NEVER: Duration = Duration::from_secs(3600);
-
-struct All;
-
-impl Backend for All {
-    fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
-        view.all_sent();
-        Ok(Delivery::default())
-    }
-}
-
 fn begin(interval: Duration) {
-    ferrometer::install("all", Box::new(All), interval).expect("installed");
+    ferrometer::install("all", sink(), interval).expect("installed");
 }
 
 fn end() -> Ledger {
@@ -145,7 +134,7 @@ fn inside() {
             match at % 4 {
                 0 => drop(ferrometer::flush(short)),
                 1 => drop(ferrometer::snapshot()),
-                2 => drop(ferrometer::install(&format!("other{at}"), Box::new(All), Duration::from_millis(1))),
+                2 => drop(ferrometer::install(&format!("other{at}"), sink(), Duration::from_millis(1))),
                 _ => drop(ferrometer::remove(&format!("other{}", at - 1), short)),
             }
             view.all_sent();

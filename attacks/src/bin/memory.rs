@@ -4,7 +4,8 @@
 //! and the bound is less than twice the peak. What found no place is in the overflow series, to the unit; what was known goes on at full speed.
 
 use ferrometer::{Config, Dynamic, Kind, Ledger};
-use ferrometer_attacks::{Random, number, option, peak};
+use ferrometer_attacks::{number, option, peak};
+use ferrometer_testkit::Random;
 use std::hint::black_box;
 use std::net::TcpListener;
 use std::process::{Command, exit};
@@ -134,7 +135,7 @@ fn child(record: bool, port: u16, backends: &[&str], extra: usize) {
         let ledgers = ferrometer::flush(Duration::from_millis(500)).ledgers;
         assert!(ledgers.iter().all(Ledger::balances), "{ledgers:?}");
     }
-    let mut random = Random(7);
+    let mut random = Random::new(7);
     for _ in 0..20 {
         let threads: Vec<_> = (0..500)
             .map(|_| {

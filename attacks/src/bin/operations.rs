@@ -4,8 +4,8 @@
 
 use ferrometer::statsd::{Settings, Statsd, Transport};
 use ferrometer::{Ledger, get_logger};
-use ferrometer_attacks::receiver::{Counts, Receiver, read};
 use ferrometer_attacks::{cpu, number, option};
+use ferrometer_testkit::server::{Counts, StatsdServer, read};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -198,7 +198,7 @@ fn main() {
     ferrometer::remove("statsd", Duration::from_secs(1));
 
     // Moved.
-    let (one, two) = (Receiver::start(), Receiver::start());
+    let (one, two) = (StatsdServer::start(), StatsdServer::start());
     let now = Arc::new(AtomicU64::new(one.port.into()));
     let asked = Arc::clone(&now);
     let resolve = interval * 2;
@@ -215,7 +215,7 @@ fn main() {
             thread::sleep(Duration::from_millis(1));
         }
     });
-    let wait = |receiver: &Receiver| {
+    let wait = |receiver: &StatsdServer| {
         let begin = Instant::now();
         let before = receiver.counts.up.load(Relaxed);
         while receiver.counts.up.load(Relaxed) == before && begin.elapsed() < Duration::from_secs(60) {

@@ -12,8 +12,9 @@ use ferrometer::{
     Amount, Backend, BackendError, Cause, Delivery, Kind, Ledger, Logger, SnapshotView, Total, Value, counter, logger,
     timer,
 };
-use ferrometer_attacks::receiver::Receiver;
-use ferrometer_attacks::{Random, number};
+use ferrometer_attacks::number;
+use ferrometer_testkit::server::StatsdServer;
+use ferrometer_testkit::{Random, sink};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -78,7 +79,7 @@ fn attribute() {
 fn life(id: u64, rounds: u64) {
     AT_THE_END.with(|_| {});
     THREADS.fetch_add(1, Relaxed);
-    let mut random = Random(id * 2 + 1);
+    let mut random = Random::new(id * 2 + 1);
     let labelled = SOAK.with("worker", &(id % 16).to_string());
     let (one, many, down) = (SOAK.counter("one"), SOAK.counter("many"), SOAK.counter("down"));
     let with_label = labelled.counter("labelled");
@@ -161,7 +162,7 @@ impl Backend for Sink {
 fn statsd(random: &mut Random, port: u16) -> Box<dyn Backend> {
     let host = "127.0.0.1".to_owned();
     match random.below(4) {
-        0 => Box::new(Sink(Random(random.draw() | 1))),
+        0 => Box::new(Sink(Random::new(random.draw() | 1))),
         1 => Box::new(Statsd::new(Settings::new(Transport::Tcp { host, port }))),
         _ => Box::new(Statsd::new(Settings::udp(host, port).max_datagram(512 + random.below(8000) as usize))),
     }
@@ -262,8 +263,8 @@ fn main() {
             eprintln!("{info}");
         }
     }));
-    let receiver = Receiver::start();
-    let mut random = Random(seed * 2 + 1);
+    let receiver = StatsdServer::start();
+    let mut random = Random::new(seed * 2 + 1);
     ferrometer::install("statsd", statsd(&mut random, receiver.port), Duration::from_millis(20)).expect("installed");
     let (backend, cache) = pull();
     ferrometer::install("pull-cache", backend, Duration::from_millis(100)).expect("installed");
@@ -275,7 +276,7 @@ fn main() {
         .map(|worker| {
             let ended = Arc::clone(&ended);
             thread::spawn(move || {
-                let mut random = Random(worker * 2 + 1001);
+                let mut random = Random::new(worker * 2 + 1001);
                 let mut next = worker;
                 while !ended.load(Relaxed) {
                     next += WORKERS;
@@ -291,7 +292,7 @@ fn main() {
         .collect();
 
     let caches = {
-        let (ended, random) = (Arc::clone(&ended), Random(random.draw() | 1));
+        let (ended, random) = (Arc::clone(&ended), Random::new(random.draw() | 1));
         thread::spawn(move || swap_caches(cache, &ended, random))
     };
     let (mut waited_for, mut hurried) = (Swapped::new("statsd"), Swapped::new("hurried"));
@@ -336,7 +337,7 @@ fn main() {
 
     // The last to come is one that takes everything, so that nothing is left.
     add("late", LATE.load(Relaxed), LATE.load(Relaxed), 0);
-    let old = ferrometer::replace("statsd", Box::new(All), Duration::from_millis(5), Duration::from_secs(3));
+    let old = ferrometer::replace("statsd", sink(), Duration::from_millis(5), Duration::from_secs(3));
     statsds.add(&old.expect("replaced").expect("there was one"));
     if let Some(ledger) = ferrometer::remove("hurried", SOON) {
         hurried.add(&ledger);
@@ -446,13 +447,4 @@ fn main() {
         std::process::exit(1);
     }
     println!("soak: every total is what the threads counted");
-}
-
-struct All;
-
-impl Backend for All {
-    fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
-        view.all_sent();
-        Ok(Delivery::default())
-    }
 }

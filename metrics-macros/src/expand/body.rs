@@ -6,10 +6,10 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 
-use super::ours;
 use super::record::{Place, Record, Steps, facade, value};
 use super::shape::Output;
 use crate::function::Body;
+use crate::span::ours;
 
 /// The new body of a `fn`.
 pub fn plain(body: &Body, records: &[Record<'_>], output: &Output) -> TokenStream {

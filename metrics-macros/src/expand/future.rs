@@ -8,10 +8,10 @@ use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 
 use super::body::{asynchronous_block, call};
-use super::ours;
 use super::record::{Place, Record, Steps, facade, value};
 use super::shape::{Form, Returned};
 use crate::function::{Body, Function};
+use crate::span::ours;
 
 /// The new body.
 pub fn expand(function: &Function, records: &[Record<'_>], returned: &Returned) -> TokenStream {

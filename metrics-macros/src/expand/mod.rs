@@ -9,12 +9,13 @@ mod future;
 mod record;
 mod shape;
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Attribute, Error, Meta, Path};
 
 use crate::args::{Args, Kind, Outcome};
-use crate::function::{Function, not_a_function};
+use crate::function::{Function, is_merged_marker, not_a_function};
+use crate::span::ours;
 use record::Record;
 pub use record::{borrowed, rate, site};
 use shape::{Output, Shape};
@@ -133,17 +134,6 @@ fn stacked(attr: &Attribute, facade: &str) -> Option<syn::Result<Args>> {
     ours.then_some(args)
 }
 
-/// An attribute that is merged into another is never expanded, and its import would count as unused. So one is left in
-/// the body, on an item that expands to nothing.
-pub fn merged_marker(attribute: &TokenStream) -> TokenStream {
-    quote_spanned!(ours()=> #[#attribute(__ferrometer_merged)] const _: () = ();)
-}
-
-fn is_merged_marker(args: &TokenStream) -> bool {
-    let mut tokens = args.clone().into_iter();
-    matches!(tokens.next(), Some(TokenTree::Ident(ident)) if ident == "__ferrometer_merged") && tokens.next().is_none()
-}
-
 /// The path without its last segment, as text.
 fn parent(path: &Path) -> String {
     let mut parent = path.leading_colon.to_token_stream();
@@ -154,9 +144,4 @@ fn parent(path: &Path) -> String {
         segment.to_tokens(&mut parent);
     }
     parent.to_string()
-}
-
-/// The span of the tokens we add: our own locals cannot clash with the user's, paths resolve where the user stands.
-pub fn ours() -> Span {
-    Span::mixed_site()
 }

@@ -5,10 +5,10 @@ use quote::{format_ident, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Expr, Ident};
 
-use super::ours;
 use super::shape::Output;
 use crate::args::{Args, Kind, Outcome};
 use crate::check::{is_sampled, ungroup};
+use crate::span::ours;
 
 /// One attribute on its function.
 pub struct Record<'a> {

@@ -6,6 +6,8 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{GenericArgument, PathArguments, PathSegment, ReturnType, Signature, Token, Type, TypeInfer, TypeParamBound};
 
+use crate::span::ours;
+
 /// What has to be measured.
 pub enum Shape {
     /// The body, as it runs.
@@ -60,7 +62,7 @@ impl Shape {
             return Shape::Future(Box::new(Returned {
                 output,
                 declared: erased(ty),
-                span: ty.span().resolved_at(super::ours()),
+                span: ty.span().resolved_at(ours()),
                 form,
             }));
         }
@@ -79,8 +81,8 @@ impl Output {
     /// The span for what is ours but should be reported where the return type stands.
     pub fn span(&self) -> Span {
         match self {
-            Output::Type(ty) => ty.span().resolved_at(super::ours()),
-            Output::Unit | Output::Never => super::ours(),
+            Output::Type(ty) => ty.span().resolved_at(ours()),
+            Output::Unit | Output::Never => ours(),
         }
     }
 
@@ -168,7 +170,7 @@ fn bare(ty: &Type) -> &Type {
 }
 
 fn infer() -> Type {
-    Type::Infer(TypeInfer { attrs: Vec::new(), underscore_token: Token![_](super::ours()) })
+    Type::Infer(TypeInfer { attrs: Vec::new(), underscore_token: Token![_](ours()) })
 }
 
 fn erased(ty: &Type) -> Type {

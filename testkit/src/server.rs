@@ -1,4 +1,4 @@
-//! A statsd server, over UDP and TCP on one port, that can be away for a while: counts what arrives.
+//! A statsd server over UDP and TCP on one port, which counts what arrives and can be away for a while.
 
 use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -14,14 +14,19 @@ pub struct Counts {
     pub up: AtomicU64,
     /// Values of timers and histograms, those with a rate counted as often as they stand for.
     pub values: AtomicU64,
+    /// All lines, those that cannot be read included.
     pub lines: AtomicU64,
-    /// Lines that are none.
+    /// Lines that cannot be read.
     pub bad: AtomicU64,
+    /// Datagrams, lines over TCP apart.
     pub datagrams: AtomicU64,
 }
 
-pub struct Receiver {
+/// The server. Its threads run until [`end`](StatsdServer::end).
+pub struct StatsdServer {
+    /// The port of both protocols.
     pub port: u16,
+    /// What arrived so far.
     pub counts: Arc<Counts>,
     away: Arc<AtomicBool>,
     ended: Arc<AtomicBool>,
@@ -60,8 +65,9 @@ fn one(line: &[u8], counts: &Counts) -> Option<()> {
     Some(())
 }
 
-impl Receiver {
-    pub fn start() -> Receiver {
+impl StatsdServer {
+    /// Starts one at a free port.
+    pub fn start() -> StatsdServer {
         // A port that is free for both.
         let (port, _held) = loop {
             let Ok(tcp) = TcpListener::bind("127.0.0.1:0") else { continue };
@@ -87,14 +93,15 @@ impl Receiver {
             })
         };
         let threads = vec![spawn(udp), spawn(tcp)];
-        Receiver { port, counts, away, ended, threads }
+        StatsdServer { port, counts, away, ended, threads }
     }
 
-    /// Whether the server is away: its sockets closed.
+    /// Sets whether the server is away, its sockets closed.
     pub fn set_away(&self, away: bool) {
         self.away.store(away, Relaxed);
     }
 
+    /// Reads what is on its way, ends the threads and returns what arrived.
     pub fn end(mut self) -> Arc<Counts> {
         self.ended.store(true, Relaxed);
         self.threads.drain(..).for_each(|t| drop(t.join()));
@@ -152,5 +159,36 @@ fn tcp(at: SocketAddr, counts: &Counts, away: &AtomicBool, ended: &AtomicBool) {
             }
             thread::sleep(Duration::from_millis(1));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wait_until;
+    use std::io::Write;
+
+    #[test]
+    fn what_arrives_over_either_protocol_is_counted() {
+        let server = StatsdServer::start();
+        let at = ("127.0.0.1", server.port);
+        let mut stream = None;
+        wait_until("the server to listen", || {
+            stream = TcpStream::connect(at).ok();
+            stream.is_some()
+        });
+        stream.as_mut().unwrap().write_all(b"a:2|c\nb:3|ms|@0.5:4|ms\nferrometer.errors:1|c\n").unwrap();
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        // Sent again while the other socket is not bound yet.
+        wait_until("a datagram", || {
+            let _ = socket.send_to(b"no line", at);
+            server.counts.datagrams.load(Relaxed) > 0
+        });
+        wait_until("the lines", || server.counts.values.load(Relaxed) == 3);
+        drop(stream);
+        let counts = server.end();
+        assert_eq!(counts.up.load(Relaxed), 2);
+        assert!(counts.bad.load(Relaxed) >= 1);
+        assert_eq!(counts.lines.load(Relaxed), counts.bad.load(Relaxed) + 2);
     }
 }
