@@ -30,8 +30,6 @@ mod deliver;
 #[cfg(not(ferrometer_loom))]
 mod instrument;
 #[cfg(not(ferrometer_loom))]
-mod name_table;
-#[cfg(not(ferrometer_loom))]
 mod naming;
 #[cfg(not(ferrometer_loom))]
 mod pipeline;
@@ -63,7 +61,6 @@ pub use self::{
     instrument::handle::{Counter, Entered, Gauge, Histogram, InFlight, Timer},
     instrument::logger::{Logger, Sampled, get_logger},
     instrument::recordable::{CounterValue, Dynamic, GaugeReturn, GaugeValue, MetricName},
-    name_table::{NameTable, folded_name, full_name},
     naming::name::Naming,
     naming::{name, object},
     pipeline::control::{
@@ -78,6 +75,7 @@ pub use self::{
     registry::{LoggerRule, Refused, refused},
     storage::bucket::Scheme,
     storage::thread_slab::cell_bytes,
+    sync::diagnostics::warn,
 };
 
 /// What the macros expand to. Not public API.
