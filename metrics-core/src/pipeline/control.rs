@@ -15,10 +15,11 @@ use crate::naming::name::Naming;
 use crate::pipeline::fork;
 use crate::record::clock::Calibration;
 use crate::record::enabled;
-use crate::registry;
-use crate::registry::LoggerRule;
 use crate::registry::limits;
 use crate::registry::limits::Limits;
+use crate::registry::overflow;
+use crate::registry::rules::LoggerRule;
+use crate::registry::series_table;
 use crate::storage::collector_waker;
 use crate::sync::diagnostics;
 use crate::sync::publish_once;
@@ -51,7 +52,7 @@ struct State {
     epoch: Instant,
     /// The collector's thread.
     collector_thread: Option<Thread>,
-    refused: registry::Refused,
+    refused: overflow::Refused,
 }
 
 struct Pipeline {
@@ -73,7 +74,7 @@ fn pipeline() -> &'static Pipeline {
             naming: Arc::new(Naming::default()),
             epoch: Instant::now(),
             collector_thread: None,
-            refused: registry::Refused::default(),
+            refused: overflow::Refused::default(),
         }),
     };
     // SAFETY: as at the top.
@@ -123,7 +124,7 @@ impl std::error::Error for InstallError {}
 /// Sets how names begin, the limits and the logger rules. Series and handles made before follow at once; backends installed
 /// before keep their naming, so configure first and install after.
 pub fn configure(naming: Naming, limits: Limits, rules: Vec<LoggerRule>) {
-    registry::configure(limits.clamped(), rules);
+    series_table::configure(limits.clamped(), rules);
     pipeline().lock().naming = Arc::new(naming);
 }
 
@@ -429,7 +430,7 @@ impl State {
 
     /// What recordings could not say themselves: causes and messages.
     fn report(&mut self) -> Vec<(&'static str, String)> {
-        let now = registry::refused();
+        let now = overflow::refused();
         let before = std::mem::replace(&mut self.refused, now);
         let mut messages = Vec::new();
         for (limit, more) in [

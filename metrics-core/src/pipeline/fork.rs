@@ -8,7 +8,6 @@ use std::sync::Once;
 /// Installs the handlers, once.
 pub(crate) fn watch() {
     crate::registry::prepare();
-    crate::registry::rodata::prepare();
     #[cfg(unix)]
     unix::watch();
     #[cfg(not(unix))]

@@ -5,7 +5,8 @@
 //! - **Invariants**: the pipeline's lock is held while a snapshot is taken and handed out, never while a backend works. Nothing flows back from backends but
 //!   accounts. A forked child begins with nothing installed.
 //!
-//! Read in this order: [`control`], [`fork`].
+//! Read in this order: [`control`], [`fork`], `memory_bound` (the most memory that the recording side takes).
 
 pub(crate) mod control;
 pub(crate) mod fork;
+mod memory_bound;
