@@ -37,8 +37,6 @@ mod pipeline;
 mod record;
 #[cfg(not(ferrometer_loom))]
 mod registry;
-#[cfg(not(ferrometer_loom))]
-pub mod testing;
 
 /// The part of the registry that the model checker runs: the rest stands on statics, which it cannot track.
 #[cfg(ferrometer_loom)]
@@ -85,4 +83,9 @@ pub use self::{
 pub mod __private {
     pub use crate::Logger;
     pub use crate::callsite::*;
+
+    /// Capture scopes, for the facade's `testing`.
+    pub mod capture {
+        pub use crate::record::capture::{Captured, Entered, Store, enter};
+    }
 }

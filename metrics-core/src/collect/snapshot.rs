@@ -55,16 +55,9 @@ impl Snapshot {
         Totals(self)
     }
 
-    /// The same snapshot with another total in the place of one series': for tests of backends, whose formats have to take what a program would
-    /// need years to record. A value of another kind than the series', and a series that is not in the snapshot, change nothing.
-    ///
-    /// ```
-    /// use ferrometer_core::{Total, Value, get_logger, snapshot};
-    /// let series = get_logger("shop").counter("sold").series();
-    /// let value = Value::Counter { increments: u64::MAX, decrements: 0 };
-    /// let large = snapshot().with(&Total { series, recordings: 1, invalid: 0, value });
-    /// assert_eq!(large.totals().get(series.id()).unwrap().value.net(), Some(-1));
-    /// ```
+    /// Puts another total in the place of one series', in a copy: for tests of backends. A value of another kind than the series', and a series
+    /// that is not in the snapshot, change nothing.
+    #[doc(hidden)]
     // Inline, and what it calls too: no program but a test has it compiled.
     #[inline]
     #[must_use]
