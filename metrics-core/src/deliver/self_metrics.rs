@@ -89,7 +89,7 @@ fn export_limits(held: bool) {
         ("instruments", used.instruments, limits.max_instruments, refused.instruments),
         ("label_sets", used.label_sets, limits.max_label_sets, refused.label_sets),
     ] {
-        all.set(format!("limits.{what}.used"), used as u64, "Number in use.");
+        all.set(format!("limits.{what}.used"), used as u64, "Number in use, of the largest number allowed.");
         all.set(format!("limits.{what}.max"), max as u64, "Largest number allowed; metrics.limits.max_… sets it.");
         let help = "Number of times that one more was refused, and was recorded in the overflow series.";
         all.count(format!("limits.{what}.refused"), refused, help);

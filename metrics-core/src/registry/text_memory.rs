@@ -1,26 +1,23 @@
-//! Labels of any text: a call site remembers the series of a few combinations by their texts.
+//! A small memory by texts: which labels lead where, without a hash of the texts.
 //!
 //! A short text is written as two words, so that to recognise a combination is to compare a few words. A place of the memory is filled once and
-//! stays: a site that meets more combinations than it has places for looks the others up each time.
+//! stays: whoever meets more combinations than there are places looks the others up each time.
 
-use crate::registry::kind::Kind;
-use crate::registry::literal_cache::static_series;
-use crate::registry::loggers::with_labels;
-use crate::registry::series::{LoggerEntry, Series};
+use crate::registry::series::LoggerEntry;
 use crate::sync::{publish_once, reentrancy};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering::*};
 
-/// How many labels of a call site are looked at without a hash of their texts.
+/// Most texts of a combination that are looked at without a hash.
 const WORDS: usize = 4;
 
 /// A short text as two words, from which it could be read again: two texts are the same when their words are.
 type Word = [u64; 2];
 
-/// What no text is written as: the lowest byte of the second word is a length, of at most 15.
+/// A word that no text is written as: the lowest byte of the second word is a length, of at most 15.
 const SENTINEL_WORD: Word = [u64::MAX; 2];
 
-/// A text of at most 15 bytes as two words, the length in the lowest byte of the second.
+/// Writes a text of at most 15 bytes as two words, the length in the lowest byte of the second.
 #[inline(always)]
 fn encode(text: &str) -> Option<Word> {
     let bytes = text.as_bytes();
@@ -43,7 +40,7 @@ fn encode(text: &str) -> Option<Word> {
     Some([text[0], text[1] | len as u64])
 }
 
-/// All of them, and a digest; `None` when one is too long, or when they are too many.
+/// Writes all of them, and a digest; `None` when one is too long, or when they are too many.
 #[inline(always)]
 fn encode_all<const N: usize>(values: &[&str; N]) -> Option<([Word; N], u64)> {
     if N > WORDS {
@@ -58,12 +55,12 @@ fn encode_all<const N: usize>(values: &[&str; N]) -> Option<([Word; N], u64)> {
     Some((words, digest.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
 }
 
-/// One combination of values seen from one logger, and the series it leads to.
-struct Entry {
+/// One combination of texts seen from one logger, and the value it leads to.
+struct Entry<T: 'static> {
     parent: *const LoggerEntry,
-    /// The values, as [`encode`] writes them.
+    /// The texts, as [`encode`] writes them.
     words: [Word; WORDS],
-    series: &'static Series,
+    value: &'static T,
 }
 
 const PLACES: usize = 64;
@@ -75,19 +72,14 @@ fn places(digest: u64) -> [usize; 4] {
     [first, first ^ 1, second, second ^ 1]
 }
 
-/// The memory of a call site with fixed label keys, name and kind.
-pub(super) struct TextMemory([AtomicPtr<Entry>; PLACES]);
+/// The memory.
+pub(crate) struct TextMemory<T: 'static>([AtomicPtr<Entry<T>>; PLACES]);
 
-/// The parts of a call that are the same each time.
-pub(super) struct Target<const N: usize> {
-    pub(super) name: &'static str,
-    pub(super) keys: &'static [&'static str; N],
-    pub(super) kind: Kind,
-    pub(super) rate: f64,
-}
+impl<T> TextMemory<T> {
+    /// The most memory that the entries take, in bytes.
+    pub(crate) const BYTES: usize = PLACES * (size_of::<Entry<T>>() + 16);
 
-impl TextMemory {
-    pub(super) const fn new() -> TextMemory {
+    pub(crate) const fn new() -> Self {
         TextMemory([const { AtomicPtr::new(ptr::null_mut()) }; PLACES])
     }
 
@@ -97,51 +89,51 @@ impl TextMemory {
         place: usize,
         parent: impl FnOnce() -> *const LoggerEntry,
         words: &[Word; N],
-    ) -> Option<&'static Series> {
+    ) -> Option<&'static T> {
         // SAFETY: null, or published in `look_up`, for ever.
-        let entry: &'static Entry = unsafe { self.0[place].load(Acquire).as_ref() }?;
+        let entry: &'static Entry<T> = unsafe { self.0[place].load(Acquire).as_ref() }?;
         // Word by word: as one comparison of memory it would wait for the words to get there.
         let differ = words.iter().zip(&entry.words).fold(0, |d, (a, b)| d | a[0] ^ b[0] | a[1] ^ b[1]);
-        (differ == 0 && ptr::eq(entry.parent, parent())).then_some(entry.series)
+        (differ == 0 && ptr::eq(entry.parent, parent())).then_some(entry.value)
     }
 
-    /// Returns the series of these values, if it is in its first place. Without a call, so that the path to it needs no stack.
+    /// Returns the value of these texts, if it is in its first place. Without a call, so that the path to it needs no stack. `parent` is asked
+    /// last, when there are registers to spare.
     #[inline(always)]
-    pub(super) fn get<const N: usize>(
+    pub(crate) fn get<const N: usize>(
         &self,
         parent: impl FnOnce() -> *const LoggerEntry,
-        values: &[&str; N],
-    ) -> Option<&'static Series> {
-        let (words, digest) = encode_all(values)?;
+        texts: &[&str; N],
+    ) -> Option<&'static T> {
+        let (words, digest) = encode_all(texts)?;
         self.at(places(digest)[0], parent, &words)
     }
 
-    /// Returns the series of these values, looked up if need be, and remembers it if there is a place.
-    pub(super) fn look_up<const N: usize>(
+    /// Returns the value of these texts, of another place or of `find`. It is remembered, if there is a place and `may_keep` says so.
+    pub(crate) fn look_up<const N: usize>(
         &self,
         parent: &'static LoggerEntry,
-        target: &Target<N>,
-        values: &[&str; N],
-    ) -> &'static Series {
-        let encoded = encode_all(values);
+        texts: &[&str; N],
+        may_keep: impl FnOnce(&T) -> bool,
+        find: impl FnOnce() -> &'static T,
+    ) -> &'static T {
+        let encoded = encode_all(texts);
         if let Some((words, digest)) = &encoded
-            && let Some(series) = places(*digest).into_iter().find_map(|place| self.at(place, || parent, words))
+            && let Some(value) = places(*digest).into_iter().find_map(|place| self.at(place, || parent, words))
         {
-            return series;
+            return value;
         }
-        let labels: [(&str, &str); N] = std::array::from_fn(|i| (target.keys[i], values[i]));
-        let series = static_series(with_labels(parent, &labels), target.name, target.kind, target.rate, false);
-        // The overflow series stands for many names, and the sentinel for none.
+        let value = find();
         if let Some((words, digest)) = encoded
-            && series.logger.is_programs()
+            && may_keep(value)
             && let Some(free) = places(digest).into_iter().find(|place| self.0[*place].load(Relaxed).is_null())
             && let Some(_busy) = reentrancy::try_enter()
         {
             let mut all = [SENTINEL_WORD; WORDS];
             all[..N].copy_from_slice(&words);
-            publish_once::publish(&self.0[free], ptr::null_mut(), Entry { parent, words: all, series });
+            publish_once::publish(&self.0[free], ptr::null_mut(), Entry { parent, words: all, value });
         }
-        series
+        value
     }
 }
 
