@@ -113,7 +113,7 @@ impl Ending for Since {
         // Before the series is looked for.
         let nanos = self.0.elapsed_nanos();
         if let Some(series) = series() {
-            distributions::nanos_routed(series, nanos);
+            distributions::nanos(series, nanos, true);
         }
     }
 }
