@@ -55,6 +55,7 @@ mod error;
 mod host;
 mod init;
 mod memory;
+pub mod testing;
 #[cfg(feature = "tower")]
 pub mod tower;
 
@@ -65,7 +66,7 @@ pub use ferrometer_core::{
     Dynamic, Entered, FlushReport, Gauge, GaugeReturn, GaugeValue, Histogram, InFlight, InFlightGuard, InstallError,
     Kind, LabelValue, Ledger, Limits, Logger, LoggerRule, MetricName, Naming, Receipt, Refused, Sampled, Scheme,
     Series, Snapshot, SnapshotView, Timer, TimerGuard, Total, Totals, Unit, Value, Wants, flush, get_logger, install,
-    is_on, ledgers, logger, name, refused, remove, replace, snapshot, testing, warn,
+    is_on, ledgers, logger, name, refused, remove, replace, snapshot, warn,
 };
 pub use ferrometer_export::{NameTable, folded_name, full_name};
 #[cfg(feature = "macros")]

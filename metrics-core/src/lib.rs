@@ -37,13 +37,10 @@ mod pipeline;
 mod record;
 #[cfg(not(ferrometer_loom))]
 mod registry;
-#[cfg(not(ferrometer_loom))]
-pub mod testing;
 
 /// The part of the registry that the model checker runs: the rest stands on statics, which it cannot track.
 #[cfg(ferrometer_loom)]
 mod registry {
-    pub(crate) mod address_cache;
     pub(crate) mod append_table;
     pub(crate) mod hash_index;
 }
@@ -70,9 +67,11 @@ pub use self::{
     record::enabled::enabled as is_on,
     record::sampling::is_sample_rate,
     registry::descriptions::Unit,
+    registry::kind::Kind,
     registry::limits::Limits,
-    registry::series::{Kind, Series},
-    registry::{LoggerRule, Refused, refused},
+    registry::overflow::{Refused, refused},
+    registry::rules::LoggerRule,
+    registry::series::Series,
     storage::bucket::Scheme,
     storage::thread_slab::cell_bytes,
     sync::diagnostics::warn,
@@ -84,4 +83,9 @@ pub use self::{
 pub mod __private {
     pub use crate::Logger;
     pub use crate::callsite::*;
+
+    /// Capture scopes, for the facade's `testing`.
+    pub mod capture {
+        pub use crate::record::capture::{Captured, Entered, Store, enter};
+    }
 }

@@ -17,7 +17,7 @@ pub(crate) mod site;
 
 pub use crate::instrument::guard::CallTimer;
 pub use crate::record::enabled::enabled;
-pub use crate::registry::series::Kind;
+pub use crate::registry::kind::Kind;
 pub use ::core;
 pub use label_value::{FixedNumber, LabelProbe, LabelValue, Literal, NoNumber};
 pub use labels::LabelledSite;

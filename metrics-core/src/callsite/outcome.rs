@@ -1,11 +1,15 @@
 //! Call sites that wait for the end of the call: how it ended decides what is recorded, and where.
 
-use crate::callsite::cached_series::Memory;
+use crate::callsite::cached_series::Site;
+use crate::callsite::label_value::{Fixed, LabelValue, Numbers, Sets};
 use crate::record::clock::Stamp;
 use crate::record::distributions;
 use crate::record::scalars;
-use crate::registry;
-use crate::registry::series::{Kind, LoggerEntry, Series};
+use crate::registry::kind::Kind;
+use crate::registry::literal_cache::static_series;
+use crate::registry::loggers::with_labels;
+use crate::registry::series::{LoggerEntry, SENTINEL_SERIES, Series};
+use std::ptr;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,52 +25,59 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    const fn label(self) -> &'static str {
-        match self {
-            Outcome::Ok => "ok",
-            Outcome::Err => "err",
-            Outcome::Panic => "panic",
-            Outcome::Cancelled => "cancelled",
-        }
-    }
-
-    /// Of a call that was left without saying how.
+    /// Returns the outcome of a call that was left without saying how.
     fn of_drop() -> Outcome {
         if std::thread::panicking() { Outcome::Panic } else { Outcome::Cancelled }
     }
 }
 
-/// The series of each outcome.
-pub(super) struct Exits([Memory; 4]);
+impl LabelValue for Outcome {
+    const VALUES: &'static [&'static str] = &["ok", "err", "panic", "cancelled"];
 
-impl Exits {
-    pub(super) const fn new() -> Exits {
-        Exits([Memory::new(), Memory::new(), Memory::new(), Memory::new()])
+    fn index(&self) -> usize {
+        *self as usize
     }
 }
 
-/// Where a call that ends is recorded.
+impl AsRef<str> for Outcome {
+    fn as_ref(&self) -> &str {
+        Self::VALUES[self.index()]
+    }
+}
+
+/// The place where a call that ends is recorded.
 #[derive(Clone, Copy)]
 pub(super) struct Exit {
-    pub(super) site: &'static Exits,
+    pub(super) site: &'static Site,
     pub(super) logger: &'static LoggerEntry,
-    pub(super) name: &'static str,
     pub(super) kind: Kind,
-    pub(super) rate: f64,
     pub(super) on: Option<Outcome>,
     pub(super) label: bool,
 }
 
 impl Exit {
+    /// Returns the series of an outcome; `None` where such a call is not recorded.
     pub(super) fn series(&self, outcome: Outcome) -> Option<&'static Series> {
         if self.on.is_some_and(|on| on != outcome) {
             return None;
         }
-        let logger = match self.label {
-            true => registry::with_labels(self.logger, &[("outcome", outcome.label())]),
-            false => self.logger,
-        };
-        Some(self.site.0[outcome as usize].series(logger, self.name, self.kind, self.rate))
+        Some(match self.label {
+            true => self.labelled(outcome),
+            false => self.site.memory.series(self.logger, self.site.name, self.kind, self.site.rate),
+        })
+    }
+
+    fn labelled(&self, outcome: Outcome) -> &'static Series {
+        let (outcomes, numbers) = (&self.site.outcomes, (Fixed::of(&outcome),));
+        match outcomes.get(self.logger, &numbers) {
+            Some(series) if !ptr::eq(series, SENTINEL_SERIES) => series,
+            _ => {
+                let logger = with_labels(self.logger, &[("outcome", outcome.as_ref())]);
+                let series = static_series(logger, self.site.name, self.kind, self.site.rate, false);
+                outcomes.put(self.logger, Sets::of(&numbers), numbers.combination(), series);
+                series
+            }
+        }
     }
 }
 
@@ -102,7 +113,7 @@ impl Ending for Since {
         // Before the series is looked for.
         let nanos = self.0.elapsed_nanos();
         if let Some(series) = series() {
-            distributions::nanos_routed(series, nanos);
+            distributions::nanos(series, nanos, true);
         }
     }
 }

@@ -10,49 +10,28 @@ use crate::record::enabled::{any_bit, enabled, switch_bits};
 use crate::record::scalars;
 use crate::registry::series::Series;
 
-use crate::callsite::cached_series::Memory;
-use crate::callsite::outcome::{Exit, ExitCounter, ExitTimer, Exits, Once, Outcome, Since};
+use crate::callsite::cached_series::{CachedSeries, Site};
+use crate::callsite::outcome::{Exit, ExitCounter, ExitTimer, Once, Outcome, Since};
 use crate::instrument::guard::CallTimer;
-use crate::registry::series::Kind;
+use crate::registry::kind::Kind;
 
-/// Makes the sites that know outcomes and rates.
-macro_rules! site {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        pub struct $name {
-            name: &'static str,
-            rate: f64,
-            memory: Memory,
-            exits: Exits,
-        }
-        impl $name {
-            const fn made(name: &'static str, rate: f64) -> Self {
-                let exits = Exits::new();
-                Self { name, rate, memory: Memory::new(), exits }
-            }
-        }
-    };
-}
-site!(
-    /// A place that counts.
-    CounterSite
-);
-site!(
-    /// A place that measures time.
-    TimerSite
-);
+/// A place that counts.
+pub struct CounterSite(Site);
+
+/// A place that measures time.
+pub struct TimerSite(Site);
 
 impl CounterSite {
     /// `rate` 0.0: none given.
     #[must_use]
     pub const fn new(name: &'static str, rate: f64) -> Self {
-        Self::made(name, rate)
+        Self(Site::new(name, rate))
     }
 
     /// Adds 1.
     #[inline(always)]
     pub fn increment(&'static self, logger: &Logger) {
-        if enabled() && !self.memory.get(logger.peek()).is_some_and(scalars::try_increment) {
+        if enabled() && !self.0.memory.get(logger.peek()).is_some_and(scalars::try_increment) {
             self.one_elsewhere::<true>(logger);
         }
     }
@@ -61,7 +40,7 @@ impl CounterSite {
     #[inline(always)]
     pub fn increment_rated(&'static self, logger: &Logger) {
         if enabled() {
-            match self.memory.get(logger.peek()) {
+            match self.0.memory.get(logger.peek()) {
                 Some(series) => scalars::one_rated(series),
                 None => self.add_first(logger, 1),
             }
@@ -73,7 +52,7 @@ impl CounterSite {
     #[cold]
     #[inline(never)]
     fn one_elsewhere<const HERE: bool>(&'static self, logger: &Logger) {
-        match self.memory.get(logger.peek()) {
+        match self.0.memory.get(logger.peek()) {
             Some(series) => scalars::many_on::<HERE>(series, 1),
             None => self.add_first(logger, 1),
         }
@@ -89,7 +68,7 @@ impl CounterSite {
 
     #[inline(always)]
     fn add_on(&'static self, logger: &Logger, value: i64) {
-        match self.memory.get(logger.peek()) {
+        match self.0.memory.get(logger.peek()) {
             Some(series) => scalars::count_on(series, value),
             None => self.add_first(logger, value),
         }
@@ -97,7 +76,7 @@ impl CounterSite {
 
     #[cold]
     fn add_first(&'static self, logger: &Logger, value: i64) {
-        scalars::count_apart(self.memory.series(logger.entry(), self.name, Kind::Counter, self.rate), value);
+        scalars::count_apart(self.0.memory.series(logger.entry(), self.0.name, Kind::Counter, self.0.rate), value);
     }
 
     /// Counts when the call ends; see [`ExitCounter`].
@@ -108,22 +87,21 @@ impl CounterSite {
 
     #[inline(never)]
     fn exit(&'static self, logger: &Logger, on: Option<Outcome>, label: bool) -> Exit {
-        let (logger, name, rate) = (logger.entry(), self.name, self.rate);
-        Exit { site: &self.exits, logger, name, kind: Kind::Counter, rate, on, label }
+        Exit { site: &self.0, logger: logger.entry(), kind: Kind::Counter, on, label }
     }
 }
 
 /// A place that sets a gauge.
 pub struct GaugeSite {
     name: &'static str,
-    memory: Memory,
+    memory: CachedSeries,
 }
 
 impl GaugeSite {
     /// A site of this name.
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
-        Self { name, memory: Memory::new() }
+        Self { name, memory: CachedSeries::new() }
     }
 
     /// Sets the gauge.
@@ -162,7 +140,7 @@ impl TimerSite {
     /// `rate` 0.0: none given.
     #[must_use]
     pub const fn new(name: &'static str, rate: f64) -> Self {
-        Self::made(name, rate)
+        Self(Site::new(name, rate))
     }
 
     /// Starts measuring a block, inline in the function where it stands.
@@ -195,7 +173,7 @@ impl TimerSite {
 
     #[inline(always)]
     fn start_rated_on(&'static self, logger: &Logger) -> Running<Stamp> {
-        if let Some(series) = self.memory.get(logger.peek())
+        if let Some(series) = self.0.memory.get(logger.peek())
             && let Some(missed) = decision::is_miss(series)
         {
             return if missed { Running::nothing() } else { TimerSite::start_sampled(series) };
@@ -207,7 +185,7 @@ impl TimerSite {
     // `record`.
     #[inline(never)]
     fn start_on<const HERE: bool>(&'static self, logger: &Logger) -> Running<Stamp> {
-        if let Some(series) = self.memory.get(logger.peek()) {
+        if let Some(series) = self.0.memory.get(logger.peek()) {
             match decision::decide_inline(series) {
                 Some(true) => {
                     if let Some(start) = Stamp::at_once() {
@@ -235,7 +213,7 @@ impl TimerSite {
     #[cold]
     #[inline(never)]
     fn start_elsewhere(&'static self, logger: &Logger) -> Running<Stamp> {
-        let series = self.memory.series(logger.entry(), self.name, Kind::Timer, self.rate);
+        let series = self.0.memory.series(logger.entry(), self.0.name, Kind::Timer, self.0.rate);
         TimerSite::running(decision::decide(series))
     }
 
@@ -247,15 +225,7 @@ impl TimerSite {
 
     #[inline(never)]
     fn start_exit_on(&'static self, logger: &Logger, on: Option<Outcome>, label: bool) -> ExitTimer {
-        let exit = Exit {
-            site: &self.exits,
-            logger: logger.entry(),
-            name: self.name,
-            kind: Kind::Timer,
-            rate: self.rate,
-            on,
-            label,
-        };
+        let exit = Exit { site: &self.0, logger: logger.entry(), kind: Kind::Timer, on, label };
         // The outcome is not known yet, and sampling comes before the clock: one series counts the calls down for all.
         let taken = exit.series(on.unwrap_or(Outcome::Ok)).and_then(decision::decide).is_some();
         ExitTimer::new(taken.then(|| (exit, Since(Stamp::now()))))

@@ -4,8 +4,9 @@ use crate::collect::distribution::Distribution;
 use crate::collect::ledger::Amount;
 use crate::collect::scalar_blocks::{Blocks, Row};
 use crate::record::non_finite::Invalid;
-use crate::registry;
-use crate::registry::series::{Kind, Series};
+use crate::registry::kind::Kind;
+use crate::registry::series::Series;
+use crate::registry::series_table;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -54,16 +55,9 @@ impl Snapshot {
         Totals(self)
     }
 
-    /// The same snapshot with another total in the place of one series': for tests of backends, whose formats have to take what a program would
-    /// need years to record. A value of another kind than the series', and a series that is not in the snapshot, change nothing.
-    ///
-    /// ```
-    /// use ferrometer_core::{Total, Value, get_logger, snapshot};
-    /// let series = get_logger("shop").counter("sold").series();
-    /// let value = Value::Counter { increments: u64::MAX, decrements: 0 };
-    /// let large = snapshot().with(&Total { series, recordings: 1, invalid: 0, value });
-    /// assert_eq!(large.totals().get(series.id()).unwrap().value.net(), Some(-1));
-    /// ```
+    /// Puts another total in the place of one series', in a copy: for tests of backends. A value of another kind than the series', and a series
+    /// that is not in the snapshot, change nothing.
+    #[doc(hidden)]
     // Inline, and what it calls too: no program but a test has it compiled.
     #[inline]
     #[must_use]
@@ -125,12 +119,12 @@ impl<'a> Totals<'a> {
         if id >= self.0.len {
             return None;
         }
-        Some(self.of(registry::series_of(id as u32)?))
+        Some(self.of(series_table::series_of(id as u32)?))
     }
 
     /// The totals, in the order of registration.
     pub fn iter(self) -> impl ExactSizeIterator<Item = Total<'a>> + Clone {
-        registry::series_in(0..self.0.len).map(move |series| self.of(series))
+        series_table::series_in(0..self.0.len).map(move |series| self.of(series))
     }
 
     /// The total of a series that is in the snapshot.

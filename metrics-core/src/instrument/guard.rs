@@ -148,7 +148,7 @@ fn finish_call<const HERE: bool>(series: &'static Series, start: Stamp) {
 #[inline(never)]
 fn finish<const HERE: bool>(series: &'static Series, start: Stamp) -> u64 {
     let nanos = start.elapsed_nanos();
-    distributions::nanos(series, nanos);
+    distributions::nanos(series, nanos, false);
     nanos
 }
 

@@ -1,7 +1,7 @@
 //! Capture scopes: tests of instrumented programs, in parallel, without a backend.
 //!
 //! ```
-//! use ferrometer_core::{Logger, logger, testing::Capture};
+//! use ferrometer::{Logger, logger, testing::Capture};
 //! static METRICS: Logger = logger!("shop");
 //!
 //! fn sell() {
@@ -18,12 +18,10 @@
 //! ([`Capture::handle`], for a runtime's thread-start hook). A bare `thread::spawn` does not inherit it. Sampled calls are all
 //! captured: a test wants to know that the call was made.
 //!
-//! `#[inline]` stands here for compiling what a program uses, in that program: those that are not tests use none of it.
+//! `#[inline]` stands here so that a function is compiled in the program that uses it: programs that are no tests use none.
 
-use crate::record::capture;
-use crate::record::capture::{Captured, Entered, Store};
-use crate::registry::series::{Kind, Series};
-use crate::sync::lock;
+use ferrometer_core::__private::capture::{self, Captured, Entered, Store};
+use ferrometer_core::{Kind, Series};
 use std::cell::RefCell;
 use std::fmt::{self, Write};
 use std::future::Future;
@@ -181,7 +179,7 @@ impl Capture {
     #[track_caller]
     #[inline]
     pub fn assert_empty(&self) {
-        let empty = lock(&self.store.series).is_empty();
+        let empty = self.store.recorded().is_empty();
         assert!(empty, "expected no recordings, found:\n{self}");
     }
 
@@ -193,8 +191,8 @@ impl Capture {
 
     #[inline]
     fn find(&self, name: &str, kind: Kind) -> Vec<(&'static Series, Captured)> {
-        let all = lock(&self.store.series);
-        all.iter().filter(|(s, _)| s.kind() == kind && shown(s) == name).cloned().collect()
+        let all = self.store.recorded();
+        all.into_iter().filter(|(s, _)| s.kind() == kind && shown(s) == name).collect()
     }
 
     /// Over the sample rates of one instrument.
@@ -216,7 +214,7 @@ fn shown(series: &Series) -> String {
 impl fmt::Display for Capture {
     #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let all = lock(&self.store.series);
+        let all = self.store.recorded();
         let mut any = false;
         for (series, captured) in all.iter() {
             any = true;
@@ -225,7 +223,7 @@ impl fmt::Display for Capture {
                 Kind::Counter => write!(f, "{} in {} calls", captured.total, captured.calls)?,
                 Kind::InFlight => write!(f, "{}", captured.total)?,
                 Kind::Gauge => write!(f, "{} ({} times)", captured.gauge, captured.calls)?,
-                Kind::Timer | Kind::Histogram => {
+                _ => {
                     let values = captured.floats(series.kind());
                     write!(f, "{} values, first {:?}", captured.calls, &values[..values.len().min(8)])?;
                 }
