@@ -2,7 +2,7 @@
 
 use super::read::{PersistedHistory, ReadError, read_directory};
 use super::segment::{FrameWriter, HEADER_BYTES, header};
-use super::{segment_path, sequence_of};
+use super::paths::{segment_path, sequence_of};
 use crate::generation::Generation;
 use std::collections::VecDeque;
 use std::fmt;
