@@ -6,7 +6,7 @@ use crate::instrument::logger::Logger;
 use crate::instrument::recordable::{CounterValue, GaugeReturn, GaugeValue};
 use crate::record::clock::Stamp;
 use crate::record::decision;
-use crate::record::enabled::enabled;
+use crate::record::enabled::{any_bit, enabled, switch_bits};
 use crate::record::scalars;
 use crate::registry::series::Series;
 
@@ -158,21 +158,25 @@ impl TimerSite {
     /// Starts measuring a function's body.
     #[inline(always)]
     pub fn start(&'static self, logger: &Logger) -> CallTimer {
-        CallTimer(if enabled() { self.start_on::<true>(logger) } else { None })
+        let switches = switch_bits();
+        let on = any_bit(switches);
+        CallTimer(if on { self.start_on::<true>(logger) } else { Running::nothing_by(switches) })
     }
 
     /// Starts measuring a function's body where a rate is given: most calls are misses, and told in place.
     #[inline(always)]
     pub fn start_rated(&'static self, logger: &Logger) -> CallTimer {
-        CallTimer(if enabled() { self.start_rated_on(logger) } else { None })
+        let switches = switch_bits();
+        let on = any_bit(switches);
+        CallTimer(if on { self.start_rated_on(logger) } else { Running::nothing_by(switches) })
     }
 
     #[inline(always)]
-    fn start_rated_on(&'static self, logger: &Logger) -> Running {
+    fn start_rated_on(&'static self, logger: &Logger) -> Running<Stamp> {
         if let Some(series) = self.0.memory.get(logger.peek())
             && let Some(missed) = decision::is_miss(series)
         {
-            return if missed { None } else { TimerSite::start_sampled(series) };
+            return if missed { Running::nothing() } else { TimerSite::start_sampled(series) };
         }
         self.start_on::<true>(logger)
     }
@@ -180,15 +184,15 @@ impl TimerSite {
     // Out of line: what a call site that is off carries is the test of the switch, and of what this returns, in registers. `HERE`: see
     // `record`.
     #[inline(never)]
-    fn start_on<const HERE: bool>(&'static self, logger: &Logger) -> Running {
+    fn start_on<const HERE: bool>(&'static self, logger: &Logger) -> Running<Stamp> {
         if let Some(series) = self.0.memory.get(logger.peek()) {
             match decision::decide_inline(series) {
                 Some(true) => {
                     if let Some(start) = Stamp::at_once() {
-                        return Some((series, start));
+                        return Running::new(series, start);
                     }
                 }
-                Some(false) => return None,
+                Some(false) => return Running::nothing(),
                 None => return TimerSite::start_sampled(series),
             }
         }
@@ -196,19 +200,19 @@ impl TimerSite {
     }
 
     #[inline(always)]
-    fn running(taken: Option<&'static Series>) -> Running {
-        taken.map(|series| (series, Stamp::now()))
+    fn running(taken: Option<&'static Series>) -> Running<Stamp> {
+        taken.map_or_else(Running::nothing, |series| Running::new(series, Stamp::now()))
     }
 
     // What takes calls stands in functions of its own, so that the one above needs no stack.
     #[inline(never)]
-    fn start_sampled(series: &'static Series) -> Running {
+    fn start_sampled(series: &'static Series) -> Running<Stamp> {
         TimerSite::running(decision::decide_sampled(series))
     }
 
     #[cold]
     #[inline(never)]
-    fn start_elsewhere(&'static self, logger: &Logger) -> Running {
+    fn start_elsewhere(&'static self, logger: &Logger) -> Running<Stamp> {
         let series = self.0.memory.series(logger.entry(), self.0.name, Kind::Timer, self.0.rate);
         TimerSite::running(decision::decide(series))
     }

@@ -3,24 +3,78 @@
 use crate::record::clock::Stamp;
 use crate::record::decision;
 use crate::record::distributions;
-use crate::record::enabled::enabled;
+use crate::record::enabled::{any_bit, enabled};
 use crate::record::scalars;
 use crate::registry::series::Series;
 use std::fmt;
+use std::mem::MaybeUninit;
+use std::ptr;
 use std::time::Duration;
 
 /// Measures from its making to its end. Dropping it records; see [`Timer::start`](crate::Timer::start).
 #[must_use = "the time is measured until the guard is dropped; `let _ = …` drops it at once"]
-pub struct TimerGuard(pub(crate) Running);
+pub struct TimerGuard(pub(crate) Running<Stamp>);
 
 impl fmt::Debug for TimerGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("TimerGuard").field(&self.0).finish()
+        f.debug_tuple("TimerGuard").field(&self.0.get()).finish()
     }
 }
 
-/// The series of a call that is measured, and when it began; `None` for one that is not. A function returns it in registers.
-pub(crate) type Running = Option<(&'static Series, Stamp)>;
+/// A series and what belongs to it while a call runs, or nothing.
+///
+/// It is two words that a function returns in registers. Where there is nothing, the first is a word of [`switch_bits`] that says so: a
+/// call site that is off takes it as it stands in its register, and makes none of its own.
+pub(crate) struct Running<T> {
+    /// A `&'static Series`; or a word that is [nothing](any_bit), and then `more` is not set.
+    series: *const Series,
+    more: MaybeUninit<T>,
+}
+
+// SAFETY: it is a reference to a series, which any thread may have, or none, and a `T` that may be sent.
+unsafe impl<T: Send> Send for Running<T> {}
+// SAFETY: as above.
+unsafe impl<T: Sync> Sync for Running<T> {}
+
+impl<T: Copy> Running<T> {
+    #[inline(always)]
+    pub(crate) fn new(series: &'static Series, more: T) -> Running<T> {
+        Running { series: ptr::from_ref(series), more: MaybeUninit::new(more) }
+    }
+
+    /// Nothing, by a word of [`switch_bits`] that says that nothing is on.
+    #[inline(always)]
+    pub(crate) fn nothing_by(switches: usize) -> Running<T> {
+        // That it is nothing is known where it is asked: this is no instruction, and what makes `get` sound.
+        let nothing = if any_bit(switches) { 0 } else { switches };
+        Running { series: ptr::without_provenance(nothing), more: MaybeUninit::uninit() }
+    }
+
+    /// Nothing.
+    #[inline(always)]
+    pub(crate) fn nothing() -> Running<T> {
+        Running::nothing_by(0)
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_some(&self) -> bool {
+        any_bit(self.series.addr())
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(&self) -> Option<(&'static Series, T)> {
+        // SAFETY: it was made by `new`, from a reference and with `more`: `nothing_by` takes only what is nothing.
+        self.is_some().then(|| unsafe { (&*self.series, self.more.assume_init()) })
+    }
+
+    /// What there is; nothing is left.
+    #[inline(always)]
+    pub(crate) fn take(&mut self) -> Option<(&'static Series, T)> {
+        let running = self.get();
+        *self = Running::nothing();
+        running
+    }
+}
 
 impl TimerGuard {
     #[inline(always)]
@@ -47,13 +101,13 @@ impl TimerGuard {
     /// One whose call is taken.
     #[inline(always)]
     pub(crate) fn running(series: &'static Series) -> TimerGuard {
-        TimerGuard(Some((series, Stamp::now())))
+        TimerGuard(Running::new(series, Stamp::now()))
     }
 
     /// One that measures nothing.
     #[inline(always)]
     pub(crate) fn inert() -> TimerGuard {
-        TimerGuard(None)
+        TimerGuard(Running::nothing())
     }
 
     /// Records now, and returns what was recorded; zero when recording is off or this call was not sampled.
@@ -73,12 +127,12 @@ impl TimerGuard {
 /// is then left without a jump. Reading the clock takes longer than whatever is lost by that; but where the start is inline too, the
 /// compiler would take all that leads here for cold.
 #[must_use]
-pub struct CallTimer(pub(crate) Running);
+pub struct CallTimer(pub(crate) Running<Stamp>);
 
 impl Drop for CallTimer {
     #[inline(always)]
     fn drop(&mut self) {
-        if let Some((series, start)) = self.0 {
+        if let Some((series, start)) = self.0.get() {
             finish_call::<true>(series, start);
         }
     }
@@ -101,7 +155,7 @@ fn finish<const HERE: bool>(series: &'static Series, start: Stamp) -> u64 {
 impl Drop for TimerGuard {
     #[inline(always)]
     fn drop(&mut self) {
-        if let Some((series, start)) = self.0 {
+        if let Some((series, start)) = self.0.get() {
             finish::<true>(series, start);
         }
     }
