@@ -38,7 +38,7 @@ mod record;
 #[cfg(not(ferrometer_loom))]
 mod registry;
 
-/// The part of the registry that the model checker runs: the rest stands on statics, which it cannot track.
+/// The part of the registry that the model checker runs. The rest uses statics, which it cannot track.
 #[cfg(ferrometer_loom)]
 mod registry {
     pub(crate) mod append_table;
@@ -77,7 +77,7 @@ pub use self::{
     sync::diagnostics::warn,
 };
 
-/// What the macros expand to. Not public API.
+/// The names that expansions of the macros use. Not public API.
 #[cfg(not(ferrometer_loom))]
 #[doc(hidden)]
 pub mod __private {

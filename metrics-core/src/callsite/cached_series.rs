@@ -62,7 +62,7 @@ impl CachedSeries {
     #[cold]
     fn look_up(&self, logger: &'static LoggerEntry, name: &'static str, kind: Kind, rate: f64) -> &'static Series {
         let series = static_series(logger, name, kind, rate, false);
-        // The overflow series stands for many names: it is not this site's own, and `logger` differs.
+        // The overflow series belongs to another logger: it takes many names, and is not this site's own.
         if ptr::eq(series.logger, logger) {
             self.0.store(ptr::from_ref(series).cast_mut(), Release);
         }

@@ -1,4 +1,4 @@
-//! Call sites: what the attributes and verb macros expand to. Each remembers its series in a static, so that a call finds
+//! Call sites without labels: the statics of attributes and verb macros. Each remembers its series, so that a call finds
 //! it without a lookup. Not public API: the macros of the same version use it.
 
 use crate::instrument::guard::{Running, TimerGuard};
@@ -143,13 +143,13 @@ impl TimerSite {
         Self(Site::new(name, rate))
     }
 
-    /// Starts measuring a block, inline in the function where it stands.
+    /// Starts measuring a block, inline in the function around it.
     #[inline(always)]
     pub fn start_block(&'static self, logger: &Logger) -> TimerGuard {
         if enabled() { TimerGuard(self.start_on::<true>(logger)) } else { TimerGuard::inert() }
     }
 
-    /// The same where a rate is given: most calls are misses, and told in place.
+    /// Starts measuring a block where a rate is given: most calls are misses, and told in place.
     #[inline(always)]
     pub fn start_block_rated(&'static self, logger: &Logger) -> TimerGuard {
         if enabled() { TimerGuard(self.start_rated_on(logger)) } else { TimerGuard::inert() }
@@ -204,7 +204,7 @@ impl TimerSite {
         taken.map_or_else(Running::nothing, |series| Running::new(series, Stamp::now()))
     }
 
-    // What takes calls stands in functions of its own, so that the one above needs no stack.
+    // Code that calls others is in functions of its own, so that the one above needs no stack.
     #[inline(never)]
     fn start_sampled(series: &'static Series) -> Running<Stamp> {
         TimerSite::running(decision::decide_sampled(series))

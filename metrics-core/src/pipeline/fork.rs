@@ -1,7 +1,7 @@
 //! After `fork`: the child has one thread, and none of ours. Recording in it is off until it calls `init` again.
 //!
 //! The registry's and the slabs' locks are held while the process forks, so that the child gets them free. The pipeline of the parent is forgotten
-//! in the child, whoever held its lock.
+//! in the child, even while another thread held its lock.
 
 use std::sync::Once;
 

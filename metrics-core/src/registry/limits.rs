@@ -8,13 +8,13 @@ pub(crate) const RESERVED: usize = 1024;
 /// The largest number of series that [`Limits::max_instruments`] can ask for.
 const MAX_SERIES: usize = MAX_SCALARS - RESERVED;
 
-/// How much there may be of what. Past a limit recordings go to the overflow series of their kind, or to cells that threads
+/// Upper bounds on everything ferrometer allocates. Past a limit recordings go to the overflow series of their kind, or to cells that threads
 /// share; they are counted, never lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Loggers, labels not counted. Default 4,096.
     pub max_loggers: usize,
-    /// Series in all: instruments, times label sets, times rates. Default 10,000, at most 129,920.
+    /// Series: instruments, times label sets, times rates. Default 10,000, at most 129,920.
     pub max_instruments: usize,
     /// Loggers with labels. Default 8,192.
     pub max_label_sets: usize,
@@ -40,7 +40,7 @@ impl Limits {
         max_held_values: 262_144,
     };
 
-    /// The same, with what cannot be brought to the nearest that can.
+    /// Returns these limits with out-of-range values clamped to the nearest allowed value.
     #[must_use]
     pub fn clamped(self) -> Limits {
         Limits {
@@ -51,7 +51,7 @@ impl Limits {
     }
 }
 
-/// The limits in force, readable without a lock by whoever is about to allocate.
+/// The limits in force, readable without a lock by a thread that is about to allocate.
 static CURRENT: [AtomicUsize; 7] = [const { AtomicUsize::new(usize::MAX) }; 7];
 
 /// The limits in force.
