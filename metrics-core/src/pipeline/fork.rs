@@ -19,7 +19,7 @@ mod unix {
     use super::Once;
     use crate::record::enabled;
     use crate::record::sampling;
-    use crate::registry;
+    use crate::registry::{self, limits};
     use crate::storage::{collector_waker, thread_slab};
     use crate::sync::{diagnostics, reentrancy};
     use std::any::Any;
@@ -58,6 +58,7 @@ mod unix {
         let held: Box<dyn Any> = Box::new((
             registry::freeze(),
             thread_slab::freeze(),
+            limits::freeze(),
             diagnostics::freeze(),
             collector_waker::freeze(),
             busy,
