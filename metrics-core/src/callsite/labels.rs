@@ -164,7 +164,7 @@ impl<const N: usize> LabelledSite<N> {
     #[inline(never)]
     fn look_up(&'static self, logger: &Logger, values: &[&str; N]) -> &'static Series {
         let parent = logger.entry();
-        // The overflow series stands for many names, and the sentinel for none.
+        // The overflow series takes many names, and the sentinel none: neither is remembered.
         self.texts.look_up(
             parent,
             values,

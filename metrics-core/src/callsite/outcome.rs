@@ -86,7 +86,7 @@ pub type ExitCounter = OnExit<Once>;
 /// Measures one call and records it by its outcome.
 pub type ExitTimer = OnExit<Since>;
 
-/// What is recorded when a call ends, and what is kept for it until then.
+/// A way to record the end of a call, with the value that is kept for it until then.
 pub trait Ending: Copy {
     #[doc(hidden)]
     fn record(self, series: impl FnOnce() -> Option<&'static Series>);

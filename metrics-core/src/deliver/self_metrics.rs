@@ -101,7 +101,7 @@ fn export_limits(held: bool) {
     }
 }
 
-/// What was exported, by name: the value, and the series once there was something to say.
+/// Exported metrics by name: the last value, and the series once there was a value.
 #[derive(Default)]
 struct Exported {
     /// Few enough to be looked through.
@@ -113,7 +113,7 @@ impl Exported {
         self.all.iter().any(|(n, ..)| n == name)
     }
 
-    /// What is known of this one, made at the first time.
+    /// Returns the entry of a name, made at the first time.
     fn entry(&mut self, name: &str) -> (&mut u64, &mut Option<&'static Series>) {
         let at = self.all.iter().position(|(n, ..)| n == name).unwrap_or_else(|| {
             self.all.push((name.to_owned(), 0, None));

@@ -83,12 +83,12 @@ impl Drop for Entered {
             let at = scopes.iter().position(|(n, _)| *n == number);
             at.map(|at| scopes.remove(at))
         });
-        // What it captured is freed only now, with nothing borrowed.
+        // The captured values are freed only now, with nothing borrowed.
         drop(left);
     }
 }
 
-/// Whether this thread is in a scope.
+/// Returns whether this thread is in a scope.
 pub(crate) fn is_active() -> bool {
     DEPTH.get() > 0
 }

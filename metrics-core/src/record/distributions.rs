@@ -72,7 +72,7 @@ fn float_elsewhere(series: &'static Series, value: f64) {
     }
 }
 
-/// This thread's histogram, when that is where values of this series go now, and it is at hand.
+/// Returns this thread's histogram, when values of this series go there now and it is cached.
 #[inline(always)]
 fn cached_cell(series: &'static Series, switches: usize) -> Option<Dist<'static>> {
     // Not while somebody wants values one by one, or everything is switched off. What else may be switched on goes the long way
@@ -83,7 +83,7 @@ fn cached_cell(series: &'static Series, switches: usize) -> Option<Dist<'static>
     thread_slab::cached_cell(series.state().near())
 }
 
-/// The same, when it is there but not at hand; from now on it is, if it is one of the first.
+/// Returns this thread's histogram where it exists but is not cached yet. It is from now on, if it is one of the first.
 #[inline(always)]
 fn lookup_cell(series: &'static Series) -> Option<Dist<'static>> {
     let state = series.state();

@@ -3,7 +3,7 @@
 //! The values stand in chunks, each twice as long as the one before, one after the other: nothing but the value is
 //! kept for each, and its number says where it is. The [`HashIndex`] says which number a key has.
 //!
-//! A table has no lock of its own: whoever puts a value in shows a [`Permit`], which the registry's lock guards.
+//! A table has no lock of its own: a writer shows a [`Permit`], which the registry's lock guards.
 
 use crate::registry::hash_index::{self, FIRST_LEN, HashIndex, Occupied, fingerprint};
 use crate::sync::{AtomicPtr, AtomicU64, Ordering::*, const_unless_loom, nulls};
@@ -14,7 +14,7 @@ use std::ptr;
 /// Number of chunks of values. There can be `FIRST_LEN << CHUNKS` values, and the index has room for more.
 const CHUNKS: usize = hash_index::CHUNKS - 2;
 
-/// Returns where the value of a number stands: which chunk, and where in it.
+/// Returns the position of the value of a number: which chunk, and where in it.
 fn position(number: usize) -> (usize, usize) {
     let at = number + FIRST_LEN;
     let chunk = (at.ilog2() - FIRST_LEN.ilog2()) as usize;
@@ -26,12 +26,12 @@ fn layout<V>(chunk: usize) -> Option<Layout> {
     Layout::array::<V>(FIRST_LEN << chunk).ok()
 }
 
-/// The right to put values into tables. Whoever borrows it mutably is the only one who does.
+/// The right to put values into tables. A function that borrows it mutably is the only one that does.
 pub(crate) struct Permit(());
 
 impl Permit {
     /// # Safety
-    /// Of all permits, at most one is used with a table.
+    /// At most one of all permits is used with a table.
     pub(crate) const unsafe fn new() -> Permit {
         Permit(())
     }

@@ -11,7 +11,7 @@ use crate::sync::reentrancy::{self, Busy};
 
 static LOGGERS: AppendTable<LoggerEntry> = AppendTable::new();
 
-/// The logger that stands for all that found no place.
+/// The logger of all that found no place.
 pub(crate) static OVERFLOW_LOGGER: LoggerEntry =
     LoggerEntry::new(&LoggerName::new("ferrometer.overflow", "", Role::Overflow), &[]);
 

@@ -1,7 +1,7 @@
 //! A small memory by texts: which labels lead where, without a hash of the texts.
 //!
 //! A short text is written as two words, so that to recognise a combination is to compare a few words. A place of the memory is filled once and
-//! stays: whoever meets more combinations than there are places looks the others up each time.
+//! stays: a caller that meets more combinations than there are places looks the others up each time.
 
 use crate::registry::series::LoggerEntry;
 use crate::sync::{publish_once, reentrancy};
