@@ -234,3 +234,27 @@ fn many_threads_and_swapped_configurations_add_up() {
     etsy.settle();
     assert_eq!(etsy.dump("counters")["swaps.c"], json!(800_000));
 }
+
+/// A gauge and a count in flight that do not change stay at a server that forgets.
+#[test]
+#[ignore = "needs the Etsy statsd; scripts/test installs and runs it"]
+fn a_server_that_forgets_idle_state_is_told_again() {
+    let _alone = alone();
+    let etsy = Etsy::forgetful("forgetful");
+    let metrics = init(statsd(etsy.port).statsd_interval(Duration::from_millis(100))).unwrap();
+    let logger = get_logger("forgetful");
+    let _open = logger.in_flight("open").enter();
+    logger.send_gauge("size", 64);
+    // Four flushes: without being told again, the server forgets both at the second.
+    thread::sleep(Duration::from_secs(4));
+    let until = std::time::Instant::now() + SOON;
+    loop {
+        let gauges = etsy.dump("gauges");
+        if gauges["forgetful.open"] == json!(1) && gauges["forgetful.size"] == json!(64) {
+            break;
+        }
+        assert!(std::time::Instant::now() < until, "{gauges}");
+        thread::sleep(Duration::from_millis(50));
+    }
+    drop(metrics);
+}

@@ -65,13 +65,22 @@ pub struct Etsy {
 
 impl Etsy {
     pub fn start(name: &str, tcp: bool) -> Etsy {
+        // The flush would reset what is compared: it is put off for the length of any test.
+        Etsy::with(name, tcp, "flushInterval:3600000")
+    }
+
+    /// One that flushes each second, and forgets what it was not told meanwhile.
+    pub fn forgetful(name: &str) -> Etsy {
+        Etsy::with(name, false, "flushInterval:1000,deleteIdleStats:true")
+    }
+
+    fn with(name: &str, tcp: bool, flush: &str) -> Etsy {
         let scratch = Scratch::new(&format!("etsy-{name}"));
         let (port, management) = (if tcp { free_tcp_port() } else { free_udp_port() }, free_tcp_port());
         let server = if tcp { "./servers/tcp" } else { "./servers/udp" };
-        // The flush would reset what is compared: it is put off for the length of any test.
         let config = format!(
             "{{port:{port},address:\"127.0.0.1\",servers:[{{server:\"{server}\",address:\"127.0.0.1\",port:{port}}}],\
-             mgmt_port:{management},mgmt_address:\"127.0.0.1\",backends:[],flushInterval:3600000,automaticConfigReload:false}}"
+             mgmt_port:{management},mgmt_address:\"127.0.0.1\",backends:[],{flush},automaticConfigReload:false}}"
         );
         let config = scratch.file("config.js", config.as_bytes());
         let process = Etsy::spawn(&config);
