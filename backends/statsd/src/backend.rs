@@ -4,7 +4,8 @@ use crate::connection::Connection;
 use crate::encoder::Encoder;
 use crate::format::Format;
 use crate::names::Names;
-use crate::packer::{Memory, Packer};
+use crate::packed::Memory;
+use crate::packer::Packer;
 use crate::settings::Settings;
 use crate::state::State;
 use ferrometer_core::{Backend, BackendError, Delivery, SnapshotView, Wants};
@@ -45,7 +46,7 @@ impl Statsd {
         }
     }
 
-    /// What was handed over, and why not all of it, if so.
+    /// Delivers what changed, and state when it is due. Returns what was taken, and why not all of it was.
     fn deliver(&mut self, view: &SnapshotView<'_>, until: Instant) -> (Delivery, Option<BackendError>) {
         self.connection.begin();
         self.names.begin(view.naming());

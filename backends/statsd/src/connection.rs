@@ -6,13 +6,15 @@
 //! datagram counts as sent when the one behind it was not refused either.
 
 use crate::pacer::Pacer;
+use crate::refusal::{NotNow, Refusal, Sent, not_now};
 use crate::resolver::Resolver;
 use crate::settings::{Settings, Transport};
+#[cfg(unix)]
+use crate::socket::open_unix;
+use crate::socket::{Socket, is_too_large, no_buffer_space, open_tcp, open_udp};
 use crate::udp_gso;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
-#[cfg(unix)]
-use std::os::unix::net::UnixDatagram;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -29,43 +31,7 @@ const CONNECT: Duration = Duration::from_secs(1);
 /// How long a stream that takes nothing is kept.
 const STALLED: Duration = Duration::from_secs(30);
 
-/// Why something was not taken.
-#[derive(Debug)]
-pub(crate) enum Refusal {
-    /// It never will be: larger than the transport carries.
-    TooLarge,
-    /// Not now.
-    NotNow(NotNow),
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct NotNow {
-    pub(crate) reason: String,
-    /// Of a stream, so many bytes were taken.
-    pub(crate) taken: usize,
-    /// The stream is still there: what was begun can be ended.
-    pub(crate) is_open: bool,
-    /// What was handed over before, and [not known](Sent::Unknown) to be refused, is refused too.
-    pub(crate) with_the_last: bool,
-}
-
-/// How far it is known that a datagram was not refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sent {
-    /// The server was there, or cannot be asked.
-    Surely,
-    /// A refusal may still be on its way.
-    Unknown,
-}
-
-enum Socket {
-    Udp(UdpSocket),
-    #[cfg(unix)]
-    Unix(UnixDatagram),
-    Tcp(TcpStream),
-}
-
-/// Whether the kernel takes many datagrams at once from this socket.
+/// Tells if the kernel takes many datagrams at once from this socket.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Gso {
     Untried,
@@ -91,10 +57,6 @@ pub(crate) struct Connection {
     waited: Duration,
     /// When a stream last took something.
     progress: Instant,
-}
-
-fn not_now(reason: impl Into<String>) -> Refusal {
-    Refusal::NotNow(NotNow { reason: reason.into(), ..NotNow::default() })
 }
 
 impl Connection {
@@ -261,7 +223,7 @@ impl Connection {
         }
     }
 
-    /// Whether a refusal of what was sent before would have come by now.
+    /// Tells if a refusal of anything sent before would have come by now.
     pub(crate) fn is_prompt(&self) -> bool {
         matches!(&self.socket, Some((Socket::Udp(_), Some(address))) if address.ip().is_loopback())
     }
@@ -363,7 +325,7 @@ impl Connection {
         self.opened
     }
 
-    /// Whether lines travel on a stream, of which a part may be taken.
+    /// Tells if lines travel on a stream, which may take a part of one.
     pub(crate) fn is_stream(&self) -> bool {
         matches!(self.transport, Transport::Tcp { .. })
     }
@@ -450,51 +412,10 @@ impl Address {
     }
 }
 
-fn open_udp(address: SocketAddr) -> io::Result<Socket> {
-    let any: SocketAddr =
-        if address.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
-    let socket = UdpSocket::bind(any)?;
-    socket.set_nonblocking(true)?;
-    socket.connect(address)?;
-    Ok(Socket::Udp(socket))
-}
-
-#[cfg(unix)]
-fn open_unix(path: &std::path::Path) -> io::Result<Socket> {
-    let socket = UnixDatagram::unbound()?;
-    socket.set_nonblocking(true)?;
-    socket.connect(path)?;
-    Ok(Socket::Unix(socket))
-}
-
-fn open_tcp(address: SocketAddr, limit: Duration) -> io::Result<Socket> {
-    let stream = TcpStream::connect_timeout(&address, limit)?;
-    stream.set_nonblocking(true)?;
-    stream.set_nodelay(true)?;
-    Ok(Socket::Tcp(stream))
-}
-
-fn is_too_large(error: &io::Error) -> bool {
-    // EMSGSIZE: Linux 90, the BSDs and macOS 40, Windows 10040. std has no stable kind for it.
-    matches!(error.raw_os_error(), Some(90) if cfg!(target_os = "linux"))
-        || matches!(error.raw_os_error(), Some(40) if cfg!(unix) && !cfg!(target_os = "linux"))
-        || matches!(error.raw_os_error(), Some(10_040) if cfg!(windows))
-}
-
-/// ENOBUFS.
-const fn no_buffer_space() -> i32 {
-    if cfg!(target_os = "linux") {
-        105
-    } else if cfg!(windows) {
-        10_055
-    } else {
-        55
-    }
-}
-
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
+    use std::net::UdpSocket;
 
     #[test]
     fn what_the_kernel_does_not_cut_goes_one_by_one() {

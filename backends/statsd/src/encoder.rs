@@ -2,7 +2,8 @@
 
 use crate::format::{Format, NegativeGauges, Values};
 use crate::number::{push_float, push_int, push_millis, weights, whole};
-use crate::packer::{Frame, Packer};
+use crate::packed::Frame;
+use crate::packer::Packer;
 use ferrometer_core::{Cause, Change, Delta, Receipt, Scheme, Series};
 
 /// Buffers that are used again for each line.

@@ -2,7 +2,7 @@
 //!
 //! A [`Dialect`](crate::Dialect) is a named [`Format`]; each part of it is a setting of its own.
 
-use crate::label_text::{push_folded_labels, push_tags};
+use crate::label_text::{push_dogstatsd_tags, push_folded_labels, push_telegraf_tags};
 use ferrometer_core::{Kind, Naming, Series};
 use ferrometer_export::full_name;
 
@@ -90,7 +90,7 @@ impl Format {
         self.rates == Rates::All || kind == Kind::Counter
     }
 
-    /// Whether the server refuses a distribution's negative values.
+    /// Tells if the server refuses a distribution's negative values.
     pub(crate) fn refuses_negative(&self, kind: Kind) -> bool {
         match self.type_of(kind) {
             "h" => self.refuses_negative_h,
@@ -103,7 +103,7 @@ impl Format {
         let mut out = full_name(naming, series);
         match self.labels {
             Labels::Folded => push_folded_labels(&mut out, series),
-            Labels::Telegraf if !out.is_empty() => push_tags(&mut out, series, self.labels),
+            Labels::Telegraf if !out.is_empty() => push_telegraf_tags(&mut out, series),
             _ => {}
         }
         out
@@ -136,7 +136,7 @@ impl Format {
     pub(crate) fn suffix(&self, series: &Series) -> String {
         let mut out = String::new();
         if self.labels == Labels::DogStatsD {
-            push_tags(&mut out, series, self.labels);
+            push_dogstatsd_tags(&mut out, series);
         }
         out
     }

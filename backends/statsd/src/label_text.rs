@@ -4,7 +4,6 @@
 //! it, in eight hexadecimal digits. `1.2` in a name becomes `1_2-` and such digits, and `1_2` stays `1_2`. The hash is part of what is sent: it
 //! is the same in every program and every version.
 
-use crate::format::Labels;
 use ferrometer_core::Series;
 use ferrometer_core::name::{is_name_char, push_part};
 
@@ -41,10 +40,18 @@ fn push_folded(out: &mut String, value: &str, is_unmarked: bool) {
     }
 }
 
-/// Appends tags: `|#key:value,key:value` or `,key=value,key=value`. A label without key or value is left out. Of keys that become alike the
-/// first keeps the name, the others get `_2`, `_3`, …, as in records and Prometheus.
-pub(crate) fn push_tags(out: &mut String, series: &Series, labels: Labels) {
-    let (first, between) = if labels == Labels::Telegraf { (",", '=') } else { ("|#", ':') };
+/// Appends tags behind a line: `|#key:value,key:value`. A label without key or value is left out. Of keys that become alike the first keeps the
+/// name, the others get `_2`, `_3`, …, as in records and Prometheus.
+pub(crate) fn push_dogstatsd_tags(out: &mut String, series: &Series) {
+    push_tags(out, series, ("|#", ':'), MAX_TAG, is_dogstatsd);
+}
+
+/// Appends tags behind a name: `,key=value,key=value`, otherwise as [`push_dogstatsd_tags`].
+pub(crate) fn push_telegraf_tags(out: &mut String, series: &Series) {
+    push_tags(out, series, (",", '='), usize::MAX, is_telegraf);
+}
+
+fn push_tags(out: &mut String, series: &Series, (first, between): (&str, char), max: usize, stays: fn(char) -> bool) {
     let (mut separator, mut keys) = (first, Vec::new());
     for (key, value) in series.labels_with_object() {
         if key.is_empty() || value.is_empty() {
@@ -54,10 +61,7 @@ pub(crate) fn push_tags(out: &mut String, series: &Series, labels: Labels) {
         let key = unique_key(key, &keys);
         out.push_str(&key);
         out.push(between);
-        match labels {
-            Labels::Telegraf => push_value(out, value, usize::MAX, is_telegraf),
-            _ => push_value(out, value, MAX_TAG.saturating_sub(key.len() + 1), is_dogstatsd),
-        }
+        push_value(out, value, max.saturating_sub(key.len() + 1), stays);
         keys.push(key);
         separator = ",";
     }
@@ -75,12 +79,12 @@ fn unique_key(key: &str, taken: &[String]) -> String {
     unique
 }
 
-/// What Datadog documents for tags. Everything else becomes `_` at the server.
+/// Tells the characters that Datadog documents for tags. Everything else becomes `_` at the server.
 fn is_dogstatsd(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '-' | ':' | '.' | '/')
 }
 
-/// What Telegraf's parser neither splits at nor trims.
+/// Tells the characters that Telegraf's parser neither splits at nor trims.
 fn is_telegraf(c: char) -> bool {
     !matches!(c, ',' | ':' | '|' | '=') && !c.is_whitespace() && !c.is_control()
 }
@@ -116,9 +120,13 @@ mod tests {
     use super::*;
     use ferrometer_core::get_logger;
 
-    fn tags(labels: &[(&str, &str)], kind: Labels) -> String {
+    type Push = fn(&mut String, &Series);
+    const DOGSTATSD: Push = push_dogstatsd_tags;
+    const TELEGRAF: Push = push_telegraf_tags;
+
+    fn tags(labels: &[(&str, &str)], push: Push) -> String {
         let mut out = String::new();
-        push_tags(&mut out, get_logger("tags").with_all(labels).counter("c").series(), kind);
+        push(&mut out, get_logger("tags").with_all(labels).counter("c").series());
         out
     }
 
@@ -130,11 +138,11 @@ mod tests {
 
     #[test]
     fn values_keep_what_the_protocol_carries() {
-        assert_eq!(tags(&[("v", "1.2"), ("w", "北京")], Labels::DogStatsD), "|#v:1.2,w:北京");
-        assert_eq!(tags(&[("v", "a:b/c-d_e")], Labels::DogStatsD), "|#v:a:b/c-d_e");
-        assert_eq!(tags(&[("v", "/orders/{id}")], Labels::DogStatsD), "|#v:/orders/_id_-b63d99bb");
-        assert_eq!(tags(&[("v", "/orders/{id}")], Labels::Telegraf), ",v=/orders/{id}");
-        assert_eq!(tags(&[("v", "a=b")], Labels::Telegraf), ",v=a_b-0ab0bc73");
+        assert_eq!(tags(&[("v", "1.2"), ("w", "北京")], DOGSTATSD), "|#v:1.2,w:北京");
+        assert_eq!(tags(&[("v", "a:b/c-d_e")], DOGSTATSD), "|#v:a:b/c-d_e");
+        assert_eq!(tags(&[("v", "/orders/{id}")], DOGSTATSD), "|#v:/orders/_id_-b63d99bb");
+        assert_eq!(tags(&[("v", "/orders/{id}")], TELEGRAF), ",v=/orders/{id}");
+        assert_eq!(tags(&[("v", "a=b")], TELEGRAF), ",v=a_b-0ab0bc73");
         assert_eq!(folded("GET"), "k.GET");
         assert_eq!(folded("a_b-c"), "k.a_b-c");
     }
@@ -143,8 +151,8 @@ mod tests {
     fn unequal_values_stay_apart() {
         let values =
             ["1.2", "1_2", "1:2", "北京", "上海", "__", "a,b", "a|b", "a b", "a\nb", "é", "ü", "a=b", "a\u{a0}b"];
-        for kind in [Labels::DogStatsD, Labels::Telegraf] {
-            let mut all: Vec<_> = values.iter().map(|v| tags(&[("k", v)], kind)).collect();
+        for push in [DOGSTATSD, TELEGRAF] {
+            let mut all: Vec<_> = values.iter().map(|v| tags(&[("k", v)], push)).collect();
             all.sort();
             all.dedup();
             assert_eq!(all.len(), values.len(), "{all:?}");
@@ -155,7 +163,7 @@ mod tests {
         assert_eq!(all.len(), values.len(), "{all:?}");
         // Longer than a server keeps.
         let (one, other) = ("x".repeat(300), "x".repeat(299));
-        let (one, other) = (tags(&[("k", &one)], Labels::DogStatsD), tags(&[("k", &other)], Labels::DogStatsD));
+        let (one, other) = (tags(&[("k", &one)], DOGSTATSD), tags(&[("k", &other)], DOGSTATSD));
         assert_ne!(one, other);
         assert_eq!(one.len(), "|#".len() + 200);
     }
@@ -174,11 +182,11 @@ mod tests {
     fn keys_that_become_alike_are_numbered() {
         let series = get_logger("tags").with_all(&[("a.b", "1"), ("a:b", "2")]).for_object("qemu/1").counter("c");
         let mut out = String::new();
-        push_tags(&mut out, series.series(), Labels::DogStatsD);
+        push_dogstatsd_tags(&mut out, series.series());
         assert_eq!(out, "|#object:qemu/1,a_b:1,a_b_2:2");
         let series = get_logger("tags").with("object", "mine").for_object("qemu/1").counter("c").series();
         out.clear();
-        push_tags(&mut out, series, Labels::Telegraf);
+        push_telegraf_tags(&mut out, series);
         assert_eq!(out, ",object=qemu/1,object_2=mine");
     }
 }

@@ -25,9 +25,12 @@ mod label_text;
 mod names;
 mod number;
 mod pacer;
+mod packed;
 mod packer;
+mod refusal;
 mod resolver;
 mod settings;
+mod socket;
 mod state;
 mod udp_gso;
 

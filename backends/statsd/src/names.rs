@@ -1,4 +1,4 @@
-//! What stands before the colon: rendered for each line, and not kept, because its texts are.
+//! Names: the text before the colon, rendered for each line, and not kept, because its texts are.
 //!
 //! Most names hold nothing that the gate would change, and are then put together from the prefix, the logger's name, the metric's and the labels
 //! as they are. Which those are is found out once for each series, when its name is claimed.

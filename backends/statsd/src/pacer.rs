@@ -115,7 +115,7 @@ impl Pacer {
     }
 }
 
-/// What a datagram takes of a receiver's buffer on Linux: memory comes in powers of two, with headers, and a descriptor on top.
+/// Returns the bytes that a datagram takes of a receiver's buffer on Linux: memory comes in powers of two, with headers, and a descriptor on top.
 pub(crate) fn in_receive_buffer(len: usize) -> usize {
     (len + 400).next_power_of_two() + 256
 }

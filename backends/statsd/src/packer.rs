@@ -1,80 +1,22 @@
 //! Packs lines into datagrams of at most a configured size, whole lines only, and remembers whose values are in each.
 //!
-//! What the transport takes is handed in as sent, once it is known that it was not refused; what it does not take stays pending, and the rest of the
+//! A value that the transport takes is handed in as sent, once it is known that it was not refused; any other stays pending, and the rest of the
 //! delivery is put off. A line that a stream took a part of is ended by the next delivery, before anything else: servers take the beginning of a
 //! line for a line.
 //!
 //! Where the transport takes many datagrams at once, all but the last must have the same size. A datagram that is full misses it by a few bytes;
 //! its last value is then written with more zeros at the end: `1.25` as `1.25000`.
 
-use crate::connection::{Connection, NotNow, Refusal, Sent};
-use crate::datagram::{DatagramBuffer, Piece};
+use crate::connection::Connection;
+use crate::datagram::DatagramBuffer;
+use crate::packed::{Closed, Entry, Frame, Line, Memory, Torn};
+use crate::refusal::{NotNow, Refusal, Sent};
 use ferrometer_core::{BackendError, Cause, Delivery, Receipt, SnapshotView};
 use std::ops::Range;
 use std::time::Instant;
 
-/// What stands around the values of one series.
-#[derive(Default)]
-pub(crate) struct Frame {
-    /// Before the first value of a line.
-    pub(crate) head: Vec<u8>,
-    /// Between two values. It may end a line and begin another.
-    pub(crate) between: Piece,
-    /// Behind the last value.
-    pub(crate) tail: Vec<u8>,
-    /// Whether each value is a line of its own.
-    pub(crate) one_each: bool,
-}
-
 /// The most zeros that a value is lengthened by.
 const MOST_ZEROS: usize = 32;
-
-/// What is in a datagram: a line, or lines of one value each.
-struct Entry {
-    /// `None`: a value that was told before, and stands outside the account.
-    receipt: Option<Receipt>,
-    /// Where they end among the packed bytes.
-    end: usize,
-    one_each: bool,
-    /// Of values on a stream, where the receipts of each begin.
-    parts: usize,
-}
-
-/// A line that a stream took a part of.
-struct Torn {
-    rest: Vec<u8>,
-    /// The number of the stream.
-    stream: u64,
-    receipts: Vec<Receipt>,
-}
-
-/// A datagram that is full.
-struct Closed {
-    end: usize,
-    /// How many entries there are up to here.
-    entries: usize,
-}
-
-/// The memory of a [`Packer`], kept from delivery to delivery.
-#[derive(Default)]
-pub(crate) struct Memory {
-    buffer: DatagramBuffer,
-    entries: Vec<Entry>,
-    closed: Vec<Closed>,
-    /// On a stream, a receipt for each single value that is packed: of values that were begun, any later delivery can hand it in.
-    parts: Vec<Receipt>,
-    /// Handed over last, and perhaps refused.
-    unconfirmed: Vec<Receipt>,
-    torn: Option<Torn>,
-}
-
-/// A line of a datagram.
-struct Line {
-    receipt: Option<Receipt>,
-    bytes: Range<usize>,
-    /// Where the receipts of its values are.
-    parts: Range<usize>,
-}
 
 pub(crate) struct Packer<'b, 'v> {
     view: &'b SnapshotView<'v>,
@@ -87,7 +29,7 @@ pub(crate) struct Packer<'b, 'v> {
     closed: &'b mut Vec<Closed>,
     parts: &'b mut Vec<Receipt>,
     unconfirmed: &'b mut Vec<Receipt>,
-    /// What was handed over last in all: confirmed or not.
+    /// The last datagrams that were handed over and are not confirmed.
     last: Delivery,
     torn: &'b mut Option<Torn>,
     is_stream: bool,
@@ -167,7 +109,7 @@ impl<'b, 'v> Packer<'b, 'v> {
         self.view.dropped(receipt, cause);
     }
 
-    /// Whether the transport has refused: nothing more will go out in this delivery.
+    /// Tells if the transport has refused: nothing more will go out in this delivery.
     pub(crate) fn is_stopped(&self) -> bool {
         self.stopped.is_some()
     }
@@ -315,7 +257,7 @@ impl<'b, 'v> Packer<'b, 'v> {
         }
     }
 
-    /// What was handed over before was not refused, where that is known by now.
+    /// Confirms the datagrams that were handed over before, where a refusal would be known by now.
     fn before(&mut self) {
         if self.connection.is_prompt() {
             self.confirm();
@@ -375,7 +317,7 @@ impl<'b, 'v> Packer<'b, 'v> {
         }
     }
 
-    /// Of a stream the kernel may have taken the first lines; one counts when its newline was taken too. One that was begun is ended later, if
+    /// Counts the lines that a stream took before it was full. One counts when its newline was taken too. One that was begun is ended later, if
     /// the stream is still there.
     fn count_taken(&mut self, bytes: Range<usize>, entries: Range<usize>, not_now: &NotNow) {
         let end = bytes.start + not_now.taken;
@@ -395,7 +337,7 @@ impl<'b, 'v> Packer<'b, 'v> {
         }
     }
 
-    /// What is in a datagram line by line (those that must arrive together as one), and where each stands.
+    /// Returns the lines of a datagram (those that must arrive together as one), and where each stands.
     fn lines(&self, mut begin: usize, entries: Range<usize>) -> Vec<Line> {
         let mut lines = Vec::new();
         for at in entries {

@@ -1,6 +1,6 @@
 //! State that is told again: gauges and counts in flight, for servers that forget what they have not heard lately, or were restarted.
 //!
-//! What is told again stands outside the account: it was recorded once, and sent once.
+//! A repetition stands outside the account: it was recorded once, and sent once.
 
 use ferrometer_core::{Series, Snapshot, Value};
 use std::time::{Duration, Instant};
