@@ -58,7 +58,9 @@ impl Parts {
     #[cfg(feature = "statsd")]
     fn add_statsd(&mut self, config: &Config) -> Result<(), Error> {
         use config::{Dialect as Wanted, Transport as Way};
-        use ferrometer_statsd::{Dialect, Settings, Statsd, Transport};
+        use config::{NegativeGauges as Signs, StatsdHistograms, StatsdLabels, StatsdRates, StatsdValues};
+        use ferrometer_statsd::{Dialect, Histograms, Labels, NegativeGauges, Rates, Values};
+        use ferrometer_statsd::{Settings, Statsd, Transport};
 
         let (host, port) = (config.statsd_host.clone(), config.statsd_port);
         let transport = match config.statsd.transport {
@@ -71,11 +73,42 @@ impl Parts {
             Wanted::Dogstatsd => Dialect::DogStatsD,
             Wanted::Telegraf => Dialect::Telegraf,
             Wanted::Gnocchi => Dialect::Gnocchi,
+            Wanted::Plain => Dialect::Plain,
+            Wanted::Tagged => Dialect::Tagged,
         };
-        let settings = Settings::new(transport)
+        let interval = config.statsd.interval;
+        // A flush finds a delivery in progress, at worst, and then has one of its own: both are to end in time.
+        let in_time = Some(config.shutdown_deadline / 4).filter(|time| !time.is_zero()).unwrap_or(interval);
+        let spread = (interval / 2).min(in_time).min(Duration::from_millis(500));
+        let state_interval = (5 * interval).min(Duration::from_secs(5));
+        let mut settings = Settings::new(transport)
             .dialect(dialect)
             .max_datagram(config.statsd.max_datagram)
+            .state_interval(config.statsd.state_interval.unwrap_or(state_interval))
+            .spread(spread)
             .resolve_interval(config.statsd.resolve_interval);
+        settings.labels = config.statsd.labels.map(|labels| match labels {
+            StatsdLabels::Folded => Labels::Folded,
+            StatsdLabels::Dogstatsd => Labels::DogStatsD,
+            StatsdLabels::Telegraf => Labels::Telegraf,
+        });
+        settings.values = config.statsd.values.map(|values| match values {
+            StatsdValues::Single => Values::Single,
+            StatsdValues::Repeated => Values::Repeated,
+            StatsdValues::Packed => Values::Packed,
+        });
+        settings.negative_gauges = config.statsd.negative_gauges.map(|signs| match signs {
+            Signs::Signed => NegativeGauges::Signed,
+            Signs::ZeroFirst => NegativeGauges::ZeroFirst,
+        });
+        settings.rates = config.statsd.rates.map(|rates| match rates {
+            StatsdRates::All => Rates::All,
+            StatsdRates::Counters => Rates::Counters,
+        });
+        settings.histograms = config.statsd.histograms.map(|histograms| match histograms {
+            StatsdHistograms::H => Histograms::H,
+            StatsdHistograms::Ms => Histograms::Ms,
+        });
         let backend = Box::new(Statsd::new(settings));
         self.backends.push(Built { name: "statsd", backend, interval: config.statsd.interval });
         Ok(())

@@ -35,6 +35,12 @@ impl Config {
                 path: None,
                 max_datagram: 0,
                 interval: Duration::ZERO,
+                state_interval: None,
+                labels: None,
+                values: None,
+                negative_gauges: None,
+                rates: None,
+                histograms: None,
                 resolve_interval: Duration::ZERO,
             },
             pull_cache: PullCache {
