@@ -1,0 +1,91 @@
+//! The `Authorization` of a request.
+
+use super::AskError;
+use crate::config::Server;
+use crate::error::clean;
+use crate::secret::Secret;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Age at which a token's file is read again.
+const TOKEN_AGE: Duration = Duration::from_secs(60);
+
+/// Bytes of the longest token.
+const LONGEST_TOKEN: u64 = 64 << 10;
+
+/// Where the value of the header comes from.
+#[derive(Debug)]
+pub(super) enum Auth {
+    None,
+    Fixed(Secret),
+    File { path: PathBuf, known: Mutex<Option<(Instant, Secret)>> },
+}
+
+impl Auth {
+    /// Takes a bearer token, or user and password if both are there; `in_url` are those of the address.
+    pub fn new(server: &Server, in_url: Option<(String, String)>) -> Result<Auth, AskError> {
+        let both = match (&server.user, &server.password) {
+            (Some(user), Some(password)) => Some((user.clone(), password.expose().to_owned())),
+            _ => in_url,
+        };
+        let auth = match (&server.bearer_token, &server.bearer_token_file, both) {
+            (Some(token), _, _) => Auth::Fixed(bearer(token.expose(), "bearer_token")?),
+            (None, Some(path), _) => Auth::File { path: path.clone(), known: Mutex::new(None) },
+            (None, None, Some((user, password))) => {
+                if user.contains(':') {
+                    return Err(AskError::Config(
+                        "prometheus_user: a user of basic authentication has no colon".into(),
+                    ));
+                }
+                Auth::Fixed(Secret::new(format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))))
+            }
+            (None, None, None) => Auth::None,
+        };
+        auth.header()?;
+        Ok(auth)
+    }
+
+    pub fn is_some(&self) -> bool {
+        !matches!(self, Auth::None)
+    }
+
+    /// Returns the value of the header.
+    pub fn header(&self) -> Result<Option<String>, AskError> {
+        match self {
+            Auth::None => Ok(None),
+            Auth::Fixed(value) => Ok(Some(value.expose().to_owned())),
+            Auth::File { path, known } => {
+                let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some((read, value)) = &*known
+                    && read.elapsed() < TOKEN_AGE
+                {
+                    return Ok(Some(value.expose().to_owned()));
+                }
+                let shown = clean(&path.to_string_lossy());
+                let text =
+                    read_short(path).map_err(|e| AskError::Config(format!("bearer_token_file: {shown}: {e}")))?;
+                let value = bearer(text.trim(), "bearer_token_file")?;
+                let header = value.expose().to_owned();
+                *known = Some((Instant::now(), value));
+                Ok(Some(header))
+            }
+        }
+    }
+}
+
+fn bearer(token: &str, key: &str) -> Result<Secret, AskError> {
+    if token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(AskError::Config(format!("{key}: a token is one word of visible ASCII characters")));
+    }
+    Ok(Secret::new(format!("Bearer {token}")))
+}
+
+fn read_short(path: &PathBuf) -> std::io::Result<String> {
+    use std::io::Read as _;
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(LONGEST_TOKEN).read_to_string(&mut text)?;
+    Ok(text)
+}
