@@ -62,7 +62,9 @@ impl Journal {
         names.sort();
         let names = names.join(" ");
         let mut lock = lock_file(folder, processor)?;
-        if FileExt::try_lock(&lock).is_err() {
+        // Another processor that starts looks at this lock for a moment.
+        let locked = patiently(|| Ok(FileExt::try_lock(&lock).is_ok()))?;
+        if !locked {
             return Err(busy(format!(
                 "a processor named \"{processor}\" runs already, with checkpoints in {}",
                 shown(folder)
@@ -180,21 +182,29 @@ fn journals(folder: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
+/// Waits two seconds at most until something holds, and returns if it does.
+fn patiently(mut holds: impl FnMut() -> io::Result<bool>) -> io::Result<bool> {
+    for _ in 0..100 {
+        if holds()? {
+            return Ok(true);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    holds()
+}
+
 /// Refuses to run beside a processor that divides the scopes in another way.
 fn check_names(mut lock: File, name: &str, names: &str) -> io::Result<()> {
     let mut theirs = String::new();
-    for _ in 0..50 {
+    // It may hold the lock and not have written its names yet.
+    let same = patiently(|| {
         theirs.clear();
         lock.seek(SeekFrom::Start(0))?;
         lock.read_to_string(&mut theirs)?;
-        if theirs == names {
-            return Ok(());
-        }
-        if !theirs.is_empty() {
-            break;
-        }
-        // It holds the lock and has not yet written its names.
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        Ok(theirs == names)
+    })?;
+    if same {
+        return Ok(());
     }
     Err(busy(format!(
         "processor \"{name}\" runs with the processors {}, and this one was started with {}: scopes would be collected twice or never",

@@ -20,8 +20,16 @@ const LONGEST_TOKEN: u64 = 64 << 10;
 #[derive(Debug)]
 pub(super) enum Auth {
     None,
-    Fixed(Secret),
-    File { path: PathBuf, known: Mutex<Option<(Instant, Secret)>> },
+    Fixed {
+        /// Value of the header.
+        value: Secret,
+        /// The password or token in it.
+        inner: Secret,
+    },
+    File {
+        path: PathBuf,
+        known: Mutex<Option<(Instant, Secret)>>,
+    },
 }
 
 impl Auth {
@@ -31,8 +39,9 @@ impl Auth {
             (Some(user), Some(password)) => Some((user.clone(), password.expose().to_owned())),
             _ => in_url,
         };
+        let fixed = |value, inner: &str| Auth::Fixed { value, inner: Secret::new(inner) };
         let auth = match (&server.bearer_token, &server.bearer_token_file, both) {
-            (Some(token), _, _) => Auth::Fixed(bearer(token.expose(), "bearer_token")?),
+            (Some(token), _, _) => fixed(bearer(token.expose(), "bearer_token")?, token.expose()),
             (None, Some(path), _) => Auth::File { path: path.clone(), known: Mutex::new(None) },
             (None, None, Some((user, password))) => {
                 if user.contains(':') {
@@ -40,7 +49,8 @@ impl Auth {
                         "prometheus_user: a user of basic authentication has no colon".into(),
                     ));
                 }
-                Auth::Fixed(Secret::new(format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))))
+                let encoded = STANDARD.encode(format!("{user}:{password}"));
+                fixed(Secret::new(format!("Basic {encoded}")), &password)
             }
             (None, None, None) => Auth::None,
         };
@@ -52,11 +62,31 @@ impl Auth {
         !matches!(self, Auth::None)
     }
 
+    /// Takes the credentials out of a body that a server made of what it was sent, so that no message repeats them.
+    pub fn scrubbed(&self, body: &[u8]) -> Vec<u8> {
+        let texts = match self {
+            Auth::None => vec![],
+            Auth::Fixed { value, inner } => vec![value.expose().to_owned(), inner.expose().to_owned()],
+            Auth::File { known, .. } => {
+                let known = known.lock().unwrap_or_else(PoisonError::into_inner);
+                known.iter().map(|(_, value)| value.expose().to_owned()).collect()
+            }
+        };
+        let mut text = String::from_utf8_lossy(body).into_owned();
+        for secret in texts {
+            let word = secret.rsplit(' ').next().unwrap_or_default();
+            for secret in [secret.as_str(), word].into_iter().filter(|s| !s.is_empty()) {
+                text = text.replace(secret, "***");
+            }
+        }
+        text.into_bytes()
+    }
+
     /// Returns the value of the header.
     pub fn header(&self) -> Result<Option<String>, AskError> {
         match self {
             Auth::None => Ok(None),
-            Auth::Fixed(value) => Ok(Some(value.expose().to_owned())),
+            Auth::Fixed { value, .. } => Ok(Some(value.expose().to_owned())),
             Auth::File { path, known } => {
                 let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some((read, value)) = &*known

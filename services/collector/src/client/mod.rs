@@ -191,12 +191,20 @@ impl Client {
             }
             Err(error) => return Err(Failure::transport(error, &self.base)),
         };
-        match reply::parse(&body) {
+        let parsed = reply::parse(&body);
+        let (parsed, body) = match parsed {
+            Err(_) => {
+                let body = self.auth.scrubbed(&body);
+                (reply::parse(&body), body)
+            }
+            Ok(answer) => (Ok(answer), body),
+        };
+        match parsed {
             Ok(mut answer) if (200..300).contains(&status) => {
                 answer.server_time = server_time;
                 Ok(answer)
             }
-            Ok(_) => Err(failed(AskError::status(status, &body, location.as_deref()))),
+            Ok(_) => Err(failed(AskError::status(status, &self.auth.scrubbed(&body), location.as_deref()))),
             Err(reply::Malformed::Refused(kind, message)) => Err(failed(AskError::Refused { status, kind, message })),
             Err(_) if !(200..300).contains(&status) => {
                 Err(failed(AskError::status(status, &body, location.as_deref())))
