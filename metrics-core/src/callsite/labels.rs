@@ -58,7 +58,7 @@ impl<const N: usize> LabelledSite<N> {
             Some(series) if !ptr::eq(series, SENTINEL_SERIES) => series,
             _ => self.number(logger, numbers, I::SETS, values()),
         };
-        scalars::count_apart(series, 1);
+        scalars::add_out_of_line(series, 1);
     }
 
     #[inline(never)]
@@ -93,7 +93,7 @@ impl<const N: usize> LabelledSite<N> {
         if I::COMBINATIONS > 0 {
             return match value.to_count() {
                 1 => self.one_numbered(logger, numbers, values),
-                value => scalars::count_on(self.numbered(logger, numbers, values), value),
+                value => scalars::add(self.numbered(logger, numbers, values), value),
             };
         }
         let values = values();
@@ -101,16 +101,16 @@ impl<const N: usize> LabelledSite<N> {
             1 => match *values.as_slice() {
                 [a] => self.add_one(logger, a, ""),
                 [a, b] => self.add_one(logger, a, b),
-                _ => scalars::count_on(self.of_texts(logger, &values), 1),
+                _ => scalars::add(self.of_texts(logger, &values), 1),
             },
-            value => scalars::count_on(self.of_texts(logger, &values), value),
+            value => scalars::add(self.of_texts(logger, &values), value),
         }
     }
 
     #[inline(never)]
     fn add_one(&'static self, logger: &Logger, a: &str, b: &str) {
         match self.texts.get(|| logger.peek(), &of_two::<N>(a, b)) {
-            Some(series) => scalars::count_on(series, 1),
+            Some(series) => scalars::add(series, 1),
             None => self.add_first(logger, a, b),
         }
     }
@@ -118,7 +118,7 @@ impl<const N: usize> LabelledSite<N> {
     // Whatever takes a stack is in functions of its own, so that the one above needs none.
     #[inline(never)]
     fn add_first(&'static self, logger: &Logger, a: &str, b: &str) {
-        scalars::count_on(self.look_up(logger, &of_two(a, b)), 1);
+        scalars::add(self.look_up(logger, &of_two(a, b)), 1);
     }
 
     /// Sets a gauge.
@@ -134,7 +134,7 @@ impl<const N: usize> LabelledSite<N> {
             0 => self.of_texts(logger, &values()),
             _ => self.numbered(logger, numbers, values),
         };
-        scalars::set_on(series, value.to_gauge());
+        scalars::set_enabled(series, value.to_gauge());
     }
 
     /// Starts measuring time.

@@ -99,7 +99,7 @@ pub struct Once;
 impl Ending for Once {
     fn record(self, series: impl FnOnce() -> Option<&'static Series>) {
         if let Some(series) = series() {
-            scalars::count_apart(series, 1);
+            scalars::add_out_of_line(series, 1);
         }
     }
 }

@@ -43,7 +43,7 @@ impl CounterSite {
     #[inline(always)]
     pub fn increment_rated(&'static self, logger: &Logger) {
         if enabled() {
-            scalars::one_rated(self.0.series(logger, Kind::Counter));
+            scalars::increment_rated(self.0.series(logger, Kind::Counter));
         }
     }
 
@@ -52,14 +52,14 @@ impl CounterSite {
     #[cold]
     #[inline(never)]
     fn one_elsewhere<const HERE: bool>(&'static self, logger: &Logger) {
-        scalars::many_on::<HERE>(self.0.series(logger, Kind::Counter), 1);
+        scalars::add_slow::<HERE>(self.0.series(logger, Kind::Counter), 1);
     }
 
     /// Adds a number.
     #[inline(always)]
     pub fn add(&'static self, logger: &Logger, value: impl CounterValue) {
         if enabled() {
-            scalars::count_on(self.0.series(logger, Kind::Counter), value.to_count());
+            scalars::add(self.0.series(logger, Kind::Counter), value.to_count());
         }
     }
 
@@ -86,7 +86,7 @@ impl GaugeSite {
     #[inline(always)]
     pub fn set(&'static self, logger: &Logger, value: impl GaugeValue) {
         if enabled() {
-            scalars::set_on(self.0.series(logger, Kind::Gauge), value.to_gauge());
+            scalars::set_enabled(self.0.series(logger, Kind::Gauge), value.to_gauge());
         }
     }
 

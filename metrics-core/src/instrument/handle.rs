@@ -71,14 +71,16 @@ impl Counter {
     /// Adds 1.
     #[inline(always)]
     pub fn increment(self) {
-        scalars::count(self.0, 1);
+        if enabled() {
+            scalars::add(self.0, 1);
+        }
     }
 
     /// Adds a whole number, negative or not.
     #[inline(always)]
     pub fn add(self, value: impl CounterValue) {
         if enabled() {
-            scalars::count_on(self.0, value.to_count());
+            scalars::add(self.0, value.to_count());
         }
     }
 
@@ -110,7 +112,7 @@ impl Gauge {
     /// Adds to the value, which is 0 before it is set; lock-free.
     #[inline]
     pub fn add(self, value: impl GaugeValue) {
-        scalars::add(self.0, value.to_gauge());
+        scalars::add_to_gauge(self.0, value.to_gauge());
     }
 }
 

@@ -198,7 +198,7 @@ impl Logger {
     #[inline(always)]
     pub fn send_counter(&self, name: impl MetricName, value: impl CounterValue) {
         if enabled() {
-            scalars::count_on(self.series(name, Kind::Counter, 0.0), value.to_count());
+            scalars::add(self.series(name, Kind::Counter, 0.0), value.to_count());
         }
     }
 
@@ -263,7 +263,7 @@ impl Sampled<'_> {
     #[inline(always)]
     pub fn send_counter(&self, name: impl MetricName, value: impl CounterValue) {
         if enabled() {
-            scalars::count_on(self.logger.series(name, Kind::Counter, self.rate), value.to_count());
+            scalars::add(self.logger.series(name, Kind::Counter, self.rate), value.to_count());
         }
     }
 

@@ -11,35 +11,18 @@ use crate::sync::reentrancy;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Adds to a counter, from a function of this crate that is out of line itself.
-pub(crate) fn count_apart(series: &'static Series, value: i64) {
+pub(crate) fn add_out_of_line(series: &'static Series, value: i64) {
     // Not `HERE`: the copy made for this crate would serve all others too.
     if enabled() && !(value == 1 && try_increment(series)) {
-        many_on::<false>(series, value);
+        add_slow::<false>(series, value);
     }
 }
 
-/// Adds to a counter.
+/// Adds to a counter when the caller knows that something is recorded. Nearly always `value` is a constant, and only one path is compiled.
 #[inline(always)]
-pub(crate) fn count(series: &'static Series, value: i64) {
-    if enabled() {
-        count_on(series, value);
-    }
-}
-
-/// Adds to a counter when the caller knows that something is recorded. Nearly always `value` is a constant, and only one branch is compiled.
-#[inline(always)]
-pub(crate) fn count_on(series: &'static Series, value: i64) {
-    if value == 1 {
-        one_on(series);
-    } else {
-        many_on::<true>(series, value);
-    }
-}
-
-#[inline(always)]
-fn one_on(series: &'static Series) {
-    if !try_increment(series) {
-        many_on::<true>(series, 1);
+pub(crate) fn add(series: &'static Series, value: i64) {
+    if value != 1 || !try_increment(series) {
+        add_slow::<true>(series, value);
     }
 }
 
@@ -53,9 +36,9 @@ pub(crate) fn try_increment(series: &'static Series) -> bool {
     ones.is_some()
 }
 
-/// Slow path of [`count_on`]: sampled series, other numbers than 1, cells that do not exist yet.
+/// Slow path of [`add`]: sampled series, other numbers than 1, cells that do not exist yet.
 #[inline(never)]
-pub(crate) fn many_on<const HERE: bool>(series: &'static Series, value: i64) {
+pub(crate) fn add_slow<const HERE: bool>(series: &'static Series, value: i64) {
     let state = series.state();
     if state.is_sampled() {
         if !sampling::is_miss(state.rate()) {
@@ -72,10 +55,10 @@ pub(crate) fn many_on<const HERE: bool>(series: &'static Series, value: i64) {
 
 /// Adds 1 to a counter that is probably sampled: a miss is told in place.
 #[inline(always)]
-pub(crate) fn one_rated(series: &'static Series) {
+pub(crate) fn increment_rated(series: &'static Series) {
     let state = series.state();
     if !state.is_sampled() {
-        count_apart(series, 1);
+        add_out_of_line(series, 1);
     } else if !sampling::is_miss(state.rate()) {
         sampled_count(series, 1, state);
     }
@@ -114,12 +97,12 @@ pub(crate) fn move_in_flight(series: &'static Series, value: i64) {
 #[inline(always)]
 pub(crate) fn set(series: &'static Series, value: f64) {
     if enabled() {
-        set_on(series, value);
+        set_enabled(series, value);
     }
 }
 
 #[inline]
-pub(crate) fn set_on(series: &'static Series, value: f64) {
+pub(crate) fn set_enabled(series: &'static Series, value: f64) {
     match slab().unit_count(series.state().place()) {
         Some(ones) if value.is_finite() => {
             series.value().store(value.to_bits(), Relaxed);
@@ -142,7 +125,7 @@ fn set_elsewhere(series: &'static Series, value: f64) {
 }
 
 /// Adds to a gauge: lock-free, a compare-and-swap on the shared value.
-pub(crate) fn add(series: &'static Series, value: f64) {
+pub(crate) fn add_to_gauge(series: &'static Series, value: f64) {
     if !enabled() {
         return;
     }
