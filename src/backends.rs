@@ -192,13 +192,12 @@ pub(crate) fn prometheus_settings(config: &Config) -> ferrometer_prometheus::Set
     use ferrometer_prometheus::{Scrape, Settings};
 
     let c = &config.pull_cache;
-    Settings::default()
-        .idle_after(c.idle_after.unwrap_or(c.window))
-        .process_metrics(c.process_metrics)
-        .scrape(match c.scrape {
-            config::Scrape::Generation => Scrape::Generation,
-            config::Scrape::Fresh => Scrape::Fresh,
-        })
+    Settings::default().idle_after(c.idle_after.unwrap_or(c.window)).process_metrics(c.process_metrics).scrape(match c
+        .scrape
+    {
+        config::Scrape::Generation => Scrape::Generation,
+        config::Scrape::Fresh => Scrape::Fresh,
+    })
 }
 
 /// `true` when the pull cache is to be shown at `/metrics` too, and no exporter of its own does it.

@@ -120,11 +120,7 @@ fn secured(config: &Config, frame: Frame) -> Result<Frame, Error> {
 
 /// The routes of the cache, and those of Proxmox where they are wanted.
 #[cfg(feature = "http")]
-fn with_cache(
-    config: &Config,
-    frame: Frame,
-    cache: &ferrometer_pull_cache::PullCacheHandle,
-) -> Result<Frame, Error> {
+fn with_cache(config: &Config, frame: Frame, cache: &ferrometer_pull_cache::PullCacheHandle) -> Result<Frame, Error> {
     use ferrometer_cache_api::CacheApi;
 
     let frame = frame.title("ferrometer pull cache");

@@ -2,10 +2,10 @@
 
 use crate::families::Families;
 use crate::layout::Layout;
+use crate::process;
 use crate::render::Exposition;
 use crate::settings::Settings;
 use crate::totals::{ExposedTotals, has_value};
-use crate::process;
 use ferrometer_core::{Cause, Naming, Series, Totals};
 use ferrometer_export::{Instruments, age_seconds};
 use std::sync::{Arc, Weak};
@@ -88,8 +88,7 @@ impl Exposer {
         let process = if self.process { process::read() } else { Default::default() };
         let layout = Arc::clone(&self.layout);
         let instruments = self.instruments.iter();
-        let totals =
-            ExposedTotals::new(layout, instruments, moment.totals, (process, self.started), moment.sequence);
+        let totals = ExposedTotals::new(layout, instruments, moment.totals, (process, self.started), moment.sequence);
         Arc::new(Exposition::new(totals))
     }
 

@@ -4,8 +4,8 @@
 //! [`metrics.proto`](https://github.com/prometheus/client_model/blob/master/io/prometheus/client/metrics.proto).
 
 use crate::layout::{Block, PIECE, Part, Row, Step};
-use crate::names;
 use crate::le_buckets::{self, Bounds, HistogramTotals};
+use crate::names;
 use crate::native_buckets::{self as native, Buckets, Native};
 use crate::piece::Piece;
 use crate::process::About;

@@ -88,12 +88,13 @@ impl Exposition {
 
     /// What stands behind all families: what is said of the process, and how the format ends.
     fn end(&self, format: Format, filter: &Filter) -> Vec<Piece> {
-        let shown =
-            process::ALL.iter().zip(self.totals.process).zip(self.totals.layout.process).filter_map(|((about, value), free)| {
+        let shown = process::ALL.iter().zip(self.totals.process).zip(self.totals.layout.process).filter_map(
+            |((about, value), free)| {
                 let names =
                     filter.is_all() || filter.fits(about.name, &[""]) || filter.fits(about.family(), &["", "_created"]);
                 value.filter(|_| free && names).map(|value| (about, value))
-            });
+            },
+        );
         let mut out = Vec::new();
         match format {
             Format::Protobuf => {

@@ -62,18 +62,12 @@ impl Service for CacheApi {
                     "the newest generation as JSON, or as lines with Accept: application/x-ndjson",
                 )
                 .about("GET /v1/metrics?history=1", "every generation kept")
-                .about(
-                    "GET /v1/metrics?start-time=<seconds>",
-                    "only what is strictly newer; with or without history",
-                )
+                .about("GET /v1/metrics?start-time=<seconds>", "only what is strictly newer; with or without history")
                 .about(
                     "GET /v1/metrics?name=<name>",
                     "only these records; * stands for any text; id likewise; both repeatable",
                 )
-                .about(
-                    "GET /v1/metrics?label=<key>=<value>",
-                    "only records with this label; * likewise; repeatable",
-                )
+                .about("GET /v1/metrics?label=<key>=<value>", "only records with this label; * likewise; repeatable")
                 .about(
                     "GET /v1/metrics?limit=<number>",
                     "so many records; `next` in the answer, given as after=<next>, gets the following ones",
@@ -85,10 +79,11 @@ impl Service for CacheApi {
         if self.nodes {
             // This process is no node of a cluster.
             let none = async || respond(StatusCode::OK, JSON, r#"{"node":null,"nodes":[],"hidden":0}"#);
-            routes.push(Route::get("/v1/nodes", none).readable_with(AUDIT, "/").about(
-                "GET /v1/nodes",
-                "this node and its peers; what they record is at /v1/nodes/<node>/metrics",
-            ));
+            routes.push(
+                Route::get("/v1/nodes", none)
+                    .readable_with(AUDIT, "/")
+                    .about("GET /v1/nodes", "this node and its peers; what they record is at /v1/nodes/<node>/metrics"),
+            );
         }
         routes
     }

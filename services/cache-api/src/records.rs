@@ -5,7 +5,8 @@ use crate::query::Query;
 use crate::stream::{Form, Source, Stream, Window};
 use crate::unwritable::Unwritable;
 use ferrometer_http::{
-    Body, ChunkedBody, HeaderMap, HeaderValue, JSON, Refusal, Response, StatusCode, header, media_type, offload, respond,
+    Body, ChunkedBody, HeaderMap, HeaderValue, JSON, Refusal, Response, StatusCode, header, media_type, offload,
+    respond,
 };
 use ferrometer_pull_cache::{Generation, PullCacheHandle};
 use std::hash::{DefaultHasher, Hash, Hasher};

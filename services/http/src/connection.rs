@@ -106,16 +106,16 @@ async fn talk<I: AsyncRead + AsyncWrite + Unpin>(mut io: I, start: &Start, crowd
     let mut crowded = pin!(crowd.begun.notified());
     let mut leaves = false;
     let end = poll_fn(|cx| {
-        // Registers for the next crowd; the flag says whether there is one already.
-        while crowded.as_mut().poll(cx).is_ready() {
-            crowded.set(crowd.begun.notified());
-        }
         if let Poll::Ready(done) = connection.poll_without_shutdown(cx) {
             return Poll::Ready(End::Hyper(done));
         }
         let phase = progress.phase();
         if phase == Phase::NoDate {
             return Poll::Ready(End::NoDate);
+        }
+        // An idle connection is to be woken when a crowd begins; others look when they are at work anyway.
+        while phase == Phase::Idle && crowded.as_mut().poll(cx).is_ready() {
+            crowded.set(crowd.begun.notified());
         }
         if !leaves && crowd.waiting.load(Relaxed) && matches!(phase, Phase::Idle | Phase::Answering) {
             leaves = true;

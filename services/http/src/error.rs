@@ -89,7 +89,9 @@ impl ServeError {
             ServeError::Route { service, path } => {
                 format!("the service {service} has a route {path:?} that is no path, or that is served already")
             }
-            ServeError::Thread(cause) => format!("the system gives no thread, or no descriptors, to serve with: {cause}"),
+            ServeError::Thread(cause) => {
+                format!("the system gives no thread, or no descriptors, to serve with: {cause}")
+            }
         }
     }
 }

@@ -37,7 +37,8 @@ impl Gate {
 
     /// Returns the number of the service below whose mount point a path stands: of several, the one mounted deepest.
     pub(crate) fn responsible(&self, path: &str) -> Option<usize> {
-        let below = |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let below =
+            |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         let found = self.services.iter().enumerate().filter(|(_, (prefix, _))| below(prefix));
         // Of equals, the first.
         found.rev().max_by_key(|(_, (prefix, _))| prefix.len()).map(|(at, _)| at)

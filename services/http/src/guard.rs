@@ -152,7 +152,9 @@ fn host(gate: &Gate, request: &Request) -> Result<(), Refusal> {
         }
         Wrong::Other(host) => Refusal::new(
             StatusCode::FORBIDDEN,
-            format!("the host {host:?} is not served here; allowed are localhost, loopback addresses, and those in allowed_hosts"),
+            format!(
+                "the host {host:?} is not served here; allowed are localhost, loopback addresses, and those in allowed_hosts"
+            ),
         ),
     })
 }

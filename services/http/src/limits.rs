@@ -59,7 +59,10 @@ impl Limits {
             ("max_header_bytes", self.max_header_bytes, 256, 1 << 20),
         ] {
             if !(least..=most).contains(&found) {
-                return Err(ServeError::Setting { setting: name, why: format!(" = {found}: allowed is {least} to {most}") });
+                return Err(ServeError::Setting {
+                    setting: name,
+                    why: format!(" = {found}: allowed is {least} to {most}"),
+                });
             }
         }
         let (least, most) = (Duration::from_millis(10), Duration::from_secs(86_400));
@@ -70,7 +73,10 @@ impl Limits {
             ("idle_timeout", self.idle_timeout),
         ] {
             if !(least..=most).contains(&found) {
-                return Err(ServeError::Setting { setting: name, why: format!(" = {found:?}: allowed is 10ms to 24h") });
+                return Err(ServeError::Setting {
+                    setting: name,
+                    why: format!(" = {found:?}: allowed is 10ms to 24h"),
+                });
             }
         }
         Ok(())

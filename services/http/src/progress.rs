@@ -24,8 +24,7 @@ pub(crate) enum Phase {
     NoDate,
 }
 
-const PHASES: [Phase; 6] =
-    [Phase::First, Phase::Idle, Phase::Head, Phase::Answering, Phase::Sending, Phase::NoDate];
+const PHASES: [Phase; 6] = [Phase::First, Phase::Idle, Phase::Head, Phase::Answering, Phase::Sending, Phase::NoDate];
 
 /// Shared by the connection, its socket and its answers. All of them are polled by one task.
 #[derive(Debug, Default)]

@@ -142,9 +142,15 @@ mod tests {
 
     #[test]
     fn paths_that_axum_would_panic_over_are_told() {
-        for (path, expected) in
-            [("/a", true), ("/a/{b}/c", true), ("a", false), ("/{", false), ("/{}", false), ("/:a", false), ("/*a", false)]
-        {
+        for (path, expected) in [
+            ("/a", true),
+            ("/a/{b}/c", true),
+            ("a", false),
+            ("/{", false),
+            ("/{}", false),
+            ("/:a", false),
+            ("/*a", false),
+        ] {
             assert_eq!(is_path(path), expected, "{path}");
         }
     }

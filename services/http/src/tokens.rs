@@ -153,7 +153,9 @@ fn parse(text: &str, plain: bool, known: &[Privilege]) -> Result<Token, String> 
         // What stands before the sign may be a secret too, one that ends in it.
         return Err(format!("is not of the form {form}"));
     };
-    let rights = list.map_or(Ok(Rights::Reader), |list| Rights::parse(list, known)).map_err(|why| format!("({name:?}): {why}"))?;
+    let rights = list
+        .map_or(Ok(Rights::Reader), |list| Rights::parse(list, known))
+        .map_err(|why| format!("({name:?}): {why}"))?;
     Ok(Token { name: name.to_owned(), hash, rights })
 }
 

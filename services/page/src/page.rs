@@ -2,7 +2,8 @@
 
 use crate::minify::minify;
 use ferrometer_http::{
-    Body, Bytes, Front, HeaderMap, HeaderValue, Path, Refusal, Response, Route, Service, StatusCode, header, respond, shorten,
+    Body, Bytes, Front, HeaderMap, HeaderValue, Path, Refusal, Response, Route, Service, StatusCode, header, respond,
+    shorten,
 };
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock};

@@ -194,10 +194,11 @@ mod tests {
 
     #[test]
     fn labels_are_folded_and_what_comes_out_alike_is_shown_once() {
+        fn labels<'a>(labels: &[(&'a str, &'a str)]) -> Labels {
+            Labels::of_record(labels.iter().copied())
+        }
         let long = "x".repeat(600);
-        let labels = |labels: &[(&'static str, &'static str)]| Labels::of_record(labels.iter().copied());
-        let long: &'static str = "x".repeat(600).leak();
-        let (two, none, one) = (labels(&[("k", "v w"), ("b", "1.2")]), labels(&[]), labels(&[("k", long)]));
+        let (two, none, one) = (labels(&[("k", "v w"), ("b", "1.2")]), labels(&[]), labels(&[("k", &long)]));
         let all = [
             ("a", &two, HOST),
             ("a.b.1_2.k.v_w", &none, HOST),
@@ -213,7 +214,11 @@ mod tests {
 
     #[test]
     fn who_sees_what() {
-        let view = |words, list: &str| View { host: "h".into(), rights: Rights::parse(list, &[AUDIT, DATASTORE_AUDIT]).unwrap(), words };
+        let view = |words, list: &str| View {
+            host: "h".into(),
+            rights: Rights::parse(list, &[AUDIT, DATASTORE_AUDIT]).unwrap(),
+            words,
+        };
         for (words, list, id, expected) in [
             (Words::Pbs, "Sys.Audit@/", "host", true),
             (Words::Pbs, "Sys.Audit@/system/status", "host", true),

@@ -5,8 +5,8 @@ use crate::nodes;
 use crate::peer_state::State;
 use ferrometer_cache_api::AUDIT;
 use ferrometer_http::{
-    Credentials, Extension, HeaderMap, JSON, Path, Privilege, RawQuery, Response, Rights, Route, Service, StatusCode, json,
-    respond,
+    Credentials, Extension, HeaderMap, JSON, Path, Privilege, RawQuery, Response, Rights, Route, Service, StatusCode,
+    json, respond,
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -39,14 +39,14 @@ impl Service for Nodes {
             nodes::metrics(&node, &rights, &name, query.as_deref().unwrap_or(""), &headers).await
         };
         let node = Arc::clone(&self.0);
-        let instruments = async move |Extension(rights): Extension<Rights>, Path(name): Path<String>, headers: HeaderMap| {
-            nodes::instruments(&node, &rights, &name, &headers).await
-        };
+        let instruments =
+            async move |Extension(rights): Extension<Rights>, Path(name): Path<String>, headers: HeaderMap| {
+                nodes::instruments(&node, &rights, &name, &headers).await
+            };
         vec![
-            Route::get("/v1/nodes", list).readable_with(AUDIT, "/").about(
-                "GET /v1/nodes",
-                "this node and its peers; what they record is at /v1/nodes/<node>/metrics",
-            ),
+            Route::get("/v1/nodes", list)
+                .readable_with(AUDIT, "/")
+                .about("GET /v1/nodes", "this node and its peers; what they record is at /v1/nodes/<node>/metrics"),
             Route::get("/v1/nodes/{node}/metrics", metrics).readable_with(AUDIT, "/"),
             Route::get("/v1/nodes/{node}/instruments", instruments).readable_with(AUDIT, "/"),
         ]

@@ -55,7 +55,12 @@ impl Node {
         self.client.get_json(route, headers, room, gate).await
     }
 
-    pub(crate) async fn ask(&self, route: &str, caller: Option<&HeaderValue>, room: usize) -> Result<Vec<PeerRow>, String> {
+    pub(crate) async fn ask(
+        &self,
+        route: &str,
+        caller: Option<&HeaderValue>,
+        room: usize,
+    ) -> Result<Vec<PeerRow>, String> {
         let reply = self.get(route, caller, room, None).await.map_err(|failure| failure.why)?;
         let bytes = reply.bytes;
         let name = self.name.clone();

@@ -69,8 +69,8 @@ struct Whole<'a, T> {
 
 #[cfg(test)]
 mod tests {
-    use crate::peer_state::Known;
     use super::*;
+    use crate::peer_state::Known;
 
     fn state() -> State {
         let known = Known::default();

@@ -2,9 +2,9 @@
 
 use ferrometer_core::name::{MAX_NAME_BYTES, is_name_char};
 use ferrometer_core::object::{HOST, is_object};
+use ferrometer_pull_cache::RecordType;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
-use ferrometer_pull_cache::RecordType;
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;

@@ -38,9 +38,8 @@ pub(crate) fn records<'a>(rows: &'a mut [PeerRow], node: &str, query: &Query) ->
     let rows = &*rows;
     let last = rows.last().map(|row| row.timestamp).or(query.start_time);
     let own = format!("node/{node}");
-    let one = |patterns: &[Pattern], text: &str| {
-        patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(text))
-    };
+    let one =
+        |patterns: &[Pattern], text: &str| patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(text));
     let wanted = |row: &&'a PeerRow| {
         query.labels.is_empty()
             && query.start_time.is_none_or(|start| row.timestamp > start)

@@ -54,14 +54,14 @@ pub(crate) struct Answers {
 
 impl Cluster {
     pub(crate) fn new(settings: &Proxmox) -> Result<Cluster, ServeError> {
-        let limit = |setting, found: String, allowed: &str| {
-            ServeError::Setting { setting, why: format!(" = {found}: allowed is {allowed}") }
+        let limit = |setting, found: String, allowed: &str| ServeError::Setting {
+            setting,
+            why: format!(" = {found}: allowed is {allowed}"),
         };
         if !is_node(&settings.node) {
             let found: String = settings.node.chars().take(64).collect();
-            let why = format!(
-                " = {found:?}: expected 1 to 63 letters, digits and hyphens, the first and the last no hyphen"
-            );
+            let why =
+                format!(" = {found:?}: expected 1 to 63 letters, digits and hyphens, the first and the last no hyphen");
             return Err(ServeError::Setting { setting: "node", why });
         }
         if !(Duration::from_millis(10)..=Duration::from_secs(60)).contains(&settings.timeout) {
@@ -267,9 +267,9 @@ fn route(params: &Params) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::params::Words;
     use crate::settings::Peer;
-    use super::*;
 
     fn cluster() -> Cluster {
         let settings = Proxmox::new("a")

@@ -8,8 +8,8 @@ use crate::params::{self, Params, Words};
 use crate::peers::Answers;
 use ferrometer_cache_api::{AUDIT, DATASTORE_AUDIT, Source};
 use ferrometer_http::{
-    Body, ChunkedBody, Credentials, Extension, HeaderMap, HeaderValue, Privilege, RawQuery, Refusal, Response, Rights, Route,
-    Service, StatusCode, hold, offload, respond,
+    Body, ChunkedBody, Credentials, Extension, HeaderMap, HeaderValue, Privilege, RawQuery, Refusal, Response, Rights,
+    Route, Service, StatusCode, hold, offload, respond,
 };
 use std::sync::Arc;
 
@@ -39,9 +39,10 @@ impl Service for Exports {
             Err(wrong) => errors::parameters(Words::Pve, &wrong),
         };
         let node = Arc::clone(&self.0);
-        let cluster = async move |Extension(rights): Extension<Rights>, RawQuery(query): RawQuery, headers: HeaderMap| {
-            cluster(Arc::clone(&node), rights, query.as_deref().unwrap_or(""), &headers).await
-        };
+        let cluster =
+            async move |Extension(rights): Extension<Rights>, RawQuery(query): RawQuery, headers: HeaderMap| {
+                cluster(Arc::clone(&node), rights, query.as_deref().unwrap_or(""), &headers).await
+            };
         let node = Arc::clone(&self.0);
         let status = async move |Extension(rights): Extension<Rights>, RawQuery(query): RawQuery| {
             status(Arc::clone(&node), rights, query.as_deref().unwrap_or("")).await

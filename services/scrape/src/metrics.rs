@@ -1,8 +1,8 @@
 //! `/metrics`: totals in the format the reader asks for, sent piece by piece as it takes them.
 
 use ferrometer_http::{
-    Body, Bytes, HeaderMap, HeaderValue, Privilege, RawQuery, Refusal, Response, Route, Service, StatusCode, decode, header,
-    offload, respond, shorten,
+    Body, Bytes, HeaderMap, HeaderValue, Privilege, RawQuery, Refusal, Response, Route, Service, StatusCode, decode,
+    header, offload, respond, shorten,
 };
 use ferrometer_prometheus::{Filter, Format, Pieces, PrometheusHandle};
 use http_body::{Body as HttpBody, Frame};

@@ -128,8 +128,6 @@ fn values_are_divided_by_the_rate_and_rates_are_added_up() {
     let found: Vec<_> = newest.records().filter(|r| r.metric == "rates.c").collect();
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].value, found[0].kind), (-3.0 + 4.0 + 50.0, RecordType::Derive));
-    let text = backend.handle().prometheus();
-    assert!(text.contains("\nrates_c_total 63\n") && text.contains("\nrates_c_decrements_total 12\n"));
 
     let (whole, sampled) = (logger.timer("t"), logger.sampled(0.25).timer("t"));
     (0..100).for_each(|_| whole.record(Duration::from_millis(1)));
@@ -146,9 +144,6 @@ fn values_are_divided_by_the_rate_and_rates_are_added_up() {
     // Unweighted, 1 ms would be beyond a quarter of the values; weighted it is a tenth.
     assert!(value(&cache, "rates.t.p50").unwrap() > 90.0);
     assert_eq!(value(&cache, "rates.t.max"), Some(100.0));
-    let text = cache.prometheus();
-    assert!(text.contains(&format!("\nrates_t_seconds_count {}\n", 100.0 + hits * 4.0)));
-    assert!(text.contains("\nrates_t_seconds_bucket{le=\"0.0025\"} 100\n"), "{text}");
 }
 
 #[test]
@@ -177,8 +172,6 @@ fn what_no_float_holds_is_left_out() {
     assert!(cache.most_recent().unwrap().records().all(|r| r.value.is_finite()));
     assert_eq!((value(&cache, "huge.c"), value(&cache, "huge.h.sum")), (None, None));
     assert_eq!(value(&cache, "huge.h.count"), Some(3.0));
-    assert!(!cache.prometheus().contains("huge_h_sum"));
-    assert!(cache.prometheus().contains(&format!("huge_c_total {}\n", u64::MAX)));
 }
 
 #[test]
@@ -220,12 +213,11 @@ fn what_is_not_recorded_any_more_ages_out_and_comes_back() {
     let idle_before = cache.left_out().idle;
     steady.add(1);
     make(&mut backend, 400);
-    // Gone from the newest, from records and from Prometheus alike, and still in the old ones.
+    // Gone from the newest, and still in the old ones.
     for metric in ["ages.g", "ages.c", "ages.t.count", "ages.t.sum"] {
         assert_eq!(value(&cache, metric), None, "{metric}");
     }
     assert_eq!((value(&cache, "ages.steady"), value(&cache, "ages.busy")), (Some(4.0), Some(1.0)));
-    assert!(cache.prometheus().contains("ages_steady_total 4\n") && !cache.prometheus().contains("ages_c_total"));
     assert!(cache.left_out().idle >= idle_before + 3);
     assert_eq!(cache.history(None).filter(|g| g.records().any(|r| r.metric == "ages.g")).count(), 3);
     // The same value is a recording; what comes back goes on.
@@ -236,29 +228,7 @@ fn what_is_not_recorded_any_more_ages_out_and_comes_back() {
     assert_eq!((value(&cache, "ages.g"), value(&cache, "ages.c")), (Some(5.0), Some(3.0)));
     assert_eq!((value(&cache, "ages.t.count"), value(&cache, "ages.t.sum")), (Some(2.0), Some(4.0)));
     assert_eq!(value(&cache, "ages.t.max"), Some(3.0));
-    assert!(cache.prometheus().contains("ages_c_total 3\n"));
     drop(held);
-}
-
-#[test]
-fn what_nobody_scrapes_ages_too() {
-    let _alone = alone();
-    let settings = Settings::default().idle_after(Duration::from_secs(250)).scrape(crate::Scrape::Fresh);
-    let (gauge, steady) = (get_logger("unseen").gauge("g"), get_logger("unseen").counter("steady"));
-    let now = SystemTime::now();
-    let mut backend = PullCacheBackend::new(settings);
-    let cache = backend.handle();
-    gauge.set(5);
-    // Generations of the last quarter of an hour, and not one scrape.
-    for ago in [900, 600, 300, 0] {
-        steady.add(1);
-        backend.make(now - Duration::from_secs(ago), snapshot().totals(), &Naming::default());
-    }
-    assert_eq!((value(&cache, "unseen.g"), value(&cache, "unseen.steady")), (None, Some(4.0)));
-    let text = cache.prometheus();
-    assert!(text.contains("unseen_steady_total 4\n") && !text.contains("unseen_g"), "{text}");
-    gauge.set(6);
-    assert!(cache.prometheus().contains("unseen_g 6\n"));
 }
 
 #[test]

@@ -79,7 +79,6 @@ impl fmt::Display for DamageKind {
     }
 }
 
-
 fn checksum(parts: &[&[u8]]) -> [u8; 4] {
     let mut hasher = crc32fast::Hasher::new();
     parts.iter().for_each(|part| hasher.update(part));

@@ -8,6 +8,7 @@ use crate::store::tests::{identity, said, steps};
 use crate::store::{Place, Store};
 use proptest::prelude::*;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

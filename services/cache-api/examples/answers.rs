@@ -3,19 +3,25 @@
 //! a client on this machine asks a real endpoint through a socket and throws away what it reads.
 //!
 //! ```console
-//! $ cargo run --release -p ferrometer-pull-cache --features compression --example answers                  # all of it
-//! $ cargo run --release -p ferrometer-pull-cache --features compression --example answers -- 100000 181    # so many series, generations
+//! $ cargo run --release -p ferrometer-cache-api --example answers                  # all of it
+//! $ cargo run --release -p ferrometer-cache-api --example answers -- 100000 181    # so many series, generations
 //! ```
 
+#[path = "../../../backends/pull-cache/examples/support/mod.rs"]
 mod support;
 
+use ferrometer_cache_api::CacheApi;
 use ferrometer_core::{Counter, Gauge, Limits, Naming, Timer, configure, get_logger, install, snapshot};
-use ferrometer_pull_cache::{Endpoint, PullCacheBackend, PullCacheHandle, Server, Settings};
+use ferrometer_http::{Frame, Server};
+use ferrometer_prometheus::{Prometheus, PrometheusHandle};
+use ferrometer_pull_cache::{PullCacheBackend, PullCacheHandle, Settings};
+use ferrometer_scrape::Scrape;
 use std::error::Error;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use support::{On, Random};
 
@@ -131,13 +137,14 @@ fn row(what: &str, server: &Server, target: &str, accept: &str, mut anew: impl F
     Ok(())
 }
 
-fn serve(cache: PullCacheHandle) -> Result<Server, Box<dyn Error>> {
-    let limits = ferrometer_pull_cache::Limits {
+fn serve(cache: PullCacheHandle, totals: PrometheusHandle) -> Result<Server, Box<dyn Error>> {
+    let limits = ferrometer_http::Limits {
         answer_timeout: Duration::from_secs(3600),
         write_timeout: Duration::from_secs(60),
         ..Default::default()
     };
-    Ok(Endpoint::new(cache).address("127.0.0.1:0".parse()?).limits(limits).serve()?)
+    let frame = Frame::new().address("127.0.0.1:0".parse()?).limits(limits);
+    Ok(frame.mount("/", Arc::new(CacheApi::new(cache))).mount("/", Arc::new(Scrape::new(totals))).serve()?)
 }
 
 fn table() {
@@ -158,18 +165,19 @@ fn measure(count: usize, generations: u64) -> Result<(), Box<dyn Error>> {
     drop(snapshot());
     let before = resident();
 
-    let mut backend = PullCacheBackend::new(Settings::default());
+    let mut backend = (PullCacheBackend::new(Settings::default()), Prometheus::new(Default::default()));
     let (mut longest, mut sum, mut collecting) = (0.0f64, 0.0, 0.0);
     let naming = Naming::default();
     let mut second = BEGIN;
-    let mut generation = |backend: &mut PullCacheBackend| {
+    let mut generation = |backend: &mut (PullCacheBackend, Prometheus)| {
         record(&all, &mut random);
         second += INTERVAL;
         let at: SystemTime = UNIX_EPOCH + Duration::from_secs(second);
         let begun = Instant::now();
         let snapshot = snapshot();
         let collected = begun.elapsed().as_secs_f64();
-        backend.make(at, snapshot.totals(), &naming);
+        backend.1.make(at, snapshot.totals(), &naming);
+        backend.0.make(at, snapshot.totals(), &naming);
         (collected, begun.elapsed().as_secs_f64() - collected)
     };
     let (_, first) = generation(&mut backend);
@@ -177,7 +185,7 @@ fn measure(count: usize, generations: u64) -> Result<(), Box<dyn Error>> {
         let (collected, made) = generation(&mut backend);
         (longest, sum, collecting) = (longest.max(made), sum + made, collecting + collected);
     }
-    let cache = backend.handle();
+    let cache = backend.0.handle();
     let records = cache.most_recent().map_or(0, |newest| newest.len());
     let mean = sum / (generations - 1).max(1) as f64;
     println!("\n{count} series, {records} records, {generations} generations:\n");
@@ -191,7 +199,7 @@ fn measure(count: usize, generations: u64) -> Result<(), Box<dyn Error>> {
     println!("| a generation: mean, longest | {}, {} |", time(mean), time(longest));
     println!("| collecting a snapshot for it: mean | {} |\n", time(collecting / (generations - 1).max(1) as f64));
 
-    let server = serve(cache.clone())?;
+    let server = serve(cache.clone(), backend.1.handle())?;
     let (_, newest) = cache.window().ok_or("no generation")?;
     const TEXT: &str = "";
     const OPEN: &str = "Accept: application/openmetrics-text\r\n";
@@ -216,7 +224,7 @@ fn measure(count: usize, generations: u64) -> Result<(), Box<dyn Error>> {
 
 /// The kept recording.
 fn recording() -> Result<(), Box<dyn Error>> {
-    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("recordings/service");
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../backends/pull-cache/recordings/service");
     let copy = std::env::temp_dir().join(format!("ferrometer-answers-{}", std::process::id()));
     std::fs::create_dir(&copy)?;
     for file in std::fs::read_dir(kept)? {
@@ -227,7 +235,7 @@ fn recording() -> Result<(), Box<dyn Error>> {
     let cache = backend.handle();
     let (generations, records) = cache.history(None).fold((0, 0), |(n, all), one| (n + 1, all + one.len()));
     println!("\nThe kept recording, {generations} generations, {records} records:\n");
-    let server = serve(cache)?;
+    let server = serve(cache, Prometheus::new(Default::default()).handle())?;
     table();
     row("`/v1/metrics`", &server, "/v1/metrics", "", || {})?;
     row("`/v1/metrics?history=1`", &server, "/v1/metrics?history=1", "", || {})?;

@@ -1,6 +1,6 @@
 //! A client that speaks just enough HTTP to say anything, and to see everything.
 
-use ferrometer_pull_cache::Server;
+use ferrometer_http::Server;
 use serde_json::Value;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -58,8 +58,22 @@ impl Answer {
     }
 }
 
-/// Sends bytes and reads until the server closes. `None` when it closed without an answer.
+/// Sends bytes and reads until the server closes: where a head is whole and does not say so, it is told to. `None` when it closed without
+/// an answer.
 pub fn raw(server: impl ToAddr, request: &[u8]) -> Option<Answer> {
+    let close = b"Connection: close\r\n";
+    let line = request.windows(2).position(|w| w == b"\r\n").map(|at| at + 2);
+    let has_head = request.windows(4).any(|w| w == b"\r\n\r\n") && request.windows(5).any(|w| w == b"HTTP/");
+    let told = request.windows(close.len()).any(|w| w == close);
+    let request = match line.filter(|_| has_head && !told) {
+        Some(at) => [&request[..at], close, &request[at..]].concat(),
+        None => request.to_vec(),
+    };
+    exactly(server, &request)
+}
+
+/// Sends these bytes and no others, and reads until the server closes.
+pub fn exactly(server: impl ToAddr, request: &[u8]) -> Option<Answer> {
     let mut stream = TcpStream::connect(server.addr()).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     // The server may have answered and closed before it has read everything.
@@ -94,7 +108,8 @@ pub fn unchunk(mut rest: &[u8]) -> Vec<u8> {
 }
 
 pub fn ask(server: impl ToAddr, method: &str, target: &str) -> Answer {
-    raw(server, format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).unwrap()
+    let request = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    raw(server, request.as_bytes()).unwrap()
 }
 
 pub fn get(server: impl ToAddr, target: &str) -> Answer {
@@ -103,7 +118,8 @@ pub fn get(server: impl ToAddr, target: &str) -> Answer {
 
 /// A GET with further header lines, each with its line feed.
 pub fn get_with(server: impl ToAddr, target: &str, headers: &str) -> Answer {
-    raw(server, format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n").as_bytes()).unwrap()
+    let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
+    raw(server, request.as_bytes()).unwrap()
 }
 
 /// Asks over a connection that takes in little before it is read from, and does not read.
@@ -118,6 +134,6 @@ pub fn ask_slowly_with(server: impl ToAddr, target: &str, headers: &str) -> TcpS
     socket.connect(&server.addr().into()).unwrap();
     let mut stream = TcpStream::from(socket);
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    write!(stream, "GET {target} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n").unwrap();
+    write!(stream, "GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n").unwrap();
     stream
 }

@@ -1,12 +1,11 @@
 //! The commands of docs/proxmox.md, done.
 
-#![cfg(feature = "proxmox")]
-
 mod common;
 
-use common::Cache;
+use common::{Cache, clustered};
 use ferrometer_core::get_logger;
-use ferrometer_pull_cache::{Endpoint, Proxmox, Server};
+use ferrometer_http::Server;
+use ferrometer_proxmox::Proxmox;
 use sha2::{Digest, Sha256};
 use std::process::Command;
 use std::time::Duration;
@@ -35,10 +34,7 @@ fn the_commands() {
     logger.for_object("datastore/store2").send_gauge("disk_used", 6);
     cache.flush();
     let hash: String = Sha256::digest(TOKEN).iter().map(|byte| format!("{byte:02x}")).collect();
-    let endpoint = || {
-        let address = "127.0.0.1:0".parse().unwrap();
-        Endpoint::new(cache.handle.clone()).address(address).proxmox(Proxmox::new("pve-1"))
-    };
+    let endpoint = || clustered(&cache, Proxmox::new("pve-1"));
     let plain = endpoint().serve().unwrap();
     let one = endpoint().tokens([format!("one=sha256:{hash};Datastore.Audit@/datastore/store1")]).serve().unwrap();
     let port = |server: &Server| format!(":{}", server.local_addr().port());

@@ -1,25 +1,23 @@
 //! The endpoint, asked through a real socket.
 
-#![cfg(feature = "http")]
-
 mod common;
 
 use common::client::{Answer, ask, get, raw};
-use common::{Cache, parse};
+use common::{Cache, frame, nothing, parse, serve};
 use ferrometer_core::get_logger;
-use ferrometer_pull_cache::{DEFAULT_ADDRESS, Endpoint, Limits, PullCacheBackend, ServeError, Server, Settings, serve};
+use ferrometer_http::{DEFAULT_ADDRESS, Limits, ServeError, Server};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
 fn start(cache: &Cache) -> Server {
-    serve("127.0.0.1:0".parse().unwrap(), cache.handle.clone()).unwrap()
+    serve(cache)
 }
 
 /// An endpoint over a cache that stays empty.
 fn empty() -> Server {
-    serve("127.0.0.1:0".parse().unwrap(), PullCacheBackend::new(Settings::default()).handle()).unwrap()
+    serve(nothing())
 }
 
 fn stamps(answer: &Answer) -> Vec<i64> {
@@ -164,8 +162,7 @@ fn bodies_large_heads_and_nonsense_are_refused() {
 #[test]
 fn slow_and_silent_clients_are_shut_out_and_hold_up_nobody() {
     let limits = Limits { max_connections: 128, ..Limits::default() };
-    let cache = PullCacheBackend::new(Settings::default()).handle();
-    let server = Endpoint::new(cache).address("127.0.0.1:0".parse().unwrap()).limits(limits).serve().unwrap();
+    let server = frame(nothing()).limits(limits).serve().unwrap();
     let begun = Instant::now();
     // Fewer than there are places: others are served at once.
     let mut slow: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(server.local_addr()).unwrap()).collect();
@@ -193,7 +190,7 @@ fn dropping_stops_at_once_and_frees_the_port() {
     assert!(address.port() != 0 && address.ip().is_loopback());
     let mut idle = TcpStream::connect(address).unwrap();
     assert_eq!(get(&server, "/").status, 200);
-    let taken = serve(address, PullCacheBackend::new(Settings::default()).handle()).unwrap_err();
+    let taken = frame(nothing()).address(address).serve().unwrap_err();
     assert!(matches!(&taken, ServeError::Bind { cause, .. } if cause.kind() == ErrorKind::AddrInUse), "{taken}");
     let begun = Instant::now();
     drop(server);
@@ -201,6 +198,6 @@ fn dropping_stops_at_once_and_frees_the_port() {
     idle.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     assert!(matches!(idle.read(&mut [0; 8]), Ok(0) | Err(_)));
     assert!(TcpStream::connect(address).is_err());
-    drop(serve(address, PullCacheBackend::new(Settings::default()).handle()).unwrap());
+    drop(frame(nothing()).address(address).serve().unwrap());
     assert_eq!(DEFAULT_ADDRESS.to_string(), "127.0.0.1:9620");
 }

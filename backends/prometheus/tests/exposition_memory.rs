@@ -6,7 +6,7 @@ mod common;
 
 use common::{Cache, SOON};
 use ferrometer_core::{Limits, Naming, configure, flush, get_logger};
-use ferrometer_pull_cache::{Filter, Format, PullCacheBackend, Scrape, Settings};
+use ferrometer_prometheus::{Filter, Format, Prometheus, Scrape, Settings};
 use std::time::Duration;
 
 /// The memory of this process, in bytes.
@@ -27,7 +27,7 @@ fn a_hundred_readers_hold_one_text() {
         logger.with("id", &format!("{i:05}{}", "x".repeat(100))).send_counter("c", 1);
     }
     cache.flush();
-    let fresh = PullCacheBackend::new(Settings::default().scrape(Scrape::Fresh)).handle();
+    let fresh = Prometheus::new(Settings::default().scrape(Scrape::Fresh)).handle();
     let all = Filter::default();
     let size = cache.handle.exposition(Format::OpenMetrics, &all).map(|piece| piece.len()).sum::<usize>();
     assert!(size > SERIES * 200, "{size}");
@@ -35,7 +35,7 @@ fn a_hundred_readers_hold_one_text() {
 
     // A hundred that read the same, half-way.
     let before = resident();
-    let readers = |handle: &ferrometer_pull_cache::PullCacheHandle| -> Vec<_> {
+    let readers = |handle: &ferrometer_prometheus::PrometheusHandle| -> Vec<_> {
         (0..100)
             .map(|_| {
                 let mut pieces = handle.exposition(Format::OpenMetrics, &all);

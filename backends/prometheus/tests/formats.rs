@@ -6,18 +6,18 @@ use common::nasty::NASTY;
 use common::protobuf::MetricFamily;
 use common::{Cache, Labels, Sample, openmetrics, parse, protobuf};
 use ferrometer_core::{Unit, get_logger};
-use ferrometer_pull_cache::{Filter, Format, PullCacheBackend, PullCacheHandle, Scrape, Settings};
+use ferrometer_prometheus::{Filter, Format, Prometheus, PrometheusHandle, Scrape, Settings};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const NEVER: Duration = Duration::from_secs(3600);
 
-fn text(handle: &PullCacheHandle, format: Format) -> String {
+fn text(handle: &PrometheusHandle, format: Format) -> String {
     String::from_utf8(handle.exposition(format, &Filter::default()).collect_bytes()).unwrap()
 }
 
-fn messages(handle: &PullCacheHandle) -> Vec<MetricFamily> {
+fn messages(handle: &PrometheusHandle) -> Vec<MetricFamily> {
     protobuf::parse(&handle.exposition(Format::Protobuf, &Filter::default()).collect_bytes()).unwrap()
 }
 
@@ -64,7 +64,7 @@ fn samples(family: &MetricFamily) -> Vec<Sample> {
 }
 
 /// All formats say the same, as far as they can say it.
-fn agree(handle: &PullCacheHandle) -> Result<(), String> {
+fn agree(handle: &PrometheusHandle) -> Result<(), String> {
     let plain = parse(&text(handle, Format::Text))?;
     let open = openmetrics::parse(&text(handle, Format::OpenMetrics))?;
     let decoded = protobuf::parse(&handle.exposition(Format::Protobuf, &Filter::default()).collect_bytes())?;
@@ -239,7 +239,7 @@ fn a_filter_leaves_whole_families() {
 fn the_process_shows_itself_unless_told_not_to_and_gives_way() {
     let cache = Cache::install(NEVER);
     cache.flush();
-    let shown = |handle: &PullCacheHandle| {
+    let shown = |handle: &PrometheusHandle| {
         let plain = parse(&text(handle, Format::Text)).unwrap();
         plain.into_iter().filter(|(_, f)| f.help.contains("process") || f.help.contains(" CPU time ")).count()
     };
@@ -250,7 +250,7 @@ fn the_process_shows_itself_unless_told_not_to_and_gives_way() {
     for name in ["resident_memory_bytes", "start_time_seconds", "threads"] {
         assert!(plain[&format!("process_{name}")].samples[0].value >= 1.0);
     }
-    let quiet = PullCacheBackend::new(Settings::default().process_metrics(false));
+    let quiet = Prometheus::new(Settings::default().process_metrics(false));
     assert_eq!(shown(&quiet.handle()), 0);
 
     // What the program records under such a name is what is shown.
@@ -269,9 +269,9 @@ fn the_process_shows_itself_unless_told_not_to_and_gives_way() {
 #[test]
 fn a_fresh_scrape_needs_no_generation_and_nothing_falls() {
     let cache = Cache::install(NEVER);
-    let fresh = PullCacheBackend::new(Settings::default().scrape(Scrape::Fresh)).handle();
+    let fresh = Prometheus::new(Settings::default().scrape(Scrape::Fresh)).handle();
     let counter = get_logger("fresh").counter("c");
-    let value = |handle: &PullCacheHandle| {
+    let value = |handle: &PrometheusHandle| {
         parse(&text(handle, Format::Text)).unwrap()["fresh_c_total"].value("fresh_c_total", &[]).unwrap()
     };
     for n in 1..=20 {
@@ -306,7 +306,7 @@ fn readers_share_what_is_rendered_and_a_slow_one_reads_on() {
     }
     cache.flush();
     for format in [Format::Text, Format::OpenMetrics, Format::Protobuf] {
-        let all = |handle: &PullCacheHandle| handle.exposition(format, &Filter::default()).collect::<Vec<_>>();
+        let all = |handle: &PrometheusHandle| handle.exposition(format, &Filter::default()).collect::<Vec<_>>();
         let (one, two) = (all(&cache.handle), all(&cache.handle));
         assert!(one.len() > 5 && one.iter().all(|piece| !piece.is_empty() && piece.len() < 300_000), "{format}");
         let same = one.iter().zip(&two).filter(|(a, b)| a.as_ptr() == b.as_ptr()).count();

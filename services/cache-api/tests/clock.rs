@@ -7,9 +7,10 @@ mod common;
 #[path = "../../../metrics-core/tests/support/wall.rs"]
 mod wall;
 
-use common::SOON;
+use common::{Pair, SOON, serve};
 use ferrometer_core::{Limits, Logger, Naming, configure, get_logger, install, ledgers, remove};
-use ferrometer_pull_cache::{PullCacheBackend, PullCacheHandle, Scrape, Settings, read};
+use ferrometer_prometheus::Scrape;
+use ferrometer_pull_cache::{PullCacheBackend, PullCacheHandle, Settings, read};
 use proptest::prelude::*;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -95,8 +96,12 @@ fn flush() -> Result<(), TestCaseError> {
 /// One history: at each step the clock is set, something is recorded, and a generation is made by hand.
 fn history(logger: &Logger, path: &Path, steps: &[(i64, bool)]) -> Result<(), TestCaseError> {
     let settings = Settings::default().generations(20).path(path);
-    let mut backend = PullCacheBackend::open(settings.clone()).map_err(|e| TestCaseError::fail(e.to_string()))?;
-    let mut cache = backend.handle();
+    let open = || {
+        let cache = PullCacheBackend::open(settings.clone()).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        Ok::<Pair, TestCaseError>(Pair::new(cache, Default::default()))
+    };
+    let mut backend = open()?;
+    let mut handles = backend.handles();
     let mut follower = Follower { seen: None, total: 0.0 };
     let (counter, timer) = (logger.counter("c"), logger.timer("t"));
     let mut calls = 0;
@@ -110,8 +115,8 @@ fn history(logger: &Logger, path: &Path, steps: &[(i64, bool)]) -> Result<(), Te
             // As a new process would find it, and with another clock than the one that wrote.
             let ledger = remove("pull-cache", SOON).unwrap();
             prop_assert!(ledger.balances() && ledger.pending.is_zero() && ledger.dropped.is_empty(), "{ledger}");
-            backend = PullCacheBackend::open(settings.clone()).map_err(|e| TestCaseError::fail(e.to_string()))?;
-            cache = backend.handle();
+            backend = open()?;
+            handles = backend.handles();
             install("pull-cache", Box::new(backend), Duration::from_secs(3600)).unwrap();
             logger.gauge("once").set(7);
         }
@@ -119,25 +124,30 @@ fn history(logger: &Logger, path: &Path, steps: &[(i64, bool)]) -> Result<(), Te
         timer.record(Duration::from_millis(1));
         calls += 1;
         flush()?;
-        let of = |what: &str| value(&cache, &format!("{}.{what}", logger.name()));
+        let cache = &handles.cache;
+        let of = |what: &str| value(cache, &format!("{}.{what}", logger.name()));
         prop_assert_eq!(
             (of("c"), of("t.count"), of("t.sum")),
             (Some(calls as f64), Some(calls as f64), Some(calls as f64))
         );
         // Seconds have passed, whatever the clock says.
         prop_assert_eq!((of("once"), cache.left_out().idle), (Some(7.0), 0));
-        let all = stamps(&cache);
+        let all = stamps(cache);
         prop_assert!(is_ordered(&all) && all.len() <= 21, "{all:?}");
         prop_assert!(*all.last().unwrap() >= wall::seconds() - 60, "the newest is older than the clock: {all:?}");
-        follower.follow(&cache, &format!("{}.c", logger.name()))?;
+        follower.follow(cache, &format!("{}.c", logger.name()))?;
         let once = format!("{}_once 7\n", logger.name());
-        prop_assert!(cache.prometheus().contains(&once));
+        prop_assert!(handles.totals.text().contains(&once));
     }
     let ledger = remove("pull-cache", SOON).unwrap();
     prop_assert!(ledger.balances() && ledger.pending.is_zero() && ledger.dropped.is_empty(), "{ledger}");
     // What is on disk is what was served.
     let written: Vec<i64> = read(path).unwrap().map(|generation| generation.timestamp()).collect();
-    prop_assert!(is_ordered(&written) && written.ends_with(&stamps(&cache)), "{written:?} {:?}", stamps(&cache));
+    prop_assert!(
+        is_ordered(&written) && written.ends_with(&stamps(&handles.cache)),
+        "{written:?} {:?}",
+        stamps(&handles.cache)
+    );
     Ok(())
 }
 
@@ -172,9 +182,11 @@ fn whatever_the_clock_does_generations_are_in_order_and_nothing_is_lost() {
 fn generations_are_made_in_their_turn_while_the_clock_jumps() {
     let _alone = alone();
     let interval = Duration::from_millis(50);
-    let settings = Settings::default().generations(10_000).scrape(Scrape::Fresh).idle_after(Duration::from_secs(60));
-    let backend = PullCacheBackend::new(settings);
-    let cache = backend.handle();
+    let idle = Duration::from_secs(60);
+    let settings = Settings::default().generations(10_000).idle_after(idle);
+    let fresh = ferrometer_prometheus::Settings::default().scrape(Scrape::Fresh).idle_after(idle);
+    let backend = Pair::new(PullCacheBackend::new(settings), fresh);
+    let common::Handles { cache, totals } = backend.handles();
     let logger = get_logger("turn");
     logger.gauge("once").set(3);
     install("pull-cache", Box::new(backend), interval).unwrap();
@@ -193,7 +205,7 @@ fn generations_are_made_in_their_turn_while_the_clock_jumps() {
         assert!((Duration::from_millis(1)..SOON).contains(&took), "a timer followed the clock: {took:?}");
         calls += 1;
         follower.follow(&cache, "turn.c").unwrap();
-        assert!(cache.prometheus().contains("turn_once 3\n"));
+        assert!(totals.text().contains("turn_once 3\n"));
     }
     let (deliveries, elapsed) = (ledgers()[0].deliveries, begin.elapsed());
     let due = elapsed.as_millis() / interval.as_millis();
@@ -209,15 +221,14 @@ fn generations_are_made_in_their_turn_while_the_clock_jumps() {
 }
 
 /// The clock is right only some time after the start, as on a machine without a battery.
-#[cfg(feature = "http")]
 #[test]
 fn the_endpoint_answers_at_any_time() {
     use common::client::get;
     let _alone = alone();
     let to_1970 = -wall::seconds();
     wall::set_off(to_1970 - YEAR);
-    let backend = PullCacheBackend::new(Settings::default());
-    let server = ferrometer_pull_cache::serve("127.0.0.1:0".parse().unwrap(), backend.handle()).unwrap();
+    let backend = Pair::new(PullCacheBackend::new(Settings::default()), Default::default());
+    let server = serve(backend.handles());
     install("pull-cache", Box::new(backend), Duration::from_secs(3600)).unwrap();
     get_logger("start").send_counter("c", 1);
     // 1969, 1970, now, the next centuries, and those for which HTTP has no words.

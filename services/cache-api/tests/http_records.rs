@@ -1,15 +1,14 @@
 //! `/v1/metrics` through a real socket: filters, pages, forms, tags, encodings, and pieces of bounded size.
 
-#![cfg(feature = "http")]
-
 mod common;
 
 use axum::body::{Body, HttpBody};
 use axum::http::{Request, StatusCode};
 use common::client::{Answer, get, get_with};
-use common::{Cache, fill};
+use common::{Cache, fill, frame, nothing, serve};
 use ferrometer_core::{Dynamic, get_logger};
-use ferrometer_pull_cache::{PullCacheBackend, Server, Settings, router, serve};
+use ferrometer_http::Server;
+use ferrometer_pull_cache::{PullCacheBackend, Settings};
 use serde_json::Value;
 use std::pin::Pin;
 use std::thread;
@@ -17,7 +16,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tower::ServiceExt;
 
 fn start(cache: &Cache) -> Server {
-    serve("127.0.0.1:0".parse().unwrap(), cache.handle.clone()).unwrap()
+    serve(cache)
 }
 
 fn metrics(json: &Value) -> Vec<String> {
@@ -240,7 +239,7 @@ fn tags_change_with_what_is_asked_and_what_there_is() {
 
 #[test]
 fn health() {
-    let empty = serve("127.0.0.1:0".parse().unwrap(), PullCacheBackend::new(Settings::default()).handle()).unwrap();
+    let empty = serve(nothing());
     assert_eq!((get(&empty, "/healthz").status, get(&empty, "/healthz").text()), (200, r#"{"ok":true}"#));
     let ready = get(&empty, "/readyz");
     assert_eq!((ready.status, ready.text()), (503, r#"{"ok":false,"reason":"there is no generation yet"}"#));
@@ -254,7 +253,7 @@ fn health() {
 async fn pieces(handle: &ferrometer_pull_cache::PullCacheHandle, encoding: &str) -> (usize, usize, Vec<u8>) {
     let request =
         Request::get("/v1/metrics?history=1").header("Accept-Encoding", encoding).body(Body::empty()).unwrap();
-    let response = router(handle.clone()).oneshot(request).await.unwrap();
+    let response = frame(handle.clone()).router().unwrap().oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     if encoding != "identity" {
         assert_eq!(response.headers()["content-encoding"], encoding);
@@ -282,7 +281,6 @@ fn pieces_are_bounded_and_every_encoding_says_the_same() {
         assert_eq!(records, kept);
         // A record is far shorter than 4 KiB here.
         assert!(longest <= 20 << 10 && number > 50, "{longest} {number}");
-        #[cfg(feature = "compression")]
         {
             use std::io::Read;
             let (longest, _, packed) = pieces(&cache.handle, "gzip").await;
@@ -310,7 +308,7 @@ fn a_filter_that_leaves_nothing_holds_up_nobody() {
     let records = cache.handle.most_recent().unwrap().len();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let request = Request::get("/v1/metrics?history=1&name=nothing").body(Body::empty()).unwrap();
-    let mut body = runtime.block_on(router(cache.handle.clone()).oneshot(request)).unwrap().into_body();
+    let mut body = runtime.block_on(frame(&cache).router().unwrap().oneshot(request)).unwrap().into_body();
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     let (mut handed_back, mut all) = (0, Vec::new());
     loop {
@@ -347,7 +345,7 @@ fn the_way_to_the_first_generation_holds_up_nobody() {
     let target = format!("/v1/metrics?history=1&start-time={}", newest - 20);
     let request = Request::get(target).body(Body::empty()).unwrap();
     let begun = std::time::Instant::now();
-    let answer = runtime.block_on(router(backend.handle()).oneshot(request)).unwrap();
+    let answer = runtime.block_on(frame(backend.handle()).router().unwrap().oneshot(request)).unwrap();
     // Done on another thread.
     let found = begun.elapsed();
     assert_eq!(answer.status(), StatusCode::OK);
@@ -369,7 +367,6 @@ fn the_way_to_the_first_generation_holds_up_nobody() {
     assert_eq!(read["data"].as_array().unwrap().len(), 2 * backend.handle().most_recent().unwrap().len());
 }
 
-#[cfg(feature = "compression")]
 #[test]
 fn encodings_are_negotiated() {
     let cache = Cache::install(Duration::from_secs(3600));

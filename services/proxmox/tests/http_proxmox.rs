@@ -1,21 +1,20 @@
 //! The routes of Proxmox over a real server: which generations and rows are served, to whom, what is refused and in which words.
 
-#![cfg(feature = "proxmox")]
-
 mod common;
 
-use common::Cache;
 use common::client::{Answer, ask, get, get_with, raw};
-use common::proxmox::{FIRST, LAST, PBS, PVE, SECRET, any, half_an_hour, hash, ids, rows, stamps};
+use common::proxmox::{FIRST, LAST, PBS, PVE, SECRET, half_an_hour, hash, ids, rows, stamps};
+use common::{Cache, clustered, frame};
 use ferrometer_core::get_logger;
-use ferrometer_pull_cache::{Endpoint, Peer, Proxmox};
+use ferrometer_proxmox::{Exports, Peer, Proxmox, ProxmoxNode};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 
 #[test]
 fn which_generations_are_served() {
     let (_cache, handle, net_in) = half_an_hour();
-    let server = Endpoint::new(handle).address(any()).proxmox(Proxmox::new("pve-1")).serve().unwrap();
+    let server = clustered(handle, Proxmox::new("pve-1")).serve().unwrap();
     let stepped = |from: i64| (from..=LAST).step_by(10).collect::<Vec<i64>>();
     for (target, expected) in [
         (PVE.to_owned(), vec![LAST]),
@@ -76,7 +75,9 @@ fn two_that_are_called_alike_are_shown_once() {
     logger.send_gauge("x.a.b", 2);
     logger.for_object("qemu/100").send_gauge("x.a.b", 3);
     cache.flush();
-    let server = Endpoint::new(cache.handle.clone()).address(any()).proxmox(Proxmox::new("n")).serve().unwrap();
+    let node = ProxmoxNode::open(&Proxmox::new("n"), cache.handle.clone()).unwrap();
+    let unwritable = node.unwritable();
+    let server = frame(&cache).mount("/api2", Arc::new(Exports::new(node))).serve().unwrap();
     let all = rows(&get(&server, PVE));
     let ours: Vec<(&str, f64)> = all
         .iter()
@@ -85,7 +86,7 @@ fn two_that_are_called_alike_are_shown_once() {
         .collect();
     assert_eq!(ours.len(), 2, "{ours:?}");
     assert!(ours.contains(&("node/n", 1.0)) && ours.contains(&("qemu/100", 3.0)), "{ours:?}");
-    assert_eq!(server.counts().unwritable, 1);
+    assert_eq!(unwritable.get(), 1);
 }
 
 #[test]
@@ -100,7 +101,7 @@ fn who_sees_what() {
         ("one", ";Datastore.Audit@/datastore/store1"),
     ];
     let listed = tokens.map(|(name, list)| format!("{name}=sha256:{}{list}", hash(&format!("{name}-{SECRET}"))));
-    let server = Endpoint::new(handle).address(any()).tokens(listed).proxmox(Proxmox::new("n")).serve().unwrap();
+    let server = clustered(handle, Proxmox::new("n")).tokens(listed).serve().unwrap();
     let asked = |name: &str, target: &str| {
         let id = if name.contains('!') { name.to_owned() } else { format!("root@pam!{name}") };
         let secret = format!("{name}-{SECRET}");
@@ -170,7 +171,7 @@ fn what_is_refused_and_how() {
     let cache = Cache::install(Duration::from_secs(3600));
     cache.flush();
     let proxmox = Proxmox::new("a").peer(Peer::new("b", "http://127.0.0.1:1"));
-    let server = Endpoint::new(cache.handle.clone()).address(any()).proxmox(proxmox).serve().unwrap();
+    let server = clustered(&cache, proxmox).serve().unwrap();
     let pve = "Parameter verification failed.\n";
     let unknown = "property is not defined in schema and the schema does not allow additional properties";
     for (target, status, message, errors) in [
@@ -217,7 +218,7 @@ fn what_is_refused_and_how() {
         assert!(found["data"].is_null() && found["message"].is_string(), "{found}");
     }
     // Without being asked for, the routes are not there.
-    let plain = Endpoint::new(cache.handle.clone()).address(any()).serve().unwrap();
+    let plain = frame(&cache).serve().unwrap();
     assert_eq!(
         get(&plain, PVE).error(),
         "there is nothing at \"/api2/json/cluster/metrics/export\"; GET / lists what there is"

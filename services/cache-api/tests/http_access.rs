@@ -1,14 +1,13 @@
 //! Who may read: tokens, hosts, addresses, over real sockets; and the same guards in a server of somebody else's.
 
-#![cfg(feature = "http")]
-
 mod common;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response};
 use common::client::{get, get_with, raw};
-use ferrometer_pull_cache::{Endpoint, Limits, PullCacheBackend, PullCacheHandle, ServeError, Server, Settings};
+use common::{frame, nothing};
+use ferrometer_http::{Frame, Limits, ServeError, Server};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::PathBuf;
@@ -22,12 +21,8 @@ fn hash(token: &str) -> String {
     Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn handle() -> PullCacheHandle {
-    PullCacheBackend::new(Settings::default()).handle()
-}
-
-fn local() -> Endpoint {
-    Endpoint::new(handle()).address("127.0.0.1:0".parse().unwrap()).reload_interval(Duration::ZERO)
+fn local() -> Frame {
+    frame(nothing()).reload_interval(Duration::ZERO)
 }
 
 fn bearer(server: &Server, path: &str, token: &str) -> u16 {
@@ -102,9 +97,9 @@ fn the_file_of_tokens_is_read_again() {
     assert_eq!(both(), (200, 200));
 
     let error = local().tokens_file("/no/such/tokens").check().unwrap_err().to_string();
-    assert!(error.starts_with("metrics.pull_cache.tokens_file: /no/such/tokens: cannot be read: "), "{error}");
+    assert!(error.starts_with("tokens_file: /no/such/tokens: cannot be read: "), "{error}");
     let error = local().tokens([TOKEN]).serve().unwrap_err().to_string();
-    assert_eq!(error, "metrics.pull_cache.tokens: token 1 is not of the form name=sha256:<64 hex digits>");
+    assert_eq!(error, "tokens: token 1 is not of the form name=sha256:<64 hex digits>");
 }
 
 #[test]
@@ -135,7 +130,7 @@ fn other_hosts_are_refused_where_browsers_could_be_led() {
         assert_eq!(with_host(&server, &format!("Host: {host}\r\n")).status, status, "{host}");
     }
     let error = local().allowed_hosts(["http://a"]).check().unwrap_err().to_string();
-    assert!(error.starts_with("metrics.pull_cache.allowed_hosts: \"http://a\" is no host; expected"), "{error}");
+    assert!(error.starts_with("allowed_hosts: \"http://a\" is no host; expected"), "{error}");
 }
 
 #[test]
@@ -145,7 +140,7 @@ fn what_others_can_reach_must_be_wanted_so() {
         let error = at().serve().unwrap_err();
         assert!(matches!(error, ServeError::Plaintext { .. }), "{error}");
         let error = error.to_string();
-        assert!(error.starts_with(&format!("metrics.pull_cache.address = \"{address}\": other machines can reach it")));
+        assert!(error.starts_with(&format!("address = \"{address}\": other machines can reach it")));
         assert!(error.contains("tls_cert") && error.contains("allow_plaintext = true"), "{error}");
         let error = at().allow_plaintext(true).serve().unwrap_err();
         assert!(matches!(error, ServeError::Anonymous { .. }), "{error}");
@@ -173,7 +168,7 @@ async fn a_mounted_router_has_the_same_guards() {
         }
         app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
     }
-    let endpoint = Endpoint::new(handle())
+    let endpoint = frame(nothing())
         .tokens([format!("a=sha256:{}", hash(TOKEN))])
         .allowed_hosts(["metrics.example.com"])
         .limits(Limits { max_requests: 1, max_query_bytes: 64, ..Limits::default() });

@@ -1,12 +1,10 @@
 //! Under fire: every limit, met by a client that breaks it, over real sockets.
 
-#![cfg(feature = "http")]
-
 mod common;
 
 use common::client::{ask_slowly, get, get_with, raw};
-use common::{Cache, fill};
-use ferrometer_pull_cache::{Endpoint, Limits, PullCacheBackend, ServeError, Server, Settings};
+use common::{Cache, fill, frame, nothing};
+use ferrometer_http::{Limits, ServeError, Server};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::thread;
@@ -15,12 +13,11 @@ use std::time::{Duration, Instant};
 const MS: Duration = Duration::from_millis(1);
 
 fn empty(limits: Limits) -> Server {
-    let handle = PullCacheBackend::new(Settings::default()).handle();
-    Endpoint::new(handle).address("127.0.0.1:0".parse().unwrap()).limits(limits).serve().unwrap()
+    frame(nothing()).limits(limits).serve().unwrap()
 }
 
 fn over(cache: &Cache, limits: Limits) -> Server {
-    Endpoint::new(cache.handle.clone()).address("127.0.0.1:0".parse().unwrap()).limits(limits).serve().unwrap()
+    frame(cache).limits(limits).serve().unwrap()
 }
 
 /// Everything that comes until the server closes, well or with a reset.
@@ -135,8 +132,8 @@ fn queries_and_headers_have_an_end() {
     assert_eq!(query(100).status, 200);
     let long = query(101);
     assert_eq!((long.status, long.error().as_str()), (414, "the query has 101 bytes; allowed are 100"));
-    // Host: localhost has 13 bytes.
-    let header = |bytes: usize| get_with(&server, "/", &format!("X: {}\r\n", "x".repeat(bytes - 14)));
+    // Host: localhost and Connection: close have 28 bytes.
+    let header = |bytes: usize| get_with(&server, "/", &format!("X: {}\r\n", "x".repeat(bytes - 29)));
     assert_eq!(header(300).status, 200);
     let long = header(301);
     assert_eq!((long.status, long.error().as_str()), (431, "the headers have 301 bytes; allowed are 300"));
@@ -169,25 +166,18 @@ fn connections_beyond_the_limit_wait() {
 #[test]
 fn limits_out_of_range_are_refused() {
     let limit = |limits: Limits| {
-        let handle = PullCacheBackend::new(Settings::default()).handle();
-        let error = Endpoint::new(handle).limits(limits).check().unwrap_err();
-        assert!(matches!(error, ServeError::Limit { .. }));
+        let error = frame(nothing()).limits(limits).check().unwrap_err();
+        assert!(matches!(error, ServeError::Setting { .. }));
         error.to_string()
     };
     let ok = Limits::default();
     for (limits, expected) in [
-        (Limits { max_connections: 0, ..ok }, "metrics.pull_cache.max_connections = 0: allowed is 1 to 65536"),
-        (Limits { max_requests: 65_537, ..ok }, "metrics.pull_cache.max_requests = 65537: allowed is 1 to 65536"),
-        (Limits { max_query_bytes: 63, ..ok }, "metrics.pull_cache.max_query_bytes = 63: allowed is 64 to 65536"),
-        (
-            Limits { max_header_bytes: 255, ..ok },
-            "metrics.pull_cache.max_header_bytes = 255: allowed is 256 to 1048576",
-        ),
-        (Limits { header_timeout: 9 * MS, ..ok }, "metrics.pull_cache.header_timeout = 9ms: allowed is 10ms to 24h"),
-        (
-            Limits { write_timeout: Duration::ZERO, ..ok },
-            "metrics.pull_cache.write_timeout = 0ns: allowed is 10ms to 24h",
-        ),
+        (Limits { max_connections: 0, ..ok }, "max_connections = 0: allowed is 1 to 65536"),
+        (Limits { max_requests: 65_537, ..ok }, "max_requests = 65537: allowed is 1 to 65536"),
+        (Limits { max_query_bytes: 63, ..ok }, "max_query_bytes = 63: allowed is 64 to 65536"),
+        (Limits { max_header_bytes: 255, ..ok }, "max_header_bytes = 255: allowed is 256 to 1048576"),
+        (Limits { header_timeout: 9 * MS, ..ok }, "header_timeout = 9ms: allowed is 10ms to 24h"),
+        (Limits { write_timeout: Duration::ZERO, ..ok }, "write_timeout = 0ns: allowed is 10ms to 24h"),
     ] {
         assert_eq!(limit(limits), expected);
     }

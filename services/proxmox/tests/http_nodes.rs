@@ -1,14 +1,13 @@
 //! Other nodes over real servers: their rows beside ours, by which certificate they are known, and what becomes of those that misbehave.
 
-#![cfg(feature = "proxmox")]
-
 mod common;
 
-use common::Cache;
 use common::client::{Answer, get, get_with};
 use common::proxmox::{PVE, SECRET, any, half_an_hour_of, hash, ids, rows};
+use common::{Cache, clustered, frame};
 use ferrometer_core::get_logger;
-use ferrometer_pull_cache::{Endpoint, Peer, Proxmox, Server};
+use ferrometer_http::Server;
+use ferrometer_proxmox::{Peer, Proxmox};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -91,7 +90,7 @@ fn nodes_that_misbehave_are_left_out_and_named() {
         proxmox = proxmox.peer(Peer::new(*name, format!("http://{}", node.address)));
     }
     proxmox = proxmox.peer(Peer::new("gone", format!("http://{free}")));
-    let server = Endpoint::new(cache.handle.clone()).address(any()).proxmox(proxmox).serve().unwrap();
+    let server = clustered(&cache, proxmox).serve().unwrap();
     let began = Instant::now();
     let answer = get(&server, PVE);
     let took = began.elapsed();
@@ -149,7 +148,7 @@ fn nodes_are_known_by_fingerprint_or_authority_and_asked_with_a_token() {
     let token = format!("all=sha256:{};Sys.Audit@/", hash(SECRET));
     let of = |name: &'static str, peers: Vec<Peer>, files: Option<&Files>| -> Server {
         let proxmox = peers.into_iter().fold(Proxmox::new(name), Proxmox::peer);
-        let endpoint = Endpoint::new(cache.handle.clone()).address(any()).tokens([&token]).proxmox(proxmox);
+        let endpoint = clustered(&cache, proxmox).tokens([&token]);
         let endpoint = match files {
             Some(files) => endpoint.tls(files.0.join("cert.pem"), files.0.join("key.pem")),
             None => endpoint,
@@ -196,9 +195,9 @@ fn state_of_b(server: &Server) -> Value {
 #[test]
 fn another_nodes_records_are_handed_on() {
     let (cache, handle) = half_an_hour_of("py");
-    let b = Endpoint::new(handle.clone()).address(any()).serve().unwrap();
+    let b = frame(handle.clone()).serve().unwrap();
     let proxmox = Proxmox::new("a").peer(Peer::new("b", format!("http://{}", b.local_addr())));
-    let a = Endpoint::new(cache.handle.clone()).address(any()).proxmox(proxmox).serve().unwrap();
+    let a = clustered(&cache, proxmox).serve().unwrap();
     let before = json!({"name": "b", "reachable": null, "last_seen": null, "last_error": null, "last_error_at": null});
     assert_eq!(state_of_b(&a), before);
     for query in [
@@ -248,7 +247,7 @@ fn another_nodes_records_are_handed_on() {
     assert_eq!((&lost["data"], &lost["window"]), (&json!([]), &json!({"from": null, "to": null})));
     assert_eq!((&lost["node"]["reachable"], lost["node"]["last_seen"].is_i64()), (&json!(false), true));
     assert!(lost["node"]["last_error"].as_str().unwrap().starts_with("cannot be reached: "), "{lost}");
-    let _b = Endpoint::new(handle).address(address).serve().unwrap();
+    let _b = frame(handle).address(address).serve().unwrap();
     let back = get(&a, NODE).json();
     assert_eq!(back["node"]["reachable"], true);
     assert_eq!(back["node"]["last_error"], lost["node"]["last_error"]);
@@ -293,7 +292,7 @@ fn a_node_with_the_export_alone_is_shown_without_labels_and_kinds() {
     let asked = Arc::<std::sync::Mutex<Vec<String>>>::default();
     let b = with_the_export_alone(Arc::clone(&asked));
     let proxmox = Proxmox::new("a").peer(Peer::new("b", format!("http://{b}")));
-    let a = Endpoint::new(cache.handle.clone()).address(any()).proxmox(proxmox).serve().unwrap();
+    let a = clustered(&cache, proxmox).serve().unwrap();
     let records = get(&a, &format!("{NODE}?history=1&id=host")).json();
     let record =
         |at: i64| json!({"id": "host", "metric": "cpu", "timestamp": at, "type": "gauge", "value": at as f64 + 0.5});
@@ -345,7 +344,7 @@ fn nodes_that_misbehave_are_lost_and_hand_on_nothing() {
             .peer_timeout(Duration::from_millis(700))
             .max_peer_bytes(1 << 20)
             .peer(Peer::new("b", format!("http://{}", b.address)));
-        let a = Endpoint::new(cache.handle.clone()).address(any()).proxmox(proxmox).serve().unwrap();
+        let a = clustered(&cache, proxmox).serve().unwrap();
         let answer = get(&a, NODE).json();
         if why.is_empty() {
             assert_eq!(answer["data"][0]["metric"], "b");
@@ -366,8 +365,8 @@ fn a_lost_node_is_waited_for_once_at_a_time_and_leaves_room_for_others() {
     let b = strange(|_| thread::sleep(Duration::from_secs(60)));
     let proxmox =
         Proxmox::new("a").peer_timeout(Duration::from_secs(2)).peer(Peer::new("b", format!("http://{}", b.address)));
-    let limits = ferrometer_pull_cache::Limits { max_requests: 8, ..Default::default() };
-    let a = Endpoint::new(cache.handle.clone()).address(any()).limits(limits).proxmox(proxmox).serve().unwrap();
+    let limits = ferrometer_http::Limits { max_requests: 8, ..Default::default() };
+    let a = clustered(&cache, proxmox.max_forwarded(4)).limits(limits).serve().unwrap();
     // Not known to be lost, it is asked by as many as there are places for, which is half of all.
     let ask = || {
         thread::scope(|scope| {
@@ -404,11 +403,11 @@ fn who_may_see_other_nodes() {
         };
         format!("{name}=sha256:{}{list}", hash(&format!("{name}-{SECRET}")))
     });
-    let b = Endpoint::new(handle).address(any()).tokens(&named).serve().unwrap();
+    let b = frame(handle).tokens(&named).serve().unwrap();
     let peer = || Peer::new("b", format!("http://{}", b.local_addr()));
     let of = |peer: Peer| {
         let proxmox = Proxmox::new("a").peer(peer);
-        Endpoint::new(cache.handle.clone()).address(any()).tokens(&named).proxmox(proxmox).serve().unwrap()
+        clustered(&cache, proxmox).tokens(&named).serve().unwrap()
     };
     let (forwards, own) = (of(peer()), of(peer().token(format!("plain-{SECRET}"))));
     let asked = |a: &Server, name: &str, target: &str| {

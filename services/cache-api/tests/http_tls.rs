@@ -1,11 +1,10 @@
 //! The endpoint over TLS, met by a real client: what it serves, what it refuses, and new files while it runs.
 
-#![cfg(feature = "tls")]
-
 mod common;
 
 use common::client::raw;
-use ferrometer_pull_cache::{Endpoint, Limits, PullCacheBackend, Server, Settings};
+use common::{frame, nothing};
+use ferrometer_http::{Frame, Limits, Server};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::{Read, Write};
@@ -62,11 +61,8 @@ impl Drop for Files {
     }
 }
 
-fn endpoint(files: &Files) -> Endpoint {
-    Endpoint::new(PullCacheBackend::new(Settings::default()).handle())
-        .address("127.0.0.1:0".parse().unwrap())
-        .reload_interval(Duration::ZERO)
-        .tls(files.cert(), files.key())
+fn endpoint(files: &Files) -> Frame {
+    frame(nothing()).reload_interval(Duration::ZERO).tls(files.cert(), files.key())
 }
 
 /// Asks as a client that trusts this certificate alone.
@@ -90,7 +86,11 @@ fn ask(address: SocketAddr, trusted: &str, request: &str) -> Result<String, std:
 }
 
 fn served_with(server: &Server, identity: &Identity) -> bool {
-    let answer = ask(server.local_addr(), &identity.cert, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let answer = ask(
+        server.local_addr(),
+        &identity.cert,
+        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    );
     answer.is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with(r#"{"ok":true}"#))
 }
 
@@ -130,7 +130,9 @@ fn other_machines_are_served_with_tokens() {
     let server = public.tokens([format!("a=sha256:{hash}")]).serve().unwrap();
     let address = ([127, 0, 0, 1], server.local_addr().port()).into();
     let get = |token: &str| {
-        let request = format!("GET /v1/metrics HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n");
+        let request = format!(
+            "GET /v1/metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\r\n"
+        );
         ask(address, &identity.cert, &request).unwrap()
     };
     assert!(get(token).starts_with("HTTP/1.1 200 OK\r\n"));
@@ -172,7 +174,7 @@ fn mistakes_name_the_file() {
         endpoint(&files).check().unwrap_err().to_string()
     };
     let none = endpoint(&files).check().unwrap_err().to_string();
-    assert!(none.starts_with(&format!("metrics.pull_cache.tls_cert, tls_key: {cert}: cannot be read: ")), "{none}");
+    assert!(none.starts_with(&format!("tls_cert, tls_key: {cert}: cannot be read: ")), "{none}");
     for (cert_text, key_text, expected) in [
         (
             first.key.as_str(),
@@ -187,7 +189,7 @@ fn mistakes_name_the_file() {
         (&first.cert, &second.key, format!("{cert} and {key}: cannot be used together: ")),
     ] {
         let message = message(cert_text, key_text);
-        assert!(message.starts_with(&format!("metrics.pull_cache.tls_cert, tls_key: {expected}")), "{message}");
+        assert!(message.starts_with(&format!("tls_cert, tls_key: {expected}")), "{message}");
         assert!(!message.contains("BEGIN PRIVATE KEY-"), "{message}");
     }
 }

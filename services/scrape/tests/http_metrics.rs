@@ -1,14 +1,16 @@
 //! `/metrics` through a real socket: which format is answered, which families, and what is refused.
 
-#![cfg(feature = "http")]
-
+#[path = "../../cache-api/tests/common/mod.rs"]
 mod common;
 
+use common::serve;
 use common::{Cache, openmetrics, parse, protobuf};
 use ferrometer_core::get_logger;
-use ferrometer_pull_cache::{Format, PullCacheBackend, Scrape, Server, Settings, serve};
+use ferrometer_http::{Frame, Server};
+use ferrometer_prometheus::{Format, Prometheus, Scrape, Settings};
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -32,7 +34,7 @@ fn ask(server: &Server, method: &str, target: &str, headers: &str) -> Answer {
 }
 
 fn start(cache: &Cache) -> Server {
-    serve("127.0.0.1:0".parse().unwrap(), cache.handle.clone()).unwrap()
+    serve(cache)
 }
 
 #[test]
@@ -106,8 +108,9 @@ fn names_leave_families_and_anything_else_is_refused() {
 #[test]
 fn fresh_totals_come_over_http_to_many_at_once() {
     let _cache = Cache::install(Duration::from_secs(3600));
-    let handle = PullCacheBackend::new(Settings::default().scrape(Scrape::Fresh)).handle();
-    let server = serve("127.0.0.1:0".parse().unwrap(), handle).unwrap();
+    let totals = Prometheus::new(Settings::default().scrape(Scrape::Fresh)).handle();
+    let scrape = Arc::new(ferrometer_scrape::Scrape::new(totals));
+    let server = Frame::new().address("127.0.0.1:0".parse().unwrap()).mount("/", scrape).serve().unwrap();
     let counter = get_logger("fresh.http").counter("c");
     thread::scope(|scope| {
         for _ in 0..4 {

@@ -1,13 +1,11 @@
 //! What docs/pull-cache.md says about the endpoint, done: its table of bad requests, and its commands.
 
-#![cfg(all(feature = "tls", feature = "compression"))]
-
 mod common;
 
-use common::Cache;
-use common::client::raw;
+use common::client::{exactly, raw};
+use common::{Cache, frame};
 use ferrometer_core::get_logger;
-use ferrometer_pull_cache::{Endpoint, Limits, Server};
+use ferrometer_http::{Frame, Limits, Server};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::Path;
@@ -31,8 +29,8 @@ fn shop() -> Cache {
     cache
 }
 
-fn endpoint(cache: &Cache) -> Endpoint {
-    Endpoint::new(cache.handle.clone()).address("127.0.0.1:0".parse().unwrap())
+fn endpoint(cache: &Cache) -> Frame {
+    frame(cache)
 }
 
 /// Every `{1000}` becomes so many letters.
@@ -49,7 +47,8 @@ fn code(cell: &str) -> &str {
 #[test]
 fn the_table_of_bad_requests() {
     let cache = shop();
-    let limits = Limits { header_timeout: Duration::from_millis(300), ..Limits::default() };
+    let short = Duration::from_millis(300);
+    let limits = Limits { header_timeout: short, idle_timeout: short, ..Limits::default() };
     let server = endpoint(&cache).limits(limits).serve().unwrap();
     let table = PAGE.split("### Bad requests").nth(1).unwrap().split("\n## ").next().unwrap();
     let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| `")).collect();
@@ -65,7 +64,7 @@ fn the_table_of_bad_requests() {
             let header = if header.is_empty() { header } else { format!("{header}\r\n") };
             bytes += &format!("{version}\r\n{host}{header}\r\n");
         }
-        let answer = raw(&server, bytes.as_bytes()).unwrap_or_else(|| panic!("no answer: {row}"));
+        let answer = exactly(&server, bytes.as_bytes()).unwrap_or_else(|| panic!("no answer: {row}"));
         assert_eq!(answer.status, status.trim().parse::<u16>().unwrap(), "{row}\n{}", answer.text());
         if code(error).is_empty() {
             assert!(answer.status == 200 || answer.body.is_empty(), "{row}\n{}", answer.text());

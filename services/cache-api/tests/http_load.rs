@@ -1,14 +1,14 @@
 //! Hundreds of clients at once, slow and silent ones among them, while threads record at full speed: answers are exact, memory and
 //! limits hold, and nothing recorded is lost.
 
-#![cfg(all(feature = "http", target_os = "linux"))]
+#![cfg(target_os = "linux")]
 
 mod common;
 
 use common::client::{ask_slowly_with, get};
-use common::{Cache, fill};
+use common::{Cache, fill, frame};
 use ferrometer_core::get_logger;
-use ferrometer_pull_cache::{Endpoint, Limits, Server};
+use ferrometer_http::{Limits, Server};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -38,6 +38,7 @@ const LIMITS: Limits = Limits {
     header_timeout: Duration::from_secs(2),
     write_timeout: Duration::from_secs(2),
     answer_timeout: Duration::from_secs(120),
+    idle_timeout: Duration::from_secs(2),
 };
 
 /// What the load may take beyond what was there before it: for each answer in progress an encoder (about 1 MB for zstd) and a few
@@ -149,8 +150,7 @@ fn stay_silent(server: &Server, drip: bool) {
 fn under_load() {
     let cache = Cache::install(Duration::from_secs(1));
     fill(&cache, 2, 2000);
-    let server = Endpoint::new(cache.handle.clone());
-    let server = server.address("127.0.0.1:0".parse().unwrap()).limits(LIMITS).serve().unwrap();
+    let server = frame(&cache).limits(LIMITS).serve().unwrap();
     let hits = get_logger("load").counter("hits");
     hits.increment();
     cache.flush();

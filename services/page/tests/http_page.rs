@@ -1,24 +1,29 @@
 //! The page at `/` and what it asks for, over HTTP; what it does in a browser is in `tests/browser`.
 
-#![cfg(feature = "page")]
-
+#[path = "../../cache-api/tests/common/mod.rs"]
 mod common;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
-use common::Cache;
 use common::client::{get, get_with, raw};
+use common::{Cache, Handles, frame, nothing};
 use ferrometer_core::get_logger;
-use ferrometer_pull_cache::{Endpoint, PullCacheBackend, Server, Settings};
+use ferrometer_http::{Frame, Server};
+use ferrometer_page::Page;
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 use std::time::Duration;
 use tower::ServiceExt;
 
 const BROWSER: &str = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n";
 
-fn endpoint() -> Endpoint {
-    Endpoint::new(PullCacheBackend::new(Settings::default()).handle()).address("127.0.0.1:0".parse().unwrap())
+fn paged(handles: impl Into<Handles>) -> Frame {
+    frame(handles).mount("/", Arc::new(Page::new()))
+}
+
+fn endpoint() -> Frame {
+    paged(nothing())
 }
 
 /// The files that a page names.
@@ -87,7 +92,7 @@ fn the_page_is_open_and_the_data_are_not() {
 
 #[test]
 fn without_the_page_there_is_the_index() {
-    let server = endpoint().page(false).serve().unwrap();
+    let server = frame(nothing()).serve().unwrap();
     assert_eq!(get_with(&server, "/", BROWSER).header("content-type"), Some("text/plain; charset=utf-8"));
     assert_eq!(get(&server, "/page/app.js").status, 404);
 }
@@ -116,7 +121,7 @@ fn instruments(server: &Server) -> serde_json::Value {
 #[test]
 fn the_catalog_says_what_names_stand_for() {
     let cache = Cache::install(Duration::from_secs(3600));
-    let server = Endpoint::new(cache.handle.clone()).address("127.0.0.1:0".parse().unwrap()).serve().unwrap();
+    let server = paged(&cache).serve().unwrap();
     let shop = get_logger("shop.front");
     shop.with("till", "3").send_counter("a..sold", 1);
     shop.with("till", "4").send_counter("a..sold", 1);
