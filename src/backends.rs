@@ -73,6 +73,7 @@ impl Parts {
             Wanted::Dogstatsd => Dialect::DogStatsD,
             Wanted::Telegraf => Dialect::Telegraf,
             Wanted::Gnocchi => Dialect::Gnocchi,
+            Wanted::Collectd => Dialect::Collectd,
             Wanted::Plain => Dialect::Plain,
             Wanted::Tagged => Dialect::Tagged,
         };

@@ -326,15 +326,10 @@ fn a_socket_is_a_path() {
 
 #[test]
 fn the_form_of_statsd_lines() {
-    let dialects = r#"expected "etsy", "dogstatsd", "telegraf", "gnocchi", "plain" or "tagged""#;
-    for (server, meant) in [
-        ("statsd", "etsy"),
-        ("Datadog", "dogstatsd"),
-        ("collectd", "plain"),
-        ("netdata", "plain"),
-        ("vector", "tagged"),
-        ("otel", "tagged"),
-    ] {
+    let dialects = r#"expected "etsy", "dogstatsd", "telegraf", "gnocchi", "collectd", "plain" or "tagged""#;
+    for (server, meant) in
+        [("statsd", "etsy"), ("Datadog", "dogstatsd"), ("netdata", "plain"), ("vector", "tagged"), ("otel", "tagged")]
+    {
         let expected =
             format!("18: metrics.statsd.dialect = '{server}' (string): {dialects}; did you mean \"{meant}\"?");
         metrics(&[(&format!("statsd.dialect = '{server}'"), &expected)]);

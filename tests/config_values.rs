@@ -111,7 +111,7 @@ fn numbers_and_texts() {
         ),
         (
             "statsd.dialect = 'datadog'",
-            r#"18: metrics.statsd.dialect = 'datadog' (string): expected "etsy", "dogstatsd", "telegraf", "gnocchi", "plain" or "tagged"; did you mean "dogstatsd"?"#,
+            r#"18: metrics.statsd.dialect = 'datadog' (string): expected "etsy", "dogstatsd", "telegraf", "gnocchi", "collectd", "plain" or "tagged"; did you mean "dogstatsd"?"#,
         ),
         (
             "statsd.transport = 'UDP'",
@@ -158,7 +158,7 @@ fn numbers_and_texts() {
         (
             "FERROMETER_STATSD__DIALECT",
             "etsi",
-            r#"metrics.statsd.dialect = "etsi" (string): expected "etsy", "dogstatsd", "telegraf", "gnocchi", "plain" or "tagged"; did you mean "etsy"?"#,
+            r#"metrics.statsd.dialect = "etsi" (string): expected "etsy", "dogstatsd", "telegraf", "gnocchi", "collectd", "plain" or "tagged"; did you mean "etsy"?"#,
         ),
     ]);
 }

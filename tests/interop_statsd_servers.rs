@@ -1,12 +1,13 @@
 //! Against real statsd servers beside Etsy's, each with its dialect: what the server holds afterwards is what was recorded.
 
-#[cfg(target_os = "linux")]
+#![cfg(target_os = "linux")]
+
 #[path = "support/statsd_servers.rs"]
 mod statsd_servers;
 mod support;
 
 use ferrometer::config::Dialect;
-use ferrometer::{Cause, Config, get_logger, init};
+use ferrometer::{Cause, Config, Series, get_logger, init};
 use statsd_servers::{Collectd, Gnocchi, Navdoon, Netdata, Statsdly};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -21,9 +22,17 @@ fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Two rounds, each in a delivery and an interval of the server of its own: 20 durations, 8 of them with a rate; counters of 6, 10 and 0; gauges that
-/// end at -8 and 64.5; a count in flight of 1; a histogram with two negative values; label values that look alike. Returns how many values were refused.
-fn record(name: &str, dialect: Dialect, port: u16) -> u64 {
+/// What is not the same each time.
+struct Recorded {
+    /// Values that the server would refuse.
+    refused: u64,
+    /// Durations of 8 ms that were sampled, at a rate of a half.
+    sampled: f64,
+}
+
+/// Two rounds, each in a delivery and an interval of the server of its own: 20 durations, and 80 sampled ones; counters of 6, 10 and 0; gauges that
+/// end at -8 and 64.5; a count in flight of 1; a histogram with two negative values; label values that look alike.
+fn record(name: &str, dialect: Dialect, port: u16) -> Recorded {
     let config = Config::new().backend("statsd").statsd_host("127.0.0.1").statsd_port(port).statsd_dialect(dialect);
     // Further deliveries but those that are asked for tell state again.
     let metrics = init(config.statsd_interval(Duration::from_secs(3600))).unwrap();
@@ -37,7 +46,8 @@ fn record(name: &str, dialect: Dialect, port: u16) -> u64 {
     thread::sleep(Duration::from_millis(3000));
     for below in [-7, -8] {
         (1..=10).for_each(|i| logger.send_timer("time", Duration::from_millis(10 * i)));
-        (1..=4).for_each(|i| near.send_timer("rated", Duration::from_millis(i)));
+        let half = logger.sampled(0.5);
+        (0..40).for_each(|_| half.send_timer("rated", Duration::from_millis(8)));
         near.send_counter("rated_hits", 5);
         logger.send_counter("hits", 3);
         logger.send_counter("cancels", 5);
@@ -54,7 +64,11 @@ fn record(name: &str, dialect: Dialect, port: u16) -> u64 {
     let report = metrics.shutdown(SOON);
     let ledger = &report.ledgers[0];
     assert!(ledger.balances(), "{ledger}");
-    ledger.dropped[Cause::Invalid].recordings
+    let snapshot = ferrometer::snapshot();
+    let is_rated =
+        |series: &Series| series.logger_name() == name && series.metric_name() == "rated" && series.rate() < 1.0;
+    let rated = snapshot.totals().iter().find(|total| is_rated(total.series)).unwrap();
+    Recorded { refused: ledger.dropped[Cause::Invalid].recordings, sampled: rated.recordings as f64 }
 }
 
 #[test]
@@ -63,19 +77,22 @@ fn collectd_holds_what_was_recorded() {
     let _alone = alone();
     let server = Collectd::start();
     // A value with a sign is no duration.
-    assert_eq!(record("field", Dialect::Plain, server.port), 2);
-    assert_eq!(server.sum("count-field.hits"), 6.0);
-    assert_eq!(server.sum("count-field.rated_hits").round(), 10.0);
-    assert_eq!(server.sum("gauge-field.time-count"), 20.0);
-    assert!((server.sum("latency-field.time-sum") - 1.1).abs() < 1e-9);
-    assert_eq!(server.sum("gauge-field.rated-count"), 8.0);
-    assert_eq!(server.sum("gauge-field.temperature-count"), 4.0);
-    assert!(!server.values("count-field.cancels").is_empty() && server.sum("count-field.cancels") == 0.0);
+    let recorded = record("collectd", Dialect::Collectd, server.port);
+    assert_eq!(recorded.refused, 2);
+    assert_eq!(server.sum("count-collectd.hits"), 6.0);
+    assert_eq!(server.sum("count-collectd.rated_hits").round(), 10.0);
+    assert_eq!(server.sum("gauge-collectd.time-count"), 20.0);
+    assert!((server.sum("latency-collectd.time-sum") - 1.1).abs() < 1e-9);
+    // One that is sampled counts once, with its own duration.
+    assert_eq!(server.sum("gauge-collectd.rated-count"), recorded.sampled);
+    assert!((server.sum("latency-collectd.rated-sum") - 0.008 * recorded.sampled).abs() < 1e-9);
+    assert_eq!(server.sum("gauge-collectd.temperature-count"), 4.0);
+    assert!(!server.values("count-collectd.cancels").is_empty() && server.sum("count-collectd.cancels") == 0.0);
     for (gauge, value) in [("below", -8.0), ("up", 64.5), ("open", 1.0)] {
-        assert_eq!(server.values(&format!("gauge-field.{gauge}")).last(), Some(&value), "{gauge}");
+        assert_eq!(server.values(&format!("gauge-collectd.{gauge}")).last(), Some(&value), "{gauge}");
     }
     for value in ["1_2-e94218cc", "1_2", "__-36943181", "__-6d4bf285"] {
-        assert_eq!(server.sum(&format!("count-field.labelled.label.{value}")), 2.0, "{value}");
+        assert_eq!(server.sum(&format!("count-collectd.labelled.label.{value}")), 2.0, "{value}");
     }
 }
 
@@ -84,17 +101,18 @@ fn collectd_holds_what_was_recorded() {
 fn netdata_holds_what_was_recorded() {
     let _alone = alone();
     let server = Netdata::start();
-    assert_eq!(record("field", Dialect::Plain, server.port), 2);
+    let recorded = record("netdata", Dialect::Plain, server.port);
+    assert_eq!(recorded.refused, 2);
     for (counter, sum) in [("hits", 6.0), ("rated_hits", 10.0)] {
-        let rows = server.rows(&format!("statsd_field.{counter}_counter"));
+        let rows = server.rows(&format!("statsd_netdata.{counter}_counter"));
         let all: f64 = rows.iter().filter_map(|row| row.first()).filter(|value| !value.is_nan()).sum();
         assert!((all - sum).abs() < 0.1, "{counter}: {all}");
     }
     // Of each second its least, greatest and mean: of all ten values, twice.
     for (timer, least, greatest, mean) in
-        [("time", 10.0, 100.0, 55.0), ("rated", 1.0, 4.0, 2.5), ("temperature", 21.5, 22.0, 21.75)]
+        [("time", 10.0, 100.0, 55.0), ("rated", 8.0, 8.0, 8.0), ("temperature", 21.5, 22.0, 21.75)]
     {
-        let rows = server.rows(&format!("statsd_field.{timer}_timer"));
+        let rows = server.rows(&format!("statsd_netdata.{timer}_timer"));
         let full: Vec<_> = rows.iter().filter(|row| row.get(1).is_some_and(|greatest| *greatest > 0.0)).collect();
         assert_eq!(full.len(), 2, "{timer}: {rows:?}");
         for row in full {
@@ -102,7 +120,7 @@ fn netdata_holds_what_was_recorded() {
         }
     }
     for (gauge, value) in [("below", -8.0), ("up", 64.5), ("open", 1.0)] {
-        assert_eq!(server.rows(&format!("statsd_field.{gauge}_gauge"))[0], [value], "{gauge}");
+        assert_eq!(server.rows(&format!("statsd_netdata.{gauge}_gauge"))[0], [value], "{gauge}");
     }
 }
 
@@ -111,10 +129,10 @@ fn netdata_holds_what_was_recorded() {
 fn gnocchi_statsd_holds_what_was_recorded() {
     let _alone = alone();
     let server = Gnocchi::start();
-    assert_eq!(record("field", Dialect::Gnocchi, server.port), 0);
+    assert_eq!(record("gnocchi", Dialect::Gnocchi, server.port).refused, 0);
     let held = server.end();
     let of =
-        |kind: &str, name: &str| held[kind][format!("field.{name}")].as_f64().map(|v| (v * 1000.0).round() / 1000.0);
+        |kind: &str, name: &str| held[kind][format!("gnocchi.{name}")].as_f64().map(|v| (v * 1000.0).round() / 1000.0);
     assert_eq!((of("counters", "hits|c"), of("counters", "rated_hits|c")), (Some(6.0), Some(10.0)));
     assert_eq!(of("counters", "cancels|c"), Some(0.0));
     assert_eq!(
@@ -124,7 +142,7 @@ fn gnocchi_statsd_holds_what_was_recorded() {
     // It keeps the last duration of an interval.
     assert_eq!(
         (of("times", "time|ms"), of("times", "rated|ms"), of("times", "temperature|ms")),
-        (Some(100.0), Some(4.0), Some(22.0))
+        (Some(100.0), Some(8.0), Some(22.0))
     );
     for value in ["1_2-e94218cc", "1_2", "__-36943181", "__-6d4bf285"] {
         assert_eq!(of("counters", &format!("labelled.label.{value}|c")), Some(2.0), "{value}");
@@ -132,14 +150,14 @@ fn gnocchi_statsd_holds_what_was_recorded() {
 }
 
 /// What a server that writes for graphite wrote: sums of counts, the last of each gauge.
-fn holds(values: &[(String, f64)], counters: &str) {
-    let all = |name: &str| -> Vec<f64> {
-        let full = format!("field.{name}");
+fn holds(name: &str, values: &[(String, f64)], counters: &str, rated: f64) {
+    let all = |what: &str| -> Vec<f64> {
+        let full = format!("{name}.{what}");
         values.iter().filter(|(of, _)| *of == full).map(|(_, value)| *value).collect()
     };
-    let sum = |name: &str| all(name).iter().sum::<f64>();
+    let sum = |what: &str| all(what).iter().sum::<f64>();
     assert_eq!((sum(&format!("hits{counters}")), sum(&format!("rated_hits{counters}")).round()), (6.0, 10.0));
-    assert_eq!((sum("time.count"), sum("rated.count").round(), sum("temperature.count")), (20.0, 8.0, 4.0));
+    assert_eq!((sum("time.count"), sum("rated.count"), sum("temperature.count")), (20.0, rated, 4.0));
     for (gauge, value) in [("below", -8.0), ("up", 64.5), ("open", 1.0)] {
         assert_eq!(all(gauge).last(), Some(&value), "{gauge}");
     }
@@ -153,8 +171,9 @@ fn holds(values: &[(String, f64)], counters: &str) {
 fn statsdly_holds_what_was_recorded() {
     let _alone = alone();
     let server = Statsdly::start();
-    assert_eq!(record("field", Dialect::Plain, server.port), 2);
-    holds(&server.end(), ".count");
+    let recorded = record("statsdly", Dialect::Plain, server.port);
+    assert_eq!(recorded.refused, 2);
+    holds("statsdly", &server.end(), ".count", 2.0 * recorded.sampled);
 }
 
 #[test]
@@ -162,6 +181,8 @@ fn statsdly_holds_what_was_recorded() {
 fn navdoon_holds_what_was_recorded() {
     let _alone = alone();
     let server = Navdoon::start();
-    assert_eq!(record("field", Dialect::Plain, server.port), 2);
-    holds(&server.end(), "");
+    let recorded = record("navdoon", Dialect::Plain, server.port);
+    assert_eq!(recorded.refused, 2);
+    // It reads no rate of a duration: one that is sampled counts once.
+    holds("navdoon", &server.end(), "", recorded.sampled);
 }

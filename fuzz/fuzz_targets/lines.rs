@@ -19,14 +19,16 @@ fn write(dialect: Dialect, sample: &Sample) -> String {
     if let Some(rate) = &sample.rate {
         line += &format!("|@{rate}");
     }
-    if dialect == Dialect::DogStatsD && !sample.tags.is_empty() {
+    if matches!(dialect, Dialect::DogStatsD | Dialect::Tagged) && !sample.tags.is_empty() {
         line += &format!("|#{}", tags(':').join(","));
     }
     line
 }
 
 fuzz_target!(|data: &[u8]| {
-    for dialect in [Dialect::Etsy, Dialect::DogStatsD, Dialect::Telegraf, Dialect::Gnocchi] {
+    for dialect in
+        [Dialect::Etsy, Dialect::DogStatsD, Dialect::Telegraf, Dialect::Gnocchi, Dialect::Plain, Dialect::Tagged]
+    {
         let Ok(samples) = parse(dialect, data) else { continue };
         // Every value stands in the text, and nothing came from nowhere: a value needs a name, a colon, a digit and a type.
         assert!(samples.len() <= data.len() / 2, "{samples:?}");

@@ -19,15 +19,18 @@ use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(20);
 const NEVER: Duration = Duration::from_secs(3600);
-/// Names after which the process has enough of them: each is looked at in each delivery, of five backends.
+/// Names after which the process has enough of them: each is looked at in each delivery, of eight backends.
 const ENOUGH: usize = 1500;
 /// One input in so many, the first of a process included, may have the backends installed anew, with other prefixes.
 const ANEW: u64 = 16;
-const DIALECTS: [(&str, Dialect); 4] = [
+const DIALECTS: [(&str, Dialect); 7] = [
     ("etsy", Dialect::Etsy),
     ("dogstatsd", Dialect::DogStatsD),
     ("telegraf", Dialect::Telegraf),
     ("gnocchi", Dialect::Gnocchi),
+    ("collectd", Dialect::Collectd),
+    ("plain", Dialect::Plain),
+    ("tagged", Dialect::Tagged),
 ];
 
 #[derive(Arbitrary, Debug)]
@@ -131,6 +134,8 @@ impl House {
         for ((name, dialect), socket) in DIALECTS.iter().zip(&self.sockets) {
             let port = socket.local_addr().expect("an address").port();
             let settings = ferrometer_statsd::Settings::udp("127.0.0.1", port).dialect(*dialect).max_datagram(8192);
+            // What is told again is not what was recorded.
+            let settings = settings.state_interval(Duration::ZERO);
             replace(name, Box::new(Statsd::new(settings)), NEVER, SOON).expect("installed");
         }
         let backend = PullCacheBackend::new(Settings::default().generations(1));
@@ -155,6 +160,27 @@ fn dotted(text: &str) -> Vec<String> {
     text.split('.').filter(|p| !p.is_empty()).map(part).collect()
 }
 
+/// A text in which something was replaced, with the hash FNV-1a of what it was.
+fn marked(replaced: String, given: &str) -> String {
+    if replaced == given {
+        return replaced;
+    }
+    let hash = given.bytes().fold(2_166_136_261u32, |hash, b| (hash ^ u32::from(b)).wrapping_mul(16_777_619));
+    format!("{replaced}-{hash:08x}")
+}
+
+/// The value of a tag, by the documents of the format.
+fn tag_value(dialect: Dialect, key: &str, given: &str) -> String {
+    let (max, stays): (usize, fn(char) -> bool) = match dialect {
+        Dialect::Telegraf => (usize::MAX, |c| !",:|=".contains(c) && !c.is_whitespace() && !c.is_control()),
+        _ => (199usize.saturating_sub(key.len()), |c| c.is_alphanumeric() || "_-:./".contains(c)),
+    };
+    let fits = given.chars().count() <= max && given.chars().all(stays);
+    let room = if fits { max } else { max.saturating_sub(9).max(1) };
+    let replaced = given.chars().take(room).map(|c| if stays(c) { c } else { '_' }).collect();
+    marked(replaced, given)
+}
+
 /// What a series is called, its tags, and what no other may be called.
 fn called(dialect: Dialect, naming: &Naming, series: &Series) -> (String, Vec<(String, String)>, String) {
     let mut parts: Vec<String> = dotted(&naming.prefix());
@@ -162,11 +188,17 @@ fn called(dialect: Dialect, naming: &Naming, series: &Series) -> (String, Vec<(S
     parts.extend(dotted(series.metric_name()));
     let mut tags = Vec::new();
     for (key, value) in series.labels() {
-        let (key, value) = (part(key), part(value));
-        match dialect {
-            Dialect::Etsy | Dialect::Gnocchi => parts.extend([key, value].into_iter().filter(|p| !p.is_empty())),
-            _ if key.is_empty() || value.is_empty() => {}
-            _ => tags.push((key, value)),
+        let gated = part(key);
+        if matches!(dialect, Dialect::Etsy | Dialect::Gnocchi | Dialect::Collectd | Dialect::Plain) {
+            let value = marked(part(value), value);
+            parts.extend([gated, value].into_iter().filter(|p| !p.is_empty()));
+        } else if !key.is_empty() && !value.is_empty() {
+            let taken = |key: &str| tags.iter().any(|(k, _): &(String, String)| k == key);
+            let mut numbered = (2..).map(|n| format!("{gated}_{n}"));
+            let key =
+                if taken(&gated) { numbered.find(|key| !taken(key)).expect("one is free") } else { gated.clone() };
+            let value = tag_value(dialect, &key, value);
+            tags.push((key, value));
         }
     }
     let class = match series.kind() {
@@ -292,23 +324,22 @@ fn judge(
             continue;
         }
         let key = format!("{name} {tags:?}");
-        let ms = matches!(dialect, Dialect::Etsy | Dialect::Gnocchi);
+        let ms = matches!(dialect, Dialect::Etsy | Dialect::Gnocchi | Dialect::Collectd | Dialect::Plain);
         let line = match series.kind() {
-            Kind::Counter if truth.up == truth.down => continue,
             Kind::Counter => ("c", vec![(i128::from(truth.up) - i128::from(truth.down)) as f64]),
             Kind::Gauge | Kind::InFlight => {
                 let value = if series.kind() == Kind::Gauge { truth.gauge } else { truth.in_flight as f64 };
-                let signed = value < 0.0 && matches!(dialect, Dialect::Etsy | Dialect::Telegraf);
+                let signed = value < 0.0 && !matches!(dialect, Dialect::DogStatsD | Dialect::Gnocchi);
                 ("g", if signed { vec![0.0, value] } else { vec![value] })
             }
-            Kind::Histogram if !ms => ("h", truth.values.clone()),
-            _ => {
-                let (good, bad): (Vec<f64>, Vec<f64>) = truth.values.iter().partition(|v| !(**v < 0.0));
+            kind => {
+                let takes_sign = matches!(dialect, Dialect::Gnocchi | Dialect::DogStatsD | Dialect::Tagged);
+                let (good, bad): (Vec<f64>, Vec<f64>) = truth.values.iter().partition(|v| takes_sign || !(**v < 0.0));
                 *dropped.entry(Cause::Invalid).or_default() += bad.len() as u64;
                 if good.is_empty() {
                     continue;
                 }
-                ("ms", good)
+                (if kind == Kind::Histogram && !ms { "h" } else { "ms" }, good)
             }
         };
         expected.entry(key).or_default().push(line);

@@ -12,7 +12,9 @@ pub enum Dialect {
     Telegraf,
     /// Gnocchi's statsd daemon.
     Gnocchi,
-    /// The lines that all servers read, one value each: collectd, netdata, statsdly, navdoon.
+    /// collectd: plain lines, rates on counters alone.
+    Collectd,
+    /// The lines that all servers read, one value each: netdata, statsdly, navdoon.
     Plain,
     /// Plain lines with tags after `|#`: Vector, OpenTelemetry's receiver.
     Tagged,
@@ -114,7 +116,7 @@ macro_rules! named {
 }
 
 named!(Scrape: Generation = "generation", Fresh = "fresh");
-named!(Dialect: Etsy = "etsy", Dogstatsd = "dogstatsd", Telegraf = "telegraf", Gnocchi = "gnocchi", Plain = "plain", Tagged = "tagged");
+named!(Dialect: Etsy = "etsy", Dogstatsd = "dogstatsd", Telegraf = "telegraf", Gnocchi = "gnocchi", Collectd = "collectd", Plain = "plain", Tagged = "tagged");
 named!(Transport: Udp = "udp", Unix = "unix", Tcp = "tcp");
 named!(StatsdLabels: Folded = "folded", Dogstatsd = "dogstatsd", Telegraf = "telegraf");
 named!(StatsdValues: Single = "single", Repeated = "repeated", Packed = "packed");

@@ -27,7 +27,7 @@ problems are reported together:
 ```text
 metrics.toml:3:15: metrics.statsd_port = 70000 (integer): expected an integer from 1 to 65535
 metrics.toml:4:1: metrics.statsd_hsot: unknown key; did you mean `statsd_host`?
-environment variable FERROMETER_STATSD__DIALECT: metrics.statsd.dialect = \"etsi\" (string): expected \"etsy\", \"dogstatsd\", \"telegraf\", \"gnocchi\", \"plain\" or \"tagged\"; did you mean \"etsy\"?
+environment variable FERROMETER_STATSD__DIALECT: metrics.statsd.dialect = \"etsi\" (string): expected \"etsy\", \"dogstatsd\", \"telegraf\", \"gnocchi\", \"collectd\", \"plain\" or \"tagged\"; did you mean \"etsy\"?
 ```
 
 ## The file

@@ -7,7 +7,7 @@ use crate::format::{Format, Histograms, Labels, NegativeGauges, Rates, Values};
 /// ```
 /// use ferrometer_statsd::{Dialect, Labels, Settings};
 ///
-/// // Datagrams as collectd reads them, but with tags at the end of each line.
+/// // Lines as netdata reads them, but with tags at the end of each line.
 /// let settings = Settings::udp("localhost", 8125).dialect(Dialect::Plain).labels(Labels::DogStatsD);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,8 +22,10 @@ pub enum Dialect {
     Telegraf,
     /// gnocchi-statsd: labels folded into the name, one value to a line, a rate on counters alone.
     Gnocchi,
-    /// The lines that all servers share: labels folded into the name, one value to a line, a 0 before a negative gauge. collectd, netdata,
-    /// statsdly, navdoon and others read nothing else.
+    /// collectd: plain lines, with a rate on counters alone.
+    Collectd,
+    /// The lines that all servers share: labels folded into the name, one value to a line, a 0 before a negative gauge. netdata, statsdly,
+    /// navdoon and others read nothing else.
     Plain,
     /// Plain lines with DogStatsD's tags, histograms as `h`: Vector and OpenTelemetry's receiver.
     Tagged,
@@ -42,6 +44,8 @@ impl Dialect {
         };
         match self {
             Dialect::Plain => plain,
+            // collectd divides a duration by its rate: 10 ms at a rate of 0.1 would be 100 ms.
+            Dialect::Collectd => Format { rates: Rates::Counters, ..plain },
             Dialect::Tagged => Format { labels: Labels::DogStatsD, histograms: Histograms::H, ..plain },
             // Etsy would count an `h`.
             Dialect::Etsy => Format { values: Values::Repeated, ..plain },

@@ -182,7 +182,7 @@ impl Encoder {
         let mut powers = weights(count);
         let mut left = count;
         while left > 0 && !packer.is_stopped() {
-            // A server that takes no rate keeps one value of an interval anyway.
+            // Where a rate would be taken for something else there is no weight: such values count once.
             let weight = if takes_rate { powers.next().unwrap_or(left) } else { left };
             left -= weight;
             let rate = if takes_rate { delta.series.rate() / weight as f64 } else { 1.0 };

@@ -41,7 +41,7 @@ pub enum Transport {
 /// use ferrometer_statsd::{Dialect, Settings};
 /// use std::time::Duration;
 ///
-/// let settings = Settings::udp("collectd.example", 8125).dialect(Dialect::Plain).state_interval(Duration::from_secs(10));
+/// let settings = Settings::udp("collectd.example", 8125).dialect(Dialect::Collectd).state_interval(Duration::from_secs(10));
 /// ```
 #[derive(Clone)]
 #[non_exhaustive]

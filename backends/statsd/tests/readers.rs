@@ -117,7 +117,7 @@ fn datadog(line: &str, held: &mut Held) {
 fn held(name: &str, dialect: Dialect, read: fn(&str, &mut Held)) -> (Held, u64) {
     let _alone = alone();
     let receiver = Receiver::new(dialect);
-    let settings = Settings::udp("127.0.0.1", receiver.port()).dialect(dialect);
+    let settings = Settings::udp("127.0.0.1", receiver.port()).dialect(dialect).state_interval(Duration::ZERO);
     install("statsd", Box::new(Statsd::new(settings)), NEVER).unwrap();
     let logger = get_logger(name);
     let near = logger.sampled(1.0 - 1e-9);

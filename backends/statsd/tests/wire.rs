@@ -15,7 +15,9 @@ const SOON: Duration = Duration::from_secs(5);
 const NEVER: Duration = Duration::from_secs(3600);
 
 fn install_to(receiver: &Receiver, max: usize) {
-    let settings = Settings::udp("127.0.0.1", receiver.port()).dialect(receiver.dialect).max_datagram(max);
+    // State that is told again is not what was recorded.
+    let settings = Settings::udp("127.0.0.1", receiver.port()).state_interval(Duration::ZERO);
+    let settings = settings.dialect(receiver.dialect).max_datagram(max);
     install("statsd", Box::new(Statsd::new(settings)), NEVER).unwrap();
 }
 
@@ -85,6 +87,7 @@ fn dialect() -> impl Strategy<Value = Dialect> {
         Dialect::DogStatsD,
         Dialect::Telegraf,
         Dialect::Gnocchi,
+        Dialect::Collectd,
         Dialect::Plain,
         Dialect::Tagged,
     ])
@@ -159,7 +162,7 @@ proptest! {
                         (Some(t), _) => t.len() + 1,
                         (None, _) => 0,
                     };
-                    let kind = match (kind, dialect) { ("t", _) => 2, ("h", Dialect::Etsy | Dialect::Gnocchi | Dialect::Plain) => 2, _ => 1 };
+                    let kind = match (kind, dialect) { ("t", _) => 2, ("h", Dialect::Etsy | Dialect::Gnocchi | Dialect::Collectd | Dialect::Plain) => 2, _ => 1 };
                     let line = plain.len() + tagged + 1 + value.len() + 1 + kind;
                     let line = if pair { 2 * line + 1 - (value.len() - 1) } else { line };
                     let named = plain.len() + if dialect == Dialect::Telegraf { tagged } else { 0 };
@@ -183,7 +186,7 @@ proptest! {
                     }
                     Op::Histogram(v) => {
                         logger.send_histogram(metric.clone(), *v);
-                        let negative = *v < 0.0 && matches!(dialect, Dialect::Etsy | Dialect::Plain | Dialect::Telegraf);
+                        let negative = *v < 0.0 && matches!(dialect, Dialect::Etsy | Dialect::Collectd | Dialect::Plain | Dialect::Telegraf);
                         if room(format!("{v}"), false) && !negative { truth.values.entry(name).or_default().push(*v); } else { lost += 1; }
                     }
                 }
@@ -319,6 +322,15 @@ fn sampled_values_carry_their_rate_in_the_protocols_form() {
     assert_eq!(
         send_and_read(Dialect::Gnocchi, 1432, record("sg")),
         "app.sg:2|c|@0.999999999\napp.sg:1|ms\napp.sg:3|ms"
+    );
+    // collectd would divide a duration by its rate.
+    assert_eq!(
+        send_and_read(Dialect::Collectd, 1432, record("sc")),
+        "app.sc:2|c|@0.999999999\napp.sc:1|ms\napp.sc:3|ms"
+    );
+    assert_eq!(
+        send_and_read(Dialect::Plain, 1432, record("sp")),
+        "app.sp:2|c|@0.999999999\napp.sp:1|ms|@0.999999999\napp.sp:3|ms|@0.999999999"
     );
 }
 
@@ -516,7 +528,7 @@ fn the_parts_of_a_form_are_set_one_by_one() {
     let read = |name: &'static str, change: fn(Settings) -> Settings| {
         let _alone = alone();
         let receiver = Receiver::new(Dialect::Etsy);
-        let settings = change(Settings::udp("127.0.0.1", receiver.port()));
+        let settings = change(Settings::udp("127.0.0.1", receiver.port()).state_interval(Duration::ZERO));
         install("statsd", Box::new(Statsd::new(settings)), NEVER).unwrap();
         let app = get_logger(name).with("k", "v");
         app.send_gauge("g", -7);

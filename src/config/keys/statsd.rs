@@ -14,7 +14,6 @@ use crate::config::value::Value;
 const SERVERS: &[(&str, &str)] = &[
     ("statsd", "etsy"),
     ("datadog", "dogstatsd"),
-    ("collectd", "plain"),
     ("netdata", "plain"),
     ("statsdly", "plain"),
     ("navdoon", "plain"),

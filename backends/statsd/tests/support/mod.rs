@@ -94,7 +94,7 @@ fn parse_line(dialect: Dialect, line: &str, all: &mut Vec<Sample>) -> Result<(),
     if keys.len() < tags.len() {
         return Err("a tag twice".into());
     }
-    if matches!(dialect, Dialect::Gnocchi | Dialect::Plain | Dialect::Tagged) && parts.len() > 1 {
+    if matches!(dialect, Dialect::Gnocchi | Dialect::Collectd | Dialect::Plain | Dialect::Tagged) && parts.len() > 1 {
         return Err("several values".into());
     }
     // DogStatsD 1.1: the type and rate stand once, behind the last value.
@@ -113,7 +113,7 @@ fn parse_line(dialect: Dialect, line: &str, all: &mut Vec<Sample>) -> Result<(),
             _ => return Err(format!("fields {part:?}")),
         };
         let known = match dialect {
-            Dialect::Etsy | Dialect::Gnocchi | Dialect::Plain => ["c", "g", "ms", "ms"],
+            Dialect::Etsy | Dialect::Gnocchi | Dialect::Collectd | Dialect::Plain => ["c", "g", "ms", "ms"],
             _ => ["c", "g", "ms", "h"],
         };
         if !known.contains(&kind) {
@@ -128,7 +128,7 @@ fn parse_line(dialect: Dialect, line: &str, all: &mut Vec<Sample>) -> Result<(),
             if kind == "g" || !(decimal(rate) && number > 0.0 && number <= 1.0) {
                 return Err(format!("rate {rate:?}"));
             }
-            if dialect == Dialect::Gnocchi && kind != "c" {
+            if matches!(dialect, Dialect::Gnocchi | Dialect::Collectd) && kind != "c" {
                 return Err("rate on a timer".into());
             }
         }
