@@ -280,6 +280,11 @@ fn scopes_are_found_and_hostile_ones_collected() {
     let client = Client::new(&config.server, Limits::default()).unwrap();
     let found = scope::fetch(config.fetcher.as_ref().unwrap(), &client, BEGIN + PERIOD).unwrap();
     assert_eq!(found, ["foobar", "other", HOSTILE]);
+    // A week later there are none any more, but there were.
+    let week = BEGIN + 7 * 86_400;
+    let fetcher = config.fetcher.as_ref().unwrap();
+    assert!(scope::fetch(fetcher, &client, week).unwrap().is_empty());
+    assert_eq!(scope::fetch_during(fetcher, &client, BEGIN - 7 * 86_400, week).unwrap(), found);
     let collector = collector(config);
     for scope in found {
         let usage = collector.collect(&scope.as_str().into(), BEGIN, 1).unwrap();
