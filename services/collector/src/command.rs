@@ -78,13 +78,14 @@ struct Args {
 /// Runs the command with the arguments of this program. Returns 0, 1 where something was not collected, 2 for wrong arguments or files.
 #[must_use]
 pub fn main() -> ExitCode {
-    let _ = tracing::subscriber::set_global_default(stderr_log::StderrLog);
     run_with(std::env::args_os())
 }
 
-/// Runs the command with arguments, the first of which is the program's name.
+/// Runs the command with arguments, the first of which is the program's name. Warnings go to the standard error where the program has
+/// set no subscriber of `tracing`.
 #[must_use]
 pub fn run_with(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let _ = tracing::subscriber::set_global_default(stderr_log::StderrLog);
     let args = match Args::try_parse_from(arguments) {
         Ok(args) => args,
         Err(error) => {
