@@ -78,13 +78,14 @@ struct Args {
 /// Runs the command with the arguments of this program. Returns 0, 1 where something was not collected, 2 for wrong arguments or files.
 #[must_use]
 pub fn main() -> ExitCode {
-    let _ = tracing::subscriber::set_global_default(stderr_log::StderrLog);
     run_with(std::env::args_os())
 }
 
-/// Runs the command with arguments, the first of which is the program's name.
+/// Runs the command with arguments, the first of which is the program's name. Warnings go to the standard error where the program has
+/// set no subscriber of `tracing`.
 #[must_use]
 pub fn run_with(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let _ = tracing::subscriber::set_global_default(stderr_log::StderrLog);
     let args = match Args::try_parse_from(arguments) {
         Ok(args) => args,
         Err(error) => {
@@ -154,7 +155,12 @@ fn command(args: Args) -> Result<bool, Failure> {
     };
     let mut store = Store::open(collector.config())?;
     loop {
-        let scopes = scopes(&args, &collector, fetched.as_ref())?;
+        // Without a stretch of time: of what became due since the last round, however long ago that was.
+        let during = span.unwrap_or_else(|| {
+            let from = store.journal.as_ref().and_then(Journal::furthest).unwrap_or_else(|| month_start(now()));
+            (from, due(&collector, from))
+        });
+        let scopes = scopes(&args, &collector, fetched.as_ref(), during, span.is_none())?;
         let tasks = store.tasks(&collector, scopes, span);
         let complete = collect(&collector, &tasks, &mut store, args.quiet || span.is_none())?;
         if span.is_some() || args.once {
@@ -231,17 +237,37 @@ fn fetch_client(collector: &Collector, limits: Limits) -> Result<Option<Client>,
 }
 
 /// Returns the named scopes, or those that the fetcher finds, less those of other processors.
-fn scopes(args: &Args, collector: &Collector, fetched: Option<&Client>) -> Result<Vec<String>, Failure> {
+///
+/// The fetcher is asked for the scopes of the periods that are to be collected, because some of them may be gone by now.
+fn scopes(
+    args: &Args,
+    collector: &Collector,
+    fetched: Option<&Client>,
+    (from, to): (i64, i64),
+    and_now: bool,
+) -> Result<Vec<String>, Failure> {
     let config = collector.config();
-    let scopes = match &config.fetcher {
+    let mut scopes = match &config.fetcher {
         _ if !args.scope.is_empty() => args.scope.clone(),
-        Some(fetcher) => scope::fetch(fetcher, fetched.unwrap_or(collector.client()), now())
-            .map_err(|e| Failure::Work(format!("scopes cannot be fetched: {e}")))?,
+        Some(fetcher) => {
+            let client = fetched.unwrap_or(collector.client());
+            let failed = |e| Failure::Work(format!("scopes cannot be fetched: {e}"));
+            let mut scopes = scope::fetch_during(fetcher, client, from, to).map_err(failed)?;
+            if and_now {
+                scopes.extend(scope::fetch(fetcher, client, now()).map_err(failed)?);
+            }
+            scopes
+        }
         None => {
             let message = "no scope is named: expected --scope, or [fetcher_prometheus] metric in the configuration";
             return Err(Failure::Usage(message.into()));
         }
     };
+    scopes.sort();
+    scopes.dedup();
+    if scopes.is_empty() {
+        eprintln!("warning: the fetcher found no scopes");
+    }
     let Options { processor, processors, .. } = &config.options;
     let owned = |s: &String| scope::owner(s, processors).is_none_or(|owner| owner == processor);
     Ok(scopes.into_iter().filter(owned).collect())

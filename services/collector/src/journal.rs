@@ -101,6 +101,12 @@ impl Journal {
         self.state.next.get(scope).copied().max(self.others.get(scope).copied())
     }
 
+    /// Returns the begin of the next period of the scope that is furthest, if any scope was ever collected.
+    #[must_use]
+    pub fn furthest(&self) -> Option<i64> {
+        self.state.next.values().chain(self.others.values()).copied().max()
+    }
+
     /// Returns the committed length of an output, if this journal knows it.
     #[must_use]
     pub fn output(&self, identity: &str) -> Option<u64> {

@@ -180,12 +180,15 @@ pub fn usage(
     query
 }
 
-/// Writes the query whose series name the scopes.
+/// Writes the query whose series name the scopes: those of a moment, as CloudKitty asks, or of some seconds before it.
 #[must_use]
-pub fn scopes(metric: &str, filters: &[(String, String)], attribute: &str) -> String {
-    let mut query = String::from("max(");
+pub fn scopes(metric: &str, filters: &[(String, String)], attribute: &str, seconds: Option<i64>) -> String {
+    let mut query = String::from(if seconds.is_some() { "max(max_over_time(" } else { "max(" });
     let filters: Vec<(&str, &str)> = filters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     push_selector(&mut query, metric, &filters, ", ");
+    if let Some(seconds) = seconds {
+        let _ = write!(query, "[{seconds}s])");
+    }
     let _ = write!(query, ") by ({attribute})");
     query
 }

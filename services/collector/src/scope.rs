@@ -6,19 +6,49 @@ use crate::query;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 
-/// Returns all scopes, sorted, each once. `client` is one of the fetcher's server.
+/// Seconds that one question for the scopes of a stretch of time looks back.
+const STRETCH: i64 = 86_400;
+
+/// Returns all scopes that there are at a moment, sorted, each once. `client` is one of the fetcher's server.
 ///
 /// # Errors
 /// A server that cannot be asked.
 pub fn fetch(fetcher: &Fetcher, client: &Client, now: i64) -> Result<Vec<String>, AskError> {
-    let scopes: BTreeSet<String> = match fetcher {
-        Fetcher::Source(scopes) => scopes.iter().cloned().collect(),
+    found(fetcher, client, |metric, filters, attribute| vec![(query::scopes(metric, filters, attribute, None), now)])
+}
+
+/// Returns all scopes that there were at any moment of a stretch of time, sorted, each once: also those that are gone by now.
+///
+/// # Errors
+/// A server that cannot be asked.
+pub fn fetch_during(fetcher: &Fetcher, client: &Client, from: i64, to: i64) -> Result<Vec<String>, AskError> {
+    let ends = (1..).map(|n| (from + n * STRETCH).min(to)).take_while({
+        let mut last = from;
+        move |end| std::mem::replace(&mut last, *end) < *end
+    });
+    found(fetcher, client, |metric, filters, attribute| {
+        let mut begin = from;
+        let of = |end| (query::scopes(metric, filters, attribute, Some(end - std::mem::replace(&mut begin, end))), end);
+        ends.map(of).collect()
+    })
+}
+
+fn found(
+    fetcher: &Fetcher,
+    client: &Client,
+    queries: impl FnOnce(&str, &[(String, String)], &str) -> Vec<(String, i64)>,
+) -> Result<Vec<String>, AskError> {
+    let mut scopes = BTreeSet::new();
+    match fetcher {
+        Fetcher::Source(named) => scopes.extend(named.iter().cloned()),
         Fetcher::Prometheus { metric, attribute, filters, .. } => {
-            let answer = client.ask(&query::scopes(metric, filters, attribute), When::At(now))?;
-            let labels = answer.series.into_iter().filter_map(|mut s| s.labels.remove(attribute));
-            labels.filter(|scope| !scope.is_empty()).collect()
+            for (query, at) in queries(metric, filters, attribute) {
+                let answer = client.ask(&query, When::At(at))?;
+                let labels = answer.series.into_iter().filter_map(|mut s| s.labels.remove(attribute));
+                scopes.extend(labels.filter(|scope| !scope.is_empty()));
+            }
         }
-    };
+    }
     Ok(scopes.into_iter().collect())
 }
 

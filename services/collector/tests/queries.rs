@@ -109,7 +109,10 @@ fn odd_metrics_go_through_their_name() {
 #[test]
 fn queries_for_scopes() {
     let filters = [("k".to_owned(), "v".to_owned()), ("k2".to_owned(), "v\"2".to_owned())];
-    assert_eq!(scopes("m", &filters, "project_id"), r#"max(m{k="v", k2="v\"2"}) by (project_id)"#);
-    assert_eq!(scopes("m", &[], "project_id"), "max(m) by (project_id)");
-    assert_eq!(scopes("m.n", &[], "project_id"), r#"max({__name__="m.n"}) by (project_id)"#);
+    assert_eq!(scopes("m", &filters, "project_id", None), r#"max(m{k="v", k2="v\"2"}) by (project_id)"#);
+    assert_eq!(scopes("m", &[], "project_id", None), "max(m) by (project_id)");
+    assert_eq!(
+        scopes("m.n", &[], "project_id", Some(60)),
+        r#"max(max_over_time({__name__="m.n"}[60s])) by (project_id)"#
+    );
 }

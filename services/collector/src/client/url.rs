@@ -68,6 +68,8 @@ pub(super) fn parameters(query: &str, when: When) -> Vec<(&'static str, String)>
         When::At(moment) => parameters.push(("time", moment.to_string())),
         When::Every { start, end, step } => {
             parameters.extend([("start", start.to_string()), ("end", end.to_string()), ("step", step.to_string())]);
+            // VictoriaMetrics moves the moments to multiples of the step, unless it is told not to. Others ignore it.
+            parameters.push(("nocache", "1".into()));
         }
     }
     parameters

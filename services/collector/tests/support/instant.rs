@@ -74,7 +74,7 @@ fn answer(target: &str, scopes: &[String]) -> String {
         return result("vector", &format!("{{\"metric\":{{}},\"value\":[{},\"1\"]}}", moment("time")));
     }
     let by = query.rsplit_once("by (").map_or("", |(_, by)| by).trim_end_matches(')');
-    if !query.contains("_over_time") {
+    if query.starts_with("max(up") || query.starts_with("max(max_over_time(up") {
         let at = moment("time");
         let rows = scopes.iter().map(|scope| {
             let scope = serde_json::to_string(scope).unwrap_or_default();

@@ -115,3 +115,42 @@ pub fn blocks(folder: &Path, openmetrics: &str) {
         .expect("promtool is needed (Debian: apt-get install prometheus)");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
+
+/// A VictoriaMetrics that ends with this value.
+pub struct Victoria {
+    child: Child,
+    pub port: u16,
+}
+
+impl Victoria {
+    pub fn start(folder: &Path) -> Victoria {
+        let port = free_port();
+        let log = std::fs::File::create(folder.join("victoria.log")).unwrap();
+        let child = Command::new("victoria-metrics")
+            .arg(format!("-storageDataPath={}", folder.join("victoria").display()))
+            .arg(format!("-httpListenAddr=127.0.0.1:{port}"))
+            .arg("-retentionPeriod=100y")
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("victoria-metrics is needed (Debian: apt-get install victoria-metrics)");
+        let server = Victoria { child, port };
+        until("victoria-metrics listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        server
+    }
+
+    /// Takes samples in, in the text format with milliseconds, and makes them visible.
+    pub fn import(&self, text: &str) {
+        let agent = ureq::Agent::new_with_defaults();
+        let url = |path: &str| format!("http://127.0.0.1:{}{path}", self.port);
+        assert_eq!(agent.post(url("/api/v1/import/prometheus")).send(text).unwrap().status(), 204);
+        agent.get(url("/internal/force_flush")).call().unwrap();
+    }
+}
+
+impl Drop for Victoria {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
