@@ -94,7 +94,7 @@ impl Parts {
         }
         let settings = pull_cache_settings(config);
         let interval = settings.interval;
-        let mut backend = ferrometer_pull_cache::PullCacheBackend::open(settings).map_err(Error::CachePath)?;
+        let mut backend = ferrometer_pull_cache::PullCacheBackend::open_beside(settings).map_err(Error::CachePath)?;
         // A path has a history of its own; what is in memory alone would be lost.
         if let Some(earlier) = earlier.filter(|_| config.pull_cache.path.is_none()) {
             backend = backend.after(earlier);
@@ -123,6 +123,7 @@ pub(crate) fn pull_cache_settings(config: &Config) -> ferrometer_pull_cache::Set
         .window(c.window)
         .idle_after(c.idle_after.unwrap_or(c.window));
     settings.path = c.path.clone();
+    settings.restored_series = crate::init::limits(config).max_instruments;
     settings.process_metrics = c.process_metrics;
     #[cfg(feature = "host-metrics")]
     {

@@ -8,16 +8,22 @@
 //! | what | module |
 //! |---|---|
 //! | the bytes of a segment, both ways | `segment`, with the columns' names in `names` |
-//! | reading a directory, believing nothing | `read` |
-//! | writing it: segments come and go, damaged ones are set aside | `writer` |
-//! | who may write: one process, and in it the newest backend | `sink` |
+//! | looking segments through, believing nothing | `survey` |
+//! | reading a directory from anywhere | `read` |
+//! | what was there before the writer: tidied and read beside it | `past` |
+//! | writing: segments come and go | `writer` |
+//! | who may write: one process, and in it the newest backend | `lock`, `sink` |
 
+mod lock;
 mod names;
+mod past;
 mod read;
 mod segment;
 mod sink;
+mod survey;
 mod writer;
 
+pub(crate) use past::{Found, Past};
 pub use read::{PersistedHistory, ReadError, read};
 #[doc(hidden)]
 pub use segment::walk;
@@ -35,8 +41,18 @@ fn segment_path(directory: &Path, sequence: u64) -> PathBuf {
 
 /// The number of a segment, if the name is that of one.
 fn sequence_of(name: &str) -> Option<u64> {
-    let digits = name.strip_prefix("generations-")?.strip_suffix(".ferro")?;
+    sequence_with(name, ".ferro")
+}
+
+/// The number in a name of our form with another extension.
+fn sequence_with(name: &str, extension: &str) -> Option<u64> {
+    let digits = name.strip_prefix("generations-")?.strip_suffix(extension)?;
     if digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit()) { digits.parse().ok() } else { None }
+}
+
+/// The number in a name that a file of ours may have at any time.
+fn any_sequence_of(name: &str) -> Option<u64> {
+    [".ferro", ".ferro.damaged", ".new", ".repaired"].iter().find_map(|extension| sequence_with(name, extension))
 }
 
 #[cfg(test)]

@@ -27,13 +27,22 @@ pub(crate) struct Kept {
     pub(crate) left_out: LeftOut,
     pub(crate) catalog: Arc<Vec<Instrument>>,
     pub(crate) persistence: Option<Persistence>,
+    pub(crate) is_loading: bool,
 }
 
 impl Shared {
     pub(crate) fn new(settings: Settings) -> Shared {
         let left_out = LeftOut::default();
         let catalog = Arc::default();
-        let kept = Kept { view: View::default(), exposition: None, fresh: 0, left_out, catalog, persistence: None };
+        let kept = Kept {
+            view: View::default(),
+            exposition: None,
+            fresh: 0,
+            left_out,
+            catalog,
+            persistence: None,
+            is_loading: false,
+        };
         let exposer = Mutex::new(Exposer::new(settings.process_metrics, seconds(settings.idle_after)));
         Shared { settings, kept: Mutex::new(kept), exposer }
     }
@@ -117,6 +126,14 @@ impl PullCacheHandle {
     #[must_use]
     pub fn window(&self) -> Option<(i64, i64)> {
         self.shared.lock().view.window()
+    }
+
+    /// Whether generations of an earlier process, or backend, are still being read, beside the program: see
+    /// [`PullCacheBackend::open_beside`](crate::PullCacheBackend::open_beside). Until they are, the [`window`](PullCacheHandle::window)
+    /// begins with this program.
+    #[must_use]
+    pub fn is_loading(&self) -> bool {
+        self.shared.lock().is_loading
     }
 
     /// The totals for Prometheus in one of its formats, as [`Settings::scrape`](crate::Settings::scrape) says: those of the

@@ -14,7 +14,7 @@
 //! | what they are called | `labels`, `names`: each name belongs to one instrument |
 //! | what they say | `points`: totals, and quantiles over the interval |
 //! | where they are kept | `store`, read through [`PullCacheHandle`] as [`Record`]s; a few bits a value, see `coding` |
-//! | for other processes, and for after the end | `files`, read with [`read`] |
+//! | for other processes, and for after the end | `files`, read with [`read`]; taken in beside the program by `restore` |
 //! | what the names stand for | `catalog`: kinds, units and descriptions |
 //! | Prometheus | `prometheus`: totals as text, OpenMetrics and protobuf |
 //! | the node's own metrics, when they are wanted | `host_metrics` |
@@ -58,6 +58,7 @@ mod http;
 mod points;
 mod prometheus;
 mod record;
+mod restore;
 mod settings;
 mod store;
 

@@ -37,6 +37,9 @@ pub struct Settings {
     pub idle_after: Duration,
     /// A directory in which the generations are kept too, for other processes and for after the end of this one. Default none.
     pub path: Option<PathBuf>,
+    /// How many series of earlier processes are taken in from [`path`](Settings::path), at most; of more, the oldest generations stay
+    /// out. Default 10,000.
+    pub restored_series: usize,
     /// What a scrape of the totals for Prometheus gets. Default [`Scrape::Generation`].
     pub scrape: Scrape,
     /// Whether the process' own metrics (`process_cpu_seconds_total`, `process_open_fds`, …) are shown to Prometheus, on Linux.
@@ -96,6 +99,13 @@ impl Settings {
         self
     }
 
+    /// Sets [`restored_series`](Settings::restored_series).
+    #[must_use]
+    pub fn restored_series(mut self, restored_series: usize) -> Settings {
+        self.restored_series = restored_series;
+        self
+    }
+
     /// The same, with other totals for Prometheus.
     #[must_use]
     pub fn scrape(mut self, scrape: Scrape) -> Settings {
@@ -122,7 +132,7 @@ impl Settings {
     /// distributions that quantiles are computed from. Every series is taken to be a histogram with every bucket in use, names
     /// and labels as long as they can be, and every value as hard to code as can be; usual programs take a small part of it. The
     /// Prometheus text, and 33 bytes a record for each reader who walks the history, come on top, while somebody asks for them. With a
-    /// path, an earlier process is taken to have had as many series of other names.
+    /// path, [`restored_series`](Settings::restored_series) of other names are taken to be there from earlier processes.
     ///
     /// ```
     /// use ferrometer_pull_cache::Settings;
@@ -144,16 +154,19 @@ impl Settings {
         // being made, and one that a reader still holds; with the tables of columns, which may be made anew.
         const STATES: usize = 4 * Coder::COLUMN_BYTES + 3 * 2 * (size_of::<f64>() + 1) + 3 * Columns::COLUMN_BYTES;
         const GENERATION: usize = 128;
-        let columns = if self.path.is_some() { 2 * DISTRIBUTION_PARTS } else { DISTRIBUTION_PARTS };
-        let restored =
-            (columns - DISTRIBUTION_PARTS) * (IDENTITY + 192) + (columns / DISTRIBUTION_PARTS - 1) * Labels::MAX_BYTES;
-        let points = series.saturating_mul(columns);
+        // A name of an earlier process, and while its files are read the same again, as it stands there.
+        const RESTORED: usize = DISTRIBUTION_PARTS * (IDENTITY + 192) + Labels::MAX_BYTES;
+        const READ: usize =
+            DISTRIBUTION_PARTS * (Coder::COLUMN_BYTES + 2 * (size_of::<f64>() + 1) + 2 * Columns::COLUMN_BYTES);
+        let restored = if self.path.is_some() { self.restored_series } else { 0 };
+        let points = series.saturating_add(restored).saturating_mul(DISTRIBUTION_PARTS);
+        let restored = restored.saturating_mul(2 * RESTORED + READ);
         let generation = points.saturating_mul(Coder::LONGEST_POINT).saturating_add(GENERATION);
         // One more is coded before the oldest goes.
         let generations = self.generations.saturating_add(1).saturating_mul(generation);
         let states = points.saturating_mul(STATES).saturating_add(4 * Coder::FIXED_BYTES);
-        let names = series.saturating_mul(NAMES + DISTRIBUTIONS + TOTALS + MAX_BYTES_PER_SERIES + restored);
-        generations.saturating_add(states).saturating_add(names)
+        let names = series.saturating_mul(NAMES + DISTRIBUTIONS + TOTALS + MAX_BYTES_PER_SERIES);
+        generations.saturating_add(states).saturating_add(names).saturating_add(restored)
     }
 }
 
@@ -174,6 +187,7 @@ impl Default for Settings {
             window: HALF_AN_HOUR,
             idle_after: HALF_AN_HOUR,
             path: None,
+            restored_series: ferrometer_core::Limits::DEFAULT.max_instruments,
         }
     }
 }
