@@ -121,7 +121,7 @@ pub(crate) fn pull_cache_settings(config: &Config) -> ferrometer_pull_cache::Set
         .generations(c.generations)
         .interval(c.interval)
         .window(c.window)
-        .idle_after(c.idle_after.unwrap_or(c.window));
+        .idle_after(c.idle_after.unwrap_or_default());
     settings.path = c.path.clone();
     settings.restored_series = crate::init::limits(config).max_instruments;
     settings.process_metrics = c.process_metrics;

@@ -90,7 +90,8 @@ pub struct LeftOut {
     /// Not in what is shown to Prometheus, where other names fall together than in records. The account is about the records, so
     /// these stand here alone.
     pub prometheus: usize,
-    /// In neither because nothing was recorded on them for [`Settings::idle_after`]. They come back by themselves.
+    /// Not in the records because nothing was recorded on them for [`Settings::idle_after`], where that is set; gauges are not shown to
+    /// Prometheus either. They come back by themselves.
     pub idle: usize,
 }
 

@@ -76,12 +76,12 @@ pub(crate) struct Exposer {
 }
 
 impl Exposer {
-    /// `process`: whether the process' own metrics are shown too; `idle_after`: seconds after which an idle instrument is not.
+    /// `process`: whether the process' own metrics are shown too; `idle_after`: seconds after which an idle gauge is not.
     pub(crate) fn new(process: bool, idle_after: i64) -> Exposer {
         let started = process::start_millis();
         Exposer {
             process,
-            instruments: Instruments::new(idle_after),
+            instruments: Instruments::new(idle_after).keeping_totals(),
             seconds: i64::MIN,
             families: Families::default(),
             layout: Arc::default(),

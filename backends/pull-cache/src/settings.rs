@@ -32,8 +32,9 @@ pub struct Settings {
     /// How much older than the newest a generation may be; what is older falls out, whatever `generations` says. Whole seconds
     /// count. Default 30 minutes.
     pub window: Duration,
-    /// After how long without a recording a series is no longer in new generations; it is again with its next recording. Default
-    /// 30 minutes; zero: never.
+    /// After how long without a recording a series with labels, or of an object, is no longer in new generations; it is again with its next
+    /// recording. Series without labels, gauges that were set once and ferrometer's own stay, and for Prometheus so does all that counts.
+    /// Default zero: never.
     pub idle_after: Duration,
     /// A directory in which the generations are kept too, for other processes and for after the end of this one. Default none.
     pub path: Option<PathBuf>,
@@ -185,7 +186,7 @@ impl Default for Settings {
             #[cfg(feature = "host-metrics")]
             host_metrics: false,
             window: HALF_AN_HOUR,
-            idle_after: HALF_AN_HOUR,
+            idle_after: Duration::ZERO,
             path: None,
             restored_series: ferrometer_core::Limits::DEFAULT.max_instruments,
         }

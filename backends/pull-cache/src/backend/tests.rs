@@ -204,11 +204,12 @@ fn the_bound_covers_what_is_kept() {
 #[test]
 fn what_is_not_recorded_any_more_ages_out_and_comes_back() {
     let _alone = alone();
-    let logger = get_logger("ages");
+    let logger = get_logger("ages").with("k", "v");
     let (gauge, counter, timer) = (logger.gauge("g"), logger.counter("c"), logger.timer("t"));
     let (steady, held) = (logger.counter("steady"), logger.in_flight("busy").enter());
     let mut backend = PullCacheBackend::new(Settings::default().idle_after(Duration::from_secs(250)));
     let cache = backend.handle();
+    gauge.set(4);
     gauge.set(5);
     counter.add(2);
     timer.record(Duration::from_millis(1));
@@ -220,14 +221,17 @@ fn what_is_not_recorded_any_more_ages_out_and_comes_back() {
     let idle_before = cache.left_out().idle;
     steady.add(1);
     make(&mut backend, 400);
-    // Gone from the newest, from records and from Prometheus alike, and still in the old ones.
+    // Gone from the newest, and still in the old ones.
     for metric in ["ages.g", "ages.c", "ages.t.count", "ages.t.sum"] {
         assert_eq!(value(&cache, metric), None, "{metric}");
     }
     assert_eq!((value(&cache, "ages.steady"), value(&cache, "ages.busy")), (Some(4.0), Some(1.0)));
-    assert!(cache.prometheus().contains("ages_steady_total 4\n") && !cache.prometheus().contains("ages_c_total"));
     assert!(cache.left_out().idle >= idle_before + 3);
     assert_eq!(cache.history(None).filter(|g| g.records().any(|r| r.metric == "ages.g")).count(), 3);
+    // In a scrape the gauge is gone, and everything that counts stays: the next increment would be lost with what was before it.
+    let text = cache.prometheus();
+    assert!(!text.contains("ages_g{") && text.contains("ages_steady_total{k=\"v\"} 4\n"), "{text}");
+    assert!(text.contains("ages_c_total{k=\"v\"} 2\n") && text.contains("ages_t_seconds_count{k=\"v\"} 1\n"), "{text}");
     // The same value is a recording; what comes back goes on.
     gauge.set(5);
     counter.add(1);
@@ -236,18 +240,63 @@ fn what_is_not_recorded_any_more_ages_out_and_comes_back() {
     assert_eq!((value(&cache, "ages.g"), value(&cache, "ages.c")), (Some(5.0), Some(3.0)));
     assert_eq!((value(&cache, "ages.t.count"), value(&cache, "ages.t.sum")), (Some(2.0), Some(4.0)));
     assert_eq!(value(&cache, "ages.t.max"), Some(3.0));
-    assert!(cache.prometheus().contains("ages_c_total 3\n"));
+    assert!(cache.prometheus().contains("ages_c_total{k=\"v\"} 3\n"));
+    assert!(cache.prometheus().contains("ages_g{k=\"v\"} 5\n"));
     drop(held);
+}
+
+#[test]
+fn what_is_constant_or_rare_or_of_ferrometer_itself_does_not_age() {
+    let _alone = alone();
+    let logger = get_logger("stays");
+    logger.gauge("pool.size").set(64);
+    logger.gauge("pool.size").set(65);
+    logger.with("version", "1.2.3").gauge("build_info").set(1);
+    logger.counter("errors").add(1);
+    logger.timer("start").record(Duration::from_secs(1));
+    let rare = logger.with("code", "500").counter("answers");
+    rare.add(1);
+    let ageing = Settings::default().idle_after(Duration::from_secs(250));
+    for settings in [ageing, Settings::default()] {
+        let ages = settings.idle_after > Duration::ZERO;
+        let mut backend = PullCacheBackend::new(settings);
+        let cache = backend.handle();
+        let lines = |text: String| {
+            let all = text.lines().filter(|line| !line.starts_with('#') && !line.starts_with("process_"));
+            all.map(|line| line.split(' ').next().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let metrics = || cache.most_recent().unwrap().records().map(|r| r.metric.to_owned()).collect::<Vec<_>>();
+        make(&mut backend, 100);
+        let (shown, said) = (lines(cache.prometheus()), metrics());
+        assert!(shown.iter().any(|line| line.contains("ferrometer_")), "{shown:?}");
+        make(&mut backend, 10_000_000);
+        let after = lines(cache.prometheus());
+        // Other tests of this process have gauges with labels that they set more than once.
+        let gone: Vec<_> = shown.iter().filter(|line| !after.contains(line)).collect();
+        assert!(
+            gone.iter().all(|line| line.contains('{') && !line.contains("stays_") && !line.contains("_total")),
+            "{gone:?}"
+        );
+        assert!(gone.is_empty() || ages);
+        let of_one_value = |metric: &str| value(&cache, metric);
+        assert_eq!((of_one_value("stays.pool.size"), of_one_value("stays.build_info")), (Some(65.0), Some(1.0)));
+        assert_eq!((of_one_value("stays.errors"), of_one_value("stays.start.count")), (Some(1.0), Some(1.0)));
+        assert_eq!(of_one_value("stays.answers"), if ages { None } else { Some(1.0) });
+        let own = |all: &[String]| all.iter().filter(|m| m.starts_with("ferrometer.")).count();
+        assert_eq!(own(&metrics()), own(&said));
+    }
 }
 
 #[test]
 fn what_nobody_scrapes_ages_too() {
     let _alone = alone();
     let settings = Settings::default().idle_after(Duration::from_secs(250)).scrape(crate::Scrape::Fresh);
-    let (gauge, steady) = (get_logger("unseen").gauge("g"), get_logger("unseen").counter("steady"));
+    let logger = get_logger("unseen").with("k", "v");
+    let (gauge, steady) = (logger.gauge("g"), logger.counter("steady"));
     let now = SystemTime::now();
     let mut backend = PullCacheBackend::new(settings);
     let cache = backend.handle();
+    gauge.set(4);
     gauge.set(5);
     // Generations of the last quarter of an hour, and not one scrape.
     for ago in [900, 600, 300, 0] {
@@ -256,9 +305,9 @@ fn what_nobody_scrapes_ages_too() {
     }
     assert_eq!((value(&cache, "unseen.g"), value(&cache, "unseen.steady")), (None, Some(4.0)));
     let text = cache.prometheus();
-    assert!(text.contains("unseen_steady_total 4\n") && !text.contains("unseen_g"), "{text}");
+    assert!(text.contains("unseen_steady_total{k=\"v\"} 4\n") && !text.contains("unseen_g"), "{text}");
     gauge.set(6);
-    assert!(cache.prometheus().contains("unseen_g 6\n"));
+    assert!(cache.prometheus().contains("unseen_g{k=\"v\"} 6\n"));
 }
 
 #[test]
@@ -286,10 +335,11 @@ fn a_backend_goes_on_after_another_of_this_process() {
 }
 
 #[test]
-fn nothing_ages_when_that_is_switched_off() {
+fn nothing_ages_unless_that_is_asked_for() {
     let _alone = alone();
-    let gauge = get_logger("ageless").gauge("g");
-    let mut backend = PullCacheBackend::new(Settings::default().idle_after(Duration::ZERO));
+    let gauge = get_logger("ageless").with("k", "v").gauge("g");
+    let mut backend = PullCacheBackend::new(Settings::default());
+    gauge.set(4);
     gauge.set(5);
     make(&mut backend, 10);
     make(&mut backend, 1_000_000_000);
@@ -368,7 +418,6 @@ fn a_long_history_is_read_beside_and_joins_what_was_made_meanwhile() {
     let logger = get_logger("beside");
     let counters: Vec<_> = (0..200).map(|n| logger.counter(format!("c{n}"))).collect();
     let settings = Settings::default().generations(3000).window(Duration::from_secs(1_000_000)).path(&directory.0);
-    let settings = settings.idle_after(Duration::ZERO);
     let mut backend = PullCacheBackend::open(settings.clone()).unwrap();
     for second in 1..=600 {
         counters.iter().enumerate().for_each(|(n, counter)| counter.add((second * n as u64) % 97));
