@@ -9,7 +9,7 @@
 mod prometheus;
 
 use ferrometer::pull_cache::{PullCacheBackend, Settings};
-use ferrometer::{Config, get_logger, init, snapshot};
+use ferrometer::{Config, Naming, get_logger, init, snapshot};
 use ferrometer_testkit::{SOON, Scratch, alone};
 use prometheus::{get, low_port};
 use std::fmt::Write;
@@ -115,9 +115,8 @@ fn alerts_fire_while_their_cause_lasts_and_rare_counters_have_their_increase() {
     shop.with("version", "1.2.3").send_gauge("build_info", 1);
     shop.send_gauge("pool.size", 64);
     let rare = [shop.counter("rare"), shop.with("code", "500").counter("rare.labelled")];
-    let ages = std::env::var("IDLE_AFTER").map_or(0, |seconds| seconds.parse().unwrap());
 
-    let mut ahead = PullCacheBackend::new(Settings::default().idle_after(Duration::from_secs(ages)));
+    let mut ahead = PullCacheBackend::new(Settings::default());
     let cache = ahead.handle();
     let begin = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() / STEP * STEP + 600;
     let end = begin + (STEPS - 1) * STEP;
@@ -132,7 +131,7 @@ fn alerts_fire_while_their_cause_lasts_and_rare_counters_have_their_increase() {
         }
         metrics.flush(SOON);
         let time = begin + step * STEP;
-        ahead.make(UNIX_EPOCH + Duration::from_secs(time), snapshot().totals(), &ferrometer::naming());
+        ahead.make(UNIX_EPOCH + Duration::from_secs(time), snapshot().totals(), &Naming::default());
         for line in cache.prometheus().lines().filter(|line| !line.starts_with('#')) {
             writeln!(text, "{line} {time}").unwrap();
         }

@@ -7,9 +7,9 @@ use crate::generation::Generation;
 use crate::points::DISTRIBUTION_PARTS;
 use crate::settings::{Settings, seconds};
 use crate::store::{History, Store};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -65,22 +65,29 @@ impl Restoring {
     /// Begins. Where there can be no thread it is done at once.
     pub(crate) fn begin(source: Source, settings: &Settings) -> Restoring {
         let (send, done) = sync_channel(1);
+        let (begun, has_begun) = sync_channel(1);
         let stop = Arc::new(AtomicBool::new(false));
-        let job = Arc::new(std::sync::Mutex::new(Some(Job {
+        // Where it is taken from by who does it: a thread that cannot be made drops what it was given.
+        let job = Arc::new(Mutex::new(Some(Job {
             source,
             store: Store::new(settings.generations, seconds(settings.window)),
             max_names: settings.restored_series.saturating_mul(DISTRIBUTION_PARTS),
             stop: Arc::clone(&stop),
             send,
         })));
-        let run = |job: &std::sync::Mutex<Option<Job>>| {
-            let job = job.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let run = |job: &Mutex<Option<Job>>| {
+            let job = job.lock().unwrap_or_else(PoisonError::into_inner).take();
             job.into_iter().for_each(Job::run);
         };
         let there = Arc::clone(&job);
-        let thread = thread::Builder::new().name("ferrometer-history".into());
-        if thread.spawn(move || run(&there)).is_err() {
-            run(&job);
+        let thread = thread::Builder::new().name("ferrometer-history".into()).spawn(move || {
+            let _ = begun.send(());
+            run(&there);
+        });
+        match thread {
+            // A program that forks now shall find no thread half born.
+            Ok(_) => drop(has_begun.recv()),
+            Err(_) => run(&job),
         }
         Restoring { done, stop }
     }
