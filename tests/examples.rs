@@ -54,12 +54,13 @@ fn every_other_example_runs_and_shows_something() {
         ("state_machine", "  manageable -> available  "),
         ("own_backend", "shop.sold +3 -0"),
         ("last_half_hour", "crash.rounds"),
+        ("own_service", "an order of 6 bytes"),
     ] {
         assert!(names.contains(name), "{name} is not in examples/");
         let out = run(name, &[]);
         assert!(out.contains(expected), "{name} does not show {expected:?}:\n{out}");
     }
-    assert_eq!(names.len(), 5, "an example without a test: {names:?}");
+    assert_eq!(names.len(), 6, "an example without a test: {names:?}");
 }
 
 #[test]

@@ -1,14 +1,14 @@
 //! What does not change is true all the time. The alerts that ferrometer ships fire as long as their cause lasts, and a rare counter has its
 //! increase: for more than twice the window, in a real Prometheus.
 //!
-//! Nobody can wait for that, and nobody can set that server's clock: it asks the kernel itself. So the program's generations are made at
+//! Nobody can wait for that, and nobody can set that server's clock: it asks the kernel itself. So what the program shows is made at
 //! times ahead of the clock, one in 15 seconds; Prometheus is given what each of them shows, with that time, and is asked about those
 //! hours.
 
 #[path = "support/prometheus.rs"]
 mod prometheus;
 
-use ferrometer::pull_cache::{PullCacheBackend, Settings};
+use ferrometer::prometheus::{Prometheus, Settings};
 use ferrometer::{Config, Naming, get_logger, init, snapshot};
 use ferrometer_testkit::{SOON, Scratch, alone};
 use prometheus::{get, low_port};
@@ -116,8 +116,8 @@ fn alerts_fire_while_their_cause_lasts_and_rare_counters_have_their_increase() {
     shop.send_gauge("pool.size", 64);
     let rare = [shop.counter("rare"), shop.with("code", "500").counter("rare.labelled")];
 
-    let mut ahead = PullCacheBackend::new(Settings::default());
-    let cache = ahead.handle();
+    let mut ahead = Prometheus::new(Settings::default());
+    let totals = ahead.handle();
     let begin = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() / STEP * STEP + 600;
     let end = begin + (STEPS - 1) * STEP;
     let mut text = String::new();
@@ -132,7 +132,7 @@ fn alerts_fire_while_their_cause_lasts_and_rare_counters_have_their_increase() {
         metrics.flush(SOON);
         let time = begin + step * STEP;
         ahead.make(UNIX_EPOCH + Duration::from_secs(time), snapshot().totals(), &Naming::default());
-        for line in cache.prometheus().lines().filter(|line| !line.starts_with('#')) {
+        for line in totals.text().lines().filter(|line| !line.starts_with('#')) {
             writeln!(text, "{line} {time}").unwrap();
         }
     }

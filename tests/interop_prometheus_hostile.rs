@@ -1,7 +1,7 @@
 //! Against the real Prometheus, `promtool` and the official Python client, with the worst names there are; on their own, because what a
 //! process has once recorded stays.
 
-#[path = "../backends/pull-cache/tests/common/nasty.rs"]
+#[path = "../backends/prometheus/tests/common/nasty.rs"]
 mod nasty;
 #[path = "support/prometheus.rs"]
 mod prometheus;

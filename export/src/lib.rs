@@ -6,6 +6,7 @@
 //! | how an instrument is called | [`full_name`], [`folded_name`] |
 //! | whether the name is free | [`NameTable`] |
 //! | how its labels look | [`Labels`], [`gated_labels`] |
+//! | what it reports of a delivery | [`account`](account()) |
 //! | how old something is | [`age_seconds`], [`whole_seconds`] |
 //! | whether a path is that of a file that can be read | [`open_regular`], [`must_be_regular`] |
 //!
@@ -14,6 +15,7 @@
 
 #![deny(missing_docs)]
 
+mod account;
 mod aging_clock;
 mod full_name;
 mod instruments;
@@ -21,6 +23,7 @@ mod labels;
 mod name_table;
 mod regular_file;
 
+pub use account::account;
 pub use aging_clock::{age_seconds, whole_seconds};
 pub use full_name::{folded_name, full_name};
 pub use instruments::{Instrument, Instruments};

@@ -4,11 +4,16 @@
 #![no_main]
 
 use arbitrary::{Arbitrary, Unstructured};
-use ferrometer_pull_cache::{Endpoint, Limits, PullCacheBackend, Server, Settings};
+use ferrometer_cache_api::CacheApi;
+use ferrometer_core::{Backend, BackendError, Delivery, SnapshotView};
+use ferrometer_http::{Frame, Limits, Server};
+use ferrometer_prometheus::Prometheus;
+use ferrometer_pull_cache::{PullCacheBackend, Settings};
+use ferrometer_scrape::Scrape;
 use libfuzzer_sys::fuzz_target;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 const TOKEN: &str = "0123456789abcdef-the-token";
@@ -21,11 +26,25 @@ struct Servers {
     closed: Server,
 }
 
+/// Records and totals of the same snapshots.
+struct Pair(Prometheus, PullCacheBackend);
+
+impl Backend for Pair {
+    fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
+        self.0.observe(view);
+        self.1.publish(view)
+    }
+}
+
 fn servers() -> &'static Servers {
     static SERVERS: OnceLock<Servers> = OnceLock::new();
     SERVERS.get_or_init(|| {
-        let backend = PullCacheBackend::new(Settings::default().generations(3));
-        let handle = backend.handle();
+        let totals = Prometheus::new(Default::default());
+        let cache = PullCacheBackend::new(Settings::default().generations(3));
+        let frame = Frame::new()
+            .mount("/", Arc::new(CacheApi::new(cache.handle())))
+            .mount("/", Arc::new(Scrape::new(totals.handle())));
+        let backend = Pair(totals, cache);
         ferrometer_core::install("pull-cache", Box::new(backend), Duration::from_secs(3600)).expect("installed");
         let logger = ferrometer_core::get_logger(SECRET);
         for generation in 0..3 {
@@ -38,13 +57,15 @@ fn servers() -> &'static Servers {
         }
         let limits = Limits {
             header_timeout: Duration::from_millis(200),
+            idle_timeout: Duration::from_millis(200),
             max_header_bytes: 2048,
             max_query_bytes: 512,
             ..Limits::default()
         };
         let at = "127.0.0.1:0".parse().expect("an address");
-        let open = Endpoint::new(handle.clone()).address(at).limits(limits).serve().expect("served");
-        let closed = Endpoint::new(handle).address(at).limits(limits).tokens([DIGEST]).serve().expect("served");
+        let frame = frame.address(at).limits(limits);
+        let open = frame.clone().serve().expect("served");
+        let closed = frame.tokens([DIGEST]).serve().expect("served");
         Servers { open, closed }
     })
 }

@@ -8,7 +8,8 @@ use arbitrary::Arbitrary;
 use ferrometer_core::{Cause, Kind, Ledger, Limits, Logger, Naming, Series, configure, flush, get_logger, replace};
 use ferrometer_fuzz::statsd::{Sample, parse};
 use ferrometer_fuzz::{process, prometheus};
-use ferrometer_pull_cache::{Filter, Format, PullCacheBackend, PullCacheHandle, Settings};
+use ferrometer_prometheus::{Filter, Format, Prometheus, PrometheusHandle};
+use ferrometer_pull_cache::{PullCacheBackend, PullCacheHandle, Settings};
 use ferrometer_statsd::{Dialect, Statsd};
 use libfuzzer_sys::fuzz_target;
 use std::collections::{BTreeMap, BTreeSet};
@@ -93,6 +94,7 @@ struct Truth {
 struct House {
     sockets: Vec<UdpSocket>,
     cache: Option<PullCacheHandle>,
+    totals: Option<PrometheusHandle>,
     naming: Naming,
     before: BTreeMap<String, Ledger>,
     series: usize,
@@ -108,7 +110,14 @@ impl House {
             socket
         };
         let sockets = (0..DIALECTS.len()).map(|_| socket()).collect();
-        let mut house = House { sockets, cache: None, naming: Naming::default(), before: BTreeMap::new(), series: 0 };
+        let mut house = House {
+            sockets,
+            cache: None,
+            totals: None,
+            naming: Naming::default(),
+            before: BTreeMap::new(),
+            series: 0,
+        };
         house.install(Naming::default());
         house
     }
@@ -127,6 +136,9 @@ impl House {
         let backend = PullCacheBackend::new(Settings::default().generations(1));
         self.cache = Some(backend.handle());
         replace("pull-cache", Box::new(backend), NEVER, SOON).expect("installed");
+        let backend = Prometheus::new(Default::default());
+        self.totals = Some(backend.handle());
+        replace("prometheus", Box::new(backend), NEVER, SOON).expect("installed");
         // What is left of the backends before.
         for socket in &self.sockets {
             while socket.recv(&mut [0; 65536]).is_ok() {}
@@ -358,8 +370,8 @@ fn judge_records(cache: &PullCacheHandle, root: &str, truths: &BTreeMap<usize, (
 }
 
 /// The totals in each of Prometheus' formats.
-fn judge_expositions(cache: &PullCacheHandle) {
-    let bytes = |format| cache.exposition(format, &Filter::default()).collect_bytes();
+fn judge_expositions(totals: &PrometheusHandle) {
+    let bytes = |format| totals.exposition(format, &Filter::default()).collect_bytes();
     let text = |format| String::from_utf8(bytes(format)).expect("UTF-8");
     let plain = prometheus::parse(&text(Format::Text)).unwrap_or_else(|e| panic!("{e}"));
     prometheus::openmetrics::parse(&text(Format::OpenMetrics)).unwrap_or_else(|e| panic!("{e}"));
@@ -464,7 +476,7 @@ fn run(input: &Input) {
     if let Some(cache) = &house.cache {
         judge_records(cache, &root, &truths);
         if at % 32 == 0 {
-            judge_expositions(cache);
+            house.totals.iter().for_each(judge_expositions);
         }
     }
 }

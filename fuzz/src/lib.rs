@@ -6,7 +6,7 @@
 pub mod statsd;
 
 /// The Prometheus text.
-#[path = "../../backends/pull-cache/tests/common/mod.rs"]
+#[path = "../../backends/prometheus/tests/common/mod.rs"]
 pub mod prometheus;
 
 pub mod process;

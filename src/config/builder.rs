@@ -12,7 +12,7 @@ use super::rule::Rule;
 use super::settings::{Config, Dialect, Scrape, Tokens, Transport};
 
 impl Config {
-    /// The one backend: `"noop"`, `"statsd"` or `"pull-cache"`. Replaces what was set before.
+    /// The one backend: `"noop"`, `"statsd"`, `"prometheus"` or `"pull-cache"`. Replaces what was set before.
     #[must_use]
     pub fn backend(self, name: impl Into<String>) -> Self {
         self.backend_list([name])
@@ -281,10 +281,17 @@ impl Config {
         self
     }
 
-    /// How long a connection to the endpoint may last in all, at least 10 ms.
+    /// How long an answer of the endpoint may take, at least 10 ms.
     #[must_use]
     pub fn pull_cache_answer_timeout(mut self, most: Duration) -> Self {
         self.pull_cache.answer_timeout = most;
+        self
+    }
+
+    /// How long a connection to the endpoint may wait for its next request, at least 10 ms.
+    #[must_use]
+    pub fn pull_cache_idle_timeout(mut self, most: Duration) -> Self {
+        self.pull_cache.idle_timeout = most;
         self
     }
 

@@ -60,6 +60,7 @@ impl Config {
                 header_timeout: Duration::ZERO,
                 write_timeout: Duration::ZERO,
                 answer_timeout: Duration::ZERO,
+                idle_timeout: Duration::ZERO,
                 scrape: Scrape::Generation,
                 process_metrics: false,
                 host_metrics: false,

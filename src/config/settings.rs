@@ -125,8 +125,10 @@ pub struct PullCache {
     pub header_timeout: Duration,
     /// `metrics.pull_cache.write_timeout`; default `"10s"`. Time to make room for more of an answer.
     pub write_timeout: Duration,
-    /// `metrics.pull_cache.answer_timeout`; default `"60s"`. Time of a connection in all.
+    /// `metrics.pull_cache.answer_timeout`; default `"60s"`. Time of an answer.
     pub answer_timeout: Duration,
+    /// `metrics.pull_cache.idle_timeout`; default `"15s"`. Time that a connection may wait for its next request.
+    pub idle_timeout: Duration,
     /// `metrics.pull_cache.scrape`; default `"generation"`. Which totals Prometheus gets.
     pub scrape: Scrape,
     /// `metrics.pull_cache.process_metrics`; default `true`. Whether Prometheus gets the process' own metrics too.

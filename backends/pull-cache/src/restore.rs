@@ -4,7 +4,7 @@
 
 use crate::files::{Found, Past};
 use crate::generation::Generation;
-use crate::points::DISTRIBUTION_PARTS;
+use crate::record_values::DISTRIBUTION_PARTS;
 use crate::settings::{Settings, seconds};
 use crate::store::{History, Store};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

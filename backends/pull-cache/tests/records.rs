@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::nasty::NASTY;
+use common::prometheus::nasty::NASTY;
 use common::{Cache, SOON};
 use ferrometer_core::{Amount, Cause, Naming, get_logger};
 use ferrometer_pull_cache::{Generation, Record, RecordType};
@@ -98,9 +98,7 @@ fn names_begin_as_configured_and_labels_are_sorted() {
         newest.timestamp()
     );
     assert_eq!(json, expected);
-    assert!(
-        cache.handle.prometheus().contains("\nprod_example_h_named_here_c_total{a_b=\"ü\",method=\"GE\\\"T\"} 3\n")
-    );
+    assert!(cache.totals.text().contains("\nprod_example_h_named_here_c_total{a_b=\"ü\",method=\"GE\\\"T\"} 3\n"));
 }
 
 #[test]
@@ -108,7 +106,7 @@ fn two_instruments_of_one_name_and_names_too_long_are_dropped_and_counted() {
     let cache = Cache::install(NEVER);
     let logger = get_logger("clash");
     cache.flush();
-    let left_out = cache.handle.left_out();
+    let (left_out, refused) = (cache.handle.left_out(), cache.totals.left_out().refused);
     logger.send_counter("a:b", 1);
     logger.send_counter("a|b", 10);
     logger.send_gauge("a:b", 5); // a record has no kind in its name
@@ -128,14 +126,32 @@ fn two_instruments_of_one_name_and_names_too_long_are_dropped_and_counted() {
     assert_eq!(newest.records().filter(|r| r.metric == "clash.l").count(), 1);
     let after = cache.handle.left_out();
     assert_eq!(after.records - left_out.records, 4 + 2, "{after:?}");
-    let families = common::parse(&cache.handle.prometheus()).unwrap();
+    let families = common::parse(&cache.totals.text()).unwrap();
     // Prometheus keeps kinds apart: the gauge and the counter beside the timer are there.
     assert_eq!(families["clash_a_b"].value("clash_a_b", &[]), Some(5.0));
     assert_eq!(families["clash_t_count_total"].samples.len(), 2);
-    assert_eq!(after.prometheus - left_out.prometheus, 2 + 2, "{after:?}");
+    assert_eq!(cache.totals.left_out().refused - refused, 2 + 2);
     let ledger = cache.remove();
     assert_eq!(ledger.dropped[Cause::Collision], Amount { recordings: 4, increments: 10 + 3 + 1, decrements: 0 });
     assert_eq!(ledger.dropped[Cause::Name], Amount { recordings: 2, increments: 8, decrements: 0 });
+}
+
+#[test]
+fn instruments_of_one_name_to_prometheus_are_two_in_records() {
+    let cache = Cache::install(NEVER);
+    cache.flush();
+    let left_out = cache.handle.left_out();
+    let logger = get_logger("apart");
+    logger.send_counter("a.b", 1);
+    logger.send_counter("a_b", 2);
+    logger.send_gauge("z.count", 5);
+    logger.send_histogram("z", 1); // would have a record like the gauge
+    cache.flush();
+    let newest = cache.handle.most_recent().unwrap();
+    assert!(newest.records().any(|r| r.metric == "apart.a_b" && r.value == 2.0));
+    assert_eq!(newest.records().filter(|r| r.metric == "apart.z.count").count(), 1);
+    assert_eq!(cache.handle.left_out().records - left_out.records, 1);
+    cache.remove();
 }
 
 #[test]
@@ -209,7 +225,7 @@ fn whatever_names_and_labels_hold_json_and_prometheus_hold() {
         marked.send_counter("mark", 7);
         ferrometer_core::flush(SOON);
 
-        let families = common::parse(&cache.handle.prometheus()).map_err(TestCaseError::fail)?;
+        let families = common::parse(&cache.totals.text()).map_err(TestCaseError::fail)?;
         let mark = format!("h{}_mark_total", case.get());
         let expected: &[(&str, &str)] = if name.is_empty() { &[] } else { &[("zz", &name)] };
         prop_assert_eq!(families[&mark].value(&mark, expected), Some(7.0));

@@ -2,7 +2,7 @@
 
 use crate::drive::thread_cpu_ns;
 use crate::row::{Row, Run, Sample, expect};
-use ferrometer::pull_cache::{Filter, Format};
+use ferrometer_prometheus::{Filter, Format, Prometheus};
 use ferrometer::{Config, get_logger};
 use std::time::Duration;
 
@@ -103,7 +103,9 @@ pub fn roomy() -> Config {
 /// The text is kept until the next generation, so that each rendering is preceded by a flush, outside of the clock.
 fn pull_cache(run: &Run) -> Sample {
     let metrics = ferrometer::init(roomy()).expect("the pull cache");
-    let cache = metrics.pull_cache().expect("the cache").clone();
+    let exporter = Prometheus::new(Default::default());
+    let cache = exporter.handle();
+    ferrometer::install("prometheus", Box::new(exporter), Duration::from_secs(3600)).expect("the exporter");
     let logger = get_logger("app");
     for i in 0..run.iterations {
         logger.with("id", &format!("{i:06}")).send_counter("requests", i + 1);

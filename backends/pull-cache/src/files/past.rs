@@ -3,11 +3,11 @@
 //! Only files of names that are given here are touched, and only where they are files. What cannot be tidied is told and left.
 
 use super::lock::Lock;
+use super::paths::{segment_path, sequence_of, sequence_with};
 use super::read::InOrder;
 use super::segment::{Damage, DamageKind, FrameReader, HEADER_BYTES};
 use super::survey;
 use super::writer::{Kept, write_new};
-use super::{segment_path, sequence_of, sequence_with};
 use crate::generation::Generation;
 use crate::record::Identity;
 use ferrometer_export::{must_be_regular, open_regular};

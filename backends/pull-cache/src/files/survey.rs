@@ -1,7 +1,7 @@
 //! Looking a directory's segments through, a frame at a time: what is whole of each, and what is not.
 
+use super::paths::sequence_of;
 use super::segment::{Damage, DamageKind, FrameReader, MAX_BYTES};
-use super::sequence_of;
 use crate::record::Identity;
 use ferrometer_export::open_regular;
 use std::fs::{self, File};

@@ -2,8 +2,9 @@
 
 use super::lock::Lock;
 use super::past::Past;
+use super::paths::{any_sequence_of, segment_path};
 use super::segment::{FrameWriter, HEADER_BYTES, header};
-use super::{any_sequence_of, segment_path, survey};
+use super::survey;
 use crate::generation::Generation;
 use ferrometer_export::must_be_regular;
 use std::collections::VecDeque;

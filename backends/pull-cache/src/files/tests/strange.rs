@@ -53,7 +53,7 @@ fn a_pipe_in_the_place_of_the_lock_is_an_error_that_names_it() {
     let lock = directory.0.join("lock");
     fs::remove_file(&lock).unwrap();
     make_fifo(&lock);
-    let refused = Sink::open(&directory.0, 10, 10).unwrap_err().to_string();
+    let refused = WriterLease::open(&directory.0, 10, 10).unwrap_err().to_string();
     assert_eq!(refused, format!("{}: it is a named pipe (FIFO), not a file", lock.display()));
 }
 
@@ -147,7 +147,7 @@ fn no_more_names_of_earlier_lives_come_back_than_there_may_be() {
     // The same names again count once.
     live(&directory, 1010, 90, 10);
     let load = |names: usize| {
-        let (mut sink, past) = Sink::open(&directory.0, 1000, i64::MAX).unwrap();
+        let (mut sink, past) = WriterLease::open(&directory.0, 1000, i64::MAX).unwrap();
         let mut seen = Vec::new();
         let found = past.load(names, &AtomicBool::new(false), |generation| seen.push(generation.timestamp())).unwrap();
         let too_many = found.too_many_names;
@@ -160,7 +160,7 @@ fn no_more_names_of_earlier_lives_come_back_than_there_may_be() {
     assert_eq!(load(9), (vec![], 11));
     // What is not taken in stays where it is, for readers and until it is too old.
     assert_eq!(read(&directory.0).unwrap().count(), 11);
-    let (mut sink, past) = Sink::open(&directory.0, 2, i64::MAX).unwrap();
+    let (mut sink, past) = WriterLease::open(&directory.0, 2, i64::MAX).unwrap();
     let found = past.load(9, &AtomicBool::new(false), drop).unwrap();
     sink.found(found);
     write(&mut sink, 2000, 5);

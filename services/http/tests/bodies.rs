@@ -1,0 +1,68 @@
+//! Bodies: which route takes one, how large it may be, how long it may take, and what becomes of the connection when it is refused.
+
+mod support;
+
+use ferrometer_http::Limits;
+use support::{Client, MS, frame};
+
+#[test]
+fn a_route_takes_as_much_as_it_says() {
+    let server = frame().serve().unwrap();
+    let mut client = Client::to(&server);
+    let post = |client: &mut Client, bytes: usize| {
+        client.ask("POST", "/small/measures", &format!("Content-Length: {bytes}\r\n"), &"x".repeat(bytes))
+    };
+    for bytes in [0, 1, 1000] {
+        let answer = post(&mut client, bytes);
+        assert_eq!((answer.status, answer.body), (200, format!("{bytes} bytes")));
+    }
+    let answer = client.ask(
+        "POST",
+        "/small/measures",
+        "Transfer-Encoding: chunked\r\n",
+        "5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n",
+    );
+    assert_eq!((answer.status, answer.body.as_str()), (200, "11 bytes"));
+    assert_eq!(server.counts().connections, 1);
+    // Too long by its own account: told before it is sent.
+    client.send("POST /small/measures HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n");
+    let long = client.answer().unwrap();
+    assert_eq!((long.status, long.header("connection")), (413, Some("close")));
+    assert_eq!(long.body, "small: the body has 99999999999 bytes; allowed are 1000");
+    client.wait_for_end();
+    // Too long in fact.
+    let mut client = Client::to(&server);
+    let chunk = format!("3e8\r\n{}\r\n1\r\nx\r\n0\r\n\r\n", "x".repeat(1000));
+    let long = client.ask("POST", "/small/measures", "Transfer-Encoding: chunked\r\n", &chunk);
+    assert_eq!((long.status, long.body.as_str()), (413, "small: the body has more than 1000 bytes"));
+    client.wait_for_end();
+    assert_eq!(server.counts().malformed, 2);
+}
+
+#[test]
+fn a_route_that_says_nothing_takes_none() {
+    let server = frame().serve().unwrap();
+    for (method, path) in [("GET", "/small/hello"), ("PUT", "/small/open"), ("POST", "/nothing"), ("GET", "/healthz")] {
+        let mut client = Client::to(&server);
+        let refused = client.ask(method, path, "Content-Length: 5\r\n", "hello");
+        assert_eq!((refused.status, refused.header("connection")), (413, Some("close")), "{path}");
+        assert!(refused.body.contains("no body is accepted"), "{}", refused.body);
+        client.wait_for_end();
+    }
+    assert_eq!(server.counts().malformed, 4);
+    let empty = Client::to(&server).ask("PUT", "/small/open", "Content-Length: 0\r\n", "");
+    assert_eq!((empty.status, empty.body.as_str()), (200, "0 bytes"));
+}
+
+#[test]
+fn a_body_that_does_not_come_is_not_waited_for() {
+    let server = frame().limits(Limits { header_timeout: 200 * MS, ..Limits::default() }).serve().unwrap();
+    let mut client = Client::to(&server);
+    client.send("POST /small/measures HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhello");
+    let late = client.answer().unwrap();
+    assert_eq!((late.status, late.body.as_str()), (408, "small: no whole body came within 0.2 s"));
+    client.wait_for_end();
+    assert_eq!(server.counts().too_slow, 1);
+    // The place of the answer is free again.
+    assert_eq!(Client::to(&server).get("/small/hello").status, 200);
+}
