@@ -133,7 +133,7 @@ impl Parts {
         }
         let settings = pull_cache_settings(config);
         let interval = settings.interval;
-        let mut backend = ferrometer_pull_cache::PullCacheBackend::open(settings).map_err(Error::CachePath)?;
+        let mut backend = ferrometer_pull_cache::PullCacheBackend::open_beside(settings).map_err(Error::CachePath)?;
         // A path has a history of its own; what is in memory alone would be lost.
         if let Some(earlier) = earlier.filter(|_| config.pull_cache.path.is_none()) {
             backend = backend.after(earlier);
@@ -182,8 +182,9 @@ pub(crate) fn pull_cache_settings(config: &Config) -> ferrometer_pull_cache::Set
         .generations(c.generations)
         .interval(c.interval)
         .window(c.window)
-        .idle_after(c.idle_after.unwrap_or(c.window));
+        .idle_after(c.idle_after.unwrap_or_default());
     settings.path = c.path.clone();
+    settings.restored_series = crate::init::limits(config).max_instruments;
     settings
 }
 
@@ -193,7 +194,7 @@ pub(crate) fn prometheus_settings(config: &Config) -> ferrometer_prometheus::Set
     use ferrometer_prometheus::{Scrape, Settings};
 
     let c = &config.pull_cache;
-    Settings::default().idle_after(c.idle_after.unwrap_or(c.window)).process_metrics(c.process_metrics).scrape(match c
+    Settings::default().idle_after(c.idle_after.unwrap_or_default()).process_metrics(c.process_metrics).scrape(match c
         .scrape
     {
         config::Scrape::Generation => Scrape::Generation,

@@ -133,9 +133,10 @@ fn a_fresh_scrape_has_what_was_recorded_a_moment_before() {
 
 #[test]
 #[ignore = "needs Prometheus; scripts/test installs and runs it"]
-fn what_is_idle_is_gone_from_prometheus_and_comes_back_with_its_total() {
+fn a_gauge_that_is_idle_is_gone_from_prometheus_and_what_counts_stays() {
     let _alone = alone();
-    let logger = get_logger("ageing");
+    let plain = get_logger("ageing");
+    let logger = plain.with("vm", "100");
     for scrape in [Scrape::Generation, Scrape::Fresh] {
         let address = SocketAddr::from(([127, 0, 0, 1], low_port()));
         let config = Config::new()
@@ -151,29 +152,38 @@ fn what_is_idle_is_gone_from_prometheus_and_comes_back_with_its_total() {
         let (counter, gauge) = (logger.counter(of("c")), logger.gauge(of("g")));
         let (c, g) = (format!("ageing_{}_total", of("c")), format!("ageing_{}", of("g")));
         let steady = logger.counter(of("steady"));
+        plain.send_gauge(of("size"), 64);
+        logger.send_gauge(of("once"), 1);
         counter.add(5);
+        gauge.set(6);
         gauge.set(7);
         let server = Prometheus::start(scrape.as_str(), false, address);
         server.settle(&c, 5.0);
         server.settle(&g, 7.0);
         let created = server.value(&format!("ageing_{}_created", of("c")));
         let until = Instant::now() + SOON * 3;
-        while server.value(&c).is_some() || server.value(&g).is_some() {
-            assert!(Instant::now() < until, "{c} does not age");
+        while server.value(&g).is_some() {
+            assert!(Instant::now() < until, "{g} does not age");
             steady.increment();
             thread::sleep(Duration::from_millis(200));
         }
-        assert!(server.value(&format!("ageing_{}_total", of("steady"))).is_some());
         // A fresh scrape may know it a generation earlier than the records.
         while metrics.pull_cache().unwrap().left_out().idle < 2 {
             assert!(Instant::now() < until, "{:?}", metrics.pull_cache().unwrap().left_out());
             thread::sleep(Duration::from_millis(50));
         }
+        let steady = format!("{}_total", of("steady"));
+        for stays in [of("size"), of("once"), steady] {
+            assert!(server.value(&format!("ageing_{stays}")).is_some(), "{stays}");
+        }
+        assert_eq!(server.value(&c), Some(5.0));
         counter.add(3);
         gauge.set(7);
         server.settle(&c, 8.0);
         server.settle(&g, 7.0);
+        // Its rest was no gap: both increments are seen.
         assert_eq!(server.value(&format!("resets({c}[5m])")), Some(0.0));
+        assert_eq!(server.value(&format!("changes({c}[5m])")), Some(1.0));
         assert_eq!(server.value(&format!("ageing_{}_created", of("c"))), created);
     }
 }

@@ -1,7 +1,7 @@
-//! Series grouped to instruments: series that differ only in their sample rate are shown as one. An instrument without a recent
-//! recording is idle, and not shown until its next recording.
+//! Series grouped to instruments: series that differ only in their sample rate are shown as one. Where that is asked for, an instrument
+//! with labels and without a recent recording is idle, and not shown until its next recording.
 
-use ferrometer_core::{Series, Total, Totals, Value};
+use ferrometer_core::{Kind, Series, Total, Totals, Value};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::iter;
@@ -19,6 +19,8 @@ pub struct Instrument {
     /// What changes with each recording, and when it last did, in seconds.
     activity: u64,
     active: i64,
+    /// How often it was recorded on, as far as that tells a gauge that was set once.
+    recordings: u64,
 }
 
 impl Instrument {
@@ -29,8 +31,23 @@ impl Instrument {
         ids.filter_map(move |id| totals.get(id))
     }
 
+    /// Tells what may be idle. Without labels (or an object) an instrument stands for the program itself, however seldom something is
+    /// recorded on it; a gauge that was set once is a constant; ferrometer's own say how it is at any time.
+    fn may_age(&self) -> bool {
+        let name = self.first.logger_name();
+        let is_own = name.strip_prefix("ferrometer").is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        let is_constant = self.first.kind() == Kind::Gauge && self.recordings <= 1;
+        self.first.labels_with_object().next().is_some() && !is_own && !is_constant
+    }
+
+    /// Tells whether it counts since the program's start: a counter, or what has one within.
+    fn is_total(&self) -> bool {
+        !matches!(self.first.kind(), Kind::Gauge | Kind::InFlight)
+    }
+
     /// Notes `now` as the time of the last recording if something was recorded since the last call, or is in progress.
     fn look(&mut self, totals: Totals<'_>, now: i64) {
+        self.recordings = self.totals(totals).map(|total| total.recordings).sum();
         let activity = self.totals(totals).fold(0u64, |all, total| {
             let value = match &total.value {
                 Value::Counter { increments, decrements } => increments.wrapping_mul(3).wrapping_add(*decrements),
@@ -80,14 +97,24 @@ pub struct Instruments {
     found: HashMap<u64, u32>,
     /// Seconds without a recording after which an instrument is not shown; 0 for never.
     idle_after: i64,
+    totals_stay: bool,
     now: i64,
 }
 
 impl Instruments {
-    /// Creates an empty list. An instrument is idle `idle_after` seconds after its last recording; 0 means never.
+    /// Creates an empty list. An instrument is idle `idle_after` seconds after its last recording; 0 means never. Only instruments with
+    /// labels or an object become idle, no gauge that was set once does, and none of ferrometer's own.
     #[must_use]
     pub fn new(idle_after: i64) -> Instruments {
         Instruments { idle_after, ..Instruments::default() }
+    }
+
+    /// The same, but counters, timers and histograms never become idle. For systems that compute rates: a counter that goes between two
+    /// increments and comes back with the second has lost the first.
+    #[must_use]
+    pub fn keeping_totals(mut self) -> Instruments {
+        self.totals_stay = true;
+        self
     }
 
     /// Takes in series registered since the last call, and looks which instruments have recordings since. `now` is in seconds, and
@@ -120,14 +147,26 @@ impl Instruments {
                 next => next - 1,
             };
         }
-        self.list.push(Instrument { first: series, others: Vec::new(), next: 0, activity: 0, active: now });
+        self.list.push(Instrument {
+            first: series,
+            others: Vec::new(),
+            next: 0,
+            activity: 0,
+            active: now,
+            recordings: 0,
+        });
         new
     }
 
     /// Returns the instruments that are not idle, in the order of registration, each with its number. An idle instrument comes back
     /// with its next recording, under the same number.
     pub fn iter(&self) -> impl Iterator<Item = (usize, &Instrument)> {
-        let idle = |i: &Instrument| self.idle_after > 0 && self.now.saturating_sub(i.active) > self.idle_after;
+        let idle = |i: &Instrument| {
+            self.idle_after > 0
+                && self.now.saturating_sub(i.active) > self.idle_after
+                && i.may_age()
+                && !(self.totals_stay && i.is_total())
+        };
         self.list.iter().enumerate().filter(move |(_, instrument)| !idle(instrument))
     }
 

@@ -8,6 +8,7 @@
 //! | how its labels look | [`Labels`], [`gated_labels`] |
 //! | what it reports of a delivery | [`account`](account()) |
 //! | how old something is | [`age_seconds`], [`whole_seconds`] |
+//! | whether a path is that of a file that can be read | [`open_regular`], [`must_be_regular`] |
 //!
 //! The crate uses the public API of [`ferrometer_core`] alone, as a backend written elsewhere would. Diagnostics go through
 //! [`ferrometer_core::warn`], one line per cause and minute.
@@ -20,6 +21,7 @@ mod full_name;
 mod instruments;
 mod labels;
 mod name_table;
+mod regular_file;
 
 pub use account::account;
 pub use aging_clock::{age_seconds, whole_seconds};
@@ -27,3 +29,4 @@ pub use full_name::{folded_name, full_name};
 pub use instruments::{Instrument, Instruments};
 pub use labels::{Labels, gated_labels};
 pub use name_table::NameTable;
+pub use regular_file::{must_be_regular, open_regular};

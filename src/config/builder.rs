@@ -199,7 +199,8 @@ impl Config {
         self
     }
 
-    /// Time without a recording after which the pull cache does not show a series, until its next recording; zero for never.
+    /// Time without a recording after which the pull cache does not show a series with labels, until its next recording; zero, the default,
+    /// for never.
     #[must_use]
     pub fn pull_cache_idle_after(mut self, idle_after: Duration) -> Self {
         self.pull_cache.idle_after = Some(idle_after);

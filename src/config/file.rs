@@ -3,7 +3,6 @@
 //! The file may be a program's own: only `[metrics]` and `[metrics_statsd]` are ours, and all else is left alone, unless
 //! it looks like a slip for one of ours, which would otherwise switch recording off in silence.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::Path;
@@ -35,10 +34,7 @@ const BELOW: [&str; 4] = ["pull_cache", "prometheus", "limits", "loggers"];
 /// The bytes of a file.
 pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
     let read = || -> io::Result<Vec<u8>> {
-        let mut file = File::open(path)?;
-        if file.metadata()?.is_dir() {
-            return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory"));
-        }
+        let mut file = ferrometer_export::open_regular(path)?;
         let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
         loop {
             match file.read(&mut piece) {

@@ -105,7 +105,7 @@ pub struct PullCache {
     pub generations: usize,
     /// `metrics.pull_cache.window`; default `"30m"`. How much older than the newest a generation may be.
     pub window: Duration,
-    /// `metrics.pull_cache.idle_after`; no default: the window counts. Time without a recording after which a series is not shown.
+    /// `metrics.pull_cache.idle_after`; no default: never. Time without a recording after which a series with labels is not shown.
     pub idle_after: Option<Duration>,
     /// `metrics.pull_cache.path`; no default. A directory in which generations are kept too.
     pub path: Option<PathBuf>,

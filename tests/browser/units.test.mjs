@@ -26,6 +26,21 @@ test("numbers have three or four figures and a unit that fits", () => {
   assert.match(clock(0), /^\d\d:\d\d:\d\d$/);
 });
 
+test("units and kinds that are names of the language's own are texts like others", async () => {
+  const { KINDS } = await from("format.js");
+  for (const unit of ["__proto__", "constructor", "toString", "hasOwnProperty", "valueOf"]) {
+    assert.equal(flat(quantity(3, unit)), `3 ${unit}`);
+    assert.equal(flat(rate(3, unit)), `3 ${unit}/s`);
+    assert.equal(KINDS[unit] ?? unit, unit);
+  }
+});
+
+test("numbers of any size have three figures", () => {
+  for (const [x, unit, wanted] of [
+    [1e308, "ms", "1.16e300 d"], [-1e308, "ms", "−1.16e300 d"], [1.5e308, "days", "1.50e308 d"], [1e308, "hours", "4.17e306 d"], [1e308, "bytes", "1.00e293 PB"], [1e308, "ratio", "1.00e308 ratio"], [1e300, "ratio", "1.00e302 %"], [1e308, "", "1.00e308"], [5e-324, "ms", "0 ns"],
+  ]) assert.equal(flat(quantity(x, unit)), wanted, `${x} ${unit}`);
+});
+
 test("an address says all that is chosen, whatever names and labels are", () => {
   for (const state of [
     { ...DEFAULTS, metric: null, labels: [] },
@@ -54,6 +69,19 @@ test("all words must occur, and labels, kinds and units are found", () => {
 
 const catalog = { interval: 1, generations: 100, window: 1800, left_out: 0, instruments: [{ name: "a.time", logger: "a", kind: "timer", unit: "ms" }, { name: "a.n", logger: "a", kind: "counter" }, { name: "a.time.max", logger: "a", kind: "gauge" }] };
 const at = (timestamp, metric, value, labels) => ({ id: "host", metric, timestamp, type: "derive", value, ...(labels && { labels }) });
+
+test("no label, whatever is in it, makes one series of two", () => {
+  const store = new Store();
+  store.setCatalog("", catalog);
+  const several = [{ k: "a", l: "b" }, { k: "a\0l\0b" }, { k: "a\\0l\\0b" }, { k: 'a","l","b' }, { "k\0a": "l", b: "" }, { "k\0a\0l": "b" }, JSON.parse('{"__proto__":"x"}'), undefined];
+  store.add("", several.map((labels, i) => at(1, "a.n", i, labels)));
+  assert.equal(store.named("", "a.n").length, several.length);
+  assert.deepEqual(store.named("", "a.n").map((one) => store.total(one)), several.map((_, i) => i));
+  // Nor does the name of a node, or an object's id.
+  store.add("n", [{ ...at(1, "a\0b", 1), id: "c" }, { ...at(1, "a", 2), id: "b\0c" }]);
+  store.add("n\0a", [{ ...at(1, "b", 3), id: "c" }]);
+  assert.deepEqual([...store.series.values()].filter(({ node }) => node).map((one) => store.total(one)), [1, 2, 3]);
+});
 
 test("records become series: parts of a timer are one, and a gauge with such a name is its own", () => {
   const store = new Store();

@@ -46,7 +46,7 @@ impl Exposer {
         let started = process::start_millis();
         Exposer {
             process: settings.process_metrics,
-            instruments: Instruments::new(settings.idle_seconds()),
+            instruments: Instruments::new(settings.idle_seconds()).keeping_totals(),
             seconds: i64::MIN,
             families: Families::default(),
             layout: Arc::default(),

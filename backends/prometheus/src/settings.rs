@@ -18,7 +18,8 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Time without a recording after which a series is not shown until its next recording. Default 30 minutes; zero: never.
+    /// Time without a recording after which a gauge with labels, or of an object, is not shown until its next recording. Gauges that were
+    /// set once and ferrometer's own stay, and so does everything that counts. Default zero: never.
     pub idle_after: Duration,
     /// Which totals a scrape gets. Default [`Scrape::Generation`].
     pub scrape: Scrape,
@@ -40,7 +41,7 @@ pub enum Scrape {
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { idle_after: Duration::from_secs(30 * 60), scrape: Scrape::default(), process_metrics: true }
+        Settings { idle_after: Duration::ZERO, scrape: Scrape::default(), process_metrics: true }
     }
 }
 

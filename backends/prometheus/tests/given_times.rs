@@ -89,42 +89,80 @@ fn what_no_float_holds_is_left_out() {
 }
 
 #[test]
-fn what_is_not_recorded_any_more_ages_out_and_comes_back() {
+fn a_gauge_that_is_not_set_any_more_ages_out_and_comes_back() {
     let _alone = alone();
-    let logger = get_logger("ages");
-    let (gauge, counter) = (logger.gauge("g"), logger.counter("c"));
+    let logger = get_logger("ages").with("k", "v");
+    let (gauge, counter, timer) = (logger.gauge("g"), logger.counter("c"), logger.timer("t"));
     let (steady, held) = (logger.counter("steady"), logger.in_flight("busy").enter());
     let mut exporter = Prometheus::new(Settings::default().idle_after(Duration::from_secs(250)));
     let totals = exporter.handle();
+    gauge.set(4);
     gauge.set(5);
     counter.add(2);
+    timer.record(Duration::from_millis(1));
     for second in [100, 200, 300] {
         steady.add(1);
         make(&mut exporter, second);
-        assert!(totals.text().contains("\nages_c_total 2\n"), "{second}");
+        let text = totals.text();
+        assert!(text.contains("\nages_c_total{k=\"v\"} 2\n") && text.contains("\nages_g{k=\"v\"} 5\n"), "{second}");
     }
     let idle_before = totals.left_out().idle;
     steady.add(1);
     make(&mut exporter, 400);
     let text = totals.text();
-    assert!(text.contains("ages_steady_total 4\n") && text.contains("ages_busy 1\n"));
-    assert!(!text.contains("ages_c_total") && !text.contains("ages_g"));
-    assert!(totals.left_out().idle >= idle_before + 2);
+    assert!(text.contains("ages_steady_total{k=\"v\"} 4\n") && text.contains("ages_busy{k=\"v\"} 1\n"), "{text}");
+    assert!(!text.contains("ages_g") && totals.left_out().idle > idle_before, "{text}");
+    // Everything that counts stays: the next increment would be lost with what was before it.
+    assert!(text.contains("ages_c_total{k=\"v\"} 2\n") && text.contains("ages_t_seconds_count{k=\"v\"} 1\n"), "{text}");
     gauge.set(5);
     counter.add(1);
     make(&mut exporter, 410);
-    assert!(totals.text().contains("ages_c_total 3\n") && totals.text().contains("ages_g 5\n"));
+    let text = totals.text();
+    assert!(text.contains("ages_c_total{k=\"v\"} 3\n") && text.contains("ages_g{k=\"v\"} 5\n"), "{text}");
     drop(held);
+}
+
+#[test]
+fn what_is_constant_or_rare_or_of_ferrometer_itself_does_not_age() {
+    let _alone = alone();
+    let logger = get_logger("stays");
+    logger.gauge("pool.size").set(64);
+    logger.gauge("pool.size").set(65);
+    logger.with("version", "1.2.3").gauge("build_info").set(1);
+    logger.counter("errors").add(1);
+    logger.timer("start").record(Duration::from_secs(1));
+    logger.with("code", "500").counter("answers").add(1);
+    for settings in [Settings::default().idle_after(Duration::from_secs(250)), Settings::default()] {
+        let ages = settings.idle_after > Duration::ZERO;
+        let mut exporter = Prometheus::new(settings.process_metrics(false));
+        let totals = exporter.handle();
+        let lines = || {
+            let text = totals.text();
+            let all = text.lines().filter(|line| !line.starts_with('#'));
+            all.map(|line| line.split(' ').next().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        make(&mut exporter, 100);
+        let before = lines();
+        assert!(before.iter().any(|line| line.starts_with("ferrometer_")), "{before:?}");
+        make(&mut exporter, 10_000_000);
+        let after = lines();
+        // Other tests of this process have gauges with labels that they set more than once.
+        let gone: Vec<_> = before.iter().filter(|line| !after.contains(line)).collect();
+        assert!(gone.iter().all(|line| line.starts_with("ages_g{") || line.starts_with("unseen_g{")), "{gone:?}");
+        assert!(ages || gone.is_empty(), "{gone:?}");
+    }
 }
 
 #[test]
 fn what_nobody_scrapes_ages_too() {
     let _alone = alone();
     let settings = Settings::default().idle_after(Duration::from_secs(250)).scrape(Scrape::Fresh);
-    let (gauge, steady) = (get_logger("unseen").gauge("g"), get_logger("unseen").counter("steady"));
+    let logger = get_logger("unseen").with("k", "v");
+    let (gauge, steady) = (logger.gauge("g"), logger.counter("steady"));
     let now = SystemTime::now();
     let mut exporter = Prometheus::new(settings);
     let totals = exporter.handle();
+    gauge.set(4);
     gauge.set(5);
     // Snapshots of the last quarter of an hour, and not one scrape.
     for ago in [900, 600, 300, 0] {
@@ -132,9 +170,9 @@ fn what_nobody_scrapes_ages_too() {
         exporter.make(now - Duration::from_secs(ago), snapshot().totals(), &Naming::default());
     }
     let text = totals.text();
-    assert!(text.contains("unseen_steady_total 4\n") && !text.contains("unseen_g"), "{text}");
+    assert!(text.contains("unseen_steady_total{k=\"v\"} 4\n") && !text.contains("unseen_g"), "{text}");
     gauge.set(6);
-    assert!(totals.text().contains("unseen_g 6\n"));
+    assert!(totals.text().contains("unseen_g{k=\"v\"} 6\n"));
 }
 
 #[test]

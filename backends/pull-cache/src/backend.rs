@@ -3,15 +3,18 @@
 use crate::catalog::Catalog;
 use crate::coding::Row;
 use crate::files::{OpenError, Persistence, WriterLease};
-use crate::generation::Generation;
 use crate::handle::{LeftOut, PullCacheHandle, Shared};
 use crate::record_values::{self, Distributions, RecordNames};
+use crate::restore::{Absent, Restored, Restoring, Source};
 use crate::settings::{Settings, seconds};
 use crate::store::{Place, Store};
 use ferrometer_core::{Backend, BackendError, Delivery, Naming, SnapshotView, Totals};
 use ferrometer_export::{Instruments, account, age_seconds, whole_seconds};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+
+/// How long a history is waited for by who shall not wait for a long one.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// The writing end of a pull cache, to be [installed](ferrometer_core::install); see the [crate](crate) for an example.
 ///
@@ -24,6 +27,10 @@ pub struct PullCacheBackend {
     sink: Option<WriterLease>,
     /// Whose generations are taken in with the first one made here.
     earlier: Option<PullCacheHandle>,
+    /// What is taken in just now.
+    restoring: Option<Restoring>,
+    /// How long a history is waited for; `None`: until it is there.
+    patience: Option<Duration>,
     instruments: Instruments,
     names: RecordNames,
     catalog: Catalog,
@@ -63,10 +70,30 @@ impl PullCacheBackend {
     /// # Errors
     /// When there is a path and it is no directory, cannot be written, or is written by another process.
     pub fn open(settings: Settings) -> Result<PullCacheBackend, OpenError> {
-        let Some(path) = settings.path.clone() else { return Ok(PullCacheBackend::make_new(settings, None)) };
-        let (sink, history) = WriterLease::open(&path, settings.generations, seconds(settings.window))?;
-        let mut backend = PullCacheBackend::make_new(settings, Some(sink));
-        backend.restore(history);
+        PullCacheBackend::open_within(settings, None)
+    }
+
+    /// As [`open`](PullCacheBackend::open), for a program that shall not wait for a long history: what is not read after a tenth of a
+    /// second is read beside, and [`PullCacheHandle::is_loading`] says so. Until then readers see what is made here, and
+    /// [`PullCacheHandle::window`] says from when. The old generations join with the next one that is made.
+    ///
+    /// The same holds for what [`after`](PullCacheBackend::after) takes in.
+    ///
+    /// # Errors
+    /// As [`open`](PullCacheBackend::open).
+    pub fn open_beside(settings: Settings) -> Result<PullCacheBackend, OpenError> {
+        PullCacheBackend::open_within(settings, Some(PATIENCE))
+    }
+
+    fn open_within(settings: Settings, patience: Option<Duration>) -> Result<PullCacheBackend, OpenError> {
+        let path = settings.path.clone();
+        let (keep, window) = (settings.generations, seconds(settings.window));
+        let (sink, past) = path.map(|path| WriterLease::open(&path, keep, window)).transpose()?.unzip();
+        let mut backend = PullCacheBackend::make_new(settings, sink);
+        backend.patience = patience;
+        if let Some(past) = past {
+            backend.restore(Source::Files(past));
+        }
         Ok(backend)
     }
 
@@ -75,6 +102,8 @@ impl PullCacheBackend {
             store: Store::new(settings.generations, seconds(settings.window)),
             sink,
             earlier: None,
+            restoring: None,
+            patience: None,
             instruments: Instruments::new(seconds(settings.idle_after)),
             shared: Arc::new(Shared::new(settings)),
             names: RecordNames::default(),
@@ -98,29 +127,42 @@ impl PullCacheBackend {
     /// ```
     #[must_use]
     pub fn after(mut self, earlier: &PullCacheHandle) -> PullCacheBackend {
-        self.restore(earlier.history(None));
+        self.restore(Source::Cache(earlier.history(None)));
         self.earlier = Some(earlier.clone());
         self
     }
 
-    /// Takes in what an earlier process, or backend, left.
-    fn restore(&mut self, history: impl Iterator<Item = Arc<Generation>>) {
-        for generation in history {
-            drop(self.store.restore(&generation));
+    /// Begins to take in what an earlier process, or backend, left.
+    fn restore(&mut self, source: Source) {
+        self.store.follow(source.newest());
+        self.restoring = Some(Restoring::begin(source, &self.shared.settings));
+        self.take_in(self.patience);
+    }
+
+    /// Takes in what was read meanwhile; waits so long for it.
+    fn take_in(&mut self, patience: Option<Duration>) {
+        let Some(restoring) = &self.restoring else { return };
+        let restored = restoring.wait(patience);
+        let is_loading = restored.as_ref().is_err_and(|absent| *absent == Absent::Yet);
+        if !is_loading {
+            self.restoring = None;
+        }
+        if let Ok(Restored { mut store, found }) = restored {
+            let numbers = store.catch_up(&mut self.store);
+            self.store = store;
+            self.names.renumber(&numbers);
+            if let Some(sink) = &mut self.sink {
+                sink.renumber(&numbers);
+                found.into_iter().for_each(|found| sink.found(found));
+            }
         }
         let view = self.store.view().clone();
         let mut kept = self.shared.lock();
         let old = std::mem::replace(&mut kept.view, view);
+        kept.is_loading = is_loading;
         kept.persistence = self.sink.as_ref().map(|sink| sink.state.clone());
         drop(kept);
         drop(old);
-    }
-
-    /// The same for all that there is.
-    fn restore_all(&mut self, history: impl Iterator<Item = Arc<Generation>>) {
-        let settings = &self.shared.settings;
-        self.store = Store::new(settings.generations, seconds(settings.window));
-        self.restore(history);
     }
 
     /// The reading end.
@@ -148,11 +190,13 @@ impl PullCacheBackend {
 
     /// The same; `age`: the time by which series age, if it is not that of the generation.
     fn make_aged(&mut self, time: SystemTime, age: Option<i64>, totals: Totals<'_>, naming: &Naming) -> usize {
-        // Nothing was made here yet, so all of it is anew.
-        if let Some(history) = self.sink.as_mut().and_then(WriterLease::take_over) {
-            self.restore_all(history);
+        // Nothing was made here yet; what was made meanwhile by the one before, this takes in too.
+        if let Some(past) = self.sink.as_mut().and_then(WriterLease::take_over) {
+            self.restore(Source::Files(past));
         } else if let Some(earlier) = self.earlier.take() {
-            self.restore_all(earlier.history(None));
+            self.restore(Source::Cache(earlier.history(None)));
+        } else {
+            self.take_in(Some(Duration::ZERO));
         }
         let second = whole_seconds(time);
         let place = self.store.place(second);

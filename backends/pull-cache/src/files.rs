@@ -8,18 +8,24 @@
 //! | what | module |
 //! |---|---|
 //! | the bytes of a segment, both ways | `segment`, with the columns' names in `names`, over `bytes` |
-//! | reading a directory, believing nothing | `read` |
-//! | writing it: segments come and go, damaged ones are set aside | `writer` |
-//! | who may write: one process, and in it the newest backend | `writer_lease` |
+//! | looking segments through, believing nothing | `survey`; how they are called is in `paths` |
+//! | reading a directory from anywhere | `read` |
+//! | what was there before the writer: tidied and read beside it | `past` |
+//! | writing: segments come and go | `writer` |
+//! | who may write: one process, and in it the newest backend | `lock`, `writer_lease` |
 
 mod bytes;
+mod lock;
 mod names;
+mod past;
 mod paths;
 mod read;
 mod segment;
+mod survey;
 mod writer;
 mod writer_lease;
 
+pub(crate) use past::{Found, Past};
 pub use read::{PersistedHistory, ReadError, read};
 #[doc(hidden)]
 pub use segment::walk;

@@ -20,13 +20,14 @@ pub(crate) struct Kept {
     pub(crate) left_out: LeftOut,
     pub(crate) catalog: Arc<Vec<Instrument>>,
     pub(crate) persistence: Option<Persistence>,
+    pub(crate) is_loading: bool,
 }
 
 impl Shared {
     pub(crate) fn new(settings: Settings) -> Shared {
         let left_out = LeftOut::default();
         let catalog = Arc::default();
-        let kept = Kept { view: View::default(), left_out, catalog, persistence: None };
+        let kept = Kept { view: View::default(), left_out, catalog, persistence: None, is_loading: false };
         Shared { settings, kept: Mutex::new(kept) }
     }
 
@@ -42,7 +43,7 @@ impl Shared {
 pub struct LeftOut {
     /// Not in the records. Their recordings stand in the account as dropped.
     pub records: usize,
-    /// Not in them because nothing was recorded on them for [`Settings::idle_after`]. They come back by themselves.
+    /// Not in them because nothing was recorded on them for [`Settings::idle_after`], where that is set. They come back by themselves.
     pub idle: usize,
 }
 
@@ -78,6 +79,14 @@ impl PullCacheHandle {
     #[must_use]
     pub fn window(&self) -> Option<(i64, i64)> {
         self.shared.lock().view.window()
+    }
+
+    /// Whether generations of an earlier process, or backend, are still being read, beside the program: see
+    /// [`PullCacheBackend::open_beside`](crate::PullCacheBackend::open_beside). Until they are, the [`window`](PullCacheHandle::window)
+    /// begins with this program.
+    #[must_use]
+    pub fn is_loading(&self) -> bool {
+        self.shared.lock().is_loading
     }
 
     /// How many instruments could not be shown.

@@ -10,7 +10,7 @@
 //! | a snapshot arrives | `backend`: makes a generation of it, and closes the account |
 //! | the names and values of an instrument in one generation | `record_values`: totals, and quantiles over the interval |
 //! | where they are kept | `store`, read through [`PullCacheHandle`] as [`Record`]s; a few bits a value, see `coding` |
-//! | for other processes, and for after the end | `files`, read with [`read`] |
+//! | for other processes, and for after the end | `files`, read with [`read`]; taken in beside the program by `restore` |
 //! | what the names stand for | `catalog`: kinds, units and descriptions |
 //!
 //! # Example
@@ -45,6 +45,7 @@ mod generation;
 mod handle;
 mod record;
 mod record_values;
+mod restore;
 mod settings;
 mod store;
 

@@ -54,6 +54,15 @@ impl RecordNames {
         named.as_deref().map_err(|cause| *cause)
     }
 
+    /// Columns have other numbers from now on; `numbers` has them by the old ones.
+    pub(crate) fn renumber(&mut self, numbers: &[u32]) {
+        for columns in self.names.iter_mut().flatten().flatten() {
+            for column in columns.iter_mut() {
+                *column = numbers[*column as usize];
+            }
+        }
+    }
+
     /// Whether an instrument was named, or refused a name, by now.
     pub(crate) fn has(&self, at: usize) -> bool {
         self.names.get(at).is_some_and(Option::is_some)

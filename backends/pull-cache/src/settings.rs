@@ -31,11 +31,15 @@ pub struct Settings {
     /// How much older than the newest a generation may be; what is older falls out, whatever `generations` says. Whole seconds
     /// count. Default 30 minutes.
     pub window: Duration,
-    /// After how long without a recording a series is no longer in new generations; it is again with its next recording. Default
-    /// 30 minutes; zero: never.
+    /// After how long without a recording a series with labels, or of an object, is no longer in new generations; it is again with its next
+    /// recording. Series without labels, gauges that were set once and ferrometer's own stay, and for Prometheus so does all that counts.
+    /// Default zero: never.
     pub idle_after: Duration,
     /// A directory in which the generations are kept too, for other processes and for after the end of this one. Default none.
     pub path: Option<PathBuf>,
+    /// How many series of earlier processes are taken in from [`path`](Settings::path), at most; of more, the oldest generations stay
+    /// out. Default 10,000.
+    pub restored_series: usize,
 }
 
 impl Settings {
@@ -74,10 +78,18 @@ impl Settings {
         self
     }
 
+    /// Sets [`restored_series`](Settings::restored_series).
+    #[must_use]
+    pub fn restored_series(mut self, restored_series: usize) -> Settings {
+        self.restored_series = restored_series;
+        self
+    }
+
     /// The most memory the cache takes, in bytes, when the program has `series` series: generations, names, and the
     /// distributions that quantiles are computed from. Every series is taken to be a histogram with every bucket in use, names
     /// and labels as long as they can be, and every value as hard to code as can be; usual programs take a small part of it. 33 bytes a
-    /// record for each reader who walks the history come on top. With a path, an earlier process is taken to have had as many series of other names.
+    /// record for each reader who walks the history come on top. With a path, [`restored_series`](Settings::restored_series) of other names
+    /// are taken to be there from earlier processes.
     ///
     /// ```
     /// use ferrometer_pull_cache::Settings;
@@ -97,16 +109,19 @@ impl Settings {
         // being made, and one that a reader still holds; with the tables of columns, which may be made anew.
         const STATES: usize = 4 * Coder::COLUMN_BYTES + 3 * 2 * (size_of::<f64>() + 1) + 3 * Columns::COLUMN_BYTES;
         const GENERATION: usize = 128;
-        let columns = if self.path.is_some() { 2 * DISTRIBUTION_PARTS } else { DISTRIBUTION_PARTS };
-        let restored =
-            (columns - DISTRIBUTION_PARTS) * (IDENTITY + 192) + (columns / DISTRIBUTION_PARTS - 1) * Labels::MAX_BYTES;
-        let points = series.saturating_mul(columns);
+        // A name of an earlier process, and while its files are read the same again, as it stands there.
+        const RESTORED: usize = DISTRIBUTION_PARTS * (IDENTITY + 192) + Labels::MAX_BYTES;
+        const READ: usize =
+            DISTRIBUTION_PARTS * (Coder::COLUMN_BYTES + 2 * (size_of::<f64>() + 1) + 2 * Columns::COLUMN_BYTES);
+        let restored = if self.path.is_some() { self.restored_series } else { 0 };
+        let points = series.saturating_add(restored).saturating_mul(DISTRIBUTION_PARTS);
+        let restored = restored.saturating_mul(2 * RESTORED + READ);
         let generation = points.saturating_mul(Coder::LONGEST_POINT).saturating_add(GENERATION);
         // One more is coded before the oldest goes.
         let generations = self.generations.saturating_add(1).saturating_mul(generation);
         let states = points.saturating_mul(STATES).saturating_add(4 * Coder::FIXED_BYTES);
-        let names = series.saturating_mul(NAMES + DISTRIBUTIONS + restored);
-        generations.saturating_add(states).saturating_add(names)
+        let names = series.saturating_mul(NAMES + DISTRIBUTIONS);
+        generations.saturating_add(states).saturating_add(names).saturating_add(restored)
     }
 }
 
@@ -121,8 +136,9 @@ impl Default for Settings {
             generations: 180,
             interval: Duration::from_secs(10),
             window: HALF_AN_HOUR,
-            idle_after: HALF_AN_HOUR,
+            idle_after: Duration::ZERO,
             path: None,
+            restored_series: ferrometer_core::Limits::DEFAULT.max_instruments,
         }
     }
 }

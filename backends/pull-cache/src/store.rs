@@ -177,11 +177,44 @@ pub(crate) struct Store {
     tail: Coder,
     /// The second of the system's clock in which the newest was made; `None` when it came from elsewhere.
     second: Option<i64>,
+    /// What was newest elsewhere: what is made here is newer.
+    after: Option<i64>,
 }
 
 impl Store {
     pub(crate) fn new(keep: usize, window: i64) -> Store {
-        Store { keep, window, table: Table::default(), view: View::default(), tail: Coder::default(), second: None }
+        Store {
+            keep,
+            window,
+            table: Table::default(),
+            view: View::default(),
+            tail: Coder::default(),
+            second: None,
+            after: None,
+        }
+    }
+
+    /// What is made from now on is newer than this, which is elsewhere until now.
+    pub(crate) fn follow(&mut self, newest: Option<i64>) {
+        self.after = self.after.max(newest);
+    }
+
+    /// Takes the place of a store that went on meanwhile: takes over what was made there since the time that it
+    /// [follows](Store::follow). Returns the numbers that its columns have here.
+    pub(crate) fn catch_up(&mut self, went_on: &mut Store) -> Vec<u32> {
+        let mut made = went_on.view.history(went_on.after).peekable();
+        if let Some(first) = made.peek().map(|first| first.timestamp())
+            && self.view.newest.as_ref().is_some_and(|newest| newest.timestamp() >= first)
+        {
+            // Somebody changed the files: what readers saw already has its time.
+            let before = self.view.history(None).take_while(|generation| generation.timestamp() < first);
+            let mut all = Store::new(self.keep, self.window);
+            before.for_each(|generation| drop(all.restore(&generation)));
+            *self = all;
+        }
+        made.for_each(|generation| drop(self.restore(&generation)));
+        (self.second, self.after) = (went_on.second, went_on.after);
+        went_on.table.columns().identities().iter().map(|identity| self.table.column(identity)).collect()
     }
 
     /// Which column belongs to which record.
@@ -201,10 +234,10 @@ impl Store {
 
     /// The timestamp of a generation made in this second.
     pub(crate) fn timestamp(&self, second: i64) -> i64 {
-        match (self.place(second), &self.view.newest) {
-            (_, None) => second,
-            (Place::Replace, Some(newest)) => newest.timestamp(),
-            (Place::New, Some(newest)) => second.max(newest.timestamp().saturating_add(1)),
+        let newest = self.view.newest.as_ref().map(|newest| newest.timestamp());
+        match (self.place(second), newest) {
+            (Place::Replace, Some(newest)) => newest,
+            (_, newest) => newest.max(self.after).map_or(second, |before| second.max(before.saturating_add(1))),
         }
     }
 

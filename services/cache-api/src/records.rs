@@ -38,10 +38,10 @@ impl Records {
             }
         };
         // The window first, then the newest: what is announced as the window's end is never newer than what is served.
-        let window = self.handle.window();
+        let (loading, window) = (self.handle.is_loading(), self.handle.window());
         let newest = self.handle.most_recent();
         let to = newest.as_ref().map(|newest| newest.timestamp());
-        let window = Window { from: window.map(|(from, _)| from).or(to), to };
+        let window = Window { from: window.map(|(from, _)| from).or(to), to, loading };
 
         // Looking through the newest generation, or finding one in the history, takes a while when they are large.
         let given = headers.get_all(header::IF_NONE_MATCH).iter().cloned().collect::<Vec<_>>();
@@ -132,7 +132,8 @@ pub(crate) struct Tags {
 impl Tags {
     fn tag(&self, newest: Option<&Arc<Generation>>, window: &Window, query: &Query, form: Form) -> String {
         let mut hasher = DefaultHasher::new();
-        (newest.map(|newest| self.contents(newest)), window.from, window.to, query, form).hash(&mut hasher);
+        (newest.map(|newest| self.contents(newest)), window.from, window.to, window.loading, query, form)
+            .hash(&mut hasher);
         format!("W/\"{:x}-{:016x}\"", window.to.unwrap_or(0), hasher.finish())
     }
 

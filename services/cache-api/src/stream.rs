@@ -17,6 +17,9 @@ pub type Source = Box<dyn Iterator<Item = Arc<Generation>> + Send>;
 pub(crate) struct Window {
     pub(crate) from: Option<i64>,
     pub(crate) to: Option<i64>,
+    /// Whether older generations are still being read.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) loading: bool,
 }
 
 /// How records are written.
@@ -195,7 +198,7 @@ mod tests {
         }
         let unwritable = Unwritable::default();
         let nothing: Source = Box::new(std::iter::empty());
-        let window = Window { from: Some(1), to: Some(1) };
+        let window = Window { from: Some(1), to: Some(1), loading: false };
         let mut stream = Stream::new(nothing, 0, Query::default(), Form::Json, window, unwritable.clone());
         let mut out = b"[".to_vec();
         let written = [("a", 1.0), ("b", f64::NAN), ("c", f64::INFINITY), ("d", 2.0)]

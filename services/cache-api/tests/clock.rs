@@ -188,9 +188,11 @@ fn generations_are_made_in_their_turn_while_the_clock_jumps() {
     let backend = Pair::new(PullCacheBackend::new(settings), fresh);
     let common::Handles { cache, totals } = backend.handles();
     let logger = get_logger("turn");
-    logger.gauge("once").set(3);
+    let once = logger.with("k", "v").gauge("once");
+    once.set(3);
     install("pull-cache", Box::new(backend), interval).unwrap();
-    logger.gauge("once").set(3);
+    once.set(3);
+    once.set(3);
     let (counter, timer) = (logger.counter("c"), logger.timer("t"));
     let begin = Instant::now();
     let mut calls = 0;
@@ -205,7 +207,7 @@ fn generations_are_made_in_their_turn_while_the_clock_jumps() {
         assert!((Duration::from_millis(1)..SOON).contains(&took), "a timer followed the clock: {took:?}");
         calls += 1;
         follower.follow(&cache, "turn.c").unwrap();
-        assert!(totals.text().contains("turn_once 3\n"));
+        assert!(totals.text().contains("turn_once{k=\"v\"} 3\n"));
     }
     let (deliveries, elapsed) = (ledgers()[0].deliveries, begin.elapsed());
     let due = elapsed.as_millis() / interval.as_millis();

@@ -6,7 +6,7 @@
 
 use sha2::{Digest, Sha256};
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, FileType};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -102,16 +102,34 @@ fn read(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, String> {
 
 fn bytes(path: &Path) -> Result<Vec<u8>, String> {
     let cannot = |error: std::io::Error| format!("cannot be read: {error}");
+    // A named pipe would be waited for, and a device may begin to work: they are not even opened.
+    must_be_regular(std::fs::metadata(path).map_err(cannot)?.file_type())?;
     let file = File::open(path).map_err(cannot)?;
-    if !file.metadata().map_err(cannot)?.is_file() {
-        return Err("is no regular file".into());
-    }
+    must_be_regular(file.metadata().map_err(cannot)?.file_type())?;
     let mut bytes = Vec::new();
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(cannot)?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err("is longer than 1 MiB".into());
     }
     Ok(bytes)
+}
+
+fn must_be_regular(found: FileType) -> Result<(), String> {
+    if found.is_file() {
+        return Ok(());
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+
+        let is_device = found.is_char_device() || found.is_block_device();
+        let kinds =
+            [(found.is_fifo(), "a named pipe (FIFO)"), (found.is_socket(), "a socket"), (is_device, "a device")];
+        if let Some((_, kind)) = kinds.iter().find(|(is_it, _)| *is_it) {
+            return Err(format!("is {kind}; it is no regular file"));
+        }
+    }
+    Err("is no regular file".into())
 }
 
 /// Each piece with its length, so that none runs into the next.
@@ -158,5 +176,29 @@ mod tests {
         assert!(missing.contains("cannot be read: "), "{missing}");
         let directory = ReloadedFile::new("test", vec![std::env::temp_dir()], Duration::ZERO, parse).unwrap_err();
         assert!(directory.ends_with("is no regular file"), "{directory}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_refused_at_the_start_and_later_and_never_waited_for() {
+        let directory = std::env::temp_dir().join(format!("ferrometer-watch-pipe-{}", std::process::id()));
+        fs::create_dir(&directory).unwrap();
+        let path = directory.join("file");
+        let make_fifo = || assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let parse = |contents: &[Vec<u8>]| Ok(contents[0].len());
+        let new = || ReloadedFile::new("test", vec![path.clone()], Duration::ZERO, parse);
+        make_fifo();
+        let refused = new().unwrap_err();
+        assert_eq!(refused, format!("{}: is a named pipe (FIFO); it is no regular file", path.display()));
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "four").unwrap();
+        let watched = new().unwrap();
+        // Somebody puts one in its place while the program runs: the old stay in force.
+        fs::remove_file(&path).unwrap();
+        make_fifo();
+        (0..3).for_each(|_| assert_eq!(*watched.current(), 4));
+        let device = ReloadedFile::new("test", vec!["/dev/zero".into()], Duration::ZERO, parse).unwrap_err();
+        assert_eq!(device, "/dev/zero: is a device; it is no regular file");
+        fs::remove_dir_all(&directory).unwrap();
     }
 }

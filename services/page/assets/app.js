@@ -164,13 +164,13 @@ function groupings(all) {
   const several = [...store.nodes.keys()].filter(Boolean).sort();
   const values = ["logger", "kind", ...(several.length ? ["node"] : []), "none", ...keys.map((key) => `label:${key}`)];
   if (!values.includes(state.by)) values.push(state.by);
-  const options = (select) => [...select.options].map(({ value }) => value).join("\0");
+  const options = (select) => JSON.stringify([...select.options].map(({ value }) => value));
   node.parentElement.hidden = several.length === 0;
-  if (["", ...several].join("\0") !== options(node)) {
+  if (JSON.stringify(["", ...several]) !== options(node)) {
     node.replaceChildren(...["", ...several].map((value) => h("option", { value }, value || "all")));
     node.value = nodeOf(state.q);
   }
-  if (values.join("\0") === options(by)) return;
+  if (JSON.stringify(values) === options(by)) return;
   by.replaceChildren(...values.map((value) => h("option", { value }, value.startsWith("label:") ? `label ${value.slice(6)}` : value === "none" ? "nothing" : value)));
   by.value = state.by;
 }

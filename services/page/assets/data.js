@@ -54,7 +54,7 @@ export class Series {
     Object.assign(this, { node, name, labels, kind, unit: "", description: "", logger: "", parts: {} });
     // A node has a name where there are several.
     this.labelText = [node && `node:${node}`, ...labels.map(([key, value]) => `${key}=${value}`)].filter(Boolean).join(" ");
-    this.key = [node, name, kind, ...labels.flat()].join("\0");
+    this.key = keyOf(node, name, kind, labels);
     /** Whether its history was asked for; and whether only the end of it, because there are so many of the same name. */
     this.loaded = false;
     this.short = false;
@@ -114,7 +114,7 @@ export class Store {
 
   /** All label sets of a name. */
   named(node, name) {
-    return this.names.get(`${node}\0${name}`) ?? [];
+    return this.names.get(keyOf(node, name)) ?? [];
   }
 
   /** What `/v1/instruments` says. */
@@ -170,7 +170,7 @@ export class Store {
       this.series.set(series.key, series);
       const alike = this.named(node, name);
       alike.push(series);
-      this.names.set(`${node}\0${name}`, alike);
+      this.names.set(keyOf(node, name), alike);
       this.describe(series);
       this.shape += 1;
     }
@@ -288,8 +288,12 @@ export class Store {
 }
 
 function trackKey(node, { id, metric, labels }) {
-  const name = id === "host" ? `${node}\0${metric}` : `${node}\0${metric}\0${id}`;
-  return labels ? `${name}\0${JSON.stringify(labels)}` : name;
+  return labels ? keyOf(node, metric, id, labels) : keyOf(node, metric, id);
+}
+
+/** One text of several, different for different ones: whatever stands in a name or a label, NUL and quotes too, it is no border. */
+function keyOf(...parts) {
+  return JSON.stringify(parts);
 }
 
 /** Least, greatest and mean of a curve, without its gaps; `null` when there is nothing. */

@@ -12,6 +12,7 @@ const MOST_LINES = 8;
 const MOST_ROWS = 500;
 const COLOURS = ["c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8"];
 const QUANTITIES = {
+  __proto__: null,
   quantiles: "quantiles",
   p50: "median",
   p95: "p95",

@@ -5,8 +5,9 @@ const THIN = "\u202f";
 
 const SI = [[1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]];
 
-/** `figures` significant figures, no exponent, no zeros at the end behind the point. */
+/** `figures` significant figures, no zeros at the end behind the point, and an exponent only from 1e18 on. */
 function plain(x, figures) {
+  if (Math.abs(x) >= 1e18) return huge(x);
   const magnitude = x === 0 ? 0 : Math.floor(Math.log10(Math.abs(x)));
   const decimals = Math.max(0, Math.min(12, figures - 1 - magnitude));
   let text = Math.abs(x).toFixed(decimals);
@@ -16,11 +17,15 @@ function plain(x, figures) {
   return (x < 0 && Number(text) !== 0 ? MINUS : "") + (part ? `${spaced}.${part}` : spaced);
 }
 
+function huge(x) {
+  return x.toExponential(2).replace("-", MINUS).replace("e+", "e");
+}
+
 /** A bare number: whole ones in full up to a million, others with three or four figures. Returns `[number, prefix]`. */
 export function number(x, figures = 4, full = 1e6) {
   if (!Number.isFinite(x)) return ["–", ""];
   const size = Math.abs(x);
-  if (size >= 1e18) return [x.toExponential(2).replace("-", MINUS).replace("e+", "e"), ""];
+  if (size >= 1e18) return [huge(x), ""];
   if (size >= full || (size >= 1e5 && !Number.isInteger(x))) {
     const [by, prefix] = SI.find(([by]) => size >= by);
     return [plain(x / by, figures), prefix];
@@ -39,9 +44,11 @@ function scaled(x, table, figures = 3) {
 const TIMES = [[86_400_000, "d"], [3_600_000, "h"], [120_000, "min", 60_000], [1000, "s"], [1, "ms"], [1e-3, "µs"], [1e-6, "ns"]];
 const BYTES = [[1e15, "PB"], [1e12, "TB"], [1e9, "GB"], [1e6, "MB"], [1e3, "kB"], [1, "B"]];
 
+// Units and kinds come from programs: these tables have no names but their own.
+
 /** How many milliseconds are one of these. */
-const IN_MS = { ms: 1, milliseconds: 1, s: 1000, seconds: 1000, us: 1e-3, "µs": 1e-3, microseconds: 1e-3, ns: 1e-6, nanoseconds: 1e-6, minutes: 60_000, hours: 3_600_000, days: 86_400_000 };
-const PER_HUNDRED = { ratio: 100, ratios: 100, percent: 1, "%": 1 };
+const IN_MS = { __proto__: null, ms: 1, milliseconds: 1, s: 1000, seconds: 1000, us: 1e-3, "µs": 1e-3, microseconds: 1e-3, ns: 1e-6, nanoseconds: 1e-6, minutes: 60_000, hours: 3_600_000, days: 86_400_000 };
+const PER_HUNDRED = { __proto__: null, ratio: 100, ratios: 100, percent: 1, "%": 1 };
 
 /** A value in its unit: `[number, unit]`. */
 export function quantity(x, unit) {
@@ -51,10 +58,11 @@ export function quantity(x, unit) {
     if (x === 0) return ["0", "ms"];
     const size = Math.abs(x * IN_MS[unit]);
     const [by, name, divide = by] = TIMES.find(([by]) => size >= by * 0.9995) ?? TIMES.at(-1);
-    return [plain((x * IN_MS[unit]) / divide, 3), name];
+    // In this order nothing is more than a number can be.
+    return [plain(x * (IN_MS[unit] / divide), 3), name];
   }
   if (unit === "bytes" || unit === "B" || unit === "byte") return x === 0 ? ["0", "B"] : scaled(x, BYTES);
-  if (unit in PER_HUNDRED) return [plain(x * PER_HUNDRED[unit], 3), "%"];
+  if (unit in PER_HUNDRED && Number.isFinite(x * PER_HUNDRED[unit])) return [plain(x * PER_HUNDRED[unit], 3), "%"];
   const [text, prefix] = number(x);
   return [text, unit ? (prefix ? `${prefix} ${unit}` : unit) : prefix];
 }
@@ -88,4 +96,4 @@ export function clock(seconds) {
 }
 
 /** How kinds are called. */
-export const KINDS = { counter: "counter", gauge: "gauge", in_flight: "in flight", timer: "timer", histogram: "histogram" };
+export const KINDS = { __proto__: null, counter: "counter", gauge: "gauge", in_flight: "in flight", timer: "timer", histogram: "histogram" };

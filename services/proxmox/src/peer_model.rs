@@ -20,6 +20,8 @@ pub(crate) struct Records<'a> {
 pub(crate) struct Window {
     pub(crate) from: Option<i64>,
     pub(crate) to: Option<i64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) loading: bool,
 }
 
 #[derive(Deserialize, Serialize)]

@@ -82,7 +82,11 @@ pub(crate) fn records<'a>(rows: &'a mut [PeerRow], node: &str, query: &Query) ->
     };
     // Of a part of the history nobody knows where the whole begins.
     let from = last.map(|last| last.saturating_sub(WINDOW));
-    Some(Records { data: wanted.into_iter().map(record).collect(), window: Window { from, to: last }, next })
+    Some(Records {
+        data: wanted.into_iter().map(record).collect(),
+        window: Window { from, to: last, loading: false },
+        next,
+    })
 }
 
 /// What an export shows under the node's name is the program's own.

@@ -1,12 +1,13 @@
 //! Reading a cache's directory: from any process, without a lock, and believing nothing.
 
-use super::paths::sequence_of;
-use super::segment::{Damage, DamageKind, FrameReader, MAX_BYTES};
+use super::segment::{Damage, DamageKind, FrameReader};
+use super::survey;
 use crate::generation::Generation;
+use ferrometer_export::open_regular;
 use std::collections::VecDeque;
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -59,24 +60,11 @@ impl std::error::Error for ReadError {
     }
 }
 
-/// One segment that was read and checked.
+/// One segment of which the whole part was read.
 #[derive(Clone, Debug)]
-pub(super) struct Segment {
-    pub(super) sequence: u64,
-    pub(super) path: PathBuf,
+struct Segment {
+    sequence: u64,
     bytes: Arc<[u8]>,
-    /// How many bytes are whole.
-    pub(super) whole: usize,
-    pub(super) generations: usize,
-    pub(super) columns: usize,
-    pub(super) newest: Option<i64>,
-}
-
-impl Segment {
-    /// The bytes that are whole.
-    pub(super) fn whole_bytes(&self) -> &[u8] {
-        &self.bytes[..self.whole]
-    }
 }
 
 /// The generations of a cache on disk, oldest first: an iterator, each decoded when it is asked for.
@@ -85,20 +73,14 @@ impl Segment {
 /// holds their bytes, which are a few for each value.
 #[derive(Debug)]
 pub struct PersistedHistory {
-    pub(super) segments: VecDeque<Segment>,
+    segments: VecDeque<Segment>,
     damage: Vec<Damage>,
     window: Option<(i64, i64)>,
-    reader: Option<FrameReader>,
-    /// The generation to be handed out, unless the next takes its place.
-    held: Option<Generation>,
+    reader: Option<FrameReader<Cursor<Arc<[u8]>>>>,
+    order: InOrder,
 }
 
 impl PersistedHistory {
-    /// One without generations.
-    pub(super) fn empty(damage: Vec<Damage>) -> PersistedHistory {
-        PersistedHistory { segments: VecDeque::new(), damage, window: None, reader: None, held: None }
-    }
-
     /// What in the files was not as it was written, and was left out. A torn end of the newest file is no more than the mark
     /// of a process that was ended while it wrote, or is writing now.
     #[must_use]
@@ -112,24 +94,14 @@ impl PersistedHistory {
         self.window
     }
 
-    /// Leaves out the oldest segments, until the names in all are no more than this.
-    pub(super) fn bound_columns(&mut self, most: usize) {
-        let mut columns = 0;
-        let fits = |segment: &&Segment| {
-            columns += segment.columns;
-            columns <= most
-        };
-        let fitting = self.segments.iter().rev().take_while(fits).count();
-        self.segments.drain(..self.segments.len() - fitting);
-    }
-
     fn next_frame(&mut self) -> Option<Generation> {
         loop {
             if let Some(Ok(Some(generation))) = self.reader.as_mut().map(FrameReader::next) {
                 return Some(generation);
             }
             let segment = self.segments.pop_front()?;
-            self.reader = FrameReader::new(segment.bytes, segment.whole, segment.sequence).ok();
+            let length = segment.bytes.len();
+            self.reader = FrameReader::new(segment.bytes, length, segment.sequence).ok();
         }
     }
 }
@@ -139,14 +111,38 @@ impl Iterator for PersistedHistory {
 
     fn next(&mut self) -> Option<Arc<Generation>> {
         loop {
-            let Some(next) = self.next_frame() else { return self.held.take().map(Arc::new) };
-            match self.held.as_ref().map(Generation::timestamp) {
-                // Only segments that were not written one after the other go back.
-                Some(held) if next.timestamp() < held => {}
-                Some(held) if next.timestamp() > held => return self.held.replace(next).map(Arc::new),
-                _ => self.held = Some(next),
+            let Some(next) = self.next_frame() else { return self.order.end() };
+            if let Some(known) = self.order.push(next) {
+                return Some(known);
             }
         }
+    }
+}
+
+/// Generations in the order of their frames become generations in the order of their timestamps, each of which comes once.
+#[derive(Debug, Default)]
+pub(super) struct InOrder {
+    /// The generation to be handed out, unless the next takes its place.
+    held: Option<Generation>,
+}
+
+impl InOrder {
+    /// Takes the next frame's generation; returns the one before it when nothing can take its place any more.
+    pub(super) fn push(&mut self, next: Generation) -> Option<Arc<Generation>> {
+        match self.held.as_ref().map(Generation::timestamp) {
+            // Only segments that were not written one after the other go back.
+            Some(held) if next.timestamp() < held => None,
+            Some(held) if next.timestamp() > held => self.held.replace(next).map(Arc::new),
+            _ => {
+                self.held = Some(next);
+                None
+            }
+        }
+    }
+
+    /// The last one.
+    pub(super) fn end(&mut self) -> Option<Arc<Generation>> {
+        self.held.take().map(Arc::new)
     }
 }
 
@@ -181,7 +177,10 @@ pub fn read(path: impl AsRef<Path>) -> Result<PersistedHistory, ReadError> {
 /// How often a directory is read anew of which every file was deleted meanwhile.
 const AGAIN: usize = 8;
 
-pub(super) fn read_directory(directory: &Path) -> Result<PersistedHistory, ReadError> {
+/// So many bytes of files are held, at most: of the newest.
+const MAX_HELD_BYTES: u64 = if usize::BITS < 64 { 1 << 28 } else { 1 << 30 };
+
+fn read_directory(directory: &Path) -> Result<PersistedHistory, ReadError> {
     for _ in 0..AGAIN {
         let history = read_once(directory)?;
         if !history.segments.is_empty() {
@@ -196,78 +195,52 @@ fn read_once(directory: &Path) -> Result<PersistedHistory, ReadError> {
     if !fs::metadata(directory).map_err(io)?.is_dir() {
         return Err(ReadError::NotACache { path: directory.to_owned() });
     }
-    let mut files = Vec::new();
-    for entry in fs::read_dir(directory).map_err(io)? {
-        let name = entry.map_err(io)?.file_name();
-        files.extend(name.to_str().and_then(sequence_of).map(|sequence| (sequence, directory.join(&name))));
-    }
-    files.sort();
+    let files = survey::segments(directory).map_err(io)?;
     if files.is_empty() {
         return Err(ReadError::NotACache { path: directory.to_owned() });
     }
     let (mut segments, mut damage) = (VecDeque::new(), Vec::new());
-    let mut window: Option<(i64, i64)> = None;
-    for (sequence, path) in files {
-        let bytes = match read_file(&path) {
-            Ok(bytes) => bytes,
+    let (mut window, mut held) = (None, 0);
+    // The newest are what is wanted most.
+    for (sequence, path) in files.into_iter().rev() {
+        let unreadable = |why: String| Damage { file: path.clone(), offset: 0, kind: DamageKind::Unreadable(why) };
+        let checked = match survey::check(sequence, &path, usize::MAX, &mut |_| true) {
+            Ok(Some(checked)) => checked,
             // The writer has deleted it since: the oldest go.
-            Err(gone) if gone.kind() == io::ErrorKind::NotFound => continue,
-            Err(why) => {
-                damage.push(Damage { file: path, offset: 0, kind: DamageKind::Unreadable(why.to_string()) });
+            Ok(None) => continue,
+            Err(found) => {
+                damage.push(found);
                 continue;
             }
         };
-        match check(sequence, &path, bytes, &mut window) {
-            Ok((segment, found)) => {
-                segments.push_back(segment);
-                damage.extend(found);
-            }
-            Err(found) => damage.push(found),
+        held += checked.whole;
+        if held > MAX_HELD_BYTES {
+            damage.push(unreadable(format!("left out, newer files take {} MiB", MAX_HELD_BYTES >> 20)));
+            continue;
         }
+        match read_whole(&path, checked.whole) {
+            Ok(bytes) => segments.push_front(Segment { sequence, bytes }),
+            Err(gone) if gone.kind() == io::ErrorKind::NotFound => continue,
+            Err(why) => {
+                damage.push(unreadable(why.to_string()));
+                continue;
+            }
+        }
+        if let Some((from, to)) = checked.window {
+            window = Some(window.map_or((from, to), |(_, newest): (i64, i64)| (from, newest.max(to))));
+        }
+        damage.extend(checked.damage);
     }
+    damage.reverse();
     if segments.is_empty() && !damage.is_empty() {
         return Err(ReadError::Damaged { damage });
     }
-    Ok(PersistedHistory { segments, damage, window, reader: None, held: None })
+    Ok(PersistedHistory { segments, damage, window, reader: None, order: InOrder::default() })
 }
 
-fn read_file(path: &Path) -> io::Result<Arc<[u8]>> {
-    let file = File::open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("not a file"));
-    }
-    if metadata.len() > MAX_BYTES {
-        return Err(io::Error::other("longer than any file of a pull cache"));
-    }
-    let mut bytes = Vec::with_capacity(metadata.len() as usize);
-    file.take(MAX_BYTES).read_to_end(&mut bytes)?;
+/// The bytes of a file that are whole, now that it is known how many.
+fn read_whole(path: &Path, whole: u64) -> io::Result<Arc<[u8]>> {
+    let mut bytes = Vec::with_capacity(whole as usize);
+    open_regular(path)?.take(whole).read_to_end(&mut bytes)?;
     Ok(bytes.into())
-}
-
-/// Reads all of a segment once.
-fn check(
-    sequence: u64,
-    path: &Path,
-    bytes: Arc<[u8]>,
-    window: &mut Option<(i64, i64)>,
-) -> Result<(Segment, Option<Damage>), Damage> {
-    let damaged = |offset: usize, kind| Damage { file: path.to_owned(), offset: offset as u64, kind };
-    let mut reader = FrameReader::new(Arc::clone(&bytes), bytes.len(), sequence).map_err(|kind| damaged(0, kind))?;
-    let (mut generations, mut newest) = (0, None);
-    let found = loop {
-        match reader.next() {
-            Ok(Some(generation)) => {
-                let timestamp = generation.timestamp();
-                // A generation that is replaced counts once.
-                generations += usize::from(newest != Some(timestamp));
-                newest = Some(timestamp);
-                *window = Some(window.map_or((timestamp, timestamp), |w| (w.0, w.1.max(timestamp))));
-            }
-            Ok(None) => break None,
-            Err(kind) => break Some(damaged(reader.offset(), kind)),
-        }
-    };
-    let (whole, columns) = (reader.offset(), reader.columns());
-    Ok((Segment { sequence, path: path.to_owned(), bytes, whole, generations, columns, newest }, found))
 }

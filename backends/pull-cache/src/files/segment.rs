@@ -15,7 +15,9 @@ use super::names;
 use crate::coding::{Coder, Row};
 use crate::generation::{Columns, Generation};
 use crate::record::Identity;
+use std::collections::VecDeque;
 use std::fmt;
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -27,6 +29,10 @@ pub(super) const HEADER_BYTES: usize = 32;
 const FRAME_BYTES: usize = 8;
 /// No segment is longer; one that is was not written here.
 pub(super) const MAX_BYTES: u64 = 1 << 30;
+/// No generation is longer, written or read.
+const MAX_FRAME_BYTES: u64 = 1 << 28;
+/// A timestamp and a number. A hole in a file is a row of frames without even these.
+const SHORTEST_PAYLOAD: u64 = 9;
 
 /// Something in a cache's files that is not what was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,6 +152,19 @@ impl FrameWriter {
         self.offset
     }
 
+    /// Gives columns of the store their new numbers: `numbers` has them by the old ones.
+    pub(super) fn renumber(&mut self, numbers: &[u32]) {
+        let mut columns = Vec::new();
+        for (old, column) in self.columns.iter().enumerate().filter(|(_, column)| column.is_some()) {
+            let Some(new) = numbers.get(old).map(|new| *new as usize) else { continue };
+            if columns.len() <= new {
+                columns.resize(new + 1, None);
+            }
+            columns[new] = *column;
+        }
+        self.columns = columns;
+    }
+
     /// The bytes of the next frame. `None` when it would be too long for a segment.
     pub(super) fn frame(&mut self, generation: &Generation) -> Option<Vec<u8>> {
         let all = generation.columns().identities();
@@ -168,7 +187,9 @@ impl FrameWriter {
             names::push(&mut out, &self.identities[at], before);
         }
         out.extend(self.coder.encode(&self.identities, &row));
-        let length = u32::try_from(out.len() - FRAME_BYTES).ok()?.to_le_bytes();
+        let length =
+            u32::try_from(out.len() - FRAME_BYTES).ok().filter(|length| u64::from(*length) <= MAX_FRAME_BYTES)?;
+        let length = length.to_le_bytes();
         let sum = frame_sum(self.sequence, self.offset, &length, &out[FRAME_BYTES..]);
         out[..4].copy_from_slice(&length);
         out[4..8].copy_from_slice(&sum);
@@ -177,66 +198,197 @@ impl FrameWriter {
     }
 }
 
-fn frame_sum(sequence: u64, offset: u64, length: &[u8], payload: &[u8]) -> [u8; 4] {
-    checksum(&[&sequence.to_le_bytes(), &offset.to_le_bytes(), length, payload])
+fn frame_sum(sequence: u64, offset: u64, length: &[u8; 4], payload: &[u8]) -> [u8; 4] {
+    let mut hasher = frame_hasher(sequence, offset, length);
+    hasher.update(payload);
+    hasher.finalize().to_le_bytes()
 }
 
-/// Reads the frames of one segment, whatever the bytes are.
+/// The beginning of a frame's checksum, to which the payload is to be added.
+fn frame_hasher(sequence: u64, offset: u64, length: &[u8; 4]) -> crc32fast::Hasher {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&sequence.to_le_bytes());
+    hasher.update(&offset.to_le_bytes());
+    hasher.update(length);
+    hasher
+}
+
+/// Reads the frames of one segment, whatever the bytes are: one at a time, and never more of them than were written.
 #[derive(Debug)]
-pub(super) struct FrameReader {
+pub(super) struct FrameReader<R> {
     sequence: u64,
-    bytes: Arc<[u8]>,
-    /// What is read of them.
-    end: usize,
+    input: R,
+    /// What is read of it.
+    end: u64,
     /// Everything before is whole.
-    at: usize,
+    at: u64,
+    payload: Vec<u8>,
     columns: Arc<Columns>,
+    /// How many columns are wanted.
+    max_columns: usize,
+    /// Whether there are more.
+    has_too_many: bool,
     coder: Coder,
     newest: Option<i64>,
 }
 
-impl FrameReader {
+impl FrameReader<Cursor<Arc<[u8]>>> {
     /// Of the bytes those before `end` are read.
-    pub(super) fn new(bytes: Arc<[u8]>, end: usize, sequence: u64) -> Result<FrameReader, DamageKind> {
-        check_header(&bytes, sequence)?;
+    pub(super) fn new(bytes: Arc<[u8]>, end: usize, sequence: u64) -> Result<Self, DamageKind> {
+        let end = end.min(bytes.len()) as u64;
+        FrameReader::over(Cursor::new(bytes), end, sequence)
+    }
+}
+
+impl<R: Read + Seek> FrameReader<R> {
+    /// `input` stands at its beginning, and is `end` bytes long.
+    pub(super) fn over(mut input: R, end: u64, sequence: u64) -> Result<FrameReader<R>, DamageKind> {
+        let mut header = Vec::with_capacity(HEADER_BYTES);
+        input.by_ref().take(HEADER_BYTES as u64).read_to_end(&mut header).map_err(unreadable)?;
+        check_header(&header, sequence)?;
         let (columns, coder) = (Arc::default(), Coder::default());
-        let end = end.min(bytes.len());
-        Ok(FrameReader { sequence, bytes, end, at: HEADER_BYTES, columns, coder, newest: None })
+        let at = HEADER_BYTES as u64;
+        Ok(FrameReader {
+            sequence,
+            input,
+            end,
+            at,
+            payload: Vec::new(),
+            columns,
+            max_columns: usize::MAX,
+            has_too_many: false,
+            coder,
+            newest: None,
+        })
     }
 
-    pub(super) fn offset(&self) -> usize {
+    /// Where there are more columns than these it ends, and [`has_too_many`](FrameReader::has_too_many) says so.
+    pub(super) fn limit_columns(&mut self, most: usize) {
+        self.max_columns = most;
+    }
+
+    pub(super) fn has_too_many(&self) -> bool {
+        self.has_too_many
+    }
+
+    pub(super) fn offset(&self) -> u64 {
         self.at
     }
 
-    pub(super) fn columns(&self) -> usize {
-        self.columns.len()
+    pub(super) fn identities(&self) -> &[Arc<Identity>] {
+        self.columns.identities()
     }
 
     /// The generation of the next frame; `None` at the end. After an error it does not go on.
     pub(super) fn next(&mut self) -> Result<Option<Generation>, DamageKind> {
-        let bytes = Arc::clone(&self.bytes);
-        let rest = bytes.get(self.at..self.end).unwrap_or_default();
-        if rest.is_empty() {
-            return Ok(None);
-        }
-        let mut input = Input(rest);
-        let (length, sum): ([u8; 4], [u8; 4]) = match (input.array(), input.array()) {
-            (Ok(length), Ok(sum)) => (length, sum),
-            _ => return Err(DamageKind::Torn),
-        };
-        let payload = input.take(u32::from_le_bytes(length) as usize).map_err(|_| DamageKind::Torn)?;
-        if frame_sum(self.sequence, self.at as u64, &length, payload) != sum {
-            return Err(DamageKind::Checksum);
-        }
-        let generation = self.payload(payload).map_err(|_| DamageKind::Content)?;
-        self.at += FRAME_BYTES + payload.len();
+        let Some((length, sum)) = self.frame_header()? else { return Ok(None) };
+        self.read_payload(length, sum)?;
+        let payload = std::mem::take(&mut self.payload);
+        let generation = self.parse(&payload).map_err(|_| DamageKind::Content)?;
+        self.at += FRAME_BYTES as u64 + payload.len() as u64;
+        self.payload = payload;
         Ok(Some(generation))
     }
 
-    fn payload(&mut self, payload: &[u8]) -> Result<Generation, Malformed> {
+    /// The timestamp of the last frame that can be believed, without decoding any: the way to it is by the lengths alone.
+    pub(super) fn last_timestamp(mut self) -> Option<i64> {
+        // A file may be torn behind its last frames, or damaged somewhere: then the way is by the checksums.
+        const LAST: usize = 16;
+        let mut frames = VecDeque::with_capacity(LAST);
+        while let Ok(Some((length, sum))) = self.frame_header() {
+            if frames.len() == LAST {
+                frames.pop_front();
+            }
+            frames.push_back((self.at, length, sum));
+            self.at += FRAME_BYTES as u64 + u64::from(length);
+            if self.input.seek_relative(i64::from(length)).is_err() {
+                break;
+            }
+        }
+        let whole = frames.into_iter().rev().find_map(|frame| self.timestamp_of(frame));
+        whole.or_else(|| {
+            self.at = HEADER_BYTES as u64;
+            let mut last = None;
+            loop {
+                self.input.seek(SeekFrom::Start(self.at)).ok()?;
+                let Ok(Some((length, sum))) = self.frame_header() else { return last };
+                let Some(timestamp) = self.timestamp_of((self.at, length, sum)) else { return last };
+                last = Some(timestamp);
+                self.at += FRAME_BYTES as u64 + u64::from(length);
+            }
+        })
+    }
+
+    fn timestamp_of(&mut self, (at, length, sum): (u64, u32, [u8; 4])) -> Option<i64> {
+        self.at = at;
+        self.input.seek(SeekFrom::Start(at + FRAME_BYTES as u64)).ok()?;
+        self.read_payload(length, sum).ok()?;
+        Input(&self.payload).array().ok().map(i64::from_le_bytes)
+    }
+
+    /// The length and the checksum of the frame that begins here; `None` at the end.
+    fn frame_header(&mut self) -> Result<Option<(u32, [u8; 4])>, DamageKind> {
+        let left = self.end.saturating_sub(self.at);
+        if left == 0 {
+            return Ok(None);
+        }
+        let mut head = [0; FRAME_BYTES];
+        if left < FRAME_BYTES as u64 {
+            return Err(DamageKind::Torn);
+        }
+        self.input.read_exact(&mut head).map_err(unreadable)?;
+        let mut head = Input(&head);
+        let (Ok(length), Ok(sum)) = (head.array(), head.array()) else { return Err(DamageKind::Torn) };
+        let length = u32::from_le_bytes(length);
+        if u64::from(length) > left - FRAME_BYTES as u64 {
+            return Err(DamageKind::Torn);
+        }
+        match u64::from(length) {
+            0..SHORTEST_PAYLOAD => Err(DamageKind::Checksum),
+            SHORTEST_PAYLOAD..=MAX_FRAME_BYTES => Ok(Some((length, sum))),
+            _ => Err(DamageKind::Content),
+        }
+    }
+
+    /// Reads a payload if its checksum is right. No memory is taken for what is long and not what was written: a file's length costs
+    /// nobody a byte.
+    fn read_payload(&mut self, length: u32, sum: [u8; 4]) -> Result<(), DamageKind> {
+        const SHORT: u32 = 1 << 16;
+        let bytes = length.to_le_bytes();
+        let start = frame_hasher(self.sequence, self.at, &bytes);
+        if length > SHORT {
+            let (mut hasher, mut left, mut piece) = (start.clone(), length as usize, vec![0; SHORT as usize]);
+            while left > 0 {
+                let piece = &mut piece[..left.min(SHORT as usize)];
+                self.input.read_exact(piece).map_err(unreadable)?;
+                hasher.update(piece);
+                left -= piece.len();
+            }
+            if hasher.finalize().to_le_bytes() != sum {
+                return Err(DamageKind::Checksum);
+            }
+            self.input.seek(SeekFrom::Start(self.at + FRAME_BYTES as u64)).map_err(unreadable)?;
+        }
+        self.payload.clear();
+        self.payload.reserve_exact(length as usize);
+        self.input.by_ref().take(u64::from(length)).read_to_end(&mut self.payload).map_err(unreadable)?;
+        if self.payload.len() < length as usize {
+            return Err(DamageKind::Torn);
+        }
+        let mut hasher = start;
+        hasher.update(&self.payload);
+        if hasher.finalize().to_le_bytes() == sum { Ok(()) } else { Err(DamageKind::Checksum) }
+    }
+
+    fn parse(&mut self, payload: &[u8]) -> Result<Generation, Malformed> {
         let mut input = Input(payload);
         let timestamp = i64::from_le_bytes(input.array()?);
         if self.newest.is_some_and(|newest| timestamp < newest) {
+            return Err(Malformed);
+        }
+        let announced = Input(input.0).number()?;
+        self.has_too_many = announced > self.max_columns.saturating_sub(self.columns.len());
+        if self.has_too_many {
             return Err(Malformed);
         }
         let new = names::read(&mut input, self.columns.len(), self.columns.identities().last().cloned())?;
@@ -250,6 +402,14 @@ impl FrameReader {
         }
         self.newest = Some(timestamp);
         Ok(Generation::new(timestamp, Arc::clone(&self.columns), row))
+    }
+}
+
+/// A file that became shorter while it was read ends where it ends.
+fn unreadable(why: io::Error) -> DamageKind {
+    match why.kind() {
+        io::ErrorKind::UnexpectedEof => DamageKind::Torn,
+        _ => DamageKind::Unreadable(why.to_string()),
     }
 }
 

@@ -1,15 +1,19 @@
-//! Writing a cache's directory: one segment at a time is written, the oldest are deleted, damaged ones are set aside.
+//! Writing a cache's directory: one segment at a time is written, and the oldest are deleted.
 
-use super::paths::{segment_path, sequence_of};
-use super::read::{PersistedHistory, ReadError, read_directory};
+use super::lock::Lock;
+use super::past::Past;
+use super::paths::{any_sequence_of, segment_path};
 use super::segment::{FrameWriter, HEADER_BYTES, header};
+use super::survey;
 use crate::generation::Generation;
+use ferrometer_export::must_be_regular;
 use std::collections::VecDeque;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A new segment is begun at this length.
 const LONG: u64 = 1 << 28;
@@ -17,17 +21,6 @@ const LONG: u64 = 1 << 28;
 const SEGMENTS: usize = 4;
 /// A generation is replaced on disk this often; further ones in the same second are left to the next generation.
 const REPLACEMENTS: usize = 4;
-/// Damaged segments that are kept for whoever wants to look at them.
-const SET_ASIDE: usize = 4;
-/// Names of earlier processes that are read in, at most.
-const RESTORED_COLUMNS: usize = 1 << 20;
-
-/// What is locked by who writes the directory.
-const LOCK: &str = "lock";
-
-/// How long the end of another writer is waited for.
-const ENDING: Duration = Duration::from_millis(500);
-
 /// Why a directory cannot be written.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -74,19 +67,8 @@ impl std::error::Error for OpenError {
     }
 }
 
-/// Takes a lock. One that is held by a program, or a backend, that is just ending is waited for.
-fn take(lock: &File) -> Result<(), fs4::TryLockError> {
-    let begun = Instant::now();
-    loop {
-        match fs4::FileExt::try_lock(lock) {
-            Err(fs4::TryLockError::WouldBlock) if begun.elapsed() < ENDING => std::thread::sleep(ENDING / 50),
-            other => return other,
-        }
-    }
-}
-
 /// Opens for writing what nobody but the owner writes and nobody but the owner's group reads.
-fn private() -> OpenOptions {
+pub(super) fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true);
     #[cfg(unix)]
@@ -94,13 +76,9 @@ fn private() -> OpenOptions {
     options
 }
 
-fn open_lock(path: &Path) -> io::Result<File> {
-    private().create(true).truncate(false).open(path)
-}
-
 /// Whether a file that is open is still at its path.
 #[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
 
     let open = file.metadata()?;
@@ -113,7 +91,7 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
 
 /// An open file cannot be deleted.
 #[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> io::Result<bool> {
+pub(super) fn is_at(_: &File, _: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
@@ -131,10 +109,10 @@ fn make_directory(path: &Path) -> io::Result<()> {
 
 /// What is kept of a segment that is on disk.
 #[derive(Debug)]
-struct Kept {
-    sequence: u64,
-    generations: usize,
-    newest: Option<i64>,
+pub(super) struct Kept {
+    pub(super) sequence: u64,
+    pub(super) generations: usize,
+    pub(super) newest: Option<i64>,
 }
 
 /// The segment that is written.
@@ -166,22 +144,12 @@ pub(super) struct Writer {
     current: Option<Current>,
     next: u64,
     /// Held as long as this lives.
-    lock: File,
-    process: u32,
-}
-
-impl Drop for Writer {
-    /// Closing the file would not do while a child made by `fork` has it too. The child itself has nothing to unlock.
-    fn drop(&mut self) {
-        if self.process == std::process::id() {
-            let _ = fs4::FileExt::unlock(&self.lock);
-        }
-    }
+    lock: Arc<Lock>,
 }
 
 impl Writer {
-    /// Takes a directory, makes it if it is missing, and reads what is there.
-    pub(super) fn open(directory: &Path, bounds: Bounds) -> Result<(Writer, PersistedHistory), OpenError> {
+    /// Takes a directory, makes it if it is missing, and begins to write. What is there is left to be read beside.
+    pub(super) fn open(directory: &Path, bounds: Bounds) -> Result<(Writer, Past), OpenError> {
         let at = |path: &Path| {
             let path = path.to_owned();
             move |cause| OpenError::Io { path, cause }
@@ -194,65 +162,78 @@ impl Writer {
             }
             Err(cause) => return Err(at(directory)(cause)),
         }
-        let lock_path = directory.join(LOCK);
-        let lock = open_lock(&lock_path).map_err(at(&lock_path))?;
-        take(&lock).map_err(|refused| match refused {
+        let lock = Lock::wait_for(directory).map_err(|refused| match refused {
             fs4::TryLockError::WouldBlock => OpenError::InUse { path: directory.to_owned() },
-            fs4::TryLockError::Error(cause) => at(&lock_path)(cause),
+            fs4::TryLockError::Error(cause) => at(&Lock::path(directory))(cause),
         })?;
         // A program that changes its own directory later goes on writing this one.
         let directory = &directory.canonicalize().map_err(at(directory))?;
-        finish_repairs(directory).map_err(at(directory))?;
-        let mut history = match read_directory(directory) {
-            Ok(history) => history,
-            Err(ReadError::NotACache { .. }) => PersistedHistory::empty(Vec::new()),
-            Err(ReadError::Damaged { damage }) => PersistedHistory::empty(damage),
-            Err(ReadError::Io { path, cause }) => return Err(OpenError::Io { path, cause }),
-        };
-        for damage in history.damage() {
-            let whole = history.segments.iter().find(|s| s.path == damage.file).map(|s| s.whole_bytes());
-            set_aside(&damage.file, whole).map_err(at(&damage.file))?;
-        }
-        forget_set_aside(directory).map_err(at(directory))?;
-        let next = sequences(directory).map_err(at(directory))?.last().map_or(1, |last| last.saturating_add(1));
-        let kept =
-            |s: &super::read::Segment| Kept { sequence: s.sequence, generations: s.generations, newest: s.newest };
-        let segments = history.segments.iter().map(kept).collect();
-        let process = std::process::id();
+        let next = next_sequence(directory).map_err(at(directory))?;
+        let newest = survey::newest(directory).map_err(at(directory))?;
+        let lock = Arc::new(lock);
         let mut writer =
-            Writer { directory: directory.to_owned(), bounds, segments, current: None, next, lock, process };
+            Writer { directory: directory.to_owned(), bounds, segments: VecDeque::new(), current: None, next, lock };
         // So that an empty cache is one. A disk that is full has room another time, and the program shall not wait for it.
         match writer.begin() {
             Err(full) if is_full(&full) => {}
             begun => begun.map_err(at(directory))?,
         }
-        // A program that ends again and again before its first generation leaves nothing.
-        for empty in writer.segments.iter().filter(|s| s.generations == 0) {
-            writer.delete(empty.sequence).map_err(at(directory))?;
+        let past = writer.past(next, newest);
+        Ok((writer, past))
+    }
+
+    /// What was written before a segment, to be tidied and read.
+    fn past(&self, before: u64, newest: Option<i64>) -> Past {
+        Past {
+            directory: self.directory.clone(),
+            before,
+            keep: self.bounds.keep,
+            newest,
+            lock: Some(Arc::clone(&self.lock)),
         }
-        writer.segments.retain(|s| s.generations > 0);
-        history.bound_columns(RESTORED_COLUMNS);
-        Ok((writer, history))
+    }
+
+    /// Takes in which segments there are besides those begun since.
+    pub(super) fn adopt(&mut self, before: u64, kept: Vec<Kept>) {
+        self.segments.retain(|segment| segment.sequence >= before);
+        for segment in kept.into_iter().rev() {
+            self.segments.push_front(segment);
+        }
+    }
+
+    /// Columns of the store have other numbers from now on.
+    pub(super) fn renumber(&mut self, numbers: &[u32]) {
+        if let Some(current) = &mut self.current {
+            current.frames.renumber(numbers);
+        }
     }
 
     pub(super) fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Another backend goes on: its columns are others.
-    pub(super) fn hand_over(&mut self, bounds: Bounds) -> io::Result<()> {
+    /// Another backend goes on: its columns are others. It is told what was written before.
+    pub(super) fn hand_over(&mut self, bounds: Bounds) -> (Past, io::Result<()>) {
         self.bounds = bounds;
-        self.keep_place()?;
-        self.begin()
+        let placed = self.keep_place();
+        let before = self.next;
+        let newest = survey::newest(&self.directory).unwrap_or(None);
+        let begun = placed.and_then(|()| self.begin());
+        (self.past(before, newest), begun)
     }
 
     /// Begins a segment. Its header is there before it has its name.
     fn begin(&mut self) -> io::Result<()> {
         self.segments.extend(self.current.take().map(|current| current.kept));
-        let sequence = self.next;
         let made = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+        let path = segment_path(&self.directory, self.next);
+        // Somebody may have put something at the place where a segment is prepared.
+        if must_be_regular(unfinished(&path)).is_err_and(|why| why.kind() != io::ErrorKind::NotFound) {
+            self.next = self.next.saturating_add(1);
+        }
+        let sequence = self.next;
         let path = segment_path(&self.directory, sequence);
-        let file = write_new(&path, &header(sequence, made))?;
+        let file = write_new(&path, &mut &header(sequence, made)[..])?;
         self.next = sequence.saturating_add(1);
         self.current = Some(Current {
             file,
@@ -276,19 +257,16 @@ impl Writer {
     /// Sees to it that what is written can be found. Somebody may have removed the directory, which is made and taken again then, or the
     /// segment that is written; what goes on in an open file that has no name any more, no reader would see.
     fn keep_place(&mut self) -> io::Result<()> {
-        let path = self.directory.join(LOCK);
-        if !is_at(&self.lock, &path)? {
+        if !self.lock.is_in(&self.directory)? {
             make_directory(&self.directory).or_else(|why| match why.kind() {
                 io::ErrorKind::AlreadyExists => Ok(()),
                 _ => Err(why),
             })?;
-            let lock = open_lock(&path)?;
-            fs4::FileExt::try_lock(&lock)
+            let lock = Lock::take(&self.directory)
                 .map_err(|_| io::Error::other("it was removed, and is written by another process now"))?;
-            self.lock = lock;
+            self.lock = Arc::new(lock);
             // Whoever had it meanwhile may have left segments.
-            let last = sequences(&self.directory)?.last().map_or(0, |last| last.saturating_add(1));
-            self.next = self.next.max(last);
+            self.next = self.next.max(next_sequence(&self.directory)?);
         }
         if let Some(current) = &self.current
             && !is_at(&current.file, &segment_path(&self.directory, current.kept.sequence))?
@@ -316,10 +294,12 @@ impl Writer {
         written
     }
 
-    /// One that is not there any more (set aside, or deleted by somebody else) is as good as deleted.
+    /// One that is not there any more (set aside, or deleted by somebody else) is as good as deleted, and so is one in whose place
+    /// somebody put something that is no file.
     fn delete(&self, sequence: u64) -> io::Result<()> {
-        match fs::remove_file(segment_path(&self.directory, sequence)) {
-            Err(failed) if failed.kind() != io::ErrorKind::NotFound => Err(failed),
+        let path = segment_path(&self.directory, sequence);
+        match fs::remove_file(&path) {
+            Err(failed) if failed.kind() != io::ErrorKind::NotFound && must_be_regular(&path).is_ok() => Err(failed),
             _ => Ok(()),
         }
     }
@@ -377,14 +357,19 @@ fn is_full(why: &io::Error) -> bool {
     matches!(why.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
+/// Where a file is until it has its content.
+fn unfinished(path: &Path) -> PathBuf {
+    path.with_extension("new")
+}
+
 /// A file that has its content when it gets its name.
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<File> {
-    let unfinished = path.with_extension("new");
+pub(super) fn write_new(path: &Path, content: &mut dyn Read) -> io::Result<File> {
+    let unfinished = unfinished(path);
     // One that was left behind; nobody else writes here.
     let _ = fs::remove_file(&unfinished);
     let mut options = private();
     let written = options.create_new(true).open(&unfinished).and_then(|mut file| {
-        file.write_all(bytes)?;
+        io::copy(content, &mut file)?;
         fs::rename(&unfinished, path)?;
         Ok(file)
     });
@@ -394,51 +379,12 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<File> {
     written
 }
 
-fn names(directory: &Path) -> io::Result<Vec<String>> {
-    let names = fs::read_dir(directory)?.map(|entry| Ok(entry?.file_name().into_string().ok()));
-    let mut names: Vec<String> = names.collect::<io::Result<Vec<_>>>()?.into_iter().flatten().collect();
-    names.sort();
-    Ok(names)
-}
-
-/// The numbers of all segments, in order; of those set aside too, so that no number comes twice.
-fn sequences(directory: &Path) -> io::Result<Vec<u64>> {
-    let all = names(directory)?;
-    Ok(all.iter().filter_map(|name| sequence_of(name.strip_suffix(".damaged").unwrap_or(name))).collect())
-}
-
-/// Gives a damaged segment another name, and puts what is whole of it in its place.
-fn set_aside(path: &Path, whole: Option<&[u8]>) -> io::Result<()> {
-    let whole = whole.filter(|whole| whole.len() > HEADER_BYTES);
-    let repaired = path.with_extension("repaired");
-    if let Some(whole) = whole {
-        write_new(&repaired, whole)?;
+/// A number that no file has, whatever became of it; so no number comes twice.
+fn next_sequence(directory: &Path) -> io::Result<u64> {
+    let mut last = 0;
+    for entry in fs::read_dir(directory)? {
+        let name = entry?.file_name();
+        last = last.max(name.to_str().and_then(any_sequence_of).unwrap_or(0));
     }
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(".damaged");
-    fs::rename(path, aside)?;
-    if whole.is_some() {
-        fs::rename(&repaired, path)?;
-    }
-    Ok(())
-}
-
-/// Finishes what [`set_aside`] was kept from.
-fn finish_repairs(directory: &Path) -> io::Result<()> {
-    for name in names(directory)? {
-        let path = directory.join(&name);
-        if name.ends_with(".repaired") {
-            let target = path.with_extension("ferro");
-            if target.exists() { fs::remove_file(&path)? } else { fs::rename(&path, &target)? }
-        } else if name.ends_with(".new") && sequence_of(&name.replace(".new", ".ferro")).is_some() {
-            fs::remove_file(&path)?;
-        }
-    }
-    Ok(())
-}
-
-fn forget_set_aside(directory: &Path) -> io::Result<()> {
-    let aside: Vec<String> = names(directory)?.into_iter().filter(|name| name.ends_with(".ferro.damaged")).collect();
-    let many = aside.len().saturating_sub(SET_ASIDE);
-    aside.iter().take(many).try_for_each(|name| fs::remove_file(directory.join(name)))
+    Ok(last.saturating_add(1))
 }

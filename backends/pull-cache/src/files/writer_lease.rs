@@ -3,8 +3,9 @@
 //! A configuration that is replaced by one with the same path needs both for a moment: the new backend takes the writer over with its
 //! first generation, and the old one does not write any more.
 
-use super::read::{PersistedHistory, read_directory};
+use super::past::{Found, Past};
 use super::segment::Damage;
+use super::survey;
 use super::writer::{Bounds, OpenError, Writer};
 use crate::generation::Generation;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,9 @@ pub struct Persistence {
     pub last_error: Option<String>,
     /// What was found damaged at the start. Each file was renamed to `….damaged`; what was whole of it is in use.
     pub set_aside: Vec<Damage>,
+    /// What was found in the place of a file of ours, or could not be tidied: a directory, a named pipe, a file that may not be renamed.
+    /// It was left as it is.
+    pub left: Vec<Damage>,
 }
 
 #[derive(Debug)]
@@ -96,8 +100,8 @@ pub(crate) struct WriterLease {
 }
 
 impl WriterLease {
-    /// Reads what is in a directory, and takes it for writing; if this process writes it already, at the first generation.
-    pub(crate) fn open(path: &Path, keep: usize, window: i64) -> Result<(WriterLease, PersistedHistory), OpenError> {
+    /// Takes a directory for writing; if this process writes it already, at the first generation. What is there is to be read beside.
+    pub(crate) fn open(path: &Path, keep: usize, window: i64) -> Result<(WriterLease, Past), OpenError> {
         let bounds = Bounds { keep, window };
         let mut open = Open::here();
         open.sinks += 1;
@@ -114,44 +118,73 @@ impl WriterLease {
         };
         if let Some(slot) = open.find(path) {
             // What is there until now is seen at once; what is to come, when it is taken over.
-            let history = read_directory(path).unwrap_or_else(|_| PersistedHistory::empty(Vec::new()));
-            return Ok((sink(slot, true), history));
+            let newest = survey::newest(path).unwrap_or(None);
+            let past = Past { directory: path.to_owned(), before: u64::MAX, keep, newest, lock: None };
+            return Ok((sink(slot, true), past));
         }
-        let (writer, history) = Writer::open(path, bounds)?;
+        let (writer, past) = Writer::open(path, bounds)?;
         let canonical = writer.directory().canonicalize();
         let canonical = canonical.map_err(|cause| OpenError::Io { path: path.to_owned(), cause })?;
         let slot = Arc::new(Mutex::new(Slot { owner: me, writer }));
         open.slots.push((canonical, Arc::downgrade(&slot)));
         drop(open);
-        let mut sink = sink(slot, false);
-        sink.found(&history);
-        Ok((sink, history))
+        Ok((sink(slot, false), past))
     }
 
-    fn found(&mut self, history: &PersistedHistory) {
-        self.state.set_aside = history.damage().to_vec();
-        for damage in history.damage() {
+    /// What was there before was read.
+    pub(crate) fn found(&mut self, found: Found) {
+        // Until it writes, all this is another's.
+        if self.waits {
+            return;
+        }
+        let mut slot = lock(&self.slot);
+        if slot.owner == self.me {
+            slot.writer.adopt(found.before, found.kept);
+        }
+        drop(slot);
+        for damage in &found.damage {
             let message =
                 format!("pull cache: {damage}; the file was renamed to ….damaged, what is whole of it stays in use");
             ferrometer_core::warn(&message, &message);
         }
+        for left in &found.left {
+            let message = format!("pull cache: {left}; it was left as it is");
+            ferrometer_core::warn(&message, &message);
+        }
+        if found.too_many_names > 0 {
+            let message = format!(
+                "pull cache: {}: the oldest {} files were not taken in, their metrics are more than the limits allow",
+                self.state.path.display(),
+                found.too_many_names
+            );
+            ferrometer_core::warn(&message, &message);
+        }
+        self.state.set_aside.extend(found.damage);
+        self.state.left.extend(found.left);
     }
 
-    /// Whether another backend of this process was the writer until now; then all that there is, which may be more than when this was
-    /// opened.
-    pub(crate) fn take_over(&mut self) -> Option<PersistedHistory> {
+    /// Whether another backend of this process was the writer until now; then all that was written before this one writes, which may be
+    /// more than when it was opened.
+    pub(crate) fn take_over(&mut self) -> Option<Past> {
         if !std::mem::take(&mut self.waits) {
             return None;
         }
         let mut slot = lock(&self.slot);
         slot.owner = self.me;
-        let history = read_directory(slot.writer.directory()).ok();
-        let begun = slot.writer.hand_over(self.bounds);
+        let (past, begun) = slot.writer.hand_over(self.bounds);
         drop(slot);
         if let Err(why) = begun {
             self.complain(&why.to_string());
         }
-        history
+        Some(past)
+    }
+
+    /// Columns of the store have other numbers from now on.
+    pub(crate) fn renumber(&mut self, numbers: &[u32]) {
+        let mut slot = lock(&self.slot);
+        if slot.owner == self.me {
+            slot.writer.renumber(numbers);
+        }
     }
 
     /// Writes a generation; what cannot be written is counted, and reported once a minute.

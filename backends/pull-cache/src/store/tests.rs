@@ -59,6 +59,48 @@ fn history_is_strict_and_the_future_is_empty() {
 }
 
 #[test]
+fn a_store_that_went_on_and_what_was_before_become_one() {
+    let columns = |store: &mut Store, names: &[usize]| {
+        names.iter().map(|n| store.table().column(&identity(*n, 1.0))).collect::<Vec<_>>()
+    };
+    let one = |store: &mut Store, second: i64, names: &[usize]| {
+        let mut row = Row::default();
+        let columns = columns(store, names);
+        columns.iter().zip(names).for_each(|(column, n)| row.set(*column as usize, *n as f64 + second as f64));
+        drop(store.push(second, row));
+    };
+    let says = |store: &Store| store.view().history(None).map(|g| (g.timestamp(), said(&g))).collect::<Vec<_>>();
+    let mut whole = Store::new(5, WINDOW);
+    let (mut before, mut went_on) = (Store::new(5, WINDOW), Store::new(5, WINDOW));
+    for (second, names) in [(10, vec![1, 2]), (20, vec![2, 3])] {
+        one(&mut whole, second, &names);
+        one(&mut before, second, &names);
+    }
+    went_on.follow(Some(20));
+    // The clock stands before all that.
+    for (second, names) in [(3, vec![9, 2]), (4, vec![1])] {
+        one(&mut whole, second, &names);
+        one(&mut went_on, second, &names);
+    }
+    let old = columns(&mut went_on, &[9, 2, 1]);
+    let numbers = before.catch_up(&mut went_on);
+    assert_eq!(says(&before), says(&whole));
+    assert_eq!(before.view().window(), Some((10, 22)));
+    let new: Vec<_> = old.iter().map(|column| numbers[*column as usize]).collect();
+    assert_eq!(new, columns(&mut before, &[9, 2, 1]));
+    // What comes in the same second takes the place of what was made there.
+    assert_eq!((before.place(4), before.timestamp(4), before.timestamp(5)), (Place::Replace, 22, 23));
+
+    // What was before was newer than anybody knew: what was made stays where it was seen.
+    let (mut before, mut went_on) = (store(5, &[10, 20, 30]), Store::new(5, WINDOW));
+    went_on.follow(Some(10));
+    drop(went_on.push(20, Row::default()));
+    let seen = went_on.view().window();
+    before.catch_up(&mut went_on);
+    assert_eq!((all(&before), before.view().newest().map(|g| g.timestamp())), (vec![10, 20], seen.map(|(_, to)| to)));
+}
+
+#[test]
 fn the_same_second_takes_the_place_of_the_newest() {
     let store = store(10, &[10, 10, 11, 11, 11]);
     assert_eq!(all(&store), [10, 11]);
