@@ -8,11 +8,11 @@ mod support;
 
 use ferrometer::config::Dialect;
 use ferrometer::{Cause, Config, Series, get_logger, init};
+use ferrometer_testkit::{Scratch, free_tcp_port, free_udp_port};
 use statsd_servers::{Collectd, Gnocchi, Navdoon, Netdata, Statsdly};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
-use support::{Scratch, free_tcp_port, free_udp_port};
 
 const SOON: Duration = Duration::from_secs(10);
 

@@ -59,7 +59,7 @@ pub struct Collectd {
 impl Collectd {
     pub fn start() -> Collectd {
         let scratch = Scratch::new("collectd");
-        let (port, at) = (free_udp_port(), scratch.0.display());
+        let (port, at) = (free_udp_port(), scratch.path().display());
         let config = format!(
             "Hostname \"h\"\nBaseDir \"{at}\"\nPIDFile \"{at}/pid\"\nPluginDir \"/usr/lib/collectd\"\n\
              TypesDB \"/usr/share/collectd/types.db\"\nInterval 1\nLoadPlugin statsd\n<Plugin statsd>\n Host \"127.0.0.1\"\n \
@@ -69,7 +69,7 @@ impl Collectd {
         let config = scratch.file("collectd.conf", config.as_bytes());
         let process = spawn(Command::new("/usr/sbin/collectd").arg("-f").arg("-C").arg(config).stdout(Stdio::null()));
         wait_for_udp(port);
-        Collectd { port, values: scratch.0.join("csv/h/statsd"), _process: process, _scratch: scratch }
+        Collectd { port, values: scratch.path().join("csv/h/statsd"), _process: process, _scratch: scratch }
     }
 
     /// What it wrote each second of a value, such as `count-app.hits`; nothing where it never heard of it.
@@ -103,9 +103,9 @@ pub struct Netdata {
 impl Netdata {
     pub fn start() -> Netdata {
         let scratch = Scratch::new("netdata");
-        let (port, web, at) = (free_udp_port(), free_tcp_port(), scratch.0.display());
+        let (port, web, at) = (free_udp_port(), free_tcp_port(), scratch.path().display());
         for folder in ["cache", "lib", "log", "etc"] {
-            std::fs::create_dir_all(scratch.0.join(folder)).unwrap();
+            std::fs::create_dir_all(scratch.path().join(folder)).unwrap();
         }
         let off = "proc diskspace cgroups tc idlejitter timex apps python.d charts.d go.d ebpf perf slabinfo";
         let off: String = off.split(' ').map(|plugin| format!(" {plugin} = no\n")).collect();
@@ -207,7 +207,7 @@ pub struct Navdoon {
 impl Navdoon {
     pub fn start() -> Navdoon {
         let (scratch, port) = (Scratch::new("navdoon"), free_udp_port());
-        let file = scratch.0.join("values");
+        let file = scratch.path().join("values");
         let mut command = python("navdoon");
         let listen = format!("127.0.0.1:{port}");
         command.args(["--flush-interval", "1", "--collect-udp", &listen, "--flush-file"]).arg(&file);
