@@ -138,6 +138,21 @@ mod tests {
     }
 
     #[test]
+    fn the_pauses_of_a_delivery_add_up_to_what_they_may_and_end_with_its_time() {
+        let spread = Duration::from_millis(60);
+        let mut pacer = Pacer::new(spread, 1432);
+        let far = Instant::now() + Duration::from_secs(3600);
+        (0..1000).for_each(|_| pacer.wait(1432, 1, far));
+        let short = SHORT_PAUSE * (1000 * in_receive_buffer(1432) / FAST_BURST) as u32;
+        assert!(pacer.paused >= spread && pacer.paused <= spread * 2 + short, "{:?}", pacer.paused);
+        // Whoever has no time left is not held up.
+        let mut pacer = Pacer::new(spread, 1432);
+        let now = Instant::now();
+        (0..1000).for_each(|_| pacer.wait(1432, 1, now));
+        assert_eq!(pacer.paused, Duration::ZERO);
+    }
+
+    #[test]
     fn the_size_of_a_delivery_sets_the_pace_of_the_next() {
         let mut pacer = Pacer::new(Duration::from_millis(500), 1432);
         let past = |pacer: &mut Pacer| pacer.began = Instant::now().checked_sub(Duration::from_secs(1)).unwrap();
