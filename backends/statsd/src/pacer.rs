@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 const RECEIVER: usize = 202_000;
 /// How late a receiver may be at the safe pace.
 const LATE: Duration = Duration::from_millis(100);
-/// Bytes that are sent in one go at the safe pace, and at any faster one.
+/// Bytes that are sent in one go up to twice the safe pace, and at any faster one.
 const SAFE_BURST: usize = 34_000;
 const FAST_BURST: usize = 80_000;
 /// The pause between two bursts of a delivery that has paused as long as it may.
@@ -64,7 +64,7 @@ impl Pacer {
         }
         let time = self.spread.min(gap / 2).max(Duration::from_millis(1));
         self.rate = (self.offered as f64 / time.as_secs_f64()).max(self.safe_rate);
-        self.burst = if self.rate > self.safe_rate { FAST_BURST } else { SAFE_BURST };
+        self.burst = if self.rate > 2.0 * self.safe_rate { FAST_BURST } else { SAFE_BURST };
         self.paused = Duration::ZERO;
         self.began = now;
         self.offered = 0;
