@@ -121,7 +121,7 @@ impl Config {
         self
     }
 
-    /// Time after which gauges and counts in flight that did not change are sent to statsd again; zero for never.
+    /// Time after which gauges and counts in flight that did not change are sent to statsd again; zero: only to a server that was away.
     ///
     /// ```
     /// use std::time::Duration;
@@ -136,35 +136,35 @@ impl Config {
         self
     }
 
-    /// Where labels stand on a statsd line, whatever the dialect says.
+    /// Sets where labels stand on a statsd line, whatever the dialect says.
     #[must_use]
     pub fn statsd_labels(mut self, labels: StatsdLabels) -> Self {
         self.statsd.labels = Some(labels);
         self
     }
 
-    /// How several values share a statsd line, whatever the dialect says.
+    /// Sets how several values share a statsd line, whatever the dialect says.
     #[must_use]
     pub fn statsd_values(mut self, values: StatsdValues) -> Self {
         self.statsd.values = Some(values);
         self
     }
 
-    /// How a negative gauge is written for statsd, whatever the dialect says.
+    /// Sets how a negative gauge is written for statsd, whatever the dialect says.
     #[must_use]
     pub fn statsd_negative_gauges(mut self, negative_gauges: NegativeGauges) -> Self {
         self.statsd.negative_gauges = Some(negative_gauges);
         self
     }
 
-    /// Which kinds carry their sample rate to statsd, whatever the dialect says.
+    /// Sets which kinds carry their sample rate to statsd, whatever the dialect says.
     #[must_use]
     pub fn statsd_rates(mut self, rates: StatsdRates) -> Self {
         self.statsd.rates = Some(rates);
         self
     }
 
-    /// The type behind a histogram's values for statsd, whatever the dialect says.
+    /// Sets the type behind a histogram's values for statsd, whatever the dialect says.
     #[must_use]
     pub fn statsd_histograms(mut self, histograms: StatsdHistograms) -> Self {
         self.statsd.histograms = Some(histograms);

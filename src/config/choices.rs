@@ -20,7 +20,7 @@ pub enum Dialect {
     Tagged,
 }
 
-/// Where labels stand on a statsd line.
+/// Places of labels on a statsd line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StatsdLabels {
@@ -32,7 +32,7 @@ pub enum StatsdLabels {
     Telegraf,
 }
 
-/// How several values of one timer or histogram share a statsd line.
+/// Ways in which several values of one timer or histogram share a statsd line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StatsdValues {
@@ -44,7 +44,7 @@ pub enum StatsdValues {
     Packed,
 }
 
-/// How a negative gauge is written for a statsd server.
+/// Forms of a negative gauge for a statsd server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NegativeGauges {
@@ -54,7 +54,7 @@ pub enum NegativeGauges {
     ZeroFirst,
 }
 
-/// Which kinds carry their sample rate to a statsd server.
+/// Kinds that carry their sample rate to a statsd server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StatsdRates {

@@ -79,7 +79,7 @@ pub struct Statsd {
     /// `metrics.statsd.interval`; default `"1s"`. Time between two deliveries.
     pub interval: Duration,
     /// `metrics.statsd.state_interval`; no default: five intervals, but at most 5 s, or each interval where one is longer. Time after which
-    /// gauges and counts in flight that did not change are sent again; zero for never.
+    /// gauges and counts in flight that did not change are sent again; zero: only to a server that was away.
     pub state_interval: Option<Duration>,
     /// `metrics.statsd.labels`; no default: the dialect's. Where labels stand.
     pub labels: Option<StatsdLabels>,

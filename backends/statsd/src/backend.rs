@@ -51,7 +51,7 @@ impl Statsd {
         self.connection.begin();
         self.names.begin(view.naming());
         let mut packer = Packer::new(view, &mut self.connection, self.max_datagram, until, &mut self.memory);
-        let repeats = self.state.begin();
+        self.state.begin();
         for delta in view.deltas() {
             if packer.is_stopped() {
                 break;
@@ -59,13 +59,12 @@ impl Statsd {
             match self.names.get(delta.series) {
                 Ok(name) => {
                     self.encoder.encode(&self.format, name, &delta, &mut packer);
-                    if repeats && !packer.is_stopped() {
-                        self.state.told(delta.series);
-                    }
+                    self.state.told(delta.series);
                 }
                 Err(cause) => view.delta_dropped(&delta, cause),
             }
         }
+        let repeats = !packer.is_stopped() && self.state.is_due();
         if repeats {
             for (series, value) in self.state.untold(view.snapshot()) {
                 if packer.is_stopped() {
@@ -77,7 +76,7 @@ impl Statsd {
             }
         }
         let (delivery, stopped, error) = packer.finish();
-        self.state.end(repeats, stopped);
+        self.state.end(repeats, stopped, self.connection.number());
         (delivery, error)
     }
 }

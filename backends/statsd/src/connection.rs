@@ -21,9 +21,8 @@ use std::time::{Duration, Instant};
 
 /// How long a full buffer is waited for, in all, in one delivery.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// A refusal takes up to so many such times to come back from a server that is away.
-const PROBES: u32 = 5;
-const PROBE: Duration = Duration::from_millis(1);
+/// A refusal takes up to the sum of these to come back from a server that is away.
+const PROBES: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(4)];
 /// The most that UDP carries over IPv4, in one datagram or in many at once.
 const MAX_PAYLOAD: usize = 65_507;
 /// How long a TCP connection may take.
@@ -230,12 +229,12 @@ impl Connection {
 
     /// Waits as long as a refusal takes to come back.
     pub(crate) fn settle(&mut self) -> Result<(), Refusal> {
-        for _ in 0..PROBES {
+        for pause in PROBES {
             let Some((Socket::Udp(socket), _)) = &self.socket else { return Ok(()) };
             if let Ok(Some(_)) = socket.take_error() {
                 return Err(self.refused());
             }
-            thread::sleep(PROBE);
+            thread::sleep(pause);
         }
         match &self.socket {
             Some((Socket::Udp(socket), _)) if matches!(socket.take_error(), Ok(Some(_))) => Err(self.refused()),

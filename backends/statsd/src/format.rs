@@ -6,7 +6,7 @@ use crate::label_text::{push_dogstatsd_tags, push_folded_labels, push_telegraf_t
 use ferrometer_core::{Kind, Naming, Series};
 use ferrometer_export::full_name;
 
-/// Where labels stand.
+/// Places of labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Labels {
@@ -18,7 +18,7 @@ pub enum Labels {
     Telegraf,
 }
 
-/// How several values of one timer or histogram share a line.
+/// Ways in which several values of one timer or histogram share a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Values {
@@ -30,7 +30,7 @@ pub enum Values {
     Packed,
 }
 
-/// How a negative gauge is written.
+/// Forms of a negative gauge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NegativeGauges {

@@ -50,8 +50,10 @@ pub const fn max_bytes(series: usize) -> usize {
     // name is written.
     const UNIQUE: usize =
         MAX_NAME_BYTES + MAX_RAW_BYTES + (2 + label_text::MAX_GROWTH) * MAX_LABELS + MAX_OBJECT_BYTES + 64;
-    const NAMES: usize = UNIQUE + 4 * 32 + 2 * 2;
-    // Datagrams one behind the other, in a buffer that doubles, and an entry for each line, of at least eight bytes.
-    const BURST: usize = 4 * 65_536 + 65_536 / 8 * 64;
+    // And if it is told.
+    const NAMES: usize = UNIQUE + 4 * 32 + 2 * 2 + 1;
+    // Datagrams one behind the other, in a buffer that doubles, an entry for each line, of at least eight bytes, and its receipt once more while
+    // it is not confirmed; on a stream a receipt for each value, of at least two.
+    const BURST: usize = 4 * 65_536 + 2 * (65_536 / 8) * 128 + 2 * (65_536 / 2) * 48;
     series.saturating_mul(NAMES).saturating_add(BURST)
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 const RECEIVER: usize = 202_000;
 /// How late a receiver may be at the safe pace.
 const LATE: Duration = Duration::from_millis(100);
-/// Bytes that are sent in one go at the safe pace, and at any faster one.
+/// Bytes that are sent in one go up to twice the safe pace, and at any faster one.
 const SAFE_BURST: usize = 34_000;
 const FAST_BURST: usize = 80_000;
 /// The pause between two bursts of a delivery that has paused as long as it may.
@@ -64,7 +64,7 @@ impl Pacer {
         }
         let time = self.spread.min(gap / 2).max(Duration::from_millis(1));
         self.rate = (self.offered as f64 / time.as_secs_f64()).max(self.safe_rate);
-        self.burst = if self.rate > self.safe_rate { FAST_BURST } else { SAFE_BURST };
+        self.burst = if self.rate > 2.0 * self.safe_rate { FAST_BURST } else { SAFE_BURST };
         self.paused = Duration::ZERO;
         self.began = now;
         self.offered = 0;
@@ -135,6 +135,21 @@ mod tests {
             assert!(series / pacer.safe_rate < 0.5, "10,000 counters do not fit the time: {len}");
         }
         const { assert!(FAST_BURST < 212_992) };
+    }
+
+    #[test]
+    fn the_pauses_of_a_delivery_add_up_to_what_they_may_and_end_with_its_time() {
+        let spread = Duration::from_millis(60);
+        let mut pacer = Pacer::new(spread, 1432);
+        let far = Instant::now() + Duration::from_secs(3600);
+        (0..1000).for_each(|_| pacer.wait(1432, 1, far));
+        let short = SHORT_PAUSE * (1000 * in_receive_buffer(1432) / FAST_BURST) as u32;
+        assert!(pacer.paused >= spread && pacer.paused <= spread * 2 + short, "{:?}", pacer.paused);
+        // Whoever has no time left is not held up.
+        let mut pacer = Pacer::new(spread, 1432);
+        let now = Instant::now();
+        (0..1000).for_each(|_| pacer.wait(1432, 1, now));
+        assert_eq!(pacer.paused, Duration::ZERO);
     }
 
     #[test]

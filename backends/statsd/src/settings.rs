@@ -60,7 +60,8 @@ pub struct Settings {
     pub rates: Option<Rates>,
     /// The type behind a histogram's values. Default: the dialect's.
     pub histograms: Option<Histograms>,
-    /// Time after which gauges and counts in flight that did not change are sent again, for servers that forget them. Zero: never. Default 5 s.
+    /// Time after which gauges and counts in flight that did not change are sent again, for servers that forget them. Zero: only to a server that was away.
+    /// Default 5 s.
     pub state_interval: Duration,
     /// The longest time that the pauses of one delivery over UDP may add up to: a large delivery is spread, so that a receiver with a default
     /// buffer may be late for it. Default 500 ms, of which a program that ends waits once or twice.
@@ -141,7 +142,7 @@ impl Settings {
         self
     }
 
-    /// Sets the time after which gauges and counts in flight that did not change are sent again; zero for never.
+    /// Sets the time after which gauges and counts in flight that did not change are sent again; zero: only to a server that was away.
     #[must_use]
     pub fn state_interval(mut self, state_interval: Duration) -> Settings {
         self.state_interval = state_interval;

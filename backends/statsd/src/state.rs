@@ -10,16 +10,18 @@ pub(crate) struct State {
     interval: Duration,
     /// When the next round is due; `None` for never.
     due: Option<Instant>,
-    /// The delivery before did not get through: a server that is back may know nothing.
+    /// The delivery before did not get through, or opened another socket: the server may know nothing.
     was_away: bool,
+    /// The number of the last socket.
+    socket: u64,
     /// Bits, by the series' id.
     told: Vec<u64>,
 }
 
 impl State {
-    /// `interval` zero: never, but to a server that was away.
+    /// `interval` zero: only to a server that was away.
     pub(crate) fn new(interval: Duration) -> State {
-        let mut state = State { interval, due: None, was_away: false, told: Vec::new() };
+        let mut state = State { interval, due: None, was_away: false, socket: 0, told: Vec::new() };
         state.put_off();
         state
     }
@@ -28,9 +30,13 @@ impl State {
         self.due = Instant::now().checked_add(self.interval).filter(|_| !self.interval.is_zero());
     }
 
-    /// A delivery begins. Returns whether everything is to be told in it.
-    pub(crate) fn begin(&mut self) -> bool {
+    /// A delivery begins.
+    pub(crate) fn begin(&mut self) {
         self.told.fill(0);
+    }
+
+    /// Tells if everything is to be told in this delivery.
+    pub(crate) fn is_due(&self) -> bool {
         self.was_away || self.due.is_some_and(|due| due <= Instant::now())
     }
 
@@ -57,9 +63,10 @@ impl State {
         })
     }
 
-    /// A delivery ends. `stopped`: not all of it was taken.
-    pub(crate) fn end(&mut self, repeated: bool, stopped: bool) {
-        self.was_away = stopped;
+    /// A delivery ends. `stopped`: not all of it was taken. `socket`: the number of the socket that was used last.
+    pub(crate) fn end(&mut self, repeated: bool, stopped: bool, socket: u64) {
+        let before = std::mem::replace(&mut self.socket, socket);
+        self.was_away = stopped || (before != 0 && before != socket);
         if repeated && !stopped {
             self.put_off();
         }

@@ -92,3 +92,47 @@ fn a_server_that_was_away_is_told_what_holds() {
     assert_eq!((told["restarted.open"].1.as_str(), told["restarted.size"].1.as_str()), ("1", "64"));
     remove("statsd", SOON);
 }
+
+/// A server that takes another's place between two deliveries refuses nothing, and knows nothing.
+#[cfg(unix)]
+#[test]
+fn a_server_that_was_replaced_is_told_what_holds() {
+    use ferrometer_statsd::Transport;
+    use std::os::unix::net::UnixDatagram;
+    let _alone = alone();
+    let path = std::env::temp_dir().join(format!("ferrometer-state-{}", std::process::id()));
+    let bind = || {
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        socket
+    };
+    let read = |socket: &UnixDatagram| {
+        let (mut all, mut buffer) = (Vec::new(), vec![0; 65_536]);
+        while let Ok(len) = socket.recv(&mut buffer) {
+            all.extend(support::parse(Dialect::Etsy, &buffer[..len]).unwrap());
+        }
+        all.into_iter().filter(|sample| sample.name == "replaced.size").map(|sample| sample.value).collect::<Vec<_>>()
+    };
+    let mut socket = bind();
+    let settings = Settings::new(Transport::Unix { path: path.clone() }).state_interval(Duration::ZERO);
+    install("statsd", Box::new(Statsd::new(settings)), NEVER).unwrap();
+    let logger = get_logger("replaced");
+    logger.send_gauge("size", 64);
+    assert!(flush(SOON).complete);
+    assert_eq!(read(&socket), ["64"]);
+    logger.send_counter("c", 1);
+    assert!(flush(SOON).complete);
+    for _ in 0..3 {
+        drop(socket);
+        std::fs::remove_file(&path).unwrap();
+        socket = bind();
+        // The first delivery finds out, the second tells, the third has nothing to tell.
+        for expected in [vec![], vec!["64"], vec![]] {
+            logger.send_counter("c", 1);
+            assert!(flush(SOON).complete);
+            assert_eq!(read(&socket), expected);
+        }
+    }
+    remove("statsd", SOON);
+    std::fs::remove_file(&path).unwrap();
+}

@@ -85,7 +85,7 @@ pub(super) static KEYS: &[Key<Config>] = &[
         kind: Kind::Duration { min: Duration::ZERO },
         default: Default::Absent("five intervals, but at most 5 s; each interval where one is longer"),
         unit: "seconds",
-        doc: "Time after which gauges and counts in flight that did not change are sent again, for servers that forget or were restarted; 0 for never.",
+        doc: "Time after which gauges and counts in flight that did not change are sent again, for servers that forget; 0: only to a server that was away.",
         example: r#""3s""#,
         get: |c| c.statsd.state_interval.map(Value::Duration),
         set: |c, value| c.statsd.state_interval = Some(value.into_duration()),
