@@ -44,7 +44,8 @@ fn without_threads() {
     assert_eq!(ledgers().len(), 2);
     metrics.flush(Duration::from_secs(5));
     let mut client = TcpStream::connect(address).expect("the endpoint is served as before");
-    write!(client, "GET /v1/metrics?name=exhausted.c HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+    write!(client, "GET /v1/metrics?name=exhausted.c HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")
+        .unwrap();
     let mut answer = String::new();
     client.read_to_string(&mut answer).unwrap();
     assert!(answer.contains(r#""value":3.0"#), "{answer}");
