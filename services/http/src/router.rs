@@ -80,10 +80,7 @@ fn guarded(gate: &Arc<Gate>, at: usize, route: Route) -> MethodRouter {
             let (gate, spec) = (Arc::clone(&inner.0), Arc::clone(&inner.1));
             guard::privilege_and_body(gate, spec, request, next)
         }))
-        .fallback(move |request: Request| {
-            let refused = not_allowed(request, &methods);
-            async move { refused.await }
-        });
+        .fallback(move |request: Request| not_allowed(request, &methods));
     layered(gate, spec, handlers)
 }
 
