@@ -158,6 +158,21 @@ test("a node is a word of the search", () => {
   assert.deepEqual(grouped([of("b"), of("a")], "node").map(({ name }) => name), ["node a", "node b"]);
 });
 
+test("when what an earlier process left has been read, all is asked for anew", async () => {
+  const store = new Store();
+  store.setCatalog("", catalog);
+  const source = new Source({ store, on: { data() {} } });
+  store.setWindow("", { from: 100, to: 110 }, 0);
+  let times = 0;
+  source.again = async () => (times += 1);
+  for (const [from, to, wanted] of [[100, 120, 0], [110, 130, 0], [1, 140, 1]]) {
+    source.records = async () => ({ data: [at(to, "a.n", 1)], window: { from, to } });
+    store.node("").records = 0;
+    await source.poll();
+    assert.equal(times, wanted, `${from}`);
+  }
+});
+
 test("of a name with very many label sets those are asked for that are seen, and of others all", () => {
   const store = new Store();
   const source = new Source({ store, on: { data() {} } });

@@ -209,4 +209,22 @@ mod tests {
         assert_eq!((&read[0]["metric"], &read[1]["metric"], read.len()), (&"a".into(), &"d".into(), 2));
         assert_eq!(unwritable.get(), 2);
     }
+
+    #[test]
+    fn an_answer_says_that_older_generations_are_still_read() {
+        let tail = |loading, form| {
+            let nothing: Source = Box::new(std::iter::empty());
+            let window = Window { from: Some(7), to: Some(9), loading };
+            let mut stream = Stream::new(nothing, 0, Query::default(), form, window, Unwritable::default());
+            let mut all = Vec::new();
+            while !stream.is_done() {
+                all.extend(stream.next_chunk());
+            }
+            all
+        };
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        assert_eq!(text(tail(true, Form::Json)), r#"{"data":[],"window":{"from":7,"to":9,"loading":true}}"#);
+        assert_eq!(text(tail(true, Form::Lines)), "{\"window\":{\"from\":7,\"to\":9,\"loading\":true}}\n");
+        assert_eq!(text(tail(false, Form::Json)), r#"{"data":[],"window":{"from":7,"to":9}}"#);
+    }
 }

@@ -202,6 +202,8 @@ export class Source {
     [this.etag, this.etagFor] = [answer.etag, last];
     // The program began anew, or its clock was set back, or the page slept longer than the window: what is here does not go on.
     if (last !== null && (window.to === null || window.to < last || window.from > last)) return this.again();
+    // It has read what an earlier process left.
+    if (node.from !== null && window.from !== null && window.from < node.from) return this.again();
     if (data.length === 0) return false;
     await this.understand(data);
     this.store.add(this.node, data);

@@ -21,6 +21,7 @@ const LONG: u64 = 1 << 28;
 const SEGMENTS: usize = 4;
 /// A generation is replaced on disk this often; further ones in the same second are left to the next generation.
 const REPLACEMENTS: usize = 4;
+
 /// Why a directory cannot be written.
 #[derive(Debug)]
 #[non_exhaustive]
