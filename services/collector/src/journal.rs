@@ -5,6 +5,7 @@
 //! line that is whole, and every period is in the output exactly once. Processors read each other's journals when they start, so a
 //! scope that changed hands goes on where it was.
 
+use crate::checkpoints::Checkpoints;
 use crate::error::clean;
 use fs4::FileExt;
 use serde::{Deserialize, Serialize};
@@ -95,42 +96,6 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Returns the begin of a scope's next period, if the scope was ever collected.
-    #[must_use]
-    pub fn next(&self, scope: &str) -> Option<i64> {
-        self.state.next.get(scope).copied().max(self.others.get(scope).copied())
-    }
-
-    /// Returns the begin of the next period of the scope that is furthest, if any scope was ever collected.
-    #[must_use]
-    pub fn furthest(&self) -> Option<i64> {
-        self.state.next.values().chain(self.others.values()).copied().max()
-    }
-
-    /// Returns the committed length of an output, if this journal knows it.
-    #[must_use]
-    pub fn output(&self, identity: &str) -> Option<u64> {
-        self.state.outputs.get(identity).copied()
-    }
-
-    /// Writes down that scopes were collected up to the begin of these periods, and how long the output is with them.
-    ///
-    /// # Errors
-    /// Whatever keeps the line from lasting; the commit does not count then.
-    pub fn commit(&mut self, output: Option<(&str, u64)>, next: BTreeMap<String, i64>) -> io::Result<()> {
-        let outputs = output.map(|(identity, length)| (identity.to_owned(), length)).into_iter().collect();
-        let commit = Commit { outputs, next };
-        let line = line(&commit)?;
-        self.file.write_all(&line)?;
-        self.file.sync_data()?;
-        self.grown += line.len() as u64;
-        self.state.take(commit);
-        if self.grown > GROWTH {
-            self.rewrite()?;
-        }
-        Ok(())
-    }
-
     /// Writes the state as one line into a new file, which takes the place of the old one.
     fn rewrite(&mut self) -> io::Result<()> {
         let next = self.state.next.iter().map(|(k, v)| (k.clone(), *v)).collect();
@@ -145,6 +110,34 @@ impl Journal {
         }
         self.file = file;
         self.grown = 0;
+        Ok(())
+    }
+}
+
+impl Checkpoints for Journal {
+    fn next(&self, scope: &str) -> Option<i64> {
+        self.state.next.get(scope).copied().max(self.others.get(scope).copied())
+    }
+
+    fn furthest(&self) -> Option<i64> {
+        self.state.next.values().chain(self.others.values()).copied().max()
+    }
+
+    fn output(&self, identity: &str) -> Option<u64> {
+        self.state.outputs.get(identity).copied()
+    }
+
+    fn commit(&mut self, output: Option<(&str, u64)>, next: BTreeMap<String, i64>) -> io::Result<()> {
+        let outputs = output.map(|(identity, length)| (identity.to_owned(), length)).into_iter().collect();
+        let commit = Commit { outputs, next };
+        let line = line(&commit)?;
+        self.file.write_all(&line)?;
+        self.file.sync_data()?;
+        self.grown += line.len() as u64;
+        self.state.take(commit);
+        if self.grown > GROWTH {
+            self.rewrite()?;
+        }
         Ok(())
     }
 }

@@ -27,10 +27,13 @@ mod secret;
 #[cfg(feature = "command")]
 mod stderr_log;
 
+pub mod checkpoints;
 pub mod client;
 #[cfg(feature = "command")]
 pub mod command;
 pub mod journal;
+#[cfg(feature = "leases")]
+pub mod leases;
 pub mod number;
 pub mod period;
 pub mod query;

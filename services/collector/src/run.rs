@@ -3,8 +3,8 @@
 //! A thread takes a scope and collects its periods in order, some at a time; what it collected goes through a bounded channel to the
 //! one that writes, which commits many at once. Memory holds what is between: at most two batches for each thread, and one commit.
 
+use crate::checkpoints::Checkpoints;
 use crate::collect::{Cause, CollectError, Collector, Notice};
-use crate::journal::Journal;
 use crate::sink::{Encoded, Form, Sink};
 use std::collections::BTreeMap;
 use std::io;
@@ -66,31 +66,31 @@ enum Message {
     Broken(io::Error),
 }
 
-/// Collects tasks with as many threads as the configuration says. With a journal, tasks go on at their checkpoints, and every period is
+/// Collects tasks with as many threads as the configuration says. With checkpoints, tasks go on at their checkpoints, and every period is
 /// in the sink exactly once, however often a run was broken off. `progress` is told the number of periods of each commit.
 ///
 /// A failure of one scope ends that scope; a failure that all would meet ends the run, which is told in the report.
 ///
 /// # Errors
-/// The sink or the journal cannot be written.
+/// The sink or the checkpoints cannot be written.
 pub fn run(
     collector: &Collector,
     tasks: &[Task],
     sink: &mut dyn Sink,
-    mut journal: Option<&mut Journal>,
+    mut checkpoints: Option<&mut (dyn Checkpoints + '_)>,
     progress: &mut dyn FnMut(u64),
 ) -> io::Result<Report> {
-    if let (Some(journal), Some(identity)) = (journal.as_deref_mut(), sink.identity()) {
-        match journal.output(&identity) {
+    if let (Some(checkpoints), Some(identity)) = (checkpoints.as_deref_mut(), sink.identity()) {
+        match checkpoints.output(&identity) {
             Some(position) => sink.rewind(position)?,
             None => {
                 let position = sink.position()?;
-                journal.commit(Some((&identity, position)), BTreeMap::new())?;
+                checkpoints.commit(Some((&identity, position)), BTreeMap::new())?;
             }
         }
     }
     let from = |task: &Task| {
-        journal.as_deref().and_then(|j| j.next(&task.scope)).map_or(task.from, |next| next.max(task.from))
+        checkpoints.as_deref().and_then(|c| c.next(&task.scope)).map_or(task.from, |next| next.max(task.from))
     };
     let tasks: Vec<Task> =
         tasks.iter().map(|t| Task { from: from(t), ..t.clone() }).filter(|t| t.from < t.to).collect();
@@ -104,7 +104,7 @@ pub fn run(
             scope.spawn(move || work(collector, tasks, next, stop, form, &sender));
         }
         drop(sender);
-        let written = write(&receiver, sink, journal, progress);
+        let written = write(&receiver, sink, checkpoints, progress);
         // Threads that wait for room in the channel see that it is gone.
         stop.store(true, Ordering::Relaxed);
         drop(receiver);
@@ -162,7 +162,7 @@ fn work(
 fn write(
     from: &Receiver<Message>,
     sink: &mut dyn Sink,
-    mut journal: Option<&mut Journal>,
+    mut checkpoints: Option<&mut (dyn Checkpoints + '_)>,
     progress: &mut dyn FnMut(u64),
 ) -> io::Result<Report> {
     let mut report = Report::default();
@@ -196,9 +196,9 @@ fn write(
             continue;
         }
         let position = sink.commit()?;
-        if let Some(journal) = journal.as_deref_mut() {
+        if let Some(checkpoints) = checkpoints.as_deref_mut() {
             let identity = sink.identity();
-            journal.commit(identity.as_deref().map(|i| (i, position)), reached)?;
+            checkpoints.commit(identity.as_deref().map(|i| (i, position)), reached)?;
         }
         report.periods += periods;
         report.points += points;

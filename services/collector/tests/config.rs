@@ -470,3 +470,28 @@ fn keys_that_cloudkitty_has_and_this_does_not_are_a_remark() {
         "{warnings:?}"
     );
 }
+
+#[test]
+fn leases_take_the_place_of_processors_and_state() {
+    let leases = "leases = postgresql://ferrometer:hunter2@db/x\n";
+    let load = |more: &str| {
+        let conf = format!("[collect]\nmetrics_conf = metrics.yml\n{SERVER}[ferrometer]\n{leases}{more}");
+        Folder::new(&format!("leases{}", more.len()), &[("cloudkitty.conf", &conf), ("metrics.yml", GOOD)])
+            .load("cloudkitty.conf")
+    };
+    let both = load("state = here\n").unwrap_err();
+    assert!(both.ends_with(
+        "cloudkitty.conf:6: ferrometer.leases: takes the place of processors and state, and one of them is set too"
+    ));
+    match load("lease_seconds = 5\n") {
+        Ok(config) => {
+            assert!(cfg!(feature = "leases") && config.options.lease == Duration::from_secs(5));
+            assert!(!format!("{config:?}").contains("hunter2"));
+        }
+        Err(message) => assert!(
+            !cfg!(feature = "leases")
+                && message.contains("the cargo feature \"leases\" of ferrometer-collector brings them"),
+            "{message}"
+        ),
+    }
+}

@@ -141,6 +141,10 @@ pub struct Options {
     pub processors: Vec<String>,
     /// Folder of the checkpoints.
     pub state: Option<PathBuf>,
+    /// Address of a database whose leases divide the scopes, in the place of `processors` and `state`.
+    pub leases: Option<Secret>,
+    /// Time after which a claimed scope that was not committed is anybody's.
+    pub lease: Duration,
     /// File of the data points.
     pub output: Option<PathBuf>,
     /// Form of the data points.
@@ -160,6 +164,8 @@ impl Default for Options {
             processor: "main".into(),
             processors: Vec::new(),
             state: None,
+            leases: None,
+            lease: Duration::from_secs(60),
             output: None,
             format: Format::Json,
         }

@@ -262,6 +262,8 @@ fn options(sections: &[Entry], problems: &mut Problems) -> Options {
         processor: reader.option("processor", problems).unwrap_or(default.processor),
         processors: reader.words("processors", problems).unwrap_or_default(),
         state: reader.file("state", problems),
+        leases: reader.secret("leases", problems).map(Secret::new),
+        lease: reader.whole("lease_seconds", 1, 86_400, "", problems).map_or(default.lease, Duration::from_secs),
         output: reader.file("output", problems),
         format: match reader.word("format", &["json", "csv"], problems) {
             Some(1) => Format::Csv,
@@ -272,6 +274,20 @@ fn options(sections: &[Entry], problems: &mut Problems) -> Options {
         let line = reader.line("processors").max(reader.line("processor"));
         problems.push(line, "ferrometer.processors", message);
         options.processors.clear();
+    }
+    if options.leases.is_some() {
+        let line = reader.line("leases");
+        if !cfg!(feature = "leases") {
+            let message = "this program was built without leases; the cargo feature \"leases\" of ferrometer-collector brings them";
+            problems.push(line, "ferrometer.leases", message);
+        }
+        if options.state.is_some() || !options.processors.is_empty() {
+            problems.push(
+                line,
+                "ferrometer.leases",
+                "takes the place of processors and state, and one of them is set too",
+            );
+        }
     }
     reader.finish(true, problems);
     options

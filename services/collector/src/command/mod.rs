@@ -1,23 +1,22 @@
 //! The command: usage of one period, of a stretch of time, or of everything that is due.
 
+mod store;
+
 use crate::client::{Client, Limits};
 use crate::collect::{Collector, Notice};
 use crate::config::{Boundaries, Config, Fetcher, Format, Options, check_processors};
-use crate::error::clean;
-use crate::journal::Journal;
 use crate::period::{due_until, iso, moment, month_start, now};
 use crate::run::{Report, Task, run};
 use crate::scope;
-use crate::sink::{FileSink, Sink};
 use crate::stderr_log;
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::ffi::OsString;
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
+use store::Store;
 
 /// Collects usage per scope and period from a Prometheus, by the metric definitions of CloudKitty.
 ///
@@ -157,12 +156,18 @@ fn command(args: Args) -> Result<bool, Failure> {
     loop {
         // Without a stretch of time: of what became due since the last round, however long ago that was.
         let during = span.unwrap_or_else(|| {
-            let from = store.journal.as_ref().and_then(Journal::furthest).unwrap_or_else(|| month_start(now()));
+            let from = store.checkpoints().1.and_then(|c| c.furthest()).unwrap_or_else(|| month_start(now()));
             (from, due(&collector, from))
         });
         let scopes = scopes(&args, &collector, fetched.as_ref(), during, span.is_none())?;
-        let tasks = store.tasks(&collector, scopes, span);
-        let complete = collect(&collector, &tasks, &mut store, args.quiet || span.is_none())?;
+        let quiet = args.quiet || span.is_none();
+        let complete = match store.shares() {
+            true => shared(&collector, scopes, span, &mut store)?,
+            false => {
+                let tasks = store.tasks(&collector, scopes, span);
+                collect(&collector, &tasks, &mut store, quiet)?
+            }
+        };
         if span.is_some() || args.once {
             return Ok(complete);
         }
@@ -277,49 +282,56 @@ fn due(collector: &Collector, from: i64) -> i64 {
     due_until(from, collector.config().period, collector.config().wait_periods, now())
 }
 
-/// Output and checkpoints.
-struct Store {
-    sink: FileSink,
-    journal: Option<Journal>,
+/// Collects what can be claimed, until there is nothing left to claim; of a stretch of time, until everybody is done with it.
+#[cfg(feature = "leases")]
+fn shared(
+    collector: &Collector,
+    mut scopes: Vec<String>,
+    span: Option<(i64, i64)>,
+    store: &mut Store,
+) -> Result<bool, Failure> {
+    let at_once = collector.config().options.concurrency * 4;
+    let mut complete = true;
+    if let Some(leases) = &mut store.leases {
+        leases.add(&scopes)?;
+    }
+    loop {
+        let to = span.map_or_else(|| due(collector, month_start(now())), |(_, to)| to);
+        let Some(leases) = &mut store.leases else { return Ok(complete) };
+        let claimed = leases.claim(&scopes, to, at_once)?;
+        if claimed.is_empty() {
+            if span.is_none() || leases.remaining(&scopes, to)? == 0 {
+                return Ok(complete);
+            }
+            std::thread::sleep(Duration::from_millis(500));
+            continue;
+        }
+        let tasks = store.tasks(collector, claimed.clone(), span);
+        match collect(collector, &tasks, store, true) {
+            Ok(done) => {
+                complete &= done;
+                // What failed is not tried again in this round.
+                let claimed: std::collections::HashSet<_> = claimed.into_iter().collect();
+                scopes.retain(|scope| !claimed.contains(scope));
+            }
+            Err(Failure::Io(error)) if crate::leases::is_lost(&error) => eprintln!("warning: {error}"),
+            Err(failure) => return Err(failure),
+        }
+        if let Some(leases) = &mut store.leases {
+            leases.release()?;
+        }
+    }
 }
 
-impl Store {
-    fn open(config: &Config) -> Result<Store, Failure> {
-        let options = &config.options;
-        let named = |path: &Path, e: io::Error| Failure::Work(format!("{}: {e}", clean(&path.to_string_lossy())));
-        // The journal first: its lock keeps another processor of this name away from the output.
-        let journal = match &options.state {
-            Some(state) => {
-                Some(Journal::open(state, &options.processor, &options.processors).map_err(|e| named(state, e))?)
-            }
-            None => None,
-        };
-        let sink = match options.output.as_deref() {
-            Some(path) if path != Path::new("-") => FileSink::open(path, options.format).map_err(|e| named(path, e))?,
-            _ => FileSink::stdout(options.format),
-        };
-        Ok(Store { sink, journal })
-    }
-
-    /// Makes tasks of scopes: of a stretch of time, or of what is due since the checkpoint, or since the begin of the month.
-    fn tasks(&self, collector: &Collector, scopes: Vec<String>, span: Option<(i64, i64)>) -> Vec<Task> {
-        let tasks = scopes.into_iter().map(|scope| {
-            let (from, to) = span.unwrap_or_else(|| {
-                let known = self.journal.as_ref().and_then(|j| j.next(&scope));
-                let from = known.unwrap_or_else(|| month_start(now()));
-                (from, due(collector, from))
-            });
-            Task { scope: Arc::from(scope), from, to }
-        });
-        tasks.collect()
-    }
+#[cfg(not(feature = "leases"))]
+fn shared(_: &Collector, _: Vec<String>, _: Option<(i64, i64)>, _: &mut Store) -> Result<bool, Failure> {
+    Ok(true)
 }
 
 /// Collects tasks, with a bar where somebody watches.
 fn collect(collector: &Collector, tasks: &[Task], store: &mut Store, quiet: bool) -> Result<bool, Failure> {
     let period = i64::from(collector.config().period);
-    let next = |t: &Task| store.journal.as_ref().and_then(|j| j.next(&t.scope)).map_or(t.from, |n| n.max(t.from));
-    let total: i64 = tasks.iter().map(|t| (t.to - next(t)).max(0) / period).sum();
+    let total: i64 = tasks.iter().map(|t| (t.to - t.from).max(0) / period).sum();
     let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr_with_hz(4));
     if quiet || total < 2 {
         bar.set_draw_target(ProgressDrawTarget::hidden());
@@ -327,8 +339,8 @@ fn collect(collector: &Collector, tasks: &[Task], store: &mut Store, quiet: bool
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} periods of scopes, {per_sec}, {eta} left") {
         bar.set_style(style);
     }
-    let sink: &mut dyn Sink = &mut store.sink;
-    let report = run(collector, tasks, sink, store.journal.as_mut(), &mut |periods| bar.inc(periods));
+    let (sink, checkpoints) = store.checkpoints();
+    let report = run(collector, tasks, sink, checkpoints, &mut |periods| bar.inc(periods));
     bar.finish_and_clear();
     let report = report?;
     tell(&report);
