@@ -84,6 +84,7 @@ fn not_delivered(cause: Cause) -> &'static str {
         Cause::Collision => "Recordings that * did not deliver: the name belongs to another instrument.",
         Cause::TooLarge => "Recordings that * did not deliver: one line is larger than a datagram may be.",
         Cause::Transport => "Recordings that * did not deliver: the transport refused them for good.",
+        Cause::Refused => "Recordings that * did not deliver: the server refused them for good.",
         Cause::Removed => "Recordings that * did not deliver: it was removed, or the program ended, before.",
     }
 }

@@ -26,6 +26,7 @@ use std::ops::Range;
 pub struct SnapshotView<'a> {
     snapshot: &'a Snapshot,
     naming: &'a Naming,
+    is_last: bool,
     cursor: RefCell<&'a mut Cursor>,
     singles: Grouped,
     marks: RefCell<Marks>,
@@ -41,11 +42,13 @@ impl<'a> SnapshotView<'a> {
         naming: &'a Naming,
         cursor: &'a mut Cursor,
         singles: Grouped,
+        is_last: bool,
     ) -> SnapshotView<'a> {
         cursor.grow(snapshot);
         let view = SnapshotView {
             snapshot,
             naming,
+            is_last,
             cursor: RefCell::new(cursor),
             marks: RefCell::new(singles.marks()),
             singles,
@@ -81,6 +84,12 @@ impl<'a> SnapshotView<'a> {
     #[must_use]
     pub fn naming(&self) -> &'a Naming {
         self.naming
+    }
+
+    /// Returns `true` in the last delivery before the backend is removed or the program ends: after it the backend is not called again.
+    #[must_use]
+    pub fn is_last(&self) -> bool {
+        self.is_last
     }
 
     /// What each series recorded that is not accounted for, in the order of registration; series without news are left out.
