@@ -8,7 +8,7 @@
 //! |---|---|
 //! | whether the server is to be tried now | `pusher`, `patience` |
 //! | which series are one instrument, and what it has come to | `instruments`, `scaled`, `histogram` |
-//! | writing it | the backend's own; `labels`, `texts`, `number`, `protobuf`, `moment` |
+//! | writing it | the backend's own; `claims`, `parts`, `labels`, `texts`, `number`, `protobuf`, `moment` |
 //! | pieces into bodies, halved where need be | `packer` |
 //! | on the way | `http` or `socket`, each of which ends with a [`Verdict`] |
 //! | what became of each series | `account` |
@@ -18,6 +18,7 @@
 #![deny(missing_docs)]
 
 mod account;
+mod claims;
 pub mod histogram;
 mod http;
 mod instruments;
@@ -26,6 +27,7 @@ mod labels;
 pub mod moment;
 mod number;
 mod packer;
+pub mod parts;
 mod patience;
 pub mod protobuf;
 mod pusher;
@@ -37,6 +39,7 @@ mod verdict;
 pub mod words;
 
 pub use account::Account;
+pub use claims::Claims;
 pub use http::{Http, HttpSettings, MOST_REPLY, Reply, gzip};
 pub use instruments::{Instrument, Instruments, Rates, Summary};
 pub use invalid::Invalid;
