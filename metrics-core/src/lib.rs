@@ -65,7 +65,6 @@ unless_loom! {
     mod logger;
     mod mail;
     pub mod name;
-    mod name_table;
     pub mod object;
     mod own;
     mod pipeline;
@@ -86,6 +85,7 @@ unless_loom! {
     pub use bucket::Scheme;
     pub use delta::{Change, Delta, Receipt};
     pub use describe::Unit;
+    pub use diagnostics::warn;
     pub use distribution::Distribution;
     pub use guard::{InFlightGuard, TimerGuard};
     pub use instrument::{Counter, Entered, Gauge, Histogram, InFlight, Timer};
@@ -93,7 +93,6 @@ unless_loom! {
     pub use limits::Limits;
     pub use logger::{Logger, Sampled, get_logger};
     pub use name::Naming;
-    pub use name_table::{NameTable, folded_name, full_name};
     pub use pipeline::{
         FlushReport, InstallError, MIN_INTERVAL, configure, flush, install, ledgers, naming, remove, replace, shutdown,
         snapshot,

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | whether the server is to be tried now | `pusher`, `patience` |
 //! | which series are one instrument, and what it has come to | `instruments`, `scaled`, `histogram` |
-//! | writing it | the backend's own; `claims`, `parts`, `labels`, `texts`, `number`, `protobuf`, `moment` |
+//! | writing it | the backend's own; `claims`, `parts`, `texts`, `number`, `protobuf`, `moment` |
 //! | pieces into bodies, halved where need be | `packer` |
 //! | on the way | `http` or `socket`, each of which ends with a [`Verdict`] |
 //! | what became of each series | `account` |
@@ -23,7 +23,6 @@ pub mod histogram;
 mod http;
 mod instruments;
 mod invalid;
-mod labels;
 pub mod moment;
 mod number;
 mod packer;
@@ -41,9 +40,8 @@ pub mod words;
 pub use account::Account;
 pub use claims::Claims;
 pub use http::{Http, HttpSettings, MOST_REPLY, Reply, gzip};
-pub use instruments::{Instrument, Instruments, Rates, Summary};
+pub use instruments::{Instruments, Rates, Summary, ids, summary};
 pub use invalid::Invalid;
-pub use labels::gated;
 pub use number::{push_float, push_plain, push_whole};
 pub use packer::{Carrier, Limit, Memory, Packed, Packer, Preview};
 pub use patience::Patience;

@@ -1,10 +1,11 @@
 //! Writes instruments as Graphite's lines, `name value seconds`.
 
 use ferrometer_core::name::push_part;
-use ferrometer_core::{Cause, Naming, Series, SnapshotView, folded_name, full_name};
+use ferrometer_core::{Cause, Naming, Series, SnapshotView};
+use ferrometer_export::{folded_name, full_name, gated_labels};
 use ferrometer_push::parts::{self, Interval, Number};
 use ferrometer_push::{
-    Claims, Exporter, Instruments, Limit, Memory, Packer, Texts, gated, moment, push_plain, push_whole,
+    Claims, Exporter, Instruments, Limit, Memory, Packer, Texts, ids, moment, push_plain, push_whole, summary,
 };
 
 /// The exporter.
@@ -59,7 +60,7 @@ fn render(path: &str, tags: bool, naming: &Naming, series: &Series) -> (String, 
     }
     let mut written = String::new();
     if tags {
-        for (key, value) in gated(series.labels_with_object(), tag_name) {
+        for (key, value) in gated_labels(series.labels_with_object(), tag_name) {
             written.push(';');
             written.push_str(&key);
             written.push('=');
@@ -96,8 +97,7 @@ fn claim(claims: &mut Claims, series: &'static Series, name: &str, tags: &str) -
     for part in parts::names(series.kind()) {
         names.push(if part.is_empty() { format!("{name}{tags}") } else { format!("{name}.{part}{tags}") });
     }
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    claims.claim(series, name, &names)
+    claims.claim(series, name, names.iter().map(String::as_str))
 }
 
 impl Exporter for Lines {
@@ -118,8 +118,8 @@ impl Exporter for Lines {
             if packer.is_stopped() {
                 return;
             }
-            let series = instrument.series();
-            let Some(summary) = instrument.summary(totals) else { continue };
+            let series = instrument.first;
+            let Some(summary) = summary(instrument, totals) else { continue };
             if texts.get(2 * at).is_none() && claims.known(series).is_none_or(|known| known.is_ok()) {
                 let (name, written) = render(path, *tags, view.naming(), series);
                 if claim(claims, series, &name, &written).is_ok() {
@@ -128,12 +128,12 @@ impl Exporter for Lines {
                 }
             }
             if let Some(Err(cause)) = claims.known(series) {
-                instrument.ids().for_each(|id| packer.dropped(id, cause));
+                ids(instrument, totals).for_each(|id| packer.dropped(id, cause));
                 continue;
             }
             let (name, tags) = (texts.get(2 * at).unwrap_or_default(), texts.get(2 * at + 1).unwrap_or_default());
-            interval.parts(&summary, instrument.ids(), |part, number| {
-                packer.piece(0, 0, instrument.ids(), |out| {
+            interval.parts(&summary, ids(instrument, totals), |part, number| {
+                packer.piece(0, 0, ids(instrument, totals), |out| {
                     out.extend_from_slice(name);
                     if !part.is_empty() {
                         out.push(b'.');

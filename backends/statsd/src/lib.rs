@@ -26,6 +26,9 @@ mod resolver;
 mod segments;
 mod transport;
 
+use ferrometer_core::name::{MAX_LABELS, MAX_NAME_BYTES, MAX_RAW_BYTES};
+use ferrometer_core::object::MAX_OBJECT_BYTES;
+
 pub use backend::{Settings, Statsd, Transport};
 pub use dialect::Dialect;
 
@@ -33,8 +36,10 @@ pub use dialect::Dialect;
 /// of a burst.
 #[must_use]
 pub const fn max_bytes(series: usize) -> usize {
-    // Whose a name is, in a table that doubles, and how it is written. The name being written, and what it must be unique as, are few.
-    const NAMES: usize = 4 * 16 + 2 * 2;
+    // What must be unique: kind, name and tags; and its owner, in a table that doubles. The decision for each series, and how its
+    // name is written.
+    const UNIQUE: usize = MAX_NAME_BYTES + MAX_RAW_BYTES + 2 * MAX_LABELS + MAX_OBJECT_BYTES + 64;
+    const NAMES: usize = UNIQUE + 4 * 32 + 2 * 2;
     // Datagrams one behind the other, in a buffer that doubles, and an entry for each line, of at least eight bytes.
     const BURST: usize = 4 * 65_536 + 65_536 / 8 * 64;
     series.saturating_mul(NAMES).saturating_add(BURST)
