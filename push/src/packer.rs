@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 /// What is refused alone is not sent again for so long: it would cost the halving each time.
 const QUARANTINE: Duration = Duration::from_secs(600);
-/// The most requests that are made in one delivery to find out what is refused.
+/// The most requests that are made in one delivery to find out what is refused, and how much the server takes at once.
 const MOST_HALVES: usize = 128;
+const MOST_CUTS: usize = 4096;
 
 /// Carries what was packed to a server.
 pub trait Carrier {
@@ -101,6 +102,8 @@ pub struct Memory {
     pub(crate) account: Account,
     /// By the first owner of a piece.
     quarantine: HashMap<u32, Instant>,
+    /// Less than the limit, because the server takes no more, and until when that is believed.
+    learned: Option<(usize, Instant)>,
 }
 
 impl Memory {
@@ -155,6 +158,7 @@ pub struct Packer<'p, 'v> {
     groups: usize,
     last_group: Option<u32>,
     halves: usize,
+    cuts: usize,
     delivery: Delivery,
     /// Nothing more goes out in this delivery, and the server's wish.
     later: Option<(String, Option<Duration>)>,
@@ -193,6 +197,7 @@ impl<'p, 'v> Packer<'p, 'v> {
         memory.account.begin(view.snapshot().totals().len());
         let now = Instant::now();
         memory.quarantine.retain(|_, until| *until > now);
+        memory.learned = memory.learned.filter(|(_, until)| *until > now);
         Packer {
             view,
             carrier,
@@ -203,6 +208,7 @@ impl<'p, 'v> Packer<'p, 'v> {
             groups: 0,
             last_group: None,
             halves: 0,
+            cuts: 0,
             delivery: Delivery::default(),
             later: None,
             refused: false,
@@ -254,7 +260,8 @@ impl<'p, 'v> Packer<'p, 'v> {
         if self.last_group != Some(group) {
             self.groups += group_bytes;
         }
-        let is_full = self.memory.bytes.len() + self.groups + self.limit.frame > self.limit.bytes
+        let learned = self.memory.learned.map_or(usize::MAX, |(bytes, _)| bytes);
+        let is_full = self.memory.bytes.len() + self.groups + self.limit.frame > self.limit.bytes.min(learned)
             || self.memory.pieces.len() >= self.limit.pieces;
         if is_full && !self.memory.pieces.is_empty() {
             // All but this one go out, and it begins the next body.
@@ -306,6 +313,10 @@ impl<'p, 'v> Packer<'p, 'v> {
         if self.refused {
             return self.note_dropped(pieces, Cause::Refused);
         }
+        if self.shown.is_none() && Instant::now() >= self.until {
+            self.later = Some(("no time is left".to_owned(), None));
+            return self.note_pending(pieces);
+        }
         let (mut body, mut wire) = (std::mem::take(&mut self.memory.body), std::mem::take(&mut self.memory.wire));
         body.clear();
         self.carrier.frame(&Packed { memory: self.memory, pieces: pieces.clone() }, &mut body);
@@ -319,9 +330,8 @@ impl<'p, 'v> Packer<'p, 'v> {
             }
             None => self.carrier.send(out, is_compressed, pieces.len(), self.until),
         };
-        let sent = out.len() as u64;
+        let (sent, plain) = (out.len() as u64, body.len());
         (self.memory.body, self.memory.wire) = (body, wire);
-        let may_halve = pieces.len() > 1 && self.halves < MOST_HALVES;
         match verdict {
             Verdict::Accepted => {
                 self.delivery.packets += 1;
@@ -335,12 +345,15 @@ impl<'p, 'v> Packer<'p, 'v> {
                 self.note_pending(pieces);
                 self.later = Some((reason, after));
             }
-            Verdict::TooLarge { reason } | Verdict::Refused { reason, narrow: true } if may_halve => {
+            Verdict::TooLarge { .. } if pieces.len() > 1 && self.cuts < MOST_CUTS => {
+                self.cuts += 2;
+                self.memory.learned = Some((plain / 2, Instant::now() + QUARANTINE));
+                self.carry_halves(pieces);
+            }
+            Verdict::Refused { reason, narrow: true } if pieces.len() > 1 && self.halves < MOST_HALVES => {
                 self.dropped.get_or_insert(reason);
                 self.halves += 2;
-                let middle = pieces.start + pieces.len() / 2;
-                self.carry(pieces.start..middle);
-                self.carry(middle..pieces.end);
+                self.carry_halves(pieces);
             }
             Verdict::TooLarge { reason } => {
                 self.dropped.get_or_insert(reason);
@@ -358,6 +371,12 @@ impl<'p, 'v> Packer<'p, 'v> {
                 self.note_dropped(pieces, Cause::Refused);
             }
         }
+    }
+
+    fn carry_halves(&mut self, pieces: Range<usize>) {
+        let middle = pieces.start + pieces.len() / 2;
+        self.carry(pieces.start..middle);
+        self.carry(middle..pieces.end);
     }
 
     fn note_pending(&mut self, pieces: Range<usize>) {
