@@ -9,7 +9,8 @@ const PENDING: u8 = 2;
 /// And the number of the cause.
 const DROPPED: u8 = 3;
 
-/// The fate of each series, by its id: a byte.
+/// The fate of each series, by its id: a byte. Ids beyond those of the snapshot's series are an exporter's own, for parts of a series whose fate it has to
+/// know.
 #[derive(Debug, Default)]
 pub struct Account(Vec<u8>);
 
@@ -20,9 +21,11 @@ impl Account {
     }
 
     fn change(&mut self, id: u32, change: impl FnOnce(u8) -> u8) {
-        if let Some(state) = self.0.get_mut(id as usize) {
-            *state = change(*state);
+        let id = id as usize;
+        if self.0.len() <= id {
+            self.0.resize(id + 1, NOT_YET);
         }
+        self.0[id] = change(self.0[id]);
     }
 
     pub(crate) fn sent(&mut self, id: u32) {
@@ -75,8 +78,11 @@ mod tests {
         account.dropped(1, Cause::Refused);
         account.dropped(2, Cause::Refused);
         account.sent(2);
-        account.sent(99);
-        assert_eq!((0..5).map(|id| account.is_sent(id)).collect::<Vec<_>>(), [true, false, false, false, false]);
-        assert_eq!(account.0, [SENT, PENDING, DROPPED + Cause::Refused as u8, NOT_YET]);
+        account.sent(7);
+        assert_eq!(
+            (0..9).map(|id| account.is_sent(id)).collect::<Vec<_>>(),
+            [true, false, false, false, false, false, false, true, false]
+        );
+        assert_eq!(account.0[..4], [SENT, PENDING, DROPPED + Cause::Refused as u8, NOT_YET]);
     }
 }

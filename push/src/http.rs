@@ -5,7 +5,7 @@
 
 use crate::invalid::Invalid;
 use crate::secret::Secret;
-use crate::verdict::Verdict;
+use crate::verdict::{Extent, Verdict};
 use crate::words;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -178,13 +178,13 @@ impl Http {
             200..=299 => Verdict::Accepted,
             413 => Verdict::TooLarge { reason: reason() },
             // One piece may be what the server does not like; the others it takes.
-            400 | 409 | 422 => Verdict::Refused { reason: reason(), narrow: true },
+            400 | 409 | 422 => Verdict::Refused { reason: reason(), extent: Extent::Part },
             408 | 425 | 429 => Verdict::Later { reason: reason(), after: reply.retry_after },
             300..=399 => {
                 let reason = format!("{} answers {status}: a redirect, which is not followed", self.url);
                 Verdict::Later { reason, after: reply.retry_after }
             }
-            401..=499 => Verdict::Refused { reason: reason(), narrow: false },
+            401..=499 => Verdict::Refused { reason: reason(), extent: Extent::All },
             _ => Verdict::Later { reason: reason(), after: reply.retry_after },
         }
     }
@@ -305,8 +305,8 @@ mod tests {
             assert!(matches!(judge(status), Verdict::Later { .. }), "{status}");
         }
         let reason = "http://host/write answers 400: said [hidden]".to_owned();
-        assert_eq!(judge(400), Verdict::Refused { reason, narrow: true });
-        assert!(matches!(judge(401), Verdict::Refused { narrow: false, .. }));
+        assert_eq!(judge(400), Verdict::Refused { reason, extent: Extent::Part });
+        assert!(matches!(judge(401), Verdict::Refused { extent: Extent::All, .. }));
         assert!(matches!(judge(413), Verdict::TooLarge { .. }));
         assert!(!format!("{http:?} {settings:?}").contains("hush"));
     }

@@ -118,16 +118,31 @@ impl Instruments {
         }
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.family.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.family.is_empty()
+    }
+
     /// All of them in the order of registration, each with its number, which never changes.
     pub fn iter(&self) -> impl Iterator<Item = (usize, &Instrument)> {
         self.all.iter()
     }
 
-    /// All of them, those of one logger, name and kind (a family) one behind the other, each with its number and the number of its family.
-    pub fn by_family(&self) -> impl Iterator<Item = (usize, u32, &Instrument)> {
-        self.order.iter().filter_map(|(family, at)| {
-            let instrument = self.all.get(*at as usize)?;
-            Some((*at as usize, *family, instrument))
-        })
+    /// All of them by family: those of one logger, name and kind. The number of the family, and (family, number of the instrument) of each in it.
+    pub fn families(&self) -> impl Iterator<Item = (u32, &[(u32, u32)])> {
+        self.order.chunk_by(|a, b| a.0 == b.0).map(|family| (family[0].0, family))
+    }
+
+    /// The instrument of a number.
+    #[must_use]
+    pub fn get(&self, at: usize) -> Option<&Instrument> {
+        self.all.get(at)
     }
 }

@@ -50,4 +50,4 @@ pub use scaled::scaled;
 pub use secret::Secret;
 pub use socket::{Proto, Socket, SocketSettings};
 pub use texts::Texts;
-pub use verdict::Verdict;
+pub use verdict::{Extent, Verdict};

@@ -2,7 +2,7 @@
 //! in it. A body that is too large, or of which a part is refused, is halved, and its halves are, until what is refused is alone.
 
 use crate::account::Account;
-use crate::verdict::Verdict;
+use crate::verdict::{Extent, Verdict};
 use ferrometer_core::{BackendError, Cause, Delivery, SnapshotView};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -350,7 +350,7 @@ impl<'p, 'v> Packer<'p, 'v> {
                 self.memory.learned = Some((plain / 2, Instant::now() + QUARANTINE));
                 self.carry_halves(pieces);
             }
-            Verdict::Refused { reason, narrow: true } if pieces.len() > 1 && self.halves < MOST_HALVES => {
+            Verdict::Refused { reason, extent: Extent::Part } if pieces.len() > 1 && self.halves < MOST_HALVES => {
                 self.dropped.get_or_insert(reason);
                 self.halves += 2;
                 self.carry_halves(pieces);
@@ -359,15 +359,15 @@ impl<'p, 'v> Packer<'p, 'v> {
                 self.dropped.get_or_insert(reason);
                 self.note_dropped(pieces, Cause::TooLarge);
             }
-            Verdict::Refused { reason, narrow } => {
+            Verdict::Refused { reason, extent } => {
                 self.dropped.get_or_insert(reason);
-                if narrow && pieces.len() == 1 {
+                if extent == Extent::Part && pieces.len() == 1 {
                     let first = self.memory.owners(pieces.clone()).start;
                     if let Some(id) = self.memory.owners.get(first) {
                         self.memory.quarantine.insert(*id, Instant::now() + QUARANTINE);
                     }
                 }
-                self.refused |= !narrow;
+                self.refused |= extent == Extent::All;
                 self.note_dropped(pieces, Cause::Refused);
             }
         }

@@ -18,12 +18,23 @@ pub enum Verdict {
     Refused {
         /// Why, for the log: the server's own words.
         reason: String,
-        /// Whether a part of it may be accepted by itself. If so, its halves are sent, and theirs, until what is refused is alone.
-        narrow: bool,
+        /// How much of what is sent the answer is about.
+        extent: Extent,
     },
     /// More than the server takes at once: its halves are sent.
     TooLarge {
         /// Why, for the log.
         reason: String,
     },
+}
+
+/// How much a refusal is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Perhaps a part of the body: its halves are sent, and theirs, until what is refused is alone.
+    Part,
+    /// This body.
+    Body,
+    /// Whatever is sent in this delivery: a wrong token, say.
+    All,
 }

@@ -98,6 +98,7 @@ fn victoria_metrics_keeps_tags() {
     let mut command = Command::new("victoria-metrics");
     command
         .arg(format!("-storageDataPath={}", scratch.path().join("data").display()))
+        .arg("-search.latencyOffset=0s")
         .arg(format!("-httpListenAddr=127.0.0.1:{http}"))
         .arg(format!("-graphiteListenAddr=127.0.0.1:{graphite}"));
     let _program = Program::start(scratch, &mut command, http);

@@ -116,6 +116,7 @@ fn victoria_metrics_keeps_what_comes_over_the_routes_of_version_2() {
     let mut command = Command::new("victoria-metrics");
     command
         .arg(format!("-storageDataPath={}", scratch.path().join("data").display()))
+        .arg("-search.latencyOffset=0s")
         .arg(format!("-httpListenAddr=127.0.0.1:{http}"))
         .arg(format!("-influxListenAddr=127.0.0.1:{influx}"));
     let _program = Program::start(scratch, &mut command, http);
