@@ -31,6 +31,15 @@ pub enum Error {
     /// The directory that the pull cache shall keep its generations in, `metrics.pull_cache.path`, cannot be used.
     #[cfg(feature = "pull-cache")]
     CachePath(ferrometer_pull_cache::OpenError),
+    /// A backend cannot work with what is configured for it.
+    Setting {
+        /// The key, or the environment variable.
+        key: String,
+        /// The value that was found, or what is wrong with it where it is a secret.
+        found: String,
+        /// What is allowed.
+        allowed: String,
+    },
     /// A backend could not be started.
     Install(InstallError),
 }
@@ -52,6 +61,10 @@ impl fmt::Display for Error {
             Error::Serve(error) => error.fmt(f),
             #[cfg(feature = "pull-cache")]
             Error::CachePath(cause) => write!(f, "metrics.pull_cache.path: {cause}"),
+            Error::Setting { key, found, allowed } => {
+                let found: String = found.escape_debug().take(200).collect();
+                write!(f, "{key} = \"{found}\": expected {allowed}")
+            }
             Error::Install(error) => error.fmt(f),
         }
     }
@@ -72,7 +85,7 @@ impl std::error::Error for Error {
             #[cfg(feature = "pull-cache")]
             Error::CachePath(cause) => Some(cause),
             Error::Install(error) => Some(error),
-            Error::NotCompiled { .. } | Error::Incomplete { .. } => None,
+            Error::NotCompiled { .. } | Error::Incomplete { .. } | Error::Setting { .. } => None,
         }
     }
 }

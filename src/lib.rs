@@ -34,6 +34,7 @@
 //! |---|---|---|
 //! | `macros` | yes | the attributes and verb macros |
 //! | `statsd` | yes | the statsd backend |
+//! | `graphite`, `influxdb`, `otlp`, `remote-write` | no | the backends that push to these servers |
 //! | `config-file` | yes | configuration from a TOML file |
 //! | `pull-cache` | | the pull cache, in process |
 //! | `http` | | the pull cache served over HTTP |
@@ -55,6 +56,7 @@ mod error;
 mod host;
 mod init;
 mod memory;
+mod push;
 #[cfg(feature = "tower")]
 pub mod tower;
 
@@ -72,9 +74,21 @@ pub use ferrometer_export::{NameTable, folded_name, full_name};
 pub use ferrometer_macros::{LabelValue, count, counter, gauge, set_gauge, time, timer};
 pub use init::{ConfigSource, Metrics, init};
 
+/// The graphite backend, for a program that installs it itself.
+#[cfg(feature = "graphite")]
+pub use ferrometer_graphite as graphite;
+/// The InfluxDB backend, for a program that installs it itself.
+#[cfg(feature = "influxdb")]
+pub use ferrometer_influxdb as influxdb;
+/// The OTLP backend, for a program that installs it itself.
+#[cfg(feature = "otlp")]
+pub use ferrometer_otlp as otlp;
 /// The pull cache: generations of records in memory, and (feature `http`) their service.
 #[cfg(feature = "pull-cache")]
 pub use ferrometer_pull_cache as pull_cache;
+/// The remote write backend, for a program that installs it itself.
+#[cfg(feature = "remote-write")]
+pub use ferrometer_remote_write as remote_write;
 /// The statsd backend, for a program that installs it itself.
 #[cfg(feature = "statsd")]
 pub use ferrometer_statsd as statsd;

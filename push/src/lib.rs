@@ -23,6 +23,7 @@ pub mod histogram;
 mod http;
 mod instruments;
 mod invalid;
+pub mod memory_bound;
 pub mod moment;
 mod number;
 mod packer;

@@ -25,6 +25,7 @@
 //! All keys are listed in `docs/configuration.md`, which is generated from the table.
 
 mod builder;
+mod defaults;
 mod draft;
 mod duration;
 mod env;
@@ -35,6 +36,7 @@ mod key;
 mod keys;
 mod kind;
 mod peer;
+mod push;
 #[cfg(test)]
 mod reference;
 mod rule;
@@ -49,6 +51,10 @@ use std::path::Path;
 
 pub use error::{Error, Problem};
 pub use peer::Peer;
+pub use push::{
+    Compression, Graphite, Hidden, Influxdb, InfluxdbApi, InfluxdbProto, Otlp, OtlpEncoding, OtlpHistograms, Pairs,
+    PrometheusHistograms, Proto, RemoteWrite, Temporality,
+};
 pub use rule::Rule;
 pub use settings::{Config, Dialect, Limits, PullCache, Scrape, Statsd, Tokens, Transport};
 

@@ -1,5 +1,6 @@
 //! What a backend for Graphite is made of.
 
+use ferrometer_push::memory_bound::{self, DISTRIBUTION, NAME_AND_LABELS};
 use ferrometer_push::{Invalid, Proto, SocketSettings};
 use std::time::Duration;
 
@@ -64,6 +65,14 @@ impl Settings {
     pub fn tags(mut self, tags: bool) -> Settings {
         self.tags = tags;
         self
+    }
+
+    /// Returns the most memory that a backend of these settings takes, in bytes, in a program with `series` series.
+    #[must_use]
+    pub fn max_bytes(&self, series: usize) -> usize {
+        let text = NAME_AND_LABELS.saturating_add(self.path.len());
+        let kept = series.saturating_mul(DISTRIBUTION);
+        memory_bound::max_bytes(series, self.mtu.max(crate::TCP_BYTES), text).saturating_add(kept)
     }
 
     pub(crate) fn check(&self) -> Result<SocketSettings, Invalid> {

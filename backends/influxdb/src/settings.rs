@@ -1,5 +1,6 @@
 //! What a backend for InfluxDB is made of.
 
+use ferrometer_push::memory_bound::{self, DISTRIBUTION, NAME_AND_LABELS};
 use ferrometer_push::{HttpSettings, Invalid, Secret, SocketSettings};
 use form_urlencoded::Serializer;
 use std::path::PathBuf;
@@ -104,6 +105,15 @@ impl Settings {
     pub fn token(mut self, token: impl Into<Secret>) -> Settings {
         self.token = Some(token.into());
         self
+    }
+
+    /// Returns the most memory that a backend of these settings takes, in bytes, in a program with `series` series.
+    #[must_use]
+    pub fn max_bytes(&self, series: usize) -> usize {
+        let body = if self.influxdbproto == Protocol::Udp { self.mtu } else { self.max_body_size };
+        // Each character may get a backslash.
+        let kept = series.saturating_mul(DISTRIBUTION);
+        memory_bound::max_bytes(series, body, 2 * NAME_AND_LABELS).saturating_add(kept)
     }
 
     pub(crate) fn check(&self) -> Result<(), Invalid> {

@@ -1,6 +1,7 @@
 //! What a backend for OTLP is made of.
 
 use crate::resource;
+use ferrometer_push::memory_bound::{self, DISTRIBUTION, NAME_AND_LABELS};
 use ferrometer_push::{HttpSettings, Invalid, Secret};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -126,6 +127,15 @@ impl Settings {
     pub fn histograms(mut self, histograms: Histograms) -> Settings {
         self.histograms = histograms;
         self
+    }
+
+    /// Returns the most memory that a backend of these settings takes, in bytes, in a program with `series` series.
+    #[must_use]
+    pub fn max_bytes(&self, series: usize) -> usize {
+        // In JSON each character may become an escape of six.
+        let text = if self.encoding == Encoding::Json { 6 * NAME_AND_LABELS + 2048 } else { NAME_AND_LABELS + 512 };
+        let kept = if self.temporality == Temporality::Delta { DISTRIBUTION + 128 } else { 0 };
+        memory_bound::max_bytes(series, self.max_body_size, text).saturating_add(series.saturating_mul(kept + 16))
     }
 
     pub(crate) fn http(&self) -> Result<HttpSettings, Invalid> {

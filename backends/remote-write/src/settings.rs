@@ -1,6 +1,7 @@
 //! What a backend for Prometheus' remote write is made of.
 
 use crate::names;
+use ferrometer_push::memory_bound::{self, NAME_AND_LABELS};
 use ferrometer_push::{HttpSettings, Invalid, Secret};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -117,6 +118,15 @@ impl Settings {
     pub fn histograms(mut self, histograms: Histograms) -> Settings {
         self.histograms = histograms;
         self
+    }
+
+    /// Returns the most memory that a backend of these settings takes, in bytes, in a program with `series` series.
+    #[must_use]
+    pub fn max_bytes(&self, series: usize) -> usize {
+        let common: usize = self.labels.iter().map(|(name, value)| name.len() + value.len() + 16).sum();
+        // And the names of families, with each suffix.
+        let text = NAME_AND_LABELS + common + 6 * 560;
+        memory_bound::max_bytes(series, self.max_body_size, text)
     }
 
     pub(crate) fn http(&self) -> Result<HttpSettings, Invalid> {

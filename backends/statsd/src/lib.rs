@@ -9,28 +9,30 @@
 //! ```
 //!
 //! The path of a delivery, a file for each step: `backend` walks the deltas, `names` says whose they are, `encoder` writes their values in the words
-//! of a [`Dialect`], `batch` packs lines into datagrams (each a `packet`) and remembers what is in each, `transport` hands them to the kernel (many at once by
-//! `segments`) at the addresses that `resolver` finds. A datagram the kernel did not take leaves its values pending: they are in the next
+//! of a [`Dialect`], `packer` packs lines into datagrams (in a buffer of `datagram`) and remembers what is in each, `connection` hands them to the kernel (many at once by
+//! `udp_gso`) at the addresses that `resolver` finds. A datagram the kernel did not take leaves its values pending: they are in the next
 //! interval's.
 
 #![deny(missing_docs)]
 
 mod backend;
-mod batch;
+mod connection;
+mod datagram;
 mod dialect;
 mod encoder;
 mod names;
 mod number;
-mod packet;
+mod packer;
 mod resolver;
-mod segments;
-mod transport;
+mod settings;
+mod udp_gso;
 
 use ferrometer_core::name::{MAX_LABELS, MAX_NAME_BYTES, MAX_RAW_BYTES};
 use ferrometer_core::object::MAX_OBJECT_BYTES;
 
-pub use backend::{Settings, Statsd, Transport};
+pub use backend::Statsd;
 pub use dialect::Dialect;
+pub use settings::{Settings, Transport};
 
 /// The most memory one backend keeps for itself, in bytes, when the program has `series` series: whose their names are, and the datagrams
 /// of a burst.
