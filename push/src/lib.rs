@@ -10,6 +10,7 @@
 //! | which series are one instrument, and what it has come to | `instruments`, `scaled`, `histogram` |
 //! | writing it | the backend's own; `claims`, `parts`, `texts`, `number`, `protobuf`, `moment` |
 //! | pieces into bodies, halved where need be | `packer` |
+//! | kept while a server is away | `spool` |
 //! | on the way | `http` or `socket`, each of which ends with a [`Verdict`] |
 //! | what became of each series | `account` |
 //!
@@ -34,6 +35,7 @@ mod pusher;
 mod scaled;
 mod secret;
 mod socket;
+mod spool;
 mod texts;
 mod verdict;
 pub mod words;
@@ -50,5 +52,6 @@ pub use pusher::{Exporter, Pusher};
 pub use scaled::scaled;
 pub use secret::Secret;
 pub use socket::{Proto, Socket, SocketSettings};
+pub use spool::Spool;
 pub use texts::Texts;
 pub use verdict::{Extent, Verdict};

@@ -2,6 +2,7 @@
 //! in it. A body that is too large, or of which a part is refused, is halved, and its halves are, until what is refused is alone.
 
 use crate::account::Account;
+use crate::spool::Spool;
 use crate::verdict::{Extent, Verdict};
 use ferrometer_core::{BackendError, Cause, Delivery, SnapshotView};
 use std::collections::HashMap;
@@ -152,6 +153,8 @@ pub struct Packer<'p, 'v> {
     memory: &'p mut Memory,
     /// Where bodies go instead of the server.
     shown: Option<&'p mut Vec<Preview>>,
+    /// Where bodies go that the server does not take now.
+    spool: Option<&'p mut Spool>,
     limit: Limit,
     until: Instant,
     /// Bytes of framing of the groups in the open body.
@@ -203,6 +206,7 @@ impl<'p, 'v> Packer<'p, 'v> {
             carrier,
             memory,
             shown,
+            spool: None,
             limit,
             until,
             groups: 0,
@@ -216,10 +220,16 @@ impl<'p, 'v> Packer<'p, 'v> {
         }
     }
 
+    /// Keeps what the server does not take now in a spool. `away`: it is known to be away, and is not tried.
+    pub(crate) fn spool(&mut self, spool: Option<&'p mut Spool>, away: Option<String>) {
+        self.spool = spool;
+        self.later = away.map(|reason| (reason, None));
+    }
+
     /// Whether nothing more goes out in this delivery: what is written from here on stays pending.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
-        self.later.is_some()
+        self.later.is_some() && self.spool.is_none()
     }
 
     /// Notes that a series cannot be written, and why.
@@ -244,7 +254,7 @@ impl<'p, 'v> Packer<'p, 'v> {
     ) {
         let before = (self.memory.bytes.len(), self.memory.owners.len());
         self.memory.owners.extend(owners.into_iter().map(|id| id as u32));
-        let has_left = self.later.is_none() && !self.refused;
+        let has_left = !self.is_stopped() && !self.refused;
         if !has_left || self.is_quarantined(before.1) {
             let cause = (self.later.is_none()).then_some(Cause::Refused);
             for at in before.1..self.memory.owners.len() {
@@ -307,15 +317,17 @@ impl<'p, 'v> Packer<'p, 'v> {
         if pieces.is_empty() {
             return;
         }
-        if self.later.is_some() {
+        if self.is_stopped() {
             return self.note_pending(pieces);
         }
         if self.refused {
             return self.note_dropped(pieces, Cause::Refused);
         }
         if self.shown.is_none() && Instant::now() >= self.until {
-            self.later = Some(("no time is left".to_owned(), None));
-            return self.note_pending(pieces);
+            self.later.get_or_insert(("no time is left".to_owned(), None));
+            if self.is_stopped() {
+                return self.note_pending(pieces);
+            }
         }
         let (mut body, mut wire) = (std::mem::take(&mut self.memory.body), std::mem::take(&mut self.memory.wire));
         body.clear();
@@ -328,8 +340,15 @@ impl<'p, 'v> Packer<'p, 'v> {
                 shown.push(Preview { wire: out.clone(), plain });
                 Verdict::Accepted
             }
-            None => self.carrier.send(out, is_compressed, pieces.len(), self.until),
+            None => match self.later.clone() {
+                // The server is away, and there is a spool.
+                Some((reason, after)) => Verdict::Later { reason, after },
+                None => self.carrier.send(out, is_compressed, pieces.len(), self.until),
+            },
         };
+        if let (Verdict::Later { .. }, Some(spool)) = (&verdict, &mut self.spool) {
+            spool.keep(out, pieces.len(), is_compressed);
+        }
         let (sent, plain) = (out.len() as u64, body.len());
         (self.memory.body, self.memory.wire) = (body, wire);
         match verdict {
@@ -343,7 +362,7 @@ impl<'p, 'v> Packer<'p, 'v> {
             }
             Verdict::Later { reason, after } => {
                 self.note_pending(pieces);
-                self.later = Some((reason, after));
+                self.later.get_or_insert((reason, after));
             }
             Verdict::TooLarge { .. } if pieces.len() > 1 && self.cuts < MOST_CUTS => {
                 self.cuts += 2;

@@ -2,7 +2,9 @@
 
 use crate::packer::{Carrier, Limit, Memory, Packer, Preview};
 use crate::patience::Patience;
-use ferrometer_core::{Backend, BackendError, Delivery, SnapshotView};
+use crate::spool::Spool;
+use crate::verdict::Verdict;
+use ferrometer_core::{Backend, BackendError, Delivery, SnapshotView, warn};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -38,6 +40,7 @@ pub struct Pusher<E, C> {
     carrier: C,
     memory: Memory,
     patience: Patience,
+    spool: Option<Spool>,
     /// The line of the log that was last given as an error, and when: the server's words differ, and one line a minute is enough.
     told: Option<(String, Instant)>,
 }
@@ -46,7 +49,14 @@ impl<E: Exporter, C: Carrier + Send + 'static> Pusher<E, C> {
     /// Puts the two together.
     #[must_use]
     pub fn new(exporter: E, carrier: C) -> Pusher<E, C> {
-        Pusher { exporter, carrier, memory: Memory::default(), patience: Patience::default(), told: None }
+        Pusher { exporter, carrier, memory: Memory::default(), patience: Patience::default(), spool: None, told: None }
+    }
+
+    /// Keeps what the server misses in a spool, and delivers it in order when the server is back.
+    #[must_use]
+    pub fn spool(mut self, spool: Option<Spool>) -> Pusher<E, C> {
+        self.spool = spool;
+        self
     }
 
     /// The exporter.
@@ -73,11 +83,27 @@ impl<E: Exporter, C: Carrier + Send + 'static> Pusher<E, C> {
     }
 
     /// One attempt at a delivery; whether another may make a difference.
-    fn deliver(&mut self, view: &SnapshotView<'_>, until: Instant) -> (Delivery, Option<BackendError>, bool) {
+    ///
+    /// With a spool, what is in it goes first, and so does this delivery if `keeps`: while a part of it is left, the delivery goes there too.
+    fn deliver(
+        &mut self,
+        view: &SnapshotView<'_>,
+        until: Instant,
+        keeps: bool,
+    ) -> (Delivery, Option<BackendError>, bool) {
         let limit = self.exporter.limit();
+        let (earlier, away) = self.drain(until);
+        if let (Some((reason, after)), false) = (&away, keeps) {
+            self.patience.failed(Instant::now(), *after, reason);
+            let error = BackendError::new(format!("{reason}; kept for the next interval")).after(earlier);
+            return (earlier, Some(self.told_once(error, earlier)), true);
+        }
         let mut packer = Packer::new(view, &mut self.carrier, &mut self.memory, None, limit, until);
+        packer.spool(self.spool.as_mut().filter(|_| keeps), away.map(|(reason, _)| reason));
         self.exporter.write(view, &mut packer);
-        let ended = packer.finish();
+        let mut ended = packer.finish();
+        ended.delivery.packets += earlier.packets;
+        ended.delivery.bytes += earlier.bytes;
         self.exporter.written(view, &self.memory);
         match &ended.later {
             Some((reason, after)) => self.patience.failed(Instant::now(), *after, reason),
@@ -85,6 +111,39 @@ impl<E: Exporter, C: Carrier + Send + 'static> Pusher<E, C> {
         }
         let error = ended.error().map(|error| self.told_once(error, ended.delivery));
         (ended.delivery, error, ended.later.is_some())
+    }
+
+    /// Sends what is in the spool, the oldest first; and why not all of it, if so.
+    fn drain(&mut self, until: Instant) -> (Delivery, Option<(String, Option<Duration>)>) {
+        let mut sent = Delivery::default();
+        let Some(spool) = &mut self.spool else { return (sent, None) };
+        while let Some(body) = spool.oldest() {
+            if Instant::now() >= until {
+                return (sent, Some(("no time is left".to_owned(), None)));
+            }
+            match self.carrier.send(&body.bytes, body.is_compressed, body.points, until) {
+                Verdict::Accepted => {
+                    sent.packets += 1;
+                    sent.bytes += body.bytes.len() as u64;
+                }
+                Verdict::Later { reason, after } => return (sent, Some((reason, after))),
+                Verdict::Refused { reason, .. } | Verdict::TooLarge { reason } => {
+                    warn("spooled body refused", &format!("a body of the spool is given up: {reason}"));
+                }
+            }
+            spool.remove_oldest();
+        }
+        (sent, None)
+    }
+
+    /// Keeps what would be sent while the server is not to be tried.
+    fn keep(&mut self, view: &SnapshotView<'_>, reason: &str, until: Instant) {
+        let limit = self.exporter.limit();
+        let mut packer = Packer::new(view, &mut self.carrier, &mut self.memory, None, limit, until);
+        packer.spool(self.spool.as_mut(), Some(reason.to_owned()));
+        self.exporter.write(view, &mut packer);
+        packer.finish();
+        self.exporter.written(view, &self.memory);
     }
 
     /// The error, in the words of the one before within a minute: the core writes one line a minute for the same words.
@@ -114,10 +173,14 @@ impl<E: Exporter, C: Carrier + Send + 'static> Backend for Pusher<E, C> {
     fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
         let now = Instant::now();
         if let Some((reason, _)) = self.patience.waits(now) {
+            let reason = reason.to_owned();
+            if self.spool.is_some() {
+                self.keep(view, &reason, now + WHOLE);
+            }
             let error = BackendError::new(format!("{reason}; kept for the next interval"));
             return Err(self.told_once(error, Delivery::default()));
         }
-        let (delivery, error, _) = self.deliver(view, now + WHOLE);
+        let (delivery, error, _) = self.deliver(view, now + WHOLE, true);
         error.map_or(Ok(delivery), Err)
     }
 
@@ -136,7 +199,7 @@ impl<E: Exporter, C: Carrier + Send + 'static> Backend for Pusher<E, C> {
                 break;
             }
             thread::sleep(at.saturating_duration_since(Instant::now()));
-            let (delivery, error, may_succeed) = self.deliver(view, deadline);
+            let (delivery, error, may_succeed) = self.deliver(view, deadline, false);
             all.packets += delivery.packets;
             all.bytes += delivery.bytes;
             trouble = error;

@@ -29,7 +29,7 @@ pub use settings::{Api, Protocol, Settings};
 
 use carrier::Way;
 use ferrometer_core::{Backend, BackendError, Delivery, SnapshotView};
-use ferrometer_push::{Http, Limit, Pusher, Socket};
+use ferrometer_push::{Http, Limit, Pusher, Socket, Spool};
 use lines::Lines;
 use std::fmt;
 use std::time::Instant;
@@ -51,7 +51,15 @@ impl InfluxDb {
                 (Way::Http { http, gzip: settings.gzip }, settings.max_body_size)
             }
         };
-        Ok(InfluxDb(Pusher::new(Lines::new(Limit::bytes(bytes)), way)))
+        let mut spool = None;
+        if let Some(path) = &settings.spool {
+            if settings.influxdbproto == Protocol::Udp {
+                let found = path.display().to_string();
+                return Err(Invalid::new("spool", found, "none over UDP, where nobody knows what a server missed"));
+            }
+            spool = Some(Spool::open(path, "influx", settings.spool_max_bytes)?);
+        }
+        Ok(InfluxDb(Pusher::new(Lines::new(Limit::bytes(bytes)), way).spool(spool)))
     }
 
     /// Tests whether the server can be reached: over HTTP by asking for its health with the token, over UDP by looking its name up, which is all

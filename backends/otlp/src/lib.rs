@@ -37,7 +37,7 @@ pub use settings::{Encoding, Histograms, Settings, Temporality};
 use carrier::Requests;
 use exporter::{Headers, Points};
 use ferrometer_core::{Backend, BackendError, Delivery, SnapshotView};
-use ferrometer_push::Pusher;
+use ferrometer_push::{Pusher, Spool};
 use std::fmt;
 use std::time::Instant;
 
@@ -53,7 +53,16 @@ impl Otlp {
         let headers = Headers::default();
         let requests = Requests::new(&settings, headers.clone())?;
         let points = Points::new(&settings, headers, requests.frame_bytes());
-        Ok(Otlp(Pusher::new(points, requests)))
+        let mut spool = None;
+        if let Some(path) = &settings.spool {
+            if settings.temporality == Temporality::Delta {
+                let found = path.display().to_string();
+                return Err(Invalid::new("spool", found, "none with deltas, which would be kept and sent again"));
+            }
+            let kind = if settings.encoding == Encoding::Json { "otlp-json" } else { "otlp-protobuf" };
+            spool = Some(Spool::open(path, kind, settings.spool_max_bytes)?);
+        }
+        Ok(Otlp(Pusher::new(points, requests).spool(spool)))
     }
 
     /// Tests whether the server can be reached and takes the headers, by a request without metrics.

@@ -28,7 +28,7 @@ pub use settings::{Auth, Histograms, Settings};
 use carrier::Requests;
 use exporter::SeriesWriter;
 use ferrometer_core::{Backend, BackendError, Delivery, SnapshotView};
-use ferrometer_push::{Carrier, Http, Pusher, Verdict};
+use ferrometer_push::{Carrier, Http, Pusher, Spool, Verdict};
 use std::fmt;
 use std::time::Instant;
 
@@ -42,7 +42,9 @@ impl RemoteWrite {
     /// When a setting is out of range.
     pub fn new(settings: Settings) -> Result<RemoteWrite, Invalid> {
         let http = Http::new(&settings.http()?)?;
-        Ok(RemoteWrite(Pusher::new(SeriesWriter::new(&settings), Requests::new(http))))
+        let open = |path| Spool::open(path, "remote-write-1", settings.spool_max_bytes);
+        let spool = settings.spool.as_deref().map(open).transpose()?;
+        Ok(RemoteWrite(Pusher::new(SeriesWriter::new(&settings), Requests::new(http)).spool(spool)))
     }
 
     /// Tests whether the server can be reached and takes the headers, by a request without series.

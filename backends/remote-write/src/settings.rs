@@ -60,6 +60,11 @@ pub struct Settings {
     pub verify_certificate: bool,
     /// Certificates, as PEM, of authorities that are trusted instead of the system's.
     pub ca: Option<PathBuf>,
+    /// A directory in which bodies are kept that a server missed, for this process or a later one. The server gets them in order, with their own time
+    /// stamps, when it is back. It is made where it is missing, and is for one backend of one process at a time. Default none.
+    pub spool: Option<PathBuf>,
+    /// The most bytes that are kept there; beyond them the oldest go. Default 100,000,000.
+    pub spool_max_bytes: u64,
 }
 
 impl Settings {
@@ -85,6 +90,8 @@ impl Settings {
             max_body_size: 4_000_000,
             verify_certificate: true,
             ca: None,
+            spool: None,
+            spool_max_bytes: 100_000_000,
         }
     }
 
