@@ -70,6 +70,8 @@ fn influxdb_settings(config: &Config) -> ferrometer_influxdb::Settings {
     (settings.timeout, settings.mtu, settings.max_body_size) = (c.timeout, c.mtu, c.max_body_size);
     (settings.gzip, settings.verify_certificate) = (c.gzip, c.verify_certificate);
     settings.ca.clone_from(&c.ca);
+    settings.spool.clone_from(&c.spool);
+    settings.spool_max_bytes = c.spool_max_bytes;
     settings
 }
 
@@ -124,6 +126,8 @@ fn otlp_settings(config: &Config) -> Result<ferrometer_otlp::Settings, Error> {
         settings.ca.clone_from(&c.ca);
     }
     settings.max_body_size = c.max_body_size;
+    settings.spool.clone_from(&c.spool);
+    settings.spool_max_bytes = c.spool_max_bytes;
     settings.gzip = c.compression.map_or(settings.gzip, |compression| compression == Compression::Gzip);
     Ok(settings)
 }
@@ -177,6 +181,8 @@ fn remote_write_settings(config: &Config) -> Result<ferrometer_remote_write::Set
     (settings.timeout, settings.max_samples, settings.max_body_size) = (c.timeout, c.max_samples, c.max_body_size);
     settings.verify_certificate = c.verify_certificate;
     settings.ca.clone_from(&c.ca);
+    settings.spool.clone_from(&c.spool);
+    settings.spool_max_bytes = c.spool_max_bytes;
     Ok(settings)
 }
 

@@ -77,6 +77,10 @@ pub struct Influxdb {
     pub verify_certificate: bool,
     /// `metrics.influxdb.ca`; no default. PEM file of the authorities that the certificate may come from, instead of the system's.
     pub ca: Option<PathBuf>,
+    /// `metrics.influxdb.spool`; no default. A directory for this backend alone, in which bodies are kept that a server missed; it gets them in order when it is back.
+    pub spool: Option<PathBuf>,
+    /// `metrics.influxdb.spool_max_bytes`; default `100000000`. The most that is kept there; beyond it the oldest go.
+    pub spool_max_bytes: u64,
     /// `metrics.influxdb.interval`; default `"10s"`. Time between two deliveries.
     pub interval: Duration,
 }
@@ -99,6 +103,8 @@ impl Influxdb {
             gzip: false,
             verify_certificate: false,
             ca: None,
+            spool: None,
+            spool_max_bytes: 0,
             interval: Duration::ZERO,
         }
     }
@@ -130,6 +136,10 @@ pub struct Otlp {
     pub max_body_size: usize,
     /// `metrics.otlp.compression`; no default: that of `OTEL_EXPORTER_OTLP_COMPRESSION`, else `gzip`. Whether bodies are compressed.
     pub compression: Option<Compression>,
+    /// `metrics.otlp.spool`; no default. A directory for this backend alone, in which bodies are kept that a server missed; it gets them in order when it is back.
+    pub spool: Option<PathBuf>,
+    /// `metrics.otlp.spool_max_bytes`; default `100000000`. The most that is kept there; beyond it the oldest go.
+    pub spool_max_bytes: u64,
     /// `metrics.otlp.interval`; default `"10s"`. Time between two deliveries.
     pub interval: Duration,
 }
@@ -149,6 +159,8 @@ impl Otlp {
             ca: None,
             max_body_size: 0,
             compression: None,
+            spool: None,
+            spool_max_bytes: 0,
             interval: Duration::ZERO,
         }
     }
@@ -182,6 +194,10 @@ pub struct RemoteWrite {
     pub verify_certificate: bool,
     /// `metrics.remote_write.ca`; no default. PEM file of the authorities that the certificate may come from, instead of the system's.
     pub ca: Option<PathBuf>,
+    /// `metrics.remote_write.spool`; no default. A directory for this backend alone, in which bodies are kept that a server missed; it gets them in order when it is back.
+    pub spool: Option<PathBuf>,
+    /// `metrics.remote_write.spool_max_bytes`; default `100000000`. The most that is kept there; beyond it the oldest go.
+    pub spool_max_bytes: u64,
     /// `metrics.remote_write.interval`; default `"15s"`. Time between two deliveries.
     pub interval: Duration,
 }
@@ -202,6 +218,8 @@ impl RemoteWrite {
             max_body_size: 0,
             verify_certificate: false,
             ca: None,
+            spool: None,
+            spool_max_bytes: 0,
             interval: Duration::ZERO,
         }
     }
