@@ -43,6 +43,10 @@ pub(crate) fn build(config: &Config, earlier: Option<&Cache>) -> Result<Parts, E
             "statsd" => parts.add_statsd(config)?,
             "prometheus" => parts.add_prometheus(config)?,
             "pull-cache" => parts.add_pull_cache(config, earlier)?,
+            "graphite" => parts.backends.push(crate::push::graphite(config)?),
+            "influxdb" => parts.backends.push(crate::push::influxdb(config)?),
+            "otlp" => parts.backends.push(crate::push::otlp(config)?),
+            "remote-write" => parts.backends.push(crate::push::remote_write(config)?),
             // The configuration's check knows the same names; a new one that is not built here is refused, not ignored.
             _ => return Err(missing(name, "an unknown one")),
         }
@@ -50,7 +54,7 @@ pub(crate) fn build(config: &Config, earlier: Option<&Cache>) -> Result<Parts, E
     Ok(parts)
 }
 
-fn missing(backend: &str, feature: &'static str) -> Error {
+pub(crate) fn missing(backend: &str, feature: &'static str) -> Error {
     Error::Config(config::Error::BackendNotCompiled { backend: backend.to_owned(), feature })
 }
 

@@ -36,6 +36,15 @@ pub enum Error {
     /// The directory that the pull cache shall keep its generations in, `metrics.pull_cache.path`, cannot be used.
     #[cfg(feature = "pull-cache")]
     CachePath(ferrometer_pull_cache::OpenError),
+    /// A backend cannot work with what is configured for it.
+    Setting {
+        /// The key, or the environment variable.
+        key: String,
+        /// The value that was found, or what is wrong with it where it is a secret.
+        found: String,
+        /// What is allowed.
+        allowed: String,
+    },
     /// A backend could not be started.
     Install(InstallError),
 }
@@ -57,6 +66,10 @@ impl fmt::Display for Error {
             Error::Serve { table, cause } => f.write_str(&cause.describe(|setting| format!("{table}.{setting}"))),
             #[cfg(feature = "pull-cache")]
             Error::CachePath(cause) => write!(f, "metrics.pull_cache.path: {cause}"),
+            Error::Setting { key, found, allowed } => {
+                let found: String = found.escape_debug().take(200).collect();
+                write!(f, "{key} = \"{found}\": expected {allowed}")
+            }
             Error::Install(error) => error.fmt(f),
         }
     }
@@ -77,7 +90,7 @@ impl std::error::Error for Error {
             #[cfg(feature = "pull-cache")]
             Error::CachePath(cause) => Some(cause),
             Error::Install(error) => Some(error),
-            Error::NotCompiled { .. } | Error::Incomplete { .. } => None,
+            Error::NotCompiled { .. } | Error::Incomplete { .. } | Error::Setting { .. } => None,
         }
     }
 }

@@ -34,6 +34,7 @@
 //! |---|---|---|
 //! | `macros` | yes | the attributes and verb macros |
 //! | `statsd` | yes | the statsd backend |
+//! | `graphite`, `influxdb`, `otlp`, `remote-write` | no | the backends that push to these servers |
 //! | `config-file` | yes | configuration from a TOML file |
 //! | `pull-cache` | | the pull cache, in process |
 //! | `prometheus` | | the Prometheus exporter, and its totals at `/metrics` |
@@ -58,6 +59,7 @@ mod error;
 mod host;
 mod init;
 mod memory;
+mod push;
 #[cfg(feature = "prometheus")]
 mod serve;
 pub mod services;
@@ -79,15 +81,27 @@ pub use ferrometer_export::{NameTable, folded_name, full_name};
 pub use ferrometer_macros::{LabelValue, count, counter, gauge, set_gauge, time, timer};
 pub use init::{ConfigSource, Metrics, init};
 
+/// The graphite backend, for a program that installs it itself.
+#[cfg(feature = "graphite")]
+pub use ferrometer_graphite as graphite;
 /// The HTTP frame, for services of your own beside those in [`services`].
 #[cfg(feature = "prometheus")]
 pub use ferrometer_http as http;
+/// The InfluxDB backend, for a program that installs it itself.
+#[cfg(feature = "influxdb")]
+pub use ferrometer_influxdb as influxdb;
+/// The OTLP backend, for a program that installs it itself.
+#[cfg(feature = "otlp")]
+pub use ferrometer_otlp as otlp;
 /// The Prometheus exporter, for a program that installs it itself.
 #[cfg(feature = "prometheus")]
 pub use ferrometer_prometheus as prometheus;
 /// The pull cache: generations of records in memory.
 #[cfg(feature = "pull-cache")]
 pub use ferrometer_pull_cache as pull_cache;
+/// The remote write backend, for a program that installs it itself.
+#[cfg(feature = "remote-write")]
+pub use ferrometer_remote_write as remote_write;
 /// The statsd backend, for a program that installs it itself.
 #[cfg(feature = "statsd")]
 pub use ferrometer_statsd as statsd;

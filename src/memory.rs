@@ -33,7 +33,7 @@ impl Config {
                 "prometheus" => crate::backends::prometheus_settings(self).max_bytes(limits.max_instruments),
                 #[cfg(feature = "pull-cache")]
                 "pull-cache" => crate::backends::pull_cache_settings(self).max_bytes(limits.max_instruments),
-                _ => 0,
+                name => crate::push::max_bytes(self, name, limits.max_instruments),
             };
             bytes = bytes.saturating_add(more);
             #[cfg(feature = "http")]

@@ -170,6 +170,12 @@ impl Instruments {
         self.list.iter().enumerate().filter(move |(_, instrument)| !idle(instrument))
     }
 
+    /// Returns the instrument of a number, idle or not.
+    #[must_use]
+    pub fn get(&self, at: usize) -> Option<&Instrument> {
+        self.list.get(at)
+    }
+
     /// Returns the number of idle instruments.
     #[must_use]
     pub fn count_idle(&self) -> usize {

@@ -115,6 +115,8 @@ macro_rules! named {
     };
 }
 
+pub(super) use named;
+
 named!(Scrape: Generation = "generation", Fresh = "fresh");
 named!(Dialect: Etsy = "etsy", Dogstatsd = "dogstatsd", Telegraf = "telegraf", Gnocchi = "gnocchi", Collectd = "collectd", Plain = "plain", Tagged = "tagged");
 named!(Transport: Udp = "udp", Unix = "unix", Tcp = "tcp");

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::keys::keys;
+use super::push::{Graphite, Influxdb, Otlp, RemoteWrite};
 use super::settings::{Config, Dialect, Limits, PullCache, Scrape, Statsd, Tokens, Transport};
 
 impl Config {
@@ -76,6 +77,10 @@ impl Config {
                 max_peer_bytes: 0,
                 peers: Vec::new(),
             },
+            graphite: Graphite::blank(),
+            influxdb: Influxdb::blank(),
+            otlp: Otlp::blank(),
+            remote_write: RemoteWrite::blank(),
             limits: Limits {
                 max_loggers: 0,
                 max_instruments: 0,

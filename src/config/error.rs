@@ -26,7 +26,8 @@ const LISTED: usize = 20;
 /// let error = Config::new().backend("statd").validate().unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
-///     "builder: metrics.backend = \"statd\" (string): expected \"noop\", \"statsd\", \"prometheus\" or \"pull-cache\", \
+///     "builder: metrics.backend = \"statd\" (string): expected \"noop\", \"statsd\", \"prometheus\", \"pull-cache\", \
+///      \"graphite\", \"influxdb\", \"otlp\" or \"remote-write\", \
 ///      or a list of them; did you mean \"statsd\"?",
 /// );
 /// assert!(matches!(error, Error::Invalid(problems) if problems[0].key() == "metrics.backend"));

@@ -364,7 +364,17 @@ fn meant(table: &str, name: &str) -> String {
     }
     let keys = here.len();
     if table == "metrics" {
-        here.extend_from_slice(&["statsd", "prometheus", "pull_cache", "limits", "loggers"]);
+        here.extend_from_slice(&[
+            "statsd",
+            "prometheus",
+            "pull_cache",
+            "graphite",
+            "influxdb",
+            "otlp",
+            "remote_write",
+            "limits",
+            "loggers",
+        ]);
     }
     if let Some(word) = nearest(name, here.iter().copied()) {
         return format!("; did you mean `{word}`?");

@@ -54,6 +54,10 @@ pub(super) enum Kind {
     Tokens,
     /// A token itself: never shown.
     Secret,
+    /// A list of `name=value`; whether the values are secrets.
+    Pairs {
+        secret: bool,
+    },
 }
 
 impl Kind {
@@ -127,6 +131,7 @@ impl Kind {
             }
             (Kind::Hosts, Value::List(items)) => return list(self, items, &|text| host_fault(text).map(str::to_owned)),
             (Kind::Tokens, Value::List(items)) => return list(self, items, &token_fault),
+            (Kind::Pairs { .. }, Value::List(items)) => return list(self, items, &pair_fault),
             (Kind::Secret, Value::Text(text)) => {
                 !text.is_empty() && text.len() <= 1024 && text.bytes().all(|b| b.is_ascii_graphic())
             }
@@ -150,7 +155,7 @@ impl Kind {
             },
             Kind::Integer { .. } | Kind::PowerOfTwo { .. } => as_integer(),
             Kind::Duration { .. } | Kind::Rate => as_integer().or_else(as_float),
-            Kind::Backends(_) | Kind::Hosts | Kind::Tokens => {
+            Kind::Backends(_) | Kind::Hosts | Kind::Tokens | Kind::Pairs { .. } => {
                 let mut items = Vec::new();
                 for item in text.split(',') {
                     items.push(Value::text(item.trim()));
@@ -190,6 +195,7 @@ impl Kind {
             Kind::SocketAddress => "an IP address with a port, such as \"127.0.0.1:9620\" or \"[::1]:9620\"".to_owned(),
             Kind::Hosts => "a list of host names or IP addresses".to_owned(),
             Kind::Tokens => "a list of texts of the form name=sha256:<64 hex digits>".to_owned(),
+            Kind::Pairs { .. } => "a list of texts of the form name=value".to_owned(),
             Kind::Secret => "1 to 1024 printable ASCII characters without spaces".to_owned(),
         }
     }
@@ -210,13 +216,13 @@ impl Kind {
             Kind::Backends(_) => "string or list",
             Kind::Duration { .. } => "duration",
             Kind::Rate => "number",
-            Kind::Hosts | Kind::Tokens => "list",
+            Kind::Hosts | Kind::Tokens | Kind::Pairs { .. } => "list",
         }
     }
 
     /// Whether a message must not show what was found: it may be a secret in the wrong place.
     pub(super) fn is_secret(&self) -> bool {
-        matches!(self, Kind::Tokens | Kind::Secret)
+        matches!(self, Kind::Tokens | Kind::Secret | Kind::Pairs { secret: true })
     }
 }
 
@@ -289,6 +295,18 @@ fn token_fault(text: &str) -> Option<String> {
         Some(hash) if hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => None,
         Some(_) => Some(format!("\"{name}\" has a hash that is not 64 hex digits")),
     }
+}
+
+/// What is wrong with `name=value`, in words that show nothing of what may be secret.
+fn pair_fault(text: &str) -> Option<String> {
+    let Some((name, value)) = text.split_once('=') else {
+        return Some("it is not of the form name=value".to_owned());
+    };
+    if name.is_empty() || name.len() > 256 || name.bytes().any(|b| b.is_ascii_control() || b == b' ') {
+        return Some("its name is not 1 to 256 bytes without spaces".to_owned());
+    }
+    (value.len() > 4096 || value.chars().any(char::is_control))
+        .then(|| "its value is longer than 4096 bytes or holds a control character".to_owned())
 }
 
 fn backends(kind: &Kind, known: &[&str], items: &[Value]) -> Result<Value, Refused> {

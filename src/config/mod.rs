@@ -37,6 +37,7 @@ mod key;
 mod keys;
 mod kind;
 mod peer;
+mod push;
 #[cfg(test)]
 mod reference;
 mod rule;
@@ -54,6 +55,10 @@ pub use choices::{
 };
 pub use error::{Error, Problem};
 pub use peer::Peer;
+pub use push::{
+    Compression, Graphite, Hidden, Influxdb, InfluxdbApi, InfluxdbProto, Otlp, OtlpEncoding, OtlpHistograms, Pairs,
+    PrometheusHistograms, Proto, RemoteWrite, Temporality,
+};
 pub use rule::Rule;
 pub use settings::{Config, Limits, PullCache, Statsd, Tokens};
 

@@ -10,6 +10,7 @@ pub use super::choices::{
     Dialect, NegativeGauges, Scrape, StatsdHistograms, StatsdLabels, StatsdRates, StatsdValues, Transport,
 };
 use super::peer::Peer;
+use super::push::{Graphite, Influxdb, Otlp, RemoteWrite};
 use super::rule::Rule;
 use super::value::Value;
 
@@ -58,6 +59,14 @@ pub struct Config {
     pub statsd: Statsd,
     /// `[metrics.pull_cache]`.
     pub pull_cache: PullCache,
+    /// `[metrics.graphite]`.
+    pub graphite: Graphite,
+    /// `[metrics.influxdb]`.
+    pub influxdb: Influxdb,
+    /// `[metrics.otlp]`.
+    pub otlp: Otlp,
+    /// `[metrics.remote_write]`.
+    pub remote_write: RemoteWrite,
     /// `[metrics.limits]`.
     pub limits: Limits,
     /// `[metrics.loggers]`, in the order they were given; see [`Config::rules`].

@@ -61,6 +61,8 @@ pub enum Cause {
     TooLarge,
     /// The transport refused it for good.
     Transport,
+    /// The server refused it for good: an answer of 4xx that no further attempt changes.
+    Refused,
     /// The backend was removed, or the program ended, before it was delivered. When the deadline cuts off a delivery in progress, all of
     /// that delivery is here, though a part of it may have gone out.
     Removed,
@@ -68,8 +70,15 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Cause; 6] =
-        [Cause::Invalid, Cause::Name, Cause::Collision, Cause::TooLarge, Cause::Transport, Cause::Removed];
+    pub const ALL: [Cause; 7] = [
+        Cause::Invalid,
+        Cause::Name,
+        Cause::Collision,
+        Cause::TooLarge,
+        Cause::Transport,
+        Cause::Refused,
+        Cause::Removed,
+    ];
 
     /// The cause's name in metrics and messages.
     #[must_use]
@@ -80,6 +89,7 @@ impl Cause {
             Cause::Collision => "collision",
             Cause::TooLarge => "too_large",
             Cause::Transport => "transport",
+            Cause::Refused => "refused",
             Cause::Removed => "removed",
         }
     }

@@ -76,6 +76,7 @@ fn not_delivered(cause: Cause) -> &'static str {
         Cause::Collision => "Recordings not delivered: the name belongs to another instrument.",
         Cause::TooLarge => "Recordings not delivered: one line is larger than a datagram may be.",
         Cause::Transport => "Recordings not delivered: the transport refused them for good.",
+        Cause::Refused => "Recordings not delivered: the server refused them for good.",
         Cause::Removed => "Recordings not delivered: the backend was removed, or the program ended, before.",
     }
 }

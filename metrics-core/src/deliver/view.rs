@@ -27,6 +27,7 @@ use std::ops::Range;
 pub struct SnapshotView<'a> {
     snapshot: &'a Snapshot,
     naming: &'a Naming,
+    is_last: bool,
     cursor: RefCell<&'a mut Cursor>,
     singles: GroupedSamples,
     marks: RefCell<AckBitmap>,
@@ -42,11 +43,13 @@ impl<'a> SnapshotView<'a> {
         naming: &'a Naming,
         cursor: &'a mut Cursor,
         singles: GroupedSamples,
+        is_last: bool,
     ) -> SnapshotView<'a> {
         cursor.grow(snapshot);
         let view = SnapshotView {
             snapshot,
             naming,
+            is_last,
             cursor: RefCell::new(cursor),
             marks: RefCell::new(singles.marks()),
             singles,
@@ -82,6 +85,12 @@ impl<'a> SnapshotView<'a> {
     #[must_use]
     pub fn naming(&self) -> &'a Naming {
         self.naming
+    }
+
+    /// Returns `true` in the last delivery before the backend is removed or the program ends: after it the backend is not called again.
+    #[must_use]
+    pub fn is_last(&self) -> bool {
+        self.is_last
     }
 
     /// Returns the recordings of each series that are not accounted for, in the order of registration. Series without news are left out.

@@ -52,7 +52,7 @@ impl Worker {
 
     fn deliver(&mut self, job: Job) -> Ledger {
         let singles = GroupedSamples::of(&job.segments, std::mem::take(&mut self.memory));
-        let mut view = SnapshotView::new(&job.snapshot, &self.naming, &mut self.cursor, singles);
+        let mut view = SnapshotView::new(&job.snapshot, &self.naming, &mut self.cursor, singles, job.stop);
         let backend = &mut self.backend;
         let mut guarded = |call: &mut dyn FnMut(&mut dyn Backend, &mut SnapshotView<'_>) -> Outcome| {
             catch_unwind(AssertUnwindSafe(|| call(&mut **backend, &mut view)))

@@ -12,7 +12,16 @@ pub(super) static KEYS: &[Key<Config>] = &[
     Key {
         path: "metrics.backend",
         alias: None,
-        kind: Kind::Backends(&["noop", "statsd", "prometheus", "pull-cache"]),
+        kind: Kind::Backends(&[
+            "noop",
+            "statsd",
+            "prometheus",
+            "pull-cache",
+            "graphite",
+            "influxdb",
+            "otlp",
+            "remote-write",
+        ]),
         default: Default::Text("noop"),
         unit: "",
         doc: "Where recordings go. `noop` switches recording off and stands alone; in a list, no name comes twice.",

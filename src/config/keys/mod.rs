@@ -1,13 +1,18 @@
 //! The tables of keys: the one place that knows them, a file for each part of the configuration.
 //!
 //! Reading, checking, messages, names in the environment, defaults and the reference (`docs/configuration.md`) all come
-//! from here. A new key is a row here, a field in [`super::settings`], its blank in [`super::defaults`] and a setter in [`super::builder`].
+//! from here. A new key is a row here, a field in [`super::settings`], its blank in [`super::defaults`] and a setter in [`super::builder`];
+//! the backends that push have all of theirs in [`super::push`].
 
 mod endpoint;
 mod general;
+mod graphite;
+mod influxdb;
 mod limits;
+mod otlp;
 mod proxmox;
 mod pull_cache;
+mod remote_write;
 mod rule;
 mod statsd;
 #[cfg(test)]
@@ -21,8 +26,19 @@ use super::kind::Kind;
 use super::settings::Config;
 
 /// The tables, in the order of the reference.
-static TABLES: [&[Key<Config>]; 7] =
-    [general::KEYS, statsd::KEYS, pull_cache::KEPT, endpoint::KEYS, pull_cache::SHOWN, proxmox::KEYS, limits::KEYS];
+static TABLES: [&[Key<Config>]; 11] = [
+    general::KEYS,
+    statsd::KEYS,
+    graphite::KEYS,
+    influxdb::KEYS,
+    otlp::KEYS,
+    remote_write::KEYS,
+    pull_cache::KEPT,
+    endpoint::KEYS,
+    pull_cache::SHOWN,
+    proxmox::KEYS,
+    limits::KEYS,
+];
 
 /// The keys of the configuration, in the order of the reference.
 pub(super) fn keys() -> impl Iterator<Item = &'static Key<Config>> {

@@ -51,7 +51,8 @@ fn each_key_sets_its_own_field() {
 /// The fields' documentation repeats key and default; it cannot go stale.
 #[test]
 fn fields_are_documented_with_key_and_default() {
-    let (fields, rule) = (include_str!("../settings.rs"), include_str!("../rule.rs"));
+    let fields = concat!(include_str!("../settings.rs"), include_str!("../push.rs"));
+    let rule = include_str!("../rule.rs");
     let begins = |path: &str, default: Default| match default {
         Default::Bool(value) => format!("/// `{path}`; default `{value}`."),
         Default::Integer(value) => format!("/// `{path}`; default `{value}`."),

@@ -1,0 +1,376 @@
+//! Writes instruments as data points.
+
+use crate::base::{Base, take_away};
+use crate::point::{Header, Point, Shape, Value};
+use crate::settings::{Encoding, Histograms, Settings, Temporality};
+use crate::{json, protobuf};
+use ferrometer_core::{Cause, Kind, Naming, Series, SnapshotView, Totals, warn};
+use ferrometer_export::{Instrument, full_name, gated_labels};
+use ferrometer_push::histogram::{self, Exponential, Sum};
+use ferrometer_push::{
+    Claims, Exporter, Instruments, Limit, Memory, Packer, Rates, Summary, Texts, ids, moment, summary,
+};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What stands around points, by the number of their group. The carrier frames with it.
+pub(crate) type Headers = Arc<Mutex<HashMap<u32, Header>>>;
+
+/// The exporter.
+#[derive(Debug)]
+pub(crate) struct Points {
+    encoding: Encoding,
+    temporality: Temporality,
+    histograms: Histograms,
+    limit: Limit,
+    headers: Headers,
+    naming: Option<Naming>,
+    instruments: Instruments,
+    claims: Claims,
+    /// One name has one shape, whatever the attributes are.
+    shapes: HashMap<String, Shape>,
+    misshapen: HashSet<usize>,
+    /// The attributes of each instrument. A mark in front tells one without attributes from one that was not written yet.
+    attributes: Texts,
+    /// When each instrument began, in nanoseconds since 1970: at the last delivery that did not have it.
+    starts: Vec<u64>,
+    last: u64,
+    bases: HashMap<usize, Base>,
+    room: Room,
+}
+
+/// Memory that is used again for each point.
+#[derive(Debug, Default)]
+struct Room {
+    now: Exponential,
+    before: Exponential,
+    cumulative: Vec<u64>,
+    earlier: Vec<u64>,
+    counts: Vec<u64>,
+    /// The bounds of timers and of histograms, as recorded and as shown.
+    bounds: [Vec<f64>; 4],
+}
+
+impl Points {
+    pub(crate) fn new(settings: &Settings, headers: Headers, frame: usize) -> Points {
+        let timers = histogram::bounds(Kind::Timer);
+        let seconds = timers.iter().map(|nanos| nanos / 1e9).collect();
+        let others = histogram::bounds(Kind::Histogram);
+        let bounds = [timers, seconds, others.clone(), others];
+        Points {
+            encoding: settings.encoding,
+            temporality: settings.temporality,
+            histograms: settings.histograms,
+            limit: Limit { bytes: settings.max_body_size, frame, pieces: usize::MAX },
+            headers,
+            naming: None,
+            instruments: Instruments::default(),
+            claims: Claims::default(),
+            shapes: HashMap::new(),
+            misshapen: HashSet::new(),
+            attributes: Texts::default(),
+            starts: Vec::new(),
+            last: moment::started(),
+            bases: HashMap::new(),
+            room: Room { bounds, ..Room::default() },
+        }
+    }
+
+    fn begin(&mut self, naming: &Naming) {
+        if self.naming.as_ref() != Some(naming) {
+            self.naming = Some(naming.clone());
+            self.claims = Claims::default();
+            self.shapes.clear();
+            self.misshapen.clear();
+            self.attributes.clear();
+        }
+    }
+
+    fn shape(&self, kind: Kind) -> Shape {
+        match kind {
+            Kind::Counter => Shape::Counter,
+            Kind::InFlight => Shape::UpDown,
+            Kind::Timer | Kind::Histogram if self.histograms == Histograms::Explicit => Shape::Explicit,
+            Kind::Timer | Kind::Histogram => Shape::Exponential,
+            _ => Shape::Gauge,
+        }
+    }
+
+    /// Decides whether an instrument can be written, the first time; and keeps its attributes.
+    fn admit(&mut self, at: usize, series: &'static Series, naming: &Naming, name: &str) -> Result<(), Cause> {
+        if self.attributes.get(at).is_some() {
+            return Ok(());
+        }
+        if self.misshapen.contains(&at) {
+            return Err(Cause::Collision);
+        }
+        if let Some(Err(cause)) = self.claims.known(series) {
+            return Err(cause);
+        }
+        let shape = self.shape(series.kind());
+        let pairs =
+            gated_labels(series.labels_with_object(), |key| if key.is_empty() { "_".into() } else { key.into() });
+        let mut identity = String::new();
+        for (key, value) in &pairs {
+            // Lengths, so that no text can look like two.
+            identity.push_str(&format!("{}:{key}{}:{value}", key.len(), value.len()));
+        }
+        let decrements = (shape == Shape::Counter).then(|| format!("{name}.decrements {identity}"));
+        let own = format!("{name} {identity}");
+        debug_assert_eq!(full_name(naming, series), name);
+        self.claims.claim(series, name, [Some(&own), decrements.as_ref()].into_iter().flatten().map(String::as_str))?;
+        if *self.shapes.entry(name.to_owned()).or_insert(shape) != shape {
+            self.misshapen.insert(at);
+            let what = format!("{name} is of another kind on the wire; {series:?} is not delivered");
+            warn(&format!("collision {name}"), &what);
+            return Err(Cause::Collision);
+        }
+        let mut text = vec![b' '];
+        let given = pairs.iter().map(|(key, value)| (key.as_str(), *value));
+        match self.encoding {
+            Encoding::Protobuf => protobuf::attributes(&mut text, protobuf::attributes_field(shape), given),
+            Encoding::Json if pairs.is_empty() => {}
+            Encoding::Json => json::attributes(&mut text, given),
+        }
+        self.attributes.set(at, &text);
+        Ok(())
+    }
+
+    /// Says what stands around the points of a group, and how many bytes that may take.
+    fn head(&self, group: u32, series: &'static Series, name: &str, shape: Shape) -> usize {
+        let unit = if series.kind() == Kind::Timer { "s" } else { series.unit().unwrap_or("") };
+        let is_delta = self.temporality == Temporality::Delta && shape != Shape::UpDown;
+        let header = Header {
+            name: name.to_owned(),
+            unit,
+            description: series.description().unwrap_or(""),
+            shape,
+            is_delta: is_delta && shape != Shape::Gauge,
+        };
+        let bytes = header.max_bytes();
+        self.headers.lock().unwrap_or_else(PoisonError::into_inner).insert(group, header);
+        bytes
+    }
+}
+
+/// Which of an instrument's points.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Main,
+    Decrements,
+}
+
+struct Writer<'w> {
+    encoding: Encoding,
+    is_delta: bool,
+    histograms: Histograms,
+    time: u64,
+    /// Where the numbers begin under which the fate of parts is noted.
+    parts: usize,
+    attributes: &'w Texts,
+    starts: &'w [u64],
+    bases: &'w HashMap<usize, Base>,
+    room: &'w mut Room,
+}
+
+impl Writer<'_> {
+    fn piece(
+        &self,
+        packer: &mut Packer<'_, '_>,
+        (group, bytes): (u32, usize),
+        owners: impl Iterator<Item = usize>,
+        at: usize,
+        start: u64,
+        value: Value<'_>,
+    ) {
+        let attributes = self.attributes.get(at).and_then(|text| text.get(1..)).unwrap_or_default();
+        let point = Point { attributes, start, time: self.time, value };
+        packer.piece(group, bytes, owners, |out| match self.encoding {
+            Encoding::Protobuf => protobuf::point(out, &point),
+            Encoding::Json => json::point(out, &point),
+        });
+    }
+
+    /// Writes one point of an instrument; nothing where it has none, or none that is new.
+    fn write(
+        &mut self,
+        packer: &mut Packer<'_, '_>,
+        group: (u32, usize),
+        (at, instrument, totals): (usize, &Instrument, Totals<'_>),
+        part: Part,
+    ) {
+        let Some(summary) = summary(instrument, totals) else { return };
+        let owners = ids(instrument, totals);
+        let base = self.bases.get(&at).filter(|_| self.is_delta);
+        let begun = self.starts.get(at).copied().unwrap_or(self.time);
+        match summary {
+            Summary::Counter { increments, decrements } => {
+                let (which, now) = if part == Part::Main { (0, increments) } else { (1, decrements) };
+                if part == Part::Decrements && decrements == 0 {
+                    return;
+                }
+                let before = base.map_or(0, |base| base.sums[which]);
+                let new = now.saturating_sub(before);
+                let Ok(value) = i64::try_from(new) else {
+                    return owners.for_each(|id| packer.dropped(id, Cause::Invalid));
+                };
+                if self.is_delta && new == 0 {
+                    // What was recorded adds up to nothing.
+                    return owners.for_each(|id| packer.sent(id));
+                }
+                let start = base.map(|base| base.times[which]).filter(|time| *time > 0).unwrap_or(begun);
+                let owners = owners.chain([self.parts + 2 * at + which]);
+                self.piece(packer, group, owners, at, start, Value::Int(value));
+            }
+            Summary::Gauge(value) => self.piece(packer, group, owners, at, 0, Value::Double(value)),
+            Summary::InFlight(value) => self.piece(packer, group, owners, at, begun, Value::Int(value)),
+            Summary::Distributions(rates) => {
+                let owners = owners.chain([self.parts + 2 * at]);
+                self.distribution(packer, group, at, owners, (&rates, base), begun);
+            }
+        }
+    }
+
+    fn distribution(
+        &mut self,
+        packer: &mut Packer<'_, '_>,
+        group: (u32, usize),
+        at: usize,
+        owners: impl Iterator<Item = usize>,
+        (rates, base): (&Rates<'_>, Option<&Base>),
+        begun: u64,
+    ) {
+        let before = base.and_then(Base::rates);
+        let mut sum = Sum::of(rates);
+        if self.is_delta {
+            // The largest since the last delivery is not known.
+            sum.max = None;
+        }
+        if let Some(before) = &before {
+            let earlier = Sum::of(before);
+            sum.count = sum.count.saturating_sub(earlier.count);
+            sum.sum = sum.sum.zip(earlier.sum).map(|(now, before)| now - before);
+        }
+        if self.is_delta && sum.count == 0 {
+            return owners.for_each(|id| packer.sent(id));
+        }
+        let start = base.map(|base| base.time).filter(|time| *time > 0).unwrap_or(begun);
+        let mut room = std::mem::take(self.room);
+        if self.histograms == Histograms::Explicit {
+            let is_timer = rates.iter().any(|(_, d)| histogram::unit(d.scheme()) > 1.0);
+            let Room { cumulative, earlier, counts, bounds, .. } = &mut room;
+            let [nanos, seconds, recorded, shown] = &*bounds;
+            let (recorded, shown) = if is_timer { (nanos, seconds) } else { (recorded, shown) };
+            histogram::explicit(rates, recorded, cumulative);
+            earlier.clear();
+            if let Some(before) = &before {
+                histogram::explicit(before, recorded, earlier);
+            }
+            counts.clear();
+            let mut last = 0;
+            for (at, seen) in cumulative.iter().enumerate() {
+                let seen = seen.saturating_sub(earlier.get(at).copied().unwrap_or(0));
+                counts.push(seen.saturating_sub(last));
+                last = last.max(seen);
+            }
+            counts.push(sum.count.saturating_sub(last));
+            self.piece(packer, group, owners, at, start, Value::Explicit { sum, bounds: shown, counts });
+        } else {
+            room.now.count(rates);
+            if let Some(before) = &before {
+                room.before.count(before);
+                take_away(&mut room.now, &room.before);
+            }
+            self.piece(packer, group, owners, at, start, Value::Exponential { sum, buckets: &room.now });
+        }
+        *self.room = room;
+    }
+}
+
+impl Exporter for Points {
+    fn limit(&self) -> Limit {
+        self.limit
+    }
+
+    fn write(&mut self, view: &SnapshotView<'_>, packer: &mut Packer<'_, '_>) {
+        let (naming, totals) = (view.naming(), view.snapshot().totals());
+        self.begin(naming);
+        self.instruments.update(totals);
+        let time = moment::nanos(view.snapshot().time());
+        let instruments = std::mem::take(&mut self.instruments);
+        self.starts.resize(instruments.len(), self.last.min(time));
+        let mut room = std::mem::take(&mut self.room);
+        for (number, family) in instruments.families() {
+            if packer.is_stopped() {
+                break;
+            }
+            let members = || {
+                let numbers = family.iter().map(|(_, at)| *at as usize);
+                numbers.filter_map(|at| Some((at, instruments.get(at)?)))
+            };
+            let Some((_, Instrument { first, .. })) = members().next() else { continue };
+            let name = full_name(naming, first);
+            let shape = self.shape(first.kind());
+            let main = (2 * number, self.head(2 * number, first, &name, shape));
+            let decrements = (shape == Shape::Counter).then(|| {
+                let name = format!("{name}.decrements");
+                (2 * number + 1, self.head(2 * number + 1, first, &name, shape))
+            });
+            for (at, instrument) in members() {
+                if let Err(cause) = self.admit(at, instrument.first, naming, &name) {
+                    ids(instrument, totals).for_each(|id| packer.dropped(id, cause));
+                }
+            }
+            let mut writer = Writer {
+                encoding: self.encoding,
+                is_delta: self.temporality == Temporality::Delta,
+                histograms: self.histograms,
+                time,
+                parts: totals.len(),
+                attributes: &self.attributes,
+                starts: &self.starts,
+                bases: &self.bases,
+                room: &mut room,
+            };
+            for (group, part) in [(Some(main), Part::Main), (decrements, Part::Decrements)] {
+                let Some(group) = group else { continue };
+                for (at, instrument) in members().filter(|(at, _)| self.attributes.get(*at).is_some()) {
+                    writer.write(packer, group, (at, instrument, totals), part);
+                }
+            }
+        }
+        self.room = room;
+        self.instruments = instruments;
+    }
+
+    fn written(&mut self, view: &SnapshotView<'_>, memory: &Memory) {
+        let time = moment::nanos(view.snapshot().time());
+        self.last = time;
+        if self.temporality != Temporality::Delta {
+            return;
+        }
+        let totals = view.snapshot().totals();
+        for (at, instrument) in self.instruments.iter() {
+            let is_sent = |which: usize| memory.account().is_sent(totals.len() + 2 * at + which);
+            if !is_sent(0) && !is_sent(1) {
+                continue;
+            }
+            let base = self.bases.entry(at).or_default();
+            match summary(instrument, totals) {
+                Some(Summary::Counter { increments, decrements }) => {
+                    for (which, sum) in [increments, decrements].into_iter().enumerate() {
+                        if is_sent(which) {
+                            (base.sums[which], base.times[which]) = (sum, time);
+                        }
+                    }
+                }
+                Some(Summary::Distributions(rates)) => {
+                    base.time = time;
+                    base.distributions.clear();
+                    base.distributions.extend(rates.iter().map(|(rate, d)| (rate, Arc::clone(d))));
+                }
+                _ => {}
+            }
+        }
+    }
+}

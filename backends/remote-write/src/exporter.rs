@@ -1,0 +1,329 @@
+//! Writes instruments as series.
+
+use crate::message::{self, Labels, STALE, Type};
+use crate::names;
+use crate::settings::{Histograms, Settings};
+use ferrometer_core::{Cause, Kind, Naming, Series, SnapshotView, Totals, warn};
+use ferrometer_export::Instrument;
+use ferrometer_push::histogram::{self, Exponential, Sum};
+use ferrometer_push::{
+    Claims, Exporter, Instruments, Limit, Memory, Packer, Rates, Summary, Texts, ids, moment, push_float, summary,
+};
+use std::collections::HashMap;
+use std::time::{Duration, Instant, SystemTime};
+
+/// How often what families are is told again.
+const METADATA: Duration = Duration::from_secs(60);
+
+/// The exporter.
+#[derive(Debug)]
+pub(crate) struct SeriesWriter {
+    histograms: Histograms,
+    common: Vec<(String, String)>,
+    limit: Limit,
+    naming: Option<Naming>,
+    instruments: Instruments,
+    claims: Claims,
+    /// The family that owns each name of a sample.
+    owners: HashMap<String, u32>,
+    /// By the family's number: its name; `None` when another family has one of its names.
+    families: Vec<Option<String>>,
+    /// Three for each instrument. A mark in front tells what is empty from what was not written yet.
+    labels: Texts,
+    /// When what families are was last told, and how many there were.
+    told: Option<(Instant, usize)>,
+    /// The time of the newest sample, in milliseconds since 1970.
+    newest: i64,
+    bounds: Bounds,
+    buckets: Exponential,
+    cumulative: Vec<u64>,
+}
+
+/// The explicit bounds: as recorded, and as `le`.
+#[derive(Debug)]
+struct Bounds {
+    timers: (Vec<f64>, Vec<Vec<u8>>),
+    histograms: (Vec<f64>, Vec<Vec<u8>>),
+}
+
+impl Bounds {
+    fn new() -> Bounds {
+        let of = |kind, unit: f64| {
+            let recorded = histogram::bounds(kind);
+            let text = |bound: &f64| {
+                let mut text = Vec::new();
+                push_float(&mut text, bound / unit);
+                text
+            };
+            let shown = recorded.iter().map(text).collect();
+            (recorded, shown)
+        };
+        Bounds { timers: of(Kind::Timer, 1e9), histograms: of(Kind::Histogram, 1.0) }
+    }
+}
+
+/// What is written of an instrument.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    Values,
+    /// That its series end.
+    End,
+}
+
+impl SeriesWriter {
+    pub(crate) fn new(settings: &Settings) -> SeriesWriter {
+        SeriesWriter {
+            histograms: settings.histograms,
+            common: settings.labels.clone(),
+            limit: Limit { bytes: settings.max_body_size, frame: 0, pieces: settings.max_samples },
+            naming: None,
+            instruments: Instruments::default(),
+            claims: Claims::default(),
+            owners: HashMap::new(),
+            families: Vec::new(),
+            labels: Texts::default(),
+            told: None,
+            newest: 0,
+            bounds: Bounds::new(),
+            buckets: Exponential::default(),
+            cumulative: Vec::new(),
+        }
+    }
+
+    fn begin(&mut self, naming: &Naming) {
+        if self.naming.as_ref() != Some(naming) {
+            self.naming = Some(naming.clone());
+            self.claims = Claims::default();
+            self.owners.clear();
+            self.families.clear();
+            self.labels.clear();
+            self.told = None;
+        }
+    }
+
+    /// The name of a family, claimed the first time.
+    fn family(&mut self, number: u32, series: &'static Series, naming: &Naming) -> Option<String> {
+        let at = number as usize;
+        if let Some(known) = self.families.get(at) {
+            return known.clone();
+        }
+        let name = names::family(naming, series);
+        let all: Vec<String> = names::samples(series.kind()).iter().map(|suffix| format!("{name}{suffix}")).collect();
+        let taken = all.iter().find(|name| self.owners.get(*name).is_some_and(|owner| *owner != number));
+        let decided = match taken {
+            Some(taken) => {
+                let what = format!("the name {taken} belongs to another instrument; {series:?} is not delivered");
+                warn(&format!("collision {taken}"), &what);
+                None
+            }
+            None => {
+                self.owners.extend(all.into_iter().map(|name| (name, number)));
+                Some(name)
+            }
+        };
+        self.families.resize(at.max(self.families.len()), None);
+        self.families.push(decided.clone());
+        decided
+    }
+
+    /// Decides whether an instrument can be written, the first time; and keeps its labels.
+    fn admit(&mut self, at: usize, series: &'static Series, family: &str) -> Result<(), Cause> {
+        if self.labels.get(3 * at).is_some() {
+            return Ok(());
+        }
+        if let Some(Err(cause)) = self.claims.known(series) {
+            return Err(cause);
+        }
+        let pairs = names::labels(series, &self.common);
+        let mut identity = family.to_owned();
+        for (name, value) in &pairs {
+            // Names of labels have no quotes, and lengths keep values apart.
+            identity.push_str(&format!("\"{name}\"{}:{value}", value.len()));
+        }
+        self.claims.claim(series, family, [identity.as_str()])?;
+        for (part, bytes) in message::labels(&pairs).iter().enumerate() {
+            let marked: Vec<u8> = std::iter::once(b' ').chain(bytes.iter().copied()).collect();
+            self.labels.set(3 * at + part, &marked);
+        }
+        Ok(())
+    }
+
+    fn write_all(&mut self, view: &SnapshotView<'_>, packer: &mut Packer<'_, '_>, millis: i64, what: What) {
+        let (naming, totals) = (view.naming(), view.snapshot().totals());
+        let instruments = std::mem::take(&mut self.instruments);
+        let (mut buckets, mut cumulative) = (std::mem::take(&mut self.buckets), std::mem::take(&mut self.cumulative));
+        for (number, family) in instruments.families() {
+            if packer.is_stopped() {
+                break;
+            }
+            let members = || {
+                let numbers = family.iter().map(|(_, at)| *at as usize);
+                numbers.filter_map(|at| Some((at, instruments.get(at)?)))
+            };
+            let Some((_, Instrument { first, .. })) = members().next() else { continue };
+            let Some(name) = self.family(number, first, naming) else {
+                members().for_each(|(_, instrument)| {
+                    ids(instrument, totals).for_each(|id| packer.dropped(id, Cause::Collision));
+                });
+                continue;
+            };
+            for (at, instrument) in members() {
+                if let Err(cause) = self.admit(at, instrument.first, &name) {
+                    ids(instrument, totals).for_each(|id| packer.dropped(id, cause));
+                    continue;
+                }
+                let part = |part| self.labels.get(3 * at + part).and_then(|text| text.get(1..)).unwrap_or_default();
+                let mut writer = Writer {
+                    labels: Labels { before: part(0), between: part(1), behind: part(2) },
+                    name: &name,
+                    millis,
+                    what,
+                    histograms: self.histograms,
+                    bounds: &self.bounds,
+                    buckets: &mut buckets,
+                    cumulative: &mut cumulative,
+                };
+                writer.write(packer, instrument, totals);
+            }
+        }
+        (self.buckets, self.cumulative) = (buckets, cumulative);
+        self.instruments = instruments;
+    }
+
+    /// Tells what families are: all of them once a minute, and where there are new ones.
+    fn write_metadata(&mut self, packer: &mut Packer<'_, '_>, marker: usize) {
+        let is_old = |(when, count): &(Instant, usize)| when.elapsed() >= METADATA || *count != self.families.len();
+        if !self.told.as_ref().is_none_or(is_old) {
+            return;
+        }
+        for (number, family) in self.instruments.families() {
+            let Some(Some(name)) = self.families.get(number as usize) else { continue };
+            let Some(first) = family.first().and_then(|(_, at)| self.instruments.get(*at as usize)) else { continue };
+            let series = first.first;
+            let (kind, suffix) = match series.kind() {
+                Kind::Counter => (Type::Counter, "_total"),
+                Kind::Timer | Kind::Histogram => (Type::Histogram, ""),
+                _ => (Type::Gauge, ""),
+            };
+            let (help, unit) = (series.description().unwrap_or(""), names::unit(series));
+            if !name.is_empty() {
+                packer
+                    .piece(0, 0, [marker], |out| message::metadata(out, kind, &format!("{name}{suffix}"), help, &unit));
+            }
+        }
+    }
+}
+
+/// Writes one instrument.
+struct Writer<'w> {
+    labels: Labels<'w>,
+    name: &'w str,
+    millis: i64,
+    what: What,
+    histograms: Histograms,
+    bounds: &'w Bounds,
+    buckets: &'w mut Exponential,
+    cumulative: &'w mut Vec<u64>,
+}
+
+impl Writer<'_> {
+    fn write(&mut self, packer: &mut Packer<'_, '_>, instrument: &Instrument, totals: Totals<'_>) {
+        let Some(summary) = summary(instrument, totals) else { return };
+        let owners = || ids(instrument, totals);
+        match summary {
+            Summary::Counter { increments, decrements } => {
+                self.sample(packer, owners(), "_total", None, increments as f64);
+                if decrements > 0 {
+                    self.sample(packer, owners(), "_decrements_total", None, decrements as f64);
+                }
+            }
+            Summary::Gauge(value) => self.sample(packer, owners(), "", None, value),
+            Summary::InFlight(value) => self.sample(packer, owners(), "", None, value as f64),
+            Summary::Distributions(rates) if self.histograms == Histograms::Native => {
+                let sum = Sum::of(&rates);
+                self.buckets.count(&rates);
+                let (buckets, millis, what) = (&*self.buckets, self.millis, self.what);
+                packer.piece(0, 0, owners(), |out| {
+                    message::series(out, self.labels, &[self.name], None, |out| match what {
+                        What::Values => message::histogram(out, &sum, buckets, millis),
+                        What::End => message::stale_histogram(out, millis),
+                    });
+                });
+            }
+            Summary::Distributions(rates) => self.classic(packer, instrument, &rates, owners),
+        }
+    }
+
+    fn sample(
+        &self,
+        packer: &mut Packer<'_, '_>,
+        owners: impl Iterator<Item = usize>,
+        suffix: &str,
+        le: Option<&[u8]>,
+        value: f64,
+    ) {
+        let value = if self.what == What::End { STALE } else { value };
+        packer.piece(0, 0, owners, |out| {
+            message::series(out, self.labels, &[self.name, suffix], le, |out| message::sample(out, value, self.millis));
+        });
+    }
+
+    /// Buckets, of which those below the first value and beyond the last are left out where bounds are many.
+    fn classic<O: Iterator<Item = usize>>(
+        &mut self,
+        packer: &mut Packer<'_, '_>,
+        instrument: &Instrument,
+        rates: &Rates<'_>,
+        owners: impl Fn() -> O,
+    ) {
+        let sum = Sum::of(rates);
+        let is_timer = instrument.first.kind() == Kind::Timer;
+        let (recorded, shown) = if is_timer { &self.bounds.timers } else { &self.bounds.histograms };
+        histogram::explicit(rates, recorded, self.cumulative);
+        let mut is_complete = false;
+        for (count, le) in self.cumulative.iter().zip(shown) {
+            let is_needed = is_timer || (*count > 0 && !is_complete);
+            is_complete = *count == sum.count;
+            if is_needed {
+                self.sample(packer, owners(), "_bucket", Some(le), *count as f64);
+            }
+        }
+        self.sample(packer, owners(), "_bucket", Some(b"+Inf"), sum.count as f64);
+        self.sample(packer, owners(), "_count", None, sum.count as f64);
+        // One that may fall is no sum of Prometheus'.
+        if let Some(value) = sum.sum.filter(|_| !sum.has_negative) {
+            self.sample(packer, owners(), "_sum", None, value);
+        }
+    }
+}
+
+fn millis(time: SystemTime) -> i64 {
+    i64::try_from(moment::nanos(time) / 1_000_000).unwrap_or(i64::MAX)
+}
+
+impl Exporter for SeriesWriter {
+    fn limit(&self) -> Limit {
+        self.limit
+    }
+
+    fn write(&mut self, view: &SnapshotView<'_>, packer: &mut Packer<'_, '_>) {
+        self.begin(view.naming());
+        self.instruments.update(view.snapshot().totals());
+        self.write_all(view, packer, millis(view.snapshot().time()), What::Values);
+        // A number behind those of the series: its fate says whether the metadata arrived.
+        self.write_metadata(packer, view.snapshot().totals().len());
+    }
+
+    fn written(&mut self, view: &SnapshotView<'_>, memory: &Memory) {
+        self.newest = self.newest.max(millis(view.snapshot().time()));
+        if memory.account().is_sent(view.snapshot().totals().len()) {
+            self.told = Some((Instant::now(), self.families.len()));
+        }
+    }
+
+    fn farewell(&mut self, view: &SnapshotView<'_>, packer: &mut Packer<'_, '_>) {
+        // Behind every sample that was sent.
+        let at = millis(SystemTime::now()).max(self.newest + 1);
+        self.write_all(view, packer, at, What::End);
+    }
+}

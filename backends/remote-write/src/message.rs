@@ -1,0 +1,161 @@
+//! Remote write's messages. The numbers are those of `prometheus/prompb`, `remote.proto` and `types.proto`.
+
+use ferrometer_push::histogram::{Exponential, SCALE, Sum};
+use ferrometer_push::protobuf::{bytes, double, message, unsigned, varint, zigzag};
+
+/// The value that says that a series ends.
+pub(crate) const STALE: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
+
+/// What a family is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Type {
+    Counter = 1,
+    Gauge = 2,
+    Histogram = 3,
+}
+
+/// The labels of one instrument as fields, cut where others stand between them: before `__name__`, between it and `le`, and behind `le`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Labels<'l> {
+    pub(crate) before: &'l [u8],
+    pub(crate) between: &'l [u8],
+    pub(crate) behind: &'l [u8],
+}
+
+/// Appends a label.
+pub(crate) fn label(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    message(out, 1, |out| {
+        bytes(out, 1, name.as_bytes());
+        bytes(out, 2, value);
+    });
+}
+
+/// Writes labels that are sorted, in the three parts.
+pub(crate) fn labels(pairs: &[(String, String)]) -> [Vec<u8>; 3] {
+    let mut parts = [Vec::new(), Vec::new(), Vec::new()];
+    for (name, value) in pairs {
+        let part = if name.as_str() < "__name__" {
+            0
+        } else if name.as_str() < "le" {
+            1
+        } else {
+            2
+        };
+        label(&mut parts[part], name, value.as_bytes());
+    }
+    parts
+}
+
+/// Appends a series with what `write` adds to its labels. The name is a family's and a suffix.
+pub(crate) fn series(
+    out: &mut Vec<u8>,
+    labels: Labels<'_>,
+    name: &[&str],
+    le: Option<&[u8]>,
+    write: impl FnOnce(&mut Vec<u8>),
+) {
+    message(out, 1, |out| {
+        out.extend_from_slice(labels.before);
+        message(out, 1, |out| {
+            bytes(out, 1, b"__name__");
+            message(out, 2, |out| name.iter().for_each(|part| out.extend_from_slice(part.as_bytes())));
+        });
+        out.extend_from_slice(labels.between);
+        if let Some(le) = le {
+            label(out, "le", le);
+        }
+        out.extend_from_slice(labels.behind);
+        write(out);
+    });
+}
+
+/// A field whose default is 0, and need not be written then.
+fn double_unless_zero(out: &mut Vec<u8>, field: u32, value: f64) {
+    if value.to_bits() != 0 {
+        double(out, field, value);
+    }
+}
+
+/// Appends a sample; `millis` since 1970.
+pub(crate) fn sample(out: &mut Vec<u8>, value: f64, millis: i64) {
+    message(out, 2, |out| {
+        double_unless_zero(out, 1, value);
+        unsigned(out, 2, millis as u64);
+    });
+}
+
+/// Appends a native histogram.
+pub(crate) fn histogram(out: &mut Vec<u8>, sum: &Sum, buckets: &Exponential, millis: i64) {
+    message(out, 4, |out| {
+        unsigned(out, 1, sum.count);
+        double_unless_zero(out, 3, sum.sum.unwrap_or(f64::NAN));
+        unsigned(out, 4, zigzag(i64::from(SCALE)));
+        double_unless_zero(out, 5, buckets.zero_threshold);
+        unsigned(out, 6, buckets.zero_count);
+        side(out, (8, 9), &buckets.negative);
+        side(out, (11, 12), &buckets.positive);
+        unsigned(out, 15, millis as u64);
+    });
+}
+
+/// Appends a native histogram that says that its series ends.
+pub(crate) fn stale_histogram(out: &mut Vec<u8>, millis: i64) {
+    message(out, 4, |out| {
+        unsigned(out, 1, 0);
+        double(out, 3, STALE);
+        unsigned(out, 4, zigzag(i64::from(SCALE)));
+        unsigned(out, 6, 0);
+        unsigned(out, 15, millis as u64);
+    });
+}
+
+/// A gap of so many empty buckets is written as empty buckets, not as a new span.
+const FILLED_GAP: i32 = 2;
+
+/// Populated buckets: spans, and the difference of each count from the one before.
+fn side(out: &mut Vec<u8>, (spans, deltas): (u32, u32), buckets: &[(i32, u64)]) {
+    if buckets.is_empty() {
+        return;
+    }
+    let (mut list, mut differences): (Vec<(i32, u32)>, Vec<i64>) = (Vec::new(), Vec::new());
+    let (mut next, mut before) = (0, 0i64);
+    for (index, count) in buckets {
+        // Prometheus numbers a bucket by its upper bound, and OpenTelemetry by its lower.
+        let index = index + 1;
+        let gap = index - next;
+        match list.last_mut() {
+            Some((_, len)) if gap <= FILLED_GAP => {
+                for _ in 0..gap {
+                    differences.push(0i64.wrapping_sub(before));
+                    before = 0;
+                }
+                *len += gap as u32 + 1;
+            }
+            _ => list.push((gap, 1)),
+        }
+        let count = i64::try_from(*count).unwrap_or(i64::MAX);
+        differences.push(count - before);
+        (next, before) = (index + 1, count);
+    }
+    for (offset, len) in list {
+        message(out, spans, |out| {
+            unsigned(out, 1, zigzag(i64::from(offset)));
+            unsigned(out, 2, u64::from(len));
+        });
+    }
+    message(out, deltas, |out| differences.iter().for_each(|delta| varint(out, zigzag(*delta))));
+}
+
+/// Appends what a family is.
+pub(crate) fn metadata(out: &mut Vec<u8>, kind: Type, family: &str, help: &str, unit: &str) {
+    message(out, 3, |out| {
+        unsigned(out, 1, kind as u64);
+        bytes(out, 2, family.as_bytes());
+        if !help.is_empty() {
+            bytes(out, 4, help.as_bytes());
+        }
+        if !unit.is_empty() {
+            bytes(out, 5, unit.as_bytes());
+        }
+    });
+}

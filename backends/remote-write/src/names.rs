@@ -1,0 +1,120 @@
+//! Names and labels by Prometheus' rules: the same as a scrape of this program shows.
+
+use ferrometer_core::{Kind, Naming, Series};
+use ferrometer_export::{full_name, gated_labels};
+
+/// The name of a family, for a counter without its suffix. Empty when nothing is left of the name.
+pub(crate) fn family(naming: &Naming, series: &Series) -> String {
+    let mut name = full_name(naming, series).replace(['.', '-'], "_");
+    if name.starts_with(|c: char| c.is_ascii_digit()) {
+        name.insert(0, '_');
+    }
+    // No suffix is written twice: `x.total` is `x_total`.
+    if series.kind() == Kind::Counter
+        && let Some(stem) = name.strip_suffix("_total").filter(|stem| !stem.is_empty())
+    {
+        name.truncate(stem.len());
+    }
+    let unit = unit(series);
+    let has_it = name.strip_suffix(unit.as_str()).is_some_and(|stem| stem.ends_with('_'));
+    if !name.is_empty() && !unit.is_empty() && !has_it {
+        name.push('_');
+        name.push_str(&unit);
+    }
+    name
+}
+
+/// The unit as it stands at the end of a family's name; empty when there is none.
+pub(crate) fn unit(series: &Series) -> String {
+    match series.kind() {
+        Kind::Timer => "seconds".to_owned(),
+        _ => allowed(series.unit().unwrap_or("")).trim_matches('_').to_owned(),
+    }
+}
+
+/// Every name that a sample of the family has; and the family's own, which its metadata has.
+pub(crate) fn samples(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Counter => &["_total", "_decrements_total"],
+        Kind::Timer | Kind::Histogram => &["", "_sum", "_count", "_bucket"],
+        _ => &[""],
+    }
+}
+
+fn allowed(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+}
+
+/// Whether a text is a label's name as a program may give it.
+pub(crate) fn is_label(text: &str) -> bool {
+    !text.is_empty() && label(text) == text
+}
+
+/// A key as a label's name: `[a-zA-Z_][a-zA-Z0-9_]*`, never with `__` in front, which Prometheus keeps for itself, and never `le`, which a histogram
+/// needs.
+fn label(key: &str) -> String {
+    let mut name = allowed(key);
+    if name.starts_with("__") {
+        name = format!("_{}", name.trim_start_matches('_'));
+    }
+    // Not `_` either, which the number of a second one would make `__2`.
+    if name.is_empty() || name == "_" {
+        return "_label".to_owned();
+    }
+    if name.starts_with(|c: char| c.is_ascii_digit()) {
+        name.insert(0, '_');
+    }
+    if name == "le" {
+        name.push('_');
+    }
+    name
+}
+
+/// The labels of a series and those of all series that it has none of its own for, sorted. A label without a value is none.
+pub(crate) fn labels(series: &'static Series, common: &[(String, String)]) -> Vec<(String, String)> {
+    let given = series.labels_with_object().filter(|(_, value)| !value.is_empty());
+    let mut all: Vec<(String, String)> =
+        gated_labels(given, label).into_iter().map(|(name, value)| (name, value.to_owned())).collect();
+    for (name, value) in common {
+        if !all.iter().any(|(own, _)| own == name) {
+            all.push((name.clone(), value.clone()));
+        }
+    }
+    all.sort();
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ferrometer_core::get_logger;
+
+    #[test]
+    fn names_are_those_of_a_scrape() {
+        let naming = Naming { global_prefix: "9p".into(), ..Naming::default() };
+        let log = get_logger("rn.a-b");
+        for (series, expected) in [
+            (log.counter("x").series(), "_9p_rn_a_b_x"),
+            (log.counter("x.total").series(), "_9p_rn_a_b_x"),
+            (log.timer("t").series(), "_9p_rn_a_b_t_seconds"),
+            (log.timer("t.seconds").series(), "_9p_rn_a_b_t_seconds"),
+            (log.histogram("h").unit("m/s²").series(), "_9p_rn_a_b_h_m_s"),
+            (log.gauge("g.bytes").unit("bytes").series(), "_9p_rn_a_b_g_bytes"),
+        ] {
+            assert_eq!(family(&naming, series), expected);
+        }
+        assert_eq!(family(&Naming::default(), get_logger("").timer("").series()), "");
+        for (key, expected) in [("le", "le_"), ("__name__", "_name__"), ("", "_label"), ("9", "_9"), ("é", "_label")] {
+            assert_eq!(label(key), expected);
+        }
+    }
+
+    #[test]
+    fn labels_are_sorted_and_own_ones_count_more() {
+        let series = get_logger("rl").with("instance", "mine").with("Z", "1").with("a b", "2").counter("c").series();
+        let common = [("job".to_owned(), "j".to_owned()), ("instance".to_owned(), "i".to_owned())];
+        let pairs = labels(series, &common);
+        let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(pairs, [("Z", "1"), ("a_b", "2"), ("instance", "mine"), ("job", "j")]);
+    }
+}

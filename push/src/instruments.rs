@@ -1,0 +1,148 @@
+//! Every instrument of the program, and what each has come to, its sample rates added up.
+
+use crate::scaled::scaled;
+use ferrometer_core::{Distribution, Kind, Totals, Value};
+use ferrometer_export::{Instrument, age_seconds};
+use std::collections::HashMap;
+use std::iter;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What an instrument has come to, its sample rates added up: each recording counts for as many calls as it stands for.
+#[derive(Debug)]
+pub enum Summary<'t> {
+    /// A counter's increments and decrements; both only grow.
+    Counter {
+        /// The sum of positive values.
+        increments: u64,
+        /// The sum of negative values, as a positive number.
+        decrements: u64,
+    },
+    /// The value a gauge was last set to.
+    Gauge(f64),
+    /// How many are in progress.
+    InFlight(i64),
+    /// The distributions of a timer or histogram, each with its sample rate.
+    Distributions(Rates<'t>),
+}
+
+/// Distributions with their sample rates. Nearly always there is one.
+#[derive(Debug)]
+pub struct Rates<'t> {
+    first: (f64, &'t Arc<Distribution>),
+    others: Vec<(f64, &'t Arc<Distribution>)>,
+}
+
+impl<'t> Rates<'t> {
+    /// Puts distributions together.
+    #[must_use]
+    pub fn new(first: (f64, &'t Arc<Distribution>), others: Vec<(f64, &'t Arc<Distribution>)>) -> Rates<'t> {
+        Rates { first, others }
+    }
+
+    /// Each rate in (0, 1] and its distribution.
+    pub fn iter(&self) -> impl Iterator<Item = (f64, &'t Arc<Distribution>)> + Clone + '_ {
+        iter::once(self.first).chain(self.others.iter().copied())
+    }
+}
+
+/// The ids of an instrument's series, as far as the snapshot has them.
+pub fn ids(instrument: &Instrument, totals: Totals<'_>) -> impl Iterator<Item = usize> + Clone {
+    instrument.totals(totals).map(|total| total.series.id())
+}
+
+/// Returns what an instrument has come to; `None` while it has no value: a gauge that was never set, and one of a kind that this version does not
+/// know.
+#[must_use]
+pub fn summary<'t>(instrument: &Instrument, totals: Totals<'t>) -> Option<Summary<'t>> {
+    let mut all = instrument.totals(totals);
+    let first = all.next()?;
+    let others = || all.clone();
+    match first.value {
+        Value::Counter { .. } => {
+            let (mut increments, mut decrements) = (0u64, 0u64);
+            for total in iter::once(first).chain(others()) {
+                if let Value::Counter { increments: more, decrements: less } = total.value {
+                    let rate = total.series.rate();
+                    increments = increments.saturating_add(scaled(more, rate));
+                    decrements = decrements.saturating_add(scaled(less, rate));
+                }
+            }
+            Some(Summary::Counter { increments, decrements })
+        }
+        Value::Gauge(value) => (first.recordings > 0).then_some(Summary::Gauge(value)),
+        Value::InFlight(mut value) => {
+            others().for_each(|total| {
+                if let Value::InFlight(more) = total.value {
+                    value = value.wrapping_add(more);
+                }
+            });
+            Some(Summary::InFlight(value))
+        }
+        Value::Distribution(d) => {
+            let more = others().filter_map(|total| match total.value {
+                Value::Distribution(d) => Some((total.series.rate(), d)),
+                _ => None,
+            });
+            Some(Summary::Distributions(Rates::new((first.series.rate(), d), more.collect())))
+        }
+        _ => None,
+    }
+}
+
+/// Every instrument, and the order in which those of one name and kind stand together.
+#[derive(Debug, Default)]
+pub struct Instruments {
+    all: ferrometer_export::Instruments,
+    /// Which family each belongs to, and the families by name.
+    family: Vec<u32>,
+    families: HashMap<(Kind, &'static str, &'static str), u32>,
+    /// (Family, instrument).
+    order: Vec<(u32, u32)>,
+}
+
+impl Instruments {
+    /// Takes in the series that were registered since.
+    pub fn update(&mut self, totals: Totals<'_>) {
+        self.all.update(totals, age_seconds(Instant::now()));
+        let before = self.family.len();
+        for (at, instrument) in self.all.iter().skip(before) {
+            let (series, new) = (instrument.first, self.families.len() as u32);
+            let name = (series.kind(), series.logger_name(), series.metric_name());
+            let family = *self.families.entry(name).or_insert(new);
+            self.family.push(family);
+            self.order.push((family, at as u32));
+        }
+        if self.family.len() > before {
+            self.order.sort_unstable();
+        }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.family.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.family.is_empty()
+    }
+
+    /// All of them in the order of registration, each with its number, which never changes.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, &Instrument)> {
+        self.all.iter()
+    }
+
+    /// All of them by family: those of one logger, name and kind. The number of the family, and (family, number of the instrument) of each in it.
+    pub fn families(&self) -> impl Iterator<Item = (u32, &[(u32, u32)])> {
+        self.order.chunk_by(|a, b| a.0 == b.0).map(|family| (family[0].0, family))
+    }
+
+    /// The instrument of a number.
+    #[must_use]
+    pub fn get(&self, at: usize) -> Option<&Instrument> {
+        self.all.get(at)
+    }
+}

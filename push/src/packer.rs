@@ -1,0 +1,430 @@
+//! Packs pieces into bodies (datagrams, requests, writes) of at most a configured size, has each carried, and notes what became of the series
+//! in it. A body that is too large, or of which a part is refused, is halved, and its halves are, until what is refused is alone.
+
+use crate::account::Account;
+use crate::spool::Spool;
+use crate::verdict::{Extent, Verdict};
+use ferrometer_core::{BackendError, Cause, Delivery, SnapshotView};
+use std::collections::HashMap;
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+/// What is refused alone is not sent again for so long: it would cost the halving each time.
+const QUARANTINE: Duration = Duration::from_secs(600);
+/// The most requests that are made in one delivery to find out what is refused, and how much the server takes at once.
+const MOST_HALVES: usize = 128;
+const MOST_CUTS: usize = 4096;
+
+/// Carries what was packed to a server.
+pub trait Carrier {
+    /// Writes the pieces as one body.
+    fn frame(&mut self, packed: &Packed<'_>, body: &mut Vec<u8>) {
+        body.extend_from_slice(packed.bytes());
+    }
+
+    /// Compresses a body into `wire`; `false` when it is sent as it is.
+    fn compress(&mut self, body: &[u8], wire: &mut Vec<u8>) -> bool {
+        let _ = (body, wire);
+        false
+    }
+
+    /// Sends a body. `points` is the number of pieces in it.
+    fn send(&mut self, body: &[u8], is_compressed: bool, points: usize, until: Instant) -> Verdict;
+
+    /// Ends the delivery: what the system or the server says only now of what was sent last.
+    fn finish(&mut self) -> Verdict {
+        Verdict::Accepted
+    }
+}
+
+/// One body of the next delivery, as [`Pusher::preview`](crate::Pusher::preview) shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Preview {
+    /// The bytes as they would be sent.
+    pub wire: Vec<u8>,
+    /// The same before they are compressed; empty where they are not.
+    pub plain: Vec<u8>,
+}
+
+#[derive(Clone, Debug)]
+struct Piece {
+    end: usize,
+    /// Where its owners end.
+    owners: usize,
+    group: u32,
+}
+
+/// Pieces that go out together.
+#[derive(Debug)]
+pub struct Packed<'m> {
+    memory: &'m Memory,
+    pieces: Range<usize>,
+}
+
+impl<'m> Packed<'m> {
+    fn start(&self) -> usize {
+        self.memory.begin(self.pieces.start)
+    }
+
+    /// All bytes, one piece behind the other.
+    #[must_use]
+    pub fn bytes(&self) -> &'m [u8] {
+        &self.memory.bytes[self.start()..self.memory.begin(self.pieces.end)]
+    }
+
+    /// Runs of pieces with the same group: the group, the number of pieces, and their bytes.
+    pub fn groups(&self) -> impl Iterator<Item = (u32, usize, &'m [u8])> {
+        let memory = self.memory;
+        let mut at = self.pieces.start;
+        let pieces = &memory.pieces[self.pieces.clone()];
+        pieces.chunk_by(|a, b| a.group == b.group).map(move |run| {
+            let from = memory.begin(at);
+            at += run.len();
+            (run[0].group, run.len(), &memory.bytes[from..memory.begin(at)])
+        })
+    }
+
+    /// Each piece by itself.
+    pub fn pieces(&self) -> impl Iterator<Item = &'m [u8]> {
+        let memory = self.memory;
+        self.pieces.clone().map(move |at| &memory.bytes[memory.begin(at)..memory.pieces[at].end])
+    }
+}
+
+/// What a [`Packer`] needs from delivery to delivery: room, and what is refused alone.
+#[derive(Debug, Default)]
+pub struct Memory {
+    bytes: Vec<u8>,
+    pieces: Vec<Piece>,
+    owners: Vec<u32>,
+    body: Vec<u8>,
+    wire: Vec<u8>,
+    pub(crate) account: Account,
+    /// By the first owner of a piece.
+    quarantine: HashMap<u32, Instant>,
+    /// Less than the limit, because the server takes no more, and until when that is believed.
+    learned: Option<(usize, Instant)>,
+}
+
+impl Memory {
+    fn begin(&self, piece: usize) -> usize {
+        if piece == 0 { 0 } else { self.pieces[piece - 1].end }
+    }
+
+    fn first_owner(&self, piece: usize) -> usize {
+        if piece == 0 { 0 } else { self.pieces[piece - 1].owners }
+    }
+
+    fn owners(&self, pieces: Range<usize>) -> Range<usize> {
+        self.first_owner(pieces.start)..self.first_owner(pieces.end)
+    }
+
+    /// What became of the series in the last delivery.
+    #[must_use]
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+}
+
+/// How large a body may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// Bytes, framing included.
+    pub bytes: usize,
+    /// Bytes of framing around the pieces of any body.
+    pub frame: usize,
+    /// Pieces.
+    pub pieces: usize,
+}
+
+impl Limit {
+    /// A limit of bytes alone.
+    #[must_use]
+    pub const fn bytes(bytes: usize) -> Limit {
+        Limit { bytes, frame: 0, pieces: usize::MAX }
+    }
+}
+
+/// One delivery that is being packed.
+pub struct Packer<'p, 'v> {
+    view: &'p SnapshotView<'v>,
+    carrier: &'p mut dyn Carrier,
+    memory: &'p mut Memory,
+    /// Where bodies go instead of the server.
+    shown: Option<&'p mut Vec<Preview>>,
+    /// Where bodies go that the server does not take now.
+    spool: Option<&'p mut Spool>,
+    limit: Limit,
+    until: Instant,
+    /// Bytes of framing of the groups in the open body.
+    groups: usize,
+    last_group: Option<u32>,
+    halves: usize,
+    cuts: usize,
+    delivery: Delivery,
+    /// Nothing more goes out in this delivery, and the server's wish.
+    later: Option<(String, Option<Duration>)>,
+    /// All that is left is refused.
+    refused: bool,
+    /// The first reason for something that is dropped.
+    dropped: Option<String>,
+}
+
+/// How a delivery ended.
+pub(crate) struct Ended {
+    pub(crate) delivery: Delivery,
+    pub(crate) later: Option<(String, Option<Duration>)>,
+    pub(crate) dropped: Option<String>,
+}
+
+impl Ended {
+    pub(crate) fn error(&self) -> Option<BackendError> {
+        let reason = self.later.as_ref().map(|(reason, _)| format!("{reason}; kept for the next interval"));
+        reason.or_else(|| self.dropped.clone()).map(|reason| BackendError::new(reason).after(self.delivery))
+    }
+}
+
+impl<'p, 'v> Packer<'p, 'v> {
+    pub(crate) fn new(
+        view: &'p SnapshotView<'v>,
+        carrier: &'p mut dyn Carrier,
+        memory: &'p mut Memory,
+        shown: Option<&'p mut Vec<Preview>>,
+        limit: Limit,
+        until: Instant,
+    ) -> Packer<'p, 'v> {
+        memory.bytes.clear();
+        memory.pieces.clear();
+        memory.owners.clear();
+        memory.account.begin(view.snapshot().totals().len());
+        let now = Instant::now();
+        memory.quarantine.retain(|_, until| *until > now);
+        memory.learned = memory.learned.filter(|(_, until)| *until > now);
+        Packer {
+            view,
+            carrier,
+            memory,
+            shown,
+            spool: None,
+            limit,
+            until,
+            groups: 0,
+            last_group: None,
+            halves: 0,
+            cuts: 0,
+            delivery: Delivery::default(),
+            later: None,
+            refused: false,
+            dropped: None,
+        }
+    }
+
+    /// Keeps what the server does not take now in a spool. `away`: it is known to be away, and is not tried.
+    pub(crate) fn spool(&mut self, spool: Option<&'p mut Spool>, away: Option<String>) {
+        self.spool = spool;
+        self.later = away.map(|reason| (reason, None));
+    }
+
+    /// Whether nothing more goes out in this delivery: what is written from here on stays pending.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.later.is_some() && self.spool.is_none()
+    }
+
+    /// Notes that a series cannot be written, and why.
+    pub fn dropped(&mut self, series: usize, cause: Cause) {
+        self.memory.account.dropped(series as u32, cause);
+    }
+
+    /// Notes that nothing of a series has to be written.
+    pub fn sent(&mut self, series: usize) {
+        self.memory.account.sent(series as u32);
+    }
+
+    /// Adds a piece, which is never divided: `write` writes it; `owners` are the ids of the series that are in it, which are sent when it is.
+    ///
+    /// Pieces of one `group` stand together in one frame, for which a body needs `group_bytes` more.
+    pub fn piece(
+        &mut self,
+        group: u32,
+        group_bytes: usize,
+        owners: impl IntoIterator<Item = usize>,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let before = (self.memory.bytes.len(), self.memory.owners.len());
+        self.memory.owners.extend(owners.into_iter().map(|id| id as u32));
+        let has_left = !self.is_stopped() && !self.refused;
+        if !has_left || self.is_quarantined(before.1) {
+            let cause = (self.later.is_none()).then_some(Cause::Refused);
+            for at in before.1..self.memory.owners.len() {
+                let id = self.memory.owners[at];
+                match cause {
+                    Some(cause) => self.memory.account.dropped(id, cause),
+                    None => self.memory.account.pending(id),
+                }
+            }
+            return self.memory.owners.truncate(before.1);
+        }
+        write(&mut self.memory.bytes);
+        if self.last_group != Some(group) {
+            self.groups += group_bytes;
+        }
+        let learned = self.memory.learned.map_or(usize::MAX, |(bytes, _)| bytes);
+        let is_full = self.memory.bytes.len() + self.groups + self.limit.frame > self.limit.bytes.min(learned)
+            || self.memory.pieces.len() >= self.limit.pieces;
+        if is_full && !self.memory.pieces.is_empty() {
+            // All but this one go out, and it begins the next body.
+            self.carry_all();
+            let owners = self.memory.owners.drain(..before.1).len();
+            self.memory.bytes.drain(..before.0);
+            self.memory.pieces.clear();
+            debug_assert_eq!(owners, before.1);
+            self.groups = group_bytes;
+        }
+        self.last_group = Some(group);
+        let piece = Piece { end: self.memory.bytes.len(), owners: self.memory.owners.len(), group };
+        self.memory.pieces.push(piece);
+        if self.memory.bytes.len() + self.groups + self.limit.frame > self.limit.bytes {
+            // Alone, and too large all the same.
+            self.note_dropped(0..1, Cause::TooLarge);
+            let reason = format!("one piece is larger than the {} bytes that may go out at once", self.limit.bytes);
+            self.dropped.get_or_insert(reason);
+            self.clear();
+        }
+    }
+
+    fn is_quarantined(&self, first: usize) -> bool {
+        let quarantine = &self.memory.quarantine;
+        !quarantine.is_empty() && self.memory.owners.get(first).is_some_and(|id| quarantine.contains_key(id))
+    }
+
+    /// Forgets the open body.
+    fn clear(&mut self) {
+        self.memory.bytes.clear();
+        self.memory.pieces.clear();
+        self.memory.owners.clear();
+        self.groups = 0;
+        self.last_group = None;
+    }
+
+    fn carry_all(&mut self) {
+        self.carry(0..self.memory.pieces.len());
+    }
+
+    /// Sends some of the pieces, in halves where need be.
+    fn carry(&mut self, pieces: Range<usize>) {
+        if pieces.is_empty() {
+            return;
+        }
+        if self.is_stopped() {
+            return self.note_pending(pieces);
+        }
+        if self.refused {
+            return self.note_dropped(pieces, Cause::Refused);
+        }
+        if self.shown.is_none() && Instant::now() >= self.until {
+            self.later.get_or_insert(("no time is left".to_owned(), None));
+            if self.is_stopped() {
+                return self.note_pending(pieces);
+            }
+        }
+        let (mut body, mut wire) = (std::mem::take(&mut self.memory.body), std::mem::take(&mut self.memory.wire));
+        body.clear();
+        self.carrier.frame(&Packed { memory: self.memory, pieces: pieces.clone() }, &mut body);
+        let is_compressed = self.carrier.compress(&body, &mut wire);
+        let out = if is_compressed { &wire } else { &body };
+        let verdict = match &mut self.shown {
+            Some(shown) => {
+                let plain = if is_compressed { body.clone() } else { Vec::new() };
+                shown.push(Preview { wire: out.clone(), plain });
+                Verdict::Accepted
+            }
+            None => match self.later.clone() {
+                // The server is away, and there is a spool.
+                Some((reason, after)) => Verdict::Later { reason, after },
+                None => self.carrier.send(out, is_compressed, pieces.len(), self.until),
+            },
+        };
+        if let (Verdict::Later { .. }, Some(spool)) = (&verdict, &mut self.spool) {
+            spool.keep(out, pieces.len(), is_compressed);
+        }
+        let (sent, plain) = (out.len() as u64, body.len());
+        (self.memory.body, self.memory.wire) = (body, wire);
+        match verdict {
+            Verdict::Accepted => {
+                self.delivery.packets += 1;
+                self.delivery.bytes += sent;
+                for at in self.memory.owners(pieces) {
+                    let id = self.memory.owners[at];
+                    self.memory.account.sent(id);
+                }
+            }
+            Verdict::Later { reason, after } => {
+                self.note_pending(pieces);
+                self.later.get_or_insert((reason, after));
+            }
+            Verdict::TooLarge { .. } if pieces.len() > 1 && self.cuts < MOST_CUTS => {
+                self.cuts += 2;
+                self.memory.learned = Some((plain / 2, Instant::now() + QUARANTINE));
+                self.carry_halves(pieces);
+            }
+            Verdict::Refused { reason, extent: Extent::Part } if pieces.len() > 1 && self.halves < MOST_HALVES => {
+                self.dropped.get_or_insert(reason);
+                self.halves += 2;
+                self.carry_halves(pieces);
+            }
+            Verdict::TooLarge { reason } => {
+                self.dropped.get_or_insert(reason);
+                self.note_dropped(pieces, Cause::TooLarge);
+            }
+            Verdict::Refused { reason, extent } => {
+                self.dropped.get_or_insert(reason);
+                if extent == Extent::Part && pieces.len() == 1 {
+                    let first = self.memory.owners(pieces.clone()).start;
+                    if let Some(id) = self.memory.owners.get(first) {
+                        self.memory.quarantine.insert(*id, Instant::now() + QUARANTINE);
+                    }
+                }
+                self.refused |= extent == Extent::All;
+                self.note_dropped(pieces, Cause::Refused);
+            }
+        }
+    }
+
+    fn carry_halves(&mut self, pieces: Range<usize>) {
+        let middle = pieces.start + pieces.len() / 2;
+        self.carry(pieces.start..middle);
+        self.carry(middle..pieces.end);
+    }
+
+    fn note_pending(&mut self, pieces: Range<usize>) {
+        for at in self.memory.owners(pieces) {
+            let id = self.memory.owners[at];
+            self.memory.account.pending(id);
+        }
+    }
+
+    fn note_dropped(&mut self, pieces: Range<usize>, cause: Cause) {
+        for at in self.memory.owners(pieces) {
+            let id = self.memory.owners[at];
+            self.memory.account.dropped(id, cause);
+        }
+    }
+
+    /// Sends what is left, and hands in what became of each series.
+    pub(crate) fn finish(mut self) -> Ended {
+        self.carry_all();
+        if self.shown.is_none() {
+            if self.later.is_none()
+                && let Verdict::Later { reason, after } = self.carrier.finish()
+            {
+                // What went out last did not arrive.
+                self.note_pending(0..self.memory.pieces.len());
+                self.later = Some((reason, after));
+            }
+            self.memory.account.hand_in(self.view);
+        }
+        Ended { delivery: self.delivery, later: self.later, dropped: self.dropped }
+    }
+}

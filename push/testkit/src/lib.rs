@@ -1,0 +1,106 @@
+//! What the tests of the pushing backends share: servers that are programs, a server that answers as it is told, and recordings that are hard
+//! to deliver.
+
+pub mod hard;
+pub mod http;
+pub mod program;
+
+use ferrometer_core::{Backend, BackendError, Delivery, SnapshotView};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Long enough for anything on a busy machine.
+pub const SOON: Duration = Duration::from_secs(60);
+/// An interval that does not end during a test.
+pub const NEVER: Duration = Duration::from_secs(3600);
+
+/// The registry and the pipeline are the process': one test at a time uses them.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    ferrometer_core::shutdown(Duration::ZERO);
+    guard
+}
+
+/// Waits until `check` returns something.
+///
+/// # Panics
+/// When it does not within [`SOON`], with what `state` says.
+pub fn wait_for<T>(mut check: impl FnMut() -> Option<T>, state: impl Fn() -> String) -> T {
+    let until = Instant::now() + SOON;
+    loop {
+        if let Some(found) = check() {
+            return found;
+        }
+        assert!(Instant::now() < until, "not within {SOON:?}: {}", state());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A directory that is removed when it is dropped.
+#[derive(Debug)]
+pub struct Scratch(pub PathBuf);
+
+impl Scratch {
+    /// Makes an empty one.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub fn new(name: &str) -> Scratch {
+        let path = std::env::temp_dir().join(format!("ferrometer-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Scratch(path)
+    }
+
+    /// Writes a file in it.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn file(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A backend that hands its view to a function: for what needs one.
+pub struct Look<F>(pub F);
+
+impl<F: FnMut(&SnapshotView<'_>) + Send + 'static> Backend for Look<F> {
+    fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
+        (self.0)(view);
+        Ok(Delivery::default())
+    }
+}
+
+/// Calls a function with the view of a backend that has been installed before `record` recorded.
+///
+/// # Panics
+/// When nothing is delivered.
+pub fn with_view<T: Send + 'static>(
+    record: impl FnOnce(),
+    mut look: impl FnMut(&SnapshotView<'_>) -> T + Send + 'static,
+) -> T {
+    let seen = Arc::new(Mutex::new(None));
+    let to = Arc::clone(&seen);
+    let backend = Look(move |view: &SnapshotView<'_>| *to.lock().unwrap() = Some(look(view)));
+    ferrometer_core::install("look", Box::new(backend), NEVER).unwrap();
+    record();
+    ferrometer_core::flush(SOON);
+    ferrometer_core::remove("look", SOON);
+    let mut seen = seen.lock().unwrap();
+    seen.take().expect("a delivery")
+}

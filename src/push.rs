@@ -1,0 +1,215 @@
+//! From a configuration to the backends that push.
+
+use crate::backends::Built;
+#[cfg(not(all(feature = "graphite", feature = "influxdb", feature = "otlp", feature = "remote-write")))]
+use crate::backends::missing;
+use crate::config::Config;
+use crate::error::Error;
+
+/// Makes a setting that a backend refuses an error that names its key.
+#[cfg(any(feature = "graphite", feature = "influxdb", feature = "otlp", feature = "remote-write"))]
+macro_rules! refused {
+    ($table:literal) => {
+        |invalid| {
+            // Variables of OpenTelemetry are named as they are.
+            let is_variable = invalid.setting.starts_with("OTEL_");
+            let key = if is_variable { invalid.setting.to_owned() } else { format!("{}.{}", $table, invalid.setting) };
+            Error::Setting { key, found: invalid.found, allowed: invalid.allowed }
+        }
+    };
+}
+
+#[cfg(feature = "graphite")]
+fn graphite_settings(config: &Config) -> ferrometer_graphite::Settings {
+    use crate::config::Proto as Way;
+    use ferrometer_graphite::{Proto, Settings};
+
+    let c = &config.graphite;
+    let proto = match c.proto {
+        Way::Udp => Proto::Udp,
+        Way::Tcp => Proto::Tcp,
+    };
+    let mut settings = Settings::new(&c.server).port(c.port).proto(proto).path(&c.path).tags(c.tags);
+    (settings.timeout, settings.mtu) = (c.timeout, c.mtu);
+    settings
+}
+
+#[cfg(feature = "graphite")]
+pub(crate) fn graphite(config: &Config) -> Result<Built, Error> {
+    let settings = graphite_settings(config);
+    let backend = ferrometer_graphite::Graphite::new(settings).map_err(refused!("metrics.graphite"))?;
+    Ok(Built { name: "graphite", backend: Box::new(backend), interval: config.graphite.interval })
+}
+
+#[cfg(not(feature = "graphite"))]
+pub(crate) fn graphite(_: &Config) -> Result<Built, Error> {
+    Err(missing("graphite", "graphite"))
+}
+
+#[cfg(feature = "influxdb")]
+fn influxdb_settings(config: &Config) -> ferrometer_influxdb::Settings {
+    use crate::config::{InfluxdbApi, InfluxdbProto};
+    use ferrometer_influxdb::{Api, Protocol, Settings};
+
+    let c = &config.influxdb;
+    let (protocol, port) = match c.proto {
+        InfluxdbProto::Udp => (Protocol::Udp, 8089),
+        InfluxdbProto::Http => (Protocol::Http, 8086),
+        InfluxdbProto::Https => (Protocol::Https, 8086),
+    };
+    let mut settings = Settings::new(&c.server, c.port.unwrap_or(port)).protocol(protocol);
+    settings = settings.bucket(&c.organization, &c.bucket);
+    if let Some(token) = &c.token {
+        settings = settings.token(token.reveal());
+    }
+    settings.api = match c.api {
+        InfluxdbApi::V2 => Api::V2,
+        InfluxdbApi::V1 => Api::V1,
+    };
+    settings.api_path_prefix.clone_from(&c.api_path_prefix);
+    (settings.timeout, settings.mtu, settings.max_body_size) = (c.timeout, c.mtu, c.max_body_size);
+    (settings.gzip, settings.verify_certificate) = (c.gzip, c.verify_certificate);
+    settings.ca.clone_from(&c.ca);
+    settings.spool.clone_from(&c.spool);
+    settings.spool_max_bytes = c.spool_max_bytes;
+    settings
+}
+
+#[cfg(feature = "influxdb")]
+pub(crate) fn influxdb(config: &Config) -> Result<Built, Error> {
+    let settings = influxdb_settings(config);
+    let backend = ferrometer_influxdb::InfluxDb::new(settings).map_err(refused!("metrics.influxdb"))?;
+    Ok(Built { name: "influxdb", backend: Box::new(backend), interval: config.influxdb.interval })
+}
+
+#[cfg(not(feature = "influxdb"))]
+pub(crate) fn influxdb(_: &Config) -> Result<Built, Error> {
+    Err(missing("influxdb", "influxdb"))
+}
+
+/// What is configured, over what OpenTelemetry's variables say.
+#[cfg(feature = "otlp")]
+fn otlp_settings(config: &Config) -> Result<ferrometer_otlp::Settings, Error> {
+    use crate::config::{Compression, OtlpEncoding, OtlpHistograms, Temporality as Wanted};
+    use ferrometer_otlp::{Encoding, Histograms, Settings, Temporality};
+
+    let c = &config.otlp;
+    let mut settings = Settings::from_env().map_err(refused!("metrics.otlp"))?;
+    if let Some(url) = &c.url {
+        settings.url.clone_from(url);
+    }
+    match c.encoding {
+        Some(OtlpEncoding::Protobuf) => settings.encoding = Encoding::Protobuf,
+        Some(OtlpEncoding::Json) => settings.encoding = Encoding::Json,
+        None => {}
+    }
+    match c.temporality {
+        Some(Wanted::Cumulative) => settings.temporality = Temporality::Cumulative,
+        Some(Wanted::Delta) => settings.temporality = Temporality::Delta,
+        None => {}
+    }
+    match c.histograms {
+        Some(OtlpHistograms::Exponential) => settings.histograms = Histograms::Exponential,
+        Some(OtlpHistograms::Explicit) => settings.histograms = Histograms::Explicit,
+        None => {}
+    }
+    settings.timeout = c.timeout.unwrap_or(settings.timeout);
+    let headers: Vec<_> = c.headers.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    if !headers.is_empty() {
+        settings.headers = headers;
+    }
+    for (key, value) in c.resource_attributes.iter() {
+        settings = settings.attribute(key, value);
+    }
+    settings.verify_ssl = c.verify_certificate;
+    if c.ca.is_some() {
+        settings.ca.clone_from(&c.ca);
+    }
+    settings.max_body_size = c.max_body_size;
+    settings.spool.clone_from(&c.spool);
+    settings.spool_max_bytes = c.spool_max_bytes;
+    settings.gzip = c.compression.map_or(settings.gzip, |compression| compression == Compression::Gzip);
+    Ok(settings)
+}
+
+#[cfg(feature = "otlp")]
+pub(crate) fn otlp(config: &Config) -> Result<Built, Error> {
+    let backend = ferrometer_otlp::Otlp::new(otlp_settings(config)?).map_err(refused!("metrics.otlp"))?;
+    Ok(Built { name: "otlp", backend: Box::new(backend), interval: config.otlp.interval })
+}
+
+#[cfg(not(feature = "otlp"))]
+pub(crate) fn otlp(_: &Config) -> Result<Built, Error> {
+    Err(missing("otlp", "otlp"))
+}
+
+#[cfg(feature = "remote-write")]
+fn remote_write_settings(config: &Config) -> Result<ferrometer_remote_write::Settings, Error> {
+    use crate::config::PrometheusHistograms;
+    use ferrometer_remote_write::{Auth, Histograms, Settings};
+
+    let c = &config.remote_write;
+    let mut settings = Settings::new(&c.url);
+    settings.auth = match (&c.bearer, &c.user, &c.password) {
+        (None, None, None) => Auth::None,
+        (Some(token), None, None) => Auth::Bearer(token.reveal().into()),
+        (None, Some(user), Some(password)) => Auth::Basic { user: user.clone(), password: password.reveal().into() },
+        (None, Some(_), None) => {
+            let (key, missing) = ("metrics.remote_write.user", "metrics.remote_write.password");
+            return Err(Error::Incomplete { key, missing });
+        }
+        (None, None, Some(_)) => {
+            let (key, missing) = ("metrics.remote_write.password", "metrics.remote_write.user");
+            return Err(Error::Incomplete { key, missing });
+        }
+        (Some(_), ..) => {
+            return Err(Error::Setting {
+                key: "metrics.remote_write.bearer".to_owned(),
+                found: "(a token beside a user or a password)".to_owned(),
+                allowed: "either `bearer`, or `user` and `password`".to_owned(),
+            });
+        }
+    };
+    settings.headers = c.headers.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    for (name, value) in c.labels.iter() {
+        settings = settings.label(name, value);
+    }
+    settings.histograms = match c.histograms {
+        PrometheusHistograms::Classic => Histograms::Classic,
+        PrometheusHistograms::Native => Histograms::Native,
+    };
+    (settings.timeout, settings.max_samples, settings.max_body_size) = (c.timeout, c.max_samples, c.max_body_size);
+    settings.verify_certificate = c.verify_certificate;
+    settings.ca.clone_from(&c.ca);
+    settings.spool.clone_from(&c.spool);
+    settings.spool_max_bytes = c.spool_max_bytes;
+    Ok(settings)
+}
+
+#[cfg(feature = "remote-write")]
+pub(crate) fn remote_write(config: &Config) -> Result<Built, Error> {
+    let settings = remote_write_settings(config)?;
+    let backend = ferrometer_remote_write::RemoteWrite::new(settings).map_err(refused!("metrics.remote_write"))?;
+    Ok(Built { name: "remote-write", backend: Box::new(backend), interval: config.remote_write.interval })
+}
+
+#[cfg(not(feature = "remote-write"))]
+pub(crate) fn remote_write(_: &Config) -> Result<Built, Error> {
+    Err(missing("remote-write", "remote-write"))
+}
+
+/// The most memory that one of these backends keeps for itself, in bytes; 0 for what is none of them.
+pub(crate) fn max_bytes(config: &Config, name: &str, series: usize) -> usize {
+    let _ = (config, series);
+    match name {
+        #[cfg(feature = "graphite")]
+        "graphite" => graphite_settings(config).max_bytes(series),
+        #[cfg(feature = "influxdb")]
+        "influxdb" => influxdb_settings(config).max_bytes(series),
+        #[cfg(feature = "otlp")]
+        "otlp" => otlp_settings(config).map_or(0, |settings| settings.max_bytes(series)),
+        #[cfg(feature = "remote-write")]
+        "remote-write" => remote_write_settings(config).map_or(0, |settings| settings.max_bytes(series)),
+        _ => 0,
+    }
+}
