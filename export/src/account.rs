@@ -24,7 +24,7 @@ use ferrometer_core::{Cause, Change, Series, SnapshotView};
 /// # logger.send_counter("open", 5);
 /// # assert!(ferrometer_core::flush(std::time::Duration::from_secs(2)).complete);
 /// # let ledger = ferrometer_core::ledgers().into_iter().find(|ledger| ledger.backend == "discreet").unwrap();
-/// # assert_eq!(ledger.dropped[Cause::Name].value, 3);
+/// # assert_eq!(ledger.dropped[Cause::Name].increments, 3);
 /// # ferrometer_core::remove("discreet", std::time::Duration::from_secs(2));
 /// ```
 pub fn account(view: &SnapshotView<'_>, refused: impl Fn(&'static Series) -> Option<Cause>) {

@@ -4,15 +4,12 @@ use crate::families::Families;
 use crate::layout::Layout;
 use crate::process;
 use crate::render::Exposition;
-use crate::settings::Settings;
+use crate::settings::{MAX_FRESH, Settings};
 use crate::totals::{ExposedTotals, has_value};
 use ferrometer_core::{Cause, Naming, Series, Totals};
 use ferrometer_export::{Instruments, age_seconds};
 use std::sync::{Arc, Weak};
 use std::time::SystemTime;
-
-/// So many expositions that were made for a scrape may be in use at a time; see [`Exposer::fresh`].
-pub(crate) const MAX_FRESH: usize = 8;
 
 /// A snapshot, as far as it is needed.
 #[derive(Clone, Copy)]

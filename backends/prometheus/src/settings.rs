@@ -1,10 +1,12 @@
 //! Settings of the exporter, and the memory that it takes under them.
 
-use crate::exposer::MAX_FRESH;
 use ferrometer_core::name::MAX_NAME_BYTES;
 use ferrometer_core::{Scheme, Total};
 use ferrometer_export::Labels;
 use std::time::Duration;
+
+/// So many expositions that were made for a scrape may be in use at a time.
+pub(crate) const MAX_FRESH: usize = 8;
 
 /// Settings of a [`Prometheus`](crate::Prometheus) exporter.
 ///

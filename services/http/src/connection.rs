@@ -13,7 +13,7 @@ use crate::limits::Limits;
 use crate::permit_body::hold;
 use crate::progress::{Phase, Progress, Watched};
 use crate::refusal::error_json;
-use crate::server::Start;
+use crate::start::Start;
 use crate::stats::Stats;
 use axum::body::Body;
 use axum::extract::Request;

@@ -6,8 +6,9 @@ use crate::host_check::{self, Hosts};
 use crate::limits::Limits;
 use crate::reloaded_file;
 use crate::router::assemble;
-use crate::server::{Server, Start};
+use crate::server::Server;
 use crate::service::Service;
+use crate::start::Start;
 use crate::stats::Stats;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;

@@ -6,7 +6,7 @@ use crate::gate::Gate;
 use crate::host_check::Wrong;
 use crate::permit_body::hold;
 use crate::refusal::Refusal;
-use crate::router::Spec;
+use crate::spec::Spec;
 use crate::stats::{InFlight, Stats};
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;

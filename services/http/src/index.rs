@@ -2,9 +2,9 @@
 
 use crate::access::Access;
 use crate::gate::Gate;
+use crate::layers::frames_own;
 use crate::negotiation::media_type;
 use crate::response::{JSON, json, respond};
-use crate::router::frames_own;
 use axum::extract::OriginalUri;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};

@@ -8,9 +8,9 @@
 //! |---|---|
 //! | what is served, where, to whom | `frame`, with `limits`; `error` when that cannot be |
 //! | what a service is | `service`, `access`, `refusal` |
-//! | connections | `server`, `connection` with its `progress`, over `tls`; `stats` |
+//! | connections | `server`, begun with `start`, `connection` with its `progress`, over `tls`; `stats` |
 //! | may this request pass? | `guard`, asking the `gate`: `host_check`, `tokens`; `reloaded_file` reads files again |
-//! | all routes as one router | `router`, with the `index` |
+//! | all routes as one router | `router`, with the `index`; `layers` stand around each, as its `spec` says |
 //! | tools for services | `negotiation`, `query_string`, `glob`, `response`, `chunked_body`, `offload`, `permit_body` |
 //! | how answers travel | `compress` |
 //! | asking other servers | `client`, `trust` |
@@ -58,6 +58,7 @@ mod glob;
 mod guard;
 mod host_check;
 mod index;
+mod layers;
 mod limits;
 mod negotiation;
 mod offload;
@@ -70,6 +71,8 @@ mod response;
 mod router;
 mod server;
 mod service;
+mod spec;
+mod start;
 mod stats;
 #[cfg(feature = "tls")]
 mod tls;

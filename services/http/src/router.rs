@@ -3,32 +3,18 @@
 use crate::access::Access;
 use crate::error::ServeError;
 use crate::gate::Gate;
+use crate::layers::{guarded, layered, not_allowed};
 use crate::query_string::shorten;
 use crate::refusal::Refusal;
-use crate::service::Route;
+use crate::spec::Spec;
 use crate::{guard, index};
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn};
-use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get};
 use std::collections::HashSet;
 use std::sync::Arc;
-
-/// What the guards know of a route.
-pub(crate) struct Spec {
-    /// The number of its service; `None` for the frame's own.
-    pub(crate) service: Option<usize>,
-    pub(crate) access: Access,
-    pub(crate) max_body_bytes: usize,
-}
-
-impl Spec {
-    fn new(service: Option<usize>, access: Access) -> Arc<Spec> {
-        Arc::new(Spec { service, access, max_body_bytes: 0 })
-    }
-}
 
 /// Paths that the frame serves itself.
 const OWN: [&str; 3] = ["/", "/healthz", "/readyz"];
@@ -70,36 +56,6 @@ fn is_path(path: &str) -> bool {
     path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(part))
 }
 
-fn guarded(gate: &Arc<Gate>, at: usize, route: Route) -> MethodRouter {
-    let spec = Arc::new(Spec { service: Some(at), access: route.access, max_body_bytes: route.max_body_bytes });
-    let inner = (Arc::clone(gate), Arc::clone(&spec));
-    let methods = route.methods;
-    let handlers = route
-        .handlers
-        .route_layer(from_fn(move |request: Request, next: Next| {
-            let (gate, spec) = (Arc::clone(&inner.0), Arc::clone(&inner.1));
-            guard::privilege_and_body(gate, spec, request, next)
-        }))
-        .fallback(move |request: Request| not_allowed(request, &methods));
-    layered(gate, spec, handlers)
-}
-
-/// Puts compression and the guard around handlers.
-fn layered(gate: &Arc<Gate>, spec: Arc<Spec>, handlers: MethodRouter) -> MethodRouter {
-    #[cfg(feature = "compression")]
-    let handlers = handlers.layer(from_fn(crate::compress::compress));
-    let gate = Arc::clone(gate);
-    handlers.layer(from_fn(move |request: Request, next: Next| {
-        guard::route(Arc::clone(&gate), Arc::clone(&spec), request, next)
-    }))
-}
-
-/// The index, or what is not there: guarded like a route that every token may ask for.
-pub(crate) fn frames_own(gate: &Arc<Gate>, access: Access, handlers: MethodRouter) -> MethodRouter {
-    let handlers = handlers.fallback(|request| not_allowed(request, &[Method::GET, Method::HEAD]));
-    layered(gate, Spec::new(None, access), handlers)
-}
-
 fn not_found(gate: &Arc<Gate>) -> MethodRouter {
     let nothing = async |request: Request| {
         let path = shorten(request.uri().path());
@@ -116,21 +72,6 @@ fn not_found(gate: &Arc<Gate>) -> MethodRouter {
             guard::render(&gate, service, response)
         }
     }))
-}
-
-/// Refuses a method; `Allow` lists those that the route has.
-fn not_allowed(request: Request, methods: &[Method]) -> impl Future<Output = Response> + Send + use<> {
-    let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
-    let found = shorten(request.method().as_str());
-    let are = match names.as_slice() {
-        [] => "none is".to_owned(),
-        [only] => format!("{only} is"),
-        [others @ .., last] => format!("{} and {last} are", others.join(", ")),
-    };
-    let refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, format!("{found} is not allowed; {are}"));
-    let allow = HeaderValue::from_str(&names.join(", ")).unwrap_or(HeaderValue::from_static(""));
-    let response = refusal.with_header(header::ALLOW, allow).into_response();
-    async move { response }
 }
 
 #[cfg(test)]

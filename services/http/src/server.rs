@@ -2,11 +2,8 @@
 
 use crate::connection::{self, Crowd};
 use crate::error::ServeError;
-use crate::limits::Limits;
+use crate::start::Start;
 use crate::stats::{ServerCounts, Stats};
-#[cfg(feature = "tls")]
-use crate::tls::Tls;
-use axum::Router;
 use socket2::SockRef;
 use std::convert::Infallible;
 use std::fmt;
@@ -37,16 +34,6 @@ pub struct Server {
     thread: Option<JoinHandle<()>>,
     /// Where the thread is.
     process: u32,
-}
-
-/// What a server is started with.
-pub(crate) struct Start {
-    pub(crate) address: SocketAddr,
-    pub(crate) router: Router,
-    pub(crate) limits: Limits,
-    pub(crate) stats: Arc<Stats>,
-    #[cfg(feature = "tls")]
-    pub(crate) tls: Option<Tls>,
 }
 
 impl Server {
