@@ -210,6 +210,22 @@ fn documents_that_are_none() {
     assert!(error.to_string().starts_with(&format!("{}: cannot be read: ", path.display())), "{error}");
 }
 
+/// A named pipe is not waited for, and a device is not read.
+#[cfg(all(unix, feature = "config-file"))]
+#[test]
+fn what_is_no_file_is_refused_by_its_kind() {
+    let scratch = ferrometer_testkit::Scratch::new("config-pipe");
+    let pipe = scratch.path().join("metrics.toml");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let refused = Config::from_file(&pipe).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        format!("{}: cannot be read: it is a named pipe (FIFO), not a file", pipe.display())
+    );
+    let refused = Config::from_file("/dev/zero").unwrap_err();
+    assert_eq!(refused.to_string(), "/dev/zero: cannot be read: it is a device, not a file");
+}
+
 #[test]
 fn the_builder_is_checked_by_the_same_rules() {
     let refused = |config: Config| config.validate().unwrap_err().to_string();

@@ -241,6 +241,15 @@ fn watch(address: SocketAddr, record: impl Fn(u64)) {
         thread::sleep(Duration::from_millis(200));
     }
 
+    // Rates need two steps of 15 seconds.
+    let until = Instant::now() + Duration::from_secs(45);
+    for round in 1.. {
+        if Instant::now() >= until {
+            break;
+        }
+        record(round);
+        thread::sleep(Duration::from_millis(200));
+    }
     // TCP is not merged.
     watching.ask_all(&["merged_total"]);
 }
