@@ -15,103 +15,75 @@
 //! Recording from a signal handler. After `fork`, recording is off in the child until it installs backends of its own.
 
 #![deny(missing_docs)]
+// The model checker needs a part of the rooms alone.
+#![cfg_attr(ferrometer_loom, allow(dead_code, unused_imports))]
 
-#[cfg_attr(loom, allow(dead_code))]
-mod addressed;
-#[cfg_attr(loom, allow(dead_code))]
-mod bucket;
-#[cfg_attr(loom, allow(dead_code))]
-mod cells;
-mod first;
-mod places;
-#[cfg_attr(loom, allow(dead_code))]
-mod ring;
+mod storage;
 mod sync;
-mod table;
-mod threads;
 
-#[cfg(all(loom, test))]
-mod models;
+#[cfg(not(ferrometer_loom))]
+mod callsite;
+#[cfg(not(ferrometer_loom))]
+mod collect;
+#[cfg(not(ferrometer_loom))]
+mod deliver;
+#[cfg(not(ferrometer_loom))]
+mod instrument;
+#[cfg(not(ferrometer_loom))]
+mod name_table;
+#[cfg(not(ferrometer_loom))]
+mod naming;
+#[cfg(not(ferrometer_loom))]
+mod pipeline;
+#[cfg(not(ferrometer_loom))]
+mod record;
+#[cfg(not(ferrometer_loom))]
+mod registry;
+#[cfg(not(ferrometer_loom))]
+pub mod testing;
 
-// Under the model checker only the modules above are compiled, with their checks: the rest stands on statics, which it
-// cannot track.
-
-macro_rules! unless_loom {
-    ($($item:item)*) => { $(#[cfg(not(loom))] $item)* };
+/// The part of the registry that the model checker runs: the rest stands on statics, which it cannot track.
+#[cfg(ferrometer_loom)]
+mod registry {
+    pub(crate) mod address_cache;
+    pub(crate) mod append_table;
+    pub(crate) mod hash_index;
 }
 
-unless_loom! {
-    mod backend;
-    mod bell;
-    mod block;
-    mod busy;
-    mod capture;
-    mod clock;
-    mod collector;
-    mod constant;
-    mod cursor;
-    mod delta;
-    mod describe;
-    mod diagnostics;
-    mod distribution;
-    mod fork;
-    mod guard;
-    mod hash;
-    mod instrument;
-    mod invalid;
-    mod lease;
-    mod ledger;
-    mod limits;
-    mod logger;
-    mod mail;
-    pub mod name;
-    mod name_table;
-    pub mod object;
-    mod own;
-    mod pipeline;
-    mod rate;
-    mod record;
-    mod registry;
-    mod runner;
-    mod series;
-    mod singles;
-    mod site;
-    mod snapshot;
-    mod taken;
-    pub mod testing;
-    mod value;
-    mod view;
-
-    pub use backend::{Backend, BackendError, Delivery, Wants};
-    pub use bucket::Scheme;
-    pub use delta::{Change, Delta, Receipt};
-    pub use describe::Unit;
-    pub use distribution::Distribution;
-    pub use guard::{InFlightGuard, TimerGuard};
-    pub use instrument::{Counter, Entered, Gauge, Histogram, InFlight, Timer};
-    pub use ledger::{Amount, Cause, Dropped, Ledger};
-    pub use limits::Limits;
-    pub use logger::{Logger, Sampled, get_logger};
-    pub use name::Naming;
-    pub use name_table::{NameTable, folded_name, full_name};
-    pub use pipeline::{
+#[cfg(not(ferrometer_loom))]
+pub use self::{
+    callsite::LabelValue,
+    collect::distribution::Distribution,
+    collect::ledger::{Amount, Cause, Dropped, Ledger},
+    collect::snapshot::{Snapshot, Total, Totals, Value},
+    deliver::backend::{Backend, BackendError, Delivery, Wants},
+    deliver::delta::{Change, Delta, Receipt},
+    deliver::view::SnapshotView,
+    instrument::guard::{InFlightGuard, TimerGuard},
+    instrument::handle::{Counter, Entered, Gauge, Histogram, InFlight, Timer},
+    instrument::logger::{Logger, Sampled, get_logger},
+    instrument::recordable::{CounterValue, Dynamic, GaugeReturn, GaugeValue, MetricName},
+    name_table::{NameTable, folded_name, full_name},
+    naming::name::Naming,
+    naming::{name, object},
+    pipeline::control::{
         FlushReport, InstallError, MIN_INTERVAL, configure, flush, install, ledgers, naming, remove, replace, shutdown,
         snapshot,
-    };
-    pub use rate::is_sample_rate;
-    pub use lease::cell_bytes;
-    pub use record::is_on;
-    pub use registry::{LoggerRule, Refused, refused};
-    pub use series::{Kind, Series};
-    pub use site::LabelValue;
-    pub use snapshot::{Snapshot, Total, Totals, Value};
-    pub use value::{CounterValue, Dynamic, GaugeReturn, GaugeValue, MetricName};
-    pub use view::SnapshotView;
+    },
+    record::enabled::enabled as is_on,
+    record::sampling::is_sample_rate,
+    registry::descriptions::Unit,
+    registry::limits::Limits,
+    registry::series::{Kind, Series},
+    registry::{LoggerRule, Refused, refused},
+    storage::bucket::Scheme,
+    storage::thread_slab::cell_bytes,
+};
 
-    /// What the macros expand to. Not public API.
-    #[doc(hidden)]
-    pub mod __private {
-        pub use crate::Logger;
-        pub use crate::site::*;
-    }
+/// What the macros expand to. Not public API.
+#[cfg(not(ferrometer_loom))]
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::Logger;
+    pub use crate::callsite::*;
 }

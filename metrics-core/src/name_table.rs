@@ -1,12 +1,14 @@
 //! Who owns which rendered name: what a backend keeps beside its encoder, so that no two instruments are one on the wire.
 
-use crate::diagnostics;
-use crate::hash;
-use crate::ledger::Cause;
-use crate::name::{self, Naming};
+use crate::collect::ledger::Cause;
+use crate::naming::name;
+use crate::naming::name::Naming;
 use crate::registry;
-use crate::series::Series;
-use crate::places::{self, Places, Taken};
+use crate::registry::hash;
+use crate::registry::hash_index;
+use crate::registry::hash_index::{HashIndex as Places, Occupied as Taken};
+use crate::registry::series::Series;
+use crate::sync::diagnostics;
 
 /// The owners of the rendered names of one backend, for one configuration.
 ///
@@ -114,8 +116,9 @@ fn check(series: &'static Series, name: &str, owner: &'static Series) -> Result<
     }
     if !owner.same_instrument(series) {
         // Each pair is one cause, reported once: what is refused is remembered.
-        let message =
-            format!("two instruments are called {name} on the wire: {owner:?} keeps the name, {series:?} is not delivered");
+        let message = format!(
+            "two instruments are called {name} on the wire: {owner:?} keeps the name, {series:?} is not delivered"
+        );
         diagnostics::warn(&format!("collision {name}"), &message);
         return Err(Cause::Collision);
     }
@@ -138,7 +141,7 @@ impl Owners {
         text: &str,
         text_of: &dyn Fn(&'static Series) -> String,
     ) -> &'static Series {
-        let tag = places::tag(hash::text(hash::seed(), text));
+        let tag = hash_index::fingerprint(hash::text(hash::seed(), text));
         let owner = |id: usize| registry::series_of(id as u32).filter(|owner| text_of(owner) == text);
         if let Some(owner) = self.places.find(tag, owner) {
             return owner;
@@ -182,7 +185,7 @@ pub fn full_name(naming: &Naming, series: &Series) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::logger::get_logger;
+    use crate::instrument::logger::get_logger;
 
     #[test]
     fn the_first_owns_a_text_whatever_shares_its_hash() {
@@ -199,7 +202,7 @@ mod tests {
         let mut shared = Owners::default();
         for s in &series[..20] {
             shared.places.make_room(&mut shared.taken, 30).unwrap();
-            shared.places.put(&mut shared.taken, places::tag(hash::text(hash::seed(), "c7")), s.id());
+            shared.places.put(&mut shared.taken, hash_index::fingerprint(hash::text(hash::seed(), "c7")), s.id());
         }
         for expected in [7, 7] {
             let owner = shared.find_or_own(series[expected], "c7", &|s: &'static Series| s.metric_name().to_owned());

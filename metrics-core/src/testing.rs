@@ -20,8 +20,9 @@
 //!
 //! `#[inline]` stands here for compiling what a program uses, in that program: those that are not tests use none of it.
 
-use crate::capture::{self, Captured, Entered, Store};
-use crate::series::{Kind, Series};
+use crate::record::capture;
+use crate::record::capture::{Captured, Entered, Store};
+use crate::registry::series::{Kind, Series};
 use crate::sync::lock;
 use std::cell::RefCell;
 use std::fmt::{self, Write};

@@ -1,0 +1,25 @@
+//! Room 2: the code that attributes and verb macros expand to. A call site is a static that remembers its series, so that a call needs no lookup.
+//!
+//! - **In**: the logger, the value and the labels of one call, from an expansion of the macros of the same version.
+//! - **Out**: a recording into the remembered series; at the first call, or with another logger, a lookup in the registry.
+//! - **Invariants**: a site never remembers a series of another logger, nor the overflow series. It allocates at most its bounded memory of labels.
+//!
+//! Read in this order: [`site`] (sites without labels), [`cached_series`] (the memory of one series), [`outcome`] (sites that wait for the end of
+//! the call), [`labels`] (sites whose labels vary), [`label_value`] (labels whose types have a few values).
+//!
+//! Not public API: the names here are those that expansions use, under `ferrometer_core::__private`.
+
+pub(crate) mod cached_series;
+pub(crate) mod label_value;
+pub(crate) mod labels;
+pub(crate) mod outcome;
+pub(crate) mod site;
+
+pub use crate::instrument::guard::CallTimer;
+pub use crate::record::enabled::enabled;
+pub use crate::registry::series::Kind;
+pub use ::core;
+pub use label_value::{FixedNumber, LabelProbe, LabelValue, Literal, NoNumber};
+pub use labels::LabelledSite;
+pub use outcome::{AnyOutcome, Ending, ExitCounter, ExitTimer, OnExit, Once, Outcome, Probe, ResultOutcome, Since};
+pub use site::{CounterSite, GaugeSite, TimerSite};

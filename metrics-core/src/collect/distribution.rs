@@ -1,0 +1,147 @@
+//! Distributions: what was recorded of a timer or histogram.
+
+use crate::storage::bucket::Scheme;
+
+/// The values of a timer (in nanoseconds) or histogram, in buckets of 12.5 % width.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Distribution {
+    pub(crate) scheme: Scheme,
+    pub(crate) count: u64,
+    /// Exact for timers, in nanoseconds; 0 for histograms.
+    pub(crate) nanos: u64,
+    pub(crate) sum: f64,
+    pub(crate) max: f64,
+    /// (bucket, count) of the buckets that are not empty, in order.
+    pub(crate) buckets: Vec<(u16, u64)>,
+}
+
+impl Distribution {
+    /// One without values.
+    #[must_use]
+    pub fn empty(scheme: Scheme) -> Distribution {
+        Distribution { scheme, count: 0, nanos: 0, sum: 0.0, max: 0.0, buckets: Vec::new() }
+    }
+
+    /// Which buckets it has.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// How many values: the sum of the buckets.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The sum of the values: nanoseconds for a timer. Recordings in progress may be missing in it.
+    #[must_use]
+    pub fn sum(&self) -> f64 {
+        self.sum
+    }
+
+    /// The largest value; 0 when there is none.
+    #[must_use]
+    pub fn max(&self) -> f64 {
+        if self.count == 0 { 0.0 } else { self.max }
+    }
+
+    /// The buckets that are not empty: (index, count), in order of value. [`Scheme::bounds`] says what they hold.
+    pub fn buckets(&self) -> impl ExactSizeIterator<Item = (usize, u64)> + Clone + '_ {
+        self.buckets.iter().map(|(index, count)| (usize::from(*index), *count))
+    }
+
+    /// The value below which a share `q` (0 to 1) of the values lies, within 6.25 %: the middle of the bucket where
+    /// that share is reached, and never above the largest value. `None` when there is no value.
+    #[must_use]
+    pub fn quantile(&self, q: f64) -> Option<f64> {
+        if self.count == 0 {
+            return None;
+        }
+        let rank = ((q.clamp(0.0, 1.0) * self.count as f64).ceil() as u64).max(1);
+        let mut seen = 0;
+        for (index, count) in self.buckets() {
+            seen += count;
+            if seen >= rank {
+                return Some(self.scheme.middle(index).min(self.max));
+            }
+        }
+        Some(self.max)
+    }
+
+    /// What was added since an earlier state of the same distribution. The largest value is exact when it is the largest since
+    /// start, else the upper bound of its bucket.
+    // Inline: compiled where there is a backend that asks for it.
+    #[inline]
+    #[must_use]
+    pub fn since(&self, earlier: &Distribution) -> Distribution {
+        let mut before = earlier.buckets.iter().peekable();
+        let mut buckets = Vec::new();
+        for &(index, count) in &self.buckets {
+            while before.next_if(|(b, _)| *b < index).is_some() {}
+            let old = before.next_if(|(b, _)| *b == index).map_or(0, |(_, c)| *c);
+            if count > old {
+                buckets.push((index, count - old));
+            }
+        }
+        let max = match buckets.last() {
+            Some(_) if earlier.count == 0 || self.max > earlier.max => self.max,
+            Some((index, _)) => self.scheme.bounds(usize::from(*index)).1.min(self.max),
+            None => 0.0,
+        };
+        Distribution {
+            scheme: self.scheme,
+            count: buckets.iter().map(|(_, c)| c).sum(),
+            nanos: self.nanos.wrapping_sub(earlier.nanos),
+            sum: match self.scheme {
+                Scheme::Nanos => self.nanos.wrapping_sub(earlier.nanos) as f64,
+                Scheme::Float => self.sum - earlier.sum,
+            },
+            max,
+            buckets,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(values: &[u64]) -> Distribution {
+        let mut d = Distribution::empty(Scheme::Nanos);
+        let mut counts = std::collections::BTreeMap::new();
+        for v in values {
+            *counts.entry(Scheme::Nanos.index(*v as f64) as u16).or_insert(0) += 1;
+            d.nanos += v;
+            d.max = d.max.max(*v as f64);
+        }
+        d.sum = d.nanos as f64;
+        d.count = values.len() as u64;
+        d.buckets = counts.into_iter().collect();
+        d
+    }
+
+    #[test]
+    fn quantiles_lie_within_their_bucket() {
+        let d = of(&(1..=1000).map(|i| i * 1000).collect::<Vec<_>>());
+        for (q, expected) in [(0.5, 500_000.0), (0.95, 950_000.0), (0.99, 990_000.0)] {
+            let got = d.quantile(q).unwrap();
+            assert!((got - expected).abs() <= expected * 0.0625, "{q}: {got}");
+        }
+        assert_eq!(of(&[]).quantile(0.5), None);
+        assert_eq!(of(&[7]).quantile(0.99), Some(7.0));
+        assert!(of(&[1_000_000]).quantile(1.0).unwrap() <= 1_000_000.0);
+    }
+
+    #[test]
+    fn since_takes_away_what_was_there() {
+        let early = of(&[10, 20, 20, 5000]);
+        let late = of(&[10, 20, 20, 5000, 20, 700]);
+        let diff = late.since(&early);
+        assert_eq!((diff.count(), diff.sum()), (2, 720.0));
+        assert!(diff.max() >= 700.0 && diff.max() < 800.0);
+        assert_eq!(late.since(&late).count(), 0);
+        assert_eq!(late.since(&Distribution::empty(Scheme::Nanos)), late);
+        assert_eq!(of(&[1, 9000]).since(&of(&[1])).max(), 9000.0);
+    }
+}

@@ -1,0 +1,162 @@
+//! Sums of counters, gauges and in-flight counts, in blocks: what a snapshot holds of them, and how far a backend is with them.
+//!
+//! A row is that of a slot. Blocks are shared: a snapshot has those of the one before where nothing changed, and a backend that has delivered all
+//! of a block holds the snapshot's. So there is one copy of what stands still, whoever looks at it, and memory is taken and freed in pieces
+//! of one size.
+
+use crate::collect::ledger::Amount;
+use crate::storage::cell_address::CHUNK;
+use std::sync::Arc;
+
+/// What one series recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) recordings: u64,
+    /// Gauges: the bits of the value.
+    pub(crate) increments: u64,
+    pub(crate) decrements: u64,
+}
+
+impl Row {
+    pub(crate) fn amount(self) -> Amount {
+        Amount { recordings: self.recordings, increments: self.increments, decrements: self.decrements }
+    }
+}
+
+/// The rows of one chunk of slots.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Block {
+    recordings: [u64; CHUNK],
+    /// Increments and decrements. Not there while every recording was an increment by one, as most are.
+    sums: Option<Box<[[u64; 2]; CHUNK]>>,
+}
+
+impl Block {
+    pub(crate) const ZERO: Block = Block { recordings: [0; CHUNK], sums: None };
+
+    pub(crate) fn of(rows: &[Row; CHUNK]) -> Block {
+        let (mut recordings, mut sums, mut ones) = ([0; CHUNK], [[0; 2]; CHUNK], true);
+        for (at, row) in rows.iter().enumerate() {
+            recordings[at] = row.recordings;
+            sums[at] = [row.increments, row.decrements];
+            ones &= row.increments == row.recordings && row.decrements == 0;
+        }
+        Block { recordings, sums: (!ones).then(|| Box::new(sums)) }
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, at: usize) -> Row {
+        let recordings = self.recordings[at];
+        let [increments, decrements] = self.sums.as_ref().map_or([recordings, 0], |sums| sums[at]);
+        Row { recordings, increments, decrements }
+    }
+
+    #[inline]
+    pub(crate) fn set(&mut self, at: usize, row: Row) {
+        if self.sums.is_none() && (row.increments != row.recordings || row.decrements != 0) {
+            let mut sums = Box::new([[0; 2]; CHUNK]);
+            for (at, recordings) in self.recordings.iter().enumerate() {
+                sums[at][0] = *recordings;
+            }
+            self.sums = Some(sums);
+        }
+        self.recordings[at] = row.recordings;
+        if let Some(sums) = &mut self.sums {
+            sums[at] = [row.increments, row.decrements];
+        }
+    }
+}
+
+/// The rows of all slots. What is beyond the last block is zero.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Blocks(pub(crate) Vec<Arc<Block>>);
+
+impl Blocks {
+    #[inline]
+    pub(crate) fn get(&self, slot: u32) -> Row {
+        let slot = slot as usize;
+        self.0.get(slot / CHUNK).map_or(Row::default(), |block| block.get(slot % CHUNK))
+    }
+
+    /// Whether a block is the same one.
+    #[inline]
+    pub(crate) fn shares(&self, other: &Blocks, block: usize) -> bool {
+        matches!((self.0.get(block), other.0.get(block)), (Some(a), Some(b)) if Arc::ptr_eq(a, b))
+    }
+
+    /// Puts a row there, in a copy of the block where others hold it.
+    #[inline]
+    pub(crate) fn set(&mut self, slot: u32, row: Row) {
+        let slot = slot as usize;
+        self.grow(slot / CHUNK + 1);
+        if let Some(block) = self.0.get_mut(slot / CHUNK) {
+            Arc::make_mut(block).set(slot % CHUNK, row);
+        }
+    }
+
+    /// Puts a block there: that of `other` where it says the same.
+    pub(crate) fn put(&mut self, block: usize, new: Block, other: &Blocks) {
+        let new = match other.0.get(block) {
+            Some(theirs) if **theirs == new => Arc::clone(theirs),
+            _ => Arc::new(new),
+        };
+        self.grow(block + 1);
+        self.0[block] = new;
+    }
+
+    pub(crate) fn grow(&mut self, len: usize) {
+        if self.0.len() < len {
+            self.0.resize(len, Arc::new(Block::ZERO));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(recordings: u64, increments: u64, decrements: u64) -> Row {
+        Row { recordings, increments, decrements }
+    }
+
+    #[test]
+    fn rows_are_what_was_put_whatever_stands_beside_them() {
+        let mut blocks = Blocks::default();
+        assert_eq!(blocks.get(5), Row::default());
+        blocks.set(5, row(3, 3, 0));
+        assert!(blocks.0[0].sums.is_none());
+        blocks.set(300, row(2, 9, 1));
+        blocks.set(6, row(1, 0, 4));
+        assert_eq!(
+            [5, 6, 7, 300].map(|slot| blocks.get(slot)),
+            [row(3, 3, 0), row(1, 0, 4), row(0, 0, 0), row(2, 9, 1)]
+        );
+        blocks.set(6, row(1, 1, 0));
+        assert_eq!((blocks.get(5), blocks.get(6)), (row(3, 3, 0), row(1, 1, 0)));
+        let of = |rows: &[Row; CHUNK]| Blocks(vec![Arc::new(Block::of(rows))]);
+        let mut rows = [row(4, 4, 0); CHUNK];
+        assert!(of(&rows).0[0].sums.is_none());
+        rows[CHUNK - 1] = row(4, 5, 0);
+        assert_eq!((of(&rows).get(0), of(&rows).get(CHUNK as u32 - 1)), (row(4, 4, 0), row(4, 5, 0)));
+    }
+
+    #[test]
+    fn a_block_is_copied_when_it_is_changed_and_shared_when_it_says_the_same() {
+        let mut new = Blocks::default();
+        new.set(1, row(1, 1, 0));
+        new.set(200, row(1, 1, 0));
+        let mut mine = new.clone();
+        assert!(mine.shares(&new, 0) && mine.shares(&new, 1) && !mine.shares(&new, 2));
+        new.set(1, row(2, 2, 0));
+        assert!(!mine.shares(&new, 0) && mine.shares(&new, 1));
+        assert_eq!((mine.get(1), new.get(1)), (row(1, 1, 0), row(2, 2, 0)));
+        let mut block = Block::clone(&mine.0[0]);
+        mine.put(0, block.clone(), &new);
+        assert!(!mine.shares(&new, 0));
+        block.set(1, row(2, 2, 0));
+        mine.put(0, block.clone(), &new);
+        assert!(mine.shares(&new, 0));
+        mine.put(7, block, &new);
+        assert_eq!((mine.get(7 * CHUNK as u32 + 1), mine.get(300)), (row(2, 2, 0), Row::default()));
+    }
+}

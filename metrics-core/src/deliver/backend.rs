@@ -1,0 +1,127 @@
+//! The one trait behind which every server plugs in. Writing a backend begins here.
+//!
+//! # Life of a backend
+//! [`install`](crate::install) gives it a name, an interval and a thread of its own. From then on, at each interval, the thread
+//! calls [`publish`](Backend::publish) with a [`SnapshotView`]: what was recorded since the installation, seen through this
+//! backend's cursor. Nothing a backend does can slow down or fail a recording: one that blocks misses snapshots and gets all
+//! of it with the next one, one that panics is called again.
+//!
+//! A backend that delivers **changes** (statsd) walks [`deltas`](SnapshotView::deltas), and hands each piece's receipt in again with
+//! [`sent`](SnapshotView::sent) or [`dropped`](SnapshotView::dropped); what it does not hand in is in the next delta. A backend that keeps
+//! **totals** reads [`snapshot`](SnapshotView::snapshot) and calls [`all_sent`](SnapshotView::all_sent).
+//!
+//! # Example
+//! ```
+//! use ferrometer_core::{Backend, BackendError, Delivery, SnapshotView, get_logger};
+//! use std::time::Duration;
+//!
+//! /// Prints what changed.
+//! struct Print;
+//!
+//! impl Backend for Print {
+//!     fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
+//!         for delta in view.deltas() {
+//!             println!("{:?}", delta.series);
+//!         }
+//!         view.all_sent();
+//!         Ok(Delivery::default())
+//!     }
+//! }
+//!
+//! ferrometer_core::install("print", Box::new(Print), Duration::from_secs(1)).unwrap();
+//! get_logger("demo").send_counter("greetings", 1);
+//! let report = ferrometer_core::flush(Duration::from_secs(2));
+//! assert!(report.complete);
+//! # ferrometer_core::remove("print", Duration::from_secs(2));
+//! ```
+
+use crate::deliver::view::SnapshotView;
+use std::fmt;
+use std::time::Instant;
+
+/// Where recordings go. Object-safe; one method is required.
+pub trait Backend: Send + 'static {
+    /// Delivers one snapshot, seen through this backend's own view of it. Called from the backend's thread, never concurrently.
+    ///
+    /// # Errors
+    /// What went wrong, for the log (one line per message and minute). An error changes nothing in the account: what was
+    /// handed in as sent is sent, the rest is pending.
+    fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError>;
+
+    /// What this backend needs beyond totals. Read once, at installation.
+    fn wants(&self) -> Wants {
+        Wants::TOTALS
+    }
+
+    /// Delivers what is still held back, within `deadline`: called after [`publish`](Backend::publish) when the program flushes, and before a
+    /// removal. What is pending afterwards is reported to whoever asked, and at a removal dropped.
+    ///
+    /// # Errors
+    /// As for [`publish`](Backend::publish).
+    fn flush(&mut self, view: &mut SnapshotView<'_>, deadline: Instant) -> Result<Delivery, BackendError> {
+        let _ = (view, deadline);
+        Ok(Delivery::default())
+    }
+}
+
+/// What a backend needs recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wants {
+    pub(crate) totals: bool,
+    pub(crate) singles: bool,
+}
+
+impl Wants {
+    /// Nothing: such a backend gets no thread, is never called, and leaves recording off.
+    pub const NOTHING: Wants = Wants { totals: false, singles: false };
+    /// Totals and distributions.
+    pub const TOTALS: Wants = Wants { totals: true, singles: false };
+    /// The values of timers and histograms one by one, as far as they can be held, and totals.
+    pub const SINGLES: Wants = Wants { totals: true, singles: true };
+}
+
+/// What one delivery took, for the account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delivery {
+    /// Datagrams, writes or requests.
+    pub packets: u64,
+    /// Bytes of payload.
+    pub bytes: u64,
+}
+
+/// Why a delivery failed.
+#[derive(Debug)]
+pub struct BackendError {
+    message: String,
+    pub(crate) delivery: Delivery,
+}
+
+impl BackendError {
+    /// An error with a message for the log. Messages that are the same are logged once a minute, so keep what changes from
+    /// call to call out of it.
+    #[must_use]
+    pub fn new(message: impl Into<String>) -> BackendError {
+        BackendError { message: message.into(), delivery: Delivery::default() }
+    }
+
+    /// The same, with what was sent before it happened.
+    #[must_use]
+    pub fn after(mut self, delivery: Delivery) -> BackendError {
+        self.delivery = delivery;
+        self
+    }
+}
+
+impl fmt::Display for BackendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for BackendError {}
+
+impl From<std::io::Error> for BackendError {
+    fn from(error: std::io::Error) -> BackendError {
+        BackendError::new(error.to_string())
+    }
+}

@@ -1,0 +1,158 @@
+//! The hand-over to one backend's thread: the newest snapshot, the single values held for it, and what is asked of it.
+//!
+//! A snapshot that was not picked up is replaced by a newer one: totals are cumulative, so only resolution is lost. Values are held up
+//! to a bound; past it the oldest go, and their recordings are delivered merged, from the distribution.
+
+use crate::collect::ledger::Ledger;
+use crate::collect::sample_batch::SampleBatch;
+use crate::collect::snapshot::Snapshot;
+use crate::sync::lock;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Instant;
+
+/// The most pieces the held values may be in.
+pub(crate) const MAX_SEGMENTS: usize = 16_384;
+
+/// What the backend's thread takes at once.
+pub(crate) struct Job {
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) segments: Vec<Arc<SampleBatch>>,
+    /// Somebody waits for this delivery until then.
+    pub(crate) flush: Option<Instant>,
+    /// The last delivery: what is left is dropped.
+    pub(crate) stop: bool,
+    /// The number of the newest request in it.
+    pub(crate) request: u64,
+}
+
+#[derive(Default)]
+struct State {
+    snapshot: Option<Arc<Snapshot>>,
+    segments: Vec<Arc<SampleBatch>>,
+    held: usize,
+    flush: Option<Instant>,
+    stop: bool,
+    requested: u64,
+    done: u64,
+    ledger: Ledger,
+    /// The account was closed; a delivery that ends later no longer counts.
+    closed: bool,
+}
+
+pub(crate) struct Mailbox {
+    state: Mutex<State>,
+    changed: Condvar,
+    max_held: usize,
+}
+
+impl Mailbox {
+    pub(crate) fn new(backend: &str, max_held: usize) -> Mailbox {
+        let ledger = Ledger { backend: backend.to_owned(), ..Ledger::default() };
+        Mailbox { state: Mutex::new(State { ledger, ..State::default() }), changed: Condvar::new(), max_held }
+    }
+
+    /// Holds values until the next snapshot is picked up; whether so many are held that they should be, soon. Not while one waits to be
+    /// picked up: another would not make its thread faster.
+    pub(crate) fn buffer_samples(&self, segment: &Arc<SampleBatch>) -> bool {
+        if segment.is_empty() {
+            return false;
+        }
+        let mut state = lock(&self.state);
+        state.held += segment.len();
+        state.segments.push(Arc::clone(segment));
+        let mut first = 0;
+        while state.held > self.max_held || state.segments.len() - first > MAX_SEGMENTS {
+            let Some(oldest) = state.segments.get(first) else { break };
+            state.held -= oldest.len();
+            first += 1;
+        }
+        if first > 0 {
+            state.segments = state.segments.split_off(first);
+        }
+        let many = state.held >= self.max_held / 2 || state.segments.len() >= MAX_SEGMENTS / 2;
+        many && state.snapshot.is_none()
+    }
+
+    /// Puts a snapshot where the thread picks it up, and wakes it. Returns the number to wait for.
+    pub(crate) fn deliver(&self, snapshot: Arc<Snapshot>, flush: Option<Instant>, stop: bool) -> u64 {
+        let mut state = lock(&self.state);
+        state.snapshot = Some(snapshot);
+        state.flush = state.flush.max(flush);
+        state.stop |= stop;
+        state.requested += 1;
+        self.changed.notify_all();
+        state.requested
+    }
+
+    /// Waits for a snapshot.
+    pub(crate) fn receive(&self) -> Job {
+        let mut state = lock(&self.state);
+        loop {
+            if let Some(snapshot) = state.snapshot.take() {
+                // What was drained since belongs to the next snapshot.
+                let mut until = state.segments.len();
+                while until > 0 && state.segments[until - 1].sequence > snapshot.sequence() {
+                    until -= 1;
+                }
+                let later = state.segments.split_off(until);
+                let segments = std::mem::replace(&mut state.segments, later);
+                for segment in &segments {
+                    state.held -= segment.len();
+                }
+                return Job {
+                    snapshot,
+                    segments,
+                    flush: state.flush.take(),
+                    stop: state.stop,
+                    request: state.requested,
+                };
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Changes the account, unless it is closed, and says that a request is done.
+    pub(crate) fn account(&self, request: u64, change: Box<dyn FnOnce(&mut Ledger) + '_>) -> Ledger {
+        let mut state = lock(&self.state);
+        if !state.closed {
+            change(&mut state.ledger);
+        }
+        state.done = state.done.max(request);
+        self.changed.notify_all();
+        state.ledger.clone()
+    }
+
+    /// Waits until a request is done; `false` when it was not by the deadline.
+    pub(crate) fn wait(&self, request: u64, deadline: Instant) -> bool {
+        let mut state = lock(&self.state);
+        loop {
+            if state.done >= request {
+                return true;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Closes the account with a last change.
+    pub(crate) fn close(&self, change: Box<dyn FnOnce(&mut Ledger) + '_>) -> Ledger {
+        let mut state = lock(&self.state);
+        if !state.closed {
+            state.closed = true;
+            change(&mut state.ledger);
+        }
+        state.ledger.clone()
+    }
+
+    /// Whether the account is closed: nobody waits any more, and what is delivered no longer counts.
+    pub(crate) fn is_closed(&self) -> bool {
+        lock(&self.state).closed
+    }
+
+    pub(crate) fn ledger(&self) -> Ledger {
+        lock(&self.state).ledger.clone()
+    }
+}

@@ -1,0 +1,315 @@
+//! Loggers: where the names of a program's metrics begin.
+
+use crate::instrument::handle;
+use crate::instrument::handle::{Counter, Gauge, Histogram, InFlight, Timer};
+use crate::instrument::recordable::{CounterValue, GaugeValue, LoggerRef, MetricName};
+use crate::record::enabled::{any_bit, enabled, switch_bits};
+use crate::record::scalars;
+use crate::registry;
+use crate::registry::series::{Kind, LoggerEntry, Series};
+use std::fmt;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering::*};
+use std::time::Duration;
+
+/// A named source of metrics. The same name (and labels) is always the same logger, from any thread, for the life of the
+/// program, before and after anything is configured.
+///
+/// ```
+/// use ferrometer_core::{Logger, get_logger, logger};
+/// use std::time::Duration;
+///
+/// static METRICS: Logger = logger!();          // named after this module
+///
+/// METRICS.send_gauge("queue.depth", 12);
+/// METRICS.send_counter("cache.miss", 1);
+/// METRICS.send_timer("parse", Duration::from_micros(125));
+/// METRICS.with("method", "GET").sampled(0.1).send_counter("requests", 1);
+/// assert_eq!(get_logger("nova.compute"), get_logger("nova").child("compute"));
+/// ```
+pub struct Logger {
+    path: &'static str,
+    /// Null until the first use, so that a logger can be a `static`.
+    entry: AtomicPtr<LoggerEntry>,
+}
+
+/// The logger of this name. `::` in it becomes `.`, so that a module's path can be given.
+///
+/// Past the limit `max_loggers` it is the overflow logger, whose recordings go to one series for each kind.
+#[must_use]
+pub fn get_logger(name: &str) -> Logger {
+    Logger::of(registry::logger(name))
+}
+
+/// The logger of the module where it stands, for a `static`:
+/// `static METRICS: Logger = logger!();`, or of a given name: `logger!("nova.compute")`.
+#[macro_export]
+macro_rules! logger {
+    () => {
+        $crate::Logger::of_module(::core::module_path!())
+    };
+    ($name:expr $(,)?) => {
+        $crate::Logger::of_module($name)
+    };
+}
+
+impl Logger {
+    /// A logger of a fixed name, usable in a `static`; see [`logger!`].
+    #[must_use]
+    pub const fn of_module(path: &'static str) -> Logger {
+        Logger { path, entry: AtomicPtr::new(ptr::null_mut()) }
+    }
+
+    fn of(entry: &'static LoggerEntry) -> Logger {
+        Logger { path: "", entry: AtomicPtr::new(ptr::from_ref(entry).cast_mut()) }
+    }
+
+    #[inline(always)]
+    pub(crate) fn entry(&self) -> &'static LoggerEntry {
+        // SAFETY: the pointer is null or was made from a `&'static LoggerEntry`, here or in `of` and `resolve`.
+        match unsafe { self.entry.load(Acquire).as_ref() } {
+            Some(entry) => entry,
+            None => self.resolve(),
+        }
+    }
+
+    /// Where the entry is; null before the first use.
+    #[inline(always)]
+    pub(crate) fn peek(&self) -> *const LoggerEntry {
+        self.entry.load(Acquire)
+    }
+
+    #[cold]
+    fn resolve(&self) -> &'static LoggerEntry {
+        let entry = registry::logger(self.path);
+        if !registry::is_dead(entry) {
+            self.entry.store(ptr::from_ref(entry).cast_mut(), Release);
+        }
+        entry
+    }
+
+    /// The series to record into now.
+    #[inline]
+    fn series(&self, name: impl MetricName, kind: Kind, rate: f64) -> &'static Series {
+        name.find(LoggerRef(self.entry(), true), kind, rate)
+    }
+
+    /// The series of a handle.
+    #[inline]
+    fn handle(&self, name: impl MetricName, kind: Kind, rate: f64) -> &'static Series {
+        name.find(LoggerRef(self.entry(), false), kind, rate)
+    }
+
+    /// The name as given, `::` replaced by `.`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.entry().name()
+    }
+
+    /// The logger named `<this>.<name>`, with the same labels.
+    #[must_use]
+    pub fn child(&self, name: &str) -> Logger {
+        Logger::of(registry::child(self.entry(), name))
+    }
+
+    /// The same logger with one more label. A key that is there already gets the new value.
+    ///
+    /// Labels travel as DogStatsD tags and Prometheus labels, and fold into the name for plain statsd. Each set of labels is a set
+    /// of series of its own: keep values few; past `max_label_sets` recordings go to the overflow series. So do those of a logger with more
+    /// than 32 labels, or more than 2,048 bytes of them.
+    #[must_use]
+    pub fn with(&self, key: &str, value: &str) -> Logger {
+        Logger::of(registry::with_labels(self.entry(), &[(key, value)]))
+    }
+
+    /// The same logger with several more labels: one lookup for all of them, and no label sets in between.
+    ///
+    /// ```
+    /// # let logger = ferrometer_core::get_logger("http");
+    /// let ok = logger.with_all(&[("method", "GET"), ("status", "2xx")]);
+    /// assert_eq!(ok, logger.with("status", "2xx").with("method", "GET"));
+    /// ```
+    #[must_use]
+    pub fn with_all(&self, labels: &[(&str, &str)]) -> Logger {
+        Logger::of(registry::with_labels(self.entry(), labels))
+    }
+
+    /// The same logger, whose metrics belong to an object rather than to the program: a virtual machine `qemu/100`, a store
+    /// `datastore/backup`. `host` stands for the program itself, which every logger begins with. A
+    /// [`child`](Logger::child) of it, and the same [with labels](Logger::with), belong to that object too.
+    ///
+    /// An id is parts of `[A-Za-z0-9._-]` joined with `/`, at most 128 bytes: every other character becomes one `_`, so does a `.` or `-`
+    /// that begins a part, and empty parts are skipped; what is longer goes to the overflow series. The records of the pull cache
+    /// carry it as their `id`; Prometheus, DogStatsD and Telegraf get it as the label `object`, plain statsd gets it folded into the name.
+    /// Each object takes its place in `max_label_sets`.
+    ///
+    /// ```
+    /// # let logger = ferrometer_core::get_logger("vm");
+    /// let machine = logger.for_object("qemu/100");
+    /// assert_eq!(machine.gauge("mem_used").series().object(), Some("qemu/100"));
+    /// assert_eq!(machine.for_object("host"), logger);
+    /// assert_eq!(logger.for_object("/a b//../x"), logger.for_object("a_b/_./x"));
+    /// ```
+    #[must_use]
+    pub fn for_object(&self, id: &str) -> Logger {
+        Logger::of(registry::for_object(self.entry(), id))
+    }
+
+    /// The same logger, whose counters and timers record only a share of the calls: `rate` in (0, 1].
+    ///
+    /// Each call is recorded with probability `rate`; statsd gets the rate, the pull cache shows value ÷ rate. A rate outside (0, 1] is
+    /// reported once, and the calls are recorded unsampled.
+    #[must_use]
+    pub fn sampled(&self, rate: f64) -> Sampled<'_> {
+        Sampled { logger: self, rate }
+    }
+
+    /// Sets a gauge: `<logger>.<name>` has this value now.
+    #[inline(always)]
+    pub fn send_gauge(&self, name: impl MetricName, value: impl GaugeValue) {
+        if enabled() {
+            scalars::set(self.series(name, Kind::Gauge, 0.0), value.to_gauge());
+        }
+    }
+
+    /// Adds to a counter; the value may be negative.
+    #[inline(always)]
+    pub fn send_counter(&self, name: impl MetricName, value: impl CounterValue) {
+        if enabled() {
+            scalars::count_on(self.series(name, Kind::Counter, 0.0), value.to_count());
+        }
+    }
+
+    /// Records a duration.
+    #[inline(always)]
+    pub fn send_timer(&self, name: impl MetricName, value: Duration) {
+        let switches = switch_bits();
+        if any_bit(switches) {
+            handle::record_duration::<true>(self.series(name, Kind::Timer, 0.0), value, switches);
+        }
+    }
+
+    /// Records a value that is no duration: bytes, rows, a ratio.
+    #[inline(always)]
+    pub fn send_histogram(&self, name: impl MetricName, value: impl GaugeValue) {
+        let switches = switch_bits();
+        if any_bit(switches) {
+            handle::record_value::<true>(self.series(name, Kind::Histogram, 0.0), value.to_gauge(), switches);
+        }
+    }
+
+    /// A handle on a counter: cheap to copy and keep, valid for ever.
+    #[inline]
+    pub fn counter(&self, name: impl MetricName) -> Counter {
+        Counter(self.handle(name, Kind::Counter, 0.0))
+    }
+
+    /// A handle on a gauge.
+    #[inline]
+    pub fn gauge(&self, name: impl MetricName) -> Gauge {
+        Gauge(self.handle(name, Kind::Gauge, 0.0))
+    }
+
+    /// A handle on a timer.
+    #[inline]
+    pub fn timer(&self, name: impl MetricName) -> Timer {
+        Timer(self.handle(name, Kind::Timer, 0.0))
+    }
+
+    /// A handle on a histogram.
+    #[inline]
+    pub fn histogram(&self, name: impl MetricName) -> Histogram {
+        Histogram(self.handle(name, Kind::Histogram, 0.0))
+    }
+
+    /// A handle on a count of what is in progress, exported as a gauge.
+    #[inline]
+    pub fn in_flight(&self, name: impl MetricName) -> InFlight {
+        InFlight(self.handle(name, Kind::InFlight, 0.0))
+    }
+}
+
+/// A logger seen through a sample rate; see [`Logger::sampled`].
+#[derive(Clone, Copy, Debug)]
+pub struct Sampled<'l> {
+    logger: &'l Logger,
+    rate: f64,
+}
+
+impl Sampled<'_> {
+    /// Adds to a counter, if this call is sampled.
+    #[inline(always)]
+    pub fn send_counter(&self, name: impl MetricName, value: impl CounterValue) {
+        if enabled() {
+            scalars::count_on(self.logger.series(name, Kind::Counter, self.rate), value.to_count());
+        }
+    }
+
+    /// Records a duration, if this call is sampled.
+    #[inline(always)]
+    pub fn send_timer(&self, name: impl MetricName, value: Duration) {
+        let switches = switch_bits();
+        if any_bit(switches) {
+            handle::record_duration::<true>(self.logger.series(name, Kind::Timer, self.rate), value, switches);
+        }
+    }
+
+    /// Records a value, if this call is sampled.
+    #[inline(always)]
+    pub fn send_histogram(&self, name: impl MetricName, value: impl GaugeValue) {
+        let switches = switch_bits();
+        if any_bit(switches) {
+            handle::record_value::<true>(
+                self.logger.series(name, Kind::Histogram, self.rate),
+                value.to_gauge(),
+                switches,
+            );
+        }
+    }
+
+    /// A handle on the sampled counter.
+    #[inline]
+    pub fn counter(&self, name: impl MetricName) -> Counter {
+        Counter(self.logger.handle(name, Kind::Counter, self.rate))
+    }
+
+    /// A handle on the sampled timer.
+    #[inline]
+    pub fn timer(&self, name: impl MetricName) -> Timer {
+        Timer(self.logger.handle(name, Kind::Timer, self.rate))
+    }
+
+    /// A handle on the sampled histogram.
+    #[inline]
+    pub fn histogram(&self, name: impl MetricName) -> Histogram {
+        Histogram(self.logger.handle(name, Kind::Histogram, self.rate))
+    }
+}
+
+impl Clone for Logger {
+    fn clone(&self) -> Logger {
+        Logger { path: self.path, entry: AtomicPtr::new(self.entry.load(Acquire)) }
+    }
+}
+
+impl PartialEq for Logger {
+    fn eq(&self, other: &Logger) -> bool {
+        ptr::eq(self.entry(), other.entry())
+    }
+}
+
+impl Eq for Logger {}
+
+impl fmt::Debug for Logger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entry = self.entry();
+        write!(f, "Logger({}", entry.name())?;
+        if !entry.object().is_empty() {
+            write!(f, " for {}", entry.object())?;
+        }
+        for (key, value) in entry.labels {
+            write!(f, " {key}={value:?}")?;
+        }
+        f.write_str(")")
+    }
+}

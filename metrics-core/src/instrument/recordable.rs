@@ -1,0 +1,139 @@
+//! What can be recorded: whole numbers into counters, numbers into gauges and histograms, names by literal or by text.
+
+use crate::registry;
+use crate::registry::series::{Kind, LoggerEntry, Series};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+mod sealed {
+    pub trait Sealed {}
+}
+use sealed::Sealed;
+
+/// A whole number a counter can take. Unsigned ones beyond `i64::MAX` count as `i64::MAX`.
+#[diagnostic::on_unimplemented(
+    message = "a counter takes whole numbers, not `{Self}`",
+    label = "not a whole number",
+    note = "floats belong in gauges and histograms"
+)]
+pub trait CounterValue: Sealed {
+    #[doc(hidden)]
+    fn to_count(self) -> i64;
+}
+
+/// A number a gauge or histogram can take; kept as `f64`, so whole numbers are exact up to 2^53.
+#[diagnostic::on_unimplemented(message = "a gauge or histogram takes numbers, not `{Self}`", label = "not a number")]
+pub trait GaugeValue: Sealed {
+    #[doc(hidden)]
+    fn to_gauge(self) -> f64;
+}
+
+/// What a function under `#[gauge]` may return: a number, a reference to one, or either in an `Option` or `Result`, of
+/// which `None` and `Err` record nothing.
+#[diagnostic::on_unimplemented(
+    message = "`#[gauge]` records a number, and the function returns `{Self}`",
+    label = "not a number",
+    note = "numbers, references to them, and `Option` or `Result` of them can be recorded"
+)]
+pub trait GaugeReturn {
+    #[doc(hidden)]
+    fn gauge_return(&self) -> Option<f64>;
+}
+
+macro_rules! numbers {
+    ($($t:ty)*) => {$(
+        impl Sealed for $t {}
+        impl GaugeValue for $t {
+            #[inline(always)]
+            fn to_gauge(self) -> f64 { self as f64 }
+        }
+        impl GaugeReturn for $t {
+            #[inline]
+            fn gauge_return(&self) -> Option<f64> { Some(*self as f64) }
+        }
+    )*};
+}
+numbers!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize f32 f64);
+
+macro_rules! counts {
+    ($($t:ty)*) => {$(
+        impl CounterValue for $t {
+            #[inline(always)]
+            fn to_count(self) -> i64 { i64::try_from(self).unwrap_or(i64::MAX) }
+        }
+    )*};
+}
+counts!(i8 i16 i32 i64 isize u8 u16 u32 u64 usize);
+
+impl<G: GaugeReturn + ?Sized> GaugeReturn for &G {
+    fn gauge_return(&self) -> Option<f64> {
+        (**self).gauge_return()
+    }
+}
+impl<G: GaugeReturn + ?Sized> GaugeReturn for &mut G {
+    fn gauge_return(&self) -> Option<f64> {
+        (**self).gauge_return()
+    }
+}
+impl<G: GaugeReturn> GaugeReturn for Option<G> {
+    fn gauge_return(&self) -> Option<f64> {
+        self.as_ref().and_then(G::gauge_return)
+    }
+}
+impl<G: GaugeReturn, E> GaugeReturn for Result<G, E> {
+    fn gauge_return(&self) -> Option<f64> {
+        self.as_ref().ok().and_then(G::gauge_return)
+    }
+}
+
+/// The name of a metric below its logger.
+///
+/// A `&'static str` (a literal) is found by its address, in a few nanoseconds. Text made at run time is hashed: give a `String`, a
+/// `&String`, an `Arc<str>`, a `Cow<str>`, or [`Dynamic`]`(&str)`.
+pub trait MetricName: Sealed {
+    #[doc(hidden)]
+    fn find(self, logger: LoggerRef, kind: Kind, rate: f64) -> &'static Series;
+}
+
+/// A name or text that does not live for ever.
+///
+/// ```
+/// use ferrometer_core::{Dynamic, get_logger};
+/// let text = format!("shard{}.rows", 3);
+/// get_logger("db").send_counter(Dynamic(&text), 1);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Dynamic<'a>(pub &'a str);
+
+/// Opaque: what a logger's identity is to a name, and whether it is to be found fast again: of a logger with labels a name that
+/// a handle is made of is not.
+#[doc(hidden)]
+#[derive(Clone, Copy)]
+pub struct LoggerRef(pub(crate) &'static LoggerEntry, pub(crate) bool);
+
+impl Sealed for &'static str {}
+impl MetricName for &'static str {
+    #[inline]
+    fn find(self, logger: LoggerRef, kind: Kind, rate: f64) -> &'static Series {
+        registry::static_series(logger.0, self, kind, rate, logger.1)
+    }
+}
+
+macro_rules! texts {
+    ($($t:ty)*) => {$(
+        impl Sealed for $t {}
+        impl MetricName for $t {
+            fn find(self, logger: LoggerRef, kind: Kind, rate: f64) -> &'static Series {
+                registry::series(logger.0, self.as_ref(), kind, rate)
+            }
+        }
+    )*};
+}
+texts!(String &String Arc<str> &Arc<str> Cow<'_, str> Box<str>);
+
+impl Sealed for Dynamic<'_> {}
+impl MetricName for Dynamic<'_> {
+    fn find(self, logger: LoggerRef, kind: Kind, rate: f64) -> &'static Series {
+        registry::series(logger.0, self.0, kind, rate)
+    }
+}

@@ -1,0 +1,75 @@
+//! After `fork`: the child has one thread, and none of ours. Recording in it is off until it calls `init` again.
+//!
+//! The registry's and the slabs' locks are held while the process forks, so that the child gets them free. The pipeline of the parent is forgotten
+//! in the child, whoever held its lock.
+
+use std::sync::Once;
+
+/// Installs the handlers, once.
+pub(crate) fn watch() {
+    crate::registry::prepare();
+    crate::registry::rodata::prepare();
+    #[cfg(unix)]
+    unix::watch();
+    #[cfg(not(unix))]
+    let _ = Once::new();
+}
+
+#[cfg(unix)]
+mod unix {
+    use super::Once;
+    use crate::pipeline::control;
+    use crate::record::enabled;
+    use crate::record::sampling;
+    use crate::registry;
+    use crate::storage::{collector_waker, thread_slab};
+    use crate::sync::{diagnostics, reentrancy};
+    use std::any::Any;
+    use std::cell::RefCell;
+    use std::ffi::c_int;
+
+    type Handler = Option<unsafe extern "C" fn()>;
+
+    // As POSIX has it. This, and where the program lies (`constant`), is all the core asks of the C library: the `libc` crate with all the others takes a tenth of the build.
+    unsafe extern "C" {
+        fn pthread_atfork(prepare: Handler, parent: Handler, child: Handler) -> c_int;
+    }
+
+    thread_local! {
+        /// The locks held while this thread forks.
+        static HELD: RefCell<Option<Box<dyn Any>>> = const { RefCell::new(None) };
+    }
+
+    pub(super) fn watch() {
+        static WATCH: Once = Once::new();
+        WATCH.call_once(|| {
+            // SAFETY: the handlers are plain functions that live as long as the program. They lock, unlock and store; what they allocate
+            // is allocated before the fork, and freed after it in the one thread that forked, which the C library allows.
+            unsafe { pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
+        });
+    }
+
+    extern "C" fn before() {
+        // An allocator that records must not wait for the locks that are held from here on.
+        let busy = reentrancy::section();
+        let held: Box<dyn Any> = Box::new((
+            registry::freeze(),
+            thread_slab::freeze(),
+            diagnostics::freeze(),
+            collector_waker::freeze(),
+            busy,
+        ));
+        let _ = HELD.try_with(|h| *h.borrow_mut() = Some(held));
+    }
+
+    extern "C" fn in_parent() {
+        let _ = HELD.try_with(|h| h.borrow_mut().take());
+    }
+
+    extern "C" fn in_child() {
+        enabled::switch_all_off();
+        sampling::in_child();
+        let _ = HELD.try_with(|h| h.borrow_mut().take());
+        control::forget();
+    }
+}

@@ -1,0 +1,11 @@
+//! Room 9: which backends are installed, and the thread that feeds them.
+//!
+//! - **In**: [`install`](crate::install), [`replace`](crate::replace), [`flush`](crate::flush), [`shutdown`](crate::shutdown), and the configuration.
+//! - **Out**: snapshots in the mailboxes of backends, and the switch of the recording path.
+//! - **Invariants**: the pipeline's lock is held while a snapshot is taken and handed out, never while a backend works. Nothing flows back from backends but
+//!   accounts. A forked child begins with nothing installed.
+//!
+//! Read in this order: [`control`], [`fork`].
+
+pub(crate) mod control;
+pub(crate) mod fork;

@@ -1,0 +1,132 @@
+//! Capture scopes, the recording side: while one is in force on a thread, the thread has no slab, so every recording comes through
+//! the cold path and from there to here. The hot path pays nothing. [`crate::testing`] is the side a test sees.
+
+use crate::record::enabled;
+use crate::registry::series::{Kind, Series};
+use crate::sync::reentrancy;
+use crate::sync::{Mutex, lock};
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Values of one series that are kept one by one.
+const MAX_VALUES: usize = 1 << 16;
+
+/// What one series recorded in a scope.
+#[derive(Clone, Default)]
+pub(crate) struct Captured {
+    pub(crate) total: i64,
+    pub(crate) gauge: f64,
+    pub(crate) calls: u64,
+    pub(crate) invalid: u64,
+    /// Timers: nanoseconds. Histograms: the bits of a float.
+    pub(crate) values: Vec<u64>,
+}
+
+/// What a scope recorded, by series.
+#[derive(Default)]
+pub(crate) struct Store {
+    /// In the order of registration.
+    pub(crate) series: Mutex<Vec<(&'static Series, Captured)>>,
+}
+
+thread_local! {
+    /// The scopes this thread is in, the innermost last.
+    static SCOPES: RefCell<Vec<(u64, Arc<Store>)>> = const { RefCell::new(Vec::new()) };
+    /// How many these are. Without a destructor, so that asking is harmless anywhere, an allocator included.
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A scope in force on this thread until it is dropped, in whatever order scopes are.
+pub(crate) struct Entered {
+    /// `None`: the thread is ending, and nothing was entered.
+    number: Option<u64>,
+}
+
+pub(crate) fn enter(store: &Arc<Store>) -> Entered {
+    static NUMBERS: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBERS.fetch_add(1, Relaxed);
+    let entered = SCOPES.try_with(|scopes| scopes.borrow_mut().push((number, Arc::clone(store))));
+    if entered.is_err() {
+        return Entered { number: None };
+    }
+    DEPTH.set(DEPTH.get() + 1);
+    enabled::captures(true);
+    crate::storage::thread_slab::put_slab_aside();
+    // In a scope every call is taken, and none is counted down.
+    crate::record::sampling::forget();
+    Entered { number: Some(number) }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let Some(number) = self.number else { return };
+        DEPTH.set(DEPTH.get().saturating_sub(1));
+        enabled::captures(false);
+        let left = SCOPES.try_with(|scopes| {
+            let mut scopes = scopes.borrow_mut();
+            let at = scopes.iter().position(|(n, _)| *n == number);
+            at.map(|at| scopes.remove(at))
+        });
+        // What it captured is freed only now, with nothing borrowed.
+        drop(left);
+    }
+}
+
+/// Whether this thread is in a scope.
+pub(crate) fn is_active() -> bool {
+    DEPTH.get() > 0
+}
+
+fn with(series: &'static Series, change: &mut dyn FnMut(&mut Captured)) -> bool {
+    if !is_active() {
+        return false;
+    }
+    // An allocator that records while this allocates would wait for its own lock.
+    let Some(_busy) = reentrancy::enter() else { return true };
+    let store = SCOPES.try_with(|scopes| scopes.borrow().last().map(|(_, store)| Arc::clone(store)));
+    let Ok(Some(store)) = store else { return false };
+    let mut all = lock(&store.series);
+    let at = all.binary_search_by_key(&series.id(), |(s, _)| s.id()).unwrap_or_else(|at| {
+        all.insert(at, (series, Captured::default()));
+        at
+    });
+    change(&mut all[at].1);
+    true
+}
+
+pub(crate) fn count(series: &'static Series, value: i64) -> bool {
+    with(series, &mut |c| {
+        c.total = c.total.wrapping_add(value);
+        c.calls += 1;
+    })
+}
+
+pub(crate) fn set(series: &'static Series, next: impl Fn(f64) -> f64) -> bool {
+    with(series, &mut |c| {
+        c.gauge = next(c.gauge);
+        c.calls += 1;
+    })
+}
+
+pub(crate) fn value(series: &'static Series, bits: u64) -> bool {
+    with(series, &mut |c| {
+        c.calls += 1;
+        if c.values.len() < MAX_VALUES {
+            c.values.push(bits);
+        }
+    })
+}
+
+pub(crate) fn invalid(series: &'static Series) -> bool {
+    with(series, &mut |c| c.invalid += 1)
+}
+
+impl Captured {
+    /// The values in the unit of the program: seconds for a timer.
+    #[inline]
+    pub(crate) fn floats(&self, kind: Kind) -> Vec<f64> {
+        let to_float = |bits: &u64| if kind == Kind::Timer { *bits as f64 / 1e9 } else { f64::from_bits(*bits) };
+        self.values.iter().map(to_float).collect()
+    }
+}

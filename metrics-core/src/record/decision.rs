@@ -1,0 +1,60 @@
+//! Whether a call is recorded: decided before it is made, where it is measured.
+
+use crate::record::{capture, sampling};
+use crate::registry;
+use crate::registry::series::{Series, State};
+
+/// Whether a call of a timer is recorded, before the clock is read: its logger is on, and it is a hit if it is sampled. If so, in which series. It
+/// is known that something is recorded.
+#[inline(always)]
+pub(crate) fn decide(series: &'static Series) -> Option<&'static Series> {
+    match decide_inline(series) {
+        Some(taken) => taken.then_some(series),
+        None => decide_sampled(series),
+    }
+}
+
+/// The same, as far as it can be told without a call; `None`: it is sampled and has been counted down, and [`decide_sampled`] has to be
+/// asked.
+#[inline(always)]
+pub(crate) fn decide_inline(series: &'static Series) -> Option<bool> {
+    let state = series.state();
+    if state.is_sampled() {
+        return sampling::is_miss(state.rate()).then_some(false);
+    }
+    Some(!state.is_off())
+}
+
+/// Counts a call down, of a timer that is sampled: whether it is a miss. If it is none, [`decide_sampled`] has to be asked. `None`: it
+/// is not sampled, and nothing was counted.
+#[inline(always)]
+pub(crate) fn is_miss(series: &'static Series) -> Option<bool> {
+    let state = series.state();
+    state.is_sampled().then(|| sampling::is_miss(state.rate()))
+}
+
+/// Whether a call that was counted down is recorded, and in which series.
+#[inline(never)]
+pub(crate) fn decide_sampled(series: &'static Series) -> Option<&'static Series> {
+    let state = series.state();
+    let taken = is_hit_now(series, state);
+    // A rule may come, change or go before the call ends, and then its end would not tell which rate it was taken by: the series does.
+    taken.then(|| if state.is_sampled() && !series.is_rated() { routed(series) } else { series })
+}
+
+/// The series of the rate that a rule gives. The rule may have gone just now.
+#[cold]
+fn routed(series: &'static Series) -> &'static Series {
+    let rate = series.route_rate();
+    if rate < 1.0 { registry::series(series.logger, series.metric_name(), series.kind(), rate) } else { series }
+}
+
+/// Whether a call of a sampled series is a hit, after it has been counted down. In a capture scope each is.
+#[inline]
+pub(crate) fn is_hit_now(series: &'static Series, state: State) -> bool {
+    // Where a call is counted down by what was read before, its series may be sampled no longer: what it has then is no number of a rate.
+    if !state.is_sampled() {
+        return !state.is_off();
+    }
+    capture::is_active() || sampling::is_hit_now(state.rate(), series.route_rate())
+}

@@ -1,0 +1,170 @@
+//! Recordings of timers and histograms: from a series to this thread's cell, or to its ring while somebody wants values one by one.
+
+use crate::record::enabled::{BACKENDS, SINGLES, enabled, switch_bits};
+use crate::record::{capture, clock, decision, non_finite, sampling};
+use crate::registry::limits;
+use crate::registry::series::Series;
+use crate::storage::bucket::SubSecond;
+use crate::storage::histogram_cell::Dist;
+use crate::storage::sample_ring::Ring;
+use crate::storage::scalar_cell::Writer;
+use crate::storage::slab::{Budget, Slab};
+use crate::storage::thread_slab::{self, Cells, Unlimited, own_slab, shared, slab};
+use crate::sync::reentrancy;
+use std::time::Duration;
+
+/// Records nanoseconds that were measured, in the series that was [taken](decision::decide) before: in its own cell, wherever its calls are routed to by now.
+#[inline(always)]
+pub(crate) fn nanos(series: &'static Series, nanos: u64) {
+    if !cached_cell(series, switch_bits()).is_some_and(|cell| cell.record_measured(nanos)) {
+        decided(series, nanos);
+    }
+}
+
+#[inline(never)]
+fn decided(series: &'static Series, bits: u64) {
+    if let Some(cell) = lookup_cell(series) {
+        return cell.record_nanos(bits, Writer::Single);
+    }
+    if enabled() && !series.state().is_off() {
+        one_by_one(series, series.slot, bits);
+    }
+}
+
+/// The same of a series that is not known before the end, for which sampling was decided in the name of another: in the cell that its calls are
+/// routed to.
+#[inline(always)]
+pub(crate) fn nanos_routed(series: &'static Series, nanos: u64) {
+    if !cached_cell(series, switch_bits()).is_some_and(|cell| cell.record_measured(nanos)) {
+        decided_routed(series, nanos);
+    }
+}
+
+#[inline(never)]
+fn decided_routed(series: &'static Series, bits: u64) {
+    if let Some(cell) = lookup_cell(series) {
+        return cell.record_nanos(bits, Writer::Single);
+    }
+    let state = series.state();
+    if enabled() && !state.is_off() {
+        one_by_one(series, state.slot(), bits);
+    }
+}
+
+/// Records a duration, if this call is sampled. It is known that something is recorded, by what `switches` said.
+#[inline(always)]
+pub(crate) fn sampled_duration(series: &'static Series, duration: Duration, switches: usize) {
+    match (cached_cell(series, switches), SubSecond::duration(duration)) {
+        (Some(cell), Some(nanos)) => cell.record_sub_second(nanos),
+        _ => duration_elsewhere(series, duration),
+    }
+}
+
+#[inline(never)]
+fn duration_elsewhere(series: &'static Series, duration: Duration) {
+    let nanos = clock::nanos(duration);
+    match lookup_cell(series) {
+        Some(cell) => cell.record_nanos(nanos, Writer::Single),
+        None => dist_elsewhere(series, nanos),
+    }
+}
+
+/// Records a float, if this call is sampled. It is known that something is recorded, by what `switches` said.
+#[inline(always)]
+pub(crate) fn sampled_float(series: &'static Series, value: f64, switches: usize) {
+    if !cached_cell(series, switches).is_some_and(|cell| cell.record_normal(value)) {
+        float_elsewhere(series, value);
+    }
+}
+
+#[inline(never)]
+fn float_elsewhere(series: &'static Series, value: f64) {
+    if value.is_finite() {
+        match lookup_cell(series) {
+            Some(cell) => cell.record_float(value, Writer::Single),
+            None => dist_elsewhere(series, value.to_bits()),
+        }
+    } else if !series.state().is_off() {
+        non_finite::refuse(series);
+    }
+}
+
+/// This thread's histogram, when that is where values of this series go now, and it is at hand.
+#[inline(always)]
+fn cached_cell(series: &'static Series, switches: usize) -> Option<Dist<'static>> {
+    // Not while somebody wants values one by one, or everything is switched off. What else may be switched on goes the long way
+    // too: one comparison with one number.
+    if switches != BACKENDS {
+        return None;
+    }
+    thread_slab::cached_cell(series.state().near())
+}
+
+/// The same, when it is there but not at hand; from now on it is, if it is one of the first.
+#[inline(always)]
+fn lookup_cell(series: &'static Series) -> Option<Dist<'static>> {
+    let state = series.state();
+    let cell = if switch_bits() == BACKENDS { slab().dist(state.place()) } else { None };
+    if let Some(cell) = cell {
+        thread_slab::cache_cell(state.near(), cell);
+    }
+    cell
+}
+
+#[inline(never)]
+fn dist_elsewhere(series: &'static Series, bits: u64) {
+    let state = series.state();
+    let is_miss = || sampling::is_miss(state.rate()) || !decision::is_hit_now(series, state);
+    if state.is_off() || (state.is_sampled() && is_miss()) {
+        return;
+    }
+    one_by_one(series, state.slot(), bits);
+}
+
+/// The one home of a value that is to be recorded: the ring while somebody wants values one by one and there is place, else the
+/// histogram.
+#[inline(always)]
+fn one_by_one(series: &'static Series, slot: u32, bits: u64) {
+    let slab = slab();
+    let Some(cell) = slab.dist_of(slot) else { return dist_cold(series, slot, bits) };
+    if switch_bits() & SINGLES != 0 {
+        let Some(ring) = slab.ring() else { return dist_cold(series, slot, bits) };
+        if ring.push(slot, bits) {
+            return;
+        }
+    }
+    cell.record_bits(bits, Writer::Single);
+}
+
+fn ensure_dist<'s>(slab: &'s Slab, series: &Series, slot: u32, budget: &impl Budget) -> Option<Dist<'s>> {
+    slab.ensure_dist(slot, series.kind().scheme()?, budget)
+}
+
+#[cold]
+fn dist_cold(series: &'static Series, slot: u32, bits: u64) {
+    if capture::value(series, bits) {
+        return;
+    }
+    let Some(_busy) = reentrancy::enter() else { return };
+    if let Some(slab) = own_slab()
+        && let Some(cell) = ensure_dist(slab, series, slot, &Cells)
+    {
+        let singles = switch_bits() & SINGLES != 0;
+        if !(singles && slab.ensure_ring(new_ring).push(slot, bits)) {
+            cell.record_bits(bits, Writer::Single);
+        }
+        return;
+    }
+    if let Some(cell) = ensure_dist(shared(), series, slot, &Unlimited) {
+        cell.record_bits(bits, Writer::Shared);
+    }
+}
+
+fn new_ring() -> Ring {
+    let capacity = limits::current().timer_chunk;
+    if Cells.take(Ring::bytes(capacity)) {
+        return Ring::new(capacity);
+    }
+    // Refused for good: values of this thread are delivered merged.
+    Ring::new(0)
+}

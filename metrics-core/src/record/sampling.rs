@@ -1,0 +1,250 @@
+//! Sampling: which calls of a sampled series are recorded.
+//!
+//! Each thread counts down to its next hit, for each rate. The gaps are geometrically distributed, so every call is recorded with
+//! exactly the given probability, independently of the others, without a random number per call. That holds whichever series of the
+//! rate the calls are of, so one countdown serves them all, and a miss needs nothing but it.
+
+use crate::registry::hash;
+use crate::sync::AtomicU64;
+use crate::sync::Ordering::*;
+use std::cell::Cell;
+use std::hash::{BuildHasher, RandomState};
+
+/// Whether `rate` is a sample rate: in (0, 1].
+///
+/// ```
+/// assert!(ferrometer_core::is_sample_rate(0.25) && ferrometer_core::is_sample_rate(1.0));
+/// assert!(![0.0, -1.0, 1.5, f64::NAN].into_iter().any(ferrometer_core::is_sample_rate));
+/// ```
+#[must_use]
+pub const fn is_sample_rate(rate: f64) -> bool {
+    rate > 0.0 && rate <= 1.0
+}
+
+thread_local! {
+    /// Without a destructor, so that it can be used while a thread ends. 0: not seeded yet.
+    static STATE: Cell<u64> = const { Cell::new(0) };
+}
+
+/// A random number: xorshift64*, seeded for each thread by the standard library's random keys. Children of one process have the same keys, so
+/// the process is a part of it.
+fn random() -> u64 {
+    STATE.with(|state| {
+        let mut x = state.get();
+        if x == 0 {
+            x = hash::mix(RandomState::new().hash_one(0u8), u64::from(std::process::id())) | 1;
+        }
+        x ^= x >> 12;
+        x ^= x << 25;
+        x ^= x >> 27;
+        state.set(x);
+        x.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    })
+}
+
+/// True once in `n` times, at random.
+pub(crate) fn one_in(n: u64) -> bool {
+    random().is_multiple_of(n)
+}
+
+/// A number in (0, 1].
+fn unit() -> f64 {
+    ((random() >> 11) + 1) as f64 / (1u64 << 53) as f64
+}
+
+/// How many misses up to the next hit: geometrically distributed. `mean` as [`mean`] says of the rate.
+fn draw(mean: f64) -> i64 {
+    // The cast saturates.
+    (unit().ln() * mean) as i64
+}
+
+/// How far apart hits are, as a factor of the logarithm of a number in (0, 1]: negative, and 0 for a rate of 1.
+fn mean(rate: f64) -> f64 {
+    // `ln_1p` keeps the tiniest rates apart from 0; the least number keeps the factor finite.
+    1.0 / (-rate).ln_1p().min(-f64::MIN_POSITIVE)
+}
+
+/// How many different rates are counted down; calls at further ones throw, each for itself.
+const RATES: usize = 32;
+
+/// The bits of the rates that were met, each at its number; 0: none yet. The place of number 0 stays free.
+static MET: [AtomicU64; RATES] = [const { AtomicU64::new(0) }; RATES];
+/// The bits of what [`mean`] says of them, each at its number; 0: not computed yet.
+static MEANS: [AtomicU64; RATES] = [const { AtomicU64::new(0) }; RATES];
+
+/// What a countdown is that was not drawn yet, and whatever is below. Not -1, which is what one is counted down to by a hit.
+const UNDRAWN: i64 = -2;
+
+thread_local! {
+    /// Misses up to the next hit, for each rate. Without a destructor, like the state above.
+    static GAPS: [Cell<i64>; RATES] = const { [const { Cell::new(UNDRAWN) }; RATES] };
+}
+
+/// The number of a rate, below [`RATES`]; 0: there are too many others.
+pub(crate) fn number(rate: f64) -> u8 {
+    let is_its = |met: &AtomicU64| {
+        let found = met.compare_exchange(0, rate.to_bits(), Relaxed, Relaxed);
+        found.is_ok() || found == Err(rate.to_bits())
+    };
+    MET.iter().skip(1).position(is_its).map_or(0, |at| at as u8 + 1)
+}
+
+/// Counts one call down: whether it is no hit. If not so, nothing is known yet, and [`is_hit_now`] has to be asked, once.
+#[inline(always)]
+#[must_use]
+pub(crate) fn is_miss(number: u8) -> bool {
+    GAPS.with(|gaps| {
+        let gap = &gaps[usize::from(number) % RATES];
+        let left = gap.get().wrapping_sub(1);
+        gap.set(left);
+        // Of its sign alone, so that subtracting in place tells it.
+        left >= 0
+    })
+}
+
+/// Whether the call that was counted down last is a hit.
+#[cold]
+pub(crate) fn is_hit_now(number: u8, rate: f64) -> bool {
+    let number = usize::from(number) % RATES;
+    let mean = match MEANS[number].load(Relaxed) {
+        0 => {
+            // Of the rate that has the number: the series may have been given another one just now.
+            let met = MET[number].load(Relaxed);
+            // There are too many; or what this thread has seen of the number is no more than the number.
+            if met == 0 {
+                return unit() <= rate;
+            }
+            let mean = mean(f64::from_bits(met));
+            MEANS[number].store(mean.to_bits(), Relaxed);
+            mean
+        }
+        bits => f64::from_bits(bits),
+    };
+    GAPS.with(|gaps| {
+        let gap = &gaps[number];
+        // It was counted down from 0, or else from what was not drawn, or not at all: the series had another rate then.
+        let was_drawn = gap.get() == -1;
+        if !was_drawn {
+            let misses = draw(mean);
+            if misses > 0 {
+                // This call is one of them.
+                gap.set(misses - 1);
+                return false;
+            }
+        }
+        gap.set(draw(mean));
+        true
+    })
+}
+
+/// Forgets the countdowns of this thread: they are drawn again at the next calls, which changes nothing in how probable a hit is.
+pub(crate) fn forget() {
+    GAPS.with(|gaps| gaps.iter().for_each(|gap| gap.set(UNDRAWN)));
+}
+
+/// In the child of a fork: it counts down, and throws, for itself. With what its thread had of the parent's, all children would be hit at the
+/// same calls, or at none.
+#[cfg(unix)]
+pub(crate) fn in_child() {
+    STATE.with(|state| state.set(0));
+    forget();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_hit(number: u8, rate: f64) -> bool {
+        !is_miss(number) && is_hit_now(number, rate)
+    }
+
+    #[test]
+    fn hits_come_with_the_given_probability() {
+        for rate in [0.01, 0.25, 0.5, 0.9, 1.0] {
+            let calls = 400_000;
+            let number = number(rate);
+            assert!(number > 0 && number == super::number(rate));
+            let by_gap = (0..calls).filter(|_| is_hit(number, rate)).count() as f64;
+            // What further rates do.
+            let by_throw = (0..calls).filter(|_| is_hit(0, rate)).count() as f64;
+            // Drawn again at any moment.
+            let drawn_again = (0..calls).filter(|n| {
+                if n % 7 == 0 {
+                    forget();
+                }
+                is_hit(number, rate)
+            });
+            let drawn_again = drawn_again.count() as f64;
+            let deviation = (f64::from(calls) * rate * (1.0 - rate)).sqrt();
+            for hits in [by_gap, by_throw, drawn_again] {
+                // Six standard deviations: one false alarm in 500 million runs.
+                assert!((hits - f64::from(calls) * rate).abs() <= 6.0 * deviation, "{rate}: {hits}");
+            }
+        }
+    }
+
+    #[test]
+    fn series_that_share_a_countdown_are_sampled_independently() {
+        let (rate, calls) = (0.3, 300_000u32);
+        let number = number(rate);
+        // Two series called in turn: how often each is hit, and both in a row.
+        let (mut hits, mut both) = ([0.0; 2], 0.0);
+        for _ in 0..calls {
+            let pair = [is_hit(number, rate), is_hit(number, rate)];
+            for (hits, hit) in hits.iter_mut().zip(pair) {
+                *hits += f64::from(u8::from(hit));
+            }
+            both += f64::from(u8::from(pair == [true; 2]));
+        }
+        for (found, share) in [(hits[0], rate), (hits[1], rate), (both, rate * rate)] {
+            let deviation = (f64::from(calls) * share * (1.0 - share)).sqrt();
+            assert!((found - f64::from(calls) * share).abs() <= 6.0 * deviation, "{found} of {share}");
+        }
+    }
+
+    #[test]
+    fn a_call_that_was_counted_down_for_another_rate_is_a_hit_as_often() {
+        // A series changes rates between the two questions, and the thread has met neither before.
+        let (before, now, calls) = (number(0.75), number(0.125), 100_000);
+        let taken = |_: &u32| {
+            forget();
+            !is_miss(before) && is_hit_now(now, 0.125)
+        };
+        let hits = (0..calls).filter(taken).count() as f64;
+        let deviation = (f64::from(calls) * 0.125 * 0.875).sqrt();
+        assert!((hits - f64::from(calls) * 0.125).abs() <= 6.0 * deviation, "{hits}");
+    }
+
+    #[test]
+    fn a_call_whose_series_is_sampled_no_longer_is_taken() {
+        use crate::registry;
+        use crate::registry::series::Kind;
+        number(f64::MIN_POSITIVE);
+        // Where the series' cells stand would be numbers of rates.
+        let logger = registry::logger("rate.no_longer");
+        for i in 0..2 * RATES {
+            let series = registry::series(logger, &format!("t{i}"), Kind::Timer, 0.0);
+            assert!((0..100).all(|_| crate::record::decision::decide_sampled(series).is_some()), "{i}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_no_rate_has_yet_is_left_alone() {
+        // The tests here meet fewer rates. A call may come with such a number when its series changes rates at that moment, or when the
+        // number has been seen and its rate has not.
+        let number = RATES - 1;
+        let (rate, calls) = (0.5, 100_000);
+        let hits = (0..calls).filter(|_| is_hit(number as u8, rate)).count() as f64;
+        assert_eq!(MET[number].load(Relaxed), 0);
+        assert_eq!(MEANS[number].load(Relaxed), 0, "the rate that gets the number would have a wrong mean, for ever");
+        let deviation = (f64::from(calls) * rate * (1.0 - rate)).sqrt();
+        assert!((hits - f64::from(calls) * rate).abs() <= 6.0 * deviation, "{hits}");
+    }
+
+    #[test]
+    fn the_smallest_rate_neither_panics_nor_hits_at_once() {
+        let number = number(f64::MIN_POSITIVE);
+        assert!(!is_hit(number, f64::MIN_POSITIVE));
+        assert!(GAPS.with(|gaps| gaps[usize::from(number)].get()) > 1 << 50);
+    }
+}

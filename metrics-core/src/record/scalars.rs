@@ -1,0 +1,233 @@
+//! Recordings of counters, gauges and in-flight counts: from a series to this thread's cell.
+
+use crate::record::enabled::enabled;
+use crate::record::{capture, decision, non_finite, sampling};
+use crate::registry::series::{Kind, Series, State};
+use crate::storage::scalar_cell::{self, ScalarCell, Writer};
+use crate::storage::thread_slab::{Cells, Unlimited, own_slab, shared, slab};
+use crate::sync::reentrancy;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Adds to a counter, from a function of this crate that is out of line itself.
+pub(crate) fn count_apart(series: &'static Series, value: i64) {
+    // Not `HERE`: the copy made for this crate would serve all others too.
+    if enabled() && !(value == 1 && try_increment(series)) {
+        many_on::<false>(series, value);
+    }
+}
+
+/// Adds to a counter.
+#[inline(always)]
+pub(crate) fn count(series: &'static Series, value: i64) {
+    if enabled() {
+        count_on(series, value);
+    }
+}
+
+/// The same, when it is known that something is recorded. Nearly always `value` is a constant, and only one of the two stays.
+#[inline(always)]
+pub(crate) fn count_on(series: &'static Series, value: i64) {
+    if value == 1 {
+        one_on(series);
+    } else {
+        many_on::<true>(series, value);
+    }
+}
+
+#[inline(always)]
+fn one_on(series: &'static Series) {
+    if !try_increment(series) {
+        many_on::<true>(series, 1);
+    }
+}
+
+/// Adds 1 to a counter if its place is there; else nothing happens.
+#[inline(always)]
+pub(crate) fn try_increment(series: &'static Series) -> bool {
+    let ones = slab().unit_count(series.state().place());
+    if let Some(ones) = ones {
+        scalar_cell::increment_unit(ones);
+    }
+    ones.is_some()
+}
+
+/// Adds what [`try_increment`] does not.
+#[inline(never)]
+pub(crate) fn many_on<const HERE: bool>(series: &'static Series, value: i64) {
+    let state = series.state();
+    if state.is_sampled() {
+        if !sampling::is_miss(state.rate()) {
+            sampled_count(series, value, state);
+        }
+        return;
+    }
+    match slab().scalar(state.slot()) {
+        // A single one may not have its place yet.
+        Some(cell) if value != 1 && !state.is_off() => cell.count(value, Writer::Single),
+        _ => count_cold(series, value, state),
+    }
+}
+
+/// Adds 1 to a counter that is sampled in all likelihood: a miss is told in place.
+#[inline(always)]
+pub(crate) fn one_rated(series: &'static Series) {
+    let state = series.state();
+    if !state.is_sampled() {
+        count_apart(series, 1);
+    } else if !sampling::is_miss(state.rate()) {
+        sampled_count(series, 1, state);
+    }
+}
+
+/// Of a series that is sampled, a call that may be a hit. What it counts for is what it was sampled by: its state is read once.
+#[inline(never)]
+fn sampled_count(series: &'static Series, value: i64, state: State) {
+    if decision::is_hit_now(series, state) {
+        match slab().scalar(state.slot()) {
+            Some(cell) => cell.count(value, Writer::Single),
+            None => scalar_cold(series, state, ScalarOp::Count(value)),
+        }
+    }
+}
+
+/// Of a series that is not sampled. Its state is the one by which that was told: the next may be one that is sampled, where this call would count
+/// for many.
+#[cold]
+#[inline(never)]
+fn count_cold(series: &'static Series, value: i64, state: State) {
+    if !state.is_off() {
+        scalar_cold(series, state, ScalarOp::Count(value));
+    }
+}
+
+/// Moves an in-flight count, whatever has been switched off since it went up.
+pub(crate) fn move_in_flight(series: &'static Series, value: i64) {
+    match slab().scalar(series.slot) {
+        Some(cell) => cell.count(value, Writer::Single),
+        None => scalar_cold(series, State::new(Kind::InFlight, series.slot), ScalarOp::Move(value)),
+    }
+}
+
+/// Sets a gauge.
+#[inline(always)]
+pub(crate) fn set(series: &'static Series, value: f64) {
+    if enabled() {
+        set_on(series, value);
+    }
+}
+
+#[inline]
+pub(crate) fn set_on(series: &'static Series, value: f64) {
+    match slab().unit_count(series.state().place()) {
+        Some(ones) if value.is_finite() => {
+            series.value().store(value.to_bits(), Relaxed);
+            scalar_cell::increment_unit(ones);
+        }
+        _ => set_elsewhere(series, value),
+    }
+}
+
+#[inline(never)]
+fn set_elsewhere(series: &'static Series, value: f64) {
+    let state = series.state();
+    if state.is_off() {
+        return;
+    }
+    if !value.is_finite() {
+        return non_finite::refuse(series);
+    }
+    scalar_cold(series, state, ScalarOp::Set(value));
+}
+
+/// Adds to a gauge: lock-free, a compare-and-swap on the shared value.
+pub(crate) fn add(series: &'static Series, value: f64) {
+    if !enabled() {
+        return;
+    }
+    let state = series.state();
+    if state.is_off() {
+        return;
+    }
+    if !value.is_finite() {
+        return non_finite::refuse(series);
+    }
+    match slab().scalar(state.slot()) {
+        Some(cell) => apply(series, cell, ScalarOp::Add(value), Writer::Single),
+        None => scalar_cold(series, state, ScalarOp::Add(value)),
+    }
+}
+
+#[derive(Clone, Copy)]
+enum ScalarOp {
+    /// Into a counter.
+    Count(i64),
+    /// Into an in-flight count.
+    Move(i64),
+    Set(f64),
+    Add(f64),
+}
+
+fn apply(series: &'static Series, cell: &ScalarCell, op: ScalarOp, writer: Writer) {
+    match op {
+        ScalarOp::Count(value) | ScalarOp::Move(value) => return cell.count(value, writer),
+        ScalarOp::Set(value) => series.value().store(value.to_bits(), Relaxed),
+        ScalarOp::Add(by) => {
+            let mut overflowed = false;
+            scalar_cell::float_update(series.value(), |now| {
+                overflowed = !(now + by).is_finite();
+                (!overflowed).then_some(now + by)
+            });
+            if overflowed {
+                return non_finite::refuse(series);
+            }
+        }
+    }
+    cell.called(writer);
+}
+
+/// What is not where it is looked for first. Of a sampled series, a hit.
+#[cold]
+fn scalar_cold(series: &'static Series, state: State, op: ScalarOp) {
+    let captured = match op {
+        ScalarOp::Count(value) | ScalarOp::Move(value) => capture::count(series, value),
+        ScalarOp::Set(value) => capture::set(series, |_| value),
+        ScalarOp::Add(by) => capture::set(series, |now| now + by),
+    };
+    if captured {
+        return;
+    }
+    let Some(_busy) = reentrancy::enter() else { return };
+    let own = own_slab();
+    // What is counted in ones, so that the next one finds its place.
+    if !state.is_sampled()
+        && matches!(op, ScalarOp::Count(1) | ScalarOp::Set(_))
+        && let Some(ones) = own.and_then(|s| s.ensure_unit_count(state.slot(), &Cells))
+    {
+        if let ScalarOp::Set(value) = op {
+            series.value().store(value.to_bits(), Relaxed);
+        }
+        return scalar_cell::increment_unit(ones);
+    }
+    if let Some(cell) = own.and_then(|s| s.ensure_scalar(state.slot(), &Cells)) {
+        apply(series, cell, op, Writer::Single);
+    } else if let Some(cell) = shared().ensure_scalar(state.slot(), &Unlimited) {
+        apply(series, cell, op, Writer::Shared);
+    }
+}
+
+/// Adds to one of ferrometer's own counters, from any thread, whatever is switched.
+pub(crate) fn count_internal(series: &'static Series, value: u64) {
+    debug_assert!(series.is_internal() && series.kind() == Kind::Counter);
+    if let Some(cell) = shared().ensure_scalar(series.slot, &Unlimited) {
+        scalar_cell::add(&cell.inc, value, Writer::Shared);
+        cell.called(Writer::Shared);
+    }
+}
+
+/// Sets one of ferrometer's own gauges.
+pub(crate) fn set_internal(series: &'static Series, value: f64) {
+    if let Some(cell) = shared().ensure_scalar(series.slot, &Unlimited) {
+        series.value().store(value.to_bits(), Relaxed);
+        cell.called(Writer::Shared);
+    }
+}

@@ -1,0 +1,412 @@
+//! An append-only hash table: lookups without a lock, insertions one at a time.
+//!
+//! The values stand in chunks, each twice as long as the one before, one after the other: nothing but the value is
+//! kept for each, and its number says where it is. Which number a key has is told by the [`HashIndex`].
+//!
+//! What does not ask what the values are ([`Untyped`]) is compiled once for all tables.
+
+use crate::registry::hash_index;
+use crate::registry::hash_index::{FIRST_LEN, HashIndex, Occupied, fingerprint};
+use crate::sync::Ordering::*;
+use crate::sync::{AtomicPtr, AtomicU64, Mutex, MutexGuard, const_unless_loom, lock, nulls};
+use std::alloc::{self, Layout};
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::ptr::{self, NonNull};
+
+/// Chunks of values, each twice as long as the one before: there can be `FIRST_LEN << CHUNKS`, and places for more.
+const CHUNKS: usize = hash_index::CHUNKS - 2;
+
+/// Where the value of this number stands: which chunk, and where in it.
+fn position(number: usize) -> (usize, usize) {
+    let at = number + FIRST_LEN;
+    let chunk = (at.ilog2() - FIRST_LEN.ilog2()) as usize;
+    (chunk, at - (FIRST_LEN << chunk))
+}
+
+/// The memory of a chunk of values of which one is as `value`. `None`: there is no memory of that size, or the values take none.
+fn chunk_of(value: Layout, chunk: usize) -> Option<Layout> {
+    let bytes = value.size().checked_mul(FIRST_LEN << chunk).filter(|bytes| *bytes > 0)?;
+    Layout::from_size_align(bytes, value.align()).ok()
+}
+
+/// A table of values of which it is known how long they are, and no more.
+struct Untyped {
+    places: HashIndex,
+    /// The values, in the order of their numbers.
+    chunks: [AtomicPtr<u8>; CHUNKS],
+    /// How many values there are: stored after the value.
+    len: AtomicU64,
+    writer: Mutex<Occupied>,
+}
+
+impl Untyped {
+    const_unless_loom! {
+        fn new() -> Untyped {
+            Untyped { places: HashIndex::new(), chunks: nulls(), len: AtomicU64::new(0), writer: Mutex::new(Occupied(0)) }
+        }
+    }
+
+    /// Where the value of a number stands, if values are `size` bytes long.
+    ///
+    /// # Safety
+    /// The values are that long. The number was read from a place, or is below the length, with acquire order.
+    #[inline(always)]
+    unsafe fn value(&self, number: usize, size: usize) -> NonNull<u8> {
+        let (chunk, at) = position(number);
+        let chunk = self.chunks[chunk].load(Acquire);
+        // SAFETY: the chunk was allocated with `FIRST_LEN << chunk` places, of which `at` is one, before the number was stored with release
+        // order.
+        unsafe { NonNull::new_unchecked(chunk.add(at * size)) }
+    }
+
+    /// The value with this hash for which `is_it` holds.
+    ///
+    /// # Safety
+    /// Values are `size` bytes long.
+    unsafe fn find(&self, hash: u64, size: usize, is_it: &mut dyn FnMut(NonNull<u8>) -> bool) -> Option<NonNull<u8>> {
+        self.places.find(fingerprint(hash), |number| {
+            // SAFETY: `find` reads numbers from places, with acquire order; the size is the caller's.
+            let value = unsafe { self.value(number, size) };
+            is_it(value).then_some(value)
+        })
+    }
+
+    /// Begins to put in a value with this hash, unless there is one for which `is_it` holds.
+    ///
+    /// # Safety
+    /// Values are `size` bytes long.
+    unsafe fn begin(
+        &self,
+        hash: u64,
+        size: usize,
+        is_it: &mut dyn FnMut(NonNull<u8>) -> bool,
+    ) -> Result<Insertion<'_>, NonNull<u8>> {
+        let taken = lock(&self.writer);
+        // SAFETY: the caller's promise.
+        match unsafe { self.find(hash, size, is_it) } {
+            Some(found) => Err(found),
+            None => Ok(Insertion { table: self, taken }),
+        }
+    }
+
+    /// Takes out all values, `drop` of each, and frees their memory.
+    ///
+    /// # Safety
+    /// The values are as `value`, `drop` may be called for each, and nobody else has the table.
+    unsafe fn clear(&mut self, value: Layout, drop: unsafe fn(NonNull<u8>)) {
+        let len = self.len.swap(0, AcqRel) as usize;
+        for number in 0..len {
+            // SAFETY: it is below the length, so it was written, and is as long; nobody sees it any more.
+            unsafe { drop(self.value(number, value.size())) };
+        }
+        for (number, chunk) in self.chunks.iter().enumerate() {
+            let chunk = chunk.swap(ptr::null_mut(), AcqRel);
+            if let Some(layout) = chunk_of(value, number).filter(|_| !chunk.is_null()) {
+                // SAFETY: `make_room` allocated it with this layout, and the swap took it out.
+                unsafe { alloc::dealloc(chunk, layout) };
+            }
+        }
+    }
+}
+
+/// A value that is about to be put in: nobody else puts one in meanwhile.
+struct Insertion<'t> {
+    table: &'t Untyped,
+    taken: MutexGuard<'t, Occupied>,
+}
+
+impl Insertion<'_> {
+    /// The number that the value will have.
+    fn number(&self) -> usize {
+        self.table.len.load(Relaxed) as usize
+    }
+
+    /// Where the value is to be written. `None`: there can be no more.
+    fn make_room(&mut self, value: Layout) -> Option<NonNull<u8>> {
+        let number = self.number();
+        self.table.places.make_room(&mut self.taken, number)?;
+        let (chunk, at) = position(number);
+        let place = self.table.chunks.get(chunk)?;
+        if place.load(Relaxed).is_null() {
+            let layout = chunk_of(value, chunk)?;
+            // Memory that is not written is not there, so a chunk that is half empty takes half of it.
+            // SAFETY: it is longer than nothing.
+            let values = unsafe { alloc::alloc(layout) };
+            if values.is_null() {
+                alloc::handle_alloc_error(layout);
+            }
+            place.store(values, Release);
+        }
+        // SAFETY: the chunk has more places than `at`.
+        NonNull::new(unsafe { place.load(Relaxed).add(at * value.size()) })
+    }
+
+    /// Makes known the value that was written where room was made.
+    fn publish(mut self, hash: u64) {
+        let number = self.number();
+        self.table.len.store(number as u64 + 1, Release);
+        self.table.places.put(&mut self.taken, fingerprint(hash), number);
+    }
+}
+
+/// The table. A value stays where it was put for as long as the table lives, and a `static` one lives for ever.
+pub(crate) struct AppendTable<V> {
+    values: Untyped,
+    of: PhantomData<*mut V>,
+}
+
+// SAFETY: the values are owned by the table. They are put in from any thread (`V: Send`) and shared with all (`V: Sync`).
+unsafe impl<V: Sync + Send> Send for AppendTable<V> {}
+// SAFETY: as above.
+unsafe impl<V: Sync + Send> Sync for AppendTable<V> {}
+
+impl<V: Sync + Send> AppendTable<V> {
+    const_unless_loom! {
+        pub(crate) fn new() -> AppendTable<V> {
+            const { assert!(size_of::<V>() > 0) };
+            AppendTable { values: Untyped::new(), of: PhantomData }
+        }
+    }
+
+    /// The value of a number.
+    ///
+    /// # Safety
+    /// The number was read from a place, or is below the length, with acquire order.
+    #[inline(always)]
+    unsafe fn value(&self, number: usize) -> &V {
+        // SAFETY: a value of this type was written there before the number was stored with release order. It is freed only in `Drop`, and
+        // nobody writes it again.
+        unsafe { self.values.value(number, size_of::<V>()).cast().as_ref() }
+    }
+
+    /// The value with this hash for which `is_it` holds. Compiled where it is called, for what is looked up at each recording.
+    #[inline]
+    pub(crate) fn get(&self, hash: u64, mut is_it: impl FnMut(&V) -> bool) -> Option<&V> {
+        self.values.places.find(fingerprint(hash), |number| {
+            // SAFETY: `find` reads numbers from places, with acquire order.
+            Some(unsafe { self.value(number) }).filter(|value| is_it(value))
+        })
+    }
+
+    /// The same, compiled once for all tables.
+    pub(crate) fn find(&self, hash: u64, is_it: &mut dyn FnMut(&V) -> bool) -> Option<&V> {
+        // SAFETY: the values are of this type.
+        let found = unsafe { self.values.find(hash, size_of::<V>(), &mut |value| is_it(value.cast().as_ref())) };
+        // SAFETY: as in `value`.
+        found.map(|value| unsafe { value.cast().as_ref() })
+    }
+
+    /// How many values there are.
+    pub(crate) fn len(&self) -> usize {
+        self.values.len.load(Acquire) as usize
+    }
+
+    /// The value of a number.
+    #[cfg(not(ferrometer_loom))]
+    pub(crate) fn at(&self, number: usize) -> Option<&V> {
+        // SAFETY: the number is below the length.
+        (number < self.len()).then(|| unsafe { self.value(number) })
+    }
+
+    /// How many places there are.
+    #[cfg(ferrometer_loom)]
+    pub(crate) fn places(&self) -> usize {
+        self.values.places.len()
+    }
+
+    /// The values there are, in the order in which they came.
+    pub(crate) fn iter(&self) -> Values<'_, V> {
+        self.range(0..usize::MAX)
+    }
+
+    /// Those of these numbers that there are.
+    pub(crate) fn range(&self, numbers: Range<usize>) -> Values<'_, V> {
+        let end = numbers.end.min(self.len());
+        Values { table: self, left: numbers.start.min(end)..end, chunk: &[] }
+    }
+
+    /// The value, or else the one that `make` gives, inserted. `make` gets its number, and may refuse.
+    ///
+    /// `make` runs under the table's lock: it must not insert into this table.
+    pub(crate) fn get_or_insert(
+        &self,
+        hash: u64,
+        mut is_it: impl FnMut(&V) -> bool,
+        make: impl FnOnce(usize) -> Option<V>,
+    ) -> Option<&V> {
+        match self.find(hash, &mut is_it) {
+            Some(found) => Some(found),
+            None => self.insert(hash, is_it, make),
+        }
+    }
+
+    /// The same where it was looked for already: it may have come since, and is looked for once more under the lock.
+    pub(crate) fn insert(
+        &self,
+        hash: u64,
+        mut is_it: impl FnMut(&V) -> bool,
+        make: impl FnOnce(usize) -> Option<V>,
+    ) -> Option<&V> {
+        // SAFETY: the values are of this type.
+        let begun = unsafe { self.values.begin(hash, size_of::<V>(), &mut |value| is_it(value.cast().as_ref())) };
+        let place = match begun {
+            Err(found) => found.cast(),
+            Ok(mut insertion) => {
+                let value = make(insertion.number())?;
+                let place = insertion.make_room(Layout::new::<V>())?.cast();
+                // SAFETY: it is room for a value, and nobody reads it before its number is known.
+                unsafe { place.write(value) };
+                insertion.publish(hash);
+                place
+            }
+        };
+        // SAFETY: as in `value`.
+        Some(unsafe { place.as_ref() })
+    }
+
+    /// Locks out insertions while the guard lives.
+    #[cfg(not(ferrometer_loom))]
+    pub(crate) fn freeze(&self) -> impl Sized + '_ {
+        lock(&self.values.writer)
+    }
+}
+
+impl<V> Drop for AppendTable<V> {
+    fn drop(&mut self) {
+        // SAFETY: the values are of this type, and nobody else has the table.
+        unsafe { self.values.clear(Layout::new::<V>(), |value| value.cast::<V>().drop_in_place()) };
+    }
+}
+
+/// Values in the order in which they came: chunk by chunk, which is the quickest way to all.
+pub(crate) struct Values<'t, V> {
+    table: &'t AppendTable<V>,
+    /// The numbers of those that come after these.
+    left: Range<usize>,
+    chunk: &'t [V],
+}
+
+impl<'t, V: Sync + Send> Iterator for Values<'t, V> {
+    type Item = &'t V;
+
+    fn next(&mut self) -> Option<&'t V> {
+        if self.chunk.is_empty() {
+            if self.left.is_empty() {
+                return None;
+            }
+            let (chunk, at) = position(self.left.start);
+            let len = ((FIRST_LEN << chunk) - at).min(self.left.len());
+            // SAFETY: the numbers of these values are below the length, so they were written, one after the other.
+            self.chunk = unsafe { std::slice::from_raw_parts(self.table.value(self.left.start), len) };
+            self.left.start += len;
+        }
+        let (first, rest) = self.chunk.split_first()?;
+        self.chunk = rest;
+        Some(first)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let len = self.chunk.len() + self.left.len();
+        (len, Some(len))
+    }
+}
+
+impl<V: Sync + Send> ExactSizeIterator for Values<'_, V> {}
+
+impl<V> Clone for Values<'_, V> {
+    fn clone(&self) -> Self {
+        Values { table: self.table, left: self.left.clone(), chunk: self.chunk }
+    }
+}
+
+#[cfg(all(test, not(ferrometer_loom)))]
+mod tests {
+    use super::*;
+    use crate::registry::hash_index::hash_of;
+
+    #[test]
+    fn finds_what_was_put_through_growth_and_collisions() {
+        let table: AppendTable<String> = AppendTable::new();
+        for i in 0..1000u64 {
+            let hash = i % 7; // heavy collisions
+            let made = table.get_or_insert(
+                hash,
+                |v| *v == i.to_string(),
+                |number| {
+                    assert_eq!(number as u64, i);
+                    Some(i.to_string())
+                },
+            );
+            assert_eq!(made, Some(&i.to_string()));
+        }
+        for i in 0..1000u64 {
+            assert_eq!(table.get(i % 7, |v| *v == i.to_string()), Some(&i.to_string()));
+        }
+        assert!(table.iter().cloned().eq((0..1000).map(|i| i.to_string())));
+        assert_eq!((table.len(), table.get(3, |v| v == "5000")), (1000, None));
+        assert_eq!((position(0), position(63), position(64), position(191)), ((0, 0), (0, 63), (1, 0), (1, 127)));
+        assert_eq!(table.get_or_insert(1, |_| false, |_| None), None);
+    }
+
+    #[test]
+    fn hashes_of_few_bits_and_of_the_highest_places_survive_growth() {
+        // Long walks, walks round the end, and entries that move at each growth or never.
+        let tags: [fn(u64) -> u64; 5] = [
+            |i| i % 3,
+            |i| u64::MAX - i % 5,
+            |i| i << 6,
+            |i| i.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+            |i| (i % 2) << 12 | 63,
+        ];
+        for fingerprint in tags {
+            let hash = |i| hash_of(fingerprint(i) as u32);
+            let table: AppendTable<u64> = AppendTable::new();
+            for i in 0..3000u64 {
+                table.get_or_insert(hash(i), |v| *v == i, |_| Some(i));
+                if i.is_power_of_two() || i % 1000 == 0 {
+                    assert!((0..=i).all(|k| table.get(hash(k), |v| *v == k) == Some(&k)), "{i}");
+                }
+            }
+            assert!((0..3000).all(|i| table.get(hash(i), |v| *v == i) == Some(&i)));
+            assert!((3000..6000).all(|i| table.get(hash(i), |v| *v == i).is_none()));
+            let taken = lock(&table.values.writer).0;
+            let places = table.values.places.len();
+            assert!((3000..places).contains(&taken) && places <= 8192, "{taken} of {places}");
+        }
+    }
+
+    #[test]
+    fn readers_find_what_is_there_while_it_grows() {
+        let table: std::sync::Arc<AppendTable<u64>> = std::sync::Arc::new(AppendTable::new());
+        let hash = |i: u64| i.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while table.len() < 20_000 {
+                        // The last one may be counted and not yet have its place.
+                        let len = (table.len() as u64).saturating_sub(1);
+                        for i in (0..len).rev().step_by(97).take(50) {
+                            assert_eq!(table.get(hash(i), |v| *v == i), Some(&i), "{i} of {len}");
+                        }
+                    }
+                });
+            }
+            for i in 0..20_000 {
+                table.get_or_insert(hash(i), |v| *v == i, |_| Some(i));
+            }
+        });
+    }
+
+    #[test]
+    fn what_is_put_is_dropped_with_the_table() {
+        let alive = std::sync::Arc::new(());
+        let table = AppendTable::new();
+        for i in 0..200 {
+            table.get_or_insert(i, |_| false, |_| Some(std::sync::Arc::clone(&alive)));
+        }
+        assert_eq!(std::sync::Arc::strong_count(&alive), 201);
+        drop(table);
+        assert_eq!(std::sync::Arc::strong_count(&alive), 1);
+    }
+}

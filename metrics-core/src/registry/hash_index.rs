@@ -1,0 +1,262 @@
+//! The places of a hash table that is read without a lock while it grows: which of many numbered values have a hash.
+//!
+//! Open addressing with linear probing. A place is one word: 32 bits of the hash, and the number of the value, so that most lookups read
+//! nothing but the places and the value that is found. Entries are never removed, so a probe that meets an empty place knows the key was
+//! not there when the probe began.
+//!
+//! The places stand in chunks, and growing adds one that is as long as all before it: what stands there stays, because a reader may be walking it,
+//! and nothing is kept twice. Entries that belong elsewhere among twice as many places are first put there; then the new length is
+//! published; then the places they left are marked as left, which ends no walk. So a reader finds each entry at every moment by the old length or by the new
+//! one: when it finds nothing and the length has changed meanwhile, it looks again.
+
+use crate::sync::Ordering::*;
+use crate::sync::{AtomicPtr, AtomicU64, boxed_zeros, const_unless_loom, nulls};
+use std::ptr;
+
+/// How long the first chunk is.
+#[cfg(ferrometer_loom)]
+pub(crate) const FIRST_LEN: usize = 2;
+#[cfg(not(ferrometer_loom))]
+pub(crate) const FIRST_LEN: usize = 64;
+
+/// Chunks: the second is as long as the first, each further one twice as long as the one before.
+#[cfg(ferrometer_loom)]
+pub(crate) const CHUNKS: usize = 5;
+#[cfg(not(ferrometer_loom))]
+pub(crate) const CHUNKS: usize = 26;
+
+/// A place that an entry has left.
+const TOMBSTONE: u64 = 1;
+
+/// What is kept of a hash. The place where a search begins is a part of it: its lowest bits, so each depends on all bits of the hash. Numbers in a
+/// row that are multiplied with an unlucky seed would otherwise fall on few places.
+pub(crate) fn fingerprint(hash: u64) -> u32 {
+    ((hash ^ hash >> 32).wrapping_mul(FACTOR) >> 32) as u32
+}
+
+const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// A hash that has this fingerprint, so that a test says where searches begin.
+#[cfg(test)]
+pub(crate) fn hash_of(fingerprint: u32) -> u64 {
+    // The factor's inverse: each step doubles the number of bits that are right.
+    let inverse = (0..6).fold(1u64, |inverse, _| inverse.wrapping_mul(2u64.wrapping_sub(FACTOR.wrapping_mul(inverse))));
+    let folded = (u64::from(fingerprint) << 32).wrapping_mul(inverse);
+    folded ^ folded >> 32
+}
+
+/// The number in a place; `None` where no entry stands.
+fn number_in(place: u64) -> Option<usize> {
+    (place >> 32).checked_sub(1).map(|number| number as usize)
+}
+
+/// In which chunk the place of this number stands, where in it, and how long the chunk is.
+fn chunk_of_place(at: usize) -> (usize, usize, usize) {
+    if at < FIRST_LEN {
+        return (0, at, FIRST_LEN);
+    }
+    let len = 1 << at.ilog2();
+    ((at.ilog2() - FIRST_LEN.ilog2()) as usize + 1, at - len, len)
+}
+
+/// HashIndex of a table: 0, [`TOMBSTONE`], or the number of the value, from 1, above 32 bits of its hash.
+pub(crate) struct HashIndex {
+    chunks: [AtomicPtr<AtomicU64>; CHUNKS],
+    /// How many there are: 0, or a power of two.
+    len: AtomicU64,
+}
+
+impl HashIndex {
+    const_unless_loom! {
+        pub(crate) fn new() -> HashIndex {
+            HashIndex { chunks: nulls(), len: AtomicU64::new(0) }
+        }
+    }
+
+    /// How many there are.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.len.load(Acquire) as usize
+    }
+
+    /// The places from this one to the end of its chunk.
+    ///
+    /// # Safety
+    /// `at` is below a length that was read from `len` with acquire order.
+    #[inline]
+    unsafe fn from(&self, at: usize) -> &[AtomicU64] {
+        let (chunk, at, len) = chunk_of_place(at);
+        let chunk = self.chunks[chunk].load(Acquire);
+        // SAFETY: the chunk was published as a box of `len` places before the length was stored with release order; it is freed only in `Drop`.
+        unsafe { std::slice::from_raw_parts(chunk.add(at), len - at) }
+    }
+
+    /// The first number that `is_it` takes, of those that share the fingerprint.
+    #[inline]
+    pub(crate) fn find<V>(&self, fingerprint: u32, mut is_it: impl FnMut(usize) -> Option<V>) -> Option<V> {
+        let mut len = self.len.load(Acquire) as usize;
+        while len > 0 {
+            let found = self.walk(len, fingerprint, &mut is_it);
+            if found.is_some() {
+                return found;
+            }
+            // Who met a place that was left since meets the length that was published before.
+            let now = self.len.load(Acquire) as usize;
+            if now == len {
+                return None;
+            }
+            len = now;
+        }
+        None
+    }
+
+    #[inline]
+    fn walk<V>(&self, len: usize, fingerprint: u32, mut is_it: impl FnMut(usize) -> Option<V>) -> Option<V> {
+        let mut at = fingerprint as usize & (len - 1);
+        // Some places are always free; but of those of a length that is no longer the newest, all may have been taken since. Two rounds of
+        // chunks are one of places, wherever it begins.
+        for _ in 0..2 * CHUNKS {
+            // SAFETY: the caller read `len` from `self.len`, and chunks end where lengths do.
+            let places = unsafe { self.from(at) };
+            for place in places {
+                let place = place.load(Acquire);
+                if place == 0 {
+                    return None;
+                }
+                if place as u32 == fingerprint
+                    && let Some(number) = number_in(place)
+                    && let Some(found) = is_it(number)
+                {
+                    return Some(found);
+                }
+            }
+            at = (at + places.len()) & (len - 1);
+        }
+        None
+    }
+
+    /// Makes room for one more entry, where there are `len`. Only the holder of the writer lock calls this. `None`: there can be no more.
+    pub(crate) fn make_room(&self, taken: &mut Occupied, len: usize) -> Option<()> {
+        loop {
+            let places = self.len.load(Relaxed) as usize;
+            // So many are free that walks are short; and of those that are not, not so many were left that none is empty.
+            if (len + 1) * 16 <= places * 13 && (taken.0 + 1) * 16 <= places * 15 {
+                return Some(());
+            }
+            taken.0 += self.grow()?;
+        }
+    }
+
+    /// Puts an entry where there is room. Only the holder of the writer lock calls this.
+    pub(crate) fn put(&self, taken: &mut Occupied, fingerprint: u32, number: usize) {
+        let was_empty =
+            self.put_among(self.len.load(Relaxed) as usize, (number as u64 + 1) << 32 | u64::from(fingerprint));
+        taken.0 += usize::from(was_empty);
+    }
+
+    /// Puts an entry in the first place that nothing stands in, among `len`; whether it was empty.
+    fn put_among(&self, len: usize, entry: u64) -> bool {
+        let mut at = entry as u32 as usize & (len - 1);
+        loop {
+            // SAFETY: as in `walk`; or `grow` has put the chunk there that makes them so many.
+            let places = unsafe { self.from(at) };
+            for place in places {
+                let before = place.load(Relaxed);
+                if number_in(before).is_none() {
+                    place.store(entry, Release);
+                    return before == 0;
+                }
+            }
+            at = (at + places.len()) & (len - 1);
+        }
+    }
+
+    /// Makes twice as many places; how many more are not empty. `None`: there can be no more.
+    fn grow(&self) -> Option<usize> {
+        let len = self.len.load(Relaxed) as usize;
+        let (chunk, _, added) = chunk_of_place(len);
+        let more: Box<[AtomicU64]> = boxed_zeros(added);
+        let grown = len + added;
+        self.chunks.get(chunk)?.store(Box::into_raw(more).cast(), Release);
+        // Which places are to be left, as bits.
+        let mut left = vec![0u64; len.div_ceil(64)];
+        let mut taken = 0;
+        let place = |at: usize| {
+            // SAFETY: `at` is below the length.
+            unsafe { &self.from(at)[0] }
+        };
+        for at in 0..len {
+            let entry = place(at).load(Relaxed);
+            // A walk begins at or before the entry, or else it goes round the end, which is no longer there.
+            if number_in(entry).is_some() && entry as u32 as usize & (grown - 1) > at {
+                taken += usize::from(self.put_among(grown, entry));
+                left[at / 64] |= 1 << (at % 64);
+            }
+        }
+        self.len.store(grown as u64, Release);
+        for at in (0..len).filter(|at| left[at / 64] >> (at % 64) & 1 == 1) {
+            place(at).store(TOMBSTONE, Release);
+        }
+        Some(taken)
+    }
+}
+
+impl Drop for HashIndex {
+    fn drop(&mut self) {
+        let mut at = 0;
+        for chunk in &self.chunks {
+            let (_, _, len) = chunk_of_place(at);
+            at += len;
+            let chunk = chunk.swap(ptr::null_mut(), AcqRel);
+            if !chunk.is_null() {
+                // SAFETY: it came from `Box::into_raw` of a slice of this length, and the swap took it out.
+                drop(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(chunk, len)) });
+            }
+        }
+    }
+}
+
+/// How many places are not empty: known to who puts entries there.
+#[derive(Default)]
+pub(crate) struct Occupied(pub(crate) usize);
+
+#[cfg(all(test, not(ferrometer_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_of_each_tag_is_known() {
+        assert!([0, 1, 63, 0x1234_5678, u32::MAX].into_iter().all(|t| fingerprint(hash_of(t)) == t));
+    }
+
+    #[test]
+    fn places_stand_in_chunks_without_a_gap() {
+        let mut expected = 0;
+        for (number, len) in [(0, 64), (1, 64), (2, 128), (3, 256), (4, 512)] {
+            for at in 0..len {
+                assert_eq!(chunk_of_place(expected), (number, at, len));
+                expected += 1;
+            }
+        }
+    }
+
+    #[test]
+    fn walks_are_short_whatever_the_seed_and_the_numbers() {
+        const PLACES: usize = 4096;
+        for seed in (0..400u64).map(|n| crate::registry::hash::mix(n, n) | 1) {
+            for distance in [1u64, 2, 48, 4096] {
+                let mut taken = [false; PLACES];
+                let mut steps = 0;
+                for number in 0..2000 {
+                    let mut at = fingerprint(crate::registry::hash::mix(seed, number * distance)) as usize % PLACES;
+                    while std::mem::replace(&mut taken[at], true) {
+                        at = (at + 1) % PLACES;
+                        steps += 1;
+                    }
+                }
+                // 0.47 for each, if they fall by chance.
+                assert!(steps < 2000, "{steps} steps, seed {seed:x}, numbers {distance} apart");
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What found no place: counted by cause, and remembered as full, so that whoever comes next need not take a lock to be told.
+
+use crate::sync::AtomicU64;
+use crate::sync::Ordering::Relaxed;
+use crate::sync::reentrancy;
+use std::sync::atomic::AtomicUsize;
+
+/// What was refused, countable without a lock.
+pub(super) struct Refusals {
+    pub(super) loggers: AtomicU64,
+    pub(super) instruments: AtomicU64,
+    pub(super) label_sets: AtomicU64,
+    pub(super) long_names: AtomicU64,
+    pub(super) bad_rates: AtomicU64,
+    pub(super) bad_rate_example: AtomicU64,
+}
+
+pub(super) static REFUSED: Refusals = Refusals {
+    loggers: AtomicU64::new(0),
+    instruments: AtomicU64::new(0),
+    label_sets: AtomicU64::new(0),
+    long_names: AtomicU64::new(0),
+    bad_rates: AtomicU64::new(0),
+    bad_rate_example: AtomicU64::new(0),
+};
+
+/// What is full, so that whoever comes with one more new name need not take a lock to be told: one bit for each kind's cells, and these.
+pub(super) static FULL: AtomicUsize = AtomicUsize::new(0);
+pub(super) const FULL_LOGGERS: usize = 1 << 8;
+pub(super) const FULL_LABEL_SETS: usize = 1 << 9;
+
+pub(super) fn is_full(bit: usize) -> bool {
+    FULL.load(Relaxed) & bit != 0
+}
+
+pub(super) fn refuse(counter: &AtomicU64) {
+    counter.fetch_add(1, Relaxed);
+}
+
+/// How many times something found no place, by what was full. The recordings themselves are in the overflow series.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Refused {
+    /// Loggers past `max_loggers`.
+    pub loggers: u64,
+    /// Instruments past `max_instruments`.
+    pub instruments: u64,
+    /// Label sets past `max_label_sets`.
+    pub label_sets: u64,
+    /// Names, or all labels of one logger together, longer than [`MAX_RAW_BYTES`](crate::naming::name::MAX_RAW_BYTES).
+    pub long_names: u64,
+    /// Sample rates outside (0, 1], recorded unsampled.
+    pub bad_rates: u64,
+    /// The last such rate.
+    pub bad_rate_example: f64,
+    /// Recordings that came from within a registration (an allocator that records) and were turned away.
+    pub reentrant: u64,
+}
+
+/// How many registrations found no place so far.
+#[must_use]
+pub fn refused() -> Refused {
+    let of = |counter: &AtomicU64| counter.load(Relaxed);
+    Refused {
+        loggers: of(&REFUSED.loggers),
+        instruments: of(&REFUSED.instruments),
+        label_sets: of(&REFUSED.label_sets),
+        long_names: of(&REFUSED.long_names),
+        bad_rates: of(&REFUSED.bad_rates),
+        bad_rate_example: f64::from_bits(of(&REFUSED.bad_rate_example)),
+        reentrant: reentrancy::turned_away(),
+    }
+}

@@ -1,0 +1,239 @@
+//! The buckets of a distribution: log-linear, eight to each power of two, so that a value stands within
+//! 6.25 % of its bucket's middle. Two schemes: whole nanoseconds for timers, floats for histograms.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Buckets of one power of two, as a power of two.
+const SUB_BITS: u32 = 3;
+const SUB: usize = 1 << SUB_BITS;
+
+/// Timers: up to 2^46 ns (19.5 hours); what is longer stands in the last bucket, its sum and maximum exact.
+const NANOS_TOP: u32 = 46;
+const NANOS_LEN: usize = (NANOS_TOP - SUB_BITS + 1) as usize * SUB;
+
+/// Histograms: magnitudes from 2^-20 to 2^44; smaller ones stand in the bucket of zero, larger in the outermost.
+const FLOAT_LOW: i32 = -20;
+const FLOAT_HIGH: i32 = 44;
+const FLOAT_SIDE: usize = (FLOAT_HIGH - FLOAT_LOW) as usize * SUB;
+const FLOAT_LEN: usize = 2 * FLOAT_SIDE + 1;
+
+/// Which values a distribution holds.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// Whole nanoseconds, not negative: what a timer records.
+    Nanos,
+    /// Finite floats: what a histogram records.
+    Float,
+}
+
+impl fmt::Debug for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Scheme::Nanos => "Nanos",
+            Scheme::Float => "Float",
+        })
+    }
+}
+
+/// The bucket of a number of nanoseconds; what is past the last one belongs in it.
+#[inline(always)]
+pub(crate) fn unbounded_nanos_index(value: u64) -> usize {
+    // Eight to each power of two. Below 8 each value is a bucket, as with a shift of 0: so there is no branch.
+    let shift = 60 - (value | SUB as u64).leading_zeros();
+    (value >> shift) as usize + shift as usize * SUB
+}
+
+pub(crate) fn nanos_index(value: u64) -> usize {
+    unbounded_nanos_index(value).min(NANOS_LEN - 1)
+}
+
+/// What nearly all durations are that are recorded often: from 8 ns on and below a second. They fit in 32 bits, and need neither a
+/// multiplication nor bounds.
+#[derive(Clone, Copy)]
+pub(crate) struct SubSecond(u32);
+
+impl SubSecond {
+    #[inline(always)]
+    pub(crate) fn duration(duration: Duration) -> Option<SubSecond> {
+        let nanos = duration.subsec_nanos();
+        (duration.as_secs() == 0 && nanos >= SUB as u32).then_some(SubSecond(nanos))
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(self) -> u64 {
+        u64::from(self.0)
+    }
+
+    /// That of [`nanos_index`], which is below [`Scheme::len`] of [`Scheme::Nanos`].
+    #[inline(always)]
+    pub(crate) fn index(self) -> usize {
+        // As a float, a number has what the bucket's is made of side by side: the power of two, and the first bits below it. From 8 on
+        // the two count alike. That is fewer instructions than `nanos_index` has, of which another recording can begin before they end;
+        // but the result comes later, for which the next reading of the clock waits.
+        const EIGHT: usize = (1023 + SUB_BITS as usize) * SUB;
+        (f64::from(self.0 as i32).to_bits() >> (52 - SUB_BITS)) as usize - EIGHT + SUB
+    }
+}
+
+/// The bucket of a float that is positive and neither below 2^-20 nor from 2^44 on; `None` for every other, NaN and infinities among them.
+#[inline(always)]
+pub(crate) fn normal_float_index(value: f64) -> Option<usize> {
+    // The sign, the exponent and the first bits of the fraction are the number of the bucket already.
+    const LOWEST: usize = (1023 + FLOAT_LOW) as usize * SUB;
+    let side = ((value.to_bits() >> (52 - SUB_BITS)) as usize).wrapping_sub(LOWEST);
+    (side < FLOAT_SIDE).then(|| FLOAT_SIDE + 1 + side)
+}
+
+/// Whether a float's magnitude is past all buckets.
+pub(crate) fn is_huge(value: f64) -> bool {
+    const HUGE: f64 = (1u64 << FLOAT_HIGH) as f64;
+    value.abs() >= HUGE
+}
+
+#[inline]
+pub(crate) fn float_index(value: f64) -> usize {
+    let bits = value.to_bits();
+    let exponent = ((bits >> 52) & 0x7ff) as i32 - 1023;
+    if exponent < FLOAT_LOW {
+        return FLOAT_SIDE;
+    }
+    let side = if exponent >= FLOAT_HIGH {
+        FLOAT_SIDE - 1
+    } else {
+        (exponent - FLOAT_LOW) as usize * SUB + ((bits >> (52 - SUB_BITS)) as usize & (SUB - 1))
+    };
+    if value > 0.0 { FLOAT_SIDE + 1 + side } else { FLOAT_SIDE - 1 - side }
+}
+
+impl Scheme {
+    /// How many buckets there are.
+    #[must_use]
+    pub const fn len(self) -> usize {
+        match self {
+            Scheme::Nanos => NANOS_LEN,
+            Scheme::Float => FLOAT_LEN,
+        }
+    }
+
+    /// Never: a scheme has buckets.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        false
+    }
+
+    /// The bucket of a value (nanoseconds for [`Scheme::Nanos`], where negative ones count as 0).
+    #[must_use]
+    pub fn index(self, value: f64) -> usize {
+        match self {
+            Scheme::Nanos => nanos_index(value as u64),
+            Scheme::Float => float_index(value),
+        }
+    }
+
+    /// The bounds of a bucket: `low <= value < high` (mirrored for negative values: `low < value <= high`).
+    /// The outermost buckets take what lies beyond them too.
+    #[must_use]
+    pub fn bounds(self, index: usize) -> (f64, f64) {
+        match self {
+            Scheme::Nanos => {
+                let (octave, sub) = (index / SUB, index % SUB);
+                if octave == 0 {
+                    return (sub as f64, sub as f64 + 1.0);
+                }
+                let width = (1u64 << (octave - 1)) as f64;
+                let low = (SUB + sub) as f64 * width;
+                (low, low + width)
+            }
+            Scheme::Float => {
+                if index == FLOAT_SIDE {
+                    let edge = 2f64.powi(FLOAT_LOW);
+                    return (-edge, edge);
+                }
+                let positive = index > FLOAT_SIDE;
+                let side = if positive { index - FLOAT_SIDE - 1 } else { FLOAT_SIDE - 1 - index };
+                let base = 2f64.powi(FLOAT_LOW + (side / SUB) as i32);
+                let width = base / SUB as f64;
+                let low = base + width * (side % SUB) as f64;
+                if positive { (low, low + width) } else { (-(low + width), -low) }
+            }
+        }
+    }
+
+    /// The value that stands for a bucket: its middle (exact below 16 ns, and 0 for the bucket of zero).
+    #[must_use]
+    pub fn middle(self, index: usize) -> f64 {
+        let (low, high) = self.bounds(index);
+        if self == Scheme::Nanos && index < 2 * SUB { low } else { (low + high) / 2.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_is_within_its_bucket() {
+        let mut v: u64 = 0;
+        while v < 1 << 46 {
+            for v in [v, v + 1, v.saturating_sub(1)] {
+                if v >= 1 << 46 {
+                    continue;
+                }
+                let (low, high) = Scheme::Nanos.bounds(nanos_index(v));
+                assert!(low <= v as f64 && (v as f64) < high, "{v}: {low}..{high}");
+                let middle = Scheme::Nanos.middle(nanos_index(v));
+                assert!((middle - v as f64).abs() <= v as f64 * 0.0625, "{v} {middle}");
+            }
+            v = v + v / 7 + 1;
+        }
+        assert_eq!(nanos_index(u64::MAX), Scheme::Nanos.len() - 1);
+    }
+
+    #[test]
+    fn what_is_brief_has_the_bucket_of_its_nanoseconds() {
+        let brief = |nanos: u64| SubSecond::duration(Duration::from_nanos(nanos));
+        let second = 1_000_000_000;
+        // Every end of a bucket, and what is beside it; the index never falls, so what is between has it too.
+        let ends = (3..30).flat_map(|bit| (8..16u64).map(move |sub| (sub << bit) >> 3));
+        for nanos in ends.flat_map(|n| [n - 1, n, n + 1]).chain([second - 1]).filter(|n| (8..second).contains(n)) {
+            let brief = brief(nanos).unwrap();
+            assert!(brief.get() == nanos && brief.index() == nanos_index(nanos), "{nanos}");
+            assert!(brief.index() < NANOS_LEN && brief.index() <= nanos_index(second - 1));
+        }
+        for nanos in [0, 1, 7, second, second + 100, u64::from(u32::MAX) + 100, u64::MAX] {
+            assert!(brief(nanos).is_none(), "{nanos}");
+        }
+        assert!(SubSecond::duration(Duration::MAX).is_none());
+    }
+
+    #[test]
+    fn the_index_of_a_usual_float_is_that_of_any_float() {
+        for exponent in -30..50 {
+            for value in [1.0, 1.0624, 1.125, 1.9999999, -1.0].map(|m: f64| m * 2f64.powi(exponent)) {
+                let usual = value > 0.0 && (FLOAT_LOW..FLOAT_HIGH).contains(&exponent);
+                assert_eq!(normal_float_index(value), usual.then(|| float_index(value)), "{value}");
+            }
+        }
+    }
+
+    #[test]
+    fn floats_are_monotone_and_within_their_bucket() {
+        let mut values: Vec<f64> = (-19..44).map(|e| 1.37 * 2f64.powi(e)).collect();
+        values.extend([0.0, 1e-300, 1e300, f64::MIN_POSITIVE, 1.0, 2.0, 1.125]);
+        let mut all: Vec<f64> = values.iter().flat_map(|v| [*v, -*v]).collect();
+        all.sort_by(f64::total_cmp);
+        let mut last = 0;
+        for v in all {
+            let index = float_index(v);
+            assert!(index < Scheme::Float.len() && index >= last, "{v}");
+            last = index;
+            let (low, high) = Scheme::Float.bounds(index);
+            if v.abs() < 1e13 {
+                assert!(low <= v && v <= high, "{v}: {low}..{high}");
+            }
+        }
+        assert_eq!(float_index(-0.0), float_index(0.0));
+        assert_eq!(Scheme::Float.middle(float_index(0.0)), 0.0);
+    }
+}

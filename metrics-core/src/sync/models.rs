@@ -1,0 +1,411 @@
+//! Model checks: the interleavings of the hand-overs between threads, on the shipped modules themselves, compiled with
+//! `--cfg ferrometer_loom`. `scripts/test` runs them.
+//!
+//! The writer is the model's main thread wherever a single writer loads and stores: loom looks for interleavings from the *last* access to an
+//! atomic alone, and a writer that loads before it stores would hide a reader that came before it.
+
+use crate::registry::address_cache::Addressed;
+use crate::registry::append_table::AppendTable;
+use crate::registry::hash_index::hash_of;
+use crate::storage::bucket::{Scheme, SubSecond};
+use crate::storage::cell_address::CellAddress;
+use crate::storage::histogram_cell::Dist;
+use crate::storage::sample_ring::Ring;
+use crate::storage::scalar_cell::{self, Writer};
+use crate::storage::slab::{Budget, Slab};
+use crate::storage::thread_slab::Slabs;
+use crate::sync::Ordering::*;
+use loom::sync::Arc;
+use loom::thread;
+use std::time::Duration;
+
+struct Unlimited;
+impl Budget for Unlimited {
+    fn take(&self, _: usize) -> bool {
+        true
+    }
+}
+
+/// Loom counts what is leaked across executions of a model as its own; these are small.
+fn leaked<T>(value: T) -> &'static T {
+    Box::leak(Box::new(value))
+}
+
+#[test]
+fn a_collector_sees_a_single_writers_cell_grow_and_loses_nothing() {
+    loom::model(|| {
+        let slab = Arc::new(Slab::new());
+        let reader = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || {
+                // The count first, acquired, as the collector reads.
+                let read = || slab.scalar(0).map_or((0, 0), |c| (c.calls.load(Acquire), c.inc.load(Relaxed)));
+                let (first, second) = (read(), read());
+                assert!(first.0 <= second.0 && first.1 <= second.1);
+                // What is counted is in the value.
+                assert!(first.1 >= 2 * first.0 && second.1 >= 2 * second.0, "{first:?} {second:?}");
+            })
+        };
+        let cell = slab.ensure_scalar(0, &Unlimited).unwrap();
+        cell.count(2, Writer::Single);
+        cell.count(2, Writer::Single);
+        reader.join().unwrap();
+        assert_eq!((cell.inc.load(Relaxed), cell.calls.load(Relaxed)), (4, 2));
+    });
+}
+
+#[test]
+fn ones_grow_beside_the_cell_and_a_gauge_that_was_set_has_its_value() {
+    loom::model(|| {
+        let slab = Arc::new(Slab::new());
+        let gauge = Arc::new(loom::sync::atomic::AtomicU64::new(0));
+        let reader = {
+            let (slab, gauge) = (Arc::clone(&slab), Arc::clone(&gauge));
+            thread::spawn(move || {
+                let sets = slab.unit_count(CellAddress::scalar(0)).map_or(0, |ones| ones.load(Acquire));
+                assert!(gauge.load(Relaxed) >= sets * 5);
+            })
+        };
+        let ones = slab.ensure_unit_count(0, &Unlimited).unwrap();
+        for value in [5, 10] {
+            gauge.store(value, Relaxed);
+            scalar_cell::increment_unit(ones);
+        }
+        slab.ensure_scalar(0, &Unlimited).unwrap().count(3, Writer::Single);
+        reader.join().unwrap();
+        assert_eq!(slab.unit_count(CellAddress::scalar(0)).unwrap().load(Relaxed), 2);
+        assert!(slab.unit_count(CellAddress::NONE).is_none() && slab.dist(CellAddress::NONE).is_none());
+    });
+}
+
+#[test]
+fn two_threads_growing_the_shared_slab_share_one_chunk() {
+    loom::model(|| {
+        let slab = Arc::new(Slab::new());
+        let count = |slab: &Slab| slab.ensure_scalar(1, &Unlimited).unwrap().count(1, Writer::Shared);
+        let other = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || count(&slab))
+        };
+        count(&slab);
+        other.join().unwrap();
+        let cell = slab.scalar(1).unwrap();
+        assert_eq!((cell.inc.load(Relaxed), cell.calls.load(Relaxed)), (2, 2));
+    });
+}
+
+#[test]
+fn a_distribution_cell_is_published_whole() {
+    loom::model(|| {
+        let slab = Arc::new(Slab::new());
+        let writer = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || {
+                slab.ensure_dist(0, Scheme::Nanos, &Unlimited).unwrap().record_nanos(1, Writer::Shared)
+            })
+        };
+        if let Some(cell) = slab.dist_of(0) {
+            assert!(cell.scheme() == Scheme::Nanos && cell.buckets().len() == 2);
+        }
+        slab.ensure_dist(0, Scheme::Nanos, &Unlimited).unwrap().record_nanos(1, Writer::Shared);
+        writer.join().unwrap();
+        let cell = slab.dist_of(0).unwrap();
+        assert_eq!((cell.sum(), cell.buckets()[1].load(Relaxed)), (2, 2));
+    });
+}
+
+/// What a distribution's cell holds: how many values, their sum and the greatest, as the scheme keeps them.
+fn held(cell: Dist<'_>) -> (u64, u64, u64) {
+    (cell.buckets().iter().map(|b| b.load(Relaxed)).sum(), cell.sum(), cell.max())
+}
+
+/// A collector reads twice while `record` writes: what it sees only grows. What is held in the end. Bits of floats that are not negative
+/// grow as the floats do.
+fn grows(scheme: Scheme, record: fn(Dist<'_>)) -> (u64, u64, u64) {
+    let slab = Arc::new(Slab::new());
+    let cell = slab.ensure_dist(0, scheme, &Unlimited).unwrap();
+    // Nothing recorded yet: the greatest of a histogram is below all then.
+    let max = |max| if max == f64::NEG_INFINITY.to_bits() { 0 } else { max };
+    let reader = {
+        let slab = Arc::clone(&slab);
+        thread::spawn(move || {
+            let cell = slab.dist_of(0).unwrap();
+            let (first, second) = (held(cell), held(cell));
+            let grows = first.0 <= second.0 && first.1 <= second.1 && max(first.2) <= max(second.2);
+            assert!(grows, "{first:?} {second:?}");
+        })
+    };
+    record(cell);
+    reader.join().unwrap();
+    held(cell)
+}
+
+#[test]
+fn a_collector_sees_a_single_writers_distribution_grow_and_loses_nothing() {
+    loom::model(|| {
+        let found = grows(Scheme::Nanos, |cell| {
+            [9, 20]
+                .into_iter()
+                .for_each(|n| cell.record_sub_second(SubSecond::duration(Duration::from_nanos(n)).unwrap()));
+        });
+        assert_eq!(found, (2, 29, 20));
+    });
+}
+
+#[test]
+fn a_collector_sees_a_single_writers_histogram_grow_and_loses_nothing() {
+    loom::model(|| {
+        let found = grows(Scheme::Float, |cell| {
+            [1.5, 2.5].into_iter().for_each(|value| assert!(cell.record_normal(value)));
+        });
+        assert_eq!(found, (2, 4f64.to_bits(), 2.5f64.to_bits()));
+    });
+}
+
+#[test]
+fn threads_that_share_a_histogram_lose_nothing_of_its_sum() {
+    loom::model(|| {
+        let slab = Arc::new(Slab::new());
+        let record = |slab: &Slab, value: f64| {
+            slab.dist_of(0).unwrap().record_float(value, Writer::Shared);
+        };
+        slab.ensure_dist(0, Scheme::Float, &Unlimited).unwrap();
+        let other = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || record(&slab, 2.0))
+        };
+        // Huge ones go to the same part of the sum, whatever was before.
+        let huge = 2f64.powi(50);
+        record(&slab, huge);
+        record(&slab, -huge);
+        other.join().unwrap();
+        assert_eq!(held(slab.dist_of(0).unwrap()), (3, 2f64.to_bits(), huge.to_bits()));
+    });
+}
+
+#[test]
+fn a_slab_changes_hands_with_its_values() {
+    loom::model(|| {
+        let slabs = Arc::new(Slabs::new());
+        let work = |slabs: &Slabs| {
+            // One slab for all: whoever comes while it is taken gets none.
+            let Some(slab) = slabs.acquire(1, || Some(leaked(Slab::new()))) else { return 0 };
+            slab.ensure_scalar(0, &Unlimited).unwrap().count(1, Writer::Single);
+            slabs.release(slab);
+            1
+        };
+        let total = |slabs: &Slabs| -> u64 {
+            slabs.all().iter().filter_map(|s| s.scalar(0)).map(|c| c.inc.load(Relaxed)).sum()
+        };
+        let other = {
+            let slabs = Arc::clone(&slabs);
+            thread::spawn(move || work(&slabs))
+        };
+        let mine = work(&slabs);
+        let seen = total(&slabs);
+        let theirs = other.join().unwrap();
+        assert!(seen >= mine);
+        assert_eq!(total(&slabs), mine + theirs);
+        assert_eq!(slabs.all().len(), 1);
+    });
+}
+
+#[test]
+fn a_name_registered_by_two_threads_is_one_through_growth() {
+    loom::model(|| {
+        let table: Arc<AppendTable<u64>> = Arc::new(AppendTable::new());
+        let insert = |table: &AppendTable<u64>, key: u64| -> *const u64 {
+            table.get_or_insert(hash_of(key as u32), |v| *v == key, |_| Some(key)).unwrap()
+        };
+        let other = {
+            let table = Arc::clone(&table);
+            thread::spawn(move || insert(&table, 7) as usize)
+        };
+        let mine = insert(&table, 7) as usize;
+        // Two keys, whoever comes first: the table of two places grows.
+        insert(&table, 8);
+        assert_eq!(table.get(hash_of(7), |v| *v == 7).map(|v| std::ptr::from_ref(v) as usize), Some(mine));
+        assert_eq!(other.join().unwrap(), mine);
+        assert_eq!(table.get(hash_of(8), |v| *v == 8), Some(&8));
+    });
+}
+
+#[test]
+fn texts_by_address_lead_where_they_were_put_or_nowhere() {
+    loom::model(|| {
+        static FROM: u8 = 0;
+        // Two places for both.
+        let table: Arc<Addressed<2, 2, u64>> = Arc::new(Addressed::new());
+        let all = [(["a", "b"], &1u64), (["b", "a"], &2)];
+        let get = |table: &Addressed<2, 2, u64>, texts: &[&str; 2]| {
+            table.get(|| &FROM, texts).or_else(|| table.get_beside(|| &FROM, texts))
+        };
+        let look = move |table: &Addressed<2, 2, u64>| {
+            for (texts, value) in &all {
+                let found = get(table, texts);
+                assert!(found.is_none_or(|found| found == *value), "{texts:?}");
+            }
+        };
+        let put = move |table: &Addressed<2, 2, u64>, which: usize| {
+            let (texts, value) = all[which];
+            table.put(&FROM, &texts, value);
+            assert_eq!(get(table, &texts), Some(value));
+        };
+        let other = {
+            let table = Arc::clone(&table);
+            thread::spawn(move || {
+                put(&table, 0);
+                look(&table);
+            })
+        };
+        look(&table);
+        put(&table, 1);
+        look(&table);
+        other.join().unwrap();
+        assert!(all.iter().all(|(texts, value)| get(&table, texts) == Some(value)));
+    });
+}
+
+/// A value whose making another thread could miss: loom sees only what is atomic.
+struct Made(loom::sync::atomic::AtomicU64);
+
+fn made(key: u64) -> Made {
+    let made = Made(loom::sync::atomic::AtomicU64::new(0));
+    made.0.store(key, Relaxed);
+    made
+}
+
+#[test]
+fn a_reader_walks_a_table_that_grows_under_it() {
+    loom::model(|| {
+        let table: Arc<AppendTable<Made>> = Arc::new(AppendTable::new());
+        let put = |table: &AppendTable<Made>, key: u64| {
+            table.get_or_insert(hash_of(key as u32), |_| false, |_| Some(made(key)));
+        };
+        put(&table, 1);
+        let reader = {
+            let table = Arc::clone(&table);
+            thread::spawn(move || {
+                // Whatever is found under a key is whole.
+                for key in [1, 3] {
+                    let found = table.get(hash_of(key as u32), |_| true).map(|v| v.0.load(Relaxed));
+                    assert!(found == Some(key) || (key != 1 && found.is_none()), "{key}: {found:?}");
+                }
+            })
+        };
+        // The table of two places grows.
+        put(&table, 2);
+        put(&table, 3);
+        reader.join().unwrap();
+    });
+}
+
+#[test]
+fn an_entry_that_moves_when_the_table_grows_is_found_at_every_moment() {
+    loom::model(|| {
+        let table: Arc<AppendTable<Made>> = Arc::new(AppendTable::new());
+        let put = |table: &AppendTable<Made>, key: u64| {
+            table.get_or_insert(hash_of(key as u32), |v| v.0.load(Relaxed) == key, |_| Some(made(key)));
+        };
+        // In the second place of two, and in the fourth of four.
+        put(&table, 3);
+        let reader = {
+            let table = Arc::clone(&table);
+            thread::spawn(move || table.get(hash_of(3), |_| true).map(|v| v.0.load(Relaxed)))
+        };
+        let before = table.places();
+        // The place that is left is taken by the second of these.
+        put(&table, 2);
+        put(&table, 1);
+        assert!(table.places() > before);
+        assert_eq!(reader.join().unwrap(), Some(3));
+        assert_eq!(
+            [1, 2, 3].map(|key| table.get(hash_of(key as u32), |_| true).map(|v| v.0.load(Relaxed))),
+            [Some(1), Some(2), Some(3)]
+        );
+    });
+}
+
+#[test]
+fn an_entry_put_in_a_free_place_is_whole() {
+    // Of four places the third entry takes a free one, and begins a chunk; of eight the fifth does, in a chunk that is there.
+    for last in [3, 5] {
+        loom::model(move || {
+            let table: Arc<AppendTable<Made>> = Arc::new(AppendTable::new());
+            let put = |table: &AppendTable<Made>, key: u64| {
+                table.get_or_insert(hash_of(key as u32), |_| false, |_| Some(made(key)));
+            };
+            (1..last).for_each(|key| put(&table, key));
+            let before = table.places();
+            let reader = {
+                let table = Arc::clone(&table);
+                thread::spawn(move || table.get(hash_of(last as u32), |_| true).map(|v| v.0.load(Relaxed)))
+            };
+            put(&table, last);
+            assert_eq!(table.places(), before, "it grew, and shows nothing");
+            let found = reader.join().unwrap();
+            assert!(found.is_none() || found == Some(last), "{found:?}");
+        });
+    }
+}
+
+#[test]
+fn a_list_is_whole_while_it_grows() {
+    loom::model(|| {
+        let table: Arc<AppendTable<Made>> = Arc::new(AppendTable::new());
+        let put = |table: &AppendTable<Made>, key: u64| {
+            table.get_or_insert(hash_of(key as u32), |_| false, |_| Some(made(key)));
+        };
+        put(&table, 1);
+        let reader = {
+            let table = Arc::clone(&table);
+            thread::spawn(move || table.iter().map(|v| v.0.load(Relaxed)).collect::<Vec<_>>())
+        };
+        // The third begins a chunk.
+        put(&table, 2);
+        put(&table, 3);
+        let seen = reader.join().unwrap();
+        assert!((1..=3).contains(&seen.len()) && seen.iter().copied().eq(1..=seen.len() as u64), "{seen:?}");
+        assert_eq!(table.len(), 3);
+    });
+}
+
+#[test]
+fn a_ring_hands_over_each_value_once_in_order_or_refuses_it() {
+    loom::model(|| {
+        let ring = Arc::new(Ring::new(2));
+        let collector = {
+            let ring = Arc::clone(&ring);
+            thread::spawn(move || {
+                let mut seen = Vec::new();
+                ring.drain(|slot, bits| seen.push((slot, bits)));
+                seen
+            })
+        };
+        let kept: Vec<u64> = (1..=3u64).filter(|v| ring.push(*v as u32, v * 10)).collect();
+        let mut seen = collector.join().unwrap();
+        ring.drain(|slot, bits| seen.push((slot, bits)));
+        assert_eq!(seen, kept.iter().map(|v| (*v as u32, v * 10)).collect::<Vec<_>>());
+        assert!(kept.len() >= 2);
+    });
+}
+
+// Loom has no loads that see later stores, so that `tail` is released after the reading of an entry is not something it can find missing: it
+// checks here that nothing is overwritten in program order.
+#[test]
+fn a_place_given_back_is_not_written_before_it_was_read() {
+    loom::model(|| {
+        let ring = Arc::new(Ring::new(1));
+        assert!(ring.push(1, 10));
+        let writer = {
+            let ring = Arc::clone(&ring);
+            thread::spawn(move || ring.push(2, 20))
+        };
+        let mut seen = Vec::new();
+        ring.drain(|slot, bits| seen.push((slot, bits)));
+        assert_eq!(seen[0], (1, 10));
+        let second = writer.join().unwrap();
+        ring.drain(|slot, bits| seen.push((slot, bits)));
+        assert_eq!(seen.len(), 1 + usize::from(second));
+    });
+}
