@@ -89,7 +89,7 @@ fn a_call_site_does_not_remember_that_there_was_no_place() {
     let calls = || {
         for i in 0..10 {
             let bit = Bit(i % 2);
-            NUMBERS.add(&logger, 1, (LabelProbe(&bit).label_number(),), || [bit.as_ref()]);
+            NUMBERS.add(&logger, 1, (LabelProbe(&bit).__ferrometer_label_number(),), || [bit.as_ref()]);
             LITERALS.add(&logger, 1, (), || [bit.as_ref()]);
             let text = format!("{}", i % 2);
             TEXTS.add(&logger, 1, (), || [&text]);

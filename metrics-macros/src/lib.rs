@@ -33,6 +33,7 @@
 
 mod args;
 mod check;
+mod exits;
 mod expand;
 mod function;
 mod label_value;

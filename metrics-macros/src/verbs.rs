@@ -11,7 +11,7 @@ use syn::{Error, Expr, ExprBlock, Ident, Lit, LitStr, Result, Token};
 
 use crate::args::{at_named, crate_path, facade, needs_value, once};
 use crate::check;
-use crate::expand::{borrowed, rate, site};
+use crate::expand::{borrowed, borrowed_logger, rate, site};
 use crate::span::ours;
 
 /// The most labels that are looked up by number.
@@ -205,7 +205,7 @@ impl Call {
 
     fn expand(&self, verb: Verb) -> TokenStream {
         let Call { krate, logger, value, .. } = self;
-        let logger = borrowed(logger);
+        let logger = borrowed_logger(logger);
         let site = self.site(verb);
         if let (Verb::Time, Some(timed)) = (verb, value) {
             return self.time(&site, &logger, timed);
@@ -310,7 +310,7 @@ impl Call {
         let locals: Vec<Ident> = self.labels.iter().enumerate().map(local).collect();
         let texts = locals.iter().map(|local| {
             quote_spanned! {local.span()=>
-                #krate::__private::core::convert::AsRef::<str>::as_ref(#local)
+                #krate::__private::core::convert::AsRef::<#krate::__private::core::primitive::str>::as_ref(#local)
             }
         });
         // Two traits, so that method lookup tells labels with a few values from everything else without a bound on their types. A literal has
@@ -319,7 +319,7 @@ impl Call {
             |value: &Expr| matches!(check::ungroup(value), Expr::Lit(lit) if matches!(lit.lit, Lit::Str(_)));
         let number = |(local, (_, value)): (&Ident, &(LitStr, Expr))| match is_literal(value) {
             true => quote_spanned!(ours()=> #krate::__private::Literal),
-            false => quote_spanned!(ours()=> (&#krate::__private::LabelProbe(#local)).label_number()),
+            false => quote_spanned!(ours()=> (&#krate::__private::LabelProbe(#local)).__ferrometer_label_number()),
         };
         let numbers = match self.labels.len() {
             _ if self.labels.iter().all(|(_, value)| is_literal(value)) => {

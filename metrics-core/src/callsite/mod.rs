@@ -19,7 +19,12 @@ pub use crate::instrument::guard::CallTimer;
 pub use crate::record::enabled::enabled;
 pub use crate::registry::series::Kind;
 pub use ::core;
+// In a program that is `no_std`, `::std` is not there.
+pub use ::std::boxed::Box;
 pub use label_value::{FixedNumber, LabelProbe, LabelValue, Literal, NoNumber};
 pub use labels::LabelledSite;
-pub use outcome::{AnyOutcome, Ending, ExitCounter, ExitTimer, OnExit, Once, Outcome, Probe, ResultOutcome, Since};
+pub use outcome::{
+    AnyLeft, AnyOutcome, Ending, ExitCounter, ExitSite, ExitTimer, KnownLeft, Leaving, Left, OnExit, Once, Outcome,
+    Probe, ResultOutcome, Since,
+};
 pub use site::{CounterSite, GaugeSite, TimerSite};

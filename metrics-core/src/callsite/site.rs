@@ -11,11 +11,10 @@ use crate::record::scalars;
 use crate::registry::series::Series;
 
 use crate::callsite::cached_series::Memory;
-use crate::callsite::outcome::{Exit, ExitCounter, ExitTimer, Exits, Once, Outcome, Since};
 use crate::instrument::guard::CallTimer;
 use crate::registry::series::Kind;
 
-/// Makes the sites that know outcomes and rates.
+/// Makes the sites that know rates.
 macro_rules! site {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -23,12 +22,10 @@ macro_rules! site {
             name: &'static str,
             rate: f64,
             memory: Memory,
-            exits: Exits,
         }
         impl $name {
             const fn made(name: &'static str, rate: f64) -> Self {
-                let exits = Exits::new();
-                Self { name, rate, memory: Memory::new(), exits }
+                Self { name, rate, memory: Memory::new() }
             }
         }
     };
@@ -98,18 +95,6 @@ impl CounterSite {
     #[cold]
     fn add_first(&'static self, logger: &Logger, value: i64) {
         scalars::count_apart(self.memory.series(logger.entry(), self.name, Kind::Counter, self.rate), value);
-    }
-
-    /// Counts when the call ends; see [`ExitCounter`].
-    #[inline(always)]
-    pub fn on_exit(&'static self, logger: &Logger, on: Option<Outcome>, label: bool) -> ExitCounter {
-        ExitCounter::new(if enabled() { Some((self.exit(logger, on, label), Once)) } else { None })
-    }
-
-    #[inline(never)]
-    fn exit(&'static self, logger: &Logger, on: Option<Outcome>, label: bool) -> Exit {
-        let (logger, name, rate) = (logger.entry(), self.name, self.rate);
-        Exit { site: &self.exits, logger, name, kind: Kind::Counter, rate, on, label }
     }
 }
 
@@ -237,27 +222,5 @@ impl TimerSite {
     fn start_elsewhere(&'static self, logger: &Logger) -> Running<Stamp> {
         let series = self.memory.series(logger.entry(), self.name, Kind::Timer, self.rate);
         TimerSite::running(decision::decide(series))
-    }
-
-    /// Starts measuring a call of which it matters how it ends; see [`ExitTimer`].
-    #[inline(always)]
-    pub fn start_exit(&'static self, logger: &Logger, on: Option<Outcome>, label: bool) -> ExitTimer {
-        if enabled() { self.start_exit_on(logger, on, label) } else { ExitTimer::new(None) }
-    }
-
-    #[inline(never)]
-    fn start_exit_on(&'static self, logger: &Logger, on: Option<Outcome>, label: bool) -> ExitTimer {
-        let exit = Exit {
-            site: &self.exits,
-            logger: logger.entry(),
-            name: self.name,
-            kind: Kind::Timer,
-            rate: self.rate,
-            on,
-            label,
-        };
-        // The outcome is not known yet, and sampling comes before the clock: one series counts the calls down for all.
-        let taken = exit.series(on.unwrap_or(Outcome::Ok)).and_then(decision::decide).is_some();
-        ExitTimer::new(taken.then(|| (exit, Since(Stamp::now()))))
     }
 }

@@ -17,7 +17,7 @@ use crate::args::{Args, Kind, Outcome};
 use crate::function::{Function, is_merged_marker, not_a_function};
 use crate::span::ours;
 use record::Record;
-pub use record::{borrowed, rate, site};
+pub use record::{borrowed, borrowed_logger, rate, site};
 use shape::{Output, Shape};
 
 /// Expands the outermost attribute, and with it all of ours that follow on the same function.

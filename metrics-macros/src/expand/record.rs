@@ -1,6 +1,6 @@
 //! One attribute, lowered to the statements that record it.
 
-use proc_macro2::{Literal, TokenStream};
+use proc_macro2::{Literal, Span, TokenStream};
 use quote::{format_ident, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Expr, Ident};
@@ -30,6 +30,8 @@ pub struct Steps {
     pub start: TokenStream,
     /// After it. Reads the value the body came to, a local called [`value`].
     pub finish: TokenStream,
+    /// Where a `?` is about to leave the body, with the outcome in a local of ours. Empty where nothing depends on it.
+    leave: TokenStream,
 }
 
 /// Where the body runs.
@@ -57,6 +59,11 @@ impl<'a> Record<'a> {
         let krate = &args.krate;
         let (ty, arguments) = match args.kind {
             Kind::Gauge => ("GaugeSite", quote_spanned!(ours()=> #name)),
+            Kind::Timer | Kind::Counter if args.at_exit() => {
+                let kind = Ident::new(if args.kind == Kind::Timer { "Timer" } else { "Counter" }, ours());
+                let (rate, on, label) = (rate(args.sample_rate.as_ref()), on(krate, args.on), args.outcome);
+                ("ExitSite", quote_spanned!(ours()=> #name, #krate::__private::Kind::#kind, #rate, #on, #label))
+            }
             Kind::Timer | Kind::Counter => {
                 let rate = rate(args.sample_rate.as_ref());
                 let ty = if args.kind == Kind::Timer { "TimerSite" } else { "CounterSite" };
@@ -85,7 +92,7 @@ impl<'a> Record<'a> {
         // A gauge records after the body, which may have moved or mutably borrowed what the expression reads.
         let late = place == Place::Later || self.args.kind == Kind::Gauge;
         match ungroup(expr) {
-            Expr::Path(path) if !late || is_static(path) => Logger::Static(borrowed(expr)),
+            Expr::Path(path) if !late || is_static(path) => Logger::Static(borrowed_logger(expr)),
             _ if late => Logger::Kept(expr),
             _ => Logger::Guarded(expr),
         }
@@ -98,7 +105,7 @@ impl<'a> Record<'a> {
         let logger = self.logger(place);
 
         if let Logger::Kept(expr) = &logger {
-            let logger = borrowed(expr);
+            let logger = borrowed_logger(expr);
             let keep = quote_spanned! {ours()=>
                 let #kept = if #krate::__private::enabled() {
                     #option::Some(<#krate::__private::Logger as #krate::__private::core::clone::Clone>::clone(#logger))
@@ -113,7 +120,7 @@ impl<'a> Record<'a> {
         let with_logger = |call: &dyn Fn(&TokenStream) -> TokenStream| match &logger {
             Logger::Static(logger) => call(logger),
             Logger::Guarded(expr) => {
-                let call = call(&borrowed(expr));
+                let call = call(&borrowed_logger(expr));
                 quote_spanned!(ours()=> if #krate::__private::enabled() { #option::Some(#call) } else { #option::None })
             }
             Logger::Kept(_) => {
@@ -164,27 +171,26 @@ impl<'a> Record<'a> {
             return;
         }
 
-        let method = Ident::new(if args.kind == Kind::Timer { "start_exit" } else { "on_exit" }, ours());
-        let on = match args.on {
-            Some(on) => {
-                let on = outcome(krate, on);
-                quote_spanned!(ours()=> #option::Some(#on))
-            }
-            None => quote_spanned!(ours()=> #option::None),
-        };
-        let label = args.outcome;
-        let start = with_logger(&|logger| quote_spanned!(ours()=> #site.#method(#logger, #on, #label)));
-        steps.start.extend(quote_spanned!(ours()=> let #local = #start;));
-        if self.wants_value(output) {
-            let outcome = outcome_local();
-            steps.finish.extend(if optional {
+        let method = Ident::new(if args.kind == Kind::Timer { "start" } else { "count" }, ours());
+        let start = with_logger(&|logger| quote_spanned!(ours()=> #site.#method(#logger)));
+        if !self.wants_value(output) {
+            steps.start.extend(quote_spanned!(ours()=> let #local = #start;));
+            return;
+        }
+        steps.start.extend(quote_spanned!(ours()=> let mut #local = #start;));
+        let outcome = outcome_local();
+        let call = |method: &str| {
+            let method = Ident::new(method, ours());
+            if optional {
                 quote_spanned! {ours()=>
-                    if let #option::Some(__ferrometer_exit) = #local { __ferrometer_exit.finish(#outcome); }
+                    if let #option::Some(__ferrometer_exit) = &mut #local { __ferrometer_exit.#method(#outcome); }
                 }
             } else {
-                quote_spanned!(ours()=> #local.finish(#outcome);)
-            });
-        }
+                quote_spanned!(ours()=> #local.#method(#outcome);)
+            }
+        };
+        steps.finish.extend(call("finish"));
+        steps.leave.extend(call("leave"));
     }
 }
 
@@ -199,7 +205,7 @@ impl Steps {
             steps.finish.extend(quote_spanned! {ours()=>
                 let #outcome = {
                     use #krate::__private::{AnyOutcome as _, ResultOutcome as _};
-                    (&#krate::__private::Probe(&#value)).outcome()
+                    (&#krate::__private::Probe(&#value)).__ferrometer_outcome()
                 };
             });
         }
@@ -207,6 +213,21 @@ impl Steps {
             record.lower(place, output, &mut steps);
         }
         steps
+    }
+
+    /// The closure that looks at the value in front of a `?`.
+    pub fn look(&self, krate: &TokenStream, span: Span) -> Option<TokenStream> {
+        if self.leave.is_empty() {
+            return None;
+        }
+        let (value, outcome, leave) = (value(), outcome_local(), &self.leave);
+        Some(quote_spanned! {span=>
+            |#value| if let #krate::__private::core::option::Option::Some(#outcome) =
+                (&#krate::__private::Left(#value)).__ferrometer_left()
+            {
+                #leave
+            }
+        })
     }
 
     /// Whether the body's value is needed at all.
@@ -266,15 +287,46 @@ fn is_static(path: &syn::ExprPath) -> bool {
     })
 }
 
-fn outcome(krate: &TokenStream, outcome: Outcome) -> TokenStream {
-    let variant = match outcome {
+/// The outcome that is recorded alone, if there is one: an expression.
+fn on(krate: &TokenStream, on: Option<Outcome>) -> TokenStream {
+    let option = quote_spanned!(ours()=> #krate::__private::core::option::Option);
+    let Some(on) = on else { return quote_spanned!(ours()=> #option::None) };
+    let variant = match on {
         Outcome::Ok => "Ok",
         Outcome::Err => "Err",
         Outcome::Panic => "Panic",
         Outcome::Cancelled => "Cancelled",
     };
     let variant = Ident::new(variant, ours());
-    quote_spanned!(ours()=> #krate::__private::Outcome::#variant)
+    quote_spanned!(ours()=> #option::Some(#krate::__private::Outcome::#variant))
+}
+
+/// A logger of the user's, borrowed: an expression of type `Logger`, `&Logger`, or what dereferences to one.
+///
+/// What a block, an `if` or a `match` comes to is expected to have the type that is asked for, so that `&(if …)` of a `&Logger` would be
+/// refused. Behind a dereference nothing is expected.
+pub fn borrowed_logger(expr: &Expr) -> TokenStream {
+    let borrowed = borrowed(expr);
+    match innermost(expr) {
+        Expr::Block(_)
+        | Expr::Const(_)
+        | Expr::If(_)
+        | Expr::Loop(_)
+        | Expr::Macro(_)
+        | Expr::Match(_)
+        | Expr::Unsafe(_) => {
+            quote_spanned!(expr.span().resolved_at(ours())=> &*#borrowed)
+        }
+        _ => borrowed,
+    }
+}
+
+fn innermost(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Group(group) => innermost(&group.expr),
+        Expr::Paren(paren) => innermost(&paren.expr),
+        _ => expr,
+    }
 }
 
 /// An expression of the user's, borrowed. In parentheses, because `&a + b` is another expression than `&(a + b)`.

@@ -78,6 +78,12 @@ impl Shape {
 }
 
 impl Output {
+    /// Whether it is a `Poll`: `?` leaves with one of these as with a `Result`, and it is none.
+    pub fn is_poll(&self) -> bool {
+        matches!(self, Output::Type(ty) if matches!(&**ty, Type::Path(path)
+            if path.path.segments.last().is_some_and(|segment| segment.ident == "Poll")))
+    }
+
     /// The span for what is ours but should be reported where the return type stands.
     pub fn span(&self) -> Span {
         match self {
