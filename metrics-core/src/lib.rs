@@ -30,8 +30,6 @@ mod deliver;
 #[cfg(not(ferrometer_loom))]
 mod instrument;
 #[cfg(not(ferrometer_loom))]
-mod name_table;
-#[cfg(not(ferrometer_loom))]
 mod naming;
 #[cfg(not(ferrometer_loom))]
 mod pipeline;
@@ -45,7 +43,6 @@ pub mod testing;
 /// The part of the registry that the model checker runs: the rest stands on statics, which it cannot track.
 #[cfg(ferrometer_loom)]
 mod registry {
-    pub(crate) mod address_cache;
     pub(crate) mod append_table;
     pub(crate) mod hash_index;
 }
@@ -63,7 +60,6 @@ pub use self::{
     instrument::handle::{Counter, Entered, Gauge, Histogram, InFlight, Timer},
     instrument::logger::{Logger, Sampled, get_logger},
     instrument::recordable::{CounterValue, Dynamic, GaugeReturn, GaugeValue, MetricName},
-    name_table::{NameTable, folded_name, full_name},
     naming::name::Naming,
     naming::{name, object},
     pipeline::control::{
@@ -73,11 +69,14 @@ pub use self::{
     record::enabled::enabled as is_on,
     record::sampling::is_sample_rate,
     registry::descriptions::Unit,
+    registry::kind::Kind,
     registry::limits::Limits,
-    registry::series::{Kind, Series},
-    registry::{LoggerRule, Refused, refused},
+    registry::overflow::{Refused, refused},
+    registry::rules::LoggerRule,
+    registry::series::Series,
     storage::bucket::Scheme,
     storage::thread_slab::cell_bytes,
+    sync::diagnostics::warn,
 };
 
 /// What the macros expand to. Not public API.

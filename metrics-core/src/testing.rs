@@ -22,7 +22,8 @@
 
 use crate::record::capture;
 use crate::record::capture::{Captured, Entered, Store};
-use crate::registry::series::{Kind, Series};
+use crate::registry::kind::Kind;
+use crate::registry::series::Series;
 use crate::sync::lock;
 use std::cell::RefCell;
 use std::fmt::{self, Write};

@@ -58,7 +58,8 @@ impl Backend for Receiver {
             if self.panic.load(Relaxed) && self.turn.is_multiple_of(3) {
                 panic!("told to");
             }
-            let name = folded_name(&naming, delta.series);
+            let mut name = naming.render(delta.series.logger_name(), delta.series.metric_name());
+            name::push_labels(&mut name, delta.series.labels_with_object());
             let mut got = self.got.lock().unwrap();
             match &delta.change {
                 Change::Counter { increments, decrements } => {

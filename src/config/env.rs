@@ -6,11 +6,26 @@ use std::ffi::OsString;
 
 use super::draft::Draft;
 use super::error::{Place, Problem, clean};
+use super::key::Key;
 use super::keys::keys;
 use super::suggest::nearest;
 
 /// Every variable that begins so is ours.
-pub(super) const PREFIX: &str = "FERROMETER_";
+const PREFIX: &str = "FERROMETER_";
+
+impl<T> Key<T> {
+    /// The name of the variable that sets this key, such as `FERROMETER_STATSD__INTERVAL`.
+    pub(super) fn variable(&self) -> String {
+        let mut name = String::from(PREFIX);
+        for c in self.path.strip_prefix("metrics.").unwrap_or(self.path).chars() {
+            match c {
+                '.' => name.push_str("__"),
+                c => name.push(c.to_ascii_uppercase()),
+            }
+        }
+        name
+    }
+}
 
 /// Name and value.
 pub(super) type Variable = (String, OsString);

@@ -92,6 +92,13 @@ impl std::error::Error for Error {
     }
 }
 
+/// Why a value was refused: what is allowed, and what was probably meant.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) expected: String,
+    pub(super) hint: Option<String>,
+}
+
 /// One thing that is wrong: where, with which key, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -106,7 +113,7 @@ impl Problem {
     }
 
     /// A value that its key does not take. `shown` is the value as its source writes it.
-    pub(super) fn refused(place: Place, key: &str, shown: &str, value: &Value, refused: super::kind::Refused) -> Self {
+    pub(super) fn refused(place: Place, key: &str, shown: &str, value: &Value, refused: Refused) -> Self {
         let hint = refused.hint.map_or_else(String::new, |hint| format!("; {hint}"));
         let what = format!(" = {} ({}): expected {}{hint}", clean(shown), value.type_name(), refused.expected);
         Problem::new(place, key, what)

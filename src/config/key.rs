@@ -48,18 +48,6 @@ impl<T> Key<T> {
         // A default that its own check refuses would be a mistake in the table; the table's test finds it.
         self.kind.check(&value).ok()
     }
-
-    /// `FERROMETER_STATSD__INTERVAL`.
-    pub(super) fn variable(&self) -> String {
-        let mut name = String::from(super::env::PREFIX);
-        for c in self.path.strip_prefix("metrics.").unwrap_or(self.path).chars() {
-            match c {
-                '.' => name.push_str("__"),
-                c => name.push(c.to_ascii_uppercase()),
-            }
-        }
-        name
-    }
 }
 
 /// Table and name of a key in full.

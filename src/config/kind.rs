@@ -7,7 +7,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use super::duration;
-use super::error::clean;
+use super::error::{Refused, clean};
 use super::suggest::nearest;
 use super::value::Value;
 
@@ -48,13 +48,6 @@ pub(super) enum Kind {
     Tokens,
     /// A token itself: never shown.
     Secret,
-}
-
-/// Why a value was refused: what is allowed, and what was probably meant.
-#[derive(Debug)]
-pub(super) struct Refused {
-    pub(super) expected: String,
-    pub(super) hint: Option<String>,
 }
 
 impl Kind {

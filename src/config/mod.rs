@@ -25,6 +25,7 @@
 //! All keys are listed in `docs/configuration.md`, which is generated from the table.
 
 mod builder;
+mod defaults;
 mod draft;
 mod duration;
 mod env;

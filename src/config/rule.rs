@@ -65,7 +65,7 @@ impl Rule {
         let name = &self.logger;
         if name.is_empty() {
             Some("a logger's name is not empty")
-        } else if name.len() > super::keys::LONGEST_NAME {
+        } else if name.len() > ferrometer_core::name::MAX_NAME_BYTES {
             Some("a logger's name has at most 512 bytes")
         } else if name.split('.').any(str::is_empty) {
             Some("a logger's name has no empty part")

@@ -251,17 +251,6 @@ named!(Dialect: Etsy = "etsy", Dogstatsd = "dogstatsd", Telegraf = "telegraf", G
 named!(Transport: Udp = "udp", Unix = "unix", Tcp = "tcp");
 
 impl Config {
-    /// Everything at its default: recording is off.
-    pub fn new() -> Self {
-        let mut config = Config::blank();
-        for key in super::keys::keys() {
-            if let Some(value) = key.default_value() {
-                (key.set)(&mut config, value);
-            }
-        }
-        config
-    }
-
     /// The names of the configured backends, without repetition: `["noop"]` alone, or others without it.
     pub fn backends(&self) -> &[String] {
         &self.backend
@@ -293,75 +282,5 @@ impl Config {
             }
         }
         longest
-    }
-
-    /// Placeholders only; the defaults are the table's.
-    fn blank() -> Self {
-        Config {
-            backend: Vec::new(),
-            statsd_host: String::new(),
-            statsd_port: 0,
-            prepend_host: false,
-            prepend_host_reverse: false,
-            global_prefix: String::new(),
-            host: None,
-            shutdown_deadline: Duration::ZERO,
-            statsd: Statsd {
-                dialect: Dialect::Etsy,
-                transport: Transport::Udp,
-                path: None,
-                max_datagram: 0,
-                interval: Duration::ZERO,
-                resolve_interval: Duration::ZERO,
-            },
-            pull_cache: PullCache {
-                interval: Duration::ZERO,
-                generations: 0,
-                window: Duration::ZERO,
-                idle_after: None,
-                path: None,
-                http: false,
-                address: SocketAddr::from(([127, 0, 0, 1], 0)),
-                page: false,
-                tls_cert: None,
-                tls_key: None,
-                tokens: Tokens::default(),
-                tokens_file: None,
-                allow_plaintext: false,
-                allow_anonymous: false,
-                allowed_hosts: Vec::new(),
-                max_connections: 0,
-                max_requests: 0,
-                max_query_bytes: 0,
-                max_header_bytes: 0,
-                header_timeout: Duration::ZERO,
-                write_timeout: Duration::ZERO,
-                answer_timeout: Duration::ZERO,
-                scrape: Scrape::Generation,
-                process_metrics: false,
-                host_metrics: false,
-                proxmox: false,
-                node: None,
-                peer_timeout: Duration::ZERO,
-                max_peer_bytes: 0,
-                peers: Vec::new(),
-            },
-            limits: Limits {
-                max_loggers: 0,
-                max_instruments: 0,
-                max_label_sets: 0,
-                max_threads: 0,
-                max_cell_bytes: 0,
-                timer_chunk: 0,
-                max_held_values: 0,
-            },
-            rules: Vec::new(),
-        }
-    }
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Config::new()
     }
 }

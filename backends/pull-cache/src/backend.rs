@@ -5,14 +5,13 @@ use crate::coding::Row;
 use crate::files::{OpenError, Persistence, Sink};
 use crate::generation::Generation;
 use crate::handle::{LeftOut, PullCacheHandle, Shared};
-use crate::instruments::Instruments;
 use crate::points::{self, Distributions, RecordNames};
 use crate::prometheus::{Exposition, Moment};
-use crate::report;
 use crate::settings::{Scrape, Settings, seconds};
-use crate::steady::{self, whole_seconds};
 use crate::store::{Place, Store};
 use ferrometer_core::{Backend, BackendError, Change, Delivery, Naming, SnapshotView, Totals};
+use ferrometer_export::Instruments;
+use ferrometer_export::{age_seconds, whole_seconds};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -51,7 +50,8 @@ impl PullCacheBackend {
         match PullCacheBackend::open(settings.clone()) {
             Ok(backend) => backend,
             Err(why) => {
-                report::warn(&format!("pull cache: generations are in memory alone: {why}"));
+                let message = format!("pull cache: generations are in memory alone: {why}");
+                ferrometer_core::warn(&message, &message);
                 let path = settings.path.clone().unwrap_or_default();
                 let backend = PullCacheBackend::make_new(settings, None);
                 let state = Persistence { path, last_error: Some(why.to_string()), ..Persistence::default() };
@@ -236,7 +236,7 @@ impl Backend for PullCacheBackend {
     fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
         let snapshot = view.snapshot();
         self.sequence = snapshot.sequence();
-        let age = steady::seconds(snapshot.instant());
+        let age = age_seconds(snapshot.instant());
         let bytes = self.make_aged(snapshot.time(), Some(age), snapshot.totals(), view.naming());
         self.account(view);
         #[cfg(all(feature = "host-metrics", target_os = "linux"))]

@@ -1,9 +1,10 @@
 //! The catalog: what the names of the records stand for. A record says nothing of its instrument's kind, unit and meaning, because
 //! those do not change; whoever shows records to people looks here.
 
-use crate::instruments::Instruments;
 use crate::points::RecordNames;
-use ferrometer_core::{Naming, Series, full_name};
+use ferrometer_core::{Naming, Series};
+use ferrometer_export::Instruments;
+use ferrometer_export::full_name;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::Arc;

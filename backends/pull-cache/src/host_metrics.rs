@@ -4,7 +4,6 @@
 //! A thread reads the kernel's counters shortly before each generation is made, so nothing that is slow there holds up the cache.
 //! What the kernel does not tell is not recorded.
 
-use crate::report;
 use ferrometer_core::{Logger, get_logger, is_on};
 use procfs::{Current, CurrentSI};
 use std::collections::BTreeMap;
@@ -46,7 +45,8 @@ impl HostMetrics {
         let theirs = Arc::clone(&signal);
         let run = move || run(&theirs, interval.saturating_sub(LEAD.min(interval / 10)));
         if let Err(why) = thread::Builder::new().name("ferrometer-host".into()).spawn(run) {
-            report::warn(&format!("pull cache: no thread for the host's metrics, there are none: {why}"));
+            let message = format!("pull cache: no thread for the host's metrics, there are none: {why}");
+            ferrometer_core::warn("host metrics: no thread", &message);
         }
         HostMetrics(signal)
     }

@@ -55,19 +55,15 @@ mod handle;
 mod host_metrics;
 #[cfg(feature = "http")]
 mod http;
-mod instruments;
-mod labels;
-mod names;
 mod points;
 mod prometheus;
 mod record;
-mod report;
 mod settings;
-mod steady;
 mod store;
 
 pub use backend::PullCacheBackend;
 pub use catalog::Instrument;
+pub use ferrometer_export::Labels;
 #[doc(hidden)]
 pub use files::walk as walk_segment;
 pub use files::{Damage, DamageKind, OpenError, PersistedHistory, Persistence, ReadError, read};
@@ -77,7 +73,6 @@ pub use handle::{LeftOut, PullCacheHandle};
 pub use http::{DEFAULT_ADDRESS, Endpoint, Limits, ServeError, Server, ServerCounts, router, serve};
 #[cfg(feature = "proxmox")]
 pub use http::{Peer, Proxmox};
-pub use labels::Labels;
 pub use prometheus::{Filter, Format, Piece, Pieces};
 pub use record::{Record, RecordType};
 pub use settings::{Scrape, Settings};

@@ -2,11 +2,12 @@
 
 use crate::coding::Row;
 use crate::generation::Table;
-use crate::instruments::Instrument;
-use crate::labels::Labels;
-use crate::names::Claims;
 use crate::record::{Identity, Part, RecordType};
-use ferrometer_core::{Cause, Distribution, Kind, Naming, Total, Totals, Value, full_name};
+use ferrometer_core::{Cause, Distribution, Kind, Naming, Total, Totals, Value};
+use ferrometer_export::Instrument;
+use ferrometer_export::Labels;
+use ferrometer_export::NameTable;
+use ferrometer_export::full_name;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -31,7 +32,7 @@ type Name = (Arc<str>, Arc<Labels>, Option<Arc<str>>);
 /// The names of all instruments in records.
 #[derive(Debug, Default)]
 pub(crate) struct RecordNames {
-    claims: Claims<Name>,
+    claims: NameTable<Name>,
     /// By instrument; `None` until it is shown.
     names: Vec<Option<Named>>,
 }
@@ -69,7 +70,7 @@ impl RecordNames {
     }
 }
 
-fn name(claims: &mut Claims<Name>, instrument: &Instrument, naming: &Naming, table: &mut Table) -> Named {
+fn name(claims: &mut NameTable<Name>, instrument: &Instrument, naming: &Naming, table: &mut Table) -> Named {
     let base = full_name(naming, instrument.first);
     let parts: &[(&str, RecordType, Part)] = match instrument.first.kind() {
         Kind::Timer | Kind::Histogram => &PARTS,
@@ -85,7 +86,8 @@ fn name(claims: &mut Claims<Name>, instrument: &Instrument, naming: &Naming, tab
     };
     let identities: Box<[Arc<Identity>]> = parts.iter().map(identity).collect();
     let longest = if base.is_empty() { "" } else { &identities[0].metric };
-    let names = identities.iter().map(|i| (Arc::clone(&i.metric), Arc::clone(&i.labels), object.clone())).collect();
+    let names: Vec<Name> =
+        identities.iter().map(|i| (Arc::clone(&i.metric), Arc::clone(&i.labels), object.clone())).collect();
     claims.claim(instrument.first, longest, names)?;
     Ok(identities.iter().map(|identity| table.column(identity)).collect())
 }

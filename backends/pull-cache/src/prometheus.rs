@@ -27,12 +27,12 @@ pub use exposition::{Piece, Pieces};
 pub use filter::Filter;
 pub use format::Format;
 
-use crate::instruments::Instruments;
-use crate::labels::Labels;
-use crate::steady;
 use families::Families;
 use ferrometer_core::name::MAX_NAME_BYTES;
 use ferrometer_core::{Naming, Totals};
+use ferrometer_export::Instruments;
+use ferrometer_export::Labels;
+use ferrometer_export::age_seconds;
 use layout::Layout;
 use std::sync::{Arc, Weak};
 use std::time::SystemTime;
@@ -138,7 +138,7 @@ impl Exposer {
             newest.supersede();
         }
         let snapshot = ferrometer_core::snapshot();
-        let (sequence, age) = (snapshot.sequence(), steady::seconds(snapshot.instant()));
+        let (sequence, age) = (snapshot.sequence(), age_seconds(snapshot.instant()));
         let moment = Moment { sequence, time: snapshot.time(), age, totals: snapshot.totals() };
         let made = self.expose(&moment, &ferrometer_core::naming());
         self.fresh.push(Arc::downgrade(&made));

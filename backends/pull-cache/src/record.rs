@@ -1,7 +1,7 @@
 //! Records: one value of one metric at one time, as a reader gets it; and what those of one metric share.
 
-use crate::labels::Labels;
 use ferrometer_core::object::HOST;
+use ferrometer_export::Labels;
 use serde::Serialize;
 use std::sync::Arc;
 

@@ -2,13 +2,13 @@
 
 use crate::coding::Coder;
 use crate::generation::Columns;
-use crate::labels::Labels;
 use crate::points::DISTRIBUTION_PARTS;
 use crate::prometheus::MAX_BYTES_PER_SERIES;
 use crate::record::Identity;
 use ferrometer_core::name::MAX_NAME_BYTES;
 use ferrometer_core::object::MAX_OBJECT_BYTES;
 use ferrometer_core::{Scheme, Total};
+use ferrometer_export::Labels;
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
 //! Dialects: what each statsd server reads. Facts from the servers' sources and documents.
 
-use ferrometer_core::{Kind, Naming, Series, folded_name, full_name, name};
+use ferrometer_core::{Kind, Naming, Series, name};
+use ferrometer_export::{folded_name, full_name};
 
 /// Which statsd server is spoken to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

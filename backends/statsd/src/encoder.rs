@@ -1,8 +1,8 @@
 //! Writes one series' change as lines of a dialect.
 
-use crate::batch::{Batch, Frame};
 use crate::dialect::{Dialect, Sharing};
 use crate::number::{push_float, push_int, push_millis, weights, whole};
+use crate::packer::{Frame, Packer};
 use ferrometer_core::{Cause, Change, Delta, Scheme};
 
 /// Buffers that are used again for each line.
@@ -16,7 +16,7 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
-    pub(crate) fn encode(&mut self, dialect: Dialect, name: &str, delta: &Delta<'_>, batch: &mut Batch<'_, '_>) {
+    pub(crate) fn encode(&mut self, dialect: Dialect, name: &str, delta: &Delta<'_>, packer: &mut Packer<'_, '_>) {
         let series = delta.series;
         let suffix = dialect.suffix(series);
         match &delta.change {
@@ -24,7 +24,7 @@ impl Encoder {
                 let net = i128::from(*increments) - i128::from(*decrements);
                 if net == 0 {
                     // Nothing a server could add; what it was told by nothing is the truth.
-                    return batch.sent(&delta.receipt());
+                    return packer.sent(&delta.receipt());
                 }
                 self.set_tail("c", series.rate(), &suffix);
                 self.line.clear();
@@ -32,14 +32,14 @@ impl Encoder {
                 self.line.push(b':');
                 push_int(&mut self.line, net);
                 self.line.extend_from_slice(&self.tail);
-                batch.together(&self.line, delta.receipt());
+                packer.together(&self.line, delta.receipt());
             }
-            Change::Gauge(value) => self.gauge(dialect, name, &suffix, *value, delta, batch),
-            Change::InFlight(value) => self.gauge(dialect, name, &suffix, *value as f64, delta, batch),
+            Change::Gauge(value) => self.gauge(dialect, name, &suffix, *value, delta, packer),
+            Change::InFlight(value) => self.gauge(dialect, name, &suffix, *value as f64, delta, packer),
             Change::Values { singles, merged, scheme, .. } => {
-                self.singles(dialect, name, &suffix, singles, *scheme, delta, batch);
+                self.singles(dialect, name, &suffix, singles, *scheme, delta, packer);
                 for (bucket, count) in merged {
-                    self.merged(dialect, name, &suffix, (*scheme, *bucket, *count), delta, batch);
+                    self.merged(dialect, name, &suffix, (*scheme, *bucket, *count), delta, packer);
                 }
             }
             // A kind this version does not know stays pending.
@@ -65,7 +65,7 @@ impl Encoder {
         suffix: &str,
         value: f64,
         delta: &Delta<'_>,
-        batch: &mut Batch<'_, '_>,
+        packer: &mut Packer<'_, '_>,
     ) {
         self.set_tail("g", 1.0, suffix);
         self.line.clear();
@@ -79,7 +79,7 @@ impl Encoder {
         self.line.push(b':');
         push_float(&mut self.line, value);
         self.line.extend_from_slice(&self.tail);
-        batch.together(&self.line, delta.receipt());
+        packer.together(&self.line, delta.receipt());
     }
 
     /// Values one by one. Everything but the digits is the same for all of them, and made once.
@@ -92,7 +92,7 @@ impl Encoder {
         singles: &[f64],
         scheme: Scheme,
         delta: &Delta<'_>,
-        batch: &mut Batch<'_, '_>,
+        packer: &mut Packer<'_, '_>,
     ) {
         if singles.is_empty() {
             return;
@@ -121,10 +121,10 @@ impl Encoder {
         frame.one_each = dialect.sharing() == Sharing::OneEach;
         let number = &mut self.number;
         match scheme {
-            Scheme::Nanos => batch.values(
+            Scheme::Nanos => packer.values(
                 frame,
                 singles,
-                |packet, value| packet.push_millis(whole(value)),
+                |buffer, value| buffer.push_millis(whole(value)),
                 |range| delta.singles_receipt(range),
             ),
             Scheme::Float => {
@@ -132,14 +132,14 @@ impl Encoder {
                 let mut from = 0;
                 for values in singles.chunk_by(|a, b| refuses(*a) == refuses(*b)) {
                     if refuses(values[0]) {
-                        batch.dropped(&delta.singles_receipt(from..from + values.len()), Cause::Invalid);
+                        packer.dropped(&delta.singles_receipt(from..from + values.len()), Cause::Invalid);
                     } else {
-                        let write = |packet: &mut crate::packet::Packet, value| {
+                        let write = |buffer: &mut crate::datagram::DatagramBuffer, value| {
                             number.clear();
                             push_float(number, value);
-                            packet.push(number);
+                            buffer.push(number);
                         };
-                        batch.values(frame, values, write, |range| {
+                        packer.values(frame, values, write, |range| {
                             delta.singles_receipt(from + range.start..from + range.end)
                         });
                     }
@@ -157,17 +157,17 @@ impl Encoder {
         suffix: &str,
         (scheme, bucket, count): (Scheme, usize, u64),
         delta: &Delta<'_>,
-        batch: &mut Batch<'_, '_>,
+        packer: &mut Packer<'_, '_>,
     ) {
         let kind = delta.series.kind();
         let middle = scheme.middle(bucket);
         if middle < 0.0 && dialect.refuses_negative(kind) {
-            return batch.dropped(&delta.merged_receipt(bucket, count), Cause::Invalid);
+            return packer.dropped(&delta.merged_receipt(bucket, count), Cause::Invalid);
         }
         let takes_rate = dialect.takes_rate(kind);
         let mut powers = weights(count);
         let mut left = count;
-        while left > 0 && !batch.is_stopped() {
+        while left > 0 && !packer.is_stopped() {
             // A server that takes no rate keeps one value of an interval anyway.
             let weight = if takes_rate { powers.next().unwrap_or(left) } else { left };
             left -= weight;
@@ -181,7 +181,7 @@ impl Encoder {
                 Scheme::Float => push_float(&mut self.line, middle),
             }
             self.line.extend_from_slice(&self.tail);
-            batch.together(&self.line, delta.merged_receipt(bucket, weight));
+            packer.together(&self.line, delta.merged_receipt(bucket, weight));
         }
     }
 }

@@ -9,32 +9,39 @@
 //! ```
 //!
 //! The path of a delivery, a file for each step: `backend` walks the deltas, `names` says whose they are, `encoder` writes their values in the words
-//! of a [`Dialect`], `batch` packs lines into datagrams (each a `packet`) and remembers what is in each, `transport` hands them to the kernel (many at once by
-//! `segments`) at the addresses that `resolver` finds. A datagram the kernel did not take leaves its values pending: they are in the next
+//! of a [`Dialect`], `packer` packs lines into datagrams (in a buffer of `datagram`) and remembers what is in each, `connection` hands them to the kernel (many at once by
+//! `udp_gso`) at the addresses that `resolver` finds. A datagram the kernel did not take leaves its values pending: they are in the next
 //! interval's.
 
 #![deny(missing_docs)]
 
 mod backend;
-mod batch;
+mod connection;
+mod datagram;
 mod dialect;
 mod encoder;
 mod names;
 mod number;
-mod packet;
+mod packer;
 mod resolver;
-mod segments;
-mod transport;
+mod settings;
+mod udp_gso;
 
-pub use backend::{Settings, Statsd, Transport};
+use ferrometer_core::name::{MAX_LABELS, MAX_NAME_BYTES, MAX_RAW_BYTES};
+use ferrometer_core::object::MAX_OBJECT_BYTES;
+
+pub use backend::Statsd;
 pub use dialect::Dialect;
+pub use settings::{Settings, Transport};
 
 /// The most memory one backend keeps for itself, in bytes, when the program has `series` series: whose their names are, and the datagrams
 /// of a burst.
 #[must_use]
 pub const fn max_bytes(series: usize) -> usize {
-    // Whose a name is, in a table that doubles, and how it is written. The name being written, and what it must be unique as, are few.
-    const NAMES: usize = 4 * 16 + 2 * 2;
+    // What must be unique: kind, name and tags; and its owner, in a table that doubles. The decision for each series, and how its
+    // name is written.
+    const UNIQUE: usize = MAX_NAME_BYTES + MAX_RAW_BYTES + 2 * MAX_LABELS + MAX_OBJECT_BYTES + 64;
+    const NAMES: usize = UNIQUE + 4 * 32 + 2 * 2;
     // Datagrams one behind the other, in a buffer that doubles, and an entry for each line, of at least eight bytes.
     const BURST: usize = 4 * 65_536 + 65_536 / 8 * 64;
     series.saturating_mul(NAMES).saturating_add(BURST)

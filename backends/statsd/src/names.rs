@@ -4,8 +4,8 @@
 //! as they are. Which those are is found out once for each series, when its name is claimed.
 
 use crate::dialect::Dialect;
-use ferrometer_core::{Cause, NameTable, Naming, Series};
-use std::cell::Cell;
+use ferrometer_core::{Cause, Naming, Series};
+use ferrometer_export::NameTable;
 
 /// The names of one dialect under one configuration.
 pub(crate) struct Names {
@@ -72,17 +72,10 @@ impl Names {
     #[cold]
     fn claim(&mut self, series: &'static Series) -> Result<(), Cause> {
         self.write(series);
-        let (dialect, naming, written) = (self.dialect, &self.naming, &self.name);
-        let is_verbatim = Cell::new(false);
-        self.table.claim(series, |of| {
-            let name = dialect.name(naming, of);
-            if std::ptr::eq(of, series) {
-                is_verbatim.set(name == *written);
-            }
-            let unique = dialect.unique(&name, of);
-            (name, unique)
-        })?;
-        if is_verbatim.get() {
+        let name = self.dialect.name(&self.naming, series);
+        let unique = self.dialect.unique(&name, series);
+        self.table.claim(series, &name, [unique.into()])?;
+        if name == self.name {
             let id = series.id();
             if self.verbatim.len() <= id / 64 {
                 self.verbatim.resize(id / 64 + 1, 0);

@@ -4,22 +4,7 @@ use std::io::Write;
 
 /// Appends a whole number.
 pub(crate) fn push_int(out: &mut Vec<u8>, value: i128) {
-    match u64::try_from(value.unsigned_abs()) {
-        Ok(magnitude) => {
-            if value < 0 {
-                out.push(b'-');
-            }
-            push_u64(out, magnitude);
-        }
-        // Writing to a `Vec` cannot fail.
-        Err(_) => drop(write!(out, "{value}")),
-    }
-}
-
-fn push_u64(out: &mut Vec<u8>, value: u64) {
-    let mut digits = [0; MILLIS];
-    let len = write_u64(&mut digits, value);
-    out.extend_from_slice(&digits[..len]);
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 /// Appends nanoseconds as milliseconds, exactly: 1234567 as `1.234567`.
@@ -27,65 +12,6 @@ pub(crate) fn push_millis(out: &mut Vec<u8>, nanos: u64) {
     let mut digits = [0; MILLIS];
     let len = write_millis(&mut digits, nanos);
     out.extend_from_slice(&digits[..len]);
-}
-
-/// 00 to 99, as text.
-const PAIRS: [[u8; 2]; 100] = {
-    let mut pairs = [[0; 2]; 100];
-    let mut i = 0;
-    while i < 100 {
-        pairs[i] = [b'0' + (i / 10) as u8, b'0' + (i % 10) as u8];
-        i += 1;
-    }
-    pairs
-};
-
-/// The last two digits of a number.
-fn pair(value: u64) -> [u8; 2] {
-    PAIRS[(value % 100) as usize]
-}
-
-/// Writes a whole number; says how many bytes it has: at most 20.
-#[inline(always)]
-fn write_u64(out: &mut [u8; MILLIS], value: u64) -> usize {
-    match value {
-        0..=9 => {
-            out[0] = b'0' + value as u8;
-            1
-        }
-        10..=99 => {
-            out[..2].copy_from_slice(&pair(value));
-            2
-        }
-        100..=999 => {
-            out[0] = b'0' + (value / 100) as u8;
-            out[1..3].copy_from_slice(&pair(value));
-            3
-        }
-        1000..=9999 => {
-            out[..2].copy_from_slice(&pair(value / 100));
-            out[2..4].copy_from_slice(&pair(value));
-            4
-        }
-        _ => write_long(out, value),
-    }
-}
-
-fn write_long(out: &mut [u8; MILLIS], mut value: u64) -> usize {
-    let mut digits = [0; 24];
-    let mut at = digits.len();
-    while value >= 10 {
-        at -= 2;
-        digits[at..at + 2].copy_from_slice(&pair(value));
-        value /= 100;
-    }
-    if value > 0 {
-        at -= 1;
-        digits[at] = b'0' + value as u8;
-    }
-    let len = digits.len() - at;
-    out[..len].copy_from_slice(&digits[at..]);
-    len
 }
 
 /// What nanoseconds need as milliseconds, and a few bytes that are written and not used.
@@ -116,7 +42,15 @@ static TRIPLES: [[u8; 4]; 1000] = {
 #[inline(always)]
 pub(crate) fn write_millis(out: &mut [u8; MILLIS], nanos: u64) -> usize {
     let (whole, rest) = (nanos / 1_000_000, (nanos % 1_000_000) as u32);
-    let len = write_u64(out, whole);
+    let len = if whole < 10 {
+        out[0] = b'0' + whole as u8;
+        1
+    } else {
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(whole).as_bytes();
+        out[..digits.len()].copy_from_slice(digits);
+        digits.len()
+    };
     if rest == 0 {
         return len;
     }
@@ -169,7 +103,7 @@ mod tests {
     fn whole_numbers_and_nanoseconds_are_as_the_standard_library_writes_them() {
         let edges = (0..20).map(|e| 10u64.pow(e)).flat_map(|p| [p - 1, p, p + 1, p.saturating_mul(7)]);
         for value in edges.chain(0..12_000).chain([u64::MAX, u64::MAX - 1]) {
-            assert_eq!(text(|o| push_u64(o, value)), value.to_string());
+            assert_eq!(text(|o| push_int(o, value.into())), value.to_string());
             let millis = format!("{}.{:06}", value / 1_000_000, value % 1_000_000);
             assert_eq!(text(|o| push_millis(o, value)), millis.trim_end_matches('0').trim_end_matches('.'));
         }

@@ -1,21 +1,35 @@
-//! A place that remembers a series, so that a call finds it without a lookup.
+//! The memory of a call site without labels: the series it used last.
 
-use crate::registry;
-use crate::registry::series::{Kind, LoggerEntry, Series};
+use crate::registry::kind::Kind;
+use crate::registry::literal_cache::static_series;
+use crate::registry::series::{LoggerEntry, SENTINEL_SERIES, Series};
 use std::hint::assert_unchecked;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering::*};
 
-/// The series a call site used last. A site is used with one logger nearly always; another one is looked up.
-pub(super) struct Memory(AtomicPtr<Series>);
+/// A site's name and rate, and what it remembers.
+pub(super) struct Site {
+    pub(super) name: &'static str,
+    /// 0.0: none given.
+    pub(super) rate: f64,
+    pub(super) memory: CachedSeries,
+}
 
-impl Memory {
-    pub(super) const fn new() -> Memory {
-        // Never null: the series that stands for none has a logger of its own, which is no logger a program has.
-        Memory(AtomicPtr::new(ptr::from_ref(registry::SENTINEL_SERIES).cast_mut()))
+impl Site {
+    pub(super) const fn new(name: &'static str, rate: f64) -> Site {
+        Site { name, rate, memory: CachedSeries::new() }
+    }
+}
+
+/// The series a call site used last. A site is used with one logger nearly always; another one is looked up.
+pub(super) struct CachedSeries(AtomicPtr<Series>);
+
+impl CachedSeries {
+    pub(super) const fn new() -> CachedSeries {
+        CachedSeries(AtomicPtr::new(ptr::from_ref(SENTINEL_SERIES).cast_mut()))
     }
 
-    /// What is remembered, if it is of this logger.
+    /// Returns the remembered series, if it is of this logger.
     #[inline(always)]
     pub(super) fn get(&self, logger: *const LoggerEntry) -> Option<&'static Series> {
         let series = self.0.load(Acquire);
@@ -27,6 +41,7 @@ impl Memory {
         ptr::eq(series.logger, logger).then_some(series)
     }
 
+    /// Returns the series of this logger, looked up if need be.
     #[inline(always)]
     pub(super) fn series(
         &self,
@@ -43,7 +58,7 @@ impl Memory {
 
     #[cold]
     fn look_up(&self, logger: &'static LoggerEntry, name: &'static str, kind: Kind, rate: f64) -> &'static Series {
-        let series = registry::static_series(logger, name, kind, rate, false);
+        let series = static_series(logger, name, kind, rate, false);
         // The overflow series stands for many names: it is not this site's own, and `logger` differs.
         if ptr::eq(series.logger, logger) {
             self.0.store(ptr::from_ref(series).cast_mut(), Release);

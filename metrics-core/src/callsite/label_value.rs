@@ -1,8 +1,6 @@
 //! Labels whose types have a few values, known when the program is compiled: where they lead stands in a table, by number.
 
-use crate::instrument::logger::Logger;
-use crate::registry;
-use crate::registry::series::{LoggerEntry, Series};
+use crate::registry::series::{LoggerEntry, SENTINEL_SERIES, Series};
 use crate::sync::reentrancy;
 use std::hint::assert_unchecked;
 use std::marker::PhantomData;
@@ -97,6 +95,12 @@ impl Number for Literal {
 /// The number of a value among those of its type.
 pub struct Fixed<T: ?Sized>(usize, PhantomData<T>);
 
+impl<T: LabelValue + ?Sized> Fixed<T> {
+    pub(crate) fn of(value: &T) -> Fixed<T> {
+        Fixed(value.index(), PhantomData)
+    }
+}
+
 impl<T: LabelValue + ?Sized> Number for Fixed<T> {
     const VALUES: &'static [&'static str] = T::VALUES;
 
@@ -158,6 +162,10 @@ pub struct Sets {
 }
 
 impl Sets {
+    pub(super) fn of<N: Numbers>(_: &N) -> &'static Sets {
+        N::SETS
+    }
+
     const fn new(texts: &'static [&'static [&'static str]]) -> Sets {
         let (mut all, mut at) = (1usize, 0);
         while at < texts.len() {
@@ -223,7 +231,7 @@ impl Numbers for () {
 }
 
 /// A word of a table. A table is of one logger and for one set of types (a call site in a generic function may have several): the
-/// [logger](PARENT), where its [`Sets`] stand, and then the series of each combination, [`registry::SENTINEL_SERIES`] where it is not known yet.
+/// [logger](PARENT), where its [`Sets`] stand, and then the series of each combination, [`SENTINEL_SERIES`] where it is not known yet.
 /// It is one piece of memory, so that the way to a series is one load from the call site's word and one from there.
 type Word = AtomicPtr<()>;
 const PARENT: usize = 0;
@@ -254,11 +262,11 @@ impl FixedMemory {
         ptr::eq(words[PARENT].cast(), parent) && ptr::eq(words[SETS].cast(), sets)
     }
 
-    /// The series of a combination, or [`registry::SENTINEL_SERIES`] if the table is the right one and it is not known yet.
+    /// The series of a combination, or [`SENTINEL_SERIES`] if the table is the right one and it is not known yet.
     #[inline(always)]
-    pub(super) fn get<N: Numbers>(&self, logger: &Logger, numbers: &N) -> Option<&'static Series> {
+    pub(super) fn get<N: Numbers>(&self, parent: *const LoggerEntry, numbers: &N) -> Option<&'static Series> {
         let (table, combination) = (self.table(), numbers.combination());
-        if !FixedMemory::is_of(table, logger.peek(), N::SETS) || combination >= N::COMBINATIONS {
+        if !FixedMemory::is_of(table, parent, N::SETS) || combination >= N::COMBINATIONS {
             return None;
         }
         // SAFETY: the table is not `SENTINEL_TABLE`, which is of no types; so it was published in `put`, and has a word for each combination
@@ -273,9 +281,9 @@ impl FixedMemory {
     }
 
     /// Whether the table there is is that of another logger or of other types.
-    pub(super) fn is_of_others(&self, logger: &Logger, sets: &'static Sets) -> bool {
+    pub(super) fn is_of_others(&self, parent: *const LoggerEntry, sets: &'static Sets) -> bool {
         let table = self.table();
-        !ptr::eq(table, SENTINEL_TABLE.as_ptr()) && !FixedMemory::is_of(table, logger.peek(), sets)
+        !ptr::eq(table, SENTINEL_TABLE.as_ptr()) && !FixedMemory::is_of(table, parent, sets)
     }
 
     /// Remembers the series of a combination. `sets` as the caller of [`get`](Self::get) sees them: a constant may stand in several places.
@@ -294,7 +302,7 @@ impl FixedMemory {
             let word = |at| match at {
                 PARENT => ptr::from_ref(parent).cast::<()>(),
                 SETS => ptr::from_ref(sets).cast(),
-                _ => ptr::from_ref(registry::SENTINEL_SERIES).cast(),
+                _ => ptr::from_ref(SENTINEL_SERIES).cast(),
             };
             let mut words: Vec<Word> = Vec::with_capacity(SERIES + sets.combinations);
             for at in 0..SERIES + sets.combinations {

@@ -1,15 +1,19 @@
 //! Call sites that wait for the end of the call: how it ended decides what is recorded, and where.
 
-use crate::callsite::cached_series::Memory;
+use crate::callsite::cached_series::Site;
+use crate::callsite::label_value::{Fixed, FixedMemory, LabelValue, Numbers, Sets};
 use crate::instrument::logger::Logger;
 use crate::record::clock::Stamp;
 use crate::record::decision;
 use crate::record::distributions;
 use crate::record::enabled::enabled;
 use crate::record::scalars;
-use crate::registry;
-use crate::registry::series::{Kind, LoggerEntry, Series};
+use crate::registry::kind::Kind;
+use crate::registry::literal_cache::static_series;
+use crate::registry::loggers::with_labels;
+use crate::registry::series::{LoggerEntry, SENTINEL_SERIES, Series};
 use std::ops::ControlFlow;
+use std::ptr;
 use std::task::Poll;
 
 /// How a call ended.
@@ -26,37 +30,41 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    const fn label(self) -> &'static str {
-        match self {
-            Outcome::Ok => "ok",
-            Outcome::Err => "err",
-            Outcome::Panic => "panic",
-            Outcome::Cancelled => "cancelled",
-        }
-    }
-
-    /// Of a call that was left without saying how.
+    /// Returns the outcome of a call that was left without saying how.
     fn of_drop() -> Outcome {
         if std::thread::panicking() { Outcome::Panic } else { Outcome::Cancelled }
     }
 }
 
+impl LabelValue for Outcome {
+    const VALUES: &'static [&'static str] = &["ok", "err", "panic", "cancelled"];
+
+    fn index(&self) -> usize {
+        *self as usize
+    }
+}
+
+impl AsRef<str> for Outcome {
+    fn as_ref(&self) -> &str {
+        Self::VALUES[self.index()]
+    }
+}
+
 /// A place that counts or measures calls by how they end: which outcomes, and whether each is a label.
 pub struct ExitSite {
-    name: &'static str,
+    site: Site,
     kind: Kind,
-    rate: f64,
     on: Option<Outcome>,
     label: bool,
-    memory: [Memory; 4],
+    /// The series of each outcome, where the outcome is a label.
+    outcomes: FixedMemory,
 }
 
 impl ExitSite {
     /// Returns a site for calls that end with `on` (`None`: with any outcome). `rate` 0.0: none given; `label`: the outcome is a label.
     #[must_use]
     pub const fn new(name: &'static str, kind: Kind, rate: f64, on: Option<Outcome>, label: bool) -> ExitSite {
-        let memory = [Memory::new(), Memory::new(), Memory::new(), Memory::new()];
-        ExitSite { name, kind, rate, on, label, memory }
+        ExitSite { site: Site::new(name, rate), kind, on, label, outcomes: FixedMemory::new() }
     }
 
     /// Counts when the call ends; see [`ExitCounter`].
@@ -85,15 +93,28 @@ impl ExitSite {
         Some((self, logger, Since(Stamp::now())))
     }
 
+    /// Returns the series of an outcome; `None` where such a call is not recorded.
     fn series(&'static self, logger: &'static LoggerEntry, outcome: Outcome) -> Option<&'static Series> {
         if self.on.is_some_and(|on| on != outcome) {
             return None;
         }
-        let logger = match self.label {
-            true => registry::with_labels(logger, &[("outcome", outcome.label())]),
-            false => logger,
-        };
-        Some(self.memory[outcome as usize].series(logger, self.name, self.kind, self.rate))
+        Some(match self.label {
+            true => self.labelled(logger, outcome),
+            false => self.site.memory.series(logger, self.site.name, self.kind, self.site.rate),
+        })
+    }
+
+    fn labelled(&'static self, logger: &'static LoggerEntry, outcome: Outcome) -> &'static Series {
+        let numbers = (Fixed::of(&outcome),);
+        match self.outcomes.get(logger, &numbers) {
+            Some(series) if !ptr::eq(series, SENTINEL_SERIES) => series,
+            _ => {
+                let labelled = with_labels(logger, &[("outcome", outcome.as_ref())]);
+                let series = static_series(labelled, self.site.name, self.kind, self.site.rate, false);
+                self.outcomes.put(logger, Sets::of(&numbers), numbers.combination(), series);
+                series
+            }
+        }
     }
 }
 

@@ -10,46 +10,27 @@ use crate::record::enabled::{any_bit, enabled, switch_bits};
 use crate::record::scalars;
 use crate::registry::series::Series;
 
-use crate::callsite::cached_series::Memory;
+use crate::callsite::cached_series::{CachedSeries, Site};
 use crate::instrument::guard::CallTimer;
-use crate::registry::series::Kind;
+use crate::registry::kind::Kind;
 
-/// Makes the sites that know rates.
-macro_rules! site {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        pub struct $name {
-            name: &'static str,
-            rate: f64,
-            memory: Memory,
-        }
-        impl $name {
-            const fn made(name: &'static str, rate: f64) -> Self {
-                Self { name, rate, memory: Memory::new() }
-            }
-        }
-    };
-}
-site!(
-    /// A place that counts.
-    CounterSite
-);
-site!(
-    /// A place that measures time.
-    TimerSite
-);
+/// A place that counts.
+pub struct CounterSite(Site);
+
+/// A place that measures time.
+pub struct TimerSite(Site);
 
 impl CounterSite {
     /// `rate` 0.0: none given.
     #[must_use]
     pub const fn new(name: &'static str, rate: f64) -> Self {
-        Self::made(name, rate)
+        Self(Site::new(name, rate))
     }
 
     /// Adds 1.
     #[inline(always)]
     pub fn increment(&'static self, logger: &Logger) {
-        if enabled() && !self.memory.get(logger.peek()).is_some_and(scalars::try_increment) {
+        if enabled() && !self.0.memory.get(logger.peek()).is_some_and(scalars::try_increment) {
             self.one_elsewhere::<true>(logger);
         }
     }
@@ -58,7 +39,7 @@ impl CounterSite {
     #[inline(always)]
     pub fn increment_rated(&'static self, logger: &Logger) {
         if enabled() {
-            match self.memory.get(logger.peek()) {
+            match self.0.memory.get(logger.peek()) {
                 Some(series) => scalars::one_rated(series),
                 None => self.add_first(logger, 1),
             }
@@ -70,7 +51,7 @@ impl CounterSite {
     #[cold]
     #[inline(never)]
     fn one_elsewhere<const HERE: bool>(&'static self, logger: &Logger) {
-        match self.memory.get(logger.peek()) {
+        match self.0.memory.get(logger.peek()) {
             Some(series) => scalars::many_on::<HERE>(series, 1),
             None => self.add_first(logger, 1),
         }
@@ -86,7 +67,7 @@ impl CounterSite {
 
     #[inline(always)]
     fn add_on(&'static self, logger: &Logger, value: i64) {
-        match self.memory.get(logger.peek()) {
+        match self.0.memory.get(logger.peek()) {
             Some(series) => scalars::count_on(series, value),
             None => self.add_first(logger, value),
         }
@@ -94,21 +75,21 @@ impl CounterSite {
 
     #[cold]
     fn add_first(&'static self, logger: &Logger, value: i64) {
-        scalars::count_apart(self.memory.series(logger.entry(), self.name, Kind::Counter, self.rate), value);
+        scalars::count_apart(self.0.memory.series(logger.entry(), self.0.name, Kind::Counter, self.0.rate), value);
     }
 }
 
 /// A place that sets a gauge.
 pub struct GaugeSite {
     name: &'static str,
-    memory: Memory,
+    memory: CachedSeries,
 }
 
 impl GaugeSite {
     /// A site of this name.
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
-        Self { name, memory: Memory::new() }
+        Self { name, memory: CachedSeries::new() }
     }
 
     /// Sets the gauge.
@@ -147,7 +128,7 @@ impl TimerSite {
     /// `rate` 0.0: none given.
     #[must_use]
     pub const fn new(name: &'static str, rate: f64) -> Self {
-        Self::made(name, rate)
+        Self(Site::new(name, rate))
     }
 
     /// Starts measuring a block, inline in the function where it stands.
@@ -180,7 +161,7 @@ impl TimerSite {
 
     #[inline(always)]
     fn start_rated_on(&'static self, logger: &Logger) -> Running<Stamp> {
-        if let Some(series) = self.memory.get(logger.peek())
+        if let Some(series) = self.0.memory.get(logger.peek())
             && let Some(missed) = decision::is_miss(series)
         {
             return if missed { Running::nothing() } else { TimerSite::start_sampled(series) };
@@ -192,7 +173,7 @@ impl TimerSite {
     // `record`.
     #[inline(never)]
     fn start_on<const HERE: bool>(&'static self, logger: &Logger) -> Running<Stamp> {
-        if let Some(series) = self.memory.get(logger.peek()) {
+        if let Some(series) = self.0.memory.get(logger.peek()) {
             match decision::decide_inline(series) {
                 Some(true) => {
                     if let Some(start) = Stamp::at_once() {
@@ -220,7 +201,7 @@ impl TimerSite {
     #[cold]
     #[inline(never)]
     fn start_elsewhere(&'static self, logger: &Logger) -> Running<Stamp> {
-        let series = self.memory.series(logger.entry(), self.name, Kind::Timer, self.rate);
+        let series = self.0.memory.series(logger.entry(), self.0.name, Kind::Timer, self.0.rate);
         TimerSite::running(decision::decide(series))
     }
 }

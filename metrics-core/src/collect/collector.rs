@@ -7,8 +7,9 @@ use crate::collect::scalar_blocks::{Block, Blocks, Row};
 use crate::collect::snapshot::Snapshot;
 use crate::record::non_finite;
 use crate::record::non_finite::Invalid;
-use crate::registry;
-use crate::registry::series::{Kind, Series};
+use crate::registry::kind::Kind;
+use crate::registry::series::Series;
+use crate::registry::series_table;
 use crate::storage::bucket::Scheme;
 use crate::storage::cell_address::CHUNK;
 use crate::storage::histogram_cell::{Dist, OwnDist};
@@ -96,7 +97,7 @@ impl Collector {
     /// Makes the cell that single values of a series are folded into.
     #[cold]
     fn add_drained(&mut self, slot: u32) {
-        let dists = registry::list().dists;
+        let dists = series_table::list().dists;
         let Some(scheme) = dists.get(slot as usize) else { return };
         self.make_places(dists.len());
         self.drained[slot as usize] = Some(OwnDist::new(*scheme));
@@ -107,8 +108,8 @@ impl Collector {
         let (time, instant) = (SystemTime::now(), Instant::now());
         let slabs = thread_slab::slabs();
         let segment = self.drain_slabs(&slabs);
-        let listed = registry::list();
-        for series in registry::series_in(self.seen..listed.series) {
+        let listed = series_table::list();
+        for series in series_table::series_in(self.seen..listed.series) {
             self.add(series);
         }
         self.seen = listed.series;

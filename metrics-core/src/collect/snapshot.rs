@@ -4,8 +4,9 @@ use crate::collect::distribution::Distribution;
 use crate::collect::ledger::Amount;
 use crate::collect::scalar_blocks::{Blocks, Row};
 use crate::record::non_finite::Invalid;
-use crate::registry;
-use crate::registry::series::{Kind, Series};
+use crate::registry::kind::Kind;
+use crate::registry::series::Series;
+use crate::registry::series_table;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -125,12 +126,12 @@ impl<'a> Totals<'a> {
         if id >= self.0.len {
             return None;
         }
-        Some(self.of(registry::series_of(id as u32)?))
+        Some(self.of(series_table::series_of(id as u32)?))
     }
 
     /// The totals, in the order of registration.
     pub fn iter(self) -> impl ExactSizeIterator<Item = Total<'a>> + Clone {
-        registry::series_in(0..self.0.len).map(move |series| self.of(series))
+        series_table::series_in(0..self.0.len).map(move |series| self.of(series))
     }
 
     /// The total of a series that is in the snapshot.

@@ -5,8 +5,9 @@ use crate::collect::ledger::Amount;
 use crate::collect::scalar_blocks::{Block, Blocks, Row};
 use crate::collect::snapshot::Snapshot;
 use crate::record::non_finite::Invalid;
-use crate::registry;
-use crate::registry::series::{Kind, Series};
+use crate::registry::kind::Kind;
+use crate::registry::series::Series;
+use crate::registry::series_table;
 use crate::storage::bucket::Scheme;
 use crate::storage::cell_address::CHUNK;
 use std::cell::Cell;
@@ -183,7 +184,7 @@ impl Cursor {
         let mut all = Amount::default();
         // What was refused is done before a backend sees anything.
         let done = DoneBlocks::default();
-        for series in registry::series_in(0..snapshot.len) {
+        for series in series_table::series_in(0..snapshot.len) {
             let is_done = series.kind().scheme().is_none() && done.has(series, |series| self.is_done(series, snapshot));
             if !is_done && !series.is_internal() {
                 all += snapshot.totals().of(series).amount().minus(self.amount(series));

@@ -12,11 +12,12 @@
 
 use crate::collect::ledger::{Cause, Ledger};
 use crate::record::scalars;
-use crate::registry;
 use crate::registry::descriptions;
+use crate::registry::kind::Kind;
 use crate::registry::limits;
-use crate::registry::refused;
-use crate::registry::series::{Kind, Series};
+use crate::registry::overflow::refused;
+use crate::registry::series::{SENTINEL_SERIES, Series};
+use crate::registry::series_table;
 use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -90,7 +91,7 @@ fn not_delivered(cause: Cause) -> &'static str {
 /// Whoever finds the lock taken leaves it to whoever has it: another backend's thread, or one that a fork left behind.
 fn export_limits(held: bool) {
     let Ok(mut all) = LIMITS.try_lock() else { return };
-    let (limits, used, refused) = (limits::current(), registry::used(), refused());
+    let (limits, used, refused) = (limits::current(), series_table::used(), refused());
     for (what, words, used, max, refused) in [
         ("loggers", "loggers", used.loggers, limits.max_loggers, refused.loggers),
         ("instruments", "instruments", used.instruments, limits.max_instruments, refused.instruments),
@@ -162,13 +163,13 @@ fn described(known: &mut Option<&'static Series>, name: &str, kind: Kind, help: 
     if let Some(series) = *known {
         return series;
     }
-    let series = registry::internal_series(name, kind);
-    if !std::ptr::eq(series, registry::SENTINEL_SERIES) {
+    let series = series_table::internal_series(name, kind);
+    if !std::ptr::eq(series, SENTINEL_SERIES) {
         let text = match help.text.split_once('*') {
             Some((before, after)) => format!("{before}{}{after}", help.of),
             None => help.text.to_owned(),
         };
-        descriptions::of_handle(series, "", &text);
+        descriptions::of_handle(series.logger_name(), series.metric_name(), "", &text);
     }
     *known = Some(series);
     series

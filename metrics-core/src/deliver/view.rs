@@ -12,9 +12,10 @@ use crate::deliver::cursor::{Cursor, DoneBlocks, Position};
 use crate::deliver::delta::{Change, Delta, Piece, Receipt};
 use crate::deliver::samples::{AckBitmap, GroupedSamples};
 use crate::naming::name::Naming;
-use crate::registry;
 use crate::registry::append_table::Values;
-use crate::registry::series::{Kind, Series};
+use crate::registry::kind::Kind;
+use crate::registry::series::Series;
+use crate::registry::series_table;
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
@@ -63,7 +64,7 @@ impl<'a> SnapshotView<'a> {
         let mut cursor = self.cursor.borrow_mut();
         for (id, refused) in self.snapshot.invalid.iter() {
             let new = refused.wrapping_sub(cursor.invalid.of(id));
-            let is_internal = registry::series_of(id).is_some_and(Series::is_internal);
+            let is_internal = series_table::series_of(id).is_some_and(Series::is_internal);
             if new > 0 && !is_internal {
                 self.dropped.borrow_mut()[Cause::Invalid] += Amount::of(new);
             }
@@ -85,7 +86,7 @@ impl<'a> SnapshotView<'a> {
 
     /// What each series recorded that is not accounted for, in the order of registration; series without news are left out.
     pub fn deltas(&self) -> impl Iterator<Item = Delta<'_>> + '_ {
-        Deltas { view: self, series: registry::series_in(0..self.snapshot.len), done: DoneBlocks::default() }
+        Deltas { view: self, series: series_table::series_in(0..self.snapshot.len), done: DoneBlocks::default() }
     }
 
     /// What a counter, gauge or in-flight count has new.
@@ -217,7 +218,7 @@ impl<'a> SnapshotView<'a> {
         // Where receipts of other views were handed in, the buckets that are left may hold fewer recordings than the series has left.
         let mut cursor = self.cursor.borrow_mut();
         let mut left = Amount::default();
-        for series in registry::series_in(0..self.snapshot.len) {
+        for series in series_table::series_in(0..self.snapshot.len) {
             if !series.is_internal() {
                 left += self.snapshot.totals().of(series).amount().minus(cursor.amount(series));
             }

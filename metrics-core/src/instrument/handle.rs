@@ -2,13 +2,13 @@
 
 use crate::instrument::guard::{InFlightGuard, TimerGuard};
 use crate::instrument::recordable::{CounterValue, GaugeValue};
-use crate::naming::name::beginning;
 use crate::record::distributions;
 use crate::record::enabled::{any_bit, enabled, switch_bits};
 use crate::record::scalars;
-use crate::registry;
 use crate::registry::descriptions;
+use crate::registry::loggers;
 use crate::registry::series::Series;
+use crate::registry::series_table;
 use std::future::Future;
 use std::time::Duration;
 
@@ -19,14 +19,14 @@ macro_rules! described {
             /// Declares the unit, such as `bytes` or `rows`. The first declaration stays.
             #[must_use]
             pub fn unit(self, unit: &'static str) -> Self {
-                descriptions::of_handle(self.0, unit, "");
+                descriptions::of_handle(self.0.logger_name(), self.0.metric_name(), unit, "");
                 self
             }
 
             /// Says what the instrument means, for people; at most 1,024 characters are kept. The first text stays.
             #[must_use]
             pub fn description(self, text: &str) -> Self {
-                descriptions::of_handle(self.0, "", beginning(text, descriptions::MAX_TEXT));
+                descriptions::of_handle(self.0.logger_name(), self.0.metric_name(), "", text);
                 self
             }
 
@@ -34,8 +34,8 @@ macro_rules! described {
             /// instrument without the label is never recorded: here it has been registered too.
             #[must_use]
             pub fn with(self, key: &str, value: &str) -> Self {
-                let logger = registry::with_labels(self.0.logger, &[(key, value)]);
-                Self(registry::series(logger, self.0.metric_name(), self.0.kind(), self.0.given_rate()))
+                let logger = loggers::with_labels(self.0.logger, &[(key, value)]);
+                Self(series_table::series(logger, self.0.metric_name(), self.0.kind(), self.0.given_rate()))
             }
 
             /// The series behind the handle.
@@ -55,7 +55,7 @@ macro_rules! sampled {
             /// reported once, and the calls are recorded unsampled.
             #[must_use]
             pub fn sampled(self, rate: f64) -> Self {
-                Self(registry::series(self.0.logger, self.0.metric_name(), self.0.kind(), rate))
+                Self(series_table::series(self.0.logger, self.0.metric_name(), self.0.kind(), rate))
             }
         }
     };

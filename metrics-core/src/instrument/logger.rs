@@ -5,8 +5,10 @@ use crate::instrument::handle::{Counter, Gauge, Histogram, InFlight, Timer};
 use crate::instrument::recordable::{CounterValue, GaugeValue, LoggerRef, MetricName};
 use crate::record::enabled::{any_bit, enabled, switch_bits};
 use crate::record::scalars;
-use crate::registry;
-use crate::registry::series::{Kind, LoggerEntry, Series};
+use crate::registry::descriptions::{self, Unit};
+use crate::registry::kind::Kind;
+use crate::registry::loggers;
+use crate::registry::series::{LoggerEntry, Series};
 use std::fmt;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering::*};
@@ -38,7 +40,7 @@ pub struct Logger {
 /// Past the limit `max_loggers` it is the overflow logger, whose recordings go to one series for each kind.
 #[must_use]
 pub fn get_logger(name: &str) -> Logger {
-    Logger::of(registry::logger(name))
+    Logger::of(loggers::logger(name))
 }
 
 /// The logger of the module where it stands, for a `static`:
@@ -81,8 +83,8 @@ impl Logger {
 
     #[cold]
     fn resolve(&self) -> &'static LoggerEntry {
-        let entry = registry::logger(self.path);
-        if !registry::is_dead(entry) {
+        let entry = loggers::logger(self.path);
+        if !entry.is_sentinel() {
             self.entry.store(ptr::from_ref(entry).cast_mut(), Release);
         }
         entry
@@ -109,7 +111,7 @@ impl Logger {
     /// The logger named `<this>.<name>`, with the same labels.
     #[must_use]
     pub fn child(&self, name: &str) -> Logger {
-        Logger::of(registry::child(self.entry(), name))
+        Logger::of(loggers::child(self.entry(), name))
     }
 
     /// The same logger with one more label. A key that is there already gets the new value.
@@ -119,7 +121,7 @@ impl Logger {
     /// than 32 labels, or more than 2,048 bytes of them.
     #[must_use]
     pub fn with(&self, key: &str, value: &str) -> Logger {
-        Logger::of(registry::with_labels(self.entry(), &[(key, value)]))
+        Logger::of(loggers::with_labels(self.entry(), &[(key, value)]))
     }
 
     /// The same logger with several more labels: one lookup for all of them, and no label sets in between.
@@ -131,7 +133,7 @@ impl Logger {
     /// ```
     #[must_use]
     pub fn with_all(&self, labels: &[(&str, &str)]) -> Logger {
-        Logger::of(registry::with_labels(self.entry(), labels))
+        Logger::of(loggers::with_labels(self.entry(), labels))
     }
 
     /// The same logger, whose metrics belong to an object rather than to the program: a virtual machine `qemu/100`, a store
@@ -152,7 +154,7 @@ impl Logger {
     /// ```
     #[must_use]
     pub fn for_object(&self, id: &str) -> Logger {
-        Logger::of(registry::for_object(self.entry(), id))
+        Logger::of(loggers::for_object(self.entry(), id))
     }
 
     /// The same logger, whose counters and timers record only a share of the calls: `rate` in (0, 1].
@@ -162,6 +164,26 @@ impl Logger {
     #[must_use]
     pub fn sampled(&self, rate: f64) -> Sampled<'_> {
         Sampled { logger: self, rate }
+    }
+
+    /// Says what the metric `name` of this logger measures, and in what unit, for whoever reads it: `HELP`, `TYPE` and
+    /// `UNIT` in Prometheus. It is about every instrument of that name, whatever its kind and labels, and may be said
+    /// before or after the first recording. It registers nothing: a metric that is only described does not appear.
+    ///
+    /// The unit becomes the end of the name in Prometheus (`queue_depth_bytes`), so declare it before the first value is shown;
+    /// later it is taken for information only. Of the text 1,024 characters are kept. What was said first stays: an
+    /// empty text or [`Unit::None`] can be completed later, and a different one is reported once through `tracing`. At most
+    /// 4,096 names can be described, each with its logger's of at most 512 bytes; what is beyond is reported and ignored.
+    ///
+    /// ```
+    /// use ferrometer_core::{Unit, get_logger};
+    /// let logger = get_logger("shop");
+    /// logger.describe("queue.depth", Unit::Bytes, "Bytes that wait to be written.");
+    /// let series = logger.gauge("queue.depth").series();
+    /// assert_eq!((series.unit(), series.description()), (Some("bytes"), Some("Bytes that wait to be written.")));
+    /// ```
+    pub fn describe(&self, name: &str, unit: Unit, text: &str) {
+        descriptions::describe(self.name(), name, unit.as_str(), text);
     }
 
     /// Sets a gauge: `<logger>.<name>` has this value now.

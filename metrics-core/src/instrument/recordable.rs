@@ -1,7 +1,9 @@
 //! What can be recorded: whole numbers into counters, numbers into gauges and histograms, names by literal or by text.
 
-use crate::registry;
-use crate::registry::series::{Kind, LoggerEntry, Series};
+use crate::registry::kind::Kind;
+use crate::registry::literal_cache;
+use crate::registry::series::{LoggerEntry, Series};
+use crate::registry::series_table;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -115,7 +117,7 @@ impl Sealed for &'static str {}
 impl MetricName for &'static str {
     #[inline]
     fn find(self, logger: LoggerRef, kind: Kind, rate: f64) -> &'static Series {
-        registry::static_series(logger.0, self, kind, rate, logger.1)
+        literal_cache::static_series(logger.0, self, kind, rate, logger.1)
     }
 }
 
@@ -124,7 +126,7 @@ macro_rules! texts {
         impl Sealed for $t {}
         impl MetricName for $t {
             fn find(self, logger: LoggerRef, kind: Kind, rate: f64) -> &'static Series {
-                registry::series(logger.0, self.as_ref(), kind, rate)
+                series_table::series(logger.0, self.as_ref(), kind, rate)
             }
         }
     )*};
@@ -134,6 +136,6 @@ texts!(String &String Arc<str> &Arc<str> Cow<'_, str> Box<str>);
 impl Sealed for Dynamic<'_> {}
 impl MetricName for Dynamic<'_> {
     fn find(self, logger: LoggerRef, kind: Kind, rate: f64) -> &'static Series {
-        registry::series(logger.0, self.0, kind, rate)
+        series_table::series(logger.0, self.0, kind, rate)
     }
 }

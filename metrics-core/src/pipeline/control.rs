@@ -1,96 +1,22 @@
-//! The pipeline: which backends are installed, the collector's thread that feeds them, and the switch.
+//! The program's side of the pipeline: install, replace, flush, remove, shut down.
 //!
-//! Cumulative snapshots flow from the collector to each backend's mail; nothing flows back but accounts. The pipeline's lock is held
+//! Cumulative snapshots flow from the collector to each backend's mailbox; nothing flows back but accounts. The pipeline's lock is held
 //! while a snapshot is taken and handed out, never while a backend works.
 
-use crate::collect::collector::Collector;
-use crate::collect::ledger::{Amount, Cause, Ledger};
-use crate::collect::sample_batch::SampleBatch;
+use crate::collect::ledger::{Cause, Ledger};
 use crate::collect::snapshot::Snapshot;
-use crate::deliver::backend::{Backend, Wants};
-use crate::deliver::cursor::Cursor;
-use crate::deliver::mailbox::Mailbox;
-use crate::deliver::worker::Worker;
+use crate::deliver::backend::Backend;
 use crate::naming::name::Naming;
-use crate::pipeline::fork;
-use crate::record::clock::Calibration;
-use crate::record::enabled;
-use crate::registry;
-use crate::registry::LoggerRule;
-use crate::registry::limits;
+use crate::pipeline::state::{after, pipeline};
 use crate::registry::limits::Limits;
-use crate::storage::collector_waker;
-use crate::sync::diagnostics;
-use crate::sync::publish_once;
+use crate::registry::rules::LoggerRule;
+use crate::registry::series_table;
 use std::fmt;
-use std::sync::atomic::{AtomicPtr, Ordering::*};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, Thread};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// The shortest interval of a backend.
 pub const MIN_INTERVAL: Duration = Duration::from_millis(1);
-
-struct Installed {
-    name: String,
-    interval: Duration,
-    wants: Wants,
-    mail: Arc<Mailbox>,
-    due: Instant,
-    /// So many single values are held for it that they are delivered before the interval ends.
-    is_filling: bool,
-    /// The sum of all totals at the installation.
-    base: Amount,
-}
-
-struct State {
-    backends: Vec<Installed>,
-    collector: Collector,
-    naming: Arc<Naming>,
-    /// Ticks are multiples of intervals from here, so that backends with the same interval see the same snapshots.
-    epoch: Instant,
-    /// The collector's thread.
-    collector_thread: Option<Thread>,
-    refused: registry::Refused,
-}
-
-struct Pipeline {
-    state: Mutex<State>,
-}
-
-/// Replaced after a fork, where the threads of the old one do not exist.
-static PIPELINE: AtomicPtr<Pipeline> = AtomicPtr::new(std::ptr::null_mut());
-
-fn pipeline() -> &'static Pipeline {
-    // SAFETY: the pointer is null or was published below; it is never freed.
-    if let Some(pipeline) = unsafe { PIPELINE.load(Acquire).as_ref() } {
-        return pipeline;
-    }
-    let made = Pipeline {
-        state: Mutex::new(State {
-            backends: Vec::new(),
-            collector: Collector::default(),
-            naming: Arc::new(Naming::default()),
-            epoch: Instant::now(),
-            collector_thread: None,
-            refused: registry::Refused::default(),
-        }),
-    };
-    // SAFETY: as at the top.
-    unsafe { &*publish_once::publish(&PIPELINE, std::ptr::null_mut(), made) }
-}
-
-/// Forgets the pipeline of the parent process.
-pub(crate) fn forget() {
-    PIPELINE.store(std::ptr::null_mut(), Release);
-    collector_waker::set_collector(None);
-}
-
-impl Pipeline {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// Why a backend could not be installed.
 #[derive(Debug)]
@@ -123,7 +49,7 @@ impl std::error::Error for InstallError {}
 /// Sets how names begin, the limits and the logger rules. Series and handles made before follow at once; backends installed
 /// before keep their naming, so configure first and install after.
 pub fn configure(naming: Naming, limits: Limits, rules: Vec<LoggerRule>) {
-    registry::configure(limits.clamped(), rules);
+    series_table::configure(limits.clamped(), rules);
     pipeline().lock().naming = Arc::new(naming);
 }
 
@@ -140,7 +66,7 @@ pub fn install(name: &str, backend: Box<dyn Backend>, interval: Duration) -> Res
         return Err(InstallError::NameTaken(name.to_owned()));
     }
     let snapshot = state.collect();
-    state.start(pipeline, name, backend, wants, interval, &snapshot)
+    state.start(pipeline, name, backend, wants, interval, &snapshot).map_err(InstallError::Thread)
 }
 
 /// Puts a backend in the place of the one with the same name, or installs it. The old one gets everything up to one snapshot, the new
@@ -161,7 +87,7 @@ pub fn replace(
     let mut state = pipeline.lock();
     let snapshot = state.collect();
     let old = state.position(name);
-    state.start(pipeline, name, backend, wants, interval, &snapshot)?;
+    state.start(pipeline, name, backend, wants, interval, &snapshot).map_err(InstallError::Thread)?;
     let old = old.map(|at| state.backends.remove(at));
     state.switch();
     drop(state);
@@ -267,237 +193,6 @@ pub fn snapshot() -> Arc<Snapshot> {
     pipeline().lock().collect()
 }
 
-/// The moment so long from now; what is too far away for the clock as a year.
-fn after(deadline: Duration) -> Instant {
-    let now = Instant::now();
-    now.checked_add(deadline).unwrap_or(now + Duration::from_secs(365 * 24 * 3600))
-}
-
 fn check(interval: Duration) -> Result<(), InstallError> {
     if interval < MIN_INTERVAL { Err(InstallError::Interval(interval)) } else { Ok(()) }
-}
-
-impl Installed {
-    fn is_due(&self, now: Instant) -> bool {
-        self.wants.totals && (self.due <= now || self.is_filling)
-    }
-
-    fn stop(&self, snapshot: Arc<Snapshot>, until: Instant) -> Ledger {
-        let request = self.mail.deliver(Arc::clone(&snapshot), Some(until), true);
-        self.wait_stopped(&snapshot, request, until)
-    }
-
-    /// Waits for the last delivery. When it does not end in time, everything since the last account is dropped in it.
-    fn wait_stopped(&self, snapshot: &Snapshot, request: u64, until: Instant) -> Ledger {
-        if !self.wants.totals || self.mail.wait(request, until) {
-            return self.mail.ledger();
-        }
-        let recorded = snapshot.recorded.minus(self.base);
-        self.mail.close(Box::new(|ledger| {
-            let mut left = ledger.pending;
-            left += recorded.minus(ledger.recorded);
-            ledger.dropped[Cause::Removed] += left;
-            ledger.pending = Amount::default();
-            ledger.recorded = recorded;
-        }))
-    }
-}
-
-impl State {
-    /// A snapshot; the single values drained on the way are held for whoever wants them.
-    fn collect(&mut self) -> Arc<Snapshot> {
-        let (snapshot, segment) = self.collector.collect();
-        self.buffer_samples(segment);
-        if self.has(|b| b.is_filling) {
-            self.wake();
-        }
-        snapshot
-    }
-
-    /// Holds single values for whoever wants them. Where they become many, the backend's delivery is due at once.
-    fn buffer_samples(&mut self, segment: Arc<SampleBatch>) {
-        for backend in &mut self.backends {
-            if backend.wants.singles {
-                backend.is_filling |= backend.mail.buffer_samples(&segment);
-            }
-        }
-    }
-
-    /// Which backend has this name.
-    fn position(&self, name: &str) -> Option<usize> {
-        self.backends.iter().position(|b| b.name == name)
-    }
-
-    /// Whether one of the backends is such.
-    fn has(&self, is_such: fn(&Installed) -> bool) -> bool {
-        self.backends.iter().any(is_such)
-    }
-
-    /// Has the collector's thread look at what there is to do.
-    fn wake(&self) {
-        if let Some(thread) = &self.collector_thread {
-            thread.unpark();
-        }
-    }
-
-    fn start(
-        &mut self,
-        pipeline: &'static Pipeline,
-        name: &str,
-        backend: Box<dyn Backend>,
-        wants: Wants,
-        interval: Duration,
-        snapshot: &Arc<Snapshot>,
-    ) -> Result<(), InstallError> {
-        fork::watch();
-        let mail = Arc::new(Mailbox::new(name, limits::current().max_held_values));
-        if wants.totals {
-            let runner = Worker {
-                name: name.to_owned(),
-                backend,
-                mail: Arc::clone(&mail),
-                naming: Arc::clone(&self.naming),
-                cursor: Cursor::at(snapshot),
-                memory: Vec::new(),
-            };
-            spawn(name, Box::new(move || runner.run())).map_err(InstallError::Thread)?;
-            if self.collector_thread.is_none() {
-                match spawn("collector", Box::new(move || collect_for_ever(pipeline))) {
-                    Ok(collector) => {
-                        collector_waker::set_collector(Some(collector.clone()));
-                        self.collector_thread = Some(collector);
-                    }
-                    Err(error) => {
-                        mail.deliver(Arc::clone(snapshot), None, true);
-                        return Err(InstallError::Thread(error));
-                    }
-                }
-            }
-        }
-        let due = next_tick(self.epoch, interval, Instant::now());
-        let (name, base) = (name.to_owned(), snapshot.recorded);
-        self.backends.push(Installed { name, interval, wants, mail, due, is_filling: false, base });
-        self.switch();
-        self.wake();
-        Ok(())
-    }
-
-    /// Sets the switch to what the installed backends want.
-    fn switch(&self) {
-        enabled::switch(enabled::BACKENDS, self.has(|b| b.wants.totals));
-        enabled::switch(enabled::SINGLES, self.has(|b| b.wants.singles));
-    }
-
-    /// One turn of the collector's thread: delivers what is due, else drains what is wanted one by one. Returns how long to sleep (`None`:
-    /// until it is woken), and what is to be logged when the lock is released.
-    fn turn(&mut self) -> (Option<Duration>, Vec<(&'static str, String)>) {
-        let now = Instant::now();
-        if !self.is_due(now) && self.wants_singles() {
-            let segment = self.collector.drain();
-            self.buffer_samples(segment);
-        }
-        let mut messages = Vec::new();
-        if self.is_due(now) {
-            let snapshot = self.collect();
-            for backend in &mut self.backends {
-                if !backend.is_due(now) {
-                    continue;
-                }
-                backend.mail.deliver(Arc::clone(&snapshot), None, false);
-                backend.due = next_tick(self.epoch, backend.interval, now);
-                backend.is_filling = false;
-            }
-            messages = self.report();
-        }
-        let mut next: Option<Instant> = None;
-        for backend in &self.backends {
-            if backend.wants.totals && next.is_none_or(|next| backend.due < next) {
-                next = Some(backend.due);
-            }
-        }
-        // Rings need no other call: who fills one rings the bell.
-        (next.map(|due| due.saturating_duration_since(Instant::now())), messages)
-    }
-
-    fn is_due(&self, now: Instant) -> bool {
-        self.backends.iter().any(|b| b.is_due(now))
-    }
-
-    fn wants_singles(&self) -> bool {
-        self.has(|b| b.wants.singles)
-    }
-
-    /// What recordings could not say themselves: causes and messages.
-    fn report(&mut self) -> Vec<(&'static str, String)> {
-        let now = registry::refused();
-        let before = std::mem::replace(&mut self.refused, now);
-        let mut messages = Vec::new();
-        for (limit, more) in [
-            ("max_loggers", now.loggers > before.loggers),
-            ("max_instruments", now.instruments > before.instruments),
-            ("max_label_sets", now.label_sets > before.label_sets),
-        ] {
-            if more {
-                let what = "is reached: what is new is recorded in ferrometer.overflow";
-                messages.push((limit, format!("the limit {limit} {what}")));
-            }
-        }
-        if now.long_names > before.long_names {
-            let what = "names longer than 2048 bytes, ids of objects longer than 128, and more or longer labels than a logger can have";
-            messages.push(("long names", format!("{what}, are recorded in ferrometer.overflow")));
-        }
-        if now.reentrant > before.reentrant {
-            let what = "recordings from within a registration (a global allocator that records?) are turned away";
-            messages.push(("reentrant", what.to_owned()));
-        }
-        if now.bad_rates > before.bad_rates {
-            let rate = now.bad_rate_example;
-            let what = "is not in (0, 1]; such calls are recorded unsampled";
-            messages.push(("bad rates", format!("a sample rate of {rate} {what}")));
-        }
-        messages
-    }
-}
-
-/// Starts a thread. What it does is boxed, so that there is one such function.
-fn spawn(name: &str, work: Box<dyn FnOnce() + Send>) -> std::io::Result<Thread> {
-    let thread = thread::Builder::new().name(format!("ferrometer-{name}")).spawn(work)?;
-    Ok(thread.thread().clone())
-}
-
-/// The first tick after `now`. Ticks that passed while nobody looked (a suspended machine) are not made up for.
-fn next_tick(epoch: Instant, interval: Duration, now: Instant) -> Instant {
-    let passed = now.saturating_duration_since(epoch).as_nanos() / interval.as_nanos().max(1);
-    let nanos = (passed + 1).saturating_mul(interval.as_nanos());
-    epoch.checked_add(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))).unwrap_or_else(|| after(interval))
-}
-
-fn collect_for_ever(pipeline: &'static Pipeline) {
-    let mut calibration = Calibration::begin();
-    loop {
-        let mut state = pipeline.lock();
-        if !state.has(|b| b.wants.totals) {
-            collector_waker::set_collector(None);
-            state.collector_thread = None;
-            return;
-        }
-        let (sleep, messages) = state.turn();
-        drop(state);
-        if !messages.is_empty() {
-            for (cause, message) in &messages {
-                diagnostics::warn(cause, message);
-            }
-            // Time has passed, and what was found may no longer be so.
-            continue;
-        }
-        let sleep = match (sleep, calibration.step()) {
-            (Some(due), Some(step)) => Some(due.min(step)),
-            (due, step) => due.or(step),
-        };
-        // Who woke it since it took the lock has it look again at once.
-        match sleep {
-            Some(sleep) => thread::park_timeout(sleep),
-            None => thread::park(),
-        }
-    }
 }

@@ -6,19 +6,17 @@
 use std::sync::Once;
 
 /// Installs the handlers, once.
-pub(crate) fn watch() {
+pub(crate) fn watch(forget: fn()) {
     crate::registry::prepare();
-    crate::registry::rodata::prepare();
     #[cfg(unix)]
-    unix::watch();
+    unix::watch(forget);
     #[cfg(not(unix))]
-    let _ = Once::new();
+    let _ = (Once::new(), forget);
 }
 
 #[cfg(unix)]
 mod unix {
     use super::Once;
-    use crate::pipeline::control;
     use crate::record::enabled;
     use crate::record::sampling;
     use crate::registry;
@@ -27,10 +25,11 @@ mod unix {
     use std::any::Any;
     use std::cell::RefCell;
     use std::ffi::c_int;
+    use std::sync::OnceLock;
 
     type Handler = Option<unsafe extern "C" fn()>;
 
-    // As POSIX has it. This, and where the program lies (`constant`), is all the core asks of the C library: the `libc` crate with all the others takes a tenth of the build.
+    // As POSIX has it. It is all the core asks of the C library: the `libc` crate takes a tenth of the build.
     unsafe extern "C" {
         fn pthread_atfork(prepare: Handler, parent: Handler, child: Handler) -> c_int;
     }
@@ -40,7 +39,11 @@ mod unix {
         static HELD: RefCell<Option<Box<dyn Any>>> = const { RefCell::new(None) };
     }
 
-    pub(super) fn watch() {
+    /// Forgets the parent's pipeline; set by the pipeline.
+    static FORGET: OnceLock<fn()> = OnceLock::new();
+
+    pub(super) fn watch(forget: fn()) {
+        let _ = FORGET.set(forget);
         static WATCH: Once = Once::new();
         WATCH.call_once(|| {
             // SAFETY: the handlers are plain functions that live as long as the program. They lock, unlock and store; what they allocate
@@ -70,6 +73,8 @@ mod unix {
         enabled::switch_all_off();
         sampling::in_child();
         let _ = HELD.try_with(|h| h.borrow_mut().take());
-        control::forget();
+        if let Some(forget) = FORGET.get() {
+            forget();
+        }
     }
 }

@@ -5,7 +5,12 @@
 //! - **Invariants**: the pipeline's lock is held while a snapshot is taken and handed out, never while a backend works. Nothing flows back from backends but
 //!   accounts. A forked child begins with nothing installed.
 //!
-//! Read in this order: [`control`], [`fork`].
+//! Read in this order: [`control`] (the functions that a program calls), [`state`] (the backends and the collector's thread), [`installed`] (one
+//! backend), [`reports`] (messages about refused names), [`fork`] (the child of a fork), [`memory_bound`] (the most memory that all takes).
 
 pub(crate) mod control;
 pub(crate) mod fork;
+mod installed;
+mod memory_bound;
+mod reports;
+mod state;

@@ -2,7 +2,8 @@
 //! the cold path and from there to here. The hot path pays nothing. [`crate::testing`] is the side a test sees.
 
 use crate::record::enabled;
-use crate::registry::series::{Kind, Series};
+use crate::registry::kind::Kind;
+use crate::registry::series::Series;
 use crate::sync::reentrancy;
 use crate::sync::{Mutex, lock};
 use std::cell::{Cell, RefCell};

@@ -1,8 +1,9 @@
 //! Whether a call is recorded: decided before it is made, where it is measured.
 
 use crate::record::{capture, sampling};
-use crate::registry;
-use crate::registry::series::{Series, State};
+use crate::registry::series::Series;
+use crate::registry::series_table;
+use crate::registry::state_word::StateWord;
 
 /// Whether a call of a timer is recorded, before the clock is read: its logger is on, and it is a hit if it is sampled. If so, in which series. It
 /// is known that something is recorded.
@@ -46,15 +47,33 @@ pub(crate) fn decide_sampled(series: &'static Series) -> Option<&'static Series>
 #[cold]
 fn routed(series: &'static Series) -> &'static Series {
     let rate = series.route_rate();
-    if rate < 1.0 { registry::series(series.logger, series.metric_name(), series.kind(), rate) } else { series }
+    if rate < 1.0 { series_table::series(series.logger, series.metric_name(), series.kind(), rate) } else { series }
 }
 
 /// Whether a call of a sampled series is a hit, after it has been counted down. In a capture scope each is.
 #[inline]
-pub(crate) fn is_hit_now(series: &'static Series, state: State) -> bool {
+pub(crate) fn is_hit_now(series: &'static Series, state: StateWord) -> bool {
     // Where a call is counted down by what was read before, its series may be sampled no longer: what it has then is no number of a rate.
     if !state.is_sampled() {
         return !state.is_off();
     }
     capture::is_active() || sampling::is_hit_now(state.rate(), series.route_rate())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::kind::Kind;
+    use crate::registry::loggers;
+
+    #[test]
+    fn a_call_whose_series_is_sampled_no_longer_is_taken() {
+        sampling::number(f64::MIN_POSITIVE);
+        // Where the series' cells stand would be numbers of rates.
+        let logger = loggers::logger("rate.no_longer");
+        for i in 0..64 {
+            let series = series_table::series(logger, &format!("t{i}"), Kind::Timer, 0.0);
+            assert!((0..100).all(|_| decide_sampled(series).is_some()), "{i}");
+        }
+    }
 }

@@ -42,11 +42,6 @@ fn random() -> u64 {
     })
 }
 
-/// True once in `n` times, at random.
-pub(crate) fn one_in(n: u64) -> bool {
-    random().is_multiple_of(n)
-}
-
 /// A number in (0, 1].
 fn unit() -> f64 {
     ((random() >> 11) + 1) as f64 / (1u64 << 53) as f64
@@ -213,19 +208,6 @@ mod tests {
         let hits = (0..calls).filter(taken).count() as f64;
         let deviation = (f64::from(calls) * 0.125 * 0.875).sqrt();
         assert!((hits - f64::from(calls) * 0.125).abs() <= 6.0 * deviation, "{hits}");
-    }
-
-    #[test]
-    fn a_call_whose_series_is_sampled_no_longer_is_taken() {
-        use crate::registry;
-        use crate::registry::series::Kind;
-        number(f64::MIN_POSITIVE);
-        // Where the series' cells stand would be numbers of rates.
-        let logger = registry::logger("rate.no_longer");
-        for i in 0..2 * RATES {
-            let series = registry::series(logger, &format!("t{i}"), Kind::Timer, 0.0);
-            assert!((0..100).all(|_| crate::record::decision::decide_sampled(series).is_some()), "{i}");
-        }
     }
 
     #[test]

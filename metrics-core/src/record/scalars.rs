@@ -2,7 +2,9 @@
 
 use crate::record::enabled::enabled;
 use crate::record::{capture, decision, non_finite, sampling};
-use crate::registry::series::{Kind, Series, State};
+use crate::registry::kind::Kind;
+use crate::registry::series::Series;
+use crate::registry::state_word::StateWord;
 use crate::storage::scalar_cell::{self, ScalarCell, Writer};
 use crate::storage::thread_slab::{Cells, Unlimited, own_slab, shared, slab};
 use crate::sync::reentrancy;
@@ -81,7 +83,7 @@ pub(crate) fn one_rated(series: &'static Series) {
 
 /// Of a series that is sampled, a call that may be a hit. What it counts for is what it was sampled by: its state is read once.
 #[inline(never)]
-fn sampled_count(series: &'static Series, value: i64, state: State) {
+fn sampled_count(series: &'static Series, value: i64, state: StateWord) {
     if decision::is_hit_now(series, state) {
         match slab().scalar(state.slot()) {
             Some(cell) => cell.count(value, Writer::Single),
@@ -94,7 +96,7 @@ fn sampled_count(series: &'static Series, value: i64, state: State) {
 /// for many.
 #[cold]
 #[inline(never)]
-fn count_cold(series: &'static Series, value: i64, state: State) {
+fn count_cold(series: &'static Series, value: i64, state: StateWord) {
     if !state.is_off() {
         scalar_cold(series, state, ScalarOp::Count(value));
     }
@@ -104,7 +106,7 @@ fn count_cold(series: &'static Series, value: i64, state: State) {
 pub(crate) fn move_in_flight(series: &'static Series, value: i64) {
     match slab().scalar(series.slot) {
         Some(cell) => cell.count(value, Writer::Single),
-        None => scalar_cold(series, State::new(Kind::InFlight, series.slot), ScalarOp::Move(value)),
+        None => scalar_cold(series, StateWord::new(Kind::InFlight, series.slot), ScalarOp::Move(value)),
     }
 }
 
@@ -187,7 +189,7 @@ fn apply(series: &'static Series, cell: &ScalarCell, op: ScalarOp, writer: Write
 
 /// What is not where it is looked for first. Of a sampled series, a hit.
 #[cold]
-fn scalar_cold(series: &'static Series, state: State, op: ScalarOp) {
+fn scalar_cold(series: &'static Series, state: StateWord, op: ScalarOp) {
     let captured = match op {
         ScalarOp::Count(value) | ScalarOp::Move(value) => capture::count(series, value),
         ScalarOp::Set(value) => capture::set(series, |_| value),

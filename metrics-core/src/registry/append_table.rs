@@ -1,53 +1,65 @@
 //! An append-only hash table: lookups without a lock, insertions one at a time.
 //!
 //! The values stand in chunks, each twice as long as the one before, one after the other: nothing but the value is
-//! kept for each, and its number says where it is. Which number a key has is told by the [`HashIndex`].
+//! kept for each, and its number says where it is. The [`HashIndex`] says which number a key has.
 //!
-//! What does not ask what the values are ([`Untyped`]) is compiled once for all tables.
+//! A table has no lock of its own: whoever puts a value in shows a [`Permit`], which the registry's lock guards.
+//!
+//! Everything that does not depend on the type of the values ([`Untyped`]) is compiled once for all tables.
 
-use crate::registry::hash_index;
-use crate::registry::hash_index::{FIRST_LEN, HashIndex, Occupied, fingerprint};
-use crate::sync::Ordering::*;
-use crate::sync::{AtomicPtr, AtomicU64, Mutex, MutexGuard, const_unless_loom, lock, nulls};
+use crate::registry::hash_index::{self, FIRST_LEN, HashIndex, Occupied, fingerprint};
+use crate::sync::{AtomicPtr, AtomicU64, Ordering::*, const_unless_loom, nulls};
 use std::alloc::{self, Layout};
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::ptr::{self, NonNull};
 
-/// Chunks of values, each twice as long as the one before: there can be `FIRST_LEN << CHUNKS`, and places for more.
+/// Number of chunks of values. There can be `FIRST_LEN << CHUNKS` values, and the index has room for more.
 const CHUNKS: usize = hash_index::CHUNKS - 2;
 
-/// Where the value of this number stands: which chunk, and where in it.
+/// Returns where the value of a number stands: which chunk, and where in it.
 fn position(number: usize) -> (usize, usize) {
     let at = number + FIRST_LEN;
     let chunk = (at.ilog2() - FIRST_LEN.ilog2()) as usize;
     (chunk, at - (FIRST_LEN << chunk))
 }
 
-/// The memory of a chunk of values of which one is as `value`. `None`: there is no memory of that size, or the values take none.
+/// Returns the memory of a chunk of values of which one is as `value`. `None` where there is no memory of that size, or the values take none.
 fn chunk_of(value: Layout, chunk: usize) -> Option<Layout> {
     let bytes = value.size().checked_mul(FIRST_LEN << chunk).filter(|bytes| *bytes > 0)?;
     Layout::from_size_align(bytes, value.align()).ok()
 }
 
-/// A table of values of which it is known how long they are, and no more.
+/// The right to put values into tables. Whoever borrows it mutably is the only one who does.
+pub(crate) struct Permit(());
+
+impl Permit {
+    /// # Safety
+    /// Of all permits, at most one is used with a table.
+    pub(crate) const unsafe fn new() -> Permit {
+        Permit(())
+    }
+}
+
+/// A table of values of which only the length is known.
 struct Untyped {
-    places: HashIndex,
+    index: HashIndex,
     /// The values, in the order of their numbers.
     chunks: [AtomicPtr<u8>; CHUNKS],
-    /// How many values there are: stored after the value.
+    /// Number of values: stored after the value.
     len: AtomicU64,
-    writer: Mutex<Occupied>,
+    /// Number of places of the index that are not empty. Read and written by the holder of the permit alone.
+    occupied: AtomicU64,
 }
 
 impl Untyped {
     const_unless_loom! {
         fn new() -> Untyped {
-            Untyped { places: HashIndex::new(), chunks: nulls(), len: AtomicU64::new(0), writer: Mutex::new(Occupied(0)) }
+            Untyped { index: HashIndex::new(), chunks: nulls(), len: AtomicU64::new(0), occupied: AtomicU64::new(0) }
         }
     }
 
-    /// Where the value of a number stands, if values are `size` bytes long.
+    /// Returns where the value of a number stands, if values are `size` bytes long.
     ///
     /// # Safety
     /// The values are that long. The number was read from a place, or is below the length, with acquire order.
@@ -60,34 +72,50 @@ impl Untyped {
         unsafe { NonNull::new_unchecked(chunk.add(at * size)) }
     }
 
-    /// The value with this hash for which `is_it` holds.
+    /// Returns the value with this hash for which `is_it` holds.
     ///
     /// # Safety
     /// Values are `size` bytes long.
     unsafe fn find(&self, hash: u64, size: usize, is_it: &mut dyn FnMut(NonNull<u8>) -> bool) -> Option<NonNull<u8>> {
-        self.places.find(fingerprint(hash), |number| {
+        self.index.find(fingerprint(hash), |number| {
             // SAFETY: `find` reads numbers from places, with acquire order; the size is the caller's.
             let value = unsafe { self.value(number, size) };
             is_it(value).then_some(value)
         })
     }
 
-    /// Begins to put in a value with this hash, unless there is one for which `is_it` holds.
-    ///
-    /// # Safety
-    /// Values are `size` bytes long.
-    unsafe fn begin(
-        &self,
-        hash: u64,
-        size: usize,
-        is_it: &mut dyn FnMut(NonNull<u8>) -> bool,
-    ) -> Result<Insertion<'_>, NonNull<u8>> {
-        let taken = lock(&self.writer);
-        // SAFETY: the caller's promise.
-        match unsafe { self.find(hash, size, is_it) } {
-            Some(found) => Err(found),
-            None => Ok(Insertion { table: self, taken }),
+    /// Returns where the next value is to be written. `None` where there can be no more. Only the holder of the permit calls this.
+    fn make_room(&self, value: Layout) -> Option<NonNull<u8>> {
+        let number = self.len.load(Relaxed) as usize;
+        self.with_occupied(|occupied| self.index.make_room(occupied, number))?;
+        let (chunk, at) = position(number);
+        let place = self.chunks.get(chunk)?;
+        if place.load(Relaxed).is_null() {
+            let layout = chunk_of(value, chunk)?;
+            // The system gives memory when it is written, so a chunk that is half empty takes half of it.
+            // SAFETY: the layout is longer than nothing.
+            let values = unsafe { alloc::alloc(layout) };
+            if values.is_null() {
+                alloc::handle_alloc_error(layout);
+            }
+            place.store(values, Release);
         }
+        // SAFETY: the chunk has more places than `at`.
+        NonNull::new(unsafe { place.load(Relaxed).add(at * value.size()) })
+    }
+
+    /// Makes known the value that was written where room was made. Only the holder of the permit calls this.
+    fn publish(&self, hash: u64) {
+        let number = self.len.load(Relaxed);
+        self.len.store(number + 1, Release);
+        self.with_occupied(|occupied| self.index.put(occupied, fingerprint(hash), number as usize));
+    }
+
+    fn with_occupied<T>(&self, change: impl FnOnce(&mut Occupied) -> T) -> T {
+        let mut occupied = Occupied(self.occupied.load(Relaxed) as usize);
+        let result = change(&mut occupied);
+        self.occupied.store(occupied.0 as u64, Relaxed);
+        result
     }
 
     /// Takes out all values, `drop` of each, and frees their memory.
@@ -110,46 +138,6 @@ impl Untyped {
     }
 }
 
-/// A value that is about to be put in: nobody else puts one in meanwhile.
-struct Insertion<'t> {
-    table: &'t Untyped,
-    taken: MutexGuard<'t, Occupied>,
-}
-
-impl Insertion<'_> {
-    /// The number that the value will have.
-    fn number(&self) -> usize {
-        self.table.len.load(Relaxed) as usize
-    }
-
-    /// Where the value is to be written. `None`: there can be no more.
-    fn make_room(&mut self, value: Layout) -> Option<NonNull<u8>> {
-        let number = self.number();
-        self.table.places.make_room(&mut self.taken, number)?;
-        let (chunk, at) = position(number);
-        let place = self.table.chunks.get(chunk)?;
-        if place.load(Relaxed).is_null() {
-            let layout = chunk_of(value, chunk)?;
-            // Memory that is not written is not there, so a chunk that is half empty takes half of it.
-            // SAFETY: it is longer than nothing.
-            let values = unsafe { alloc::alloc(layout) };
-            if values.is_null() {
-                alloc::handle_alloc_error(layout);
-            }
-            place.store(values, Release);
-        }
-        // SAFETY: the chunk has more places than `at`.
-        NonNull::new(unsafe { place.load(Relaxed).add(at * value.size()) })
-    }
-
-    /// Makes known the value that was written where room was made.
-    fn publish(mut self, hash: u64) {
-        let number = self.number();
-        self.table.len.store(number as u64 + 1, Release);
-        self.table.places.put(&mut self.taken, fingerprint(hash), number);
-    }
-}
-
 /// The table. A value stays where it was put for as long as the table lives, and a `static` one lives for ever.
 pub(crate) struct AppendTable<V> {
     values: Untyped,
@@ -169,7 +157,7 @@ impl<V: Sync + Send> AppendTable<V> {
         }
     }
 
-    /// The value of a number.
+    /// Returns the value of a number.
     ///
     /// # Safety
     /// The number was read from a place, or is below the length, with acquire order.
@@ -180,16 +168,16 @@ impl<V: Sync + Send> AppendTable<V> {
         unsafe { self.values.value(number, size_of::<V>()).cast().as_ref() }
     }
 
-    /// The value with this hash for which `is_it` holds. Compiled where it is called, for what is looked up at each recording.
+    /// Returns the value with this hash for which `is_it` holds. Compiled where it is called, for lookups of recordings.
     #[inline]
     pub(crate) fn get(&self, hash: u64, mut is_it: impl FnMut(&V) -> bool) -> Option<&V> {
-        self.values.places.find(fingerprint(hash), |number| {
+        self.values.index.find(fingerprint(hash), |number| {
             // SAFETY: `find` reads numbers from places, with acquire order.
             Some(unsafe { self.value(number) }).filter(|value| is_it(value))
         })
     }
 
-    /// The same, compiled once for all tables.
+    /// Does the work of [`get`](Self::get), compiled once for all tables.
     pub(crate) fn find(&self, hash: u64, is_it: &mut dyn FnMut(&V) -> bool) -> Option<&V> {
         // SAFETY: the values are of this type.
         let found = unsafe { self.values.find(hash, size_of::<V>(), &mut |value| is_it(value.cast().as_ref())) };
@@ -197,78 +185,43 @@ impl<V: Sync + Send> AppendTable<V> {
         found.map(|value| unsafe { value.cast().as_ref() })
     }
 
-    /// How many values there are.
+    /// Returns the number of values, which is the number of the next one.
     pub(crate) fn len(&self) -> usize {
         self.values.len.load(Acquire) as usize
     }
 
-    /// The value of a number.
+    /// Returns the value of a number, if there is one.
     #[cfg(not(ferrometer_loom))]
     pub(crate) fn at(&self, number: usize) -> Option<&V> {
         // SAFETY: the number is below the length.
         (number < self.len()).then(|| unsafe { self.value(number) })
     }
 
-    /// How many places there are.
+    /// Returns the number of places of the index.
     #[cfg(ferrometer_loom)]
     pub(crate) fn places(&self) -> usize {
-        self.values.places.len()
+        self.values.index.len()
     }
 
-    /// The values there are, in the order in which they came.
+    /// Returns the values in the order in which they came.
     pub(crate) fn iter(&self) -> Values<'_, V> {
         self.range(0..usize::MAX)
     }
 
-    /// Those of these numbers that there are.
+    /// Returns the values of these numbers, as far as there are any.
     pub(crate) fn range(&self, numbers: Range<usize>) -> Values<'_, V> {
         let end = numbers.end.min(self.len());
         Values { table: self, left: numbers.start.min(end)..end, chunk: &[] }
     }
 
-    /// The value, or else the one that `make` gives, inserted. `make` gets its number, and may refuse.
-    ///
-    /// `make` runs under the table's lock: it must not insert into this table.
-    pub(crate) fn get_or_insert(
-        &self,
-        hash: u64,
-        mut is_it: impl FnMut(&V) -> bool,
-        make: impl FnOnce(usize) -> Option<V>,
-    ) -> Option<&V> {
-        match self.find(hash, &mut is_it) {
-            Some(found) => Some(found),
-            None => self.insert(hash, is_it, make),
-        }
-    }
-
-    /// The same where it was looked for already: it may have come since, and is looked for once more under the lock.
-    pub(crate) fn insert(
-        &self,
-        hash: u64,
-        mut is_it: impl FnMut(&V) -> bool,
-        make: impl FnOnce(usize) -> Option<V>,
-    ) -> Option<&V> {
-        // SAFETY: the values are of this type.
-        let begun = unsafe { self.values.begin(hash, size_of::<V>(), &mut |value| is_it(value.cast().as_ref())) };
-        let place = match begun {
-            Err(found) => found.cast(),
-            Ok(mut insertion) => {
-                let value = make(insertion.number())?;
-                let place = insertion.make_room(Layout::new::<V>())?.cast();
-                // SAFETY: it is room for a value, and nobody reads it before its number is known.
-                unsafe { place.write(value) };
-                insertion.publish(hash);
-                place
-            }
-        };
+    /// Puts a value in, which the caller has looked for since it has the permit. `None` where there can be no more.
+    pub(crate) fn push(&self, _: &mut Permit, hash: u64, value: V) -> Option<&V> {
+        let place: NonNull<V> = self.values.make_room(Layout::new::<V>())?.cast();
+        // SAFETY: it is room for a value, and nobody reads it before its number is known.
+        unsafe { place.write(value) };
+        self.values.publish(hash);
         // SAFETY: as in `value`.
         Some(unsafe { place.as_ref() })
-    }
-
-    /// Locks out insertions while the guard lives.
-    #[cfg(not(ferrometer_loom))]
-    pub(crate) fn freeze(&self) -> impl Sized + '_ {
-        lock(&self.values.writer)
     }
 }
 
@@ -325,20 +278,18 @@ mod tests {
     use super::*;
     use crate::registry::hash_index::hash_of;
 
+    fn permit() -> Permit {
+        // SAFETY: each test has a table of its own, and puts values in from one thread.
+        unsafe { Permit::new() }
+    }
+
     #[test]
     fn finds_what_was_put_through_growth_and_collisions() {
         let table: AppendTable<String> = AppendTable::new();
         for i in 0..1000u64 {
             let hash = i % 7; // heavy collisions
-            let made = table.get_or_insert(
-                hash,
-                |v| *v == i.to_string(),
-                |number| {
-                    assert_eq!(number as u64, i);
-                    Some(i.to_string())
-                },
-            );
-            assert_eq!(made, Some(&i.to_string()));
+            assert_eq!(table.len() as u64, i);
+            assert_eq!(table.push(&mut permit(), hash, i.to_string()), Some(&i.to_string()));
         }
         for i in 0..1000u64 {
             assert_eq!(table.get(i % 7, |v| *v == i.to_string()), Some(&i.to_string()));
@@ -346,7 +297,6 @@ mod tests {
         assert!(table.iter().cloned().eq((0..1000).map(|i| i.to_string())));
         assert_eq!((table.len(), table.get(3, |v| v == "5000")), (1000, None));
         assert_eq!((position(0), position(63), position(64), position(191)), ((0, 0), (0, 63), (1, 0), (1, 127)));
-        assert_eq!(table.get_or_insert(1, |_| false, |_| None), None);
     }
 
     #[test]
@@ -363,15 +313,15 @@ mod tests {
             let hash = |i| hash_of(fingerprint(i) as u32);
             let table: AppendTable<u64> = AppendTable::new();
             for i in 0..3000u64 {
-                table.get_or_insert(hash(i), |v| *v == i, |_| Some(i));
+                table.push(&mut permit(), hash(i), i);
                 if i.is_power_of_two() || i % 1000 == 0 {
                     assert!((0..=i).all(|k| table.get(hash(k), |v| *v == k) == Some(&k)), "{i}");
                 }
             }
             assert!((0..3000).all(|i| table.get(hash(i), |v| *v == i) == Some(&i)));
             assert!((3000..6000).all(|i| table.get(hash(i), |v| *v == i).is_none()));
-            let taken = lock(&table.values.writer).0;
-            let places = table.values.places.len();
+            let taken = table.values.occupied.load(Relaxed) as usize;
+            let places = table.values.index.len();
             assert!((3000..places).contains(&taken) && places <= 8192, "{taken} of {places}");
         }
     }
@@ -393,7 +343,7 @@ mod tests {
                 });
             }
             for i in 0..20_000 {
-                table.get_or_insert(hash(i), |v| *v == i, |_| Some(i));
+                table.push(&mut permit(), hash(i), i);
             }
         });
     }
@@ -403,7 +353,7 @@ mod tests {
         let alive = std::sync::Arc::new(());
         let table = AppendTable::new();
         for i in 0..200 {
-            table.get_or_insert(i, |_| false, |_| Some(std::sync::Arc::clone(&alive)));
+            table.push(&mut permit(), i, std::sync::Arc::clone(&alive));
         }
         assert_eq!(std::sync::Arc::strong_count(&alive), 201);
         drop(table);

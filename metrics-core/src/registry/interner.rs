@@ -1,9 +1,7 @@
 //! Texts and label sets that stay for the life of the program, side by side in blocks: an allocation of its own for each would take twice
 //! their memory.
 
-use crate::registry::append_table::AppendTable;
-use crate::registry::hash;
-use crate::sync::{Mutex, lock};
+use std::collections::BTreeSet;
 use std::mem::take;
 
 /// A label as it is kept.
@@ -12,69 +10,79 @@ pub(crate) type Label = (&'static str, &'static str);
 const TEXT_BLOCK: usize = 16 << 10;
 const LABEL_BLOCK: usize = 256;
 
-/// What is left of the newest block.
-static TEXTS: Mutex<&'static mut [u8]> = Mutex::new(&mut []);
-static LABELS: Mutex<&'static mut [Label]> = Mutex::new(&mut []);
-/// Label keys: few, each in many label sets.
-static KEYS: AppendTable<&'static str> = AppendTable::new();
+/// The unused ends of the newest blocks, and the texts that are kept once.
+pub(crate) struct Interner {
+    texts: &'static mut [u8],
+    labels: &'static mut [Label],
+    /// Label keys, and names below loggers with labels: few, each in many label sets.
+    shared: BTreeSet<&'static str>,
+}
 
-/// The first `len` of a block, or of a new one.
-fn bump<T: Clone + Default>(rest: &Mutex<&'static mut [T]>, len: usize, block: usize) -> &'static mut [T] {
+/// Cuts `len` values off a block, or off a new one.
+fn bump<T: Clone + Default>(rest: &mut &'static mut [T], len: usize, block: usize) -> &'static mut [T] {
     let new = |len| vec![T::default(); len].leak();
     if len > block / 4 {
         return new(len);
     }
-    let mut rest = lock(rest);
     if rest.len() < len {
         *rest = new(block);
     }
-    let (first, left) = take(&mut *rest).split_at_mut(len);
+    let (first, left) = take(rest).split_at_mut(len);
     *rest = left;
     first
 }
 
-/// A copy of a text.
-pub(crate) fn intern(text: &str) -> &'static str {
-    let copy = bump(&TEXTS, text.len(), TEXT_BLOCK);
-    copy.copy_from_slice(text.as_bytes());
-    std::str::from_utf8(copy).unwrap_or_default()
-}
-
-/// The one copy of a label's key.
-fn key(text: &str) -> &'static str {
-    let found = KEYS.get_or_insert(hash::text(hash::seed(), text), |k| *k == text, |_| Some(intern(text)));
-    found.copied().unwrap_or_default()
-}
-
-/// A copy of labels.
-pub(crate) fn intern_labels(labels: &[(&str, &str)]) -> &'static [Label] {
-    let copy = bump(&LABELS, labels.len(), LABEL_BLOCK);
-    for (to, (k, v)) in copy.iter_mut().zip(labels) {
-        *to = (key(k), intern(v));
+impl Interner {
+    pub(crate) const fn new() -> Interner {
+        Interner { texts: &mut [], labels: &mut [], shared: BTreeSet::new() }
     }
-    copy
-}
 
-/// Locks out copying while the guard lives.
-pub(super) fn freeze() -> impl Sized {
-    (KEYS.freeze(), lock(&TEXTS), lock(&LABELS))
+    /// Returns a copy of a text.
+    pub(crate) fn intern(&mut self, text: &str) -> &'static str {
+        let copy = bump(&mut self.texts, text.len(), TEXT_BLOCK);
+        copy.copy_from_slice(text.as_bytes());
+        std::str::from_utf8(copy).unwrap_or_default()
+    }
+
+    /// Returns the one copy of a text that many share.
+    pub(crate) fn intern_shared(&mut self, text: &str) -> &'static str {
+        if let Some(known) = self.shared.get(text) {
+            return known;
+        }
+        let copy = self.intern(text);
+        self.shared.insert(copy);
+        copy
+    }
+
+    /// Returns a copy of labels.
+    pub(crate) fn intern_labels(&mut self, labels: &[(&str, &str)]) -> &'static [Label] {
+        let copy = bump(&mut self.labels, labels.len(), LABEL_BLOCK);
+        for (to, (key, value)) in copy.iter_mut().zip(labels) {
+            *to = (self.intern_shared(key), self.intern(value));
+        }
+        copy
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::{Mutex, OnceLock};
+
+    // Kept, as all copies are in a program: the leak sanitizer looks for them.
+    static INTERNER: Mutex<Interner> = Mutex::new(Interner::new());
 
     #[test]
     fn copies_are_what_was_copied_whatever_their_length() {
+        let mut interner = INTERNER.lock().unwrap();
         let texts: Vec<String> = (0..300).map(|i| "é".repeat(i * i % 5000)).collect();
-        // Kept, as all copies are in a program: the leak sanitizer looks for them.
-        static COPIES: std::sync::OnceLock<Vec<&str>> = std::sync::OnceLock::new();
-        let copies = COPIES.get_or_init(|| texts.iter().map(|t| intern(t)).collect());
+        static COPIES: OnceLock<Vec<&str>> = OnceLock::new();
+        let copies = COPIES.get_or_init(|| texts.iter().map(|t| interner.intern(t)).collect());
         assert_eq!(&texts, copies);
         let labels = [("a", "1"), ("b", ""), ("", "x")];
-        static LABELS: std::sync::OnceLock<[&[Label]; 2]> = std::sync::OnceLock::new();
-        let [first, again] = LABELS.get_or_init(|| [intern_labels(&labels), intern_labels(&labels)]);
-        assert_eq!((*first, intern_labels(&[])), (&labels[..], &[][..]));
+        static LABELS: OnceLock<[&[Label]; 2]> = OnceLock::new();
+        let [first, again] = LABELS.get_or_init(|| [interner.intern_labels(&labels), interner.intern_labels(&labels)]);
+        assert_eq!((*first, interner.intern_labels(&[])), (&labels[..], &[][..]));
         // The keys are the same ones, the values copies.
         assert!(std::ptr::eq(first[0].0, again[0].0) && !std::ptr::eq(first[0].1, again[0].1));
     }

@@ -1,31 +1,14 @@
 //! Literals: a metric's name that lives for ever is found by its address and length, without being read. A heap address is never a key: only a
 //! `&'static str` comes here.
 
-use super::{SENTINEL_SERIES, series};
 use crate::registry::append_table::AppendTable;
-use crate::registry::series::{Kind, LoggerEntry, Series};
-use crate::registry::{hash, limits};
+use crate::registry::kind::Kind;
+use crate::registry::series::{LoggerEntry, SENTINEL_SERIES, Series, StaticName};
+use crate::registry::series_table::series;
+use crate::registry::{Writer, hash, limits};
 use crate::sync::Ordering::*;
 use crate::sync::reentrancy;
 use std::ptr;
-
-/// A literal at a place in memory, seen through one logger.
-pub(crate) struct StaticName {
-    name: *const u8,
-    tag: u64,
-    rate: u64,
-    series: &'static Series,
-    logger: *const LoggerEntry,
-}
-// SAFETY: the pointers are compared, never followed.
-unsafe impl Send for StaticName {}
-// SAFETY: as above.
-unsafe impl Sync for StaticName {}
-
-/// What no literal is: its tag has a length that none has. A logger's memory begins with it, so that its pointers are never
-/// null.
-pub(crate) static SENTINEL_NAME: StaticName =
-    StaticName { name: ptr::null(), tag: u64::MAX, rate: 0, series: SENTINEL_SERIES, logger: ptr::null() };
 
 /// Length, kind and whether there is a rate, in one word: where a name is a constant, this is one too.
 #[inline(always)]
@@ -34,11 +17,6 @@ fn tag(name: &'static str, kind: Kind, rate: f64) -> u64 {
 }
 
 static STATIC_NAMES: AppendTable<StaticName> = AppendTable::new();
-
-/// Locks out insertions while the guard lives.
-pub(super) fn freeze() -> impl Sized {
-    STATIC_NAMES.freeze()
-}
 
 /// The series of a literal: found by its address and length, without reading it. `keep`: a logger with labels remembers it too; there may be
 /// many of those, so only for what is looked up at each recording.
@@ -87,14 +65,14 @@ fn look_up(
             recent[at].store(ptr::from_ref(found).cast_mut(), Release);
             found.series
         }
-        None => remember(hash, is_it, logger, name, kind, rate),
+        None => remember(hash, &mut { is_it }, logger, name, kind, rate),
     }
 }
 
 #[cold]
 fn remember(
     hash: u64,
-    is_it: impl FnMut(&StaticName) -> bool,
+    is_it: &mut dyn FnMut(&StaticName) -> bool,
     logger: &'static LoggerEntry,
     name: &'static str,
     kind: Kind,
@@ -104,17 +82,13 @@ fn remember(
     if ptr::eq(series, SENTINEL_SERIES) {
         return series;
     }
-    let Some(_busy) = reentrancy::try_enter() else { return series };
+    let Some(busy) = reentrancy::try_enter() else { return series };
+    let mut writer = Writer::new(busy);
     let max = limits::current().max_instruments.saturating_mul(2);
     // Past the bound the literal is looked up by its text each time.
-    STATIC_NAMES.get_or_insert(hash, is_it, |len| {
-        (len < max).then(|| StaticName {
-            name: name.as_ptr(),
-            tag: tag(name, kind, rate),
-            rate: rate.to_bits(),
-            series,
-            logger,
-        })
-    });
+    if STATIC_NAMES.len() < max && STATIC_NAMES.find(hash, is_it).is_none() {
+        let (tag, rate) = (tag(name, kind, rate), rate.to_bits());
+        STATIC_NAMES.push(&mut writer.permit, hash, StaticName { name: name.as_ptr(), tag, rate, series, logger });
+    }
     series
 }

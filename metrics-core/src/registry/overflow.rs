@@ -1,11 +1,12 @@
-//! What found no place: counted by cause, and remembered as full, so that whoever comes next need not take a lock to be told.
+//! Refusals: names that found no place, counted by cause. A table that is full is remembered as such, so that the next caller need not take a lock to
+//! be told.
 
 use crate::sync::AtomicU64;
 use crate::sync::Ordering::Relaxed;
 use crate::sync::reentrancy;
 use std::sync::atomic::AtomicUsize;
 
-/// What was refused, countable without a lock.
+/// Refusals by cause, countable without a lock.
 pub(super) struct Refusals {
     pub(super) loggers: AtomicU64,
     pub(super) instruments: AtomicU64,
@@ -24,10 +25,19 @@ pub(super) static REFUSED: Refusals = Refusals {
     bad_rate_example: AtomicU64::new(0),
 };
 
-/// What is full, so that whoever comes with one more new name need not take a lock to be told: one bit for each kind's cells, and these.
-pub(super) static FULL: AtomicUsize = AtomicUsize::new(0);
+/// Full tables: one bit for each kind's cells, and these.
+static FULL: AtomicUsize = AtomicUsize::new(0);
 pub(super) const FULL_LOGGERS: usize = 1 << 8;
 pub(super) const FULL_LABEL_SETS: usize = 1 << 9;
+
+pub(super) fn mark_full(bit: usize) {
+    FULL.fetch_or(bit, Relaxed);
+}
+
+/// Forgets, under new limits.
+pub(super) fn nothing_is_full() {
+    FULL.store(0, Relaxed);
+}
 
 pub(super) fn is_full(bit: usize) -> bool {
     FULL.load(Relaxed) & bit != 0

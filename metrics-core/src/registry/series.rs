@@ -1,79 +1,30 @@
-//! What is recorded into: an instrument (logger, name, kind) and its series (one for each label set and sample rate).
+//! Loggers and series: the identities that names lead to.
 //!
-//! A series is registered once and lives as long as the program, so a handle is a plain reference that never goes stale.
-//! Its `state` word is what a recording reads: where its cell is, or that a logger rule switched it off.
+//! An *instrument* is a logger's name, a metric's name and a kind; it has one *series* for each label set and sample rate. A series is registered
+//! once and lives as long as the program, so a handle is a plain reference that never goes stale.
 
 use crate::record::sampling;
 use crate::registry::descriptions;
 use crate::registry::interner::Label;
-use crate::registry::literal_cache::{SENTINEL_NAME, StaticName};
-use crate::storage::bucket::Scheme;
-use crate::storage::cell_address::CellAddress;
+use crate::registry::kind::Kind;
+use crate::registry::state_word::StateWord;
 use crate::sync::{publish_once, reentrancy};
 use std::fmt;
+use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering::*};
 
-/// What an instrument measures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Kind {
-    /// A sum of whole numbers, negative ones too.
-    Counter,
-    /// A value that is set.
-    Gauge,
-    /// How many are in progress: a count that goes up and down.
-    InFlight,
-    /// A distribution of durations.
-    Timer,
-    /// A distribution of values that are no durations.
-    Histogram,
-}
-
-impl Kind {
-    /// Every kind.
-    pub const ALL: [Kind; 5] = [Kind::Counter, Kind::Gauge, Kind::InFlight, Kind::Timer, Kind::Histogram];
-
-    /// The kind's name in messages and records.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::InFlight => "in_flight",
-            Kind::Timer => "timer",
-            Kind::Histogram => "histogram",
-        }
-    }
-
-    /// The buckets of a distribution's kind; `None` for the others.
-    #[must_use]
-    pub const fn scheme(self) -> Option<Scheme> {
-        match self {
-            Kind::Timer => Some(Scheme::Nanos),
-            Kind::Histogram => Some(Scheme::Float),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Whose metrics a logger's are.
+/// The owner of a logger's metrics.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// The program's.
+    /// The program.
     Program,
-    /// Those of all that found no place.
+    /// All that found no place.
     Overflow,
-    /// Ferrometer's own, which stand outside the ledger.
+    /// Ferrometer itself. Its metrics are no part of the ledger.
     Internal,
 }
 
-/// What loggers that differ in labels alone share.
+/// The part that loggers which differ in labels alone share.
 pub(crate) struct LoggerName {
     pub(crate) name: &'static str,
     /// Gated; empty for the program itself.
@@ -91,7 +42,7 @@ impl LoggerName {
 pub(crate) struct LoggerEntry {
     pub(crate) named: &'static LoggerName,
     pub(crate) labels: &'static [Label],
-    /// Literals used with this logger: what to look at first. Never null; [`SENTINEL_RECENT`] until there are any.
+    /// The literals used with this logger that are tried first. Never null; [`SENTINEL_RECENT`] until there are any.
     recent: AtomicPtr<Recent>,
 }
 
@@ -100,16 +51,39 @@ pub(crate) type Recent = [AtomicPtr<StaticName>; RECENT];
 
 const RECENT: usize = 16;
 
+/// A literal at a place in memory, seen through one logger, and the series it leads to.
+pub(crate) struct StaticName {
+    pub(crate) name: *const u8,
+    pub(crate) tag: u64,
+    pub(crate) rate: u64,
+    pub(crate) series: &'static Series,
+    pub(crate) logger: *const LoggerEntry,
+}
+// SAFETY: the pointers are compared, never followed.
+unsafe impl Send for StaticName {}
+// SAFETY: as above.
+unsafe impl Sync for StaticName {}
+
+/// The series that a re-entrant call gets (a global allocator that records while a registration allocates). It is off.
+static SENTINEL: Series =
+    Series::new(u32::MAX, u32::MAX, Identity { logger: &SENTINEL_OWNER, name: "", kind: Kind::Counter, rate: 0.0 });
+pub(crate) const SENTINEL_SERIES: &Series = &SENTINEL;
+/// The logger of [`SENTINEL_SERIES`] alone. No call is made with it, so that the sentinel is never taken for the series of a call.
+static SENTINEL_OWNER: LoggerEntry = LoggerEntry::new(&LoggerName::new("", "", Role::Overflow), &[]);
+/// The logger that a re-entrant call gets. Recordings there are counted as turned away when their series is asked for.
+pub(crate) static SENTINEL_LOGGER: LoggerEntry = LoggerEntry::new(&LoggerName::new("", "", Role::Overflow), &[]);
+/// A name that no literal has: its tag holds a length that none has.
+static SENTINEL_NAME: StaticName =
+    StaticName { name: ptr::null(), tag: u64::MAX, rate: 0, series: SENTINEL_SERIES, logger: ptr::null() };
 static SENTINEL_RECENT: Recent = no_recent();
 
 const fn no_recent() -> Recent {
-    [const { AtomicPtr::new(std::ptr::from_ref(&SENTINEL_NAME).cast_mut()) }; RECENT]
+    [const { AtomicPtr::new(ptr::from_ref(&SENTINEL_NAME).cast_mut()) }; RECENT]
 }
 
 impl LoggerEntry {
     pub(crate) const fn new(named: &'static LoggerName, labels: &'static [Label]) -> LoggerEntry {
-        let recent = AtomicPtr::new(std::ptr::from_ref(&SENTINEL_RECENT).cast_mut());
-        LoggerEntry { named, labels, recent }
+        LoggerEntry { named, labels, recent: AtomicPtr::new(ptr::from_ref(&SENTINEL_RECENT).cast_mut()) }
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -126,23 +100,23 @@ impl LoggerEntry {
         unsafe { &*self.recent.load(Acquire) }
     }
 
-    /// Where literals are remembered, made at the first use. `None`: it has labels, and they are not to be kept; or an allocator
-    /// records what is allocated here.
+    /// Returns the memory of literals, made at the first use. `None` for a logger with labels that are not to be kept (there may be many of
+    /// those), and for an allocator that records what is allocated here.
     pub(crate) fn remember_literals(&self, keep: bool) -> Option<&'static Recent> {
         let recent = self.recent();
-        if !std::ptr::eq(recent, &SENTINEL_RECENT) {
+        if !ptr::eq(recent, &SENTINEL_RECENT) {
             return Some(recent);
         }
         if !keep && !self.is_plain() {
             return None;
         }
         let _busy = reentrancy::try_enter()?;
-        let made = publish_once::publish(&self.recent, std::ptr::from_ref(&SENTINEL_RECENT).cast_mut(), no_recent());
-        // SAFETY: what was published stays for ever.
+        let made = publish_once::publish(&self.recent, ptr::from_ref(&SENTINEL_RECENT).cast_mut(), no_recent());
+        // SAFETY: published pointers stay for ever.
         Some(unsafe { &*made })
     }
 
-    /// Whether it has neither labels nor an object.
+    /// Returns whether it has neither labels nor an object.
     pub(crate) fn is_plain(&self) -> bool {
         self.labels.is_empty() && self.object().is_empty()
     }
@@ -158,57 +132,10 @@ impl LoggerEntry {
     pub(crate) fn is_programs(&self) -> bool {
         self.named.role == Role::Program
     }
-}
 
-/// The word a recording reads first. Its lower half is the place of the cell, and none when the series is off or sampled: the common case
-/// is then one lookup that succeeds, without a test of either. The upper half says what is the matter.
-#[derive(Clone, Copy)]
-pub(crate) struct State(u64);
-
-impl State {
-    pub(crate) const OFF: State = State(CellAddress::NONE.0 as u64);
-    const SLOT: u64 = 32;
-    const ON: u64 = 1 << 62;
-    const SAMPLED: u64 = 1 << 63;
-
-    /// Of a series that is not sampled.
-    pub(crate) const fn new(kind: Kind, slot: u32) -> State {
-        let place = match kind.scheme() {
-            Some(_) => CellAddress::dist(slot),
-            None => CellAddress::scalar(slot),
-        };
-        // Slots are far below 2^30.
-        State(place.0 as u64 | (slot as u64) << State::SLOT | State::ON)
-    }
-    /// Of one that is, at the rate of this [number](sampling::number).
-    const fn sampled(slot: u32, rate: u8) -> State {
-        State(CellAddress::none_with(rate).0 as u64 | (slot as u64) << State::SLOT | State::ON | State::SAMPLED)
-    }
-    #[inline(always)]
-    pub(crate) fn place(self) -> CellAddress {
-        CellAddress(self.0 as u32)
-    }
-    /// Of a distribution, where the thread may have its cell at hand.
-    #[inline(always)]
-    pub(crate) fn near(self) -> u8 {
-        self.place().near()
-    }
-    #[inline(always)]
-    pub(crate) fn is_off(self) -> bool {
-        self.0 & State::ON == 0
-    }
-    #[inline(always)]
-    pub(crate) fn slot(self) -> u32 {
-        (self.0 >> State::SLOT) as u32 & (u32::MAX >> 2)
-    }
-    /// The number of the rate, if it is sampled.
-    #[inline(always)]
-    pub(crate) fn rate(self) -> u8 {
-        self.0 as u8
-    }
-    #[inline(always)]
-    pub(crate) fn is_sampled(self) -> bool {
-        self.0 & State::SAMPLED != 0
+    /// Returns whether a re-entrant call got this one. It must not be remembered.
+    pub(crate) fn is_sentinel(&self) -> bool {
+        ptr::eq(self, &SENTINEL_LOGGER)
     }
 }
 
@@ -227,8 +154,6 @@ pub struct Series {
     word: AtomicU64,
     /// The metric's name, with its length below: a `&str` would take as much as the two, and what stands behind them.
     name: *const u8,
-    /// The id of the series of this name and kind, whatever its labels and rate, that came first: what they share is known by it.
-    pub(crate) instrument: u32,
     name_len: u16,
     kind: Kind,
     /// Whether `word` is a rate of its own.
@@ -252,7 +177,7 @@ pub(crate) struct Identity {
 }
 
 impl Series {
-    pub(crate) const fn new(id: u32, slot: u32, instrument: u32, identity: Identity) -> Series {
+    pub(crate) const fn new(id: u32, slot: u32, identity: Identity) -> Series {
         let Identity { logger, name, kind, rate } = identity;
         let name = match name.len() <= u16::MAX as usize {
             true => name,
@@ -261,11 +186,10 @@ impl Series {
         Series {
             id,
             slot,
-            state: AtomicU64::new(State::OFF.0),
+            state: AtomicU64::new(StateWord::OFF.0),
             word: AtomicU64::new(rate.to_bits()),
             logger,
             name: name.as_ptr(),
-            instrument,
             name_len: name.len() as u16,
             kind,
             is_rated: rate.to_bits() != 0,
@@ -284,8 +208,8 @@ impl Series {
     }
 
     #[inline(always)]
-    pub(crate) fn state(&self) -> State {
-        State(self.state.load(Relaxed))
+    pub(crate) fn state(&self) -> StateWord {
+        StateWord(self.state.load(Relaxed))
     }
 
     /// Sends recordings to the cell of `slot`, sampled at `rate`. One that has a rate of its own keeps it.
@@ -293,13 +217,13 @@ impl Series {
         if self.kind() != Kind::Gauge && !self.is_rated {
             self.word.store(rate.to_bits(), Relaxed);
         }
-        let sampled = || State::sampled(slot, sampling::number(rate));
-        let state = if rate < 1.0 { sampled() } else { State::new(self.kind, slot) };
+        let sampled = || StateWord::sampled(slot, sampling::number(rate));
+        let state = if rate < 1.0 { sampled() } else { StateWord::new(self.kind, slot) };
         self.state.store(state.0, Relaxed);
     }
 
     pub(crate) fn switch_off(&self) {
-        self.state.store(State::OFF.0, Relaxed);
+        self.state.store(StateWord::OFF.0, Relaxed);
     }
 
     /// The rate recordings through this series are sampled at now.
@@ -372,13 +296,13 @@ impl Series {
     /// The unit the program declared, such as `bytes`.
     #[must_use]
     pub fn unit(&self) -> Option<&'static str> {
-        descriptions::told(self.instrument)?.unit.get().copied()
+        descriptions::find(self.logger_name(), self.metric_name())?.unit.get().copied()
     }
 
     /// What the program said the instrument means.
     #[must_use]
     pub fn description(&self) -> Option<&'static str> {
-        descriptions::told(self.instrument)?.description.get().copied()
+        descriptions::find(self.logger_name(), self.metric_name())?.text.get().copied()
     }
 
     /// Whether this is one of ferrometer's own metrics, which stand outside the ledger.
@@ -390,7 +314,7 @@ impl Series {
     /// Whether two series differ in nothing but their sample rate.
     #[must_use]
     pub fn same_instrument(&self, other: &Series) -> bool {
-        self.instrument == other.instrument && std::ptr::eq(self.logger, other.logger)
+        ptr::eq(self.logger, other.logger) && self.kind == other.kind && self.metric_name() == other.metric_name()
     }
 }
 

@@ -41,8 +41,15 @@ fn admit(cause: &str, now: Instant) -> Option<u64> {
     Some(0)
 }
 
-/// Writes a warning, unless one of the same cause was written within the last minute.
-pub(crate) fn warn(cause: &str, message: &str) {
+/// Writes a warning through `tracing` with the target `ferrometer`, unless one of the same cause was written within the last
+/// minute. The line carries the number of lines suppressed since. For backends and what stands around them.
+///
+/// A subscriber that panics is caught; no lock of the core is held while it runs.
+///
+/// ```
+/// ferrometer_core::warn("graphite: refused", "graphite: the server at 10.0.0.1:2003 refuses the connection");
+/// ```
+pub fn warn(cause: &str, message: &str) {
     if let Some(suppressed) = admit(cause, Instant::now()) {
         // A subscriber that panics must not take a thread of ours with it.
         let _ = catch_unwind(AssertUnwindSafe(|| tracing::warn!(target: "ferrometer", suppressed, "{message}")));

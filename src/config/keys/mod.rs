@@ -1,7 +1,7 @@
 //! The tables of keys: the one place that knows them, a file for each part of the configuration.
 //!
 //! Reading, checking, messages, names in the environment, defaults and the reference (`docs/configuration.md`) all come
-//! from here. A new key is a row here, a field in [`super::settings`] and a setter in [`super::builder`].
+//! from here. A new key is a row here, a field in [`super::settings`], its blank in [`super::defaults`] and a setter in [`super::builder`].
 
 mod endpoint;
 mod general;
@@ -19,9 +19,6 @@ pub(super) use rule::RULE_KEYS;
 use super::key::Key;
 use super::kind::Kind;
 use super::settings::Config;
-
-/// Bytes of a name; longer ones are never sent.
-pub(super) const LONGEST_NAME: usize = 512;
 
 /// The tables, in the order of the reference.
 static TABLES: [&[Key<Config>]; 7] =

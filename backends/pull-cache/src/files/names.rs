@@ -1,9 +1,9 @@
 //! Names of columns as bytes. What a name shares with the one before it is not written again.
 
 use super::segment::Malformed;
-use crate::labels::Labels;
 use crate::record::{Identity, Part, RecordType};
 use ferrometer_core::object::{HOST, MAX_OBJECT_BYTES, is_object};
+use ferrometer_export::Labels;
 use std::sync::Arc;
 
 /// A name that is longer is none of ours.

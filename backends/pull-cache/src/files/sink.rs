@@ -7,7 +7,6 @@ use super::read::{PersistedHistory, read_directory};
 use super::segment::Damage;
 use super::writer::{Bounds, OpenError, Writer};
 use crate::generation::Generation;
-use crate::report;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -132,9 +131,9 @@ impl Sink {
     fn found(&mut self, history: &PersistedHistory) {
         self.state.set_aside = history.damage().to_vec();
         for damage in history.damage() {
-            report::warn(&format!(
-                "pull cache: {damage}; the file was renamed to ….damaged, what is whole of it stays in use"
-            ));
+            let message =
+                format!("pull cache: {damage}; the file was renamed to ….damaged, what is whole of it stays in use");
+            ferrometer_core::warn(&message, &message);
         }
     }
 
@@ -182,8 +181,9 @@ impl Sink {
         self.reported = Some(now);
         let times = std::mem::take(&mut self.unreported);
         let path = self.state.path.display();
-        report::warn(&format!(
+        let message = format!(
             "pull cache: {path} cannot be written ({times} times since the last report), generations are in memory alone: {why}"
-        ));
+        );
+        ferrometer_core::warn(&format!("cannot write {path}"), &message);
     }
 }

@@ -247,7 +247,7 @@ fn a_damaged_file_is_set_aside_and_what_is_whole_of_it_goes_on() {
 fn what_version_1_wrote_is_still_read() {
     let directory = Directory::new();
     fs::create_dir(&directory.0).unwrap();
-    let labels = Arc::new(crate::labels::Labels::of_record([("k", "v")].into_iter()));
+    let labels = Arc::new(ferrometer_export::Labels::of_record([("k", "v")].into_iter()));
     let kind = crate::record::RecordType::Derive;
     let identity = Identity::new("a.b".into(), labels, kind, crate::record::Part::Total, 0.5);
     let mut table = crate::generation::Table::default();

@@ -188,8 +188,8 @@ fn wanted(query: &Query, record: &Record<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::labels::Labels;
     use crate::record::RecordType;
+    use ferrometer_export::Labels;
 
     #[test]
     fn a_record_that_cannot_be_written_breaks_nothing() {

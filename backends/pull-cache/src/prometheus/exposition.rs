@@ -7,8 +7,8 @@
 use super::buckets::Bounds;
 use super::layout::{Layout, NO_ROW, Part, Plan, Step};
 use super::{Filter, Format, process, protobuf, text};
-use crate::instruments::Instrument;
 use ferrometer_core::{Distribution, Kind, Totals, Value};
+use ferrometer_export::Instrument;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 

@@ -3,9 +3,9 @@
 
 use super::layout::{Entry, Family, Layout};
 use super::names;
-use crate::instruments::Instrument;
-use crate::names::Claims;
 use ferrometer_core::{Cause, Kind, Naming, Series};
+use ferrometer_export::Instrument;
+use ferrometer_export::NameTable;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -24,8 +24,8 @@ type FamilyKey = (Kind, &'static str, &'static str);
 pub(super) struct Families {
     found: HashMap<FamilyKey, usize>,
     list: Vec<Result<Arc<Family>, Cause>>,
-    names: Claims<String>,
-    label_sets: Claims<(usize, Arc<str>)>,
+    names: NameTable<String>,
+    label_sets: NameTable<(usize, Arc<str>)>,
     /// By instrument; `None` until it is shown.
     places: Vec<Option<Result<Place, Cause>>>,
 }

@@ -1,7 +1,8 @@
 //! Names and labels for Prometheus: which characters, which suffixes, which samples a family has.
 
-use crate::labels::gated;
-use ferrometer_core::{Kind, Naming, Series, full_name};
+use ferrometer_core::{Kind, Naming, Series};
+use ferrometer_export::full_name;
+use ferrometer_export::gated_labels;
 use std::borrow::Cow;
 
 /// The name of a family, for a counter without its suffix. Empty when nothing is left of the name.
@@ -77,7 +78,7 @@ fn label_name(key: &str) -> String {
 pub(super) fn labels(series: &Series) -> String {
     let given = series.labels_with_object().filter(|(_, value)| !value.is_empty());
     let mut out = String::new();
-    for (name, value) in gated(given, label_name) {
+    for (name, value) in gated_labels(given, label_name) {
         if !out.is_empty() {
             out.push(',');
         }

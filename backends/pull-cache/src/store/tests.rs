@@ -1,8 +1,8 @@
 //! The order of generations, what falls out, and that what comes out is what went in.
 
 use super::*;
-use crate::labels::Labels;
 use crate::record::{Identity, Part, RecordType};
+use ferrometer_export::Labels;
 use proptest::prelude::*;
 
 /// Half an hour, which the tests of the number never reach.

@@ -10,7 +10,6 @@ use super::state::{Known, State};
 use crate::http::ServeError;
 use crate::http::heavy::heavy;
 use crate::http::query::Query;
-use crate::report;
 use axum::http::{HeaderMap, HeaderValue, header};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -304,10 +303,11 @@ impl Node {
         complaints.last = Some(now);
         let times = std::mem::take(&mut complaints.since);
         drop(complaints);
-        report::warn(&format!(
+        let message = format!(
             "pull cache: could not fetch metrics from {} ({times} times since the last report): it {why}",
             self.name
-        ));
+        );
+        ferrometer_core::warn(&format!("peer {}", self.name), &message);
     }
 }
 

@@ -7,7 +7,6 @@ use super::params::Words;
 use crate::generation::Columns;
 use crate::http::privileges::{Privilege, Rights};
 use crate::record::{Identity, RecordType};
-use crate::report;
 use ferrometer_core::name;
 use ferrometer_core::object::HOST;
 use serde::Serialize;
@@ -153,7 +152,8 @@ impl Names {
         let told = std::mem::replace(which(&mut reported), true);
         drop(reported);
         if !told {
-            report::warn(&format!("pull cache: {}", message()));
+            let message = format!("pull cache: {}", message());
+            ferrometer_core::warn(&message, &message);
         }
     }
 }
@@ -191,8 +191,8 @@ fn fold(identities: &[Arc<Identity>]) -> (Arc<[Name]>, Option<&Arc<Identity>>) {
 mod tests {
     use super::*;
     use crate::http::privileges;
-    use crate::labels::Labels;
     use crate::record::Part;
+    use ferrometer_export::Labels;
 
     fn identity(metric: &str, labels: &[(&str, &str)], object: Option<&str>) -> Arc<Identity> {
         let labels = Arc::new(Labels::of_record(labels.iter().copied()));

@@ -31,13 +31,13 @@ impl Piece {
 }
 
 #[derive(Default)]
-pub(crate) struct Packet {
+pub(crate) struct DatagramBuffer {
     /// All of it may be written; `len` is what was.
     bytes: Vec<u8>,
     len: usize,
 }
 
-impl Packet {
+impl DatagramBuffer {
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -115,10 +115,10 @@ mod tests {
     #[test]
     fn a_number_grows_and_says_the_same() {
         let grown = |text: &str, at: usize, by: usize| {
-            let mut packet = Packet::default();
-            packet.push(text.as_bytes());
-            let done = packet.lengthen_number(at, by);
-            (done, String::from_utf8(packet.as_bytes().to_vec()).unwrap())
+            let mut buffer = DatagramBuffer::default();
+            buffer.push(text.as_bytes());
+            let done = buffer.lengthen_number(at, by);
+            (done, String::from_utf8(buffer.as_bytes().to_vec()).unwrap())
         };
         assert_eq!(grown("x:1.25|ms", 6, 3), (true, "x:1.25000|ms".into()));
         assert_eq!(grown("x:12|ms|#a:b", 4, 2), (true, "x:12.0|ms|#a:b".into()));
@@ -130,20 +130,20 @@ mod tests {
 
     #[test]
     fn pieces_of_any_length_follow_each_other() {
-        let mut packet = Packet::default();
+        let mut buffer = DatagramBuffer::default();
         let mut expected = Vec::new();
         for len in (0..40).chain([2000, 5000, 1]) {
             let bytes = vec![b'a' + (len % 26) as u8; len];
             let mut piece = Piece::default();
             piece.push(&bytes);
-            packet.push_piece(&piece);
-            packet.push(&bytes);
-            packet.push_millis(len as u64 * 1_000_000);
+            buffer.push_piece(&piece);
+            buffer.push(&bytes);
+            buffer.push_millis(len as u64 * 1_000_000);
             expected.extend([bytes.clone(), bytes, len.to_string().into_bytes()].concat());
         }
-        assert_eq!(packet.as_bytes(), expected);
-        packet.truncate(3);
-        packet.push(b"x");
-        assert_eq!((packet.as_bytes(), packet.len()), ([&expected[..3], b"x"].concat().as_slice(), 4));
+        assert_eq!(buffer.as_bytes(), expected);
+        buffer.truncate(3);
+        buffer.push(b"x");
+        assert_eq!((buffer.as_bytes(), buffer.len()), ([&expected[..3], b"x"].concat().as_slice(), 4));
     }
 }

@@ -4,9 +4,9 @@
 //! A refusal (ICMP) reaches a UDP socket at the send *after* the one it is about. After one, the server counts as away: the next delivery sends one
 //! datagram and waits for the answer before it believes in the others, so that a server that stays away costs nothing.
 
-use crate::backend::Transport;
 use crate::resolver::{Lookup, Resolver};
-use crate::segments;
+use crate::settings::Transport;
+use crate::udp_gso;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 #[cfg(unix)]
@@ -48,17 +48,17 @@ enum Socket {
 
 /// Whether the kernel takes many datagrams at once from this socket.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Segments {
+enum Gso {
     Untried,
     Taken,
     Refused,
 }
 
 /// The way to the server.
-pub(crate) struct Wire {
+pub(crate) struct Connection {
     transport: Transport,
     max_datagram: usize,
-    segments: Segments,
+    gso: Gso,
     resolver: Option<Resolver>,
     socket: Option<(Socket, Option<SocketAddr>)>,
     /// Which of the addresses is tried.
@@ -76,8 +76,13 @@ fn not_now(reason: impl Into<String>) -> Refusal {
     Refusal::NotNow { taken: 0, reason: reason.into() }
 }
 
-impl Wire {
-    pub(crate) fn new(transport: Transport, resolve_every: Duration, lookup: Lookup, max_datagram: usize) -> Wire {
+impl Connection {
+    pub(crate) fn new(
+        transport: Transport,
+        resolve_every: Duration,
+        lookup: Lookup,
+        max_datagram: usize,
+    ) -> Connection {
         let resolver = match &transport {
             Transport::Udp { host, port } | Transport::Tcp { host, port } => {
                 Some(Resolver::start(host, *port, resolve_every, lookup))
@@ -85,10 +90,10 @@ impl Wire {
             Transport::Unix { .. } => None,
         };
         let (paused, waited) = (Duration::ZERO, Duration::ZERO);
-        let segments = Segments::Untried;
+        let gso = Gso::Untried;
         let (choice, suspect, sent_since_pause) = (0, true, 0);
         let socket = None;
-        Wire { transport, max_datagram, segments, resolver, socket, choice, suspect, sent_since_pause, paused, waited }
+        Connection { transport, max_datagram, gso, resolver, socket, choice, suspect, sent_since_pause, paused, waited }
     }
 
     /// A delivery begins.
@@ -119,33 +124,33 @@ impl Wire {
     pub(crate) fn at_once(&mut self) -> usize {
         let Some((Socket::Udp(socket), _)) = &self.socket else { return 1 };
         let most =
-            (MAX_PAYLOAD / self.max_datagram).min(BURST / in_receive_buffer(self.max_datagram)).min(segments::MOST);
-        if most < 2 || self.suspect || self.segments == Segments::Refused {
+            (MAX_PAYLOAD / self.max_datagram).min(BURST / in_receive_buffer(self.max_datagram)).min(udp_gso::MOST);
+        if most < 2 || self.suspect || self.gso == Gso::Refused {
             return 1;
         }
-        if self.segments == Segments::Untried {
+        if self.gso == Gso::Untried {
             let size = u16::try_from(self.max_datagram).unwrap_or(u16::MAX);
-            let set = segments::set_size(socket, size);
-            self.segments = if set.is_ok() { Segments::Taken } else { Segments::Refused };
+            let set = udp_gso::set_size(socket, size);
+            self.gso = if set.is_ok() { Gso::Taken } else { Gso::Refused };
         }
-        if self.segments == Segments::Taken { most } else { 1 }
+        if self.gso == Gso::Taken { most } else { 1 }
     }
 
     /// Sends datagrams that stand one behind the other, all but the last of the largest size. `false`: none was taken, and they are
     /// to be sent one by one, which tells why.
-    pub(crate) fn send_at_once(&mut self, packets: &[u8], count: usize) -> bool {
+    pub(crate) fn send_at_once(&mut self, datagrams: &[u8], count: usize) -> bool {
         let Some((Socket::Udp(socket), _)) = &self.socket else { return false };
-        if self.segments == Segments::Untried {
+        if self.gso == Gso::Untried {
             let size = u16::try_from(self.max_datagram).unwrap_or(u16::MAX);
-            let set = segments::set_size(socket, size);
-            self.segments = if set.is_ok() { Segments::Taken } else { Segments::Refused };
+            let set = udp_gso::set_size(socket, size);
+            self.gso = if set.is_ok() { Gso::Taken } else { Gso::Refused };
         }
-        if self.segments == Segments::Refused {
+        if self.gso == Gso::Refused {
             return false;
         }
         self.pace(in_receive_buffer(self.max_datagram) * count);
         let Some((Socket::Udp(socket), _)) = &self.socket else { return false };
-        match socket.send(packets).map_err(|error| error.kind()) {
+        match socket.send(datagrams).map_err(|error| error.kind()) {
             Ok(_) => return true,
             Err(ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
             // About an earlier datagram. The next one is a probe.
@@ -158,21 +163,21 @@ impl Wire {
 
     /// From here on this socket takes one datagram at a time.
     fn one_by_one(&mut self) {
-        self.segments = Segments::Refused;
+        self.gso = Gso::Refused;
         if let Some((Socket::Udp(socket), _)) = &self.socket
-            && segments::set_size(socket, 0).is_err()
+            && udp_gso::set_size(socket, 0).is_err()
         {
             self.socket = None;
         }
     }
 
     /// Sends one datagram, or lines on a stream.
-    pub(crate) fn send(&mut self, packet: &[u8], until: Instant) -> Result<(), Refusal> {
+    pub(crate) fn send(&mut self, datagram: &[u8], until: Instant) -> Result<(), Refusal> {
         self.open(until)?;
-        self.pace(in_receive_buffer(packet.len()));
+        self.pace(in_receive_buffer(datagram.len()));
         let result = match &self.socket {
-            Some((Socket::Tcp(_), _)) => self.send_stream(packet, until),
-            _ => self.send_datagram(packet, until),
+            Some((Socket::Tcp(_), _)) => self.send_stream(datagram, until),
+            _ => self.send_datagram(datagram, until),
         };
         match result {
             Ok(()) => self.believe(),
@@ -185,13 +190,13 @@ impl Wire {
         }
     }
 
-    fn send_datagram(&mut self, packet: &[u8], until: Instant) -> Result<(), Refusal> {
+    fn send_datagram(&mut self, datagram: &[u8], until: Instant) -> Result<(), Refusal> {
         let mut retried = false;
         loop {
             let sent = match &self.socket {
-                Some((Socket::Udp(socket), _)) => socket.send(packet),
+                Some((Socket::Udp(socket), _)) => socket.send(datagram),
                 #[cfg(unix)]
-                Some((Socket::Unix(socket), _)) => socket.send(packet),
+                Some((Socket::Unix(socket), _)) => socket.send(datagram),
                 _ => return Err(not_now("not connected")),
             };
             let Err(error) = sent else { return Ok(()) };
@@ -206,7 +211,7 @@ impl Wire {
                 }
                 ErrorKind::ConnectionRefused => return Err(self.refused()),
                 // Perhaps because of the size the socket was told, which no longer fits the way.
-                _ if self.segments == Segments::Taken => self.one_by_one(),
+                _ if self.gso == Gso::Taken => self.one_by_one(),
                 _ if is_too_large(&error) => return Err(Refusal::TooLarge),
                 _ if error.raw_os_error() == Some(no_buffer_space()) => self.wait_for_place(until)?,
                 _ => {
@@ -247,12 +252,12 @@ impl Wire {
         not_now(reason)
     }
 
-    fn send_stream(&mut self, packet: &[u8], until: Instant) -> Result<(), Refusal> {
+    fn send_stream(&mut self, datagram: &[u8], until: Instant) -> Result<(), Refusal> {
         let mut taken = 0;
         let result = loop {
             let Some((Socket::Tcp(stream), _)) = &mut self.socket else { break Err("not connected".to_owned()) };
-            let rest = &packet[taken.min(packet.len())..];
-            // A line ends with a newline, the last one of a packet too.
+            let rest = &datagram[taken.min(datagram.len())..];
+            // A line ends with a newline, the last one of a datagram too.
             let wrote = if rest.is_empty() { stream.write(b"\n") } else { stream.write(rest) };
             match wrote {
                 Ok(0) => break Err("closed by the server".to_owned()),
@@ -264,7 +269,7 @@ impl Wire {
                 }
                 Err(error) => break Err(error.to_string()),
             }
-            if taken > packet.len() {
+            if taken > datagram.len() {
                 break Ok(());
             }
         };
@@ -331,7 +336,7 @@ impl Wire {
         match opened {
             Ok(socket) => {
                 self.socket = Some(socket);
-                self.segments = Segments::Untried;
+                self.gso = Gso::Untried;
                 Ok(())
             }
             Err(error) => {
@@ -423,19 +428,19 @@ mod tests {
         receiver.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         let received = || receiver.recv(&mut [0; 2000]).unwrap();
         let transport = Transport::Udp { host: "127.0.0.1".to_owned(), port: receiver.local_addr().unwrap().port() };
-        let mut wire = Wire::new(transport, Duration::from_secs(30), resolver::system(), 64);
+        let mut connection = Connection::new(transport, Duration::from_secs(30), resolver::system(), 64);
         let until = Instant::now() + Duration::from_secs(5);
-        wire.wait_resolved(until);
-        assert_eq!(wire.at_once(), 1, "nobody has answered yet");
-        wire.send(b"a:1|c", until).unwrap();
+        connection.wait_resolved(until);
+        assert_eq!(connection.at_once(), 1, "nobody has answered yet");
+        connection.send(b"a:1|c", until).unwrap();
         assert_eq!(received(), 5);
-        assert_eq!(wire.at_once(), segments::MOST);
-        assert!(wire.send_at_once(&[b'x'; 160], 3));
+        assert_eq!(connection.at_once(), udp_gso::MOST);
+        assert!(connection.send_at_once(&[b'x'; 160], 3));
         assert_eq!([received(), received(), received()], [64, 64, 32]);
         // No kernel takes so many; none of them is sent, and the socket forgets the size.
-        assert!(!wire.send_at_once(&[b'x'; 64 * 1000], 1000));
-        assert_eq!(wire.at_once(), 1);
-        wire.send(&[b'y'; 160], until).unwrap();
+        assert!(!connection.send_at_once(&[b'x'; 64 * 1000], 1000));
+        assert_eq!(connection.at_once(), 1);
+        connection.send(&[b'y'; 160], until).unwrap();
         assert_eq!(received(), 160);
     }
 

@@ -1,13 +1,20 @@
-//! Labels as a reader sees them: keys through a format's gate, each key once, sorted. Values are kept as the program gave them.
+//! Labels as a reader sees them: keys pass a format's gate, each key occurs once, keys are sorted. Values stay as the program gave
+//! them.
 
 use ferrometer_core::name::{MAX_LABELS, MAX_RAW_BYTES};
-use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 /// The labels of a record, sorted by key. Two allocations, however many there are.
 ///
-/// Serialized as a map of strings.
+/// With the feature `serde` it is serialized as a map of strings.
+///
+/// ```
+/// use ferrometer_export::Labels;
+///
+/// let labels = Labels::of_record([("till", "3"), ("a:b", "x")].into_iter());
+/// assert_eq!(labels.iter().collect::<Vec<_>>(), [("a_b", "x"), ("till", "3")]);
+/// ```
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Labels {
     /// Key, value, key, value, … in one string, and where each ends.
@@ -16,11 +23,12 @@ pub struct Labels {
 }
 
 impl Labels {
-    /// The longest labels of one series: the core keeps so many bytes of so many labels, and each key may get a suffix.
-    pub(crate) const MAX_BYTES: usize = MAX_RAW_BYTES + MAX_LABELS * (size_of::<(u32, u32)>() + 5) + 64;
+    /// The largest size of one series' labels in bytes. The core limits labels in number and in bytes, and each key may get a suffix.
+    pub const MAX_BYTES: usize = MAX_RAW_BYTES + MAX_LABELS * (size_of::<(u32, u32)>() + 5) + 64;
 
-    /// Keeps labels whose keys are unique, sorted.
-    pub(crate) fn pack(pairs: &[(String, &str)]) -> Labels {
+    /// Packs pairs of key and value, in the order given. The keys must be unique and sorted.
+    #[must_use]
+    pub fn pack(pairs: &[(String, &str)]) -> Labels {
         let mut text = String::new();
         let mut ends = Vec::with_capacity(pairs.len());
         for (key, value) in pairs {
@@ -32,17 +40,17 @@ impl Labels {
         Labels { text: text.into_boxed_str(), ends: ends.into_boxed_slice() }
     }
 
-    /// The labels as records show them: keys hold `[A-Za-z0-9_-]` alone.
-    pub(crate) fn of_record<'a>(labels: impl Iterator<Item = (&'a str, &'a str)>) -> Labels {
+    /// Returns labels as records show them: keys hold `[A-Za-z0-9_-]` alone.
+    pub fn of_record<'a>(labels: impl Iterator<Item = (&'a str, &'a str)>) -> Labels {
         let gate = |key: &str| {
             let mut out = String::new();
             ferrometer_core::name::push_part(&mut out, key);
             if out.is_empty() { String::from("_") } else { out }
         };
-        Labels::pack(&gated(labels, gate))
+        Labels::pack(&gated_labels(labels, gate))
     }
 
-    /// The pairs of key and value, sorted by key.
+    /// Returns the pairs of key and value, sorted by key.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + Clone {
         (0..self.ends.len()).map(|at| {
             let start = if at == 0 { 0 } else { self.ends[at - 1].1 };
@@ -51,19 +59,19 @@ impl Labels {
         })
     }
 
-    /// How many there are.
+    /// Returns the number of labels.
     #[must_use]
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Whether there are none.
+    /// Returns `true` when there are no labels.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// The value of a key.
+    /// Returns the value of a key; `None` when there is no such key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
         self.iter().find(|(k, _)| *k == key).map(|(_, value)| value)
@@ -76,8 +84,11 @@ impl fmt::Debug for Labels {
     }
 }
 
-impl Serialize for Labels {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+#[cfg(feature = "serde")]
+impl serde::Serialize for Labels {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap;
+
         let mut map = serializer.serialize_map(Some(self.len()))?;
         for (key, value) in self.iter() {
             map.serialize_entry(key, value)?;
@@ -86,9 +97,15 @@ impl Serialize for Labels {
     }
 }
 
-/// Passes keys through a gate. Of keys that come out alike the first keeps the name, the others get `_2`, `_3`, … Sorted by what
-/// came out.
-pub(crate) fn gated<'a>(
+/// Passes the keys of labels through a gate and returns the pairs sorted by the gated key. Of keys that come out alike the first
+/// keeps the name; the others get `_2`, `_3`, ….
+///
+/// ```
+/// let labels = [("a:b", "1"), ("a.b", "2")].into_iter();
+/// let gated = ferrometer_export::gated_labels(labels, |key| key.replace([':', '.'], "_"));
+/// assert_eq!(gated, [("a_b".to_owned(), "1"), ("a_b_2".to_owned(), "2")]);
+/// ```
+pub fn gated_labels<'a>(
     labels: impl Iterator<Item = (&'a str, &'a str)>,
     gate: impl Fn(&str) -> String,
 ) -> Vec<(String, &'a str)> {
@@ -120,8 +137,11 @@ mod tests {
         let got: Vec<_> = labels.iter().collect();
         assert_eq!(got, [("_", "empty"), ("__", "\u{0}\"é"), ("a_b", "1"), ("a_b_2", "2"), ("a_b_2_2", "3")]);
         assert_eq!((labels.get("a_b"), labels.get("b"), labels.len()), (Some("1"), None, 5));
-        let json = serde_json::to_string(&labels).unwrap();
-        assert_eq!(json, r#"{"_":"empty","__":"\u0000\"é","a_b":"1","a_b_2":"2","a_b_2_2":"3"}"#);
+        #[cfg(feature = "serde")]
+        {
+            let json = serde_json::to_string(&labels).unwrap();
+            assert_eq!(json, r#"{"_":"empty","__":"\u0000\"é","a_b":"1","a_b_2":"2","a_b_2_2":"3"}"#);
+        }
         assert!(Labels::of_record(std::iter::empty()).is_empty());
     }
 

@@ -1,16 +1,17 @@
-//! Which series are one instrument: those that differ in nothing but their sample rate, shown as one; and which of them are
-//! shown: those that something was recorded on lately. This is the one place that decides it, for records and for Prometheus.
+//! Series grouped to instruments: series that differ only in their sample rate are shown as one. An instrument without a recent
+//! recording is idle, and not shown until its next recording.
 
 use ferrometer_core::{Series, Total, Totals, Value};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::iter;
 
-/// Series that are shown as one.
+/// Series that are shown as one: the sample rates of one instrument.
 #[derive(Debug)]
-pub(crate) struct Instrument {
-    /// The one registered first, for all that does not depend on the rate.
-    pub(crate) first: &'static Series,
+#[non_exhaustive]
+pub struct Instrument {
+    /// The series registered first, for everything that does not depend on the rate.
+    pub first: &'static Series,
     /// The ids of the others. Most have none.
     others: Vec<u32>,
     /// The number of another one whose hash is the same, from 1; 0: there is none.
@@ -21,14 +22,14 @@ pub(crate) struct Instrument {
 }
 
 impl Instrument {
-    /// The totals of each rate.
-    pub(crate) fn totals<'t>(&self, totals: Totals<'t>) -> impl Iterator<Item = Total<'t>> + Clone {
+    /// Returns the totals of each rate, as far as the snapshot has them.
+    pub fn totals<'t>(&self, totals: Totals<'t>) -> impl Iterator<Item = Total<'t>> + Clone {
         let others = self.others.iter();
         let ids = iter::once(self.first.id()).chain(others.map(|id| *id as usize));
         ids.filter_map(move |id| totals.get(id))
     }
 
-    /// Looks whether something was recorded since it was looked last.
+    /// Notes `now` as the time of the last recording if something was recorded since the last call, or is in progress.
     fn look(&mut self, totals: Totals<'_>, now: i64) {
         let activity = self.totals(totals).fold(0u64, |all, total| {
             let value = match &total.value {
@@ -49,7 +50,7 @@ impl Instrument {
     }
 }
 
-/// The same for the series of one instrument; seldom for others.
+/// Returns a hash that all series of one instrument share, and seldom others.
 fn hash(series: &Series) -> u64 {
     let mut hasher = DefaultHasher::new();
     (series.kind(), series.logger_name(), series.metric_name()).hash(&mut hasher);
@@ -58,8 +59,20 @@ fn hash(series: &Series) -> u64 {
 }
 
 /// Every instrument, in the order of registration.
+///
+/// ```
+/// use ferrometer_export::Instruments;
+///
+/// let logger = ferrometer_core::get_logger("instruments");
+/// let sales = logger.counter("sales").series();
+/// let sampled = logger.sampled(0.5).counter("sales").series();
+///
+/// let mut instruments = Instruments::new(1800);
+/// instruments.update(ferrometer_core::snapshot().totals(), 1_700_000_000);
+/// assert_eq!(instruments.of(sales), instruments.of(sampled));
+/// ```
 #[derive(Debug, Default)]
-pub(crate) struct Instruments {
+pub struct Instruments {
     list: Vec<Instrument>,
     /// The instrument of each series.
     of_series: Vec<u32>,
@@ -71,13 +84,15 @@ pub(crate) struct Instruments {
 }
 
 impl Instruments {
-    pub(crate) fn new(idle_after: i64) -> Instruments {
+    /// Creates an empty list. An instrument is idle `idle_after` seconds after its last recording; 0 means never.
+    #[must_use]
+    pub fn new(idle_after: i64) -> Instruments {
         Instruments { idle_after, ..Instruments::default() }
     }
 
-    /// Takes in series registered since (they are indexed by id and are never taken away), and what was recorded on all of them
-    /// until `now`, in seconds that do not fall.
-    pub(crate) fn update(&mut self, totals: Totals<'_>, now: i64) {
+    /// Takes in series registered since the last call, and looks which instruments have recordings since. `now` is in seconds, and
+    /// must not fall from call to call; see [`age_seconds`](crate::age_seconds).
+    pub fn update(&mut self, totals: Totals<'_>, now: i64) {
         self.now = now;
         for id in self.of_series.len()..totals.len() {
             let Some(Total { series, .. }) = totals.get(id) else { break };
@@ -87,7 +102,7 @@ impl Instruments {
         self.list.iter_mut().for_each(|instrument| instrument.look(totals, now));
     }
 
-    /// The instrument of a series that came since.
+    /// Finds or makes the instrument of a new series.
     fn place(&mut self, series: &'static Series, now: i64) -> u32 {
         let new = self.list.len() as u32;
         let first = self.found.entry(hash(series)).or_insert(new);
@@ -109,20 +124,23 @@ impl Instruments {
         new
     }
 
-    /// Those that are shown, in the order of registration, each with its number. One that was idle for too long is not; it is again with
-    /// its next recording, under the same number.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &Instrument)> {
+    /// Returns the instruments that are not idle, in the order of registration, each with its number. An idle instrument comes back
+    /// with its next recording, under the same number.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, &Instrument)> {
         let idle = |i: &Instrument| self.idle_after > 0 && self.now.saturating_sub(i.active) > self.idle_after;
         self.list.iter().enumerate().filter(move |(_, instrument)| !idle(instrument))
     }
 
-    /// How many are not shown because they are idle.
-    pub(crate) fn count_idle(&self) -> usize {
+    /// Returns the number of idle instruments.
+    #[must_use]
+    pub fn count_idle(&self) -> usize {
         self.list.len() - self.iter().count()
     }
 
-    /// The instrument of a series, shown or not.
-    pub(crate) fn of(&self, series: &Series) -> Option<usize> {
+    /// Returns the number of a series' instrument, idle or not. `None` means that the series came after the last
+    /// [`update`](Instruments::update).
+    #[must_use]
+    pub fn of(&self, series: &Series) -> Option<usize> {
         self.of_series.get(series.id()).map(|at| *at as usize)
     }
 }

@@ -5,8 +5,8 @@
 //! Where the transport takes many datagrams at once, all but the last must have the same size. A datagram that is full misses it by a few bytes;
 //! its last value is then written with more zeros at the end: `1.25` as `1.25000`.
 
-use crate::packet::{Packet, Piece};
-use crate::transport::{Refusal, Wire};
+use crate::connection::{Connection, Refusal};
+use crate::datagram::{DatagramBuffer, Piece};
 use ferrometer_core::{BackendError, Cause, Delivery, Receipt, SnapshotView};
 use std::ops::Range;
 use std::time::Instant;
@@ -42,21 +42,21 @@ struct Closed {
     entries: usize,
 }
 
-/// The memory of a [`Batch`], kept from delivery to delivery.
+/// The memory of a [`Packer`], kept from delivery to delivery.
 #[derive(Default)]
 pub(crate) struct Memory {
-    packet: Packet,
+    buffer: DatagramBuffer,
     entries: Vec<Entry>,
     closed: Vec<Closed>,
 }
 
-pub(crate) struct Batch<'b, 'v> {
+pub(crate) struct Packer<'b, 'v> {
     view: &'b SnapshotView<'v>,
-    wire: &'b mut Wire,
+    connection: &'b mut Connection,
     max: usize,
     until: Instant,
     /// Datagrams one behind the other: the closed ones, and the open one.
-    packet: &'b mut Packet,
+    buffer: &'b mut DatagramBuffer,
     entries: &'b mut Vec<Entry>,
     closed: &'b mut Vec<Closed>,
     /// Where the open datagram begins.
@@ -70,25 +70,25 @@ pub(crate) struct Batch<'b, 'v> {
     too_large: bool,
 }
 
-impl<'b, 'v> Batch<'b, 'v> {
+impl<'b, 'v> Packer<'b, 'v> {
     pub(crate) fn new(
         view: &'b SnapshotView<'v>,
-        wire: &'b mut Wire,
+        connection: &'b mut Connection,
         max: usize,
         until: Instant,
         memory: &'b mut Memory,
-    ) -> Batch<'b, 'v> {
-        let Memory { packet, entries, closed } = memory;
-        packet.truncate(0);
+    ) -> Packer<'b, 'v> {
+        let Memory { buffer, entries, closed } = memory;
+        buffer.truncate(0);
         entries.clear();
         closed.clear();
-        let at_once = wire.at_once();
-        Batch {
+        let at_once = connection.at_once();
+        Packer {
             view,
-            wire,
+            connection,
             max,
             until,
-            packet,
+            buffer,
             entries,
             closed,
             begin: 0,
@@ -121,7 +121,7 @@ impl<'b, 'v> Batch<'b, 'v> {
         &mut self,
         frame: &Frame,
         values: &[f64],
-        mut write: impl FnMut(&mut Packet, f64),
+        mut write: impl FnMut(&mut DatagramBuffer, f64),
         receipt: impl Fn(Range<usize>) -> Receipt,
     ) {
         let Some(max) = self.max.checked_sub(frame.tail.len()) else {
@@ -133,15 +133,15 @@ impl<'b, 'v> Batch<'b, 'v> {
                 return;
             }
             let max = self.begin + max;
-            let begin = self.packet.len();
+            let begin = self.buffer.len();
             if begin > self.begin {
-                self.packet.push(b"\n");
+                self.buffer.push(b"\n");
             }
-            self.packet.push(&frame.head);
-            write(self.packet, *first);
-            if self.packet.len() > max {
+            self.buffer.push(&frame.head);
+            write(self.buffer, *first);
+            if self.buffer.len() > max {
                 // Not in this datagram, or in none.
-                self.packet.truncate(begin);
+                self.buffer.truncate(begin);
                 if begin > self.begin {
                     self.close();
                 } else {
@@ -153,18 +153,18 @@ impl<'b, 'v> Batch<'b, 'v> {
             let from = at;
             at += 1;
             for value in &values[at..] {
-                let end = self.packet.len();
-                self.packet.push_piece(&frame.between);
-                write(self.packet, *value);
-                if self.packet.len() > max {
-                    self.packet.truncate(end);
+                let end = self.buffer.len();
+                self.buffer.push_piece(&frame.between);
+                write(self.buffer, *value);
+                if self.buffer.len() > max {
+                    self.buffer.truncate(end);
                     break;
                 }
                 at += 1;
             }
-            self.last_value = Some(self.packet.len());
-            self.packet.push(&frame.tail);
-            let end = self.packet.len();
+            self.last_value = Some(self.buffer.len());
+            self.buffer.push(&frame.tail);
+            let end = self.buffer.len();
             self.entries.push(Entry { receipt: receipt(from..at), end, one_each: frame.one_each });
         }
     }
@@ -174,15 +174,15 @@ impl<'b, 'v> Batch<'b, 'v> {
         if lines.len() > self.max {
             return self.drop_too_large(&receipt);
         }
-        if self.packet.len() > self.begin && self.packet.len() + 1 + lines.len() > self.begin + self.max {
+        if self.buffer.len() > self.begin && self.buffer.len() + 1 + lines.len() > self.begin + self.max {
             self.close();
         }
-        if self.packet.len() > self.begin {
-            self.packet.push(b"\n");
+        if self.buffer.len() > self.begin {
+            self.buffer.push(b"\n");
         }
-        self.packet.push(lines);
+        self.buffer.push(lines);
         self.last_value = None;
-        self.entries.push(Entry { receipt, end: self.packet.len(), one_each: false });
+        self.entries.push(Entry { receipt, end: self.buffer.len(), one_each: false });
     }
 
     fn drop_too_large(&mut self, receipt: &Receipt) {
@@ -192,7 +192,7 @@ impl<'b, 'v> Batch<'b, 'v> {
 
     /// Closes the open datagram, which is full. It waits for others as long as it has the size they must have.
     fn close(&mut self) {
-        let missing = self.begin + self.max - self.packet.len();
+        let missing = self.begin + self.max - self.buffer.len();
         let has_size = self.at_once > 1 && (missing == 0 || self.lengthen(missing));
         self.end_datagram();
         if !has_size || self.closed.len() >= self.at_once {
@@ -201,15 +201,15 @@ impl<'b, 'v> Batch<'b, 'v> {
     }
 
     fn end_datagram(&mut self) {
-        self.begin = self.packet.len();
+        self.begin = self.buffer.len();
         self.last_value = None;
-        self.closed.push(Closed { end: self.packet.len(), entries: self.entries.len() });
+        self.closed.push(Closed { end: self.buffer.len(), entries: self.entries.len() });
     }
 
     /// Makes the last value of the open datagram longer.
     fn lengthen(&mut self, by: usize) -> bool {
         let Some((at, entry)) = self.last_value.zip(self.entries.last_mut()) else { return false };
-        let done = by <= MOST_ZEROS && self.packet.lengthen_number(at, by);
+        let done = by <= MOST_ZEROS && self.buffer.lengthen_number(at, by);
         if done {
             entry.end += by;
         }
@@ -221,16 +221,16 @@ impl<'b, 'v> Batch<'b, 'v> {
         // After a refusal lines are still packed by whoever is in the middle of a series, and go nowhere.
         if self.stopped.is_none() {
             let count = self.closed.len();
-            if count > 1 && self.wire.send_at_once(self.packet.as_bytes(), count) {
+            if count > 1 && self.connection.send_at_once(self.buffer.as_bytes(), count) {
                 self.delivery.packets += count as u64;
-                self.delivery.bytes += self.packet.len() as u64;
+                self.delivery.bytes += self.buffer.len() as u64;
                 self.entries.iter().for_each(|entry| self.view.sent(&entry.receipt));
             } else {
                 self.send_each();
             }
-            self.at_once = self.wire.at_once();
+            self.at_once = self.connection.at_once();
         }
-        self.packet.truncate(0);
+        self.buffer.truncate(0);
         self.begin = 0;
         self.entries.clear();
         self.closed.clear();
@@ -249,7 +249,7 @@ impl<'b, 'v> Batch<'b, 'v> {
     }
 
     fn send_one(&mut self, bytes: Range<usize>, entries: Range<usize>) {
-        match self.wire.send(&self.packet.as_bytes()[bytes.clone()], self.until) {
+        match self.connection.send(&self.buffer.as_bytes()[bytes.clone()], self.until) {
             Ok(()) => {
                 self.delivery.packets += 1;
                 self.delivery.bytes += bytes.len() as u64;
@@ -272,7 +272,7 @@ impl<'b, 'v> Batch<'b, 'v> {
         let mut lines = Vec::new();
         for entry in &self.entries[entries] {
             if entry.one_each {
-                let parts = self.packet.as_bytes()[begin..entry.end].split(|b| *b == b'\n');
+                let parts = self.buffer.as_bytes()[begin..entry.end].split(|b| *b == b'\n');
                 for (at, line) in parts.enumerate() {
                     lines.push((entry.receipt.part(at..at + 1), begin..begin + line.len()));
                     begin += line.len() + 1;
@@ -288,7 +288,7 @@ impl<'b, 'v> Batch<'b, 'v> {
     /// The transport carries less than `max_datagram`: each line in a datagram of its own, so that only what is too large alone is dropped.
     fn send_line_by_line(&mut self, begin: usize, entries: Range<usize>) {
         for (receipt, line) in self.lines(begin, entries) {
-            match self.wire.send(&self.packet.as_bytes()[line.clone()], self.until) {
+            match self.connection.send(&self.buffer.as_bytes()[line.clone()], self.until) {
                 Ok(()) => {
                     self.delivery.packets += 1;
                     self.delivery.bytes += line.len() as u64;
@@ -308,7 +308,7 @@ impl<'b, 'v> Batch<'b, 'v> {
 
     /// Sends what is left, and says how it went.
     pub(crate) fn finish(mut self) -> (Delivery, Option<BackendError>) {
-        if self.packet.len() > self.begin {
+        if self.buffer.len() > self.begin {
             self.end_datagram();
         }
         self.send();

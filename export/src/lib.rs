@@ -1,0 +1,26 @@
+//! Tools that exporters of ferrometer share, whichever system they deliver to.
+//!
+//! | an exporter asks | module |
+//! |---|---|
+//! | which series are one instrument, and which of them are idle | [`Instruments`] |
+//! | how an instrument is called | [`full_name`], [`folded_name`] |
+//! | whether the name is free | [`NameTable`] |
+//! | how its labels look | [`Labels`], [`gated_labels`] |
+//! | how old something is | [`age_seconds`], [`whole_seconds`] |
+//!
+//! The crate uses the public API of [`ferrometer_core`] alone, as a backend written elsewhere would. Diagnostics go through
+//! [`ferrometer_core::warn`], one line per cause and minute.
+
+#![deny(missing_docs)]
+
+mod aging_clock;
+mod full_name;
+mod instruments;
+mod labels;
+mod name_table;
+
+pub use aging_clock::{age_seconds, whole_seconds};
+pub use full_name::{folded_name, full_name};
+pub use instruments::{Instrument, Instruments};
+pub use labels::{Labels, gated_labels};
+pub use name_table::NameTable;

@@ -1,0 +1,170 @@
+//! Owners of rendered names: each name belongs to the first instrument that claims it.
+
+use ferrometer_core::name::{self, NameError};
+use ferrometer_core::{Cause, Series, warn};
+use std::collections::HashMap;
+use std::hash::Hash;
+
+/// The rendered names of one format under one configuration, and the instrument that owns each.
+///
+/// Two instruments that render alike are an error, reported once with both: the first keeps the name, the other gets
+/// [`Cause::Collision`]. `N` is what must be unique: the text itself, or a text with what else the format tells apart.
+///
+/// ```
+/// use ferrometer_core::{Cause, Naming, get_logger};
+/// use ferrometer_export::{NameTable, folded_name};
+///
+/// let (one, other) = (get_logger("shop").counter("a:b").series(), get_logger("shop").counter("a|b").series());
+/// let mut names = NameTable::new();
+/// let mut claim = |series| {
+///     let name = folded_name(&Naming::default(), series);
+///     names.claim(series, &name, [name.as_str().into()])
+/// };
+/// assert_eq!(claim(one), Ok(()));
+/// assert_eq!(claim(other), Err(Cause::Collision));
+/// ```
+#[derive(Debug)]
+pub struct NameTable<N = Box<str>> {
+    /// By the series' id: [`UNDECIDED`], [`OWNED`], or the number of the cause of a refusal.
+    states: Vec<u8>,
+    owners: HashMap<N, &'static Series>,
+}
+
+const UNDECIDED: u8 = 0;
+const OWNED: u8 = 1;
+const REFUSED: u8 = 2;
+
+impl<N> Default for NameTable<N> {
+    fn default() -> NameTable<N> {
+        NameTable { states: Vec::new(), owners: HashMap::new() }
+    }
+}
+
+impl NameTable {
+    /// Creates an empty table whose names are texts. [`NameTable::default`] creates one of any kind.
+    #[must_use]
+    pub fn new() -> NameTable {
+        NameTable::default()
+    }
+}
+
+impl<N: Eq + Hash> NameTable<N> {
+    /// Claims all of `unique` for a series, or none of them. `shown` is the longest name as a reader sees it: its length is
+    /// checked, and messages show it. The first call for a series decides; later calls return that decision and ignore the names.
+    ///
+    /// # Errors
+    /// [`Cause::Name`] when `shown` is empty or longer than 512 bytes, [`Cause::Collision`] when another instrument owns one of
+    /// the names.
+    pub fn claim(
+        &mut self,
+        series: &'static Series,
+        shown: &str,
+        unique: impl IntoIterator<Item = N>,
+    ) -> Result<(), Cause> {
+        if let Some(known) = self.known(series) {
+            return known;
+        }
+        let unique: Vec<N> = unique.into_iter().collect();
+        let owner = unique.iter().find_map(|name| self.owners.get(name)).copied().unwrap_or(series);
+        let decided = check(series, shown, owner);
+        if decided.is_ok() {
+            self.owners.extend(unique.into_iter().map(|name| (name, owner)));
+        }
+        self.note(series, decided);
+        decided
+    }
+
+    fn note(&mut self, series: &Series, decided: Result<(), Cause>) {
+        let id = series.id();
+        if self.states.len() <= id {
+            self.states.resize(id + 1, UNDECIDED);
+        }
+        self.states[id] = decided.err().map_or(OWNED, |cause| REFUSED + cause as u8);
+    }
+}
+
+impl<N> NameTable<N> {
+    /// Returns the decision for a series. `None` means that nothing was claimed for it yet.
+    #[inline]
+    #[must_use]
+    pub fn known(&self, series: &Series) -> Option<Result<(), Cause>> {
+        match *self.states.get(series.id())? {
+            UNDECIDED => None,
+            OWNED => Some(Ok(())),
+            refused => Cause::ALL.get(usize::from(refused - REFUSED)).map(|cause| Err(*cause)),
+        }
+    }
+}
+
+// Compiled once, and not for each kind of name.
+fn check(series: &'static Series, shown: &str, owner: &'static Series) -> Result<(), Cause> {
+    if let Err(error) = name::check(shown) {
+        let metric = beginning(series.metric_name());
+        let what = if error == NameError::Empty { "is empty" } else { "is longer than 512 bytes" };
+        let logger = beginning(series.logger_name());
+        warn(what, &format!("a name {what}: {}.{metric:?}… is not delivered", logger.escape_debug()));
+        return Err(Cause::Name);
+    }
+    if !owner.same_instrument(series) {
+        // Each pair is a cause of its own, reported once: the refusal is remembered.
+        let message = format!(
+            "two instruments are called {shown} on the wire: {owner:?} keeps the name, {series:?} is not delivered"
+        );
+        warn(&format!("collision {shown}"), &message);
+        return Err(Cause::Collision);
+    }
+    Ok(())
+}
+
+/// Returns the first 64 characters of a text.
+fn beginning(text: &str) -> &str {
+    text.char_indices().nth(64).map_or(text, |(at, _)| &text[..at])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ferrometer_core::get_logger;
+
+    #[test]
+    fn the_first_instrument_owns_a_name() {
+        let logger = get_logger("owners");
+        let series: Vec<_> = (0..300).map(|i| logger.counter(format!("c{i}")).series()).collect();
+        let mut names = NameTable::new();
+        let unique = |s: &Series| s.metric_name()[..s.metric_name().len() - 1].to_owned();
+        for s in &series {
+            let first = series.iter().find(|other| unique(other) == unique(s)).unwrap();
+            let expected = if std::ptr::eq(*first, *s) { Ok(()) } else { Err(Cause::Collision) };
+            assert_eq!(names.claim(s, s.metric_name(), [unique(s).into()]), expected, "{s:?}");
+        }
+        assert_eq!(names.owners.len(), 30);
+        // Rates of one instrument share its names.
+        let sampled = logger.sampled(0.5).counter("c0").series();
+        assert!(!std::ptr::eq(sampled, series[0]));
+        assert_eq!(names.claim(sampled, "c0", ["c".into()]), Ok(()));
+    }
+
+    #[test]
+    fn a_refused_series_owns_none_of_its_names() {
+        let logger = get_logger("all or none");
+        let [a, b, c] = ["a", "b", "c"].map(|name| logger.counter(name).series());
+        let mut names: NameTable<&str> = NameTable::default();
+        assert_eq!(names.claim(a, "x", ["x"]), Ok(()));
+        assert_eq!(names.claim(b, "y", ["y", "x"]), Err(Cause::Collision));
+        assert_eq!(names.claim(c, "y", ["y"]), Ok(()));
+        // The first decision stays, whatever is claimed later.
+        assert_eq!(names.claim(b, "z", ["z"]), Err(Cause::Collision));
+        assert_eq!(names.known(b), Some(Err(Cause::Collision)));
+    }
+
+    #[test]
+    fn every_cause_is_remembered() {
+        let mut table = NameTable::new();
+        for (at, cause) in Cause::ALL.into_iter().enumerate() {
+            let series = get_logger("causes").counter(format!("c{at}")).series();
+            assert_eq!(table.known(series), None);
+            table.note(series, Err(cause));
+            assert_eq!(table.known(series), Some(Err(cause)));
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Messages about recordings that found no place: a recording cannot say so itself.
+
+use crate::registry::overflow::Refused;
+
+/// Returns a cause and a message for each sort of refusal that has come since `before`.
+pub(super) fn messages(before: &Refused, now: &Refused) -> Vec<(&'static str, String)> {
+    let mut messages = Vec::new();
+    for (limit, more) in [
+        ("max_loggers", now.loggers > before.loggers),
+        ("max_instruments", now.instruments > before.instruments),
+        ("max_label_sets", now.label_sets > before.label_sets),
+    ] {
+        if more {
+            let what = "is reached: what is new is recorded in ferrometer.overflow";
+            messages.push((limit, format!("the limit {limit} {what}")));
+        }
+    }
+    if now.long_names > before.long_names {
+        let what = "names longer than 2048 bytes, ids of objects longer than 128, and more or longer labels than a logger can have";
+        messages.push(("long names", format!("{what}, are recorded in ferrometer.overflow")));
+    }
+    if now.reentrant > before.reentrant {
+        let what = "recordings from within a registration (a global allocator that records?) are turned away";
+        messages.push(("reentrant", what.to_owned()));
+    }
+    if now.bad_rates > before.bad_rates {
+        let rate = now.bad_rate_example;
+        let what = "is not in (0, 1]; such calls are recorded unsampled";
+        messages.push(("bad rates", format!("a sample rate of {rate} {what}")));
+    }
+    messages
+}

@@ -1,0 +1,160 @@
+//! Loggers: from a name, an object and labels to the one logger that has them.
+
+use crate::naming::name::{MAX_LABELS, MAX_RAW_BYTES, logger_name};
+use crate::naming::object;
+use crate::registry::append_table::AppendTable;
+use crate::registry::overflow::{FULL_LABEL_SETS, FULL_LOGGERS, REFUSED, is_full, mark_full, refuse};
+use crate::registry::series::{LoggerEntry, LoggerName, Role, SENTINEL_LOGGER};
+use crate::registry::{Writer, hash, limits};
+use crate::sync::reentrancy::{self, Busy};
+
+static LOGGERS: AppendTable<LoggerEntry> = AppendTable::new();
+
+/// The logger that stands for all that found no place.
+pub(crate) static OVERFLOW_LOGGER: LoggerEntry =
+    LoggerEntry::new(&LoggerName::new("ferrometer.overflow", "", Role::Overflow), &[]);
+
+/// A logger's identity, and its hash.
+#[derive(Clone, Copy)]
+struct Key<'k> {
+    name: &'k str,
+    object: &'k str,
+    labels: &'k [(&'k str, &'k str)],
+    hash: u64,
+}
+
+impl<'k> Key<'k> {
+    fn new(name: &'k str, object: &'k str, labels: &'k [(&'k str, &'k str)]) -> Key<'k> {
+        let start = hash::text(hash::seed(), name);
+        let mut hash = if object.is_empty() { start } else { hash::text(!start, object) };
+        for (key, value) in labels {
+            hash = hash::text(hash::text(hash, key), value);
+        }
+        Key { name, object, labels, hash }
+    }
+
+    fn is_plain(&self) -> bool {
+        self.labels.is_empty() && self.object.is_empty()
+    }
+
+    /// Returns the logger that has it, without a lock.
+    fn find(&self) -> Option<&'static LoggerEntry> {
+        LOGGERS.get(self.hash, |l| l.name() == self.name && l.object() == self.object && l.labels == self.labels)
+    }
+}
+
+/// Returns the logger of a name without labels.
+pub(crate) fn logger(given: &str) -> &'static LoggerEntry {
+    let Some(busy) = reentrancy::try_enter() else { return &SENTINEL_LOGGER };
+    find_or_register(busy, Key::new(&logger_name(given), "", &[]), None)
+}
+
+/// Returns the logger of a name below another's, with its labels.
+pub(crate) fn child(parent: &'static LoggerEntry, name: &str) -> &'static LoggerEntry {
+    if parent.is_overflow() {
+        return parent;
+    }
+    let Some(busy) = reentrancy::try_enter() else { return &SENTINEL_LOGGER };
+    let name = format!("{}.{}", parent.name(), logger_name(name));
+    find_or_register(busy, Key::new(&name, parent.object(), parent.labels), None)
+}
+
+/// Returns the logger with the same name and labels for an object, given in any form; the empty one is the program itself.
+pub(crate) fn for_object(parent: &'static LoggerEntry, object: &str) -> &'static LoggerEntry {
+    if parent.is_overflow() {
+        return parent;
+    }
+    let Some(busy) = reentrancy::try_enter() else { return &SENTINEL_LOGGER };
+    match object::gate(object) {
+        Some(object) => find_or_register(busy, Key::new(parent.name(), &object, parent.labels), None),
+        None => {
+            refuse(&REFUSED.long_names);
+            &OVERFLOW_LOGGER
+        }
+    }
+}
+
+/// Returns the logger with more labels; the value of a key that is there already is replaced.
+pub(crate) fn with_labels(parent: &'static LoggerEntry, labels: &[(&str, &str)]) -> &'static LoggerEntry {
+    if parent.is_overflow() {
+        return parent;
+    }
+    let mut place = [("", ""); MAX_LABELS];
+    let Some(all) = merge_labels(&mut place, parent, labels) else {
+        refuse(&REFUSED.long_names);
+        return &OVERFLOW_LOGGER;
+    };
+    let key = Key::new(parent.name(), parent.object(), all);
+    if let Some(found) = key.find() {
+        return found;
+    }
+    let Some(busy) = reentrancy::try_enter() else { return &SENTINEL_LOGGER };
+    find_or_register(busy, key, Some(parent.named))
+}
+
+/// Returns the labels of `parent` with these put in, sorted by key; `None` when they are too many, or too long.
+fn merge_labels<'p, 'l>(
+    place: &'p mut [(&'l str, &'l str); MAX_LABELS],
+    parent: &LoggerEntry,
+    labels: &[(&'l str, &'l str)],
+) -> Option<&'p [(&'l str, &'l str)]> {
+    let mut len = parent.labels.len();
+    place[..len].copy_from_slice(parent.labels);
+    for (key, value) in labels {
+        match place[..len].binary_search_by(|(k, _)| k.cmp(key)) {
+            Ok(at) => place[at].1 = value,
+            Err(_) if len == MAX_LABELS => return None,
+            Err(at) => {
+                place.copy_within(at..len, at + 1);
+                place[at] = (key, value);
+                len += 1;
+            }
+        }
+    }
+    let bytes: usize = place[..len].iter().map(|(k, v)| k.len() + v.len()).sum();
+    (bytes <= MAX_RAW_BYTES).then_some(&place[..len])
+}
+
+/// `like`: the name and object, if they are known.
+fn find_or_register(busy: Busy, key: Key<'_>, like: Option<&'static LoggerName>) -> &'static LoggerEntry {
+    if key.name.len() > MAX_RAW_BYTES {
+        refuse(&REFUSED.long_names);
+        return &OVERFLOW_LOGGER;
+    }
+    let full = if key.is_plain() { FULL_LOGGERS } else { FULL_LABEL_SETS };
+    let known_full = is_full(full);
+    if let Some(found) = key.find() {
+        return found;
+    }
+    let registered = if known_full { None } else { register(&mut Writer::new(busy), key, like) };
+    registered.unwrap_or_else(|| {
+        refuse(if key.is_plain() { &REFUSED.loggers } else { &REFUSED.label_sets });
+        &OVERFLOW_LOGGER
+    })
+}
+
+fn register(writer: &mut Writer, key: Key<'_>, like: Option<&'static LoggerName>) -> Option<&'static LoggerEntry> {
+    if let Some(found) = key.find() {
+        return Some(found);
+    }
+    let state = &mut **writer;
+    let limits = limits::current();
+    let (count, max, full) = match key.is_plain() {
+        true => (&mut state.loggers, limits.max_loggers, FULL_LOGGERS),
+        false => (&mut state.label_sets, limits.max_label_sets, FULL_LABEL_SETS),
+    };
+    if *count >= max {
+        mark_full(full);
+        return None;
+    }
+    *count += 1;
+    // Mostly a logger with labels was made of one without.
+    let like = like.or_else(|| Some(Key::new(key.name, key.object, &[]).find()?.named));
+    let named = like.unwrap_or_else(|| {
+        let plain = Key::new(key.name, "", &[]).find();
+        let name = plain.map_or_else(|| state.texts.intern(key.name), LoggerEntry::name);
+        Box::leak(Box::new(LoggerName::new(name, state.texts.intern(key.object), Role::Program)))
+    });
+    let entry = LoggerEntry::new(named, state.texts.intern_labels(key.labels));
+    LOGGERS.push(&mut state.permit, key.hash, entry)
+}

@@ -1,0 +1,237 @@
+//! Series: from a logger, a name, a kind and a rate to the one series that has them, and where its recordings go.
+
+use crate::naming::name::MAX_RAW_BYTES;
+use crate::record::non_finite;
+use crate::record::sampling::is_sample_rate;
+use crate::registry::append_table::{AppendTable, Values};
+use crate::registry::kind::Kind;
+use crate::registry::limits::{self, Limits, RESERVED};
+use crate::registry::loggers::OVERFLOW_LOGGER;
+use crate::registry::overflow::{REFUSED, is_full, mark_full, nothing_is_full, refuse};
+use crate::registry::rules::{LoggerRule, Rules};
+use crate::registry::series::{Identity, LoggerEntry, LoggerName, Role, SENTINEL_SERIES, Series};
+use crate::registry::{self, State, Writer, hash};
+use crate::storage::bucket::Scheme;
+use crate::storage::cell_address::{MAX_DISTRIBUTIONS, MAX_SCALARS};
+use crate::sync::reentrancy::{self, Busy};
+use crate::sync::{AtomicPtr, Ordering::*};
+use std::ops::Range;
+use std::ptr;
+
+static SERIES: AppendTable<Series> = AppendTable::new();
+static OVERFLOW: [AtomicPtr<Series>; Kind::ALL.len()] = [const { AtomicPtr::new(ptr::null_mut()) }; Kind::ALL.len()];
+
+/// A series' identity as it was given, and its hash.
+#[derive(Clone, Copy)]
+struct Key<'k> {
+    logger: &'static LoggerEntry,
+    name: &'k str,
+    kind: Kind,
+    rate: f64,
+    hash: u64,
+}
+
+impl<'k> Key<'k> {
+    /// By the address of its logger, which is one for the program's life, and by the text of its name.
+    fn new(logger: &'static LoggerEntry, name: &'k str, kind: Kind, rate: f64) -> Key<'k> {
+        let identity = hash::mix(hash::seed() ^ ptr::from_ref(logger) as u64, rate.to_bits() ^ (kind as u64) << 1);
+        Key { logger, name, kind, rate, hash: hash::text(identity, name) }
+    }
+
+    /// Returns the series that has it, without a lock.
+    fn find(&self) -> Option<&'static Series> {
+        SERIES.get(self.hash, |s| {
+            ptr::eq(s.logger, self.logger)
+                && s.kind() == self.kind
+                && s.given_rate().to_bits() == self.rate.to_bits()
+                && s.metric_name() == self.name
+        })
+    }
+}
+
+/// The caps that a new series has to keep.
+#[derive(Clone, Copy, PartialEq)]
+enum Cap {
+    /// Those of the configuration: for series of the program.
+    Limits,
+    /// The tables' own: for the overflow series and ferrometer's own metrics.
+    Tables,
+}
+
+/// Returns the series of a name that may live anywhere.
+pub(crate) fn series(logger: &'static LoggerEntry, name: &str, kind: Kind, rate: f64) -> &'static Series {
+    let rate = match kind {
+        // Never sampled.
+        Kind::Gauge | Kind::InFlight => 0.0,
+        _ => checked(rate),
+    };
+    let key = Key::new(logger, name, kind, rate);
+    if let Some(found) = key.find() {
+        return found;
+    }
+    let Some(busy) = reentrancy::enter() else { return SENTINEL_SERIES };
+    if logger.is_overflow() {
+        return overflow(busy, kind);
+    }
+    let refused = match name.len() > MAX_RAW_BYTES {
+        true => Some(&REFUSED.long_names),
+        false => is_full(1 << kind as usize).then_some(&REFUSED.instruments),
+    };
+    if let Some(counter) = refused {
+        refuse(counter);
+        return overflow(busy, kind);
+    }
+    let mut writer = Writer::new(busy);
+    match find_or_register(&mut writer, key, Cap::Limits) {
+        Some(series) => {
+            route(&mut writer, series);
+            series
+        }
+        None => register_overflow(&mut writer, kind),
+    }
+}
+
+/// Returns one of ferrometer's own series, which the limits do not touch.
+pub(crate) fn internal_series(name: &str, kind: Kind) -> &'static Series {
+    static LOGGER: LoggerEntry = LoggerEntry::new(&LoggerName::new("ferrometer", "", Role::Internal), &[]);
+    let Some(busy) = reentrancy::enter() else { return SENTINEL_SERIES };
+    unlimited(&mut Writer::new(busy), &LOGGER, name, kind)
+}
+
+/// Returns the series that takes the recordings of all that found no place.
+fn overflow(busy: Busy, kind: Kind) -> &'static Series {
+    // SAFETY: the pointer is null or was stored from a `&'static Series` below.
+    let known = unsafe { OVERFLOW[kind as usize].load(Acquire).as_ref() };
+    known.unwrap_or_else(|| register_overflow(&mut Writer::new(busy), kind))
+}
+
+fn register_overflow(state: &mut State, kind: Kind) -> &'static Series {
+    let series = unlimited(state, &OVERFLOW_LOGGER, kind.as_str(), kind);
+    if !ptr::eq(series, SENTINEL_SERIES) {
+        OVERFLOW[kind as usize].store(ptr::from_ref(series).cast_mut(), Release);
+    }
+    series
+}
+
+fn unlimited(state: &mut State, logger: &'static LoggerEntry, name: &str, kind: Kind) -> &'static Series {
+    find_or_register(state, Key::new(logger, name, kind, 0.0), Cap::Tables).unwrap_or(SENTINEL_SERIES)
+}
+
+/// Returns the series of these ids, as far as there are any.
+pub(crate) fn series_in(ids: Range<usize>) -> Values<'static, Series> {
+    SERIES.range(ids)
+}
+
+/// Returns the series of an id.
+pub(crate) fn series_of(id: u32) -> Option<&'static Series> {
+    SERIES.at(id as usize)
+}
+
+/// Returns the series that has this identity, registered if need be: then its recordings go to its own cell until it is [routed](route). `None`
+/// past a cap.
+fn find_or_register(state: &mut State, key: Key<'_>, cap: Cap) -> Option<&'static Series> {
+    if let Some(found) = key.find() {
+        return Some(found);
+    }
+    // No program's is as long; one of ferrometer's own may be, where a backend is called so.
+    if key.name.len() > usize::from(u16::MAX) {
+        return None;
+    }
+    let Key { logger, kind, rate, .. } = key;
+    let number = SERIES.len();
+    let (slots, most) = match kind.scheme() {
+        None => (state.scalars, MAX_SCALARS),
+        Some(_) => (state.distributions.len(), MAX_DISTRIBUTIONS),
+    };
+    let full = slots + RESERVED >= most || number >= limits::current().max_instruments;
+    if (cap == Cap::Limits && full) || slots >= most {
+        mark_full(1 << kind as usize);
+        refuse(&REFUSED.instruments);
+        return None;
+    }
+    match kind.scheme() {
+        None => state.scalars += 1,
+        Some(scheme) => state.distributions.push(scheme),
+    }
+    let name = match logger.is_plain() && rate == 0.0 {
+        true => state.texts.intern(key.name),
+        false => {
+            let plain = Key::new(logger, key.name, kind, 0.0).find();
+            plain.map_or_else(|| state.texts.intern_shared(key.name), Series::metric_name)
+        }
+    };
+    let id = number as u32;
+    if matches!(kind, Kind::Gauge | Kind::Histogram) {
+        non_finite::prepare(id);
+    }
+    let series = Series::new(id, slots as u32, Identity { logger, name, kind, rate });
+    if rule(state, logger).is_none_or(|rule| rule.enabled) {
+        series.route(series.slot, series.rate());
+    }
+    SERIES.push(&mut state.permit, key.hash, series)
+}
+
+/// Returns a rate given at run time; 0.0 (none) for a number that is no rate, whose calls are recorded unsampled and which is reported once.
+fn checked(rate: f64) -> f64 {
+    if rate.to_bits() == 0 || is_sample_rate(rate) {
+        return rate;
+    }
+    refuse(&REFUSED.bad_rates);
+    REFUSED.bad_rate_example.store(rate.to_bits(), Relaxed);
+    0.0
+}
+
+/// Returns the rule for a logger. Ferrometer's own have none.
+fn rule<'s>(state: &'s State, logger: &LoggerEntry) -> Option<&'s LoggerRule> {
+    state.rules.of(logger.name()).filter(|_| logger.is_programs())
+}
+
+/// Sends the recordings of a series where the rules have them go: nowhere, to its own cell, or to that of its sibling with the rule's rate.
+fn route(state: &mut State, series: &'static Series) {
+    let rule = rule(state, series.logger);
+    if rule.is_some_and(|rule| !rule.enabled) {
+        return series.switch_off();
+    }
+    let takes_default = series.given_rate() == 0.0 && !matches!(series.kind(), Kind::Gauge | Kind::InFlight);
+    let rate = rule.and_then(|rule| rule.sample_rate).filter(|rate| takes_default && *rate < 1.0);
+    let Some(rate) = rate else { return series.route(series.slot, series.rate()) };
+    let key = Key::new(series.logger, series.metric_name(), series.kind(), rate);
+    match find_or_register(state, key, Cap::Limits) {
+        // From one rate to another it is unsampled at no moment: a guard that was started unsampled would be recorded with the weight of a
+        // sampled one.
+        Some(sibling) => series.route(sibling.slot, rate),
+        // Past a cap there is no sibling to be had: unsampled.
+        None => series.route(series.slot, 1.0),
+    }
+}
+
+/// Takes over limits and rules; those of series already registered change at once. Caps already passed stay passed.
+pub(crate) fn configure(limits: Limits, rules: Vec<LoggerRule>) {
+    let Some(busy) = reentrancy::enter() else { return };
+    let mut writer = Writer::new(busy);
+    limits::set_current(limits);
+    nothing_is_full();
+    writer.rules = Rules(rules);
+    SERIES.iter().for_each(|series| route(&mut writer, series));
+}
+
+/// The use that is made of the limits.
+pub(crate) struct Used {
+    pub(crate) loggers: usize,
+    pub(crate) instruments: usize,
+    pub(crate) label_sets: usize,
+}
+
+pub(crate) fn used() -> Used {
+    registry::look(|state| Used { loggers: state.loggers, instruments: SERIES.len(), label_sets: state.label_sets })
+}
+
+/// The number of series, and the buckets of the slots of distributions.
+pub(crate) struct Listed {
+    pub(crate) series: usize,
+    pub(crate) dists: Vec<Scheme>,
+}
+
+pub(crate) fn list() -> Listed {
+    registry::look(|state| Listed { series: SERIES.len(), dists: state.distributions.clone() })
+}

@@ -1,0 +1,61 @@
+//! The word of a series that a recording reads first.
+
+use crate::registry::kind::Kind;
+use crate::storage::cell_address::CellAddress;
+
+/// The word a recording reads first. Its lower half is the place of the cell, and none when the series is off or sampled: the common case
+/// is then one lookup that succeeds, without a test of either. The upper half says what is the matter.
+#[derive(Clone, Copy)]
+pub(crate) struct StateWord(pub(crate) u64);
+
+impl StateWord {
+    pub(crate) const OFF: StateWord = StateWord(CellAddress::NONE.0 as u64);
+    const SLOT: u64 = 32;
+    const ON: u64 = 1 << 62;
+    const SAMPLED: u64 = 1 << 63;
+
+    /// Of a series that is not sampled.
+    pub(crate) const fn new(kind: Kind, slot: u32) -> StateWord {
+        let place = match kind.scheme() {
+            Some(_) => CellAddress::dist(slot),
+            None => CellAddress::scalar(slot),
+        };
+        // Slots are far below 2^30.
+        StateWord(place.0 as u64 | (slot as u64) << StateWord::SLOT | StateWord::ON)
+    }
+    /// Of one that is, at the rate of this [number](crate::record::sampling::number).
+    pub(crate) const fn sampled(slot: u32, rate: u8) -> StateWord {
+        StateWord(
+            CellAddress::none_with(rate).0 as u64
+                | (slot as u64) << StateWord::SLOT
+                | StateWord::ON
+                | StateWord::SAMPLED,
+        )
+    }
+    #[inline(always)]
+    pub(crate) fn place(self) -> CellAddress {
+        CellAddress(self.0 as u32)
+    }
+    /// Of a distribution, where the thread may have its cell at hand.
+    #[inline(always)]
+    pub(crate) fn near(self) -> u8 {
+        self.place().near()
+    }
+    #[inline(always)]
+    pub(crate) fn is_off(self) -> bool {
+        self.0 & StateWord::ON == 0
+    }
+    #[inline(always)]
+    pub(crate) fn slot(self) -> u32 {
+        (self.0 >> StateWord::SLOT) as u32 & (u32::MAX >> 2)
+    }
+    /// The number of the rate, if it is sampled.
+    #[inline(always)]
+    pub(crate) fn rate(self) -> u8 {
+        self.0 as u8
+    }
+    #[inline(always)]
+    pub(crate) fn is_sampled(self) -> bool {
+        self.0 & StateWord::SAMPLED != 0
+    }
+}
