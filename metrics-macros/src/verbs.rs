@@ -12,7 +12,7 @@ use syn::{Error, Expr, ExprBlock, Ident, Lit, LitStr, Result, Token};
 use crate::args::{at_named, crate_path, facade, needs_value, once};
 use crate::check;
 use crate::expand::{borrowed, borrowed_logger, rate, site};
-use crate::span::ours;
+use crate::span::{ours, report};
 
 /// The most labels that are looked up by number.
 const NUMBERED: usize = 4;
@@ -48,7 +48,7 @@ impl Verb {
 pub fn expand(verb: Verb, tokens: TokenStream) -> TokenStream {
     match (|input: ParseStream<'_>| Call::parse(verb, input)).parse2(tokens) {
         Ok(call) => call.expand(verb),
-        Err(error) => error.into_compile_error(),
+        Err(error) => report(error),
     }
 }
 

@@ -181,12 +181,14 @@ impl<'a> Record<'a> {
         let outcome = outcome_local();
         let call = |method: &str| {
             let method = Ident::new(method, ours());
+            // By its path: a trait of the program's may have a method of this name for every type, and it would be found first.
+            let method = quote_spanned!(ours()=> #krate::__private::OnExit::#method);
             if optional {
                 quote_spanned! {ours()=>
-                    if let #option::Some(__ferrometer_exit) = &mut #local { __ferrometer_exit.#method(#outcome); }
+                    if let #option::Some(__ferrometer_exit) = &mut #local { #method(__ferrometer_exit, #outcome); }
                 }
             } else {
-                quote_spanned!(ours()=> #local.#method(#outcome);)
+                quote_spanned!(ours()=> #method(&mut #local, #outcome);)
             }
         };
         steps.finish.extend(call("finish"));
