@@ -50,6 +50,7 @@ mod registry {
 #[cfg(not(ferrometer_loom))]
 pub use self::{
     callsite::LabelValue,
+    callsite::label_text::LabelArgument,
     collect::distribution::Distribution,
     collect::ledger::{Amount, Cause, Dropped, Ledger},
     collect::snapshot::{Snapshot, Total, Totals, Value},

@@ -37,6 +37,7 @@ mod exits;
 mod expand;
 mod function;
 mod label_value;
+mod labels;
 mod span;
 mod verbs;
 

@@ -1,7 +1,9 @@
-//! The span of the tokens that the macros add, and errors in the user's.
+//! The span of the tokens that the macros add, errors in the user's, and expressions of the user's inside ours.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
-use syn::Error;
+use quote::quote_spanned;
+use syn::spanned::Spanned;
+use syn::{Error, Expr};
 
 /// Returns the span of the tokens we add: our own locals cannot clash with the user's, paths resolve where the user stands.
 pub fn ours() -> Span {
@@ -18,4 +20,9 @@ pub fn report(error: Error) -> TokenStream {
         _ => false,
     };
     error.into_compile_error().into_iter().filter(|token| !in_path(token)).collect()
+}
+
+/// An expression of the user's, borrowed. In parentheses, because `&a + b` is another expression than `&(a + b)`.
+pub fn borrowed(expr: &Expr) -> TokenStream {
+    quote_spanned!(expr.span().resolved_at(ours())=> &(#expr))
 }

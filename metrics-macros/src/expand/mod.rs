@@ -16,8 +16,8 @@ use syn::{Attribute, Error, Meta, Path};
 use crate::args::{Args, Kind, Outcome};
 use crate::function::{Function, is_merged_marker, not_a_function};
 use crate::span::{ours, report};
-use record::Record;
-pub use record::{borrowed, borrowed_logger, rate, site};
+use record::{Place, Record};
+pub use record::{borrowed_logger, rate, site};
 use shape::{Output, Shape};
 
 /// Expands the outermost attribute, and with it all of ours that follow on the same function.
@@ -85,10 +85,11 @@ fn expand(all: &[Args], function: &Function) -> syn::Result<TokenStream> {
             ),
         ));
     }
+    let place = if matches!(shape, Shape::Future(_)) { Place::Later } else { Place::Here };
     let records = all
         .iter()
         .enumerate()
-        .map(|(index, args)| Record::new(index, args, &function.sig.ident))
+        .map(|(index, args)| Record::new(index, args, place, &function.sig.ident))
         .collect::<syn::Result<Vec<_>>>()?;
     let body = match &shape {
         Shape::Plain(output) => body::plain(&function.body, &records, output),

@@ -8,7 +8,7 @@ use syn::{Expr, Ident};
 use super::shape::Output;
 use crate::args::{Args, Kind, Outcome};
 use crate::check::{is_sampled, ungroup};
-use crate::span::ours;
+use crate::span::{borrowed, ours};
 
 /// One attribute on its function.
 pub struct Record<'a> {
@@ -50,11 +50,11 @@ enum Logger<'a> {
     /// An expression that is only looked at while recording is on.
     Guarded(&'a Expr),
     /// An expression as above, evaluated on entry and kept.
-    Kept(&'a Expr),
+    Kept(Option<&'a Expr>),
 }
 
 impl<'a> Record<'a> {
-    pub fn new(index: usize, args: &'a Args, function: &Ident) -> syn::Result<Record<'a>> {
+    pub fn new(index: usize, args: &'a Args, place: Place, function: &Ident) -> syn::Result<Record<'a>> {
         let name = args.name_for(function)?;
         let krate = &args.krate;
         let (ty, arguments) = match args.kind {
@@ -64,6 +64,11 @@ impl<'a> Record<'a> {
                 let (rate, on, label) = (rate(args.sample_rate.as_ref()), on(krate, args.on), args.outcome);
                 ("ExitSite", quote_spanned!(ours()=> #name, #krate::__private::Kind::#kind, #rate, #on, #label))
             }
+            Kind::Timer | Kind::Counter if !args.labels.is_empty() && place == Place::Here => {
+                let kind = Ident::new(if args.kind == Kind::Timer { "Timer" } else { "Counter" }, ours());
+                let (rate, keys) = (rate(args.sample_rate.as_ref()), args.labels.keys());
+                ("LabelledSite", quote_spanned!(ours()=> #name, &[#(#keys),*], #krate::__private::Kind::#kind, #rate))
+            }
             Kind::Timer | Kind::Counter => {
                 let rate = rate(args.sample_rate.as_ref());
                 let ty = if args.kind == Kind::Timer { "TimerSite" } else { "CounterSite" };
@@ -72,7 +77,7 @@ impl<'a> Record<'a> {
         };
         Ok(Record {
             args,
-            site: site(krate, ty, None, &arguments),
+            site: site(krate, ty, (ty == "LabelledSite").then_some(args.labels.len()), &arguments),
             local: Ident::new(&format!("__ferrometer_{}_{index}", args.kind.word()), ours()),
             kept: format_ident!("__ferrometer_logger_{index}", span = ours()),
         })
@@ -84,8 +89,17 @@ impl<'a> Record<'a> {
         !matches!(output, Output::Never) && (self.args.kind == Kind::Gauge || self.args.at_exit())
     }
 
+    /// Whether it is recorded on entry through a site with labels.
+    fn is_labelled_here(&self, place: Place) -> bool {
+        !self.args.labels.is_empty() && place == Place::Here && self.args.kind != Kind::Gauge && !self.args.at_exit()
+    }
+
     fn logger(&self, place: Place) -> Logger<'_> {
         let krate = &self.args.krate;
+        // Labels are evaluated on entry; where the recording is made later, in a logger that has them.
+        if !self.args.labels.is_empty() && !self.is_labelled_here(place) {
+            return Logger::Kept(self.args.logger.as_ref());
+        }
         let Some(expr) = &self.args.logger else {
             return Logger::Static(module_logger(krate));
         };
@@ -93,7 +107,7 @@ impl<'a> Record<'a> {
         let late = place == Place::Later || self.args.kind == Kind::Gauge;
         match ungroup(expr) {
             Expr::Path(path) if !late || is_static(path) => Logger::Static(borrowed_logger(expr)),
-            _ if late => Logger::Kept(expr),
+            _ if late => Logger::Kept(Some(expr)),
             _ => Logger::Guarded(expr),
         }
     }
@@ -105,10 +119,19 @@ impl<'a> Record<'a> {
         let logger = self.logger(place);
 
         if let Logger::Kept(expr) = &logger {
-            let logger = borrowed_logger(expr);
+            let logger = expr.map_or_else(|| module_logger(krate), borrowed_logger);
+            let logger = match args.labels.is_empty() {
+                true => quote_spanned! {ours()=>
+                    <#krate::__private::Logger as #krate::__private::core::clone::Clone>::clone(#logger)
+                },
+                false => args.labels.evaluate_pairs(
+                    krate,
+                    &|labels| quote_spanned!(ours()=> #krate::__private::Logger::with_all(#logger, &#labels)),
+                ),
+            };
             let keep = quote_spanned! {ours()=>
                 let #kept = if #krate::__private::enabled() {
-                    #option::Some(<#krate::__private::Logger as #krate::__private::core::clone::Clone>::clone(#logger))
+                    #option::Some(#logger)
                 } else {
                     #option::None
                 };
@@ -157,6 +180,30 @@ impl<'a> Record<'a> {
                 (_, true) => "start_rated",
             };
             let method = Ident::new(method, ours());
+            if self.is_labelled_here(place) {
+                let method = Ident::new(if args.kind == Kind::Counter { "add" } else { "start" }, ours());
+                let one = (args.kind == Kind::Counter).then(|| quote_spanned!(ours()=> 1,));
+                let record = with_logger(&|logger| {
+                    args.labels.evaluate(
+                        krate,
+                        None,
+                        &|labels, _| quote_spanned!(ours()=> #site.#method(#logger, #one #labels)),
+                    )
+                });
+                let record = if optional {
+                    record
+                } else {
+                    quote_spanned! {ours()=>
+                        if #krate::__private::enabled() { #option::Some(#record) } else { #option::None }
+                    }
+                };
+                steps.start.extend(if args.kind == Kind::Counter {
+                    quote_spanned!(ours()=> let _: #option<()> = #record;)
+                } else {
+                    quote_spanned!(ours()=> let #local = #record;)
+                });
+                return;
+            }
             steps.start.extend(match (args.kind, &logger) {
                 (Kind::Counter, Logger::Static(logger)) => quote_spanned!(ours()=> #site.#method(#logger);),
                 (Kind::Counter, _) => {
@@ -329,9 +376,4 @@ fn innermost(expr: &Expr) -> &Expr {
         Expr::Paren(paren) => innermost(&paren.expr),
         _ => expr,
     }
-}
-
-/// An expression of the user's, borrowed. In parentheses, because `&a + b` is another expression than `&(a + b)`.
-pub fn borrowed(expr: &Expr) -> TokenStream {
-    quote_spanned!(expr.span().resolved_at(ours())=> &(#expr))
 }
