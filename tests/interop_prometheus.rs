@@ -183,7 +183,7 @@ fn what_is_idle_is_gone_from_prometheus_and_comes_back_with_its_total() {
 fn a_program_of_the_examples_is_scraped() {
     let work = Scratch::new("prometheus-files");
     let files = 30usize;
-    (0..files).for_each(|i| drop(work.file(&format!("f{i}"), &vec![b'x'; 100 * i])));
+    (0..files).for_each(|i| drop(work.file(&format!("f{i}"), vec![b'x'; 100 * i])));
     let address = SocketAddr::from(([127, 0, 0, 1], low_port()));
     let mut program = example("quickstart")
         .arg(work.path())
