@@ -1,5 +1,7 @@
 //! From a configuration to backends: the one place that knows which there are, and behind which cargo features.
 
+#[cfg(feature = "pull-cache")]
+use crate::accompanied::Accompanied;
 use crate::config::{self, Config};
 use crate::error::Error;
 use ferrometer_core::Backend;
@@ -18,6 +20,8 @@ pub(crate) struct Parts {
     pub(crate) backends: Vec<Built>,
     #[cfg(feature = "pull-cache")]
     pub(crate) pull_cache: Option<ferrometer_pull_cache::PullCacheHandle>,
+    #[cfg(feature = "prometheus")]
+    pub(crate) totals: Option<ferrometer_prometheus::PrometheusHandle>,
 }
 
 /// The pull cache in force, if there is one.
@@ -37,6 +41,7 @@ pub(crate) fn build(config: &Config, earlier: Option<&Cache>) -> Result<Parts, E
         match name.as_str() {
             "noop" => {}
             "statsd" => parts.add_statsd(config)?,
+            "prometheus" => parts.add_prometheus(config)?,
             "pull-cache" => parts.add_pull_cache(config, earlier)?,
             // The configuration's check knows the same names; a new one that is not built here is refused, not ignored.
             _ => return Err(missing(name, "an unknown one")),
@@ -53,7 +58,9 @@ impl Parts {
     #[cfg(feature = "statsd")]
     fn add_statsd(&mut self, config: &Config) -> Result<(), Error> {
         use config::{Dialect as Wanted, Transport as Way};
-        use ferrometer_statsd::{Dialect, Settings, Statsd, Transport};
+        use config::{NegativeGauges as Signs, StatsdHistograms, StatsdLabels, StatsdRates, StatsdValues};
+        use ferrometer_statsd::{Dialect, Histograms, Labels, NegativeGauges, Rates, Values};
+        use ferrometer_statsd::{Settings, Statsd, Transport};
 
         let (host, port) = (config.statsd_host.clone(), config.statsd_port);
         let transport = match config.statsd.transport {
@@ -66,11 +73,42 @@ impl Parts {
             Wanted::Dogstatsd => Dialect::DogStatsD,
             Wanted::Telegraf => Dialect::Telegraf,
             Wanted::Gnocchi => Dialect::Gnocchi,
+            Wanted::Plain => Dialect::Plain,
+            Wanted::Tagged => Dialect::Tagged,
         };
-        let settings = Settings::new(transport)
+        let interval = config.statsd.interval;
+        // A flush finds a delivery in progress, at worst, and then has one of its own: both are to end in time.
+        let in_time = Some(config.shutdown_deadline / 4).filter(|time| !time.is_zero()).unwrap_or(interval);
+        let spread = (interval / 2).min(in_time).min(Duration::from_millis(500));
+        let state_interval = (5 * interval).min(Duration::from_secs(5));
+        let mut settings = Settings::new(transport)
             .dialect(dialect)
             .max_datagram(config.statsd.max_datagram)
+            .state_interval(config.statsd.state_interval.unwrap_or(state_interval))
+            .spread(spread)
             .resolve_interval(config.statsd.resolve_interval);
+        settings.labels = config.statsd.labels.map(|labels| match labels {
+            StatsdLabels::Folded => Labels::Folded,
+            StatsdLabels::Dogstatsd => Labels::DogStatsD,
+            StatsdLabels::Telegraf => Labels::Telegraf,
+        });
+        settings.values = config.statsd.values.map(|values| match values {
+            StatsdValues::Single => Values::Single,
+            StatsdValues::Repeated => Values::Repeated,
+            StatsdValues::Packed => Values::Packed,
+        });
+        settings.negative_gauges = config.statsd.negative_gauges.map(|signs| match signs {
+            Signs::Signed => NegativeGauges::Signed,
+            Signs::ZeroFirst => NegativeGauges::ZeroFirst,
+        });
+        settings.rates = config.statsd.rates.map(|rates| match rates {
+            StatsdRates::All => Rates::All,
+            StatsdRates::Counters => Rates::Counters,
+        });
+        settings.histograms = config.statsd.histograms.map(|histograms| match histograms {
+            StatsdHistograms::H => Histograms::H,
+            StatsdHistograms::Ms => Histograms::Ms,
+        });
         let backend = Box::new(Statsd::new(settings));
         self.backends.push(Built { name: "statsd", backend, interval: config.statsd.interval });
         Ok(())
@@ -99,8 +137,18 @@ impl Parts {
         if let Some(earlier) = earlier.filter(|_| config.pull_cache.path.is_none()) {
             backend = backend.after(earlier);
         }
-        let handle = backend.handle();
-        self.pull_cache = Some(handle);
+        self.pull_cache = Some(backend.handle());
+        let backend = Accompanied {
+            backend,
+            #[cfg(feature = "http")]
+            totals: cache_has_totals(config).then(|| {
+                let totals = ferrometer_prometheus::Prometheus::new(prometheus_settings(config));
+                self.totals = Some(totals.handle());
+                totals
+            }),
+            #[cfg(all(feature = "host-metrics", target_os = "linux"))]
+            host: config.pull_cache.host_metrics.then(|| ferrometer_host::HostMetrics::start(interval)),
+        };
         self.backends.push(Built { name: "pull-cache", backend: Box::new(backend), interval });
         Ok(())
     }
@@ -109,102 +157,51 @@ impl Parts {
     fn add_pull_cache(&mut self, _: &Config, _: Option<&Cache>) -> Result<(), Error> {
         Err(missing("pull-cache", "pull-cache"))
     }
+
+    #[cfg(feature = "prometheus")]
+    fn add_prometheus(&mut self, config: &Config) -> Result<(), Error> {
+        let backend = ferrometer_prometheus::Prometheus::new(prometheus_settings(config));
+        self.totals = Some(backend.handle());
+        let interval = config.pull_cache.interval;
+        self.backends.push(Built { name: "prometheus", backend: Box::new(backend), interval });
+        Ok(())
+    }
+
+    #[cfg(not(feature = "prometheus"))]
+    fn add_prometheus(&mut self, _: &Config) -> Result<(), Error> {
+        Err(missing("prometheus", "prometheus"))
+    }
 }
 
-/// What the pull cache is made of, as configured.
+/// The settings of the pull cache.
 #[cfg(feature = "pull-cache")]
 pub(crate) fn pull_cache_settings(config: &Config) -> ferrometer_pull_cache::Settings {
-    use ferrometer_pull_cache::{Scrape, Settings};
-
     let c = &config.pull_cache;
-    let mut settings = Settings::default()
+    let mut settings = ferrometer_pull_cache::Settings::default()
         .generations(c.generations)
         .interval(c.interval)
         .window(c.window)
         .idle_after(c.idle_after.unwrap_or(c.window));
     settings.path = c.path.clone();
-    settings.process_metrics = c.process_metrics;
-    #[cfg(feature = "host-metrics")]
-    {
-        settings.host_metrics = c.host_metrics;
-    }
-    settings.scrape = match c.scrape {
-        config::Scrape::Generation => Scrape::Generation,
-        config::Scrape::Fresh => Scrape::Fresh,
-    };
     settings
 }
 
-/// The endpoint of the pull cache, as configured; nothing of it is read or bound yet.
-#[cfg(feature = "http")]
-pub(crate) fn endpoint(
-    config: &Config,
-    cache: &ferrometer_pull_cache::PullCacheHandle,
-) -> Result<ferrometer_pull_cache::Endpoint, Error> {
-    use ferrometer_pull_cache::{Endpoint, Limits};
+/// The settings of the Prometheus exporter.
+#[cfg(feature = "prometheus")]
+pub(crate) fn prometheus_settings(config: &Config) -> ferrometer_prometheus::Settings {
+    use ferrometer_prometheus::{Scrape, Settings};
 
-    const CERT: &str = "metrics.pull_cache.tls_cert";
-    const KEY: &str = "metrics.pull_cache.tls_key";
     let c = &config.pull_cache;
-    let limits = Limits {
-        max_connections: c.max_connections,
-        max_requests: c.max_requests,
-        max_query_bytes: c.max_query_bytes,
-        max_header_bytes: c.max_header_bytes,
-        header_timeout: c.header_timeout,
-        write_timeout: c.write_timeout,
-        answer_timeout: c.answer_timeout,
-    };
-    let mut endpoint = Endpoint::new(cache.clone())
-        .address(c.address)
-        .limits(limits)
-        .tokens(c.tokens.texts())
-        .allowed_hosts(&c.allowed_hosts)
-        .allow_plaintext(c.allow_plaintext)
-        .allow_anonymous(c.allow_anonymous);
-    #[cfg(feature = "page")]
+    Settings::default().idle_after(c.idle_after.unwrap_or(c.window)).process_metrics(c.process_metrics).scrape(match c
+        .scrape
     {
-        endpoint = endpoint.page(c.page);
-    }
-    if let Some(path) = &c.tokens_file {
-        endpoint = endpoint.tokens_file(path);
-    }
-    #[cfg(feature = "proxmox")]
-    if c.proxmox {
-        endpoint = endpoint.proxmox(proxmox(c));
-    }
-    match (&c.tls_cert, &c.tls_key) {
-        (None, None) => Ok(endpoint),
-        (Some(_), None) => Err(Error::Incomplete { key: CERT, missing: KEY }),
-        (None, Some(_)) => Err(Error::Incomplete { key: KEY, missing: CERT }),
-        #[cfg(feature = "tls")]
-        (Some(cert), Some(key)) => Ok(endpoint.tls(cert, key)),
-        #[cfg(not(feature = "tls"))]
-        (Some(_), Some(_)) => Err(Error::NotCompiled { key: CERT, feature: "tls" }),
-    }
+        config::Scrape::Generation => Scrape::Generation,
+        config::Scrape::Fresh => Scrape::Fresh,
+    })
 }
 
-/// The routes of Proxmox, as configured.
-#[cfg(feature = "proxmox")]
-fn proxmox(config: &config::PullCache) -> ferrometer_pull_cache::Proxmox {
-    use ferrometer_pull_cache::{Peer, Proxmox};
-
-    let node = config.node.clone().filter(|node| !node.is_empty()).unwrap_or_else(|| {
-        let name = crate::host::name();
-        name.split('.').next().unwrap_or_default().to_owned()
-    });
-    let proxmox = Proxmox::new(node).peer_timeout(config.peer_timeout).max_peer_bytes(config.max_peer_bytes);
-    config.peers.iter().fold(proxmox, |proxmox, given| {
-        let mut peer = Peer::new(&given.name, &given.url);
-        if let Some(fingerprint) = &given.fingerprint {
-            peer = peer.fingerprint(fingerprint);
-        }
-        if let Some(path) = &given.ca {
-            peer = peer.ca(path);
-        }
-        if let Some(token) = &given.token {
-            peer = peer.token(token);
-        }
-        proxmox.peer(peer)
-    })
+/// `true` when the pull cache is to be shown at `/metrics` too, and no exporter of its own does it.
+#[cfg(feature = "http")]
+pub(crate) fn cache_has_totals(config: &Config) -> bool {
+    config.pull_cache.http && !config.backends().iter().any(|name| name == "prometheus")
 }

@@ -25,9 +25,14 @@ pub enum Error {
         /// The key that is not.
         missing: &'static str,
     },
-    /// The pull cache cannot be served as configured.
-    #[cfg(feature = "http")]
-    Serve(ferrometer_pull_cache::ServeError),
+    /// The endpoint cannot be served as configured.
+    #[cfg(feature = "prometheus")]
+    Serve {
+        /// The table of the configuration that its keys stand in: `metrics.pull_cache`, or `metrics.prometheus`.
+        table: &'static str,
+        /// What is wrong, in the words of the frame.
+        cause: ferrometer_http::ServeError,
+    },
     /// The directory that the pull cache shall keep its generations in, `metrics.pull_cache.path`, cannot be used.
     #[cfg(feature = "pull-cache")]
     CachePath(ferrometer_pull_cache::OpenError),
@@ -48,8 +53,8 @@ impl fmt::Display for Error {
             Error::Incomplete { key, missing } => {
                 write!(f, "{key} is set and {missing} is not; they are needed together")
             }
-            #[cfg(feature = "http")]
-            Error::Serve(error) => error.fmt(f),
+            #[cfg(feature = "prometheus")]
+            Error::Serve { table, cause } => f.write_str(&cause.describe(|setting| format!("{table}.{setting}"))),
             #[cfg(feature = "pull-cache")]
             Error::CachePath(cause) => write!(f, "metrics.pull_cache.path: {cause}"),
             Error::Install(error) => error.fmt(f),
@@ -67,8 +72,8 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Error::Config(error) => Some(error),
-            #[cfg(feature = "http")]
-            Error::Serve(error) => Some(error),
+            #[cfg(feature = "prometheus")]
+            Error::Serve { cause, .. } => Some(cause),
             #[cfg(feature = "pull-cache")]
             Error::CachePath(cause) => Some(cause),
             Error::Install(error) => Some(error),

@@ -3,6 +3,8 @@
 use crate::backends::{self, Built};
 use crate::config::{self, Config};
 use crate::error::Error;
+#[cfg(feature = "prometheus")]
+use crate::serve::{self, Serving};
 use ferrometer_core::{FlushReport, Limits, LoggerRule, Naming};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -60,24 +62,8 @@ struct InForce {
     settings: Option<Settings>,
     #[cfg(feature = "pull-cache")]
     pull_cache: Option<ferrometer_pull_cache::PullCacheHandle>,
-    #[cfg(feature = "http")]
+    #[cfg(feature = "prometheus")]
     server: Option<Serving>,
-}
-
-/// A server, and what it was made of.
-#[cfg(feature = "http")]
-struct Serving {
-    server: ferrometer_pull_cache::Server,
-    endpoint: ferrometer_pull_cache::Endpoint,
-}
-
-#[cfg(feature = "http")]
-impl Serving {
-    fn begin(endpoint: ferrometer_pull_cache::Endpoint) -> Result<Serving, Error> {
-        let server = endpoint.clone().serve().map_err(Error::Serve)?;
-        let endpoint = endpoint.address(server.local_addr());
-        Ok(Serving { server, endpoint })
-    }
 }
 
 /// What is in force in one process. The child of a fork has a copy of all that its parent had, and none of the threads that belong to it:
@@ -158,16 +144,16 @@ fn put_in_force(config: &Config) -> Result<Metrics, Error> {
     #[cfg(not(feature = "pull-cache"))]
     let earlier: Option<backends::Cache> = None;
     let parts = backends::build(config, earlier.as_ref())?;
-    #[cfg(feature = "http")]
-    let Served { server, taken_over } = serve(config, parts.pull_cache.as_ref(), &mut in_force.server)?;
+    #[cfg(feature = "prometheus")]
+    let serve::Served { server, taken_over } = serve::serve(config, &parts, &mut in_force.server)?;
     settings.apply();
     if let Err(error) = put_in_place(parts.backends, &mut in_force.backends, deadline) {
         in_force.settings.clone().unwrap_or_default().apply();
-        #[cfg(feature = "http")]
+        #[cfg(feature = "prometheus")]
         {
             // The port first.
             drop(server);
-            give_back(taken_over, &mut in_force.server);
+            serve::give_back(taken_over, &mut in_force.server);
         }
         return Err(error);
     }
@@ -178,12 +164,14 @@ fn put_in_force(config: &Config) -> Result<Metrics, Error> {
         deadline,
         #[cfg(feature = "pull-cache")]
         pull_cache: parts.pull_cache,
-        #[cfg(feature = "http")]
+        #[cfg(feature = "prometheus")]
+        totals: parts.totals,
+        #[cfg(feature = "prometheus")]
         address: server.as_ref().map(|serving| serving.server.local_addr()),
     };
     #[cfg(feature = "pull-cache")]
     in_force.pull_cache.clone_from(&metrics.pull_cache);
-    #[cfg(feature = "http")]
+    #[cfg(feature = "prometheus")]
     drop(std::mem::replace(&mut in_force.server, server));
     Ok(metrics)
 }
@@ -212,46 +200,6 @@ fn put_in_place(new: Vec<Built>, in_force: &mut Vec<&'static str>, deadline: Dur
     Ok(())
 }
 
-/// What serves the new configuration, and what it has taken the port of.
-#[cfg(feature = "http")]
-#[derive(Default)]
-struct Served {
-    server: Option<Serving>,
-    taken_over: Option<ferrometer_pull_cache::Endpoint>,
-}
-
-/// Serves the pull cache where the configuration says. A port that the configuration in force serves already is taken over, and
-/// given back when that fails.
-#[cfg(feature = "http")]
-fn serve(
-    config: &Config,
-    cache: Option<&ferrometer_pull_cache::PullCacheHandle>,
-    old: &mut Option<Serving>,
-) -> Result<Served, Error> {
-    let (true, Some(cache)) = (config.pull_cache.http, cache) else { return Ok(Served::default()) };
-    let endpoint = backends::endpoint(config, cache)?;
-    // All that can be wrong is found before the one in force is let go.
-    endpoint.check().map_err(Error::Serve)?;
-    // All addresses of this machine (`0.0.0.0`) and one of them cannot be bound both, whichever comes first.
-    let port = config.pull_cache.address.port();
-    let taken_over = old.take_if(|old| old.server.local_addr().port() == port).map(|old| old.endpoint);
-    match Serving::begin(endpoint) {
-        Ok(begun) => Ok(Served { server: Some(begun), taken_over }),
-        Err(error) => {
-            give_back(taken_over, old);
-            Err(error)
-        }
-    }
-}
-
-/// Serves again what was taken over.
-#[cfg(feature = "http")]
-fn give_back(taken_over: Option<ferrometer_pull_cache::Endpoint>, old: &mut Option<Serving>) {
-    if let Some(before) = taken_over {
-        *old = Serving::begin(before).ok();
-    }
-}
-
 /// The guard of a configuration in force. Dropping it delivers what is pending, within `shutdown_deadline` (2 s unless configured), removes the
 /// backends and switches recording off; keep it until the end of `main`. Dropping it, and [`flush`](Metrics::flush), wait for the backends' own
 /// threads: in an async program do it outside of the runtime, or on a thread where waiting is allowed (`spawn_blocking`).
@@ -261,7 +209,9 @@ pub struct Metrics {
     deadline: Duration,
     #[cfg(feature = "pull-cache")]
     pull_cache: Option<ferrometer_pull_cache::PullCacheHandle>,
-    #[cfg(feature = "http")]
+    #[cfg(feature = "prometheus")]
+    totals: Option<ferrometer_prometheus::PrometheusHandle>,
+    #[cfg(feature = "prometheus")]
     address: Option<std::net::SocketAddr>,
 }
 
@@ -283,18 +233,25 @@ impl Metrics {
         self.pull_cache.as_ref()
     }
 
-    /// Where the pull cache is served, when it is.
-    #[cfg(feature = "http")]
+    /// The totals for Prometheus, when they are kept: by the backend `prometheus`, or for a pull cache that is served.
+    #[cfg(feature = "prometheus")]
+    #[must_use]
+    pub fn prometheus(&self) -> Option<&ferrometer_prometheus::PrometheusHandle> {
+        self.totals.as_ref()
+    }
+
+    /// Where the endpoint is, when something is served.
+    #[cfg(feature = "prometheus")]
     #[must_use]
     pub fn http_address(&self) -> Option<std::net::SocketAddr> {
         self.address
     }
 
-    /// What the pull cache's endpoint has seen since it was started, refused requests by cause; `None` when it is not served, or a later
+    /// What the endpoint has seen since it was started, refused requests by cause; `None` when it is not served, or a later
     /// `init` has taken over.
-    #[cfg(feature = "http")]
+    #[cfg(feature = "prometheus")]
     #[must_use]
-    pub fn http_counts(&self) -> Option<ferrometer_pull_cache::ServerCounts> {
+    pub fn http_counts(&self) -> Option<ferrometer_http::ServerCounts> {
         let in_force = in_force();
         let serving = in_force.server.as_ref().filter(|_| in_force.call == self.call);
         serving.map(|serving| serving.server.counts())
@@ -311,7 +268,7 @@ impl Metrics {
         in_force.backends.clear();
         #[cfg(feature = "pull-cache")]
         drop(in_force.pull_cache.take());
-        #[cfg(feature = "http")]
+        #[cfg(feature = "prometheus")]
         drop(in_force.server.take());
         Some(report)
     }

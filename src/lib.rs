@@ -36,11 +36,12 @@
 //! | `statsd` | yes | the statsd backend |
 //! | `config-file` | yes | configuration from a TOML file |
 //! | `pull-cache` | | the pull cache, in process |
-//! | `http` | | the pull cache served over HTTP |
+//! | `prometheus` | | the Prometheus exporter, and its totals at `/metrics` |
+//! | `http` | | the pull cache served over HTTP, `/metrics` included |
 //! | `page` | | … with a page for browsers |
-//! | `tls` | | … over TLS |
-//! | `compression` | | … with gzip and zstd |
-//! | `proxmox` | | … on the routes of Proxmox VE and Proxmox Backup Server too |
+//! | `proxmox` | | … on the routes of Proxmox VE and Proxmox Backup Server too, and `tls` |
+//! | `tls` | | what is served, over TLS |
+//! | `compression` | | what is served, with gzip and zstd |
 //! | `host-metrics` | | the node's own metrics, under the names that Proxmox gives them |
 //! | `tower` | | a layer that counts and times requests |
 //!
@@ -49,12 +50,18 @@
 
 #![deny(missing_docs)]
 
+#[cfg(feature = "pull-cache")]
+mod accompanied;
 mod backends;
 pub mod config;
 mod error;
 mod host;
 mod init;
 mod memory;
+#[cfg(feature = "prometheus")]
+mod serve;
+pub mod services;
+pub mod testing;
 #[cfg(feature = "tower")]
 pub mod tower;
 
@@ -65,14 +72,20 @@ pub use ferrometer_core::{
     Dynamic, Entered, FlushReport, Gauge, GaugeReturn, GaugeValue, Histogram, InFlight, InFlightGuard, InstallError,
     Kind, LabelArgument, LabelValue, Ledger, Limits, Logger, LoggerRule, MetricName, Naming, Receipt, Refused, Sampled,
     Scheme, Series, Snapshot, SnapshotView, Timer, TimerGuard, Total, Totals, Unit, Value, Wants, flush, get_logger,
-    install, is_on, ledgers, logger, name, refused, remove, replace, snapshot, testing, warn,
+    install, is_on, ledgers, logger, name, refused, remove, replace, snapshot, warn,
 };
 pub use ferrometer_export::{NameTable, folded_name, full_name};
 #[cfg(feature = "macros")]
 pub use ferrometer_macros::{LabelValue, count, counter, gauge, set_gauge, time, timer};
 pub use init::{ConfigSource, Metrics, init};
 
-/// The pull cache: generations of records in memory, and (feature `http`) their service.
+/// The HTTP frame, for services of your own beside those in [`services`].
+#[cfg(feature = "prometheus")]
+pub use ferrometer_http as http;
+/// The Prometheus exporter, for a program that installs it itself.
+#[cfg(feature = "prometheus")]
+pub use ferrometer_prometheus as prometheus;
+/// The pull cache: generations of records in memory.
 #[cfg(feature = "pull-cache")]
 pub use ferrometer_pull_cache as pull_cache;
 /// The statsd backend, for a program that installs it itself.

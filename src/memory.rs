@@ -29,11 +29,18 @@ impl Config {
             let more = match name.as_str() {
                 #[cfg(feature = "statsd")]
                 "statsd" => ferrometer_statsd::max_bytes(limits.max_instruments),
+                #[cfg(feature = "prometheus")]
+                "prometheus" => crate::backends::prometheus_settings(self).max_bytes(limits.max_instruments),
                 #[cfg(feature = "pull-cache")]
                 "pull-cache" => crate::backends::pull_cache_settings(self).max_bytes(limits.max_instruments),
                 _ => 0,
             };
             bytes = bytes.saturating_add(more);
+            #[cfg(feature = "http")]
+            if name == "pull-cache" && crate::backends::cache_has_totals(self) {
+                let totals = crate::backends::prometheus_settings(self).max_bytes(limits.max_instruments);
+                bytes = bytes.saturating_add(totals);
+            }
         }
         bytes
     }

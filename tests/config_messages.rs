@@ -219,7 +219,7 @@ fn the_builder_is_checked_by_the_same_rules() {
     );
     assert_eq!(
         refused(Config::new().backend_list(["noop", "statsd"])),
-        r#"builder: metrics.backend = ["noop", "statsd"] (list): expected "noop", "statsd" or "pull-cache", or a list of them; "noop" switches everything off and stands alone"#
+        r#"builder: metrics.backend = ["noop", "statsd"] (list): expected "noop", "statsd", "prometheus" or "pull-cache", or a list of them; "noop" switches everything off and stands alone"#
     );
     assert_eq!(
         refused(Config::new().statsd_interval(std::time::Duration::from_micros(1500))),
@@ -290,4 +290,78 @@ fn other_nodes() {
     )]);
     let twice = Config::new().peer(ferrometer::config::Peer::new("", "")).validate().unwrap_err().to_string();
     assert_eq!(twice, "builder: metrics.pull_cache.peers[0]: has no `name`");
+}
+
+/// Clients of other makes take the path of a socket as a URL.
+#[test]
+fn a_socket_is_a_path() {
+    let expected = "expected a path of at most 107 bytes, without scheme and control characters";
+    let scheme = |path: &str| format!("it is given without scheme; did you mean {path:?}?");
+    for (path, hint) in [
+        ("unix:///run/dsd.sock", scheme("/run/dsd.sock")),
+        ("unixgram:///run/dsd.sock", scheme("/run/dsd.sock")),
+        ("UNIX:/run/dsd.sock", scheme("/run/dsd.sock")),
+        ("unix:dsd.sock", scheme("dsd.sock")),
+        ("file:///run/dsd.sock", scheme("/run/dsd.sock")),
+        ("udp://localhost:8125", scheme("localhost:8125")),
+        ("/run/a\\u0007", "it holds a control character".to_owned()),
+        ("/long", "it has 205 bytes".to_owned()),
+    ] {
+        let path = if path == "/long" { "/long".repeat(41) } else { path.to_owned() };
+        let toml = format!("[metrics.statsd]\npath = \"{path}\"\n");
+        let shown = if path.len() > 80 { format!("\"{}…", &path[..79]) } else { format!("\"{path}\"") };
+        let wanted = format!("configuration:2:8: metrics.statsd.path = {shown} (string): {expected}; {hint}");
+        assert_eq!(message(&toml), wanted);
+    }
+    for path in ["/run/dsd.sock", "C:\\\\run\\\\dsd.sock", "run/a:b", "a:b"] {
+        let toml = format!("[metrics.statsd]\npath = \"{path}\"\n");
+        assert!(Config::from_toml(&toml).is_ok(), "{path}");
+    }
+    let error = Config::new().statsd_transport(Transport::Unix).statsd_path("unix:///run/s").validate().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("builder: metrics.statsd.path = \"unix:///run/s\" (string): {expected}; {}", scheme("/run/s"))
+    );
+}
+
+#[test]
+fn the_form_of_statsd_lines() {
+    let dialects = r#"expected "etsy", "dogstatsd", "telegraf", "gnocchi", "plain" or "tagged""#;
+    for (server, meant) in [
+        ("statsd", "etsy"),
+        ("Datadog", "dogstatsd"),
+        ("collectd", "plain"),
+        ("netdata", "plain"),
+        ("vector", "tagged"),
+        ("otel", "tagged"),
+    ] {
+        let expected =
+            format!("18: metrics.statsd.dialect = '{server}' (string): {dialects}; did you mean \"{meant}\"?");
+        metrics(&[(&format!("statsd.dialect = '{server}'"), &expected)]);
+    }
+    metrics(&[
+        ("statsd.dialect = 'graphite'", &format!("18: metrics.statsd.dialect = 'graphite' (string): {dialects}")),
+        (
+            "statsd.labels = 'tags'",
+            r#"17: metrics.statsd.labels = 'tags' (string): expected "folded", "dogstatsd" or "telegraf""#,
+        ),
+        (
+            "statsd.values = 'packd'",
+            r#"17: metrics.statsd.values = 'packd' (string): expected "single", "repeated" or "packed"; did you mean "packed"?"#,
+        ),
+        (
+            "statsd.negative_gauges = true",
+            r#"26: metrics.statsd.negative_gauges = true (boolean): expected "signed" or "zero-first""#,
+        ),
+        ("statsd.rates = 1", r#"16: metrics.statsd.rates = 1 (integer): expected "all" or "counters""#),
+        ("statsd.histograms = 'd'", r#"21: metrics.statsd.histograms = 'd' (string): expected "h" or "ms""#),
+        (
+            "statsd.state_interval = '25h'",
+            &format!("25: metrics.statsd.state_interval = '25h' (string): expected {DURATION}, from 0s to 24h"),
+        ),
+        (
+            "statsd.negative_gauge = 'signed'",
+            "8: metrics.statsd.negative_gauge: unknown key; did you mean `negative_gauges`?",
+        ),
+    ]);
 }

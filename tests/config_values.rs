@@ -11,7 +11,7 @@ const TEXT: &str = "expected a string of";
 
 #[test]
 fn backends() {
-    let expected = r#"expected "noop", "statsd" or "pull-cache", or a list of them"#;
+    let expected = r#"expected "noop", "statsd", "prometheus" or "pull-cache", or a list of them"#;
     let cases = [
         ("'statd'", format!(r#"11: metrics.backend = 'statd' (string): {expected}; did you mean "statsd"?"#)),
         (
@@ -111,7 +111,7 @@ fn numbers_and_texts() {
         ),
         (
             "statsd.dialect = 'datadog'",
-            r#"18: metrics.statsd.dialect = 'datadog' (string): expected "etsy", "dogstatsd", "telegraf" or "gnocchi""#,
+            r#"18: metrics.statsd.dialect = 'datadog' (string): expected "etsy", "dogstatsd", "telegraf", "gnocchi", "plain" or "tagged"; did you mean "dogstatsd"?"#,
         ),
         (
             "statsd.transport = 'UDP'",
@@ -158,7 +158,7 @@ fn numbers_and_texts() {
         (
             "FERROMETER_STATSD__DIALECT",
             "etsi",
-            r#"metrics.statsd.dialect = "etsi" (string): expected "etsy", "dogstatsd", "telegraf" or "gnocchi"; did you mean "etsy"?"#,
+            r#"metrics.statsd.dialect = "etsi" (string): expected "etsy", "dogstatsd", "telegraf", "gnocchi", "plain" or "tagged"; did you mean "etsy"?"#,
         ),
     ]);
 }

@@ -102,7 +102,8 @@ fn one_attribute_adds_at_most_32_bytes_a_level() {
         }
         "a sampled outcome with a macro": #[timer(sample_rate = 0.1, outcome)] (n: u64 = 1) -> Answer {
             let text = format!("{}", ready(n).await);
-            Ok(text.parse::<u64>().map_err(|error| error.to_string())?)
+            let number = text.parse::<u64>().map_err(|error| error.to_string())?;
+            Ok(number + 1)
         }
         "a gauge": #[gauge] (n: u64 = 1) -> u64 { ready(n).await }
     };

@@ -37,5 +37,5 @@ const WHY: &str = "- Off is one relaxed load and a branch that is always predict
 - On, each thread owns its cells: load, add, store, without a `lock` prefix and without a cache line that two cores write. The collector sums over threads.
 - Call sites and handles remember their series; the series says which cell of the thread's slab is its own.
 - A thread has its timers' cells at hand: one load finds the cell, which holds sum, maximum and buckets side by side ([ADR 15](adr/0015-cells-at-hand-and-one-countdown-for-each-rate.md)).
-- Labels that are literals are known by where they stand, and no text is read ([ADR 14](adr/0014-labels-by-address.md)).
+- Labels that are literals in the call, or of types with a few values, are found by number, and no text is read ([ADR 18](adr/0018-labels-by-number-and-by-text.md)).
 - Whether a timer is sampled is decided before the clock is read.";

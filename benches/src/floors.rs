@@ -82,9 +82,9 @@ const FLOORS: &[Floor] = &[
     Floor {
         goals: &["labels.family"],
         figure: None,
-        why: "Labels that are literals are found by where they stand: 52 instructions, of which 18 are the counter's. `Family` with texts reads and compares them; \
-            `IntCounterVec` tells label sets apart by a hash of 64 bits without a key and compares nothing, so that whoever chooses labels can make two sets one; it \
-            is the best here. Labels that were made at run time are read and compared, in 94 instructions: `labels.texts`.",
+        why: "Labels that vary are read and compared as words of their texts, in 83 instructions, of which 17 are the counter's. `Family` with texts reads and \
+            compares them; `IntCounterVec` tells label sets apart by a hash of 64 bits without a key and compares nothing, so that an attacker who chooses labels \
+            can make two sets one; it is the best here.",
     },
     Floor {
         goals: &["record.1", "record.histogram.1"],

@@ -6,6 +6,7 @@
 //! | how an instrument is called | [`full_name`], [`folded_name`] |
 //! | whether the name is free | [`NameTable`] |
 //! | how its labels look | [`Labels`], [`gated_labels`] |
+//! | what it reports of a delivery | [`account`](account()) |
 //! | how old something is | [`age_seconds`], [`whole_seconds`] |
 //!
 //! The crate uses the public API of [`ferrometer_core`] alone, as a backend written elsewhere would. Diagnostics go through
@@ -13,12 +14,14 @@
 
 #![deny(missing_docs)]
 
+mod account;
 mod aging_clock;
 mod full_name;
 mod instruments;
 mod labels;
 mod name_table;
 
+pub use account::account;
 pub use aging_clock::{age_seconds, whole_seconds};
 pub use full_name::{folded_name, full_name};
 pub use instruments::{Instrument, Instruments};

@@ -1,15 +1,46 @@
 //! The core of ferrometer: loggers, instruments, the recording path, the collector, and the [`Backend`] trait behind which
 //! every server plugs in. Programs use the facade, `ferrometer`; authors of backends use this crate.
 //!
-//! The modules in the order in which data flows through them:
+//! # The life of one recording
+//! Data moves in one direction, through the rooms of this crate in the order in which they are numbered:
 //!
-//! | step | modules |
-//! |---|---|
-//! | what is recorded | [`Logger`], handles ([`Counter`], [`Gauge`], [`Timer`], [`Histogram`], [`InFlight`]), guards, call sites |
-//! | who it is | [`name`] (the gate), `series`, `registry` over `table` and its `places` |
-//! | where it is written | `record` (the hot path), with a slab by `lease`, into `cells`, `ring`, `bucket`, one slab for each of the `threads` |
-//! | who reads it | `collector` into a [`Snapshot`] of `block`s and `distribution`s, called by the `bell` where rings fill; the pipeline ([`install`], [`flush`], [`remove`]) |
-//! | who delivers it | a [`Backend`], handed a [`SnapshotView`] (with the `singles` of its delivery), on its own thread; the [`Ledger`] is the account |
+//! ```text
+//!   program's threads                                             ferrometer's threads
+//!
+//!   count!(LOG, "hits")     LOG.counter("hits")
+//!          |                        |
+//!   2 callsite                1 instrument     3 naming      |   7 collect: one thread
+//!     a static that  -------->  logger,         the gate of  |     reads every slab into a
+//!     remembers a series        handle, guard   every name   |     Snapshot of totals
+//!          |                        |              |         |          |
+//!          |      at the first use  |              |         |          v  mailbox
+//!          |      +-----------------+--> 4 registry          |   8 deliver: one thread for each
+//!          |      |                      name -> Series,     |     backend; a SnapshotView is
+//!          v      v                      once, for ever      |     what it has not sent yet
+//!        5 record                                            |          |
+//!          enabled? sampled? which cell?                     |          v
+//!          |                                                 |     Backend::publish
+//!          v                                                 |          |
+//!        6 storage                                           |          v
+//!          this thread's slab: load, add, store  ------------>     Ledger: where every
+//!                                                thread          recording went
+//!                                                boundary
+//!   9 pipeline: which backends are installed, the switch, flush, shutdown, fork
+//! ```
+//!
+//! 1. A program calls a handle ([`Counter`], [`Gauge`], [`Timer`], [`Histogram`], [`InFlight`]), or a macro expands to a **call site**: a static that
+//!    remembers its series. While nothing is recorded, the call reads one word and returns.
+//! 2. At the first use the **registry** turns logger, name, labels and kind into a [`Series`], which lives as long as the program. Names are kept as given;
+//!    the gate of [`name`] is passed when they are rendered.
+//! 3. The **recording path** reads the state of the series: off, sampled, or the address of a cell. It takes no lock and allocates nothing.
+//! 4. Every thread has a **slab** of cells of its own. A recording is a load, an addition and a store.
+//! 5. The **collector** reads all slabs at each interval. Its [`Snapshot`] holds the totals of every series since the program started.
+//! 6. Each backend has a thread and a cursor. A [`SnapshotView`] is the difference between snapshot and cursor; the backend sends it and hands in
+//!    receipts.
+//! 7. The [`Ledger`] of each backend says where every recording went: `recorded = sent + pending + superseded + dropped`.
+//!
+//! The rooms are folders of the source, and each opens with what comes in, what goes out, and what always holds there. `docs/architecture.md` follows one
+//! counter from the call to the datagram.
 //!
 //! # Not supported
 //! Recording from a signal handler. After `fork`, recording is off in the child until it installs backends of its own.
@@ -37,10 +68,8 @@ mod pipeline;
 mod record;
 #[cfg(not(ferrometer_loom))]
 mod registry;
-#[cfg(not(ferrometer_loom))]
-pub mod testing;
 
-/// The part of the registry that the model checker runs: the rest stands on statics, which it cannot track.
+/// The part of the registry that the model checker runs. The rest uses statics, which it cannot track.
 #[cfg(ferrometer_loom)]
 mod registry {
     pub(crate) mod append_table;
@@ -80,10 +109,15 @@ pub use self::{
     sync::diagnostics::warn,
 };
 
-/// What the macros expand to. Not public API.
+/// The names that expansions of the macros use. Not public API.
 #[cfg(not(ferrometer_loom))]
 #[doc(hidden)]
 pub mod __private {
     pub use crate::Logger;
     pub use crate::callsite::*;
+
+    /// Capture scopes, for the facade's `testing`.
+    pub mod capture {
+        pub use crate::record::capture::{Captured, Entered, Store, enter};
+    }
 }

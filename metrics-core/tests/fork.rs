@@ -127,12 +127,13 @@ fn a_scope_that_was_begun_before_the_fork_captures_in_the_child() {
         // The first of all, so that its cell is one of those at hand.
         let timer = get_logger("captured").timer("t");
         (0..10).for_each(|_| timer.record(Duration::from_nanos(100)));
-        let capture = testing::Capture::start();
+        let store = Arc::new(__private::capture::Store::default());
+        let _entered = __private::capture::enter(&store);
         fork(|| {
             install("b", sink(), NEVER).unwrap();
             (0..3).for_each(|_| timer.record(Duration::from_nanos(100)));
             drop(timer.start());
-            capture.timer("captured.t").len() == 4
+            store.recorded()[0].1.values.len() == 4
         }) == 0
     });
     assert_eq!(status, 0, "recorded beside the scope");

@@ -66,7 +66,7 @@ fn limits_refusals_failures_and_the_last_success_are_exported() {
     }
     let is_success = |total: &&Total<'_>| total.series.metric_name() == "backend.own.last_success.timestamp_seconds";
     let help = ours.iter().find(is_success).unwrap().series.description().unwrap();
-    assert!(help.contains("own last delivered") && help.contains("seconds since 1970"), "{help}");
+    assert!(help.contains("last delivery without an error") && help.contains("seconds since 1970"), "{help}");
     assert_eq!(own("limits.held_values.max"), Some(262_144.0));
     assert_eq!((own("limits.loggers.used"), own("limits.loggers.max")), (Some(1.0), Some(3.0)));
     assert_eq!((own("limits.label_sets.used"), own("limits.label_sets.max")), (Some(0.0), Some(2.0)));

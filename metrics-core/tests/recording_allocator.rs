@@ -3,11 +3,12 @@
 
 mod support;
 
+use ferrometer_core::__private::capture::{Entered, Store, enter};
 use ferrometer_core::__private::{FixedNumber as _, LabelProbe, LabelledSite};
-use ferrometer_core::testing::Capture;
 use ferrometer_core::*;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::*};
 use std::thread;
@@ -84,7 +85,7 @@ impl Drop for Late {
 
 thread_local! {
     static LATE: Late = const { Late };
-    static SCOPE: RefCell<Option<Capture>> = const { RefCell::new(None) };
+    static SCOPE: RefCell<Option<Entered>> = const { RefCell::new(None) };
 }
 
 #[test]
@@ -118,7 +119,7 @@ fn everything_goes_on_while_allocations_are_recorded() {
         LATE.with(|_| {}); // destroyed last
         SCOPE.with(|_| {});
         counter.increment(); // the slab: given back first
-        SCOPE.with(|scope| *scope.borrow_mut() = Some(Capture::start()));
+        SCOPE.with(|scope| *scope.borrow_mut() = Some(enter(&Arc::new(Store::default()))));
     });
     while TURN.load(SeqCst) != 1 {
         thread::yield_now();

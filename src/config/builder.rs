@@ -7,12 +7,15 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::choices::{
+    Dialect, NegativeGauges, Scrape, StatsdHistograms, StatsdLabels, StatsdRates, StatsdValues, Transport,
+};
 use super::peer::Peer;
 use super::rule::Rule;
-use super::settings::{Config, Dialect, Scrape, Tokens, Transport};
+use super::settings::{Config, Tokens};
 
 impl Config {
-    /// The one backend: `"noop"`, `"statsd"` or `"pull-cache"`. Replaces what was set before.
+    /// The one backend: `"noop"`, `"statsd"`, `"prometheus"` or `"pull-cache"`. Replaces what was set before.
     #[must_use]
     pub fn backend(self, name: impl Into<String>) -> Self {
         self.backend_list([name])
@@ -115,6 +118,56 @@ impl Config {
     #[must_use]
     pub fn statsd_interval(mut self, interval: Duration) -> Self {
         self.statsd.interval = interval;
+        self
+    }
+
+    /// Time after which gauges and counts in flight that did not change are sent to statsd again; zero for never.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// // A server that forgets a gauge after ten seconds hears of each one three times in that time.
+    /// let config = ferrometer::Config::new().statsd_state_interval(Duration::from_secs(3));
+    /// assert!(config.validate().is_ok());
+    /// ```
+    #[must_use]
+    pub fn statsd_state_interval(mut self, state_interval: Duration) -> Self {
+        self.statsd.state_interval = Some(state_interval);
+        self
+    }
+
+    /// Where labels stand on a statsd line, whatever the dialect says.
+    #[must_use]
+    pub fn statsd_labels(mut self, labels: StatsdLabels) -> Self {
+        self.statsd.labels = Some(labels);
+        self
+    }
+
+    /// How several values share a statsd line, whatever the dialect says.
+    #[must_use]
+    pub fn statsd_values(mut self, values: StatsdValues) -> Self {
+        self.statsd.values = Some(values);
+        self
+    }
+
+    /// How a negative gauge is written for statsd, whatever the dialect says.
+    #[must_use]
+    pub fn statsd_negative_gauges(mut self, negative_gauges: NegativeGauges) -> Self {
+        self.statsd.negative_gauges = Some(negative_gauges);
+        self
+    }
+
+    /// Which kinds carry their sample rate to statsd, whatever the dialect says.
+    #[must_use]
+    pub fn statsd_rates(mut self, rates: StatsdRates) -> Self {
+        self.statsd.rates = Some(rates);
+        self
+    }
+
+    /// The type behind a histogram's values for statsd, whatever the dialect says.
+    #[must_use]
+    pub fn statsd_histograms(mut self, histograms: StatsdHistograms) -> Self {
+        self.statsd.histograms = Some(histograms);
         self
     }
 
@@ -280,10 +333,17 @@ impl Config {
         self
     }
 
-    /// How long a connection to the endpoint may last in all, at least 10 ms.
+    /// How long an answer of the endpoint may take, at least 10 ms.
     #[must_use]
     pub fn pull_cache_answer_timeout(mut self, most: Duration) -> Self {
         self.pull_cache.answer_timeout = most;
+        self
+    }
+
+    /// How long a connection to the endpoint may wait for its next request, at least 10 ms.
+    #[must_use]
+    pub fn pull_cache_idle_timeout(mut self, most: Duration) -> Self {
+        self.pull_cache.idle_timeout = most;
         self
     }
 

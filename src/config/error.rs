@@ -26,7 +26,7 @@ const LISTED: usize = 20;
 /// let error = Config::new().backend("statd").validate().unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
-///     "builder: metrics.backend = \"statd\" (string): expected \"noop\", \"statsd\" or \"pull-cache\", \
+///     "builder: metrics.backend = \"statd\" (string): expected \"noop\", \"statsd\", \"prometheus\" or \"pull-cache\", \
 ///      or a list of them; did you mean \"statsd\"?",
 /// );
 /// assert!(matches!(error, Error::Invalid(problems) if problems[0].key() == "metrics.backend"));

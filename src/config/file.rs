@@ -30,7 +30,7 @@ const PEERS: &str = "metrics.pull_cache.peers";
 const TOP: [(&str, usize); 2] = [("metrics", 2), ("metrics_statsd", 3)];
 
 /// Our tables below `[metrics]`, which are not accepted as `[metrics_statsd]` is.
-const BELOW: [&str; 3] = ["pull_cache", "limits", "loggers"];
+const BELOW: [&str; 4] = ["pull_cache", "prometheus", "limits", "loggers"];
 
 /// The bytes of a file.
 pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
@@ -348,7 +348,7 @@ fn in_order<'v, 'i>(table: &'v DeTable<'i>) -> Vec<(&'v Name<'i>, &'v Given<'i>)
 }
 
 fn is_table(path: &str) -> bool {
-    keys().any(|key| split(key.path).0 == path)
+    keys().any(|key| split(key.path).0 == path || key.alias.is_some_and(|alias| split(alias).0 == path))
 }
 
 /// "; did you mean …?", or nothing.
@@ -368,7 +368,7 @@ fn meant(table: &str, name: &str) -> String {
     }
     let keys = here.len();
     if table == "metrics" {
-        here.extend_from_slice(&["statsd", "pull_cache", "limits", "loggers"]);
+        here.extend_from_slice(&["statsd", "prometheus", "pull_cache", "limits", "loggers"]);
     }
     if let Some(word) = nearest(name, here.iter().copied()) {
         return format!("; did you mean `{word}`?");

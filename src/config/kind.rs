@@ -31,9 +31,15 @@ pub(super) enum Kind {
         min: usize,
         max: usize,
     },
+    /// Up to so many bytes, no URL; empty for none.
+    Path {
+        max: usize,
+    },
     /// What a resolver takes: no port, no scheme, no space.
     Host,
     Choice(&'static [&'static str]),
+    /// One of the names, and for messages other words with the name that is meant by each.
+    Server(&'static [&'static str], &'static [(&'static str, &'static str)]),
     /// One of the names, or a list; the first name means "none" and stands alone.
     Backends(&'static [&'static str]),
     Duration {
@@ -68,6 +74,16 @@ impl Kind {
                 }
                 hint.is_none() && text.len() >= *min
             }
+            (Kind::Path { max }, Value::Text(text)) => {
+                if text.chars().any(char::is_control) {
+                    hint = Some("it holds a control character".to_owned());
+                } else if let Some(path) = without_scheme(text) {
+                    hint = Some(format!("it is given without scheme; did you mean \"{}\"?", clean(path)));
+                } else if text.len() > *max {
+                    hint = Some(format!("it has {} bytes", text.len()));
+                }
+                hint.is_none()
+            }
             (Kind::Host, Value::Text(text)) => {
                 let fault = host_fault(text);
                 hint = fault.map(str::to_owned);
@@ -75,6 +91,12 @@ impl Kind {
             }
             (Kind::Choice(known), Value::Text(text)) => {
                 hint = nearest(text, known.iter().copied()).map(|word| format!("did you mean \"{word}\"?"));
+                known.contains(&text.as_str())
+            }
+            (Kind::Server(known, others), Value::Text(text)) => {
+                let other = others.iter().find(|(other, _)| text.eq_ignore_ascii_case(other)).map(|(_, name)| *name);
+                let word = other.or_else(|| nearest(text, known.iter().copied()));
+                hint = word.map(|word| format!("did you mean \"{word}\"?"));
                 known.contains(&text.as_str())
             }
             (Kind::Backends(known), Value::Text(_)) => {
@@ -135,7 +157,13 @@ impl Kind {
                 }
                 Some(Value::List(items))
             }
-            Kind::Text { .. } | Kind::Host | Kind::Choice(_) | Kind::SocketAddress | Kind::Secret => None,
+            Kind::Text { .. }
+            | Kind::Path { .. }
+            | Kind::Host
+            | Kind::Choice(_)
+            | Kind::Server(..)
+            | Kind::SocketAddress
+            | Kind::Secret => None,
         };
         read.unwrap_or_else(|| Value::text(text))
     }
@@ -149,8 +177,9 @@ impl Kind {
             Kind::Text { min, max } => {
                 format!("a string of {min} to {max} bytes without control characters")
             }
+            Kind::Path { max } => format!("a path of at most {max} bytes, without scheme and control characters"),
             Kind::Host => "a host name or an IP address of 1 to 253 bytes".to_owned(),
-            Kind::Choice(known) => alternatives(known),
+            Kind::Choice(known) | Kind::Server(known, _) => alternatives(known),
             Kind::Backends(known) => format!("{}, or a list of them", alternatives(known)),
             Kind::Duration { min } => format!(
                 "seconds as a number, or a string such as \"500ms\", \"10s\", \"1m\", from {} to {}",
@@ -171,7 +200,13 @@ impl Kind {
         match self {
             Kind::Bool => "boolean",
             Kind::Integer { .. } | Kind::PowerOfTwo { .. } => "integer",
-            Kind::Text { .. } | Kind::Host | Kind::Choice(_) | Kind::SocketAddress | Kind::Secret => "string",
+            Kind::Text { .. }
+            | Kind::Path { .. }
+            | Kind::Host
+            | Kind::Choice(_)
+            | Kind::Server(..)
+            | Kind::SocketAddress
+            | Kind::Secret => "string",
             Kind::Backends(_) => "string or list",
             Kind::Duration { .. } => "duration",
             Kind::Rate => "number",
@@ -183,6 +218,18 @@ impl Kind {
     pub(super) fn is_secret(&self) -> bool {
         matches!(self, Kind::Tokens | Kind::Secret)
     }
+}
+
+/// Schemes that other clients write before the path of a socket.
+const SCHEMES: [&str; 6] = ["unix", "unixgram", "unixpacket", "unixstream", "uds", "file"];
+
+/// The path of a URL, such as `unix:///run/statsd.sock`; `None` for what is none.
+fn without_scheme(text: &str) -> Option<&str> {
+    let (scheme, rest) = text.split_once(':')?;
+    let known = SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    let is_word = scheme.len() > 1 && scheme.bytes().all(|b| b.is_ascii_alphanumeric());
+    let is_url = is_word && rest.starts_with("//");
+    (known || is_url).then(|| rest.strip_prefix("//").unwrap_or(rest))
 }
 
 fn host_fault(host: &str) -> Option<&'static str> {

@@ -25,6 +25,7 @@
 //! All keys are listed in `docs/configuration.md`, which is generated from the table.
 
 mod builder;
+mod choices;
 mod defaults;
 mod draft;
 mod duration;
@@ -48,10 +49,13 @@ mod write;
 use std::ffi::OsString;
 use std::path::Path;
 
+pub use choices::{
+    Dialect, NegativeGauges, Scrape, StatsdHistograms, StatsdLabels, StatsdRates, StatsdValues, Transport,
+};
 pub use error::{Error, Problem};
 pub use peer::Peer;
 pub use rule::Rule;
-pub use settings::{Config, Dialect, Limits, PullCache, Scrape, Statsd, Tokens, Transport};
+pub use settings::{Config, Limits, PullCache, Statsd, Tokens};
 
 use draft::Draft;
 

@@ -27,7 +27,7 @@ problems are reported together:
 ```text
 metrics.toml:3:15: metrics.statsd_port = 70000 (integer): expected an integer from 1 to 65535
 metrics.toml:4:1: metrics.statsd_hsot: unknown key; did you mean `statsd_host`?
-environment variable FERROMETER_STATSD__DIALECT: metrics.statsd.dialect = \"etsi\" (string): expected \"etsy\", \"dogstatsd\", \"telegraf\" or \"gnocchi\"; did you mean \"etsy\"?
+environment variable FERROMETER_STATSD__DIALECT: metrics.statsd.dialect = \"etsi\" (string): expected \"etsy\", \"dogstatsd\", \"telegraf\", \"gnocchi\", \"plain\" or \"tagged\"; did you mean \"etsy\"?
 ```
 
 ## The file
@@ -70,6 +70,12 @@ const STATSD_TABLE: &str = "
 error.
 ";
 
+const PULL_CACHE_TABLE: &str = "
+The keys `interval`, `idle_after`, `scrape`, `process_metrics` and those of the endpoint, from `address` on but for `page`, may also stand
+under `[metrics.prometheus]`: there is one endpoint for whatever is served. In both places with different values they are an error. The
+backend `prometheus` is served always, `pull-cache` where `http` says so.
+";
+
 const PEERS: &str = "
 ## `[[metrics.pull_cache.peers]]`
 
@@ -104,6 +110,9 @@ fn reference() -> String {
         page += &row(key, Some(key.variable()));
         if key.path == "metrics.shutdown_deadline" {
             page += STATSD_TABLE;
+        }
+        if key.path == "metrics.pull_cache.max_peer_bytes" {
+            page += PULL_CACHE_TABLE;
         }
     }
     page += PEERS;

@@ -6,6 +6,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use super::choices::{
+    Dialect, NegativeGauges, Scrape, StatsdHistograms, StatsdLabels, StatsdRates, StatsdValues, Transport,
+};
 use super::peer::Peer;
 use super::rule::Rule;
 use super::value::Value;
@@ -75,6 +78,19 @@ pub struct Statsd {
     pub max_datagram: usize,
     /// `metrics.statsd.interval`; default `"1s"`. Time between two deliveries.
     pub interval: Duration,
+    /// `metrics.statsd.state_interval`; no default: five intervals, but at most 5 s, or each interval where one is longer. Time after which
+    /// gauges and counts in flight that did not change are sent again; zero for never.
+    pub state_interval: Option<Duration>,
+    /// `metrics.statsd.labels`; no default: the dialect's. Where labels stand.
+    pub labels: Option<StatsdLabels>,
+    /// `metrics.statsd.values`; no default: the dialect's. How several values of a timer share a line.
+    pub values: Option<StatsdValues>,
+    /// `metrics.statsd.negative_gauges`; no default: the dialect's. How a negative gauge is written.
+    pub negative_gauges: Option<NegativeGauges>,
+    /// `metrics.statsd.rates`; no default: the dialect's. Which kinds carry their sample rate.
+    pub rates: Option<StatsdRates>,
+    /// `metrics.statsd.histograms`; no default: the dialect's. The type behind a histogram's values.
+    pub histograms: Option<StatsdHistograms>,
     /// `metrics.statsd.resolve_interval`; default `"30s"`. Time after which the host's address is looked up again.
     pub resolve_interval: Duration,
 }
@@ -125,8 +141,10 @@ pub struct PullCache {
     pub header_timeout: Duration,
     /// `metrics.pull_cache.write_timeout`; default `"10s"`. Time to make room for more of an answer.
     pub write_timeout: Duration,
-    /// `metrics.pull_cache.answer_timeout`; default `"60s"`. Time of a connection in all.
+    /// `metrics.pull_cache.answer_timeout`; default `"60s"`. Time of an answer.
     pub answer_timeout: Duration,
+    /// `metrics.pull_cache.idle_timeout`; default `"15s"`. Time that a connection may wait for its next request.
+    pub idle_timeout: Duration,
     /// `metrics.pull_cache.scrape`; default `"generation"`. Which totals Prometheus gets.
     pub scrape: Scrape,
     /// `metrics.pull_cache.process_metrics`; default `true`. Whether Prometheus gets the process' own metrics too.
@@ -190,65 +208,6 @@ pub struct Limits {
     /// `metrics.limits.max_held_values`; default `262144`. Single timer values held for one backend.
     pub max_held_values: usize,
 }
-
-/// What a statsd server understands beyond the lines that all of them share.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Dialect {
-    /// The original: no tags, labels fold into the name.
-    Etsy,
-    /// Datadog's agent: tags after `|#`.
-    Dogstatsd,
-    /// Telegraf's statsd input: tags within the name.
-    Telegraf,
-    /// Gnocchi's statsd daemon.
-    Gnocchi,
-}
-
-/// How statsd lines travel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Transport {
-    /// Datagrams to host and port.
-    Udp,
-    /// Datagrams to a local socket.
-    Unix,
-    /// A stream to host and port.
-    Tcp,
-}
-
-/// Which totals the pull cache serves for Prometheus.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Scrape {
-    /// Those of the newest generation.
-    Generation,
-    /// Those of the moment of the scrape.
-    Fresh,
-}
-
-/// An enum whose variants have names in the configuration: each name is written once.
-macro_rules! named {
-    ($type:ident: $($variant:ident = $name:literal),+) => {
-        impl $type {
-            /// Every name there is, as the configuration writes it.
-            pub(super) const NAMES: &[&str] = &[$($name),+];
-
-            /// The name as the configuration writes it.
-            pub fn as_str(self) -> &'static str {
-                match self { $($type::$variant => $name),+ }
-            }
-
-            pub(super) fn from_name(name: &str) -> Option<Self> {
-                match name { $($name => Some($type::$variant),)+ _ => None }
-            }
-        }
-    };
-}
-
-named!(Scrape: Generation = "generation", Fresh = "fresh");
-named!(Dialect: Etsy = "etsy", Dogstatsd = "dogstatsd", Telegraf = "telegraf", Gnocchi = "gnocchi");
-named!(Transport: Udp = "udp", Unix = "unix", Tcp = "tcp");
 
 impl Config {
     /// The names of the configured backends, without repetition: `["noop"]` alone, or others without it.

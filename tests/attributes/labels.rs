@@ -108,3 +108,14 @@ fn nothing_is_evaluated_while_recording_is_off() {
     }
     off(|| assert_eq!(quiet(), 3));
 }
+
+#[test]
+fn a_gauge_counts_up_and_down() {
+    let seen = capture(|| {
+        let open = METRICS.gauge("open");
+        open.increment();
+        open.increment();
+        open.decrement();
+    });
+    assert_eq!(seen.gauge("open"), Some(1.0));
+}

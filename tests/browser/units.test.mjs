@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-const from = (name) => import(new URL(`../../backends/pull-cache/page/${name}`, import.meta.url));
+const from = (name) => import(new URL(`../../services/page/assets/${name}`, import.meta.url));
 const { clock, joined, number, quantity, rate, span } = await from("format.js");
 const { format, parse, seconds, DEFAULTS } = await from("route.js");
 const { parse: filter, toggled, grouped, nodeOf, withNode } = await from("filter.js");

@@ -2,16 +2,14 @@
 
 use crate::catalog::Catalog;
 use crate::coding::Row;
-use crate::files::{OpenError, Persistence, Sink};
+use crate::files::{OpenError, Persistence, WriterLease};
 use crate::generation::Generation;
 use crate::handle::{LeftOut, PullCacheHandle, Shared};
-use crate::points::{self, Distributions, RecordNames};
-use crate::prometheus::{Exposition, Moment};
-use crate::settings::{Scrape, Settings, seconds};
+use crate::record_values::{self, Distributions, RecordNames};
+use crate::settings::{Settings, seconds};
 use crate::store::{Place, Store};
-use ferrometer_core::{Backend, BackendError, Change, Delivery, Naming, SnapshotView, Totals};
-use ferrometer_export::Instruments;
-use ferrometer_export::{age_seconds, whole_seconds};
+use ferrometer_core::{Backend, BackendError, Delivery, Naming, SnapshotView, Totals};
+use ferrometer_export::{Instruments, account, age_seconds, whole_seconds};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -23,20 +21,16 @@ use std::time::SystemTime;
 pub struct PullCacheBackend {
     shared: Arc<Shared>,
     store: Store,
-    sink: Option<Sink>,
+    sink: Option<WriterLease>,
     /// Whose generations are taken in with the first one made here.
     earlier: Option<PullCacheHandle>,
     instruments: Instruments,
     names: RecordNames,
     catalog: Catalog,
-    /// Of the newest snapshot.
-    sequence: u64,
     /// Where the interval of the newest generation began.
     before: Distributions,
     /// Where it ended when it was first made: where the next interval begins.
     newest: Distributions,
-    #[cfg(all(feature = "host-metrics", target_os = "linux"))]
-    host: Option<crate::host_metrics::HostMetrics>,
 }
 
 impl PullCacheBackend {
@@ -70,24 +64,21 @@ impl PullCacheBackend {
     /// When there is a path and it is no directory, cannot be written, or is written by another process.
     pub fn open(settings: Settings) -> Result<PullCacheBackend, OpenError> {
         let Some(path) = settings.path.clone() else { return Ok(PullCacheBackend::make_new(settings, None)) };
-        let (sink, history) = Sink::open(&path, settings.generations, seconds(settings.window))?;
+        let (sink, history) = WriterLease::open(&path, settings.generations, seconds(settings.window))?;
         let mut backend = PullCacheBackend::make_new(settings, Some(sink));
         backend.restore(history);
         Ok(backend)
     }
 
-    fn make_new(settings: Settings, sink: Option<Sink>) -> PullCacheBackend {
+    fn make_new(settings: Settings, sink: Option<WriterLease>) -> PullCacheBackend {
         PullCacheBackend {
             store: Store::new(settings.generations, seconds(settings.window)),
             sink,
             earlier: None,
             instruments: Instruments::new(seconds(settings.idle_after)),
-            #[cfg(all(feature = "host-metrics", target_os = "linux"))]
-            host: settings.host_metrics.then(|| crate::host_metrics::HostMetrics::start(settings.interval)),
             shared: Arc::new(Shared::new(settings)),
             names: RecordNames::default(),
             catalog: Catalog::default(),
-            sequence: 0,
             before: Distributions::default(),
             newest: Distributions::of(ferrometer_core::snapshot().totals()),
         }
@@ -158,7 +149,7 @@ impl PullCacheBackend {
     /// The same; `age`: the time by which series age, if it is not that of the generation.
     fn make_aged(&mut self, time: SystemTime, age: Option<i64>, totals: Totals<'_>, naming: &Naming) -> usize {
         // Nothing was made here yet, so all of it is anew.
-        if let Some(history) = self.sink.as_mut().and_then(Sink::take_over) {
+        if let Some(history) = self.sink.as_mut().and_then(WriterLease::take_over) {
             self.restore_all(history);
         } else if let Some(earlier) = self.earlier.take() {
             self.restore_all(earlier.history(None));
@@ -169,28 +160,23 @@ impl PullCacheBackend {
         let age = age.unwrap_or_else(|| self.store.timestamp(second));
         self.instruments.update(totals, age);
         let mut row = Row::with_columns(self.store.table().columns().len());
-        for (at, instrument) in self.instruments.iter().filter(|(_, i)| points::has_value(i, totals)) {
+        for (at, instrument) in self.instruments.iter().filter(|(_, i)| record_values::has_value(i, totals)) {
             if let Ok(columns) = self.names.get(at, instrument, naming, self.store.table()) {
-                points::push(&mut row, columns, instrument, totals, before);
+                record_values::push(&mut row, columns, instrument, totals, before);
             }
         }
         let bytes = row.count() * size_of::<f64>();
-        let (exposition, prometheus) = self.expose(&Moment { sequence: self.sequence, time, age, totals }, naming);
         let catalog = self.catalog.update(&self.instruments, &self.names, naming);
-        let left_out = LeftOut { records: self.names.count_refused(), prometheus, idle: self.instruments.count_idle() };
+        let left_out = LeftOut { records: self.names.count_refused(), idle: self.instruments.count_idle() };
         let change = self.store.push(second, row);
         let newest = Arc::clone(change.newest());
 
         let mut kept = self.shared.lock();
         let old = kept.view.apply(change);
-        let old_exposition = std::mem::replace(&mut kept.exposition, exposition);
         kept.left_out = left_out;
         let old_catalog = std::mem::replace(&mut kept.catalog, catalog);
         drop(kept);
         drop((old, old_catalog));
-        if let Some(old) = old_exposition {
-            old.supersede();
-        }
         if let Some(sink) = &mut self.sink {
             sink.write(&newest, place == Place::Replace);
             self.shared.lock().persistence = Some(sink.state.clone());
@@ -200,48 +186,17 @@ impl PullCacheBackend {
         }
         bytes
     }
-
-    /// What scrapes get until the next generation, unless they get what is fresh; and how many instruments are not shown there.
-    fn expose(&self, moment: &Moment<'_>, naming: &Naming) -> (Option<Arc<Exposition>>, usize) {
-        let mut exposer = self.shared.exposer();
-        if self.shared.settings.scrape == Scrape::Fresh {
-            exposer.look(moment);
-            return (None, exposer.count_refused());
-        }
-        (Some(exposer.expose(moment, naming)), exposer.count_refused())
-    }
-
-    /// Hands in what was not shown as dropped, and everything else as sent.
-    fn account(&self, view: &SnapshotView<'_>) {
-        if self.names.count_refused() > 0 {
-            for delta in view.deltas() {
-                let Some(cause) = self.instruments.of(delta.series).and_then(|at| self.names.refused(at)) else {
-                    continue;
-                };
-                if let Change::Values { singles, merged, .. } = &delta.change {
-                    singles.iter().for_each(|value| view.dropped(&delta.value_receipt(*value), cause));
-                    for (bucket, count) in merged {
-                        view.dropped(&delta.merged_receipt(*bucket, *count), cause);
-                    }
-                } else {
-                    view.dropped(&delta.receipt(), cause);
-                }
-            }
-        }
-        view.all_sent();
-    }
 }
 
 impl Backend for PullCacheBackend {
     fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
         let snapshot = view.snapshot();
-        self.sequence = snapshot.sequence();
         let age = age_seconds(snapshot.instant());
         let bytes = self.make_aged(snapshot.time(), Some(age), snapshot.totals(), view.naming());
-        self.account(view);
-        #[cfg(all(feature = "host-metrics", target_os = "linux"))]
-        if let Some(host) = &self.host {
-            host.published();
+        if self.names.count_refused() == 0 {
+            view.all_sent();
+        } else {
+            account(view, |series| self.names.refused(self.instruments.of(series)?));
         }
         Ok(Delivery { packets: 1, bytes: bytes as u64 })
     }

@@ -1,7 +1,7 @@
 //! The catalog: what the names of the records stand for. A record says nothing of its instrument's kind, unit and meaning, because
 //! those do not change; whoever shows records to people looks here.
 
-use crate::points::RecordNames;
+use crate::record_values::RecordNames;
 use ferrometer_core::{Naming, Series};
 use ferrometer_export::Instruments;
 use ferrometer_export::full_name;

@@ -7,37 +7,26 @@
 //!
 //! | what | module |
 //! |---|---|
-//! | the bytes of a segment, both ways | `segment`, with the columns' names in `names` |
+//! | the bytes of a segment, both ways | `segment`, with the columns' names in `names`, over `bytes` |
 //! | reading a directory, believing nothing | `read` |
 //! | writing it: segments come and go, damaged ones are set aside | `writer` |
-//! | who may write: one process, and in it the newest backend | `sink` |
+//! | who may write: one process, and in it the newest backend | `writer_lease` |
 
+mod bytes;
 mod names;
+mod paths;
 mod read;
 mod segment;
-mod sink;
 mod writer;
+mod writer_lease;
 
 pub use read::{PersistedHistory, ReadError, read};
 #[doc(hidden)]
 pub use segment::walk;
 pub use segment::{Damage, DamageKind};
-pub use sink::Persistence;
-pub(crate) use sink::Sink;
 pub use writer::OpenError;
-
-use std::path::{Path, PathBuf};
-
-/// The file name of a segment.
-fn segment_path(directory: &Path, sequence: u64) -> PathBuf {
-    directory.join(format!("generations-{sequence:020}.ferro"))
-}
-
-/// The number of a segment, if the name is that of one.
-fn sequence_of(name: &str) -> Option<u64> {
-    let digits = name.strip_prefix("generations-")?.strip_suffix(".ferro")?;
-    if digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit()) { digits.parse().ok() } else { None }
-}
+pub use writer_lease::Persistence;
+pub(crate) use writer_lease::WriterLease;
 
 #[cfg(test)]
 mod tests;

@@ -5,9 +5,9 @@ use crate::record::{Identity, Record};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The columns of a store: what each is called, and how they are sorted. Columns are added and never taken away.
+/// The columns of a store: the identity of each, and their order. Columns are added and never taken away.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Columns {
+pub struct Columns {
     identities: Vec<Arc<Identity>>,
     /// The columns in the order of their identities.
     sorted: Vec<u32>,
@@ -18,7 +18,9 @@ impl Columns {
         self.identities.len()
     }
 
-    pub(crate) fn identities(&self) -> &[Arc<Identity>] {
+    /// Returns what the values of each column share, by the column's number.
+    #[must_use]
+    pub fn identities(&self) -> &[Arc<Identity>] {
         &self.identities
     }
 
@@ -115,14 +117,16 @@ impl Generation {
         self.len == 0
     }
 
-    /// Values in the same order, from a place in it; each with its place and its column.
-    #[cfg(feature = "proxmox")]
-    pub(crate) fn values_from(&self, place: usize) -> impl Iterator<Item = (usize, usize, f64)> {
+    /// Returns the values in the order of [`records`](Generation::records), from a place in it: each with its place and the number of its
+    /// column in [`columns`](Generation::columns). For a reader who stops in the middle and goes on later.
+    pub fn values_from(&self, place: usize) -> impl Iterator<Item = (usize, usize, f64)> {
         let places = self.columns.sorted.iter().enumerate().skip(place);
         places.filter_map(|(place, column)| Some((place, *column as usize, self.row.get(*column as usize)?)))
     }
 
-    pub(crate) fn columns(&self) -> &Arc<Columns> {
+    /// Returns the columns as of this generation. As long as nothing was added, generations share one.
+    #[must_use]
+    pub fn columns(&self) -> &Arc<Columns> {
         &self.columns
     }
 

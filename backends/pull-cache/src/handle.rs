@@ -3,8 +3,7 @@
 use crate::catalog::Instrument;
 use crate::files::Persistence;
 use crate::generation::Generation;
-use crate::prometheus::{Exposer, Exposition, Filter, Format, Pieces};
-use crate::settings::{Scrape, Settings, seconds};
+use crate::settings::Settings;
 use crate::store::{History, View};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,17 +12,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
     kept: Mutex<Kept>,
-    /// Never taken while `kept` is held.
-    exposer: Mutex<Exposer>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Kept {
     pub(crate) view: View,
-    /// `None` until the first generation, and when scrapes are fresh.
-    pub(crate) exposition: Option<Arc<Exposition>>,
-    /// The newest snapshot that was served fresh: nobody is served an older one, in which counters would have fallen.
-    fresh: u64,
     pub(crate) left_out: LeftOut,
     pub(crate) catalog: Arc<Vec<Instrument>>,
     pub(crate) persistence: Option<Persistence>,
@@ -33,37 +26,8 @@ impl Shared {
     pub(crate) fn new(settings: Settings) -> Shared {
         let left_out = LeftOut::default();
         let catalog = Arc::default();
-        let kept = Kept { view: View::default(), exposition: None, fresh: 0, left_out, catalog, persistence: None };
-        let exposer = Mutex::new(Exposer::new(settings.process_metrics, seconds(settings.idle_after)));
-        Shared { settings, kept: Mutex::new(kept), exposer }
-    }
-
-    pub(crate) fn exposer(&self) -> MutexGuard<'_, Exposer> {
-        self.exposer.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What a scrape gets now, unless that has to be made.
-    fn made_exposition(&self) -> Option<Arc<Exposition>> {
-        if self.settings.scrape == Scrape::Fresh {
-            return None;
-        }
-        let kept = self.lock();
-        kept.exposition.as_ref().filter(|exposition| exposition.sequence() >= kept.fresh).cloned()
-    }
-
-    /// What a scrape gets now.
-    fn exposition(&self) -> Arc<Exposition> {
-        if let Some(there) = self.made_exposition() {
-            return there;
-        }
-        let mut exposer = self.exposer();
-        let made = exposer.fresh();
-        let refused = exposer.count_refused();
-        drop(exposer);
-        let mut kept = self.lock();
-        kept.fresh = kept.fresh.max(made.sequence());
-        kept.left_out.prometheus = refused;
-        made
+        let kept = Kept { view: View::default(), left_out, catalog, persistence: None };
+        Shared { settings, kept: Mutex::new(kept) }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -78,10 +42,7 @@ impl Shared {
 pub struct LeftOut {
     /// Not in the records. Their recordings stand in the account as dropped.
     pub records: usize,
-    /// Not in what is shown to Prometheus, where other names fall together than in records. The account is about the records, so
-    /// these stand here alone.
-    pub prometheus: usize,
-    /// In neither because nothing was recorded on them for [`Settings::idle_after`]. They come back by themselves.
+    /// Not in them because nothing was recorded on them for [`Settings::idle_after`]. They come back by themselves.
     pub idle: usize,
 }
 
@@ -117,44 +78,6 @@ impl PullCacheHandle {
     #[must_use]
     pub fn window(&self) -> Option<(i64, i64)> {
         self.shared.lock().view.window()
-    }
-
-    /// The totals for Prometheus in one of its formats, as [`Settings::scrape`](crate::Settings::scrape) says: those of the
-    /// newest generation, or of this moment. To be served as [`Format::content_type`], piece by piece.
-    ///
-    /// What is rendered is kept, and shared with others who ask, until there are newer totals; with a [`Filter`] it is rendered anew.
-    ///
-    /// ```
-    /// use ferrometer_pull_cache::{Filter, Format, PullCacheBackend, Settings};
-    ///
-    /// let cache = PullCacheBackend::new(Settings::default()).handle();
-    /// let all: Vec<u8> = cache.exposition(Format::OpenMetrics, &Filter::default()).collect_bytes();
-    /// assert!(all.ends_with(b"# EOF\n"));
-    ///
-    /// let only: Filter = ["process_open_fds"].into_iter().collect();
-    /// let pieces = cache.exposition(Format::Text, &only);
-    /// assert!(pieces.map(|piece| piece.len()).sum::<usize>() < all.len());
-    /// ```
-    #[must_use]
-    pub fn exposition(&self, format: Format, filter: &Filter) -> Pieces {
-        Pieces::new(self.shared.exposition(), format, filter)
-    }
-
-    /// The same where nothing has to be made for it, so that it takes no time.
-    #[cfg(feature = "http")]
-    pub(crate) fn made_exposition(&self, format: Format, filter: &Filter) -> Option<Pieces> {
-        if !filter.is_all() {
-            return None;
-        }
-        Some(Pieces::new(self.shared.made_exposition()?, format, filter))
-    }
-
-    /// The same in the text format, version 0.0.4, in one string.
-    #[must_use]
-    pub fn prometheus(&self) -> String {
-        let bytes = self.exposition(Format::Text, &Filter::default()).collect_bytes();
-        // It is made of strings; nothing is lost here.
-        String::from_utf8(bytes).unwrap_or_default()
     }
 
     /// How many instruments could not be shown.

@@ -70,7 +70,7 @@ pub(crate) enum Part {
 
 /// What the values of one metric share, in all generations.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Identity {
+pub struct Identity {
     pub(crate) metric: Arc<str>,
     pub(crate) labels: Arc<Labels>,
     /// `None` for the program itself.
@@ -93,8 +93,33 @@ impl Identity {
         self
     }
 
-    /// What records of it show as `id`.
-    pub(crate) fn id(&self) -> &str {
+    /// Returns the full name, as records show it.
+    #[must_use]
+    pub fn metric(&self) -> &str {
+        &self.metric
+    }
+
+    /// Returns the labels.
+    #[must_use]
+    pub fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    /// Returns how a reader should take the values.
+    #[must_use]
+    pub fn kind(&self) -> RecordType {
+        self.kind
+    }
+
+    /// Returns the object that the metric belongs to; `None` for the program itself.
+    #[must_use]
+    pub fn object(&self) -> Option<&str> {
+        self.object.as_deref()
+    }
+
+    /// Returns what records of it show as `id`: the object, or `host`.
+    #[must_use]
+    pub fn id(&self) -> &str {
         self.object.as_deref().unwrap_or(HOST)
     }
 

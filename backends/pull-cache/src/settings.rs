@@ -2,12 +2,11 @@
 
 use crate::coding::Coder;
 use crate::generation::Columns;
-use crate::points::DISTRIBUTION_PARTS;
-use crate::prometheus::MAX_BYTES_PER_SERIES;
 use crate::record::Identity;
+use crate::record_values::DISTRIBUTION_PARTS;
+use ferrometer_core::Scheme;
 use ferrometer_core::name::MAX_NAME_BYTES;
 use ferrometer_core::object::MAX_OBJECT_BYTES;
-use ferrometer_core::{Scheme, Total};
 use ferrometer_export::Labels;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -37,27 +36,6 @@ pub struct Settings {
     pub idle_after: Duration,
     /// A directory in which the generations are kept too, for other processes and for after the end of this one. Default none.
     pub path: Option<PathBuf>,
-    /// What a scrape of the totals for Prometheus gets. Default [`Scrape::Generation`].
-    pub scrape: Scrape,
-    /// Whether the process' own metrics (`process_cpu_seconds_total`, `process_open_fds`, …) are shown to Prometheus, on Linux.
-    /// Default `true`.
-    pub process_metrics: bool,
-    /// Whether the node's own metrics are recorded too, under the names that Proxmox gives them: `cpu_current`, `mem_used`, `net_in`, …
-    /// On Linux. Default `false`.
-    #[cfg(feature = "host-metrics")]
-    pub host_metrics: bool,
-}
-
-/// Which totals are served for Prometheus.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Scrape {
-    /// Those of the newest generation, so that everyone who asks meanwhile gets the same; before the first generation, those of the
-    /// moment.
-    #[default]
-    Generation,
-    /// Those of the moment of the scrape.
-    Fresh,
 }
 
 impl Settings {
@@ -96,33 +74,10 @@ impl Settings {
         self
     }
 
-    /// The same, with other totals for Prometheus.
-    #[must_use]
-    pub fn scrape(mut self, scrape: Scrape) -> Settings {
-        self.scrape = scrape;
-        self
-    }
-
-    /// The same, with or without the process' own metrics for Prometheus.
-    #[must_use]
-    pub fn process_metrics(mut self, process_metrics: bool) -> Settings {
-        self.process_metrics = process_metrics;
-        self
-    }
-
-    /// The same, with or without the node's own metrics.
-    #[cfg(feature = "host-metrics")]
-    #[must_use]
-    pub fn host_metrics(mut self, host_metrics: bool) -> Settings {
-        self.host_metrics = host_metrics;
-        self
-    }
-
     /// The most memory the cache takes, in bytes, when the program has `series` series: generations, names, and the
     /// distributions that quantiles are computed from. Every series is taken to be a histogram with every bucket in use, names
-    /// and labels as long as they can be, and every value as hard to code as can be; usual programs take a small part of it. The
-    /// Prometheus text, and 33 bytes a record for each reader who walks the history, come on top, while somebody asks for them. With a
-    /// path, an earlier process is taken to have had as many series of other names.
+    /// and labels as long as they can be, and every value as hard to code as can be; usual programs take a small part of it. 33 bytes a
+    /// record for each reader who walks the history come on top. With a path, an earlier process is taken to have had as many series of other names.
     ///
     /// ```
     /// use ferrometer_pull_cache::Settings;
@@ -133,13 +88,11 @@ impl Settings {
     pub fn max_bytes(&self, series: usize) -> usize {
         const COUNTS: usize = 2 * size_of::<usize>();
         const IDENTITY: usize = COUNTS + size_of::<Identity>() + 2 * COUNTS + MAX_NAME_BYTES + MAX_OBJECT_BYTES;
-        // For records and for Prometheus, with the tables that say whose they are.
+        // With the tables that say whose they are.
         const NAMES: usize =
-            DISTRIBUTION_PARTS * (IDENTITY + 192) + 2 * Labels::MAX_BYTES + 4 * (MAX_NAME_BYTES + 128) + 1024;
+            DISTRIBUTION_PARTS * (IDENTITY + 192) + 2 * Labels::MAX_BYTES + 2 * (MAX_NAME_BYTES + 128) + 1024;
         // At the last generation, at the one before, and in the newest snapshot.
         const DISTRIBUTIONS: usize = 3 * (Scheme::Float.len() * size_of::<(u16, u64)>() + 128);
-        // What the Prometheus text is rendered from: the newest, and the one that takes its place.
-        const TOTALS: usize = 2 * 2 * size_of::<Total>() + 256;
         // The states of coding: before the oldest, the one that takes its place, before the newest, in the file; the newest, the one
         // being made, and one that a reader still holds; with the tables of columns, which may be made anew.
         const STATES: usize = 4 * Coder::COLUMN_BYTES + 3 * 2 * (size_of::<f64>() + 1) + 3 * Columns::COLUMN_BYTES;
@@ -152,7 +105,7 @@ impl Settings {
         // One more is coded before the oldest goes.
         let generations = self.generations.saturating_add(1).saturating_mul(generation);
         let states = points.saturating_mul(STATES).saturating_add(4 * Coder::FIXED_BYTES);
-        let names = series.saturating_mul(NAMES + DISTRIBUTIONS + TOTALS + MAX_BYTES_PER_SERIES + restored);
+        let names = series.saturating_mul(NAMES + DISTRIBUTIONS + restored);
         generations.saturating_add(states).saturating_add(names)
     }
 }
@@ -167,10 +120,6 @@ impl Default for Settings {
         Settings {
             generations: 180,
             interval: Duration::from_secs(10),
-            scrape: Scrape::default(),
-            process_metrics: true,
-            #[cfg(feature = "host-metrics")]
-            host_metrics: false,
             window: HALF_AN_HOUR,
             idle_after: HALF_AN_HOUR,
             path: None,

@@ -1,11 +1,13 @@
 //! The backend: walks what changed since the last delivery and sends it.
 
 use crate::connection::Connection;
-use crate::dialect::Dialect;
 use crate::encoder::Encoder;
+use crate::format::Format;
 use crate::names::Names;
-use crate::packer::{Memory, Packer};
+use crate::packed::Memory;
+use crate::packer::Packer;
 use crate::settings::Settings;
+use crate::state::State;
 use ferrometer_core::{Backend, BackendError, Delivery, SnapshotView, Wants};
 use std::fmt;
 use std::thread;
@@ -16,12 +18,13 @@ const FLUSH_PATIENCE: Duration = Duration::from_millis(400);
 
 /// The statsd backend. Counters travel as changes, gauges as values, timers value by value.
 pub struct Statsd {
-    dialect: Dialect,
+    format: Format,
     max_datagram: usize,
     connection: Connection,
     names: Names,
     encoder: Encoder,
     memory: Memory,
+    state: State,
 }
 
 impl Statsd {
@@ -31,31 +34,51 @@ impl Statsd {
     pub fn new(settings: Settings) -> Statsd {
         // Here, because the field can be set by itself.
         let max_datagram = settings.max_datagram.clamp(64, 65_507);
+        let format = settings.format();
         Statsd {
-            dialect: settings.dialect,
+            format,
             max_datagram,
-            connection: Connection::new(settings.transport, settings.resolve_interval, settings.lookup, max_datagram),
-            names: Names::new(settings.dialect),
+            connection: Connection::new(&settings, max_datagram),
+            names: Names::new(format),
             encoder: Encoder::default(),
             memory: Memory::default(),
+            state: State::new(settings.state_interval),
         }
     }
 
-    /// What was handed over, and why not all of it, if so.
+    /// Delivers what changed, and state when it is due. Returns what was taken, and why not all of it was.
     fn deliver(&mut self, view: &SnapshotView<'_>, until: Instant) -> (Delivery, Option<BackendError>) {
         self.connection.begin();
         self.names.begin(view.naming());
         let mut packer = Packer::new(view, &mut self.connection, self.max_datagram, until, &mut self.memory);
+        let repeats = self.state.begin();
         for delta in view.deltas() {
             if packer.is_stopped() {
                 break;
             }
             match self.names.get(delta.series) {
-                Ok(name) => self.encoder.encode(self.dialect, name, &delta, &mut packer),
+                Ok(name) => {
+                    self.encoder.encode(&self.format, name, &delta, &mut packer);
+                    if repeats && !packer.is_stopped() {
+                        self.state.told(delta.series);
+                    }
+                }
                 Err(cause) => view.delta_dropped(&delta, cause),
             }
         }
-        packer.finish()
+        if repeats {
+            for (series, value) in self.state.untold(view.snapshot()) {
+                if packer.is_stopped() {
+                    break;
+                }
+                if let Ok(name) = self.names.get(series) {
+                    self.encoder.repeat(&self.format, name, series, value, &mut packer);
+                }
+            }
+        }
+        let (delivery, stopped, error) = packer.finish();
+        self.state.end(repeats, stopped);
+        (delivery, error)
     }
 }
 
@@ -95,6 +118,6 @@ impl Backend for Statsd {
 
 impl fmt::Debug for Statsd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Statsd").field("dialect", &self.dialect).finish_non_exhaustive()
+        f.debug_struct("Statsd").field("format", &self.format).finish_non_exhaustive()
     }
 }

@@ -1,52 +1,37 @@
 //! Hands datagrams (or, for a stream, lines) to the kernel. Sockets never block; the backend's thread waits a bounded time for
 //! place in a buffer, then puts the rest off to the next interval.
 //!
-//! A refusal (ICMP) reaches a UDP socket at the send *after* the one it is about. After one, the server counts as away: the next delivery sends one
-//! datagram and waits for the answer before it believes in the others, so that a server that stays away costs nothing.
+//! A refusal (ICMP) reaches a UDP socket after the send that it is about: within microseconds from this machine, within a round trip from another.
+//! So each delivery sends one datagram first and waits for a refusal before it believes in the others, and waits again behind the last. A
+//! datagram counts as sent when the one behind it was not refused either.
 
-use crate::resolver::{Lookup, Resolver};
-use crate::settings::Transport;
+use crate::pacer::Pacer;
+use crate::refusal::{NotNow, Refusal, Sent, not_now};
+use crate::resolver::Resolver;
+use crate::settings::{Settings, Transport};
+#[cfg(unix)]
+use crate::socket::open_unix;
+use crate::socket::{Socket, is_too_large, no_buffer_space, open_tcp, open_udp};
 use crate::udp_gso;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
-#[cfg(unix)]
-use std::os::unix::net::UnixDatagram;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long a full buffer is waited for, in all, in one delivery.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// How long a refusal takes to come back from a server that is away.
-const PROBE: Duration = Duration::from_millis(5);
+/// A refusal takes up to so many such times to come back from a server that is away.
+const PROBES: u32 = 5;
+const PROBE: Duration = Duration::from_millis(1);
 /// The most that UDP carries over IPv4, in one datagram or in many at once.
 const MAX_PAYLOAD: usize = 65_507;
-/// What a receiver's buffer holds by default on Linux is 212,992 bytes, the kernel's overhead included: about 90 full datagrams. After so many
-/// of these bytes a pause, so that a delivery does not overrun it, and a receiver that is held up for some milliseconds loses nothing.
-const BURST: usize = 80_000;
-const PAUSE: Duration = Duration::from_millis(4);
-/// A delivery that has paused this long in all has so much to send that it goes on with shorter pauses.
-const PAUSES: Duration = Duration::from_millis(200);
-const SHORT_PAUSE: Duration = Duration::from_micros(200);
 /// How long a TCP connection may take.
 const CONNECT: Duration = Duration::from_secs(1);
+/// How long a stream that takes nothing is kept.
+const STALLED: Duration = Duration::from_secs(30);
 
-/// Why something was not taken.
-#[derive(Debug)]
-pub(crate) enum Refusal {
-    /// It never will be: larger than the transport carries.
-    TooLarge,
-    /// Not now. Of a stream, the first `taken` bytes were.
-    NotNow { taken: usize, reason: String },
-}
-
-enum Socket {
-    Udp(UdpSocket),
-    #[cfg(unix)]
-    Unix(UnixDatagram),
-    Tcp(TcpStream),
-}
-
-/// Whether the kernel takes many datagrams at once from this socket.
+/// Tells if the kernel takes many datagrams at once from this socket.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Gso {
     Untried,
@@ -61,46 +46,56 @@ pub(crate) struct Connection {
     gso: Gso,
     resolver: Option<Resolver>,
     socket: Option<(Socket, Option<SocketAddr>)>,
+    /// Counts the sockets there were.
+    opened: u64,
     /// Which of the addresses is tried.
     choice: usize,
-    /// The server is away, or was never heard of.
+    /// Nothing is known of the server in this delivery.
     suspect: bool,
-    /// In bytes of a receiver's buffer.
-    sent_since_pause: usize,
+    pacer: Pacer,
     /// In this delivery.
-    paused: Duration,
     waited: Duration,
-}
-
-fn not_now(reason: impl Into<String>) -> Refusal {
-    Refusal::NotNow { taken: 0, reason: reason.into() }
+    /// When a stream last took something.
+    progress: Instant,
 }
 
 impl Connection {
-    pub(crate) fn new(
-        transport: Transport,
-        resolve_every: Duration,
-        lookup: Lookup,
-        max_datagram: usize,
-    ) -> Connection {
-        let resolver = match &transport {
+    pub(crate) fn new(settings: &Settings, max_datagram: usize) -> Connection {
+        let resolver = match &settings.transport {
             Transport::Udp { host, port } | Transport::Tcp { host, port } => {
-                Some(Resolver::start(host, *port, resolve_every, lookup))
+                Some(Resolver::start(host, *port, settings.resolve_interval, Arc::clone(&settings.lookup)))
             }
             Transport::Unix { .. } => None,
         };
-        let (paused, waited) = (Duration::ZERO, Duration::ZERO);
-        let gso = Gso::Untried;
-        let (choice, suspect, sent_since_pause) = (0, true, 0);
-        let socket = None;
-        Connection { transport, max_datagram, gso, resolver, socket, choice, suspect, sent_since_pause, paused, waited }
+        Connection {
+            transport: settings.transport.clone(),
+            max_datagram,
+            gso: Gso::Untried,
+            resolver,
+            socket: None,
+            opened: 0,
+            choice: 0,
+            suspect: true,
+            pacer: Pacer::new(settings.spread, max_datagram),
+            waited: Duration::ZERO,
+            progress: Instant::now(),
+        }
     }
 
     /// A delivery begins.
     pub(crate) fn begin(&mut self) {
-        self.paused = Duration::ZERO;
         self.waited = Duration::ZERO;
+        self.pacer.begin();
+        if let Some(resolver) = &mut self.resolver {
+            resolver.begin();
+        }
         self.follow();
+        // A server that died since the last delivery refuses the first datagram of this one: that is waited for.
+        self.suspect = true;
+        // A refusal that came so late is about the delivery before, and says nothing of this one.
+        if let Some((Socket::Udp(socket), _)) = &self.socket {
+            let _ = socket.take_error();
+        }
     }
 
     /// Waits for the first answer of the name server.
@@ -123,8 +118,7 @@ impl Connection {
     /// How many datagrams of the largest size may be handed over at once. One at a time to a server that may be away: it is the probe.
     pub(crate) fn at_once(&mut self) -> usize {
         let Some((Socket::Udp(socket), _)) = &self.socket else { return 1 };
-        let most =
-            (MAX_PAYLOAD / self.max_datagram).min(BURST / in_receive_buffer(self.max_datagram)).min(udp_gso::MOST);
+        let most = (MAX_PAYLOAD / self.max_datagram).min(self.pacer.at_once(self.max_datagram)).min(udp_gso::MOST);
         if most < 2 || self.suspect || self.gso == Gso::Refused {
             return 1;
         }
@@ -136,29 +130,27 @@ impl Connection {
         if self.gso == Gso::Taken { most } else { 1 }
     }
 
-    /// Sends datagrams that stand one behind the other, all but the last of the largest size. `false`: none was taken, and they are
+    /// Sends datagrams that stand one behind the other, all but the last of the largest size. `Ok(None)`: none was taken, and they are
     /// to be sent one by one, which tells why.
-    pub(crate) fn send_at_once(&mut self, datagrams: &[u8], count: usize) -> bool {
-        let Some((Socket::Udp(socket), _)) = &self.socket else { return false };
-        if self.gso == Gso::Untried {
-            let size = u16::try_from(self.max_datagram).unwrap_or(u16::MAX);
-            let set = udp_gso::set_size(socket, size);
-            self.gso = if set.is_ok() { Gso::Taken } else { Gso::Refused };
+    pub(crate) fn send_at_once(
+        &mut self,
+        datagrams: &[u8],
+        count: usize,
+        until: Instant,
+    ) -> Result<Option<Sent>, Refusal> {
+        if self.at_once() < 2 {
+            return Ok(None);
         }
-        if self.gso == Gso::Refused {
-            return false;
-        }
-        self.pace(in_receive_buffer(self.max_datagram) * count);
-        let Some((Socket::Udp(socket), _)) = &self.socket else { return false };
+        self.pacer.wait(self.max_datagram, count, until);
+        let Some((Socket::Udp(socket), _)) = &self.socket else { return Ok(None) };
         match socket.send(datagrams).map_err(|error| error.kind()) {
-            Ok(_) => return true,
+            Ok(_) => return self.ask().map(Some),
             Err(ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
-            // About an earlier datagram. The next one is a probe.
-            Err(ErrorKind::ConnectionRefused) => self.suspect = true,
+            Err(ErrorKind::ConnectionRefused) => return Err(self.refused()),
             // The way may be too narrow, or a device on it may not take such pieces.
             Err(_) => self.one_by_one(),
         }
-        false
+        Ok(None)
     }
 
     /// From here on this socket takes one datagram at a time.
@@ -172,43 +164,43 @@ impl Connection {
     }
 
     /// Sends one datagram, or lines on a stream.
-    pub(crate) fn send(&mut self, datagram: &[u8], until: Instant) -> Result<(), Refusal> {
+    pub(crate) fn send(&mut self, datagram: &[u8], until: Instant) -> Result<Sent, Refusal> {
         self.open(until)?;
-        self.pace(in_receive_buffer(datagram.len()));
-        let result = match &self.socket {
-            Some((Socket::Tcp(_), _)) => self.send_stream(datagram, until),
-            _ => self.send_datagram(datagram, until),
-        };
-        match result {
-            Ok(()) => self.believe(),
-            Err(error) => {
-                if matches!(error, Refusal::NotNow { .. }) {
-                    self.suspect = true;
+        match &self.socket {
+            Some((Socket::Tcp(_), _)) => self.send_stream(datagram, until).map(|()| Sent::Surely),
+            #[cfg(unix)]
+            Some((Socket::Unix(_), _)) => self.send_datagram(datagram, until).map(|()| Sent::Surely),
+            _ => {
+                self.pacer.wait(datagram.len(), 1, until);
+                self.send_datagram(datagram, until)?;
+                if !std::mem::take(&mut self.suspect) {
+                    return self.ask();
                 }
-                Err(error)
+                self.settle().map(|()| Sent::Surely)
             }
         }
     }
 
     fn send_datagram(&mut self, datagram: &[u8], until: Instant) -> Result<(), Refusal> {
-        let mut retried = false;
+        let mut reopened = false;
         loop {
-            let sent = match &self.socket {
-                Some((Socket::Udp(socket), _)) => socket.send(datagram),
+            let (sent, is_unix) = match &self.socket {
+                Some((Socket::Udp(socket), _)) => (socket.send(datagram), false),
                 #[cfg(unix)]
-                Some((Socket::Unix(socket), _)) => socket.send(datagram),
+                Some((Socket::Unix(socket), _)) => (socket.send(datagram), true),
                 _ => return Err(not_now("not connected")),
             };
             let Err(error) = sent else { return Ok(()) };
             match error.kind() {
                 // One that is interrupted again and again must not keep this thread.
                 ErrorKind::WouldBlock | ErrorKind::Interrupted => self.wait_for_place(until)?,
-                // The answer to an earlier datagram; this one was not sent. While the server is believed to be there the
-                // refusal may be old news, so try once more; a probe finds out.
-                ErrorKind::ConnectionRefused if !self.suspect && !retried => {
-                    retried = true;
-                    self.suspect = true;
+                // The server's socket is gone; another may stand in its place already.
+                ErrorKind::ConnectionRefused | ErrorKind::NotConnected if is_unix && !reopened => {
+                    reopened = true;
+                    self.socket = None;
+                    self.open(until)?;
                 }
+                // The answer to an earlier datagram; this one was not sent.
                 ErrorKind::ConnectionRefused => return Err(self.refused()),
                 // Perhaps because of the size the socket was told, which no longer fits the way.
                 _ if self.gso == Gso::Taken => self.one_by_one(),
@@ -223,19 +215,32 @@ impl Connection {
         }
     }
 
-    /// After the first datagram to a server that is suspected to be away: did it refuse?
-    fn believe(&mut self) -> Result<(), Refusal> {
-        if !self.suspect {
-            return Ok(());
+    /// Asks whether a refusal has come by now. From this machine it comes while a datagram is being sent.
+    fn ask(&mut self) -> Result<Sent, Refusal> {
+        match &self.socket {
+            Some((Socket::Udp(socket), _)) if matches!(socket.take_error(), Ok(Some(_))) => Err(self.refused()),
+            _ => Ok(Sent::Unknown),
         }
-        if let Some((Socket::Udp(socket), _)) = &self.socket {
-            thread::sleep(PROBE);
-            if matches!(socket.take_error(), Ok(Some(error)) if error.kind() == ErrorKind::ConnectionRefused) {
+    }
+
+    /// Tells if a refusal of anything sent before would have come by now.
+    pub(crate) fn is_prompt(&self) -> bool {
+        matches!(&self.socket, Some((Socket::Udp(_), Some(address))) if address.ip().is_loopback())
+    }
+
+    /// Waits as long as a refusal takes to come back.
+    pub(crate) fn settle(&mut self) -> Result<(), Refusal> {
+        for _ in 0..PROBES {
+            let Some((Socket::Udp(socket), _)) = &self.socket else { return Ok(()) };
+            if let Ok(Some(_)) = socket.take_error() {
                 return Err(self.refused());
             }
+            thread::sleep(PROBE);
         }
-        self.suspect = false;
-        Ok(())
+        match &self.socket {
+            Some((Socket::Udp(socket), _)) if matches!(socket.take_error(), Ok(Some(_))) => Err(self.refused()),
+            _ => Ok(()),
+        }
     }
 
     /// Nobody listens: the next time another address is tried, if there is one, and the name is looked up again.
@@ -249,36 +254,80 @@ impl Connection {
                 self.socket = None;
             }
         }
-        not_now(reason)
+        Refusal::NotNow(NotNow { reason, with_the_last: true, ..NotNow::default() })
     }
 
-    fn send_stream(&mut self, datagram: &[u8], until: Instant) -> Result<(), Refusal> {
+    fn send_stream(&mut self, lines: &[u8], until: Instant) -> Result<(), Refusal> {
         let mut taken = 0;
-        let result = loop {
-            let Some((Socket::Tcp(stream), _)) = &mut self.socket else { break Err("not connected".to_owned()) };
-            let rest = &datagram[taken.min(datagram.len())..];
-            // A line ends with a newline, the last one of a datagram too.
-            let wrote = if rest.is_empty() { stream.write(b"\n") } else { stream.write(rest) };
-            match wrote {
-                Ok(0) => break Err("closed by the server".to_owned()),
-                Ok(n) => taken += n,
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
-                    if let Err(Refusal::NotNow { reason, .. }) = self.wait_for_place(until) {
-                        break Err(reason);
-                    }
-                }
-                Err(error) => break Err(error.to_string()),
+        let (reason, is_open) = loop {
+            // A line ends with a newline, the last one too.
+            if taken > lines.len() {
+                return Ok(());
             }
-            if taken > datagram.len() {
-                break Ok(());
+            let rest = if taken < lines.len() { &lines[taken..] } else { b"\n" };
+            match self.write(rest, until) {
+                Ok(n) => taken += n,
+                Err(NotNow { reason, is_open, .. }) => break (reason, is_open),
             }
         };
-        result.map_err(|reason| {
-            let reason = format!("{}: {reason}; what is left is kept for the next interval", self.where_to());
-            // The rest of a line that was begun must not be mistaken for another line: a new connection begins afresh.
+        let reason = format!("{}: {reason}; what is left is kept for the next interval", self.where_to());
+        Err(Refusal::NotNow(NotNow { reason, taken, is_open, with_the_last: false }))
+    }
+
+    /// Writes the rest of a line that was begun on the stream of this number, and says how much of it was taken. Once the stream is another,
+    /// nobody has the beginning of the line, and `None` says so.
+    pub(crate) fn write_rest(&mut self, rest: &[u8], stream: u64, until: Instant) -> Option<Result<(), NotNow>> {
+        self.find_closed();
+        let mut taken = 0;
+        while self.opened == stream && matches!(self.socket, Some((Socket::Tcp(_), _))) {
+            if taken == rest.len() {
+                return Some(Ok(()));
+            }
+            match self.write(&rest[taken..], until) {
+                Ok(n) => taken += n,
+                Err(not_now) => return not_now.is_open.then_some(Err(NotNow { taken, ..not_now })),
+            }
+        }
+        None
+    }
+
+    /// Writes a part to the stream, at least a byte. A stream that is full is kept: were it closed, its server would take the beginning of a line
+    /// for a line.
+    fn write(&mut self, bytes: &[u8], until: Instant) -> Result<usize, NotNow> {
+        loop {
+            let Some((Socket::Tcp(stream), _)) = &mut self.socket else {
+                return Err(NotNow { reason: "not connected".to_owned(), ..NotNow::default() });
+            };
+            let reason = match stream.write(bytes) {
+                Ok(0) => "closed by the server".to_owned(),
+                Ok(n) => {
+                    self.progress = Instant::now();
+                    return Ok(n);
+                }
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+                    match self.wait_for_place(until) {
+                        Ok(()) => continue,
+                        Err(Refusal::NotNow(not_now)) if self.progress.elapsed() < STALLED => {
+                            return Err(NotNow { is_open: true, ..not_now });
+                        }
+                        Err(_) => format!("took nothing for {} s", STALLED.as_secs()),
+                    }
+                }
+                Err(error) => error.to_string(),
+            };
             self.socket = None;
-            Refusal::NotNow { taken, reason }
-        })
+            return Err(NotNow { reason, ..NotNow::default() });
+        }
+    }
+
+    /// The number of the socket that is in use.
+    pub(crate) fn number(&self) -> u64 {
+        self.opened
+    }
+
+    /// Tells if lines travel on a stream, which may take a part of one.
+    pub(crate) fn is_stream(&self) -> bool {
+        matches!(self.transport, Transport::Tcp { .. })
     }
 
     fn wait_for_place(&mut self, until: Instant) -> Result<(), Refusal> {
@@ -291,19 +340,6 @@ impl Connection {
         Ok(())
     }
 
-    fn pace(&mut self, space: usize) {
-        if !matches!(self.socket, Some((Socket::Udp(_), _))) {
-            return;
-        }
-        if self.sent_since_pause > 0 && self.sent_since_pause + space > BURST {
-            self.sent_since_pause = 0;
-            let pause = if self.paused < PAUSES { PAUSE } else { SHORT_PAUSE };
-            thread::sleep(pause);
-            self.paused += pause;
-        }
-        self.sent_since_pause += space;
-    }
-
     fn where_to(&self) -> String {
         match (&self.transport, &self.socket) {
             (_, Some((_, Some(address)))) => address.to_string(),
@@ -312,13 +348,17 @@ impl Connection {
         }
     }
 
-    fn open(&mut self, until: Instant) -> Result<(), Refusal> {
-        if let Some((Socket::Tcp(stream), _)) = &mut self.socket {
-            // A server that went away is noticed before something is lost into its connection.
-            if matches!(stream.read(&mut [0; 64]), Ok(0)) {
-                self.socket = None;
-            }
+    /// Notices a stream whose server went away before something is lost into it.
+    fn find_closed(&mut self) {
+        if let Some((Socket::Tcp(stream), _)) = &mut self.socket
+            && matches!(stream.read(&mut [0; 64]), Ok(0))
+        {
+            self.socket = None;
         }
+    }
+
+    fn open(&mut self, until: Instant) -> Result<(), Refusal> {
+        self.find_closed();
         if self.socket.is_some() {
             return Ok(());
         }
@@ -336,6 +376,8 @@ impl Connection {
         match opened {
             Ok(socket) => {
                 self.socket = Some(socket);
+                self.opened += 1;
+                self.progress = Instant::now();
                 self.gso = Gso::Untried;
                 Ok(())
             }
@@ -370,57 +412,10 @@ impl Address {
     }
 }
 
-fn open_udp(address: SocketAddr) -> io::Result<Socket> {
-    let any: SocketAddr =
-        if address.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
-    let socket = UdpSocket::bind(any)?;
-    socket.set_nonblocking(true)?;
-    socket.connect(address)?;
-    Ok(Socket::Udp(socket))
-}
-
-#[cfg(unix)]
-fn open_unix(path: &std::path::Path) -> io::Result<Socket> {
-    let socket = UnixDatagram::unbound()?;
-    socket.set_nonblocking(true)?;
-    socket.connect(path)?;
-    Ok(Socket::Unix(socket))
-}
-
-fn open_tcp(address: SocketAddr, limit: Duration) -> io::Result<Socket> {
-    let stream = TcpStream::connect_timeout(&address, limit)?;
-    stream.set_nonblocking(true)?;
-    stream.set_nodelay(true)?;
-    Ok(Socket::Tcp(stream))
-}
-
-/// What a datagram takes of a receiver's buffer on Linux: memory comes in powers of two, with headers, and a descriptor on top.
-fn in_receive_buffer(len: usize) -> usize {
-    (len + 400).next_power_of_two() + 256
-}
-
-fn is_too_large(error: &io::Error) -> bool {
-    // EMSGSIZE: Linux 90, the BSDs and macOS 40, Windows 10040. std has no stable kind for it.
-    matches!(error.raw_os_error(), Some(90) if cfg!(target_os = "linux"))
-        || matches!(error.raw_os_error(), Some(40) if cfg!(unix) && !cfg!(target_os = "linux"))
-        || matches!(error.raw_os_error(), Some(10_040) if cfg!(windows))
-}
-
-/// ENOBUFS.
-const fn no_buffer_space() -> i32 {
-    if cfg!(target_os = "linux") {
-        105
-    } else if cfg!(windows) {
-        10_055
-    } else {
-        55
-    }
-}
-
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
-    use crate::resolver;
+    use std::net::UdpSocket;
 
     #[test]
     fn what_the_kernel_does_not_cut_goes_one_by_one() {
@@ -428,28 +423,20 @@ mod tests {
         receiver.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         let received = || receiver.recv(&mut [0; 2000]).unwrap();
         let transport = Transport::Udp { host: "127.0.0.1".to_owned(), port: receiver.local_addr().unwrap().port() };
-        let mut connection = Connection::new(transport, Duration::from_secs(30), resolver::system(), 64);
+        let mut connection = Connection::new(&Settings::new(transport), 64);
+        connection.begin();
         let until = Instant::now() + Duration::from_secs(5);
         connection.wait_resolved(until);
         assert_eq!(connection.at_once(), 1, "nobody has answered yet");
         connection.send(b"a:1|c", until).unwrap();
         assert_eq!(received(), 5);
-        assert_eq!(connection.at_once(), udp_gso::MOST);
-        assert!(connection.send_at_once(&[b'x'; 160], 3));
+        assert!(connection.at_once() > 2);
+        assert!(connection.send_at_once(&[b'x'; 160], 3, until).unwrap().is_some());
         assert_eq!([received(), received(), received()], [64, 64, 32]);
         // No kernel takes so many; none of them is sent, and the socket forgets the size.
-        assert!(!connection.send_at_once(&[b'x'; 64 * 1000], 1000));
+        assert!(connection.send_at_once(&[b'x'; 64 * 1000], 1000, until).unwrap().is_none());
         assert_eq!(connection.at_once(), 1);
         connection.send(&[b'y'; 160], until).unwrap();
         assert_eq!(received(), 160);
-    }
-
-    #[test]
-    fn a_burst_fits_a_receivers_default_buffer() {
-        for len in [1, 512, 1432, 8192, 60_000] {
-            let datagrams = (BURST / in_receive_buffer(len)).max(1);
-            assert!(datagrams * in_receive_buffer(len) <= 212_992, "{len}");
-        }
-        assert_eq!(BURST / in_receive_buffer(1432), 34);
     }
 }

@@ -10,7 +10,7 @@ const SHORT: usize = 16;
 #[derive(Default)]
 pub(crate) struct Piece {
     bytes: Vec<u8>,
-    /// The same, if it is short.
+    /// A copy of them, if they are few.
     short: Option<[u8; SHORT]>,
 }
 
@@ -93,7 +93,7 @@ impl DatagramBuffer {
         }
     }
 
-    /// What is behind the end: at least so many bytes.
+    /// Returns the space behind the end: at least so many bytes.
     #[inline(always)]
     fn room(&mut self, len: usize) -> &mut [u8] {
         if self.bytes.len() - self.len < len {

@@ -1,10 +1,17 @@
-//! Dialects: what each statsd server reads. Facts from the servers' sources and documents.
+//! Dialects: the form of line that each statsd server reads. Facts from the servers' sources and documents; `docs/statsd.md` has the table.
 
-use ferrometer_core::{Kind, Naming, Series, name};
-use ferrometer_export::{folded_name, full_name};
+use crate::format::{Format, Histograms, Labels, NegativeGauges, Rates, Values};
 
-/// Which statsd server is spoken to.
+/// The server that is spoken to: a name for a form of line, each part of which is a [setting](crate::Settings) too.
+///
+/// ```
+/// use ferrometer_statsd::{Dialect, Labels, Settings};
+///
+/// // Datagrams as collectd reads them, but with tags at the end of each line.
+/// let settings = Settings::udp("localhost", 8125).dialect(Dialect::Plain).labels(Labels::DogStatsD);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Dialect {
     /// Etsy's statsd: labels folded into the name, several values to a line as `name:1|ms:2|ms`.
     #[default]
@@ -15,114 +22,51 @@ pub enum Dialect {
     Telegraf,
     /// gnocchi-statsd: labels folded into the name, one value to a line, a rate on counters alone.
     Gnocchi,
-}
-
-/// How several values of one series share a line.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sharing {
-    /// They do not.
-    OneEach,
-    /// `name:1|ms:2|ms`
-    Repeated,
-    /// `name:1:2|ms`
-    Packed,
+    /// The lines that all servers share: labels folded into the name, one value to a line, a 0 before a negative gauge. collectd, netdata,
+    /// statsdly, navdoon and others read nothing else.
+    Plain,
+    /// Plain lines with DogStatsD's tags, histograms as `h`: Vector and OpenTelemetry's receiver.
+    Tagged,
 }
 
 impl Dialect {
-    pub(crate) fn sharing(self) -> Sharing {
-        match self {
-            Dialect::Etsy | Dialect::Telegraf => Sharing::Repeated,
-            Dialect::DogStatsD => Sharing::Packed,
-            Dialect::Gnocchi => Sharing::OneEach,
-        }
-    }
-
-    /// The letters after the value.
-    pub(crate) fn type_of(self, kind: Kind) -> &'static str {
-        match (kind, self) {
-            (Kind::Counter, _) => "c",
-            (Kind::Timer, _) => "ms",
-            (Kind::Histogram, Dialect::DogStatsD | Dialect::Telegraf) => "h",
-            // Etsy would count an `h`, gnocchi refuses it.
-            (Kind::Histogram, _) => "ms",
-            _ => "g",
-        }
-    }
-
-    /// Whether a rate may stand behind this kind. gnocchi-statsd loses a timer that has one.
-    pub(crate) fn takes_rate(self, kind: Kind) -> bool {
-        self != Dialect::Gnocchi || kind == Kind::Counter
-    }
-
-    /// Whether a gauge with a sign is a change to the server, so that a negative value needs a 0 before it.
-    pub(crate) fn sign_is_change(self) -> bool {
-        matches!(self, Dialect::Etsy | Dialect::Telegraf)
-    }
-
-    /// Whether a distribution's negative values are refused.
-    pub(crate) fn refuses_negative(self, kind: Kind) -> bool {
-        self.type_of(kind) == "ms"
-    }
-
-    /// What stands before the first colon: the name, with its labels unless they stand at the end of the line.
-    pub(crate) fn name(self, naming: &Naming, series: &Series) -> String {
-        let mut out = match self {
-            Dialect::Etsy | Dialect::Gnocchi => folded_name(naming, series),
-            Dialect::DogStatsD | Dialect::Telegraf => full_name(naming, series),
+    pub(crate) fn format(self) -> Format {
+        let plain = Format {
+            labels: Labels::Folded,
+            values: Values::Single,
+            negative_gauges: NegativeGauges::ZeroFirst,
+            rates: Rates::All,
+            histograms: Histograms::Ms,
+            refuses_negative_ms: true,
+            refuses_negative_h: false,
         };
-        if self == Dialect::Telegraf && !out.is_empty() {
-            tags(&mut out, series, ",", '=');
-        }
-        out
-    }
-
-    /// What stands before each label in the name, and between its key and value.
-    pub(crate) fn labels_in_name(self) -> Option<(char, char)> {
         match self {
-            Dialect::Etsy | Dialect::Gnocchi => Some(('.', '.')),
-            Dialect::Telegraf => Some((',', '=')),
-            Dialect::DogStatsD => None,
+            Dialect::Plain => plain,
+            Dialect::Tagged => Format { labels: Labels::DogStatsD, histograms: Histograms::H, ..plain },
+            // Etsy would count an `h`.
+            Dialect::Etsy => Format { values: Values::Repeated, ..plain },
+            Dialect::DogStatsD => Format {
+                labels: Labels::DogStatsD,
+                values: Values::Packed,
+                negative_gauges: NegativeGauges::Signed,
+                histograms: Histograms::H,
+                ..plain
+            },
+            // A sign is read on counters and gauges; anywhere else Telegraf drops the rest of the line with the value.
+            Dialect::Telegraf => Format {
+                labels: Labels::Telegraf,
+                values: Values::Repeated,
+                histograms: Histograms::H,
+                refuses_negative_h: true,
+                ..plain
+            },
+            // gnocchi-statsd refuses `h`, loses a timer that has a rate, and takes any number as `ms`.
+            Dialect::Gnocchi => Format {
+                negative_gauges: NegativeGauges::Signed,
+                rates: Rates::Counters,
+                refuses_negative_ms: false,
+                ..plain
+            },
         }
-    }
-
-    /// What makes a name another's: it, with all its labels, and its type.
-    pub(crate) fn unique(self, name: &str, series: &Series) -> String {
-        let kind = match series.kind() {
-            Kind::Counter => "c:",
-            Kind::Gauge | Kind::InFlight => "g:",
-            // Servers make `x.mean` and the like of both.
-            _ => "d:",
-        };
-        let mut unique = kind.to_owned();
-        unique.push_str(name);
-        unique.push_str(&self.suffix(series));
-        unique
-    }
-
-    /// What stands at the end of the line: the tags, for DogStatsD.
-    pub(crate) fn suffix(self, series: &Series) -> String {
-        let mut out = String::new();
-        if self == Dialect::DogStatsD {
-            tags(&mut out, series, "|#", ':');
-        }
-        out
-    }
-}
-
-/// Appends tags: `first` before the first, a comma before the others. Keys and values pass the gate: the formats cannot escape.
-fn tags(out: &mut String, series: &Series, first: &str, between: char) {
-    let mut separator = first;
-    for (key, value) in series.labels_with_object() {
-        let (mut k, mut v) = (String::new(), String::new());
-        name::push_part(&mut k, key);
-        name::push_part(&mut v, value);
-        if k.is_empty() || v.is_empty() {
-            continue;
-        }
-        out.push_str(separator);
-        out.push_str(&k);
-        out.push(between);
-        out.push_str(&v);
-        separator = ",";
     }
 }

@@ -1,9 +1,10 @@
-//! Writes one series' change as lines of a dialect.
+//! Writes one series' change as lines of a format.
 
-use crate::dialect::{Dialect, Sharing};
+use crate::format::{Format, NegativeGauges, Values};
 use crate::number::{push_float, push_int, push_millis, weights, whole};
-use crate::packer::{Frame, Packer};
-use ferrometer_core::{Cause, Change, Delta, Scheme};
+use crate::packed::Frame;
+use crate::packer::Packer;
+use ferrometer_core::{Cause, Change, Delta, Receipt, Scheme, Series};
 
 /// Buffers that are used again for each line.
 #[derive(Default)]
@@ -16,30 +17,29 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
-    pub(crate) fn encode(&mut self, dialect: Dialect, name: &str, delta: &Delta<'_>, packer: &mut Packer<'_, '_>) {
+    pub(crate) fn encode(&mut self, format: &Format, name: &str, delta: &Delta<'_>, packer: &mut Packer<'_, '_>) {
         let series = delta.series;
-        let suffix = dialect.suffix(series);
+        let suffix = format.suffix(series);
         match &delta.change {
             Change::Counter { increments, decrements } => {
                 let net = i128::from(*increments) - i128::from(*decrements);
-                if net == 0 {
-                    // Nothing a server could add; what it was told by nothing is the truth.
-                    return packer.sent(&delta.receipt());
-                }
+                // A net change of 0 is sent too: it is how the server hears of a counter whose changes cancel.
                 self.set_tail("c", series.rate(), &suffix);
                 self.line.clear();
                 self.line.extend_from_slice(name.as_bytes());
                 self.line.push(b':');
                 push_int(&mut self.line, net);
                 self.line.extend_from_slice(&self.tail);
-                packer.together(&self.line, delta.receipt());
+                packer.together(&self.line, Some(delta.receipt()));
             }
-            Change::Gauge(value) => self.gauge(dialect, name, &suffix, *value, delta, packer),
-            Change::InFlight(value) => self.gauge(dialect, name, &suffix, *value as f64, delta, packer),
+            Change::Gauge(value) => self.gauge(format, name, &suffix, *value, Some(delta.receipt()), packer),
+            Change::InFlight(value) => {
+                self.gauge(format, name, &suffix, *value as f64, Some(delta.receipt()), packer);
+            }
             Change::Values { singles, merged, scheme, .. } => {
-                self.singles(dialect, name, &suffix, singles, *scheme, delta, packer);
+                self.singles(format, name, &suffix, singles, *scheme, delta, packer);
                 for (bucket, count) in merged {
-                    self.merged(dialect, name, &suffix, (*scheme, *bucket, *count), delta, packer);
+                    self.merged(format, name, &suffix, (*scheme, *bucket, *count), delta, packer);
                 }
             }
             // A kind this version does not know stays pending.
@@ -58,18 +58,31 @@ impl Encoder {
         self.tail.extend_from_slice(suffix.as_bytes());
     }
 
+    /// Tells the value of a gauge or in-flight count again.
+    pub(crate) fn repeat(
+        &mut self,
+        format: &Format,
+        name: &str,
+        series: &Series,
+        value: f64,
+        packer: &mut Packer<'_, '_>,
+    ) {
+        let suffix = format.suffix(series);
+        self.gauge(format, name, &suffix, value, None, packer);
+    }
+
     fn gauge(
         &mut self,
-        dialect: Dialect,
+        format: &Format,
         name: &str,
         suffix: &str,
         value: f64,
-        delta: &Delta<'_>,
+        receipt: Option<Receipt>,
         packer: &mut Packer<'_, '_>,
     ) {
         self.set_tail("g", 1.0, suffix);
         self.line.clear();
-        if value < 0.0 && dialect.sign_is_change() {
+        if value < 0.0 && format.negative_gauges == NegativeGauges::ZeroFirst {
             self.line.extend_from_slice(name.as_bytes());
             self.line.extend_from_slice(b":0");
             self.line.extend_from_slice(&self.tail);
@@ -79,14 +92,14 @@ impl Encoder {
         self.line.push(b':');
         push_float(&mut self.line, value);
         self.line.extend_from_slice(&self.tail);
-        packer.together(&self.line, delta.receipt());
+        packer.together(&self.line, receipt);
     }
 
     /// Values one by one. Everything but the digits is the same for all of them, and made once.
     #[allow(clippy::too_many_arguments)]
     fn singles(
         &mut self,
-        dialect: Dialect,
+        format: &Format,
         name: &str,
         suffix: &str,
         singles: &[f64],
@@ -98,27 +111,27 @@ impl Encoder {
             return;
         }
         let kind = delta.series.kind();
-        let rate = if dialect.takes_rate(kind) { delta.series.rate() } else { 1.0 };
-        self.set_tail(dialect.type_of(kind), rate, suffix);
+        let rate = if format.takes_rate(kind) { delta.series.rate() } else { 1.0 };
+        self.set_tail(format.type_of(kind), rate, suffix);
         let frame = &mut self.frame;
         frame.head.clear();
         frame.head.extend_from_slice(name.as_bytes());
         frame.head.push(b':');
         frame.tail.clone_from(&self.tail);
         frame.between.clear();
-        match dialect.sharing() {
-            Sharing::Packed => frame.between.push(b":"),
-            Sharing::Repeated => {
+        match format.values {
+            Values::Packed => frame.between.push(b":"),
+            Values::Repeated => {
                 frame.between.push(&frame.tail);
                 frame.between.push(b":");
             }
-            Sharing::OneEach => {
+            Values::Single => {
                 frame.between.push(&frame.tail);
                 frame.between.push(b"\n");
                 frame.between.push(&frame.head);
             }
         }
-        frame.one_each = dialect.sharing() == Sharing::OneEach;
+        frame.one_each = format.values == Values::Single;
         let number = &mut self.number;
         match scheme {
             Scheme::Nanos => packer.values(
@@ -126,9 +139,10 @@ impl Encoder {
                 singles,
                 |buffer, value| buffer.push_millis(whole(value)),
                 |range| delta.singles_receipt(range),
+                |value| delta.value_receipt(value),
             ),
             Scheme::Float => {
-                let refuses = |value: f64| value < 0.0 && dialect.refuses_negative(kind);
+                let refuses = |value: f64| value < 0.0 && format.refuses_negative(kind);
                 let mut from = 0;
                 for values in singles.chunk_by(|a, b| refuses(*a) == refuses(*b)) {
                     if refuses(values[0]) {
@@ -139,9 +153,9 @@ impl Encoder {
                             push_float(number, value);
                             buffer.push(number);
                         };
-                        packer.values(frame, values, write, |range| {
-                            delta.singles_receipt(from + range.start..from + range.end)
-                        });
+                        let receipt =
+                            |range: std::ops::Range<usize>| delta.singles_receipt(from + range.start..from + range.end);
+                        packer.values(frame, values, write, receipt, |value| delta.value_receipt(value));
                     }
                     from += values.len();
                 }
@@ -152,7 +166,7 @@ impl Encoder {
     /// Values that are no longer known one by one: the middle of their bucket, with a weight.
     fn merged(
         &mut self,
-        dialect: Dialect,
+        format: &Format,
         name: &str,
         suffix: &str,
         (scheme, bucket, count): (Scheme, usize, u64),
@@ -161,10 +175,10 @@ impl Encoder {
     ) {
         let kind = delta.series.kind();
         let middle = scheme.middle(bucket);
-        if middle < 0.0 && dialect.refuses_negative(kind) {
+        if middle < 0.0 && format.refuses_negative(kind) {
             return packer.dropped(&delta.merged_receipt(bucket, count), Cause::Invalid);
         }
-        let takes_rate = dialect.takes_rate(kind);
+        let takes_rate = format.takes_rate(kind);
         let mut powers = weights(count);
         let mut left = count;
         while left > 0 && !packer.is_stopped() {
@@ -172,7 +186,7 @@ impl Encoder {
             let weight = if takes_rate { powers.next().unwrap_or(left) } else { left };
             left -= weight;
             let rate = if takes_rate { delta.series.rate() / weight as f64 } else { 1.0 };
-            self.set_tail(dialect.type_of(kind), rate, suffix);
+            self.set_tail(format.type_of(kind), rate, suffix);
             self.line.clear();
             self.line.extend_from_slice(name.as_bytes());
             self.line.push(b':');
@@ -181,7 +195,7 @@ impl Encoder {
                 Scheme::Float => push_float(&mut self.line, middle),
             }
             self.line.extend_from_slice(&self.tail);
-            packer.together(&self.line, delta.merged_receipt(bucket, weight));
+            packer.together(&self.line, Some(delta.merged_receipt(bucket, weight)));
         }
     }
 }

@@ -1,15 +1,15 @@
-//! What stands before the colon: rendered for each line, and not kept, because its texts are.
+//! Names: the text before the colon, rendered for each line, and not kept, because its texts are.
 //!
 //! Most names hold nothing that the gate would change, and are then put together from the prefix, the logger's name, the metric's and the labels
 //! as they are. Which those are is found out once for each series, when its name is claimed.
 
-use crate::dialect::Dialect;
+use crate::format::Format;
 use ferrometer_core::{Cause, Naming, Series};
 use ferrometer_export::NameTable;
 
-/// The names of one dialect under one configuration.
+/// The names in one form under one configuration.
 pub(crate) struct Names {
-    dialect: Dialect,
+    format: Format,
     naming: Naming,
     /// Everything before the logger's name, with a dot behind it.
     prefix: String,
@@ -24,9 +24,9 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    pub(crate) fn new(dialect: Dialect) -> Names {
+    pub(crate) fn new(format: Format) -> Names {
         Names {
-            dialect,
+            format,
             naming: Naming::default(),
             prefix: String::new(),
             table: NameTable::new(),
@@ -40,7 +40,7 @@ impl Names {
     /// Takes over how names begin. Another beginning is another configuration: all names are claimed anew.
     pub(crate) fn begin(&mut self, naming: &Naming) {
         if *naming != self.naming {
-            *self = Names::new(self.dialect);
+            *self = Names::new(self.format);
             self.naming = naming.clone();
             self.prefix = naming.prefix();
             if !self.prefix.is_empty() {
@@ -63,7 +63,7 @@ impl Names {
         if self.verbatim.get(id / 64).is_some_and(|bits| bits >> (id % 64) & 1 == 1) {
             self.write(series);
         } else {
-            self.name = self.dialect.name(&self.naming, series);
+            self.name = self.format.name(&self.naming, series);
             self.logger_end = 0;
         }
         Ok(&self.name)
@@ -72,8 +72,8 @@ impl Names {
     #[cold]
     fn claim(&mut self, series: &'static Series) -> Result<(), Cause> {
         self.write(series);
-        let name = self.dialect.name(&self.naming, series);
-        let unique = self.dialect.unique(&name, series);
+        let name = self.format.name(&self.naming, series);
+        let unique = self.format.unique(&name, series);
         self.table.claim(series, &name, [unique.into()])?;
         if name == self.name {
             let id = series.id();
@@ -98,7 +98,7 @@ impl Names {
         }
         name.truncate(self.logger_end);
         name.push_str(series.metric_name());
-        let Some((first, between)) = self.dialect.labels_in_name() else { return };
+        let Some((first, between)) = self.format.labels_in_name() else { return };
         for (key, value) in series.labels_with_object() {
             name.push(first);
             name.push_str(key);
@@ -111,13 +111,15 @@ impl Names {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::Dialect;
     use ferrometer_core::get_logger;
 
     #[test]
     fn a_name_is_the_same_whether_put_together_or_rendered() {
         let naming = |prefix: &str| Naming { global_prefix: prefix.into(), ..Naming::default() };
         for dialect in [Dialect::Etsy, Dialect::DogStatsD, Dialect::Telegraf, Dialect::Gnocchi] {
-            let mut names = Names::new(dialect);
+            let format = dialect.format();
+            let mut names = Names::new(format);
             for naming in [naming(""), naming("pre.fix"), naming("p:x"), naming("")] {
                 names.begin(&naming);
                 let mut verbatim = 0;
@@ -128,7 +130,7 @@ mod tests {
                             let logger = get_logger(logger).with_all(labels);
                             for logger in [logger.for_object("qemu/1"), logger.for_object("vm"), logger] {
                                 let series = logger.counter(metric).series();
-                                let rendered = dialect.name(&naming, series);
+                                let rendered = format.name(&naming, series);
                                 for _ in 0..2 {
                                     match names.get(series) {
                                         Ok(name) => assert_eq!(name, rendered, "{series:?}"),

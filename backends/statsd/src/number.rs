@@ -14,7 +14,7 @@ pub(crate) fn push_millis(out: &mut Vec<u8>, nanos: u64) {
     out.extend_from_slice(&digits[..len]);
 }
 
-/// What nanoseconds need as milliseconds, and a few bytes that are written and not used.
+/// Room for nanoseconds as milliseconds, and for a few bytes that are written and not used.
 pub(crate) const MILLIS: usize = 32;
 
 /// 000 to 999, as text, and how many of the three digits are left without the zeros at the end.

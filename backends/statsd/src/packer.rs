@@ -1,54 +1,22 @@
 //! Packs lines into datagrams of at most a configured size, whole lines only, and remembers whose values are in each.
 //!
-//! What the transport takes is handed in as sent; what it does not take stays pending, and the rest of the delivery is put off.
+//! A value that the transport takes is handed in as sent, once it is known that it was not refused; any other stays pending, and the rest of the
+//! delivery is put off. A line that a stream took a part of is ended by the next delivery, before anything else: servers take the beginning of a
+//! line for a line.
 //!
 //! Where the transport takes many datagrams at once, all but the last must have the same size. A datagram that is full misses it by a few bytes;
 //! its last value is then written with more zeros at the end: `1.25` as `1.25000`.
 
-use crate::connection::{Connection, Refusal};
-use crate::datagram::{DatagramBuffer, Piece};
+use crate::connection::Connection;
+use crate::datagram::DatagramBuffer;
+use crate::packed::{Closed, Entry, Frame, Line, Memory, Torn};
+use crate::refusal::{NotNow, Refusal, Sent};
 use ferrometer_core::{BackendError, Cause, Delivery, Receipt, SnapshotView};
 use std::ops::Range;
 use std::time::Instant;
 
-/// What stands around the values of one series.
-#[derive(Default)]
-pub(crate) struct Frame {
-    /// Before the first value of a line.
-    pub(crate) head: Vec<u8>,
-    /// Between two values. It may end a line and begin another.
-    pub(crate) between: Piece,
-    /// Behind the last value.
-    pub(crate) tail: Vec<u8>,
-    /// Whether each value is a line of its own.
-    pub(crate) one_each: bool,
-}
-
 /// The most zeros that a value is lengthened by.
 const MOST_ZEROS: usize = 32;
-
-/// What is in a datagram: a line, or lines of one value each.
-struct Entry {
-    receipt: Receipt,
-    /// Where they end among the packed bytes.
-    end: usize,
-    one_each: bool,
-}
-
-/// A datagram that is full.
-struct Closed {
-    end: usize,
-    /// How many entries there are up to here.
-    entries: usize,
-}
-
-/// The memory of a [`Packer`], kept from delivery to delivery.
-#[derive(Default)]
-pub(crate) struct Memory {
-    buffer: DatagramBuffer,
-    entries: Vec<Entry>,
-    closed: Vec<Closed>,
-}
 
 pub(crate) struct Packer<'b, 'v> {
     view: &'b SnapshotView<'v>,
@@ -59,6 +27,12 @@ pub(crate) struct Packer<'b, 'v> {
     buffer: &'b mut DatagramBuffer,
     entries: &'b mut Vec<Entry>,
     closed: &'b mut Vec<Closed>,
+    parts: &'b mut Vec<Receipt>,
+    unconfirmed: &'b mut Vec<Receipt>,
+    /// The last datagrams that were handed over and are not confirmed.
+    last: Delivery,
+    torn: &'b mut Option<Torn>,
+    is_stream: bool,
     /// Where the open datagram begins.
     begin: usize,
     /// Where the last value of the open datagram ends, if that is one that may be lengthened.
@@ -78,12 +52,15 @@ impl<'b, 'v> Packer<'b, 'v> {
         until: Instant,
         memory: &'b mut Memory,
     ) -> Packer<'b, 'v> {
-        let Memory { buffer, entries, closed } = memory;
+        let Memory { buffer, entries, closed, parts, unconfirmed, torn } = memory;
         buffer.truncate(0);
         entries.clear();
         closed.clear();
+        parts.clear();
+        unconfirmed.clear();
         let at_once = connection.at_once();
-        Packer {
+        let is_stream = connection.is_stream();
+        let mut packer = Packer {
             view,
             connection,
             max,
@@ -91,18 +68,40 @@ impl<'b, 'v> Packer<'b, 'v> {
             buffer,
             entries,
             closed,
+            parts,
+            unconfirmed,
+            last: Delivery::default(),
+            torn,
+            is_stream,
             begin: 0,
             last_value: None,
             at_once,
             delivery: Delivery::default(),
             stopped: None,
             too_large: false,
-        }
+        };
+        packer.end_line();
+        packer
     }
 
-    /// Nothing of this needs a line.
-    pub(crate) fn sent(&self, receipt: &Receipt) {
-        self.view.sent(receipt);
+    /// Ends the line that the delivery before had to leave.
+    fn end_line(&mut self) {
+        let Some(torn) = self.torn.as_mut() else { return };
+        match self.connection.write_rest(&torn.rest, torn.stream, self.until) {
+            Some(Ok(())) => {
+                self.delivery.bytes += torn.rest.len() as u64;
+                torn.receipts.iter().for_each(|receipt| self.view.sent(receipt));
+            }
+            Some(Err(NotNow { reason, taken, .. })) => {
+                self.delivery.bytes += taken as u64;
+                torn.rest.drain(..taken);
+                self.stopped = Some(reason);
+                return;
+            }
+            // Nobody has its beginning; its values are pending, and part of this delivery.
+            None => {}
+        }
+        *self.torn = None;
     }
 
     /// This will get no line, and why.
@@ -110,7 +109,7 @@ impl<'b, 'v> Packer<'b, 'v> {
         self.view.dropped(receipt, cause);
     }
 
-    /// Whether the transport has refused: nothing more will go out in this delivery.
+    /// Tells if the transport has refused: nothing more will go out in this delivery.
     pub(crate) fn is_stopped(&self) -> bool {
         self.stopped.is_some()
     }
@@ -123,6 +122,7 @@ impl<'b, 'v> Packer<'b, 'v> {
         values: &[f64],
         mut write: impl FnMut(&mut DatagramBuffer, f64),
         receipt: impl Fn(Range<usize>) -> Receipt,
+        receipt_of: impl Fn(f64) -> Receipt,
     ) {
         let Some(max) = self.max.checked_sub(frame.tail.len()) else {
             return self.drop_too_large(&receipt(0..values.len()));
@@ -165,14 +165,21 @@ impl<'b, 'v> Packer<'b, 'v> {
             self.last_value = Some(self.buffer.len());
             self.buffer.push(&frame.tail);
             let end = self.buffer.len();
-            self.entries.push(Entry { receipt: receipt(from..at), end, one_each: frame.one_each });
+            let parts = self.parts.len();
+            if self.is_stream {
+                self.parts.extend(values[from..at].iter().map(|value| receipt_of(*value)));
+            }
+            self.entries.push(Entry { receipt: Some(receipt(from..at)), end, one_each: frame.one_each, parts });
         }
     }
 
-    /// Adds lines that must arrive together, in this order.
-    pub(crate) fn together(&mut self, lines: &[u8], receipt: Receipt) {
+    /// Adds lines that must arrive together, in this order. Without a receipt they are told again, and stand outside the account.
+    pub(crate) fn together(&mut self, lines: &[u8], receipt: Option<Receipt>) {
         if lines.len() > self.max {
-            return self.drop_too_large(&receipt);
+            if let Some(receipt) = receipt {
+                self.drop_too_large(&receipt);
+            }
+            return;
         }
         if self.buffer.len() > self.begin && self.buffer.len() + 1 + lines.len() > self.begin + self.max {
             self.close();
@@ -182,7 +189,7 @@ impl<'b, 'v> Packer<'b, 'v> {
         }
         self.buffer.push(lines);
         self.last_value = None;
-        self.entries.push(Entry { receipt, end: self.buffer.len(), one_each: false });
+        self.entries.push(Entry { receipt, end: self.buffer.len(), one_each: false, parts: self.parts.len() });
     }
 
     fn drop_too_large(&mut self, receipt: &Receipt) {
@@ -221,11 +228,7 @@ impl<'b, 'v> Packer<'b, 'v> {
         // After a refusal lines are still packed by whoever is in the middle of a series, and go nowhere.
         if self.stopped.is_none() {
             let count = self.closed.len();
-            if count > 1 && self.connection.send_at_once(self.buffer.as_bytes(), count) {
-                self.delivery.packets += count as u64;
-                self.delivery.bytes += self.buffer.len() as u64;
-                self.entries.iter().for_each(|entry| self.view.sent(&entry.receipt));
-            } else {
+            if count < 2 || !self.send_at_once(count) {
                 self.send_each();
             }
             self.at_once = self.connection.at_once();
@@ -234,6 +237,56 @@ impl<'b, 'v> Packer<'b, 'v> {
         self.begin = 0;
         self.entries.clear();
         self.closed.clear();
+        self.parts.clear();
+    }
+
+    /// `false`: they are to be sent one by one.
+    fn send_at_once(&mut self, count: usize) -> bool {
+        self.before();
+        match self.connection.send_at_once(self.buffer.as_bytes(), count, self.until) {
+            Ok(Some(sent)) => {
+                let delivery = Delivery { packets: count as u64, bytes: self.buffer.len() as u64 };
+                self.handed_over(sent, delivery, 0..self.entries.len());
+                true
+            }
+            Ok(None) | Err(Refusal::TooLarge) => false,
+            Err(Refusal::NotNow(not_now)) => {
+                self.stop(not_now);
+                true
+            }
+        }
+    }
+
+    /// Confirms the datagrams that were handed over before, where a refusal would be known by now.
+    fn before(&mut self) {
+        if self.connection.is_prompt() {
+            self.confirm();
+        }
+    }
+
+    /// A datagram, or many, are handed over; those before were not refused, then.
+    fn handed_over(&mut self, sent: Sent, delivery: Delivery, entries: Range<usize>) {
+        self.confirm();
+        self.last = delivery;
+        self.unconfirmed.extend(self.entries[entries].iter().filter_map(|entry| entry.receipt));
+        if sent == Sent::Surely {
+            self.confirm();
+        }
+    }
+
+    fn confirm(&mut self) {
+        self.delivery.packets += self.last.packets;
+        self.delivery.bytes += self.last.bytes;
+        self.last = Delivery::default();
+        self.unconfirmed.drain(..).for_each(|receipt| self.view.sent(&receipt));
+    }
+
+    fn stop(&mut self, not_now: NotNow) {
+        if not_now.with_the_last {
+            self.last = Delivery::default();
+            self.unconfirmed.clear();
+        }
+        self.stopped = Some(not_now.reason);
     }
 
     fn send_each(&mut self) {
@@ -249,36 +302,57 @@ impl<'b, 'v> Packer<'b, 'v> {
     }
 
     fn send_one(&mut self, bytes: Range<usize>, entries: Range<usize>) {
+        self.before();
         match self.connection.send(&self.buffer.as_bytes()[bytes.clone()], self.until) {
-            Ok(()) => {
-                self.delivery.packets += 1;
-                self.delivery.bytes += bytes.len() as u64;
-                self.entries[entries].iter().for_each(|entry| self.view.sent(&entry.receipt));
+            Ok(sent) => {
+                self.handed_over(sent, Delivery { packets: 1, bytes: bytes.len() as u64 }, entries);
             }
             Err(Refusal::TooLarge) => self.send_line_by_line(bytes.start, entries),
-            Err(Refusal::NotNow { taken, reason }) => {
-                // Of a stream the kernel may have taken the first lines; one counts when its newline was taken too.
-                let lines = if taken > 0 { self.lines(bytes.start, entries) } else { Vec::new() };
-                let taken_lines = lines.iter().filter(|(_, line)| line.end < bytes.start + taken);
-                taken_lines.for_each(|(receipt, _)| self.view.sent(receipt));
-                self.delivery.bytes += taken as u64;
-                self.stopped = Some(reason);
+            Err(Refusal::NotNow(not_now)) => {
+                if not_now.taken > 0 {
+                    self.count_taken(bytes, entries, &not_now);
+                }
+                self.stop(not_now);
             }
         }
     }
 
-    /// What is in a datagram line by line (those that must arrive together as one), and where each stands.
-    fn lines(&self, mut begin: usize, entries: Range<usize>) -> Vec<(Receipt, Range<usize>)> {
+    /// Counts the lines that a stream took before it was full. One counts when its newline was taken too. One that was begun is ended later, if
+    /// the stream is still there.
+    fn count_taken(&mut self, bytes: Range<usize>, entries: Range<usize>, not_now: &NotNow) {
+        let end = bytes.start + not_now.taken;
+        self.delivery.bytes += not_now.taken as u64;
+        for line in self.lines(bytes.start, entries) {
+            if line.bytes.end < end {
+                line.receipt.iter().for_each(|receipt| self.view.sent(receipt));
+            } else if line.bytes.start < end && not_now.is_open {
+                let mut rest = self.buffer.as_bytes()[end..line.bytes.end].to_vec();
+                rest.push(b'\n');
+                let receipts = match self.parts.get(line.parts.clone()) {
+                    Some(parts) if !parts.is_empty() => parts.to_vec(),
+                    _ => line.receipt.into_iter().collect(),
+                };
+                *self.torn = Some(Torn { rest, stream: self.connection.number(), receipts });
+            }
+        }
+    }
+
+    /// Returns the lines of a datagram (those that must arrive together as one), and where each stands.
+    fn lines(&self, mut begin: usize, entries: Range<usize>) -> Vec<Line> {
         let mut lines = Vec::new();
-        for entry in &self.entries[entries] {
+        for at in entries {
+            let entry = &self.entries[at];
+            let parts_end = self.entries.get(at + 1).map_or(self.parts.len(), |next| next.parts);
             if entry.one_each {
-                let parts = self.buffer.as_bytes()[begin..entry.end].split(|b| *b == b'\n');
-                for (at, line) in parts.enumerate() {
-                    lines.push((entry.receipt.part(at..at + 1), begin..begin + line.len()));
+                let split = self.buffer.as_bytes()[begin..entry.end].split(|b| *b == b'\n');
+                for (at, line) in split.enumerate() {
+                    let receipt = entry.receipt.map(|receipt| receipt.part(at..at + 1));
+                    let part = entry.parts + at;
+                    lines.push(Line { receipt, bytes: begin..begin + line.len(), parts: part..part + 1 });
                     begin += line.len() + 1;
                 }
             } else {
-                lines.push((entry.receipt, begin..entry.end));
+                lines.push(Line { receipt: entry.receipt, bytes: begin..entry.end, parts: entry.parts..parts_end });
                 begin = entry.end + 1;
             }
         }
@@ -287,33 +361,40 @@ impl<'b, 'v> Packer<'b, 'v> {
 
     /// The transport carries less than `max_datagram`: each line in a datagram of its own, so that only what is too large alone is dropped.
     fn send_line_by_line(&mut self, begin: usize, entries: Range<usize>) {
-        for (receipt, line) in self.lines(begin, entries) {
-            match self.connection.send(&self.buffer.as_bytes()[line.clone()], self.until) {
-                Ok(()) => {
-                    self.delivery.packets += 1;
-                    self.delivery.bytes += line.len() as u64;
-                    self.view.sent(&receipt);
+        for line in self.lines(begin, entries) {
+            self.before();
+            match self.connection.send(&self.buffer.as_bytes()[line.bytes.clone()], self.until) {
+                Ok(sent) => {
+                    self.handed_over(sent, Delivery { packets: 1, bytes: line.bytes.len() as u64 }, 0..0);
+                    match sent {
+                        Sent::Surely => line.receipt.iter().for_each(|receipt| self.view.sent(receipt)),
+                        Sent::Unknown => self.unconfirmed.extend(line.receipt),
+                    }
                 }
                 Err(Refusal::TooLarge) => {
                     self.too_large = true;
-                    self.view.dropped(&receipt, Cause::TooLarge);
+                    line.receipt.iter().for_each(|receipt| self.view.dropped(receipt, Cause::TooLarge));
                 }
-                Err(Refusal::NotNow { reason, .. }) => {
-                    self.stopped = Some(reason);
-                    return;
-                }
+                Err(Refusal::NotNow(not_now)) => return self.stop(not_now),
             }
         }
     }
 
-    /// Sends what is left, and says how it went.
-    pub(crate) fn finish(mut self) -> (Delivery, Option<BackendError>) {
+    /// Sends what is left. Returns what was taken, whether the transport refused, and what is to be logged.
+    pub(crate) fn finish(mut self) -> (Delivery, bool, Option<BackendError>) {
         if self.buffer.len() > self.begin {
             self.end_datagram();
         }
         self.send();
+        if self.last.packets > 0 {
+            match self.connection.settle() {
+                Err(Refusal::NotNow(not_now)) => self.stop(not_now),
+                _ => self.confirm(),
+            }
+        }
+        self.confirm();
         let what = "a line is larger than max_datagram or the transport allows, and is not delivered";
         let too_large = self.too_large.then(|| what.to_owned());
-        (self.delivery, self.stopped.or(too_large).map(BackendError::new))
+        (self.delivery, self.is_stopped(), self.stopped.or(too_large).map(BackendError::new))
     }
 }

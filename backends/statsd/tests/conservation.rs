@@ -306,6 +306,12 @@ fn run(way: Way, max: usize, history: &[Step]) -> Result<u64, TestCaseError> {
             let now = *asked.lock().unwrap_or_else(PoisonError::into_inner);
             addresses(now, at)
         });
+    // Trouble that a history begins with is there before the first connection.
+    #[cfg(target_os = "linux")]
+    if let Some(Step::Trouble(Some((at, one_in)))) = history.first() {
+        let (_, call, errno) = kernel::ERRORS[*at];
+        kernel::trouble(kernel::Trouble { errno, call, one_in: *one_in });
+    }
     install("statsd", Box::new(Statsd::new(settings)), Duration::from_millis(10)).unwrap();
 
     let logger = get_logger("model");
@@ -444,9 +450,9 @@ fn each_error_of_the_kernel_is_lived_with() {
                 continue;
             }
             let history = [
+                Step::Trouble(Some((at, 1))),
                 Step::Count(20),
                 Step::Time(300),
-                Step::Trouble(Some((at, 1))),
                 Step::Flush,
                 Step::Count(30),
                 Step::Flush,

@@ -26,6 +26,32 @@ fn gated(name: &str) -> String {
     name.split('.').filter(|p| !p.is_empty()).map(part).collect::<Vec<String>>().join(".")
 }
 
+/// A mark: the published hash FNV-1a, said a second time.
+fn marked(replaced: String, value: &str) -> String {
+    if replaced == value {
+        return replaced;
+    }
+    let hash = value.bytes().fold(2_166_136_261u32, |hash, b| (hash ^ u32::from(b)).wrapping_mul(16_777_619));
+    format!("{replaced}-{hash:08x}")
+}
+
+/// What a label's value is on the wire, by the documents of the format.
+fn label_value(dialect: Dialect, key: &str, value: &str) -> String {
+    let replace = |max: usize, stays: &dyn Fn(char) -> bool| {
+        let fits = value.chars().count() <= max && value.chars().all(stays);
+        let room = if fits { max } else { max.saturating_sub(9) };
+        let replaced = value.chars().take(room).map(|c| if stays(c) { c } else { '_' }).collect();
+        marked(replaced, value)
+    };
+    match dialect {
+        Dialect::DogStatsD | Dialect::Tagged => {
+            replace(199 - key.len(), &|c| c.is_alphanumeric() || "_-:./".contains(c))
+        }
+        Dialect::Telegraf => replace(usize::MAX, &|c| !",:|=".contains(c) && !c.is_whitespace() && !c.is_control()),
+        _ => replace(usize::MAX, &|c| c.is_ascii_alphanumeric() || "_-".contains(c)),
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Op {
     Count(i64),
@@ -54,7 +80,14 @@ fn hostile() -> impl Strategy<Value = String> {
 }
 
 fn dialect() -> impl Strategy<Value = Dialect> {
-    prop::sample::select(vec![Dialect::Etsy, Dialect::DogStatsD, Dialect::Telegraf, Dialect::Gnocchi])
+    prop::sample::select(vec![
+        Dialect::Etsy,
+        Dialect::DogStatsD,
+        Dialect::Telegraf,
+        Dialect::Gnocchi,
+        Dialect::Plain,
+        Dialect::Tagged,
+    ])
 }
 
 #[derive(Default, Debug, PartialEq)]
@@ -98,16 +131,17 @@ proptest! {
         let mut truth = Truth::default();
         let mut lost = 0u64;
         let mut recorded = 0u64;
+        let has_tags = matches!(dialect, Dialect::DogStatsD | Dialect::Telegraf | Dialect::Tagged);
         for (i, (metric, label, ops)) in metrics.iter().enumerate() {
             // Unlike names stay unlike behind the gate, and unlike those of other cases.
             let base = get_logger(&format!("case{case}.m{i}"));
             let logger: Logger = label.as_ref().map_or(base.clone(), |(k, v)| base.with(k, v));
             let mut name = gated(&format!("case{case}.m{i}.{metric}"));
             if let Some((key, value)) = label {
-                let value = gated(&value.replace('.', "_"));
+                let value = label_value(dialect, key, value);
                 match dialect {
-                    _ if value.is_empty() && matches!(dialect, Dialect::DogStatsD | Dialect::Telegraf) => {}
-                    Dialect::DogStatsD | Dialect::Telegraf => name = format!("{name} {key}={value}"),
+                    _ if value.is_empty() && has_tags => {}
+                    _ if has_tags => name = format!("{name} {key}={value}"),
                     _ if value.is_empty() => name = format!("{name}.{key}"),
                     _ => name = format!("{name}.{key}.{value}"),
                 }
@@ -121,11 +155,11 @@ proptest! {
                 let room = |value: String, pair: bool| {
                     let (plain, tags) = name.split_once(' ').map_or((name.as_str(), None), |(n, t)| (n, Some(t)));
                     let tagged = match (tags, dialect) {
-                        (Some(t), Dialect::DogStatsD) => t.len() + 2,
+                        (Some(t), Dialect::DogStatsD | Dialect::Tagged) => t.len() + 2,
                         (Some(t), _) => t.len() + 1,
                         (None, _) => 0,
                     };
-                    let kind = match (kind, dialect) { ("t", _) => 2, ("h", Dialect::Etsy | Dialect::Gnocchi) => 2, _ => 1 };
+                    let kind = match (kind, dialect) { ("t", _) => 2, ("h", Dialect::Etsy | Dialect::Gnocchi | Dialect::Plain) => 2, _ => 1 };
                     let line = plain.len() + tagged + 1 + value.len() + 1 + kind;
                     let line = if pair { 2 * line + 1 - (value.len() - 1) } else { line };
                     let named = plain.len() + if dialect == Dialect::Telegraf { tagged } else { 0 };
@@ -138,7 +172,7 @@ proptest! {
                     }
                     Op::Gauge(v) => {
                         logger.send_gauge(metric.clone(), *v);
-                        let pair = *v < 0.0 && matches!(dialect, Dialect::Etsy | Dialect::Telegraf);
+                        let pair = *v < 0.0 && !matches!(dialect, Dialect::DogStatsD | Dialect::Gnocchi);
                         if room(format!("{v}"), pair) { truth.gauges.insert(name, *v); } else { truth.gauges.remove(&name); }
                     }
                     Op::Time(v) => {
@@ -149,7 +183,7 @@ proptest! {
                     }
                     Op::Histogram(v) => {
                         logger.send_histogram(metric.clone(), *v);
-                        let negative = *v < 0.0 && matches!(dialect, Dialect::Etsy | Dialect::Gnocchi);
+                        let negative = *v < 0.0 && matches!(dialect, Dialect::Etsy | Dialect::Plain | Dialect::Telegraf);
                         if room(format!("{v}"), false) && !negative { truth.values.entry(name).or_default().push(*v); } else { lost += 1; }
                     }
                 }
@@ -205,8 +239,8 @@ fn an_object_is_the_first_of_the_labels() {
     };
     for (dialect, suffix, expected) in [
         (Dialect::Etsy, "oe", "app.oe.hits.object.qemu_100.a.b:3|c"),
-        (Dialect::DogStatsD, "od", "app.od.hits:3|c|#object:qemu_100,a:b"),
-        (Dialect::Telegraf, "ot", "app.ot.hits,object=qemu_100,a=b:3|c"),
+        (Dialect::DogStatsD, "od", "app.od.hits:3|c|#object:qemu/100,a:b"),
+        (Dialect::Telegraf, "ot", "app.ot.hits,object=qemu/100,a=b:3|c"),
         (Dialect::Gnocchi, "on", "app.on.hits.object.qemu_100.a.b:3|c"),
     ] {
         assert_eq!(send_and_read(dialect, 1432, record(suffix)), expected);
@@ -230,35 +264,35 @@ fn each_dialect_byte_by_byte() {
     };
     assert_eq!(
         send_and_read(Dialect::Etsy, 1432, record("e")),
-        "app.e.hits.code.4_04.method.GET:-2|c\n\
-         app.e.depth.code.4_04.method.GET:1.5|g\n\
-         app.e.below.code.4_04.method.GET:0|g\napp.e.below.code.4_04.method.GET:-7|g\n\
-         app.e.took.code.4_04.method.GET:125.400001|ms:2|ms\n\
-         app.e.rows.code.4_04.method.GET:12|ms"
+        "app.e.hits.code.4_04-b6e6b523.method.GET:-2|c\n\
+         app.e.depth.code.4_04-b6e6b523.method.GET:1.5|g\n\
+         app.e.below.code.4_04-b6e6b523.method.GET:0|g\napp.e.below.code.4_04-b6e6b523.method.GET:-7|g\n\
+         app.e.took.code.4_04-b6e6b523.method.GET:125.400001|ms:2|ms\n\
+         app.e.rows.code.4_04-b6e6b523.method.GET:12|ms"
     );
     assert_eq!(
         send_and_read(Dialect::DogStatsD, 1432, record("d")),
-        "app.d.hits:-2|c|#code:4_04,method:GET\n\
-         app.d.depth:1.5|g|#code:4_04,method:GET\n\
-         app.d.below:-7|g|#code:4_04,method:GET\n\
-         app.d.took:125.400001:2|ms|#code:4_04,method:GET\n\
-         app.d.rows:12|h|#code:4_04,method:GET"
+        "app.d.hits:-2|c|#code:4.04,method:GET\n\
+         app.d.depth:1.5|g|#code:4.04,method:GET\n\
+         app.d.below:-7|g|#code:4.04,method:GET\n\
+         app.d.took:125.400001:2|ms|#code:4.04,method:GET\n\
+         app.d.rows:12|h|#code:4.04,method:GET"
     );
     assert_eq!(
         send_and_read(Dialect::Telegraf, 1432, record("t")),
-        "app.t.hits,code=4_04,method=GET:-2|c\n\
-         app.t.depth,code=4_04,method=GET:1.5|g\n\
-         app.t.below,code=4_04,method=GET:0|g\napp.t.below,code=4_04,method=GET:-7|g\n\
-         app.t.took,code=4_04,method=GET:125.400001|ms:2|ms\n\
-         app.t.rows,code=4_04,method=GET:12|h"
+        "app.t.hits,code=4.04,method=GET:-2|c\n\
+         app.t.depth,code=4.04,method=GET:1.5|g\n\
+         app.t.below,code=4.04,method=GET:0|g\napp.t.below,code=4.04,method=GET:-7|g\n\
+         app.t.took,code=4.04,method=GET:125.400001|ms:2|ms\n\
+         app.t.rows,code=4.04,method=GET:12|h"
     );
     assert_eq!(
         send_and_read(Dialect::Gnocchi, 1432, record("n")),
-        "app.n.hits.code.4_04.method.GET:-2|c\n\
-         app.n.depth.code.4_04.method.GET:1.5|g\n\
-         app.n.below.code.4_04.method.GET:-7|g\n\
-         app.n.took.code.4_04.method.GET:125.400001|ms\napp.n.took.code.4_04.method.GET:2|ms\n\
-         app.n.rows.code.4_04.method.GET:12|ms"
+        "app.n.hits.code.4_04-b6e6b523.method.GET:-2|c\n\
+         app.n.depth.code.4_04-b6e6b523.method.GET:1.5|g\n\
+         app.n.below.code.4_04-b6e6b523.method.GET:-7|g\n\
+         app.n.took.code.4_04-b6e6b523.method.GET:125.400001|ms\napp.n.took.code.4_04-b6e6b523.method.GET:2|ms\n\
+         app.n.rows.code.4_04-b6e6b523.method.GET:12|ms"
     );
 }
 
@@ -439,4 +473,80 @@ fn two_instruments_with_one_name_are_told_apart_by_the_account() {
     assert!(ledger.balances());
     assert_eq!(ledger.dropped[Cause::Collision].increments, 10);
     assert_eq!(counters(&receiver.samples())["collide.a_b"], 6);
+}
+
+#[test]
+fn a_counter_whose_changes_cancel_is_sent_as_0() {
+    let text = send_and_read(Dialect::Etsy, 1432, |app| {
+        app.send_counter("cancels", 5);
+        app.send_counter("cancels", -5);
+        app.send_counter("nothing", 0);
+    });
+    assert_eq!(text, "app.cancels:0|c\napp.nothing:0|c");
+}
+
+/// A sign costs Telegraf the rest of the line; Etsy and collectd refuse it; gnocchi-statsd and those that know `h` take it.
+#[test]
+fn negative_histogram_values_go_where_they_are_read() {
+    for (dialect, name, expected, dropped) in [
+        (Dialect::Telegraf, "nt", "app.nt:21.5|h\napp.nt:22|h", 1),
+        (Dialect::Etsy, "ne", "app.ne:21.5|ms\napp.ne:22|ms", 1),
+        (Dialect::Plain, "np", "app.np:21.5|ms\napp.np:22|ms", 1),
+        (Dialect::Gnocchi, "ng", "app.ng:21.5|ms\napp.ng:-3|ms\napp.ng:22|ms", 0),
+        (Dialect::DogStatsD, "nd", "app.nd:21.5:-3:22|h", 0),
+        (Dialect::Tagged, "nx", "app.nx:21.5|h\napp.nx:-3|h\napp.nx:22|h", 0),
+    ] {
+        let ledger = std::cell::RefCell::new(None);
+        let text = send_and_read(dialect, 1432, |app| {
+            for value in [21.5, -3.0, 22.0] {
+                app.send_histogram(name, value);
+            }
+            *ledger.borrow_mut() = Some(flush(SOON).ledgers.remove(0));
+        });
+        assert_eq!(text, expected, "{dialect:?}");
+        assert_eq!(ledger.take().unwrap().dropped[Cause::Invalid].recordings, dropped, "{dialect:?}");
+    }
+}
+
+/// Each part of a line's form is a setting of its own.
+#[test]
+fn the_parts_of_a_form_are_set_one_by_one() {
+    use ferrometer_statsd::{Histograms, Labels, NegativeGauges, Rates, Values};
+    let near = 1.0 - 1e-9;
+    let read = |name: &'static str, change: fn(Settings) -> Settings| {
+        let _alone = alone();
+        let receiver = Receiver::new(Dialect::Etsy);
+        let settings = change(Settings::udp("127.0.0.1", receiver.port()));
+        install("statsd", Box::new(Statsd::new(settings)), NEVER).unwrap();
+        let app = get_logger(name).with("k", "v");
+        app.send_gauge("g", -7);
+        app.sampled(near).send_timer("t", Duration::from_millis(1));
+        app.sampled(near).send_timer("t", Duration::from_millis(2));
+        app.send_histogram("h", 3);
+        assert!(flush(SOON).complete);
+        remove("statsd", SOON).unwrap();
+        let mut buffer = [0; 65536];
+        let mut text = String::new();
+        while let Ok(len) = receiver.socket.recv(&mut buffer) {
+            let lines = std::str::from_utf8(&buffer[..len]).unwrap().lines();
+            lines.filter(|l| l.starts_with(name)).for_each(|l| text += &format!("{l}\n"));
+        }
+        text
+    };
+    assert_eq!(
+        read("p1", |s| s.labels(Labels::DogStatsD).values(Values::Packed)),
+        "p1.g:0|g|#k:v\np1.g:-7|g|#k:v\np1.t:1:2|ms|@0.999999999|#k:v\np1.h:3|ms|#k:v\n"
+    );
+    assert_eq!(
+        read("p2", |s| s.labels(Labels::Telegraf).negative_gauges(NegativeGauges::Signed).values(Values::Single)),
+        "p2.g,k=v:-7|g\np2.t,k=v:1|ms|@0.999999999\np2.t,k=v:2|ms|@0.999999999\np2.h,k=v:3|ms\n"
+    );
+    assert_eq!(
+        read("p3", |s| s.rates(Rates::Counters).histograms(Histograms::H)),
+        "p3.g.k.v:0|g\np3.g.k.v:-7|g\np3.t.k.v:1|ms:2|ms\np3.h.k.v:3|h\n"
+    );
+    assert_eq!(
+        read("p4", |s| s.dialect(Dialect::DogStatsD).labels(Labels::Folded).values(Values::Repeated)),
+        "p4.g.k.v:-7|g\np4.t.k.v:1|ms|@0.999999999:2|ms|@0.999999999\np4.h.k.v:3|h\n"
+    );
 }

@@ -7,6 +7,7 @@ mod support;
 
 use certificate::certificate;
 use ferrometer::{Config, get_logger, init};
+use ferrometer_testkit::{Scratch, free_tcp_port};
 use sha2::{Digest, Sha256};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -14,7 +15,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Scratch, example, free_tcp_port};
+use support::example;
 
 /// The quickstart, at work for as long as this lives.
 struct Quickstart(Child);
@@ -81,7 +82,7 @@ fn the_quickstart_is_understood_by_looking() {
         "metrics.toml",
         format!("[metrics]\nbackend = \"pull-cache\"\n[metrics.pull_cache]\nhttp = true\ninterval = 1\ngenerations = 1800\naddress = \"127.0.0.1:{port}\"\n").as_bytes(),
     );
-    let _quickstart = Quickstart::start(&config, &work.0, port);
+    let _quickstart = Quickstart::start(&config, work.path(), port);
     look("quickstart", port, "", |_| {});
 }
 
@@ -96,11 +97,11 @@ fn a_token_is_asked_for_and_a_lost_connection_mends() {
         "metrics.toml",
         format!("[metrics]\nbackend = \"pull-cache\"\n[metrics.pull_cache]\nhttp = true\ninterval = 1\naddress = \"127.0.0.1:{port}\"\ntokens = [\"page=sha256:{hash}\"]\n").as_bytes(),
     );
-    let mut quickstart = Some(Quickstart::start(&config, &work.0, port));
+    let mut quickstart = Some(Quickstart::start(&config, work.path(), port));
     look("token", port, token, |word| {
         quickstart = None;
         if word == "start" {
-            quickstart = Some(Quickstart::start(&config, &work.0, port));
+            quickstart = Some(Quickstart::start(&config, work.path(), port));
         }
     });
 }
@@ -156,12 +157,12 @@ fn several_nodes_are_seen_at_one_and_a_killed_one_is_named() {
     let peers = [peer("b", port_b, of_b), peer("c", port_c, of_c), peer("false", port_c, of_b)].concat();
     let (config_a, config_b) = (config("a", port_a, &peers), config("b", port_b, &guarded(0)));
     let _c = ProxmoxNode::start(&config("c", port_c, &guarded(1)));
-    let mut b = Some(Quickstart::start(&config_b, &work.0, port_b));
-    let _a = Quickstart::start(&config_a, &work.0, port_a);
+    let mut b = Some(Quickstart::start(&config_b, work.path(), port_b));
+    let _a = Quickstart::start(&config_a, work.path(), port_a);
     look("nodes", port_a, "", |word| {
         b = None;
         if word == "start" {
-            b = Some(Quickstart::start(&config_b, &work.0, port_b));
+            b = Some(Quickstart::start(&config_b, work.path(), port_b));
         }
     });
 }

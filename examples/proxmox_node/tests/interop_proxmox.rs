@@ -7,6 +7,7 @@ mod certificate;
 mod support;
 
 use certificate::{Certificate, certificate};
+use ferrometer_testkit::Scratch;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -16,7 +17,6 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::Scratch;
 
 const SECRET: &str = "correct-horse-battery-staple";
 /// Each with the name of a token and its privileges; the secret is the name and [`SECRET`].

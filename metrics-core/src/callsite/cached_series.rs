@@ -1,5 +1,6 @@
 //! The memory of a call site without labels: the series it used last.
 
+use crate::instrument::logger::Logger;
 use crate::registry::kind::Kind;
 use crate::registry::literal_cache::static_series;
 use crate::registry::series::{LoggerEntry, SENTINEL_SERIES, Series};
@@ -18,6 +19,27 @@ pub(super) struct Site {
 impl Site {
     pub(super) const fn new(name: &'static str, rate: f64) -> Site {
         Site { name, rate, memory: CachedSeries::new() }
+    }
+
+    /// Returns the remembered series, if it is of this logger.
+    #[inline(always)]
+    pub(super) fn get(&self, logger: &Logger) -> Option<&'static Series> {
+        self.memory.get(logger.peek())
+    }
+
+    /// Returns the series of this logger, looked up if need be.
+    #[inline(always)]
+    pub(super) fn series(&self, logger: &Logger, kind: Kind) -> &'static Series {
+        match self.get(logger) {
+            Some(series) => series,
+            None => self.first(logger, kind),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn first(&self, logger: &Logger, kind: Kind) -> &'static Series {
+        self.memory.look_up(logger.entry(), self.name, kind, self.rate)
     }
 }
 
@@ -59,7 +81,7 @@ impl CachedSeries {
     #[cold]
     fn look_up(&self, logger: &'static LoggerEntry, name: &'static str, kind: Kind, rate: f64) -> &'static Series {
         let series = static_series(logger, name, kind, rate, false);
-        // The overflow series stands for many names: it is not this site's own, and `logger` differs.
+        // The overflow series belongs to another logger: it takes many names, and is not this site's own.
         if ptr::eq(series.logger, logger) {
             self.0.store(ptr::from_ref(series).cast_mut(), Release);
         }

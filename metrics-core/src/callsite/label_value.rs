@@ -1,4 +1,4 @@
-//! Labels whose types have a few values, known when the program is compiled: where they lead stands in a table, by number.
+//! Labels whose types have a few values, known when the program is compiled: a table has the series of each combination, by number.
 
 use crate::registry::series::{LoggerEntry, SENTINEL_SERIES, Series};
 use crate::sync::reentrancy;
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicPtr, Ordering::*};
 
 /// A label's value out of a few that are known when the program is compiled: an enum. `#[derive(LabelValue)]` writes it.
 ///
-/// Every label of [`count!`](https://docs.rs/ferrometer/latest/ferrometer/macro.count.html) and its like takes such a value, like any other that
+/// Every label of [`count!`](https://docs.rs/ferrometer/latest/ferrometer/macro.count.html), `set_gauge!` and `time!` takes such a value, like any other that
 /// is `AsRef<str>`. Where all labels of a call are of such types or literals in the call, and there are at most 4 of them with at most 4,096 combinations, the
 /// call site finds its series by their numbers, without reading a text.
 ///
@@ -37,7 +37,7 @@ use std::sync::atomic::{AtomicPtr, Ordering::*};
 /// assert_eq!(Method::Put.as_ref(), "PUT");
 /// ```
 ///
-/// The compiler has to know a label's type where the call stands: a closure says it, `|status: &str| count!(…)`.
+/// The compiler has to know a label's type at the call: a closure says it, `|status: &str| count!(…)`.
 ///
 /// A call site's table takes 8 bytes for each combination and 16 more, 33 KiB at most, from its first recording on.
 #[diagnostic::on_unimplemented(
@@ -77,7 +77,7 @@ pub trait Number {
     }
 }
 
-/// A literal that stands in the call: the one value that there is, whatever its text.
+/// A literal in the call: the one value that there is, whatever its text.
 pub struct Literal;
 
 impl Number for Literal {
@@ -128,7 +128,7 @@ pub struct LabelProbe<'a, T: ?Sized>(pub &'a T);
 
 /// The number of a [`LabelValue`].
 pub trait FixedNumber {
-    /// Of which type it is.
+    /// The type of the value.
     type Of: ?Sized + LabelValue;
     /// The number. Its name is one that no trait of a program has, not even one that is implemented for every type.
     fn __ferrometer_label_number(&self) -> Fixed<Self::Of>;
@@ -156,7 +156,7 @@ impl<T: ?Sized> NoNumber for &LabelProbe<'_, T> {}
 
 /// The texts of each label, by number.
 pub struct Sets {
-    // Never read: with it, what stands at one address, if the compiler makes one of several that are equal, has the same texts.
+    // Never read. Where the compiler makes one constant of several that are equal, it makes sure that they have the same texts.
     _texts: &'static [&'static [&'static str]],
     combinations: usize,
 }
@@ -178,9 +178,9 @@ impl Sets {
 
 /// The numbers of all labels of a call.
 pub trait Numbers {
-    /// What tells these types from others: where this stands.
+    /// The address of this tells these types from others.
     const SETS: &'static Sets;
-    /// How many combinations there are; 0: they are not numbered.
+    /// Number of combinations. 0 means that they are not numbered.
     const COMBINATIONS: usize = Self::SETS.combinations;
     /// Which one this is; at or above [`COMBINATIONS`](Self::COMBINATIONS): none.
     fn combination(&self) -> usize;
@@ -238,10 +238,10 @@ const PARENT: usize = 0;
 const SETS: usize = 1;
 const SERIES: usize = 2;
 
-/// Of no logger and no types.
+/// The table of no logger and no types.
 static SENTINEL_TABLE: [Word; SERIES] = [const { AtomicPtr::new(ptr::null_mut()) }; SERIES];
 
-/// What a call site remembers: the table of the logger and the types that came first. Never null.
+/// The memory of a call site: the table of the logger and the types that came first. Never null.
 pub(super) struct FixedMemory(AtomicPtr<Word>);
 
 impl FixedMemory {
@@ -280,7 +280,7 @@ impl FixedMemory {
         }
     }
 
-    /// Whether the table there is is that of another logger or of other types.
+    /// Returns whether the table belongs to another logger or to other types.
     pub(super) fn is_of_others(&self, parent: *const LoggerEntry, sets: &'static Sets) -> bool {
         let table = self.table();
         !ptr::eq(table, SENTINEL_TABLE.as_ptr()) && !FixedMemory::is_of(table, parent, sets)
@@ -295,7 +295,7 @@ impl FixedMemory {
         combination: usize,
         series: &'static Series,
     ) {
-        // What found no place, or is found while an allocation is registered, is looked up again.
+        // The overflow series stands for many names, and the sentinel for none: they are looked up again.
         let Some(_busy) = reentrancy::try_enter().filter(|_| series.logger.is_programs()) else { return };
         let mut table = self.table();
         if ptr::eq(table, SENTINEL_TABLE.as_ptr()) {

@@ -1,33 +1,38 @@
 //! Call sites under labels, whose keys are fixed and whose values vary.
 //!
 //! Values of types with a few values lead to their series by number ([`label_value`](crate::callsite::label_value)), and so do literals that stand in
-//! the call. All others do by their texts ([`text_labels`](crate::callsite::text_labels)).
+//! the call. All others do by their texts (a [`TextMemory`]).
 //!
 //! To add one under one or two labels, the most frequent, the texts go one by one: an array would travel through memory.
 
 use crate::callsite::label_value::{FixedMemory, Numbers, Sets};
-use crate::callsite::text_labels::{Target, TextMemory};
 use crate::instrument::guard::TimerGuard;
 use crate::instrument::logger::Logger;
 use crate::instrument::recordable::{CounterValue, GaugeValue};
 use crate::record::{decision, scalars};
 use crate::registry::kind::Kind;
+use crate::registry::literal_cache::static_series;
+use crate::registry::loggers::with_labels;
 use crate::registry::series::{SENTINEL_SERIES, Series};
+use crate::registry::text_memory::TextMemory;
 use std::ptr;
 
 /// A place that records under `N` labels, whose values change from call to call and whose keys do not. It is asked only when it is
 /// known that something is recorded.
 pub struct LabelledSite<const N: usize> {
     fixed: FixedMemory,
-    target: Target<N>,
-    texts: TextMemory,
+    name: &'static str,
+    keys: &'static [&'static str; N],
+    kind: Kind,
+    rate: f64,
+    texts: TextMemory<Series>,
 }
 
 impl<const N: usize> LabelledSite<N> {
     /// `rate` 0.0: none given.
     #[must_use]
     pub const fn new(name: &'static str, keys: &'static [&'static str; N], kind: Kind, rate: f64) -> Self {
-        Self { fixed: FixedMemory::new(), target: Target { name, keys, kind, rate }, texts: TextMemory::new() }
+        Self { fixed: FixedMemory::new(), name, keys, kind, rate, texts: TextMemory::new() }
     }
 
     /// The series of labels whose types have a few values each.
@@ -71,7 +76,7 @@ impl<const N: usize> LabelledSite<N> {
             return self.of_texts(logger, &values);
         }
         let parent = logger.entry();
-        let series = self.texts.look_up(parent, &self.target, &values);
+        let series = self.look_up(logger, &values);
         self.fixed.put(parent, sets, numbers.combination(), series);
         series
     }
@@ -158,7 +163,17 @@ impl<const N: usize> LabelledSite<N> {
 
     #[inline(never)]
     fn look_up(&'static self, logger: &Logger, values: &[&str; N]) -> &'static Series {
-        self.texts.look_up(logger.entry(), &self.target, values)
+        let parent = logger.entry();
+        // The overflow series takes many names, and the sentinel none: neither is remembered.
+        self.texts.look_up(
+            parent,
+            values,
+            |series| series.logger.is_programs(),
+            || {
+                let labels: [(&str, &str); N] = std::array::from_fn(|i| (self.keys[i], values[i]));
+                static_series(with_labels(parent, &labels), self.name, self.kind, self.rate, false)
+            },
+        )
     }
 }
 

@@ -5,7 +5,7 @@
 //! - **Invariants**: a site never remembers a series of another logger, nor the overflow series. It allocates at most its bounded memory of labels.
 //!
 //! Read in this order: [`site`] (sites without labels), [`cached_series`] (the memory of one series), [`outcome`] (sites that wait for the end of
-//! the call), [`labels`] (sites whose labels vary), [`label_value`] (labels whose types have a few values), [`text_labels`] (labels of any text).
+//! the call), [`labels`] (sites whose labels vary), [`label_value`] (labels whose types have a few values).
 //!
 //! Not public API: the names here are those that expansions use, under `ferrometer_core::__private`.
 
@@ -15,7 +15,6 @@ pub(crate) mod label_value;
 pub(crate) mod labels;
 pub(crate) mod outcome;
 pub(crate) mod site;
-pub(crate) mod text_labels;
 
 pub use crate::instrument::guard::CallTimer;
 pub use crate::record::enabled::enabled;

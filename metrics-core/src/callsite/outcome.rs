@@ -123,7 +123,7 @@ pub type ExitCounter = OnExit<Once>;
 /// Measures one call and records it by its outcome.
 pub type ExitTimer = OnExit<Since>;
 
-/// What is recorded when a call ends, and what is kept for it until then.
+/// A way to record the end of a call, with the value that is kept for it until then.
 pub trait Ending: Copy {
     #[doc(hidden)]
     fn record(self, series: impl FnOnce() -> Option<&'static Series>);
@@ -150,7 +150,7 @@ impl Ending for Since {
         // Before the series is looked for.
         let nanos = self.0.elapsed_nanos();
         if let Some(series) = series() {
-            distributions::nanos_routed(series, nanos);
+            distributions::nanos(series, nanos, true);
         }
     }
 }

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::{Instant, SystemTime};
 
-/// What of a series counts as recorded.
+/// The part of a series that counts as recorded.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Counts {
     /// It is ferrometer's own, or not known yet.
@@ -31,13 +31,13 @@ enum Counts {
     Value,
 }
 
-/// What the collector keeps between collections.
+/// The collector, with the state that it keeps between collections.
 #[derive(Default)]
 pub(crate) struct Collector {
     sequence: u64,
     /// Single values that were drained from rings, folded, by slot among distributions.
     drained: Vec<Option<OwnDist>>,
-    /// What was collected last: where nothing changed, the next snapshot shares it.
+    /// The last collection. Where nothing changed, the next snapshot shares it.
     scalars: Blocks,
     distributions: Arc<Vec<Arc<Distribution>>>,
     /// How many series were looked at, and which of them take floats, in the order of their ids and slots: gauges have values elsewhere than in
@@ -64,7 +64,7 @@ impl Collector {
             len += slab.ring().map_or(0, Ring::len);
         }
         let mut drained = self.pool.take();
-        // Only here is it shared: whoever gets it holds it from below.
+        // Nobody else has it yet: it is shared when it is returned.
         let Some(segment) = Arc::get_mut(&mut drained) else { return drained };
         // Some more may be pushed while the first are read.
         segment.begin(self.sequence + 1, if len > 0 { len + len / 8 } else { 0 });
@@ -165,7 +165,7 @@ impl Collector {
             if old.is_some_and(|old| **old == new) {
                 continue;
             }
-            // What belongs to a series that came since is counted when that is known.
+            // The values of a series that came since are counted when that is known.
             let counts = self.counts.1.get(slot).copied();
             let new = if counts.is_none() { Distribution::empty(*scheme) } else { new };
             if counts.is_some_and(|counts| counts != Counts::Nothing) {
@@ -190,7 +190,7 @@ impl Collector {
         let mut floats = self.floats.as_slice();
         for (chunk, counts) in self.counts.0.chunks(CHUNK).enumerate() {
             let mut rows = sum_scalars(slabs, chunk);
-            // What belongs to a series that came since is not in this snapshot.
+            // The values of a series that came since are not in this snapshot.
             rows[counts.len()..].fill(Row::default());
             // A gauge that was set has its value by now: its count was acquired.
             while let [series, rest @ ..] = floats {
@@ -258,7 +258,7 @@ fn sum_scalars(slabs: &[&Slab], chunk: usize) -> [Row; CHUNK] {
         let Some(cells) = slab.scalars_of_chunk(chunk) else { continue };
         for (sum, cell) in sums.iter_mut().zip(cells) {
             // The count first, acquired: what is counted is in the value. A value may be ahead of its count; the next snapshot has
-            // the count then, and whoever looks for news finds it.
+            // the count then, and a backend that looks for news finds it.
             sum.recordings = sum.recordings.wrapping_add(cell.calls.load(Acquire));
             sum.increments = sum.increments.wrapping_add(cell.inc.load(Relaxed));
             sum.decrements = sum.decrements.wrapping_add(cell.dec.load(Relaxed));

@@ -22,7 +22,7 @@ impl Distribution {
         Distribution { scheme, count: 0, nanos: 0, sum: 0.0, max: 0.0, buckets: Vec::new() }
     }
 
-    /// Which buckets it has.
+    /// Returns which buckets it has.
     #[must_use]
     pub fn scheme(&self) -> Scheme {
         self.scheme
@@ -69,7 +69,7 @@ impl Distribution {
         Some(self.max)
     }
 
-    /// What was added since an earlier state of the same distribution. The largest value is exact when it is the largest since
+    /// Returns the values that came since an earlier state of the same distribution. The largest value is exact when it is the largest since
     /// start, else the upper bound of its bucket.
     // Inline: compiled where there is a backend that asks for it.
     #[inline]

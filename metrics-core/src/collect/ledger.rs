@@ -32,7 +32,7 @@ impl Amount {
         }
     }
 
-    /// Whether nothing is in it.
+    /// Returns whether the amount is zero.
     #[must_use]
     pub fn is_zero(self) -> bool {
         self == Amount::default()
@@ -91,7 +91,7 @@ impl fmt::Display for Cause {
     }
 }
 
-/// What was dropped, by cause: `ledger.dropped[Cause::Transport]`. Zero where nothing was.
+/// The dropped recordings by cause: `ledger.dropped[Cause::Transport]`. Zero for a cause without any.
 ///
 /// ```
 /// use ferrometer_core::{Amount, Cause, Dropped};
@@ -120,7 +120,7 @@ impl Dropped {
         all
     }
 
-    /// Whether nothing was dropped.
+    /// Returns whether nothing was dropped.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()
@@ -178,7 +178,7 @@ impl Ledger {
         self.dropped.in_all()
     }
 
-    /// Whether `recorded = sent + pending + superseded + dropped`.
+    /// Returns whether `recorded = sent + pending + superseded + dropped`.
     #[must_use]
     pub fn balances(&self) -> bool {
         let mut all = self.sent;

@@ -1,14 +1,14 @@
 //! Sums of counters, gauges and in-flight counts, in blocks: what a snapshot holds of them, and how far a backend is with them.
 //!
 //! A row is that of a slot. Blocks are shared: a snapshot has those of the one before where nothing changed, and a backend that has delivered all
-//! of a block holds the snapshot's. So there is one copy of what stands still, whoever looks at it, and memory is taken and freed in pieces
+//! of a block holds the snapshot's. So values that do not change exist once, however many backends look at them, and memory is taken and freed in pieces
 //! of one size.
 
 use crate::collect::ledger::Amount;
 use crate::storage::cell_address::CHUNK;
 use std::sync::Arc;
 
-/// What one series recorded.
+/// The totals of one series.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Row {
     pub(crate) recordings: u64,
@@ -78,7 +78,7 @@ impl Blocks {
         self.0.get(slot / CHUNK).map_or(Row::default(), |block| block.get(slot % CHUNK))
     }
 
-    /// Whether a block is the same one.
+    /// Returns whether both hold the same block in memory.
     #[inline]
     pub(crate) fn shares(&self, other: &Blocks, block: usize) -> bool {
         matches!((self.0.get(block), other.0.get(block)), (Some(a), Some(b)) if Arc::ptr_eq(a, b))

@@ -1,4 +1,4 @@
-//! Snapshots: what was recorded up to a moment, cumulative, immutable, shared by every backend.
+//! Snapshots: the totals up to a moment, cumulative, immutable, shared by every backend.
 
 use crate::collect::distribution::Distribution;
 use crate::collect::ledger::Amount;
@@ -21,7 +21,7 @@ pub struct Snapshot {
     pub(crate) instant: Instant,
     /// How many series there are: those with the ids below.
     pub(crate) len: usize,
-    /// Of counters, gauges and in-flight counts, by slot.
+    /// The totals of counters, gauges and in-flight counts, by slot.
     pub(crate) scalars: Blocks,
     /// By slot among distributions.
     pub(crate) distributions: Arc<Vec<Arc<Distribution>>>,
@@ -55,16 +55,9 @@ impl Snapshot {
         Totals(self)
     }
 
-    /// The same snapshot with another total in the place of one series': for tests of backends, whose formats have to take what a program would
-    /// need years to record. A value of another kind than the series', and a series that is not in the snapshot, change nothing.
-    ///
-    /// ```
-    /// use ferrometer_core::{Total, Value, get_logger, snapshot};
-    /// let series = get_logger("shop").counter("sold").series();
-    /// let value = Value::Counter { increments: u64::MAX, decrements: 0 };
-    /// let large = snapshot().with(&Total { series, recordings: 1, invalid: 0, value });
-    /// assert_eq!(large.totals().get(series.id()).unwrap().value.net(), Some(-1));
-    /// ```
+    /// Puts another total in the place of one series', in a copy: for tests of backends. A value of another kind than the series', and a series
+    /// that is not in the snapshot, change nothing.
+    #[doc(hidden)]
     // Inline, and what it calls too: no program but a test has it compiled.
     #[inline]
     #[must_use]
@@ -113,7 +106,7 @@ impl<'a> Totals<'a> {
         self.0.len
     }
 
-    /// Whether there is no series.
+    /// Returns whether there is no series.
     #[must_use]
     pub fn is_empty(self) -> bool {
         self.0.len == 0
@@ -167,7 +160,7 @@ pub struct Total<'a> {
     pub recordings: u64,
     /// How many more were refused because they were NaN or infinite.
     pub invalid: u64,
-    /// What was recorded.
+    /// The recorded value.
     pub value: Value<'a>,
 }
 
@@ -181,7 +174,7 @@ impl Total<'_> {
     }
 }
 
-/// What a series recorded, by its kind.
+/// The value of a series, by its kind.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Value<'a> {

@@ -44,17 +44,17 @@ pub trait Backend: Send + 'static {
     /// Delivers one snapshot, seen through this backend's own view of it. Called from the backend's thread, never concurrently.
     ///
     /// # Errors
-    /// What went wrong, for the log (one line per message and minute). An error changes nothing in the account: what was
+    /// The message for the log (one line per message and minute). An error changes nothing in the account: what was
     /// handed in as sent is sent, the rest is pending.
     fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError>;
 
-    /// What this backend needs beyond totals. Read once, at installation.
+    /// Returns the data that this backend needs beyond totals. Read once, at installation.
     fn wants(&self) -> Wants {
         Wants::TOTALS
     }
 
     /// Delivers what is still held back, within `deadline`: called after [`publish`](Backend::publish) when the program flushes, and before a
-    /// removal. What is pending afterwards is reported to whoever asked, and at a removal dropped.
+    /// removal. Recordings that are pending afterwards are reported to the caller of the flush, and dropped at a removal.
     ///
     /// # Errors
     /// As for [`publish`](Backend::publish).
@@ -64,7 +64,7 @@ pub trait Backend: Send + 'static {
     }
 }
 
-/// What a backend needs recorded.
+/// The data that a backend needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wants {
     pub(crate) totals: bool,
@@ -80,7 +80,7 @@ impl Wants {
     pub const SINGLES: Wants = Wants { totals: true, singles: true };
 }
 
-/// What one delivery took, for the account.
+/// The size of one delivery, for the account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Delivery {
     /// Datagrams, writes or requests.
@@ -104,7 +104,7 @@ impl BackendError {
         BackendError { message: message.into(), delivery: Delivery::default() }
     }
 
-    /// The same, with what was sent before it happened.
+    /// Adds the part of the delivery that was sent before the error.
     #[must_use]
     pub fn after(mut self, delivery: Delivery) -> BackendError {
         self.delivery = delivery;

@@ -23,7 +23,7 @@ pub(crate) struct Position {
 /// How far a backend is with every series. Lives as long as the backend is installed.
 #[derive(Debug, Default)]
 pub(crate) struct Cursor {
-    /// Of counters, gauges and in-flight counts, by slot. Of what is done it holds the snapshot's blocks.
+    /// Accounted totals of counters, gauges and in-flight counts, by slot. A block that is done is the snapshot's own.
     scalars: Blocks,
     /// The block that is being changed, and its number: put back when another one is, or the delivery ends.
     open: Option<(usize, Block)>,
@@ -31,11 +31,11 @@ pub(crate) struct Cursor {
     pub(crate) distributions: Vec<Position>,
     /// How many recordings that were NaN or infinite are accounted for, by the id of the few series that have any.
     pub(crate) invalid: Invalid,
-    /// What was recorded before it was installed is not this backend's.
+    /// Recordings made before the backend was installed, which are not its own.
     pub(crate) base: Amount,
 }
 
-/// Whether the block of the series asked for last is done: series come in the order of their slots, mostly, and one that is done stays so.
+/// Remembers whether the block of the last series was done: series come mostly in the order of their slots, and a block that is done stays so.
 #[derive(Default)]
 pub(crate) struct DoneBlocks(Cell<Option<(u32, bool)>>);
 
@@ -86,7 +86,7 @@ impl Position {
 }
 
 impl Cursor {
-    /// A cursor that begins where the snapshot stands.
+    /// Returns a cursor that begins at the snapshot.
     pub(crate) fn at(snapshot: &Snapshot) -> Cursor {
         let mut distributions = Vec::with_capacity(snapshot.distributions.len());
         for distribution in snapshot.distributions.iter() {
@@ -118,7 +118,7 @@ impl Cursor {
         }
     }
 
-    /// Whether a counter, gauge or in-flight count is done, as seen at once. What is not may be done too.
+    /// Returns `true` when a counter, gauge or in-flight count is known to be done without comparing values. `false` decides nothing.
     #[inline]
     pub(crate) fn is_done(&self, series: &Series, snapshot: &Snapshot) -> bool {
         let block = series.slot as usize / CHUNK;
@@ -179,10 +179,10 @@ impl Cursor {
         amount
     }
 
-    /// What lies between the cursor and the snapshot.
+    /// Returns the recordings between the cursor and the snapshot.
     pub(crate) fn pending(&self, snapshot: &Snapshot) -> Amount {
         let mut all = Amount::default();
-        // What was refused is done before a backend sees anything.
+        // Refused recordings are accounted for before a backend sees anything.
         let done = DoneBlocks::default();
         for series in series_table::series_in(0..snapshot.len) {
             let is_done = series.kind().scheme().is_none() && done.has(series, |series| self.is_done(series, snapshot));

@@ -1,18 +1,18 @@
-//! What is new of one series, and the receipts that are handed in for it.
+//! News of one series, and the receipts that are handed in for it.
 
 use crate::collect::distribution::Distribution;
 use crate::registry::series::Series;
 use crate::storage::bucket::Scheme;
 use std::ops::Range;
 
-/// What a series recorded that this backend has not accounted for.
+/// The recordings of a series that this backend has not accounted for.
 #[derive(Debug)]
 pub struct Delta<'a> {
     /// Which one.
     pub series: &'static Series,
     /// How many recordings.
     pub recordings: u64,
-    /// What was recorded.
+    /// The recorded change.
     pub change: Change<'a>,
     /// Which of the view's single values is the first of this delta's.
     pub(crate) first: usize,
@@ -37,9 +37,9 @@ pub enum Change<'a> {
     Values {
         /// Those that are still held one by one, in the order of recording on each thread.
         singles: &'a [f64],
-        /// The others: (bucket, how many). [`Scheme::middle`] gives the value that stands for a bucket.
+        /// The others: (bucket, how many). [`Scheme::middle`] gives the value that represents a bucket.
         merged: Vec<(usize, u64)>,
-        /// What the buckets mean. Timers are in nanoseconds.
+        /// The meaning of the buckets. Timers are in nanoseconds.
         scheme: Scheme,
         /// The whole distribution since the program started.
         total: &'a Distribution,
@@ -76,7 +76,7 @@ pub(crate) enum Piece {
 }
 
 impl Receipt {
-    /// Of single values that have one receipt, the receipt of some: those from `range.start` up to, and without, `range.end`, counted from its
+    /// Returns the receipt of a part of the single values of this one: those from `range.start` up to, and without, `range.end`, counted from its
     /// first. Anything else has no parts, and is returned as it is.
     #[must_use]
     pub fn part(&self, range: Range<usize>) -> Receipt {
@@ -87,7 +87,7 @@ impl Receipt {
 }
 
 impl Delta<'_> {
-    /// The receipt of the whole delta of a counter, gauge or in-flight count. For a timer or histogram it stands for nothing:
+    /// Returns the receipt of the whole delta of a counter, gauge or in-flight count. For a timer or histogram it is empty:
     /// its values have receipts of their own.
     #[must_use]
     pub fn receipt(&self) -> Receipt {
@@ -152,7 +152,7 @@ impl Delta<'_> {
         self.first_receipt().into_iter().chain(weighted)
     }
 
-    /// Of all but what is merged.
+    /// Returns the receipt of all but the merged values.
     fn first_receipt(&self) -> Option<Receipt> {
         match &self.change {
             Change::Values { singles: [], .. } => None,

@@ -13,7 +13,7 @@ use std::time::Instant;
 /// The most pieces the held values may be in.
 pub(crate) const MAX_SEGMENTS: usize = 16_384;
 
-/// What the backend's thread takes at once.
+/// The contents of the mailbox, as the backend's thread takes them at once.
 pub(crate) struct Job {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) segments: Vec<Arc<SampleBatch>>,
@@ -51,8 +51,8 @@ impl Mailbox {
         Mailbox { state: Mutex::new(State { ledger, ..State::default() }), changed: Condvar::new(), max_held }
     }
 
-    /// Holds values until the next snapshot is picked up; whether so many are held that they should be, soon. Not while one waits to be
-    /// picked up: another would not make its thread faster.
+    /// Holds values until the next snapshot is picked up. Returns `true` when many are held, so that they should be picked up soon; never while a
+    /// snapshot waits already, since another would not make the thread faster.
     pub(crate) fn buffer_samples(&self, segment: &Arc<SampleBatch>) -> bool {
         if segment.is_empty() {
             return false;
@@ -89,7 +89,7 @@ impl Mailbox {
         let mut state = lock(&self.state);
         loop {
             if let Some(snapshot) = state.snapshot.take() {
-                // What was drained since belongs to the next snapshot.
+                // Values that were drained since belong to the next snapshot.
                 let mut until = state.segments.len();
                 while until > 0 && state.segments[until - 1].sequence > snapshot.sequence() {
                     until -= 1;
@@ -147,7 +147,7 @@ impl Mailbox {
         state.ledger.clone()
     }
 
-    /// Whether the account is closed: nobody waits any more, and what is delivered no longer counts.
+    /// Returns whether the account is closed: nobody waits any more, and later deliveries no longer count.
     pub(crate) fn is_closed(&self) -> bool {
         lock(&self.state).closed
     }

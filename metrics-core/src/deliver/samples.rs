@@ -95,7 +95,7 @@ struct Group {
     next: usize,
     /// How many are not accounted for.
     left: usize,
-    /// Whether those that are accounted for are counted in the cursor's buckets.
+    /// `true` once the accounted values are counted in the cursor's buckets.
     in_buckets: bool,
 }
 
@@ -151,7 +151,7 @@ impl AckBitmap {
         }
     }
 
-    /// Whether the cursor's buckets have to be told of values yet.
+    /// Returns whether there are accounted values that the cursor's buckets do not count yet.
     pub(crate) fn is_unfolded(&self, group: usize) -> bool {
         let group = &self.groups[group];
         !group.in_buckets && group.left < group.range.len()

@@ -35,89 +35,73 @@ static LIMITS: Mutex<Exported> = Mutex::new(Exported { all: Vec::new() });
 impl SelfMetrics {
     pub(crate) fn export(&mut self, backend: &str, ledger: &Ledger, held: usize) {
         let (sent, errors) = (ledger.sent.recordings, ledger.errors + ledger.panics);
+        let name = |what: &str| format!("backend.{backend}.{what}");
         for (what, now, help) in [
-            ("sent", sent, "Recordings that * has delivered: accepted by the system, or kept in the cache."),
-            (
-                "merged",
-                ledger.merged,
-                "Recordings that * has delivered as one value with others; they are among those sent.",
-            ),
+            ("sent", sent, "Recordings that this backend has delivered: accepted by the system, or kept in the cache."),
+            ("merged", ledger.merged, "Recordings delivered as one value with others; they are among those sent."),
             (
                 "superseded",
                 ledger.superseded.recordings,
-                "Recordings of gauges whose place a later value took before * delivered them.",
+                "Recordings of gauges that a later value replaced before they were delivered.",
             ),
-            ("errors", errors, "Deliveries of * that ended with an error or a panic."),
+            ("errors", errors, "Deliveries that ended with an error or a panic."),
         ] {
-            self.all.count(name(backend, what), now, Help { text: help, of: backend });
+            self.all.count(name(what), now, help);
         }
         for (cause, amount) in ledger.dropped.iter() {
-            let (what, help) = (format!("dropped.{cause}"), not_delivered(cause));
-            self.all.count(name(backend, &what), amount.recordings, Help { text: help, of: backend });
+            self.all.count(name(&format!("dropped.{cause}")), amount.recordings, not_delivered(cause));
         }
-        let pending = "Recordings that * had not delivered yet after its last delivery.";
-        self.all.set(name(backend, "pending"), ledger.pending.recordings, Help { text: pending, of: backend });
-        let holds = held > 0 || self.all.has(&name(backend, "held"));
+        let help = "Recordings that were not delivered yet after the last delivery.";
+        self.all.set(name("pending"), ledger.pending.recordings, help);
+        let holds = held > 0 || self.all.has(&name("held"));
         if holds {
-            let waiting = "Number of single values that waited for the last delivery of *.";
-            self.all.set(name(backend, "held"), held as u64, Help { text: waiting, of: backend });
+            self.all.set(name("held"), held as u64, "Number of single values that waited for the last delivery.");
         }
         if self.before.is_none_or(|(was_sent, had_errors)| sent > was_sent && errors == had_errors) {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-            let when = "When * last delivered something without an error, in seconds since 1970; its first delivery until then.";
-            self.all.set(name(backend, "last_success.timestamp_seconds"), now, Help { text: when, of: backend });
+            let help =
+                "Time of the last delivery without an error, in seconds since 1970; of the first delivery until then.";
+            self.all.set(name("last_success.timestamp_seconds"), now, help);
         }
         self.before = Some((sent, errors));
         export_limits(holds);
     }
 }
 
-fn name(backend: &str, what: &str) -> String {
-    format!("backend.{backend}.{what}")
-}
-
-/// What is said of recordings that are not delivered.
+/// Returns the sentence about recordings that were dropped for a cause.
 fn not_delivered(cause: Cause) -> &'static str {
     match cause {
-        Cause::Invalid => "Recordings that * did not deliver: the value is not finite, or the format cannot hold it.",
-        Cause::Name => "Recordings that * did not deliver: the name is empty or longer than 512 bytes.",
-        Cause::Collision => "Recordings that * did not deliver: the name belongs to another instrument.",
-        Cause::TooLarge => "Recordings that * did not deliver: one line is larger than a datagram may be.",
-        Cause::Transport => "Recordings that * did not deliver: the transport refused them for good.",
-        Cause::Removed => "Recordings that * did not deliver: it was removed, or the program ended, before.",
+        Cause::Invalid => "Recordings not delivered: the value is not finite, or the format cannot hold it.",
+        Cause::Name => "Recordings not delivered: the name is empty or longer than 512 bytes.",
+        Cause::Collision => "Recordings not delivered: the name belongs to another instrument.",
+        Cause::TooLarge => "Recordings not delivered: one line is larger than a datagram may be.",
+        Cause::Transport => "Recordings not delivered: the transport refused them for good.",
+        Cause::Removed => "Recordings not delivered: the backend was removed, or the program ended, before.",
     }
 }
 
-/// Whoever finds the lock taken leaves it to whoever has it: another backend's thread, or one that a fork left behind.
+/// Exports the use of the limits. A caller that finds the lock taken leaves it to the holder: another backend's thread, or one that a fork left behind.
 fn export_limits(held: bool) {
     let Ok(mut all) = LIMITS.try_lock() else { return };
     let (limits, used, refused) = (limits::current(), series_table::used(), refused());
-    for (what, words, used, max, refused) in [
-        ("loggers", "loggers", used.loggers, limits.max_loggers, refused.loggers),
-        ("instruments", "instruments", used.instruments, limits.max_instruments, refused.instruments),
-        ("label_sets", "label sets", used.label_sets, limits.max_label_sets, refused.label_sets),
+    for (what, used, max, refused) in [
+        ("loggers", used.loggers, limits.max_loggers, refused.loggers),
+        ("instruments", used.instruments, limits.max_instruments, refused.instruments),
+        ("label_sets", used.label_sets, limits.max_label_sets, refused.label_sets),
     ] {
-        let there = Help { text: "Number of * that there are.", of: words };
-        all.set(format!("limits.{what}.used"), used as u64, there);
-        let text = "Number of * that there may be; metrics.limits.max_";
-        all.set(format!("limits.{what}.max"), max as u64, Help { text: &format!("{text}{what} sets it."), of: words });
-        let text = "How often one of the * found no place, and was recorded in the overflow series.";
-        all.count(format!("limits.{what}.refused"), refused, Help { text, of: words });
+        all.set(format!("limits.{what}.used"), used as u64, "Number in use, of the largest number allowed.");
+        all.set(format!("limits.{what}.max"), max as u64, "Largest number allowed; metrics.limits.max_… sets it.");
+        let help = "Number of times that one more was refused, and was recorded in the overflow series.";
+        all.count(format!("limits.{what}.refused"), refused, help);
     }
     if held {
-        let text = "Number of single values that may wait for a delivery; metrics.limits.max_held_values sets it.";
-        all.set("limits.held_values.max".to_owned(), limits.max_held_values as u64, Help { text, of: "" });
+        let help =
+            "Largest number of single values that may wait for a delivery; metrics.limits.max_held_values sets it.";
+        all.set("limits.held_values.max".to_owned(), limits.max_held_values as u64, help);
     }
 }
 
-/// A sentence for whoever reads a metric: `*` in it stands for what it is about. Put together once, when there is a series.
-#[derive(Clone, Copy)]
-struct Help<'t> {
-    text: &'t str,
-    of: &'t str,
-}
-
-/// What was exported, by name: the value, and the series once there was something to say.
+/// Exported metrics by name: the last value, and the series once there was a value.
 #[derive(Default)]
 struct Exported {
     /// Few enough to be looked through.
@@ -129,7 +113,7 @@ impl Exported {
         self.all.iter().any(|(n, ..)| n == name)
     }
 
-    /// What is known of this one, made at the first time.
+    /// Returns the entry of a name, made at the first time.
     fn entry(&mut self, name: &str) -> (&mut u64, &mut Option<&'static Series>) {
         let at = self.all.iter().position(|(n, ..)| n == name).unwrap_or_else(|| {
             self.all.push((name.to_owned(), 0, None));
@@ -139,8 +123,8 @@ impl Exported {
         (last, series)
     }
 
-    /// A gauge; it is there from the first time on.
-    fn set(&mut self, name: String, now: u64, help: Help<'_>) {
+    /// Sets a gauge; it is there from the first time on.
+    fn set(&mut self, name: String, now: u64, help: &str) {
         let (last, series) = self.entry(&name);
         if series.is_none() || *last != now {
             scalars::set_internal(described(series, &name, Kind::Gauge, help), now as f64);
@@ -148,8 +132,8 @@ impl Exported {
         }
     }
 
-    /// A counter that has reached `now`; it is there once it is more than 0.
-    fn count(&mut self, name: String, now: u64, help: Help<'_>) {
+    /// Brings a counter to `now`; it is there once it is more than 0.
+    fn count(&mut self, name: String, now: u64, help: &str) {
         let (last, series) = self.entry(&name);
         if now > *last {
             scalars::count_internal(described(series, &name, Kind::Counter, help), now - *last);
@@ -158,19 +142,13 @@ impl Exported {
     }
 }
 
-/// The series, made at the first time. A unit would become a part of its name in Prometheus, so the sentence has it.
-fn described(known: &mut Option<&'static Series>, name: &str, kind: Kind, help: Help<'_>) -> &'static Series {
-    if let Some(series) = *known {
-        return series;
-    }
-    let series = series_table::internal_series(name, kind);
-    if !std::ptr::eq(series, SENTINEL_SERIES) {
-        let text = match help.text.split_once('*') {
-            Some((before, after)) => format!("{before}{}{after}", help.of),
-            None => help.text.to_owned(),
-        };
-        descriptions::of_handle(series.logger_name(), series.metric_name(), "", &text);
-    }
-    *known = Some(series);
-    series
+/// Returns the series, made at the first time. A unit would become a part of its name in Prometheus, so the sentence has it.
+fn described(known: &mut Option<&'static Series>, name: &str, kind: Kind, help: &str) -> &'static Series {
+    known.get_or_insert_with(|| {
+        let series = series_table::internal_series(name, kind);
+        if !std::ptr::eq(series, SENTINEL_SERIES) {
+            descriptions::of_handle(series.logger_name(), series.metric_name(), "", help);
+        }
+        series
+    })
 }

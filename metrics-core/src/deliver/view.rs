@@ -1,4 +1,4 @@
-//! What a backend is handed: one snapshot, seen through a cursor of its own.
+//! The view of a backend: one snapshot, seen through a cursor of its own.
 //!
 //! The snapshot is shared and immutable; the cursor says, for each series, how much this backend has accounted for. A [`Delta`] is
 //! the distance between the two. A backend turns deltas into lines, and for each piece it hands in the [`Receipt`] again: as
@@ -59,7 +59,7 @@ impl<'a> SnapshotView<'a> {
         view
     }
 
-    /// What NaN and infinities were refused is dropped before the backend sees anything.
+    /// Drops the recordings that were NaN or infinite, before the backend sees anything.
     fn drop_invalid(&self) {
         let mut cursor = self.cursor.borrow_mut();
         for (id, refused) in self.snapshot.invalid.iter() {
@@ -84,12 +84,12 @@ impl<'a> SnapshotView<'a> {
         self.naming
     }
 
-    /// What each series recorded that is not accounted for, in the order of registration; series without news are left out.
+    /// Returns the recordings of each series that are not accounted for, in the order of registration. Series without news are left out.
     pub fn deltas(&self) -> impl Iterator<Item = Delta<'_>> + '_ {
         Deltas { view: self, series: series_table::series_in(0..self.snapshot.len), done: DoneBlocks::default() }
     }
 
-    /// What a counter, gauge or in-flight count has new.
+    /// Returns the news of a counter, gauge or in-flight count.
     #[inline]
     fn scalar(&self, series: &'static Series) -> Option<Delta<'_>> {
         let (now, before) = (self.snapshot.scalars.get(series.slot), self.cursor.borrow().row(series));
@@ -111,7 +111,7 @@ impl<'a> SnapshotView<'a> {
         Some(Delta { series, recordings, change, first: 0 })
     }
 
-    /// What a timer or histogram has new.
+    /// Returns the news of a timer or histogram.
     fn distribution(&self, series: &'static Series) -> Option<Delta<'_>> {
         let d = self.snapshot.distributions.get(series.slot as usize)?;
         let mut cursor = self.cursor.borrow_mut();
@@ -126,7 +126,7 @@ impl<'a> SnapshotView<'a> {
         Some(Delta { series, recordings, change, first })
     }
 
-    /// What is left of a distribution: which single values, and how many others of which bucket.
+    /// Returns the rest of a distribution: which single values, and how many others in each bucket.
     fn values(&self, series: &Series, d: &Distribution, position: &mut Position) -> (Range<usize>, Vec<(usize, u64)>) {
         let scheme = d.scheme();
         let mut rest = 0..0;
@@ -350,7 +350,7 @@ impl<'a> SnapshotView<'a> {
     }
 }
 
-/// What is new, series by series. Compiled once, and not in each backend.
+/// The news, series by series. Compiled once, and not in each backend.
 struct Deltas<'v, 'a> {
     view: &'v SnapshotView<'a>,
     series: Values<'static, Series>,

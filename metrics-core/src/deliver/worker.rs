@@ -13,7 +13,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// What a call of a backend ends with, unless it panics.
+/// The result of a call of a backend, unless it panics.
 type Outcome = Result<Delivery, BackendError>;
 
 pub(crate) struct Worker {
@@ -77,7 +77,7 @@ impl Worker {
         } else {
             self.mail.account(job.request, write)
         };
-        // What one busy interval took is not kept for ever.
+        // The memory of one busy interval is not kept for ever.
         memory.shrink_to(2 * memory.len());
         self.memory = memory;
         for message in messages.iter().flatten() {

@@ -1,4 +1,4 @@
-//! Guards: what records when a block is left, by return, `?`, panic or a dropped future.
+//! Guards: they record when a block is left, by return, `?`, panic or a dropped future.
 
 use crate::record::clock::Stamp;
 use crate::record::decision;
@@ -24,7 +24,7 @@ impl fmt::Debug for TimerGuard {
 /// A series and what belongs to it while a call runs, or nothing.
 ///
 /// It is two words that a function returns in registers. Where there is nothing, the first is a word of [`switch_bits`] that says so: a
-/// call site that is off takes it as it stands in its register, and makes none of its own.
+/// call site that is off takes the word from its register, and makes none of its own.
 pub(crate) struct Running<T> {
     /// A `&'static Series`; or a word that is [nothing](any_bit), and then `more` is not set.
     series: *const Series,
@@ -67,7 +67,7 @@ impl<T: Copy> Running<T> {
         self.is_some().then(|| unsafe { (&*self.series, self.more.assume_init()) })
     }
 
-    /// What there is; nothing is left.
+    /// Takes the series and its value out; nothing is left.
     #[inline(always)]
     pub(crate) fn take(&mut self) -> Option<(&'static Series, T)> {
         let running = self.get();
@@ -91,7 +91,7 @@ impl TimerGuard {
         }
     }
 
-    // Out of line: the series of a hit may be another one, and where none is sampled it is the one at hand to the end.
+    // Out of line: the series of a hit may be another one. Where nothing is sampled, the compiler keeps the one it has in a register.
     #[cold]
     #[inline(never)]
     fn start_sampled(series: &'static Series) -> TimerGuard {
@@ -123,7 +123,7 @@ impl TimerGuard {
     }
 }
 
-/// Of a function that is measured. It differs from [`TimerGuard`] in that the end of one that runs is cold: a call that is not measured
+/// The guard of a measured function. Unlike in [`TimerGuard`], the end of one that runs is cold: a call that is not measured
 /// is then left without a jump. Reading the clock takes longer than whatever is lost by that; but where the start is inline too, the
 /// compiler would take all that leads here for cold.
 #[must_use]
@@ -148,7 +148,7 @@ fn finish_call<const HERE: bool>(series: &'static Series, start: Stamp) {
 #[inline(never)]
 fn finish<const HERE: bool>(series: &'static Series, start: Stamp) -> u64 {
     let nanos = start.elapsed_nanos();
-    distributions::nanos(series, nanos);
+    distributions::nanos(series, nanos, false);
     nanos
 }
 

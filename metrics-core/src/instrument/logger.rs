@@ -47,7 +47,7 @@ pub fn get_logger(name: &str, // at run time; for a `static`: `logger!("name")`
     Logger::of(loggers::logger(name))
 }
 
-/// The logger of the module where it stands, for a `static`:
+/// Makes the logger of the module around the call, for a `static`:
 /// `static METRICS: Logger = logger!();`, or of a given name: `logger!("nova.compute")`.
 #[macro_export]
 macro_rules! logger {
@@ -118,7 +118,7 @@ impl Logger {
         Logger::of(loggers::child(self.entry(), name))
     }
 
-    /// The same logger with one more label. A key that is there already gets the new value.
+    /// Returns this logger with one more label. A key that is there already gets the new value.
     ///
     /// Labels travel as DogStatsD tags and Prometheus labels, and fold into the name for plain statsd. Each set of labels is a set
     /// of series of its own: keep values few; past `max_label_sets` recordings go to the overflow series. So do those of a logger with more
@@ -130,7 +130,7 @@ impl Logger {
         value.__ferrometer_with_text(|value| Logger::of(loggers::with_labels(self.entry(), &[(key, value)])))
     }
 
-    /// The same logger with several more labels: one lookup for all of them, and no label sets in between.
+    /// Returns this logger with several more labels: one lookup for all of them, and no label sets in between.
     ///
     /// ```
     /// # let logger = ferrometer_core::get_logger("http");
@@ -142,8 +142,8 @@ impl Logger {
         Logger::of(loggers::with_labels(self.entry(), labels))
     }
 
-    /// The same logger, whose metrics belong to an object rather than to the program: a virtual machine `qemu/100`, a store
-    /// `datastore/backup`. `host` stands for the program itself, which every logger begins with. A
+    /// Returns this logger for metrics of an object rather than of the program: a virtual machine `qemu/100`, a store
+    /// `datastore/backup`. `host` means the program itself, which every logger begins with. A
     /// [`child`](Logger::child) of it, and the same [with labels](Logger::with), belong to that object too.
     ///
     /// An id is parts of `[A-Za-z0-9._-]` joined with `/`, at most 128 bytes: every other character becomes one `_`, so does a `.` or `-`
@@ -163,7 +163,7 @@ impl Logger {
         Logger::of(loggers::for_object(self.entry(), id))
     }
 
-    /// The same logger, whose counters and timers record only a share of the calls: `rate` in (0, 1].
+    /// Returns this logger with a sample rate: its counters and timers record only a share of the calls, `rate` in (0, 1].
     ///
     /// Each call is recorded with probability `rate`; statsd gets the rate, the pull cache shows value ÷ rate. A rate outside (0, 1] is
     /// reported once, and the calls are recorded unsampled.
@@ -172,7 +172,7 @@ impl Logger {
         Sampled { logger: self, rate }
     }
 
-    /// Says what the metric `name` of this logger measures, and in what unit, for whoever reads it: `HELP`, `TYPE` and
+    /// Says what the metric `name` of this logger measures, and in what unit, for its readers: `HELP`, `TYPE` and
     /// `UNIT` in Prometheus. It is about every instrument of that name, whatever its kind and labels, and may be said
     /// before or after the first recording. It registers nothing: a metric that is only described does not appear.
     ///

@@ -1,4 +1,4 @@
-//! What can be recorded: whole numbers into counters, numbers into gauges and histograms, names by literal or by text.
+//! The types that can be recorded: whole numbers into counters, numbers into gauges and histograms; and the forms of names, literals and texts.
 
 use crate::registry::kind::Kind;
 use crate::registry::literal_cache;
@@ -30,7 +30,7 @@ pub trait GaugeValue: Sealed {
     fn to_gauge(self) -> f64;
 }
 
-/// What a function under `#[gauge]` may return: a number, a reference to one, or either in an `Option` or `Result`, of
+/// A type that a function under `#[gauge]` may return: a number, a reference to one, or either in an `Option` or `Result`, of
 /// which `None` and `Err` record nothing.
 #[diagnostic::on_unimplemented(
     message = "`#[gauge]` records a number, and the function returns `{Self}`",
@@ -107,8 +107,8 @@ pub trait MetricName: Sealed {
 #[derive(Clone, Copy, Debug)]
 pub struct Dynamic<'a>(pub &'a str);
 
-/// Opaque: what a logger's identity is to a name, and whether it is to be found fast again: of a logger with labels a name that
-/// a handle is made of is not.
+/// Opaque handle to a logger, plus whether the lookup should be cached. Handles on labelled loggers are looked up once, so they are
+/// not.
 #[doc(hidden)]
 #[derive(Clone, Copy)]
 pub struct LoggerRef(pub(crate) &'static LoggerEntry, pub(crate) bool);

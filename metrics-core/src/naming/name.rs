@@ -16,7 +16,7 @@ pub const MAX_RAW_BYTES: usize = 2048;
 /// The most labels a logger can have.
 pub const MAX_LABELS: usize = 32;
 
-/// Whether a character may stand in a part of a rendered name.
+/// Returns whether a character may be in a part of a rendered name.
 #[must_use]
 pub const fn is_name_char(c: char) -> bool {
     matches!(c, 'A'..='Z' | 'a'..='z' | '0'..='9' | '_' | '-')
@@ -71,9 +71,9 @@ pub fn push_labels<'a>(out: &mut String, labels: impl IntoIterator<Item = (&'a s
 pub struct Naming {
     /// Put before every name, dots in it make parts. Empty: nothing.
     pub global_prefix: String,
-    /// Whether the host's name stands after the global prefix.
+    /// Puts the host's name after the global prefix.
     pub prepend_host: bool,
-    /// Whether the host's parts stand in reverse order, `host.example.com` as `com.example.host`.
+    /// Writes the host's parts in reverse order, `host.example.com` as `com.example.host`.
     /// An IP address is never reversed.
     pub prepend_host_reverse: bool,
     /// The host's name; used only with `prepend_host`.

@@ -6,7 +6,7 @@ pub const MAX_OBJECT_BYTES: usize = 128;
 /// The id of the program itself.
 pub const HOST: &str = "host";
 
-/// Whether a text is an id as [`Logger::for_object`](crate::Logger::for_object) leaves it: parts of `[A-Za-z0-9._-]` joined with `/`,
+/// Returns whether a text is an id as [`Logger::for_object`](crate::Logger::for_object) leaves it: parts of `[A-Za-z0-9._-]` joined with `/`,
 /// none of which begins with `.` or `-`, at most [`MAX_OBJECT_BYTES`].
 ///
 /// ```
@@ -28,14 +28,14 @@ pub fn is_object(text: &str) -> bool {
     at > 0 && text.len() <= MAX_OBJECT_BYTES
 }
 
-/// Whether a character may stand there in a part.
+/// Returns whether a character may be in a part.
 fn stays(at: usize, c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_' || (at > 0 && matches!(c, '.' | '-'))
 }
 
 /// The id of any text; empty for the program itself, `None` when it is too long.
 pub(crate) fn gate(given: &str) -> Option<String> {
-    // What is skipped, and characters of several bytes, may make a longer text fit; but not one without end.
+    // Skipped parts, and characters of several bytes, may make a longer text fit; but not one without end.
     if given.len() > 8 * MAX_OBJECT_BYTES {
         return None;
     }

@@ -143,13 +143,13 @@ pub fn shutdown(deadline: Duration) -> FlushReport {
     report
 }
 
-/// What a flush achieved.
+/// The result of a flush.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct FlushReport {
-    /// Whether every backend delivered everything recorded before the call, in time.
+    /// `true` when every backend delivered everything recorded before the call, in time.
     pub complete: bool,
-    /// The account of each backend. What could not be delivered is pending in it, or dropped when the backend was removed.
+    /// The account of each backend. Recordings that could not be delivered are pending in it, or dropped when the backend was removed.
     pub ledgers: Vec<Ledger>,
 }
 

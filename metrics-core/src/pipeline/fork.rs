@@ -1,7 +1,7 @@
 //! After `fork`: the child has one thread, and none of ours. Recording in it is off until it calls `init` again.
 //!
 //! The registry's and the slabs' locks are held while the process forks, so that the child gets them free. The pipeline of the parent is forgotten
-//! in the child, whoever held its lock.
+//! in the child, even while another thread held its lock.
 
 use std::sync::Once;
 
@@ -19,7 +19,7 @@ mod unix {
     use super::Once;
     use crate::record::enabled;
     use crate::record::sampling;
-    use crate::registry;
+    use crate::registry::{self, limits};
     use crate::storage::{collector_waker, thread_slab};
     use crate::sync::{diagnostics, reentrancy};
     use std::any::Any;
@@ -58,6 +58,7 @@ mod unix {
         let held: Box<dyn Any> = Box::new((
             registry::freeze(),
             thread_slab::freeze(),
+            limits::freeze(),
             diagnostics::freeze(),
             collector_waker::freeze(),
             busy,

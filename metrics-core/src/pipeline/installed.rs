@@ -13,7 +13,7 @@ pub(super) struct Installed {
     pub(super) wants: Wants,
     pub(super) mail: Arc<Mailbox>,
     pub(super) due: Instant,
-    /// So many single values are held for it that they are delivered before the interval ends.
+    /// `true` while so much is held for it that it is delivered before the interval ends.
     pub(super) is_filling: bool,
     /// The sum of all totals at the installation.
     pub(super) base: Amount,

@@ -3,8 +3,8 @@
 use crate::collect::sample_batch::BatchPool;
 use crate::deliver::mailbox::MAX_SEGMENTS;
 use crate::naming::name::{MAX_LABELS, MAX_RAW_BYTES};
-use crate::registry::descriptions;
 use crate::registry::limits::Limits;
+use crate::registry::{descriptions, loggers};
 use crate::storage::bucket::Scheme;
 use crate::storage::cell_address::MAX_DISTRIBUTIONS;
 use crate::storage::histogram_cell::OwnDist;
@@ -46,6 +46,7 @@ impl Limits {
         let spare = BatchPool::BYTES;
         [
             descriptions::max_bytes(),
+            loggers::LABELS_BYTES,
             l.max_cell_bytes,
             registry,
             shared,

@@ -71,7 +71,7 @@ impl Pipeline {
 }
 
 impl State {
-    /// A snapshot; the single values drained on the way are held for whoever wants them.
+    /// Takes a snapshot. The single values drained on the way are held for the backends that want them.
     pub(super) fn collect(&mut self) -> Arc<Snapshot> {
         let (snapshot, segment) = self.collector.collect();
         self.buffer_samples(segment);
@@ -81,7 +81,7 @@ impl State {
         snapshot
     }
 
-    /// Holds single values for whoever wants them. Where they become many, the backend's delivery is due at once.
+    /// Holds single values for the backends that want them. Where they become many, the backend's delivery is due at once.
     fn buffer_samples(&mut self, segment: Arc<SampleBatch>) {
         for backend in &mut self.backends {
             if backend.wants.singles {
@@ -95,7 +95,7 @@ impl State {
         self.backends.iter().position(|b| b.name == name)
     }
 
-    /// Whether one of the backends is such.
+    /// Returns whether one of the backends is such.
     fn has(&self, is_such: fn(&Installed) -> bool) -> bool {
         self.backends.iter().any(is_such)
     }

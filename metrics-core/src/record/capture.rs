@@ -1,5 +1,6 @@
 //! Capture scopes, the recording side: while one is in force on a thread, the thread has no slab, so every recording comes through
-//! the cold path and from there to here. The hot path pays nothing. [`crate::testing`] is the side a test sees.
+//! the cold path and from there to here. The hot path pays nothing. The facade's `testing` is the side a test sees; the public names here
+//! are for it alone.
 
 use crate::record::enabled;
 use crate::registry::kind::Kind;
@@ -13,22 +14,34 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// Values of one series that are kept one by one.
 const MAX_VALUES: usize = 1 << 16;
 
-/// What one series recorded in a scope.
+/// The recordings of one series in a scope.
 #[derive(Clone, Default)]
-pub(crate) struct Captured {
-    pub(crate) total: i64,
-    pub(crate) gauge: f64,
-    pub(crate) calls: u64,
-    pub(crate) invalid: u64,
+pub struct Captured {
+    /// The sum of a counter or an in-flight count.
+    pub total: i64,
+    /// The value of a gauge.
+    pub gauge: f64,
+    /// Number of recordings.
+    pub calls: u64,
+    /// Number of recordings that were NaN or infinite.
+    pub invalid: u64,
     /// Timers: nanoseconds. Histograms: the bits of a float.
-    pub(crate) values: Vec<u64>,
+    pub values: Vec<u64>,
 }
 
-/// What a scope recorded, by series.
+/// The recordings of a scope.
 #[derive(Default)]
-pub(crate) struct Store {
+pub struct Store {
     /// In the order of registration.
-    pub(crate) series: Mutex<Vec<(&'static Series, Captured)>>,
+    series: Mutex<Vec<(&'static Series, Captured)>>,
+}
+
+impl Store {
+    /// Returns a copy of the recordings so far, in the order of registration.
+    #[inline]
+    pub fn recorded(&self) -> Vec<(&'static Series, Captured)> {
+        lock(&self.series).clone()
+    }
 }
 
 thread_local! {
@@ -39,12 +52,13 @@ thread_local! {
 }
 
 /// A scope in force on this thread until it is dropped, in whatever order scopes are.
-pub(crate) struct Entered {
+pub struct Entered {
     /// `None`: the thread is ending, and nothing was entered.
     number: Option<u64>,
 }
 
-pub(crate) fn enter(store: &Arc<Store>) -> Entered {
+/// Has this thread record into a store until the guard is dropped.
+pub fn enter(store: &Arc<Store>) -> Entered {
     static NUMBERS: AtomicU64 = AtomicU64::new(0);
     let number = NUMBERS.fetch_add(1, Relaxed);
     let entered = SCOPES.try_with(|scopes| scopes.borrow_mut().push((number, Arc::clone(store))));
@@ -69,12 +83,12 @@ impl Drop for Entered {
             let at = scopes.iter().position(|(n, _)| *n == number);
             at.map(|at| scopes.remove(at))
         });
-        // What it captured is freed only now, with nothing borrowed.
+        // The captured values are freed only now, with nothing borrowed.
         drop(left);
     }
 }
 
-/// Whether this thread is in a scope.
+/// Returns whether this thread is in a scope.
 pub(crate) fn is_active() -> bool {
     DEPTH.get() > 0
 }
@@ -124,9 +138,9 @@ pub(crate) fn invalid(series: &'static Series) -> bool {
 }
 
 impl Captured {
-    /// The values in the unit of the program: seconds for a timer.
+    /// Returns the values in the unit of the program: seconds for a timer.
     #[inline]
-    pub(crate) fn floats(&self, kind: Kind) -> Vec<f64> {
+    pub fn floats(&self, kind: Kind) -> Vec<f64> {
         let to_float = |bits: &u64| if kind == Kind::Timer { *bits as f64 / 1e9 } else { f64::from_bits(*bits) };
         self.values.iter().map(to_float).collect()
     }

@@ -32,7 +32,7 @@ mod counter {
         unsafe { _rdtsc() }
     }
 
-    /// Whether the CPU says that the counter runs at one rate, whatever the clock and the sleep of its cores.
+    /// Returns whether the CPU says that the counter runs at one rate, whatever the clock and the sleep of its cores.
     // Later versions of the standard library call these functions safe.
     #[allow(unused_unsafe)]
     pub(super) fn is_invariant() -> bool {
@@ -74,7 +74,7 @@ impl Calibration {
         }
         let (now, end) = pair();
         let (ticks, nanos) = (now.wrapping_sub(ticks), (end - time).as_nanos());
-        // A counter that stands or runs backwards, or faster than any there is, is none; nor is one below half a gigahertz.
+        // A counter that stops or runs backwards, or faster than any CPU, is none; nor is one below half a gigahertz.
         let scale = (nanos << 63).checked_div(u128::from(ticks)).and_then(|scale| u64::try_from(scale).ok());
         if let Some(scale) = scale.filter(|_| ticks < u64::MAX >> 1) {
             SCALE.store(scale, Relaxed);
@@ -113,7 +113,7 @@ impl Stamp {
         Stamp::at_once().unwrap_or_else(Stamp::of_system)
     }
 
-    /// The same, if the CPU's counter can be used.
+    /// Returns the moment by the CPU's counter; `None` while that cannot be used.
     #[inline(always)]
     pub(crate) fn at_once() -> Option<Stamp> {
         (SCALE.load(Relaxed) != 0).then(|| Stamp(counter::read() << 1 | 1))
@@ -164,7 +164,7 @@ mod tests {
         std::thread::sleep(Duration::from_millis(5));
         assert!((5_000_000..60_000_000_000).contains(&before.elapsed_nanos()));
         for _ in 0..20 {
-            // What the counter measures lies between two measurements of the system's clock.
+            // The counter's time lies between two measurements of the system's clock.
             let outer = Instant::now();
             let stamp = Stamp::now();
             let inner = Instant::now();
@@ -172,7 +172,7 @@ mod tests {
             let least = inner.elapsed().as_nanos() as u64;
             let took = stamp.elapsed_nanos();
             let most = outer.elapsed().as_nanos() as u64;
-            // Of 5 ms, a thousandth is what a clock that is being slewed may be apart.
+            // A clock that is being slewed may be a thousandth of the 5 ms apart.
             assert!(least - least / 1000 <= took && took <= most + most / 1000, "{least} {took} {most}");
         }
     }

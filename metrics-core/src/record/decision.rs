@@ -1,12 +1,12 @@
-//! Whether a call is recorded: decided before it is made, where it is measured.
+//! The decision whether a call is recorded: made before the call, where it is measured.
 
 use crate::record::{capture, sampling};
 use crate::registry::series::Series;
 use crate::registry::series_table;
 use crate::registry::state_word::StateWord;
 
-/// Whether a call of a timer is recorded, before the clock is read: its logger is on, and it is a hit if it is sampled. If so, in which series. It
-/// is known that something is recorded.
+/// Decides whether a call of a timer is recorded, before the clock is read, and returns the series for it. `None`: its logger is off, or it is sampled
+/// and the call is no hit. The caller knows that something is recorded.
 #[inline(always)]
 pub(crate) fn decide(series: &'static Series) -> Option<&'static Series> {
     match decide_inline(series) {
@@ -15,8 +15,8 @@ pub(crate) fn decide(series: &'static Series) -> Option<&'static Series> {
     }
 }
 
-/// The same, as far as it can be told without a call; `None`: it is sampled and has been counted down, and [`decide_sampled`] has to be
-/// asked.
+/// Inlined fast path of [`decide`]. Returns `None` if the series is sampled and the countdown reached its end; the caller must then call
+/// [`decide_sampled`].
 #[inline(always)]
 pub(crate) fn decide_inline(series: &'static Series) -> Option<bool> {
     let state = series.state();
@@ -26,15 +26,15 @@ pub(crate) fn decide_inline(series: &'static Series) -> Option<bool> {
     Some(!state.is_off())
 }
 
-/// Counts a call down, of a timer that is sampled: whether it is a miss. If it is none, [`decide_sampled`] has to be asked. `None`: it
-/// is not sampled, and nothing was counted.
+/// Counts down a call of a timer that is sampled, and returns whether it is a miss. If it is none, the caller must call [`decide_sampled`]. `None`:
+/// the timer is not sampled, and nothing was counted.
 #[inline(always)]
 pub(crate) fn is_miss(series: &'static Series) -> Option<bool> {
     let state = series.state();
     state.is_sampled().then(|| sampling::is_miss(state.rate()))
 }
 
-/// Whether a call that was counted down is recorded, and in which series.
+/// Decides about a call that was counted down. Returns the series that records it.
 #[inline(never)]
 pub(crate) fn decide_sampled(series: &'static Series) -> Option<&'static Series> {
     let state = series.state();
@@ -50,7 +50,7 @@ fn routed(series: &'static Series) -> &'static Series {
     if rate < 1.0 { series_table::series(series.logger, series.metric_name(), series.kind(), rate) } else { series }
 }
 
-/// Whether a call of a sampled series is a hit, after it has been counted down. In a capture scope each is.
+/// Returns whether a call of a sampled series is a hit, after it has been counted down. In a capture scope every call is.
 #[inline]
 pub(crate) fn is_hit_now(series: &'static Series, state: StateWord) -> bool {
     // Where a call is counted down by what was read before, its series may be sampled no longer: what it has then is no number of a rate.

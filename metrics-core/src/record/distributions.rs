@@ -13,41 +13,24 @@ use crate::storage::thread_slab::{self, Cells, Unlimited, own_slab, shared, slab
 use crate::sync::reentrancy;
 use std::time::Duration;
 
-/// Records nanoseconds that were measured, in the series that was [taken](decision::decide) before: in its own cell, wherever its calls are routed to by now.
+/// Records a finished measurement whose call was [decided](decision::decide) before, into the series that was chosen then, even if a rule has
+/// redirected that series since. `routed`: the series is not known before the end, and sampling was decided in the name of another; the cell is
+/// the one that its calls are routed to.
 #[inline(always)]
-pub(crate) fn nanos(series: &'static Series, nanos: u64) {
+pub(crate) fn nanos(series: &'static Series, nanos: u64, routed: bool) {
     if !cached_cell(series, switch_bits()).is_some_and(|cell| cell.record_measured(nanos)) {
-        decided(series, nanos);
+        record_nanos_slow(series, nanos, routed);
     }
 }
 
 #[inline(never)]
-fn decided(series: &'static Series, bits: u64) {
+fn record_nanos_slow(series: &'static Series, nanos: u64, routed: bool) {
     if let Some(cell) = lookup_cell(series) {
-        return cell.record_nanos(bits, Writer::Single);
-    }
-    if enabled() && !series.state().is_off() {
-        one_by_one(series, series.slot, bits);
-    }
-}
-
-/// The same of a series that is not known before the end, for which sampling was decided in the name of another: in the cell that its calls are
-/// routed to.
-#[inline(always)]
-pub(crate) fn nanos_routed(series: &'static Series, nanos: u64) {
-    if !cached_cell(series, switch_bits()).is_some_and(|cell| cell.record_measured(nanos)) {
-        decided_routed(series, nanos);
-    }
-}
-
-#[inline(never)]
-fn decided_routed(series: &'static Series, bits: u64) {
-    if let Some(cell) = lookup_cell(series) {
-        return cell.record_nanos(bits, Writer::Single);
+        return cell.record_nanos(nanos, Writer::Single);
     }
     let state = series.state();
     if enabled() && !state.is_off() {
-        one_by_one(series, state.slot(), bits);
+        one_by_one(series, if routed { state.slot() } else { series.slot }, nanos);
     }
 }
 
@@ -89,7 +72,7 @@ fn float_elsewhere(series: &'static Series, value: f64) {
     }
 }
 
-/// This thread's histogram, when that is where values of this series go now, and it is at hand.
+/// Returns this thread's histogram, when values of this series go there now and it is cached.
 #[inline(always)]
 fn cached_cell(series: &'static Series, switches: usize) -> Option<Dist<'static>> {
     // Not while somebody wants values one by one, or everything is switched off. What else may be switched on goes the long way
@@ -100,7 +83,7 @@ fn cached_cell(series: &'static Series, switches: usize) -> Option<Dist<'static>
     thread_slab::cached_cell(series.state().near())
 }
 
-/// The same, when it is there but not at hand; from now on it is, if it is one of the first.
+/// Returns this thread's histogram where it exists but is not cached yet. It is from now on, if it is one of the first.
 #[inline(always)]
 fn lookup_cell(series: &'static Series) -> Option<Dist<'static>> {
     let state = series.state();

@@ -2,32 +2,32 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// What is switched on: [`BACKENDS`], [`SINGLES`], and one [`CAPTURE`] for each capture scope. 0: nothing, and then a recording ends here.
+/// The bits that are on: [`BACKENDS`], [`SINGLES`], and one [`CAPTURE`] for each capture scope. At 0 a recording ends here.
 static SWITCH: AtomicUsize = AtomicUsize::new(0);
-/// The largest word that says that nothing is on. It is not 0, so that the compiler, where it knows that nothing is on, does not know the
-/// word: a guard that is inert is the word as it was read, and no instruction sets it to 0. See [`Running`](crate::instrument::guard::Running).
+/// Largest switch value that means "disabled". Deliberately not 0: otherwise the compiler would materialise a constant 0 for an inert guard; this
+/// way the guard reuses the register that holds the switch. See [`Running`](crate::instrument::guard::Running).
 const OFF: usize = 1;
 /// Some backend is installed.
 pub(crate) const BACKENDS: usize = 2;
 /// Some backend wants timer values one by one.
 pub(crate) const SINGLES: usize = 4;
-/// What one capture scope adds.
+/// The amount that one capture scope adds.
 pub(crate) const CAPTURE: usize = 8;
 
-/// Whether anything is recorded: a backend that wants something is installed, or a capture scope is in force somewhere.
+/// Returns whether anything is recorded: a backend that wants something is installed, or a capture scope is in force somewhere.
 #[inline(always)]
 #[must_use]
 pub fn enabled() -> bool {
     any_bit(switch_bits())
 }
 
-/// What is switched on now.
+/// Returns the bits that are on now.
 #[inline(always)]
 pub(crate) fn switch_bits() -> usize {
     SWITCH.load(Relaxed)
 }
 
-/// Whether a word of [`switch_bits`] says that anything is on. The address of whatever there is looks like one that does.
+/// Returns whether a word of [`switch_bits`] has any bit. The address of a series looks like a word that has.
 #[inline(always)]
 pub(crate) fn any_bit(word: usize) -> bool {
     word > OFF

@@ -52,12 +52,12 @@ pub(crate) fn of(id: u32) -> u64 {
     counter(id).map_or(0, |counter| counter.load(Relaxed))
 }
 
-/// What was refused up to some moment, of the few series of which something was: by id, in order.
+/// The refusals up to some moment, for the few series that have any: by id, in order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Invalid(Arc<Vec<(u32, u64)>>);
 
 impl Invalid {
-    /// Of series in the order of their ids, with what was refused of each.
+    /// Takes series in the order of their ids, with the number of refusals of each.
     pub(crate) fn new(refused: Vec<(u32, u64)>) -> Invalid {
         debug_assert!(refused.is_sorted_by_key(|(id, _)| *id));
         Invalid(Arc::new(refused))
@@ -71,12 +71,12 @@ impl Invalid {
         self.0.partition_point(|(i, _)| *i < id)
     }
 
-    /// What was refused of a series.
+    /// Returns the number of refusals of a series.
     pub(crate) fn of(&self, id: u32) -> u64 {
         self.0.get(self.place(id)).filter(|(i, _)| *i == id).map_or(0, |(_, refused)| *refused)
     }
 
-    /// The same with another count of one series.
+    /// Returns a copy with another number for one series.
     #[inline]
     pub(crate) fn with(&self, id: u32, refused: u64) -> Invalid {
         let mut all = self.0.to_vec();

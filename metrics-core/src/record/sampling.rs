@@ -10,7 +10,7 @@ use crate::sync::Ordering::*;
 use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
 
-/// Whether `rate` is a sample rate: in (0, 1].
+/// Returns whether `rate` is a sample rate: in (0, 1].
 ///
 /// ```
 /// assert!(ferrometer_core::is_sample_rate(0.25) && ferrometer_core::is_sample_rate(1.0));
@@ -59,7 +59,7 @@ fn mean(rate: f64) -> f64 {
     1.0 / (-rate).ln_1p().min(-f64::MIN_POSITIVE)
 }
 
-/// How many different rates are counted down; calls at further ones throw, each for itself.
+/// Maximum number of distinct rates with a shared countdown. Calls at any further rate draw a random number each.
 const RATES: usize = 32;
 
 /// The bits of the rates that were met, each at its number; 0: none yet. The place of number 0 stays free.
@@ -67,7 +67,7 @@ static MET: [AtomicU64; RATES] = [const { AtomicU64::new(0) }; RATES];
 /// The bits of what [`mean`] says of them, each at its number; 0: not computed yet.
 static MEANS: [AtomicU64; RATES] = [const { AtomicU64::new(0) }; RATES];
 
-/// What a countdown is that was not drawn yet, and whatever is below. Not -1, which is what one is counted down to by a hit.
+/// The value of a countdown that was not drawn yet; lower ones mean that too. Not -1, to which a hit counts down.
 const UNDRAWN: i64 = -2;
 
 thread_local! {
@@ -84,7 +84,7 @@ pub(crate) fn number(rate: f64) -> u8 {
     MET.iter().skip(1).position(is_its).map_or(0, |at| at as u8 + 1)
 }
 
-/// Counts one call down: whether it is no hit. If not so, nothing is known yet, and [`is_hit_now`] has to be asked, once.
+/// Counts one call down. Returns `true` when it is no hit. `false` decides nothing yet: the caller must call [`is_hit_now`], once.
 #[inline(always)]
 #[must_use]
 pub(crate) fn is_miss(number: u8) -> bool {
@@ -92,18 +92,18 @@ pub(crate) fn is_miss(number: u8) -> bool {
         let gap = &gaps[usize::from(number) % RATES];
         let left = gap.get().wrapping_sub(1);
         gap.set(left);
-        // Of its sign alone, so that subtracting in place tells it.
+        // The sign alone decides, so that subtracting in place tells it.
         left >= 0
     })
 }
 
-/// Whether the call that was counted down last is a hit.
+/// Returns whether the call that was counted down last is a hit.
 #[cold]
 pub(crate) fn is_hit_now(number: u8, rate: f64) -> bool {
     let number = usize::from(number) % RATES;
     let mean = match MEANS[number].load(Relaxed) {
         0 => {
-            // Of the rate that has the number: the series may have been given another one just now.
+            // The mean belongs to the rate that has the number: the series may have been given another rate just now.
             let met = MET[number].load(Relaxed);
             // There are too many; or what this thread has seen of the number is no more than the number.
             if met == 0 {
@@ -137,8 +137,7 @@ pub(crate) fn forget() {
     GAPS.with(|gaps| gaps.iter().for_each(|gap| gap.set(UNDRAWN)));
 }
 
-/// In the child of a fork: it counts down, and throws, for itself. With what its thread had of the parent's, all children would be hit at the
-/// same calls, or at none.
+/// Starts over in the child of a fork. With the countdowns of the parent, all children would be hit at the same calls, or at none.
 #[cfg(unix)]
 pub(crate) fn in_child() {
     STATE.with(|state| state.set(0));
@@ -160,7 +159,7 @@ mod tests {
             let number = number(rate);
             assert!(number > 0 && number == super::number(rate));
             let by_gap = (0..calls).filter(|_| is_hit(number, rate)).count() as f64;
-            // What further rates do.
+            // Further rates draw a number for each call.
             let by_throw = (0..calls).filter(|_| is_hit(0, rate)).count() as f64;
             // Drawn again at any moment.
             let drawn_again = (0..calls).filter(|n| {

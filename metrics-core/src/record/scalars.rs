@@ -26,7 +26,7 @@ pub(crate) fn count(series: &'static Series, value: i64) {
     }
 }
 
-/// The same, when it is known that something is recorded. Nearly always `value` is a constant, and only one of the two stays.
+/// Adds to a counter when the caller knows that something is recorded. Nearly always `value` is a constant, and only one branch is compiled.
 #[inline(always)]
 pub(crate) fn count_on(series: &'static Series, value: i64) {
     if value == 1 {
@@ -43,7 +43,7 @@ fn one_on(series: &'static Series) {
     }
 }
 
-/// Adds 1 to a counter if its place is there; else nothing happens.
+/// Adds 1 to a counter if its word is there. Returns `false` where nothing was done.
 #[inline(always)]
 pub(crate) fn try_increment(series: &'static Series) -> bool {
     let ones = slab().unit_count(series.state().place());
@@ -53,7 +53,7 @@ pub(crate) fn try_increment(series: &'static Series) -> bool {
     ones.is_some()
 }
 
-/// Adds what [`try_increment`] does not.
+/// Slow path of [`count_on`]: sampled series, other numbers than 1, cells that do not exist yet.
 #[inline(never)]
 pub(crate) fn many_on<const HERE: bool>(series: &'static Series, value: i64) {
     let state = series.state();
@@ -70,7 +70,7 @@ pub(crate) fn many_on<const HERE: bool>(series: &'static Series, value: i64) {
     }
 }
 
-/// Adds 1 to a counter that is sampled in all likelihood: a miss is told in place.
+/// Adds 1 to a counter that is probably sampled: a miss is told in place.
 #[inline(always)]
 pub(crate) fn one_rated(series: &'static Series) {
     let state = series.state();
@@ -81,7 +81,7 @@ pub(crate) fn one_rated(series: &'static Series) {
     }
 }
 
-/// Of a series that is sampled, a call that may be a hit. What it counts for is what it was sampled by: its state is read once.
+/// Counts a call of a sampled series that may be a hit. It has the weight of the rate it was sampled at: the state is read once.
 #[inline(never)]
 fn sampled_count(series: &'static Series, value: i64, state: StateWord) {
     if decision::is_hit_now(series, state) {
@@ -92,8 +92,8 @@ fn sampled_count(series: &'static Series, value: i64, state: StateWord) {
     }
 }
 
-/// Of a series that is not sampled. Its state is the one by which that was told: the next may be one that is sampled, where this call would count
-/// for many.
+/// Counts a call of a series that is not sampled, by the state that said so. The next state may be a sampled one, where this call would count for
+/// many.
 #[cold]
 #[inline(never)]
 fn count_cold(series: &'static Series, value: i64, state: StateWord) {
@@ -187,7 +187,7 @@ fn apply(series: &'static Series, cell: &ScalarCell, op: ScalarOp, writer: Write
     cell.called(writer);
 }
 
-/// What is not where it is looked for first. Of a sampled series, a hit.
+/// Records into a cell that was not found where it is looked for first. A call of a sampled series is a hit here.
 #[cold]
 fn scalar_cold(series: &'static Series, state: StateWord, op: ScalarOp) {
     let captured = match op {
@@ -200,7 +200,7 @@ fn scalar_cold(series: &'static Series, state: StateWord, op: ScalarOp) {
     }
     let Some(_busy) = reentrancy::enter() else { return };
     let own = own_slab();
-    // What is counted in ones, so that the next one finds its place.
+    // Makes the word that unit increments are counted in, so that the next one finds it.
     if !state.is_sampled()
         && matches!(op, ScalarOp::Count(1) | ScalarOp::Set(_))
         && let Some(ones) = own.and_then(|s| s.ensure_unit_count(state.slot(), &Cells))

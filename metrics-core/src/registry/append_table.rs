@@ -3,145 +3,49 @@
 //! The values stand in chunks, each twice as long as the one before, one after the other: nothing but the value is
 //! kept for each, and its number says where it is. The [`HashIndex`] says which number a key has.
 //!
-//! A table has no lock of its own: whoever puts a value in shows a [`Permit`], which the registry's lock guards.
-//!
-//! Everything that does not depend on the type of the values ([`Untyped`]) is compiled once for all tables.
+//! A table has no lock of its own: a writer shows a [`Permit`], which the registry's lock guards.
 
 use crate::registry::hash_index::{self, FIRST_LEN, HashIndex, Occupied, fingerprint};
 use crate::sync::{AtomicPtr, AtomicU64, Ordering::*, const_unless_loom, nulls};
 use std::alloc::{self, Layout};
-use std::marker::PhantomData;
 use std::ops::Range;
-use std::ptr::{self, NonNull};
+use std::ptr;
 
 /// Number of chunks of values. There can be `FIRST_LEN << CHUNKS` values, and the index has room for more.
 const CHUNKS: usize = hash_index::CHUNKS - 2;
 
-/// Returns where the value of a number stands: which chunk, and where in it.
+/// Returns the position of the value of a number: which chunk, and where in it.
 fn position(number: usize) -> (usize, usize) {
     let at = number + FIRST_LEN;
     let chunk = (at.ilog2() - FIRST_LEN.ilog2()) as usize;
     (chunk, at - (FIRST_LEN << chunk))
 }
 
-/// Returns the memory of a chunk of values of which one is as `value`. `None` where there is no memory of that size, or the values take none.
-fn chunk_of(value: Layout, chunk: usize) -> Option<Layout> {
-    let bytes = value.size().checked_mul(FIRST_LEN << chunk).filter(|bytes| *bytes > 0)?;
-    Layout::from_size_align(bytes, value.align()).ok()
+/// Returns the memory of a chunk of values. `None` where there is no memory of that size.
+fn layout<V>(chunk: usize) -> Option<Layout> {
+    Layout::array::<V>(FIRST_LEN << chunk).ok()
 }
 
-/// The right to put values into tables. Whoever borrows it mutably is the only one who does.
+/// The right to put values into tables. A function that borrows it mutably is the only one that does.
 pub(crate) struct Permit(());
 
 impl Permit {
     /// # Safety
-    /// Of all permits, at most one is used with a table.
+    /// At most one of all permits is used with a table.
     pub(crate) const unsafe fn new() -> Permit {
         Permit(())
     }
 }
 
-/// A table of values of which only the length is known.
-struct Untyped {
+/// The table. A value stays where it was put for as long as the table lives, and a `static` one lives for ever.
+pub(crate) struct AppendTable<V> {
     index: HashIndex,
     /// The values, in the order of their numbers.
-    chunks: [AtomicPtr<u8>; CHUNKS],
+    chunks: [AtomicPtr<V>; CHUNKS],
     /// Number of values: stored after the value.
     len: AtomicU64,
     /// Number of places of the index that are not empty. Read and written by the holder of the permit alone.
     occupied: AtomicU64,
-}
-
-impl Untyped {
-    const_unless_loom! {
-        fn new() -> Untyped {
-            Untyped { index: HashIndex::new(), chunks: nulls(), len: AtomicU64::new(0), occupied: AtomicU64::new(0) }
-        }
-    }
-
-    /// Returns where the value of a number stands, if values are `size` bytes long.
-    ///
-    /// # Safety
-    /// The values are that long. The number was read from a place, or is below the length, with acquire order.
-    #[inline(always)]
-    unsafe fn value(&self, number: usize, size: usize) -> NonNull<u8> {
-        let (chunk, at) = position(number);
-        let chunk = self.chunks[chunk].load(Acquire);
-        // SAFETY: the chunk was allocated with `FIRST_LEN << chunk` places, of which `at` is one, before the number was stored with release
-        // order.
-        unsafe { NonNull::new_unchecked(chunk.add(at * size)) }
-    }
-
-    /// Returns the value with this hash for which `is_it` holds.
-    ///
-    /// # Safety
-    /// Values are `size` bytes long.
-    unsafe fn find(&self, hash: u64, size: usize, is_it: &mut dyn FnMut(NonNull<u8>) -> bool) -> Option<NonNull<u8>> {
-        self.index.find(fingerprint(hash), |number| {
-            // SAFETY: `find` reads numbers from places, with acquire order; the size is the caller's.
-            let value = unsafe { self.value(number, size) };
-            is_it(value).then_some(value)
-        })
-    }
-
-    /// Returns where the next value is to be written. `None` where there can be no more. Only the holder of the permit calls this.
-    fn make_room(&self, value: Layout) -> Option<NonNull<u8>> {
-        let number = self.len.load(Relaxed) as usize;
-        self.with_occupied(|occupied| self.index.make_room(occupied, number))?;
-        let (chunk, at) = position(number);
-        let place = self.chunks.get(chunk)?;
-        if place.load(Relaxed).is_null() {
-            let layout = chunk_of(value, chunk)?;
-            // The system gives memory when it is written, so a chunk that is half empty takes half of it.
-            // SAFETY: the layout is longer than nothing.
-            let values = unsafe { alloc::alloc(layout) };
-            if values.is_null() {
-                alloc::handle_alloc_error(layout);
-            }
-            place.store(values, Release);
-        }
-        // SAFETY: the chunk has more places than `at`.
-        NonNull::new(unsafe { place.load(Relaxed).add(at * value.size()) })
-    }
-
-    /// Makes known the value that was written where room was made. Only the holder of the permit calls this.
-    fn publish(&self, hash: u64) {
-        let number = self.len.load(Relaxed);
-        self.len.store(number + 1, Release);
-        self.with_occupied(|occupied| self.index.put(occupied, fingerprint(hash), number as usize));
-    }
-
-    fn with_occupied<T>(&self, change: impl FnOnce(&mut Occupied) -> T) -> T {
-        let mut occupied = Occupied(self.occupied.load(Relaxed) as usize);
-        let result = change(&mut occupied);
-        self.occupied.store(occupied.0 as u64, Relaxed);
-        result
-    }
-
-    /// Takes out all values, `drop` of each, and frees their memory.
-    ///
-    /// # Safety
-    /// The values are as `value`, `drop` may be called for each, and nobody else has the table.
-    unsafe fn clear(&mut self, value: Layout, drop: unsafe fn(NonNull<u8>)) {
-        let len = self.len.swap(0, AcqRel) as usize;
-        for number in 0..len {
-            // SAFETY: it is below the length, so it was written, and is as long; nobody sees it any more.
-            unsafe { drop(self.value(number, value.size())) };
-        }
-        for (number, chunk) in self.chunks.iter().enumerate() {
-            let chunk = chunk.swap(ptr::null_mut(), AcqRel);
-            if let Some(layout) = chunk_of(value, number).filter(|_| !chunk.is_null()) {
-                // SAFETY: `make_room` allocated it with this layout, and the swap took it out.
-                unsafe { alloc::dealloc(chunk, layout) };
-            }
-        }
-    }
-}
-
-/// The table. A value stays where it was put for as long as the table lives, and a `static` one lives for ever.
-pub(crate) struct AppendTable<V> {
-    values: Untyped,
-    of: PhantomData<*mut V>,
 }
 
 // SAFETY: the values are owned by the table. They are put in from any thread (`V: Send`) and shared with all (`V: Sync`).
@@ -149,11 +53,11 @@ unsafe impl<V: Sync + Send> Send for AppendTable<V> {}
 // SAFETY: as above.
 unsafe impl<V: Sync + Send> Sync for AppendTable<V> {}
 
-impl<V: Sync + Send> AppendTable<V> {
+impl<V> AppendTable<V> {
     const_unless_loom! {
         pub(crate) fn new() -> AppendTable<V> {
             const { assert!(size_of::<V>() > 0) };
-            AppendTable { values: Untyped::new(), of: PhantomData }
+            AppendTable { index: HashIndex::new(), chunks: nulls(), len: AtomicU64::new(0), occupied: AtomicU64::new(0) }
         }
     }
 
@@ -163,31 +67,30 @@ impl<V: Sync + Send> AppendTable<V> {
     /// The number was read from a place, or is below the length, with acquire order.
     #[inline(always)]
     unsafe fn value(&self, number: usize) -> &V {
-        // SAFETY: a value of this type was written there before the number was stored with release order. It is freed only in `Drop`, and
-        // nobody writes it again.
-        unsafe { self.values.value(number, size_of::<V>()).cast().as_ref() }
+        let (chunk, at) = position(number);
+        let chunk = self.chunks[chunk].load(Acquire);
+        // SAFETY: the chunk was allocated with `FIRST_LEN << chunk` places, of which `at` is one, and the value was written there, before the
+        // number was stored with release order. It is freed only in `Drop`, and nobody writes it again.
+        unsafe { &*chunk.add(at) }
     }
 
     /// Returns the value with this hash for which `is_it` holds. Compiled where it is called, for lookups of recordings.
     #[inline]
     pub(crate) fn get(&self, hash: u64, mut is_it: impl FnMut(&V) -> bool) -> Option<&V> {
-        self.values.index.find(fingerprint(hash), |number| {
+        self.index.find(fingerprint(hash), |number| {
             // SAFETY: `find` reads numbers from places, with acquire order.
             Some(unsafe { self.value(number) }).filter(|value| is_it(value))
         })
     }
 
-    /// Does the work of [`get`](Self::get), compiled once for all tables.
+    /// Does the work of [`get`](Self::get), compiled once.
     pub(crate) fn find(&self, hash: u64, is_it: &mut dyn FnMut(&V) -> bool) -> Option<&V> {
-        // SAFETY: the values are of this type.
-        let found = unsafe { self.values.find(hash, size_of::<V>(), &mut |value| is_it(value.cast().as_ref())) };
-        // SAFETY: as in `value`.
-        found.map(|value| unsafe { value.cast().as_ref() })
+        self.get(hash, is_it)
     }
 
     /// Returns the number of values, which is the number of the next one.
     pub(crate) fn len(&self) -> usize {
-        self.values.len.load(Acquire) as usize
+        self.len.load(Acquire) as usize
     }
 
     /// Returns the value of a number, if there is one.
@@ -200,7 +103,7 @@ impl<V: Sync + Send> AppendTable<V> {
     /// Returns the number of places of the index.
     #[cfg(ferrometer_loom)]
     pub(crate) fn places(&self) -> usize {
-        self.values.index.len()
+        self.index.len()
     }
 
     /// Returns the values in the order in which they came.
@@ -216,19 +119,48 @@ impl<V: Sync + Send> AppendTable<V> {
 
     /// Puts a value in, which the caller has looked for since it has the permit. `None` where there can be no more.
     pub(crate) fn push(&self, _: &mut Permit, hash: u64, value: V) -> Option<&V> {
-        let place: NonNull<V> = self.values.make_room(Layout::new::<V>())?.cast();
-        // SAFETY: it is room for a value, and nobody reads it before its number is known.
-        unsafe { place.write(value) };
-        self.values.publish(hash);
-        // SAFETY: as in `value`.
-        Some(unsafe { place.as_ref() })
+        let number = self.len.load(Relaxed) as usize;
+        let mut occupied = Occupied(self.occupied.load(Relaxed) as usize);
+        self.index.make_room(&mut occupied, number)?;
+        let (chunk, at) = position(number);
+        let place = self.chunks.get(chunk)?;
+        if place.load(Relaxed).is_null() {
+            let layout = layout::<V>(chunk)?;
+            // The system gives memory when it is written, so a chunk that is half empty takes half of it.
+            // SAFETY: the layout is longer than nothing.
+            let values = unsafe { alloc::alloc(layout) };
+            if values.is_null() {
+                alloc::handle_alloc_error(layout);
+            }
+            place.store(values.cast(), Release);
+        }
+        // SAFETY: the chunk has more places than `at`, and nobody reads this one before its number is known.
+        let place = unsafe {
+            let place = place.load(Relaxed).add(at);
+            place.write(value);
+            &*place
+        };
+        self.len.store(number as u64 + 1, Release);
+        self.index.put(&mut occupied, fingerprint(hash), number);
+        self.occupied.store(occupied.0 as u64, Relaxed);
+        Some(place)
     }
 }
 
 impl<V> Drop for AppendTable<V> {
     fn drop(&mut self) {
-        // SAFETY: the values are of this type, and nobody else has the table.
-        unsafe { self.values.clear(Layout::new::<V>(), |value| value.cast::<V>().drop_in_place()) };
+        for number in 0..self.len.swap(0, AcqRel) as usize {
+            let (chunk, at) = position(number);
+            // SAFETY: the number was below the length, so the value was written; nobody sees it any more.
+            unsafe { self.chunks[chunk].load(Acquire).add(at).drop_in_place() };
+        }
+        for (number, chunk) in self.chunks.iter().enumerate() {
+            let chunk = chunk.swap(ptr::null_mut(), AcqRel);
+            if let Some(layout) = layout::<V>(number).filter(|_| !chunk.is_null()) {
+                // SAFETY: `push` allocated it with this layout, and the swap took it out.
+                unsafe { alloc::dealloc(chunk.cast(), layout) };
+            }
+        }
     }
 }
 
@@ -240,7 +172,7 @@ pub(crate) struct Values<'t, V> {
     chunk: &'t [V],
 }
 
-impl<'t, V: Sync + Send> Iterator for Values<'t, V> {
+impl<'t, V> Iterator for Values<'t, V> {
     type Item = &'t V;
 
     fn next(&mut self) -> Option<&'t V> {
@@ -265,7 +197,7 @@ impl<'t, V: Sync + Send> Iterator for Values<'t, V> {
     }
 }
 
-impl<V: Sync + Send> ExactSizeIterator for Values<'_, V> {}
+impl<V> ExactSizeIterator for Values<'_, V> {}
 
 impl<V> Clone for Values<'_, V> {
     fn clone(&self) -> Self {
@@ -320,8 +252,8 @@ mod tests {
             }
             assert!((0..3000).all(|i| table.get(hash(i), |v| *v == i) == Some(&i)));
             assert!((3000..6000).all(|i| table.get(hash(i), |v| *v == i).is_none()));
-            let taken = table.values.occupied.load(Relaxed) as usize;
-            let places = table.values.index.len();
+            let taken = table.occupied.load(Relaxed) as usize;
+            let places = table.index.len();
             assert!((3000..places).contains(&taken) && places <= 8192, "{taken} of {places}");
         }
     }

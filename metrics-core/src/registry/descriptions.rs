@@ -53,7 +53,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// The unit as it stands at the end of a name; empty for [`Unit::None`].
+    /// Returns the unit as the end of a name; empty for [`Unit::None`].
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -53,7 +53,7 @@ pub(crate) fn text(hash: u64, text: &str) -> u64 {
             return both(both(hash, word(len - 16), word(len - 8)), len as u64, 0);
         }
     };
-    // The words of texts of different lengths may be the same, and whoever chooses texts could undo what is added to words or to a hash, but not a
+    // The words of texts of different lengths may be the same, and an attacker who chooses texts could undo an addition to words or to a hash, but not a
     // turn of bits that are not known.
     both(hash, first, last).rotate_left(len as u32)
 }

@@ -4,10 +4,10 @@
 //! nothing but the places and the value that is found. Entries are never removed, so a probe that meets an empty place knows the key was
 //! not there when the probe began.
 //!
-//! The places stand in chunks, and growing adds one that is as long as all before it: what stands there stays, because a reader may be walking it,
-//! and nothing is kept twice. Entries that belong elsewhere among twice as many places are first put there; then the new length is
-//! published; then the places they left are marked as left, which ends no walk. So a reader finds each entry at every moment by the old length or by the new
-//! one: when it finds nothing and the length has changed meanwhile, it looks again.
+//! The slots are in chunks, and growing adds one that is as long as all before it. Old chunks stay, because a reader may be walking them,
+//! and nothing is kept twice. Growing takes three steps: (1) copy each entry whose slot changes to its new slot, (2) publish the new length, (3)
+//! overwrite the old slot with a tombstone. Probes continue past tombstones, so a reader sees every entry at every moment, under the old length or
+//! the new: when it finds nothing and the length has changed meanwhile, it looks again.
 
 use crate::sync::Ordering::*;
 use crate::sync::{AtomicPtr, AtomicU64, boxed_zeros, const_unless_loom, nulls};
@@ -25,10 +25,10 @@ pub(crate) const CHUNKS: usize = 5;
 #[cfg(not(ferrometer_loom))]
 pub(crate) const CHUNKS: usize = 26;
 
-/// A place that an entry has left.
+/// A slot whose entry has moved elsewhere.
 const TOMBSTONE: u64 = 1;
 
-/// What is kept of a hash. The place where a search begins is a part of it: its lowest bits, so each depends on all bits of the hash. Numbers in a
+/// Returns the 32 bits that are kept of a hash. Its lowest bits are the slot where a search begins, so each depends on all bits of the hash. Numbers in a
 /// row that are multiplied with an unlucky seed would otherwise fall on few places.
 pub(crate) fn fingerprint(hash: u64) -> u32 {
     ((hash ^ hash >> 32).wrapping_mul(FACTOR) >> 32) as u32
@@ -45,12 +45,12 @@ pub(crate) fn hash_of(fingerprint: u32) -> u64 {
     folded ^ folded >> 32
 }
 
-/// The number in a place; `None` where no entry stands.
+/// Returns the number in a slot; `None` where there is no entry.
 fn number_in(place: u64) -> Option<usize> {
     (place >> 32).checked_sub(1).map(|number| number as usize)
 }
 
-/// In which chunk the place of this number stands, where in it, and how long the chunk is.
+/// Returns the chunk that a slot is in, where in it, and the length of the chunk.
 fn chunk_of_place(at: usize) -> (usize, usize, usize) {
     if at < FIRST_LEN {
         return (0, at, FIRST_LEN);
@@ -139,7 +139,7 @@ impl HashIndex {
     pub(crate) fn make_room(&self, taken: &mut Occupied, len: usize) -> Option<()> {
         loop {
             let places = self.len.load(Relaxed) as usize;
-            // So many are free that walks are short; and of those that are not, not so many were left that none is empty.
+            // Enough slots are free for short walks; and of the others, few enough are tombstones that some are empty.
             if (len + 1) * 16 <= places * 13 && (taken.0 + 1) * 16 <= places * 15 {
                 return Some(());
             }
@@ -154,11 +154,11 @@ impl HashIndex {
         taken.0 += usize::from(was_empty);
     }
 
-    /// Puts an entry in the first place that nothing stands in, among `len`; whether it was empty.
+    /// Puts an entry in the first slot without one, among `len`. Returns whether the slot was empty, and no tombstone.
     fn put_among(&self, len: usize, entry: u64) -> bool {
         let mut at = entry as u32 as usize & (len - 1);
         loop {
-            // SAFETY: as in `walk`; or `grow` has put the chunk there that makes them so many.
+            // SAFETY: as in `walk`; or `grow` has put the chunk there that makes up the length.
             let places = unsafe { self.from(at) };
             for place in places {
                 let before = place.load(Relaxed);

@@ -3,7 +3,7 @@
 use crate::storage::bucket::Scheme;
 use std::fmt;
 
-/// What an instrument measures.
+/// The kind of an instrument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Kind {

@@ -1,20 +1,20 @@
 //! The numbers that bound memory.
 
 use crate::storage::cell_address::MAX_SCALARS;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use crate::sync::{Mutex, MutexGuard, lock};
 
 /// Slots kept for the overflow series and ferrometer's own metrics, beyond every cap.
 pub(crate) const RESERVED: usize = 1024;
 /// The largest number of series that [`Limits::max_instruments`] can ask for.
 const MAX_SERIES: usize = MAX_SCALARS - RESERVED;
 
-/// How much there may be of what. Past a limit recordings go to the overflow series of their kind, or to cells that threads
+/// Upper bounds on everything ferrometer allocates. Past a limit recordings go to the overflow series of their kind, or to cells that threads
 /// share; they are counted, never lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Loggers, labels not counted. Default 4,096.
     pub max_loggers: usize,
-    /// Series in all: instruments, times label sets, times rates. Default 10,000, at most 129,920.
+    /// Series: instruments, times label sets, times rates. Default 10,000, at most 129,920.
     pub max_instruments: usize,
     /// Loggers with labels. Default 8,192.
     pub max_label_sets: usize,
@@ -40,7 +40,7 @@ impl Limits {
         max_held_values: 262_144,
     };
 
-    /// The same, with what cannot be brought to the nearest that can.
+    /// Returns these limits with out-of-range values clamped to the nearest allowed value.
     #[must_use]
     pub fn clamped(self) -> Limits {
         Limits {
@@ -51,44 +51,20 @@ impl Limits {
     }
 }
 
-/// The limits in force, readable without a lock by whoever is about to allocate.
-static CURRENT: [AtomicUsize; 7] = [const { AtomicUsize::new(usize::MAX) }; 7];
+static CURRENT: Mutex<Limits> = Mutex::new(Limits::DEFAULT);
 
-/// The limits in force.
+/// Returns the limits in force. Asked on cold paths alone.
 pub(crate) fn current() -> Limits {
-    let mut all = [0; 7];
-    for (at, limit) in CURRENT.iter().enumerate() {
-        all[at] = limit.load(Relaxed);
-    }
-    let [a, b, c, d, e, f, g] = all;
-    // Not set yet: the defaults.
-    if f == usize::MAX {
-        return Limits::DEFAULT;
-    }
-    Limits {
-        max_loggers: a,
-        max_instruments: b,
-        max_label_sets: c,
-        max_threads: d,
-        max_cell_bytes: e,
-        timer_chunk: f,
-        max_held_values: g,
-    }
+    *freeze()
 }
 
-pub(crate) fn set_current(l: Limits) {
-    let all = [
-        l.max_loggers,
-        l.max_instruments,
-        l.max_label_sets,
-        l.max_threads,
-        l.max_cell_bytes,
-        l.timer_chunk,
-        l.max_held_values,
-    ];
-    for (at, limit) in all.iter().enumerate() {
-        CURRENT[at].store(*limit, Relaxed);
-    }
+pub(crate) fn set_current(limits: Limits) {
+    *freeze() = limits;
+}
+
+/// Locks out changes while the guard lives: for `fork`.
+pub(crate) fn freeze() -> MutexGuard<'static, Limits> {
+    lock(&CURRENT)
 }
 
 impl Default for Limits {

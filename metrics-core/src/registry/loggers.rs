@@ -5,12 +5,13 @@ use crate::naming::object;
 use crate::registry::append_table::AppendTable;
 use crate::registry::overflow::{FULL_LABEL_SETS, FULL_LOGGERS, REFUSED, is_full, mark_full, refuse};
 use crate::registry::series::{LoggerEntry, LoggerName, Role, SENTINEL_LOGGER};
+use crate::registry::text_memory::TextMemory;
 use crate::registry::{Writer, hash, limits};
 use crate::sync::reentrancy::{self, Busy};
 
 static LOGGERS: AppendTable<LoggerEntry> = AppendTable::new();
 
-/// The logger that stands for all that found no place.
+/// The logger of all that found no place.
 pub(crate) static OVERFLOW_LOGGER: LoggerEntry =
     LoggerEntry::new(&LoggerName::new("ferrometer.overflow", "", Role::Overflow), &[]);
 
@@ -74,8 +75,35 @@ pub(crate) fn for_object(parent: &'static LoggerEntry, object: &str) -> &'static
     }
 }
 
+/// The loggers that one or two labels led to.
+static ONE_LABEL: TextMemory<LoggerEntry> = TextMemory::new();
+static TWO_LABELS: TextMemory<LoggerEntry> = TextMemory::new();
+
+/// The most memory that they take, in bytes.
+pub(crate) const LABELS_BYTES: usize = 2 * TextMemory::<LoggerEntry>::BYTES;
+
 /// Returns the logger with more labels; the value of a key that is there already is replaced.
+#[inline]
 pub(crate) fn with_labels(parent: &'static LoggerEntry, labels: &[(&str, &str)]) -> &'static LoggerEntry {
+    match *labels {
+        [a] => remembered(&ONE_LABEL, parent, labels, &[a.0, a.1]),
+        [a, b] => remembered(&TWO_LABELS, parent, labels, &[a.0, a.1, b.0, b.1]),
+        _ => merge(parent, labels),
+    }
+}
+
+#[inline]
+fn remembered<const N: usize>(
+    memory: &'static TextMemory<LoggerEntry>,
+    parent: &'static LoggerEntry,
+    labels: &[(&str, &str)],
+    texts: &[&str; N],
+) -> &'static LoggerEntry {
+    let look_up = || memory.look_up(parent, texts, LoggerEntry::is_programs, || merge(parent, labels));
+    memory.get(|| parent, texts).unwrap_or_else(look_up)
+}
+
+fn merge(parent: &'static LoggerEntry, labels: &[(&str, &str)]) -> &'static LoggerEntry {
     if parent.is_overflow() {
         return parent;
     }

@@ -7,7 +7,7 @@
 //!
 //! Read in this order: [`kind`], [`state_word`] (the word a recording reads), [`series`] (loggers and series themselves), [`limits`],
 //! [`overflow`] (what was refused), [`rules`] (what the configuration says of loggers), [`loggers`] and [`series_table`] (lookup and registration),
-//! [`literal_cache`] (names that are literals), [`descriptions`]; and below them [`append_table`] over [`hash_index`], [`interner`], [`hash`].
+//! [`literal_cache`] (names that are literals), [`text_memory`] (labels of short texts), [`descriptions`]; and below them [`append_table`] over [`hash_index`], [`interner`], [`hash`].
 //!
 //! # Sentinels
 //! A pointer that the recording path follows is never null: it points to a *sentinel* until there is something to point to, so that the path has
@@ -27,6 +27,7 @@ pub(crate) mod rules;
 pub(crate) mod series;
 pub(crate) mod series_table;
 pub(crate) mod state_word;
+pub(crate) mod text_memory;
 
 use crate::registry::append_table::Permit;
 use crate::registry::interner::Interner;

@@ -1,4 +1,4 @@
-//! What a configuration says about loggers: which are off, and the rate of calls that give none.
+//! The rules of a configuration about loggers: which are off, and the rate of calls that give none.
 
 /// A rule for the loggers at and below a name.
 #[derive(Clone, Debug, PartialEq)]

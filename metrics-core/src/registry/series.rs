@@ -141,10 +141,10 @@ impl LoggerEntry {
 
 /// One stream of recordings: an instrument with one label set and one sample rate.
 ///
-/// Backends read what it is called; what was recorded stands in the [`Snapshot`](crate::Snapshot).
+/// Backends read its names here; its values are in the [`Snapshot`](crate::Snapshot).
 #[repr(C)]
 pub struct Series {
-    // What a recording reads stands first, in one cache line.
+    // The fields that a recording reads are the first, in one cache line.
     pub(crate) id: u32,
     pub(crate) slot: u32,
     state: AtomicU64,
@@ -152,11 +152,11 @@ pub struct Series {
     /// Gauges: the bits of the value, shared by all threads. Others: those of the rate they are sampled at now, their own or that
     /// of a logger rule.
     word: AtomicU64,
-    /// The metric's name, with its length below: a `&str` would take as much as the two, and what stands behind them.
+    /// The metric's name, with its length below: a `&str` would take 8 bytes more.
     name: *const u8,
     name_len: u16,
     kind: Kind,
-    /// Whether `word` is a rate of its own.
+    /// `true` where `word` is a rate of its own.
     is_rated: bool,
 }
 
@@ -165,7 +165,7 @@ unsafe impl Send for Series {}
 // SAFETY: as above.
 unsafe impl Sync for Series {}
 
-/// What a series is, which never changes.
+/// The part of a series that never changes.
 #[derive(Clone, Copy)]
 pub(crate) struct Identity {
     pub(crate) logger: &'static LoggerEntry,
@@ -196,7 +196,7 @@ impl Series {
         }
     }
 
-    /// Whether it was given a rate: then no rule says another.
+    /// Returns whether it was given a rate, which no rule changes.
     #[inline(always)]
     pub(crate) fn is_rated(&self) -> bool {
         self.is_rated
@@ -244,7 +244,7 @@ impl Series {
         self.id as usize
     }
 
-    /// What is measured.
+    /// Returns the kind of the instrument.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
@@ -263,7 +263,7 @@ impl Series {
         unsafe { std::str::from_utf8_unchecked(std::slice::from_raw_parts(self.name, usize::from(self.name_len))) }
     }
 
-    /// What the metric belongs to, such as `qemu/100`, as [`Logger::for_object`](crate::Logger::for_object) gated it; `None` for
+    /// Returns the object that the metric belongs to, such as `qemu/100`, as [`Logger::for_object`](crate::Logger::for_object) gated it; `None` for
     /// the program itself.
     #[must_use]
     pub fn object(&self) -> Option<&'static str> {
@@ -287,7 +287,7 @@ impl Series {
         self.logger.labels.iter().copied()
     }
 
-    /// The sample rate of what stands in this series, in (0, 1].
+    /// Returns the sample rate of the recordings in this series, in (0, 1].
     #[must_use]
     pub fn rate(&self) -> f64 {
         if self.is_rated { self.route_rate() } else { 1.0 }
@@ -299,19 +299,19 @@ impl Series {
         descriptions::find(self.logger_name(), self.metric_name())?.unit.get().copied()
     }
 
-    /// What the program said the instrument means.
+    /// Returns the sentence that the program declared about the instrument.
     #[must_use]
     pub fn description(&self) -> Option<&'static str> {
         descriptions::find(self.logger_name(), self.metric_name())?.text.get().copied()
     }
 
-    /// Whether this is one of ferrometer's own metrics, which stand outside the ledger.
+    /// Returns whether this is one of ferrometer's own metrics, which are no part of the ledger.
     #[must_use]
     pub fn is_internal(&self) -> bool {
         self.logger.is_internal()
     }
 
-    /// Whether two series differ in nothing but their sample rate.
+    /// Returns whether two series differ in nothing but their sample rate.
     #[must_use]
     pub fn same_instrument(&self, other: &Series) -> bool {
         ptr::eq(self.logger, other.logger) && self.kind == other.kind && self.metric_name() == other.metric_name()
@@ -320,7 +320,7 @@ impl Series {
 
 impl fmt::Debug for Series {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // It stands in lines of logs: names come from outside too, and must not end them.
+        // It is a part of lines of logs: names come from outside too, and must not end them.
         let (logger, name) = (self.logger_name().escape_debug(), self.metric_name().escape_debug());
         write!(f, "{} {logger}.{name}", self.kind())?;
         for (key, value) in self.labels_with_object() {

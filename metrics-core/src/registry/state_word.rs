@@ -14,7 +14,7 @@ impl StateWord {
     const ON: u64 = 1 << 62;
     const SAMPLED: u64 = 1 << 63;
 
-    /// Of a series that is not sampled.
+    /// Returns the word of a series that is not sampled.
     pub(crate) const fn new(kind: Kind, slot: u32) -> StateWord {
         let place = match kind.scheme() {
             Some(_) => CellAddress::dist(slot),
@@ -23,7 +23,7 @@ impl StateWord {
         // Slots are far below 2^30.
         StateWord(place.0 as u64 | (slot as u64) << StateWord::SLOT | StateWord::ON)
     }
-    /// Of one that is, at the rate of this [number](crate::record::sampling::number).
+    /// Returns the word of a series that is sampled at the rate of this [number](crate::record::sampling::number).
     pub(crate) const fn sampled(slot: u32, rate: u8) -> StateWord {
         StateWord(
             CellAddress::none_with(rate).0 as u64
@@ -36,7 +36,7 @@ impl StateWord {
     pub(crate) fn place(self) -> CellAddress {
         CellAddress(self.0 as u32)
     }
-    /// Of a distribution, where the thread may have its cell at hand.
+    /// Returns the index of a distribution's cell in the thread's cache.
     #[inline(always)]
     pub(crate) fn near(self) -> u8 {
         self.place().near()

@@ -1,4 +1,4 @@
-//! The buckets of a distribution: log-linear, eight to each power of two, so that a value stands within
+//! The buckets of a distribution: log-linear, eight to each power of two, so that a value is within
 //! 6.25 % of its bucket's middle. Two schemes: whole nanoseconds for timers, floats for histograms.
 
 use std::fmt;
@@ -8,7 +8,7 @@ use std::time::Duration;
 const SUB_BITS: u32 = 3;
 const SUB: usize = 1 << SUB_BITS;
 
-/// Timers: up to 2^46 ns (19.5 hours); what is longer stands in the last bucket, its sum and maximum exact.
+/// Timers: up to 2^46 ns (19.5 hours). Longer ones are in the last bucket, with an exact sum and maximum.
 const NANOS_TOP: u32 = 46;
 const NANOS_LEN: usize = (NANOS_TOP - SUB_BITS + 1) as usize * SUB;
 
@@ -48,7 +48,7 @@ pub(crate) fn nanos_index(value: u64) -> usize {
     unbounded_nanos_index(value).min(NANOS_LEN - 1)
 }
 
-/// What nearly all durations are that are recorded often: from 8 ns on and below a second. They fit in 32 bits, and need neither a
+/// A duration from 8 ns on and below a second, like nearly all that are recorded often. It fits in 32 bits, and needs neither a
 /// multiplication nor bounds.
 #[derive(Clone, Copy)]
 pub(crate) struct SubSecond(u32);
@@ -85,7 +85,7 @@ pub(crate) fn normal_float_index(value: f64) -> Option<usize> {
     (side < FLOAT_SIDE).then(|| FLOAT_SIDE + 1 + side)
 }
 
-/// Whether a float's magnitude is past all buckets.
+/// Returns whether a float's magnitude is past all buckets.
 pub(crate) fn is_huge(value: f64) -> bool {
     const HUGE: f64 = (1u64 << FLOAT_HIGH) as f64;
     value.abs() >= HUGE
@@ -160,7 +160,7 @@ impl Scheme {
         }
     }
 
-    /// The value that stands for a bucket: its middle (exact below 16 ns, and 0 for the bucket of zero).
+    /// Returns the value that represents a bucket: its middle (exact below 16 ns, and 0 for the bucket of zero).
     #[must_use]
     pub fn middle(self, index: usize) -> f64 {
         let (low, high) = self.bounds(index);

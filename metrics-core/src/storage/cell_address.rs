@@ -24,12 +24,12 @@ pub(crate) const MAX_DISTRIBUTIONS: usize = CHUNK * (DIST_CHUNKS - 1);
 
 /// No near place; so is that of [`CellAddress::NONE`].
 pub(crate) const FAR: u8 = u8::MAX;
-/// Where the near place stands: above the cell's number, and below the chunk's.
+/// The lowest bit of the index into the thread's cache: above the cell's number, and below the chunk's.
 const NEAR: u32 = 8;
 const _: () = assert!(CHUNK <= 1 << NEAR && bits(SCALAR_CHUNKS) <= u32::BITS - 2 * NEAR);
 
 /// Where a cell is: the number of its chunk in the upper bits and of the cell in the chunk in the lower, so that a recording
-/// gets both with a shift and a mask, and no check of bounds. Between them, in a byte of its own, stands which of the [near] ones it is.
+/// gets both with a shift and a mask, and no check of bounds. A byte between them is the index into the thread's cache of [near] cells.
 ///
 /// [near]: CellAddress::near
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,12 +53,12 @@ impl CellAddress {
         CellAddress((chunk as u32) << (u32::BITS - bits(chunks)) | near << NEAR | cell as u32)
     }
 
-    /// Of a counter, gauge or in-flight count.
+    /// Returns the address of a counter, gauge or in-flight count.
     pub(crate) const fn scalar(slot: u32) -> CellAddress {
         CellAddress::of(slot, SCALAR_CHUNKS)
     }
 
-    /// Of a timer or histogram.
+    /// Returns the address of a timer or histogram.
     pub(crate) const fn dist(slot: u32) -> CellAddress {
         CellAddress::of(slot, DIST_CHUNKS)
     }

@@ -22,7 +22,7 @@ const fn few(index: usize) -> usize {
     if cfg!(ferrometer_loom) { index % NANOS } else { index }
 }
 
-/// What a pointer to a cell points to. It may be the beginning of a [`Wide`] one, so nobody but [`OwnDist`] and [`Dist`] handles it.
+/// The target of a pointer to a cell. It may be the beginning of a [`Wide`] one, so only [`OwnDist`] and [`Dist`] handle it.
 #[repr(C)]
 pub(crate) struct DistCell {
     /// Whole nanoseconds. A histogram's stand in [`Wide`].
@@ -45,7 +45,7 @@ struct Wide {
 
 const SUMS: usize = 4;
 
-/// To which part of the sum a value goes whose bucket had so many before: to each in turn. All huge ones go to the first, since parts that
+/// Returns the part of the sum for a value whose bucket had `count` before: each in turn. All huge ones go to the first, since parts that
 /// cancel each other out may be past what a float holds, or hide all else, where the whole is neither.
 fn part(value: f64, count: u64) -> usize {
     if is_huge(value) { 0 } else { count as usize % SUMS }
@@ -157,7 +157,7 @@ impl<'s> Dist<'s> {
             Scheme::Nanos => NANOS,
             Scheme::Float => FLOATS,
         };
-        // SAFETY: a cell of this scheme was allocated with so many buckets in a row (`Wide`'s first stand in its cell, which ends with
+        // SAFETY: a cell of this scheme was allocated with `len` buckets in a row (`Wide`'s first are in its cell, which ends with
         // them and has their alignment), and lives for `'s`. The pointer is the allocation's own, not that of a reference to its beginning.
         unsafe { slice::from_raw_parts((&raw const (*self.0.as_ptr()).buckets).cast(), len) }
     }

@@ -33,7 +33,7 @@ pub(crate) fn add(cell: &AtomicU64, n: u64, writer: Writer) {
     }
 }
 
-/// One more in a word of *ones*: released, so that whoever sees it sees what was stored before.
+/// Adds 1 to a word of unit increments. Released, so that a reader that sees it sees the stores before it.
 #[inline(always)]
 pub(crate) fn increment_unit(ones: &AtomicU64) {
     ones.store(ones.load(Relaxed).wrapping_add(1), Release);
@@ -59,7 +59,7 @@ impl ScalarCell {
         self.called(writer);
     }
 
-    /// One more recording: last, and released, so that whoever sees the count sees the value.
+    /// Counts one more recording: last, and released, so that a reader that sees the count sees the value.
     #[inline(always)]
     pub(crate) fn called(&self, writer: Writer) {
         match writer {

@@ -1,7 +1,7 @@
 //! The memory recordings are written to: a slab of cells for each thread.
 //!
-//! A slab is a table of chunks, a chunk an array of cells; a series' slot says which cell of each slab is its own. What most
-//! recordings are, one more of something, is one word of its own (*ones*): a recording is then a single addition.
+//! A slab is a table of chunks, a chunk an array of cells; a series' slot says which cell of each slab is its own. Most recordings are increments
+//! by one. They have their own array (`unit_counts`), so that one is a single addition.
 //! One thread writes a slab (load, add, store: no locked instruction, no shared cache line), the collector reads all.
 //! Chunks are allocated at the first recording and live as long as the slab, so a reference into one stays
 //! valid while the slab does. The *shared* slab serves threads that have none of their own, with atomic additions.
@@ -25,7 +25,7 @@ type DistChunk = [AtomicPtr<DistCell>; CHUNK];
 
 /// Who allows the memory of cells. Asked on the cold path alone.
 pub(crate) trait Budget {
-    /// Whether `bytes` more may be allocated; if so they are taken.
+    /// Takes `bytes` more. Returns `false` when they may not be allocated.
     fn take(&self, bytes: usize) -> bool;
 }
 
@@ -93,7 +93,7 @@ impl Slab {
         self.dist_in(place.chunk(DIST_CHUNKS), place.cell())
     }
 
-    /// The same, by its slot.
+    /// Returns the cell of a distribution by its slot, if it is there.
     #[inline(always)]
     pub(crate) fn dist_of(&self, slot: u32) -> Option<Dist<'_>> {
         debug_assert!((slot as usize) < MAX_DISTRIBUTIONS);

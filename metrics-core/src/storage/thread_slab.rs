@@ -62,7 +62,7 @@ impl Slabs {
     }
 }
 
-/// The lease of this thread. It stands on statics and thread-locals, which the model checker cannot track.
+/// The lease of this thread. It uses statics and thread-locals, which the model checker cannot track.
 #[cfg(not(ferrometer_loom))]
 mod lease {
     use super::Slabs;
@@ -87,7 +87,7 @@ mod lease {
         /// This thread's slab; [`SENTINEL_SLAB`]: none yet, none to be had, a capture scope is in force, or the thread is ending. Without a
         /// destructor, so that reading it is one load and works until the last instruction of the thread.
         static SLAB: Cell<&'static Slab> = const { Cell::new(&SENTINEL_SLAB) };
-        /// The distributions of this thread's slab that are at hand, so that a recording finds its cell with one load: the first by slot, as soon
+        /// The cached distributions of this thread's slab, so that a recording finds its cell with one load: the first by slot, as soon
         /// as they have been recorded into. Empty without a slab, in a capture scope, and while the thread is ending.
         static NEAR: [Cell<Option<Dist<'static>>>; FAR as usize + 1] = const { [const { Cell::new(None) }; FAR as usize + 1] };
         /// Recordings left before a thread that was refused a slab asks again.
@@ -114,13 +114,13 @@ mod lease {
         SLAB.get()
     }
 
-    /// A cell of this thread's own slab that is at hand. There is none at [`FAR`].
+    /// Returns a cached cell of this thread's own slab. There is none at [`FAR`].
     #[inline(always)]
     pub(crate) fn cached_cell(place: u8) -> Option<Dist<'static>> {
         NEAR.with(|near| near[usize::from(place)].get())
     }
 
-    /// Has a cell of this thread's own slab at hand from now on.
+    /// Caches a cell of this thread's own slab.
     pub(crate) fn cache_cell(place: u8, cell: Dist<'static>) {
         if place != FAR {
             NEAR.with(|near| near[usize::from(place)].set(Some(cell)));
@@ -131,7 +131,7 @@ mod lease {
         NEAR.with(|near| near.iter().for_each(|place| place.set(None)));
     }
 
-    /// Puts the thread's slab aside, for a capture scope, and with it what is at hand: the switch says in general that a scope is in force, but not in a
+    /// Puts the thread's slab and its cached cells aside, for a capture scope: the switch says in general that a scope is in force, but not in a
     /// child of the process that entered it. The first recording after it takes the slab back from the lease.
     pub(crate) fn put_slab_aside() {
         SLAB.set(&SENTINEL_SLAB);

@@ -1,4 +1,4 @@
-//! What ferrometer has to say, through `tracing`: one line for each cause and minute, with the number suppressed since.
+//! Diagnostics, through `tracing`: one line for each cause and minute, with the number suppressed since.
 //!
 //! A subscriber is somebody else's code: it may be slow, panic, or ask us something. It is called with none of our locks held.
 
@@ -42,7 +42,7 @@ fn admit(cause: &str, now: Instant) -> Option<u64> {
 }
 
 /// Writes a warning through `tracing` with the target `ferrometer`, unless one of the same cause was written within the last
-/// minute. The line carries the number of lines suppressed since. For backends and what stands around them.
+/// minute. The line carries the number of lines suppressed since. For backends and the services around them.
 ///
 /// A subscriber that panics is caught; no lock of the core is held while it runs.
 ///

@@ -42,7 +42,7 @@ fn a_collector_sees_a_single_writers_cell_grow_and_loses_nothing() {
                 let read = || slab.scalar(0).map_or((0, 0), |c| (c.calls.load(Acquire), c.inc.load(Relaxed)));
                 let (first, second) = (read(), read());
                 assert!(first.0 <= second.0 && first.1 <= second.1);
-                // What is counted is in the value.
+                // The value holds at least the counted recordings.
                 assert!(first.1 >= 2 * first.0 && second.1 >= 2 * second.0, "{first:?} {second:?}");
             })
         };
@@ -114,7 +114,7 @@ fn a_distribution_cell_is_published_whole() {
     });
 }
 
-/// What a distribution's cell holds: how many values, their sum and the greatest, as the scheme keeps them.
+/// Returns the contents of a distribution's cell: the number of values, their sum and the greatest, as the scheme keeps them.
 fn held(cell: Dist<'_>) -> (u64, u64, u64) {
     (cell.buckets().iter().map(|b| b.load(Relaxed)).sum(), cell.sum(), cell.max())
 }
@@ -188,7 +188,7 @@ fn a_slab_changes_hands_with_its_values() {
     loom::model(|| {
         let slabs = Arc::new(Slabs::new());
         let work = |slabs: &Slabs| {
-            // One slab for all: whoever comes while it is taken gets none.
+            // One slab for all: a thread that comes while it is taken gets none.
             let Some(slab) = slabs.acquire(1, || Some(leaked(Slab::new()))) else { return 0 };
             slab.ensure_scalar(0, &Unlimited).unwrap().count(1, Writer::Single);
             slabs.release(slab);
@@ -234,7 +234,7 @@ fn a_name_registered_by_two_threads_is_one_through_growth() {
             thread::spawn(move || insert(&table, &writer, 7) as usize)
         };
         let mine = insert(&table, &writer, 7) as usize;
-        // Two keys, whoever comes first: the table of two places grows.
+        // Two keys, in either order: the table of two places grows.
         insert(&table, &writer, 8);
         assert_eq!(table.get(hash_of(7), |v| *v == 7).map(|v| std::ptr::from_ref(v) as usize), Some(mine));
         assert_eq!(other.join().unwrap(), mine);
@@ -304,7 +304,7 @@ fn an_entry_that_moves_when_the_table_grows_is_found_at_every_moment() {
 
 #[test]
 fn an_entry_put_in_a_free_place_is_whole() {
-    // Of four places the third entry takes a free one, and begins a chunk; of eight the fifth does, in a chunk that is there.
+    // The third entry takes a free one of four slots, and begins a chunk; the fifth takes one of eight, in a chunk that is there.
     for last in [3, 5] {
         loom::model(move || {
             let table: Arc<AppendTable<Made>> = Arc::new(AppendTable::new());

@@ -2,14 +2,14 @@
 
 use crate::sync::{AtomicPtr, replace};
 
-/// Puts a value in a box of its own into a place where `empty` stands, and says what stands there then: the value's box, or that of a thread that
-/// was faster.
+/// Puts a value in a box of its own into a place that holds `empty`. Returns the pointer that is there then: the value's box, or that of a thread
+/// that was faster.
 #[cfg(not(ferrometer_loom))]
 pub(crate) fn publish<T>(place: &AtomicPtr<T>, empty: *mut T, value: T) -> *mut T {
     publish_boxed(place, empty, Box::new(value))
 }
 
-/// The same, of what is in a box already.
+/// Publishes a value that is in a box already.
 pub(crate) fn publish_boxed<T>(place: &AtomicPtr<T>, empty: *mut T, value: Box<T>) -> *mut T {
     let new = Box::into_raw(value);
     match replace(place, empty, new) {

@@ -22,7 +22,7 @@ pub(crate) fn enter() -> Option<Busy> {
     entered
 }
 
-/// The same for what is no recording, or is recorded all the same: nothing is counted.
+/// Enters without counting a refusal: for calls that are no recording, or are recorded all the same.
 pub(crate) fn try_enter() -> Option<Busy> {
     // Made only where it was not there: dropped, it says that the thread has left.
     DEPTH.with(|busy| (!busy.replace(true)).then(|| Busy(())))

@@ -45,7 +45,7 @@ pub(crate) fn nulls<const N: usize, T>() -> [AtomicPtr<T>; N] {
     std::array::from_fn(|_| AtomicPtr::new(std::ptr::null_mut()))
 }
 
-/// What begins with all bytes 0.
+/// A type of which all bytes 0 are a value.
 ///
 /// # Safety
 /// Bytes that are all 0 are a value, that of `zero`.
@@ -83,13 +83,13 @@ unsafe impl<const N: usize, T: Zero> Zero for [T; N] {
     }
 }
 
-/// So many of them, in memory that the system gives as zeros: what is not written is not there.
+/// Returns `len` of them, in memory that the system gives as zeros, page by page as it is written.
 pub(crate) fn boxed_zeros<T: Zero>(len: usize) -> Box<[T]> {
     #[cfg(not(ferrometer_loom))]
     {
         const { assert!(size_of::<T>() > 0) };
         let first = zeroed_memory(size_of::<T>(), align_of::<T>(), len);
-        // SAFETY: it is memory of so many, allocated as a box's is, or for 0 of them a pointer that is aligned; the bytes are values by `Zero`.
+        // SAFETY: it is memory of `len` values, allocated as a box's is, or for 0 of them a pointer that is aligned; the bytes are values by `Zero`.
         unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(first.cast(), len)) }
     }
     #[cfg(ferrometer_loom)]
@@ -125,7 +125,7 @@ fn zeroed_memory(size: usize, align: usize, len: usize) -> *mut u8 {
     memory
 }
 
-/// Puts a pointer where another stands; or else says which one stands there.
+/// Replaces a pointer; or else returns the one that is there.
 #[inline]
 pub(crate) fn replace<T>(place: &AtomicPtr<T>, was: *mut T, new: *mut T) -> Result<(), *mut T> {
     #[cfg(not(ferrometer_loom))]

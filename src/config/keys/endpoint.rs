@@ -1,4 +1,5 @@
-//! The keys of `[metrics.pull_cache]` for its HTTP endpoint: where it listens, who may ask, how much a client may take.
+//! The keys of `[metrics.pull_cache]` for its HTTP endpoint: where it listens, who may ask, how much a client may take. There is one
+//! endpoint for whatever is served, so those that the Prometheus exporter has too may stand under `[metrics.prometheus]`.
 
 use std::time::Duration;
 
@@ -24,11 +25,11 @@ pub(super) static KEYS: &[Key<Config>] = &[
     },
     Key {
         path: "metrics.pull_cache.address",
-        alias: None,
+        alias: Some("metrics.prometheus.address"),
         kind: Kind::SocketAddress,
         default: Default::Text("127.0.0.1:9620"),
         unit: "",
-        doc: "Where the cache is served; port 0 takes a free one.",
+        doc: "Where the cache, or the Prometheus exporter, is served; port 0 takes a free one.",
         example: r#""[::1]:9620""#,
         get: |c| Some(Value::text(c.pull_cache.address.to_string())),
         set: |c, value| {
@@ -50,7 +51,7 @@ pub(super) static KEYS: &[Key<Config>] = &[
     },
     Key {
         path: "metrics.pull_cache.tls_cert",
-        alias: None,
+        alias: Some("metrics.prometheus.tls_cert"),
         kind: Kind::Text { min: 1, max: 4096 },
         default: Default::Absent("plain HTTP"),
         unit: "",
@@ -61,7 +62,7 @@ pub(super) static KEYS: &[Key<Config>] = &[
     },
     Key {
         path: "metrics.pull_cache.tls_key",
-        alias: None,
+        alias: Some("metrics.prometheus.tls_key"),
         kind: Kind::Text { min: 1, max: 4096 },
         default: Default::Absent("plain HTTP"),
         unit: "",
@@ -72,7 +73,7 @@ pub(super) static KEYS: &[Key<Config>] = &[
     },
     Key {
         path: "metrics.pull_cache.tokens",
-        alias: None,
+        alias: Some("metrics.prometheus.tokens"),
         kind: Kind::Tokens,
         default: Default::Absent("no tokens are needed, on a loopback address"),
         unit: "",
@@ -83,7 +84,7 @@ pub(super) static KEYS: &[Key<Config>] = &[
     },
     Key {
         path: "metrics.pull_cache.tokens_file",
-        alias: None,
+        alias: Some("metrics.prometheus.tokens_file"),
         kind: Kind::Text { min: 1, max: 4096 },
         default: Default::Absent("none"),
         unit: "",
@@ -94,7 +95,7 @@ pub(super) static KEYS: &[Key<Config>] = &[
     },
     Key {
         path: "metrics.pull_cache.allow_plaintext",
-        alias: None,
+        alias: Some("metrics.prometheus.allow_plaintext"),
         kind: Kind::Bool,
         default: Default::Bool(false),
         unit: "",
@@ -105,7 +106,7 @@ pub(super) static KEYS: &[Key<Config>] = &[
     },
     Key {
         path: "metrics.pull_cache.allow_anonymous",
-        alias: None,
+        alias: Some("metrics.prometheus.allow_anonymous"),
         kind: Kind::Bool,
         default: Default::Bool(false),
         unit: "",
@@ -116,7 +117,7 @@ pub(super) static KEYS: &[Key<Config>] = &[
     },
     Key {
         path: "metrics.pull_cache.allowed_hosts",
-        alias: None,
+        alias: Some("metrics.prometheus.allowed_hosts"),
         kind: Kind::Hosts,
         default: Default::Absent(
             "`localhost` and loopback addresses, on a loopback address without tokens; elsewhere any",
@@ -129,7 +130,7 @@ pub(super) static KEYS: &[Key<Config>] = &[
     },
     Key {
         path: "metrics.pull_cache.max_connections",
-        alias: None,
+        alias: Some("metrics.prometheus.max_connections"),
         kind: count(65_536),
         default: Default::Integer(256),
         unit: "connections",
@@ -140,7 +141,7 @@ pub(super) static KEYS: &[Key<Config>] = &[
     },
     Key {
         path: "metrics.pull_cache.max_requests",
-        alias: None,
+        alias: Some("metrics.prometheus.max_requests"),
         kind: count(65_536),
         default: Default::Integer(64),
         unit: "requests",
@@ -151,7 +152,7 @@ pub(super) static KEYS: &[Key<Config>] = &[
     },
     Key {
         path: "metrics.pull_cache.max_query_bytes",
-        alias: None,
+        alias: Some("metrics.prometheus.max_query_bytes"),
         kind: Kind::Integer { min: 64, max: 65_536 },
         default: Default::Integer(4096),
         unit: "bytes",
@@ -162,7 +163,7 @@ pub(super) static KEYS: &[Key<Config>] = &[
     },
     Key {
         path: "metrics.pull_cache.max_header_bytes",
-        alias: None,
+        alias: Some("metrics.prometheus.max_header_bytes"),
         kind: Kind::Integer { min: 256, max: 1 << 20 },
         default: Default::Integer(16_384),
         unit: "bytes",
@@ -173,7 +174,7 @@ pub(super) static KEYS: &[Key<Config>] = &[
     },
     Key {
         path: "metrics.pull_cache.header_timeout",
-        alias: None,
+        alias: Some("metrics.prometheus.header_timeout"),
         kind: Kind::Duration { min: Duration::from_millis(10) },
         default: Default::Text("5s"),
         unit: "seconds",
@@ -184,7 +185,7 @@ pub(super) static KEYS: &[Key<Config>] = &[
     },
     Key {
         path: "metrics.pull_cache.write_timeout",
-        alias: None,
+        alias: Some("metrics.prometheus.write_timeout"),
         kind: Kind::Duration { min: Duration::from_millis(10) },
         default: Default::Text("10s"),
         unit: "seconds",
@@ -195,13 +196,24 @@ pub(super) static KEYS: &[Key<Config>] = &[
     },
     Key {
         path: "metrics.pull_cache.answer_timeout",
-        alias: None,
+        alias: Some("metrics.prometheus.answer_timeout"),
         kind: Kind::Duration { min: Duration::from_millis(10) },
         default: Default::Text("60s"),
         unit: "seconds",
-        doc: "How long a connection may last in all.",
+        doc: "How long an answer may take, from the whole request to its last byte.",
         example: r#""30s""#,
         get: |c| Some(Value::Duration(c.pull_cache.answer_timeout)),
         set: |c, value| c.pull_cache.answer_timeout = value.into_duration(),
+    },
+    Key {
+        path: "metrics.pull_cache.idle_timeout",
+        alias: Some("metrics.prometheus.idle_timeout"),
+        kind: Kind::Duration { min: Duration::from_millis(10) },
+        default: Default::Text("15s"),
+        unit: "seconds",
+        doc: "How long a connection may wait for its next request; while others wait for a connection, it is closed at once.",
+        example: r#""5s""#,
+        get: |c| Some(Value::Duration(c.pull_cache.idle_timeout)),
+        set: |c, value| c.pull_cache.idle_timeout = value.into_duration(),
     },
 ];

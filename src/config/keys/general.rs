@@ -12,7 +12,7 @@ pub(super) static KEYS: &[Key<Config>] = &[
     Key {
         path: "metrics.backend",
         alias: None,
-        kind: Kind::Backends(&["noop", "statsd", "pull-cache"]),
+        kind: Kind::Backends(&["noop", "statsd", "prometheus", "pull-cache"]),
         default: Default::Text("noop"),
         unit: "",
         doc: "Where recordings go. `noop` switches recording off and stands alone; in a list, no name comes twice.",

@@ -13,7 +13,7 @@ use super::count;
 pub(super) static KEPT: &[Key<Config>] = &[
     Key {
         path: "metrics.pull_cache.interval",
-        alias: None,
+        alias: Some("metrics.prometheus.interval"),
         kind: Kind::Duration { min: Duration::from_secs(1) },
         default: Default::Text("10s"),
         unit: "seconds",
@@ -46,7 +46,7 @@ pub(super) static KEPT: &[Key<Config>] = &[
     },
     Key {
         path: "metrics.pull_cache.idle_after",
-        alias: None,
+        alias: Some("metrics.prometheus.idle_after"),
         kind: Kind::Duration { min: Duration::ZERO },
         default: Default::Absent("the window"),
         unit: "seconds",
@@ -72,7 +72,7 @@ pub(super) static KEPT: &[Key<Config>] = &[
 pub(super) static SHOWN: &[Key<Config>] = &[
     Key {
         path: "metrics.pull_cache.scrape",
-        alias: None,
+        alias: Some("metrics.prometheus.scrape"),
         kind: Kind::Choice(Scrape::NAMES),
         default: Default::Text("generation"),
         unit: "",
@@ -83,7 +83,7 @@ pub(super) static SHOWN: &[Key<Config>] = &[
     },
     Key {
         path: "metrics.pull_cache.process_metrics",
-        alias: None,
+        alias: Some("metrics.prometheus.process_metrics"),
         kind: Kind::Bool,
         default: Default::Bool(true),
         unit: "",

@@ -2,20 +2,36 @@
 
 use std::time::Duration;
 
+use crate::config::choices::{
+    Dialect, NegativeGauges, StatsdHistograms, StatsdLabels, StatsdRates, StatsdValues, Transport,
+};
 use crate::config::key::{Default, Key};
 use crate::config::kind::Kind;
-use crate::config::settings::{Config, Dialect, Transport};
+use crate::config::settings::Config;
 use crate::config::value::Value;
+
+/// Servers that have no dialect of their own, and the one they read.
+const SERVERS: &[(&str, &str)] = &[
+    ("statsd", "etsy"),
+    ("datadog", "dogstatsd"),
+    ("collectd", "plain"),
+    ("netdata", "plain"),
+    ("statsdly", "plain"),
+    ("navdoon", "plain"),
+    ("vector", "tagged"),
+    ("otel", "tagged"),
+    ("opentelemetry", "tagged"),
+];
 
 /// In the order of the reference.
 pub(super) static KEYS: &[Key<Config>] = &[
     Key {
         path: "metrics.statsd.dialect",
         alias: None,
-        kind: Kind::Choice(Dialect::NAMES),
+        kind: Kind::Server(Dialect::NAMES, SERVERS),
         default: Default::Text("etsy"),
         unit: "",
-        doc: "What the statsd server understands beyond the common lines.",
+        doc: "What the statsd server understands beyond the common lines; see [statsd.md](statsd.md) for which server takes which. Each part of a dialect is a key of its own below.",
         example: r#""dogstatsd""#,
         get: |c| Some(Value::text(c.statsd.dialect.as_str())),
         set: |c, value| c.statsd.dialect = Dialect::from_name(&value.into_text()).unwrap_or(Dialect::Etsy),
@@ -34,7 +50,7 @@ pub(super) static KEYS: &[Key<Config>] = &[
     Key {
         path: "metrics.statsd.path",
         alias: None,
-        kind: Kind::Text { min: 0, max: 107 },
+        kind: Kind::Path { max: 107 },
         default: Default::Absent("none"),
         unit: "",
         doc: "The socket of the transport `unix`; not looked at with another transport. Empty for none.",
@@ -63,6 +79,72 @@ pub(super) static KEYS: &[Key<Config>] = &[
         example: r#""10s""#,
         get: |c| Some(Value::Duration(c.statsd.interval)),
         set: |c, value| c.statsd.interval = value.into_duration(),
+    },
+    Key {
+        path: "metrics.statsd.state_interval",
+        alias: None,
+        kind: Kind::Duration { min: Duration::ZERO },
+        default: Default::Absent("five intervals, but at most 5 s; each interval where one is longer"),
+        unit: "seconds",
+        doc: "Time after which gauges and counts in flight that did not change are sent again, for servers that forget or were restarted; 0 for never.",
+        example: r#""3s""#,
+        get: |c| c.statsd.state_interval.map(Value::Duration),
+        set: |c, value| c.statsd.state_interval = Some(value.into_duration()),
+    },
+    Key {
+        path: "metrics.statsd.labels",
+        alias: None,
+        kind: Kind::Choice(StatsdLabels::NAMES),
+        default: Default::Absent("that of the dialect"),
+        unit: "",
+        doc: "Where labels stand: within the name, behind the line as `\\|#key:value`, or behind the name as `,key=value`.",
+        example: r#""dogstatsd""#,
+        get: |c| c.statsd.labels.map(|labels| Value::text(labels.as_str())),
+        set: |c, value| c.statsd.labels = StatsdLabels::from_name(&value.into_text()),
+    },
+    Key {
+        path: "metrics.statsd.values",
+        alias: None,
+        kind: Kind::Choice(StatsdValues::NAMES),
+        default: Default::Absent("that of the dialect"),
+        unit: "",
+        doc: "How several values of a timer or histogram share a line: not, as `n:1\\|ms:2\\|ms`, or as `n:1:2\\|ms`.",
+        example: r#""single""#,
+        get: |c| c.statsd.values.map(|values| Value::text(values.as_str())),
+        set: |c, value| c.statsd.values = StatsdValues::from_name(&value.into_text()),
+    },
+    Key {
+        path: "metrics.statsd.negative_gauges",
+        alias: None,
+        kind: Kind::Choice(NegativeGauges::NAMES),
+        default: Default::Absent("that of the dialect"),
+        unit: "",
+        doc: "How a negative gauge is written: as it is, or behind a line that sets it to 0, for servers to which a sign is a change.",
+        example: r#""zero-first""#,
+        get: |c| c.statsd.negative_gauges.map(|negative_gauges| Value::text(negative_gauges.as_str())),
+        set: |c, value| c.statsd.negative_gauges = NegativeGauges::from_name(&value.into_text()),
+    },
+    Key {
+        path: "metrics.statsd.rates",
+        alias: None,
+        kind: Kind::Choice(StatsdRates::NAMES),
+        default: Default::Absent("that of the dialect"),
+        unit: "",
+        doc: "Which kinds carry their sample rate.",
+        example: r#""counters""#,
+        get: |c| c.statsd.rates.map(|rates| Value::text(rates.as_str())),
+        set: |c, value| c.statsd.rates = StatsdRates::from_name(&value.into_text()),
+    },
+    Key {
+        path: "metrics.statsd.histograms",
+        alias: None,
+        kind: Kind::Choice(StatsdHistograms::NAMES),
+        default: Default::Absent("that of the dialect"),
+        unit: "",
+        doc: "The type behind a histogram's values.",
+        example: r#""ms""#,
+        get: |c| c.statsd.histograms.map(|histograms| Value::text(histograms.as_str())),
+        set: |c, value| c.statsd.histograms = StatsdHistograms::from_name(&value.into_text()),
     },
     Key {
         path: "metrics.statsd.resolve_interval",

@@ -1,6 +1,6 @@
 //! Names of columns as bytes. What a name shares with the one before it is not written again.
 
-use super::segment::Malformed;
+use super::bytes::{Input, Malformed, push_number, push_text};
 use crate::record::{Identity, Part, RecordType};
 use ferrometer_core::object::{HOST, MAX_OBJECT_BYTES, is_object};
 use ferrometer_export::Labels;
@@ -20,19 +20,6 @@ const SAME_RATE: u8 = 1 << 5;
 /// The object's id follows. Without this and the next flag, the record is of the program itself, as all are in version 1.
 const OBJECT: u8 = 1 << 6;
 const SAME_OBJECT: u8 = 1 << 7;
-
-pub(super) fn push_number(out: &mut Vec<u8>, mut number: usize) {
-    while number >= 128 {
-        out.push(number as u8 | 128);
-        number >>= 7;
-    }
-    out.push(number as u8);
-}
-
-fn push_text(out: &mut Vec<u8>, text: &str) {
-    push_number(out, text.len());
-    out.extend_from_slice(text.as_bytes());
-}
 
 /// Appends the name of a column; `before` is the one before it in the segment.
 pub(super) fn push(out: &mut Vec<u8>, identity: &Identity, before: Option<&Identity>) {
@@ -67,41 +54,6 @@ pub(super) fn push(out: &mut Vec<u8>, identity: &Identity, before: Option<&Ident
     }
     if let (OBJECT, Some(id)) = (object, &identity.object) {
         push_text(out, id);
-    }
-}
-
-/// Bytes that are read from the front.
-pub(super) struct Input<'b>(pub(super) &'b [u8]);
-
-impl<'b> Input<'b> {
-    pub(super) fn take(&mut self, count: usize) -> Result<&'b [u8], Malformed> {
-        let (front, rest) = self.0.split_at_checked(count).ok_or(Malformed)?;
-        self.0 = rest;
-        Ok(front)
-    }
-
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
-        self.take(N)?.try_into().map_err(|_| Malformed)
-    }
-
-    pub(super) fn number(&mut self) -> Result<usize, Malformed> {
-        let mut number = 0u64;
-        for shift in (0..35).step_by(7) {
-            let [byte] = self.array()?;
-            number |= u64::from(byte & 127) << shift;
-            if byte < 128 {
-                return usize::try_from(number).map_err(|_| Malformed);
-            }
-        }
-        Err(Malformed)
-    }
-
-    fn text(&mut self, longest: usize) -> Result<&'b str, Malformed> {
-        let length = self.number()?;
-        if length > longest {
-            return Err(Malformed);
-        }
-        std::str::from_utf8(self.take(length)?).map_err(|_| Malformed)
     }
 }
 

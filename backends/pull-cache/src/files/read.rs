@@ -1,7 +1,7 @@
 //! Reading a cache's directory: from any process, without a lock, and believing nothing.
 
+use super::paths::sequence_of;
 use super::segment::{Damage, DamageKind, FrameReader, MAX_BYTES};
-use super::sequence_of;
 use crate::generation::Generation;
 use std::collections::VecDeque;
 use std::fmt;

@@ -10,7 +10,8 @@
 //! stands, its length and its payload; so nothing is taken for a frame at a place where it was not written. A frame with the
 //! timestamp of the one before it takes its place.
 
-use super::names::{self, Input};
+use super::bytes::{Input, Malformed, push_number};
+use super::names;
 use crate::coding::{Coder, Row};
 use crate::generation::{Columns, Generation};
 use crate::record::Identity;
@@ -77,10 +78,6 @@ impl fmt::Display for DamageKind {
         }
     }
 }
-
-/// Bytes that make no sense.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Malformed;
 
 fn checksum(parts: &[&[u8]]) -> [u8; 4] {
     let mut hasher = crc32fast::Hasher::new();
@@ -165,7 +162,7 @@ impl FrameWriter {
         }
         let mut out = vec![0; FRAME_BYTES];
         out.extend_from_slice(&generation.timestamp().to_le_bytes());
-        names::push_number(&mut out, self.identities.len() - known);
+        push_number(&mut out, self.identities.len() - known);
         for at in known..self.identities.len() {
             let before = at.checked_sub(1).map(|before| &*self.identities[before]);
             names::push(&mut out, &self.identities[at], before);

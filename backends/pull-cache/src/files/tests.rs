@@ -1,5 +1,6 @@
 //! What is written is read back, by this process and by the next; what was changed is never taken for what was written.
 
+use super::paths::*;
 use super::*;
 use crate::generation::Generation;
 use crate::record::Identity;
@@ -20,8 +21,8 @@ impl Directory {
         Directory(std::env::temp_dir().join(name))
     }
 
-    fn open(&self, keep: usize) -> (Sink, PersistedHistory) {
-        Sink::open(&self.0, keep, i64::MAX).unwrap()
+    fn open(&self, keep: usize) -> (WriterLease, PersistedHistory) {
+        WriterLease::open(&self.0, keep, i64::MAX).unwrap()
     }
 
     fn segments(&self) -> Vec<PathBuf> {
@@ -54,7 +55,7 @@ fn push(store: &mut Store, second: i64, values: &[(usize, f64)]) -> (Arc<Generat
 }
 
 /// Writes `count` generations of ten values, ten seconds apart, from `first` on.
-fn write(sink: &mut Sink, first: i64, count: i64) -> Said {
+fn write(sink: &mut WriterLease, first: i64, count: i64) -> Said {
     let mut store = Store::new(1000, i64::MAX);
     let make = |at: i64| {
         let values: Vec<_> = (0..10).map(|n| (n, (at * 7 + n as i64) as f64 * 0.37)).collect();
@@ -276,9 +277,9 @@ fn an_unreadable_cache_is_not_an_empty_one() {
     let file = directory.0.join("file");
     fs::write(&file, b"").unwrap();
     assert!(matches!(read(&file), Err(ReadError::NotACache { .. })));
-    let refused = Sink::open(&file, 10, 10).unwrap_err();
+    let refused = WriterLease::open(&file, 10, 10).unwrap_err();
     assert!(refused.to_string().contains("is a file; what is wanted is a directory"), "{refused}");
-    let deep = Sink::open(&directory.0.join("a/b"), 10, 10).unwrap_err();
+    let deep = WriterLease::open(&directory.0.join("a/b"), 10, 10).unwrap_err();
     assert!(
         matches!(deep, OpenError::Io { .. }) && deep.to_string().contains("the directory above it is missing"),
         "{deep}"
@@ -428,7 +429,7 @@ impl Drop for Small {
 #[ignore = "needs root, to mount a small file system"]
 fn a_full_disk_is_lived_with() {
     let small = Small::mount();
-    let open = || Sink::open(&small.path(), 1000, 40_000).unwrap();
+    let open = || WriterLease::open(&small.path(), 1000, 40_000).unwrap();
     let (mut sink, _) = open();
     write(&mut sink, 0, 20);
     small.fill();
@@ -467,7 +468,7 @@ fn a_program_may_change_its_directory() {
     fs::create_dir(directory.0.join("second")).unwrap();
     // A link that is turned elsewhere stands for a working directory, which is one for all tests.
     std::os::unix::fs::symlink(directory.0.join("first"), &link).unwrap();
-    let (mut sink, _) = Sink::open(&link.join("cache"), 8, i64::MAX).unwrap();
+    let (mut sink, _) = WriterLease::open(&link.join("cache"), 8, i64::MAX).unwrap();
     let mut expected = write(&mut sink, 1000, 8);
     fs::remove_file(&link).unwrap();
     std::os::unix::fs::symlink(directory.0.join("second"), &link).unwrap();

@@ -1,8 +1,8 @@
 //! Writing a cache's directory: one segment at a time is written, the oldest are deleted, damaged ones are set aside.
 
+use super::paths::{segment_path, sequence_of};
 use super::read::{PersistedHistory, ReadError, read_directory};
 use super::segment::{FrameWriter, HEADER_BYTES, header};
-use super::{segment_path, sequence_of};
 use crate::generation::Generation;
 use std::collections::VecDeque;
 use std::fmt;

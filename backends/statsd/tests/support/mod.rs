@@ -38,9 +38,18 @@ fn name(text: &str) -> Result<String, String> {
     if text.len() <= 512 && text.split('.').all(word) { Ok(text.to_owned()) } else { Err(format!("name {text:?}")) }
 }
 
+/// Whether the documents of the format let a character stand in a tag's value.
+fn in_tag(c: char, between: char) -> bool {
+    match between {
+        ':' => c.is_alphanumeric() || "_-:./".contains(c),
+        _ => !",:|=".contains(c) && !c.is_whitespace() && !c.is_control(),
+    }
+}
+
 fn tag(text: &str, between: char) -> Result<(String, String), String> {
+    let fits = |value: &str| !value.is_empty() && value.chars().all(|c| in_tag(c, between));
     match text.split_once(between) {
-        Some((key, value)) if word(key) && word(value) => Ok((key.to_owned(), value.to_owned())),
+        Some((key, value)) if word(key) && fits(value) => Ok((key.to_owned(), value.to_owned())),
         _ => Err(format!("tag {text:?}")),
     }
 }
@@ -55,10 +64,19 @@ pub fn parse(dialect: Dialect, datagram: &[u8]) -> Result<Vec<Sample>, String> {
     Ok(all)
 }
 
+/// Whether a server drops a distribution's value with a sign.
+fn refuses_sign(dialect: Dialect, kind: &str) -> bool {
+    match kind {
+        "ms" => dialect != Dialect::Gnocchi,
+        "h" => dialect == Dialect::Telegraf,
+        _ => false,
+    }
+}
+
 fn parse_line(dialect: Dialect, line: &str, all: &mut Vec<Sample>) -> Result<(), String> {
     let (line, mut tags) = match line.split_once("|#") {
         None => (line, vec![]),
-        Some(_) if dialect != Dialect::DogStatsD => return Err("tags".into()),
+        Some(_) if !matches!(dialect, Dialect::DogStatsD | Dialect::Tagged) => return Err("tags".into()),
         Some((line, tags)) => (line, tags.split(',').map(|t| tag(t, ':')).collect::<Result<_, _>>()?),
     };
     let mut parts = line.split(':');
@@ -72,7 +90,11 @@ fn parse_line(dialect: Dialect, line: &str, all: &mut Vec<Sample>) -> Result<(),
     if parts.is_empty() {
         return Err("no value".into());
     }
-    if dialect == Dialect::Gnocchi && parts.len() > 1 {
+    let keys: std::collections::BTreeSet<_> = tags.iter().map(|(key, _)| key).collect();
+    if keys.len() < tags.len() {
+        return Err("a tag twice".into());
+    }
+    if matches!(dialect, Dialect::Gnocchi | Dialect::Plain | Dialect::Tagged) && parts.len() > 1 {
         return Err("several values".into());
     }
     // DogStatsD 1.1: the type and rate stand once, behind the last value.
@@ -91,14 +113,14 @@ fn parse_line(dialect: Dialect, line: &str, all: &mut Vec<Sample>) -> Result<(),
             _ => return Err(format!("fields {part:?}")),
         };
         let known = match dialect {
-            Dialect::Etsy | Dialect::Gnocchi => ["c", "g", "ms", "ms"],
+            Dialect::Etsy | Dialect::Gnocchi | Dialect::Plain => ["c", "g", "ms", "ms"],
             _ => ["c", "g", "ms", "h"],
         };
         if !known.contains(&kind) {
             return Err(format!("type {kind:?}"));
         }
         let unsigned = value.strip_prefix('-').unwrap_or(value);
-        if !decimal(unsigned) || (kind == "ms" && unsigned != value) {
+        if !decimal(unsigned) || (unsigned != value && refuses_sign(dialect, kind)) {
             return Err(format!("value {value:?}"));
         }
         if let Some(rate) = rate {

@@ -1,6 +1,6 @@
 //! Certificates of this machine, each signed by itself.
 
-use super::support::Scratch;
+use ferrometer_testkit::Scratch;
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 

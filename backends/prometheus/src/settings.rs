@@ -1,0 +1,93 @@
+//! Settings of the exporter, and the memory that it takes under them.
+
+use crate::exposer::MAX_FRESH;
+use ferrometer_core::name::MAX_NAME_BYTES;
+use ferrometer_core::{Scheme, Total};
+use ferrometer_export::Labels;
+use std::time::Duration;
+
+/// Settings of a [`Prometheus`](crate::Prometheus) exporter.
+///
+/// ```
+/// use ferrometer_prometheus::{Scrape, Settings};
+/// use std::time::Duration;
+///
+/// let settings = Settings::default().scrape(Scrape::Fresh).idle_after(Duration::from_secs(600));
+/// assert!(settings.process_metrics);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Time without a recording after which a series is not shown until its next recording. Default 30 minutes; zero: never.
+    pub idle_after: Duration,
+    /// Which totals a scrape gets. Default [`Scrape::Generation`].
+    pub scrape: Scrape,
+    /// `true` shows the process' own metrics too (`process_cpu_seconds_total`, `process_open_fds`, …), on Linux. Default `true`.
+    pub process_metrics: bool,
+}
+
+/// Which totals a scrape gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Scrape {
+    /// The totals of the newest snapshot that was delivered, so that all readers get the same until the next one. Before the first
+    /// delivery, the totals of the moment.
+    #[default]
+    Generation,
+    /// The totals of the moment of the scrape.
+    Fresh,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { idle_after: Duration::from_secs(30 * 60), scrape: Scrape::default(), process_metrics: true }
+    }
+}
+
+impl Settings {
+    /// Sets [`idle_after`](Settings::idle_after).
+    #[must_use]
+    pub fn idle_after(mut self, idle_after: Duration) -> Settings {
+        self.idle_after = idle_after;
+        self
+    }
+
+    /// Sets [`scrape`](Settings::scrape).
+    #[must_use]
+    pub fn scrape(mut self, scrape: Scrape) -> Settings {
+        self.scrape = scrape;
+        self
+    }
+
+    /// Sets [`process_metrics`](Settings::process_metrics).
+    #[must_use]
+    pub fn process_metrics(mut self, process_metrics: bool) -> Settings {
+        self.process_metrics = process_metrics;
+        self
+    }
+
+    /// Returns the most memory that an exporter takes, in bytes, when the program has `series` series: names and labels where they are
+    /// claimed and in the layout, the layout being made included, and the numbers. Every series is taken to be a histogram with every
+    /// bucket in use, and names and labels as long as they can be. Rendered text comes on top while somebody asks for it.
+    ///
+    /// ```
+    /// use ferrometer_prometheus::Settings;
+    /// assert!(Settings::default().max_bytes(100) < Settings::default().max_bytes(200));
+    /// ```
+    #[must_use]
+    pub fn max_bytes(&self, series: usize) -> usize {
+        // A character of a label's value may be escaped with another.
+        const LINE: usize = MAX_NAME_BYTES + 2 * Labels::MAX_BYTES + 16;
+        const PLACES: usize = 3 * LINE + MAX_FRESH * 64 + 1024;
+        // What the text is rendered from: the newest totals, and those that take their place.
+        const TOTALS: usize = 2 * 2 * size_of::<Total>() + 256;
+        const DISTRIBUTION: usize = Scheme::Float.len() * size_of::<(u16, u64)>() + 128;
+        series.saturating_mul(PLACES + TOTALS + DISTRIBUTION)
+    }
+
+    /// Whole seconds of [`idle_after`](Settings::idle_after), rounded up.
+    pub(crate) fn idle_seconds(&self) -> i64 {
+        let idle = self.idle_after;
+        i64::try_from(idle.as_secs()).unwrap_or(i64::MAX).saturating_add(i64::from(idle.subsec_nanos() > 0))
+    }
+}

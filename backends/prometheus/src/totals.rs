@@ -1,0 +1,162 @@
+//! The totals of one moment, in the order of a layout: the numbers that every format writes.
+
+use crate::layout::{Layout, NO_ROW, Part, Step};
+use crate::le_buckets::Bounds;
+use crate::number::scaled;
+use crate::process;
+use ferrometer_core::{Distribution, Kind, Totals, Value};
+use ferrometer_export::Instrument;
+use std::sync::{Arc, OnceLock};
+
+/// What an instrument stands at, its sample rates added up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Cell {
+    /// Not shown now.
+    Hidden,
+    Counter {
+        increments: u64,
+        decrements: u64,
+    },
+    Number(f64),
+    /// The first of its distributions, and how many: one for each rate.
+    Distributions(u32, u32),
+}
+
+/// Where in a block something is shown first: there its head is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct First {
+    pub(crate) row: usize,
+    pub(crate) decrement: usize,
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(crate) struct ExposedTotals {
+    pub(crate) layout: Arc<Layout>,
+    pub(crate) cells: Vec<Cell>,
+    /// With the rate each was sampled at.
+    pub(crate) distributions: Vec<(f64, Arc<Distribution>)>,
+    /// By block.
+    pub(crate) first: Vec<First>,
+    bounds: Vec<OnceLock<Arc<Bounds>>>,
+    pub(crate) process: process::Values,
+    pub(crate) process_created: i64,
+    /// Of the snapshot.
+    sequence: u64,
+}
+
+/// What an instrument stands at, or `None` when it has no value: a gauge that was never set, or one that is not in the snapshot.
+fn cell(instrument: &Instrument, totals: Totals<'_>, distributions: &mut Vec<(f64, Arc<Distribution>)>) -> Cell {
+    let (mut increments_of_all, mut decrements_of_all, mut number, mut set) = (0u64, 0u64, 0.0, false);
+    let (first, mut members) = (distributions.len(), 0usize);
+    for total in instrument.totals(totals) {
+        members += 1;
+        match &total.value {
+            Value::Counter { increments, decrements } => {
+                let rate = total.series.rate();
+                increments_of_all = increments_of_all.saturating_add(scaled(*increments, rate));
+                decrements_of_all = decrements_of_all.saturating_add(scaled(*decrements, rate));
+            }
+            Value::Gauge(value) => {
+                number += value;
+                set |= total.recordings > 0;
+            }
+            Value::InFlight(value) => {
+                number += *value as f64;
+                set = true;
+            }
+            Value::Distribution(d) => distributions.push((total.series.rate(), Arc::clone(d))),
+            // A kind this version does not know is not shown.
+            _ => {}
+        }
+    }
+    match instrument.first.kind() {
+        _ if members == 0 => Cell::Hidden,
+        Kind::Counter => Cell::Counter { increments: increments_of_all, decrements: decrements_of_all },
+        Kind::Timer | Kind::Histogram => {
+            let len = distributions.len() - first;
+            match (u32::try_from(first), u32::try_from(len)) {
+                (Ok(first), Ok(len)) => Cell::Distributions(first, len),
+                _ => Cell::Hidden,
+            }
+        }
+        _ if set && number.is_finite() => Cell::Number(number),
+        _ => Cell::Hidden,
+    }
+}
+
+/// Whether an instrument has anything to show.
+pub(crate) fn has_value(instrument: &Instrument, totals: Totals<'_>) -> bool {
+    let is_gauge = instrument.first.kind() == Kind::Gauge;
+    instrument.totals(totals).any(|total| !is_gauge || total.recordings > 0)
+}
+
+impl ExposedTotals {
+    pub(crate) fn new<'i>(
+        layout: Arc<Layout>,
+        instruments: impl Iterator<Item = (usize, &'i Instrument)>,
+        totals: Totals<'_>,
+        process: (process::Values, i64),
+        sequence: u64,
+    ) -> ExposedTotals {
+        let mut cells = vec![Cell::Hidden; layout.rows.len()];
+        let mut distributions = Vec::new();
+        for (at, instrument) in instruments {
+            let row = layout.row_of.get(at).copied().unwrap_or(NO_ROW);
+            if let Some(place) = cells.get_mut(row as usize) {
+                *place = cell(instrument, totals, &mut distributions);
+            }
+        }
+        let first = layout.blocks.iter().map(|block| {
+            let find = |shown: fn(&Cell) -> bool| {
+                let found = cells[block.rows.clone()].iter().position(shown);
+                found.map_or(usize::MAX, |at| block.rows.start + at)
+            };
+            First {
+                row: find(|cell| !matches!(cell, Cell::Hidden)),
+                decrement: find(|cell| matches!(cell, Cell::Counter { decrements: 1.., .. })),
+            }
+        });
+        let first = first.collect();
+        let bounds = layout.blocks.iter().map(|_| OnceLock::new()).collect();
+        let (process, process_created) = process;
+        ExposedTotals { layout, cells, distributions, first, bounds, process, process_created, sequence }
+    }
+
+    /// The number of the snapshot it shows.
+    pub(crate) fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// The bounds of a block's histograms: the same for all label sets, so that they can be added up.
+    pub(crate) fn bounds(&self, block: usize) -> Arc<Bounds> {
+        let found = || {
+            let all = self.cells[self.layout.blocks[block].rows.clone()].iter();
+            let all = all.flat_map(|cell| self.distributions_of(cell)).map(|(_, d)| &**d);
+            Bounds::of(self.layout.blocks[block].family.kind(), all)
+        };
+        match self.bounds.get(block) {
+            Some(kept) => Arc::clone(kept.get_or_init(|| Arc::new(found()))),
+            None => Arc::new(found()),
+        }
+    }
+
+    pub(crate) fn distributions_of(&self, cell: &Cell) -> &[(f64, Arc<Distribution>)] {
+        match cell {
+            Cell::Distributions(first, len) => {
+                let first = *first as usize;
+                self.distributions.get(first..first + *len as usize).unwrap_or(&[])
+            }
+            _ => &[],
+        }
+    }
+
+    /// Whether the head of what a step is part of stands before its first line.
+    pub(crate) fn begins(&self, step: &Step) -> bool {
+        let first = &self.first[step.block];
+        step.rows.contains(match step.part {
+            Part::Main => &first.row,
+            Part::Decrements => &first.decrement,
+        })
+    }
+}

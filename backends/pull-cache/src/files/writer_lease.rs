@@ -1,0 +1,189 @@
+//! Who writes a directory: one process, which the directory's lock sees to, and in it one backend, the one installed last.
+//!
+//! A configuration that is replaced by one with the same path needs both for a moment: the new backend takes the writer over with its
+//! first generation, and the old one does not write any more.
+
+use super::read::{PersistedHistory, read_directory};
+use super::segment::Damage;
+use super::writer::{Bounds, OpenError, Writer};
+use crate::generation::Generation;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+/// How the files of a cache are doing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Persistence {
+    /// The directory.
+    pub path: PathBuf,
+    /// How many generations were written.
+    pub written: u64,
+    /// How many could not be; they are in memory alone.
+    pub failed: u64,
+    /// Why the last of these, or the directory, could not be written.
+    pub last_error: Option<String>,
+    /// What was found damaged at the start. Each file was renamed to `….damaged`; what was whole of it is in use.
+    pub set_aside: Vec<Damage>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    /// Which sink writes.
+    owner: u64,
+    writer: Writer,
+}
+
+type Shared = Mutex<Slot>;
+
+/// The directories that one process writes. A child made by `fork` has a copy of what is its parent's, which may be locked for ever; it
+/// leaves that as it is, and begins with an empty one.
+struct Process {
+    id: u32,
+    open: Mutex<Open>,
+    child: Next,
+}
+
+type Next = OnceLock<Box<Process>>;
+
+/// Of the process that was first.
+static FIRST: Next = OnceLock::new();
+
+#[derive(Default)]
+struct Open {
+    /// How many sinks there were.
+    sinks: u64,
+    slots: Vec<(PathBuf, Weak<Shared>)>,
+}
+
+impl Open {
+    /// Those of this process.
+    fn here() -> MutexGuard<'static, Open> {
+        let id = std::process::id();
+        let mut next = &FIRST;
+        loop {
+            let make = || Box::new(Process { id, open: Mutex::default(), child: OnceLock::new() });
+            let process: &'static Process = next.get_or_init(make);
+            if process.id == id {
+                return lock(&process.open);
+            }
+            next = &process.child;
+        }
+    }
+
+    fn find(&self, path: &Path) -> Option<Arc<Shared>> {
+        let path = path.canonicalize().ok()?;
+        let found = self.slots.iter().find(|(there, _)| *there == path);
+        found.and_then(|(_, slot)| slot.upgrade())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The writing end of one backend.
+#[derive(Debug)]
+pub(crate) struct WriterLease {
+    slot: Arc<Shared>,
+    me: u64,
+    bounds: Bounds,
+    /// Whether another backend of this process may still write.
+    waits: bool,
+    pub(crate) state: Persistence,
+    reported: Option<Instant>,
+    unreported: u64,
+}
+
+impl WriterLease {
+    /// Reads what is in a directory, and takes it for writing; if this process writes it already, at the first generation.
+    pub(crate) fn open(path: &Path, keep: usize, window: i64) -> Result<(WriterLease, PersistedHistory), OpenError> {
+        let bounds = Bounds { keep, window };
+        let mut open = Open::here();
+        open.sinks += 1;
+        let me = open.sinks;
+        open.slots.retain(|(_, slot)| slot.strong_count() > 0);
+        let sink = |slot, waits| WriterLease {
+            slot,
+            me,
+            bounds,
+            waits,
+            state: Persistence { path: path.to_owned(), ..Persistence::default() },
+            reported: None,
+            unreported: 0,
+        };
+        if let Some(slot) = open.find(path) {
+            // What is there until now is seen at once; what is to come, when it is taken over.
+            let history = read_directory(path).unwrap_or_else(|_| PersistedHistory::empty(Vec::new()));
+            return Ok((sink(slot, true), history));
+        }
+        let (writer, history) = Writer::open(path, bounds)?;
+        let canonical = writer.directory().canonicalize();
+        let canonical = canonical.map_err(|cause| OpenError::Io { path: path.to_owned(), cause })?;
+        let slot = Arc::new(Mutex::new(Slot { owner: me, writer }));
+        open.slots.push((canonical, Arc::downgrade(&slot)));
+        drop(open);
+        let mut sink = sink(slot, false);
+        sink.found(&history);
+        Ok((sink, history))
+    }
+
+    fn found(&mut self, history: &PersistedHistory) {
+        self.state.set_aside = history.damage().to_vec();
+        for damage in history.damage() {
+            let message =
+                format!("pull cache: {damage}; the file was renamed to ….damaged, what is whole of it stays in use");
+            ferrometer_core::warn(&message, &message);
+        }
+    }
+
+    /// Whether another backend of this process was the writer until now; then all that there is, which may be more than when this was
+    /// opened.
+    pub(crate) fn take_over(&mut self) -> Option<PersistedHistory> {
+        if !std::mem::take(&mut self.waits) {
+            return None;
+        }
+        let mut slot = lock(&self.slot);
+        slot.owner = self.me;
+        let history = read_directory(slot.writer.directory()).ok();
+        let begun = slot.writer.hand_over(self.bounds);
+        drop(slot);
+        if let Err(why) = begun {
+            self.complain(&why.to_string());
+        }
+        history
+    }
+
+    /// Writes a generation; what cannot be written is counted, and reported once a minute.
+    pub(crate) fn write(&mut self, generation: &Generation, replaces: bool) {
+        let mut slot = lock(&self.slot);
+        if slot.owner != self.me {
+            return;
+        }
+        let written = slot.writer.write(generation, replaces);
+        drop(slot);
+        match written {
+            Ok(()) => self.state.written += 1,
+            Err(why) => {
+                self.state.failed += 1;
+                self.complain(&why.to_string());
+            }
+        }
+    }
+
+    fn complain(&mut self, why: &str) {
+        self.state.last_error = Some(why.to_owned());
+        self.unreported += 1;
+        let now = Instant::now();
+        if self.reported.is_some_and(|last| now.saturating_duration_since(last) < Duration::from_secs(60)) {
+            return;
+        }
+        self.reported = Some(now);
+        let times = std::mem::take(&mut self.unreported);
+        let path = self.state.path.display();
+        let message = format!(
+            "pull cache: {path} cannot be written ({times} times since the last report), generations are in memory alone: {why}"
+        );
+        ferrometer_core::warn(&format!("cannot write {path}"), &message);
+    }
+}

@@ -1,0 +1,577 @@
+//! The engine: takes measures, answers with aggregates, keeps what is known about metrics.
+
+use crate::aggregate::Rows;
+use crate::incoming::{Batch, Incoming, Sink};
+use crate::index::{Index, NewMetric, ResourceChange, ResourceQuery, TypeChange};
+use crate::log::{Log, Sync};
+use crate::metric_state::{Account, MetricState, read};
+use crate::packs::Packs;
+use crate::policy::{Definition, Policy};
+use crate::search::{Filter, Page};
+use crate::sqlite::Sqlite;
+use crate::storage::{Storage, Usage};
+use crate::workers::{Shards, Workers};
+use crate::{Error, Method, Metric, Nanos, Point, Resource, ResourceType, Rule, rule};
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// How an archive is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// When a batch is acknowledged.
+    pub sync: Sync,
+    /// Threads that apply batches and store aggregates.
+    pub workers: usize,
+    /// Bytes of raw points and waiting batches in memory. At half of it what changed is stored; beyond it, appends wait.
+    pub memory: usize,
+    /// Bytes of the log at which what changed is stored, and the log shortened.
+    pub log: u64,
+    /// Longest time until what changed is stored.
+    pub store_every: Duration,
+    /// Make the policies `bool`, `low`, `medium`, `high` and the rule that gives `low` to all, in an archive that has neither.
+    pub default_policies: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            sync: Sync::Group,
+            workers: std::thread::available_parallelism().map_or(1, usize::from).min(4),
+            memory: 256 << 20,
+            log: 128 << 20,
+            store_every: Duration::from_secs(600),
+            default_policies: true,
+        }
+    }
+}
+
+/// A range of time, the start in and the stop out; the start is brought down to the granularity that is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Range {
+    /// The first time stamp; `None` from the oldest on.
+    pub start: Option<Nanos>,
+    /// The time stamp that is not in any more.
+    pub stop: Option<Nanos>,
+}
+
+/// How an archive is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// Metrics with measures that are acknowledged and not in the aggregates yet. Queries apply them first.
+    pub metrics_waiting: u64,
+    /// These measures.
+    pub measures_waiting: u64,
+    /// Bytes of raw points and waiting batches in memory.
+    pub memory: u64,
+    /// Bytes of the log.
+    pub log: u64,
+    /// Account of the stored aggregates.
+    pub storage: Usage,
+}
+
+pub(crate) struct Shared {
+    pub incoming: Box<dyn Incoming>,
+    pub storage: Arc<dyn Storage>,
+    pub index: Arc<dyn Index>,
+    pub shards: Arc<Shards>,
+    pub options: Options,
+    policies: RwLock<HashMap<String, Arc<Policy>>>,
+    rules: RwLock<Vec<Rule>>,
+    /// Policies of metrics that were asked for last.
+    known: Mutex<HashMap<Uuid, String>>,
+    /// One storing at a time.
+    pub storing: Mutex<()>,
+}
+
+/// Most metrics whose policy is remembered.
+const KNOWN: usize = 1 << 17;
+
+/// An archive: measures in, aggregates out. Dropping it stores what changed.
+pub struct Archive {
+    shared: Arc<Shared>,
+    workers: Workers,
+    /// Locked as long as the archive is open.
+    _lock: Option<File>,
+}
+
+impl Archive {
+    /// Opens the archive of a directory, which is made when it is not there. Batches that were acknowledged and not stored are applied.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when another process has it open; [`Error::Io`], [`Error::Index`].
+    pub fn open(directory: &Path, options: Options) -> Result<Archive, Error> {
+        std::fs::create_dir_all(directory)?;
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(directory.join("lock"))?;
+        if fs4::FileExt::try_lock(&lock).is_err() {
+            return Err(Error::Busy(format!("the archive {} is open in another process", directory.display())));
+        }
+        let index = Arc::new(Sqlite::open(&directory.join("index.sqlite"), options.sync == Sync::Group)?);
+        let storage = Arc::new(Packs::open(&directory.join("aggregates"))?);
+        if storage.damaged() > 0 {
+            tracing::warn!(
+                places = storage.damaged(),
+                "stored aggregates are unreadable in places; all others are there"
+            );
+        }
+        let sync = options.sync;
+        let mut archive = Archive::with(
+            index,
+            storage,
+            |sink| Log::open(&directory.join("incoming"), sync, sink).map(|log| Box::new(log) as _),
+            options,
+        )?;
+        archive._lock = Some(lock);
+        Ok(archive)
+    }
+
+    /// Opens an archive on other places than a directory's.
+    ///
+    /// # Errors
+    /// Those of the places.
+    pub fn with(
+        index: Arc<dyn Index>,
+        storage: Arc<dyn Storage>,
+        incoming: impl FnOnce(Sink) -> Result<Box<dyn Incoming>, Error>,
+        options: Options,
+    ) -> Result<Archive, Error> {
+        let shards = Arc::new(Shards::new());
+        let sink: Sink = {
+            let shards = Arc::clone(&shards);
+            Arc::new(move |sequence, batch| shards.deliver(sequence, batch))
+        };
+        let incoming = incoming(sink)?;
+        let mut policies = index.policies()?;
+        let mut rules = index.rules()?;
+        if options.default_policies && policies.is_empty() && rules.is_empty() {
+            for policy in Policy::defaults() {
+                index.set_policy(&policy, false)?;
+            }
+            index.add_rule(&Rule { name: "default".into(), pattern: "*".into(), policy: "low".into() })?;
+            policies = index.policies()?;
+            rules = index.rules()?;
+        }
+        let shared = Arc::new(Shared {
+            incoming,
+            storage,
+            index,
+            shards,
+            options,
+            policies: RwLock::new(policies.into_iter().map(|policy| (policy.name.clone(), Arc::new(policy))).collect()),
+            rules: RwLock::new(rules),
+            known: Mutex::default(),
+            storing: Mutex::new(()),
+        });
+        let replayed = shared.incoming.replay()?;
+        if replayed.damaged > 0 {
+            tracing::warn!(
+                places = replayed.damaged,
+                "the incoming log is unreadable in places; all other batches are there"
+            );
+        }
+        let workers = Workers::start(&shared)?;
+        Ok(Archive { shared, workers, _lock: None })
+    }
+
+    // Measures
+
+    /// Takes measures of several metrics, all or none. When it returns they are as safe as [`Options::sync`] asks, and every query
+    /// sees them. Measures of a metric that does not exist are dropped.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a value that is not finite or a time stamp before 1970; [`Error::Busy`] when memory is full and does not
+    /// empty; [`Error::Io`]. Then none of them is taken.
+    pub fn append(&self, batch: Batch) -> Result<(), Error> {
+        let mut count = 0;
+        for (_, points) in &batch {
+            count += points.len();
+            if let Some(wrong) = points.iter().find(|point| !point.value.is_finite() || point.at < 0) {
+                return Err(Error::Invalid(if wrong.at < 0 {
+                    "Timestamp must be after Epoch".into()
+                } else {
+                    format!("the value {} at {} is no finite number", wrong.value, crate::time::timestamp(wrong.at))
+                }));
+            }
+        }
+        if count == 0 {
+            return Ok(());
+        }
+        self.shared.shards.wait_for_room(count, self.shared.options.memory)?;
+        self.shared.incoming.append(batch).map(drop)
+    }
+
+    /// Returns the aggregates of a method and granularity, in order of time. Measures that wait are applied first.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchMetric`]; [`Error::Invalid`] for a granularity or method that the policy has not.
+    pub fn measures(
+        &self,
+        metric: Uuid,
+        method: Method,
+        granularity: Nanos,
+        range: Range,
+    ) -> Result<Vec<Point>, Error> {
+        let policy = self.shared.policy_of(metric)?.ok_or_else(|| Error::NoSuchMetric(metric.to_string()))?;
+        let definition = policy.definition(granularity).filter(|_| policy.keeps(method)).ok_or_else(|| {
+            let seconds = granularity as f64 / 1e9;
+            Error::Invalid(format!(
+                "Aggregation method '{method}' at granularity '{seconds:?}' for metric {metric} does not exist"
+            ))
+        })?;
+        let methods = [method];
+        let first = range.start.map_or(0, |start| start.max(0).div_euclid(granularity));
+        // The window is read before the storage: rows that are stored in between are in both.
+        let found = self.shared.with_metric(metric, |state| {
+            let window = state.settle(metric, &policy, &*self.shared.storage)?;
+            Ok(window.last.map(|last| (last, window.changed(definition, &methods, first))))
+        })?;
+        let Some((last, newer)) = found else { return Ok(Vec::new()) };
+        let first = first.max(definition.oldest_bucket(last));
+        let end = range.stop.unwrap_or(Nanos::MAX);
+        let rows = self.stored(metric, definition, &methods, first, end)?.overlay(newer);
+        let points = rows.buckets.iter().zip(rows.columns.first().into_iter().flatten());
+        let points = points.filter_map(|(bucket, value)| Some(Point { at: bucket * granularity, value: (*value)? }));
+        Ok(points.filter(|point| point.at >= first * granularity && point.at < end).collect())
+    }
+
+    fn stored(
+        &self,
+        metric: Uuid,
+        definition: &Definition,
+        methods: &[Method],
+        first: i64,
+        end: Nanos,
+    ) -> Result<Rows, Error> {
+        let size = definition.stretch as i64;
+        let last = end.div_euclid(definition.granularity).div_euclid(size);
+        let mut rows = Rows::with_columns(methods.len());
+        for stretch in self.shared.storage.stretches(metric, definition.granularity, first.div_euclid(size)..=last)? {
+            let more = read(metric, definition, stretch, &*self.shared.storage, methods)?;
+            rows.buckets.extend(more.buckets);
+            rows.columns.iter_mut().zip(more.columns).for_each(|(column, more)| column.extend(more));
+        }
+        Ok(rows)
+    }
+
+    /// Returns the account of a metric.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchMetric`], [`Error::Io`].
+    pub fn account(&self, metric: Uuid) -> Result<Account, Error> {
+        let policy = self.shared.policy_of(metric)?.ok_or_else(|| Error::NoSuchMetric(metric.to_string()))?;
+        self.shared.with_metric(metric, |state| {
+            let window = state.settle(metric, &policy, &*self.shared.storage)?;
+            Ok(Account { accepted: window.accepted, too_late: window.too_late, last: window.last })
+        })
+    }
+
+    /// Stores everything that changed, and shortens the log.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; then what was not stored is still in the log.
+    pub fn store(&self) -> Result<(), Error> {
+        self.shared.store(true)
+    }
+
+    /// Returns how the archive is doing.
+    pub fn state(&self) -> State {
+        let (metrics_waiting, measures_waiting, memory) = self.shared.shards.load();
+        State {
+            metrics_waiting,
+            measures_waiting,
+            memory,
+            log: self.shared.incoming.bytes(),
+            storage: self.shared.storage.usage(),
+        }
+    }
+
+    /// Returns the metrics whose measures wait, and how many do.
+    pub fn waiting(&self) -> Vec<(Uuid, u64)> {
+        self.shared.shards.waiting()
+    }
+
+    // Policies and rules
+
+    /// Returns the policies, by name.
+    pub fn policies(&self) -> Vec<Arc<Policy>> {
+        let mut policies: Vec<_> =
+            self.shared.policies.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        policies.sort_by(|a, b| a.name.cmp(&b.name));
+        policies
+    }
+
+    /// Returns a policy.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchPolicy`].
+    pub fn policy(&self, name: &str) -> Result<Arc<Policy>, Error> {
+        self.shared.policy(name).ok_or_else(|| Error::NoSuchPolicy(name.into()))
+    }
+
+    /// Adds a policy.
+    ///
+    /// # Errors
+    /// [`Error::PolicyExists`].
+    pub fn add_policy(&self, policy: &Policy) -> Result<(), Error> {
+        self.shared.index.set_policy(policy, false)?;
+        self.shared.remember_policy(policy);
+        Ok(())
+    }
+
+    /// Changes how much a policy keeps. What was acknowledged before is accepted or refused by the policy as it was.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchPolicy`], [`Error::PolicyChange`].
+    pub fn resize_policy(
+        &self,
+        name: &str,
+        definitions: Vec<Definition>,
+        back_window: Option<u32>,
+    ) -> Result<Arc<Policy>, Error> {
+        let changed = self.policy(name)?.resized(definitions, back_window)?;
+        self.store()?;
+        self.shared.index.set_policy(&changed, true)?;
+        Ok(self.shared.remember_policy(&changed))
+    }
+
+    /// Removes a policy that no metric and no rule has.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchPolicy`], [`Error::PolicyInUse`].
+    pub fn remove_policy(&self, name: &str) -> Result<(), Error> {
+        self.shared.index.remove_policy(name)?;
+        self.shared.policies.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+        Ok(())
+    }
+
+    /// Returns the rules, by pattern from Z to A, then by name.
+    pub fn rules(&self) -> Vec<Rule> {
+        self.shared.rules.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Adds a rule.
+    ///
+    /// # Errors
+    /// [`Error::RuleExists`], [`Error::NoSuchPolicy`].
+    pub fn add_rule(&self, rule: &Rule) -> Result<(), Error> {
+        self.shared.index.add_rule(rule)?;
+        self.reload_rules()
+    }
+
+    /// Gives a rule another name.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchRule`], [`Error::RuleChange`].
+    pub fn rename_rule(&self, name: &str, to: &str) -> Result<(), Error> {
+        self.shared.index.rename_rule(name, to)?;
+        self.reload_rules()
+    }
+
+    /// Removes a rule.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchRule`].
+    pub fn remove_rule(&self, name: &str) -> Result<(), Error> {
+        self.shared.index.remove_rule(name)?;
+        self.reload_rules()
+    }
+
+    fn reload_rules(&self) -> Result<(), Error> {
+        let rules = self.shared.index.rules()?;
+        *self.shared.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
+        Ok(())
+    }
+
+    /// Returns the name of the policy that the rules give to a metric of this name.
+    ///
+    /// # Errors
+    /// [`Error::NoRuleMatch`].
+    pub fn policy_for(&self, metric: Option<&str>) -> Result<String, Error> {
+        let rules = self.shared.rules.read().unwrap_or_else(PoisonError::into_inner);
+        match rule::choose(&rules, metric.unwrap_or("")) {
+            Some(rule) => Ok(rule.policy.clone()),
+            None => Err(Error::NoRuleMatch(metric.unwrap_or("None").into())),
+        }
+    }
+
+    // Metrics
+
+    /// Returns a metric with a new id and the policy that the rules give it; it is not added.
+    ///
+    /// # Errors
+    /// [`Error::NoRuleMatch`].
+    pub fn new_metric(&self, creator: &str, name: Option<&str>) -> Result<Metric, Error> {
+        let policy = self.policy_for(name)?;
+        Ok(Metric {
+            id: Uuid::new_v4(),
+            creator: creator.into(),
+            name: name.map(Into::into),
+            unit: None,
+            policy,
+            resource: None,
+        })
+    }
+
+    /// Adds metrics, all or none.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchPolicy`], [`Error::NoSuchResource`], [`Error::MetricNameExists`].
+    pub fn add_metrics(&self, metrics: &[Metric]) -> Result<(), Error> {
+        self.shared.index.add_metrics(metrics)
+    }
+
+    /// Removes a metric with its aggregates.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchMetric`].
+    pub fn remove_metric(&self, id: Uuid) -> Result<(), Error> {
+        self.shared.index.remove_metric(id)?;
+        self.shared.forget(&[id])
+    }
+
+    /// Returns what is known about metrics and resources. Changes go through this archive, which knows what else they change.
+    pub fn index(&self) -> &dyn Index {
+        &*self.shared.index
+    }
+
+    // Resources
+
+    /// Adds a resource type after having checked its attributes.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], [`Error::ResourceTypeExists`].
+    pub fn add_resource_type(&self, kind: &ResourceType) -> Result<(), Error> {
+        kind.attributes.iter().try_for_each(|(name, attribute)| attribute.check(name))?;
+        self.shared.index.add_resource_type(kind)
+    }
+
+    /// Changes the attributes of a resource type.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], [`Error::NoSuchResourceType`].
+    pub fn change_resource_type(&self, name: &str, change: &TypeChange) -> Result<ResourceType, Error> {
+        change.add.iter().try_for_each(|(name, (attribute, _))| attribute.check(name))?;
+        change.update.iter().try_for_each(|(name, attribute)| attribute.check(name))?;
+        self.shared.index.change_resource_type(name, change)
+    }
+
+    /// Removes a resource type that no resource has.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchResourceType`], [`Error::ResourceTypeInUse`].
+    pub fn remove_resource_type(&self, name: &str) -> Result<(), Error> {
+        self.shared.index.remove_resource_type(name)
+    }
+
+    /// Adds a resource with its metrics.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when it ends before it starts; [`Error::ResourceExists`], [`Error::NoSuchMetric`], [`Error::NoSuchPolicy`].
+    pub fn add_resource(&self, resource: &Resource, metrics: &[NewMetric]) -> Result<(), Error> {
+        if resource.ended_at.is_some_and(|end| end < resource.started_at) {
+            return Err(Error::Invalid("Start timestamp cannot be after end timestamp".into()));
+        }
+        self.shared.index.add_resource(resource, metrics)
+    }
+
+    /// Changes a resource; see [`Index::change_resource`].
+    ///
+    /// # Errors
+    /// Those of [`Index::change_resource`].
+    pub fn change_resource(
+        &self,
+        id: Uuid,
+        change: &ResourceChange,
+        metrics: Option<(&[NewMetric], bool)>,
+    ) -> Result<Resource, Error> {
+        self.shared.index.change_resource(id, change, metrics)
+    }
+
+    /// Removes resources by a condition, with their metrics and aggregates; returns how many.
+    ///
+    /// # Errors
+    /// Those of [`Index::remove_resources`].
+    pub fn remove_resources(&self, kind: &str, filter: &Filter) -> Result<u64, Error> {
+        let (count, metrics) = self.shared.index.remove_resources(kind, filter)?;
+        self.shared.forget(&metrics)?;
+        Ok(count)
+    }
+
+    /// Returns resources.
+    ///
+    /// # Errors
+    /// Those of [`Index::resources`].
+    pub fn resources(&self, query: &ResourceQuery) -> Result<Vec<Resource>, Error> {
+        self.shared.index.resources(query)
+    }
+
+    /// Returns metrics by a condition.
+    ///
+    /// # Errors
+    /// Those of [`Index::metrics`].
+    pub fn metrics(&self, filter: Option<&Filter>, page: &Page) -> Result<Vec<Metric>, Error> {
+        self.shared.index.metrics(filter, page)
+    }
+}
+
+impl Drop for Archive {
+    fn drop(&mut self) {
+        self.workers.stop();
+        if let Err(error) = self.shared.store(true) {
+            tracing::warn!(%error, "what changed was not stored at the end; it is in the log");
+        }
+    }
+}
+
+impl Shared {
+    pub fn policy(&self, name: &str) -> Option<Arc<Policy>> {
+        self.policies.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    fn remember_policy(&self, policy: &Policy) -> Arc<Policy> {
+        let policy = Arc::new(policy.clone());
+        self.policies.write().unwrap_or_else(PoisonError::into_inner).insert(policy.name.clone(), Arc::clone(&policy));
+        policy
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<Uuid, String>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the policy of a metric, or none for one that does not exist.
+    pub fn policy_of(&self, metric: Uuid) -> Result<Option<Arc<Policy>>, Error> {
+        if let Some(name) = self.known().get(&metric)
+            && let Some(policy) = self.policy(name)
+        {
+            return Ok(Some(policy));
+        }
+        let Some(found) = self.index.metrics_by_id(&[metric])?.pop() else { return Ok(None) };
+        let mut known = self.known();
+        if known.len() >= KNOWN {
+            known.clear();
+        }
+        let policy = self.policy(&found.policy);
+        known.insert(metric, found.policy);
+        Ok(policy)
+    }
+
+    /// Runs something with the state of a metric, which nobody else has meanwhile.
+    pub fn with_metric<T>(
+        &self,
+        metric: Uuid,
+        run: impl FnOnce(&mut MetricState) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.shards.with(metric, run)
+    }
+
+    fn forget(&self, metrics: &[Uuid]) -> Result<(), Error> {
+        for metric in metrics {
+            self.known().remove(metric);
+            self.shards.remove(*metric, || self.storage.forget(*metric))?;
+        }
+        Ok(())
+    }
+}

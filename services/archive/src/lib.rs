@@ -1,0 +1,92 @@
+//! Metrics kept for years: aggregated as they arrive by archive policies, at a cost that is known before it is paid.
+//!
+//! ```text
+//!  measures ──► Incoming ──► windows of raw points ──► Storage          policies, rules, metrics,
+//!               (the log:    (memory: what late         (aggregates      resources: Index
+//!                acknowledged  points can change)        by granularity)
+//!                = on disk)                                   │
+//!                                  queries ◄──────────────────┘  (what is stored, under what the window says)
+//! ```
+//!
+//! | file | idea |
+//! |---|---|
+//! | [`method`], [`policy`], [`rule`] | what is kept of a metric, and which metric gets what |
+//! | [`window`](self), `aggregate` | raw points that can still change, and the numbers of a bucket |
+//! | `object`, `column` | how aggregates become bytes |
+//! | `incoming`, `storage`, `index` | the traits of the three places |
+//! | `log`, `packs`, `sqlite` | their embedded implementations, one directory |
+//! | `archive`, `metric_state`, `workers` | the engine |
+//! | `across` | several series brought together: fill, overlap, operations |
+//!
+//! # Example
+//! ```
+//! use ferrometer_archive::{Archive, Metric, Options, Point, Range, time};
+//!
+//! let directory = std::env::temp_dir().join(format!("ferrometer-archive-doc-{}", std::process::id()));
+//! let archive = Archive::open(&directory, Options::default())?;
+//! let metric = Metric { policy: "high".into(), ..archive.new_metric("me", Some("cpu"))? };
+//! archive.add_metrics(&[metric.clone()])?;
+//! let at = |text| time::parse_timestamp(text).unwrap();
+//! archive.append(vec![(metric.id, vec![
+//!     Point { at: at("2014-10-06T14:33:57"), value: 43.1 },
+//!     Point { at: at("2014-10-06T14:34:12"), value: 12.0 },
+//!     Point { at: at("2014-10-06T14:34:20"), value: 2.0 },
+//! ])])?;
+//! let minutes = archive.measures(metric.id, "mean".parse()?, 60_000_000_000, Range::default())?;
+//! assert_eq!(minutes.iter().map(|point| point.value).collect::<Vec<_>>(), [43.1, 7.0]);
+//! # drop(archive);
+//! # std::fs::remove_dir_all(&directory).unwrap();
+//! # Ok::<(), ferrometer_archive::Error>(())
+//! ```
+
+pub mod across;
+mod aggregate;
+mod archive;
+mod column;
+mod error;
+mod incoming;
+mod index;
+mod log;
+pub mod method;
+mod metric_state;
+mod object;
+mod packs;
+pub mod policy;
+mod resource;
+pub mod rule;
+pub mod search;
+mod sqlite;
+mod storage;
+pub mod time;
+mod window;
+mod workers;
+
+pub use aggregate::aggregate;
+pub use archive::{Archive, Options, Range, State};
+pub use error::Error;
+pub use incoming::{Batch, Incoming, Replayed, Sink};
+pub use index::{Index, NewMetric, ResourceChange, ResourceQuery, TypeChange};
+pub use log::{Log, Sync};
+pub use method::{Kind, Method};
+pub use metric_state::Account;
+pub use packs::Packs;
+pub use policy::{Cost, Definition, Policy};
+pub use resource::{Attribute, AttributeKind, Metric, Resource, ResourceType};
+pub use rule::{Rule, matches};
+pub use sqlite::Sqlite;
+pub use storage::{Key, Storage, Usage};
+
+/// Nanoseconds: a time stamp since the epoch, or a length of time.
+pub type Nanos = i64;
+
+/// A second in [`Nanos`].
+pub const SECOND: Nanos = 1_000_000_000;
+
+/// A value at a time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// Nanoseconds since the epoch.
+    pub at: Nanos,
+    /// The value; finite for a measure.
+    pub value: f64,
+}

@@ -1,0 +1,601 @@
+//! The embedded [`Storage`]: objects in a few files that are only appended to, so that many metrics share them and one sync serves all.
+//!
+//! A record is
+//!
+//! ```text
+//! magic u32 | crc32 of the rest of the head u32 | metric 16 bytes | granularity i64 | stretch i64 | length u32 | crc32 of the object u32 | object
+//! ```
+//!
+//! The newest record of a key counts; one of length `u32::MAX` deletes it. After each sync a mark is appended, so that an opening
+//! knows damage of the disk (behind it marks follow: the object is lost, and no other) from a write that the end of the machine cut
+//! short (no mark follows: everything from there on goes, and the incoming log still has it). A file that is mostly replaced objects is
+//! swept: what lives is appended again, synced, and the file deleted.
+//!
+//! The index of the objects is in memory, about 80 bytes for each.
+
+use crate::storage::{Key, Storage, Usage};
+use crate::{Error, Nanos};
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use uuid::Uuid;
+
+const MAGIC: u32 = 0x6b63_6170;
+const MARK: u32 = 0x6b72_616d;
+const HEAD: usize = 48;
+const DELETED: u32 = u32::MAX;
+/// A file of this size is followed by a new one.
+const FILE: u64 = 128 << 20;
+/// A file of less is not swept.
+const SMALL: u64 = 4 << 20;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place {
+    file: u32,
+    offset: u64,
+    length: u32,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Fill {
+    live: u64,
+    total: u64,
+}
+
+/// The pack files of a directory.
+pub struct Packs {
+    directory: PathBuf,
+    index: RwLock<Index>,
+    writer: Mutex<Writer>,
+    /// Objects that were unreadable when the directory was opened.
+    damaged: u64,
+}
+
+#[derive(Default)]
+struct Index {
+    places: BTreeMap<Key, Place>,
+    files: HashMap<u32, Arc<File>>,
+    fills: BTreeMap<u32, Fill>,
+}
+
+struct Writer {
+    file: u32,
+    length: u64,
+    /// Something was appended since the last mark.
+    unmarked: bool,
+}
+
+impl Packs {
+    /// Opens the packs of a directory, which is made when it is not there.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn open(directory: &Path) -> Result<Packs, Error> {
+        std::fs::create_dir_all(directory)?;
+        let mut numbers: Vec<u32> = Vec::new();
+        for entry in std::fs::read_dir(directory)? {
+            let name = entry?.file_name();
+            numbers.extend(
+                name.to_str().and_then(|name| name.strip_suffix(".pack")).and_then(|stem| stem.parse::<u32>().ok()),
+            );
+        }
+        numbers.sort_unstable();
+        let mut index = Index::default();
+        let mut damaged = 0;
+        for (at, number) in numbers.iter().enumerate() {
+            damaged += scan(&directory.join(name(*number)), *number, at + 1 == numbers.len(), &mut index)?;
+        }
+        let next = numbers.last().map_or(1, |last| last + 1);
+        let packs = Packs {
+            directory: directory.into(),
+            index: RwLock::new(index),
+            writer: Mutex::new(Writer { file: next, length: 0, unmarked: false }),
+            damaged,
+        };
+        Ok(packs)
+    }
+
+    /// Returns how many objects were unreadable when the directory was opened.
+    pub fn damaged(&self) -> u64 {
+        self.damaged
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with_index<T>(&self, read: impl FnOnce(&Index) -> T) -> T {
+        read(&self.index.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn change_index<T>(&self, change: impl FnOnce(&mut Index) -> T) -> T {
+        change(&mut self.index.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Appends bytes to the file in use, and returns its number and where they begin.
+    fn append(&self, writer: &mut Writer, bytes: &[u8]) -> Result<(u32, u64), Error> {
+        if writer.length >= FILE {
+            self.mark(writer)?;
+            writer.file += 1;
+            writer.length = 0;
+        }
+        let file = match self.with_index(|index| index.files.get(&writer.file).cloned()) {
+            Some(file) => file,
+            None => {
+                let path = self.directory.join(name(writer.file));
+                let file = Arc::new(OpenOptions::new().create_new(true).read(true).append(true).open(path)?);
+                File::open(&self.directory)?.sync_all()?;
+                self.change_index(|index| index.files.insert(writer.file, Arc::clone(&file)));
+                file
+            }
+        };
+        if let Err(error) = (&*file).write_all(bytes) {
+            // Half a record: where it cannot be cut off, nothing follows it in this file.
+            if file.set_len(writer.length).is_err() {
+                writer.file += 1;
+                writer.length = 0;
+            }
+            return Err(error.into());
+        }
+        let at = writer.length;
+        writer.length += bytes.len() as u64;
+        writer.unmarked = true;
+        Ok((writer.file, at))
+    }
+
+    fn mark(&self, writer: &mut Writer) -> Result<(), Error> {
+        if !writer.unmarked {
+            return Ok(());
+        }
+        let Some(file) = self.with_index(|index| index.files.get(&writer.file).cloned()) else { return Ok(()) };
+        file.sync_data()?;
+        let mut mark = MARK.to_le_bytes().to_vec();
+        mark.extend_from_slice(&crc32fast::hash(&MARK.to_le_bytes()).to_le_bytes());
+        // Without the mark nothing is lost: the next opening reads more to be sure.
+        if (&*file).write_all(&mark).is_ok() {
+            writer.length += mark.len() as u64;
+        } else if file.set_len(writer.length).is_err() {
+            writer.file += 1;
+            writer.length = 0;
+        }
+        writer.unmarked = false;
+        Ok(())
+    }
+
+    /// Appends what lives of files that are mostly replaced, and deletes them. It is called after a sync.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; then the files stay.
+    pub fn sweep(&self) -> Result<(), Error> {
+        loop {
+            let current = {
+                let mut writer = self.writer();
+                let current = writer.file;
+                let fill = self.with_index(|index| index.fills.get(&current).copied()).unwrap_or_default();
+                // The file in use is closed when it is mostly replaced.
+                if fill.total > SMALL && fill.live * 2 < fill.total {
+                    self.mark(&mut writer)?;
+                    writer.file += 1;
+                    writer.length = 0;
+                }
+                writer.file
+            };
+            let wanted = self.with_index(|index| {
+                let sparse = |fill: &Fill| fill.live == 0 || (fill.live * 2 < fill.total && fill.total > SMALL);
+                index.fills.iter().find(|(number, fill)| **number < current && sparse(fill)).map(|(number, _)| *number)
+            });
+            let Some(number) = wanted else { return Ok(()) };
+            self.sweep_file(number)?;
+        }
+    }
+
+    fn sweep_file(&self, number: u32) -> Result<(), Error> {
+        let path = self.directory.join(name(number));
+        let mut reader = BufReader::new(File::open(&path)?);
+        let length = reader.get_ref().metadata()?.len();
+        let mut at = 0;
+        while at < length {
+            reader.seek(SeekFrom::Start(at))?;
+            match read_head(&mut reader)? {
+                Some(Head::Mark) => at += 8,
+                Some(Head::Object { key, length: DELETED, .. }) => {
+                    let mut writer = self.writer();
+                    // Older files may still have the object.
+                    let needed = self.with_index(|index| {
+                        !index.places.contains_key(&key)
+                            && index.fills.keys().next().is_some_and(|oldest| *oldest < number)
+                    });
+                    if needed {
+                        let record = encode(&key, None);
+                        let (file, _) = self.append(&mut writer, &record)?;
+                        self.change_index(|index| index.fills.entry(file).or_default().total += HEAD as u64);
+                    }
+                    at += HEAD as u64;
+                }
+                Some(Head::Object { key, length: size, .. }) => {
+                    let place = Place { file: number, offset: at + HEAD as u64, length: size };
+                    let mut record = vec![0; HEAD + size as usize];
+                    reader.seek(SeekFrom::Start(at))?;
+                    reader.read_exact(&mut record)?;
+                    let mut writer = self.writer();
+                    if self.with_index(|index| index.places.get(&key) == Some(&place)) {
+                        let (file, begin) = self.append(&mut writer, &record)?;
+                        self.change_index(|index| {
+                            index.set(key, Some(Place { file, offset: begin + HEAD as u64, length: size }))
+                        });
+                    }
+                    at += record.len() as u64;
+                }
+                None => at = next_head(&mut reader, at + 1, length)?.unwrap_or(length),
+            }
+        }
+        self.mark(&mut self.writer())?;
+        std::fs::remove_file(&path)?;
+        self.change_index(|index| {
+            index.files.remove(&number);
+            index.fills.remove(&number);
+        });
+        Ok(())
+    }
+}
+
+impl Storage for Packs {
+    fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, Error> {
+        let found = self.with_index(|index| {
+            let place = index.places.get(key)?;
+            Some((*place, index.files.get(&place.file).cloned()))
+        });
+        let Some((place, Some(file))) = found else { return Ok(None) };
+        let mut record = vec![0; HEAD + place.length as usize];
+        read_at(&file, &mut record, place.offset - HEAD as u64)?;
+        let crc = u32::from_le_bytes(std::array::from_fn(|i| record[44 + i]));
+        let object = record.split_off(HEAD);
+        if crc32fast::hash(&object) != crc {
+            return Err(Error::Damaged(format!(
+                "object {} of metric {} has a wrong checksum",
+                key.stretch, key.metric
+            )));
+        }
+        Ok(Some(object))
+    }
+
+    fn stretches(&self, metric: Uuid, granularity: Nanos, range: RangeInclusive<i64>) -> Result<Vec<i64>, Error> {
+        let key = |stretch| Key { metric, granularity, stretch };
+        if range.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys = key(*range.start())..=key(*range.end());
+        Ok(self.with_index(|index| index.places.range(keys).map(|(key, _)| key.stretch).collect()))
+    }
+
+    fn put(&self, changes: &[(Key, Option<Vec<u8>>)]) -> Result<(), Error> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let mut bytes = Vec::new();
+        let mut places = Vec::with_capacity(changes.len());
+        for (key, object) in changes {
+            let begin = bytes.len() as u64;
+            bytes.extend_from_slice(&encode(key, object.as_deref()));
+            places.push((*key, begin, object.as_ref().map(|object| object.len() as u32)));
+        }
+        let mut writer = self.writer();
+        let (file, at) = self.append(&mut writer, &bytes)?;
+        self.change_index(|index| {
+            for (key, begin, length) in places {
+                index.set(key, length.map(|length| Place { file, offset: at + begin + HEAD as u64, length }));
+                if length.is_none() {
+                    index.fills.entry(file).or_default().total += HEAD as u64;
+                }
+            }
+        });
+        Ok(())
+    }
+
+    fn forget(&self, metric: Uuid) -> Result<(), Error> {
+        let first = Key { metric, granularity: i64::MIN, stretch: i64::MIN };
+        let last = Key { metric, granularity: i64::MAX, stretch: i64::MAX };
+        let keys: Vec<Key> = self.with_index(|index| index.places.range(first..=last).map(|(key, _)| *key).collect());
+        self.put(&keys.into_iter().map(|key| (key, None)).collect::<Vec<_>>())
+    }
+
+    fn sync(&self) -> Result<(), Error> {
+        self.mark(&mut self.writer())?;
+        self.sweep()
+    }
+
+    fn usage(&self) -> Usage {
+        self.with_index(|index| Usage {
+            objects: index.places.len() as u64,
+            live: index.fills.values().map(|fill| fill.live).sum(),
+            disk: index.fills.values().map(|fill| fill.total).sum(),
+            files: index.fills.len() as u64,
+        })
+    }
+}
+
+impl Index {
+    /// Makes a key stand at a place, or nowhere, and keeps the account of the files.
+    fn set(&mut self, key: Key, place: Option<Place>) {
+        let size = |place: &Place| u64::from(place.length) + HEAD as u64;
+        let old = match place {
+            Some(place) => {
+                let fill = self.fills.entry(place.file).or_default();
+                fill.live += size(&place);
+                fill.total += size(&place);
+                self.places.insert(key, place)
+            }
+            None => self.places.remove(&key),
+        };
+        if let Some(old) = old
+            && let Some(fill) = self.fills.get_mut(&old.file)
+        {
+            fill.live -= size(&old);
+        }
+    }
+}
+
+fn name(number: u32) -> String {
+    format!("{number:08}.pack")
+}
+
+fn encode(key: &Key, object: Option<&[u8]>) -> Vec<u8> {
+    let mut rest = Vec::with_capacity(HEAD - 8);
+    rest.extend_from_slice(key.metric.as_bytes());
+    rest.extend_from_slice(&key.granularity.to_le_bytes());
+    rest.extend_from_slice(&key.stretch.to_le_bytes());
+    rest.extend_from_slice(&object.map_or(DELETED, |object| object.len() as u32).to_le_bytes());
+    rest.extend_from_slice(&object.map_or(0, crc32fast::hash).to_le_bytes());
+    let mut record = MAGIC.to_le_bytes().to_vec();
+    record.extend_from_slice(&crc32fast::hash(&rest).to_le_bytes());
+    record.extend_from_slice(&rest);
+    record.extend_from_slice(object.unwrap_or_default());
+    record
+}
+
+enum Head {
+    Mark,
+    Object { key: Key, length: u32, crc: u32 },
+}
+
+/// Reads a head, or none where the bytes are no head or end.
+fn read_head(from: &mut impl Read) -> Result<Option<Head>, Error> {
+    let mut bytes = [0; HEAD];
+    let mut have = 0;
+    while have < HEAD {
+        match from.read(&mut bytes[have..])? {
+            0 => break,
+            more => have += more,
+        }
+    }
+    let word = |at: usize| u32::from_le_bytes(std::array::from_fn(|i| bytes[at + i]));
+    let long = |at: usize| i64::from_le_bytes(std::array::from_fn(|i| bytes[at + i]));
+    if have >= 8 && word(0) == MARK && word(4) == crc32fast::hash(&bytes[..4]) {
+        return Ok(Some(Head::Mark));
+    }
+    if have < HEAD || word(0) != MAGIC || word(4) != crc32fast::hash(&bytes[8..]) {
+        return Ok(None);
+    }
+    let metric = Uuid::from_bytes(std::array::from_fn(|i| bytes[8 + i]));
+    let key = Key { metric, granularity: long(24), stretch: long(32) };
+    Ok(Some(Head::Object { key, length: word(40), crc: word(44) }))
+}
+
+/// Returns where the next head is, from an offset on.
+fn next_head(reader: &mut BufReader<File>, from: u64, length: u64) -> Result<Option<u64>, Error> {
+    reader.seek(SeekFrom::Start(from))?;
+    let mut window = Vec::new();
+    reader.by_ref().take(length - from.min(length)).read_to_end(&mut window)?;
+    for at in 0..window.len() {
+        let starts = window[at..].starts_with(&MAGIC.to_le_bytes()) || window[at..].starts_with(&MARK.to_le_bytes());
+        if starts && read_head(&mut &window[at..])?.is_some() {
+            return Ok(Some(from + at as u64));
+        }
+    }
+    Ok(None)
+}
+
+/// Reads the heads of a file into the index; returns how many places were unreadable. The end of the last file that no sync has
+/// confirmed is cut at the first record that is not whole.
+fn scan(path: &Path, number: u32, is_last: bool, index: &mut Index) -> Result<u64, Error> {
+    let file = OpenOptions::new().read(true).write(is_last).open(path)?;
+    let mut length = file.metadata()?.len();
+    let mut reader = BufReader::new(file.try_clone()?);
+    let mut damaged = 0;
+    let mut at = 0;
+    let mut records: Vec<(u64, Key, u32, u32)> = Vec::new();
+    let mut marked = 0;
+    let mut first_gap = None;
+    while at < length {
+        reader.seek(SeekFrom::Start(at))?;
+        match read_head(&mut reader)? {
+            Some(Head::Mark) => {
+                at += 8;
+                marked = at;
+                damaged += u64::from(first_gap.take().is_some());
+            }
+            Some(Head::Object { key, length: size, crc }) => {
+                let size_on_disk = if size == DELETED { 0 } else { u64::from(size) };
+                if at + HEAD as u64 + size_on_disk > length {
+                    first_gap.get_or_insert(at);
+                    at = next_head(&mut reader, at + 1, length)?.unwrap_or(length);
+                    continue;
+                }
+                records.push((at, key, size, crc));
+                at += HEAD as u64 + size_on_disk;
+            }
+            None => {
+                first_gap.get_or_insert(at);
+                at = next_head(&mut reader, at + 1, length)?.unwrap_or(length);
+            }
+        }
+    }
+    if is_last {
+        // Records behind the last mark may be the leftover of a write: whole up to the first that is not.
+        for (at, _, size, crc) in records.iter().filter(|record| record.0 >= marked && record.2 != DELETED) {
+            let mut object = vec![0; *size as usize];
+            reader.seek(SeekFrom::Start(at + HEAD as u64))?;
+            reader.read_exact(&mut object)?;
+            if crc32fast::hash(&object) != *crc {
+                first_gap = Some(first_gap.map_or(*at, |gap: u64| gap.min(*at)));
+                break;
+            }
+        }
+        if let Some(gap) = first_gap {
+            file.set_len(gap)?;
+            length = gap;
+        }
+    } else {
+        damaged += u64::from(first_gap.is_some());
+    }
+    let fill = index.fills.entry(number).or_default();
+    *fill = Fill::default();
+    let mut extra = 0;
+    for (at, key, size, _) in records.into_iter().filter(|record| record.0 < length) {
+        let place = (size != DELETED).then_some(Place { file: number, offset: at + HEAD as u64, length: size });
+        extra += if place.is_none() { HEAD as u64 } else { 0 };
+        index.set(key, place);
+    }
+    if let Some(fill) = index.fills.get_mut(&number) {
+        fill.total += extra;
+    }
+    index.files.insert(number, Arc::new(file));
+    Ok(damaged)
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    let mut read = 0;
+    while read < bytes.len() {
+        match std::os::windows::fs::FileExt::seek_read(file, &mut bytes[read..], offset + read as u64)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            more => read += more,
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(stretch: i64) -> Key {
+        Key { metric: Uuid::from_u128(7), granularity: 60, stretch }
+    }
+
+    fn directory(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("ferrometer-packs-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        path
+    }
+
+    fn only_file(path: &Path) -> PathBuf {
+        let mut names: Vec<_> = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
+        names.sort();
+        names.remove(0)
+    }
+
+    #[test]
+    fn the_newest_object_counts_and_a_deleted_one_is_gone() {
+        let path = directory("newest");
+        let packs = Packs::open(&path).unwrap();
+        packs.put(&[(key(1), Some(b"one".to_vec())), (key(2), Some(b"two".to_vec()))]).unwrap();
+        packs.put(&[(key(1), Some(b"uno".to_vec())), (key(2), None)]).unwrap();
+        packs.sync().unwrap();
+        for packs in [packs, Packs::open(&path).unwrap()] {
+            assert_eq!(packs.get(&key(1)).unwrap().as_deref(), Some(&b"uno"[..]));
+            assert_eq!(packs.get(&key(2)).unwrap(), None);
+            assert_eq!(packs.stretches(key(0).metric, 60, 0..=9).unwrap(), [1]);
+            assert_eq!(packs.usage().objects, 1);
+        }
+        std::fs::remove_dir_all(&path).unwrap();
+    }
+
+    #[test]
+    fn an_unconfirmed_end_is_cut_at_its_first_damage_and_nothing_before() {
+        let path = directory("cut");
+        let packs = Packs::open(&path).unwrap();
+        packs.put(&[(key(1), Some(vec![1; 100]))]).unwrap();
+        packs.sync().unwrap();
+        packs.put(&[(key(2), Some(vec![2; 100]))]).unwrap();
+        packs.put(&[(key(3), Some(vec![3; 100]))]).unwrap();
+        drop(packs);
+        let file = only_file(&path);
+        let whole = std::fs::read(&file).unwrap();
+        for cut in 0..whole.len() {
+            std::fs::write(&file, &whole[..cut]).unwrap();
+            let packs = Packs::open(&path).unwrap();
+            let there: Vec<bool> = (1..4).map(|k| packs.get(&key(k)).unwrap().is_some()).collect();
+            assert!(
+                [[false, false, false], [true, false, false], [true, true, false]]
+                    .contains(&[there[0], there[1], there[2]]),
+                "{cut} {there:?}"
+            );
+            assert_eq!(packs.damaged(), 0);
+        }
+        // A block that never reached the disk, before one that did.
+        let mut holed = whole.clone();
+        holed[148 + 8 + 60] ^= 1;
+        std::fs::write(&file, &holed).unwrap();
+        let packs = Packs::open(&path).unwrap();
+        assert!(
+            packs.get(&key(1)).unwrap().is_some()
+                && packs.get(&key(2)).unwrap().is_none()
+                && packs.get(&key(3)).unwrap().is_none()
+        );
+        std::fs::remove_dir_all(&path).unwrap();
+    }
+
+    #[test]
+    fn damage_of_the_disk_takes_the_object_it_hits_and_no_other() {
+        let path = directory("damage");
+        let packs = Packs::open(&path).unwrap();
+        packs.put(&(1..4).map(|k| (key(k), Some(vec![k as u8; 100]))).collect::<Vec<_>>()).unwrap();
+        packs.sync().unwrap();
+        drop(packs);
+        let file = only_file(&path);
+        let whole = std::fs::read(&file).unwrap();
+        for (at, error) in [(148 + 60, true), (148 + 20, false)] {
+            let mut hit = whole.clone();
+            hit[at] ^= 0x10;
+            std::fs::write(&file, &hit).unwrap();
+            let packs = Packs::open(&path).unwrap();
+            assert!(packs.get(&key(1)).unwrap().is_some() && packs.get(&key(3)).unwrap().is_some());
+            // In the object: an error for it. In its head: it is gone, and counted.
+            assert_eq!(packs.get(&key(2)).is_err(), error);
+            assert_eq!(packs.damaged(), u64::from(!error));
+        }
+        std::fs::remove_dir_all(&path).unwrap();
+    }
+
+    #[test]
+    fn what_is_mostly_replaced_is_swept_and_nothing_lost() {
+        let path = directory("sweep");
+        let packs = Packs::open(&path).unwrap();
+        packs.put(&[(key(-1), Some(vec![9; 50])), (key(-2), Some(vec![8; 50]))]).unwrap();
+        for round in 0..40_u8 {
+            packs.put(&(0..20).map(|k| (key(k), Some(vec![round; 20_000]))).collect::<Vec<_>>()).unwrap();
+            if round == 20 {
+                packs.put(&[(key(-2), None)]).unwrap();
+            }
+            packs.sync().unwrap();
+        }
+        let usage = packs.usage();
+        assert!(usage.disk < 3 * SMALL, "{usage:?}");
+        for packs in [packs, Packs::open(&path).unwrap()] {
+            assert_eq!(packs.get(&key(-1)).unwrap(), Some(vec![9; 50]));
+            assert_eq!(packs.get(&key(-2)).unwrap(), None);
+            assert!((0..20).all(|k| packs.get(&key(k)).unwrap() == Some(vec![39; 20_000])));
+            assert_eq!(packs.usage().objects, 21);
+        }
+        std::fs::remove_dir_all(&path).unwrap();
+    }
+}

@@ -1,0 +1,307 @@
+//! The embedded [`Index`]: SQLite in one file.
+//!
+//! One connection writes; others read. The schema has a number, and is brought up to date when the file is opened.
+
+mod condition;
+mod metrics;
+mod resources;
+mod types;
+
+use crate::index::{Index, NewMetric, ResourceChange, ResourceQuery, TypeChange};
+use crate::search::{Filter, Page};
+use crate::{Error, Metric, Policy, Resource, ResourceType, Rule};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// Changes of the schema, in order; the number of those that were made is kept in the file.
+const SCHEMA: [&str; 1] = ["
+CREATE TABLE policy (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE rule (name TEXT PRIMARY KEY, pattern TEXT NOT NULL, policy TEXT NOT NULL REFERENCES policy) STRICT, WITHOUT ROWID;
+CREATE TABLE resource_type (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE resource (
+  id TEXT PRIMARY KEY, type TEXT NOT NULL REFERENCES resource_type, original_resource_id TEXT NOT NULL, creator TEXT NOT NULL,
+  user_id TEXT, project_id TEXT, started_at INTEGER NOT NULL, ended_at INTEGER,
+  revision_start INTEGER NOT NULL, attributes TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX resource_by_type ON resource (type, revision_start, started_at, id);
+CREATE TABLE resource_history (
+  revision INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL REFERENCES resource ON DELETE CASCADE, type TEXT NOT NULL, original_resource_id TEXT NOT NULL, creator TEXT NOT NULL,
+  user_id TEXT, project_id TEXT, started_at INTEGER NOT NULL, ended_at INTEGER,
+  revision_start INTEGER NOT NULL, revision_end INTEGER NOT NULL, attributes TEXT NOT NULL) STRICT;
+CREATE INDEX history_by_resource ON resource_history (id);
+CREATE TABLE metric (
+  id TEXT PRIMARY KEY, creator TEXT NOT NULL, name TEXT, unit TEXT,
+  archive_policy_name TEXT NOT NULL REFERENCES policy, resource_id TEXT REFERENCES resource) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX metric_by_resource ON metric (resource_id, name) WHERE resource_id IS NOT NULL;
+CREATE INDEX metric_by_policy ON metric (archive_policy_name);
+CREATE INDEX metric_by_name ON metric (name);
+"];
+
+/// Most reading connections that are kept.
+const READERS: usize = 8;
+
+/// The index of a directory.
+pub struct Sqlite {
+    path: PathBuf,
+    writer: Mutex<Connection>,
+    readers: Mutex<Vec<Connection>>,
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Error {
+        Error::Index(error.to_string())
+    }
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Error {
+        Error::Damaged(format!("the index holds no JSON where it should: {error}"))
+    }
+}
+
+impl Sqlite {
+    /// Opens an index, which is made when it is not there. With `durable` a change is on disk when its call returns; without, the end
+    /// of the process loses nothing, the end of the machine what the system had not written.
+    ///
+    /// # Errors
+    /// [`Error::Index`] when it cannot be opened, or was written by a later version.
+    pub fn open(path: &Path, durable: bool) -> Result<Sqlite, Error> {
+        let mut writer = Connection::open(path)?;
+        prepare(&writer)?;
+        writer.pragma_update(None, "journal_mode", "WAL")?;
+        writer.pragma_update(None, "synchronous", if durable { "FULL" } else { "NORMAL" })?;
+        let version: usize = writer.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if version > SCHEMA.len() {
+            return Err(Error::Index(format!(
+                "its schema has the number {version}, written by a later version of this program; this one knows up to {}",
+                SCHEMA.len()
+            )));
+        }
+        for (number, change) in SCHEMA.iter().enumerate().skip(version) {
+            let step = writer.transaction()?;
+            step.execute_batch(change)?;
+            step.pragma_update(None, "user_version", number + 1)?;
+            step.execute(
+                "INSERT OR IGNORE INTO resource_type VALUES ('generic', ?1)",
+                [serde_json::to_string(&ResourceType::generic())?],
+            )?;
+            step.commit()?;
+        }
+        Ok(Sqlite { path: path.into(), writer: Mutex::new(writer), readers: Mutex::default() })
+    }
+
+    /// Runs a change that is made whole or not at all.
+    fn write<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T, Error>) -> Result<T, Error> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let result = change(&transaction)?;
+        transaction.commit()?;
+        Ok(result)
+    }
+
+    fn read<T>(&self, question: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        let pooled = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let reader = match pooled {
+            Some(reader) => reader,
+            None => {
+                let reader = Connection::open(&self.path)?;
+                prepare(&reader)?;
+                reader.pragma_update(None, "query_only", true)?;
+                reader
+            }
+        };
+        let answer = question(&reader);
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if readers.len() < READERS {
+            readers.push(reader);
+        }
+        answer
+    }
+}
+
+fn prepare(connection: &Connection) -> Result<(), Error> {
+    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "case_sensitive_like", true)?;
+    Ok(())
+}
+
+/// Returns true for an error of a unique key.
+fn is_taken(error: &rusqlite::Error) -> bool {
+    let extended = error.sqlite_error().map(|error| error.extended_code);
+    matches!(extended, Some(rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE | rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY))
+}
+
+/// Returns true for a row that others refer to, or that refers to one that is not there.
+fn is_referred(error: &rusqlite::Error) -> bool {
+    let extended = error.sqlite_error().map(|error| error.extended_code);
+    matches!(extended, Some(rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY))
+}
+
+fn exists(connection: &Connection, table: &str, name: &str) -> Result<bool, Error> {
+    // The table is one of ours, never a user's text.
+    let mut statement = connection.prepare_cached(&format!("SELECT 1 FROM {table} WHERE name = ?1"))?;
+    Ok(statement.exists([name])?)
+}
+
+impl Index for Sqlite {
+    fn policies(&self) -> Result<Vec<Policy>, Error> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT body FROM policy ORDER BY name")?;
+            let bodies = statement.query_map([], |row| row.get::<_, String>(0))?;
+            bodies.map(|body| Ok(serde_json::from_str(&body?)?)).collect()
+        })
+    }
+
+    fn set_policy(&self, policy: &Policy, replace: bool) -> Result<(), Error> {
+        let body = serde_json::to_string(policy)?;
+        self.write(|transaction| {
+            let there = exists(transaction, "policy", &policy.name)?;
+            if there && !replace {
+                return Err(Error::PolicyExists(policy.name.clone()));
+            }
+            transaction.execute(
+                "INSERT INTO policy VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET body = excluded.body",
+                params![policy.name, body],
+            )?;
+            Ok(())
+        })
+    }
+
+    fn remove_policy(&self, name: &str) -> Result<(), Error> {
+        self.write(|transaction| match transaction.execute("DELETE FROM policy WHERE name = ?1", [name]) {
+            Ok(0) => Err(Error::NoSuchPolicy(name.into())),
+            Ok(_) => Ok(()),
+            Err(error) if is_referred(&error) => Err(Error::PolicyInUse(name.into())),
+            Err(error) => Err(error.into()),
+        })
+    }
+
+    fn rules(&self) -> Result<Vec<Rule>, Error> {
+        self.read(|connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT name, pattern, policy FROM rule ORDER BY pattern DESC, name")?;
+            let rules = statement
+                .query_map([], |row| Ok(Rule { name: row.get(0)?, pattern: row.get(1)?, policy: row.get(2)? }))?;
+            Ok(rules.collect::<Result<_, _>>()?)
+        })
+    }
+
+    fn add_rule(&self, rule: &Rule) -> Result<(), Error> {
+        self.write(|transaction| {
+            if exists(transaction, "rule", &rule.name)? {
+                return Err(Error::RuleExists(rule.name.clone()));
+            }
+            if !exists(transaction, "policy", &rule.policy)? {
+                return Err(Error::NoSuchPolicy(rule.policy.clone()));
+            }
+            transaction
+                .execute("INSERT INTO rule VALUES (?1, ?2, ?3)", params![rule.name, rule.pattern, rule.policy])?;
+            Ok(())
+        })
+    }
+
+    fn rename_rule(&self, name: &str, to: &str) -> Result<(), Error> {
+        self.write(|transaction| match transaction.execute("UPDATE rule SET name = ?2 WHERE name = ?1", [name, to]) {
+            Ok(0) => Err(Error::NoSuchRule(name.into())),
+            Ok(_) => Ok(()),
+            Err(error) if is_taken(&error) => {
+                Err(Error::RuleChange(name.into(), format!("Archive policy rule {to} already exists.")))
+            }
+            Err(error) => Err(error.into()),
+        })
+    }
+
+    fn remove_rule(&self, name: &str) -> Result<(), Error> {
+        self.write(|transaction| match transaction.execute("DELETE FROM rule WHERE name = ?1", [name])? {
+            0 => Err(Error::NoSuchRule(name.into())),
+            _ => Ok(()),
+        })
+    }
+
+    fn add_metrics(&self, metrics: &[Metric]) -> Result<(), Error> {
+        self.write(|transaction| metrics.iter().try_for_each(|metric| metrics::insert(transaction, metric)))
+    }
+
+    fn metrics_by_id(&self, ids: &[Uuid]) -> Result<Vec<Metric>, Error> {
+        self.read(|connection| {
+            let found = ids.iter().map(|id| metrics::by_id(connection, *id));
+            found.filter_map(Result::transpose).collect()
+        })
+    }
+
+    fn metrics(&self, filter: Option<&Filter>, page: &Page) -> Result<Vec<Metric>, Error> {
+        self.read(|connection| metrics::list(connection, filter, page))
+    }
+
+    fn remove_metric(&self, id: Uuid) -> Result<(), Error> {
+        self.write(|transaction| match transaction.execute("DELETE FROM metric WHERE id = ?1", [id.to_string()])? {
+            0 => Err(Error::NoSuchMetric(id.to_string())),
+            _ => Ok(()),
+        })
+    }
+
+    fn resource_types(&self) -> Result<Vec<ResourceType>, Error> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT body FROM resource_type ORDER BY name")?;
+            let bodies = statement.query_map([], |row| row.get::<_, String>(0))?;
+            bodies.map(|body| Ok(serde_json::from_str(&body?)?)).collect()
+        })
+    }
+
+    fn resource_type(&self, name: &str) -> Result<ResourceType, Error> {
+        self.read(|connection| types::get(connection, name))
+    }
+
+    fn add_resource_type(&self, kind: &ResourceType) -> Result<(), Error> {
+        self.write(|transaction| types::add(transaction, kind))
+    }
+
+    fn change_resource_type(&self, name: &str, change: &TypeChange) -> Result<ResourceType, Error> {
+        self.write(|transaction| types::change(transaction, name, change))
+    }
+
+    fn remove_resource_type(&self, name: &str) -> Result<(), Error> {
+        self.write(|transaction| types::remove(transaction, name))
+    }
+
+    fn add_resource(&self, resource: &Resource, metrics: &[NewMetric]) -> Result<(), Error> {
+        self.write(|transaction| resources::add(transaction, resource, metrics))
+    }
+
+    fn resource(&self, kind: &str, id: Uuid) -> Result<Option<Resource>, Error> {
+        self.read(|connection| {
+            Ok(resources::get(connection, id)?.filter(|found| kind == "generic" || found.kind == kind))
+        })
+    }
+
+    fn change_resource(
+        &self,
+        id: Uuid,
+        change: &ResourceChange,
+        metrics: Option<(&[NewMetric], bool)>,
+    ) -> Result<Resource, Error> {
+        self.write(|transaction| resources::change(transaction, id, change, metrics))
+    }
+
+    fn remove_resources(&self, kind: &str, filter: &Filter) -> Result<(u64, Vec<Uuid>), Error> {
+        self.write(|transaction| resources::remove(transaction, kind, filter))
+    }
+
+    fn resources(&self, query: &ResourceQuery) -> Result<Vec<Resource>, Error> {
+        self.read(|connection| resources::list(connection, query))
+    }
+}
+
+/// Returns a UUID of the index.
+fn uuid(text: &str) -> Result<Uuid, Error> {
+    Uuid::parse_str(text).map_err(|_| Error::Damaged(format!("the index holds `{text}` where a UUID should be")))
+}
+
+fn optional<T>(result: Result<T, rusqlite::Error>) -> Result<Option<T>, Error> {
+    Ok(result.optional()?)
+}

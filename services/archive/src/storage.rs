@@ -1,0 +1,66 @@
+//! Where aggregates are kept: the trait.
+
+use crate::{Error, Nanos};
+use std::ops::RangeInclusive;
+use uuid::Uuid;
+
+/// Names an object: a stretch of time of one granularity of a metric, or, with granularity 0, its window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// The metric.
+    pub metric: Uuid,
+    /// Length of a bucket in nanoseconds; 0 for the window of raw points.
+    pub granularity: Nanos,
+    /// Number of the stretch, counted from the epoch.
+    pub stretch: i64,
+}
+
+/// A place for objects, each of which is replaced whole.
+pub trait Storage: Send + Sync {
+    /// Returns an object whose checksum is right.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] for one whose checksum is wrong, [`Error::Io`].
+    fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, Error>;
+
+    /// Returns the numbers of the stretches that are there, ascending.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn stretches(&self, metric: Uuid, granularity: Nanos, range: RangeInclusive<i64>) -> Result<Vec<i64>, Error>;
+
+    /// Replaces objects, or deletes those without bytes, in this order: whatever ends the process, no later one is there without the
+    /// ones before it.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; then some of the first may be there.
+    fn put(&self, changes: &[(Key, Option<Vec<u8>>)]) -> Result<(), Error>;
+
+    /// Deletes all objects of a metric.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn forget(&self, metric: Uuid) -> Result<(), Error>;
+
+    /// Returns when everything that was put is on disk.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn sync(&self) -> Result<(), Error>;
+
+    /// Returns what is kept.
+    fn usage(&self) -> Usage;
+}
+
+/// Account of a storage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Objects.
+    pub objects: u64,
+    /// Bytes of the objects with their heads.
+    pub live: u64,
+    /// Bytes of all files, with what has been replaced and not swept yet.
+    pub disk: u64,
+    /// Files.
+    pub files: u64,
+}

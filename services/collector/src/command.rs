@@ -1,0 +1,327 @@
+//! The command: usage of one period, of a stretch of time, or of everything that is due.
+
+use crate::client::{Client, Limits};
+use crate::collect::{Collector, Notice};
+use crate::config::{Boundaries, Config, Fetcher, Format, Options, check_processors};
+use crate::error::clean;
+use crate::journal::Journal;
+use crate::period::{due_until, iso, moment, month_start, now};
+use crate::run::{Report, Task, run};
+use crate::scope;
+use crate::sink::{FileSink, Sink};
+use crate::stderr_log;
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Collects usage per scope and period from a Prometheus, by the metric definitions of CloudKitty.
+///
+/// With --begin one period, with --from and --to a stretch of time, else every period that is due, again and again.
+#[derive(Debug, Parser)]
+#[command(name = "collector", version)]
+struct Args {
+    /// cloudkitty.conf, or a .toml file with the same keys.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Definitions, in the place of collect.metrics_conf.
+    #[arg(long, value_name = "FILE")]
+    metrics: Option<PathBuf>,
+    /// Scope to collect, may be given several times. Without it scopes are fetched as [fetcher_prometheus] says.
+    #[arg(long, value_name = "SCOPE")]
+    scope: Vec<String>,
+    /// Begin of one period: seconds since 1970, 2026-01-31 or 2026-01-31T13:00:00Z.
+    #[arg(long, value_name = "MOMENT", conflicts_with_all = ["from", "to"])]
+    begin: Option<String>,
+    /// Begin of the first period.
+    #[arg(long, value_name = "MOMENT")]
+    from: Option<String>,
+    /// End of the last period.
+    #[arg(long, value_name = "MOMENT", requires = "from")]
+    to: Option<String>,
+    /// Prints each query and its address, and asks nothing.
+    #[arg(long, requires = "begin", requires = "scope")]
+    explain: bool,
+    /// Collects what is due now, and ends.
+    #[arg(long)]
+    once: bool,
+    /// Folder of the checkpoints.
+    #[arg(long, value_name = "FOLDER")]
+    state: Option<PathBuf>,
+    /// File that data points are appended to; - is the standard output.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Form of data points.
+    #[arg(long, value_name = "FORM", value_parser = ["json", "csv"])]
+    format: Option<String>,
+    /// Name of this processor.
+    #[arg(long, value_name = "NAME")]
+    processor: Option<String>,
+    /// Names of all processors, with commas between.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    processors: Option<Vec<String>>,
+    /// Requests that are under way at once.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    concurrency: Option<u16>,
+    /// Periods that one request asks for where several are due.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=11_000))]
+    periods_per_query: Option<u16>,
+    /// Shows no progress bar.
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// Runs the command with the arguments of this program. Returns 0, 1 where something was not collected, 2 for wrong arguments or files.
+#[must_use]
+pub fn main() -> ExitCode {
+    let _ = tracing::subscriber::set_global_default(stderr_log::StderrLog);
+    run_with(std::env::args_os())
+}
+
+/// Runs the command with arguments, the first of which is the program's name.
+#[must_use]
+pub fn run_with(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args = match Args::try_parse_from(arguments) {
+        Ok(args) => args,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+    };
+    match command(args) {
+        Ok(complete) => ExitCode::from(u8::from(!complete)),
+        Err(Failure::Usage(message)) => told(&message, 2),
+        Err(Failure::Work(message)) => told(&message, 1),
+        // Whoever read the data points has gone.
+        Err(Failure::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(Failure::Io(error)) => told(&error.to_string(), 1),
+    }
+}
+
+fn told(message: &str, status: u8) -> ExitCode {
+    eprintln!("{message}");
+    ExitCode::from(status)
+}
+
+enum Failure {
+    Usage(String),
+    Work(String),
+    Io(io::Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Failure::Io(error)
+    }
+}
+
+fn command(args: Args) -> Result<bool, Failure> {
+    let config = configured(&args)?;
+    for warning in &config.warnings {
+        eprintln!("warning: {warning}");
+    }
+    let limits = limits(&config.options);
+    let moment = |text: &Option<String>, name: &str| {
+        let parsed = text.as_deref().map(moment).transpose();
+        parsed.map_err(|message| Failure::Usage(format!("--{name}: {message}")))
+    };
+    let (begin, from, to) = (moment(&args.begin, "begin")?, moment(&args.from, "from")?, moment(&args.to, "to")?);
+    let client = Client::new(&config.server, limits).map_err(|e| Failure::Usage(e.to_string()))?;
+    let collector = Collector::new(client, config);
+    let period = i64::from(collector.config().period);
+    if let (true, Some(begin)) = (args.explain, begin) {
+        return explain(&collector, &args.scope, begin + period);
+    }
+    if let Some((from, to)) = from.zip(to)
+        && (to <= from || (to - from) % period != 0)
+    {
+        let found = format!("--from {} --to {}", iso(from), iso(to));
+        return Err(Failure::Usage(format!("{found}: expected one or more whole periods of {period} seconds")));
+    }
+    if let Some(end) = begin.map(|b| b + period).or(to).filter(|end| *end > now()) {
+        let message = format!("the period ends at {}, and this machine's clock says {}", iso(end), iso(now()));
+        return Err(Failure::Usage(message));
+    }
+    let fetched = fetch_client(&collector, limits)?;
+    let span = match (begin, from) {
+        (Some(begin), _) => Some((begin, begin + period)),
+        (None, Some(from)) => Some((from, to.unwrap_or_else(|| due(&collector, from)))),
+        (None, None) => None,
+    };
+    let mut store = Store::open(collector.config())?;
+    loop {
+        let scopes = scopes(&args, &collector, fetched.as_ref())?;
+        let tasks = store.tasks(&collector, scopes, span);
+        let complete = collect(&collector, &tasks, &mut store, args.quiet || span.is_none())?;
+        if span.is_some() || args.once {
+            return Ok(complete);
+        }
+        std::thread::sleep(Duration::from_secs((period as u64 / 10).clamp(1, 60)));
+    }
+}
+
+/// Reads the files and lays the arguments over them.
+fn configured(args: &Args) -> Result<Config, Failure> {
+    let mut config = Config::load(&args.config, args.metrics.as_deref()).map_err(|e| Failure::Usage(e.to_string()))?;
+    let options = &mut config.options;
+    if let Some(state) = &args.state {
+        options.state = Some(state.clone());
+    }
+    if let Some(output) = &args.output {
+        options.output = Some(output.clone());
+    }
+    match args.format.as_deref() {
+        Some("csv") => options.format = Format::Csv,
+        Some(_) => options.format = Format::Json,
+        None => {}
+    }
+    if let Some(processor) = &args.processor {
+        options.processor.clone_from(processor);
+    }
+    if let Some(processors) = &args.processors {
+        options.processors.clone_from(processors);
+    }
+    options.concurrency = args.concurrency.map_or(options.concurrency, usize::from);
+    options.periods_per_query = args.periods_per_query.map_or(options.periods_per_query, usize::from);
+    check_processors(&options.processor, &options.processors)
+        .map_err(|e| Failure::Usage(format!("--processors: {e}")))?;
+    Ok(config)
+}
+
+fn limits(options: &Options) -> Limits {
+    Limits {
+        max_reply_bytes: options.max_reply_bytes,
+        retries: options.retries,
+        connections: options.concurrency,
+        ..Limits::default()
+    }
+}
+
+/// Prints each definition's query and address.
+fn explain(collector: &Collector, scopes: &[String], end: i64) -> Result<bool, Failure> {
+    let mut out = io::stdout().lock();
+    for scope in scopes {
+        for (query, url) in collector.explain(scope, end) {
+            writeln!(out, "{query}\n{url}")?;
+        }
+    }
+    let config = collector.config();
+    if config.options.boundaries == Boundaries::Once && config.definitions.iter().any(|d| d.range_function.is_none()) {
+        let millis = u64::from(config.period) * 1000 - 1;
+        let (seconds, key) = (config.period, "boundaries = as_served");
+        eprintln!(
+            "note: a server whose ranges include both ends, as Prometheus 2, is asked for [{millis}ms] in the place of [{seconds}s]; {key} keeps it"
+        );
+    }
+    Ok(true)
+}
+
+/// Makes a client of the fetcher's server.
+fn fetch_client(collector: &Collector, limits: Limits) -> Result<Option<Client>, Failure> {
+    match &collector.config().fetcher {
+        Some(Fetcher::Prometheus { server, .. }) if **server != collector.config().server => {
+            Client::new(server, limits).map(Some).map_err(|e| Failure::Usage(format!("fetcher_prometheus: {e}")))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Returns the named scopes, or those that the fetcher finds, less those of other processors.
+fn scopes(args: &Args, collector: &Collector, fetched: Option<&Client>) -> Result<Vec<String>, Failure> {
+    let config = collector.config();
+    let scopes = match &config.fetcher {
+        _ if !args.scope.is_empty() => args.scope.clone(),
+        Some(fetcher) => scope::fetch(fetcher, fetched.unwrap_or(collector.client()), now())
+            .map_err(|e| Failure::Work(format!("scopes cannot be fetched: {e}")))?,
+        None => {
+            let message = "no scope is named: expected --scope, or [fetcher_prometheus] metric in the configuration";
+            return Err(Failure::Usage(message.into()));
+        }
+    };
+    let Options { processor, processors, .. } = &config.options;
+    let owned = |s: &String| scope::owner(s, processors).is_none_or(|owner| owner == processor);
+    Ok(scopes.into_iter().filter(owned).collect())
+}
+
+fn due(collector: &Collector, from: i64) -> i64 {
+    due_until(from, collector.config().period, collector.config().wait_periods, now())
+}
+
+/// Output and checkpoints.
+struct Store {
+    sink: FileSink,
+    journal: Option<Journal>,
+}
+
+impl Store {
+    fn open(config: &Config) -> Result<Store, Failure> {
+        let options = &config.options;
+        let named = |path: &Path, e: io::Error| Failure::Work(format!("{}: {e}", clean(&path.to_string_lossy())));
+        // The journal first: its lock keeps another processor of this name away from the output.
+        let journal = match &options.state {
+            Some(state) => {
+                Some(Journal::open(state, &options.processor, &options.processors).map_err(|e| named(state, e))?)
+            }
+            None => None,
+        };
+        let sink = match options.output.as_deref() {
+            Some(path) if path != Path::new("-") => FileSink::open(path, options.format).map_err(|e| named(path, e))?,
+            _ => FileSink::stdout(options.format),
+        };
+        Ok(Store { sink, journal })
+    }
+
+    /// Makes tasks of scopes: of a stretch of time, or of what is due since the checkpoint, or since the begin of the month.
+    fn tasks(&self, collector: &Collector, scopes: Vec<String>, span: Option<(i64, i64)>) -> Vec<Task> {
+        let tasks = scopes.into_iter().map(|scope| {
+            let (from, to) = span.unwrap_or_else(|| {
+                let known = self.journal.as_ref().and_then(|j| j.next(&scope));
+                let from = known.unwrap_or_else(|| month_start(now()));
+                (from, due(collector, from))
+            });
+            Task { scope: Arc::from(scope), from, to }
+        });
+        tasks.collect()
+    }
+}
+
+/// Collects tasks, with a bar where somebody watches.
+fn collect(collector: &Collector, tasks: &[Task], store: &mut Store, quiet: bool) -> Result<bool, Failure> {
+    let period = i64::from(collector.config().period);
+    let next = |t: &Task| store.journal.as_ref().and_then(|j| j.next(&t.scope)).map_or(t.from, |n| n.max(t.from));
+    let total: i64 = tasks.iter().map(|t| (t.to - next(t)).max(0) / period).sum();
+    let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr_with_hz(4));
+    if quiet || total < 2 {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} periods of scopes, {per_sec}, {eta} left") {
+        bar.set_style(style);
+    }
+    let sink: &mut dyn Sink = &mut store.sink;
+    let report = run(collector, tasks, sink, store.journal.as_mut(), &mut |periods| bar.inc(periods));
+    bar.finish_and_clear();
+    let report = report?;
+    tell(&report);
+    Ok(report.failed == 0)
+}
+
+/// Says what was not collected, and why.
+fn tell(report: &Report) {
+    for (cause, count) in &report.notices {
+        eprintln!("{count} × {cause}");
+    }
+    let shown: Vec<&Notice> = report.examples.iter().take(5).collect();
+    for notice in &shown {
+        eprintln!("  {notice}");
+    }
+    for failure in &report.failures {
+        eprintln!("error: {failure}");
+    }
+    if report.failed > report.failures.len() as u64 {
+        eprintln!("error: {} scopes failed", report.failed);
+    }
+}

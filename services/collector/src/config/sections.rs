@@ -1,0 +1,302 @@
+//! The sections of `cloudkitty.conf` that a collector reads, and `[ferrometer]`.
+
+use super::reader::Reader;
+use super::tree::{Entry, Node, Value};
+use super::{Boundaries, ByOrder, Config, Fetcher, Format, Options, Server};
+use crate::client::url_problem;
+use crate::error::{Problems, clean, nearest};
+use crate::expression::Expression;
+use crate::query::is_label_name;
+use crate::secret::Secret;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const SECTIONS: &[&str] = &[
+    "collect",
+    "collector_prometheus",
+    "fetcher",
+    "fetcher_prometheus",
+    "fetcher_source",
+    "orchestrator",
+    "ferrometer",
+    "metrics",
+];
+
+/// Periods that a configuration can wait for.
+const MAX_WAIT: u64 = 100_000;
+
+/// Seconds of the longest period: a leap year.
+const MAX_PERIOD: u64 = 366 * 86_400;
+
+/// What the sections say, with what is needed to read the definitions.
+pub(crate) struct Sections {
+    pub config: Config,
+    pub metrics_conf: PathBuf,
+    pub names_metrics: bool,
+    pub skip: Option<Expression>,
+}
+
+/// Reads all sections; problems go where they are collected, and defaults into their place.
+pub(crate) fn read(root: &Node, problems: &mut Problems) -> Sections {
+    let sections = match &root.value {
+        Value::Map(entries) => entries.as_slice(),
+        _ => &[],
+    };
+    let mut warnings = Vec::new();
+    for section in sections.iter().filter(|s| !SECTIONS.contains(&s.key.as_str())) {
+        if let Some(meant) = nearest(&section.key, SECTIONS.iter().copied()) {
+            problems.push(
+                section.line,
+                format!("[{}]", section.key),
+                format!("is no section; did you mean [{meant}]?"),
+            );
+        }
+    }
+    let mut collect = Reader::new("collect", entries(sections, "collect", problems));
+    if let Some(name) = collect.option("collector", problems).filter(|n| n != "prometheus") {
+        let message = format!("found \"{}\", expected prometheus: this collector asks a Prometheus", clean(&name));
+        problems.push(collect.line("collector"), "collect.collector", message);
+    }
+    let period = collect.whole("period", 1, MAX_PERIOD, " of seconds", problems).unwrap_or(3600) as u32;
+    let wait_periods = collect.whole("wait_periods", 0, MAX_WAIT, "", problems).unwrap_or(2) as u32;
+    let metrics_conf = collect.file("metrics_conf", problems);
+    let scope_key = collect.option("scope_key", problems).unwrap_or_else(|| "project_id".into());
+    if !is_label_name(&scope_key) {
+        let message = format!(
+            "found \"{}\", expected a label of Prometheus: letters, digits and _, no digit first",
+            clean(&scope_key)
+        );
+        problems.push(collect.line("scope_key"), "collect.scope_key", message);
+    }
+    warnings.extend(collect.finish(false, problems));
+
+    let line = sections.iter().find(|s| s.key == "collector_prometheus").map_or(1, |s| s.line);
+    let mut prometheus = Reader::new("collector_prometheus", entries(sections, "collector_prometheus", problems));
+    let server = server(&mut prometheus, None, problems);
+    if server.is_none() && prometheus.line("prometheus_url") == 0 {
+        let message = "is missing: expected the address of the server's API, such as http://127.0.0.1:9090/api/v1";
+        problems.push(line, "collector_prometheus.prometheus_url", message);
+    }
+    warnings.extend(prometheus.finish(false, problems));
+    let server = server.unwrap_or_else(|| Server::new(""));
+
+    let fetcher = fetcher(sections, &server, &mut warnings, problems);
+    let mut orchestrator = Reader::new("orchestrator", entries(sections, "orchestrator", problems));
+    let skip = orchestrator.option("skip_datapoints_expression", problems).and_then(|text| {
+        let line = orchestrator.line("skip_datapoints_expression");
+        let refused =
+            |e| problems.push(line, "orchestrator.skip_datapoints_expression", format!("\"{}\": {e}", clean(&text)));
+        Expression::parse(&text).map_err(refused).ok()
+    });
+    let options = options(sections, problems);
+    Sections {
+        names_metrics: metrics_conf.is_some(),
+        metrics_conf: metrics_conf.unwrap_or_else(|| "/etc/cloudkitty/metrics.yml".into()),
+        skip,
+        config: Config { period, wait_periods, scope_key, server, fetcher, options, definitions: Vec::new(), warnings },
+    }
+}
+
+fn entries<'a>(sections: &'a [Entry], name: &str, problems: &mut Problems) -> &'a [Entry] {
+    match sections.iter().find(|s| s.key == name).map(|s| (s.line, &s.node.value)) {
+        Some((_, Value::Map(entries))) => entries,
+        Some((line, other)) => {
+            problems.push(line, name, format!("found {}, expected a section", other.shown()));
+            &[]
+        }
+        None => &[],
+    }
+}
+
+/// Reads the keys of a server; `default` is the one whose address is taken where none is given.
+fn server(reader: &mut Reader<'_>, default: Option<&Server>, problems: &mut Problems) -> Option<Server> {
+    let url = reader.option("prometheus_url", problems);
+    let user = reader.option("prometheus_user", problems);
+    let password = reader.secret("prometheus_password", problems).map(Secret::new);
+    let cafile = reader.file("cafile", problems);
+    let insecure = reader.boolean("insecure", problems).unwrap_or(false);
+    let timeout =
+        reader.seconds("timeout", 86_400.0, problems).map_or(Duration::from_secs(60), Duration::from_secs_f64);
+    let bearer_token = reader.secret("bearer_token", problems).map(Secret::new);
+    let bearer_token_file = reader.file("bearer_token_file", problems);
+    let client_cert = reader.file("client_cert", problems);
+    let client_key = reader.file("client_key", problems);
+    if bearer_token.is_some() && bearer_token_file.is_some() {
+        problems.push(
+            reader.line("bearer_token_file"),
+            reader.path("bearer_token_file"),
+            "and bearer_token are both set; one is taken",
+        );
+    }
+    let bearer = bearer_token.is_some() || bearer_token_file.is_some();
+    if bearer && user.is_some() && password.is_some() {
+        let message = "is set, and a bearer token too; a request carries one of the two";
+        problems.push(reader.line("prometheus_user"), reader.path("prometheus_user"), message);
+    }
+    match (&client_cert, &client_key) {
+        (Some(_), None) => {
+            problems.push(reader.line("client_cert"), reader.path("client_key"), "is missing: client_cert needs it")
+        }
+        (None, Some(_)) => {
+            problems.push(reader.line("client_key"), reader.path("client_cert"), "is missing: client_key needs it")
+        }
+        _ => {}
+    }
+    let mut server = match (url, default) {
+        (Some(url), _) => {
+            if let Some(message) = url_problem(&url) {
+                problems.push(reader.line("prometheus_url"), reader.path("prometheus_url"), message);
+            }
+            Server::new(url.trim_end_matches('/'))
+        }
+        (None, Some(default)) => return Some(default.clone()),
+        (None, None) => return None,
+    };
+    server.user = user;
+    server.password = password;
+    server.bearer_token = bearer_token;
+    server.bearer_token_file = bearer_token_file;
+    server.cafile = cafile;
+    server.insecure = insecure;
+    server.timeout = timeout;
+    server.client_cert = client_cert;
+    server.client_key = client_key;
+    Some(server)
+}
+
+fn fetcher(
+    sections: &[Entry],
+    default: &Server,
+    warnings: &mut Vec<String>,
+    problems: &mut Problems,
+) -> Option<Fetcher> {
+    let given = |name: &str| sections.iter().any(|s| s.key == name);
+    let mut choice = Reader::new("fetcher", entries(sections, "fetcher", problems));
+    let backend = choice.option("backend", problems);
+    let line = choice.line("backend");
+    warnings.extend(choice.finish(false, problems));
+    let mut prometheus = Reader::new("fetcher_prometheus", entries(sections, "fetcher_prometheus", problems));
+    let server = server(&mut prometheus, Some(default), problems)?;
+    let metric = prometheus.option("metric", problems);
+    let attribute = prometheus.option("scope_attribute", problems).unwrap_or_else(|| "project_id".into());
+    if !is_label_name(&attribute) {
+        let message = format!("found \"{}\", expected a label of Prometheus", clean(&attribute));
+        problems.push(prometheus.line("scope_attribute"), "fetcher_prometheus.scope_attribute", message);
+    }
+    let filters = filters(&mut prometheus, problems);
+    let metric_line = prometheus.line("metric").max(line);
+    warnings.extend(prometheus.finish(false, problems));
+    let mut source = Reader::new("fetcher_source", entries(sections, "fetcher_source", problems));
+    let sources = source.words("sources", problems).unwrap_or_default();
+    warnings.extend(source.finish(false, problems));
+    match backend.as_deref() {
+        Some("source") => Some(Fetcher::Source(sources)),
+        Some("prometheus") | None if metric.is_some() => {
+            Some(Fetcher::Prometheus { server: Box::new(server), metric: metric?, attribute, filters })
+        }
+        Some("prometheus") => {
+            let message = "is missing: expected the metric whose series name the scopes";
+            problems.push(metric_line, "fetcher_prometheus.metric", message);
+            None
+        }
+        None if given("fetcher_source") && !sources.is_empty() => Some(Fetcher::Source(sources)),
+        None => None,
+        Some(other) => {
+            let message = format!(
+                "scopes are not fetched from \"{}\" (only from prometheus, or source); they have to be named on the command line",
+                clean(other)
+            );
+            warnings.push(format!("{}:{line}: fetcher.backend: {message}", clean(&problems.file().to_string_lossy())));
+            None
+        }
+    }
+}
+
+/// Reads `key:value, key:value`, or a map.
+fn filters(reader: &mut Reader<'_>, problems: &mut Problems) -> Vec<(String, String)> {
+    let Some(node) = reader.node("filters") else { return Vec::new() };
+    let pairs: Option<Vec<(String, String)>> = match &node.value {
+        Value::Text(text) => text
+            .split(',')
+            .filter(|pair| !pair.trim().is_empty())
+            .map(|pair| pair.split_once(':').map(|(k, v)| (k.trim().to_owned(), v.trim().to_owned())))
+            .collect(),
+        Value::Map(entries) => entries
+            .iter()
+            .map(|e| match &e.node.value {
+                Value::Text(text) => Some((e.key.clone(), text.clone())),
+                _ => None,
+            })
+            .collect(),
+        _ => None,
+    };
+    let pairs = pairs.filter(|pairs| pairs.iter().all(|(key, _)| is_label_name(key)));
+    pairs.unwrap_or_else(|| {
+        let message = format!("found {}, expected label:value, label:value", node.value.shown());
+        problems.push(node.line, "fetcher_prometheus.filters", message);
+        Vec::new()
+    })
+}
+
+fn options(sections: &[Entry], problems: &mut Problems) -> Options {
+    let mut reader = Reader::new("ferrometer", entries(sections, "ferrometer", problems));
+    let default = Options::default();
+    let mut options = Options {
+        precise: reader.boolean("precise", problems).unwrap_or(default.precise),
+        by_order: match reader.word("by_order", &["document", "upstream"], problems) {
+            Some(1) => ByOrder::Upstream,
+            _ => ByOrder::Document,
+        },
+        boundaries: match reader.word("boundaries", &["once", "as_served"], problems) {
+            Some(1) => Boundaries::AsServed,
+            _ => Boundaries::Once,
+        },
+        concurrency: reader.whole("concurrency", 1, 1024, "", problems).map_or(default.concurrency, |n| n as usize),
+        periods_per_query: reader
+            .whole("periods_per_query", 1, 11_000, "", problems)
+            .map_or(default.periods_per_query, |n| n as usize),
+        max_reply_bytes: reader
+            .whole("max_reply_bytes", 1024, 1 << 40, " of bytes", problems)
+            .unwrap_or(default.max_reply_bytes),
+        retries: reader.whole("retries", 0, 100, "", problems).map_or(default.retries, |n| n as u32),
+        processor: reader.option("processor", problems).unwrap_or(default.processor),
+        processors: reader.words("processors", problems).unwrap_or_default(),
+        state: reader.file("state", problems),
+        output: reader.file("output", problems),
+        format: match reader.word("format", &["json", "csv"], problems) {
+            Some(1) => Format::Csv,
+            _ => Format::Json,
+        },
+    };
+    if let Err(message) = check_processors(&options.processor, &options.processors) {
+        let line = reader.line("processors").max(reader.line("processor"));
+        problems.push(line, "ferrometer.processors", message);
+        options.processors.clear();
+    }
+    reader.finish(true, problems);
+    options
+}
+
+/// Checks the names of processors; the command line gives them too.
+///
+/// # Errors
+/// A text that says what is wrong with them.
+pub(crate) fn check_processors(processor: &str, processors: &[String]) -> Result<(), String> {
+    let fits = |name: &str| {
+        !name.is_empty()
+            && name.len() <= 64
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    if let Some(wrong) = processors.iter().map(String::as_str).chain([processor]).find(|n| !fits(n)) {
+        return Err(format!("found the name \"{}\", expected 1 to 64 letters, digits, - and _", clean(wrong)));
+    }
+    for (n, name) in processors.iter().enumerate() {
+        if processors[..n].contains(name) {
+            return Err(format!("\"{name}\" is named twice"));
+        }
+    }
+    if !processors.is_empty() && !processors.iter().any(|p| p == processor) {
+        return Err(format!("\"{processor}\", the name of this processor, is not among {}", processors.join(", ")));
+    }
+    Ok(())
+}

@@ -1,0 +1,472 @@
+//! Files: what CloudKitty reads is read unchanged, the same in TOML means the same, and what is wrong is named with file, line and key.
+
+use ferrometer_collector::number::parse;
+use ferrometer_collector::{Boundaries, ByOrder, Config, Fetcher, Format, Method};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str, files: &[(&str, &str)]) -> Folder {
+        let path = std::env::temp_dir().join(format!("ferrometer-config-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        for (file, text) in files {
+            std::fs::write(path.join(file), text).unwrap();
+        }
+        Folder(path)
+    }
+
+    fn load(&self, file: &str) -> Result<Config, String> {
+        // Messages name the file as it was given; the folder is left out of what is compared.
+        let folder = format!("{}/", self.0.display());
+        Config::load(&self.0.join(file), None).map_err(|e| e.to_string().replace(&folder, ""))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A file as CloudKitty's own documentation and packages write them.
+const CONF: &str = r#"
+[DEFAULT]
+debug = false
+transport_url = rabbit://openstack:pass@controller
+
+[keystone_authtoken]
+auth_section = ks_auth
+
+# A comment
+; another
+[collect]
+collector = prometheus
+metrics_conf: metrics.yml
+period = 1800
+wait_periods = 1
+scope_key = namespace
+[orchestrator]
+max_workers = 4
+
+[collector_prometheus]
+prometheus_url = https://prometheus.example.com:9090/api/v1/
+prometheus_user = foo
+prometheus_password = 'pa#ss;w=rd'
+cafile = ca.pem
+insecure = True
+timeout = 2.5
+[fetcher]
+backend = prometheus
+[fetcher_prometheus]
+metric = up
+scope_attribute = namespace
+prometheus_url = http://other:9090/api/v1
+filters = job:kube,
+    zone:a
+[ferrometer]
+precise = yes
+by_order = upstream
+boundaries = as_served
+concurrency = 3
+format = csv
+processor = a
+processors = a, b
+"#;
+
+const METRICS: &str = r#"
+metrics:
+  cpu:
+    - &cpu
+      unit: instance
+      alt_name: instance
+      description: "processors"
+      groupby: [flavor, "id"]
+      metadata:
+        - zone
+      mutate: NUMBOOL
+      extra_args: {aggregation_method: max, query_prefix: "2 *", query_suffix: "+ 1", range_function: rate, query_function: abs}
+    - <<: *cpu
+      alt_name: second
+      mutate: MAP
+      mutate_map:
+        0: 5
+        1.5: -2
+  volume.size:
+    unit: GiB
+    factor: 1/1073741824
+    offset: -1.5
+    skip_datapoints_expression: 'datapoint.get("vol", {}).get("qty", 0) == 0'
+"#;
+
+#[test]
+fn cloudkittys_files_are_read_unchanged() {
+    let folder = Folder::new("unchanged", &[("cloudkitty.conf", CONF), ("metrics.yml", METRICS)]);
+    let config = folder.load("cloudkitty.conf").unwrap();
+    assert_eq!((config.period, config.wait_periods, config.scope_key.as_str()), (1800, 1, "namespace"));
+    let server = &config.server;
+    assert_eq!(server.url, "https://prometheus.example.com:9090/api/v1");
+    assert_eq!(
+        (server.user.as_deref(), server.insecure, server.timeout),
+        (Some("foo"), true, Duration::from_millis(2500))
+    );
+    assert_eq!(server.cafile.as_deref(), Some(folder.0.join("ca.pem").as_path()));
+    assert_eq!(server.password, Some(ferrometer_collector::Secret::new("pa#ss;w=rd")));
+    assert!(!format!("{config:?}").contains("pa#ss"));
+    let Some(Fetcher::Prometheus { server, metric, attribute, filters }) = &config.fetcher else { panic!() };
+    assert_eq!(
+        (server.url.as_str(), metric.as_str(), attribute.as_str()),
+        ("http://other:9090/api/v1", "up", "namespace")
+    );
+    assert_eq!(filters, &[("job".to_owned(), "kube".to_owned()), ("zone".to_owned(), "a".to_owned())]);
+    let options = &config.options;
+    assert_eq!(
+        (options.precise, options.by_order, options.boundaries),
+        (true, ByOrder::Upstream, Boundaries::AsServed)
+    );
+    assert_eq!((options.concurrency, options.format, options.processors.len()), (3, Format::Csv, 2));
+    let names: Vec<_> = config.definitions.iter().map(|d| (d.key(), d.name().to_owned())).collect();
+    let expected = [("cpu@#instance", "instance"), ("cpu@#second", "second"), ("volume.size", "volume.size")];
+    assert_eq!(names, expected.map(|(key, name)| (key.to_owned(), name.to_owned())));
+    let [first, second, third] = &config.definitions[..] else { panic!() };
+    assert_eq!((first.method, first.range_function, first.query_function), (Method::Max, Some("rate"), Some("abs")));
+    assert_eq!((first.query_prefix.as_str(), first.query_suffix.as_str()), ("2 *", "+ 1"));
+    assert_eq!(
+        (&first.groupby[..], &first.metadata[..]),
+        (&["flavor".to_owned(), "id".to_owned()][..], &["zone".to_owned()][..])
+    );
+    assert_eq!(second.conversion.apply(&parse("1.5").unwrap(), false), parse("-2").unwrap());
+    assert_eq!(third.conversion.apply(&parse("2147483648").unwrap(), false), parse("0.5").unwrap());
+    assert!(third.skip.is_some() && first.skip.is_none());
+    assert_eq!(config.warnings, [] as [String; 0]);
+}
+
+#[test]
+fn the_same_in_toml_means_the_same() {
+    let toml = r#"
+[collect]
+collector = "prometheus"
+period = 1800
+wait_periods = 1
+scope_key = "namespace"
+[collector_prometheus]
+prometheus_url = "https://prometheus.example.com:9090/api/v1/"
+prometheus_user = "foo"
+prometheus_password = "pa#ss;w=rd"
+cafile = "ca.pem"
+insecure = true
+timeout = 2.5
+[fetcher_prometheus]
+metric = "up"
+scope_attribute = "namespace"
+prometheus_url = "http://other:9090/api/v1"
+[fetcher_prometheus.filters]
+job = "kube"
+zone = "a"
+[ferrometer]
+precise = true
+by_order = "upstream"
+boundaries = "as_served"
+concurrency = 3
+format = "csv"
+processor = "a"
+processors = ["a", "b"]
+
+[[metrics.cpu]]
+unit = "instance"
+alt_name = "instance"
+description = "processors"
+groupby = ["flavor", "id"]
+metadata = ["zone"]
+mutate = "NUMBOOL"
+extra_args = { aggregation_method = "max", query_prefix = "2 *", query_suffix = "+ 1", range_function = "rate", query_function = "abs" }
+[[metrics.cpu]]
+unit = "instance"
+alt_name = "second"
+description = "processors"
+groupby = ["flavor", "id"]
+metadata = ["zone"]
+mutate = "MAP"
+mutate_map = { 0 = 5, "1.5" = -2 }
+extra_args = { aggregation_method = "max", query_prefix = "2 *", query_suffix = "+ 1", range_function = "rate", query_function = "abs" }
+[metrics."volume.size"]
+unit = "GiB"
+factor = "1/1073741824"
+offset = -1.5
+skip_datapoints_expression = 'datapoint.get("vol", {}).get("qty", 0) == 0'
+"#;
+    let folder = Folder::new("toml", &[("cloudkitty.conf", CONF), ("metrics.yml", METRICS), ("collector.toml", toml)]);
+    assert_eq!(folder.load("collector.toml").unwrap(), folder.load("cloudkitty.conf").unwrap());
+}
+
+const GOOD: &str = "metrics: {m: {unit: x}}";
+const SERVER: &str = "[collector_prometheus]\nprometheus_url = http://h/api/v1\n";
+
+/// Lines of `cloudkitty.conf` in front of a good server, and what is said of them.
+const WRONG_CONF: &[(&str, &str)] = &[
+    (
+        "[collect]\nperiod = hourly\n",
+        "cloudkitty.conf:2: collect.period: found \"hourly\" (a string), expected a whole number of seconds from 1 to 31622400",
+    ),
+    (
+        "[collect]\nperiod = 0\n",
+        "cloudkitty.conf:2: collect.period: found \"0\" (a string), expected a whole number of seconds from 1 to 31622400",
+    ),
+    (
+        "[collect]\nwait_periods = -1\n",
+        "cloudkitty.conf:2: collect.wait_periods: found \"-1\" (a string), expected a whole number from 0 to 100000",
+    ),
+    (
+        "[collect]\ncollector = gnocchi\n",
+        "cloudkitty.conf:2: collect.collector: found \"gnocchi\", expected prometheus: this collector asks a Prometheus",
+    ),
+    ("[collect]\nscope_kye = x\n", "cloudkitty.conf:2: collect.scope_kye: is no key here; did you mean \"scope_key\"?"),
+    (
+        "[collect]\nscope_key = my-scope\n",
+        "cloudkitty.conf:2: collect.scope_key: found \"my-scope\", expected a label of Prometheus: letters, digits and _, no digit first",
+    ),
+    (
+        "[collector_promethus]\nx = 1\n",
+        "cloudkitty.conf:1: [collector_promethus]: is no section; did you mean [collector_prometheus]?",
+    ),
+    ("period = 1\n", "cloudkitty.conf:1: a key stands below a section, such as [collect]"),
+    ("[collect\n", "cloudkitty.conf:1: a section is written [name]"),
+    ("[collect]\nperiod\n", "cloudkitty.conf:2: expected \"key = value\", a [section] or a comment"),
+    ("  x\n", "cloudkitty.conf:1: a line that begins with white space continues a value, and there is none above it"),
+    (
+        "[ferrometer]\nprecise = maybe\n",
+        "cloudkitty.conf:2: ferrometer.precise: found \"maybe\" (a string), expected true, 1, yes, on, false, 0, no or off",
+    ),
+    (
+        "[ferrometer]\nby_order = documents\n",
+        "cloudkitty.conf:2: ferrometer.by_order: found \"documents\" (a string), expected one of document, upstream; did you mean \"document\"?",
+    ),
+    (
+        "[ferrometer]\nconcurrency = 0\n",
+        "cloudkitty.conf:2: ferrometer.concurrency: found \"0\" (a string), expected a whole number from 1 to 1024",
+    ),
+    (
+        "[ferrometer]\nprocessors = a, b\n",
+        "cloudkitty.conf:2: ferrometer.processors: \"main\", the name of this processor, is not among a, b",
+    ),
+    (
+        "[ferrometer]\nprocessor = ../x\n",
+        "cloudkitty.conf:2: ferrometer.processors: found the name \"../x\", expected 1 to 64 letters, digits, - and _",
+    ),
+    (
+        "[fetcher_prometheus]\nmetric = up\nfilters = a\n",
+        "cloudkitty.conf:3: fetcher_prometheus.filters: found \"a\" (a string), expected label:value, label:value",
+    ),
+    (
+        "[fetcher]\nbackend = prometheus\n",
+        "cloudkitty.conf:2: fetcher_prometheus.metric: is missing: expected the metric whose series name the scopes",
+    ),
+    (
+        "[orchestrator]\nskip_datapoints_expression = exit()\n",
+        "cloudkitty.conf:2: orchestrator.skip_datapoints_expression: \"exit()\": character 1: expected datapoint, a number, a text in quotes, True, False, None, not or a bracket",
+    ),
+];
+
+#[test]
+fn every_wrong_value_of_the_configuration_is_named() {
+    for (n, (lines, message)) in WRONG_CONF.iter().enumerate() {
+        let folder = Folder::new(
+            &format!("conf{n}"),
+            &[
+                ("cloudkitty.conf", &format!("{lines}{SERVER}[collect]\nmetrics_conf = metrics.yml\n")),
+                ("metrics.yml", GOOD),
+            ],
+        );
+        assert_eq!(folder.load("cloudkitty.conf").unwrap_err(), *message);
+    }
+}
+
+/// Lines of `[collector_prometheus]`, and what is said of them.
+const WRONG_SERVER: &[(&str, &str)] = &[
+    (
+        "",
+        "cloudkitty.conf:1: collector_prometheus.prometheus_url: is missing: expected the address of the server's API, such as http://127.0.0.1:9090/api/v1",
+    ),
+    (
+        "prometheus_url = http://h:9090",
+        "cloudkitty.conf:2: collector_prometheus.prometheus_url: has no path; did you mean http://h:9090/api/v1?",
+    ),
+    (
+        "prometheus_url = http://h/api/v1\ntimeout = 0",
+        "cloudkitty.conf:3: collector_prometheus.timeout: found \"0\" (a string), expected seconds, more than 0 and at most 86400",
+    ),
+    (
+        "prometheus_url = http://h/api/v1\ninsecure = si",
+        "cloudkitty.conf:3: collector_prometheus.insecure: found \"si\" (a string), expected true, 1, yes, on, false, 0, no or off",
+    ),
+    (
+        "prometheus_url = http://h/api/v1\nclient_cert = c",
+        "cloudkitty.conf:3: collector_prometheus.client_key: is missing: client_cert needs it",
+    ),
+    (
+        "prometheus_url = http://h/api/v1\nprometheus_pasword = hunter2",
+        "cloudkitty.conf:3: collector_prometheus.prometheus_pasword: is no key here; did you mean \"prometheus_password\"?",
+    ),
+    (
+        "prometheus_url = http://h/api/v1\nbearer_token = t\nbearer_token_file = f",
+        "cloudkitty.conf:4: collector_prometheus.bearer_token_file: and bearer_token are both set; one is taken",
+    ),
+    (
+        "prometheus_url = http://h/api/v1\nbearer_token = t\nprometheus_user = u\nprometheus_password = p",
+        "cloudkitty.conf:4: collector_prometheus.prometheus_user: is set, and a bearer token too; a request carries one of the two",
+    ),
+];
+
+#[test]
+fn every_wrong_value_of_a_server_is_named() {
+    for (n, (lines, message)) in WRONG_SERVER.iter().enumerate() {
+        let conf = format!("[collector_prometheus]\n{lines}\n[collect]\nmetrics_conf = metrics.yml\n");
+        let folder = Folder::new(&format!("server{n}"), &[("cloudkitty.conf", &conf), ("metrics.yml", GOOD)]);
+        assert_eq!(folder.load("cloudkitty.conf").unwrap_err(), *message);
+    }
+}
+
+/// Texts of `metrics.yml`, and what is said of them.
+const WRONG_METRICS: &[(&str, &str)] = &[
+    ("", "metrics.yml:1: metrics: is missing: expected a mapping from metrics to definitions"),
+    (
+        "metric: {}",
+        "metrics.yml:1: metrics: is missing: expected a mapping from metrics to definitions; did you mean \"metrics\"?",
+    ),
+    ("metrics: {}", "metrics.yml:1: metrics: is empty: expected at least one metric"),
+    ("metrics: [a]", "metrics.yml:1: metrics: found a list, expected a mapping from metrics to definitions"),
+    ("metrics:\n  m: {}", "metrics.yml:2: metrics.m: found a mapping, expected a definition, with at least a unit"),
+    (
+        "metrics:\n  m: []",
+        "metrics.yml:2: metrics.m: is an empty list: expected a definition, or a list of definitions",
+    ),
+    ("metrics:\n  m:\n    factor: 1", "metrics.yml:3: metrics.m.unit: is missing: expected a string, such as GiB"),
+    (
+        "metrics:\n  m:\n    unit: ''",
+        "metrics.yml:3: metrics.m.unit: found \"\" (a string), expected a string that is not empty",
+    ),
+    (
+        "metrics:\n  m:\n    unit: no",
+        "metrics.yml:3: metrics.m.unit: found false (a boolean), expected a string that is not empty",
+    ),
+    (
+        "metrics:\n  m:\n    unit: x\n    factor: 1/0",
+        "metrics.yml:4: metrics.m.factor: found \"1/0\" (a string), expected a number or a fraction, such as 2, 0.5 or 1/1048576",
+    ),
+    (
+        "metrics:\n  m:\n    unit: x\n    factor: 010",
+        "metrics.yml:4: metrics.m.factor: found 010 (a number), expected a number or a fraction, such as 2, 0.5 or 1/1048576",
+    ),
+    (
+        "metrics:\n  m:\n    unit: x\n    offset: .inf",
+        "metrics.yml:4: metrics.m.offset: found \".inf\" (a string), expected a number or a fraction, such as 2, 0.5 or 1/1048576",
+    ),
+    (
+        "metrics:\n  m:\n    unit: x\n    groupby: a",
+        "metrics.yml:4: metrics.m.groupby: found \"a\" (a string), expected a list of strings that are not empty",
+    ),
+    (
+        "metrics:\n  m:\n    unit: x\n    groupby:\n      - a\n      - 5",
+        "metrics.yml:6: metrics.m.groupby: found 5 (a number), expected a list of strings that are not empty",
+    ),
+    (
+        "metrics:\n  m:\n    unit: x\n    groupby: ['a) or b']",
+        "metrics.yml:4: metrics.m.groupby: \"a) or b\" is no label of Prometheus: letters, digits and _, no digit first",
+    ),
+    (
+        "metrics:\n  m:\n    unit: x\n    groupby: [a]\n    metadata: [a]",
+        "metrics.yml:5: metrics.m.metadata: \"a\" stands in groupby already; a label is in one of the two",
+    ),
+    (
+        "metrics:\n  m:\n    unit: x\n    mutate: NUMBOL",
+        "metrics.yml:4: metrics.m.mutate: found \"NUMBOL\" (a string), expected one of NONE, NUMBOOL, NOTNUMBOOL, FLOOR, CEIL, MAP; did you mean \"NUMBOOL\"?",
+    ),
+    (
+        "metrics:\n  m:\n    unit: x\n    mutate: MAP",
+        "metrics.yml:4: metrics.m.mutate_map: is missing: mutate = MAP needs a mapping from numbers to numbers",
+    ),
+    (
+        "metrics:\n  m:\n    unit: x\n    mutate_map: {1: 2}",
+        "metrics.yml:4: metrics.m.mutate_map: needs mutate: MAP, and mutate is NONE",
+    ),
+    (
+        "metrics:\n  m:\n    unit: x\n    mutate: MAP\n    mutate_map:\n      a: 2",
+        "metrics.yml:6: metrics.m.mutate_map: found \"a\": 2 (a number), expected a number and a number",
+    ),
+    (
+        "metrics:\n  m:\n    unit: x\n    extra_args:\n      aggregation_method: summ",
+        "metrics.yml:5: metrics.m.extra_args.aggregation_method: found \"summ\" (a string), expected one of avg, count, max, min, stddev, stdvar, sum; did you mean \"sum\"?",
+    ),
+    (
+        "metrics:\n  m:\n    unit: x\n    extra_args:\n      range_function: increase",
+        "metrics.yml:5: metrics.m.extra_args.range_function: found \"increase\" (a string), expected one of changes, delta, deriv, idelta, irange, irate, rate",
+    ),
+    (
+        "metrics:\n  m:\n    unit: x\n    extra_args:\n      range_function: irange",
+        "metrics.yml:5: metrics.m.extra_args.range_function: Prometheus has no function \"irange\"; did you mean \"irate\"?",
+    ),
+    (
+        "metrics:\n  m:\n    unit: x\n    extra_args:\n      query: up",
+        "metrics.yml:5: metrics.m.extra_args.query: is no longer read: the query is written from groupby, metadata and extra_args.aggregation_method, with query_function, range_function, query_prefix and query_suffix where it needs more",
+    ),
+    (
+        "metrics:\n  m:\n    unit: x\n    grouby: [a]",
+        "metrics.yml:4: metrics.m.grouby: is no key here; did you mean \"groupby\"?",
+    ),
+    (
+        "metrics:\n  m:\n    - unit: x\n    - unit: y",
+        "metrics.yml:4: metrics.m[1]: the definition on line 3 has this name already; give one of them an alt_name of its own",
+    ),
+    ("metrics:\n  m:\n    unit: x\n    unit: y", "metrics.yml:4: the key \"unit\" stands on line 3 already"),
+    ("metrics:\n  m: *nothing", "metrics.yml:2: while parsing node, found unknown anchor"),
+    (
+        "metrics:\n  m:\n    unit: x\n    skip_datapoints_expression: import os",
+        "metrics.yml:4: metrics.m.skip_datapoints_expression: \"import os\": character 1: expected datapoint, a number, a text in quotes, True, False, None, not or a bracket",
+    ),
+    (
+        "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e,*e]",
+        "metrics.yml:6: the file has more than 200000 values",
+    ),
+];
+
+#[test]
+fn every_wrong_value_of_the_definitions_is_named() {
+    for (n, (yaml, message)) in WRONG_METRICS.iter().enumerate() {
+        let conf = format!("[collect]\nmetrics_conf = metrics.yml\n{SERVER}");
+        let folder = Folder::new(&format!("metrics{n}"), &[("cloudkitty.conf", &conf), ("metrics.yml", yaml)]);
+        assert_eq!(folder.load("cloudkitty.conf").unwrap_err(), *message, "{yaml}");
+    }
+}
+
+#[test]
+fn problems_of_both_files_are_told_together() {
+    let conf = format!("[collect]\nperiod = x\nmetrics_conf = metrics.yml\n{SERVER}timeout = y\n");
+    let folder = Folder::new("both", &[("cloudkitty.conf", &conf), ("metrics.yml", "metrics: {m: {unit: 5}}")]);
+    let message = folder.load("cloudkitty.conf").unwrap_err();
+    assert_eq!(message.lines().count(), 3, "{message}");
+}
+
+#[test]
+fn files_that_are_not_there_or_no_text() {
+    let conf = format!("[collect]\nmetrics_conf = metrics.yml\n{SERVER}");
+    let folder = Folder::new("none", &[("cloudkitty.conf", &conf)]);
+    assert!(folder.load("cloudkitty.conf").unwrap_err().starts_with("metrics.yml: cannot be read: "));
+    assert!(folder.load("other.conf").unwrap_err().starts_with("other.conf: cannot be read: "));
+    std::fs::write(folder.0.join("metrics.yml"), b"metrics:\n  \xff").unwrap();
+    assert_eq!(folder.load("cloudkitty.conf").unwrap_err(), "metrics.yml: cannot be read: line 2 is no UTF-8");
+    assert!(Config::load(Path::new("/dev/zero"), None).unwrap_err().to_string().contains("longer than"));
+}
+
+#[test]
+fn keys_that_cloudkitty_has_and_this_does_not_are_a_remark() {
+    let conf = format!("{SERVER}[collect]\nwindow = 1800\nmetrics_conf = metrics.yml\n");
+    let folder = Folder::new("remark", &[("cloudkitty.conf", &conf), ("metrics.yml", GOOD)]);
+    let warnings = folder.load("cloudkitty.conf").unwrap().warnings;
+    assert!(
+        warnings.len() == 1
+            && warnings[0].ends_with("cloudkitty.conf:4: collect.window: is not read by this collector"),
+        "{warnings:?}"
+    );
+}

@@ -1,0 +1,112 @@
+//! Reasons why a frame cannot be served.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+
+/// The reason why a frame cannot be served. Messages name settings as this crate does; whoever reads them from a configuration
+/// says how they are called there with [`describe`](ServeError::describe).
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The address cannot be bound.
+    Bind {
+        /// The address asked for.
+        address: SocketAddr,
+        /// The system's reason.
+        cause: io::Error,
+    },
+    /// Other machines can reach the address, and everything would go over the network as plain text.
+    Plaintext {
+        /// The address asked for.
+        address: SocketAddr,
+    },
+    /// Other machines can reach the address, and whoever does could read.
+    Anonymous {
+        /// The address asked for.
+        address: SocketAddr,
+    },
+    /// A setting of the frame or of a service is wrong.
+    Setting {
+        /// Its name: `max_connections`.
+        setting: &'static str,
+        /// What was found and what is allowed, in words that show no secret, to stand behind the name: ` = 0: allowed is 1 to 65536`.
+        why: String,
+    },
+    /// A service has a route that cannot be served: its path is none, or another route has it already.
+    Route {
+        /// The service.
+        service: &'static str,
+        /// The whole path.
+        path: String,
+    },
+    /// The system gave no thread, or nothing to wait for connections with (descriptors, as a rule); the cause says which.
+    Thread(io::Error),
+}
+
+impl ServeError {
+    /// Returns the setting that is wrong, if it is one.
+    #[must_use]
+    pub fn setting(&self) -> Option<&'static str> {
+        match self {
+            ServeError::Bind { .. } | ServeError::Plaintext { .. } | ServeError::Anonymous { .. } => Some("address"),
+            ServeError::Setting { setting, .. } => Some(setting),
+            ServeError::Route { .. } | ServeError::Thread(_) => None,
+        }
+    }
+
+    /// Returns the message with settings called by other names: `name` gives the name of a setting in the caller's words.
+    ///
+    /// ```
+    /// use ferrometer_http::{Frame, Limits};
+    ///
+    /// let wrong = Frame::new().limits(Limits { max_requests: 0, ..Limits::default() }).check().unwrap_err();
+    /// assert_eq!(wrong.to_string(), "max_requests = 0: allowed is 1 to 65536");
+    /// let message = wrong.describe(|setting| format!("metrics.http.{setting}"));
+    /// assert_eq!(message, "metrics.http.max_requests = 0: allowed is 1 to 65536");
+    /// ```
+    #[must_use]
+    pub fn describe(&self, name: impl Fn(&str) -> String) -> String {
+        match self {
+            ServeError::Bind { address, cause } => {
+                format!("{} = \"{address}\": cannot be listened on: {cause}", name("address"))
+            }
+            ServeError::Plaintext { address } => format!(
+                "{} = \"{address}\": other machines can reach it, and there is no TLS; set {} and tls_key (`Frame::tls`), or {} = true \
+                 (`Frame::allow_plaintext`), or a loopback address",
+                name("address"),
+                name("tls_cert"),
+                name("allow_plaintext")
+            ),
+            ServeError::Anonymous { address } => format!(
+                "{} = \"{address}\": other machines can reach it, and there are no tokens; set {} or tokens_file \
+                 (`Frame::tokens`, `Frame::tokens_file`), or {} = true (`Frame::allow_anonymous`), or a loopback address",
+                name("address"),
+                name("tokens"),
+                name("allow_anonymous")
+            ),
+            ServeError::Setting { setting, why } => format!("{}{why}", name(setting)),
+            ServeError::Route { service, path } => {
+                format!("the service {service} has a route {path:?} that is no path, or that is served already")
+            }
+            ServeError::Thread(cause) => {
+                format!("the system gives no thread, or no descriptors, to serve with: {cause}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.describe(str::to_owned))
+    }
+}
+
+impl std::error::Error for ServeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            ServeError::Bind { cause, .. } | ServeError::Thread(cause) => Some(cause),
+            _ => None,
+        }
+    }
+}

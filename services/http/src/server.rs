@@ -1,0 +1,152 @@
+//! A small server: one thread, bounded in time, size and connections, so that no client can hold it up for others.
+
+use crate::connection::{self, Crowd};
+use crate::error::ServeError;
+use crate::limits::Limits;
+use crate::stats::{ServerCounts, Stats};
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
+use axum::Router;
+use socket2::SockRef;
+use std::convert::Infallible;
+use std::fmt;
+use std::net::{Shutdown, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::runtime;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::task::JoinSet;
+use tokio::time;
+
+/// How much of an answer the system holds for a client, at most twice this. Left to itself it holds megabytes.
+const SEND_BUFFER: usize = 128 << 10;
+/// Threads for work that takes long; started when there is some, and ended when there was none for ten seconds.
+const OFFLOAD_THREADS: usize = 1;
+/// How long to wait when the system has no more file descriptors.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+/// A running server. Dropping it stops it and closes its connections.
+#[must_use = "the server stops when this is dropped"]
+pub struct Server {
+    address: SocketAddr,
+    stats: Arc<Stats>,
+    stop: Option<oneshot::Sender<Infallible>>,
+    thread: Option<JoinHandle<()>>,
+    /// Where the thread is.
+    process: u32,
+}
+
+/// What a server is started with.
+pub(crate) struct Start {
+    pub(crate) address: SocketAddr,
+    pub(crate) router: Router,
+    pub(crate) limits: Limits,
+    pub(crate) stats: Arc<Stats>,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<Tls>,
+}
+
+impl Server {
+    pub(crate) fn start(start: Start) -> Result<Server, ServeError> {
+        let bind = |cause| ServeError::Bind { address: start.address, cause };
+        let listener = std::net::TcpListener::bind(start.address).map_err(bind)?;
+        listener.set_nonblocking(true).map_err(bind)?;
+        // Its connections inherit it.
+        SockRef::from(&listener).set_send_buffer_size(SEND_BUFFER).map_err(bind)?;
+        let address = listener.local_addr().map_err(bind)?;
+        let socket = listener.try_clone().map_err(bind)?;
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .max_blocking_threads(OFFLOAD_THREADS)
+            .thread_name("ferrometer-http")
+            .build()
+            .map_err(ServeError::Thread)?;
+        let listener = {
+            let _inside = runtime.enter();
+            TcpListener::from_std(listener).map_err(bind)?
+        };
+        let stats = Arc::clone(&start.stats);
+        let (stop, stopped) = oneshot::channel();
+        let run = move || {
+            runtime.spawn(accept(listener, Arc::new(start)));
+            // An error says that the server was dropped; its connections go with the runtime.
+            let _ = runtime.block_on(stopped);
+            // A child made by `fork` has the socket too. As long as it lives, the system would go on taking connections, which nobody answers.
+            let _ = SockRef::from(&socket).shutdown(Shutdown::Both);
+        };
+        let thread = thread::Builder::new().name("ferrometer-http".into()).spawn(run).map_err(ServeError::Thread)?;
+        Ok(Server { address, stats, stop: Some(stop), thread: Some(thread), process: std::process::id() })
+    }
+
+    /// Returns where it listens; with port 0 in the address asked for, the port that was given.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns what it has seen so far.
+    #[must_use]
+    pub fn counts(&self) -> ServerCounts {
+        self.stats.read()
+    }
+}
+
+/// Serves for ever.
+async fn accept(listener: TcpListener, start: Arc<Start>) {
+    let limits = start.limits;
+    let places = Arc::new(Semaphore::new(limits.max_connections));
+    let crowd = Arc::new(Crowd::default());
+    let mut connections = JoinSet::new();
+    loop {
+        let Some(place) = place(&places, &crowd).await else { return };
+        while connections.try_join_next().is_some() {}
+        let Ok((stream, _)) = listener.accept().await else {
+            time::sleep(ACCEPT_AGAIN).await;
+            continue;
+        };
+        Stats::add(&start.stats.connections);
+        let open = limits.max_connections - places.available_permits();
+        start.stats.most_connections.fetch_max(open as u64, Relaxed);
+        let (start, crowd) = (Arc::clone(&start), Arc::clone(&crowd));
+        connections.spawn(async move {
+            connection::serve(stream, &start, &crowd).await;
+            drop(place);
+        });
+    }
+}
+
+/// A place for one more connection. Where there is none, idle connections make room.
+async fn place(places: &Arc<Semaphore>, crowd: &Crowd) -> Option<OwnedSemaphorePermit> {
+    if let Ok(place) = Arc::clone(places).try_acquire_owned() {
+        return Some(place);
+    }
+    crowd.begin();
+    let place = Arc::clone(places).acquire_owned().await.ok();
+    crowd.end();
+    place
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let (stop, thread) = (self.stop.take(), self.thread.take());
+        if self.process != std::process::id() {
+            // In the child of a fork the thread does not exist; it can be neither woken nor waited for.
+            std::mem::forget((stop, thread));
+            return;
+        }
+        drop(stop);
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+    }
+}
