@@ -135,7 +135,7 @@ fn the_endpoint_is_handed_over_to_the_next_configuration() {
     METRICS.send_counter("served", 1);
     assert!(second.flush(SOON).complete);
     let mut client = std::net::TcpStream::connect(address).unwrap();
-    client.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    client.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
     client.read_to_string(&mut answer).unwrap();
     assert!(answer.contains("second_facade_served_total 1\n"), "{answer}");
@@ -254,7 +254,7 @@ fn the_endpoint_is_served_as_configured() {
     let metrics = init(pull("127.0.0.1:0").pull_cache_tokens([token]).pull_cache_max_query_bytes(64)).unwrap();
     let ask = |target: &str, token: &str| {
         let mut client = std::net::TcpStream::connect(metrics.http_address().unwrap()).unwrap();
-        write!(client, "GET {target} HTTP/1.1\r\nHost: localhost\r\n{token}\r\n").unwrap();
+        write!(client, "GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{token}\r\n").unwrap();
         let mut answer = String::new();
         client.read_to_string(&mut answer).unwrap();
         answer.split(' ').nth(1).unwrap().to_owned()

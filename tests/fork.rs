@@ -37,7 +37,7 @@ fn served() -> Config {
 fn newest(address: std::net::SocketAddr) -> String {
     let mut client = TcpStream::connect(address).unwrap();
     client.set_read_timeout(Some(SOON)).unwrap();
-    write!(client, "GET /v1/metrics?name=forks.* HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+    write!(client, "GET /v1/metrics?name=forks.* HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
     client.read_to_string(&mut answer).unwrap();
     answer

@@ -49,6 +49,12 @@
 // The model checker needs a part of the rooms alone.
 #![cfg_attr(ferrometer_loom, allow(dead_code, unused_imports))]
 
+#[cfg(not(target_has_atomic = "64"))]
+compile_error!(
+    "ferrometer needs a target with 64-bit atomics, and this one has none (32-bit MIPS and PowerPC, and most microcontrollers): \
+     what is recorded is 64 bits wide. See docs/platforms.md."
+);
+
 mod storage;
 mod sync;
 
