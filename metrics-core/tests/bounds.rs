@@ -5,26 +5,15 @@ mod support;
 use ferrometer_core::__private::{CounterSite, FixedNumber as _, LabelProbe, LabelledSite};
 use ferrometer_core::*;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
-use support::{NEVER, Publish, SOON, sink};
-
-struct Alone {
-    _lock: MutexGuard<'static, ()>,
-}
+use support::{Alone, NEVER, Publish, SOON, sink};
 
 fn alone(limits: Limits) -> Alone {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let alone = Alone { _lock: ALONE.lock().unwrap_or_else(PoisonError::into_inner) };
+    let alone = support::alone().then(|| drop(shutdown(Duration::from_secs(1))));
     configure(Naming::default(), limits, Vec::new());
     alone
-}
-
-impl Drop for Alone {
-    fn drop(&mut self) {
-        shutdown(Duration::from_secs(1));
-    }
 }
 
 fn recordings(logger: &str) -> BTreeMap<&'static str, (u64, u64)> {
