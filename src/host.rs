@@ -22,9 +22,15 @@ fn named(text: &str) -> String {
 }
 
 /// As the system has it; empty where that cannot be told.
-#[cfg(not(target_os = "linux"))]
+#[cfg(all(any(unix, windows), not(target_os = "linux")))]
 pub(crate) fn name() -> String {
     hostname::get().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// Empty: no other system, WebAssembly among them, has a name.
+#[cfg(not(any(unix, windows)))]
+pub(crate) fn name() -> String {
+    String::new()
 }
 
 #[cfg(all(test, target_os = "linux"))]

@@ -72,9 +72,9 @@ pub use error::Error;
 pub use ferrometer_core::{
     Amount, Backend, BackendError, Cause, Change, Counter, CounterValue, Delivery, Delta, Distribution, Dropped,
     Dynamic, Entered, FlushReport, Gauge, GaugeReturn, GaugeValue, Histogram, InFlight, InFlightGuard, InstallError,
-    Kind, LabelValue, Ledger, Limits, Logger, LoggerRule, MetricName, Naming, Receipt, Refused, Sampled, Scheme,
-    Series, Snapshot, SnapshotView, Timer, TimerGuard, Total, Totals, Unit, Value, Wants, flush, get_logger, install,
-    is_on, ledgers, logger, name, refused, remove, replace, snapshot, warn,
+    Kind, LabelArgument, LabelValue, Ledger, Limits, Logger, LoggerRule, MetricName, Naming, Receipt, Refused, Sampled,
+    Scheme, Series, Snapshot, SnapshotView, Timer, TimerGuard, Total, Totals, Unit, Value, Wants, flush, get_logger,
+    install, is_on, ledgers, logger, name, refused, remove, replace, snapshot, warn,
 };
 pub use ferrometer_export::{NameTable, folded_name, full_name};
 #[cfg(feature = "macros")]

@@ -74,6 +74,56 @@ mod endings {
         }
     }
 
+    /// In place, with blocks inside that have exits of their own; and captured, for what the macro hides.
+    macro_rules! leaves {
+        ($name:ident $metric:literal $($hidden:tt)*) => {
+            #[timer($metric, outcome)]
+            async fn $name(text: &str, words: Vec<&str>) -> Result<usize, std::num::ParseIntError> {
+                let inner = async {
+                    "x".parse::<u32>()?;
+                    return Ok::<u32, std::num::ParseIntError>(1);
+                };
+                assert!(inner.await.is_err());
+                for word in words {
+                    let wait = async move || pause().await;
+                    wait().await;
+                    if word == "return" {
+                        return Ok(1);
+                    }
+                    let _: u32 = word.parse()?;
+                }
+                $($hidden)*
+                pause().await;
+                Ok(text.parse::<usize>()?)
+            }
+        };
+    }
+    macro_rules! hidden {
+        ($text:expr) => {
+            if $text == "hidden" {
+                return Ok(7);
+            }
+        };
+    }
+    leaves!(in_place "in.place");
+    leaves!(captured "captured" hidden!("hidden"););
+
+    #[test]
+    fn each_exit_is_the_function_s_own() {
+        let seen = capture(|| {
+            assert_eq!(block_on(is_send(in_place("3", vec!["1"]))), Ok(3));
+            assert_eq!(block_on(in_place("3", vec!["1", "return", "x"])), Ok(1));
+            assert!(block_on(in_place("3", vec!["x"])).is_err());
+            assert!(block_on(in_place("x", vec![])).is_err());
+            assert!(poll_once(in_place("5", vec![])).is_pending());
+            assert_eq!(block_on(captured("3", vec!["1"])), Ok(7));
+        });
+        for (outcome, times) in [("ok", 2), ("err", 2), ("panic", 0), ("cancelled", 1)] {
+            assert_eq!(seen.timer_with("in.place", &[("outcome", outcome)]), times, "{outcome}");
+        }
+        assert_eq!(seen.timer_with("captured", &[("outcome", "ok")]), 1);
+    }
+
     #[timer("slow", outcome)]
     #[timer("slow.plain")]
     async fn slow() {

@@ -193,7 +193,7 @@ fn a_gauge_that_is_idle_is_gone_from_prometheus_and_what_counts_stays() {
 fn a_program_of_the_examples_is_scraped() {
     let work = Scratch::new("prometheus-files");
     let files = 30usize;
-    (0..files).for_each(|i| drop(work.file(&format!("f{i}"), &vec![b'x'; 100 * i])));
+    (0..files).for_each(|i| drop(work.file(&format!("f{i}"), vec![b'x'; 100 * i])));
     let address = SocketAddr::from(([127, 0, 0, 1], low_port()));
     let mut program = example("quickstart")
         .arg(work.path())

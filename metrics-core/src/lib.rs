@@ -49,6 +49,12 @@
 // The model checker needs a part of the rooms alone.
 #![cfg_attr(ferrometer_loom, allow(dead_code, unused_imports))]
 
+#[cfg(not(target_has_atomic = "64"))]
+compile_error!(
+    "ferrometer needs a target with 64-bit atomics, and this one has none (32-bit MIPS and PowerPC, and most microcontrollers): \
+     what is recorded is 64 bits wide. See docs/platforms.md."
+);
+
 mod storage;
 mod sync;
 
@@ -79,6 +85,7 @@ mod registry {
 #[cfg(not(ferrometer_loom))]
 pub use self::{
     callsite::LabelValue,
+    callsite::label_text::LabelArgument,
     collect::distribution::Distribution,
     collect::ledger::{Amount, Cause, Dropped, Ledger},
     collect::snapshot::{Snapshot, Total, Totals, Value},

@@ -6,16 +6,13 @@ mod support;
 use ferrometer_core::*;
 use std::cell::RefCell;
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
-use support::{NEVER, SOON, sink};
+use support::{Alone, NEVER, SOON, alone, sink};
 
-/// One test at a time: they install a backend of one name.
-static ALONE: Mutex<()> = Mutex::new(());
-
-fn begin() -> MutexGuard<'static, ()> {
-    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+fn begin() -> Alone {
+    let alone = alone();
     install("sink", sink(), NEVER).unwrap();
     // The first of all, so that it is one of those at hand.
     get_logger("first").timer("t");

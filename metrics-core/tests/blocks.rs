@@ -7,26 +7,14 @@ use ferrometer_core::*;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use support::{NEVER, Publish, SOON};
-
-/// xorshift64*.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) % n
-    }
-}
+use support::{NEVER, Publish, Random, SOON};
 
 /// By series: recordings, increments, decrements; of gauges and in-flight counts the last value is the second.
 type Sums = HashMap<usize, [u64; 3]>;
 
 /// Takes each piece or not, in an order of its own, and counts what it took.
 fn taker(seed: u64, sums: Arc<Mutex<Sums>>) -> Box<dyn Backend> {
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let publish = move |view: &mut SnapshotView<'_>| {
         let mut deltas: Vec<_> = view.deltas().filter(|delta| !delta.series.is_internal()).collect();
         for at in (1..deltas.len()).rev() {
@@ -71,7 +59,7 @@ fn each_series_recordings_are_taken_once_in_whatever_order() {
     for (at, sums) in sums.iter().enumerate() {
         install(&format!("taker{at}"), taker(at as u64 + 7, Arc::clone(sums)), NEVER).unwrap();
     }
-    let mut random = Random(99);
+    let mut random = Random::new(99);
     let mut truth: Sums = HashMap::new();
     let mut series = Vec::new();
     for round in 0..60u64 {

@@ -5,26 +5,15 @@ mod support;
 use ferrometer_core::__private::{CounterSite, FixedNumber as _, LabelProbe, LabelledSite};
 use ferrometer_core::*;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
-use support::{NEVER, Publish, SOON, sink};
-
-struct Alone {
-    _lock: MutexGuard<'static, ()>,
-}
+use support::{Alone, NEVER, Publish, SOON, sink};
 
 fn alone(limits: Limits) -> Alone {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let alone = Alone { _lock: ALONE.lock().unwrap_or_else(PoisonError::into_inner) };
+    let alone = support::alone().then(|| drop(shutdown(Duration::from_secs(1))));
     configure(Naming::default(), limits, Vec::new());
     alone
-}
-
-impl Drop for Alone {
-    fn drop(&mut self) {
-        shutdown(Duration::from_secs(1));
-    }
 }
 
 fn recordings(logger: &str) -> BTreeMap<&'static str, (u64, u64)> {
@@ -89,7 +78,7 @@ fn a_call_site_does_not_remember_that_there_was_no_place() {
     let calls = || {
         for i in 0..10 {
             let bit = Bit(i % 2);
-            NUMBERS.add(&logger, 1, (LabelProbe(&bit).label_number(),), || [bit.as_ref()]);
+            NUMBERS.add(&logger, 1, (LabelProbe(&bit).__ferrometer_label_number(),), || [bit.as_ref()]);
             LITERALS.add(&logger, 1, (), || [bit.as_ref()]);
             let text = format!("{}", i % 2);
             TEXTS.add(&logger, 1, (), || [&text]);

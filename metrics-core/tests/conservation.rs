@@ -15,7 +15,7 @@ use std::thread;
 use std::time::Duration;
 #[cfg(target_os = "linux")]
 use std::time::UNIX_EPOCH;
-use support::{NEVER, SOON};
+use support::{NEVER, SOON, alone};
 
 /// What a backend does when it is called.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -419,12 +419,9 @@ fn amount(what: u8, times: u64) -> Amount {
     }
 }
 
-/// The pipeline is one for the process.
-static ALONE: Mutex<()> = Mutex::new(());
-
 #[test]
 fn whatever_happens_everything_is_accounted_for() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     // Those that are told to.
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
@@ -456,7 +453,7 @@ fn whatever_happens_everything_is_accounted_for() {
 
 #[test]
 fn receipts_of_other_views_leave_nothing_pending() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     for round in 0..60 {
         shutdown(Duration::from_secs(1));
         let mut model = Model::default();

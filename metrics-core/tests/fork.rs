@@ -4,14 +4,11 @@
 mod support;
 
 use ferrometer_core::*;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{NEVER, Publish, SOON, sink};
-
-/// One test at a time: they count what the process holds.
-static ALONE: Mutex<()> = Mutex::new(());
+use support::{NEVER, Publish, SOON, alone, sink};
 
 /// Forks, runs the child's part, and returns its exit status.
 fn fork(child: impl FnOnce() -> bool) -> i32 {
@@ -31,7 +28,7 @@ fn fork(child: impl FnOnce() -> bool) -> i32 {
 
 #[test]
 fn forks_never_meet_a_held_lock_and_children_record_again() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     // The first process has neither calibrated a clock nor started a thread when it is forked from.
     for delay in [0, 200, 1000, 3000, 20_000] {
         let status = fork(|| {
@@ -88,7 +85,7 @@ fn forks_never_meet_a_held_lock_and_children_record_again() {
 
 #[test]
 fn a_child_can_say_what_the_parent_was_about_to_say() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     configure(Naming::default(), Limits { max_instruments: 100_000, ..Limits::default() }, Vec::new());
     install("a", sink(), NEVER).unwrap();
     static LAST: AtomicU64 = AtomicU64::new(0);
@@ -119,7 +116,7 @@ fn a_child_can_say_what_the_parent_was_about_to_say() {
 
 #[test]
 fn a_scope_that_was_begun_before_the_fork_captures_in_the_child() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     let status = fork(|| {
         // Whatever the other tests took of the limits.
         configure(Naming::default(), Limits { max_instruments: 100_000, ..Limits::default() }, Vec::new());
@@ -141,7 +138,7 @@ fn a_scope_that_was_begun_before_the_fork_captures_in_the_child() {
 
 #[test]
 fn children_of_one_process_sample_each_for_itself() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     let outcomes = |counted_before: bool| {
         let status = fork(|| {
             // SAFETY: ends a child that waits for ever.

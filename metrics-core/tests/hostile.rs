@@ -5,27 +5,16 @@ mod support;
 use ferrometer_core::__private::capture::{Store, enter};
 use ferrometer_core::*;
 use std::sync::atomic::{AtomicU64, Ordering::*};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{NEVER, Publish, SOON, sink};
-
-struct Alone {
-    _lock: MutexGuard<'static, ()>,
-}
+use support::{Alone, NEVER, Publish, SOON, sink};
 
 fn alone() -> Alone {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let alone = Alone { _lock: ALONE.lock().unwrap_or_else(PoisonError::into_inner) };
+    let alone = support::alone().then(|| drop(shutdown(Duration::from_secs(1))));
     // One of the tests registers thousands of names, and names stay.
     configure(Naming::default(), Limits { max_instruments: 100_000, ..Limits::default() }, Vec::new());
     alone
-}
-
-impl Drop for Alone {
-    fn drop(&mut self) {
-        shutdown(Duration::from_secs(1));
-    }
 }
 
 #[test]

@@ -95,17 +95,18 @@ fn work(seed: u64) -> Sums {
                 vec![("b", x), ("a", y)]
             }
             2 => {
-                A.add(logger, 1, ((&LabelProbe(x)).label_number(),), || [x]);
+                A.add(logger, 1, ((&LabelProbe(x)).__ferrometer_label_number(),), || [x]);
                 vec![("a", x)]
             }
             3 => {
-                let numbers = (LabelProbe(&m).label_number(), LabelProbe(&n).label_number());
+                let numbers = (LabelProbe(&m).__ferrometer_label_number(), LabelProbe(&n).__ferrometer_label_number());
                 NUMBERS.add(logger, 1, numbers, || [m.as_ref(), n.as_ref()]);
                 vec![("a", text(&m)), ("b", text(&n))]
             }
             4 => {
                 // One that has no number takes both to their texts.
-                let numbers = (LabelProbe(&m).label_number(), (&LabelProbe(y)).label_number());
+                let numbers =
+                    (LabelProbe(&m).__ferrometer_label_number(), (&LabelProbe(y)).__ferrometer_label_number());
                 MIXED.add(logger, 1, numbers, || [m.as_ref(), y]);
                 vec![("a", TEXTS[m.0]), ("b", y)]
             }
@@ -177,7 +178,7 @@ fn what_is_too_long_is_refused_and_its_beginning_is_not() {
     let written = literal.to_owned();
     let before = refused().long_names;
     for text in [literal, &written, &literal[..3], &written[..3], &literal[..0], literal, &literal[..3]] {
-        SITE.add(&logger, 1, ((&LabelProbe(text)).label_number(),), || [text]);
+        SITE.add(&logger, 1, ((&LabelProbe(text)).__ferrometer_label_number(),), || [text]);
         logger.with("k", text).send_counter("long", 1);
     }
     let snapshot = snapshot();

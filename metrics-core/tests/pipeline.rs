@@ -2,30 +2,20 @@
 //! test, next to its calls.
 
 use ferrometer_core::*;
+use ferrometer_testkit::{Alone, SOON};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// The pipeline is one for the process; each test has it alone, and leaves it as it was, however it ends.
-struct Alone {
-    _lock: MutexGuard<'static, ()>,
-}
-
 fn alone() -> Alone {
-    static ALONE: Mutex<()> = Mutex::new(());
-    Alone { _lock: ALONE.lock().unwrap_or_else(PoisonError::into_inner) }
-}
-
-impl Drop for Alone {
-    fn drop(&mut self) {
+    ferrometer_testkit::alone().then(|| {
         shutdown(Duration::from_secs(1));
         configure(Naming::default(), Limits::default(), Vec::new());
-    }
+    })
 }
-
-const SOON: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Debug, Default)]
 struct Got {

@@ -30,7 +30,7 @@ fn record() {
         logger.send_counter("literal", 1);
     }
     TEXTS.add(&METRICS, 1, (), || ["v"]);
-    NUMBERS.add(&METRICS, 1, (LabelProbe(&Only).label_number(),), || [Only.as_ref()]);
+    NUMBERS.add(&METRICS, 1, (LabelProbe(&Only).__ferrometer_label_number(),), || [Only.as_ref()]);
 }
 
 struct Only;

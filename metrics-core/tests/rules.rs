@@ -5,16 +5,9 @@ mod support;
 use ferrometer_core::__private::{LabelledSite, TimerSite};
 use ferrometer_core::*;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
-use support::{NEVER, SOON, sink};
-
-/// One test at a time: what is configured is so for all.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use support::{NEVER, SOON, alone, sink};
 
 /// By a thread that has no cells of its own, so that each call goes the long way.
 #[test]

@@ -7,6 +7,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::{Error, Expr, Ident, LitStr, Path, Result, Token};
 
 use crate::check;
+use crate::labels::{Labels, at_label};
 
 /// Which attribute.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -68,6 +69,8 @@ pub struct Args {
     pub on: Option<Outcome>,
     /// Record the outcome as a label.
     pub outcome: bool,
+    /// Further labels.
+    pub labels: Labels,
     /// The path of the facade.
     pub krate: TokenStream,
 }
@@ -107,6 +110,8 @@ impl Args {
         self.kind == other.kind
             && self.on == other.on
             && self.outcome == other.outcome
+            && self.labels.is_empty()
+            && other.labels.is_empty()
             && word(&self.name) == word(&other.name)
             && word(&self.prefix) == word(&other.prefix)
             && text(&self.logger) == text(&other.logger)
@@ -167,6 +172,7 @@ struct Fields {
     sample_rate: Option<Literal>,
     on: Option<LitStr>,
     outcome: Option<Ident>,
+    labels: Labels,
     krate: Option<Path>,
 }
 
@@ -194,6 +200,12 @@ impl Fields {
             input.parse::<Token![=]>()?;
             return self.named(kind, &key, input);
         }
+        if at_label(input) {
+            return self.labels.parse(input);
+        }
+        if input.peek(LitStr) && input.peek2(Token![=]) && !input.peek2(Token![==]) {
+            return Err(input.error("a label is written `\"key\" => value`"));
+        }
         if input.peek(LitStr) && !input.peek2(Token![.]) {
             let name: LitStr = input.parse()?;
             let span = name.span();
@@ -216,6 +228,13 @@ impl Fields {
             }
         }
         let expr: Expr = input.parse()?;
+        if input.peek(Token![=>]) {
+            return Err(Error::new_spanned(expr, "a label key is a string literal: `\"key\" => value`"));
+        }
+        if let Some(message) = check::unnamed_rate(&expr) {
+            let gauge = "gauges are never sampled; #[gauge] has no rate".to_owned();
+            return Err(Error::new_spanned(&expr, if kind == Kind::Gauge { gauge } else { message }));
+        }
         if !first {
             return Err(Error::new_spanned(
                 &expr,
@@ -269,6 +288,12 @@ impl Fields {
                 format!("`on = \"{}\"` counts before the outcome is known; leave one of the two out", written.value()),
             ));
         }
+        if let (Some(_), Some(key)) = (&self.outcome, self.labels.key("outcome")) {
+            return Err(Error::new(
+                key.span(),
+                "the label key \"outcome\" is that of the flag `outcome`; leave one of the two out",
+            ));
+        }
         let checked = |literal: Option<LitStr>, what: &str| {
             literal.map(|literal| check::name(&literal, what).map(|name| (name, literal.span()))).transpose()
         };
@@ -280,6 +305,7 @@ impl Fields {
             sample_rate: self.sample_rate,
             on,
             outcome: self.outcome.is_some(),
+            labels: self.labels,
             krate: facade(self.krate),
         })
     }

@@ -8,11 +8,11 @@ use syn::{Attribute, Error, Fields, Ident, Item, LitStr, Path, Result, Token, Va
 
 use crate::args::{at_named, crate_path, facade, once};
 use crate::check;
-use crate::span::ours;
+use crate::span::{ours, report};
 
 /// Expands the derive.
 pub fn expand(item: TokenStream) -> TokenStream {
-    derive(item).unwrap_or_else(Error::into_compile_error)
+    derive(item).unwrap_or_else(report)
 }
 
 fn derive(item: TokenStream) -> Result<TokenStream> {

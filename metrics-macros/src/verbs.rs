@@ -3,19 +3,17 @@
 //! Attributes are nouns and say what a function is; these are verbs and record where they stand.
 
 use proc_macro2::{Delimiter, Group, Literal, TokenStream, TokenTree};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::spanned::Spanned;
-use syn::{Error, Expr, ExprBlock, Ident, Lit, LitStr, Result, Token};
+use syn::{Error, Expr, ExprBlock, Ident, LitStr, Result, Token};
 
 use crate::args::{at_named, crate_path, facade, needs_value, once};
 use crate::check;
-use crate::expand::{borrowed, rate, site};
-use crate::span::ours;
-
-/// The most labels that are looked up by number.
-const NUMBERED: usize = 4;
+use crate::expand::{borrowed_logger, rate, site};
+use crate::labels::{Labels, at_label};
+use crate::span::{ours, report};
 
 /// Which macro.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,7 +46,7 @@ impl Verb {
 pub fn expand(verb: Verb, tokens: TokenStream) -> TokenStream {
     match (|input: ParseStream<'_>| Call::parse(verb, input)).parse2(tokens) {
         Ok(call) => call.expand(verb),
-        Err(error) => error.into_compile_error(),
+        Err(error) => report(error),
     }
 }
 
@@ -59,7 +57,7 @@ struct Call {
     name: String,
     name_literal: LitStr,
     sample_rate: Option<Literal>,
-    labels: Vec<(LitStr, Expr)>,
+    labels: Labels,
     /// The value to record, or what is timed.
     value: Option<Value>,
 }
@@ -107,7 +105,7 @@ impl Call {
             name,
             name_literal,
             sample_rate: None,
-            labels: Vec::new(),
+            labels: Labels::default(),
             value: None,
         };
         while !input.is_empty() {
@@ -128,14 +126,21 @@ impl Call {
     }
 
     fn argument(&mut self, verb: Verb, input: ParseStream<'_>) -> Result<()> {
-        if verb == Verb::Time && self.value.is_some() {
+        if verb == Verb::Time
+            && let Some(value) = &self.value
+        {
+            if let Value::Expr(expr) = value
+                && let Some(message) = check::unnamed_rate(expr)
+            {
+                return Err(Error::new_spanned(expr, message));
+            }
             return Err(input.error("the timed block comes last"));
         }
         if at_named(input) && !assignment_to_time(verb, input) {
             return self.named(verb, input);
         }
-        if input.peek(LitStr) && input.peek2(Token![=>]) {
-            return self.label(input);
+        if at_label(input) {
+            return self.labels.parse(input);
         }
         if input.peek(LitStr) && input.peek2(Token![=]) && !input.peek2(Token![==]) {
             return Err(input.error("a label is written `\"key\" => value`"));
@@ -189,23 +194,9 @@ impl Call {
         }
     }
 
-    fn label(&mut self, input: ParseStream<'_>) -> Result<()> {
-        let key: LitStr = input.parse()?;
-        input.parse::<Token![=>]>()?;
-        if input.is_empty() {
-            return Err(Error::new(key.span(), "this label has no value: `\"key\" => value`"));
-        }
-        let text = check::label_key(&key)?;
-        if self.labels.iter().any(|(known, _)| known.value() == text) {
-            return Err(Error::new(key.span(), format!("the label key {text:?} is given twice")));
-        }
-        self.labels.push((key, input.parse()?));
-        Ok(())
-    }
-
     fn expand(&self, verb: Verb) -> TokenStream {
         let Call { krate, logger, value, .. } = self;
-        let logger = borrowed(logger);
+        let logger = borrowed_logger(logger);
         let site = self.site(verb);
         if let (Verb::Time, Some(timed)) = (verb, value) {
             return self.time(&site, &logger, timed);
@@ -283,7 +274,7 @@ impl Call {
                 Verb::Time => quote_spanned!(ours()=> Timer),
             };
             let (krate, rate) = (&self.krate, rate(self.sample_rate.as_ref()));
-            let (count, keys) = (self.labels.len(), self.labels.iter().map(|(key, _)| key));
+            let (count, keys) = (self.labels.len(), self.labels.keys());
             let arguments = quote_spanned!(ours()=> #name, &[#(#keys),*], #krate::__private::Kind::#kind, #rate);
             return site(krate, "LabelledSite", Some(count), &arguments);
         }
@@ -298,54 +289,8 @@ impl Call {
         site(&self.krate, ty, None, &arguments)
     }
 
-    /// Evaluates the value, if there is one, and the labels, each once and in the order in which they stand; `call` gets the arguments
-    /// `(number, …), || [text, …]` and the local that holds the value.
     fn with_labels(&self, value: Option<&Value>, call: &dyn Fn(&TokenStream, &Ident) -> TokenStream) -> TokenStream {
-        let krate = &self.krate;
-        let given = self.labels.iter().map(|(_, value)| borrowed(value));
-        // With the span of the value, so that the trait error for one that is no string belongs there.
-        let local = |(at, (_, value)): (usize, &(LitStr, Expr))| {
-            format_ident!("__ferrometer_label_{at}", span = value.span().resolved_at(ours()))
-        };
-        let locals: Vec<Ident> = self.labels.iter().enumerate().map(local).collect();
-        let texts = locals.iter().map(|local| {
-            quote_spanned! {local.span()=>
-                #krate::__private::core::convert::AsRef::<str>::as_ref(#local)
-            }
-        });
-        // Two traits, so that method lookup tells labels with a few values from everything else without a bound on their types. A literal has
-        // one value.
-        let is_literal =
-            |value: &Expr| matches!(check::ungroup(value), Expr::Lit(lit) if matches!(lit.lit, Lit::Str(_)));
-        let number = |(local, (_, value)): (&Ident, &(LitStr, Expr))| match is_literal(value) {
-            true => quote_spanned!(ours()=> #krate::__private::Literal),
-            false => quote_spanned!(ours()=> (&#krate::__private::LabelProbe(#local)).label_number()),
-        };
-        let numbers = match self.labels.len() {
-            _ if self.labels.iter().all(|(_, value)| is_literal(value)) => {
-                quote_spanned!(ours()=> (#krate::__private::Literal,))
-            }
-            0..=NUMBERED => {
-                let numbers = locals.iter().zip(&self.labels).map(number);
-                quote_spanned! {ours()=>
-                    {
-                        use #krate::__private::{FixedNumber as _, NoNumber as _};
-                        (#(#numbers,)*)
-                    }
-                }
-            }
-            _ => quote_spanned!(ours()=> ()),
-        };
-        let record = quote_spanned!(ours()=> #numbers, || [#(#texts),*]);
-        let local = Ident::new("__ferrometer_value", ours());
-        let record = call(&record, &local);
-        let (value, local) = match value {
-            Some(value) => (quote_spanned!(ours()=> #value,), quote_spanned!(ours()=> #local,)),
-            None => (TokenStream::new(), TokenStream::new()),
-        };
-        quote_spanned! {ours()=>
-            match (#value #(#given,)*) { (#local #(#locals,)*) => #record }
-        }
+        self.labels.evaluate(&self.krate, value.map(ToTokens::to_token_stream).as_ref(), call)
     }
 
     /// Whether nothing the user wrote has to be evaluated before the call site looks at the switch.

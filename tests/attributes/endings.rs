@@ -120,3 +120,113 @@ fn off_records_nothing() {
     });
     assert!(capture(|| ()).is_empty());
 }
+
+/// Leaves in ways that only look like the function's own, and in each of its own.
+#[timer("leaves", outcome)]
+fn leaves(how: u32) -> Result<u32, String> {
+    macro_rules! hidden {
+        ($value:expr) => {
+            return $value
+        };
+    }
+    fn inner() -> Option<u32> {
+        None?;
+        Some(1)
+    }
+    assert_eq!(inner(), None);
+    let parse = |text: &str| {
+        let number: u32 = text.parse::<u32>().map_err(|error| error.to_string())?;
+        Ok::<u32, String>(number)
+    };
+    assert!(parse("x").is_err());
+    match how {
+        0 => hidden!(Err("hidden".to_owned())),
+        1 => hidden!(Ok(1)),
+        _ => parse("2"),
+    }
+}
+
+/// The same without what has to be captured.
+#[timer("leaves.in.place", outcome)]
+fn leaves_in_place(how: &[&str]) -> Result<u32, String> {
+    fn inner() -> Option<u32> {
+        None?;
+        return Some(1);
+    }
+    let mut sum = inner().unwrap_or_default();
+    'words: for word in how {
+        if *word == "next" {
+            continue 'words;
+        }
+        while *word == "return" {
+            return Ok(sum);
+        }
+        let Some(first) = word.chars().next() else { return Err("empty".to_owned()) };
+        if first == '-' {
+            break;
+        }
+        sum += word.parse::<u32>().map_err(|error| format!("{error}"))?;
+    }
+    Ok(sum)
+}
+
+#[timer("none", outcome)]
+fn none(text: &str) -> Option<u32> {
+    let first = text.chars().next()?;
+    first.to_digit(10)
+}
+
+#[timer("flow", outcome)]
+fn flow(n: u32) -> std::ops::ControlFlow<u32, u32> {
+    use std::ops::ControlFlow::{Break, Continue};
+    let n = (if n > 3 { Break(n) } else { Continue(n) })?;
+    Continue(n + 1)
+}
+
+#[timer("polled", outcome)]
+fn polled(result: Result<u32, u32>) -> std::task::Poll<Result<u32, u32>> {
+    let value = result?;
+    std::task::Poll::Ready(Ok(value))
+}
+
+/// Records once more as it goes, after the `?` has been looked at.
+struct Slow;
+
+impl Drop for Slow {
+    fn drop(&mut self) {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+#[timer("slow", outcome)]
+fn slow() -> Result<(), std::num::ParseIntError> {
+    let _slow = Slow;
+    let _: u32 = "x".parse()?;
+    Ok(())
+}
+
+#[test]
+fn each_exit_is_the_function_s_own() {
+    let seen = capture(|| {
+        assert_eq!([leaves(0).is_err(), leaves(1).is_err(), leaves(2).is_err()], [true, false, false]);
+        assert_eq!(leaves_in_place(&["1", "next", "2"]), Ok(3));
+        assert_eq!(leaves_in_place(&["1", "return", "x"]), Ok(1));
+        assert_eq!(leaves_in_place(&["5", "-", "x"]), Ok(5));
+        assert!(leaves_in_place(&["1", "x"]).is_err());
+        assert!(leaves_in_place(&[""]).is_err());
+        assert_eq!((none(""), none("3")), (None, Some(3)));
+        assert!(flow(1).is_continue() && flow(5).is_break());
+        assert!(polled(Err(1)).is_ready() && polled(Ok(1)).is_ready());
+        assert!(slow().is_err());
+    });
+    let outcomes =
+        |name| ["ok", "err", "panic", "cancelled"].map(|outcome| seen.timer_with(name, &[("outcome", outcome)]));
+    assert_eq!(outcomes("leaves"), [2, 1, 0, 0]);
+    assert_eq!(outcomes("leaves.in.place"), [3, 2, 0, 0]);
+    assert_eq!(outcomes("none"), [2, 0, 0, 0]);
+    assert_eq!(outcomes("flow"), [2, 0, 0, 0]);
+    assert_eq!(outcomes("polled"), [2, 0, 0, 0]);
+    assert_eq!(outcomes("slow"), [0, 1, 0, 0]);
+    // What the locals take as they go belongs to the call.
+    assert!(seen.longest("slow") >= 20.0);
+}

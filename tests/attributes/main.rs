@@ -4,6 +4,7 @@
 mod support;
 
 mod endings;
+mod labels;
 mod loggers;
 mod names;
 mod order;

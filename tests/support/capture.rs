@@ -10,6 +10,7 @@ use ferrometer::testing::Capture;
 const LOGGERS: &[&str] = &[
     "attributes",
     "attributes.names",
+    "attributes.labels",
     "attributes.loggers",
     "attributes.endings",
     "attributes.shapes",

@@ -1,6 +1,5 @@
-//! The memory of a call site without labels: the series it used last, and those of outcomes.
+//! The memory of a call site without labels: the series it used last.
 
-use crate::callsite::label_value::FixedMemory;
 use crate::instrument::logger::Logger;
 use crate::registry::kind::Kind;
 use crate::registry::literal_cache::static_series;
@@ -15,13 +14,11 @@ pub(super) struct Site {
     /// 0.0: none given.
     pub(super) rate: f64,
     pub(super) memory: CachedSeries,
-    /// The series of each outcome, where the outcome is a label.
-    pub(super) outcomes: FixedMemory,
 }
 
 impl Site {
     pub(super) const fn new(name: &'static str, rate: f64) -> Site {
-        Site { name, rate, memory: CachedSeries::new(), outcomes: FixedMemory::new() }
+        Site { name, rate, memory: CachedSeries::new() }
     }
 
     /// Returns the remembered series, if it is of this logger.

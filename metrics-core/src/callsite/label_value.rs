@@ -122,7 +122,7 @@ impl Number for AnyText {
     }
 }
 
-/// Tells a label's number by its type: `(&LabelProbe(&value)).label_number()`. A [`LabelValue`] is found first, everything else is any text,
+/// Tells a label's number by its type: `(&LabelProbe(&value)).__ferrometer_label_number()`. A [`LabelValue`] is found first, everything else is any text,
 /// because one more reference is needed to reach it.
 pub struct LabelProbe<'a, T: ?Sized>(pub &'a T);
 
@@ -130,15 +130,15 @@ pub struct LabelProbe<'a, T: ?Sized>(pub &'a T);
 pub trait FixedNumber {
     /// The type of the value.
     type Of: ?Sized + LabelValue;
-    /// The number. Its name is one that a program's own trait, implemented for every type, hardly has.
-    fn label_number(&self) -> Fixed<Self::Of>;
+    /// The number. Its name is one that no trait of a program has, not even one that is implemented for every type.
+    fn __ferrometer_label_number(&self) -> Fixed<Self::Of>;
 }
 
 impl<T: LabelValue + ?Sized> FixedNumber for LabelProbe<'_, T> {
     type Of = T;
 
     #[inline(always)]
-    fn label_number(&self) -> Fixed<T> {
+    fn __ferrometer_label_number(&self) -> Fixed<T> {
         Fixed(self.0.index(), PhantomData)
     }
 }
@@ -147,7 +147,7 @@ impl<T: LabelValue + ?Sized> FixedNumber for LabelProbe<'_, T> {
 pub trait NoNumber {
     /// None.
     #[inline(always)]
-    fn label_number(&self) -> AnyText {
+    fn __ferrometer_label_number(&self) -> AnyText {
         AnyText
     }
 }

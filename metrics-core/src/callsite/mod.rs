@@ -10,6 +10,7 @@
 //! Not public API: the names here are those that expansions use, under `ferrometer_core::__private`.
 
 pub(crate) mod cached_series;
+pub(crate) mod label_text;
 pub(crate) mod label_value;
 pub(crate) mod labels;
 pub(crate) mod outcome;
@@ -19,7 +20,13 @@ pub use crate::instrument::guard::CallTimer;
 pub use crate::record::enabled::enabled;
 pub use crate::registry::kind::Kind;
 pub use ::core;
+// In a program that is `no_std`, `::std` is not there.
+pub use ::std::boxed::Box;
+pub use label_text::{LabelText, NoText, RefText, Short, ShortText, TextProbe, WrittenText};
 pub use label_value::{FixedNumber, LabelProbe, LabelValue, Literal, NoNumber};
 pub use labels::LabelledSite;
-pub use outcome::{AnyOutcome, Ending, ExitCounter, ExitTimer, OnExit, Once, Outcome, Probe, ResultOutcome, Since};
+pub use outcome::{
+    AnyLeft, AnyOutcome, Ending, ExitCounter, ExitSite, ExitTimer, KnownLeft, Leaving, Left, OnExit, Once, Outcome,
+    Probe, ResultOutcome, Since,
+};
 pub use site::{CounterSite, GaugeSite, TimerSite};

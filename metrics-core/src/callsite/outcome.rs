@@ -1,15 +1,20 @@
 //! Call sites that wait for the end of the call: how it ended decides what is recorded, and where.
 
 use crate::callsite::cached_series::Site;
-use crate::callsite::label_value::{Fixed, LabelValue, Numbers, Sets};
+use crate::callsite::label_value::{Fixed, FixedMemory, LabelValue, Numbers, Sets};
+use crate::instrument::logger::Logger;
 use crate::record::clock::Stamp;
+use crate::record::decision;
 use crate::record::distributions;
+use crate::record::enabled::enabled;
 use crate::record::scalars;
 use crate::registry::kind::Kind;
 use crate::registry::literal_cache::static_series;
 use crate::registry::loggers::with_labels;
 use crate::registry::series::{LoggerEntry, SENTINEL_SERIES, Series};
+use std::ops::ControlFlow;
 use std::ptr;
+use std::task::Poll;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,36 +50,68 @@ impl AsRef<str> for Outcome {
     }
 }
 
-/// The place where a call that ends is recorded.
-#[derive(Clone, Copy)]
-pub(super) struct Exit {
-    pub(super) site: &'static Site,
-    pub(super) logger: &'static LoggerEntry,
-    pub(super) kind: Kind,
-    pub(super) on: Option<Outcome>,
-    pub(super) label: bool,
+/// A place that counts or measures calls by how they end: which outcomes, and whether each is a label.
+pub struct ExitSite {
+    site: Site,
+    kind: Kind,
+    on: Option<Outcome>,
+    label: bool,
+    /// The series of each outcome, where the outcome is a label.
+    outcomes: FixedMemory,
 }
 
-impl Exit {
+impl ExitSite {
+    /// Returns a site for calls that end with `on` (`None`: with any outcome). `rate` 0.0: none given; `label`: the outcome is a label.
+    #[must_use]
+    pub const fn new(name: &'static str, kind: Kind, rate: f64, on: Option<Outcome>, label: bool) -> ExitSite {
+        ExitSite { site: Site::new(name, rate), kind, on, label, outcomes: FixedMemory::new() }
+    }
+
+    /// Counts when the call ends; see [`ExitCounter`].
+    #[inline(always)]
+    pub fn count(&'static self, logger: &Logger) -> ExitCounter {
+        OnExit::new(if enabled() { Some(self.count_on(logger)) } else { None })
+    }
+
+    #[inline(never)]
+    fn count_on(&'static self, logger: &Logger) -> Running<Once> {
+        (self, logger.entry(), Once)
+    }
+
+    /// Measures until the call ends; see [`ExitTimer`].
+    #[inline(always)]
+    pub fn start(&'static self, logger: &Logger) -> ExitTimer {
+        OnExit::new(if enabled() { self.start_on(logger) } else { None })
+    }
+
+    #[inline(never)]
+    fn start_on(&'static self, logger: &Logger) -> Option<Running<Since>> {
+        let logger = logger.entry();
+        // The outcome is not known yet, and sampling comes before the clock: one series counts the calls down for all.
+        let series = self.series(logger, self.on.unwrap_or(Outcome::Ok))?;
+        decision::decide(series)?;
+        Some((self, logger, Since(Stamp::now())))
+    }
+
     /// Returns the series of an outcome; `None` where such a call is not recorded.
-    pub(super) fn series(&self, outcome: Outcome) -> Option<&'static Series> {
+    fn series(&'static self, logger: &'static LoggerEntry, outcome: Outcome) -> Option<&'static Series> {
         if self.on.is_some_and(|on| on != outcome) {
             return None;
         }
         Some(match self.label {
-            true => self.labelled(outcome),
-            false => self.site.memory.series(self.logger, self.site.name, self.kind, self.site.rate),
+            true => self.labelled(logger, outcome),
+            false => self.site.memory.series(logger, self.site.name, self.kind, self.site.rate),
         })
     }
 
-    fn labelled(&self, outcome: Outcome) -> &'static Series {
-        let (outcomes, numbers) = (&self.site.outcomes, (Fixed::of(&outcome),));
-        match outcomes.get(self.logger, &numbers) {
+    fn labelled(&'static self, logger: &'static LoggerEntry, outcome: Outcome) -> &'static Series {
+        let numbers = (Fixed::of(&outcome),);
+        match self.outcomes.get(logger, &numbers) {
             Some(series) if !ptr::eq(series, SENTINEL_SERIES) => series,
             _ => {
-                let logger = with_labels(self.logger, &[("outcome", outcome.as_ref())]);
-                let series = static_series(logger, self.site.name, self.kind, self.site.rate, false);
-                outcomes.put(self.logger, Sets::of(&numbers), numbers.combination(), series);
+                let labelled = with_labels(logger, &[("outcome", outcome.as_ref())]);
+                let series = static_series(labelled, self.site.name, self.kind, self.site.rate, false);
+                self.outcomes.put(logger, Sets::of(&numbers), numbers.combination(), series);
                 series
             }
         }
@@ -106,7 +143,7 @@ impl Ending for Once {
 
 /// Measures since then.
 #[derive(Clone, Copy)]
-pub struct Since(pub(super) Stamp);
+pub struct Since(Stamp);
 
 impl Ending for Since {
     fn record(self, series: impl FnOnce() -> Option<&'static Series>) {
@@ -118,29 +155,46 @@ impl Ending for Since {
     }
 }
 
+/// What is recorded where when the call ends.
+type Running<T> = (&'static ExitSite, &'static LoggerEntry, T);
+
 /// Records one call by its outcome. Dropped unfinished, the call panicked or its future was dropped.
+///
+/// Packed, because a future holds it from its first poll to its end: an `ExitTimer` makes a future at most 32 bytes larger.
 #[must_use]
-pub struct OnExit<T: Ending>(Option<(Exit, T)>);
+#[repr(C, packed(4))]
+pub struct OnExit<T: Ending> {
+    running: Option<Running<T>>,
+    left: Option<Outcome>,
+}
 
 impl<T: Ending> OnExit<T> {
     /// `None`: records nothing.
     #[inline(always)]
-    pub(super) fn new(running: Option<(Exit, T)>) -> OnExit<T> {
-        OnExit(running)
+    fn new(running: Option<Running<T>>) -> OnExit<T> {
+        OnExit { running, left: None }
     }
 
-    /// The call ended like this.
+    /// Says that `?` is about to leave the call with this outcome. Recorded when this is dropped, after the locals of the call.
     #[inline(always)]
-    pub fn finish(mut self, outcome: Outcome) {
-        if self.0.is_some() {
+    pub fn leave(&mut self, outcome: Outcome) {
+        self.left = Some(outcome);
+    }
+
+    /// Records that the call ended like this.
+    #[inline(always)]
+    pub fn finish(&mut self, outcome: Outcome) {
+        if { self.running }.is_some() {
             self.end(outcome);
         }
     }
 
     #[inline(never)]
     fn end(&mut self, outcome: Outcome) {
-        if let Some((exit, kept)) = self.0.take() {
-            kept.record(|| exit.series(outcome));
+        let running = self.running;
+        self.running = None;
+        if let Some((site, logger, kept)) = running {
+            kept.record(|| site.series(logger, outcome));
         }
     }
 }
@@ -148,25 +202,100 @@ impl<T: Ending> OnExit<T> {
 impl<T: Ending> Drop for OnExit<T> {
     #[inline(always)]
     fn drop(&mut self) {
-        if self.0.is_some() {
-            self.end(Outcome::of_drop());
+        if { self.running }.is_some() {
+            let left = self.left;
+            self.end(left.unwrap_or_else(Outcome::of_drop));
         }
     }
 }
 
-/// Tells the outcome of a returned value by its type: `(&Probe(&value)).outcome()`. A `Result` is found first, everything
+// A larger one would break the promise about futures.
+const _: () = assert!(size_of::<ExitTimer>() <= 28 && align_of::<ExitTimer>() <= 4);
+
+/// Lets an expansion look at the value in front of a `?`.
+///
+/// The names of this and the traits below are those that no trait of a program has: one that is implemented for every type would be found
+/// before ours, or beside.
+pub trait Leaving: Sized {
+    /// Shows the value and returns it.
+    #[inline(always)]
+    fn __ferrometer_leaving(self, look: impl FnOnce(&Self)) -> Self {
+        look(&self);
+        self
+    }
+}
+
+impl<T> Leaving for T {}
+
+/// Tells by its type whether `?` on a value leaves the function, and with what outcome: `(&Left(&value)).__ferrometer_left()`. A type
+/// that [`KnownLeft`] names is found first, because one more reference is needed to reach [`AnyLeft`].
+pub struct Left<'a, T: ?Sized>(pub &'a T);
+
+/// The types that `?` works on.
+pub trait KnownLeft {
+    /// Returns the outcome if `?` leaves the function with this value.
+    fn __ferrometer_left(&self) -> Option<Outcome>;
+}
+
+impl<T, E> KnownLeft for Left<'_, Result<T, E>> {
+    #[inline(always)]
+    fn __ferrometer_left(&self) -> Option<Outcome> {
+        self.0.is_err().then_some(Outcome::Err)
+    }
+}
+
+impl<T> KnownLeft for Left<'_, Option<T>> {
+    #[inline(always)]
+    fn __ferrometer_left(&self) -> Option<Outcome> {
+        self.0.is_none().then_some(Outcome::Ok)
+    }
+}
+
+impl<B, C> KnownLeft for Left<'_, ControlFlow<B, C>> {
+    #[inline(always)]
+    fn __ferrometer_left(&self) -> Option<Outcome> {
+        self.0.is_break().then_some(Outcome::Ok)
+    }
+}
+
+impl<T, E> KnownLeft for Left<'_, Poll<Result<T, E>>> {
+    #[inline(always)]
+    fn __ferrometer_left(&self) -> Option<Outcome> {
+        matches!(self.0, Poll::Ready(Err(_))).then_some(Outcome::Err)
+    }
+}
+
+impl<T, E> KnownLeft for Left<'_, Poll<Option<Result<T, E>>>> {
+    #[inline(always)]
+    fn __ferrometer_left(&self) -> Option<Outcome> {
+        matches!(self.0, Poll::Ready(Some(Err(_)))).then_some(Outcome::Err)
+    }
+}
+
+/// Any other type. On stable Rust `?` works on none of them.
+pub trait AnyLeft {
+    /// Returns `None`.
+    #[inline(always)]
+    fn __ferrometer_left(&self) -> Option<Outcome> {
+        None
+    }
+}
+
+impl<T: ?Sized> AnyLeft for &Left<'_, T> {}
+
+/// Tells the outcome of a returned value by its type: `(&Probe(&value)).__ferrometer_outcome()`. A `Result` is found first, everything
 /// else is `Ok`, because one more reference is needed to reach it.
 pub struct Probe<'a, T: ?Sized>(pub &'a T);
 
 /// The outcome of a `Result`.
 pub trait ResultOutcome {
     /// `Err` or `Ok`.
-    fn outcome(&self) -> Outcome;
+    fn __ferrometer_outcome(&self) -> Outcome;
 }
 
 impl<T, E> ResultOutcome for Probe<'_, Result<T, E>> {
     #[inline]
-    fn outcome(&self) -> Outcome {
+    fn __ferrometer_outcome(&self) -> Outcome {
         if self.0.is_err() { Outcome::Err } else { Outcome::Ok }
     }
 }
@@ -175,7 +304,7 @@ impl<T, E> ResultOutcome for Probe<'_, Result<T, E>> {
 pub trait AnyOutcome {
     /// Always `Ok`.
     #[inline]
-    fn outcome(&self) -> Outcome {
+    fn __ferrometer_outcome(&self) -> Outcome {
         Outcome::Ok
     }
 }

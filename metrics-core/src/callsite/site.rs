@@ -11,7 +11,6 @@ use crate::record::scalars;
 use crate::registry::series::Series;
 
 use crate::callsite::cached_series::Site;
-use crate::callsite::outcome::{Exit, ExitCounter, ExitTimer, Once, Outcome, Since};
 use crate::instrument::guard::CallTimer;
 use crate::registry::kind::Kind;
 
@@ -61,17 +60,6 @@ impl CounterSite {
         if enabled() {
             scalars::add(self.0.series(logger, Kind::Counter), value.to_count());
         }
-    }
-
-    /// Counts when the call ends; see [`ExitCounter`].
-    #[inline(always)]
-    pub fn on_exit(&'static self, logger: &Logger, on: Option<Outcome>, label: bool) -> ExitCounter {
-        ExitCounter::new(if enabled() { Some((self.exit(logger, on, label), Once)) } else { None })
-    }
-
-    #[inline(never)]
-    fn exit(&'static self, logger: &Logger, on: Option<Outcome>, label: bool) -> Exit {
-        Exit { site: &self.0, logger: logger.entry(), kind: Kind::Counter, on, label }
     }
 }
 
@@ -179,19 +167,5 @@ impl TimerSite {
     #[inline(never)]
     fn start_elsewhere(&'static self, logger: &Logger) -> Running<Stamp> {
         TimerSite::running(decision::decide(self.0.series(logger, Kind::Timer)))
-    }
-
-    /// Starts measuring a call of which it matters how it ends; see [`ExitTimer`].
-    #[inline(always)]
-    pub fn start_exit(&'static self, logger: &Logger, on: Option<Outcome>, label: bool) -> ExitTimer {
-        if enabled() { self.start_exit_on(logger, on, label) } else { ExitTimer::new(None) }
-    }
-
-    #[inline(never)]
-    fn start_exit_on(&'static self, logger: &Logger, on: Option<Outcome>, label: bool) -> ExitTimer {
-        let exit = Exit { site: &self.0, logger: logger.entry(), kind: Kind::Timer, on, label };
-        // The outcome is not known yet, and sampling comes before the clock: one series counts the calls down for all.
-        let taken = exit.series(on.unwrap_or(Outcome::Ok)).and_then(decision::decide).is_some();
-        ExitTimer::new(taken.then(|| (exit, Since(Stamp::now()))))
     }
 }

@@ -1,5 +1,6 @@
 //! Handles: instruments that were looked up once. `Copy`, as small as a reference, never stale.
 
+use crate::callsite::label_text::LabelArgument;
 use crate::instrument::guard::{InFlightGuard, TimerGuard};
 use crate::instrument::recordable::{CounterValue, GaugeValue};
 use crate::record::distributions;
@@ -33,8 +34,9 @@ macro_rules! described {
             /// Returns this instrument with one more label; see [`Logger::with`](crate::Logger::with), which is better where the
             /// instrument without the label is never recorded: here it has been registered too.
             #[must_use]
-            pub fn with(self, key: &str, value: &str) -> Self {
-                let logger = loggers::with_labels(self.0.logger, &[(key, value)]);
+            pub fn with(self, key: &str, value: impl LabelArgument) -> Self {
+                let labelled = |value: &str| loggers::with_labels(self.0.logger, &[(key, value)]);
+                let logger = value.__ferrometer_with_text(labelled);
                 Self(series_table::series(logger, self.0.metric_name(), self.0.kind(), self.0.given_rate()))
             }
 
@@ -113,6 +115,26 @@ impl Gauge {
     #[inline]
     pub fn add(self, value: impl GaugeValue) {
         scalars::add_to_gauge(self.0, value.to_gauge());
+    }
+
+    /// Adds 1. For what a guard can count, [`InFlight`] is better: it cannot forget to subtract.
+    ///
+    /// ```
+    /// let open = ferrometer_core::get_logger("files").gauge("open");
+    /// open.increment();
+    /// open.increment();
+    /// open.decrement();
+    /// // The gauge is 1 more than it was.
+    /// ```
+    #[inline]
+    pub fn increment(self) {
+        scalars::add_to_gauge(self.0, 1.0);
+    }
+
+    /// Subtracts 1.
+    #[inline]
+    pub fn decrement(self) {
+        scalars::add_to_gauge(self.0, -1.0);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Loggers: where the names of a program's metrics begin.
 
+use crate::callsite::label_text::LabelArgument;
 use crate::instrument::handle;
 use crate::instrument::handle::{Counter, Gauge, Histogram, InFlight, Timer};
 use crate::instrument::recordable::{CounterValue, GaugeValue, LoggerRef, MetricName};
@@ -38,8 +39,11 @@ pub struct Logger {
 /// The logger of this name. `::` in it becomes `.`, so that a module's path can be given.
 ///
 /// Past the limit `max_loggers` it is the overflow logger, whose recordings go to one series for each kind.
+///
+/// A `static` cannot call it. There, `static METRICS: Logger = logger!("nova.compute");` gives the same logger.
 #[must_use]
-pub fn get_logger(name: &str) -> Logger {
+pub fn get_logger(name: &str, // at run time; for a `static`: `logger!("name")`
+) -> Logger {
     Logger::of(loggers::logger(name))
 }
 
@@ -119,9 +123,11 @@ impl Logger {
     /// Labels travel as DogStatsD tags and Prometheus labels, and fold into the name for plain statsd. Each set of labels is a set
     /// of series of its own: keep values few; past `max_label_sets` recordings go to the overflow series. So do those of a logger with more
     /// than 32 labels, or more than 2,048 bytes of them.
+    ///
+    /// The value is text by reference, an integer, or `bool`; see [`LabelArgument`].
     #[must_use]
-    pub fn with(&self, key: &str, value: &str) -> Logger {
-        Logger::of(loggers::with_labels(self.entry(), &[(key, value)]))
+    pub fn with(&self, key: &str, value: impl LabelArgument) -> Logger {
+        value.__ferrometer_with_text(|value| Logger::of(loggers::with_labels(self.entry(), &[(key, value)])))
     }
 
     /// Returns this logger with several more labels: one lookup for all of them, and no label sets in between.
@@ -188,7 +194,11 @@ impl Logger {
 
     /// Sets a gauge: `<logger>.<name>` has this value now.
     #[inline(always)]
-    pub fn send_gauge(&self, name: impl MetricName, value: impl GaugeValue) {
+    pub fn send_gauge(
+        &self,
+        name: impl MetricName, // a literal; text made at run time: `String`, or `Dynamic(&text)`
+        value: impl GaugeValue,
+    ) {
         if enabled() {
             scalars::set(self.series(name, Kind::Gauge, 0.0), value.to_gauge());
         }
@@ -196,7 +206,11 @@ impl Logger {
 
     /// Adds to a counter; the value may be negative.
     #[inline(always)]
-    pub fn send_counter(&self, name: impl MetricName, value: impl CounterValue) {
+    pub fn send_counter(
+        &self,
+        name: impl MetricName, // a literal; text made at run time: `String`, or `Dynamic(&text)`
+        value: impl CounterValue,
+    ) {
         if enabled() {
             scalars::add(self.series(name, Kind::Counter, 0.0), value.to_count());
         }
@@ -204,7 +218,11 @@ impl Logger {
 
     /// Records a duration.
     #[inline(always)]
-    pub fn send_timer(&self, name: impl MetricName, value: Duration) {
+    pub fn send_timer(
+        &self,
+        name: impl MetricName, // a literal; text made at run time: `String`, or `Dynamic(&text)`
+        value: Duration,
+    ) {
         let switches = switch_bits();
         if any_bit(switches) {
             handle::record_duration::<true>(self.series(name, Kind::Timer, 0.0), value, switches);
@@ -213,7 +231,11 @@ impl Logger {
 
     /// Records a value that is no duration: bytes, rows, a ratio.
     #[inline(always)]
-    pub fn send_histogram(&self, name: impl MetricName, value: impl GaugeValue) {
+    pub fn send_histogram(
+        &self,
+        name: impl MetricName, // a literal; text made at run time: `String`, or `Dynamic(&text)`
+        value: impl GaugeValue,
+    ) {
         let switches = switch_bits();
         if any_bit(switches) {
             handle::record_value::<true>(self.series(name, Kind::Histogram, 0.0), value.to_gauge(), switches);
@@ -222,31 +244,46 @@ impl Logger {
 
     /// A handle on a counter: cheap to copy and keep, valid for ever.
     #[inline]
-    pub fn counter(&self, name: impl MetricName) -> Counter {
+    pub fn counter(
+        &self,
+        name: impl MetricName, // a literal; text made at run time: `String`, or `Dynamic(&text)`
+    ) -> Counter {
         Counter(self.handle(name, Kind::Counter, 0.0))
     }
 
     /// A handle on a gauge.
     #[inline]
-    pub fn gauge(&self, name: impl MetricName) -> Gauge {
+    pub fn gauge(
+        &self,
+        name: impl MetricName, // a literal; text made at run time: `String`, or `Dynamic(&text)`
+    ) -> Gauge {
         Gauge(self.handle(name, Kind::Gauge, 0.0))
     }
 
     /// A handle on a timer.
     #[inline]
-    pub fn timer(&self, name: impl MetricName) -> Timer {
+    pub fn timer(
+        &self,
+        name: impl MetricName, // a literal; text made at run time: `String`, or `Dynamic(&text)`
+    ) -> Timer {
         Timer(self.handle(name, Kind::Timer, 0.0))
     }
 
     /// A handle on a histogram.
     #[inline]
-    pub fn histogram(&self, name: impl MetricName) -> Histogram {
+    pub fn histogram(
+        &self,
+        name: impl MetricName, // a literal; text made at run time: `String`, or `Dynamic(&text)`
+    ) -> Histogram {
         Histogram(self.handle(name, Kind::Histogram, 0.0))
     }
 
     /// A handle on a count of what is in progress, exported as a gauge.
     #[inline]
-    pub fn in_flight(&self, name: impl MetricName) -> InFlight {
+    pub fn in_flight(
+        &self,
+        name: impl MetricName, // a literal; text made at run time: `String`, or `Dynamic(&text)`
+    ) -> InFlight {
         InFlight(self.handle(name, Kind::InFlight, 0.0))
     }
 }
@@ -261,7 +298,11 @@ pub struct Sampled<'l> {
 impl Sampled<'_> {
     /// Adds to a counter, if this call is sampled.
     #[inline(always)]
-    pub fn send_counter(&self, name: impl MetricName, value: impl CounterValue) {
+    pub fn send_counter(
+        &self,
+        name: impl MetricName, // a literal; text made at run time: `String`, or `Dynamic(&text)`
+        value: impl CounterValue,
+    ) {
         if enabled() {
             scalars::add(self.logger.series(name, Kind::Counter, self.rate), value.to_count());
         }
@@ -269,7 +310,11 @@ impl Sampled<'_> {
 
     /// Records a duration, if this call is sampled.
     #[inline(always)]
-    pub fn send_timer(&self, name: impl MetricName, value: Duration) {
+    pub fn send_timer(
+        &self,
+        name: impl MetricName, // a literal; text made at run time: `String`, or `Dynamic(&text)`
+        value: Duration,
+    ) {
         let switches = switch_bits();
         if any_bit(switches) {
             handle::record_duration::<true>(self.logger.series(name, Kind::Timer, self.rate), value, switches);
@@ -278,7 +323,11 @@ impl Sampled<'_> {
 
     /// Records a value, if this call is sampled.
     #[inline(always)]
-    pub fn send_histogram(&self, name: impl MetricName, value: impl GaugeValue) {
+    pub fn send_histogram(
+        &self,
+        name: impl MetricName, // a literal; text made at run time: `String`, or `Dynamic(&text)`
+        value: impl GaugeValue,
+    ) {
         let switches = switch_bits();
         if any_bit(switches) {
             handle::record_value::<true>(
@@ -291,19 +340,28 @@ impl Sampled<'_> {
 
     /// A handle on the sampled counter.
     #[inline]
-    pub fn counter(&self, name: impl MetricName) -> Counter {
+    pub fn counter(
+        &self,
+        name: impl MetricName, // a literal; text made at run time: `String`, or `Dynamic(&text)`
+    ) -> Counter {
         Counter(self.logger.handle(name, Kind::Counter, self.rate))
     }
 
     /// A handle on the sampled timer.
     #[inline]
-    pub fn timer(&self, name: impl MetricName) -> Timer {
+    pub fn timer(
+        &self,
+        name: impl MetricName, // a literal; text made at run time: `String`, or `Dynamic(&text)`
+    ) -> Timer {
         Timer(self.logger.handle(name, Kind::Timer, self.rate))
     }
 
     /// A handle on the sampled histogram.
     #[inline]
-    pub fn histogram(&self, name: impl MetricName) -> Histogram {
+    pub fn histogram(
+        &self,
+        name: impl MetricName, // a literal; text made at run time: `String`, or `Dynamic(&text)`
+    ) -> Histogram {
         Histogram(self.logger.handle(name, Kind::Histogram, self.rate))
     }
 }

@@ -29,25 +29,25 @@ pub fn expand(function: &Function, records: &[Record<'_>], returned: &Returned) 
 
 /// The general case: call the body, await what it returned.
 fn wrap(function: &Function, steps: &Steps, krate: &TokenStream, returned: &Returned) -> TokenStream {
-    let Steps { outside, start, finish } = steps;
+    let Steps { outside, start, finish, .. } = steps;
     // What is awaited carries the span of the return type: a body that returns no future is reported there.
     let span = returned.span;
     let inner = call(krate, &returned.declared.to_token_stream(), span, &function.body.block());
     let value = value();
     let awaited = quote_spanned!(span=> __ferrometer_future.await);
     let measured = if steps.wants_value() {
-        quote_spanned!(span=> async move { #start let #value = #awaited; #finish #value })
+        quote_spanned!(span=> async move { #start let #value = #awaited; #finish return #value; })
     } else {
         quote_spanned!(span=> async move { #start #awaited })
     };
     let result = match returned.form {
         Form::Opaque => measured,
         // An async block is not `Unpin`; a pinned box of one is.
-        Form::OpaqueUnpin | Form::BoxedOpaque => quote_spanned!(ours()=> ::std::boxed::Box::pin(#measured)),
+        Form::OpaqueUnpin | Form::BoxedOpaque => quote_spanned!(ours()=> #krate::__private::Box::pin(#measured)),
         // The second box is only paid for while recording is on.
         Form::Boxed => quote_spanned! {ours()=>
             if #krate::__private::enabled() {
-                ::std::boxed::Box::pin(#measured)
+                #krate::__private::Box::pin(#measured)
             } else {
                 __ferrometer_future
             }
@@ -56,7 +56,7 @@ fn wrap(function: &Function, steps: &Steps, krate: &TokenStream, returned: &Retu
     quote_spanned! {ours()=>
         #outside
         let __ferrometer_future = #inner;
-        #result
+        return #result;
     }
 }
 

@@ -15,9 +15,9 @@ use syn::{Attribute, Error, Meta, Path};
 
 use crate::args::{Args, Kind, Outcome};
 use crate::function::{Function, is_merged_marker, not_a_function};
-use crate::span::ours;
-use record::Record;
-pub use record::{borrowed, rate, site};
+use crate::span::{ours, report};
+use record::{Place, Record};
+pub use record::{borrowed_logger, rate, site};
 use shape::{Output, Shape};
 
 /// Expands the outermost attribute, and with it all of ours that follow on the same function.
@@ -37,7 +37,7 @@ pub fn attribute(kind: Kind, args: TokenStream, item: TokenStream) -> TokenStrea
 }
 
 fn with_error(error: Error, item: TokenStream) -> TokenStream {
-    let error = error.into_compile_error();
+    let error = report(error);
     quote!(#error #item)
 }
 
@@ -72,10 +72,24 @@ fn expand(all: &[Args], function: &Function) -> syn::Result<TokenStream> {
             ));
         }
     }
+    if let Shape::Future(returned) = &shape
+        && let Some(promise) = &returned.promise
+    {
+        let word = all[0].kind.word();
+        return Err(Error::new_spanned(
+            promise,
+            format!(
+                "#[{word}] makes a future of its own around the returned one, and only the returned one is `{promise}`; measure in an `async fn` \
+                 that awaits it, or around the call: `time!(LOGGER, \"name\", {}(…))`",
+                function.sig.ident
+            ),
+        ));
+    }
+    let place = if matches!(shape, Shape::Future(_)) { Place::Later } else { Place::Here };
     let records = all
         .iter()
         .enumerate()
-        .map(|(index, args)| Record::new(index, args, &function.sig.ident))
+        .map(|(index, args)| Record::new(index, args, place, &function.sig.ident))
         .collect::<syn::Result<Vec<_>>>()?;
     let body = match &shape {
         Shape::Plain(output) => body::plain(&function.body, &records, output),
@@ -117,8 +131,8 @@ fn collect(kind: Kind, args: TokenStream, function: &mut Function) -> syn::Resul
 
 /// The arguments of an attribute further down, if it is one of ours.
 ///
-/// By name only: what a path resolves to, no macro can ask. One that was renamed on import is simply expanded later,
-/// around the result.
+/// By name only: what a path resolves to, no macro can ask. One that was renamed on import, or that belongs to another facade, is simply expanded
+/// later, around the result.
 fn stacked(attr: &Attribute, facade: &str) -> Option<syn::Result<Args>> {
     let path = attr.path();
     let kind = Kind::of(&path.segments.last()?.ident)?;
@@ -129,9 +143,10 @@ fn stacked(attr: &Attribute, facade: &str) -> Option<syn::Result<Args>> {
     };
     let args = Args::parse(kind, tokens);
     let parent = parent(path);
-    let own = args.as_ref().is_ok_and(|args| args.krate.to_string() == parent);
-    let ours = matches!(parent.as_str(), "" | "ferrometer" | ":: ferrometer") || parent == facade || own;
-    ours.then_some(args)
+    let ours = matches!(parent.as_str(), "" | "ferrometer" | ":: ferrometer") || parent == facade;
+    // The types of two facades do not mix.
+    let same = args.as_ref().map_or(true, |args| args.krate.to_string() == facade);
+    (ours && same).then_some(args)
 }
 
 /// The path without its last segment, as text.
@@ -144,4 +159,22 @@ fn parent(path: &Path) -> String {
         segment.to_tokens(&mut parent);
     }
     parent.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use syn::parse_quote;
+
+    #[test]
+    fn attributes_of_one_facade_become_one_expansion() {
+        let is_stacked = |attr: Attribute, facade: &str| stacked(&attr, facade).is_some();
+        assert!(is_stacked(parse_quote!(#[counter]), ":: ferrometer"));
+        assert!(is_stacked(parse_quote!(#[ferrometer::counter(on = "err")]), ":: ferrometer"));
+        assert!(is_stacked(parse_quote!(#[fm::counter(crate = fm)]), "fm"));
+        // Their types differ.
+        assert!(!is_stacked(parse_quote!(#[other::counter(crate = other)]), ":: ferrometer"));
+        assert!(!is_stacked(parse_quote!(#[counter(crate = other)]), ":: ferrometer"));
+        assert!(!is_stacked(parse_quote!(#[tokio::counter]), ":: ferrometer"));
+    }
 }

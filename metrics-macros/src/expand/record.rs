@@ -1,6 +1,6 @@
 //! One attribute, lowered to the statements that record it.
 
-use proc_macro2::{Literal, TokenStream};
+use proc_macro2::{Literal, Span, TokenStream};
 use quote::{format_ident, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Expr, Ident};
@@ -8,7 +8,7 @@ use syn::{Expr, Ident};
 use super::shape::Output;
 use crate::args::{Args, Kind, Outcome};
 use crate::check::{is_sampled, ungroup};
-use crate::span::ours;
+use crate::span::{borrowed, ours};
 
 /// One attribute on its function.
 pub struct Record<'a> {
@@ -30,6 +30,8 @@ pub struct Steps {
     pub start: TokenStream,
     /// After it. Reads the value the body came to, a local called [`value`].
     pub finish: TokenStream,
+    /// Where a `?` is about to leave the body, with the outcome in a local of ours. Empty where nothing depends on it.
+    leave: TokenStream,
 }
 
 /// Where the body runs.
@@ -48,15 +50,25 @@ enum Logger<'a> {
     /// An expression that is only looked at while recording is on.
     Guarded(&'a Expr),
     /// An expression as above, evaluated on entry and kept.
-    Kept(&'a Expr),
+    Kept(Option<&'a Expr>),
 }
 
 impl<'a> Record<'a> {
-    pub fn new(index: usize, args: &'a Args, function: &Ident) -> syn::Result<Record<'a>> {
+    pub fn new(index: usize, args: &'a Args, place: Place, function: &Ident) -> syn::Result<Record<'a>> {
         let name = args.name_for(function)?;
         let krate = &args.krate;
         let (ty, arguments) = match args.kind {
             Kind::Gauge => ("GaugeSite", quote_spanned!(ours()=> #name)),
+            Kind::Timer | Kind::Counter if args.at_exit() => {
+                let kind = Ident::new(if args.kind == Kind::Timer { "Timer" } else { "Counter" }, ours());
+                let (rate, on, label) = (rate(args.sample_rate.as_ref()), on(krate, args.on), args.outcome);
+                ("ExitSite", quote_spanned!(ours()=> #name, #krate::__private::Kind::#kind, #rate, #on, #label))
+            }
+            Kind::Timer | Kind::Counter if !args.labels.is_empty() && place == Place::Here => {
+                let kind = Ident::new(if args.kind == Kind::Timer { "Timer" } else { "Counter" }, ours());
+                let (rate, keys) = (rate(args.sample_rate.as_ref()), args.labels.keys());
+                ("LabelledSite", quote_spanned!(ours()=> #name, &[#(#keys),*], #krate::__private::Kind::#kind, #rate))
+            }
             Kind::Timer | Kind::Counter => {
                 let rate = rate(args.sample_rate.as_ref());
                 let ty = if args.kind == Kind::Timer { "TimerSite" } else { "CounterSite" };
@@ -65,7 +77,7 @@ impl<'a> Record<'a> {
         };
         Ok(Record {
             args,
-            site: site(krate, ty, None, &arguments),
+            site: site(krate, ty, (ty == "LabelledSite").then_some(args.labels.len()), &arguments),
             local: Ident::new(&format!("__ferrometer_{}_{index}", args.kind.word()), ours()),
             kept: format_ident!("__ferrometer_logger_{index}", span = ours()),
         })
@@ -77,16 +89,25 @@ impl<'a> Record<'a> {
         !matches!(output, Output::Never) && (self.args.kind == Kind::Gauge || self.args.at_exit())
     }
 
+    /// Whether it is recorded on entry through a site with labels.
+    fn is_labelled_here(&self, place: Place) -> bool {
+        !self.args.labels.is_empty() && place == Place::Here && self.args.kind != Kind::Gauge && !self.args.at_exit()
+    }
+
     fn logger(&self, place: Place) -> Logger<'_> {
         let krate = &self.args.krate;
+        // Labels are evaluated on entry; where the recording is made later, in a logger that has them.
+        if !self.args.labels.is_empty() && !self.is_labelled_here(place) {
+            return Logger::Kept(self.args.logger.as_ref());
+        }
         let Some(expr) = &self.args.logger else {
             return Logger::Static(module_logger(krate));
         };
         // A gauge records after the body, which may have moved or mutably borrowed what the expression reads.
         let late = place == Place::Later || self.args.kind == Kind::Gauge;
         match ungroup(expr) {
-            Expr::Path(path) if !late || is_static(path) => Logger::Static(borrowed(expr)),
-            _ if late => Logger::Kept(expr),
+            Expr::Path(path) if !late || is_static(path) => Logger::Static(borrowed_logger(expr)),
+            _ if late => Logger::Kept(Some(expr)),
             _ => Logger::Guarded(expr),
         }
     }
@@ -98,10 +119,19 @@ impl<'a> Record<'a> {
         let logger = self.logger(place);
 
         if let Logger::Kept(expr) = &logger {
-            let logger = borrowed(expr);
+            let logger = expr.map_or_else(|| module_logger(krate), borrowed_logger);
+            let logger = match args.labels.is_empty() {
+                true => quote_spanned! {ours()=>
+                    <#krate::__private::Logger as #krate::__private::core::clone::Clone>::clone(#logger)
+                },
+                false => args.labels.evaluate_pairs(
+                    krate,
+                    &|labels| quote_spanned!(ours()=> #krate::__private::Logger::with_all(#logger, &#labels)),
+                ),
+            };
             let keep = quote_spanned! {ours()=>
                 let #kept = if #krate::__private::enabled() {
-                    #option::Some(<#krate::__private::Logger as #krate::__private::core::clone::Clone>::clone(#logger))
+                    #option::Some(#logger)
                 } else {
                     #option::None
                 };
@@ -113,7 +143,7 @@ impl<'a> Record<'a> {
         let with_logger = |call: &dyn Fn(&TokenStream) -> TokenStream| match &logger {
             Logger::Static(logger) => call(logger),
             Logger::Guarded(expr) => {
-                let call = call(&borrowed(expr));
+                let call = call(&borrowed_logger(expr));
                 quote_spanned!(ours()=> if #krate::__private::enabled() { #option::Some(#call) } else { #option::None })
             }
             Logger::Kept(_) => {
@@ -150,6 +180,30 @@ impl<'a> Record<'a> {
                 (_, true) => "start_rated",
             };
             let method = Ident::new(method, ours());
+            if self.is_labelled_here(place) {
+                let method = Ident::new(if args.kind == Kind::Counter { "add" } else { "start" }, ours());
+                let one = (args.kind == Kind::Counter).then(|| quote_spanned!(ours()=> 1,));
+                let record = with_logger(&|logger| {
+                    args.labels.evaluate(
+                        krate,
+                        None,
+                        &|labels, _| quote_spanned!(ours()=> #site.#method(#logger, #one #labels)),
+                    )
+                });
+                let record = if optional {
+                    record
+                } else {
+                    quote_spanned! {ours()=>
+                        if #krate::__private::enabled() { #option::Some(#record) } else { #option::None }
+                    }
+                };
+                steps.start.extend(if args.kind == Kind::Counter {
+                    quote_spanned!(ours()=> let _: #option<()> = #record;)
+                } else {
+                    quote_spanned!(ours()=> let #local = #record;)
+                });
+                return;
+            }
             steps.start.extend(match (args.kind, &logger) {
                 (Kind::Counter, Logger::Static(logger)) => quote_spanned!(ours()=> #site.#method(#logger);),
                 (Kind::Counter, _) => {
@@ -164,27 +218,28 @@ impl<'a> Record<'a> {
             return;
         }
 
-        let method = Ident::new(if args.kind == Kind::Timer { "start_exit" } else { "on_exit" }, ours());
-        let on = match args.on {
-            Some(on) => {
-                let on = outcome(krate, on);
-                quote_spanned!(ours()=> #option::Some(#on))
-            }
-            None => quote_spanned!(ours()=> #option::None),
-        };
-        let label = args.outcome;
-        let start = with_logger(&|logger| quote_spanned!(ours()=> #site.#method(#logger, #on, #label)));
-        steps.start.extend(quote_spanned!(ours()=> let #local = #start;));
-        if self.wants_value(output) {
-            let outcome = outcome_local();
-            steps.finish.extend(if optional {
+        let method = Ident::new(if args.kind == Kind::Timer { "start" } else { "count" }, ours());
+        let start = with_logger(&|logger| quote_spanned!(ours()=> #site.#method(#logger)));
+        if !self.wants_value(output) {
+            steps.start.extend(quote_spanned!(ours()=> let #local = #start;));
+            return;
+        }
+        steps.start.extend(quote_spanned!(ours()=> let mut #local = #start;));
+        let outcome = outcome_local();
+        let call = |method: &str| {
+            let method = Ident::new(method, ours());
+            // By its path: a trait of the program's may have a method of this name for every type, and it would be found first.
+            let method = quote_spanned!(ours()=> #krate::__private::OnExit::#method);
+            if optional {
                 quote_spanned! {ours()=>
-                    if let #option::Some(__ferrometer_exit) = #local { __ferrometer_exit.finish(#outcome); }
+                    if let #option::Some(__ferrometer_exit) = &mut #local { #method(__ferrometer_exit, #outcome); }
                 }
             } else {
-                quote_spanned!(ours()=> #local.finish(#outcome);)
-            });
-        }
+                quote_spanned!(ours()=> #method(&mut #local, #outcome);)
+            }
+        };
+        steps.finish.extend(call("finish"));
+        steps.leave.extend(call("leave"));
     }
 }
 
@@ -199,7 +254,7 @@ impl Steps {
             steps.finish.extend(quote_spanned! {ours()=>
                 let #outcome = {
                     use #krate::__private::{AnyOutcome as _, ResultOutcome as _};
-                    (&#krate::__private::Probe(&#value)).outcome()
+                    (&#krate::__private::Probe(&#value)).__ferrometer_outcome()
                 };
             });
         }
@@ -207,6 +262,21 @@ impl Steps {
             record.lower(place, output, &mut steps);
         }
         steps
+    }
+
+    /// The closure that looks at the value in front of a `?`.
+    pub fn look(&self, krate: &TokenStream, span: Span) -> Option<TokenStream> {
+        if self.leave.is_empty() {
+            return None;
+        }
+        let (value, outcome, leave) = (value(), outcome_local(), &self.leave);
+        Some(quote_spanned! {span=>
+            |#value| if let #krate::__private::core::option::Option::Some(#outcome) =
+                (&#krate::__private::Left(#value)).__ferrometer_left()
+            {
+                #leave
+            }
+        })
     }
 
     /// Whether the body's value is needed at all.
@@ -266,18 +336,44 @@ fn is_static(path: &syn::ExprPath) -> bool {
     })
 }
 
-fn outcome(krate: &TokenStream, outcome: Outcome) -> TokenStream {
-    let variant = match outcome {
+/// The outcome that is recorded alone, if there is one: an expression.
+fn on(krate: &TokenStream, on: Option<Outcome>) -> TokenStream {
+    let option = quote_spanned!(ours()=> #krate::__private::core::option::Option);
+    let Some(on) = on else { return quote_spanned!(ours()=> #option::None) };
+    let variant = match on {
         Outcome::Ok => "Ok",
         Outcome::Err => "Err",
         Outcome::Panic => "Panic",
         Outcome::Cancelled => "Cancelled",
     };
     let variant = Ident::new(variant, ours());
-    quote_spanned!(ours()=> #krate::__private::Outcome::#variant)
+    quote_spanned!(ours()=> #option::Some(#krate::__private::Outcome::#variant))
 }
 
-/// An expression of the user's, borrowed. In parentheses, because `&a + b` is another expression than `&(a + b)`.
-pub fn borrowed(expr: &Expr) -> TokenStream {
-    quote_spanned!(expr.span().resolved_at(ours())=> &(#expr))
+/// A logger of the user's, borrowed: an expression of type `Logger`, `&Logger`, or what dereferences to one.
+///
+/// What a block, an `if` or a `match` comes to is expected to have the type that is asked for, so that `&(if …)` of a `&Logger` would be
+/// refused. Behind a dereference nothing is expected.
+pub fn borrowed_logger(expr: &Expr) -> TokenStream {
+    let borrowed = borrowed(expr);
+    match innermost(expr) {
+        Expr::Block(_)
+        | Expr::Const(_)
+        | Expr::If(_)
+        | Expr::Loop(_)
+        | Expr::Macro(_)
+        | Expr::Match(_)
+        | Expr::Unsafe(_) => {
+            quote_spanned!(expr.span().resolved_at(ours())=> &*#borrowed)
+        }
+        _ => borrowed,
+    }
+}
+
+fn innermost(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Group(group) => innermost(&group.expr),
+        Expr::Paren(paren) => innermost(&paren.expr),
+        _ => expr,
+    }
 }

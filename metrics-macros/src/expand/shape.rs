@@ -1,6 +1,6 @@
 //! What kind of function it is, as far as its signature tells.
 
-use proc_macro2::Span;
+use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
@@ -34,6 +34,8 @@ pub struct Returned {
     pub declared: Type,
     /// Where the return type stands.
     pub span: Span,
+    /// A promise about the future, as written, that no future of ours can keep.
+    pub promise: Option<TokenStream>,
     pub form: Form,
 }
 
@@ -63,6 +65,7 @@ impl Shape {
                 output,
                 declared: erased(ty),
                 span: ty.span().resolved_at(ours()),
+                promise: promise(ty),
                 form,
             }));
         }
@@ -78,6 +81,12 @@ impl Shape {
 }
 
 impl Output {
+    /// Whether it is a `Poll`: `?` leaves with one of these as with a `Result`, and it is none.
+    pub fn is_poll(&self) -> bool {
+        matches!(self, Output::Type(ty) if matches!(&**ty, Type::Path(path)
+            if path.path.segments.last().is_some_and(|segment| segment.ident == "Poll")))
+    }
+
     /// The span for what is ours but should be reported where the return type stands.
     pub fn span(&self) -> Span {
         match self {
@@ -141,6 +150,18 @@ fn future_bound(bounds: &Punctuated<TypeParamBound, Token![+]>) -> Option<Option
         GenericArgument::AssocType(assoc) if assoc.ident == "Output" => Some(&assoc.ty),
         _ => None,
     }))
+}
+
+/// The first bound of an `impl Future` that no async block meets. A trait that is not named here may be one that every type has, as those that
+/// only name lifetimes are.
+fn promise(ty: &Type) -> Option<TokenStream> {
+    const NEVER_MET: [&str; 11] =
+        ["Clone", "Copy", "Debug", "Default", "Display", "Eq", "FusedFuture", "Hash", "Ord", "PartialEq", "PartialOrd"];
+    let Type::ImplTrait(opaque) = bare(ty) else { return None };
+    let never_met = |bound: &&TypeParamBound| {
+        bound_name(bound).is_some_and(|segment| NEVER_MET.iter().any(|name| segment.ident == name))
+    };
+    opaque.bounds.iter().find(never_met).map(ToTokens::to_token_stream)
 }
 
 fn bound_name(bound: &TypeParamBound) -> Option<&PathSegment> {

@@ -67,7 +67,8 @@ impl Cluster {
         if !(Duration::from_millis(10)..=Duration::from_secs(60)).contains(&settings.timeout) {
             return Err(limit("peer_timeout", format!("{:?}", settings.timeout), "10ms to 60s"));
         }
-        if !(64 << 10..=4 << 30).contains(&settings.max_bytes) {
+        // In 64 bits: a `usize` of 32 has no 4 << 30.
+        if !(64 << 10..=4_u64 << 30).contains(&(settings.max_bytes as u64)) {
             return Err(limit("max_peer_bytes", settings.max_bytes.to_string(), "65536 to 4294967296"));
         }
         if settings.peers.len() > MAX_PEERS {

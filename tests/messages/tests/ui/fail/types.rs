@@ -65,7 +65,7 @@ fn main() {
     count!(METRICS, "x", 1.5);
     count!(METRICS, "x", "one");
     set_gauge!(METRICS, "x", "one");
-    count!(METRICS, "x", "key" => 5);
+    count!(METRICS, "x", "key" => "5");
     count!(1 + 1, "x");
     let _: u32 = time!(METRICS, "x", { "text" });
 }
