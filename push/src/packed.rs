@@ -60,7 +60,7 @@ impl<'m> Packed<'m> {
     }
 }
 
-/// What a [`Packer`] needs from delivery to delivery: room, and what is refused alone.
+/// Room that a [`Packer`](crate::Packer) needs from delivery to delivery, and what is refused alone.
 #[derive(Debug, Default)]
 pub struct Memory {
     pub(crate) bytes: Vec<u8>,
