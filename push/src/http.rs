@@ -12,6 +12,7 @@ use flate2::write::GzEncoder;
 use std::fmt;
 use std::io::{Read, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use ureq::Agent;
 use ureq::http::{HeaderName, HeaderValue, Uri};
@@ -93,7 +94,11 @@ impl Http {
             Some(path) => authorities(path)?,
             None => RootCerts::PlatformVerifier,
         };
-        let tls = TlsConfig::builder().root_certs(roots).disable_verification(!settings.verify_certificate).build();
+        let tls = TlsConfig::builder()
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .root_certs(roots)
+            .disable_verification(!settings.verify_certificate)
+            .build();
         // Zero would be no limit at all.
         let timeout = settings.timeout.max(Duration::from_millis(1));
         let agent = Agent::config_builder()

@@ -9,7 +9,7 @@
 //! | whether the server is to be tried now | `pusher`, `patience` |
 //! | which series are one instrument, and what it has come to | `instruments`, `scaled`, `histogram` |
 //! | writing it | the backend's own; `claims`, `parts`, `texts`, `number`, `protobuf`, `moment` |
-//! | pieces into bodies, halved where need be | `packer` |
+//! | pieces into bodies, halved where need be | `packer`, `packed` |
 //! | kept while a server is away | `spool` |
 //! | on the way | `http` or `socket`, each of which ends with a [`Verdict`] |
 //! | what became of each series | `account` |
@@ -27,6 +27,7 @@ mod invalid;
 pub mod memory_bound;
 pub mod moment;
 mod number;
+mod packed;
 mod packer;
 pub mod parts;
 mod patience;
@@ -46,7 +47,8 @@ pub use http::{Http, HttpSettings, MOST_REPLY, Reply, gzip};
 pub use instruments::{Instruments, Rates, Summary, ids, summary};
 pub use invalid::Invalid;
 pub use number::{push_float, push_plain, push_whole};
-pub use packer::{Carrier, Limit, Memory, Packed, Packer, Preview};
+pub use packed::{Limit, Memory, Packed, Preview};
+pub use packer::{Carrier, Packer};
 pub use patience::Patience;
 pub use pusher::{Exporter, Pusher};
 pub use scaled::scaled;

@@ -1,11 +1,10 @@
 //! Packs pieces into bodies (datagrams, requests, writes) of at most a configured size, has each carried, and notes what became of the series
 //! in it. A body that is too large, or of which a part is refused, is halved, and its halves are, until what is refused is alone.
 
-use crate::account::Account;
+use crate::packed::{Limit, Memory, Packed, Piece, Preview};
 use crate::spool::Spool;
 use crate::verdict::{Extent, Verdict};
 use ferrometer_core::{BackendError, Cause, Delivery, SnapshotView};
-use std::collections::HashMap;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -34,115 +33,6 @@ pub trait Carrier {
     /// Ends the delivery: what the system or the server says only now of what was sent last.
     fn finish(&mut self) -> Verdict {
         Verdict::Accepted
-    }
-}
-
-/// One body of the next delivery, as [`Pusher::preview`](crate::Pusher::preview) shows it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Preview {
-    /// The bytes as they would be sent.
-    pub wire: Vec<u8>,
-    /// The same before they are compressed; empty where they are not.
-    pub plain: Vec<u8>,
-}
-
-#[derive(Clone, Debug)]
-struct Piece {
-    end: usize,
-    /// Where its owners end.
-    owners: usize,
-    group: u32,
-}
-
-/// Pieces that go out together.
-#[derive(Debug)]
-pub struct Packed<'m> {
-    memory: &'m Memory,
-    pieces: Range<usize>,
-}
-
-impl<'m> Packed<'m> {
-    fn start(&self) -> usize {
-        self.memory.begin(self.pieces.start)
-    }
-
-    /// All bytes, one piece behind the other.
-    #[must_use]
-    pub fn bytes(&self) -> &'m [u8] {
-        &self.memory.bytes[self.start()..self.memory.begin(self.pieces.end)]
-    }
-
-    /// Runs of pieces with the same group: the group, the number of pieces, and their bytes.
-    pub fn groups(&self) -> impl Iterator<Item = (u32, usize, &'m [u8])> {
-        let memory = self.memory;
-        let mut at = self.pieces.start;
-        let pieces = &memory.pieces[self.pieces.clone()];
-        pieces.chunk_by(|a, b| a.group == b.group).map(move |run| {
-            let from = memory.begin(at);
-            at += run.len();
-            (run[0].group, run.len(), &memory.bytes[from..memory.begin(at)])
-        })
-    }
-
-    /// Each piece by itself.
-    pub fn pieces(&self) -> impl Iterator<Item = &'m [u8]> {
-        let memory = self.memory;
-        self.pieces.clone().map(move |at| &memory.bytes[memory.begin(at)..memory.pieces[at].end])
-    }
-}
-
-/// What a [`Packer`] needs from delivery to delivery: room, and what is refused alone.
-#[derive(Debug, Default)]
-pub struct Memory {
-    bytes: Vec<u8>,
-    pieces: Vec<Piece>,
-    owners: Vec<u32>,
-    body: Vec<u8>,
-    wire: Vec<u8>,
-    pub(crate) account: Account,
-    /// By the first owner of a piece.
-    quarantine: HashMap<u32, Instant>,
-    /// Less than the limit, because the server takes no more, and until when that is believed.
-    learned: Option<(usize, Instant)>,
-}
-
-impl Memory {
-    fn begin(&self, piece: usize) -> usize {
-        if piece == 0 { 0 } else { self.pieces[piece - 1].end }
-    }
-
-    fn first_owner(&self, piece: usize) -> usize {
-        if piece == 0 { 0 } else { self.pieces[piece - 1].owners }
-    }
-
-    fn owners(&self, pieces: Range<usize>) -> Range<usize> {
-        self.first_owner(pieces.start)..self.first_owner(pieces.end)
-    }
-
-    /// What became of the series in the last delivery.
-    #[must_use]
-    pub fn account(&self) -> &Account {
-        &self.account
-    }
-}
-
-/// How large a body may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limit {
-    /// Bytes, framing included.
-    pub bytes: usize,
-    /// Bytes of framing around the pieces of any body.
-    pub frame: usize,
-    /// Pieces.
-    pub pieces: usize,
-}
-
-impl Limit {
-    /// A limit of bytes alone.
-    #[must_use]
-    pub const fn bytes(bytes: usize) -> Limit {
-        Limit { bytes, frame: 0, pieces: usize::MAX }
     }
 }
 

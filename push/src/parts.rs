@@ -1,7 +1,7 @@
 //! An instrument as numbers with names, for formats that have nothing but numbers: a counter and a gauge are one, a timer is six.
 
 use crate::instruments::{Rates, Summary};
-use crate::packer::Memory;
+use crate::packed::Memory;
 use crate::scaled::scaled;
 use ferrometer_core::{Distribution, Kind, Scheme, Totals, Value};
 use std::collections::BTreeMap;

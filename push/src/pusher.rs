@@ -1,6 +1,7 @@
 //! A backend that pushes: one [`Exporter`], which writes, and one [`Carrier`], which sends, under the one rule of when to try again.
 
-use crate::packer::{Carrier, Limit, Memory, Packer, Preview};
+use crate::packed::{Limit, Memory, Preview};
+use crate::packer::{Carrier, Packer};
 use crate::patience::Patience;
 use crate::spool::Spool;
 use crate::verdict::Verdict;

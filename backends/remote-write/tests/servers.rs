@@ -21,7 +21,12 @@ fn prometheus(web: &str) -> (Program, u16) {
         .arg(format!("--storage.tsdb.path={}", scratch.path().join("data").display()))
         .arg(format!("--web.listen-address=127.0.0.1:{port}"))
         .args(["--web.enable-remote-write-receiver", "--enable-feature=native-histograms"]);
-    (Program::start(scratch, &mut command, port), port)
+    let program = Program::start(scratch, &mut command, port);
+    // It listens before it is ready; one with a password says so instead.
+    let ready =
+        || Some(ask(SocketAddr::from(([127, 0, 0, 1], port)), "GET", "/-/ready").0).filter(|s| [200, 401].contains(s));
+    wait_for(ready, || program.log());
+    (program, port)
 }
 
 fn query(port: u16, text: &str) -> Vec<serde_json::Value> {
