@@ -96,9 +96,9 @@ fn substituted(text: &str, section: &str, sections: &[Entry]) -> String {
             continue;
         }
         out.push_str(before);
-        if sign.starts_with("$$") {
+        if let Some(behind) = sign.strip_prefix("$$") {
             out.push('$');
-            rest = &sign[2..];
+            rest = behind;
             continue;
         }
         let braces = sign[1..].strip_prefix('{').and_then(|s| s.split_once('}'));
