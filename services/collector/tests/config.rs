@@ -495,3 +495,39 @@ fn leases_take_the_place_of_processors_and_state() {
         ),
     }
 }
+
+#[test]
+fn values_of_other_keys_are_put_in() {
+    let conf = r"
+[DEFAULT]
+host = prometheus.example
+[collect]
+metrics_conf = $scope_key.yml
+scope_key = metrics
+[collector_prometheus]
+prometheus_url = https://${host}:9090/${collect.scope_key}/api/v1
+prometheus_user = $$a\$b$none
+prometheus_password = $
+";
+    let folder = Folder::new("others", &[("cloudkitty.conf", conf), ("metrics.yml", GOOD)]);
+    let config = folder.load("cloudkitty.conf").unwrap();
+    assert_eq!(config.server.url, "https://prometheus.example:9090/metrics/api/v1");
+    assert_eq!(config.server.user.as_deref(), Some("$a$b$none"));
+    assert_eq!(config.server.password, Some(ferrometer_collector::Secret::new("$")));
+}
+
+proptest::proptest! {
+    /// No text of any of the three forms makes reading panic, and no refusal is without its file.
+    #[test]
+    fn any_text_is_read_or_refused(text in "(\\PC|[\n\t:=\\[\\]{}$&*#'\"|>-]){0,60}", form in 0usize..3) {
+        let good = format!("{SERVER}[collect]\nmetrics_conf = metrics.yml\n");
+        let prefix = ["", "metrics:\n  m: {unit: x}\n", ""][form];
+        let name = ["cloudkitty.conf", "metrics.yml", "collector.toml"][form];
+        let random = Folder::new("random", &[("cloudkitty.conf", &good), ("metrics.yml", GOOD), (name, &format!("{prefix}{text}"))]);
+        let read = random.load(if form == 2 { name } else { "cloudkitty.conf" });
+        if let Err(message) = read {
+            proptest::prop_assert!(message.starts_with(name), "{}", message);
+            proptest::prop_assert!(!message.replace('\n', "").chars().any(char::is_control), "{:?}", message);
+        }
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! `key = value` or `key: value`, whichever sign comes first; a line that begins with white space continues the value above it;
 //! `#` and `;` begin a comment at the start of a line only, so both may stand in a password; one pair of quotes around a value is
-//! taken off. No published crate reads this dialect and tells the line of each key.
+//! taken off; `$name` and `${section.name}` are values of other keys, `$$` and `\\$` a sign. No published crate reads this dialect and tells the line of each key.
 
 use super::tree::{Entry, MAX_NODES, Node, SyntaxError, Value};
 
@@ -62,7 +62,57 @@ pub(crate) fn parse(text: &str) -> Result<Node, SyntaxError> {
         }
     }
     close(&mut sections, current, open.take());
+    let given = sections.clone();
+    for section in &mut sections {
+        let Value::Map(entries) = &mut section.node.value else { continue };
+        for entry in entries {
+            if let Value::Text(text) = &mut entry.node.value
+                && text.contains('$')
+            {
+                *text = substituted(text, &section.key, &given);
+            }
+        }
+    }
     Ok(Node { line: 1, value: Value::Map(sections) })
+}
+
+/// Puts the values of other keys in: of the same section, else of `[DEFAULT]`. A name that nothing has stays as it is written.
+fn substituted(text: &str, section: &str, sections: &[Entry]) -> String {
+    let value = |section: &str, key: &str| {
+        let Value::Map(entries) = &sections.iter().find(|s| s.key == section)?.node.value else { return None };
+        match &entries.iter().find(|e| e.key == key)?.node.value {
+            Value::Text(text) => Some(text.as_str()),
+            _ => None,
+        }
+    };
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        let (before, sign) = rest.split_at(at);
+        if let Some(before) = before.strip_suffix('\\') {
+            out.push_str(before);
+            out.push('$');
+            rest = &sign[1..];
+            continue;
+        }
+        out.push_str(before);
+        if let Some(behind) = sign.strip_prefix("$$") {
+            out.push('$');
+            rest = behind;
+            continue;
+        }
+        let braces = sign[1..].strip_prefix('{').and_then(|s| s.split_once('}'));
+        let word = sign[1..].find(|c: char| !c.is_ascii_alphanumeric() && c != '_').map_or(sign.len(), |n| n + 1);
+        let (name, length) = braces.map_or((&sign[1..word], word), |(name, _)| (name, name.len() + 3));
+        let found = match name.split_once('.') {
+            Some((section, key)) => value(section, key),
+            None => value(section, name).or_else(|| value("DEFAULT", name)),
+        };
+        let length = if found.is_some() { length } else { 1 };
+        out.push_str(found.unwrap_or("$"));
+        rest = &sign[length..];
+    }
+    out + rest
 }
 
 fn unquoted(value: &str) -> &str {
