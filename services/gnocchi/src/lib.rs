@@ -7,7 +7,7 @@
 //! | `request`, `reply`, `schema` | what came, what goes back, and what is wrong with a body, in Gnocchi's words |
 //! | `policies`, `metrics`, `resources`, `types` | what is known about metrics |
 //! | `measures`, `batch` | measures in, aggregates out |
-//! | `ingest`, `line` | measures in other protocols |
+//! | `ingest`, `line`, `statsd` | measures in other protocols |
 //! | `filter`, `paging`, `values` | searches |
 //! | `aggregation`, `aggregates`, `history`, `operations` | several series brought together |
 //! | `routes` | which path is which |
@@ -30,8 +30,10 @@ mod resources;
 mod routes;
 mod schema;
 mod settings;
+mod statsd;
 mod types;
 mod values;
 
 pub use routes::Gnocchi;
 pub use settings::{Auth, Settings};
+pub use statsd::{Listening, Statsd, StatsdCounts, StatsdSettings};

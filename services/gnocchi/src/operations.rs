@@ -177,7 +177,7 @@ fn from_text(text: &str) -> Result<Value, Refusal> {
                 })?;
                 match open.last_mut() {
                     Some(outer) => outer.push(done.into()),
-                    // What follows the first list is left out, as Gnocchi does.
+                    // Text behind the first list is left out, as Gnocchi does.
                     None => return Ok(done.into()),
                 }
                 1

@@ -206,7 +206,7 @@ fn version(request: &Request<'_>) -> Value {
         "status",
     ];
     let base = request.base();
-    let mut links = vec![json!({"rel": "self", "href": format!("{base}/v1/")})];
+    let mut links = vec![json!({"rel": "self", "href": format!("{base}/v1")})];
     links.extend(PARTS.map(|part| json!({"rel": part, "href": format!("{base}/v1/{part}")})));
     json!({"version": "1.0", "links": links})
 }

@@ -81,7 +81,7 @@ fn every_command_of_the_client_works() {
         "aggregates --granularity 60 --groupby host",
         &["(aggregate sum (metric cpu mean))", "id = my-vm", "--resource-type", "instance"],
     );
-    run("measures aggregation -m cpu -q host=b --resource-type instance --aggregation mean --granularity 60", &[]);
+    run("measures aggregation -m cpu --query host=b --resource-type instance --aggregation mean --granularity 60", &[]);
     run("metric delete cpu -r my-vm", &[]);
     run("capabilities list", &[]);
     run("status", &[]);

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// An API, and the directory that goes with it.
 pub struct Api {
     pub gnocchi: Arc<Gnocchi>,
+    archive: Arc<Archive>,
     directory: PathBuf,
 }
 
@@ -47,8 +48,12 @@ impl Api {
         let directory = std::env::temp_dir().join(format!("ferrometer-gnocchi-{}-{number}", std::process::id()));
         let _ = std::fs::remove_dir_all(&directory);
         let options = Options { sync: Sync::None, workers: 1, ..Options::default() };
-        let archive = Archive::open(&directory, options).unwrap();
-        Api { gnocchi: Arc::new(Gnocchi::new(Arc::new(archive), settings)), directory }
+        let archive = Arc::new(Archive::open(&directory, options).unwrap());
+        Api { gnocchi: Arc::new(Gnocchi::new(Arc::clone(&archive), settings)), archive, directory }
+    }
+
+    pub fn archive(&self) -> Arc<Archive> {
+        Arc::clone(&self.archive)
     }
 
     pub fn send(&self, user: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Told {
