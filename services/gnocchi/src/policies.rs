@@ -35,7 +35,7 @@ pub(crate) fn policy_json(policy: &Policy) -> Value {
         "name": policy.name,
         "back_window": policy.back_window,
         "aggregation_methods": methods,
-        "definition": policy.definitions().iter().map(definition).collect::<Vec<_>>(),
+        "definition": policy.as_told().map(definition).collect::<Vec<_>>(),
     })
 }
 
