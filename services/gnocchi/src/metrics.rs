@@ -9,7 +9,7 @@ use crate::resources::{resource_id, resource_json};
 use crate::schema::{Checked, Invalid, dictionary, only, optional, text};
 use ferrometer_archive::search::{Filter, Page};
 use ferrometer_archive::{Error, Metric, NewMetric, Resource};
-use http::{Method, StatusCode, header::LOCATION};
+use http::{Method, StatusCode, header::HeaderName, header::LOCATION};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -133,7 +133,10 @@ impl Gnocchi {
         match (&request.method, rest) {
             (&Method::GET, []) => {
                 request.owner(&metric.creator)?;
-                Ok(Reply::ok(&self.detailed(metric)?))
+                let account = self.archive.account(metric.id)?;
+                let reply = Reply::ok(&self.detailed(metric)?);
+                let reply = reply.with(HeaderName::from_static("x-measures-accepted"), account.accepted.to_string());
+                Ok(reply.with(HeaderName::from_static("x-measures-too-late"), account.too_late.to_string()))
             }
             (&Method::DELETE, []) => {
                 request.owner(&metric.creator)?;

@@ -44,6 +44,11 @@ fn the_measures_of_the_document_come_back_as_it_says() {
             ["2014-10-06T14:34:20+00:00", 5.0, 2.0],
         ])
     );
+    // An hour before the last point's is too late for a policy without a back window, which the metric tells.
+    assert_eq!(api.post(&path, json!([{"timestamp": "2014-10-06T13:59:59", "value": 1}])).status, 202);
+    let told = api.get(&format!("/v1/metric/{metric}"));
+    assert_eq!((told.header("x-measures-accepted"), told.header("x-measures-too-late")), ("3", "1"));
+    assert_eq!(api.get(&path).is(200), all);
     assert_eq!(
         api.get(&format!("{path}?resample=M&granularity=3600")).is(200),
         json!([["2014-10-01T00:00:00+00:00", "M", 19.033333333333335]])
