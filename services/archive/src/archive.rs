@@ -31,6 +31,8 @@ pub struct Options {
     pub memory: usize,
     /// Bytes of the log at which what changed is stored, and the log shortened.
     pub log: u64,
+    /// Bytes of one file of the log, at least.
+    pub log_file: u64,
     /// Longest time until what changed is stored.
     pub store_every: Duration,
     /// Make the policies `bool`, `low`, `medium`, `high` and the rule that gives `low` to all, in an archive that has neither.
@@ -44,6 +46,7 @@ impl Default for Options {
             workers: std::thread::available_parallelism().map_or(1, usize::from).min(4),
             memory: 256 << 20,
             log: 128 << 20,
+            log_file: 32 << 20,
             store_every: Duration::from_secs(600),
             default_policies: true,
         }
@@ -118,11 +121,11 @@ impl Archive {
                 "stored aggregates are unreadable in places; all others are there"
             );
         }
-        let sync = options.sync;
+        let (sync, log_file) = (options.sync, options.log_file);
         let mut archive = Archive::with(
             index,
             storage,
-            |sink| Log::open(&directory.join("incoming"), sync, sink).map(|log| Box::new(log) as _),
+            |sink| Log::open(&directory.join("incoming"), sync, log_file, sink).map(|log| Box::new(log) as _),
             options,
         )?;
         archive._lock = Some(lock);

@@ -19,9 +19,6 @@ use uuid::Uuid;
 
 const MAGIC: u32 = 0x676f_6c66;
 const HEAD: usize = 12;
-/// A file of this size is followed by a new one.
-const FILE: u64 = 32 << 20;
-
 /// When an append is safe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sync {
@@ -36,6 +33,8 @@ pub enum Sync {
 pub struct Log {
     directory: PathBuf,
     sync: Sync,
+    /// A file of so many bytes is followed by a new one.
+    file_bytes: u64,
     sink: Sink,
     state: Mutex<State>,
     written: Condvar,
@@ -56,11 +55,12 @@ struct State {
 }
 
 impl Log {
-    /// Opens the log of a directory, which is made when it is not there.
+    /// Opens the log of a directory, which is made when it is not there. A file of `file_bytes` is followed by a new one; files are
+    /// deleted whole.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn open(directory: &Path, sync: Sync, sink: Sink) -> Result<Log, Error> {
+    pub fn open(directory: &Path, sync: Sync, file_bytes: u64, sink: Sink) -> Result<Log, Error> {
         std::fs::create_dir_all(directory)?;
         let mut files: Vec<(u64, u64)> = Vec::new();
         for entry in std::fs::read_dir(directory)? {
@@ -83,7 +83,14 @@ impl Log {
             file: None,
             files: files.into(),
         };
-        Ok(Log { directory: directory.into(), sync, sink, state: Mutex::new(state), written: Condvar::new() })
+        Ok(Log {
+            directory: directory.into(),
+            sync,
+            file_bytes,
+            sink,
+            state: Mutex::new(state),
+            written: Condvar::new(),
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -97,7 +104,7 @@ impl Log {
     /// Writes and syncs; on failure the file is cut back to what it was, or left behind for a new one.
     fn write(&self, file: &mut Option<(File, u64)>, first: u64, bytes: &[u8]) -> io::Result<Option<u64>> {
         let mut begun = None;
-        if file.as_ref().is_none_or(|(_, length)| *length >= FILE) {
+        if file.as_ref().is_none_or(|(_, length)| *length >= self.file_bytes) {
             let opened = OpenOptions::new().create_new(true).append(true).open(self.path(first))?;
             if self.sync == Sync::Group {
                 File::open(&self.directory)?.sync_all()?;
@@ -228,7 +235,10 @@ impl Incoming for Log {
     fn discard(&self, through: u64) -> Result<(), Error> {
         let mut state = self.lock();
         // The last file holds the numbers: it stays until another has begun. A full one is closed here, the next append begins a new one.
-        if through >= state.last && !state.writing && state.files.back().is_some_and(|(_, bytes)| *bytes > FILE / 4) {
+        if through >= state.last
+            && !state.writing
+            && state.files.back().is_some_and(|(_, bytes)| *bytes > self.file_bytes / 4)
+        {
             state.file = None;
         }
         while let (Some((first, _)), Some((next, _))) = (state.files.front().copied(), state.files.get(1).copied()) {

@@ -14,8 +14,8 @@ const METRICS: u128 = 3;
 const DIRECTORY: &str = "FERROMETER_ARCHIVE_KILL_DIRECTORY";
 
 fn options() -> Options {
-    // Changes are stored all the time, so that a kill falls into it.
-    Options { store_every: Duration::from_millis(5), workers: 2, ..Options::default() }
+    // Changes are stored, and files of the log begun and deleted, all the time, so that a kill falls into it.
+    Options { store_every: Duration::from_millis(5), log_file: 1000, workers: 2, ..Options::default() }
 }
 
 fn metric(number: u128) -> Metric {
