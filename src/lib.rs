@@ -114,3 +114,12 @@ pub use ferrometer_core::__private;
 #[cfg(all(doctest, feature = "macros"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The programs of the pages compile, and those that bind no port run.
+#[cfg(all(doctest, feature = "http"))]
+mod pages {
+    #[doc = include_str!("../docs/pull-cache.md")]
+    struct PullCache;
+    #[doc = include_str!("../docs/proxmox.md")]
+    struct Proxmox;
+}
