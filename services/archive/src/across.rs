@@ -2,7 +2,7 @@
 
 mod operation;
 
-pub use operation::{Aggregator, Binary, Operation, Outcome, Unary, evaluate};
+pub use operation::{Aggregator, Binary, Operation, Outcome, Unary, Values, evaluate};
 
 use crate::aggregate::aggregate;
 use crate::time::Calendar;

@@ -91,6 +91,9 @@ pub struct Policy {
     definitions: Vec<Definition>,
     /// Codes of the methods, sorted.
     methods: Vec<u8>,
+    /// Granularities in the order in which they were told.
+    #[serde(default)]
+    told: Vec<Nanos>,
 }
 
 /// The size of one metric, full to its last point, known before it is created.
@@ -121,6 +124,7 @@ impl Policy {
             back_window,
             definitions: Vec::new(),
             methods: methods.iter().map(|m| m.code()).collect(),
+            told: Vec::new(),
         };
         policy.methods.sort_unstable();
         policy.methods.dedup();
@@ -129,6 +133,7 @@ impl Policy {
     }
 
     fn set_definitions(&mut self, mut definitions: Vec<Definition>) -> Result<(), Error> {
+        let told = definitions.iter().map(|definition| definition.granularity).collect();
         definitions.sort_by_key(|definition| definition.granularity);
         if definitions.is_empty() {
             return Err(Error::Invalid("an archive policy needs at least one definition".into()));
@@ -138,12 +143,18 @@ impl Policy {
             return Err(Error::Invalid(format!("More than one archive policy uses granularity `{seconds:?}'")));
         }
         self.definitions = definitions;
+        self.told = told;
         Ok(())
     }
 
     /// Returns the resolutions, finest first.
     pub fn definitions(&self) -> &[Definition] {
         &self.definitions
+    }
+
+    /// Returns the resolutions in the order in which they were told.
+    pub fn as_told(&self) -> impl Iterator<Item = &Definition> {
+        self.told.iter().filter_map(|granularity| self.definition(*granularity))
     }
 
     /// Returns the resolution with this granularity.
@@ -229,18 +240,18 @@ impl Policy {
     /// Returns the policies that a new archive has: `bool`, `low`, `medium` and `high`.
     pub fn defaults() -> [Policy; 4] {
         let usual = resolve::<&str>(&[]).unwrap_or_default();
-        let policy = |name: &str, back_window, spans: &[(Nanos, Nanos)], methods: &[Method]| Policy {
-            name: name.into(),
-            back_window,
-            definitions: spans
-                .iter()
-                .filter_map(|(granularity, span)| Definition::new(Some(*granularity), None, Some(*span)).ok())
-                .collect(),
-            methods: {
-                let mut codes: Vec<u8> = methods.iter().map(|method| method.code()).collect();
-                codes.sort_unstable();
-                codes
-            },
+        let policy = |name: &str, back_window, spans: &[(Nanos, Nanos)], methods: &[Method]| {
+            let definition =
+                |(granularity, span): &(Nanos, Nanos)| Definition::new(Some(*granularity), None, Some(*span));
+            let mut policy = Policy {
+                name: name.into(),
+                back_window,
+                definitions: spans.iter().filter_map(|span| definition(span).ok()).collect(),
+                methods: methods.iter().map(|method| method.code()).collect(),
+                told: spans.iter().map(|(granularity, _)| *granularity).collect(),
+            };
+            policy.methods.sort_unstable();
+            policy
         };
         let (minute, hour) = (60 * SECOND, 3600 * SECOND);
         [

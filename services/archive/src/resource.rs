@@ -129,7 +129,7 @@ impl Attribute {
     /// [`Error::Invalid`].
     pub fn check(&self, name: &str) -> Result<(), Error> {
         let letters = name.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':'));
         if name.len() > 63 || RESERVED.contains(&name) || !letters {
             return Err(Error::Invalid(format!("Resource attribute name {name} is invalid")));
         }
@@ -180,7 +180,7 @@ impl AttributeKind {
             (AttributeKind::String { .. }, _) => Err("expected str".into()),
             (AttributeKind::Uuid, Value::String(text)) => match Uuid::parse_str(text) {
                 Ok(id) => Ok(Value::String(id.to_string())),
-                Err(_) => Err("not a valid value".into()),
+                Err(_) => Err("badly formed hexadecimal UUID string".into()),
             },
             (AttributeKind::Number { min, max }, Value::Number(number)) => {
                 let number = number.as_f64().unwrap_or(0.0);

@@ -61,12 +61,14 @@ pub struct Sort {
     pub key: String,
     /// Largest first.
     pub descending: bool,
+    /// Rows without the attribute first.
+    pub nulls_first: bool,
 }
 
 impl Sort {
     /// Returns the ascending order by an attribute.
     pub fn by(key: &str) -> Sort {
-        Sort { key: key.into(), descending: false }
+        Sort { key: key.into(), descending: false, nulls_first: false }
     }
 }
 

@@ -33,32 +33,59 @@ fn date_of(day: i64) -> (i64, i64, i64) {
     (year + era * 400 + i64::from(month <= 2), month, date)
 }
 
-/// Reads a time stamp: seconds since the epoch as a number, or ISO 8601 with or without a zone (UTC without).
-///
-/// Stamps before 1970 or after 2262-04-11 are none.
-///
-/// ```
-/// use ferrometer_archive::time::parse_timestamp;
-/// assert_eq!(parse_timestamp("2014-10-06T14:34:12+02:00"), parse_timestamp("1412598852"));
-/// assert_eq!(parse_timestamp("1969-12-31T23:59:59"), None);
-/// ```
-pub fn parse_timestamp(text: &str) -> Option<Nanos> {
-    let text = text.trim();
-    match parse_iso(text) {
-        Some(stamp) => Some(stamp),
-        None => from_seconds(text.parse().ok()?),
-    }
-    .filter(|stamp| *stamp >= 0)
+/// Why a text is no time stamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoTimestamp {
+    /// It is neither a number nor ISO 8601.
+    Unreadable,
+    /// It is before 1970.
+    BeforeEpoch,
+    /// It is after 2262-04-11, which nanoseconds in 64 bits do not reach.
+    TooLate,
 }
 
-/// Returns a number of seconds since the epoch as nanoseconds; `None` before 1970, after 2262, or for no number.
-pub fn from_seconds(seconds: f64) -> Option<Nanos> {
-    let nanos = (seconds * 1e9).round();
-    (nanos >= 0.0 && nanos < i64::MAX as f64).then_some(nanos as i64)
+fn in_range(nanos: i128) -> Result<Nanos, NoTimestamp> {
+    match Nanos::try_from(nanos) {
+        _ if nanos < 0 => Err(NoTimestamp::BeforeEpoch),
+        Ok(nanos) => Ok(nanos),
+        Err(_) => Err(NoTimestamp::TooLate),
+    }
+}
+
+/// Reads a time stamp: seconds since the epoch as a number, or ISO 8601 with or without a zone (UTC without).
+///
+/// # Errors
+/// [`NoTimestamp`].
+///
+/// ```
+/// use ferrometer_archive::time::{NoTimestamp, read_timestamp};
+/// assert_eq!(read_timestamp("2014-10-06T14:34:12+02:00"), read_timestamp("1412598852"));
+/// assert_eq!(read_timestamp("1969-12-31T23:59:59"), Err(NoTimestamp::BeforeEpoch));
+/// ```
+pub fn read_timestamp(text: &str) -> Result<Nanos, NoTimestamp> {
+    let text = text.trim();
+    match (parse_iso(text), text.parse()) {
+        (Some(nanos), _) => in_range(nanos),
+        (None, Ok(seconds)) => read_seconds(seconds),
+        (None, Err(_)) => Err(NoTimestamp::Unreadable),
+    }
+}
+
+/// Returns a number of seconds since the epoch as nanoseconds.
+///
+/// # Errors
+/// [`NoTimestamp`].
+pub fn read_seconds(seconds: f64) -> Result<Nanos, NoTimestamp> {
+    if seconds.is_finite() { in_range((seconds * 1e9).round() as i128) } else { Err(NoTimestamp::Unreadable) }
+}
+
+/// Reads a time stamp, or none; see [`read_timestamp`].
+pub fn parse_timestamp(text: &str) -> Option<Nanos> {
+    read_timestamp(text).ok()
 }
 
 /// Reads ISO 8601. A bare year is a number of seconds, and none of these.
-fn parse_iso(text: &str) -> Option<Nanos> {
+fn parse_iso(text: &str) -> Option<i128> {
     let bytes = text.as_bytes();
     let number = |from: usize, to: usize| -> Option<i64> {
         let digits = bytes.get(from..to)?;
@@ -128,7 +155,7 @@ fn parse_iso(text: &str) -> Option<Nanos> {
         }
         _ => return None,
     };
-    (seconds - offset).checked_mul(SECOND)?.checked_add(nanos)
+    Some(i128::from(seconds - offset) * i128::from(SECOND) + i128::from(nanos))
 }
 
 /// Writes a time stamp as `2014-10-06T14:34:12+00:00`, with a fraction where there is one.

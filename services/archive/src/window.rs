@@ -59,12 +59,16 @@ impl Window {
         self.accepted += batch.len() as u64;
         self.last = Some(self.last.map_or(last.at, |known| known.max(last.at)));
         self.changed_from = Some(self.changed_from.map_or(first.at, |known| known.min(first.at)));
+        // A quarter of room to grow, where doubling would make the bound of memory twice what is used.
+        if self.points.capacity() < self.points.len() + batch.len() {
+            self.points.reserve_exact(batch.len() + self.points.len() / 4);
+        }
         if self.points.last().is_none_or(|known| known.at < first.at) {
             self.points.extend_from_slice(batch);
             return;
         }
         let at = self.points.partition_point(|point| point.at < first.at);
-        let tail = self.points.split_off(at);
+        let tail: Vec<Point> = self.points.drain(at..).collect();
         let (mut old, mut new) = (tail.into_iter().peekable(), batch.iter().copied().peekable());
         loop {
             let take_new = match (old.peek(), new.peek()) {

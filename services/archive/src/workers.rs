@@ -28,6 +28,8 @@ pub(crate) struct Shards {
     room: Condvar,
     waiting: AtomicU64,
     memory: AtomicU64,
+    /// Bytes in memory at which a metric is stored and forgotten as soon as its batch is applied.
+    full: u64,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -35,7 +37,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shards {
-    pub fn new() -> Shards {
+    pub fn new(memory: usize) -> Shards {
         Shards {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             queue: Mutex::default(),
@@ -43,6 +45,7 @@ impl Shards {
             room: Condvar::new(),
             waiting: AtomicU64::new(0),
             memory: AtomicU64::new(0),
+            full: memory as u64 / 4 * 3,
         }
     }
 
@@ -77,14 +80,20 @@ impl Shards {
         let before = state.load();
         let result = run(state);
         let after = state.load();
-        if state.pending.is_empty() && state.window.as_ref().is_none_or(|window| window.applied == 0) {
-            // A metric that never had a measure takes no memory for having been asked for.
+        let stored =
+            state.window.as_ref().is_none_or(|window| window.applied == 0 || (self.is_full() && !window.touched));
+        if state.pending.is_empty() && stored {
+            // A metric that never had a measure takes no memory for having been asked for, and none stays while others need it.
             shard.remove(&metric);
             self.settle_account(before, (0, 0));
         } else {
             self.settle_account(before, after);
         }
         result
+    }
+
+    fn is_full(&self) -> bool {
+        self.memory.load(Relaxed) > self.full
     }
 
     fn settle_account(&self, before: (u64, u64), after: (u64, u64)) {
@@ -104,15 +113,13 @@ impl Shards {
         meanwhile()
     }
 
-    /// Returns when so many more measures have room in memory.
-    pub fn wait_for_room(&self, count: usize, memory: usize) -> Result<(), Error> {
-        let wanted = (count * size_of::<Point>()) as u64;
+    /// Returns when memory has room for one more batch.
+    pub fn wait_for_room(&self, memory: usize) -> Result<(), Error> {
         let begun = Instant::now();
         let mut queue = lock(&self.queue);
         loop {
             let used = self.memory.load(Relaxed);
-            // A batch that is larger than all of it goes alone.
-            if used + wanted <= memory as u64 || self.waiting.load(Relaxed) == 0 {
+            if used <= memory as u64 {
                 return Ok(());
             }
             if begun.elapsed() > PATIENCE {
@@ -161,7 +168,10 @@ impl Shared {
     /// Applies what waits of a metric; a metric that does not exist any more is forgotten.
     fn apply(&self, metric: Uuid) -> Result<(), Error> {
         match self.policy_of(metric)? {
-            Some(policy) => self.with_metric(metric, |state| state.settle(metric, &policy, &*self.storage).map(drop)),
+            Some(policy) => self.with_metric(metric, |state| {
+                state.settle(metric, &policy, &*self.storage)?;
+                if self.shards.is_full() { state.flush(metric, &policy, &*self.storage) } else { Ok(()) }
+            }),
             None => self.shards.remove(metric, || Ok(())),
         }
     }

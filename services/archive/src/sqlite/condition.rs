@@ -41,7 +41,7 @@ pub(super) fn resource_field(kind: &ResourceType, name: &str) -> Result<Field, E
             ("iif(instr(creator, ':') > 0, substr(creator, instr(creator, ':') + 1), '')".into(), TEXT)
         }
         _ => match kind.attributes.get(name) {
-            // The name has letters, digits and _ alone.
+            // The name has letters, digits, `_`, `-`, `.` and `:` alone, none of which ends the text.
             Some(attribute) => (format!("json_extract(attributes, '$.\"{name}\"')"), attribute.kind.clone()),
             None => return Err(Error::NoSuchAttribute(kind.name.clone(), name.into())),
         },
@@ -145,26 +145,27 @@ impl<'a> Condition<'a> {
         unique: &[&str],
         marker: impl FnOnce(&str, &[String]) -> Result<Option<Vec<Sql>>, Error>,
     ) -> Result<String, Error> {
-        let mut keys: Vec<(String, bool)> = Vec::new();
+        let mut keys: Vec<(String, bool, bool)> = Vec::new();
         for sort in &page.sort {
             let field = (self.find)(&sort.key)
                 .map_err(|_| Error::Pagination(format!("Sort key supplied is invalid: {}", sort.key)))?;
-            keys.push((field.sql, sort.descending));
+            keys.push((field.sql, sort.descending, sort.nulls_first));
         }
-        keys.extend(unique.iter().map(|key| ((*key).to_owned(), false)));
+        keys.extend(unique.iter().map(|key| ((*key).to_owned(), false, false)));
         if let Some(text) = &page.marker {
-            let columns: Vec<String> = keys.iter().map(|(sql, _)| sql.clone()).collect();
+            let columns: Vec<String> = keys.iter().map(|(sql, ..)| sql.clone()).collect();
             let values =
                 marker(text, &columns)?.ok_or_else(|| Error::Pagination(format!("Invalid marker: `{text}'")))?;
             let mut equal: Vec<String> = Vec::new();
             let mut behind: Vec<String> = Vec::new();
-            // Nothing sorts behind every value, and before it when the largest come first.
-            for ((column, descending), value) in keys.iter().zip(values) {
-                let next = match (&value, descending) {
+            // A row without the attribute comes behind every value, or before it.
+            for ((column, descending, nulls_first), value) in keys.iter().zip(values) {
+                let beyond = if *descending { "<" } else { ">" };
+                let next = match (&value, nulls_first) {
                     (Sql::Null, false) => None,
                     (Sql::Null, true) => Some(format!("{column} IS NOT NULL")),
-                    (_, false) => Some(format!("({column} > ? OR {column} IS NULL)")),
-                    (_, true) => Some(format!("{column} < ?")),
+                    (_, false) => Some(format!("({column} {beyond} ? OR {column} IS NULL)")),
+                    (_, true) => Some(format!("{column} {beyond} ?")),
                 };
                 let place = self.place(value);
                 if let Some(next) = next {
@@ -179,8 +180,9 @@ impl<'a> Condition<'a> {
         }
         let order: Vec<String> = keys
             .iter()
-            .map(|(column, descending)| {
-                format!("{column} {}", if *descending { "DESC NULLS FIRST" } else { "ASC NULLS LAST" })
+            .map(|(column, descending, nulls_first)| {
+                let direction = if *descending { "DESC" } else { "ASC" };
+                format!("{column} {direction} NULLS {}", if *nulls_first { "FIRST" } else { "LAST" })
             })
             .collect();
         let limit = page.limit.map_or(String::new(), |limit| format!(" LIMIT {limit}"));

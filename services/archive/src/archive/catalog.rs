@@ -1,0 +1,228 @@
+//! Policies, rules, metrics and resources of an archive: the index, and what else a change of it changes.
+
+use super::Archive;
+use crate::index::{Index, NewMetric, ResourceChange, ResourceQuery, TypeChange};
+use crate::policy::{Definition, Policy};
+use crate::search::{Filter, Page};
+use crate::{Error, Metric, Resource, ResourceType, Rule, rule};
+use std::sync::{Arc, PoisonError};
+use uuid::Uuid;
+
+impl Archive {
+    /// Returns the policies, by name.
+    pub fn policies(&self) -> Vec<Arc<Policy>> {
+        let mut policies: Vec<_> =
+            self.shared.policies.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        policies.sort_by(|a, b| a.name.cmp(&b.name));
+        policies
+    }
+
+    /// Returns a policy.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchPolicy`].
+    pub fn policy(&self, name: &str) -> Result<Arc<Policy>, Error> {
+        self.shared.policy(name).ok_or_else(|| Error::NoSuchPolicy(name.into()))
+    }
+
+    /// Adds a policy.
+    ///
+    /// # Errors
+    /// [`Error::PolicyExists`].
+    pub fn add_policy(&self, policy: &Policy) -> Result<(), Error> {
+        self.shared.index.set_policy(policy, false)?;
+        self.shared.remember_policy(policy);
+        Ok(())
+    }
+
+    /// Changes how much a policy keeps. What was acknowledged before is accepted or refused by the policy as it was.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchPolicy`], [`Error::PolicyChange`].
+    pub fn resize_policy(
+        &self,
+        name: &str,
+        definitions: Vec<Definition>,
+        back_window: Option<u32>,
+    ) -> Result<Arc<Policy>, Error> {
+        let changed = self.policy(name)?.resized(definitions, back_window)?;
+        self.store()?;
+        self.shared.index.set_policy(&changed, true)?;
+        Ok(self.shared.remember_policy(&changed))
+    }
+
+    /// Removes a policy that no metric and no rule has.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchPolicy`], [`Error::PolicyInUse`].
+    pub fn remove_policy(&self, name: &str) -> Result<(), Error> {
+        self.shared.index.remove_policy(name)?;
+        self.shared.policies.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+        Ok(())
+    }
+
+    /// Returns the rules, by pattern from Z to A, then by name.
+    pub fn rules(&self) -> Vec<Rule> {
+        self.shared.rules.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Adds a rule.
+    ///
+    /// # Errors
+    /// [`Error::RuleExists`], [`Error::NoSuchPolicy`].
+    pub fn add_rule(&self, rule: &Rule) -> Result<(), Error> {
+        self.shared.index.add_rule(rule)?;
+        self.reload_rules()
+    }
+
+    /// Gives a rule another name.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchRule`], [`Error::RuleChange`].
+    pub fn rename_rule(&self, name: &str, to: &str) -> Result<(), Error> {
+        self.shared.index.rename_rule(name, to)?;
+        self.reload_rules()
+    }
+
+    /// Removes a rule.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchRule`].
+    pub fn remove_rule(&self, name: &str) -> Result<(), Error> {
+        self.shared.index.remove_rule(name)?;
+        self.reload_rules()
+    }
+
+    fn reload_rules(&self) -> Result<(), Error> {
+        let rules = self.shared.index.rules()?;
+        *self.shared.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
+        Ok(())
+    }
+
+    /// Returns the name of the policy that the rules give to a metric of this name.
+    ///
+    /// # Errors
+    /// [`Error::NoRuleMatch`].
+    pub fn policy_for(&self, metric: Option<&str>) -> Result<String, Error> {
+        let rules = self.shared.rules.read().unwrap_or_else(PoisonError::into_inner);
+        match rule::choose(&rules, metric.unwrap_or("")) {
+            Some(rule) => Ok(rule.policy.clone()),
+            None => Err(Error::NoRuleMatch(metric.unwrap_or("None").into())),
+        }
+    }
+
+    /// Returns a metric with a new id and the policy that the rules give it; it is not added.
+    ///
+    /// # Errors
+    /// [`Error::NoRuleMatch`].
+    pub fn new_metric(&self, creator: &str, name: Option<&str>) -> Result<Metric, Error> {
+        let policy = self.policy_for(name)?;
+        Ok(Metric {
+            id: Uuid::new_v4(),
+            creator: creator.into(),
+            name: name.map(Into::into),
+            unit: None,
+            policy,
+            resource: None,
+        })
+    }
+
+    /// Adds metrics, all or none.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchPolicy`], [`Error::NoSuchResource`], [`Error::MetricNameExists`].
+    pub fn add_metrics(&self, metrics: &[Metric]) -> Result<(), Error> {
+        self.shared.index.add_metrics(metrics)
+    }
+
+    /// Removes a metric with its aggregates.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchMetric`].
+    pub fn remove_metric(&self, id: Uuid) -> Result<(), Error> {
+        self.shared.index.remove_metric(id)?;
+        self.shared.forget(&[id])
+    }
+
+    /// Returns what is known about metrics and resources. Changes go through this archive, which knows what else they change.
+    pub fn index(&self) -> &dyn Index {
+        &*self.shared.index
+    }
+
+    /// Adds a resource type after having checked its attributes.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], [`Error::ResourceTypeExists`].
+    pub fn add_resource_type(&self, kind: &ResourceType) -> Result<(), Error> {
+        kind.attributes.iter().try_for_each(|(name, attribute)| attribute.check(name))?;
+        self.shared.index.add_resource_type(kind)
+    }
+
+    /// Changes the attributes of a resource type.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], [`Error::NoSuchResourceType`].
+    pub fn change_resource_type(&self, name: &str, change: &TypeChange) -> Result<ResourceType, Error> {
+        change.add.iter().try_for_each(|(name, (attribute, _))| attribute.check(name))?;
+        change.update.iter().try_for_each(|(name, attribute)| attribute.check(name))?;
+        self.shared.index.change_resource_type(name, change)
+    }
+
+    /// Removes a resource type that no resource has.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchResourceType`], [`Error::ResourceTypeInUse`].
+    pub fn remove_resource_type(&self, name: &str) -> Result<(), Error> {
+        self.shared.index.remove_resource_type(name)
+    }
+
+    /// Adds a resource with its metrics.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when it ends before it starts; [`Error::ResourceExists`], [`Error::NoSuchMetric`], [`Error::NoSuchPolicy`].
+    pub fn add_resource(&self, resource: &Resource, metrics: &[NewMetric]) -> Result<(), Error> {
+        if resource.ended_at.is_some_and(|end| end < resource.started_at) {
+            return Err(Error::Invalid("Start timestamp cannot be after end timestamp".into()));
+        }
+        self.shared.index.add_resource(resource, metrics)
+    }
+
+    /// Changes a resource; see [`Index::change_resource`].
+    ///
+    /// # Errors
+    /// Those of [`Index::change_resource`].
+    pub fn change_resource(
+        &self,
+        id: Uuid,
+        change: &ResourceChange,
+        metrics: Option<(&[NewMetric], bool)>,
+    ) -> Result<Resource, Error> {
+        self.shared.index.change_resource(id, change, metrics)
+    }
+
+    /// Removes resources by a condition, with their metrics and aggregates; returns how many.
+    ///
+    /// # Errors
+    /// Those of [`Index::remove_resources`].
+    pub fn remove_resources(&self, kind: &str, filter: &Filter) -> Result<u64, Error> {
+        let (count, metrics) = self.shared.index.remove_resources(kind, filter)?;
+        self.shared.forget(&metrics)?;
+        Ok(count)
+    }
+
+    /// Returns resources.
+    ///
+    /// # Errors
+    /// Those of [`Index::resources`].
+    pub fn resources(&self, query: &ResourceQuery) -> Result<Vec<Resource>, Error> {
+        self.shared.index.resources(query)
+    }
+
+    /// Returns metrics by a condition.
+    ///
+    /// # Errors
+    /// Those of [`Index::metrics`].
+    pub fn metrics(&self, filter: Option<&Filter>, page: &Page) -> Result<Vec<Metric>, Error> {
+        self.shared.index.metrics(filter, page)
+    }
+}

@@ -1,0 +1,206 @@
+//! `/v1/batch/…`: measures of many metrics in one request, all or none.
+
+use crate::Gnocchi;
+use crate::measures::{Measures, explain, measures_of};
+use crate::metrics::Told;
+use crate::reply::{Answer, Refusal, Reply};
+use crate::request::{Request, forbidden, not_allowed, not_found};
+use crate::resources::resource_id;
+use crate::schema::{Checked, Invalid, dictionary, only, optional, required, text};
+use ferrometer_archive::search::{Filter, Page, Value as Wanted};
+use ferrometer_archive::{Error, Metric, Point};
+use http::{Method, StatusCode};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use uuid::Uuid;
+
+/// Reads `{"uuid": [measures], …}`.
+struct ByMetric<'a> {
+    /// The key that was read last, for the words of an error.
+    key: &'a mut String,
+}
+
+impl<'de> DeserializeSeed<'de> for ByMetric<'_> {
+    type Value = HashMap<String, Vec<Point>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
+        from.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ByMetric<'_> {
+    type Value = HashMap<String, Vec<Point>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("expected a dictionary")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut batch = HashMap::new();
+        while let Some(key) = map.next_key::<String>()? {
+            *self.key = key;
+            let points = map.next_value_seed(Measures)?;
+            batch.insert(self.key.clone(), points);
+        }
+        Ok(batch)
+    }
+}
+
+/// A metric of a resource, and its measures.
+struct Entry {
+    told: Told,
+    points: Vec<Point>,
+}
+
+fn entry(name: &str, value: &Value) -> Checked<Entry> {
+    match value {
+        Value::Object(map) => {
+            only(map, &["archive_policy_name", "unit", "measures"])?;
+            let told = Told {
+                policy: optional(map, "archive_policy_name", text)?,
+                unit: optional(map, "unit", text)?,
+                name: Some(name.into()),
+                resource: None,
+            };
+            Ok(Entry { told, points: required(map, "measures", measures_of)? })
+        }
+        list => Ok(Entry { told: Told { name: Some(name.into()), ..Told::default() }, points: measures_of(list)? }),
+    }
+}
+
+impl Gnocchi {
+    pub(crate) fn batch(&self, request: &Request<'_>, rest: &[String]) -> Answer {
+        let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+        match (&request.method, &rest[..]) {
+            (&Method::POST, ["metrics", "measures"]) => self.batch_by_metric(request),
+            (&Method::POST, ["resources", "metrics", "measures"]) => self.batch_by_resource(request),
+            (_, ["metrics", "measures"] | ["resources", "metrics", "measures"]) => not_allowed("POST"),
+            _ => Err(not_found()),
+        }
+    }
+
+    fn batch_by_metric(&self, request: &Request<'_>) -> Answer {
+        let user = request.user()?;
+        request.check_content_type("application/json")?;
+        if request.body.iter().all(u8::is_ascii_whitespace) {
+            return Err(Refusal::unable_to_decode("Expected object or value"));
+        }
+        let mut key = String::new();
+        let mut reader = serde_json::Deserializer::from_slice(&request.body);
+        let body = ByMetric { key: &mut key }.deserialize(&mut reader).and_then(|body| reader.end().map(|()| body));
+        let body = body.map_err(|error| match explain(&error) {
+            Ok(_) if key.is_empty() => Invalid::new("expected a dictionary").into(),
+            Ok(invalid) => invalid.in_key(&key).into(),
+            Err(refusal) => refusal,
+        })?;
+        let mut points: HashMap<Uuid, Vec<Point>> = HashMap::with_capacity(body.len());
+        for (id, measures) in body {
+            let malformed = |_| Invalid::new("not a valid value").at_key(&id);
+            points.insert(Uuid::parse_str(&id).map_err(malformed)?, measures);
+        }
+        let ids: Vec<Uuid> = points.keys().copied().collect();
+        let metrics = self.archive.index().metrics_by_id(&ids)?;
+        if metrics.len() != ids.len() {
+            let known: Vec<Uuid> = metrics.iter().map(|metric| metric.id).collect();
+            let mut unknown: Vec<String> =
+                ids.iter().filter(|id| !known.contains(id)).map(ToString::to_string).collect();
+            unknown.sort();
+            return Err(Refusal::bad(format!("Unknown metrics: {}", unknown.join(", "))));
+        }
+        if user != crate::request::ADMIN && metrics.iter().any(|metric| metric.creator != user) {
+            return Err(forbidden());
+        }
+        self.archive.append(points.into_iter().collect())?;
+        Ok(Reply::empty(StatusCode::ACCEPTED))
+    }
+
+    fn batch_by_resource(&self, request: &Request<'_>) -> Answer {
+        let user = request.user()?;
+        let create = request.truth("create_metrics", false)?;
+        let body = request.json()?;
+        // In the order of ids, so that errors do not depend on the order of the body.
+        let mut entries: BTreeMap<(Uuid, String), Vec<(String, Entry)>> = BTreeMap::new();
+        for (original, metrics) in dictionary(&body)? {
+            let id = resource_id(original, &user).map_err(|invalid| invalid.at_key(original))?;
+            let mut list = Vec::new();
+            for (name, value) in dictionary(metrics).map_err(|invalid| invalid.in_key(original))? {
+                let entry = entry(name, value).map_err(|invalid| invalid.in_key(name).in_key(original))?;
+                list.push((name.clone(), entry));
+            }
+            entries.insert((id, original.clone()), list);
+        }
+        let mut unknown_metrics = Vec::new();
+        let mut unknown_resources = Vec::new();
+        let mut new: Vec<Metric> = Vec::new();
+        let mut points = Vec::new();
+        for ((id, original), list) in entries {
+            if list.is_empty() {
+                continue;
+            }
+            let known = self.metrics_named(id, list.iter().map(|(name, _)| name.clone()).collect())?;
+            let resource =
+                if known.len() == list.len() { None } else { self.archive.index().resource("generic", id)? };
+            let missing = known.len() != list.len() && resource.is_none();
+            if create && missing {
+                unknown_resources.push(json!({"resource_id": id.to_string(), "original_resource_id": original}));
+            }
+            for (name, entry) in list {
+                match known.get(&name) {
+                    Some(metric) if user != crate::request::ADMIN && metric.creator != user => return Err(forbidden()),
+                    Some(metric) => points.push((metric.id, entry.points)),
+                    None if create && missing => {}
+                    None if create => {
+                        let metric = self.metric_of(entry.told, &user, Some(id))?;
+                        points.push((metric.id, entry.points));
+                        new.push(metric);
+                    }
+                    None => unknown_metrics.push(format!("{id}/{name}")),
+                }
+            }
+        }
+        if !unknown_resources.is_empty() {
+            return Err(Refusal::bad(json!({"cause": "Unknown resources", "detail": unknown_resources})));
+        }
+        if !unknown_metrics.is_empty() {
+            unknown_metrics.sort();
+            return Err(Refusal::bad(format!("Unknown metrics: {}", unknown_metrics.join(", "))));
+        }
+        self.add_or_find(&new, &mut points)?;
+        self.archive.append(points)?;
+        Ok(Reply::empty(StatusCode::ACCEPTED))
+    }
+
+    fn metrics_named(&self, resource: Uuid, names: Vec<String>) -> Result<HashMap<String, Metric>, Error> {
+        let names = names.into_iter().map(Wanted::Text).collect();
+        let filter =
+            Filter::And(vec![Filter::is("resource_id", resource.to_string()), Filter::In("name".into(), names)]);
+        let found = self.archive.metrics(Some(&filter), &Page::default())?;
+        Ok(found.into_iter().filter_map(|metric| Some((metric.name.clone()?, metric))).collect())
+    }
+
+    /// Adds metrics; those that another request added meanwhile are taken as they are.
+    fn add_or_find(&self, new: &[Metric], points: &mut [(Uuid, Vec<Point>)]) -> Result<(), Refusal> {
+        let bad = |error: Error| match error {
+            Error::NoSuchPolicy(_) => Refusal::bad(error.to_string()),
+            other => other.into(),
+        };
+        match self.archive.add_metrics(new) {
+            Err(Error::MetricNameExists(_)) => {}
+            other => return other.map_err(bad),
+        }
+        for metric in new {
+            match self.archive.add_metrics(std::slice::from_ref(metric)) {
+                Err(Error::MetricNameExists(name)) => {
+                    let found =
+                        metric.resource.map(|resource| self.metrics_named(resource, vec![name.clone()])).transpose()?;
+                    let there = found.and_then(|mut found| found.remove(&name)).ok_or(Error::NoSuchMetric(name))?;
+                    points.iter_mut().filter(|(id, _)| *id == metric.id).for_each(|(id, _)| *id = there.id);
+                }
+                other => other.map_err(bad)?,
+            }
+        }
+        Ok(())
+    }
+}

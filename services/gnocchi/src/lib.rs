@@ -1,0 +1,39 @@
+//! Gnocchi's REST API over a [`ferrometer_archive::Archive`].
+//!
+//! A request is a plain value, and so is its answer: [`Gnocchi::handle`] needs no server. [`Gnocchi::router`] mounts it into axum.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `request`, `reply`, `schema` | what came, what goes back, and what is wrong with a body, in Gnocchi's words |
+//! | `policies`, `metrics`, `resources`, `types` | what is known about metrics |
+//! | `measures`, `batch` | measures in, aggregates out |
+//! | `ingest`, `line`, `statsd` | measures in other protocols |
+//! | `filter`, `paging`, `values` | searches |
+//! | `aggregation`, `aggregates`, `history`, `operations` | several series brought together |
+//! | `routes` | which path is which |
+
+mod aggregates;
+mod aggregation;
+mod batch;
+mod filter;
+mod history;
+mod ingest;
+mod line;
+mod measures;
+mod metrics;
+mod operations;
+mod paging;
+mod policies;
+mod reply;
+mod request;
+mod resources;
+mod routes;
+mod schema;
+mod settings;
+mod statsd;
+mod types;
+mod values;
+
+pub use routes::Gnocchi;
+pub use settings::{Auth, Settings};
+pub use statsd::{Listening, Statsd, StatsdCounts, StatsdSettings};

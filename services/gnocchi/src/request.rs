@@ -1,0 +1,235 @@
+//! A request, taken apart: path, parameters, body, and who asks.
+
+use crate::reply::{Answer, Refusal, Reply};
+use crate::schema::Invalid;
+use crate::settings::{Auth, Settings};
+use axum::body::Bytes;
+use base64::Engine as _;
+use ferrometer_archive::Nanos;
+use ferrometer_archive::time::{NoTimestamp, now, parse_timespan, read_seconds, read_timestamp};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName};
+use http::{HeaderMap, Method, StatusCode, Uri};
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
+
+/// One request to the API.
+pub(crate) struct Request<'a> {
+    pub method: Method,
+    /// Parts of the path behind the prefix, decoded.
+    pub path: Vec<String>,
+    /// The path as it came.
+    pub raw_path: String,
+    pub query: Vec<(String, String)>,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    pub settings: &'a Settings,
+}
+
+impl<'a> Request<'a> {
+    /// Takes a request apart; none when its path is not below the prefix.
+    pub fn new(
+        method: Method,
+        uri: &Uri,
+        headers: HeaderMap,
+        body: Bytes,
+        settings: &'a Settings,
+    ) -> Option<Request<'a>> {
+        let rest = uri.path().strip_prefix(settings.prefix.as_str())?;
+        if !rest.is_empty() && !rest.starts_with('/') {
+            return None;
+        }
+        // An encoded slash stays within its part, as any other character.
+        let decode = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
+        let path = rest.split('/').filter(|part| !part.is_empty()).map(decode).collect();
+        let query =
+            uri.query().map_or_else(Vec::new, |query| form_urlencoded::parse(query.as_bytes()).into_owned().collect());
+        Some(Request { method, path, raw_path: uri.path().into(), query, headers, body, settings })
+    }
+
+    pub fn header(&self, name: impl http::header::AsHeaderName) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Returns a parameter; of several the first.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Returns all values of a parameter.
+    pub fn parameters(&self, name: &str) -> Vec<&str> {
+        self.query
+            .iter()
+            .filter(|(known, value)| known == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
+            .collect()
+    }
+
+    /// Returns a parameter that is true or false.
+    pub fn truth(&self, name: &str, default: bool) -> Result<bool, Refusal> {
+        let Some(text) = self.parameter(name) else { return Ok(default) };
+        match text.trim().to_ascii_lowercase().as_str() {
+            "1" | "t" | "true" | "on" | "y" | "yes" => Ok(true),
+            "0" | "f" | "false" | "off" | "n" | "no" => Ok(false),
+            _ => Err(Refusal::bad(format!(
+                "Unable to parse `{name}': Unrecognized value '{text}', acceptable values are: '0', '1', 'f', 'false', 'n', 'no', 'off', 'on', 't', 'true', 'y', 'yes'"
+            ))),
+        }
+    }
+
+    /// Returns a time stamp of a parameter.
+    pub fn time(&self, name: &str) -> Result<Option<Nanos>, Refusal> {
+        let Some(text) = self.parameter(name) else { return Ok(None) };
+        read_time(text).map(Some).map_err(|_| Refusal::argument(name, "Must be a datetime or a timestamp"))
+    }
+
+    /// Returns where this API is, as the client sees it.
+    pub fn base(&self) -> String {
+        let forwarded =
+            self.header("forwarded").map(|text| text.split(',').next().unwrap_or("").to_owned()).unwrap_or_default();
+        let told = |wanted: &str| {
+            let parts = forwarded.split(';').filter_map(|part| part.trim().split_once('='));
+            parts
+                .filter(|(name, _)| name.eq_ignore_ascii_case(wanted))
+                .map(|(_, value)| value.trim_matches('"').to_owned())
+                .next()
+        };
+        let scheme =
+            told("proto").or_else(|| self.header("x-forwarded-proto").map(Into::into)).unwrap_or_else(|| "http".into());
+        let host = told("host").or_else(|| self.header("x-forwarded-host").map(Into::into));
+        let host = host.or_else(|| self.header(HOST).map(Into::into)).unwrap_or_else(|| "localhost".into());
+        let prefix = self.header("x-forwarded-prefix").unwrap_or("");
+        format!("{scheme}://{host}{prefix}{}", self.settings.prefix)
+    }
+
+    /// Returns who asks.
+    pub fn user(&self) -> Result<String, Refusal> {
+        let unknown = || Refusal::new(StatusCode::UNAUTHORIZED, "");
+        match self.settings.auth {
+            Auth::Basic => {
+                let header = self.header(AUTHORIZATION).ok_or_else(unknown)?;
+                let (scheme, rest) = header.split_once(' ').ok_or_else(unknown)?;
+                if !scheme.eq_ignore_ascii_case("basic") {
+                    return Err(unknown());
+                }
+                let decoded = base64::engine::general_purpose::STANDARD.decode(rest.trim()).map_err(|_| unknown())?;
+                let text = String::from_utf8(decoded).map_err(|_| unknown())?;
+                text.split_once(':').map(|(user, _)| user.to_owned()).ok_or_else(unknown)
+            }
+            Auth::RemoteUser => {
+                let names = [HeaderName::from_static("remote-user"), HeaderName::from_static("x-remote-user")];
+                names.iter().find_map(|name| self.header(name)).map(Into::into).ok_or_else(unknown)
+            }
+        }
+    }
+
+    /// Returns who asks, when that is the administrator.
+    pub fn admin(&self) -> Result<String, Refusal> {
+        let user = self.user()?;
+        if user == ADMIN { Ok(user) } else { Err(forbidden()) }
+    }
+
+    /// Refuses who is neither the administrator nor the one that made something.
+    pub fn owner(&self, creator: &str) -> Result<(), Refusal> {
+        let user = self.user()?;
+        if user == ADMIN || user == creator { Ok(()) } else { Err(forbidden()) }
+    }
+
+    /// Returns the JSON of the body.
+    pub fn json(&self) -> Result<Value, Refusal> {
+        self.json_of("application/json")
+    }
+
+    pub fn json_of(&self, kind: &str) -> Result<Value, Refusal> {
+        self.check_content_type(kind)?;
+        if self.body.iter().all(u8::is_ascii_whitespace) {
+            return Err(Refusal::unable_to_decode("Expected object or value"));
+        }
+        serde_json::from_slice(&self.body).map_err(Refusal::unable_to_decode)
+    }
+
+    pub fn check_content_type(&self, wanted: &str) -> Result<(), Refusal> {
+        let told = self.header(CONTENT_TYPE).unwrap_or("").split(';').next().unwrap_or("").trim();
+        if told.eq_ignore_ascii_case(wanted) {
+            Ok(())
+        } else {
+            Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, ""))
+        }
+    }
+}
+
+/// The user who may do everything.
+pub(crate) const ADMIN: &str = "admin";
+
+pub(crate) fn forbidden() -> Refusal {
+    Refusal::new(StatusCode::FORBIDDEN, "")
+}
+
+pub(crate) fn not_found() -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, "")
+}
+
+/// Refuses a method that a path does not have.
+pub(crate) fn not_allowed(allowed: &str) -> Answer {
+    let refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "");
+    Ok(Reply { status: refusal.status, ..refusal.reply(&HeaderMap::new()) }.with(http::header::ALLOW, allowed))
+}
+
+/// Reads a time stamp: a number, ISO 8601, or a span before or after now.
+///
+/// # Errors
+/// The reason, in Gnocchi's words.
+pub(crate) fn read_time(text: &str) -> Result<Nanos, &'static str> {
+    read_form(text).map(|(_, stamp)| stamp)
+}
+
+/// How a time stamp is told. All of a list are told in one way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Seconds,
+    Iso,
+    /// Before or after now.
+    Relative,
+}
+
+/// Reads a time stamp, and how it is told.
+pub(crate) fn read_form(text: &str) -> Result<(Form, Nanos), &'static str> {
+    match read_timestamp(text) {
+        Err(NoTimestamp::Unreadable) => {
+            let span = parse_timespan(text, true).map_err(|_| words(NoTimestamp::Unreadable))?;
+            let stamp = now().saturating_add(span);
+            if stamp < 0 { Err(words(NoTimestamp::BeforeEpoch)) } else { Ok((Form::Relative, stamp)) }
+        }
+        Ok(stamp) if text.trim().as_bytes().get(4) == Some(&b'-') => Ok((Form::Iso, stamp)),
+        Ok(stamp) => Ok((Form::Seconds, stamp)),
+        Err(why) => Err(words(why)),
+    }
+}
+
+pub(crate) fn words(why: NoTimestamp) -> &'static str {
+    match why {
+        NoTimestamp::Unreadable => "Unable to convert timestamps",
+        NoTimestamp::BeforeEpoch => "Timestamp must be after Epoch",
+        NoTimestamp::TooLate => "Timestamp must be before 2262-04-11",
+    }
+}
+
+/// Reads a time stamp of a body.
+pub(crate) fn time_of(value: &Value) -> Result<Nanos, String> {
+    let stamp = match value {
+        Value::String(text) => read_time(text),
+        Value::Number(number) => read_seconds(number.as_f64().unwrap_or(f64::NAN)).map_err(words),
+        _ => Err(words(NoTimestamp::Unreadable)),
+    };
+    stamp.map_err(Into::into)
+}
+
+/// Reads a span of time of a body.
+pub(crate) fn span_of(value: &Value) -> Result<Nanos, Invalid> {
+    let parsed = match value {
+        Value::String(text) => parse_timespan(text, false),
+        Value::Number(number) => parse_timespan(&number.to_string(), false),
+        Value::Null => Err("Invalid timespan".into()),
+        _ => Err("Unable to parse timespan".into()),
+    };
+    parsed.map_err(Invalid::new)
+}

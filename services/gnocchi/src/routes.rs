@@ -1,0 +1,212 @@
+//! Paths of the API, and what is the same for all of them: errors, content negotiation, CORS.
+
+use crate::reply::{Answer, Refusal, Reply, accepts};
+use crate::request::{Request, not_allowed, not_found};
+use crate::settings::Settings;
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use ferrometer_archive::{Archive, Method as Aggregation};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
+    ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+};
+use http::{HeaderMap, Method, Response, StatusCode, Uri};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+/// Gnocchi's API over an archive.
+pub struct Gnocchi {
+    pub(crate) archive: Arc<Archive>,
+    settings: Settings,
+}
+
+/// Characters that stand for themselves in a path.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+const METHODS: [&str; 6] = ["GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"];
+
+impl Gnocchi {
+    /// Returns the API of an archive.
+    pub fn new(archive: Arc<Archive>, settings: Settings) -> Gnocchi {
+        Gnocchi { archive, settings }
+    }
+
+    /// Answers a request whose body has been read.
+    ///
+    /// ```
+    /// use ferrometer_archive::{Archive, Options};
+    /// use ferrometer_gnocchi::{Gnocchi, Settings};
+    /// use http::{HeaderMap, Method};
+    ///
+    /// let directory = std::env::temp_dir().join(format!("ferrometer-gnocchi-doc-{}", std::process::id()));
+    /// let archive = Archive::open(&directory, Options::default()).unwrap();
+    /// let api = Gnocchi::new(archive.into(), Settings::default());
+    /// let answer = api.handle(Method::GET, &"/v1/capabilities".parse().unwrap(), HeaderMap::new(), Default::default());
+    /// assert_eq!(answer.status(), 200);
+    /// # drop(api);
+    /// # std::fs::remove_dir_all(&directory).unwrap();
+    /// ```
+    pub fn handle(&self, method: Method, uri: &Uri, headers: HeaderMap, body: Bytes) -> Response<Bytes> {
+        let head = method == Method::HEAD;
+        let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok()).map(ToOwned::to_owned);
+        let allowed = origin.filter(|origin| self.settings.cors.iter().any(|known| known == origin || known == "*"));
+        let kept = headers.clone();
+        let method = if head { Method::GET } else { method };
+        let answer = match Request::new(method, uri, headers, body, &self.settings) {
+            None => Err(not_found()),
+            Some(request)
+                if request.method == Method::OPTIONS && request.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) =>
+            {
+                Ok(preflight(&request, allowed.is_some()))
+            }
+            Some(request) => self.route(&request),
+        };
+        let mut reply = answer.unwrap_or_else(|refusal| refusal.reply(&kept));
+        if let Some(origin) = allowed {
+            reply = reply
+                .with(ACCESS_CONTROL_ALLOW_ORIGIN, origin)
+                .with(VARY, "Origin")
+                .with(ACCESS_CONTROL_ALLOW_CREDENTIALS, "true");
+            reply = reply.with(ACCESS_CONTROL_EXPOSE_HEADERS, "Link, ETag, Last-Modified, Location");
+        }
+        let mut response = reply.into_response();
+        if head {
+            *response.body_mut() = Bytes::new();
+        }
+        response
+    }
+
+    /// Returns a router that answers every path. Bodies are read up to [`Settings::max_body`], and requests handled on threads that may
+    /// block.
+    pub fn router(self: Arc<Self>) -> Router {
+        Router::new().fallback(move |request: http::Request<Body>| {
+            let api = Arc::clone(&self);
+            async move { api.serve(request).await }
+        })
+    }
+
+    async fn serve(self: Arc<Self>, request: http::Request<Body>) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        let told = parts
+            .headers
+            .get(http::header::CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok())
+            .and_then(|length| length.parse::<u64>().ok());
+        let most = self.settings.max_body;
+        let too_large = || {
+            let reason = format!("a body may have {most} bytes; send the measures in several requests");
+            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, reason).reply(&parts.headers).into_response().map(Body::from)
+        };
+        if told.is_some_and(|length| length > most as u64) {
+            return too_large();
+        }
+        let Ok(bytes) = to_bytes(body, most).await else { return too_large() };
+        let (method, uri, headers) = (parts.method.clone(), parts.uri.clone(), parts.headers.clone());
+        let api = Arc::clone(&self);
+        match tokio::task::spawn_blocking(move || api.handle(method, &uri, headers, bytes)).await {
+            Ok(response) => response.map(Body::from),
+            Err(error) => {
+                tracing::error!(%error, "a request ended its thread");
+                Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "")
+                    .reply(&parts.headers)
+                    .into_response()
+                    .map(Body::from)
+            }
+        }
+    }
+
+    fn route(&self, request: &Request<'_>) -> Answer {
+        let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
+        let rest = |from: usize| &request.path[from.min(request.path.len())..];
+        if path[..] == ["healthcheck"] {
+            return Ok(Reply::raw(StatusCode::OK, "OK").with(http::header::CONTENT_TYPE, "text/plain; charset=UTF-8"));
+        }
+        if request.method == Method::GET && !accepts(&request.headers, "application/json") {
+            return Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, ""));
+        }
+        match path[..] {
+            [] if request.method == Method::GET => Ok(Reply::ok(&versions(request))),
+            ["v1"] if request.method == Method::GET => Ok(Reply::ok(&version(request))),
+            [] | ["v1"] => not_allowed("GET"),
+            ["v1", "archive_policy", ..] => self.archive_policies(request, rest(2)),
+            ["v1", "archive_policy_rule", ..] => self.archive_policy_rules(request, rest(2)),
+            ["v1", "metric", ..] => self.metrics(request, rest(2)),
+            ["v1", "batch", ..] => self.batch(request, rest(2)),
+            ["v1", "resource", ..] => self.resources(request, rest(2)),
+            ["v1", "resource_type", ..] => self.resource_types(request, rest(2)),
+            ["v1", "search", "resource", name] => self.search_resources(request, name),
+            ["v1", "search", "metric"] => self.search_values(request),
+            ["v1", "aggregation", ..] => self.aggregation(request, rest(2)),
+            ["v1", "influxdb", ..] => self.influxdb(request, rest(2)),
+            ["v1", "prometheus", ..] => self.prometheus(request, rest(2)),
+            ["v1", "aggregates"] => self.aggregates(request),
+            ["v1", "capabilities"] if request.method == Method::GET => {
+                let methods: Vec<String> = Aggregation::all().map(|method| method.to_string()).collect();
+                Ok(Reply::ok(&json!({"aggregation_methods": methods})))
+            }
+            ["v1", "status"] if request.method == Method::GET => self.status(request),
+            ["v1", "capabilities" | "status"] => not_allowed("GET"),
+            _ => Err(not_found()),
+        }
+    }
+
+    fn status(&self, request: &Request<'_>) -> Answer {
+        request.admin()?;
+        let details = request.truth("details", true)?;
+        let state = self.archive.state();
+        let mut storage = json!({"summary": {"metrics": state.metrics_waiting, "measures": state.measures_waiting}});
+        if details {
+            let waiting = self.archive.waiting().into_iter().map(|(id, count)| (id.to_string(), Value::from(count)));
+            storage["measures_to_process"] = waiting.collect::<Map<_, _>>().into();
+        }
+        Ok(Reply::ok(&json!({"storage": storage, "metricd": {"processors": null, "statistics": {}}})))
+    }
+
+    /// Returns where something is that has been made.
+    pub(crate) fn location(&self, request: &Request<'_>, path: &[&str]) -> String {
+        let path: Vec<String> = path.iter().map(|part| utf8_percent_encode(part, PATH).to_string()).collect();
+        format!("{}/v1/{}", request.base(), path.join("/"))
+    }
+}
+
+fn preflight(request: &Request<'_>, allowed: bool) -> Reply {
+    let reply = Reply::raw(StatusCode::OK, "");
+    let method = request.header(ACCESS_CONTROL_REQUEST_METHOD).unwrap_or("");
+    if !allowed || !METHODS.contains(&method) {
+        return reply;
+    }
+    let headers = request.header(ACCESS_CONTROL_REQUEST_HEADERS).unwrap_or("");
+    let reply = reply.with(ACCESS_CONTROL_ALLOW_METHODS, method).with(ACCESS_CONTROL_MAX_AGE, "3600");
+    if headers.is_empty() { reply } else { reply.with(ACCESS_CONTROL_ALLOW_HEADERS, headers) }
+}
+
+fn versions(request: &Request<'_>) -> Value {
+    let link = json!({"rel": "self", "href": format!("{}/v1/", request.base())});
+    json!({
+        "build": concat!("ferrometer-", env!("CARGO_PKG_VERSION")),
+        "versions": [{"status": "CURRENT", "id": "v1.0", "updated": "2015-03-19", "links": [link]}],
+    })
+}
+
+fn version(request: &Request<'_>) -> Value {
+    const PARTS: [&str; 12] = [
+        "aggregates",
+        "aggregation",
+        "archive_policy",
+        "archive_policy_rule",
+        "batch",
+        "capabilities",
+        "influxdb",
+        "metric",
+        "resource",
+        "resource_type",
+        "search",
+        "status",
+    ];
+    let base = request.base();
+    let mut links = vec![json!({"rel": "self", "href": format!("{base}/v1")})];
+    links.extend(PARTS.map(|part| json!({"rel": part, "href": format!("{base}/v1/{part}")})));
+    json!({"version": "1.0", "links": links})
+}

@@ -1,0 +1,33 @@
+//! Settings of the API.
+
+/// How a request tells who asks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Auth {
+    /// The user name of HTTP basic authentication. Passwords are not looked at, as Gnocchi does not: it names users, and keeps nobody
+    /// out.
+    #[default]
+    Basic,
+    /// The header `Remote-User` or `X-Remote-User`, set by a proxy that lets nobody else set it.
+    RemoteUser,
+}
+
+/// Settings of the API.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The path that everything is below: empty, or `/gnocchi`.
+    pub prefix: String,
+    /// Most rows of a list.
+    pub max_limit: usize,
+    /// How a request tells who asks.
+    pub auth: Auth,
+    /// Origins whose pages may ask.
+    pub cors: Vec<String>,
+    /// Most bytes of a body.
+    pub max_body: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { prefix: String::new(), max_limit: 1000, auth: Auth::Basic, cors: Vec::new(), max_body: 64 << 20 }
+    }
+}

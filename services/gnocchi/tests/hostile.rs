@@ -1,0 +1,188 @@
+//! Input that is wrong or malicious: each with a reason, none that is kept, no panic.
+
+mod common;
+
+use common::Api;
+use ferrometer_gnocchi::{Auth, Settings};
+use serde_json::{Value, json};
+use std::io::{Read, Write};
+
+#[test]
+fn measures_that_are_none_are_refused_with_the_reason() {
+    let api = Api::new(Settings::default());
+    let metric = api.metric(json!({"archive_policy_name": "high"}));
+    let path = format!("/v1/metric/{metric}/measures");
+    for (body, reason) in [
+        (r#"[{"value": 1}]"#, "unexpected timestamp 'a measure without a timestamp'"),
+        (r#"[{"timestamp": 1}]"#, "unexpected measures value"),
+        (r#"[{"timestamp": 1, "value": null}]"#, "unexpected measures value"),
+        (r#"[{"timestamp": 1, "value": "NaN"}]"#, "unexpected measures value"),
+        (r#"[{"timestamp": 1, "value": "Infinity"}]"#, "unexpected measures value"),
+        (r#"[{"timestamp": 1, "value": [1]}]"#, "unexpected measures value"),
+        (r#"[{"timestamp": 1, "value": "x"}]"#, "unexpected measures value"),
+        (r#"[{"timestamp": -1, "value": 1}]"#, "unexpected timestamp 'Timestamp must be after Epoch'"),
+        (r#"[{"timestamp": "1969-12-31", "value": 1}]"#, "unexpected timestamp 'Timestamp must be after Epoch'"),
+        (
+            r#"[{"timestamp": "9999-01-01T00:00:00", "value": 1}]"#,
+            "unexpected timestamp 'Timestamp must be before 2262-04-11'",
+        ),
+        (r#"[{"timestamp": "yesterday", "value": 1}]"#, "unexpected timestamp 'Unable to convert timestamps'"),
+        (r#"[{"timestamp": {}, "value": 1}]"#, "unexpected timestamp 'Unable to convert timestamps'"),
+        (
+            r#"[{"timestamp": 1, "value": 1}, {"timestamp": "2014-01-01", "value": 1}]"#,
+            "unexpected timestamp 'Unable to convert timestamps'",
+        ),
+        (r#"{"timestamp": 1, "value": 1}"#, "unexpected measures format"),
+        (r#"[1]"#, "unexpected measures format"),
+        (r#""x""#, "unexpected measures format"),
+    ] {
+        let told = api.send("admin", "POST", &path, &[], body.as_bytes()).is(400);
+        assert_eq!(told["description"]["reason"], json!(reason), "{body}");
+        assert_eq!(told["description"]["cause"], json!("Invalid input"));
+    }
+    for body in ["", " ", "[", "[{]", r#"[{"timestamp": 1, "value": NaN}]"#, "[] []", "\u{fffd}", "[1e999999999999]"] {
+        let told = api.send("admin", "POST", &path, &[], body.as_bytes()).is(400);
+        assert_eq!(told["description"]["cause"], json!("Unable to decode body"), "{body}");
+    }
+    // Nesting is bounded by the reader.
+    assert_eq!(api.send("admin", "POST", &path, &[], "[".repeat(1_000_000).as_bytes()).status, 400);
+    assert_eq!(api.send("admin", "POST", &path, &[("content-type", "text/plain")], b"[]").status, 415);
+    assert_eq!(api.get(&path).is(200), json!([]));
+}
+
+#[test]
+fn policies_that_cannot_be_are_refused_and_large_ones_cost_nothing_before_they_are_used() {
+    let api = Api::new(Settings::default());
+    let post = |definition: Value| api.post("/v1/archive_policy", json!({"name": "p", "definition": definition}));
+    for (definition, words) in [
+        (json!([{"granularity": "1s", "points": 1_000_000_001_u64}]), "too many"),
+        (json!([{"granularity": "1s", "points": 1e300}]), "too many"),
+        (json!([{"granularity": "1e300", "points": 3}]), "Unable to parse timespan"),
+        (json!([{"granularity": "100 days", "points": 1_000_000_000}]), "292 years"),
+        (json!([{"granularity": 0, "points": 3}]), "Timespan must be positive"),
+        (json!([{"granularity": -5, "points": 3}]), "Timespan must be positive"),
+        (json!([{"granularity": "1s", "points": 0}]), "value must be at least 1"),
+        (json!([{"points": 3}]), "At least two of"),
+        (json!([]), "length of value must be at least 1"),
+        (json!({}), "expected a list"),
+        (
+            json!([{"granularity": "1s", "points": 3}, {"granularity": 1, "points": 4}]),
+            "More than one archive policy uses granularity `1.0'",
+        ),
+        (json!([{"granularity": "1s", "cowsay": 3}]), "extra keys not allowed @ data['definition'][0]['cowsay']"),
+    ] {
+        let told = post(definition.clone()).is(400)["description"].to_string();
+        assert!(told.contains(words), "{definition}: {told}");
+    }
+    // A policy of 10⁹ points is one that is never full.
+    post(json!([{"granularity": "1s", "points": 1_000_000_000}])).is(201);
+    let metric = api.metric(json!({"archive_policy_name": "p"}));
+    let path = format!("/v1/metric/{metric}/measures");
+    api.post(&path, json!([{"timestamp": 0, "value": 1}, {"timestamp": 999_999_999, "value": 2}])).is(202);
+    assert_eq!(api.get(&format!("{path}?aggregation=count")).is(200).as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn parameters_that_are_wrong_are_named() {
+    let api = Api::new(Settings::default());
+    let metric = api.metric(json!({"archive_policy_name": "high"}));
+    let path = format!("/v1/metric/{metric}/measures");
+    for (query, status) in [
+        ("start=x", 400),
+        ("stop=9999-01-01", 400),
+        ("granularity=-1", 400),
+        ("granularity=42", 404),
+        ("aggregation=wat", 404),
+        ("aggregation=last", 404),
+        ("resample=60", 400),
+        ("resample=x&granularity=60", 400),
+        ("refresh=banana", 400),
+    ] {
+        assert_eq!(api.get(&format!("{path}?{query}")).status, status, "{query}");
+    }
+    for (path, status) in [
+        ("/v1/metric?limit=0", 400),
+        ("/v1/metric?limit=x", 400),
+        ("/v1/metric?sort=wat", 400),
+        ("/v1/metric?sort=id:sideways", 400),
+        ("/v1/metric?marker=zzz", 400),
+        ("/v1/metric?status=asleep", 400),
+        ("/v1/metric/notauuid", 404),
+        ("/v1/resource/nope", 404),
+        ("/v1/resource/generic?sort=id%27%3BDROP%20TABLE%20metric", 400),
+        ("/v1/nothing", 404),
+        ("/elsewhere", 404),
+        ("/v1/metric/%00/measures", 404),
+        ("/v1/archive_policy/%2e%2e%2f", 404),
+    ] {
+        assert_eq!(api.get(path).status, status, "{path}");
+    }
+    let evil = json!({"=": {"id' OR 1=1 --": "x"}});
+    assert!(
+        api.post("/v1/search/resource/generic", evil).is(400)["description"]
+            .as_str()
+            .unwrap()
+            .contains("has no id' OR 1=1 -- attribute")
+    );
+    assert_eq!(api.send("admin", "PUT", "/v1/metric", &[], b"").status, 405);
+    // Text of a request is no markup in a page.
+    let page = api.send("admin", "GET", "/v1/metric/%3Cscript%3E", &[("accept", "text/html, application/json")], b"");
+    assert!(page.status == 404 && !page.text.contains("<script"), "{}", page.text);
+}
+
+#[test]
+fn who_is_not_allowed_is_refused() {
+    let api = Api::new(Settings::default());
+    assert_eq!(api.send("me", "POST", "/v1/archive_policy", &[], b"{}").status, 403);
+    assert_eq!(api.send("me", "GET", "/v1/status", &[], b"").status, 403);
+    for wrong in ["", "basic", "basic !!!", "bearer YWRtaW46", "basic YWRtaW4=", "basic /w=="] {
+        assert_eq!(api.send("x", "GET", "/v1/archive_policy", &[("authorization", wrong)], b"").status, 401, "{wrong}");
+    }
+    let metric = api.metric(json!({"archive_policy_name": "high"}));
+    let path = format!("/v1/metric/{metric}/measures");
+    assert_eq!(api.send("me", "GET", &path, &[], b"").status, 403);
+    let body = json!({metric.as_str(): [{"timestamp": 1, "value": 1}]}).to_string();
+    assert_eq!(api.send("me", "POST", "/v1/batch/metrics/measures", &[], body.as_bytes()).status, 403);
+    let remote = Api::new(Settings { auth: Auth::RemoteUser, ..Settings::default() });
+    assert_eq!(remote.send("admin", "GET", "/v1/status", &[], b"").status, 401);
+    assert_eq!(remote.send("x", "GET", "/v1/status", &[("x-remote-user", "admin")], b"").status, 200);
+}
+
+#[test]
+fn pages_of_other_origins_may_ask_when_they_are_named() {
+    let api = Api::new(Settings { cors: vec!["http://foobar.com".into()], ..Settings::default() });
+    let ask = |origin: &str| {
+        api.send("x", "OPTIONS", "/v1/status", &[("origin", origin), ("access-control-request-method", "GET")], b"")
+    };
+    assert_eq!(ask("http://foobar.com").header("access-control-allow-origin"), "http://foobar.com");
+    assert_eq!(ask("http://foobar.com").header("access-control-allow-methods"), "GET");
+    assert_eq!(ask("http://other.com").header("access-control-allow-origin"), "");
+}
+
+/// Bodies that never end are cut off by the server, whatever they say about their length.
+#[test]
+fn a_body_of_a_gigabyte_is_refused_before_it_is_read() {
+    let api = Api::new(Settings { max_body: 1 << 20, ..Settings::default() });
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = std::sync::Arc::clone(&api.gnocchi).router();
+    runtime.spawn(async move { axum::serve(listener, router).await });
+    let head = "POST /v1/batch/metrics/measures HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nauthorization: basic YWRtaW46\r\n";
+    for rest in ["content-length: 1073741824\r\n\r\n", "transfer-encoding: chunked\r\n\r\n"] {
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(rest.as_bytes()).unwrap();
+        // The server ends the connection long before all of it is sent.
+        let chunk = format!("10000\r\n{}\r\n", " ".repeat(65_536));
+        for _ in 0..16_384 {
+            if rest.starts_with("content") || stream.write_all(chunk.as_bytes()).is_err() {
+                break;
+            }
+        }
+        let mut answer = [0; 64];
+        let read = stream.read(&mut answer).unwrap_or(0);
+        let answer = String::from_utf8_lossy(&answer[..read]);
+        assert!(answer.starts_with("HTTP/1.1 413") || (read == 0 && rest.starts_with("transfer")), "{answer}");
+    }
+}
