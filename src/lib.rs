@@ -1,5 +1,6 @@
 //! ferrometer instruments a Rust program once: named loggers record gauges, counters and sampled timers, and what becomes of
-//! them (statsd, nothing, or a cache that others pull from) is a matter of configuration, never of the code that records.
+//! them (statsd, nothing, a cache that others pull from, Prometheus, or a server that takes pushes) is a matter of configuration, never
+//! of the code that records.
 //!
 //! ```
 //! use ferrometer::{Config, Logger, counter, logger, timer};
@@ -114,3 +115,12 @@ pub use ferrometer_core::__private;
 #[cfg(all(doctest, feature = "macros"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The programs of the pages compile, and those that bind no port run.
+#[cfg(all(doctest, feature = "http"))]
+mod pages {
+    #[doc = include_str!("../docs/pull-cache.md")]
+    struct PullCache;
+    #[doc = include_str!("../docs/proxmox.md")]
+    struct Proxmox;
+}

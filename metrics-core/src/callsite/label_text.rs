@@ -5,7 +5,8 @@ use std::fmt::{self, Write};
 /// A value that a label of a logger or a handle takes: a reference to text (`&str`, `&String`, whatever is `AsRef<str>`), an integer, or `bool`.
 ///
 /// ```
-/// let logger = ferrometer_core::get_logger("http");
+/// # use ferrometer_core as ferrometer;
+/// let logger = ferrometer::get_logger("http");
 /// let status: u16 = 200;
 /// let ok = logger.with("status", status).with("cached", true).with("method", "GET");
 /// assert_eq!(ok, logger.with("status", "200").with("cached", "true").with("method", &String::from("GET")));

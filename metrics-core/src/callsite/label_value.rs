@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicPtr, Ordering::*};
 /// call site finds its series by their numbers, without reading a text.
 ///
 /// ```
-/// use ferrometer_core::LabelValue;
+/// # use ferrometer_core as ferrometer;
+/// use ferrometer::LabelValue;
 ///
 /// enum Method {
 ///     Get,

@@ -104,7 +104,8 @@ impl fmt::Display for Cause {
 /// The dropped recordings by cause: `ledger.dropped[Cause::Transport]`. Zero for a cause without any.
 ///
 /// ```
-/// use ferrometer_core::{Amount, Cause, Dropped};
+/// # use ferrometer_core as ferrometer;
+/// use ferrometer::{Amount, Cause, Dropped};
 ///
 /// let mut dropped = Dropped::default();
 /// dropped[Cause::Name] += Amount::of(3);

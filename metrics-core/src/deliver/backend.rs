@@ -12,7 +12,8 @@
 //!
 //! # Example
 //! ```
-//! use ferrometer_core::{Backend, BackendError, Delivery, SnapshotView, get_logger};
+//! # use ferrometer_core as ferrometer;
+//! use ferrometer::{Backend, BackendError, Delivery, SnapshotView, get_logger};
 //! use std::time::Duration;
 //!
 //! /// Prints what changed.
@@ -28,11 +29,11 @@
 //!     }
 //! }
 //!
-//! ferrometer_core::install("print", Box::new(Print), Duration::from_secs(1)).unwrap();
+//! ferrometer::install("print", Box::new(Print), Duration::from_secs(1)).unwrap();
 //! get_logger("demo").send_counter("greetings", 1);
-//! let report = ferrometer_core::flush(Duration::from_secs(2));
+//! let report = ferrometer::flush(Duration::from_secs(2));
 //! assert!(report.complete);
-//! # ferrometer_core::remove("print", Duration::from_secs(2));
+//! # ferrometer::remove("print", Duration::from_secs(2));
 //! ```
 
 use crate::deliver::view::SnapshotView;

@@ -106,7 +106,8 @@ impl Delta<'_> {
     /// nothing for each value, so hand in whole datagrams rather than values. What lies beyond the end of `singles` does not count.
     ///
     /// ```
-    /// # use ferrometer_core::{Change, SnapshotView};
+    /// # use ferrometer_core as ferrometer;
+    /// # use ferrometer::{Change, SnapshotView};
     /// # fn publish(view: &SnapshotView<'_>) {
     /// for delta in view.deltas() {
     ///     if let Change::Values { singles, .. } = &delta.change {

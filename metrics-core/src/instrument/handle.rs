@@ -120,7 +120,8 @@ impl Gauge {
     /// Adds 1. For what a guard can count, [`InFlight`] is better: it cannot forget to subtract.
     ///
     /// ```
-    /// let open = ferrometer_core::get_logger("files").gauge("open");
+    /// # use ferrometer_core as ferrometer;
+    /// let open = ferrometer::get_logger("files").gauge("open");
     /// open.increment();
     /// open.increment();
     /// open.decrement();

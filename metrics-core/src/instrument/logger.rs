@@ -19,7 +19,8 @@ use std::time::Duration;
 /// program, before and after anything is configured.
 ///
 /// ```
-/// use ferrometer_core::{Logger, get_logger, logger};
+/// # use ferrometer_core as ferrometer;
+/// use ferrometer::{Logger, get_logger, logger};
 /// use std::time::Duration;
 ///
 /// static METRICS: Logger = logger!();          // named after this module
@@ -133,7 +134,8 @@ impl Logger {
     /// Returns this logger with several more labels: one lookup for all of them, and no label sets in between.
     ///
     /// ```
-    /// # let logger = ferrometer_core::get_logger("http");
+    /// # use ferrometer_core as ferrometer;
+    /// let logger = ferrometer::get_logger("http");
     /// let ok = logger.with_all(&[("method", "GET"), ("status", "2xx")]);
     /// assert_eq!(ok, logger.with("status", "2xx").with("method", "GET"));
     /// ```
@@ -152,7 +154,8 @@ impl Logger {
     /// Each object takes its place in `max_label_sets`.
     ///
     /// ```
-    /// # let logger = ferrometer_core::get_logger("vm");
+    /// # use ferrometer_core as ferrometer;
+    /// let logger = ferrometer::get_logger("vm");
     /// let machine = logger.for_object("qemu/100");
     /// assert_eq!(machine.gauge("mem_used").series().object(), Some("qemu/100"));
     /// assert_eq!(machine.for_object("host"), logger);
@@ -182,7 +185,8 @@ impl Logger {
     /// 4,096 names can be described, each with its logger's of at most 512 bytes; what is beyond is reported and ignored.
     ///
     /// ```
-    /// use ferrometer_core::{Unit, get_logger};
+    /// # use ferrometer_core as ferrometer;
+    /// use ferrometer::{Unit, get_logger};
     /// let logger = get_logger("shop");
     /// logger.describe("queue.depth", Unit::Bytes, "Bytes that wait to be written.");
     /// let series = logger.gauge("queue.depth").series();

@@ -100,7 +100,8 @@ pub trait MetricName: Sealed {
 /// A name or text that does not live for ever.
 ///
 /// ```
-/// use ferrometer_core::{Dynamic, get_logger};
+/// # use ferrometer_core as ferrometer;
+/// use ferrometer::{Dynamic, get_logger};
 /// let text = format!("shard{}.rows", 3);
 /// get_logger("db").send_counter(Dynamic(&text), 1);
 /// ```

@@ -25,8 +25,9 @@ pub const fn is_name_char(c: char) -> bool {
 /// Appends `text` as one part: every character outside `[A-Za-z0-9_-]`, a dot too, becomes one `_`.
 ///
 /// ```
+/// # use ferrometer_core as ferrometer;
 /// let mut out = String::from("x");
-/// ferrometer_core::name::push_part(&mut out, "GET /a.b");
+/// ferrometer::name::push_part(&mut out, "GET /a.b");
 /// assert_eq!(out, "x.GET__a_b");
 /// ```
 pub fn push_part(out: &mut String, text: &str) {
@@ -47,9 +48,10 @@ pub fn push_part(out: &mut String, text: &str) {
 /// Appends a dotted name part by part; empty parts are skipped, so no double dot can arise.
 ///
 /// ```
+/// # use ferrometer_core as ferrometer;
 /// let mut out = String::new();
-/// ferrometer_core::name::push_dotted(&mut out, ".nova..compute.");
-/// ferrometer_core::name::push_dotted(&mut out, "a:1|c\nb");
+/// ferrometer::name::push_dotted(&mut out, ".nova..compute.");
+/// ferrometer::name::push_dotted(&mut out, "a:1|c\nb");
 /// assert_eq!(out, "nova.compute.a_1_c_b");
 /// ```
 pub fn push_dotted(out: &mut String, text: &str) {
@@ -84,7 +86,8 @@ impl Naming {
     /// Everything before the logger's name, gated, without a trailing dot.
     ///
     /// ```
-    /// use ferrometer_core::name::Naming;
+    /// # use ferrometer_core as ferrometer;
+    /// use ferrometer::name::Naming;
     /// let naming = Naming {
     ///     global_prefix: "prod".into(),
     ///     prepend_host: true,

@@ -19,7 +19,8 @@ pub(crate) const MAX_TEXT: usize = 1024;
 /// The unit of a value. The named ones are the base units of Prometheus and OpenMetrics: give bytes, not kilobytes.
 ///
 /// ```
-/// use ferrometer_core::Unit;
+/// # use ferrometer_core as ferrometer;
+/// use ferrometer::Unit;
 /// assert_eq!(Unit::Bytes.as_str(), "bytes");
 /// assert_eq!(Unit::Other("rows").as_str(), "rows");
 /// assert_eq!(Unit::None.as_str(), "");

@@ -273,7 +273,8 @@ impl Series {
     /// The labels, and before them the object as a label `object` where there is one: for formats that have no other place for it.
     ///
     /// ```
-    /// let logger = ferrometer_core::get_logger("vm").for_object("qemu/100").with("disk", "0");
+    /// # use ferrometer_core as ferrometer;
+    /// let logger = ferrometer::get_logger("vm").for_object("qemu/100").with("disk", "0");
     /// let series = logger.gauge("size").series();
     /// assert_eq!(series.labels().collect::<Vec<_>>(), [("disk", "0")]);
     /// assert_eq!(series.labels_with_object().collect::<Vec<_>>(), [("object", "qemu/100"), ("disk", "0")]);
