@@ -71,7 +71,7 @@ mod lease {
     use crate::storage::histogram_cell::Dist;
     use crate::storage::slab::Budget;
     use crate::storage::slab::Slab;
-    use crate::sync::reentrancy;
+    use crate::sync::{boxed_zero, reentrancy};
     use std::cell::Cell;
     use std::ptr;
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -195,7 +195,7 @@ mod lease {
                 return Some(slab);
             }
             let slab = SLABS.acquire(limits::current().max_threads, || {
-                Cells.take(Slab::bytes()).then(|| &*Box::leak(Box::new(Slab::new())))
+                Cells.take(Slab::bytes()).then(|| &*Box::leak(boxed_zero::<Slab>()))
             })?;
             lease.0.set(Some(slab));
             Some(slab)
