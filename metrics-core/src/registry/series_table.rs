@@ -171,14 +171,25 @@ fn find_or_register(state: &mut State, key: Key<'_>, cap: Cap) -> Option<&'stati
     SERIES.push(&mut state.permit, key.hash, series)
 }
 
+/// Returns a rate that a program asks for, as [`series`] takes it: there 0.0 stands for none, and here for a wrong one.
+#[inline(always)]
+pub(crate) fn asked_for(rate: f64) -> f64 {
+    if rate == 0.0 { -0.0 } else { rate }
+}
+
 /// Returns a rate given at run time; 0.0 (none) for a number that is no rate, whose calls are recorded unsampled and which is reported once.
 fn checked(rate: f64) -> f64 {
     if rate.to_bits() == 0 || is_sample_rate(rate) {
         return rate;
     }
-    refuse(&REFUSED.bad_rates);
-    REFUSED.bad_rate_example.store(rate.to_bits(), Relaxed);
+    report(rate);
     0.0
+}
+
+fn report(rate: f64) {
+    refuse(&REFUSED.bad_rates);
+    // The sum makes a zero of either sign the usual one.
+    REFUSED.bad_rate_example.store((rate + 0.0).to_bits(), Relaxed);
 }
 
 /// Returns the rule for a logger. Ferrometer's own have none.
@@ -206,11 +217,16 @@ fn route(state: &mut State, series: &'static Series) {
 }
 
 /// Takes over limits and rules; those of series already registered change at once. Caps already passed stay passed.
-pub(crate) fn configure(limits: Limits, rules: Vec<LoggerRule>) {
+pub(crate) fn configure(limits: Limits, mut rules: Vec<LoggerRule>) {
     let Some(busy) = reentrancy::enter() else { return };
     let mut writer = Writer::new(busy);
     limits::set_current(limits);
     nothing_is_full();
+    for rule in &mut rules {
+        if let Some(rate) = rule.sample_rate.take_if(|rate| !is_sample_rate(*rate)) {
+            report(rate);
+        }
+    }
     writer.rules = Rules(rules);
     SERIES.iter().for_each(|series| route(&mut writer, series));
 }
