@@ -1,6 +1,6 @@
 //! The numbers that bound memory.
 
-use crate::storage::cell_address::MAX_SCALARS;
+use crate::storage::cell_address::{self, MAX_SCALARS};
 use crate::sync::{Mutex, MutexGuard, lock};
 
 /// Slots kept for the overflow series and ferrometer's own metrics, beyond every cap.
@@ -14,7 +14,8 @@ const MAX_SERIES: usize = MAX_SCALARS - RESERVED;
 pub struct Limits {
     /// Loggers, labels not counted. Default 4,096.
     pub max_loggers: usize,
-    /// Series: instruments, times label sets, times rates. Default 10,000, at most 129,920.
+    /// Series: instruments, times label sets, times rates. Default 10,000, at most 129,920, of which [`MAX_DISTRIBUTIONS`](Limits::MAX_DISTRIBUTIONS)
+    /// can be timers and histograms.
     pub max_instruments: usize,
     /// Loggers with labels. Default 8,192.
     pub max_label_sets: usize,
@@ -39,6 +40,9 @@ impl Limits {
         timer_chunk: 8192,
         max_held_values: 262_144,
     };
+
+    /// The most timers and histograms there can be, label sets and rates counted, whatever `max_instruments` allows: 15,232. No limit sets it.
+    pub const MAX_DISTRIBUTIONS: usize = cell_address::MAX_DISTRIBUTIONS - RESERVED;
 
     /// Returns these limits with out-of-range values clamped to the nearest allowed value.
     #[must_use]
