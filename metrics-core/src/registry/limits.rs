@@ -2,6 +2,7 @@
 
 use crate::storage::cell_address::{self, MAX_SCALARS};
 use crate::sync::{Mutex, MutexGuard, lock};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Slots kept for the overflow series and ferrometer's own metrics, beyond every cap.
 pub(crate) const RESERVED: usize = 1024;
@@ -56,14 +57,29 @@ impl Limits {
 }
 
 static CURRENT: Mutex<Limits> = Mutex::new(Limits::DEFAULT);
+/// Those that recordings ask for, which wait for nobody.
+static MAX_THREADS: AtomicUsize = AtomicUsize::new(Limits::DEFAULT.max_threads);
+static MAX_CELL_BYTES: AtomicUsize = AtomicUsize::new(Limits::DEFAULT.max_cell_bytes);
 
 /// Returns the limits in force. Asked on cold paths alone.
 pub(crate) fn current() -> Limits {
     *freeze()
 }
 
+/// Returns `max_threads`, without a lock.
+pub(crate) fn max_threads() -> usize {
+    MAX_THREADS.load(Relaxed)
+}
+
+/// Returns `max_cell_bytes`, without a lock.
+pub(crate) fn max_cell_bytes() -> usize {
+    MAX_CELL_BYTES.load(Relaxed)
+}
+
 pub(crate) fn set_current(limits: Limits) {
     *freeze() = limits;
+    MAX_THREADS.store(limits.max_threads, Relaxed);
+    MAX_CELL_BYTES.store(limits.max_cell_bytes, Relaxed);
 }
 
 /// Locks out changes while the guard lives: for `fork`.
