@@ -120,6 +120,12 @@ impl Settings {
 /// In the child of a fork, recording is off until it calls `init`, which begins anew; guards from before the fork do nothing there. Totals go on from
 /// where they stood at the fork, as those of the parent do. The child needs a port and a directory of its own: those of the parent are taken.
 ///
+/// It returns when the threads that it starts have begun to run, so a program may fork next. The program's own threads must have begun as well: the standard
+/// library holds locks while a thread is being born, and a child that is forked at that moment waits for them for ever when it starts a thread. Fork
+/// first and start threads then, or wait for the first line of each.
+///
+/// No thread of ferrometer's takes a signal: the program may block a signal after `init`, and wait for it with `sigwait`.
+///
 /// ```
 /// use ferrometer::{Config, init};
 ///

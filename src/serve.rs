@@ -17,7 +17,8 @@ pub(crate) struct Serving {
 
 impl Serving {
     fn begin(frame: Frame) -> Result<Serving, ServeError> {
-        let server = frame.clone().serve()?;
+        // The frame's threads take no signals of the program.
+        let server = ferrometer_core::without_signals(|| frame.clone().serve())?;
         let frame = frame.address(server.local_addr());
         Ok(Serving { server, frame })
     }

@@ -299,15 +299,27 @@ fn sampled_counters_say_hits_and_rate() {
     }
     // Not a rate: recorded unsampled, and counted.
     let bad = refused().bad_rates;
-    logger.sampled(1.5).send_counter("bad", 1);
-    logger.sampled(f64::NAN).send_counter("bad", 1);
-    assert!(refused().bad_rates >= bad + 2);
+    let by_handle = |rate| logger.counter("bad").sampled(rate).increment();
+    for rate in [1.5, f64::NAN, -1.0, 0.0] {
+        logger.sampled(rate).send_counter("bad", 1);
+        by_handle(rate);
+    }
+    assert_eq!(refused().bad_rates, bad + 8);
+    assert_eq!(refused().bad_rate_example.to_bits(), 0);
+    // A rule's, too.
+    let rule = |rate| LoggerRule { prefix: "sampling.ruled".into(), enabled: true, sample_rate: Some(rate) };
+    for rate in [0.0, -1.0, f64::NAN, 2.0] {
+        configure(Naming::default(), Limits::default(), vec![rule(rate)]);
+        get_logger("sampling.ruled").send_counter("bad", 1);
+    }
+    assert_eq!(refused().bad_rates, bad + 12);
+    configure(Naming::default(), Limits::default(), Vec::new());
     assert!(flush(SOON).complete);
     let got = got.lock().unwrap().clone();
     let hits = got.counters["sampling.c"] as f64;
     let deviation = (f64::from(calls) * 0.25 * 0.75).sqrt();
     assert!((hits - f64::from(calls) * 0.25).abs() < 6.0 * deviation, "{hits}");
-    assert_eq!(got.counters["sampling.bad"], 2);
+    assert_eq!((got.counters["sampling.bad"], got.counters["sampling.ruled.bad"]), (8, 4));
     remove("r", SOON);
 }
 

@@ -204,7 +204,7 @@ impl std::fmt::Debug for Tokens {
 pub struct Limits {
     /// `metrics.limits.max_loggers`; default `4096`. Loggers in all.
     pub max_loggers: usize,
-    /// `metrics.limits.max_instruments`; default `10000`. Series in all.
+    /// `metrics.limits.max_instruments`; default `10000`. Series in all, at most 15,232 of them timers and histograms.
     pub max_instruments: usize,
     /// `metrics.limits.max_label_sets`; default `8192`. Distinct sets of labels in all.
     pub max_label_sets: usize,

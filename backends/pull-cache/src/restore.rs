@@ -10,7 +10,6 @@ use crate::store::{History, Store};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 /// Where a history comes from.
@@ -65,7 +64,6 @@ impl Restoring {
     /// Begins. Where there can be no thread it is done at once.
     pub(crate) fn begin(source: Source, settings: &Settings) -> Restoring {
         let (send, done) = sync_channel(1);
-        let (begun, has_begun) = sync_channel(1);
         let stop = Arc::new(AtomicBool::new(false));
         // Where it is taken from by who does it: a thread that cannot be made drops what it was given.
         let job = Arc::new(Mutex::new(Some(Job {
@@ -80,14 +78,8 @@ impl Restoring {
             job.into_iter().for_each(Job::run);
         };
         let there = Arc::clone(&job);
-        let thread = thread::Builder::new().name("ferrometer-history".into()).spawn(move || {
-            let _ = begun.send(());
-            run(&there);
-        });
-        match thread {
-            // A program that forks now shall find no thread half born.
-            Ok(_) => drop(has_begun.recv()),
-            Err(_) => run(&job),
+        if ferrometer_core::spawn("history", move || run(&there)).is_err() {
+            run(&job);
         }
         Restoring { done, stop }
     }

@@ -6,7 +6,6 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// Looks up a host and port.
@@ -109,8 +108,8 @@ impl Resolver {
         }
         let Some(Request { host, port, every, lookup }) = self.waiting.take() else { return };
         let shared = Arc::clone(&self.shared);
-        let thread = thread::Builder::new().name("ferrometer-resolver".into());
-        if let Err(error) = thread.spawn(move || look_up_for_ever(&shared, &host, port, every, &lookup)) {
+        let run = move || look_up_for_ever(&shared, &host, port, every, &lookup);
+        if let Err(error) = ferrometer_core::spawn("resolver", run) {
             self.fail(format!("no thread to look up the server: {error}"));
         }
     }
@@ -210,6 +209,7 @@ fn look_up_for_ever(shared: &Shared, host: &str, port: u16, every: Duration, loo
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicU64, Ordering::*};
+    use std::thread;
 
     /// How many lookups were left is counted for the process.
     static ALONE: Mutex<()> = Mutex::new(());

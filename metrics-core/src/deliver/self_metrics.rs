@@ -8,13 +8,13 @@
 //! | `backend.<name>.pending` | gauge | recordings not yet sent, after the last delivery |
 //! | `backend.<name>.held` | gauge | single values that waited for the last delivery, of at most `limits.held_values.max` |
 //! | `backend.<name>.last_success.timestamp_seconds` | gauge | when something was last sent without an error, in seconds since 1970; the time of the first delivery until then |
-//! | `limits.<what>.used`, `max`, `refused` | gauge, gauge, counter | for `loggers`, `instruments`, `label_sets`: how many there are, how many there may be, how often one found no place |
+//! | `limits.<what>.used`, `max`, `refused` | gauge, gauge, counter | for `loggers`, `instruments`, `label_sets`, and where `max_instruments` is larger than the table of `distributions` for those: how many there are, how many there may be, how often one found no place |
 
 use crate::collect::ledger::{Cause, Ledger};
 use crate::record::scalars;
 use crate::registry::descriptions;
 use crate::registry::kind::Kind;
-use crate::registry::limits;
+use crate::registry::limits::{self, Limits};
 use crate::registry::overflow::refused;
 use crate::registry::series::{SENTINEL_SERIES, Series};
 use crate::registry::series_table;
@@ -94,6 +94,16 @@ fn export_limits(held: bool) {
         all.set(format!("limits.{what}.max"), max as u64, "Largest number allowed; metrics.limits.max_… sets it.");
         let help = "Number of times that one more was refused, and was recorded in the overflow series.";
         all.count(format!("limits.{what}.refused"), refused, help);
+    }
+    // A limit that the configuration keeps out of reach is not told.
+    if limits.max_instruments > Limits::MAX_DISTRIBUTIONS {
+        let help = "Number of timers and histograms, of the largest number there can be.";
+        all.set("limits.distributions.used".to_owned(), used.distributions as u64, help);
+        let help = "Largest number of timers and histograms there can be; no key sets it.";
+        all.set("limits.distributions.max".to_owned(), Limits::MAX_DISTRIBUTIONS as u64, help);
+        let help =
+            "Number of times that one more timer or histogram was refused, and was recorded in the overflow series.";
+        all.count("limits.distributions.refused".to_owned(), refused.distributions, help);
     }
     if held {
         let help =

@@ -4,7 +4,7 @@ use crate::record::clock::Stamp;
 use crate::record::decision;
 use crate::record::distributions;
 use crate::record::enabled::{any_bit, enabled};
-use crate::record::scalars;
+use crate::record::scalars::{self, Side};
 use crate::registry::series::Series;
 use std::fmt;
 use std::mem::MaybeUninit;
@@ -165,8 +165,8 @@ impl Drop for TimerGuard {
 #[must_use = "what is in progress is counted until the guard is dropped; `let _ = …` drops it at once"]
 #[derive(Debug)]
 pub struct InFlightGuard {
-    /// `None` when nothing was recorded on entry: then nothing is on leaving, whatever was switched on meanwhile.
-    counted: Option<&'static Series>,
+    /// `None` when nothing was recorded on entry: then nothing is on leaving, whatever was switched on meanwhile. Else it goes down where it went up.
+    counted: Option<(&'static Series, Side)>,
 }
 
 impl InFlightGuard {
@@ -175,16 +175,15 @@ impl InFlightGuard {
         if !enabled() || series.state().is_off() {
             return InFlightGuard { counted: None };
         }
-        scalars::move_in_flight(series, 1);
-        InFlightGuard { counted: Some(series) }
+        InFlightGuard { counted: scalars::go_up(series).map(|side| (series, side)) }
     }
 }
 
 impl Drop for InFlightGuard {
     #[inline(always)]
     fn drop(&mut self) {
-        if let Some(series) = self.counted {
-            scalars::move_in_flight(series, -1);
+        if let Some((series, side)) = &self.counted {
+            scalars::go_down(series, side);
         }
     }
 }

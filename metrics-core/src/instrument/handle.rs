@@ -57,6 +57,7 @@ macro_rules! sampled {
             /// reported once, and the calls are recorded unsampled.
             #[must_use]
             pub fn sampled(self, rate: f64) -> Self {
+                let rate = series_table::asked_for(rate);
                 Self(series_table::series(self.0.logger, self.0.metric_name(), self.0.kind(), rate))
             }
         }

@@ -10,6 +10,7 @@ use crate::registry::descriptions::{self, Unit};
 use crate::registry::kind::Kind;
 use crate::registry::loggers;
 use crate::registry::series::{LoggerEntry, Series};
+use crate::registry::series_table;
 use std::fmt;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering::*};
@@ -172,7 +173,7 @@ impl Logger {
     /// reported once, and the calls are recorded unsampled.
     #[must_use]
     pub fn sampled(&self, rate: f64) -> Sampled<'_> {
-        Sampled { logger: self, rate }
+        Sampled { logger: self, rate: series_table::asked_for(rate) }
     }
 
     /// Says what the metric `name` of this logger measures, and in what unit, for its readers: `HELP`, `TYPE` and

@@ -1,6 +1,6 @@
 //! After `fork`: the child has one thread, and none of ours. Recording in it is off until it calls `init` again.
 //!
-//! The registry's and the slabs' locks are held while the process forks, so that the child gets them free. The pipeline of the parent is forgotten
+//! The registry's and the slabs' locks are held while the process forks, so that the child gets them free. No thread of ours is half born then. The pipeline of the parent is forgotten
 //! in the child, even while another thread held its lock.
 
 use std::sync::Once;
@@ -17,6 +17,7 @@ pub(crate) fn watch(forget: fn()) {
 #[cfg(unix)]
 mod unix {
     use super::Once;
+    use crate::pipeline::threads;
     use crate::record::enabled;
     use crate::record::sampling;
     use crate::registry::{self, limits};
@@ -55,7 +56,10 @@ mod unix {
     extern "C" fn before() {
         // An allocator that records must not wait for the locks that are held from here on.
         let busy = reentrancy::section();
+        // First: a thread that is being born may need one of the others.
+        let birth = threads::freeze();
         let held: Box<dyn Any> = Box::new((
+            birth,
             registry::freeze(),
             thread_slab::freeze(),
             limits::freeze(),

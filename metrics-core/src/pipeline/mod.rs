@@ -6,11 +6,20 @@
 //!   accounts. A forked child begins with nothing installed.
 //!
 //! Read in this order: [`control`] (the functions that a program calls), [`state`] (the backends and the collector's thread), [`installed`] (one
-//! backend), [`reports`] (messages about refused names), [`fork`] (the child of a fork), [`memory_bound`] (the most memory that all takes).
+//! backend), [`reports`] (messages about refused names), [`threads`] and `signals` (how a thread of ours
+//! begins), [`fork`] (the child of a fork), [`memory_bound`] (the most memory that all takes).
 
 pub(crate) mod control;
 pub(crate) mod fork;
 mod installed;
 mod memory_bound;
 mod reports;
+#[cfg(unix)]
+mod signals;
+/// Elsewhere there are none.
+#[cfg(not(unix))]
+mod signals {
+    pub(super) fn block() {}
+}
 mod state;
+pub(crate) mod threads;

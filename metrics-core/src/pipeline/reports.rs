@@ -1,5 +1,6 @@
 //! Messages about recordings that found no place: a recording cannot say so itself.
 
+use crate::registry::limits::Limits;
 use crate::registry::overflow::Refused;
 
 /// Returns a cause and a message for each sort of refusal that has come since `before`.
@@ -14,6 +15,11 @@ pub(super) fn messages(before: &Refused, now: &Refused) -> Vec<(&'static str, St
             let what = "is reached: what is new is recorded in ferrometer.overflow";
             messages.push((limit, format!("the limit {limit} {what}")));
         }
+    }
+    if now.distributions > before.distributions {
+        let what =
+            "timers and histograms, which no key sets, is reached: what is new is recorded in ferrometer.overflow";
+        messages.push(("distributions", format!("the limit of {} {what}", Limits::MAX_DISTRIBUTIONS)));
     }
     if now.long_names > before.long_names {
         let what = "names longer than 2048 bytes, ids of objects longer than 128, and more or longer labels than a logger can have";

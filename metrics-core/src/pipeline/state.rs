@@ -9,7 +9,7 @@ use crate::deliver::mailbox::Mailbox;
 use crate::deliver::worker::Worker;
 use crate::naming::name::Naming;
 use crate::pipeline::installed::Installed;
-use crate::pipeline::{fork, reports};
+use crate::pipeline::{fork, reports, threads};
 use crate::record::clock::Calibration;
 use crate::record::enabled;
 use crate::registry::{limits, overflow};
@@ -127,10 +127,11 @@ impl State {
                 cursor: Cursor::at(snapshot),
                 memory: Vec::new(),
             };
-            spawn(name, Box::new(move || runner.run()))?;
+            threads::spawn(name, move || runner.run())?;
             if self.collector_thread.is_none() {
-                match spawn("collector", Box::new(move || collect_for_ever(pipeline))) {
+                match threads::spawn("collector", move || collect_for_ever(pipeline)) {
                     Ok(collector) => {
+                        let collector = collector.thread().clone();
                         collector_waker::set_collector(Some(collector.clone()));
                         self.collector_thread = Some(collector);
                     }
@@ -194,12 +195,6 @@ impl State {
     fn wants_singles(&self) -> bool {
         self.has(|b| b.wants.singles)
     }
-}
-
-/// Starts a thread. What it does is boxed, so that there is one such function.
-fn spawn(name: &str, work: Box<dyn FnOnce() + Send>) -> std::io::Result<Thread> {
-    let thread = thread::Builder::new().name(format!("ferrometer-{name}")).spawn(work)?;
-    Ok(thread.thread().clone())
 }
 
 /// The first tick after `now`. Ticks that passed while nobody looked (a suspended machine) are not made up for.

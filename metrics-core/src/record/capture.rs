@@ -44,6 +44,12 @@ impl Store {
     }
 }
 
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}
+
 thread_local! {
     /// The scopes this thread is in, the innermost last.
     static SCOPES: RefCell<Vec<(u64, Arc<Store>)>> = const { RefCell::new(Vec::new()) };
@@ -99,14 +105,35 @@ fn with(series: &'static Series, change: &mut dyn FnMut(&mut Captured)) -> bool 
     }
     // An allocator that records while this allocates would wait for its own lock.
     let Some(_busy) = reentrancy::enter() else { return true };
-    let store = SCOPES.try_with(|scopes| scopes.borrow().last().map(|(_, store)| Arc::clone(store)));
-    let Ok(Some(store)) = store else { return false };
+    let Some(store) = innermost() else { return false };
+    change_in(&store, series, change);
+    true
+}
+
+/// Returns the scope that this thread records into, if it is in one.
+pub(crate) fn innermost() -> Option<Arc<Store>> {
+    if !is_active() {
+        return None;
+    }
+    SCOPES.try_with(|scopes| scopes.borrow().last().map(|(_, store)| Arc::clone(store))).ok().flatten()
+}
+
+fn change_in(store: &Store, series: &'static Series, change: &mut dyn FnMut(&mut Captured)) {
     let mut all = lock(&store.series);
     let at = all.binary_search_by_key(&series.id(), |(s, _)| s.id()).unwrap_or_else(|at| {
         all.insert(at, (series, Captured::default()));
         at
     });
     change(&mut all[at].1);
+}
+
+/// Moves an in-flight count of a scope, which need not be this thread's. Returns `false` when that was turned away.
+pub(crate) fn move_in(store: &Store, series: &'static Series, value: i64) -> bool {
+    let Some(_busy) = reentrancy::enter() else { return false };
+    change_in(store, series, &mut |c| {
+        c.total = c.total.wrapping_add(value);
+        c.calls += 1;
+    });
     true
 }
 

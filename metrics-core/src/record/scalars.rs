@@ -8,6 +8,7 @@ use crate::registry::state_word::StateWord;
 use crate::storage::scalar_cell::{self, ScalarCell, Writer};
 use crate::storage::thread_slab::{Cells, Unlimited, own_slab, shared, slab};
 use crate::sync::reentrancy;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Adds to a counter, from a function of this crate that is out of line itself.
@@ -85,12 +86,56 @@ fn count_cold(series: &'static Series, value: i64, state: StateWord) {
     }
 }
 
-/// Moves an in-flight count, whatever has been switched off since it went up.
-pub(crate) fn move_in_flight(series: &'static Series, value: i64) {
+/// Where an in-flight count went up, and goes down.
+#[derive(Debug)]
+pub(crate) enum Side {
+    /// In the cells of threads.
+    Cells,
+    /// In a capture scope, which the thread may have left since, or another thread is in.
+    Scope(Arc<capture::Store>),
+}
+
+/// Lets an in-flight count go up. `None`: it was turned away, and must not go down.
+#[inline]
+pub(crate) fn go_up(series: &'static Series) -> Option<Side> {
     match slab().scalar(series.slot) {
-        Some(cell) => cell.count(value, Writer::Single),
-        None => scalar_cold(series, StateWord::new(Kind::InFlight, series.slot), ScalarOp::Move(value)),
+        Some(cell) => {
+            cell.count(1, Writer::Single);
+            Some(Side::Cells)
+        }
+        None => go_up_elsewhere(series),
     }
+}
+
+#[cold]
+#[inline(never)]
+fn go_up_elsewhere(series: &'static Series) -> Option<Side> {
+    match capture::innermost() {
+        Some(scope) => capture::move_in(&scope, series, 1).then_some(Side::Scope(scope)),
+        None => move_in_cells(series, 1).then_some(Side::Cells),
+    }
+}
+
+/// Lets it go down where it went up, whatever has been switched off since, and whatever scope the thread is in now.
+#[inline]
+pub(crate) fn go_down(series: &'static Series, side: &Side) {
+    match (side, slab().scalar(series.slot)) {
+        (Side::Cells, Some(cell)) => cell.count(-1, Writer::Single),
+        _ => go_down_elsewhere(series, side),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn go_down_elsewhere(series: &'static Series, side: &Side) {
+    match side {
+        Side::Scope(scope) => capture::move_in(scope, series, -1),
+        Side::Cells => move_in_cells(series, -1),
+    };
+}
+
+fn move_in_cells(series: &'static Series, value: i64) -> bool {
+    into_cells(series, StateWord::new(Kind::InFlight, series.slot), ScalarOp::Move(value))
 }
 
 /// Sets a gauge.
@@ -178,11 +223,16 @@ fn scalar_cold(series: &'static Series, state: StateWord, op: ScalarOp) {
         ScalarOp::Set(value) => capture::set(series, |_| value),
         ScalarOp::Add(by) => capture::set(series, |now| now + by),
     };
-    if captured {
-        return;
+    if !captured {
+        into_cells(series, state, op);
     }
-    let Some(_busy) = reentrancy::enter() else { return };
-    let own = own_slab();
+}
+
+/// Records into a cell that may have to be made. Returns `false` when the recording was turned away.
+fn into_cells(series: &'static Series, state: StateWord, op: ScalarOp) -> bool {
+    let Some(_busy) = reentrancy::enter() else { return false };
+    // A thread in a capture scope has put its own aside.
+    let own = if capture::is_active() { None } else { own_slab() };
     // Makes the word that unit increments are counted in, so that the next one finds it.
     if !state.is_sampled()
         && matches!(op, ScalarOp::Count(1) | ScalarOp::Set(_))
@@ -191,13 +241,15 @@ fn scalar_cold(series: &'static Series, state: StateWord, op: ScalarOp) {
         if let ScalarOp::Set(value) = op {
             series.value().store(value.to_bits(), Relaxed);
         }
-        return scalar_cell::increment_unit(ones);
+        scalar_cell::increment_unit(ones);
+        return true;
     }
     if let Some(cell) = own.and_then(|s| s.ensure_scalar(state.slot(), &Cells)) {
         apply(series, cell, op, Writer::Single);
     } else if let Some(cell) = shared().ensure_scalar(state.slot(), &Unlimited) {
         apply(series, cell, op, Writer::Shared);
     }
+    true
 }
 
 /// Adds to one of ferrometer's own counters, from any thread, whatever is switched.

@@ -1,7 +1,8 @@
 //! The numbers that bound memory.
 
-use crate::storage::cell_address::MAX_SCALARS;
+use crate::storage::cell_address::{self, MAX_SCALARS};
 use crate::sync::{Mutex, MutexGuard, lock};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Slots kept for the overflow series and ferrometer's own metrics, beyond every cap.
 pub(crate) const RESERVED: usize = 1024;
@@ -14,7 +15,8 @@ const MAX_SERIES: usize = MAX_SCALARS - RESERVED;
 pub struct Limits {
     /// Loggers, labels not counted. Default 4,096.
     pub max_loggers: usize,
-    /// Series: instruments, times label sets, times rates. Default 10,000, at most 129,920.
+    /// Series: instruments, times label sets, times rates. Default 10,000, at most 129,920, of which [`MAX_DISTRIBUTIONS`](Limits::MAX_DISTRIBUTIONS)
+    /// can be timers and histograms.
     pub max_instruments: usize,
     /// Loggers with labels. Default 8,192.
     pub max_label_sets: usize,
@@ -40,6 +42,9 @@ impl Limits {
         max_held_values: 262_144,
     };
 
+    /// The most timers and histograms there can be, label sets and rates counted, whatever `max_instruments` allows: 15,232. No limit sets it.
+    pub const MAX_DISTRIBUTIONS: usize = cell_address::MAX_DISTRIBUTIONS - RESERVED;
+
     /// Returns these limits with out-of-range values clamped to the nearest allowed value.
     #[must_use]
     pub fn clamped(self) -> Limits {
@@ -52,14 +57,29 @@ impl Limits {
 }
 
 static CURRENT: Mutex<Limits> = Mutex::new(Limits::DEFAULT);
+/// Those that recordings ask for, which wait for nobody.
+static MAX_THREADS: AtomicUsize = AtomicUsize::new(Limits::DEFAULT.max_threads);
+static MAX_CELL_BYTES: AtomicUsize = AtomicUsize::new(Limits::DEFAULT.max_cell_bytes);
 
 /// Returns the limits in force. Asked on cold paths alone.
 pub(crate) fn current() -> Limits {
     *freeze()
 }
 
+/// Returns `max_threads`, without a lock.
+pub(crate) fn max_threads() -> usize {
+    MAX_THREADS.load(Relaxed)
+}
+
+/// Returns `max_cell_bytes`, without a lock.
+pub(crate) fn max_cell_bytes() -> usize {
+    MAX_CELL_BYTES.load(Relaxed)
+}
+
 pub(crate) fn set_current(limits: Limits) {
     *freeze() = limits;
+    MAX_THREADS.store(limits.max_threads, Relaxed);
+    MAX_CELL_BYTES.store(limits.max_cell_bytes, Relaxed);
 }
 
 /// Locks out changes while the guard lives: for `fork`.

@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicUsize;
 pub(super) struct Refusals {
     pub(super) loggers: AtomicU64,
     pub(super) instruments: AtomicU64,
+    pub(super) distributions: AtomicU64,
     pub(super) label_sets: AtomicU64,
     pub(super) long_names: AtomicU64,
     pub(super) bad_rates: AtomicU64,
@@ -19,6 +20,7 @@ pub(super) struct Refusals {
 pub(super) static REFUSED: Refusals = Refusals {
     loggers: AtomicU64::new(0),
     instruments: AtomicU64::new(0),
+    distributions: AtomicU64::new(0),
     label_sets: AtomicU64::new(0),
     long_names: AtomicU64::new(0),
     bad_rates: AtomicU64::new(0),
@@ -29,6 +31,8 @@ pub(super) static REFUSED: Refusals = Refusals {
 static FULL: AtomicUsize = AtomicUsize::new(0);
 pub(super) const FULL_LOGGERS: usize = 1 << 8;
 pub(super) const FULL_LABEL_SETS: usize = 1 << 9;
+/// The table of distributions is, whatever `max_instruments` allows.
+pub(super) const FULL_DISTRIBUTIONS: usize = 1 << 10;
 
 pub(super) fn mark_full(bit: usize) {
     FULL.fetch_or(bit, Relaxed);
@@ -55,6 +59,8 @@ pub struct Refused {
     pub loggers: u64,
     /// Instruments past `max_instruments`.
     pub instruments: u64,
+    /// Timers and histograms past [`Limits::MAX_DISTRIBUTIONS`](crate::Limits::MAX_DISTRIBUTIONS).
+    pub distributions: u64,
     /// Label sets past `max_label_sets`.
     pub label_sets: u64,
     /// Names, or all labels of one logger together, longer than [`MAX_RAW_BYTES`](crate::naming::name::MAX_RAW_BYTES).
@@ -74,6 +80,7 @@ pub fn refused() -> Refused {
     Refused {
         loggers: of(&REFUSED.loggers),
         instruments: of(&REFUSED.instruments),
+        distributions: of(&REFUSED.distributions),
         label_sets: of(&REFUSED.label_sets),
         long_names: of(&REFUSED.long_names),
         bad_rates: of(&REFUSED.bad_rates),

@@ -7,14 +7,14 @@ use crate::registry::append_table::{AppendTable, Values};
 use crate::registry::kind::Kind;
 use crate::registry::limits::{self, Limits, RESERVED};
 use crate::registry::loggers::OVERFLOW_LOGGER;
-use crate::registry::overflow::{REFUSED, is_full, mark_full, nothing_is_full, refuse};
+use crate::registry::overflow::{FULL_DISTRIBUTIONS, REFUSED, is_full, mark_full, nothing_is_full, refuse};
 use crate::registry::rules::{LoggerRule, Rules};
 use crate::registry::series::{Identity, LoggerEntry, LoggerName, Role, SENTINEL_SERIES, Series};
 use crate::registry::{self, State, Writer, hash};
 use crate::storage::bucket::Scheme;
 use crate::storage::cell_address::{MAX_DISTRIBUTIONS, MAX_SCALARS};
 use crate::sync::reentrancy::{self, Busy};
-use crate::sync::{AtomicPtr, Ordering::*};
+use crate::sync::{AtomicPtr, AtomicU64, Ordering::*};
 use std::ops::Range;
 use std::ptr;
 
@@ -75,7 +75,7 @@ pub(crate) fn series(logger: &'static LoggerEntry, name: &str, kind: Kind, rate:
     }
     let refused = match name.len() > MAX_RAW_BYTES {
         true => Some(&REFUSED.long_names),
-        false => is_full(1 << kind as usize).then_some(&REFUSED.instruments),
+        false => is_full(1 << kind as usize).then(|| cause(kind)),
     };
     if let Some(counter) = refused {
         refuse(counter);
@@ -88,6 +88,14 @@ pub(crate) fn series(logger: &'static LoggerEntry, name: &str, kind: Kind, rate:
             series
         }
         None => register_overflow(&mut writer, kind),
+    }
+}
+
+/// Returns where refusals of a kind that is full are counted: the table of distributions has room for fewer than `max_instruments` may ask for.
+fn cause(kind: Kind) -> &'static AtomicU64 {
+    match kind.scheme() {
+        Some(_) if is_full(FULL_DISTRIBUTIONS) => &REFUSED.distributions,
+        _ => &REFUSED.instruments,
     }
 }
 
@@ -143,10 +151,13 @@ fn find_or_register(state: &mut State, key: Key<'_>, cap: Cap) -> Option<&'stati
         None => (state.scalars, MAX_SCALARS),
         Some(_) => (state.distributions.len(), MAX_DISTRIBUTIONS),
     };
-    let full = slots + RESERVED >= most || number >= limits::current().max_instruments;
-    if (cap == Cap::Limits && full) || slots >= most {
+    let is_limit = number >= limits::current().max_instruments;
+    if (cap == Cap::Limits && (is_limit || slots + RESERVED >= most)) || slots >= most {
+        if !is_limit && kind.scheme().is_some() {
+            mark_full(FULL_DISTRIBUTIONS);
+        }
         mark_full(1 << kind as usize);
-        refuse(&REFUSED.instruments);
+        refuse(cause(kind));
         return None;
     }
     match kind.scheme() {
@@ -171,14 +182,25 @@ fn find_or_register(state: &mut State, key: Key<'_>, cap: Cap) -> Option<&'stati
     SERIES.push(&mut state.permit, key.hash, series)
 }
 
+/// Returns a rate that a program asks for, as [`series`] takes it: there 0.0 stands for none, and here for a wrong one.
+#[inline(always)]
+pub(crate) fn asked_for(rate: f64) -> f64 {
+    if rate == 0.0 { -0.0 } else { rate }
+}
+
 /// Returns a rate given at run time; 0.0 (none) for a number that is no rate, whose calls are recorded unsampled and which is reported once.
 fn checked(rate: f64) -> f64 {
     if rate.to_bits() == 0 || is_sample_rate(rate) {
         return rate;
     }
-    refuse(&REFUSED.bad_rates);
-    REFUSED.bad_rate_example.store(rate.to_bits(), Relaxed);
+    report(rate);
     0.0
+}
+
+fn report(rate: f64) {
+    refuse(&REFUSED.bad_rates);
+    // The sum makes a zero of either sign the usual one.
+    REFUSED.bad_rate_example.store((rate + 0.0).to_bits(), Relaxed);
 }
 
 /// Returns the rule for a logger. Ferrometer's own have none.
@@ -206,11 +228,16 @@ fn route(state: &mut State, series: &'static Series) {
 }
 
 /// Takes over limits and rules; those of series already registered change at once. Caps already passed stay passed.
-pub(crate) fn configure(limits: Limits, rules: Vec<LoggerRule>) {
+pub(crate) fn configure(limits: Limits, mut rules: Vec<LoggerRule>) {
     let Some(busy) = reentrancy::enter() else { return };
     let mut writer = Writer::new(busy);
     limits::set_current(limits);
     nothing_is_full();
+    for rule in &mut rules {
+        if let Some(rate) = rule.sample_rate.take_if(|rate| !is_sample_rate(*rate)) {
+            report(rate);
+        }
+    }
     writer.rules = Rules(rules);
     SERIES.iter().for_each(|series| route(&mut writer, series));
 }
@@ -219,11 +246,18 @@ pub(crate) fn configure(limits: Limits, rules: Vec<LoggerRule>) {
 pub(crate) struct Used {
     pub(crate) loggers: usize,
     pub(crate) instruments: usize,
+    /// Timers and histograms among the instruments.
+    pub(crate) distributions: usize,
     pub(crate) label_sets: usize,
 }
 
 pub(crate) fn used() -> Used {
-    registry::look(|state| Used { loggers: state.loggers, instruments: SERIES.len(), label_sets: state.label_sets })
+    registry::look(|state| Used {
+        loggers: state.loggers,
+        instruments: SERIES.len(),
+        distributions: state.distributions.len(),
+        label_sets: state.label_sets,
+    })
 }
 
 /// The number of series, and the buckets of the slots of distributions.

@@ -20,6 +20,7 @@ const FLOAT_LEN: usize = 2 * FLOAT_SIDE + 1;
 
 /// Which values a distribution holds.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
 pub enum Scheme {
     /// Whole nanoseconds, not negative: what a timer records.
     Nanos,

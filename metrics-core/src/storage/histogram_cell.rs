@@ -6,7 +6,9 @@ use crate::storage::bucket::{
 };
 use crate::storage::scalar_cell::{Writer, add, float_update};
 use crate::sync::Ordering::*;
-use crate::sync::{AtomicU64, zeros};
+#[cfg(ferrometer_loom)]
+use crate::sync::zeros;
+use crate::sync::{AtomicU64, Zero, boxed_zero};
 use std::marker::PhantomData;
 use std::mem;
 use std::ptr::NonNull;
@@ -45,6 +47,23 @@ struct Wide {
 
 const SUMS: usize = 4;
 
+const _: () = assert!(Scheme::Nanos as u8 == 0);
+
+// SAFETY: it is made of atomics, and of a scheme of one byte, of which 0 is one.
+unsafe impl Zero for DistCell {
+    #[cfg(ferrometer_loom)]
+    fn zero() -> DistCell {
+        DistCell { sum: AtomicU64::new(0), max: AtomicU64::new(0), scheme: Scheme::Nanos, buckets: zeros() }
+    }
+}
+// SAFETY: as above, and more atomics.
+unsafe impl Zero for Wide {
+    #[cfg(ferrometer_loom)]
+    fn zero() -> Wide {
+        Wide { cell: DistCell::zero(), more: zeros(), sums: zeros() }
+    }
+}
+
 /// Returns the part of the sum for a value whose bucket had `count` before: each in turn. All huge ones go to the first, since parts that
 /// cancel each other out may be past what a float holds, or hide all else, where the whole is neither.
 fn part(value: f64, count: u64) -> usize {
@@ -62,13 +81,17 @@ unsafe impl Sync for OwnDist {}
 impl OwnDist {
     pub(crate) fn new(scheme: Scheme) -> OwnDist {
         let max = if scheme == Scheme::Float { f64::NEG_INFINITY.to_bits() } else { 0 };
-        let cell = DistCell { sum: AtomicU64::new(0), max: AtomicU64::new(max), scheme, buckets: zeros() };
-        let raw = match scheme {
-            Scheme::Nanos => Box::into_raw(Box::new(cell)),
-            Scheme::Float => Box::into_raw(Box::new(Wide { cell, more: zeros(), sums: zeros() })).cast(),
+        // Made where it stays: it is larger than a small stack has room for.
+        let raw: *mut DistCell = match scheme {
+            Scheme::Nanos => Box::into_raw(boxed_zero::<DistCell>()),
+            Scheme::Float => Box::into_raw(boxed_zero::<Wide>()).cast(),
         };
-        // SAFETY: a box's pointer is not null.
-        OwnDist(unsafe { NonNull::new_unchecked(raw) })
+        // SAFETY: a box's pointer is not null, and nobody else has seen it. A wide cell begins with a cell.
+        unsafe {
+            (*raw).max = AtomicU64::new(max);
+            (*raw).scheme = scheme;
+            OwnDist(NonNull::new_unchecked(raw))
+        }
     }
 
     #[cfg(not(ferrometer_loom))]

@@ -15,7 +15,7 @@ use crate::storage::sample_ring::Ring;
 use crate::storage::scalar_cell::ScalarCell;
 use crate::sync::Ordering::*;
 use crate::sync::publish_once;
-use crate::sync::{AtomicPtr, AtomicU64, boxed_zero, const_unless_loom, nulls, replace};
+use crate::sync::{AtomicPtr, AtomicU64, Zero, boxed_zero, const_unless_loom, nulls, replace};
 use std::ptr::{self, NonNull};
 
 /// One thread's recordings of 1 into a counter, or settings of a gauge. Unsampled ones alone.
@@ -35,6 +35,14 @@ pub(crate) struct Slab {
     unit_counts: [AtomicPtr<UnitCountsChunk>; SCALAR_CHUNKS],
     dists: [AtomicPtr<DistChunk>; DIST_CHUNKS],
     scalars: [AtomicPtr<ScalarChunk>; SCALAR_CHUNKS],
+}
+
+// SAFETY: it is made of null pointers alone, whose bytes are 0.
+unsafe impl Zero for Slab {
+    #[cfg(ferrometer_loom)]
+    fn zero() -> Slab {
+        Slab::new()
+    }
 }
 
 impl Slab {

@@ -19,6 +19,20 @@ struct Lists {
     free: Vec<&'static Slab>,
 }
 
+impl Lists {
+    fn acquire(&mut self, max: usize, make: impl FnOnce() -> Option<&'static Slab>) -> Option<&'static Slab> {
+        if let Some(slab) = self.free.pop() {
+            return Some(slab);
+        }
+        if self.all.len() >= max {
+            return None;
+        }
+        let slab = make()?;
+        self.all.push(slab);
+        Some(slab)
+    }
+}
+
 /// Every slab that was ever handed to a thread.
 pub(crate) struct Slabs {
     lists: Mutex<Lists>,
@@ -33,16 +47,17 @@ impl Slabs {
 
     /// A slab for the calling thread: one that a thread left behind, or a new one while there are fewer than `max`.
     pub(crate) fn acquire(&self, max: usize, make: impl FnOnce() -> Option<&'static Slab>) -> Option<&'static Slab> {
-        let mut lists = lock(&self.lists);
-        if let Some(slab) = lists.free.pop() {
-            return Some(slab);
-        }
-        if lists.all.len() >= max {
-            return None;
-        }
-        let slab = make()?;
-        lists.all.push(slab);
-        Some(slab)
+        lock(&self.lists).acquire(max, make)
+    }
+
+    /// As [`acquire`](Slabs::acquire), but does not wait: while the lock is held there is none to be had.
+    #[cfg(not(ferrometer_loom))]
+    pub(crate) fn try_acquire(
+        &self,
+        max: usize,
+        make: impl FnOnce() -> Option<&'static Slab>,
+    ) -> Option<&'static Slab> {
+        self.lists.try_lock().ok()?.acquire(max, make)
     }
 
     /// Takes back the slab of a thread that ends.
@@ -71,7 +86,7 @@ mod lease {
     use crate::storage::histogram_cell::Dist;
     use crate::storage::slab::Budget;
     use crate::storage::slab::Slab;
-    use crate::sync::reentrancy;
+    use crate::sync::{boxed_zero, reentrancy};
     use std::cell::Cell;
     use std::ptr;
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -90,7 +105,7 @@ mod lease {
         /// The cached distributions of this thread's slab, so that a recording finds its cell with one load: the first by slot, as soon
         /// as they have been recorded into. Empty without a slab, in a capture scope, and while the thread is ending.
         static NEAR: [Cell<Option<Dist<'static>>>; FAR as usize + 1] = const { [const { Cell::new(None) }; FAR as usize + 1] };
-        /// Recordings left before a thread that was refused a slab asks again.
+        /// Recordings left before a thread that was refused a slab asks again, and one more; 0: it never asked.
         static REFUSED: Cell<u32> = const { Cell::new(0) };
         /// Gives the slab back when the thread ends.
         static LEASE: Lease = const { Lease(Cell::new(None)) };
@@ -144,7 +159,7 @@ mod lease {
 
     impl Budget for Cells {
         fn take(&self, bytes: usize) -> bool {
-            let max = limits::current().max_cell_bytes;
+            let max = limits::max_cell_bytes();
             let taken = CELL_BYTES.fetch_update(Relaxed, Relaxed, |now| now.checked_add(bytes).filter(|n| *n <= max));
             taken.is_ok()
         }
@@ -184,7 +199,7 @@ mod lease {
             return Some(slab());
         }
         let left = REFUSED.get();
-        if left > 0 {
+        if left > 1 {
             REFUSED.set(left - 1);
             return None;
         }
@@ -194,9 +209,12 @@ mod lease {
             if let Some(slab) = lease.0.get() {
                 return Some(slab);
             }
-            let slab = SLABS.acquire(limits::current().max_threads, || {
-                Cells.take(Slab::bytes()).then(|| &*Box::leak(Box::new(Slab::new())))
-            })?;
+            let make = || Cells.take(Slab::bytes()).then(|| &*Box::leak(boxed_zero::<Slab>()));
+            // A fork holds the lock for as long as it takes. Only the first recording of a thread waits for it.
+            let slab = match left {
+                0 => SLABS.acquire(limits::max_threads(), make)?,
+                _ => SLABS.try_acquire(limits::max_threads(), make)?,
+            };
             lease.0.set(Some(slab));
             Some(slab)
         });
@@ -206,7 +224,7 @@ mod lease {
                 Some(slab)
             }
             _ => {
-                REFUSED.set(1000);
+                REFUSED.set(1001);
                 None
             }
         }

@@ -26,10 +26,6 @@ macro_rules! const_unless_loom {
 pub(crate) use const_unless_loom;
 
 /// As many zeros.
-#[cfg(not(ferrometer_loom))]
-pub(crate) const fn zeros<const N: usize>() -> [AtomicU64; N] {
-    [const { AtomicU64::new(0) }; N]
-}
 #[cfg(ferrometer_loom)]
 pub(crate) fn zeros<const N: usize>() -> [AtomicU64; N] {
     std::array::from_fn(|_| AtomicU64::new(0))

@@ -58,7 +58,9 @@ impl Server {
         };
         let stats = Arc::clone(&start.stats);
         let (stop, stopped) = oneshot::channel();
+        let (begin, begun) = std::sync::mpsc::sync_channel(1);
         let run = move || {
+            let _ = begin.send(());
             runtime.spawn(accept(listener, Arc::new(start)));
             // An error says that the server was dropped; its connections go with the runtime.
             let _ = runtime.block_on(stopped);
@@ -66,6 +68,8 @@ impl Server {
             let _ = SockRef::from(&socket).shutdown(Shutdown::Both);
         };
         let thread = thread::Builder::new().name("ferrometer-http".into()).spawn(run).map_err(ServeError::Thread)?;
+        // A program that forks next shall not do so while a thread is half born.
+        let _ = begun.recv();
         Ok(Server { address, stats, stop: Some(stop), thread: Some(thread), process: std::process::id() })
     }
 

@@ -9,7 +9,6 @@ use procfs::{Current, CurrentSI};
 use std::collections::BTreeMap;
 use std::os::linux::fs::MetadataExt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 /// How long before a generation, at most; a tenth of the interval where that is less.
@@ -45,7 +44,7 @@ impl HostMetrics {
         let signal = Arc::new(Signal::default());
         let theirs = Arc::clone(&signal);
         let run = move || run(&theirs, interval.saturating_sub(LEAD.min(interval / 10)));
-        if let Err(why) = thread::Builder::new().name("ferrometer-host".into()).spawn(run) {
+        if let Err(why) = ferrometer_core::spawn("host", run) {
             let message = format!("no thread for the host's metrics, there are none: {why}");
             ferrometer_core::warn("host metrics: no thread", &message);
         }

@@ -26,7 +26,7 @@ pub(super) static KEYS: &[Key<Config>] = &[
         kind: count(131_072),
         default: Default::Integer(10_000),
         unit: "series",
-        doc: "Series in all; past it, recordings go to one overflow series per kind.",
+        doc: "Series in all, at most 15,232 of them timers and histograms; past it, recordings go to one overflow series per kind.",
         example: "50000",
         get: |c| Some(Value::integer(c.limits.max_instruments)),
         set: |c, value| c.limits.max_instruments = value.into_integer(),

@@ -1,0 +1,63 @@
+//! Threads of ferrometer's own: how each of them begins.
+//!
+//! A program must not notice them. Two things would show. A signal that the program blocks after `init`, and waits for with `sigwait`, would be
+//! delivered to a thread that does not block it, and end the program. And a process that forks while a thread is being born copies the locks that the
+//! standard library holds at that moment, which nobody opens in the child.
+
+use super::signals;
+use std::sync::mpsc::sync_channel;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{io, thread};
+
+/// Held while a thread is being born, and by a fork: no child is made of a process where one is half born.
+static BIRTH: Mutex<()> = Mutex::new(());
+
+/// Starts a thread with the name `ferrometer-NAME`, which takes no signals of the program, and returns when the thread has begun to run. For
+/// backends, and for the sources and services around them.
+///
+/// It blocks all signals but those by which the system tells a thread of its own faults. A thread that it starts inherits that.
+///
+/// # Errors
+/// The error of the system that gave no thread. What was to be run is dropped.
+///
+/// ```
+/// let thread = ferrometer_core::spawn("lookups", || println!("no signal is delivered here"))?;
+/// thread.join().unwrap();
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<thread::JoinHandle<()>> {
+    // Boxed, so that there is one function of this kind.
+    start(name, Box::new(work))
+}
+
+fn start(name: &str, work: Box<dyn FnOnce() + Send>) -> io::Result<thread::JoinHandle<()>> {
+    let builder = thread::Builder::new().name(format!("ferrometer-{name}"));
+    let (begin, begun) = sync_channel(1);
+    let birth = freeze();
+    let thread = without_signals(|| {
+        builder.spawn(move || {
+            let _ = begin.send(());
+            work();
+        })
+    })?;
+    let _ = begun.recv();
+    drop(birth);
+    Ok(thread)
+}
+
+/// Calls `make` with the program's signals blocked, and then sets the thread's mask to what it was. Threads that `make` starts never take a signal of the
+/// program. For libraries that start their threads themselves; else see [`spawn`].
+///
+/// ```
+/// let thread = ferrometer_core::without_signals(|| std::thread::spawn(|| 1 + 1));
+/// assert_eq!(thread.join().unwrap(), 2);
+/// ```
+pub fn without_signals<T>(make: impl FnOnce() -> T) -> T {
+    let _blocked = signals::block();
+    make()
+}
+
+/// Lets no thread be born while the guard lives: for `fork`.
+pub(super) fn freeze() -> MutexGuard<'static, ()> {
+    BIRTH.lock().unwrap_or_else(PoisonError::into_inner)
+}
