@@ -9,6 +9,8 @@ use ferrometer_core::{FlushReport, Limits, LoggerRule, Naming};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
+#[cfg(feature = "prometheus")]
+use std::time::Instant;
 
 /// What [`init`] can be told: a [`Config`], or (feature `config-file`) the path of a TOML file, which the environment overrides.
 #[cfg_attr(
@@ -152,7 +154,9 @@ fn put_in_force(config: &Config) -> Result<Metrics, Error> {
         #[cfg(feature = "prometheus")]
         {
             // The port first.
-            drop(server);
+            if let Some(begun) = server {
+                drop(begun.stop(Instant::now() + deadline));
+            }
             serve::give_back(taken_over, &mut in_force.server);
         }
         return Err(error);
@@ -172,7 +176,9 @@ fn put_in_force(config: &Config) -> Result<Metrics, Error> {
     #[cfg(feature = "pull-cache")]
     in_force.pull_cache.clone_from(&metrics.pull_cache);
     #[cfg(feature = "prometheus")]
-    drop(std::mem::replace(&mut in_force.server, server));
+    if let Some(old) = std::mem::replace(&mut in_force.server, server) {
+        drop(old.stop(Instant::now() + deadline));
+    }
     Ok(metrics)
 }
 
@@ -263,13 +269,17 @@ impl Metrics {
         if in_force.call != self.call {
             return None;
         }
+        #[cfg(feature = "prometheus")]
+        let end = Instant::now() + deadline;
         let report = ferrometer_core::shutdown(deadline);
         in_force.call = 0;
         in_force.backends.clear();
         #[cfg(feature = "pull-cache")]
         drop(in_force.pull_cache.take());
         #[cfg(feature = "prometheus")]
-        drop(in_force.server.take());
+        if let Some(serving) = in_force.server.take() {
+            drop(serving.stop(end));
+        }
         Some(report)
     }
 }
