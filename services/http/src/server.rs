@@ -9,9 +9,9 @@ use socket2::SockRef;
 use std::convert::Infallible;
 use std::fmt;
 use std::net::{Shutdown, SocketAddr};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::sync::atomic::Ordering::Relaxed;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -22,8 +22,9 @@ use tokio::time;
 
 /// How much of an answer the system holds for a client, at most twice this. Left to itself it holds megabytes.
 const SEND_BUFFER: usize = 128 << 10;
-/// Threads for work that takes long; started when there is some, and ended when there was none for ten seconds.
-const OFFLOAD_THREADS: usize = 1;
+/// Threads for work that takes long; started when there is some, and ended when there was none for ten seconds. One of them at most does
+/// work in steps, so the other is there for what takes a moment.
+const OFFLOAD_THREADS: usize = 2;
 /// How long to wait when the system has no more file descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
