@@ -119,6 +119,9 @@ impl Settings {
 /// counted twice, a pull cache goes on with the generations of the one before, and the guard of the call before no longer does
 /// anything. With `backend = "noop"`, or no configuration at all, no thread is started and no socket opened.
 ///
+/// It says through `tracing`, at level info, what is in force and from which file and variables; tables and variables that were probably meant for
+/// it and are not looked at are warnings.
+///
 /// In the child of a fork, recording is off until it calls `init`, which begins anew; guards from before the fork do nothing there. Totals go on from
 /// where they stood at the fork, as those of the parent do. The child needs a port and a directory of its own: those of the parent are taken.
 ///
@@ -133,10 +136,16 @@ impl Settings {
 /// [`Error`], and then nothing has changed. (Should the system have no thread left for one of several backends, those before it are
 /// removed again; one that has taken another's place stays.)
 pub fn init(source: impl ConfigSource) -> Result<Metrics, Error> {
-    put_in_force(&source.config()?)
+    begin(&source.config()?)
 }
 
 // Compiled once, and not in the user's crate.
+fn begin(config: &Config) -> Result<Metrics, Error> {
+    let metrics = put_in_force(config)?;
+    crate::report::in_force(config);
+    Ok(metrics)
+}
+
 fn put_in_force(config: &Config) -> Result<Metrics, Error> {
     let deadline = config.shutdown_deadline;
     let settings = Settings { naming: naming(config), limits: limits(config), rules: rules(config) };
