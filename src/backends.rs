@@ -135,6 +135,10 @@ impl Parts {
         if config.pull_cache.proxmox && cfg!(not(feature = "proxmox")) {
             return Err(Error::NotCompiled { key: "metrics.pull_cache.proxmox", feature: "proxmox" });
         }
+        // Only with that feature is a peer asked at all, and what is wrong with it found.
+        if !config.pull_cache.peers.is_empty() && cfg!(not(feature = "proxmox")) {
+            return Err(Error::NotCompiled { key: "metrics.pull_cache.peers", feature: "proxmox" });
+        }
         let settings = pull_cache_settings(config);
         let interval = settings.interval;
         let mut backend = ferrometer_pull_cache::PullCacheBackend::open_beside(settings).map_err(Error::CachePath)?;

@@ -9,6 +9,8 @@ use ferrometer_core::{FlushReport, Limits, LoggerRule, Naming};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
+#[cfg(feature = "prometheus")]
+use std::time::Instant;
 
 /// What [`init`] can be told: a [`Config`], or (feature `config-file`) the path of a TOML file, which the environment overrides.
 #[cfg_attr(
@@ -117,6 +119,9 @@ impl Settings {
 /// counted twice, a pull cache goes on with the generations of the one before, and the guard of the call before no longer does
 /// anything. With `backend = "noop"`, or no configuration at all, no thread is started and no socket opened.
 ///
+/// It says through `tracing`, at level info, what is in force and from which file and variables; tables and variables that were probably meant for
+/// it and are not looked at are warnings.
+///
 /// In the child of a fork, recording is off until it calls `init`, which begins anew; guards from before the fork do nothing there. Totals go on from
 /// where they stood at the fork, as those of the parent do. The child needs a port and a directory of its own: those of the parent are taken.
 ///
@@ -137,10 +142,16 @@ impl Settings {
 /// [`Error`], and then nothing has changed. (Should the system have no thread left for one of several backends, those before it are
 /// removed again; one that has taken another's place stays.)
 pub fn init(source: impl ConfigSource) -> Result<Metrics, Error> {
-    put_in_force(&source.config()?)
+    begin(&source.config()?)
 }
 
 // Compiled once, and not in the user's crate.
+fn begin(config: &Config) -> Result<Metrics, Error> {
+    let metrics = put_in_force(config)?;
+    crate::report::in_force(config);
+    Ok(metrics)
+}
+
 fn put_in_force(config: &Config) -> Result<Metrics, Error> {
     let deadline = config.shutdown_deadline;
     let settings = Settings { naming: naming(config), limits: limits(config), rules: rules(config) };
@@ -158,7 +169,9 @@ fn put_in_force(config: &Config) -> Result<Metrics, Error> {
         #[cfg(feature = "prometheus")]
         {
             // The port first.
-            drop(server);
+            if let Some(begun) = server {
+                drop(begun.stop(Instant::now() + deadline));
+            }
             serve::give_back(taken_over, &mut in_force.server);
         }
         return Err(error);
@@ -178,7 +191,9 @@ fn put_in_force(config: &Config) -> Result<Metrics, Error> {
     #[cfg(feature = "pull-cache")]
     in_force.pull_cache.clone_from(&metrics.pull_cache);
     #[cfg(feature = "prometheus")]
-    drop(std::mem::replace(&mut in_force.server, server));
+    if let Some(old) = std::mem::replace(&mut in_force.server, server) {
+        drop(old.stop(Instant::now() + deadline));
+    }
     Ok(metrics)
 }
 
@@ -269,13 +284,17 @@ impl Metrics {
         if in_force.call != self.call {
             return None;
         }
+        #[cfg(feature = "prometheus")]
+        let end = Instant::now() + deadline;
         let report = ferrometer_core::shutdown(deadline);
         in_force.call = 0;
         in_force.backends.clear();
         #[cfg(feature = "pull-cache")]
         drop(in_force.pull_cache.take());
         #[cfg(feature = "prometheus")]
-        drop(in_force.server.take());
+        if let Some(serving) = in_force.server.take() {
+            drop(serving.stop(end));
+        }
         Some(report)
     }
 }

@@ -61,6 +61,7 @@ mod host;
 mod init;
 mod memory;
 mod push;
+mod report;
 #[cfg(feature = "prometheus")]
 mod serve;
 pub mod services;

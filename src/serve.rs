@@ -8,6 +8,7 @@ use crate::error::Error;
 use ferrometer_http::{Frame, Limits, ServeError, Server};
 use ferrometer_scrape::Scrape;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// A server, and what it was made of.
 pub(crate) struct Serving {
@@ -21,6 +22,12 @@ impl Serving {
         let server = ferrometer_core::without_signals(|| frame.clone().serve())?;
         let frame = frame.address(server.local_addr());
         Ok(Serving { server, frame })
+    }
+
+    /// Stops serving, and waits for that until `deadline` at most.
+    pub(crate) fn stop(self, deadline: Instant) -> Frame {
+        self.server.stop(deadline.saturating_duration_since(Instant::now()));
+        self.frame
     }
 }
 
@@ -40,7 +47,9 @@ pub(crate) fn serve(config: &Config, parts: &Parts, old: &mut Option<Serving>) -
     frame.check().map_err(wrong)?;
     // All addresses of this machine (`0.0.0.0`) and one of them cannot be bound both, whichever comes first.
     let port = config.pull_cache.address.port();
-    let taken_over = old.take_if(|old| old.server.local_addr().port() == port).map(|old| old.frame);
+    let taken_over = old
+        .take_if(|old| old.server.local_addr().port() == port)
+        .map(|old| old.stop(Instant::now() + config.shutdown_deadline));
     match Serving::begin(frame) {
         Ok(begun) => Ok(Served { server: Some(begun), taken_over }),
         Err(error) => {

@@ -231,3 +231,38 @@ global_prefix=""
         assert!(message.len() < 4096);
     }
 }
+
+#[test]
+fn variables_of_services_are_passed_over() {
+    let of_services = [
+        ("FERROMETER_SERVICE_HOST", "10.0.0.1"),
+        ("FERROMETER_SERVICE_PORT", "9620"),
+        ("FERROMETER_SERVICE_PORT_HTTP_METRICS", "9620"),
+        ("FERROMETER_PORT", "tcp://10.0.0.1:9620"),
+        ("FERROMETER_PORT_9620_TCP", "tcp://10.0.0.1:9620"),
+        ("FERROMETER_PORT_9620_TCP_PROTO", "tcp"),
+        ("FERROMETER_PORT_9620_TCP_PORT", "9620"),
+        ("FERROMETER_PORT_8125_UDP_ADDR", "10.0.0.1"),
+        ("FERROMETER_NAME", "/web/ferrometer"),
+        ("FERROMETER_GATEWAY_SERVICE_HOST", "10.0.0.1"),
+        ("FERROMETER_GATEWAY_PORT", "tcp://[fd00::1]:80"),
+        ("FERROMETER_STATSD_SERVICE_HOST", "10.0.0.5"),
+        // The name of a key.
+        ("FERROMETER_STATSD_PORT", "udp://10.0.0.5:8125"),
+    ];
+    assert_eq!(Config::from_env_with(of_services).unwrap(), Config::new());
+    // What is ours stays ours, and mistakes stay mistakes.
+    assert_eq!(Config::from_env_with([("FERROMETER_STATSD_PORT", "9125")]).unwrap().statsd_port, 9125);
+    for (name, value) in [
+        ("FERROMETER_STATSD_PORT", "tcp"),
+        ("FERROMETER_STATSD_PORT", "udp://10.0.0.5"),
+        ("FERROMETER_STATSD_HOST", ""),
+        ("FERROMETER_PORT", "9620"),
+        ("FERROMETER_NAME", "shop"),
+        ("FERROMETER_PORT_X_TCP", "1"),
+        ("FERROMETER_PORT_9620_TCP_ADDRESS", "1"),
+        ("FERROMETER_HOST_SERVICE", "1"),
+    ] {
+        assert!(Config::from_env_with([(name, value)]).is_err(), "{name}={value}");
+    }
+}

@@ -91,6 +91,7 @@ impl Config {
                 max_held_values: 0,
             },
             rules: Vec::new(),
+            origin: Default::default(),
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Values from environment variables.
 //!
 //! `FERROMETER_` and the key in capitals; a table's name stands before its key with `__` between them.
+//!
+//! Kubernetes and Docker put variables into every container that tell where services are. Those of a service named `ferrometer`, or
+//! `ferrometer-` and more, begin like ours; they are passed over.
 
 use std::ffi::OsString;
 
@@ -27,10 +30,13 @@ impl<T> Key<T> {
     }
 }
 
+/// Variables that begin so are not ours; a key behind it was probably meant to be.
+const LOOKS_LIKE: &str = "METRICS_";
+
 /// Name and value.
 pub(super) type Variable = (String, OsString);
 
-/// Those that are ours.
+/// Those that are ours, and those that look so.
 pub(super) fn ours<I, N, V>(variables: I) -> Vec<Variable>
 where
     I: IntoIterator<Item = (N, V)>,
@@ -41,7 +47,7 @@ where
     for (name, value) in variables {
         let name: OsString = name.into();
         let name = name.to_string_lossy();
-        if name.starts_with(PREFIX) {
+        if name.starts_with(PREFIX) || name.starts_with(LOOKS_LIKE) {
             ours.push((name.into_owned(), value.into()));
         }
     }
@@ -51,6 +57,17 @@ where
 /// Lays the variables over the draft.
 pub(super) fn read(draft: &mut Draft, variables: Vec<Variable>) {
     for (name, value) in variables {
+        if let Some(rest) = name.strip_prefix(LOOKS_LIKE) {
+            let meant = format!("{PREFIX}{rest}");
+            if keys().any(|key| key.variable() == meant) {
+                let hint = format!("environment variable {name} is not looked at; did you mean {meant}?");
+                draft.config.origin.strange_variables.push(hint);
+            }
+            continue;
+        }
+        if is_of_service(&name, &value) {
+            continue;
+        }
         let place = Place::Variable(name.clone());
         let Some(key) = keys().find(|key| key.variable() == name) else {
             draft.problem(Problem::new(place, "", unknown(&name)));
@@ -58,6 +75,7 @@ pub(super) fn read(draft: &mut Draft, variables: Vec<Variable>) {
         };
         match value.into_string() {
             Ok(text) => {
+                draft.config.origin.variables.push(name);
                 let value = key.kind.read(&text);
                 draft.give(key, key.path, &value, &value.to_string(), place);
             }
@@ -67,6 +85,44 @@ pub(super) fn read(draft: &mut Draft, variables: Vec<Variable>) {
             }
         }
     }
+}
+
+/// Returns `true` for a variable that Kubernetes or Docker makes for a service whose name begins with ours. Where a key has the name of such
+/// a variable (`FERROMETER_STATSD_PORT`), the value tells whose it is.
+fn is_of_service(name: &str, value: &OsString) -> bool {
+    let Some(value) = value.to_str() else { return false };
+    // With its first underscore, which stands before the rest of the service's name, or before what is told about it.
+    let rest = &name[PREFIX.len() - 1..];
+    if rest.ends_with("_PORT") && is_service_address(value) {
+        return true;
+    }
+    if keys().any(|key| key.variable() == name) {
+        return false;
+    }
+    let of_kubernetes = rest.ends_with("_SERVICE_HOST") || rest.ends_with("_SERVICE_PORT");
+    let is_named_port = rest.split_once("_SERVICE_PORT_").is_some_and(|(_, port)| !port.is_empty());
+    // Docker, for a link: `/web/ferrometer`.
+    let is_link = rest.ends_with("_NAME") && value.starts_with('/') && value[1..].contains('/');
+    of_kubernetes || is_named_port || is_link || is_port(rest)
+}
+
+/// `…_PORT_9620_TCP`, and what stands behind it.
+fn is_port(name: &str) -> bool {
+    let mut tails = name.match_indices("_PORT_").map(|(at, found)| &name[at + found.len()..]);
+    tails.any(|tail| {
+        let mut words = tail.split('_');
+        let number = words.next().is_some_and(|word| word.parse::<u16>().is_ok());
+        let protocol = words.next().is_some_and(|word| ["TCP", "UDP", "SCTP"].contains(&word));
+        let about = words.next().is_none_or(|word| ["PROTO", "PORT", "ADDR"].contains(&word));
+        number && protocol && about && words.next().is_none()
+    })
+}
+
+/// `tcp://10.0.0.1:9620`.
+fn is_service_address(value: &str) -> bool {
+    let Some((scheme, place)) = value.split_once("://") else { return false };
+    let port = place.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    ["tcp", "udp", "sctp"].contains(&scheme) && port
 }
 
 fn unknown(name: &str) -> String {

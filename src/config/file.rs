@@ -69,6 +69,7 @@ pub(super) fn read(draft: &mut Draft, name: &str, bytes: &[u8]) -> Result<(), Er
         let what = format!("not TOML: {}", clean(&message));
         Error::Syntax(Problem::new(places.at(at), "", what))
     })?;
+    draft.config.origin.file = Some(clean(name));
     Reader { draft, places, text }.document(document.get_ref());
     Ok(())
 }
@@ -118,8 +119,13 @@ impl Reader<'_> {
                 self.descend(ours, key, value);
             }
         }
-        for (key, value) in document {
+        if !TOP.iter().any(|(ours, _)| document.contains_key(*ours)) {
+            let hint = format!("{} has no table [metrics], so nothing in it sets metrics up", clean(self.places.name));
+            self.draft.config.origin.strange_tables.push(hint);
+        }
+        for (key, value) in in_order(document) {
             self.stranger(key, value);
+            self.look_alike(key, value);
         }
     }
 
@@ -158,6 +164,24 @@ impl Reader<'_> {
             let place = self.at(key.span());
             self.draft.problem(Problem::new(place, name, ": stands outside of any table; it belongs under [metrics]"));
         }
+    }
+
+    /// A table at the top that is called like one of ours below `[metrics]`, or like this crate. It may be the program's own.
+    fn look_alike(&mut self, key: &Name<'_>, value: &Given<'_>) {
+        if !value.get_ref().is_table() {
+            return;
+        }
+        let name: &str = key.get_ref();
+        let lower = name.to_lowercase().replace('-', "_");
+        let path = format!("metrics.{lower}");
+        let meant = match lower.as_str() {
+            "ferrometer" => "metrics",
+            _ if lower != "metrics" && is_table(&path) => &path,
+            _ => return,
+        };
+        let place = self.at(key.span());
+        let hint = format!("{place}: the table [{}] is not looked at; did you mean [{meant}]?", clean(name));
+        self.draft.config.origin.strange_tables.push(hint);
     }
 
     /// Goes through a table of ours, from top to bottom.

@@ -36,6 +36,7 @@ mod file;
 mod key;
 mod keys;
 mod kind;
+mod origin;
 mod peer;
 mod push;
 #[cfg(test)]
@@ -123,7 +124,7 @@ impl Config {
 impl Config {
     /// A TOML file with this process's environment over it.
     ///
-    /// A file without `[metrics]` is valid and leaves recording off; a file that is not there is an error.
+    /// A file without `[metrics]` is valid and leaves recording off, which [`init`](crate::init()) warns of; a file that is not there is an error.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, Error> {
         Config::from_file_with(path, std::env::vars_os())
     }

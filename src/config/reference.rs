@@ -61,7 +61,9 @@ them. The last column of the tables below has every name.
 - `true` and `1`, `false` and `0` are booleans.
 - A duration without a unit is in seconds.
 - An empty variable is an empty value, not an absent one: `FERROMETER_GLOBAL_PREFIX=` takes the file's prefix away.
-- An unknown variable that begins with `FERROMETER_` is an error.
+- An unknown variable that begins with `FERROMETER_` is an error. Those that Kubernetes and Docker make for a service named `ferrometer` or `ferrometer-…` are passed
+  over: `…_SERVICE_HOST`, `…_SERVICE_PORT`, `…_SERVICE_PORT_<name>`, `…_PORT_8125_UDP` and what stands behind it, a `…_PORT` with an address such as
+  `udp://10.0.0.5:8125` (so `FERROMETER_STATSD_PORT` with such a value is not the key), and Docker's `…_NAME` with the path of a link.
 - Rules for loggers, and other nodes, cannot be given in the environment.
 ";
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 pub use super::choices::{
     Dialect, NegativeGauges, Scrape, StatsdHistograms, StatsdLabels, StatsdRates, StatsdValues, Transport,
 };
+use super::origin::Origin;
 use super::peer::Peer;
 use super::push::{Graphite, Influxdb, Otlp, RemoteWrite};
 use super::rule::Rule;
@@ -71,6 +72,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[metrics.loggers]`, in the order they were given; see [`Config::rules`].
     pub rules: Vec<Rule>,
+    /// The sources; no key.
+    pub(crate) origin: Origin,
 }
 
 /// The statsd backend, but for host and port, which are [`Config`]'s own.

@@ -139,21 +139,53 @@ impl History {
     pub fn window(&self) -> Option<(i64, i64)> {
         self.window
     }
+
+    /// Returns `true` while there are generations to pass on the way to the first that is wanted. To pass one costs as much as to decode it;
+    /// [`next`](Iterator::next) passes all of them.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        let passed = |block: &Block| self.after.is_some_and(|after| block.timestamp <= after);
+        self.chain.is_some() && self.blocks.front().is_some_and(passed)
+    }
+
+    /// Passes one generation on the way to the first that is wanted, if there is one.
+    ///
+    /// ```
+    /// use ferrometer_pull_cache::{PullCacheBackend, Settings};
+    ///
+    /// let mut history = PullCacheBackend::new(Settings::default()).handle().history(None);
+    /// while history.is_behind() {
+    ///     // Between two generations there is time for something else.
+    ///     history.pass();
+    /// }
+    /// assert!(history.next().is_none());
+    /// ```
+    pub fn pass(&mut self) {
+        if !self.is_behind() {
+            return;
+        }
+        let (Some(block), Some(chain)) = (self.blocks.pop_front(), self.chain.as_mut()) else { return };
+        let base = &chain.base;
+        let state = chain.state.get_or_insert_with(|| Coder::clone(base));
+        if state.skip(&self.columns.identities()[..block.columns as usize], &block.coded).is_err() {
+            // As in `next`.
+            self.blocks.clear();
+        }
+    }
 }
 
 impl Iterator for History {
     type Item = Arc<Generation>;
 
     fn next(&mut self) -> Option<Arc<Generation>> {
+        while self.is_behind() {
+            self.pass();
+        }
         while let (Some(block), Some(chain)) = (self.blocks.pop_front(), self.chain.as_mut()) {
             let base = &chain.base;
             let state = chain.state.get_or_insert_with(|| Coder::clone(base));
             let identities = &self.columns.identities()[..block.columns as usize];
-            if self.after.is_some_and(|after| block.timestamp <= after) {
-                if state.skip(identities, &block.coded).is_ok() {
-                    continue;
-                }
-            } else if let Ok(row) = state.decode(identities, &block.coded) {
+            if let Ok(row) = state.decode(identities, &block.coded) {
                 return Some(Arc::new(Generation::new(block.timestamp, Arc::clone(&self.columns), row)));
             }
             // What this process coded is not undecodable; were it, nothing wrong may be shown.

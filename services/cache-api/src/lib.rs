@@ -42,5 +42,6 @@ mod unwritable;
 pub use api::{AUDIT, CacheApi, DATASTORE_AUDIT};
 pub use cursor::Cursor;
 pub use query::Query;
+pub use records::passed;
 pub use stream::Source;
 pub use unwritable::Unwritable;

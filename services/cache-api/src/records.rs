@@ -5,10 +5,10 @@ use crate::query::Query;
 use crate::stream::{Form, Source, Stream, Window};
 use crate::unwritable::Unwritable;
 use ferrometer_http::{
-    Body, ChunkedBody, HeaderMap, HeaderValue, JSON, Refusal, Response, StatusCode, header, media_type, offload,
-    respond,
+    Body, ChunkedBody, HeaderMap, HeaderValue, JSON, Refusal, Response, StatusCode, header, in_steps, media_type,
+    offload, respond,
 };
-use ferrometer_pull_cache::{Generation, PullCacheHandle};
+use ferrometer_pull_cache::{Generation, History, PullCacheHandle};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -43,17 +43,24 @@ impl Records {
         let to = newest.as_ref().map(|newest| newest.timestamp());
         let window = Window { from: window.map(|(from, _)| from).or(to), to, loading };
 
-        // Looking through the newest generation, or finding one in the history, takes a while when they are large.
+        // Looking through the newest generation takes a moment when it is large.
         let given = headers.get_all(header::IF_NONE_MATCH).iter().cloned().collect::<Vec<_>>();
         let shared = Arc::clone(&self);
         let made = offload(move || {
             let tag = shared.tags.tag(newest.as_ref(), &window, &query, form);
-            let chosen = (!has_already(&given, &tag)).then(|| chosen(&shared.handle, newest, &query));
-            (tag, chosen, window, query)
+            let known = has_already(&given, &tag);
+            (tag, known, newest, window, query)
         });
-        let (tag, chosen, window, query) = made.await?;
-        let Some(chosen) = chosen else {
+        let (tag, known, newest, window, query) = made.await?;
+        if known {
             return Ok(with_tag(respond(StatusCode::NOT_MODIFIED, JSON, Body::empty()), &tag));
+        }
+        let (chosen, query) = match walk(&self.handle, &query) {
+            None => (Ok((only(newest, query.start_time), 0)), query),
+            Some(from) => {
+                let from = passed(from).await?;
+                offload(move || (chosen(from, newest.as_ref(), &query), query)).await?
+            }
         };
         let (source, skip) = chosen.map_err(|gone| Refusal::new(StatusCode::GONE, gone))?;
         let content_type = if form == Form::Json { JSON } else { NDJSON };
@@ -63,27 +70,42 @@ impl Records {
     }
 }
 
-/// The generations asked for, and how many records of the first are done with.
-fn chosen(handle: &PullCacheHandle, newest: Option<Arc<Generation>>, query: &Query) -> Result<(Source, usize), String> {
-    let start = query.start_time;
-    let last = newest.as_ref().map_or(i64::MIN, |newest| newest.timestamp());
-    let Some(after) = query.after else {
-        return Ok(match query.history {
-            // What is made from now on stands outside of the window announced.
-            true => {
-                // On the way to the first all older ones are decoded: here, where nobody waits for it.
-                let mut from = handle.history(start);
-                let first = from.next();
-                (Box::new(first.into_iter().chain(from).take_while(move |g| g.timestamp() <= last)), 0)
-            }
-            false => {
-                let newer = move |g: &Arc<Generation>| start.is_none_or(|start| g.timestamp() > start);
-                (Box::new(newest.into_iter().filter(newer)), 0)
-            }
-        });
+/// Passes what lies before the first generation that is wanted. In a long history that takes seconds.
+///
+/// # Errors
+/// As [`in_steps`].
+pub async fn passed(from: History) -> Result<History, Refusal> {
+    if !from.is_behind() {
+        return Ok(from);
+    }
+    let step = |from: &mut History| {
+        from.pass();
+        from.is_behind()
     };
-    let mut from = handle.history(after.timestamp.checked_sub(1));
-    let first = from.next().filter(|first| first.timestamp() == after.timestamp);
+    in_steps(from, step).await
+}
+
+/// The walk along the history that a query asks for; `None` when the newest generation is all it asks for.
+fn walk(handle: &PullCacheHandle, query: &Query) -> Option<History> {
+    let first = query.after.map(|after| after.timestamp.checked_sub(1));
+    first.or(query.history.then_some(query.start_time)).map(|after| handle.history(after))
+}
+
+/// The newest generation, if it is newer than `start`.
+fn only(newest: Option<Arc<Generation>>, start: Option<i64>) -> Source {
+    let newer = move |g: &Arc<Generation>| start.is_none_or(|start| g.timestamp() > start);
+    Box::new(newest.into_iter().filter(newer))
+}
+
+/// The generations asked for, and how many records of the first are done with. What is made from now on stands outside of the window
+/// announced.
+fn chosen(mut from: History, newest: Option<&Arc<Generation>>, query: &Query) -> Result<(Source, usize), String> {
+    let last = newest.map_or(i64::MIN, |newest| newest.timestamp());
+    let first = from.next();
+    let Some(after) = query.after else {
+        return Ok((Box::new(first.into_iter().chain(from).take_while(move |g| g.timestamp() <= last)), 0));
+    };
+    let first = first.filter(|first| first.timestamp() == after.timestamp);
     let Some(first) = first.filter(|first| stands(first, after)) else {
         return Err(format!(
             "after is {:?}, but the generation {} is no longer kept, or another took its place; begin again without it",

@@ -87,12 +87,19 @@ fn the_file_of_tokens_is_read_again() {
     assert_eq!(both(), (200, 401));
     fs::write(&file.0, format!("one=sha256:{}\n", hash(OTHER))).unwrap();
     assert_eq!(both(), (401, 200));
-    for broken in ["", "one", "one=plain:short", "\u{0}\u{1}"] {
+    for broken in ["one", "one=plain:short", "\u{0}\u{1}"] {
         fs::write(&file.0, broken).unwrap();
         assert_eq!((both(), both()), ((401, 200), (401, 200)), "{broken:?}");
     }
-    fs::remove_file(&file.0).unwrap();
+    // Tokens that are taken away let nobody in, and no mistake brings them back.
+    for taken_away in ["", "# none\n", "one"] {
+        fs::write(&file.0, taken_away).unwrap();
+        assert_eq!(both(), (401, 401), "{taken_away:?}");
+    }
+    fs::write(&file.0, format!("one=sha256:{}\n", hash(OTHER))).unwrap();
     assert_eq!(both(), (401, 200));
+    fs::remove_file(&file.0).unwrap();
+    assert_eq!(both(), (401, 401));
     fs::write(&file.0, format!("one=plain:{TOKEN}\ntwo=plain:{OTHER}\n")).unwrap();
     assert_eq!(both(), (200, 200));
 

@@ -285,7 +285,7 @@ impl Client {
     async fn connect(&self) -> Result<Connection, String> {
         let stream = self.stream().await?;
         let Some((name, trust)) = &self.tls else { return handshake(stream).await };
-        let secured = TlsConnector::from(trust.config()).connect(name.clone(), stream).await;
+        let secured = TlsConnector::from(trust.config().await).connect(name.clone(), stream).await;
         handshake(secured.map_err(|why| format!("is not trusted: {why}"))?).await
     }
 

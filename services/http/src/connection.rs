@@ -68,7 +68,8 @@ pub(crate) async fn serve(stream: TcpStream, start: &Start, crowd: &Crowd) {
     let stream = Box::pin(stream);
     #[cfg(feature = "tls")]
     if let Some(tls) = &start.tls {
-        match time::timeout(start.limits.header_timeout, tls.acceptor().accept(stream)).await {
+        let shake = async { tls.acceptor().await.accept(stream).await };
+        match time::timeout(start.limits.header_timeout, shake).await {
             Ok(Ok(stream)) => talk(stream, start, crowd).await,
             Ok(Err(_)) | Err(_) => Stats::add(&start.stats.handshakes),
         }

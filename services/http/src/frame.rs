@@ -109,7 +109,8 @@ impl Frame {
     }
 
     /// Sets a file of further tokens, read again when it changes: one `name=sha256:<64 hex digits>` or `name=plain:<token>` a line, at most
-    /// 1024; a token of at least 16 characters. Lines that begin with `#` are remarks.
+    /// 1024; a token of at least 16 characters. Lines that begin with `#` are remarks. A file that is removed later, or emptied, lets nobody in
+    /// any more with the tokens it had.
     pub fn tokens_file(mut self, path: impl Into<PathBuf>) -> Frame {
         self.tokens_file = Some(path.into());
         self
@@ -141,7 +142,8 @@ impl Frame {
         self
     }
 
-    /// Sets how often files are looked at for changes, at most; default 2 s. They are looked at when somebody asks.
+    /// Sets how often files are looked at for changes, at most; default 2 s. They are looked at when somebody asks, on a thread of its own; a
+    /// request waits for that for a second at most, and is then answered by what was read before.
     pub fn reload_interval(mut self, interval: Duration) -> Frame {
         self.reload = interval;
         self

@@ -24,11 +24,14 @@ pub(crate) struct Gate {
 
 impl Gate {
     /// Returns the rights of whoever asks. `first` is the number of the service whose reader of credentials is asked first.
-    pub(crate) fn rights(&self, headers: &HeaderMap, first: Option<usize>) -> Result<Rights, Refusal> {
+    pub(crate) async fn rights(&self, headers: &HeaderMap, first: Option<usize>) -> Result<Rights, Refusal> {
         let Some(tokens) = &self.tokens else { return Ok(Rights::All) };
         let order = first.into_iter().chain((0..self.services.len()).filter(|at| Some(*at) != first));
         let mut found = order.filter_map(|at| self.services.get(at)?.1.credentials(headers));
-        let checked = found.next().ok_or(Denied::Missing).and_then(|credentials| tokens.check(&credentials));
+        let checked = match found.next() {
+            Some(credentials) => tokens.check(&credentials).await,
+            None => Err(Denied::Missing),
+        };
         checked.map_err(|denied| {
             Stats::add(&self.stats.denied);
             unauthorized(denied)

@@ -43,7 +43,7 @@ async fn pass(gate: &Arc<Gate>, spec: &Spec, mut request: Request) -> Result<(Re
     shape(gate, spec.max_body_bytes, &request)?;
     host(gate, &request)?;
     if !spec.access.is_public() {
-        let rights = gate.rights(request.headers(), spec.service)?;
+        let rights = gate.rights(request.headers(), spec.service).await?;
         request.extensions_mut().insert(rights);
     }
     query(gate, &request)?;

@@ -38,7 +38,7 @@ pub(crate) fn front(gate: &Arc<Gate>, index: Arc<str>) -> MethodRouter {
     let show = move |OriginalUri(uri): OriginalUri, headers: HeaderMap| async move {
         let mut response = match media_type(&headers, &["text/plain", "text/html"]) {
             Some("text/html") => front(&uri, &headers),
-            _ => match asked.rights(&headers, None) {
+            _ => match asked.rights(&headers, None).await {
                 Ok(_) => respond(StatusCode::OK, TEXT, index.as_bytes().to_vec()),
                 Err(refusal) => refusal.into_response(),
             },

@@ -11,7 +11,7 @@
 //! | connections | `server`, begun with `start`, `connection` with its `progress`, over `tls`; `stats` |
 //! | may this request pass? | `guard`, asking the `gate`: `host_check`, `tokens`; `reloaded_file` reads files again |
 //! | all routes as one router | `router`, with the `index`; `layers` stand around each, as its `spec` says |
-//! | tools for services | `negotiation`, `query_string`, `glob`, `response`, `chunked_body`, `offload`, `permit_body` |
+//! | tools for services | `negotiation`, `query_string`, `glob`, `response`, `path`, `chunked_body`, `offload`, `permit_body` |
 //! | how answers travel | `compress` |
 //! | asking other servers | `client`, `trust` |
 //!
@@ -62,6 +62,7 @@ mod layers;
 mod limits;
 mod negotiation;
 mod offload;
+mod path;
 mod permit_body;
 mod progress;
 mod query_string;
@@ -83,7 +84,7 @@ mod trust;
 pub use access::{Credentials, Privilege, Rights, bearer};
 pub use axum;
 pub use axum::body::{Body, Bytes};
-pub use axum::extract::{Extension, Path, RawQuery, Request};
+pub use axum::extract::{Extension, RawQuery, Request};
 pub use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 pub use axum::response::Response;
 pub use chunked_body::{CHUNK_BYTES, CHUNK_WORK, ChunkedBody, Chunks};
@@ -95,7 +96,8 @@ pub use glob::Pattern;
 pub use hyper::ext::ReasonPhrase;
 pub use limits::Limits;
 pub use negotiation::media_type;
-pub use offload::offload;
+pub use offload::{in_steps, offload};
+pub use path::Path;
 pub use permit_body::hold;
 pub use query_string::{decode, shorten};
 pub use refusal::Refusal;

@@ -1,115 +1,285 @@
 //! Files that are read again when they change.
 //!
-//! Whoever needs what the files say asks [`ReloadedFile::current`]; every few seconds that looks at the files first. What is new and
-//! right takes the place of the old; what is new and wrong is reported once, when it was seen twice (so that a file half
-//! written, or a pair of files half replaced, is not), and the old stays.
+//! A caller that needs what the files say asks [`ReloadedFile::fresh`]. Every few seconds that begins to read the files first, on a thread
+//! made for it: an `open` or a `read` may wait for ever (a network file system whose server is gone), and so may a subscriber of `tracing`.
+//! Callers wait for a reading for at most a second, and are then served with what was read before.
+//!
+//! New and right contents take the place of the old. New and wrong contents are reported once, when they were seen twice (so that a file half
+//! written, or a pair of files half replaced, is not), and the old stay. Files that are gone or empty stand for [`Gone`] contents, where
+//! their owner has some.
 
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::fs::{File, FileType};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 /// How often the files are looked at, at most.
 pub(crate) const EVERY: Duration = Duration::from_secs(2);
 /// What is longer is a mistake in the path.
 const MAX_BYTES: u64 = 1 << 20;
+/// How long the first reading may take, before anything is served.
+const FIRST_READING: Duration = Duration::from_secs(5);
+/// How long callers wait for one further reading, all together.
+const FURTHER_READING: Duration = Duration::from_secs(1);
+/// How long files have to be gone or empty: some programs empty a file before they write it.
+const GONE_FOR: Duration = Duration::from_millis(100);
+
+/// Why files say nothing of use.
+#[derive(Debug)]
+pub(crate) enum Unusable {
+    /// One of them is missing, or empty.
+    Gone(String),
+    /// One of them is wrong.
+    Wrong(String),
+}
+
+impl Unusable {
+    pub(crate) fn into_message(self) -> String {
+        match self {
+            Unusable::Gone(message) | Unusable::Wrong(message) => message,
+        }
+    }
+}
 
 /// Reads what the files say; the error says which file is wrong, and how.
-type Parse<T> = Box<dyn Fn(&[Vec<u8>]) -> Result<T, String> + Send + Sync>;
+type Parse<T> = Box<dyn Fn(&[Vec<u8>]) -> Result<T, Unusable> + Send + Sync>;
 
-pub(crate) struct ReloadedFile<T> {
+/// Makes what files stand for that are gone or empty.
+pub(crate) type Gone<T> = fn() -> T;
+
+pub(crate) struct ReloadedFile<T>(Arc<Files<T>>);
+
+struct Files<T> {
     what: &'static str,
     paths: Vec<PathBuf>,
     parse: Parse<T>,
+    gone: Option<Gone<T>>,
     every: Duration,
     state: Mutex<State<T>>,
 }
 
 struct State<T> {
     current: Arc<T>,
-    /// Of the files' contents; kept in their place, because those are secret.
+    /// Digest of the files' contents; kept in their place, because those are secret.
     seen: [u8; 32],
     /// What was wrong when last looked at, and whether that was reported.
     wrong: Option<([u8; 32], bool)>,
     next: Instant,
+    reading: Option<Reading>,
+    /// Whether a report is on its way; a subscriber that waits is given no further one.
+    reporting: bool,
 }
 
-impl<T> ReloadedFile<T> {
-    /// Reads the files for the first time.
+/// A reading in progress.
+struct Reading {
+    began: Instant,
+    /// Closed when the reading has ended, however it did.
+    ended: watch::Receiver<()>,
+    /// Whether it was reported that it does not end.
+    reported: bool,
+}
+
+impl<T: Send + Sync + 'static> ReloadedFile<T> {
+    /// Reads the files for the first time. `gone` makes what they stand for when they are gone or empty later; without it the old
+    /// stay in force then.
     pub(crate) fn new(
         what: &'static str,
         paths: Vec<PathBuf>,
         every: Duration,
-        parse: impl Fn(&[Vec<u8>]) -> Result<T, String> + Send + Sync + 'static,
+        gone: Option<Gone<T>>,
+        parse: impl Fn(&[Vec<u8>]) -> Result<T, Unusable> + Send + Sync + 'static,
     ) -> Result<ReloadedFile<T>, String> {
-        let contents = read(&paths)?;
-        let current = Arc::new(parse(&contents)?);
-        let state = State { current, seen: digest(&contents), wrong: None, next: Instant::now() + every };
-        Ok(ReloadedFile { what, paths, parse: Box::new(parse), every, state: Mutex::new(state) })
+        let contents = read_in_time(&paths, FIRST_READING)?;
+        let current = Arc::new(parse(&contents).map_err(Unusable::into_message)?);
+        let (seen, next) = (digest(&contents), Instant::now() + every);
+        let state = Mutex::new(State { current, seen, wrong: None, next, reading: None, reporting: false });
+        Ok(ReloadedFile(Arc::new(Files { what, paths, parse: Box::new(parse), gone, every, state })))
     }
 
-    /// What the files say, or said when they were last right.
-    pub(crate) fn current(&self) -> Arc<T> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        if now >= state.next {
-            state.next = now + self.every;
-            self.look(&mut state);
+    /// Returns what the files say, or said when they were last right. No file is read on the thread that asks.
+    pub(crate) async fn fresh(&self) -> Arc<T> {
+        if let Some((mut ended, left)) = self.begin() {
+            // A mounted router may be driven by something else than tokio, where nothing wakes in time: then there is no waiting.
+            if Handle::try_current().is_ok() {
+                let _ = timeout(left, ended.changed()).await;
+            }
         }
-        Arc::clone(&state.current)
+        Arc::clone(&self.0.lock().current)
     }
 
-    fn look(&self, state: &mut State<T>) {
-        let contents = read(&self.paths);
-        let seen = match &contents {
-            Ok(contents) => digest(contents),
-            Err(message) => digest(&[message.as_bytes().to_vec()]),
+    /// Begins to read when it is time. Returns how a reading in progress ends, and how long that may be waited for.
+    fn begin(&self) -> Option<(watch::Receiver<()>, Duration)> {
+        let mut state = self.0.lock();
+        let now = Instant::now();
+        if let Some(reading) = &mut state.reading {
+            let left = FURTHER_READING.saturating_sub(now - reading.began);
+            if left.is_zero() {
+                if !std::mem::replace(&mut reading.reported, true) {
+                    let files = Arc::clone(&self.0);
+                    let report = move || files.report(&Report::Stuck);
+                    let _ = thread::Builder::new().name("ferrometer-file".into()).spawn(report);
+                }
+                return None;
+            }
+            return Some((reading.ended.clone(), left));
+        }
+        if now < state.next {
+            return None;
+        }
+        state.next = now + self.0.every;
+        let (end, ended) = watch::channel(());
+        let files = Arc::clone(&self.0);
+        let read = move || {
+            let report = files.look();
+            files.lock().reading = None;
+            // Who waited goes on: a subscriber may wait for ever.
+            drop(end);
+            if let Some(report) = report {
+                files.report(&report);
+            }
         };
-        if contents.is_ok() && seen == state.seen {
+        // Without a thread the old stay until the next time.
+        thread::Builder::new().name("ferrometer-file".into()).spawn(read).ok()?;
+        state.reading = Some(Reading { began: now, ended: ended.clone(), reported: false });
+        Some((ended, FURTHER_READING))
+    }
+}
+
+impl<T> Files<T> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read(&self) -> (Result<T, Unusable>, [u8; 32]) {
+        match read(&self.paths) {
+            Ok(contents) => ((self.parse)(&contents), digest(&contents)),
+            Err(unusable) => {
+                let (Unusable::Gone(message) | Unusable::Wrong(message)) = &unusable;
+                let seen = digest(&[message.as_bytes().to_vec()]);
+                (Err(unusable), seen)
+            }
+        }
+    }
+
+    /// Reads the files, and takes what they say if that is new. The lock is not held while anything is read.
+    fn look(&self) -> Option<Report> {
+        let (mut found, mut seen) = self.read();
+        if self.gone.is_some() && matches!(found, Err(Unusable::Gone(_))) && seen != self.lock().seen {
+            thread::sleep(GONE_FOR);
+            (found, seen) = self.read();
+        }
+        let mut state = self.lock();
+        if seen == state.seen {
             state.wrong = None;
+            return None;
+        }
+        let (new, report) = match (found, self.gone) {
+            (Ok(new), _) => (new, Report::New),
+            (Err(Unusable::Gone(message)), Some(gone)) => (gone(), Report::Gone(message)),
+            (Err(unusable), _) => return wrong(&mut state.wrong, seen).then(|| Report::Wrong(unusable.into_message())),
+        };
+        (state.current, state.seen, state.wrong) = (Arc::new(new), seen, None);
+        Some(report)
+    }
+
+    fn report(&self, report: &Report) {
+        if std::mem::replace(&mut self.lock().reporting, true) {
             return;
         }
-        match contents.and_then(|contents| (self.parse)(&contents)) {
-            Ok(new) => {
-                (state.current, state.seen, state.wrong) = (Arc::new(new), seen, None);
-                tracing::info!(target: "ferrometer", what = self.what, "files have changed and were read again");
+        let what = self.what;
+        match report {
+            Report::New => tracing::info!(target: "ferrometer", what, "files have changed and were read again"),
+            Report::Gone(message) => {
+                tracing::warn!(target: "ferrometer", what, %message, "files are gone or empty; nothing of them is in force any more");
             }
-            Err(message) => match &mut state.wrong {
-                Some((wrong, true)) if *wrong == seen => {}
-                Some((wrong, reported)) if *wrong == seen => {
-                    *reported = true;
-                    tracing::warn!(target: "ferrometer", what = self.what, %message, "changed files are wrong; the old stay in force");
-                }
-                _ => state.wrong = Some((seen, false)),
-            },
+            Report::Wrong(message) => {
+                tracing::warn!(target: "ferrometer", what, %message, "changed files are wrong; the old stay in force");
+            }
+            Report::Stuck => {
+                tracing::warn!(target: "ferrometer", what, "files take long to read; the old stay in force until they are read");
+            }
+        }
+        self.lock().reporting = false;
+    }
+}
+
+/// Something to be told about files.
+enum Report {
+    New,
+    Gone(String),
+    Wrong(String),
+    Stuck,
+}
+
+/// Notes wrong contents. Returns `true` when they are to be reported: once, and not before they were seen twice.
+fn wrong(before: &mut Option<([u8; 32], bool)>, seen: [u8; 32]) -> bool {
+    match before {
+        Some((wrong, reported)) if *wrong == seen => !std::mem::replace(reported, true),
+        _ => {
+            *before = Some((seen, false));
+            false
         }
     }
 }
 
 impl<T> fmt::Debug for ReloadedFile<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReloadedFile").field("what", &self.what).field("paths", &self.paths).finish_non_exhaustive()
+        f.debug_struct("ReloadedFile").field("what", &self.0.what).field("paths", &self.0.paths).finish_non_exhaustive()
     }
 }
 
-fn read(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, String> {
-    let one = |path: &PathBuf| bytes(path).map_err(|why| format!("{}: {why}", path.display()));
+/// Reads the files on a thread of its own, which is left behind when it takes too long.
+fn read_in_time(paths: &[PathBuf], limit: Duration) -> Result<Vec<Vec<u8>>, String> {
+    let (end, ended) = mpsc::sync_channel(1);
+    let mine = paths.to_vec();
+    let read = move || {
+        let _ = end.send(read(&mine));
+    };
+    let started = thread::Builder::new().name("ferrometer-file".into()).spawn(read);
+    started.map_err(|error| format!("{}: cannot be read: no thread could be started: {error}", shown(paths)))?;
+    match ended.recv_timeout(limit) {
+        Ok(contents) => contents.map_err(Unusable::into_message),
+        Err(_) => Err(format!("{}: cannot be read within {} s", shown(paths), limit.as_secs_f64())),
+    }
+}
+
+fn shown(paths: &[PathBuf]) -> String {
+    let shown: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    shown.join(" and ")
+}
+
+fn read(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, Unusable> {
+    let named = |path: &Path, why: String| format!("{}: {why}", path.display());
+    let one = |path: &PathBuf| {
+        bytes(path).map_err(|unusable| match unusable {
+            Unusable::Gone(why) => Unusable::Gone(named(path, why)),
+            Unusable::Wrong(why) => Unusable::Wrong(named(path, why)),
+        })
+    };
     paths.iter().map(one).collect()
 }
 
-fn bytes(path: &Path) -> Result<Vec<u8>, String> {
-    let cannot = |error: std::io::Error| format!("cannot be read: {error}");
+fn bytes(path: &Path) -> Result<Vec<u8>, Unusable> {
+    let cannot = |error: std::io::Error| {
+        let message = format!("cannot be read: {error}");
+        let gone = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);
+        if gone { Unusable::Gone(message) } else { Unusable::Wrong(message) }
+    };
     // A named pipe would be waited for, and a device may begin to work: they are not even opened.
-    must_be_regular(std::fs::metadata(path).map_err(cannot)?.file_type())?;
+    must_be_regular(std::fs::metadata(path).map_err(cannot)?.file_type()).map_err(Unusable::Wrong)?;
     let file = File::open(path).map_err(cannot)?;
-    must_be_regular(file.metadata().map_err(cannot)?.file_type())?;
+    must_be_regular(file.metadata().map_err(cannot)?.file_type()).map_err(Unusable::Wrong)?;
     let mut bytes = Vec::new();
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(cannot)?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err("is longer than 1 MiB".into());
+        return Err(Unusable::Wrong("is longer than 1 MiB".into()));
     }
     Ok(bytes)
 }
@@ -147,34 +317,50 @@ mod tests {
     use super::*;
     use std::fs;
 
+    /// Like a server: one thread, and timers.
+    fn fresh<T: Send + Sync + 'static>(watched: &ReloadedFile<T>) -> Arc<T> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        // However slow the machine, the reading is seen to its end.
+        if let Some((mut ended, _)) = watched.begin() {
+            let _ = runtime.block_on(ended.changed());
+        }
+        Arc::clone(&watched.0.lock().current)
+    }
+
+    fn number(contents: &[Vec<u8>]) -> Result<u32, Unusable> {
+        let text = String::from_utf8_lossy(&contents[0]);
+        if text.is_empty() {
+            return Err(Unusable::Gone("is empty".into()));
+        }
+        text.parse::<u32>().map_err(|error| Unusable::Wrong(error.to_string()))
+    }
+
     #[test]
     fn what_is_new_and_right_is_taken_and_what_is_wrong_is_not() {
         let path = std::env::temp_dir().join(format!("ferrometer-watch-{}", std::process::id()));
         fs::write(&path, "1").unwrap();
-        let parse = |contents: &[Vec<u8>]| {
-            String::from_utf8_lossy(&contents[0]).parse::<u32>().map_err(|error| error.to_string())
-        };
-        let watched = ReloadedFile::new("test", vec![path.clone()], Duration::ZERO, parse).unwrap();
-        let wrong = || watched.state.lock().unwrap().wrong.map(|(_, reported)| reported);
-        assert_eq!((*watched.current(), wrong()), (1, None));
+        let watched = ReloadedFile::new("test", vec![path.clone()], Duration::ZERO, None, number).unwrap();
+        let wrong = || watched.0.state.lock().unwrap().wrong.map(|(_, reported)| reported);
+        assert_eq!((*fresh(&watched), wrong()), (1, None));
         fs::write(&path, "2").unwrap();
-        assert_eq!((*watched.current(), wrong()), (2, None));
+        assert_eq!((*fresh(&watched), wrong()), (2, None));
         fs::write(&path, "x").unwrap();
-        assert_eq!((*watched.current(), wrong()), (2, Some(false)));
-        assert_eq!((*watched.current(), wrong()), (2, Some(true)));
-        assert_eq!((*watched.current(), wrong()), (2, Some(true)));
+        assert_eq!((*fresh(&watched), wrong()), (2, Some(false)));
+        assert_eq!((*fresh(&watched), wrong()), (2, Some(true)));
+        assert_eq!((*fresh(&watched), wrong()), (2, Some(true)));
         fs::write(&path, "y").unwrap();
-        assert_eq!((*watched.current(), wrong()), (2, Some(false)));
+        assert_eq!((*fresh(&watched), wrong()), (2, Some(false)));
         fs::remove_file(&path).unwrap();
-        assert_eq!((*watched.current(), wrong()), (2, Some(false)));
+        assert_eq!((*fresh(&watched), wrong()), (2, Some(false)));
         fs::write(&path, "2").unwrap();
-        assert_eq!((*watched.current(), wrong()), (2, None));
+        assert_eq!((*fresh(&watched), wrong()), (2, None));
         fs::write(&path, "3").unwrap();
-        assert_eq!((*watched.current(), wrong()), (3, None));
+        assert_eq!((*fresh(&watched), wrong()), (3, None));
         fs::remove_file(&path).unwrap();
-        let missing = ReloadedFile::new("test", vec![path], Duration::ZERO, parse).unwrap_err();
+        let missing = ReloadedFile::new("test", vec![path], Duration::ZERO, None, number).unwrap_err();
         assert!(missing.contains("cannot be read: "), "{missing}");
-        let directory = ReloadedFile::new("test", vec![std::env::temp_dir()], Duration::ZERO, parse).unwrap_err();
+        let directory =
+            ReloadedFile::new("test", vec![std::env::temp_dir()], Duration::ZERO, None, number).unwrap_err();
         assert!(directory.ends_with("is no regular file"), "{directory}");
     }
 
@@ -186,7 +372,7 @@ mod tests {
         let path = directory.join("file");
         let make_fifo = || assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
         let parse = |contents: &[Vec<u8>]| Ok(contents[0].len());
-        let new = || ReloadedFile::new("test", vec![path.clone()], Duration::ZERO, parse);
+        let new = || ReloadedFile::new("test", vec![path.clone()], Duration::ZERO, None, parse);
         make_fifo();
         let refused = new().unwrap_err();
         assert_eq!(refused, format!("{}: is a named pipe (FIFO); it is no regular file", path.display()));
@@ -196,9 +382,58 @@ mod tests {
         // Somebody puts one in its place while the program runs: the old stay in force.
         fs::remove_file(&path).unwrap();
         make_fifo();
-        (0..3).for_each(|_| assert_eq!(*watched.current(), 4));
-        let device = ReloadedFile::new("test", vec!["/dev/zero".into()], Duration::ZERO, parse).unwrap_err();
+        (0..3).for_each(|_| assert_eq!(*fresh(&watched), 4));
+        let device = ReloadedFile::new("test", vec!["/dev/zero".into()], Duration::ZERO, None, parse).unwrap_err();
         assert_eq!(device, "/dev/zero: is a device; it is no regular file");
         fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
+    fn files_that_are_gone_or_empty_stand_for_what_their_owner_says() {
+        let path = std::env::temp_dir().join(format!("ferrometer-watch-gone-{}", std::process::id()));
+        fs::write(&path, "7").unwrap();
+        let watched = ReloadedFile::new("test", vec![path.clone()], Duration::ZERO, Some(|| 0), number).unwrap();
+        assert_eq!(*fresh(&watched), 7);
+        fs::remove_file(&path).unwrap();
+        assert_eq!(*fresh(&watched), 0);
+        fs::write(&path, "7").unwrap();
+        assert_eq!(*fresh(&watched), 7);
+        fs::write(&path, "").unwrap();
+        assert_eq!(*fresh(&watched), 0);
+        // A mistake is no reason to go back to what was revoked.
+        fs::write(&path, "x").unwrap();
+        assert_eq!(*fresh(&watched), 0);
+        fs::write(&path, "8").unwrap();
+        assert_eq!(*fresh(&watched), 8);
+        fs::write(&path, "x").unwrap();
+        assert_eq!(*fresh(&watched), 8);
+        fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_reading_that_never_ends_holds_up_nobody() {
+        let path = std::env::temp_dir().join(format!("ferrometer-watch-stuck-{}", std::process::id()));
+        fs::write(&path, "1").unwrap();
+        let (go, gate) = mpsc::channel::<()>();
+        let gate = Mutex::new(gate);
+        // As if `read` waited for a server that is gone: after the first time, until the sender is there no more.
+        let times = std::sync::atomic::AtomicUsize::new(0);
+        let parse = move |contents: &[Vec<u8>]| {
+            if times.fetch_add(1, std::sync::atomic::Ordering::SeqCst) > 0 {
+                let _ = gate.lock().unwrap().recv();
+            }
+            number(contents)
+        };
+        let watched = ReloadedFile::new("test", vec![path.clone()], Duration::ZERO, None, parse).unwrap();
+        fs::write(&path, "2").unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        for _ in 0..3 {
+            assert_eq!(*runtime.block_on(watched.fresh()), 1);
+        }
+        drop(go);
+        while *runtime.block_on(watched.fresh()) != 2 {
+            thread::yield_now();
+        }
+        fs::remove_file(&path).unwrap();
     }
 }

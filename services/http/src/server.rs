@@ -1,4 +1,5 @@
-//! A small server: one thread, bounded in time, size and connections, so that no client can hold it up for others.
+//! A small server: one thread, bounded in time, size and connections, so that no client can hold it up for others. Its end is bounded too:
+//! whoever stops it waits for its thread for a while and no longer.
 
 use crate::connection::{self, Crowd};
 use crate::error::ServeError;
@@ -8,8 +9,9 @@ use socket2::SockRef;
 use std::convert::Infallible;
 use std::fmt;
 use std::net::{Shutdown, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -20,18 +22,27 @@ use tokio::time;
 
 /// How much of an answer the system holds for a client, at most twice this. Left to itself it holds megabytes.
 const SEND_BUFFER: usize = 128 << 10;
-/// Threads for work that takes long; started when there is some, and ended when there was none for ten seconds.
-const OFFLOAD_THREADS: usize = 1;
+/// Threads for work that takes long; started when there is some, and ended when there was none for ten seconds. One of them at most does
+/// work in steps, so the other is there for what takes a moment.
+const OFFLOAD_THREADS: usize = 2;
 /// How long to wait when the system has no more file descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// A running server. Dropping it stops it and closes its connections.
+/// How long dropping a server waits for its thread, and the thread for work in progress.
+const DROP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A running server. Dropping it stops it and closes its connections; that takes two seconds at most, and a moment unless a handler holds up
+/// the thread that serves. [`stop`](Server::stop) waits as long as it is told.
 #[must_use = "the server stops when this is dropped"]
 pub struct Server {
     address: SocketAddr,
     stats: Arc<Stats>,
     stop: Option<oneshot::Sender<Infallible>>,
     thread: Option<JoinHandle<()>>,
+    /// Disconnected when the thread has ended, or is about to.
+    ended: Mutex<mpsc::Receiver<Infallible>>,
+    /// The listener's socket, to be shut when the thread is held up.
+    socket: std::net::TcpListener,
     /// Where the thread is.
     process: u32,
 }
@@ -44,7 +55,7 @@ impl Server {
         // Its connections inherit it.
         SockRef::from(&listener).set_send_buffer_size(SEND_BUFFER).map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
-        let socket = listener.try_clone().map_err(bind)?;
+        let (socket, shut) = (listener.try_clone().map_err(bind)?, listener.try_clone().map_err(bind)?);
         let runtime = runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
@@ -58,19 +69,31 @@ impl Server {
         };
         let stats = Arc::clone(&start.stats);
         let (stop, stopped) = oneshot::channel();
-        let (begin, begun) = std::sync::mpsc::sync_channel(1);
+        let (begin, begun) = mpsc::sync_channel(1);
+        let (end, ended) = mpsc::channel();
         let run = move || {
+            let _end: mpsc::Sender<Infallible> = end;
             let _ = begin.send(());
             runtime.spawn(accept(listener, Arc::new(start)));
             // An error says that the server was dropped; its connections go with the runtime.
             let _ = runtime.block_on(stopped);
             // A child made by `fork` has the socket too. As long as it lives, the system would go on taking connections, which nobody answers.
             let _ = SockRef::from(&socket).shutdown(Shutdown::Both);
+            drop(socket);
+            // Work on other threads is waited for, but not for ever.
+            runtime.shutdown_timeout(DROP_TIMEOUT);
         };
         let thread = thread::Builder::new().name("ferrometer-http".into()).spawn(run).map_err(ServeError::Thread)?;
         // A program that forks next shall not do so while a thread is half born.
         let _ = begun.recv();
-        Ok(Server { address, stats, stop: Some(stop), thread: Some(thread), process: std::process::id() })
+        let (stop, thread, process) = (Some(stop), Some(thread), std::process::id());
+        Ok(Server { address, stats, stop, thread, ended: Mutex::new(ended), socket: shut, process })
+    }
+
+    /// Stops the server and closes its connections. Returns `false` when its thread did not end within `timeout`, because a handler holds it
+    /// up: the thread then ends by itself when the handler returns, and nothing listens any more.
+    pub fn stop(mut self, timeout: Duration) -> bool {
+        self.end(timeout)
     }
 
     /// Returns where it listens; with port 0 in the address asked for, the port that was given.
@@ -121,18 +144,30 @@ async fn place(places: &Arc<Semaphore>, crowd: &Crowd) -> Option<OwnedSemaphoreP
     place
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
+impl Server {
+    fn end(&mut self, timeout: Duration) -> bool {
         let (stop, thread) = (self.stop.take(), self.thread.take());
         if self.process != std::process::id() {
             // In the child of a fork the thread does not exist; it can be neither woken nor waited for.
             std::mem::forget((stop, thread));
-            return;
+            return true;
         }
         drop(stop);
-        if let Some(thread) = thread {
-            let _ = thread.join();
+        let Some(thread) = thread else { return true };
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if ended.recv_timeout(timeout) == Err(mpsc::RecvTimeoutError::Timeout) {
+            // The port is free for another server all the same.
+            let _ = SockRef::from(&self.socket).shutdown(Shutdown::Both);
+            return false;
         }
+        let _ = thread.join();
+        true
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end(DROP_TIMEOUT);
     }
 }
 

@@ -1,7 +1,7 @@
 //! TLS 1.2 and 1.3 with rustls and its `ring` provider: smaller, and quicker to build, than the default one. Certificate and key
 //! are read again when their files change; connections in progress keep what they began with.
 
-use crate::reloaded_file::ReloadedFile;
+use crate::reloaded_file::{ReloadedFile, Unusable};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,19 +19,21 @@ impl Tls {
     pub(crate) fn new(cert: PathBuf, key: PathBuf, every: Duration) -> Result<Tls, String> {
         let (cert_name, key_name) = (cert.display().to_string(), key.display().to_string());
         let parse = move |contents: &[Vec<u8>]| match contents {
-            [cert, key] => config(cert, key).map_err(|(file, why)| match file {
-                Part::Cert => format!("{cert_name}: {why}"),
-                Part::Key => format!("{key_name}: {why}"),
-                Part::Both => format!("{cert_name} and {key_name}: {why}"),
+            [cert, key] => config(cert, key).map_err(|(file, why)| {
+                Unusable::Wrong(match file {
+                    Part::Cert => format!("{cert_name}: {why}"),
+                    Part::Key => format!("{key_name}: {why}"),
+                    Part::Both => format!("{cert_name} and {key_name}: {why}"),
+                })
             }),
-            _ => Err("two files are needed".into()),
+            _ => Err(Unusable::Wrong("two files are needed".into())),
         };
-        ReloadedFile::new("TLS certificate", vec![cert, key], every, parse).map(Tls)
+        ReloadedFile::new("TLS certificate", vec![cert, key], every, None, parse).map(Tls)
     }
 
     /// For one connection.
-    pub(crate) fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(self.0.current())
+    pub(crate) async fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.0.fresh().await)
     }
 }
 

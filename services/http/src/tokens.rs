@@ -5,7 +5,7 @@
 
 use crate::access::{Credentials, Privilege, Rights};
 use crate::error::ServeError;
-use crate::reloaded_file::ReloadedFile;
+use crate::reloaded_file::{ReloadedFile, Unusable};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::path::PathBuf;
@@ -65,9 +65,13 @@ impl Tokens {
         let file = file
             .map(|path| {
                 let (shown, known) = (path.display().to_string(), known.to_vec());
-                ReloadedFile::new("tokens", vec![path], every, move |contents| {
+                // Tokens that are taken away let nobody in, however they were taken away.
+                ReloadedFile::new("tokens", vec![path], every, Some(Vec::new), move |contents| {
                     let bytes = contents.first().map_or(&[][..], Vec::as_slice);
-                    parse_file(bytes, &known).map_err(|why| format!("{shown}: {why}"))
+                    parse_file(bytes, &known).map_err(|unusable| match unusable {
+                        Unusable::Gone(why) => Unusable::Gone(format!("{shown}: {why}")),
+                        Unusable::Wrong(why) => Unusable::Wrong(format!("{shown}: {why}")),
+                    })
                 })
             })
             .transpose()
@@ -76,13 +80,16 @@ impl Tokens {
     }
 
     /// The rights of the token that a request brings.
-    pub(crate) fn check(&self, given: &Credentials) -> Result<Rights, Denied> {
-        self.find(given).map(|token| token.rights)
+    pub(crate) async fn check(&self, given: &Credentials) -> Result<Rights, Denied> {
+        let file = match &self.file {
+            Some(file) => file.fresh().await,
+            None => Arc::default(),
+        };
+        self.find(&file, given).map(|token| token.rights)
     }
 
-    fn find(&self, given: &Credentials) -> Result<Token, Denied> {
+    fn find(&self, file: &[Token], given: &Credentials) -> Result<Token, Denied> {
         let hash: Hash = Sha256::digest(&given.secret).into();
-        let file = self.file.as_ref().map_or_else(Arc::default, ReloadedFile::current);
         let all = self.given.iter().chain(file.iter());
         // Every token is looked at, whichever fits.
         let mut found = 0_u32;
@@ -104,11 +111,12 @@ fn is_id_of(id: &[u8], name: &str) -> bool {
 }
 
 /// Lines of `name=sha256:<hash>` or `name=plain:<token>`, with `;privilege@path` behind it any number of times; empty lines and those that begin with `#` say nothing.
-fn parse_file(bytes: &[u8], known: &[Privilege]) -> Result<Vec<Token>, String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())?;
+fn parse_file(bytes: &[u8], known: &[Privilege]) -> Result<Vec<Token>, Unusable> {
+    let text = std::str::from_utf8(bytes).map_err(|_| Unusable::Wrong("is not UTF-8".to_owned()))?;
     let lines = text.lines().map(str::trim).enumerate().map(|(at, line)| (at + 1, line));
-    let tokens = list(lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')), "line", true, known)?;
-    if tokens.is_empty() { Err("holds no token".into()) } else { Ok(tokens) }
+    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    let tokens = list(lines, "line", true, known).map_err(Unusable::Wrong)?;
+    if tokens.is_empty() { Err(Unusable::Gone("holds no token".into())) } else { Ok(tokens) }
 }
 
 fn list<'a>(
@@ -194,7 +202,7 @@ mod tests {
         let given = [format!("first=sha256:{}", "0".repeat(64)), format!("second=sha256:{}", hash())];
         let tokens = Tokens::new(&given, None, Duration::ZERO, &[AUDIT]).unwrap().unwrap();
         for right in ["Bearer correct-horse-battery", "bearer  correct-horse-battery "] {
-            assert_eq!(tokens.find(&bearer(&asked(&[right])).unwrap()).unwrap().name, "second");
+            assert_eq!(tokens.find(&[], &bearer(&asked(&[right])).unwrap()).unwrap().name, "second");
         }
         for lines in [
             &[][..],
@@ -205,16 +213,16 @@ mod tests {
             assert_eq!(bearer(&asked(lines)), None, "{lines:?}");
         }
         for wrong in ["Bearer ", "Bearer correct-horse-batter", "Bearer correct-horse-battery x"] {
-            assert_eq!(tokens.check(&bearer(&asked(&[wrong])).unwrap()), Err(Denied::Unknown), "{wrong}");
+            assert_eq!(tokens.find(&[], &bearer(&asked(&[wrong])).unwrap()).err(), Some(Denied::Unknown), "{wrong}");
         }
         let named = |id: &str| Credentials::new("correct-horse-battery").with_id(id);
-        assert!(tokens.check(&named("second")).is_ok() && tokens.check(&named("a@pam!second")).is_ok());
-        assert_eq!(tokens.check(&named("a@pam!other")), Err(Denied::Unknown));
+        assert!(tokens.find(&[], &named("second")).is_ok() && tokens.find(&[], &named("a@pam!second")).is_ok());
+        assert_eq!(tokens.find(&[], &named("a@pam!other")).err(), Some(Denied::Unknown));
         let listed = Tokens::new(&[format!("a@pve!b=sha256:{};Sys.Audit@/", hash())], None, Duration::ZERO, &[AUDIT]);
         let listed = listed.unwrap().unwrap();
-        let right = listed.find(&named("a@pve!b")).unwrap();
+        let right = listed.find(&[], &named("a@pve!b")).unwrap();
         assert_eq!((right.name.as_str(), right.rights), ("a@pve!b", Rights::parse("Sys.Audit@/", &[AUDIT]).unwrap()));
-        assert!(listed.check(&named("c@pve!b")).is_err());
+        assert!(listed.find(&[], &named("c@pve!b")).is_err());
         let shown = format!("{tokens:?}");
         assert!(shown.contains("second") && !shown.contains(&hash()[..8]), "{shown}");
         assert!(Tokens::new(&[], None, Duration::ZERO, &[AUDIT]).unwrap().is_none());
@@ -248,7 +256,7 @@ mod tests {
             ("# nothing\n\n", "holds no token"),
             ("\na=plain:short\n", "line 2 (\"a\") has a token that is not 16 or more printable ASCII characters"),
         ] {
-            assert_eq!(parse_file(file.as_bytes(), &[]).unwrap_err(), expected);
+            assert_eq!(parse_file(file.as_bytes(), &[]).unwrap_err().into_message(), expected);
         }
         let good = parse_file(b"# c\r\na=plain:correct-horse-battery\r\n", &[]).unwrap();
         assert_eq!(good[0].hash, from_hex(&hash()).unwrap());

@@ -1,6 +1,6 @@
 //! How a client knows a server: by one certificate, or by the authorities that may vouch for it.
 
-use crate::reloaded_file::ReloadedFile;
+use crate::reloaded_file::{ReloadedFile, Unusable};
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,15 +28,15 @@ impl Trust {
         let shown = path.display().to_string();
         let parse = move |files: &[Vec<u8>]| {
             let bytes = files.first().map_or(&[][..], Vec::as_slice);
-            rooted(bytes).map_err(|why| format!("ca {shown}: {why}"))
+            rooted(bytes).map_err(|why| Unusable::Wrong(format!("ca {shown}: {why}")))
         };
-        Ok(Trust::Ca(ReloadedFile::new("CA of another server", vec![path], every, parse)?))
+        Ok(Trust::Ca(ReloadedFile::new("CA of another server", vec![path], every, None, parse)?))
     }
 
-    pub(crate) fn config(&self) -> Arc<ClientConfig> {
+    pub(crate) async fn config(&self) -> Arc<ClientConfig> {
         match self {
             Trust::Pinned(config) => Arc::clone(config),
-            Trust::Ca(file) => file.current(),
+            Trust::Ca(file) => file.fresh().await,
         }
     }
 }

@@ -40,6 +40,16 @@ fn a_service_says_refusals_in_its_own_form_below_its_mount_point() {
 }
 
 #[test]
+fn a_path_that_is_no_text_is_refused_in_the_form_of_the_service() {
+    let server = frame().serve().unwrap();
+    let mut client = Client::to(&server);
+    assert_eq!(client.get("/small/named/a%20b").body, "a b");
+    let refused = client.get("/small/named/%ff");
+    assert_eq!(refused.status, 400);
+    assert!(refused.body.starts_with("small: the path \"/small/named/%ff\" cannot be read: "), "{}", refused.body);
+}
+
+#[test]
 fn tokens_do_what_their_list_says() {
     let with = |list: &str| frame().tokens([format!("one=sha256:{HASH}{list}")]).serve().unwrap();
     let (plain, writer, below) = (with(""), with(";Measures.Write@/"), with(";Measures.Write@/a"));

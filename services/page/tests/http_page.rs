@@ -114,6 +114,15 @@ async fn mounted_elsewhere_the_page_finds_its_files() {
     }
 }
 
+#[test]
+fn a_name_of_a_file_that_is_no_text_is_refused_as_json() {
+    let server = endpoint().serve().unwrap();
+    let refused = get(&server, "/page/%ff");
+    assert_eq!((refused.status, refused.header("content-type")), (400, Some("application/json")));
+    let error = refused.json()["error"].as_str().unwrap().to_owned();
+    assert!(error.starts_with("the path \"/page/%ff\" cannot be read: "), "{error}");
+}
+
 fn instruments(server: &Server) -> serde_json::Value {
     get(server, "/v1/instruments").json()
 }

@@ -6,7 +6,7 @@ use crate::export_rows::View;
 use crate::node::{self, ProxmoxNode};
 use crate::params::{self, Params, Words};
 use crate::peers::Answers;
-use ferrometer_cache_api::{AUDIT, DATASTORE_AUDIT, Source};
+use ferrometer_cache_api::{AUDIT, DATASTORE_AUDIT, Source, passed};
 use ferrometer_http::{
     Body, ChunkedBody, Credentials, Extension, HeaderMap, HeaderValue, Privilege, RawQuery, Refusal, Response, Rights,
     Route, Service, StatusCode, hold, offload, respond,
@@ -103,17 +103,24 @@ async fn status(node: Arc<ProxmoxNode>, rights: Rights, query: &str) -> Response
 /// The rows of this node, when they are wanted, among those of the others.
 async fn answer(node: Arc<ProxmoxNode>, params: Params, local: bool, answers: Answers, view: View) -> Response {
     let Answers { mut rows, failed, place } = answers;
+    let newest = node.handle.most_recent().filter(|_| local);
+    let history = match (params.history && local).then(|| node.handle.history(params.start)) {
+        None => None,
+        Some(history) => match passed(history).await {
+            Ok(history) => Some(history),
+            Err(_) => return errors::failed(),
+        },
+    };
     let made = offload(move || {
-        let newest = node.handle.most_recent().filter(|_| local);
         let last = newest.as_ref().map_or(i64::MIN, |newest| newest.timestamp());
         let start = params.start;
         let shown = newest.as_ref().map(|newest| node.names.shown(newest.columns(), &view));
         let newer = move |timestamp: i64| start.is_none_or(|start| timestamp > start);
         rows.retain(|row| newer(row.timestamp) && view.sees(&row.id));
         rows.sort_by_key(|row| row.timestamp);
-        let own: Source = match (params.history, local) {
-            (true, true) => Box::new(node.handle.history(start).take_while(move |g| g.timestamp() <= last)),
-            _ => Box::new(newest.into_iter().filter(move |newest| newer(newest.timestamp()))),
+        let own: Source = match history {
+            Some(history) => Box::new(history.take_while(move |g| g.timestamp() <= last)),
+            None => Box::new(newest.into_iter().filter(move |newest| newer(newest.timestamp()))),
         };
         Export::new(own, shown.unwrap_or_default(), rows, node.unwritable.clone())
     });

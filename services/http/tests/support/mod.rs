@@ -3,7 +3,7 @@
 #![allow(dead_code)]
 
 use ferrometer_http::{
-    Bytes, Extension, Frame, Privilege, Refusal, Response, Rights, Route, Server, Service, StatusCode, respond,
+    Bytes, Extension, Frame, Path, Privilege, Refusal, Response, Rights, Route, Server, Service, StatusCode, respond,
 };
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -44,6 +44,7 @@ impl Service for Small {
             Route::get("/large", large),
             Route::get("/slow", slow),
             Route::get("/who", who).any_token(),
+            Route::get("/named/{name}", async |Path(name): Path<String>| respond(StatusCode::OK, TEXT, name)),
         ]
     }
 

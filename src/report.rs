@@ -1,0 +1,51 @@
+//! One line through `tracing` that says what a configuration has put in force, and from which file and variables; and a warning for what in
+//! them was probably meant for us. Without it a program whose recording is off by mistake would be silent.
+//!
+//! A subscriber may wait for ever, say for a pipe that nobody reads. The lines are therefore told on a thread made for them, which
+//! [`init`](crate::init()) waits for only a moment; it is made only when somebody listens.
+
+use crate::config::Config;
+use std::convert::Infallible;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+use tracing::Level;
+
+/// How long a subscriber is waited for.
+const MOMENT: Duration = Duration::from_millis(500);
+
+/// Tells what is in force now.
+pub(crate) fn in_force(config: &Config) {
+    let is_off = config.backends().iter().all(|name| name == "noop");
+    let mut warnings = Vec::new();
+    if tracing::enabled!(target: "ferrometer", Level::WARN) {
+        warnings.extend_from_slice(&config.origin.strange_tables);
+        // A variable of somebody else is no concern of a program whose metrics are set up.
+        if is_off {
+            warnings.extend_from_slice(&config.origin.strange_variables);
+        }
+    }
+    let tells = tracing::enabled!(target: "ferrometer", Level::INFO);
+    if !tells && warnings.is_empty() {
+        return;
+    }
+    let (backends, from) = (config.backends().join(", "), config.origin.in_words());
+    let subscriber = tracing::dispatcher::get_default(Clone::clone);
+    let (end, ended) = mpsc::channel::<Infallible>();
+    let tell = move || {
+        let _end = end;
+        tracing::dispatcher::with_default(&subscriber, || {
+            for hint in &warnings {
+                tracing::warn!(target: "ferrometer", %hint, "the configuration is probably not what was meant");
+            }
+            match is_off {
+                true => tracing::info!(target: "ferrometer", %from, "recording is off"),
+                false => tracing::info!(target: "ferrometer", %backends, %from, "metrics are in force"),
+            }
+        });
+    };
+    if thread::Builder::new().name("ferrometer-init".into()).spawn(tell).is_ok() {
+        // Nothing is ever sent: it ends with the thread, or with time.
+        let _ = ended.recv_timeout(MOMENT);
+    }
+}
