@@ -106,6 +106,7 @@ fn secured(config: &Config, frame: Frame) -> Result<Frame, Error> {
         write_timeout: c.write_timeout,
         answer_timeout: c.answer_timeout,
         idle_timeout: c.idle_timeout,
+        ..Limits::default()
     };
     let mut frame = frame
         .address(c.address)

@@ -1,6 +1,7 @@
 //! Gnocchi's REST API over a [`ferrometer_archive::Archive`].
 //!
-//! A request is a plain value, and so is its answer: [`Gnocchi::handle`] needs no server. [`Gnocchi::router`] mounts it into axum.
+//! A request is a plain value, and so is its answer: [`Gnocchi::handle`] needs no server. [`Gnocchi::mount`] mounts it into
+//! a [frame](ferrometer_http::Frame), which serves it.
 //!
 //! | file | idea |
 //! |---|---|
@@ -11,6 +12,7 @@
 //! | `filter`, `paging`, `values` | searches |
 //! | `aggregation`, `aggregates`, `history`, `operations` | several series brought together |
 //! | `routes` | which path is which |
+//! | `service` | the API in the HTTP frame |
 
 mod aggregates;
 mod aggregation;
@@ -29,6 +31,7 @@ mod request;
 mod resources;
 mod routes;
 mod schema;
+mod service;
 mod settings;
 mod statsd;
 mod types;

@@ -1,8 +1,8 @@
 //! Answers, and refusals as JSON for who asks for it and as a page for who does not.
 
 use crate::schema::Invalid;
-use axum::body::Bytes;
 use ferrometer_archive::Error;
+use ferrometer_http::Bytes;
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, Response, StatusCode};
 use serde_json::ser::Formatter;
@@ -154,6 +154,9 @@ fn explanation(status: StatusCode) -> &'static str {
         StatusCode::CONFLICT => "There was a conflict when trying to complete your request.",
         StatusCode::PRECONDITION_FAILED => "Request precondition failed.",
         StatusCode::PAYLOAD_TOO_LARGE => "The body of your request was too large for this server.",
+        StatusCode::REQUEST_TIMEOUT => "The server has waited too long for the request to be sent by the client.",
+        StatusCode::URI_TOO_LONG => "The request URI was too long for this server.",
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "The headers of your request were too large for this server.",
         StatusCode::UNSUPPORTED_MEDIA_TYPE => "The request media type is not supported by this server.",
         StatusCode::SERVICE_UNAVAILABLE => "The server is currently unavailable. Please try again at a later time.",
         _ => "",

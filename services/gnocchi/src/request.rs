@@ -3,10 +3,10 @@
 use crate::reply::{Answer, Refusal, Reply};
 use crate::schema::Invalid;
 use crate::settings::{Auth, Settings};
-use axum::body::Bytes;
 use base64::Engine as _;
 use ferrometer_archive::Nanos;
 use ferrometer_archive::time::{NoTimestamp, now, parse_timespan, read_seconds, read_timestamp};
+use ferrometer_http::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName};
 use http::{HeaderMap, Method, StatusCode, Uri};
 use percent_encoding::percent_decode_str;

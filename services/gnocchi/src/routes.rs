@@ -3,9 +3,8 @@
 use crate::reply::{Answer, Refusal, Reply, accepts};
 use crate::request::{Request, not_allowed, not_found};
 use crate::settings::Settings;
-use axum::Router;
-use axum::body::{Body, Bytes, to_bytes};
 use ferrometer_archive::{Archive, Method as Aggregation};
+use ferrometer_http::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
@@ -19,7 +18,7 @@ use std::sync::Arc;
 /// Gnocchi's API over an archive.
 pub struct Gnocchi {
     pub(crate) archive: Arc<Archive>,
-    settings: Settings,
+    pub(crate) settings: Settings,
 }
 
 /// Characters that stand for themselves in a path.
@@ -76,45 +75,6 @@ impl Gnocchi {
             *response.body_mut() = Bytes::new();
         }
         response
-    }
-
-    /// Returns a router that answers every path. Bodies are read up to [`Settings::max_body`], and requests handled on threads that may
-    /// block.
-    pub fn router(self: Arc<Self>) -> Router {
-        Router::new().fallback(move |request: http::Request<Body>| {
-            let api = Arc::clone(&self);
-            async move { api.serve(request).await }
-        })
-    }
-
-    async fn serve(self: Arc<Self>, request: http::Request<Body>) -> Response<Body> {
-        let (parts, body) = request.into_parts();
-        let told = parts
-            .headers
-            .get(http::header::CONTENT_LENGTH)
-            .and_then(|length| length.to_str().ok())
-            .and_then(|length| length.parse::<u64>().ok());
-        let most = self.settings.max_body;
-        let too_large = || {
-            let reason = format!("a body may have {most} bytes; send the measures in several requests");
-            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, reason).reply(&parts.headers).into_response().map(Body::from)
-        };
-        if told.is_some_and(|length| length > most as u64) {
-            return too_large();
-        }
-        let Ok(bytes) = to_bytes(body, most).await else { return too_large() };
-        let (method, uri, headers) = (parts.method.clone(), parts.uri.clone(), parts.headers.clone());
-        let api = Arc::clone(&self);
-        match tokio::task::spawn_blocking(move || api.handle(method, &uri, headers, bytes)).await {
-            Ok(response) => response.map(Body::from),
-            Err(error) => {
-                tracing::error!(%error, "a request ended its thread");
-                Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "")
-                    .reply(&parts.headers)
-                    .into_response()
-                    .map(Body::from)
-            }
-        }
     }
 
     fn route(&self, request: &Request<'_>) -> Answer {

@@ -22,7 +22,7 @@ pub struct Settings {
     pub auth: Auth,
     /// Origins whose pages may ask.
     pub cors: Vec<String>,
-    /// Most bytes of a body.
+    /// Most bytes of a body; it is whole in memory. See [`max_bodies_bytes`](ferrometer_http::Limits::max_bodies_bytes) for all of them together.
     pub max_body: usize,
 }
 

@@ -7,18 +7,13 @@ use common::Api;
 use ferrometer_gnocchi::Settings;
 use serde_json::Value;
 use std::process::Command;
-use std::sync::Arc;
 
 #[test]
 #[ignore = "needs gnocchiclient from PyPI: GNOCCHI_CLIENT=…/bin/gnocchi"]
 fn the_commands_of_the_client_work() {
     let client = std::env::var("GNOCCHI_CLIENT").expect("GNOCCHI_CLIENT names the client");
     let api = Api::new(Settings { prefix: "/gnocchi".into(), max_limit: 3, ..Settings::default() });
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
-    let endpoint = format!("http://{}/gnocchi", listener.local_addr().unwrap());
-    let router = Arc::clone(&api.gnocchi).router();
-    runtime.spawn(async move { axum::serve(listener, router).await });
+    let endpoint = format!("http://{}/gnocchi", api.server.local_addr());
     let run = |line: &str, more: &[&str]| {
         let mut command = Command::new(&client);
         command.args(line.split(' ')).args(more);

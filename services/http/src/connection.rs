@@ -48,6 +48,8 @@ const LINGER_BYTES: usize = 4 << 20;
 pub(crate) struct Crowd {
     waiting: AtomicBool,
     begun: Notify,
+    /// No more connections are taken.
+    pub(crate) over: Notify,
 }
 
 impl Crowd {

@@ -37,6 +37,7 @@ pub const DEFAULT_ADDRESS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Add
 #[must_use = "nothing is served until `serve` or `router` is called"]
 pub struct Frame {
     title: String,
+    index: bool,
     services: Vec<(String, Arc<dyn Service>)>,
     address: SocketAddr,
     limits: Limits,
@@ -61,6 +62,7 @@ impl Frame {
     pub fn new() -> Frame {
         Frame {
             title: "ferrometer".to_owned(),
+            index: true,
             services: Vec::new(),
             address: DEFAULT_ADDRESS,
             limits: Limits::default(),
@@ -84,6 +86,12 @@ impl Frame {
     /// Sets the first line of the index.
     pub fn title(mut self, title: impl Into<String>) -> Frame {
         self.title = title.into();
+        self
+    }
+
+    /// Leaves the path `/` to a mounted service: there is no index. Without one that has it, nothing is there.
+    pub fn without_index(mut self) -> Frame {
+        self.index = false;
         self
     }
 
@@ -155,7 +163,7 @@ impl Frame {
     /// As [`serve`](Frame::serve).
     pub fn check(&self) -> Result<(), ServeError> {
         self.exposure()?;
-        drop(assemble(self.gate(None)?, &self.title)?);
+        drop(assemble(self.gate(None)?, self.index_title())?);
         #[cfg(feature = "tls")]
         self.acceptor()?;
         Ok(())
@@ -175,7 +183,7 @@ impl Frame {
             address: self.address,
             limits: self.limits,
             stats: Arc::clone(&gate.stats),
-            router: assemble(gate, &self.title)?,
+            router: assemble(gate, self.index_title())?,
             #[cfg(feature = "tls")]
             tls,
         })
@@ -196,7 +204,11 @@ impl Frame {
     /// # Ok::<(), ferrometer_http::ServeError>(())
     /// ```
     pub fn router(self) -> Result<Router, ServeError> {
-        assemble(self.gate(None)?, &self.title)
+        assemble(self.gate(None)?, self.index_title())
+    }
+
+    fn index_title(&self) -> Option<&str> {
+        self.index.then_some(self.title.as_str())
     }
 
     /// What other machines can reach must be wanted so.
@@ -239,6 +251,7 @@ impl Frame {
             tokens,
             hosts,
             limits: self.limits,
+            bodies: Arc::default(),
             permits: Arc::new(Semaphore::new(self.limits.max_requests)),
             stats: Arc::new(Stats::default()),
             services: self.services.clone(),

@@ -1,6 +1,7 @@
 //! The gate: what the guards of all routes share.
 
 use crate::access::Rights;
+use crate::body_memory::BodyMemory;
 use crate::host_check::Hosts;
 use crate::limits::Limits;
 use crate::refusal::Refusal;
@@ -17,6 +18,7 @@ pub(crate) struct Gate {
     pub(crate) limits: Limits,
     /// For answers in progress.
     pub(crate) permits: Arc<Semaphore>,
+    pub(crate) bodies: Arc<BodyMemory>,
     pub(crate) stats: Arc<Stats>,
     /// With the path each is mounted at, in the order of mounting.
     pub(crate) services: Vec<(String, Arc<dyn Service>)>,

@@ -2,6 +2,7 @@
 //! for one more answer, its privilege, its body.
 
 use crate::access::Rights;
+use crate::body_memory::Taken;
 use crate::gate::Gate;
 use crate::host_check::Wrong;
 use crate::permit_body::hold;
@@ -21,6 +22,7 @@ use tokio::time::timeout;
 
 /// The guard of a route of a service: everything but privilege and body, which stand behind the choice of the method.
 pub(crate) async fn route(gate: Arc<Gate>, spec: Arc<Spec>, request: Request, next: Next) -> Response {
+    let accept = accept(&request);
     let response = match pass(&gate, &spec, request).await {
         Ok((request, place)) => {
             let response = next.run(request).await;
@@ -36,7 +38,12 @@ pub(crate) async fn route(gate: Arc<Gate>, spec: Arc<Spec>, request: Request, ne
         }
         Err(refusal) => refusal.into_response(),
     };
-    render(&gate, spec.service, response)
+    render(&gate, spec.service, accept, response)
+}
+
+/// Returns the first line of `Accept`, for refusals that services render in several forms.
+pub(crate) fn accept(request: &Request) -> Option<HeaderValue> {
+    request.headers().get(header::ACCEPT).cloned()
 }
 
 async fn pass(gate: &Arc<Gate>, spec: &Spec, mut request: Request) -> Result<(Request, Place), Refusal> {
@@ -71,15 +78,15 @@ pub(crate) async fn privilege_and_body(gate: Arc<Gate>, spec: Arc<Spec>, request
     }
     let (head, body) = request.into_parts();
     match whole(&gate, body, spec.max_body_bytes).await {
-        Ok(bytes) => next.run(Request::from_parts(head, bytes.into())).await,
+        Ok((bytes, taken)) => hold(next.run(Request::from_parts(head, bytes.into())).await, taken),
         Err(refusal) => refusal.into_response(),
     }
 }
 
 /// Reads a body to its end, in the time that a client has for its request.
-async fn whole(gate: &Gate, body: Body, most: usize) -> Result<Bytes, Refusal> {
-    let limit = gate.limits.header_timeout;
-    let read = collect(body, most);
+async fn whole(gate: &Gate, body: Body, most: usize) -> Result<(Bytes, Taken), Refusal> {
+    let limit = gate.limits.body_timeout();
+    let read = collect(gate, body, most);
     // A mounted router may be driven by something else than tokio; then time is that server's affair.
     let read = if Handle::try_current().is_ok() { timeout(limit, read).await } else { Ok(read.await) };
     read.unwrap_or_else(|_| {
@@ -94,17 +101,23 @@ async fn whole(gate: &Gate, body: Body, most: usize) -> Result<Bytes, Refusal> {
     })
 }
 
-async fn collect(mut body: Body, most: usize) -> Result<Bytes, Refusal> {
+async fn collect(gate: &Gate, mut body: Body, most: usize) -> Result<(Bytes, Taken), Refusal> {
     let mut all = Vec::new();
+    let mut taken = Taken::none(&gate.bodies);
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
         let frame = frame.map_err(|_| closing(StatusCode::BAD_REQUEST, "the body broke off"))?;
         let Ok(data) = frame.into_data() else { continue };
         if data.len() > most - all.len() {
             return Err(closing(StatusCode::PAYLOAD_TOO_LARGE, format!("the body has more than {most} bytes")));
         }
+        if !taken.more(data.len(), gate.limits.max_bodies_bytes) {
+            let message = "the bodies of other requests take all the memory that bodies may take; try again";
+            let refusal = closing(StatusCode::SERVICE_UNAVAILABLE, message);
+            return Err(refusal.with_header(header::RETRY_AFTER, HeaderValue::from_static("1")));
+        }
         all.extend_from_slice(&data);
     }
-    Ok(all.into())
+    Ok((all.into(), taken))
 }
 
 /// A refusal after which the connection is closed, because what is left of the request is not read.
@@ -186,10 +199,15 @@ fn admit(gate: &Arc<Gate>) -> Result<Place, Refusal> {
 }
 
 /// Lets the service say a refusal in its own form.
-pub(crate) fn render(gate: &Gate, service: Option<usize>, mut response: Response) -> Response {
+pub(crate) fn render(
+    gate: &Gate,
+    service: Option<usize>,
+    accept: Option<HeaderValue>,
+    mut response: Response,
+) -> Response {
     let Some((_, service)) = service.and_then(|at| gate.services.get(at)) else { return response };
     let Some(refusal) = response.extensions_mut().remove::<Refusal>() else { return response };
-    let mut rendered = service.refuse(&refusal);
+    let mut rendered = service.refuse(&refusal.for_whom(accept));
     let (head, body) = response.into_parts();
     for (name, value) in &head.headers {
         if *name != header::CONTENT_LENGTH && !rendered.headers().contains_key(name) {

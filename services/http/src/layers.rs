@@ -7,7 +7,7 @@ use crate::query_string::shorten;
 use crate::refusal::Refusal;
 use crate::service::Route;
 use crate::spec::Spec;
-use axum::extract::Request;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
@@ -21,6 +21,8 @@ pub(crate) fn guarded(gate: &Arc<Gate>, at: usize, route: Route) -> MethodRouter
     let methods = route.methods;
     let handlers = route
         .handlers
+        // The guard has read the body, within the route's own limit.
+        .route_layer(DefaultBodyLimit::disable())
         .route_layer(from_fn(move |request: Request, next: Next| {
             let (gate, spec) = (Arc::clone(&inner.0), Arc::clone(&inner.1));
             guard::privilege_and_body(gate, spec, request, next)

@@ -9,7 +9,7 @@
 //! | what is served, where, to whom | `frame`, with `limits`; `error` when that cannot be |
 //! | what a service is | `service`, `access`, `refusal` |
 //! | connections | `server`, begun with `start`, `connection` with its `progress`, over `tls`; `stats` |
-//! | may this request pass? | `guard`, asking the `gate`: `host_check`, `tokens`; `reloaded_file` reads files again |
+//! | may this request pass? | `guard`, asking the `gate`: `host_check`, `tokens`; `reloaded_file` reads files again; `body_memory` counts bodies |
 //! | all routes as one router | `router`, with the `index`; `layers` stand around each, as its `spec` says |
 //! | tools for services | `negotiation`, `query_string`, `glob`, `response`, `path`, `chunked_body`, `offload`, `permit_body` |
 //! | how answers travel | `compress` |
@@ -45,6 +45,7 @@
 #![deny(missing_docs)]
 
 mod access;
+mod body_memory;
 mod chunked_body;
 #[cfg(feature = "client")]
 mod client;

@@ -20,13 +20,14 @@ pub struct Refusal {
     status: StatusCode,
     message: Arc<str>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    accept: Option<HeaderValue>,
 }
 
 impl Refusal {
     /// Refuses with a message in one sentence: what was found, and what is allowed.
     #[must_use]
     pub fn new(status: StatusCode, message: impl Into<Arc<str>>) -> Refusal {
-        Refusal { status, message: message.into(), headers: Vec::new() }
+        Refusal { status, message: message.into(), headers: Vec::new(), accept: None }
     }
 
     /// Adds a header.
@@ -34,6 +35,19 @@ impl Refusal {
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Refusal {
         self.headers.push((name, value));
         self
+    }
+
+    /// Notes the `Accept` of the request.
+    pub(crate) fn for_whom(mut self, accept: Option<HeaderValue>) -> Refusal {
+        self.accept = accept;
+        self
+    }
+
+    /// Returns the request's `Accept`, its first line, in a refusal that a [service](crate::Service::refuse) is to render; `None` when there
+    /// was none. A service that has one form needs it not.
+    #[must_use]
+    pub fn accept(&self) -> Option<&HeaderValue> {
+        self.accept.as_ref()
     }
 
     /// Returns the status.

@@ -8,10 +8,13 @@ use crate::stats::{ServerCounts, Stats};
 use socket2::SockRef;
 use std::convert::Infallible;
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::net::{Shutdown, SocketAddr};
+use std::pin::pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -22,9 +25,6 @@ use tokio::time;
 
 /// How much of an answer the system holds for a client, at most twice this. Left to itself it holds megabytes.
 const SEND_BUFFER: usize = 128 << 10;
-/// Threads for work that takes long; started when there is some, and ended when there was none for ten seconds. One of them at most does
-/// work in steps, so the other is there for what takes a moment.
-const OFFLOAD_THREADS: usize = 2;
 /// How long to wait when the system has no more file descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
@@ -37,7 +37,8 @@ const DROP_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Server {
     address: SocketAddr,
     stats: Arc<Stats>,
-    stop: Option<oneshot::Sender<Infallible>>,
+    /// Takes how long answers in progress may still take.
+    stop: Option<oneshot::Sender<Duration>>,
     thread: Option<JoinHandle<()>>,
     /// Disconnected when the thread has ended, or is about to.
     ended: Mutex<mpsc::Receiver<Infallible>>,
@@ -59,7 +60,8 @@ impl Server {
         let runtime = runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
-            .max_blocking_threads(OFFLOAD_THREADS)
+            // Started when there is work, and ended when there was none for ten seconds.
+            .max_blocking_threads(start.limits.offload_threads)
             .thread_name("ferrometer-http")
             .build()
             .map_err(ServeError::Thread)?;
@@ -74,9 +76,14 @@ impl Server {
         let run = move || {
             let _end: mpsc::Sender<Infallible> = end;
             let _ = begin.send(());
-            runtime.spawn(accept(listener, Arc::new(start)));
+            let crowd = Arc::new(Crowd::default());
+            let accepting = runtime.spawn(accept(listener, Arc::new(start), Arc::clone(&crowd)));
             // An error says that the server was dropped; its connections go with the runtime.
-            let _ = runtime.block_on(stopped);
+            if let Ok(within) = runtime.block_on(stopped) {
+                crowd.over.notify_one();
+                // Connections that are not at their end by then go with the runtime too.
+                let _ = runtime.block_on(async { time::timeout(within, accepting).await });
+            }
             // A child made by `fork` has the socket too. As long as it lives, the system would go on taking connections, which nobody answers.
             let _ = SockRef::from(&socket).shutdown(Shutdown::Both);
             drop(socket);
@@ -102,6 +109,20 @@ impl Server {
         self.address
     }
 
+    /// Takes no more connections, lets answers in progress come to their end, at most for this long, and then stops. Idle connections are
+    /// closed at once. Returns what the server has seen.
+    pub fn finish(mut self, within: Duration) -> ServerCounts {
+        if let Some(stop) = self.stop.take() {
+            if self.process == std::process::id() {
+                let _ = stop.send(within);
+            } else {
+                std::mem::forget(stop);
+            }
+        }
+        self.end(within.saturating_add(DROP_TIMEOUT));
+        self.counts()
+    }
+
     /// Returns what it has seen so far.
     #[must_use]
     pub fn counts(&self) -> ServerCounts {
@@ -109,19 +130,29 @@ impl Server {
     }
 }
 
-/// Serves for ever.
-async fn accept(listener: TcpListener, start: Arc<Start>) {
+/// Serves until no more connections are to be taken, and those that there are have ended.
+async fn accept(listener: TcpListener, start: Arc<Start>, crowd: Arc<Crowd>) {
     let limits = start.limits;
     let places = Arc::new(Semaphore::new(limits.max_connections));
-    let crowd = Arc::new(Crowd::default());
+    let mut over = pin!(crowd.over.notified());
     let mut connections = JoinSet::new();
     loop {
-        let Some(place) = place(&places, &crowd).await else { return };
-        while connections.try_join_next().is_some() {}
-        let Ok((stream, _)) = listener.accept().await else {
-            time::sleep(ACCEPT_AGAIN).await;
-            continue;
+        let next = async {
+            let place = place(&places, &crowd).await?;
+            let accepted = listener.accept().await;
+            if accepted.is_err() {
+                time::sleep(ACCEPT_AGAIN).await;
+            }
+            Some((place, accepted.ok()))
         };
+        let mut next = pin!(next);
+        let next = poll_fn(|cx| match over.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(None),
+            Poll::Pending => next.as_mut().poll(cx),
+        });
+        let Some((place, accepted)) = next.await else { break };
+        while connections.try_join_next().is_some() {}
+        let Some((stream, _)) = accepted else { continue };
         Stats::add(&start.stats.connections);
         let open = limits.max_connections - places.available_permits();
         start.stats.most_connections.fetch_max(open as u64, Relaxed);
@@ -131,6 +162,9 @@ async fn accept(listener: TcpListener, start: Arc<Start>) {
             drop(place);
         });
     }
+    drop(listener);
+    crowd.begin();
+    while connections.join_next().await.is_some() {}
 }
 
 /// A place for one more connection. Where there is none, idle connections make room.

@@ -66,3 +66,19 @@ fn a_body_that_does_not_come_is_not_waited_for() {
     // The place of the answer is free again.
     assert_eq!(Client::to(&server).get("/small/hello").status, 200);
 }
+
+#[test]
+fn a_body_has_its_own_time_where_it_is_given_one() {
+    let limits = Limits { body_timeout: Some(100 * MS), ..Limits::default() };
+    let server = frame().limits(limits).serve().unwrap();
+    let mut client = Client::to(&server);
+    client.send("POST /small/measures HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhello");
+    assert_eq!(client.answer().unwrap().body, "small: no whole body came within 0.1 s");
+    for (limits, wrong) in [
+        (Limits { body_timeout: Some(MS), ..Limits::default() }, "body_timeout = 1ms: allowed is 10ms to 24h"),
+        (Limits { offload_threads: 0, ..Limits::default() }, "offload_threads = 0: allowed is 2 to 256"),
+        (Limits { max_bodies_bytes: 1, ..Limits::default() }, "max_bodies_bytes = 1: allowed is 65536 to 68719476736"),
+    ] {
+        assert_eq!(frame().limits(limits).check().unwrap_err().to_string(), wrong);
+    }
+}

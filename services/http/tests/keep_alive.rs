@@ -140,3 +140,27 @@ fn connections_that_never_ask_hold_their_place_for_a_short_while() {
         assert!(said.starts_with("HTTP/1.1 408 "), "{said}");
     }
 }
+
+#[test]
+fn a_server_that_ends_sends_the_answers_in_progress() {
+    let server = frame().serve().unwrap();
+    let (mut idle, mut busy) = (Client::to(&server), Client::to(&server));
+    assert_eq!(idle.get("/small/hello").status, 200);
+    busy.send("GET /small/slow HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    wait_for("the answer is in progress", || server.counts().requests == 2);
+    let ending = std::thread::spawn(move || server.finish(Duration::from_secs(20)));
+    assert_eq!(busy.answer().unwrap().body, "at last");
+    idle.wait_for_end();
+    drop((idle, busy));
+    assert_eq!(ending.join().unwrap().requests, 2);
+}
+
+#[test]
+fn a_server_that_ends_does_not_wait_for_ever() {
+    let server = frame().serve().unwrap();
+    let mut stuck = Client::to(&server);
+    stuck.send("POST /small/measures HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n");
+    wait_for("the body is waited for", || server.counts().requests == 1);
+    server.finish(50 * MS);
+    assert!(stuck.answer().is_none());
+}

@@ -2,7 +2,9 @@
 
 mod support;
 
-use ferrometer_http::{Credentials, Frame, HeaderMap, Route, ServeError, Service, StatusCode, respond};
+use ferrometer_http::{
+    Bytes, Credentials, Frame, HeaderMap, Refusal, Response, Route, ServeError, Service, StatusCode, respond,
+};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use support::{Client, Small, frame};
@@ -124,6 +126,40 @@ fn index_and_readiness_are_those_of_what_is_mounted() {
     let broken = client.get("/readyz");
     assert_eq!((broken.status, broken.body.as_str()), (503, r#"{"ok":false,"reason":"it is broken"}"#));
     assert_eq!(client.get("/healthz").status, 200);
+}
+
+/// Has the root, and everything that nothing else has; a body may be larger than axum's own limit.
+struct Everything;
+
+impl Service for Everything {
+    fn name(&self) -> &'static str {
+        "everything"
+    }
+
+    fn routes(self: Arc<Self>) -> Vec<Route> {
+        let say = async |body: Bytes| respond(StatusCode::OK, "text/plain", format!("{}", body.len()));
+        vec![Route::get("/", say), Route::post("/{*rest}", say).max_body_bytes(4 << 20)]
+    }
+
+    fn refuse(&self, refusal: &Refusal) -> Response {
+        respond(refusal.status(), "text/plain", format!("{:?}", refusal.accept()))
+    }
+}
+
+#[test]
+fn a_service_may_have_the_root_and_all_below() {
+    let frame = Frame::new().address("127.0.0.1:0".parse().unwrap()).mount("/", Arc::new(Everything));
+    assert!(matches!(frame.check(), Err(ServeError::Route { .. })));
+    let server = frame.without_index().serve().unwrap();
+    let mut client = Client::to(&server);
+    assert_eq!(client.get("/").body, "0");
+    assert_eq!(client.get("/healthz").body, r#"{"ok":true}"#);
+    let bytes = 3 << 20;
+    let large = client.ask("POST", "/a/b", &format!("Content-Length: {bytes}\r\n"), &"x".repeat(bytes));
+    assert_eq!((large.status, large.body), (200, bytes.to_string()));
+    let refused = client.ask("PUT", "/a", "Accept: text/html\r\n", "");
+    assert_eq!((refused.status, refused.body.as_str()), (405, "Some(\"text/html\")"));
+    assert_eq!(client.ask("PUT", "/", "", "").body, "None");
 }
 
 #[test]

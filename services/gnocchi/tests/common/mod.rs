@@ -3,15 +3,18 @@
 
 use ferrometer_archive::{Archive, Options, Sync};
 use ferrometer_gnocchi::{Gnocchi, Settings};
-use http::{HeaderMap, Method, header};
+use ferrometer_http::{Frame, Limits, Server};
+use http::{HeaderMap, HeaderName, header};
 use serde_json::Value;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// An API, and the directory that goes with it.
+/// An API behind a frame, and the directory that goes with it.
 pub struct Api {
-    pub gnocchi: Arc<Gnocchi>,
+    pub server: Server,
     archive: Arc<Archive>,
     directory: PathBuf,
 }
@@ -43,13 +46,19 @@ impl Told {
 
 impl Api {
     pub fn new(settings: Settings) -> Api {
+        Api::with(settings, Gnocchi::limits())
+    }
+
+    pub fn with(settings: Settings, limits: Limits) -> Api {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let directory = std::env::temp_dir().join(format!("ferrometer-gnocchi-{}-{number}", std::process::id()));
         let _ = std::fs::remove_dir_all(&directory);
         let options = Options { sync: Sync::None, workers: 1, ..Options::default() };
         let archive = Arc::new(Archive::open(&directory, options).unwrap());
-        Api { gnocchi: Arc::new(Gnocchi::new(Arc::clone(&archive), settings)), archive, directory }
+        let gnocchi = Arc::new(Gnocchi::new(Arc::clone(&archive), settings));
+        let frame = Frame::new().address("127.0.0.1:0".parse().unwrap()).limits(limits).allowed_hosts(["here"]);
+        Api { server: gnocchi.mount(frame).serve().unwrap(), archive, directory }
     }
 
     pub fn archive(&self) -> Arc<Archive> {
@@ -65,12 +74,21 @@ impl Api {
         all.insert(header::CONTENT_TYPE, "application/json".parse().unwrap());
         all.insert(header::HOST, "here".parse().unwrap());
         for (name, value) in headers {
-            all.insert(header::HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
+            all.insert(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
         }
-        let method = Method::from_bytes(method.as_bytes()).unwrap();
-        let response = self.gnocchi.handle(method, &path.parse().unwrap(), all, body.to_vec().into());
-        let (parts, body) = response.into_parts();
-        Told { status: parts.status.as_u16(), headers: parts.headers, text: String::from_utf8(body.to_vec()).unwrap() }
+        let mut request = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n").into_bytes();
+        for (name, value) in &all {
+            request.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+        }
+        request.extend(format!("content-length: {}\r\n\r\n", body.len()).into_bytes());
+        request.extend(body);
+        let mut stream = self.connect();
+        stream.write_all(&request).unwrap();
+        answer(&mut stream)
+    }
+
+    pub fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.server.local_addr()).unwrap()
     }
 
     pub fn get(&self, path: &str) -> Told {
@@ -99,4 +117,22 @@ impl Drop for Api {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.directory);
     }
+}
+
+/// Reads an answer up to the end of its connection.
+pub fn answer(stream: &mut TcpStream) -> Told {
+    let mut all = Vec::new();
+    stream.read_to_end(&mut all).unwrap();
+    let all = String::from_utf8(all).unwrap();
+    let (head, text) = all.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no whole head: {all:?}"));
+    let mut lines = head.lines();
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    let header = |line: &str| {
+        let (name, value) = line.split_once(": ").unwrap();
+        (HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap())
+    };
+    let headers: HeaderMap = lines.map(header).collect();
+    let length = headers.get(header::CONTENT_LENGTH).map_or(0, |length| length.to_str().unwrap().parse().unwrap());
+    assert_eq!(text.len(), length, "{head}");
+    Told { status, headers, text: text.to_owned() }
 }
