@@ -77,6 +77,7 @@ mod endings {
     /// In place, with blocks inside that have exits of their own; and captured, for what the macro hides.
     macro_rules! leaves {
         ($name:ident $metric:literal $($hidden:tt)*) => {
+            #[allow(clippy::needless_question_mark)] // the exits are what is tested
             #[timer($metric, outcome)]
             async fn $name(text: &str, words: Vec<&str>) -> Result<usize, std::num::ParseIntError> {
                 let inner = async {

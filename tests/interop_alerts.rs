@@ -258,7 +258,7 @@ fn watch(address: SocketAddr, record: impl Fn(u64)) {
 #[ignore = "needs Prometheus; scripts/test installs and runs it"]
 fn the_dashboard_shows_the_quickstart() {
     let scratch = Scratch::new("dashboard");
-    (0..50).for_each(|i| drop(scratch.file(&format!("files/f{i}"), &vec![b'x'; i * 1000])));
+    (0..50).for_each(|i| drop(scratch.file(&format!("files/f{i}"), vec![b'x'; i * 1000])));
     let statsd = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], low_port()));
     let config = format!(

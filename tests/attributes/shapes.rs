@@ -41,6 +41,7 @@ where
         Self { items }
     }
 
+    #[allow(clippy::boxed_local)] // the shape of the receiver is what is tested
     #[timer(outcome)]
     fn boxed(self: Box<Self>) -> Box<dyn Debug>
     where

@@ -68,7 +68,7 @@ fn look(scenario: &str, port: u16, token: &str, mut act: impl FnMut(&str)) {
 fn files(name: &str) -> Scratch {
     let work = Scratch::new(name);
     for i in 0..200usize {
-        work.file(&format!("d{}/f{i}", i % 10), &vec![b'x'; i * i * 3]);
+        work.file(&format!("d{}/f{i}", i % 10), vec![b'x'; i * i * 3]);
     }
     work
 }
