@@ -41,12 +41,15 @@ pub(crate) struct Exposer {
 impl Exposer {
     pub(crate) fn new(settings: &Settings) -> Exposer {
         let started = process::start_millis();
+        let families = Families::default();
+        // Without a family, too, the process' own metrics have their names.
+        let layout = Arc::new(families.layout());
         Exposer {
             process: settings.process_metrics,
             instruments: Instruments::new(settings.idle_seconds()).keeping_totals(),
             seconds: i64::MIN,
-            families: Families::default(),
-            layout: Arc::default(),
+            families,
+            layout,
             started,
             last: started,
             last_sequence: 0,
