@@ -113,14 +113,8 @@ impl House {
             socket
         };
         let sockets = (0..DIALECTS.len()).map(|_| socket()).collect();
-        let mut house = House {
-            sockets,
-            cache: None,
-            totals: None,
-            naming: Naming::default(),
-            before: BTreeMap::new(),
-            series: 0,
-        };
+        let mut house =
+            House { sockets, cache: None, totals: None, naming: Naming::default(), before: BTreeMap::new(), series: 0 };
         house.install(Naming::default());
         house
     }

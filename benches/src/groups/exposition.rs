@@ -2,8 +2,8 @@
 
 use crate::drive::thread_cpu_ns;
 use crate::row::{Row, Run, Sample, expect};
-use ferrometer_prometheus::{Filter, Format, Prometheus};
 use ferrometer::{Config, get_logger};
+use ferrometer_prometheus::{Filter, Format, Prometheus};
 use std::time::Duration;
 
 #[cfg(feature = "peers")]
