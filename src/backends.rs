@@ -2,17 +2,9 @@
 
 #[cfg(feature = "pull-cache")]
 use crate::accompanied::Accompanied;
-use crate::config::{self, Config};
+use crate::built::{Built, missing};
+use crate::config::Config;
 use crate::error::Error;
-use ferrometer_core::Backend;
-use std::time::Duration;
-
-/// A backend that is ready to be installed.
-pub(crate) struct Built {
-    pub(crate) name: &'static str,
-    pub(crate) backend: Box<dyn Backend>,
-    pub(crate) interval: Duration,
-}
 
 /// Everything a configuration asks for, nothing of it running yet.
 #[derive(Default)]
@@ -54,17 +46,14 @@ pub(crate) fn build(config: &Config, earlier: Option<&Cache>) -> Result<Parts, E
     Ok(parts)
 }
 
-pub(crate) fn missing(backend: &str, feature: &'static str) -> Error {
-    Error::Config(config::Error::BackendNotCompiled { backend: backend.to_owned(), feature })
-}
-
 impl Parts {
     #[cfg(feature = "statsd")]
     fn add_statsd(&mut self, config: &Config) -> Result<(), Error> {
-        use config::{Dialect as Wanted, Transport as Way};
-        use config::{NegativeGauges as Signs, StatsdHistograms, StatsdLabels, StatsdRates, StatsdValues};
+        use crate::config::{Dialect as Wanted, Transport as Way};
+        use crate::config::{NegativeGauges as Signs, StatsdHistograms, StatsdLabels, StatsdRates, StatsdValues};
         use ferrometer_statsd::{Dialect, Histograms, Labels, NegativeGauges, Rates, Values};
         use ferrometer_statsd::{Settings, Statsd, Transport};
+        use std::time::Duration;
 
         let (host, port) = (config.statsd_host.clone(), config.statsd_port);
         let transport = match config.statsd.transport {
@@ -192,7 +181,7 @@ pub(crate) fn pull_cache_settings(config: &Config) -> ferrometer_pull_cache::Set
         .window(c.window)
         .idle_after(c.idle_after.unwrap_or_default());
     settings.path = c.path.clone();
-    settings.restored_series = crate::init::limits(config).max_instruments;
+    settings.restored_series = crate::limits::limits(config).max_instruments;
     settings
 }
 
@@ -205,8 +194,8 @@ pub(crate) fn prometheus_settings(config: &Config) -> ferrometer_prometheus::Set
     Settings::default().idle_after(c.idle_after.unwrap_or_default()).process_metrics(c.process_metrics).scrape(match c
         .scrape
     {
-        config::Scrape::Generation => Scrape::Generation,
-        config::Scrape::Fresh => Scrape::Fresh,
+        crate::config::Scrape::Generation => Scrape::Generation,
+        crate::config::Scrape::Fresh => Scrape::Fresh,
     })
 }
 

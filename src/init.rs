@@ -1,8 +1,10 @@
 //! Setting metrics up, and taking them down: one configuration in force at a time, and a guard that delivers what is pending.
 
-use crate::backends::{self, Built};
+use crate::backends;
+use crate::built::Built;
 use crate::config::{self, Config};
 use crate::error::Error;
+use crate::limits::limits;
 #[cfg(feature = "prometheus")]
 use crate::serve::{self, Serving};
 use ferrometer_core::{FlushReport, Limits, LoggerRule, Naming};
@@ -323,19 +325,6 @@ fn naming(config: &Config) -> Naming {
         prepend_host: config.prepend_host,
         prepend_host_reverse: config.prepend_host_reverse,
         host,
-    }
-}
-
-pub(crate) fn limits(config: &Config) -> Limits {
-    let l = &config.limits;
-    Limits {
-        max_loggers: l.max_loggers,
-        max_instruments: l.max_instruments,
-        max_label_sets: l.max_label_sets,
-        max_threads: l.max_threads,
-        max_cell_bytes: l.max_cell_bytes,
-        timer_chunk: l.timer_chunk,
-        max_held_values: l.max_held_values,
     }
 }
 

@@ -55,10 +55,12 @@
 #[cfg(feature = "pull-cache")]
 mod accompanied;
 mod backends;
+mod built;
 pub mod config;
 mod error;
 mod host;
 mod init;
+mod limits;
 mod memory;
 mod push;
 mod report;

@@ -23,7 +23,7 @@ impl Config {
         if backends == 0 {
             return 0;
         }
-        let limits = crate::init::limits(self);
+        let limits = crate::limits::limits(self);
         let mut bytes = limits.max_bytes(backends);
         for name in self.backends() {
             let more = match name.as_str() {

@@ -1,8 +1,8 @@
 //! From a configuration to the backends that push.
 
-use crate::backends::Built;
+use crate::built::Built;
 #[cfg(not(all(feature = "graphite", feature = "influxdb", feature = "otlp", feature = "remote-write")))]
-use crate::backends::missing;
+use crate::built::missing;
 use crate::config::Config;
 use crate::error::Error;
 

@@ -39,6 +39,7 @@ mod kind;
 mod origin;
 mod peer;
 mod push;
+mod push_builder;
 #[cfg(test)]
 mod reference;
 mod rule;

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::choices::named;
-use super::settings::Config;
 use super::value::Value;
 
 /// The graphite backend.
@@ -368,35 +367,5 @@ impl fmt::Debug for Pairs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = self.0.iter().map(|text| text.split_once('=').map_or("?", |(name, _)| name));
         f.debug_list().entries(names).finish()
-    }
-}
-
-impl Config {
-    /// Changes what `[metrics.graphite]` says.
-    #[must_use]
-    pub fn graphite(mut self, change: impl FnOnce(&mut Graphite)) -> Self {
-        change(&mut self.graphite);
-        self
-    }
-
-    /// Changes what `[metrics.influxdb]` says.
-    #[must_use]
-    pub fn influxdb(mut self, change: impl FnOnce(&mut Influxdb)) -> Self {
-        change(&mut self.influxdb);
-        self
-    }
-
-    /// Changes what `[metrics.otlp]` says.
-    #[must_use]
-    pub fn otlp(mut self, change: impl FnOnce(&mut Otlp)) -> Self {
-        change(&mut self.otlp);
-        self
-    }
-
-    /// Changes what `[metrics.remote_write]` says.
-    #[must_use]
-    pub fn remote_write(mut self, change: impl FnOnce(&mut RemoteWrite)) -> Self {
-        change(&mut self.remote_write);
-        self
     }
 }

@@ -12,9 +12,11 @@
 //! | reading a directory from anywhere | `read` |
 //! | what was there before the writer: tidied and read beside it | `past` |
 //! | writing: segments come and go | `writer` |
+//! | how a file is made, and whether it is still there | `create` |
 //! | who may write: one process, and in it the newest backend | `lock`, `writer_lease` |
 
 mod bytes;
+mod create;
 mod lock;
 mod names;
 mod past;

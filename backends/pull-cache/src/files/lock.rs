@@ -1,6 +1,6 @@
 //! The lock of a directory: held by the one process that writes it.
 
-use super::writer::{is_at, private};
+use super::create::{is_at, private};
 use ferrometer_export::must_be_regular;
 use fs4::TryLockError;
 use std::fs::File;

@@ -2,12 +2,12 @@
 //!
 //! Only files of names that are given here are touched, and only where they are files. What cannot be tidied is told and left.
 
+use super::create::write_new;
 use super::lock::Lock;
 use super::paths::{segment_path, sequence_of, sequence_with};
 use super::read::InOrder;
 use super::segment::{Damage, DamageKind, FrameReader, HEADER_BYTES};
 use super::survey;
-use super::writer::{Kept, write_new};
 use crate::generation::Generation;
 use crate::record::Identity;
 use ferrometer_export::{must_be_regular, open_regular};
@@ -20,6 +20,14 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Damaged segments that are kept for whoever wants to look at them.
 const SET_ASIDE: usize = 4;
+
+/// What is kept of a segment that is on disk.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) sequence: u64,
+    pub(super) generations: usize,
+    pub(super) newest: Option<i64>,
+}
 
 /// The segments of a directory before one.
 #[derive(Debug)]

@@ -1,7 +1,8 @@
 //! Writing a cache's directory: one segment at a time is written, and the oldest are deleted.
 
+use super::create::{is_at, unfinished, write_new};
 use super::lock::Lock;
-use super::past::Past;
+use super::past::{Kept, Past};
 use super::paths::{any_sequence_of, segment_path};
 use super::segment::{FrameWriter, HEADER_BYTES, header};
 use super::survey;
@@ -9,8 +10,8 @@ use crate::generation::Generation;
 use ferrometer_export::must_be_regular;
 use std::collections::VecDeque;
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -68,34 +69,6 @@ impl std::error::Error for OpenError {
     }
 }
 
-/// Opens for writing what nobody but the owner writes and nobody but the owner's group reads.
-pub(super) fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o640);
-    options
-}
-
-/// Whether a file that is open is still at its path.
-#[cfg(unix)]
-pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-
-    let open = file.metadata()?;
-    match fs::metadata(path) {
-        Ok(there) => Ok((open.dev(), open.ino()) == (there.dev(), there.ino())),
-        Err(missing) if missing.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(why) => Err(why),
-    }
-}
-
-/// An open file cannot be deleted.
-#[cfg(not(unix))]
-pub(super) fn is_at(_: &File, _: &Path) -> io::Result<bool> {
-    Ok(true)
-}
-
 fn make_directory(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
@@ -106,14 +79,6 @@ fn make_directory(path: &Path) -> io::Result<()> {
         }
         _ => why,
     })
-}
-
-/// What is kept of a segment that is on disk.
-#[derive(Debug)]
-pub(super) struct Kept {
-    pub(super) sequence: u64,
-    pub(super) generations: usize,
-    pub(super) newest: Option<i64>,
 }
 
 /// The segment that is written.
@@ -356,28 +321,6 @@ impl Current {
 
 fn is_full(why: &io::Error) -> bool {
     matches!(why.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-}
-
-/// Where a file is until it has its content.
-fn unfinished(path: &Path) -> PathBuf {
-    path.with_extension("new")
-}
-
-/// A file that has its content when it gets its name.
-pub(super) fn write_new(path: &Path, content: &mut dyn Read) -> io::Result<File> {
-    let unfinished = unfinished(path);
-    // One that was left behind; nobody else writes here.
-    let _ = fs::remove_file(&unfinished);
-    let mut options = private();
-    let written = options.create_new(true).open(&unfinished).and_then(|mut file| {
-        io::copy(content, &mut file)?;
-        fs::rename(&unfinished, path)?;
-        Ok(file)
-    });
-    if written.is_err() {
-        let _ = fs::remove_file(&unfinished);
-    }
-    written
 }
 
 /// A number that no file has, whatever became of it; so no number comes twice.
