@@ -6,52 +6,20 @@ use crate::aggregate::Rows;
 use crate::incoming::{Batch, Incoming, Sink};
 use crate::index::Index;
 use crate::log::{Log, Sync};
-use crate::metric_state::{Account, MetricState, read};
+use crate::metric_state::{Account, read};
+use crate::options::Options;
 use crate::packs::Packs;
 use crate::policy::{Definition, Policy};
+use crate::shards::Shards;
+use crate::shared::Shared;
 use crate::sqlite::Sqlite;
 use crate::storage::{Storage, Usage};
-use crate::workers::{Shards, Workers};
+use crate::workers::Workers;
 use crate::{Error, Method, Nanos, Point, Rule};
-use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::Arc;
 use uuid::Uuid;
-
-/// How an archive is opened.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// When a batch is acknowledged.
-    pub sync: Sync,
-    /// Threads that apply batches and store aggregates.
-    pub workers: usize,
-    /// Bytes of raw points and waiting batches in memory. At half of it what changed is stored; beyond it, appends wait: it is exceeded by the batches of those that append at one time, and by no more.
-    pub memory: usize,
-    /// Bytes of the log at which what changed is stored, and the log shortened.
-    pub log: u64,
-    /// Bytes of one file of the log, at least.
-    pub log_file: u64,
-    /// Longest time until what changed is stored.
-    pub store_every: Duration,
-    /// Make the policies `bool`, `low`, `medium`, `high` and the rule that gives `low` to all, in an archive that has neither.
-    pub default_policies: bool,
-}
-
-impl Default for Options {
-    fn default() -> Options {
-        Options {
-            sync: Sync::Group,
-            workers: std::thread::available_parallelism().map_or(1, usize::from).min(4),
-            memory: 256 << 20,
-            log: 128 << 20,
-            log_file: 32 << 20,
-            store_every: Duration::from_secs(600),
-            default_policies: true,
-        }
-    }
-}
 
 /// A range of time, the start in and the stop out; the start is brought down to the granularity that is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,23 +44,6 @@ pub struct State {
     /// Account of the stored aggregates.
     pub storage: Usage,
 }
-
-pub(crate) struct Shared {
-    pub incoming: Box<dyn Incoming>,
-    pub storage: Arc<dyn Storage>,
-    pub index: Arc<dyn Index>,
-    pub shards: Arc<Shards>,
-    pub options: Options,
-    policies: RwLock<HashMap<String, Arc<Policy>>>,
-    rules: RwLock<Vec<Rule>>,
-    /// Policies of metrics that were asked for last.
-    known: Mutex<HashMap<Uuid, String>>,
-    /// One storing at a time.
-    pub storing: Mutex<()>,
-}
-
-/// Most metrics whose policy is remembered.
-const KNOWN: usize = 1 << 17;
 
 /// An archive: measures in, aggregates out. Dropping it stores what changed.
 pub struct Archive {
@@ -158,17 +109,7 @@ impl Archive {
             policies = index.policies()?;
             rules = index.rules()?;
         }
-        let shared = Arc::new(Shared {
-            incoming,
-            storage,
-            index,
-            shards,
-            options,
-            policies: RwLock::new(policies.into_iter().map(|policy| (policy.name.clone(), Arc::new(policy))).collect()),
-            rules: RwLock::new(rules),
-            known: Mutex::default(),
-            storing: Mutex::new(()),
-        });
+        let shared = Arc::new(Shared::new(incoming, storage, index, shards, options, (policies, rules)));
         let replayed = shared.incoming.replay()?;
         if replayed.damaged > 0 {
             tracing::warn!(
@@ -302,55 +243,5 @@ impl Drop for Archive {
         if let Err(error) = self.shared.store(true) {
             tracing::warn!(%error, "what changed was not stored at the end; it is in the log");
         }
-    }
-}
-
-impl Shared {
-    pub fn policy(&self, name: &str) -> Option<Arc<Policy>> {
-        self.policies.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
-    }
-
-    fn remember_policy(&self, policy: &Policy) -> Arc<Policy> {
-        let policy = Arc::new(policy.clone());
-        self.policies.write().unwrap_or_else(PoisonError::into_inner).insert(policy.name.clone(), Arc::clone(&policy));
-        policy
-    }
-
-    fn known(&self) -> MutexGuard<'_, HashMap<Uuid, String>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns the policy of a metric, or none for one that does not exist.
-    pub fn policy_of(&self, metric: Uuid) -> Result<Option<Arc<Policy>>, Error> {
-        if let Some(name) = self.known().get(&metric)
-            && let Some(policy) = self.policy(name)
-        {
-            return Ok(Some(policy));
-        }
-        let Some(found) = self.index.metrics_by_id(&[metric])?.pop() else { return Ok(None) };
-        let mut known = self.known();
-        if known.len() >= KNOWN {
-            known.clear();
-        }
-        let policy = self.policy(&found.policy);
-        known.insert(metric, found.policy);
-        Ok(policy)
-    }
-
-    /// Runs something with the state of a metric, which nobody else has meanwhile.
-    pub fn with_metric<T>(
-        &self,
-        metric: Uuid,
-        run: impl FnOnce(&mut MetricState) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        self.shards.with(metric, run)
-    }
-
-    fn forget(&self, metrics: &[Uuid]) -> Result<(), Error> {
-        for metric in metrics {
-            self.known().remove(metric);
-            self.shards.remove(*metric, || self.storage.forget(*metric))?;
-        }
-        Ok(())
     }
 }

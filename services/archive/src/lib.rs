@@ -15,7 +15,7 @@
 //! | `object`, `column` | how aggregates become bytes |
 //! | `incoming`, `storage`, `index` | the traits of the three places |
 //! | `log`, `packs`, `sqlite` | their embedded implementations, one directory |
-//! | `archive`, `metric_state`, `workers` | the engine |
+//! | `archive`, `options`, `shared`, `shards`, `metric_state`, `workers` | the engine |
 //! | `across` | several series brought together: fill, overlap, operations |
 //!
 //! # Example
@@ -50,11 +50,14 @@ mod log;
 pub mod method;
 mod metric_state;
 mod object;
+mod options;
 mod packs;
 pub mod policy;
 mod resource;
 pub mod rule;
 pub mod search;
+mod shards;
+mod shared;
 mod sqlite;
 mod storage;
 pub mod time;
@@ -62,13 +65,14 @@ mod window;
 mod workers;
 
 pub use aggregate::aggregate;
-pub use archive::{Archive, Options, Range, State};
+pub use archive::{Archive, Range, State};
 pub use error::Error;
 pub use incoming::{Batch, Incoming, Replayed, Sink};
 pub use index::{Index, NewMetric, ResourceChange, ResourceQuery, TypeChange};
 pub use log::{Log, Sync};
 pub use method::{Kind, Method};
 pub use metric_state::Account;
+pub use options::Options;
 pub use packs::Packs;
 pub use policy::{Cost, Definition, Policy};
 pub use resource::{Attribute, AttributeKind, Metric, Resource, ResourceType};

@@ -17,11 +17,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod address;
 mod collect;
 mod config;
 mod definition;
 mod error;
 mod expression;
+mod label;
 mod point;
 mod secret;
 #[cfg(feature = "command")]

@@ -1,8 +1,10 @@
 //! The PromQL of one definition, scope and period.
 
-use crate::config::ByOrder;
+use crate::config::settings::ByOrder;
 use crate::definition::Definition;
 use std::fmt::Write as _;
+
+pub use crate::label::is_label_name;
 
 /// Words of PromQL that are read as something else than the name of a metric, in some place or version.
 const WORDS: &[&str] = &[
@@ -45,15 +47,6 @@ const WORDS: &[&str] = &[
     "limit",
     "with",
 ];
-
-/// Returns if a text can name a label.
-#[must_use]
-pub fn is_label_name(text: &str) -> bool {
-    let letter = |b: u8| b.is_ascii_alphabetic() || b == b'_';
-    text.bytes().next().is_some_and(letter)
-        && text.bytes().all(|b| letter(b) || b.is_ascii_digit())
-        && text.len() <= 512
-}
 
 /// Returns if a metric can stand in a query as it is; all others go through `__name__`.
 fn is_plain_metric(text: &str) -> bool {

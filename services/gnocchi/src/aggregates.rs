@@ -6,7 +6,7 @@ use crate::measures::{granularity, kept, seconds, write_points};
 use crate::operations::{self, Tree};
 use crate::reply::{Answer, Refusal, Reply};
 use crate::request::{Request, not_allowed};
-use crate::resources::resource_json;
+use crate::resource_json::{names, resource_json};
 use crate::schema::{Invalid, dictionary, only, optional, text};
 use ferrometer_archive::across::{Fill, Joining, Operation, Outcome, Values, evaluate, join};
 use ferrometer_archive::search::{Page, Sort};
@@ -166,11 +166,7 @@ impl Gnocchi {
             });
             let with = with.map(|list| {
                 list.map(|resource| {
-                    resource_json(
-                        resource,
-                        Some(&kind),
-                        metrics.get(&resource.id).map(|list| crate::metrics::names(list)),
-                    )
+                    resource_json(resource, Some(&kind), metrics.get(&resource.id).map(|list| names(list)))
                 })
             });
             Ok(Some(answer(&measures, with.map(Iterator::collect::<Value>))))

@@ -6,7 +6,7 @@ use crate::filter;
 use crate::measures::{kept, no_aggregation, sampling, seconds, write_measures, write_points};
 use crate::reply::{Answer, Refusal, Reply};
 use crate::request::{Request, not_allowed, not_found};
-use crate::resources::resource_json;
+use crate::resource_json::resource_json;
 use crate::schema::{Checked, Invalid, list};
 use ferrometer_archive::across::{Aggregator, Fill, Joining, Operation, Sampling, Values, evaluate, join, resample};
 use ferrometer_archive::search::{Page, Sort};

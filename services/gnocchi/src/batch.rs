@@ -3,9 +3,9 @@
 use crate::Gnocchi;
 use crate::measures::{Measures, explain, measures_of};
 use crate::metrics::Told;
+use crate::references::resource_id;
 use crate::reply::{Answer, Refusal, Reply};
 use crate::request::{Request, forbidden, not_allowed, not_found};
-use crate::resources::resource_id;
 use crate::schema::{Checked, Invalid, dictionary, only, optional, required, text};
 use ferrometer_archive::search::{Filter, Page, Value as Wanted};
 use ferrometer_archive::{Error, Metric, Point};

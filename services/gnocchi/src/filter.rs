@@ -1,8 +1,8 @@
 //! Conditions on resources: as JSON, and as text (`project_id = "x" and not (ended_at = null)`).
 
+use crate::references::resource_id;
 use crate::reply::Refusal;
 use crate::request::Request;
-use crate::resources::resource_id;
 use crate::schema::{Checked, Invalid, dictionary, list};
 use ferrometer_archive::search::{Compare, Filter, Value as Wanted};
 use serde_json::Value;

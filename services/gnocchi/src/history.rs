@@ -5,7 +5,7 @@ use crate::aggregates::{Question, points};
 use crate::measures::{seconds, write_points};
 use crate::operations::Tree;
 use crate::reply::Refusal;
-use crate::resources::resource_json;
+use crate::resource_json::resource_json;
 use ferrometer_archive::search::{Compare, Filter, Value as Wanted};
 use ferrometer_archive::time::timestamp;
 use ferrometer_archive::{Nanos, Point, Range, Resource, ResourceQuery, matches};

@@ -5,9 +5,9 @@
 use crate::Gnocchi;
 use crate::line::{Line, parse};
 use crate::metrics::Told;
+use crate::references::resource_id;
 use crate::reply::{Answer, Refusal, Reply};
 use crate::request::{Request, forbidden, not_allowed, not_found};
-use crate::resources::resource_id;
 use ferrometer_archive::search::{Filter, Page};
 use ferrometer_archive::time::now;
 use ferrometer_archive::{Attribute, AttributeKind, Batch, Error, Nanos, NewMetric, Point, Resource, ResourceType};

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `request`, `reply`, `schema` | what came, what goes back, and what is wrong with a body, in Gnocchi's words |
 //! | `policies`, `metrics`, `resources`, `types` | what is known about metrics |
+//! | `references`, `resource_json` | ids that name resources, and resources as JSON |
 //! | `measures`, `batch` | measures in, aggregates out |
 //! | `ingest`, `line`, `statsd` | measures in other protocols |
 //! | `filter`, `paging`, `values` | searches |
@@ -26,8 +27,10 @@ mod metrics;
 mod operations;
 mod paging;
 mod policies;
+mod references;
 mod reply;
 mod request;
+mod resource_json;
 mod resources;
 mod routes;
 mod schema;

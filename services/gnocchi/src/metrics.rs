@@ -3,20 +3,16 @@
 use crate::Gnocchi;
 use crate::paging::{linked, page};
 use crate::policies::policy_json;
+use crate::references::{bad_reference, resource_id};
 use crate::reply::{Answer, Refusal, Reply};
 use crate::request::{Request, not_allowed, not_found};
-use crate::resources::{resource_id, resource_json};
+use crate::resource_json::{resource_json, user_and_project};
 use crate::schema::{Checked, Invalid, dictionary, only, optional, text};
 use ferrometer_archive::search::{Filter, Page};
 use ferrometer_archive::{Error, Metric, NewMetric, Resource};
 use http::{Method, StatusCode, header::HeaderName, header::LOCATION};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use uuid::Uuid;
-
-/// Returns the user and the project of a creator.
-pub(crate) fn user_and_project(creator: &str) -> (&str, &str) {
-    creator.split_once(':').unwrap_or((creator, ""))
-}
 
 /// A metric as a body tells it.
 #[derive(Clone, Debug, Default)]
@@ -257,18 +253,4 @@ impl Gnocchi {
             }
         }
     }
-}
-
-/// Refuses a body that names something that does not exist.
-pub(crate) fn bad_reference(error: Error) -> Refusal {
-    match error {
-        Error::NoSuchMetric(_) | Error::NoSuchPolicy(_) => Refusal::bad(error.to_string()),
-        other => other.into(),
-    }
-}
-
-/// Returns names and ids of metrics.
-pub(crate) fn names(metrics: &[Metric]) -> Map<String, Value> {
-    let pair = |metric: &Metric| Some((metric.name.clone()?, metric.id.to_string().into()));
-    metrics.iter().filter_map(pair).collect()
 }

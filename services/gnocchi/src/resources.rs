@@ -2,15 +2,16 @@
 
 use crate::Gnocchi;
 use crate::filter;
-use crate::metrics::{bad_reference, names, user_and_project};
 use crate::paging::{linked, page};
+use crate::references::{NAMESPACE, bad_reference, resource_id};
 use crate::reply::{Answer, Refusal, Reply};
 use crate::request::{Request, not_allowed, not_found, time_of};
+use crate::resource_json::{names, resource_json};
 use crate::schema::{Checked, Invalid, dictionary, optional, required, text};
 use ferrometer_archive::search::{Filter, Page, Value as Wanted};
 use ferrometer_archive::time::{now, timestamp};
 use ferrometer_archive::{
-    AttributeKind, Error, Metric, Nanos, NewMetric, Resource, ResourceChange, ResourceQuery, ResourceType, SECOND,
+    Error, Metric, Nanos, NewMetric, Resource, ResourceChange, ResourceQuery, ResourceType, SECOND,
 };
 use http::header::{ETAG, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE, LAST_MODIFIED, LOCATION};
 use http::{Method, StatusCode};
@@ -18,62 +19,8 @@ use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use uuid::Uuid;
 
-/// Ids that are no UUID become one within this namespace.
-const NAMESPACE: Uuid = Uuid::from_u128(0x0a7a_15ff_aa13_4ac2_897c_9bdf_30ce_175b);
-
 /// Order of resources that are not told another.
 pub(crate) const ORDER: [&str; 2] = ["revision_start:asc", "started_at:asc"];
-
-/// Returns the id of a resource: a UUID, or one made of the text and who made it.
-pub(crate) fn resource_id(text: &str, creator: &str) -> Checked<Uuid> {
-    if text.contains('/') {
-        return Err(Invalid::new("'/' is not supported in resource id"));
-    }
-    if let Ok(id) = Uuid::parse_str(text) {
-        return Ok(id);
-    }
-    if text.chars().count() > 289 {
-        return Err(Invalid::new("transformable resource id >289 max allowed characters"));
-    }
-    Ok(Uuid::new_v5(&NAMESPACE, format!("{text}\0{creator}").as_bytes()))
-}
-
-/// Returns a resource as JSON, with the attributes of a type, and with its metrics.
-pub(crate) fn resource_json(
-    resource: &Resource,
-    kind: Option<&ResourceType>,
-    metrics: Option<Map<String, Value>>,
-) -> Value {
-    let (user, project) = user_and_project(&resource.creator);
-    let mut json = json!({
-        "id": resource.id.to_string(),
-        "original_resource_id": resource.original_id,
-        "type": resource.kind,
-        "creator": resource.creator,
-        "created_by_user_id": user,
-        "created_by_project_id": project,
-        "user_id": resource.user,
-        "project_id": resource.project,
-        "started_at": timestamp(resource.started_at),
-        "ended_at": resource.ended_at.map(timestamp),
-        "revision_start": timestamp(resource.revision_start),
-        "revision_end": resource.revision_end.map(timestamp),
-    });
-    if let (Some(kind), Some(map)) = (kind, json.as_object_mut()) {
-        for (name, attribute) in &kind.attributes {
-            let value = resource.attributes.get(name).cloned().unwrap_or(Value::Null);
-            let value = match (&attribute.kind, value.as_i64()) {
-                (AttributeKind::Datetime, Some(stamp)) => timestamp(stamp).into(),
-                _ => value,
-            };
-            map.insert(name.clone(), value);
-        }
-    }
-    if let (Some(metrics), Some(map)) = (metrics, json.as_object_mut()) {
-        map.insert("metrics".into(), metrics.into());
-    }
-    json
-}
 
 fn etag(resource: &Resource) -> String {
     let content = format!("{}{}", resource.id, resource.revision_start);
@@ -403,13 +350,6 @@ fn parse_http_date(date: &str) -> Option<Nanos> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ids_of_text_are_those_of_gnocchi() {
-        assert_eq!(resource_id("my-thing", "admin").unwrap().to_string(), "9246c467-7e62-5186-8673-3193e9bf43d7");
-        assert_eq!(resource_id("1.2.3.4", "foobar").unwrap().to_string(), "a9c729cc-d1b0-5e6b-b5ba-8b5a7f45f1fc");
-        assert!(resource_id("a/b", "x").is_err() && resource_id(&"x".repeat(290), "x").is_err());
-    }
 
     #[test]
     fn dates_of_http_come_back() {

@@ -1,7 +1,7 @@
 //! The `Authorization` of a request.
 
-use super::AskError;
-use crate::config::Server;
+use super::error::AskError;
+use crate::config::settings::Server;
 use crate::error::clean;
 use crate::secret::Secret;
 use base64::Engine as _;

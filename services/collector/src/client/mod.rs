@@ -9,11 +9,11 @@ mod reply;
 mod tls;
 mod url;
 
+pub use crate::address::url_problem;
 pub use error::AskError;
 pub use reply::{Answer, Series};
-pub use url::url_problem;
 
-use crate::config::Server;
+use crate::config::settings::Server;
 use crate::query::{PROBE, Ranges};
 use auth::Auth;
 use backoff::Backoff;

@@ -1,7 +1,7 @@
 //! TLS of a client: whom it trusts and who it is.
 
-use super::AskError;
-use crate::config::Server;
+use super::error::AskError;
+use crate::config::settings::Server;
 use crate::error::clean;
 use std::path::Path;
 use std::sync::Arc;

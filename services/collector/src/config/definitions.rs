@@ -5,8 +5,8 @@ use super::tree::{Entry, Node, Value};
 use crate::definition::{Definition, Method, QUERY_FUNCTIONS, RANGE_FUNCTIONS};
 use crate::error::{Problems, clean, hint};
 use crate::expression::Expression;
+use crate::label::is_label_name;
 use crate::number::{Conversion, Mutate, Ratio, parse};
-use crate::query::is_label_name;
 use bigdecimal::BigDecimal;
 
 const MUTATIONS: &[&str] = &["NONE", "NUMBOOL", "NOTNUMBOOL", "FLOOR", "CEIL", "MAP"];

@@ -1,12 +1,12 @@
 //! The sections of `cloudkitty.conf` that a collector reads, and `[ferrometer]`.
 
 use super::reader::Reader;
+use super::settings::{Boundaries, ByOrder, Config, Fetcher, Format, Options, Server};
 use super::tree::{Entry, Node, Value};
-use super::{Boundaries, ByOrder, Config, Fetcher, Format, Options, Server};
-use crate::client::url_problem;
+use crate::address::url_problem;
 use crate::error::{Problems, clean, nearest};
 use crate::expression::Expression;
-use crate::query::is_label_name;
+use crate::label::is_label_name;
 use crate::secret::Secret;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,0 +1,43 @@
+//! Ids in paths and bodies: which resource they name, and the refusal of those that name nothing.
+
+use crate::reply::Refusal;
+use crate::schema::{Checked, Invalid};
+use ferrometer_archive::Error;
+use uuid::Uuid;
+
+/// Ids that are no UUID become one within this namespace.
+pub(crate) const NAMESPACE: Uuid = Uuid::from_u128(0x0a7a_15ff_aa13_4ac2_897c_9bdf_30ce_175b);
+
+/// Returns the id of a resource: a UUID, or one made of the text and who made it.
+pub(crate) fn resource_id(text: &str, creator: &str) -> Checked<Uuid> {
+    if text.contains('/') {
+        return Err(Invalid::new("'/' is not supported in resource id"));
+    }
+    if let Ok(id) = Uuid::parse_str(text) {
+        return Ok(id);
+    }
+    if text.chars().count() > 289 {
+        return Err(Invalid::new("transformable resource id >289 max allowed characters"));
+    }
+    Ok(Uuid::new_v5(&NAMESPACE, format!("{text}\0{creator}").as_bytes()))
+}
+
+/// Refuses a body that names something that does not exist.
+pub(crate) fn bad_reference(error: Error) -> Refusal {
+    match error {
+        Error::NoSuchMetric(_) | Error::NoSuchPolicy(_) => Refusal::bad(error.to_string()),
+        other => other.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_text_are_those_of_gnocchi() {
+        assert_eq!(resource_id("my-thing", "admin").unwrap().to_string(), "9246c467-7e62-5186-8673-3193e9bf43d7");
+        assert_eq!(resource_id("1.2.3.4", "foobar").unwrap().to_string(), "a9c729cc-d1b0-5e6b-b5ba-8b5a7f45f1fc");
+        assert!(resource_id("a/b", "x").is_err() && resource_id(&"x".repeat(290), "x").is_err());
+    }
+}
