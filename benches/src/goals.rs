@@ -2,7 +2,7 @@
 
 use crate::results::Results;
 
-/// What became of a goal.
+/// Outcome of a goal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
     Met,

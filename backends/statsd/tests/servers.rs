@@ -393,7 +393,7 @@ fn a_server_that_dies_under_many_values_gets_the_rest_when_it_is_back() {
     assert!(flush(SOON).complete);
     assert_eq!(count(&receiver.samples()), 2000.0);
     drop(receiver);
-    // What is refused stays pending.
+    // Refused recordings stay pending.
     record(2000);
     flush(SOON);
     record(4000);

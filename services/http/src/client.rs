@@ -97,7 +97,7 @@ impl Client {
     /// in the PEM file `ca`, which is read again when it changes, at most every `reload`. `http://` is for addresses of this machine alone.
     ///
     /// # Errors
-    /// What is wrong with these, and what is expected.
+    /// Makes a client, or says which part is wrong and what is expected.
     pub fn new(url: &str, fingerprint: Option<&str>, ca: Option<PathBuf>, reload: Duration) -> Result<Client, String> {
         let form = "expected https://<host>[:<port>], or http:// for an address of this machine";
         let uri: Uri = url.parse().map_err(|_| format!("url {url:?} is none; {form}"))?;

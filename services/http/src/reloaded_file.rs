@@ -22,7 +22,7 @@ use tokio::time::timeout;
 
 /// How often the files are looked at, at most.
 pub(crate) const EVERY: Duration = Duration::from_secs(2);
-/// What is longer is a mistake in the path.
+/// Limit of the size: a longer file is a mistake in the path.
 const MAX_BYTES: u64 = 1 << 20;
 /// How long the first reading may take, before anything is served.
 const FIRST_READING: Duration = Duration::from_secs(5);
@@ -69,11 +69,11 @@ struct State<T> {
     current: Arc<T>,
     /// Digest of the files' contents; kept in their place, because those are secret.
     seen: [u8; 32],
-    /// What was wrong when last looked at, and whether that was reported.
+    /// Error at the last look, and whether it was reported.
     wrong: Option<([u8; 32], bool)>,
     next: Instant,
     reading: Option<Reading>,
-    /// Whether a report is on its way; a subscriber that waits is given no further one.
+    /// True if a report is on its way; a subscriber that waits is given no further one.
     reporting: bool,
 }
 
@@ -82,7 +82,7 @@ struct Reading {
     began: Instant,
     /// Closed when the reading has ended, however it did.
     ended: watch::Receiver<()>,
-    /// Whether it was reported that it does not end.
+    /// True if it was reported that it does not end.
     reported: bool,
 }
 

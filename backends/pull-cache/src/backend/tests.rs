@@ -221,7 +221,7 @@ fn what_is_not_recorded_any_more_ages_out_and_comes_back() {
     assert_eq!((value(&cache, "ages.steady"), value(&cache, "ages.busy")), (Some(4.0), Some(1.0)));
     assert!(cache.left_out().idle >= idle_before + 3);
     assert_eq!(cache.history(None).filter(|g| g.records().any(|r| r.metric == "ages.g")).count(), 3);
-    // The same value is a recording; what comes back goes on.
+    // A repeated value is a recording; an instrument that comes back goes on.
     gauge.set(5);
     counter.add(1);
     timer.record(Duration::from_millis(3));

@@ -42,7 +42,7 @@ pub struct Damage {
     pub file: PathBuf,
     /// Where in it, in bytes. Generations before it are whole, from there on none is believed.
     pub offset: u64,
-    /// What it is.
+    /// Kind of the damage.
     pub kind: DamageKind,
 }
 
@@ -52,7 +52,7 @@ impl fmt::Display for Damage {
     }
 }
 
-/// What is wrong with a file.
+/// Kinds of damage in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DamageKind {
@@ -218,7 +218,7 @@ fn frame_hasher(sequence: u64, offset: u64, length: &[u8; 4]) -> crc32fast::Hash
 pub(super) struct FrameReader<R> {
     sequence: u64,
     input: R,
-    /// What is read of it.
+    /// Place in the file where reading ends.
     end: u64,
     /// Everything before is whole.
     at: u64,
@@ -226,14 +226,14 @@ pub(super) struct FrameReader<R> {
     columns: Arc<Columns>,
     /// How many columns are wanted.
     max_columns: usize,
-    /// Whether there are more.
+    /// True if there are more.
     has_too_many: bool,
     coder: Coder,
     newest: Option<i64>,
 }
 
 impl FrameReader<Cursor<Arc<[u8]>>> {
-    /// Of the bytes those before `end` are read.
+    /// Reads the bytes before `end`.
     pub(super) fn new(bytes: Arc<[u8]>, end: usize, sequence: u64) -> Result<Self, DamageKind> {
         let end = end.min(bytes.len()) as u64;
         FrameReader::over(Cursor::new(bytes), end, sequence)
@@ -416,7 +416,7 @@ fn unreadable(why: io::Error) -> DamageKind {
 /// Reads all of a segment, whatever the bytes are, and counts its frames: the whole decoder as one function, for fuzzing.
 ///
 /// # Errors
-/// What is wrong with the bytes.
+/// Walks the bytes, and returns the number of whole frames or the damage.
 #[doc(hidden)]
 pub fn walk(bytes: &[u8]) -> Result<usize, DamageKind> {
     let sequence = Input(bytes.get(16..).unwrap_or_default()).array().map_or(0, u64::from_le_bytes);

@@ -20,9 +20,9 @@ pub(super) struct Checked {
     pub(super) generations: usize,
     /// The timestamps of the oldest and the newest generation.
     pub(super) window: Option<(i64, i64)>,
-    /// What is behind the whole part.
+    /// Damage behind the whole part.
     pub(super) damage: Option<Damage>,
-    /// Whether it was left at more columns than were wanted.
+    /// True if it was left at more columns than were wanted.
     pub(super) has_too_many: bool,
 }
 

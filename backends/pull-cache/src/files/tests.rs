@@ -1,4 +1,4 @@
-//! What is written is read back, by this process and by the next; what was changed is never taken for what was written.
+//! Tests that generations are read back, by this process and by the next, and that changed bytes are never taken for what was written.
 
 use super::paths::*;
 use super::*;
@@ -111,7 +111,7 @@ proptest! {
             let read = all(read);
             prop_assert_eq!(window, Some((read[0].0, read[read.len() - 1].0)));
             prop_assert!(read.len() > keep.min(expected.len() - 1) && expected.ends_with(&read));
-            // What is not needed is deleted, a segment at a time.
+            // Segments that are not needed are deleted, one at a time.
             prop_assert!(read.len() <= keep + 1 + 30 + (keep / 4).max(8));
         }
     }
@@ -273,7 +273,7 @@ fn what_version_1_wrote_is_still_read() {
     row.set(column as usize, 12.0);
     let generation = Generation::new(1000, Arc::clone(table.columns()), row);
     let frame = segment::FrameWriter::new(3).frame(&generation).unwrap();
-    // What stands before the name says nothing of objects: the flags of version 1 alone.
+    // The bytes before the name say nothing of objects: the flags of version 1 alone.
     assert_eq!(frame[17] & 0xc0, 0);
     let bytes = [&segment::header_of_version(1, 3)[..], &frame].concat();
     fs::write(segment_path(&directory.0, 3), bytes).unwrap();
@@ -459,7 +459,7 @@ fn a_full_disk_is_lived_with() {
     let (mut sink, _) = open();
     write(&mut sink, 0, 20);
     small.fill();
-    // What still fits on a page that is there is written, and then nothing more.
+    // Generations are written as long as they fit on a page that is there, and then no more.
     write(&mut sink, 1000, 600);
     let before = (sink.state.written, sink.state.failed, small.files());
     assert!(before.0 >= 20 && before.1 > 400, "{before:?}");
@@ -475,7 +475,7 @@ fn a_full_disk_is_lived_with() {
     assert_eq!(history.count() as u64, before.0);
     write(&mut sink, 15_000, 3);
     assert_eq!((sink.state.written, sink.state.failed), (0, 3));
-    // What is too old goes, and makes room for what is new.
+    // Old segments go, and make room for new ones.
     write(&mut sink, 90_000, 5);
     assert!(sink.state.written >= 3, "{:?}", sink.state);
     fs::remove_file(small.0.0.join("ballast")).unwrap();

@@ -148,7 +148,7 @@ impl Writer {
         Ok((writer, past))
     }
 
-    /// What was written before a segment, to be tidied and read.
+    /// Returns the segments before a given one, to be tidied and read.
     fn past(&self, before: u64, newest: Option<i64>) -> Past {
         Past {
             directory: self.directory.clone(),
@@ -215,7 +215,7 @@ impl Writer {
     /// Writes a generation that is newer than all before, or (with `replaces`) takes the place of the newest.
     pub(super) fn write(&mut self, generation: &Generation, replaces: bool) -> io::Result<()> {
         let written = self.append(generation, replaces);
-        // What is too old goes, whether there is something newer or not: that may be what the disk is full of.
+        // Old segments go even if nothing newer exists: they may be what fills the disk.
         let deleted = self.delete_old(generation.timestamp());
         written.and(deleted)
     }
@@ -250,7 +250,7 @@ impl Writer {
         let Some(current) = &mut self.current else { return Ok(()) };
         let written = current.write(generation, replaces);
         if written.is_err() {
-            // What was written of the frame would hide those behind it. The next generation begins a segment.
+            // A partly written frame would hide those behind it. The next generation begins a segment.
             let Some(given_up) = self.current.take().map(Current::give_up) else { return written };
             if given_up.generations == 0 && self.delete(given_up.sequence).is_ok() {
                 return written;
