@@ -3,10 +3,12 @@
 //! Only files of names that are given here are touched, and only where they are files. What cannot be tidied is told and left.
 
 use super::create::write_new;
+use super::damage::{Damage, DamageKind};
+use super::frame_reader::FrameReader;
 use super::lock::Lock;
 use super::paths::{segment_path, sequence_of, sequence_with};
 use super::read::InOrder;
-use super::segment::{Damage, DamageKind, FrameReader, HEADER_BYTES};
+use super::segment::HEADER_BYTES;
 use super::survey;
 use crate::generation::Generation;
 use crate::record::Identity;

@@ -1,6 +1,7 @@
 //! Reading a cache's directory: from any process, without a lock, and believing nothing.
 
-use super::segment::{Damage, DamageKind, FrameReader};
+use super::damage::{Damage, DamageKind};
+use super::frame_reader::FrameReader;
 use super::survey;
 use crate::generation::Generation;
 use ferrometer_export::open_regular;

@@ -1,7 +1,9 @@
 //! Looking a directory's segments through, a frame at a time: what is whole of each, and what is not.
 
+use super::damage::{Damage, DamageKind};
+use super::frame_reader::FrameReader;
 use super::paths::sequence_of;
-use super::segment::{Damage, DamageKind, FrameReader, MAX_BYTES};
+use super::segment::MAX_BYTES;
 use crate::record::Identity;
 use ferrometer_export::open_regular;
 use std::fs::{self, File};

@@ -187,7 +187,7 @@ proptest! {
             }
             bytes.extend(segment::frame_of(1, bytes.len() as u64, &payload));
         }
-        let mut reader = segment::FrameReader::new(bytes.as_slice().into(), bytes.len(), 1).unwrap();
+        let mut reader = frame_reader::FrameReader::new(bytes.as_slice().into(), bytes.len(), 1).unwrap();
         while let Ok(Some(generation)) = reader.next() {
             prop_assert!(generation.records().all(|r| r.value.is_finite()));
         }
@@ -272,7 +272,7 @@ fn what_version_1_wrote_is_still_read() {
     let mut row = crate::coding::Row::default();
     row.set(column as usize, 12.0);
     let generation = Generation::new(1000, Arc::clone(table.columns()), row);
-    let frame = segment::FrameWriter::new(3).frame(&generation).unwrap();
+    let frame = frame_writer::FrameWriter::new(3).frame(&generation).unwrap();
     // The bytes before the name say nothing of objects: the flags of version 1 alone.
     assert_eq!(frame[17] & 0xc0, 0);
     let bytes = [&segment::header_of_version(1, 3)[..], &frame].concat();

@@ -1,10 +1,11 @@
 //! Writing a cache's directory: one segment at a time is written, and the oldest are deleted.
 
 use super::create::{is_at, unfinished, write_new};
+use super::frame_writer::FrameWriter;
 use super::lock::Lock;
 use super::past::{Kept, Past};
 use super::paths::{any_sequence_of, segment_path};
-use super::segment::{FrameWriter, HEADER_BYTES, header};
+use super::segment::{HEADER_BYTES, header};
 use super::survey;
 use crate::generation::Generation;
 use ferrometer_export::must_be_regular;

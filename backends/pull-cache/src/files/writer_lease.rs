@@ -3,8 +3,8 @@
 //! A configuration that is replaced by one with the same path needs both for a moment: the new backend takes the writer over with its
 //! first generation, and the old one does not write any more.
 
+use super::damage::Damage;
 use super::past::{Found, Past};
-use super::segment::Damage;
 use super::survey;
 use super::writer::{Bounds, OpenError, Writer};
 use crate::generation::Generation;
