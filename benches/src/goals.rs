@@ -1,4 +1,6 @@
 //! The goals: for each, what is set beside what, and whether it is met.
+//!
+//! One table of all goals; hence the length.
 
 use crate::results::Results;
 
