@@ -46,6 +46,7 @@
 //! | `compression` | | what is served, with gzip and zstd |
 //! | `host-metrics` | | the node's own metrics, under the names that Proxmox gives them |
 //! | `tower` | | a layer that counts and times requests |
+//! | `metrics-bridge` | | recordings of libraries that use the `metrics` crate, and a backend that feeds a recorder of it |
 //!
 //! # Not supported
 //! Recording from a signal handler. After `fork`, recording in the child is off until it calls [`init`].
@@ -94,6 +95,9 @@ pub use ferrometer_http as http;
 /// The InfluxDB backend, for a program that installs it itself.
 #[cfg(feature = "influxdb")]
 pub use ferrometer_influxdb as influxdb;
+/// The bridge from and to the `metrics` crate: what libraries record through it is recorded here.
+#[cfg(feature = "metrics-bridge")]
+pub use ferrometer_metrics_bridge as metrics_bridge;
 /// The OTLP backend, for a program that installs it itself.
 #[cfg(feature = "otlp")]
 pub use ferrometer_otlp as otlp;
@@ -110,7 +114,7 @@ pub use ferrometer_remote_write as remote_write;
 #[cfg(feature = "statsd")]
 pub use ferrometer_statsd as statsd;
 
-/// What the macros expand to. Not public API.
+/// Targets of the macros' expansions. Not public API.
 #[doc(hidden)]
 pub use ferrometer_core::__private;
 

@@ -62,7 +62,7 @@ pub(crate) fn influxdb(_: &Config) -> Result<Built, Error> {
     Err(missing("influxdb", "influxdb"))
 }
 
-/// The configured settings over those of OpenTelemetry's variables.
+/// Returns the configured settings, over those of OpenTelemetry's variables.
 #[cfg(feature = "otlp")]
 fn otlp_settings(config: &Config) -> Result<ferrometer_otlp::Settings, Error> {
     let c = &config.otlp;
