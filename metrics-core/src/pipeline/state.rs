@@ -1,5 +1,6 @@
 //! The pipeline itself: the backends, the collector, and the thread that collects and hands out.
 
+use crate::collect::calibration::Calibration;
 use crate::collect::collector::Collector;
 use crate::collect::sample_batch::SampleBatch;
 use crate::collect::snapshot::Snapshot;
@@ -10,7 +11,6 @@ use crate::deliver::worker::Worker;
 use crate::naming::name::Naming;
 use crate::pipeline::installed::Installed;
 use crate::pipeline::{fork, reports, threads};
-use crate::record::clock::Calibration;
 use crate::record::enabled;
 use crate::registry::{limits, overflow};
 use crate::storage::collector_waker;
@@ -219,8 +219,10 @@ fn collect_for_ever(pipeline: &'static Pipeline) {
             state.collector_thread = None;
             return;
         }
-        let (sleep, messages) = state.turn();
+        let (sleep, mut messages) = state.turn();
         drop(state);
+        let (step, told) = calibration.step();
+        messages.extend(told.map(|message| ("clock", message)));
         if !messages.is_empty() {
             for (cause, message) in &messages {
                 diagnostics::warn(cause, message);
@@ -228,7 +230,7 @@ fn collect_for_ever(pipeline: &'static Pipeline) {
             // Time has passed, and what was found may no longer be so.
             continue;
         }
-        let sleep = match (sleep, calibration.step()) {
+        let sleep = match (sleep, step) {
             (Some(due), Some(step)) => Some(due.min(step)),
             (due, step) => due.or(step),
         };
