@@ -27,27 +27,26 @@ impl Calibration {
     /// logged.
     pub(crate) fn step(&mut self) -> (Option<Duration>, Option<String>) {
         let Some(last) = self.last else { return (None, None) };
+        let is_believed = clock::is_believed();
+        // Asked after that: a recording may have found it wrong just now.
         if clock::is_wrong() {
             return self.end("two readings of it do not fit each other");
         }
         let passed = Duration::from_nanos(clock::system_nanos().saturating_sub(last.nanos));
         if let Some(left) = MEASURED.checked_sub(passed).filter(|left| !left.is_zero()) {
-            return ((!clock::is_believed()).then_some(left), None);
+            return ((!is_believed).then_some(left), None);
         }
         let now = Pair::now();
         let (ticks, passed) = (now.ticks.wrapping_sub(last.ticks), now.nanos.saturating_sub(last.nanos));
-        if !clock::is_believed() {
-            // A counter that stops or runs backwards, or faster than any CPU, is none; nor is one below half a gigahertz.
-            let scale =
-                (u128::from(passed) << 63).checked_div(u128::from(ticks)).and_then(|scale| scale.try_into().ok());
-            match scale.filter(|_| ticks < u64::MAX >> 1) {
+        if !is_believed {
+            match clock::scale_of(ticks, passed) {
                 Some(scale) => clock::believe(scale, &now),
                 None => return self.end("it does not run"),
             }
         } else if now.is_exact() {
             let counted = clock::counter_nanos(ticks << 1);
             if !agree(counted, passed) {
-                clock::distrust();
+                clock::break_off(&last, &now);
                 return self.end(&format!("it counted {counted} ns in {passed} ns of the system's clock"));
             }
             clock::agree(&now);

@@ -3,6 +3,9 @@
 //! The registry's and the slabs' locks are held while the process forks, so that the child gets them free. No thread of ours is half born then. A
 //! recording that needs one of them waits for a moment, and is turned away when the fork takes longer: a handler of the program's that runs after ours may
 //! wait for the thread that records. The pipeline of the parent is forgotten in the child, even while another thread held its lock.
+//!
+//! `_Fork` and the system call itself run no handlers. Recording is off in such a child too, because the switch is in memory that the system wipes; but locks
+//! may be held there for ever, so it must not call `init`.
 
 use std::sync::Once;
 
@@ -48,6 +51,7 @@ mod unix {
         let _ = FORGET.set(forget);
         static WATCH: Once = Once::new();
         WATCH.call_once(|| {
+            enabled::watch_forks();
             // SAFETY: the handlers are plain functions that live as long as the program. They lock, unlock and store; what they allocate
             // is allocated before the fork, and freed after it in the one thread that forked, which the C library allows.
             unsafe { pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };

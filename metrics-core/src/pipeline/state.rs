@@ -14,6 +14,7 @@ use crate::pipeline::{fork, reports, threads};
 use crate::record::enabled;
 use crate::registry::{limits, overflow};
 use crate::storage::collector_waker;
+use crate::sync::wiped::Wiped;
 use crate::sync::{diagnostics, publish_once};
 use std::io;
 use std::sync::atomic::{AtomicPtr, Ordering::*};
@@ -37,7 +38,8 @@ pub(super) struct Pipeline {
 }
 
 /// Replaced after a fork, where the threads of the old one do not exist.
-static PIPELINE: AtomicPtr<Pipeline> = AtomicPtr::new(std::ptr::null_mut());
+// SAFETY: a child finds that there is none.
+static PIPELINE: Wiped<AtomicPtr<Pipeline>> = unsafe { Wiped::new(AtomicPtr::new(std::ptr::null_mut())) };
 
 pub(super) fn pipeline() -> &'static Pipeline {
     // SAFETY: the pointer is null or was published below; it is never freed.
@@ -116,6 +118,7 @@ impl State {
         interval: Duration,
         snapshot: &Arc<Snapshot>,
     ) -> io::Result<()> {
+        PIPELINE.wipe_in_children();
         fork::watch(forget);
         let mail = Arc::new(Mailbox::new(name, limits::current().max_held_values));
         if wants.totals {

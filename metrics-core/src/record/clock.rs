@@ -20,6 +20,9 @@ static AHEAD: AtomicU64 = AtomicU64::new(0);
 static COMPARED: AtomicU64 = AtomicU64::new(0);
 /// The counter was found wrong.
 static WRONG: AtomicBool = AtomicBool::new(false);
+/// The last comparison before the collector found it wrong, in halves of ticks, and the scale from there on; 0: the collector did not.
+static BROKEN_AT: AtomicU64 = AtomicU64::new(0);
+static BROKEN_SCALE: AtomicU64 = AtomicU64::new(0);
 static START: OnceLock<Instant> = OnceLock::new();
 
 /// 2^32 ticks: a second or two.
@@ -105,7 +108,19 @@ impl Pair {
 /// Nanoseconds of so many halves of ticks.
 #[inline(always)]
 pub(crate) fn counter_nanos(halves: u64) -> u64 {
-    ((u128::from(halves) * u128::from(SCALE.load(Relaxed))) >> 64) as u64
+    scaled(halves, SCALE.load(Relaxed))
+}
+
+#[inline(always)]
+fn scaled(halves: u64, scale: u64) -> u64 {
+    ((u128::from(halves) * u128::from(scale)) >> 64) as u64
+}
+
+/// Returns the scale by which so many ticks are so many nanoseconds. `None` for a counter that stops or runs backwards, or faster than any CPU, or below
+/// half a gigahertz.
+pub(crate) fn scale_of(ticks: u64, nanos: u64) -> Option<u64> {
+    let scale = (u128::from(nanos) << 63).checked_div(u128::from(ticks))?;
+    u64::try_from(scale).ok().filter(|_| ticks < u64::MAX >> 1)
 }
 
 /// Takes stamps from the counter from now on.
@@ -123,14 +138,24 @@ pub(crate) fn agree(at: &Pair) {
 }
 
 /// Takes no stamp from the counter any more.
-pub(crate) fn distrust() {
-    MOST.store(0, Relaxed);
+fn distrust() {
     WRONG.store(true, Relaxed);
+    // Released: who reads that the counter is not used reads what is known of its last stamps.
+    MOST.store(0, Release);
+}
+
+/// Takes no stamp from the counter any more: since the last comparison it has not run as before. Stamps since are read by how it ran.
+pub(crate) fn break_off(last: &Pair, now: &Pair) {
+    if let Some(scale) = scale_of(now.ticks.wrapping_sub(last.ticks), now.nanos.saturating_sub(last.nanos)) {
+        BROKEN_AT.store(last.ticks << 1, Relaxed);
+        BROKEN_SCALE.store(scale, Relaxed);
+    }
+    distrust();
 }
 
 /// Returns whether stamps are taken from the counter.
 pub(crate) fn is_believed() -> bool {
-    MOST.load(Relaxed) != 0
+    MOST.load(Acquire) != 0
 }
 
 /// Returns whether the counter was found wrong.
@@ -186,10 +211,12 @@ impl Stamp {
     #[inline(never)]
     fn elapsed_if_right(self, halves: u64) -> u64 {
         let (at, ahead) = (Pair::now(), AHEAD.load(Relaxed));
-        let start = counter_nanos(self.0 - 1).wrapping_add(ahead);
-        let by_system = (at.nanos.wrapping_sub(start) as i64).max(0) as u64;
+        let since = |start: u64| (at.nanos.wrapping_sub(start) as i64).max(0) as u64;
+        let by_system = since(counter_nanos(self.0 - 1).wrapping_add(ahead));
         if !is_believed() {
-            return by_system;
+            let (after, scale) = ((self.0 - 1).wrapping_sub(BROKEN_AT.load(Relaxed)), BROKEN_SCALE.load(Relaxed));
+            let is_after = scale != 0 && after <= u64::MAX >> 1;
+            return if is_after { since(COMPARED.load(Relaxed).wrapping_add(scaled(after, scale))) } else { by_system };
         }
         let now = counter_nanos(at.ticks << 1).wrapping_add(ahead);
         let apart = (now.wrapping_sub(at.nanos) as i64).unsigned_abs();
