@@ -5,12 +5,25 @@ mod common;
 
 use common::Scratch;
 use ferrometer_archive::{Archive, Options};
-use std::fs;
+use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 #[test]
 fn the_workers_block_what_a_program_may_wait_for() {
     let scratch = Scratch::new("signals");
     let archive = Archive::open(scratch.path(), Options { workers: 2, ..Options::default() }).unwrap();
+    // A thread has its name when it has begun to run.
+    let end = Instant::now() + Duration::from_secs(60);
+    while workers() < 2 {
+        assert!(Instant::now() < end, "the workers never ran");
+        thread::yield_now();
+    }
+    assert_eq!(workers(), 2);
+    drop(archive);
+}
+
+/// Returns the number of workers that there are, and panics for one that takes a signal.
+fn workers() -> usize {
     let mut found = 0;
     for task in fs::read_dir("/proc/self/task").unwrap().flatten() {
         // A thread may end while it is read.
@@ -25,6 +38,5 @@ fn the_workers_block_what_a_program_may_wait_for() {
             found += 1;
         }
     }
-    assert_eq!(found, 2);
-    drop(archive);
+    found
 }

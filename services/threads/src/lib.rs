@@ -85,11 +85,13 @@ mod tests {
 
     #[test]
     fn threads_block_all_but_faults_and_the_mask_is_set_back() {
-        let now = || SigSet::thread_get_mask().unwrap();
+        fn now() -> SigSet {
+            SigSet::thread_get_mask().unwrap()
+        }
         let mut own = SigSet::empty();
         own.add(Signal::SIGUSR2);
         own.thread_set_mask().unwrap();
-        let (thread, made) = (spawn("t", move || now()).unwrap(), without_signals(now));
+        let (thread, made) = (spawn("t", now).unwrap(), without_signals(now));
         for mask in [thread.join().unwrap(), made] {
             let free: Vec<Signal> = Signal::iterator().filter(|signal| !mask.contains(*signal)).collect();
             // The last two can be blocked by nobody.
