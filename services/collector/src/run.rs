@@ -99,10 +99,12 @@ pub fn run(
     let form = sink.form();
     std::thread::scope(|scope| {
         let (sender, receiver) = sync_channel(threads.max(1));
-        for _ in 0..threads {
-            let (sender, tasks, next, stop) = (sender.clone(), &tasks, &next, &stop);
-            scope.spawn(move || work(collector, tasks, next, stop, form, &sender));
-        }
+        ferrometer_threads::without_signals(|| {
+            for _ in 0..threads {
+                let (sender, tasks, next, stop) = (sender.clone(), &tasks, &next, &stop);
+                scope.spawn(move || work(collector, tasks, next, stop, form, &sender));
+            }
+        });
         drop(sender);
         let written = write(&receiver, sink, checkpoints, progress);
         // Threads that wait for room in the channel see that it is gone.

@@ -269,7 +269,7 @@ impl Statsd {
         socket.set_read_timeout(Some(Duration::from_millis(100)))?;
         let stopped = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&stopped);
-        let thread = std::thread::Builder::new().name("statsd".into()).spawn(move || {
+        let thread = ferrometer_threads::spawn("statsd", move || {
             let mut datagram = vec![0; 65_536];
             let mut flushed = Instant::now();
             let mut before = StatsdCounts::default();
