@@ -65,7 +65,7 @@ pub mod time;
 mod window;
 mod workers;
 
-pub use aggregate::aggregate;
+pub use aggregate::{aggregate, sum};
 pub use archive::{Archive, Range, State};
 pub use error::Error;
 pub use incoming::{Batch, Incoming, Replayed, Sink};

@@ -35,13 +35,7 @@ fn arguments() -> Result<Arguments, String> {
     let mut address = "127.0.0.1:8041".to_owned();
     let (mut data, mut hosts) = (None, Vec::new());
     let mut statsd = None;
-    let mut statsd_settings = StatsdSettings {
-        resource: Uuid::nil(),
-        creator: "admin".into(),
-        policy: None,
-        flush: Duration::from_secs(10),
-        exact: false,
-    };
+    let mut statsd_settings = StatsdSettings::new(Uuid::nil());
     let (mut options, mut settings) = (Options::default(), Settings::default());
     let mut given = std::env::args().skip(1);
     while let Some(name) = given.next() {

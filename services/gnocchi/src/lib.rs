@@ -42,4 +42,6 @@ mod values;
 
 pub use routes::Gnocchi;
 pub use settings::{Auth, Settings};
-pub use statsd::{Listening, Statsd, StatsdCounts, StatsdSettings};
+pub use statsd::{
+    Listening, Statsd, StatsdCause, StatsdCounts, StatsdSettings, StatsdSocket, StatsdTags, StatsdTimers,
+};
