@@ -110,7 +110,7 @@ pub use ferrometer_remote_write as remote_write;
 #[cfg(feature = "statsd")]
 pub use ferrometer_statsd as statsd;
 
-/// What the macros expand to. Not public API.
+/// Targets of the macros' expansions. Not public API.
 #[doc(hidden)]
 pub use ferrometer_core::__private;
 

@@ -87,7 +87,7 @@ pub(crate) fn influxdb(_: &Config) -> Result<Built, Error> {
     Err(missing("influxdb", "influxdb"))
 }
 
-/// What is configured, over what OpenTelemetry's variables say.
+/// Returns the configured settings, over those of OpenTelemetry's variables.
 #[cfg(feature = "otlp")]
 fn otlp_settings(config: &Config) -> Result<ferrometer_otlp::Settings, Error> {
     use crate::config::{Compression, OtlpEncoding, OtlpHistograms, Temporality as Wanted};

@@ -1,8 +1,10 @@
 //! The goals: for each, what is set beside what, and whether it is met.
+//!
+//! One table of all goals; hence the length.
 
 use crate::results::Results;
 
-/// What became of a goal.
+/// Outcome of a goal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
     Met,
