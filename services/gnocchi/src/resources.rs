@@ -239,7 +239,7 @@ impl Gnocchi {
             Refusal::bad("caution: the query can not be empty, or it will                   delete entire database")
         })?;
         let filter =
-            if user == crate::request::ADMIN { filter } else { Filter::And(vec![Filter::is("creator", user), filter]) };
+            if request.is_admin(&user) { filter } else { Filter::And(vec![Filter::is("creator", user), filter]) };
         let deleted = self.archive.remove_resources(&kind.name, &filter)?;
         Ok(Reply::ok(&json!({"deleted": deleted})))
     }
