@@ -66,7 +66,7 @@ mod window;
 mod workers;
 
 pub use aggregate::{aggregate, sum};
-pub use archive::{Archive, Range, State};
+pub use archive::{Archive, Range, Removed, Repolicied, State};
 pub use error::Error;
 pub use incoming::{Batch, Incoming, Replayed, Sink};
 pub use index::{Index, NewMetric, ResourceChange, ResourceQuery, TypeChange};
