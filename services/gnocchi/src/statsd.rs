@@ -9,6 +9,7 @@
 //! [`StatsdSettings::exact`] makes it do what gnocchi-statsd does: signs of gauges are those of the value, and of timers the last
 //! value of a flush is kept alone.
 
+use crate::statsd_line::{StatsdLine, StatsdSample};
 use ferrometer_archive::search::{Filter, Page};
 use ferrometer_archive::time::now;
 use ferrometer_archive::{Archive, Batch, Error, Metric, Nanos, Point, Resource};
@@ -74,29 +75,10 @@ pub struct Statsd {
     gathered: Mutex<Gathered>,
 }
 
-/// A line: name, value, sign, rate.
-struct Line<'a> {
-    name: &'a str,
-    kind: &'a str,
-    values: &'a str,
-    rate: f64,
-}
-
-fn parse(line: &str) -> Option<Line<'_>> {
-    let mut parts = line.split('|');
-    let (name, values) = parts.next()?.split_once(':')?;
-    let kind = parts.next()?;
-    let mut rate = 1.0;
-    for part in parts {
-        match part.as_bytes().first()? {
-            b'@' => rate = part[1..].parse().ok().filter(|rate: &f64| *rate > 0.0 && *rate <= 1.0)?,
-            // Tags, containers and time stamps of other dialects do not change the value.
-            b'#' | b'c' | b'T' | b'e' => {}
-            _ => return None,
-        }
-    }
-    let readable = !name.is_empty() && name.len() <= LONGEST && !name.contains('/');
-    readable.then_some(Line { name, kind, values, rate })
+/// Takes a line apart; `None` for one that is no statsd, or whose name no metric can have.
+fn parse(line: &str) -> Option<StatsdLine<'_>> {
+    let line = StatsdLine::parse(line).ok()?;
+    (line.name.len() <= LONGEST && !line.name.contains('/')).then_some(line)
 }
 
 impl Statsd {
@@ -117,22 +99,44 @@ impl Statsd {
         }
     }
 
-    fn take(&self, gathered: &mut Gathered, line: &Line<'_>, at: Nanos) {
-        let kind = match line.kind {
-            "c" => "c",
-            "g" => "g",
-            "ms" | "h" | "d" => "ms",
-            _ => {
-                gathered.counts.unknown_type += 1;
+    fn take(&self, gathered: &mut Gathered, line: &StatsdLine<'_>, at: Nanos) {
+        let mut samples = Vec::with_capacity(line.samples.len());
+        for sample in &line.samples {
+            let kind = match sample.kind {
+                "c" => "c",
+                "g" => "g",
+                "ms" | "h" | "d" => "ms",
+                _ => {
+                    gathered.counts.unknown_type += 1;
+                    return;
+                }
+            };
+            let Ok(values) = sample.numbers() else {
+                gathered.counts.unreadable += 1;
+                return;
+            };
+            samples.push((kind, sample, values));
+        }
+        for (kind, sample, values) in samples {
+            if !self.add(gathered, line.name, kind, sample, &values, at) {
+                gathered.counts.beyond_limits += 1;
                 return;
             }
-        };
-        let values = line.values.split(':').map(|text| text.parse::<f64>().ok().filter(|value| value.is_finite()));
-        let Some(values) = values.collect::<Option<Vec<f64>>>() else {
-            gathered.counts.unreadable += 1;
-            return;
-        };
-        let key = format!("{}|{kind}", line.name);
+        }
+        gathered.counts.taken += 1;
+    }
+
+    /// Adds the values of a sample; returns `false` where they are beyond the limits of a flush.
+    fn add(
+        &self,
+        gathered: &mut Gathered,
+        name: &str,
+        kind: &str,
+        sample: &StatsdSample<'_>,
+        values: &[f64],
+        at: Nanos,
+    ) -> bool {
+        let key = format!("{name}|{kind}");
         let names = gathered.counters.len() + gathered.gauges.len() + gathered.timers.len();
         let known = match kind {
             "c" => gathered.counters.contains_key(&key),
@@ -140,16 +144,15 @@ impl Statsd {
             _ => gathered.timers.contains_key(&key),
         };
         if (!known && names >= MOST_NAMES) || (kind == "ms" && gathered.values >= MOST_VALUES) {
-            gathered.counts.beyond_limits += 1;
-            return;
+            return false;
         }
         match kind {
-            "c" => *gathered.counters.entry(key).or_default() += values.iter().sum::<f64>() / line.rate,
+            "c" => *gathered.counters.entry(key).or_default() += values.iter().sum::<f64>() / sample.rate,
             "g" => {
                 let gauge = gathered.gauges.entry(key).or_default();
-                let signed = line.values.starts_with(['+', '-']) && !self.settings.exact;
+                let signed = sample.is_signed() && !self.settings.exact;
                 for value in values {
-                    *gauge = (if signed { gauge.0 + value } else { value }, true);
+                    *gauge = (if signed { gauge.0 + value } else { *value }, true);
                 }
             }
             _ => {
@@ -158,11 +161,11 @@ impl Statsd {
                 for value in values {
                     // A nanosecond apart, so that none replaces another.
                     let next = points.last().map_or(at, |last| at.max(last.at + 1));
-                    points.push(Point { at: next, value });
+                    points.push(Point { at: next, value: *value });
                 }
             }
         }
-        gathered.counts.taken += 1;
+        true
     }
 
     /// Hands what has come to the archive.
