@@ -62,6 +62,7 @@ mod host;
 mod init;
 mod limits;
 mod memory;
+pub mod preview;
 mod push;
 mod report;
 #[cfg(feature = "prometheus")]
