@@ -87,6 +87,23 @@ pub fn preview(config: &Config, record: impl FnOnce()) -> Result<Vec<Preview>, E
     previews
 }
 
+/// Returns what in a configuration's file and variables was probably meant for ferrometer and is not looked at, as [`init`](crate::init()) warns of it.
+///
+/// ```
+/// use ferrometer::Config;
+///
+/// # #[cfg(feature = "config-file")] {
+/// let config = Config::from_toml("[metrcs]\nbackend = \"statsd\"\n")?;
+/// assert_eq!(ferrometer::preview::doubts(&config).len(), 1);
+/// # }
+/// # Ok::<(), ferrometer::config::Error>(())
+/// ```
+#[must_use]
+pub fn doubts(config: &Config) -> Vec<String> {
+    let origin = &config.origin;
+    origin.strange_tables.iter().chain(&origin.strange_variables).cloned().collect()
+}
+
 /// Reads what a backend that is not asked has delivered.
 type Reader = Box<dyn FnOnce(&UdpSocket) -> Vec<Body>>;
 
