@@ -338,7 +338,7 @@ impl std::fmt::Debug for Metrics {
     }
 }
 
-fn naming(config: &Config) -> Naming {
+pub(crate) fn naming(config: &Config) -> Naming {
     let host = match config.host.as_deref() {
         Some(host) if !host.is_empty() => host.to_owned(),
         // Read once, here, and only when names carry it. A system without a name gives names without a host.
@@ -353,7 +353,7 @@ fn naming(config: &Config) -> Naming {
     }
 }
 
-fn rules(config: &Config) -> Vec<LoggerRule> {
+pub(crate) fn rules(config: &Config) -> Vec<LoggerRule> {
     let mut rules = Vec::with_capacity(config.rules().len());
     for rule in config.rules() {
         rules.push(LoggerRule { prefix: rule.logger.clone(), enabled: rule.enabled, sample_rate: rule.sample_rate });

@@ -65,6 +65,7 @@ mod host;
 mod init;
 mod limits;
 mod memory;
+pub mod preview;
 mod push;
 mod report;
 #[cfg(feature = "prometheus")]
