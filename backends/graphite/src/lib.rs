@@ -18,7 +18,7 @@
 mod lines;
 mod settings;
 
-pub use ferrometer_push::{Invalid, Preview, Proto};
+pub use ferrometer_push::{Destinations, Invalid, Preview, Proto};
 pub use settings::Settings;
 
 use ferrometer_core::{Backend, BackendError, Delivery, SnapshotView};

@@ -24,7 +24,7 @@ mod carrier;
 mod lines;
 mod settings;
 
-pub use ferrometer_push::{Invalid, Preview, Secret};
+pub use ferrometer_push::{Destinations, Invalid, Preview, Secret};
 pub use settings::{Api, Protocol, Settings};
 
 use carrier::Way;

@@ -31,7 +31,7 @@ mod protobuf;
 mod resource;
 mod settings;
 
-pub use ferrometer_push::{Invalid, Preview, Secret};
+pub use ferrometer_push::{Destinations, Invalid, Preview, Secret};
 pub use settings::{Encoding, Histograms, Settings, Temporality};
 
 use carrier::Requests;
