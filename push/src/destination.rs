@@ -96,9 +96,8 @@ fn parse(text: &str) -> Option<Entry> {
         return Some(Entry::Network(ip, if ip.is_ipv4() { 32 } else { 128 }));
     }
     let (name, is_end) = text.strip_prefix("*.").map_or((text, false), |end| (end, true));
-    let is_label = |label: &str| {
-        !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-    };
+    let is_label =
+        |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     if name.len() > 253 || !name.split('.').all(is_label) {
         return None;
     }

@@ -151,7 +151,7 @@ impl Http {
             request = request.header(*name, *value);
         }
         let request = request.config().timeout_global(Some(self.time_left(until))).build();
-        let answer = request.send(body).map_err(|error| self.failure(&error))?;
+        let answer = request.send(body).map_err(|error| self.failure(&self.url, &error))?;
         Ok(reply(answer))
     }
 
@@ -165,7 +165,7 @@ impl Http {
             request = request.header(name, value);
         }
         let request = request.config().timeout_global(Some(self.time_left(until))).build();
-        let answer = request.call().map_err(|error| self.failure(&error))?;
+        let answer = request.call().map_err(|error| self.failure(url, &error))?;
         Ok(reply(answer))
     }
 
@@ -174,14 +174,14 @@ impl Http {
         left.min(self.timeout).max(Duration::from_millis(1))
     }
 
-    fn failure(&self, error: &ureq::Error) -> String {
+    fn failure(&self, url: &str, error: &ureq::Error) -> String {
         let said = match error {
             ureq::Error::Timeout(_) => "no answer in time".to_owned(),
             ureq::Error::HostNotFound => "the host's name is not known".to_owned(),
             ureq::Error::Io(error) => self.words(error.to_string().as_bytes()),
             error => self.words(error.to_string().as_bytes()),
         };
-        format!("{}: {said}", self.url)
+        format!("{url}: {said}")
     }
 
     /// Judges a reply by its status alone.
