@@ -111,7 +111,7 @@ fn work(directory: &Path) -> io::Result<usize> {
     Ok(hashed)
 }
 
-/// What a reader of the metrics should know; where they are shown, so are these.
+/// Describes the metrics for their readers; where they are shown, so is this.
 fn describe() {
     METRICS.describe("bytes", Unit::Bytes, "Bytes that were read and hashed.");
     METRICS.describe("files", Unit::None, "Files that were looked at.");

@@ -30,7 +30,7 @@ pub enum Error {
     Serve {
         /// The table of the configuration that its keys stand in: `metrics.pull_cache`, or `metrics.prometheus`.
         table: &'static str,
-        /// What is wrong, in the words of the frame.
+        /// Reason, in the words of the frame.
         cause: ferrometer_http::ServeError,
     },
     /// The directory that the pull cache shall keep its generations in, `metrics.pull_cache.path`, cannot be used.
@@ -42,7 +42,7 @@ pub enum Error {
         key: String,
         /// The value that was found, or what is wrong with it where it is a secret.
         found: String,
-        /// What is allowed.
+        /// Allowed values.
         allowed: String,
     },
     /// A backend could not be started.

@@ -14,7 +14,7 @@ use std::time::Duration;
 #[cfg(feature = "prometheus")]
 use std::time::Instant;
 
-/// What [`init`] can be told: a [`Config`], or (feature `config-file`) the path of a TOML file, which the environment overrides.
+/// Source of a configuration for [`init`]: a [`Config`], or (feature `config-file`) the path of a TOML file, which the environment overrides.
 #[cfg_attr(
     feature = "config-file",
     diagnostic::on_unimplemented(
@@ -57,7 +57,7 @@ macro_rules! paths {
 }
 paths!(&str String &String &std::path::Path std::path::PathBuf &std::path::PathBuf &std::ffi::OsStr std::ffi::OsString);
 
-/// What the last successful call of [`init`] has set up.
+/// State that the last successful call of [`init`] has set up.
 #[derive(Default)]
 struct InForce {
     /// Which call it was; 0: none is in force.
@@ -70,7 +70,7 @@ struct InForce {
     server: Option<Serving>,
 }
 
-/// What is in force in one process. The child of a fork has a copy of all that its parent had, and none of the threads that belong to it:
+/// State of one process. The child of a fork has a copy of all that its parent had, and none of the threads that belong to it:
 /// locks may be held for ever, and a server that is dropped waits for nobody. It leaves them as they are and begins with one of its own.
 struct Process {
     id: u32,
@@ -80,13 +80,13 @@ struct Process {
 
 type Next = OnceLock<Box<Process>>;
 
-/// Of the process that called first.
+/// State of the process that called first.
 static FIRST: Next = OnceLock::new();
 
 /// How often `init` was successful, in this process and those it was forked from, whose guards it has copies of.
 static CALLS: AtomicU64 = AtomicU64::new(0);
 
-/// What is in force in this process.
+/// Returns the state of this process.
 fn in_force() -> MutexGuard<'static, InForce> {
     let id = std::process::id();
     let mut next = &FIRST;
@@ -100,7 +100,7 @@ fn in_force() -> MutexGuard<'static, InForce> {
     }
 }
 
-/// What the core is told.
+/// Settings of the core.
 #[derive(Clone, Default)]
 struct Settings {
     naming: Naming,
@@ -270,7 +270,7 @@ impl Metrics {
         self.address
     }
 
-    /// What the endpoint has seen since it was started, refused requests by cause; `None` when it is not served, or a later
+    /// Returns the counts of the endpoint since it was started, refused requests by cause; `None` when it is not served, or a later
     /// `init` has taken over.
     #[cfg(feature = "prometheus")]
     #[must_use]

@@ -146,7 +146,7 @@ impl Access {
     }
 }
 
-/// What a request brings to say who asks.
+/// Parts of a request that say who asks.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Credentials {

@@ -45,7 +45,7 @@ impl Gate {
         let below =
             |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         let found = self.services.iter().enumerate().filter(|(_, (prefix, _))| below(prefix));
-        // Of equals, the first.
+        // The first of equals wins.
         found.rev().max_by_key(|(_, (prefix, _))| prefix.len()).map(|(at, _)| at)
     }
 }

@@ -39,7 +39,7 @@ impl Lock {
         Ok(Lock { file, process: std::process::id() })
     }
 
-    /// The same, but one that is held by a program, or a backend, that is just ending is waited for.
+    /// Locks the directory, and waits for a program, or a backend, that is just ending.
     pub(super) fn wait_for(directory: &Path) -> Result<Lock, TryLockError> {
         let begun = Instant::now();
         loop {
@@ -50,7 +50,7 @@ impl Lock {
         }
     }
 
-    /// Whether it is still the one of the directory.
+    /// Returns whether it is still the one of the directory.
     pub(super) fn is_in(&self, directory: &Path) -> io::Result<bool> {
         is_at(&self.file, &Lock::path(directory))
     }
