@@ -56,6 +56,21 @@ impl fmt::Debug for MetricServers {
     }
 }
 
+impl Settings {
+    /// Counts the servers that the file describes now, and the most memory in bytes that they take in a program with `series` series. A file that cannot
+    /// be read describes none.
+    #[must_use]
+    pub fn described(&self, series: usize) -> (usize, usize) {
+        let store = Store::new(self.path.clone(), self.secrets.clone());
+        let state = store.read().unwrap_or_default();
+        let sections = state.file.sections().filter(|section| section.is_enabled());
+        sections.fold((0, 0), |(count, bytes), section| {
+            let plan = Plan::of(section, None, &Destinations::default());
+            (count + 1, bytes + plan.map_or(0, |plan| plan.max_bytes(series)))
+        })
+    }
+}
+
 impl MetricServers {
     /// Opens the section file, which need not be there, and ends what a process that was killed had begun. No server is at work before
     /// [`start`](MetricServers::start).
@@ -125,14 +140,6 @@ impl MetricServers {
     #[must_use]
     pub fn backends(&self) -> Vec<String> {
         self.running.installed().iter().map(|id| crate::running::backend_name(id)).collect()
-    }
-
-    /// Returns the most memory that the servers of the file take in a program with `series` series, in bytes.
-    #[must_use]
-    pub fn max_bytes(&self, series: usize) -> usize {
-        let state = self.store.read().unwrap_or_default();
-        let plans = state.file.sections().filter_map(|section| self.plan(section, None).ok());
-        plans.fold(0, |all, plan| all.saturating_add(plan.max_bytes(series)))
     }
 
     pub(crate) fn running(&self) -> &Running {
