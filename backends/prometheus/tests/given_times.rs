@@ -1,7 +1,7 @@
 //! Totals taken at given times, with an exporter that is not installed.
 
 use ferrometer_core::{
-    Backend, BackendError, Delivery, Naming, Series, Snapshot, SnapshotView, Total, Value, get_logger, install, remove,
+    Backend, BackendError, Delivery, Naming, Series, Snapshot, SnapshotView, Value, get_logger, install, remove,
     snapshot,
 };
 use ferrometer_prometheus::{Prometheus, Scrape, Settings};
@@ -41,9 +41,7 @@ fn make(exporter: &mut Prometheus, second: u64) {
 
 /// Totals as they are, some of them replaced.
 fn replaced(totals: &[(&'static Series, Value<'_>)]) -> Snapshot {
-    totals.iter().fold(Snapshot::clone(&snapshot()), |snapshot, (series, value)| {
-        snapshot.with(&Total { series, recordings: 1, invalid: 0, value: *value })
-    })
+    totals.iter().fold(Snapshot::clone(&snapshot()), |snapshot, (series, value)| snapshot.with(series, *value))
 }
 
 fn counter(increments: u64, decrements: u64) -> Value<'static> {

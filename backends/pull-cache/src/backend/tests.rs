@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::record::RecordType;
-use ferrometer_core::{Series, Snapshot, Total, Value, get_logger, install, remove, snapshot};
+use ferrometer_core::{Series, Snapshot, Value, get_logger, install, remove, snapshot};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -41,9 +41,7 @@ fn make(backend: &mut PullCacheBackend, second: u64) {
 
 /// Totals as they are, some of them replaced.
 fn replaced(totals: &[(&'static Series, Value<'_>)]) -> Snapshot {
-    totals.iter().fold(Snapshot::clone(&snapshot()), |snapshot, (series, value)| {
-        snapshot.with(&Total { series, recordings: 1, invalid: 0, value: *value })
-    })
+    totals.iter().fold(Snapshot::clone(&snapshot()), |snapshot, (series, value)| snapshot.with(series, *value))
 }
 
 fn value(cache: &PullCacheHandle, metric: &str) -> Option<f64> {
