@@ -119,6 +119,11 @@ pub(crate) fn is_own(number: u8) -> bool {
     usize::from(number) >= RATES
 }
 
+/// Returns the number of the rate that a number stands for: itself, if it is no counter's own.
+pub(crate) fn shared(of: u8) -> u8 {
+    if is_own(of) { number(f64::from_bits(MET[usize::from(of) % NUMBERS].load(Relaxed))) } else { of }
+}
+
 /// Returns the misses of this thread that were not taken yet, of a counter with a countdown of its own, and takes them.
 pub(crate) fn take_skipped(number: u8) -> u64 {
     let Some(at) = usize::from(number).checked_sub(RATES) else { return 0 };

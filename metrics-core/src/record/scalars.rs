@@ -43,7 +43,7 @@ pub(crate) fn add_slow<const HERE: bool>(series: &'static Series, value: i64) {
     let state = series.state();
     if state.is_sampled() {
         // The countdown of a counter's own knows how many calls it let pass, not of which numbers they were.
-        let number = if value == 1 { state.rate() } else { sampling::number(series.route_rate()) };
+        let number = if value == 1 { state.rate() } else { sampling::shared(state.rate()) };
         if !sampling::is_miss(number) {
             sampled_count(series, value, state, number);
         }
