@@ -191,3 +191,17 @@ fn a_fresh_exporter_accounts_for_names_that_the_next_scrape_would_refuse() {
     assert!(totals.text().contains("refused_a_b_total 1\n"));
     remove("prometheus", Duration::from_secs(5));
 }
+
+#[test]
+fn increments_by_one_of_a_sampled_counter_are_exact() {
+    let _alone = alone();
+    let (sampled, plain) = (get_logger("known").sampled(0.01).counter("c"), get_logger("known").counter("c"));
+    let mut exporter = Prometheus::new(Settings::default());
+    for (second, expected) in [(1, 1005), (2, 2010)] {
+        (0..1000).for_each(|_| sampled.increment());
+        plain.add(5);
+        make(&mut exporter, second);
+        let text = exporter.handle().text();
+        assert!(text.contains(&format!("\nknown_c_total {expected}\n")), "{text}");
+    }
+}
