@@ -11,7 +11,9 @@ use std::sync::Once;
 
 /// Installs the handlers, once.
 pub(crate) fn watch(forget: fn()) {
+    // What is made once is made now: no fork can find it half made.
     crate::registry::prepare();
+    crate::record::clock::system_nanos();
     #[cfg(unix)]
     unix::watch(forget);
     #[cfg(not(unix))]
