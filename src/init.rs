@@ -150,7 +150,12 @@ impl Settings {
 /// it and are not looked at are warnings.
 ///
 /// In the child of a fork, recording is off until it calls `init`, which begins anew; guards from before the fork do nothing there. Totals go on from
-/// where they stood at the fork, as those of the parent do. The child needs a port and a directory of its own: those of the parent are taken.
+/// where they stood at the fork, as those of the parent do. The child needs a port and a directory of its own: those of the parent are taken, unless it
+/// has ended (Linux): a daemon that calls `init` again takes over what its parent had. `_Fork` and the bare system call run no fork handlers: recording is
+/// off in such a child too (Linux), and it must not call `init`.
+///
+/// While a process forks, its handlers may take long, or wait for a thread of the program's. The first recording of a name waits for them a tenth of a second,
+/// and is then turned away, counted, and reported in the log; known names are recorded as always.
 ///
 /// It returns when the threads that it starts have begun to run, so a program may fork next. The program's own threads must have begun as well: the standard
 /// library holds locks while a thread is being born, and a child that is forked at that moment waits for them for ever when it starts a thread. Fork

@@ -66,9 +66,9 @@ mod host;
 mod init;
 mod limits;
 mod memory;
-pub mod preview;
 #[cfg(feature = "metric-servers")]
 mod metric_servers;
+pub mod preview;
 mod push;
 mod report;
 #[cfg(feature = "prometheus")]
