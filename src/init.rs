@@ -325,6 +325,7 @@ fn naming(config: &Config) -> Naming {
         prepend_host: config.prepend_host,
         prepend_host_reverse: config.prepend_host_reverse,
         host,
+        uuid: String::new(),
     }
 }
 
