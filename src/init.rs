@@ -154,10 +154,27 @@ fn begin(config: &Config) -> Result<Metrics, Error> {
     Ok(metrics)
 }
 
-fn put_in_force(config: &Config) -> Result<Metrics, Error> {
+pub(crate) fn put_in_force(config: &Config) -> Result<Metrics, Error> {
+    replace(config, in_force())
+}
+
+/// Puts a configuration in the place of the one that a guard is of; `None` when another call of `init` has taken over.
+#[cfg(feature = "agent")]
+pub(crate) fn put_in_force_after(before: &Metrics, config: &Config) -> Result<Option<Metrics>, Error> {
+    let in_force = in_force();
+    if in_force.call != before.call {
+        return Ok(None);
+    }
+    replace(config, in_force).map(Some)
+}
+
+fn replace(config: &Config, mut in_force: MutexGuard<'static, InForce>) -> Result<Metrics, Error> {
+    let is_off = config.backends().iter().all(|name| name == "noop");
+    if config.prepend_uuid && !is_off && config.uuid.as_ref().is_none_or(String::is_empty) {
+        return Err(Error::Incomplete { key: "metrics.prepend_uuid", missing: "metrics.uuid" });
+    }
     let deadline = config.shutdown_deadline;
     let settings = Settings { naming: naming(config), limits: limits(config), rules: rules(config) };
-    let mut in_force = in_force();
     #[cfg(feature = "pull-cache")]
     let earlier = in_force.pull_cache.clone();
     #[cfg(not(feature = "pull-cache"))]
@@ -178,6 +195,9 @@ fn put_in_force(config: &Config) -> Result<Metrics, Error> {
         }
         return Err(error);
     }
+    // Backends are there: what was held for them they have.
+    #[cfg(feature = "agent")]
+    ferrometer_core::release();
     in_force.settings = Some(settings);
     in_force.call = CALLS.fetch_add(1, Relaxed) + 1;
     let metrics = Metrics {
@@ -325,7 +345,7 @@ fn naming(config: &Config) -> Naming {
         prepend_host: config.prepend_host,
         prepend_host_reverse: config.prepend_host_reverse,
         host,
-        uuid: String::new(),
+        uuid: config.uuid.clone().filter(|_| config.prepend_uuid).unwrap_or_default(),
     }
 }
 

@@ -25,7 +25,7 @@
 //! - What is recorded: [`Logger`] and the handles it gives ([`Counter`], [`Gauge`], [`Timer`], [`Histogram`], [`InFlight`]); the
 //!   attributes `#[timer]`, `#[counter]`, `#[gauge]`; the macros `count!`, `set_gauge!`, `time!`, which evaluate nothing while recording is
 //!   off.
-//! - What it is called: `[global_prefix.][host.]logger.metric`; see [`name`].
+//! - What it is called: `[global_prefix.][host.][uuid.]logger.metric`; see [`name`].
 //! - Where it goes: [`init`] with a [`Config`]; or [`install`] for a [`Backend`] of your own.
 //! - What became of it: the [`Ledger`] of each backend.
 //! - How to test it: [`testing::Capture`].
@@ -45,6 +45,8 @@
 //! | `tls` | | what is served, over TLS |
 //! | `compression` | | what is served, with gzip and zstd |
 //! | `host-metrics` | | the node's own metrics, under the names that Proxmox gives them |
+//! | `agent` | | a program whose metrics its conductor configures |
+//! | `lookup` | | … the conductor's side of that: routes to mount |
 //! | `tower` | | a layer that counts and times requests |
 //!
 //! # Not supported
@@ -54,6 +56,8 @@
 
 #[cfg(feature = "pull-cache")]
 mod accompanied;
+#[cfg(any(feature = "agent", feature = "lookup"))]
+pub mod agent;
 mod backends;
 mod built;
 pub mod config;
@@ -89,7 +93,7 @@ pub use init::{ConfigSource, Metrics, init};
 #[cfg(feature = "graphite")]
 pub use ferrometer_graphite as graphite;
 /// The HTTP frame, for services of your own beside those in [`services`].
-#[cfg(feature = "prometheus")]
+#[cfg(any(feature = "prometheus", feature = "lookup"))]
 pub use ferrometer_http as http;
 /// The InfluxDB backend, for a program that installs it itself.
 #[cfg(feature = "influxdb")]

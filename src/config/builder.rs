@@ -79,6 +79,27 @@ impl Config {
         self
     }
 
+    /// Whether names carry the node's UUID, after the host.
+    #[must_use]
+    pub fn prepend_uuid(mut self, prepend_uuid: bool) -> Self {
+        self.prepend_uuid = prepend_uuid;
+        self
+    }
+
+    /// The UUID of the node that the program runs on; empty for none.
+    #[must_use]
+    pub fn uuid(mut self, uuid: impl Into<String>) -> Self {
+        self.uuid = Some(uuid.into()).filter(|uuid: &String| !uuid.is_empty());
+        self
+    }
+
+    /// How often an agent asks its conductor whether its configuration has changed; at least 1 s.
+    #[must_use]
+    pub fn lookup_interval(mut self, lookup_interval: Duration) -> Self {
+        self.lookup_interval = lookup_interval;
+        self
+    }
+
     /// How long the shutdown guard may deliver, up to a day.
     #[must_use]
     pub fn shutdown_deadline(mut self, shutdown_deadline: Duration) -> Self {

@@ -29,6 +29,9 @@ impl Config {
             prepend_host_reverse: false,
             global_prefix: String::new(),
             host: None,
+            prepend_uuid: false,
+            uuid: None,
+            lookup_interval: Duration::ZERO,
             shutdown_deadline: Duration::ZERO,
             statsd: Statsd {
                 dialect: Dialect::Etsy,

@@ -24,7 +24,12 @@ pub(super) struct Draft {
 
 impl Draft {
     pub(super) fn new() -> Self {
-        Draft { config: Config::new(), places: Vec::new(), problems: Vec::new() }
+        Draft::over(Config::new())
+    }
+
+    /// One that begins with what another configuration says.
+    pub(super) fn over(config: Config) -> Self {
+        Draft { config, places: Vec::new(), problems: Vec::new() }
     }
 
     pub(super) fn problem(&mut self, problem: Problem) {

@@ -45,6 +45,8 @@ mod reference;
 mod rule;
 mod settings;
 mod suggest;
+#[cfg(any(feature = "agent", feature = "lookup"))]
+mod told;
 mod value;
 #[cfg(feature = "config-file")]
 mod write;

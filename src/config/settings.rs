@@ -54,6 +54,12 @@ pub struct Config {
     /// `metrics.host`; no default: the system's host name, which is not read here. The host that names carry; `Some("")` is
     /// the same as `None`.
     pub host: Option<String>,
+    /// `metrics.prepend_uuid`; default `false`. Whether names carry the node's UUID, after the host.
+    pub prepend_uuid: bool,
+    /// `metrics.uuid`; no default. The UUID of the node that the program runs on; `Some("")` is the same as `None`.
+    pub uuid: Option<String>,
+    /// `metrics.lookup_interval`; default `"60s"`. How often an agent asks its conductor.
+    pub lookup_interval: Duration,
     /// `metrics.shutdown_deadline`; default `"2s"`. How long the shutdown guard may deliver.
     pub shutdown_deadline: Duration,
     /// `[metrics.statsd]`.
