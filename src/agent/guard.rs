@@ -21,6 +21,8 @@ pub(super) struct Shared {
     noted: Mutex<Noted>,
     noticed: Condvar,
     ended: AtomicBool,
+    /// The guard has ended while an answer was being applied: the thread that applies it ends recording.
+    is_left_to_thread: AtomicBool,
 }
 
 #[derive(Default)]
@@ -43,6 +45,7 @@ impl Shared {
             noted: Mutex::new(Noted { status, is_asked: false, shutdown_deadline: base.shutdown_deadline }),
             noticed: Condvar::new(),
             ended: AtomicBool::new(false),
+            is_left_to_thread: AtomicBool::new(false),
         }
     }
 
@@ -122,7 +125,12 @@ impl Shared {
             let metrics = match self.metrics.try_lock() {
                 Ok(mut metrics) => metrics.take(),
                 Err(TryLockError::Poisoned(metrics)) => metrics.into_inner().take(),
-                Err(TryLockError::WouldBlock) if Instant::now() >= until => return None,
+                // Once more after it is told: the thread looks for that when it has let go of the lock.
+                Err(TryLockError::WouldBlock) if self.is_left_to_thread.load(SeqCst) => return None,
+                Err(TryLockError::WouldBlock) if Instant::now() >= until => {
+                    self.is_left_to_thread.store(true, SeqCst);
+                    continue;
+                }
                 Err(TryLockError::WouldBlock) => {
                     thread::sleep(STEP);
                     continue;
@@ -133,8 +141,10 @@ impl Shared {
     }
 
     /// Ends recording, when the guard has gone without it.
-    pub(super) fn drop_metrics(&self) {
-        drop(lock(&self.metrics).take());
+    pub(super) fn end_in_thread(&self) {
+        if self.is_left_to_thread.load(SeqCst) {
+            drop(lock(&self.metrics).take());
+        }
     }
 
     fn wait_for(&self, timeout: Duration, is_so: impl Fn(&Status) -> bool) -> bool {

@@ -185,10 +185,7 @@ impl Asking {
             };
             self.shared.wait(wait);
         }
-        // Ended while an answer was being applied, which nobody waited for.
-        if self.shared.is_ended() {
-            self.shared.drop_metrics();
-        }
+        self.shared.end_in_thread();
     }
 
     fn interval(&self) -> Duration {

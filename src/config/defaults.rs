@@ -94,6 +94,7 @@ impl Config {
                 max_held_values: 0,
             },
             rules: Vec::new(),
+            agent: super::for_agents::ForAgents::default(),
             origin: Default::default(),
         }
     }

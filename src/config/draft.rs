@@ -54,6 +54,16 @@ impl Draft {
         }
     }
 
+    /// Checks a value for agents and takes it, as [`give`](Self::give) does for the program's own.
+    pub(super) fn tell(&mut self, key: &Key<Config>, path: &str, value: &Value, shown: &str, place: Place) {
+        match key.kind.check(value) {
+            Ok(checked) => self.config.agent.put(key.path, checked),
+            Err(refused) => {
+                self.problem(Problem::refused(place, path, &self::shown(&key.kind, shown), value, refused));
+            }
+        }
+    }
+
     /// The configuration, or everything that is wrong with it.
     pub(super) fn finish(mut self) -> Result<Config, Error> {
         // What does not fit together is looked for among right values only: the rest would be guesswork.

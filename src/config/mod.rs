@@ -33,6 +33,7 @@ mod env;
 mod error;
 #[cfg(feature = "config-file")]
 mod file;
+mod for_agents;
 mod key;
 mod keys;
 mod kind;

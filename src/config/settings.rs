@@ -9,6 +9,7 @@ use std::time::Duration;
 pub use super::choices::{
     Dialect, NegativeGauges, Scrape, StatsdHistograms, StatsdLabels, StatsdRates, StatsdValues, Transport,
 };
+use super::for_agents::ForAgents;
 use super::origin::Origin;
 use super::peer::Peer;
 use super::push::{Graphite, Influxdb, Otlp, RemoteWrite};
@@ -78,6 +79,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[metrics.loggers]`, in the order they were given; see [`Config::rules`].
     pub rules: Vec<Rule>,
+    /// Keys with the prefix `agent_`: what a conductor tells its agents.
+    pub(super) agent: ForAgents,
     /// The sources; no key.
     pub(crate) origin: Origin,
 }

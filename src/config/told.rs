@@ -13,7 +13,7 @@ use super::rule::Rule;
 use super::settings::Config;
 use super::suggest::nearest;
 use super::value::Value;
-use ferrometer_agent::{Map, Value as Json};
+use ferrometer_agent::{Map, Options, Value as Json};
 
 const LOGGERS: &str = "metrics.loggers";
 
@@ -27,6 +27,7 @@ const MOST_TOLD: usize = 20;
 
 /// The configuration that an answer comes to.
 pub(crate) struct Told {
+    #[cfg_attr(not(feature = "agent"), allow(dead_code))]
     pub(crate) config: Config,
     /// What was passed over, each in a sentence.
     pub(crate) ignored: Vec<String>,
@@ -54,6 +55,54 @@ impl Config {
             ignored.push(format!("{more} further keys"));
         }
         Ok(Told { config: draft.finish()?, ignored })
+    }
+}
+
+/// The options that a configuration has for agents: its keys with the prefix `agent_`.
+///
+/// ```
+/// # #[cfg(feature = "config-file")] {
+/// use ferrometer::{Config, agent::Options};
+///
+/// let config = Config::from_toml(r#"
+///     [metrics]
+///     backend = "noop"
+///     agent_backend = "statsd"
+///     agent_prepend_uuid = true
+///     [metrics_statsd]
+///     agent_statsd_host = "metrics.example.com"
+/// "#)?;
+/// let options = Options::from(&config);
+/// assert_eq!(options.config()["metrics"]["prepend_uuid"], true);
+/// assert_eq!(options.config()["metrics_statsd"]["statsd_host"], "metrics.example.com");
+/// # }
+/// # Ok::<(), ferrometer::config::Error>(())
+/// ```
+impl From<&Config> for Options {
+    fn from(config: &Config) -> Options {
+        config.agent.iter().fold(Options::new(), |options, (path, value)| {
+            let before = options.clone();
+            // Keys of the table are paths that fit together.
+            let value = match value {
+                // Ironic's backend is one name.
+                Value::List(names) if path == "metrics.backend" && names.len() == 1 => &names[0],
+                value => value,
+            };
+            options.set(path, json(value)).unwrap_or(before)
+        })
+    }
+}
+
+/// The value as an answer carries it.
+fn json(value: &Value) -> Json {
+    match value {
+        Value::Bool(value) => Json::Bool(*value),
+        Value::Integer(number) => i64::try_from(*number).map_or(Json::Null, Json::from),
+        Value::Float(number) => Json::from(*number),
+        Value::Text(text) => Json::String(text.clone()),
+        Value::List(items) => Json::Array(items.iter().map(json).collect()),
+        Value::Duration(duration) => Json::String(super::duration::show(*duration)),
+        Value::Other(_) => Json::Null,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::for_agents::PREFIX;
 use super::key::split;
 use super::keys::{PEER_KEYS, RULE_KEYS, keys};
 use super::settings::Config;
@@ -41,6 +42,9 @@ impl Config {
                     _ => (key.get)(self),
                 };
                 line(&mut out, split(key.path).1, value);
+            }
+            for (path, value) in self.agent.iter().filter(|(path, _)| split(path).0 == table) {
+                line(&mut out, &format!("{PREFIX}{}", split(path).1), Some(value.clone()));
             }
         }
         for peer in &self.pull_cache.peers {

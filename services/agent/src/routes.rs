@@ -64,7 +64,6 @@ impl LookupRoutes {
     }
 
     /// Returns the routes as a router of axum, to be merged or nested. Who may ask is then the program's to decide: put a layer around it.
-    #[must_use]
     pub fn router(self: Arc<Self>) -> Router {
         let by_query = {
             let lookup = Arc::clone(&self);
