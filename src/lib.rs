@@ -123,6 +123,11 @@ pub use ferrometer_core::__private;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+/// The programs of the page compile and run.
+#[cfg(all(doctest, feature = "agent", feature = "lookup"))]
+#[doc = include_str!("../docs/agent.md")]
+struct AgentPage;
+
 /// The programs of the pages compile, and those that bind no port run.
 #[cfg(all(doctest, feature = "http"))]
 mod pages {

@@ -51,7 +51,6 @@ impl<T> Key<T> {
 }
 
 /// Table and name of a key in full.
-#[cfg(any(feature = "config-file", test))]
 pub(super) fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('.').unwrap_or(("", path))
 }

@@ -43,7 +43,6 @@ impl fmt::Display for State {
 
 struct Known {
     node: Node,
-    addresses: Vec<String>,
     state: State,
     since: Instant,
 }
@@ -56,10 +55,8 @@ impl Fleet {
     pub fn new(texts: &[String]) -> Result<Fleet, Box<dyn Error>> {
         let fleet = Fleet(Mutex::default());
         for text in texts {
-            let (uuid, addresses) = text.split_once('=').unwrap_or((text, ""));
-            let node = Node::new(uuid).map_err(|wrong| format!("node {text:?}: {wrong}"))?;
-            let addresses = addresses.split(',').filter(|text| !text.is_empty()).map(str::to_ascii_lowercase).collect();
-            let known = Known { addresses, state: State::Available, since: Instant::now(), node };
+            let node: Node = text.parse().map_err(|wrong| format!("node {text:?}: {wrong}"))?;
+            let known = Known { state: State::Available, since: Instant::now(), node };
             fleet.lock().insert(known.node.uuid().to_owned(), known);
         }
         fleet.tell_how_many(&fleet.lock());
@@ -116,7 +113,7 @@ impl Nodes for Lookups {
         let nodes = self.0.lock();
         let is_it = |known: &&Known| match asked.uuid() {
             Some(uuid) => known.node.uuid() == uuid,
-            None => known.addresses.iter().any(|address| asked.addresses().contains(address)),
+            None => known.node.addresses().iter().any(|address| asked.addresses().contains(address)),
         };
         Ok(nodes.values().find(is_it).map(|known| known.node.clone().show("provision_state", known.state.name())))
     }

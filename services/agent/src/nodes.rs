@@ -4,6 +4,7 @@ use crate::asked::Asked;
 use ferrometer_core::name::{self, NoUuid};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
+use std::str::FromStr;
 use std::sync::{PoisonError, RwLock};
 
 /// A node, as the answer shows it.
@@ -47,9 +48,26 @@ impl Node {
         &self.uuid
     }
 
+    /// Returns the MAC addresses of its ports, in lower case.
+    #[must_use]
+    pub fn addresses(&self) -> &[String] {
+        &self.addresses
+    }
+
     /// Returns what the answer shows of it, `uuid` among it.
     pub(crate) fn shown(&self) -> &Map<String, Value> {
         &self.shown
+    }
+}
+
+impl FromStr for Node {
+    type Err = NoUuid;
+
+    /// Reads `UUID` or `UUID=MAC,MAC`.
+    fn from_str(text: &str) -> Result<Node, NoUuid> {
+        let (uuid, addresses) = text.split_once('=').unwrap_or((text, ""));
+        let addresses = addresses.split(',').map(str::trim).filter(|address| !address.is_empty());
+        Ok(addresses.fold(Node::new(uuid)?, Node::address))
     }
 }
 
@@ -81,6 +99,7 @@ impl Nodes for AnyNode {
 ///
 /// let nodes = NodeList::default();
 /// nodes.put(Node::new("1be26c0b-03f2-4d2e-ae87-c02d7f33c123")?.address("52:54:00:ab:cd:01").show("name", "n1"));
+/// nodes.put("2be26c0b-03f2-4d2e-ae87-c02d7f33c123=52:54:00:ab:cd:02,52:54:00:ab:cd:03".parse()?);
 /// assert!(nodes.remove("1be26c0b-03f2-4d2e-ae87-c02d7f33c123"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

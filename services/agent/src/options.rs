@@ -134,6 +134,12 @@ impl Options {
         self
     }
 
+    /// Returns `true` when agents are told nothing of metrics.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.metrics.is_empty() && self.statsd.is_empty()
+    }
+
     /// The `config` of an answer.
     #[must_use]
     pub fn config(&self) -> Value {
