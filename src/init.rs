@@ -100,6 +100,29 @@ fn in_force() -> MutexGuard<'static, InForce> {
     }
 }
 
+/// Frees a port that a process listened on which this one was forked from, and which has ended: a daemon has the socket that its parent had. One that
+/// is just ending is waited for.
+#[cfg(feature = "prometheus")]
+fn free_inherited_port(port: u16) {
+    const ENDING: Duration = Duration::from_millis(500);
+    let mut next = FIRST.get();
+    while let Some(process) = next.filter(|process| process.id != std::process::id()) {
+        if let Ok(inherited) = process.in_force.try_lock()
+            && let Some(serving) =
+                inherited.server.as_ref().filter(|serving| serving.server.local_addr().port() == port)
+        {
+            let begun = Instant::now();
+            while ferrometer_export::ancestor_is_running(process.id) && begun.elapsed() < ENDING {
+                std::thread::sleep(ENDING / 50);
+            }
+            if !ferrometer_export::ancestor_is_running(process.id) {
+                serving.server.shut_inherited();
+            }
+        }
+        next = process.child.get();
+    }
+}
+
 /// Settings of the core.
 #[derive(Clone, Default)]
 struct Settings {
@@ -175,6 +198,8 @@ fn replace(config: &Config, mut in_force: MutexGuard<'static, InForce>) -> Resul
     }
     let deadline = config.shutdown_deadline;
     let settings = Settings { naming: naming(config), limits: limits(config), rules: rules(config) };
+    #[cfg(feature = "prometheus")]
+    free_inherited_port(config.pull_cache.address.port());
     #[cfg(feature = "pull-cache")]
     let earlier = in_force.pull_cache.clone();
     #[cfg(not(feature = "pull-cache"))]

@@ -48,6 +48,9 @@
 //! | `agent` | | a program whose metrics its conductor configures |
 //! | `lookup` | | … the conductor's side of that: routes to mount |
 //! | `tower` | | a layer that counts and times requests |
+//! | `tokio` | | the health of tokio's runtimes and tasks |
+//! | `tracing-layer` | | spans of `tracing` as timers, its events as counters |
+//! | `metrics-bridge` | | recordings of libraries that use the `metrics` crate, and a backend that feeds a recorder of it |
 //!
 //! # Not supported
 //! Recording from a signal handler. After `fork`, recording in the child is off until it calls [`init`].
@@ -98,6 +101,9 @@ pub use ferrometer_http as http;
 /// The InfluxDB backend, for a program that installs it itself.
 #[cfg(feature = "influxdb")]
 pub use ferrometer_influxdb as influxdb;
+/// The bridge from and to the `metrics` crate: what libraries record through it is recorded here.
+#[cfg(feature = "metrics-bridge")]
+pub use ferrometer_metrics_bridge as metrics_bridge;
 /// The OTLP backend, for a program that installs it itself.
 #[cfg(feature = "otlp")]
 pub use ferrometer_otlp as otlp;
@@ -113,6 +119,12 @@ pub use ferrometer_remote_write as remote_write;
 /// The statsd backend, for a program that installs it itself.
 #[cfg(feature = "statsd")]
 pub use ferrometer_statsd as statsd;
+/// The source that records the health of tokio's runtimes and tasks.
+#[cfg(feature = "tokio")]
+pub use ferrometer_tokio as tokio;
+/// The layer that turns spans of `tracing` into timers, and its events into counters.
+#[cfg(feature = "tracing-layer")]
+pub use ferrometer_tracing_layer as tracing_layer;
 
 /// Targets of the macros' expansions. Not public API.
 #[doc(hidden)]

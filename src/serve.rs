@@ -97,17 +97,8 @@ fn secured(config: &Config, frame: Frame) -> Result<Frame, Error> {
     const CERT: &str = "metrics.pull_cache.tls_cert";
     const KEY: &str = "metrics.pull_cache.tls_key";
     let c = &config.pull_cache;
-    let limits = Limits {
-        max_connections: c.max_connections,
-        max_requests: c.max_requests,
-        max_query_bytes: c.max_query_bytes,
-        max_header_bytes: c.max_header_bytes,
-        header_timeout: c.header_timeout,
-        write_timeout: c.write_timeout,
-        answer_timeout: c.answer_timeout,
-        idle_timeout: c.idle_timeout,
-        ..Limits::default()
-    };
+    let mut limits = Limits::default();
+    c.fill(&mut limits);
     let mut frame = frame
         .address(c.address)
         .limits(limits)

@@ -1,6 +1,8 @@
 //! Names, labels, hosts, prefixes and values as an attacker chooses them, recorded, and delivered to a receiver of each statsd dialect and to the pull
 //! cache: what strict parsers read back is what was recorded, to the line, the type and the tag; and what could not be delivered is in the
 //! account under the right cause.
+//!
+//! One truth, and one judge for each reader of it, make this file longer than others.
 
 #![no_main]
 

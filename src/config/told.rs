@@ -6,12 +6,11 @@
 
 use super::draft::{Draft, name_problem};
 use super::error::{Error, Place, Problem, clean};
-use super::key::split;
-use super::keys::{RULE_KEYS, keys};
 use super::kind::Kind;
 use super::rule::Rule;
-use super::settings::Config;
+use super::settings::{Config, keys};
 use super::suggest::nearest;
+use super::table::split;
 use super::value::Value;
 use ferrometer_agent::{Map, Options, Value as Json};
 
@@ -186,7 +185,7 @@ impl Reader<'_> {
             };
             for (key, value) in table {
                 let full = format!("{path}.{key}");
-                let Some(found) = RULE_KEYS.iter().find(|known| known.path == key) else {
+                let Some(found) = Rule::KEYS.iter().find(|known| known.path == key) else {
                     self.ignore(&full, "unknown key");
                     continue;
                 };

@@ -1,6 +1,8 @@
 //! Random histories of a statsd backend and its server: bursts and flushes while the server goes and comes back, refuses, cannot be reached, takes no
 //! more, while the kernel gives every error it has, and while the server's name cannot be looked up, moves or hangs. The truth is counted next to the calls and by the servers: whatever
 //! happens the account balances, nobody receives more than was sent, and what was sent over a way that loses nothing was received.
+//!
+//! The servers, the script of a history and the judge belong to one law; hence the length.
 
 #[cfg(target_os = "linux")]
 #[path = "support/kernel.rs"]

@@ -1,5 +1,7 @@
 //! Servers that are away, come back, move, refuse, or read too slowly: nothing is lost that was not in flight, and the account says
 //! where everything is.
+//!
+//! All cases share their servers; hence the length.
 
 mod support;
 

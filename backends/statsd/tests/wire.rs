@@ -1,5 +1,7 @@
 //! Reads the wire: for any names, labels and values, every datagram is within its size and a strict parser of the dialect reads back exactly
 //! what was recorded, with the names the gate lets through.
+//!
+//! One strict parser and its oracle judge every case here, so the file is longer than others.
 
 mod support;
 

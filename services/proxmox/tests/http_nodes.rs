@@ -1,4 +1,6 @@
 //! Other nodes over real servers: their rows beside ours, by which certificate they are known, and what becomes of those that misbehave.
+//!
+//! All cases share one strange node; hence the length.
 
 mod common;
 
