@@ -1,13 +1,14 @@
 //! Setting metrics up, and taking them down: one configuration in force at a time, and a guard that delivers what is pending.
 
 use crate::backends;
+use crate::background::Background;
 use crate::built::Built;
 use crate::config::{self, Config};
 use crate::error::Error;
 use crate::limits::limits;
 #[cfg(feature = "prometheus")]
 use crate::serve::{self, Serving};
-use ferrometer_core::{FlushReport, Limits, LoggerRule, Naming};
+use ferrometer_core::{FlushReport, Limits, LoggerRule, Naming, Preview, PreviewError};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -68,6 +69,8 @@ struct InForce {
     pull_cache: Option<ferrometer_pull_cache::PullCacheHandle>,
     #[cfg(feature = "prometheus")]
     server: Option<Serving>,
+    #[cfg(feature = "metric-servers")]
+    metric_servers: Option<std::sync::Arc<ferrometer_metric_servers::MetricServers>>,
 }
 
 /// State of one process. The child of a fork has a copy of all that its parent had, and none of the threads that belong to it:
@@ -223,6 +226,11 @@ fn replace(config: &Config, mut in_force: MutexGuard<'static, InForce>) -> Resul
     // Backends are there: what was held for them they have.
     #[cfg(feature = "agent")]
     ferrometer_core::release();
+    #[cfg(feature = "metric-servers")]
+    {
+        let old = std::mem::replace(&mut in_force.metric_servers, parts.metric_servers);
+        crate::metric_servers::take_over(old, in_force.metric_servers.as_ref(), deadline);
+    }
     in_force.settings = Some(settings);
     in_force.call = CALLS.fetch_add(1, Relaxed) + 1;
     let metrics = Metrics {
@@ -294,6 +302,49 @@ impl Metrics {
         self.end(deadline).unwrap_or_else(|| ferrometer_core::flush(Duration::ZERO))
     }
 
+    /// Returns the datagrams or bodies that a backend would send if it delivered now, byte for byte: `metrics.preview("influxdb")`. Nothing is sent, and no
+    /// account changes. Waits for a delivery in progress, for `shutdown_deadline` at most.
+    ///
+    /// # Errors
+    /// [`PreviewError`]: there is no such backend, it sends nothing, or it was at work until then.
+    ///
+    /// ```
+    /// use ferrometer::{Config, get_logger, init};
+    ///
+    /// let metrics = init(Config::new().backend("statsd").statsd_interval(std::time::Duration::from_secs(60)))?;
+    /// get_logger("shop").send_counter("sold", 3);
+    /// let shown = metrics.preview("statsd").unwrap();
+    /// assert_eq!(shown[0].wire, b"shop.sold:3|c");
+    /// # Ok::<(), ferrometer::Error>(())
+    /// ```
+    pub fn preview(&self, backend: &str) -> Result<Vec<Preview>, PreviewError> {
+        ferrometer_core::preview(backend, self.deadline)
+    }
+
+    /// Does what [`flush`](Metrics::flush) does without blocking the thread: the waiting is done on another, begun at once. For async programs, on any runtime.
+    ///
+    /// ```no_run
+    /// # async fn example(metrics: ferrometer::Metrics) {
+    /// let report = metrics.flush_async(std::time::Duration::from_secs(2)).await;
+    /// assert!(report.complete);
+    /// # }
+    /// ```
+    pub fn flush_async(&self, deadline: Duration) -> impl Future<Output = FlushReport> + Send + 'static {
+        Background::start("flush", move || ferrometer_core::flush(deadline))
+    }
+
+    /// Does what [`shutdown`](Metrics::shutdown) does without blocking the thread: the last line of an async `main`. It has begun when the future is made, and
+    /// goes on when that is dropped.
+    ///
+    /// ```no_run
+    /// # async fn example(metrics: ferrometer::Metrics) {
+    /// let report = metrics.shutdown_async(std::time::Duration::from_secs(2)).await;
+    /// # }
+    /// ```
+    pub fn shutdown_async(self, deadline: Duration) -> impl Future<Output = FlushReport> + Send + 'static {
+        Background::start("shutdown", move || self.shutdown(deadline))
+    }
+
     /// The pull cache, when it is configured.
     #[cfg(feature = "pull-cache")]
     #[must_use]
@@ -333,6 +384,8 @@ impl Metrics {
         }
         #[cfg(feature = "prometheus")]
         let end = Instant::now() + deadline;
+        #[cfg(feature = "metric-servers")]
+        let servers = in_force.metric_servers.take().inspect(|servers| servers.retire());
         let report = ferrometer_core::shutdown(deadline);
         in_force.call = 0;
         in_force.backends.clear();
@@ -341,6 +394,11 @@ impl Metrics {
         #[cfg(feature = "prometheus")]
         if let Some(serving) = in_force.server.take() {
             drop(serving.stop(end));
+        }
+        // A request that was under way may have installed one more.
+        #[cfg(feature = "metric-servers")]
+        if let Some(servers) = servers {
+            servers.stop();
         }
         Some(report)
     }
@@ -358,7 +416,7 @@ impl std::fmt::Debug for Metrics {
     }
 }
 
-fn naming(config: &Config) -> Naming {
+pub(crate) fn naming(config: &Config) -> Naming {
     let host = match config.host.as_deref() {
         Some(host) if !host.is_empty() => host.to_owned(),
         // Read once, here, and only when names carry it. A system without a name gives names without a host.
@@ -374,7 +432,7 @@ fn naming(config: &Config) -> Naming {
     }
 }
 
-fn rules(config: &Config) -> Vec<LoggerRule> {
+pub(crate) fn rules(config: &Config) -> Vec<LoggerRule> {
     let mut rules = Vec::with_capacity(config.rules().len());
     for rule in config.rules() {
         rules.push(LoggerRule { prefix: rule.logger.clone(), enabled: rule.enabled, sample_rate: rule.sample_rate });

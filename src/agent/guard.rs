@@ -1,6 +1,7 @@
 //! The guard of an agent's metrics, and what it shares with the thread that asks.
 
 use super::status::Status;
+use crate::background::Background;
 use crate::config::Config;
 use crate::error::Error;
 use crate::init::{self, Metrics};
@@ -199,6 +200,11 @@ impl Agent {
     /// Delivers everything recorded before the call, and says whether that was achieved. Before the first answer it was not: all is pending.
     pub fn flush(&self, deadline: Duration) -> FlushReport {
         ferrometer_core::flush(deadline)
+    }
+
+    /// Does what [`shutdown`](Agent::shutdown) does without blocking the thread, as [`Metrics::shutdown_async`] does.
+    pub fn shutdown_async(self, deadline: Duration) -> impl Future<Output = FlushReport> + Send + 'static {
+        Background::start("shutdown", move || self.shutdown(deadline))
     }
 
     /// Ends lookups and recording like dropping the guard, and says what was delivered and what was not.

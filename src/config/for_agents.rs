@@ -12,7 +12,7 @@ pub(super) const PREFIX: &str = "agent_";
 
 /// Values by the keys that agents will find them under.
 #[derive(Clone, Default, PartialEq)]
-pub(super) struct ForAgents(BTreeMap<&'static str, Value>);
+pub(crate) struct ForAgents(BTreeMap<&'static str, Value>);
 
 impl ForAgents {
     /// Takes a checked value, in place of an earlier one.

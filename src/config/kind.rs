@@ -88,6 +88,8 @@ pub(super) enum Kind {
     SocketAddress,
     /// A list of hosts, each as [`Kind::Host`] takes it.
     Hosts,
+    /// A list of hosts, of names below one (`*.example.com`), and of networks (`10.0.0.0/8`).
+    Destinations,
     /// A list of `name=sha256:<64 hex digits>`, each perhaps with privileges behind it.
     Tokens,
     /// A token itself: never shown.
@@ -179,6 +181,9 @@ impl Kind {
                 becomes.is_some()
             }
             (Kind::Hosts, Value::List(items)) => return list(self, items, &|text| host_fault(text).map(str::to_owned)),
+            (Kind::Destinations, Value::List(items)) => {
+                return list(self, items, &|text| destination_fault(text).map(str::to_owned));
+            }
             (Kind::Tokens, Value::List(items)) => return list(self, items, &token_fault),
             (Kind::Pairs { .. }, Value::List(items)) => return list(self, items, &pair_fault),
             (Kind::Secret, Value::Text(text)) => {
@@ -204,7 +209,7 @@ impl Kind {
             },
             Kind::Integer { .. } | Kind::PowerOfTwo { .. } => as_integer(),
             Kind::Duration { .. } | Kind::Rate => as_integer().or_else(as_float),
-            Kind::Backends(_) | Kind::Hosts | Kind::Tokens | Kind::Pairs { .. } => {
+            Kind::Backends(_) | Kind::Hosts | Kind::Destinations | Kind::Tokens | Kind::Pairs { .. } => {
                 let mut items = Vec::new();
                 for item in text.split(',') {
                     items.push(Value::text(item.trim()));
@@ -245,6 +250,7 @@ impl Kind {
             Kind::Rate => "a number greater than 0 and at most 1".to_owned(),
             Kind::SocketAddress => "an IP address with a port, such as \"127.0.0.1:9620\" or \"[::1]:9620\"".to_owned(),
             Kind::Hosts => "a list of host names or IP addresses".to_owned(),
+            Kind::Destinations => "a list of host names, IP addresses, networks such as \"10.0.0.0/8\", and ends of names such as \"*.example.com\"".to_owned(),
             Kind::Tokens => "a list of texts of the form name=sha256:<64 hex digits>".to_owned(),
             Kind::Pairs { .. } => "a list of texts of the form name=value".to_owned(),
             Kind::Secret => "1 to 1024 printable ASCII characters without spaces".to_owned(),
@@ -268,7 +274,7 @@ impl Kind {
             Kind::Backends(_) => "string or list",
             Kind::Duration { .. } => "duration",
             Kind::Rate => "number",
-            Kind::Hosts | Kind::Tokens | Kind::Pairs { .. } => "list",
+            Kind::Hosts | Kind::Destinations | Kind::Tokens | Kind::Pairs { .. } => "list",
         }
     }
 
@@ -305,6 +311,21 @@ fn host_fault(host: &str) -> Option<&'static str> {
         Some("it is given without scheme, brackets and port")
     } else {
         None
+    }
+}
+
+/// Returns what is wrong with a destination.
+fn destination_fault(text: &str) -> Option<&'static str> {
+    let Some((network, bits)) = text.split_once('/') else {
+        return host_fault(text.strip_prefix("*.").unwrap_or(text)).or_else(|| {
+            let is_empty = text.is_empty() || text == "*." || text.contains('*') && !text.starts_with("*.");
+            is_empty.then_some("it is no host's name")
+        });
+    };
+    let most = network.parse::<std::net::IpAddr>().map(|ip| if ip.is_ipv4() { 32 } else { 128 });
+    match (most, bits.parse::<u8>()) {
+        (Ok(most), Ok(bits)) if bits <= most => None,
+        _ => Some("it is no network"),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::client::{Client, Limits};
 use crate::collect::{Collector, Notice};
 use crate::config::{Boundaries, Config, Fetcher, Format, Options, check_processors};
 use crate::period::{iso, moment, month_start, now};
-use crate::run::{Report, Task, run};
+use crate::run::{self, Report, Task};
 use crate::scope;
 use crate::stderr_log;
 use clap::Parser;
@@ -25,7 +25,14 @@ use store::{Store, due};
 /// With --begin one period, with --from and --to a stretch of time, else every period that is due, again and again.
 #[derive(Debug, Parser)]
 #[command(name = "collector", version)]
-struct Args {
+struct Alone {
+    #[command(flatten)]
+    args: Args,
+}
+
+/// Arguments of the command, for a program that has it as one of several.
+#[derive(Debug, clap::Args)]
+pub struct Args {
     /// cloudkitty.conf, or a .toml file with the same keys.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
@@ -86,14 +93,19 @@ pub fn main() -> ExitCode {
 /// set no subscriber of `tracing`.
 #[must_use]
 pub fn run_with(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let _ = tracing::subscriber::set_global_default(stderr_log::StderrLog);
-    let args = match Args::try_parse_from(arguments) {
-        Ok(args) => args,
+    match Alone::try_parse_from(arguments) {
+        Ok(alone) => run(alone.args),
         Err(error) => {
             let _ = error.print();
-            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+            if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
         }
-    };
+    }
+}
+
+/// Runs the command with arguments that are parsed. As for [`run_with`], warnings go to the standard error.
+#[must_use]
+pub fn run(args: Args) -> ExitCode {
+    let _ = tracing::subscriber::set_global_default(stderr_log::StderrLog);
     match command(args) {
         Ok(complete) => ExitCode::from(u8::from(!complete)),
         Err(Failure::Usage(message)) => told(&message, 2),
@@ -326,7 +338,7 @@ fn collect(collector: &Collector, tasks: &[Task], store: &mut Store, quiet: bool
         bar.set_style(style);
     }
     let (sink, checkpoints) = store.checkpoints();
-    let report = run(collector, tasks, sink, checkpoints, &mut |periods| bar.inc(periods));
+    let report = run::run(collector, tasks, sink, checkpoints, &mut |periods| bar.inc(periods));
     bar.finish_and_clear();
     let report = report?;
     tell(&report);
