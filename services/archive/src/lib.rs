@@ -42,10 +42,15 @@
 pub mod across;
 mod aggregate;
 mod archive;
+mod catalog;
+mod cluster;
 mod column;
+mod condition;
+mod engine;
 mod error;
 mod incoming;
 mod index;
+mod local;
 mod log;
 pub mod method;
 mod metric_state;
@@ -53,8 +58,12 @@ mod object;
 mod options;
 mod packs;
 pub mod policy;
+#[cfg(feature = "postgresql")]
+mod postgres;
 mod resource;
 pub mod rule;
+#[cfg(any(feature = "postgresql", feature = "redis", feature = "s3"))]
+mod sealed;
 pub mod search;
 mod shards;
 mod shared;
@@ -65,7 +74,12 @@ mod window;
 mod workers;
 
 pub use aggregate::aggregate;
-pub use archive::{Archive, Range, State};
+pub use archive::{Archive, Range};
+pub use cluster::Cluster;
+#[cfg(feature = "postgresql")]
+pub use cluster::connect::{Servers, connect};
+pub use cluster::places::{Entry, Found, Lease, Part, SharedIncoming, SharedIndex};
+pub use engine::State;
 pub use error::Error;
 pub use incoming::{Batch, Incoming, Replayed, Sink};
 pub use index::{Index, NewMetric, ResourceChange, ResourceQuery, TypeChange};
@@ -75,6 +89,8 @@ pub use metric_state::Account;
 pub use options::Options;
 pub use packs::Packs;
 pub use policy::{Cost, Definition, Policy};
+#[cfg(feature = "postgresql")]
+pub use postgres::Postgres;
 pub use resource::{Attribute, AttributeKind, Metric, Resource, ResourceType};
 pub use rule::{Rule, matches};
 pub use sqlite::Sqlite;

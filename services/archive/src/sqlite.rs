@@ -2,15 +2,16 @@
 //!
 //! One connection writes; others read. The schema has a number, and is brought up to date when the file is opened.
 
-mod condition;
 mod metrics;
 mod resources;
 mod types;
 
+use crate::condition::{Dialect, Parameter};
 use crate::index::{Index, NewMetric, ResourceChange, ResourceQuery, TypeChange};
 use crate::search::{Filter, Page};
 use crate::{Error, Metric, Policy, Resource, ResourceType, Rule};
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::types::{FromSql, FromSqlResult, ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OptionalExtension, ToSql, Transaction, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -39,6 +40,39 @@ CREATE UNIQUE INDEX metric_by_resource ON metric (resource_id, name) WHERE resou
 CREATE INDEX metric_by_policy ON metric (archive_policy_name);
 CREATE INDEX metric_by_name ON metric (name);
 "];
+
+const DIALECT: Dialect = Dialect {
+    truth: ["1", "0"],
+    place: |number, _| format!("?{number}"),
+    attribute: |name, _| format!("json_extract(attributes, '$.\"{name}\"')"),
+    same: "IS",
+    creator: [
+        "iif(instr(creator, ':') > 0, substr(creator, 1, instr(creator, ':') - 1), creator)",
+        "iif(instr(creator, ':') > 0, substr(creator, instr(creator, ':') + 1), '')",
+    ],
+};
+
+impl ToSql for Parameter {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Parameter::Null => ToSqlOutput::Borrowed(ValueRef::Null),
+            Parameter::Integer(whole) => ToSqlOutput::Borrowed(ValueRef::Integer(*whole)),
+            Parameter::Real(number) => ToSqlOutput::Borrowed(ValueRef::Real(*number)),
+            Parameter::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+        })
+    }
+}
+
+impl FromSql for Parameter {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Parameter> {
+        Ok(match value {
+            ValueRef::Null | ValueRef::Blob(_) => Parameter::Null,
+            ValueRef::Integer(whole) => Parameter::Integer(whole),
+            ValueRef::Real(number) => Parameter::Real(number),
+            ValueRef::Text(_) => Parameter::Text(value.as_str()?.to_owned()),
+        })
+    }
+}
 
 /// Most reading connections that are kept.
 const READERS: usize = 8;
