@@ -60,8 +60,12 @@ mod packs;
 pub mod policy;
 #[cfg(feature = "postgresql")]
 mod postgres;
+#[cfg(feature = "redis")]
+mod redis;
 mod resource;
 pub mod rule;
+#[cfg(feature = "s3")]
+mod s3;
 #[cfg(any(feature = "postgresql", feature = "redis", feature = "s3"))]
 mod sealed;
 pub mod search;
@@ -91,8 +95,12 @@ pub use packs::Packs;
 pub use policy::{Cost, Definition, Policy};
 #[cfg(feature = "postgresql")]
 pub use postgres::Postgres;
+#[cfg(feature = "redis")]
+pub use redis::Redis;
 pub use resource::{Attribute, AttributeKind, Metric, Resource, ResourceType};
 pub use rule::{Rule, matches};
+#[cfg(feature = "s3")]
+pub use s3::S3;
 pub use sqlite::Sqlite;
 pub use storage::{Key, Storage, Usage};
 

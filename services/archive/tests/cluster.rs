@@ -263,3 +263,63 @@ fn on_postgresql_alone(times: usize) {
 fn five_kills_on_postgresql() {
     on_postgresql_alone(5);
 }
+
+#[test]
+#[ignore = "needs PostgreSQL; takes minutes"]
+fn fifty_kills_on_postgresql() {
+    on_postgresql_alone(50);
+}
+
+#[cfg(all(feature = "redis", feature = "s3"))]
+fn on_three_servers(times: usize) {
+    let postgres = Postgres::start("cluster-three");
+    let redis = std::cell::RefCell::new(Server::redis());
+    let s3 = std::cell::RefCell::new(Server::s3());
+    let addresses = [
+        postgres.address.clone(),
+        format!("redis://127.0.0.1:{}/0", redis.borrow().port),
+        format!("s3://S3RVER:S3RVER@archive/a?endpoint=http://127.0.0.1:{}", s3.borrow().port),
+    ];
+    let restart = |server: &std::cell::RefCell<Server>| {
+        server.borrow_mut().stop();
+        std::thread::sleep(Duration::from_millis(500));
+        server.borrow_mut().again();
+    };
+    let servers: Vec<Box<dyn FnMut() + '_>> = vec![
+        Box::new(|| {
+            postgres.stop();
+            postgres.again();
+        }),
+        Box::new(|| restart(&redis)),
+        Box::new(|| restart(&s3)),
+    ];
+    kill(times, addresses, servers);
+}
+
+#[cfg(all(feature = "redis", feature = "s3"))]
+#[test]
+#[ignore = "needs PostgreSQL, Redis and s3rver"]
+fn five_kills_on_postgresql_redis_and_s3() {
+    on_three_servers(5);
+}
+
+#[cfg(all(feature = "redis", feature = "s3"))]
+#[test]
+#[ignore = "needs PostgreSQL, Redis and s3rver; takes minutes"]
+fn fifty_kills_on_postgresql_redis_and_s3() {
+    on_three_servers(50);
+}
+
+#[cfg(feature = "redis")]
+#[test]
+#[ignore = "needs PostgreSQL and Redis"]
+fn five_kills_on_postgresql_and_redis() {
+    let postgres = Postgres::start("cluster-redis");
+    let redis = std::cell::RefCell::new(common::servers::Server::redis());
+    let address = format!("redis://127.0.0.1:{}/0", redis.borrow().port);
+    let restart = || {
+        redis.borrow_mut().stop();
+        redis.borrow_mut().again();
+    };
+    kill(5, [postgres.address.clone(), address.clone(), address], vec![Box::new(restart)]);
+}
