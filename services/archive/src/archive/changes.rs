@@ -55,6 +55,8 @@ struct Removal<'a> {
     /// The range, without an open end.
     start: Nanos,
     stop: Nanos,
+    /// The earliest point that changed since the window was stored: what it changes is stored along with the removal.
+    changed_from: Nanos,
 }
 
 impl Removal<'_> {
@@ -67,10 +69,15 @@ impl Removal<'_> {
         removed: &mut Removed,
     ) -> Result<Option<Nanos>, Error> {
         let (granularity, size) = (definition.granularity, definition.stretch as i64);
-        let (first, complete) = (self.start.div_euclid(granularity), first_complete(after, granularity));
+        let first = self.start.min(self.changed_from).div_euclid(granularity);
+        let complete = first_complete(after, granularity);
         let fresh = rows(&after.points, granularity, self.methods, complete.max(first));
         let mut end = None;
-        for stretch in self.storage.stretches(self.metric, granularity, i64::MIN..=i64::MAX)? {
+        let mut stretches = self.storage.stretches(self.metric, granularity, i64::MIN..=i64::MAX)?;
+        stretches.extend(fresh.buckets.iter().map(|bucket| bucket.div_euclid(size)));
+        stretches.sort_unstable();
+        stretches.dedup();
+        for stretch in stretches {
             let before = read(self.metric, definition, stretch, self.storage, self.methods)?;
             if (stretch + 1).saturating_mul(size) <= first {
                 end = before.buckets.last().copied().or(end);
@@ -136,7 +143,6 @@ impl Archive {
         let storage = &*self.shared.storage;
         let (start, stop) = (range.start.unwrap_or(0).max(0), range.stop.unwrap_or(Nanos::MAX));
         let removed = self.shared.with_metric(metric, |state| {
-            state.flush(metric, &policy, storage)?;
             let window = state.settle(metric, &policy, storage)?;
             let mut removed = Removed { accepted_from: accepted_from(window, &policy), ..Removed::default() };
             if start >= stop {
@@ -146,7 +152,8 @@ impl Archive {
             after.points.retain(|point| point.at < start || point.at >= stop);
             removed.points = (window.points.len() - after.points.len()) as u64;
             let methods = policy.methods();
-            let removal = Removal { metric, storage, methods: &methods, start, stop };
+            let changed_from = window.changed_from.unwrap_or(Nanos::MAX);
+            let removal = Removal { metric, storage, methods: &methods, start, stop, changed_from };
             let (mut changes, mut ends) = (Changes::new(), Vec::new());
             for definition in policy.definitions() {
                 ends.extend(removal.definition(definition, &after, &mut changes, &mut removed)?);
@@ -159,6 +166,7 @@ impl Archive {
                     after.last = ends.iter().copied().min().map(|end| end - 1);
                 }
             }
+            after.settle(&policy);
             removed.accepted_from = accepted_from(&after, &policy);
             changes.push((window_key(metric), Some(encode_window(&after))));
             storage.put(&changes)?;
