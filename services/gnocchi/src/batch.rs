@@ -72,6 +72,15 @@ fn entry(name: &str, value: &Value) -> Checked<Entry> {
     }
 }
 
+/// Returns names one behind the other, and of very many how many more there are: an answer is not as large as what was asked.
+fn listed(names: &[String]) -> String {
+    const MOST: usize = 1000;
+    match names.len().checked_sub(MOST).filter(|more| *more > 0) {
+        None => names.join(", "),
+        Some(more) => format!("{} and {more} more", names[..MOST].join(", ")),
+    }
+}
+
 impl Gnocchi {
     pub(crate) fn batch(&self, request: &Request<'_>, rest: &[String]) -> Answer {
         let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
@@ -117,7 +126,7 @@ impl Gnocchi {
             let mut unknown: Vec<String> =
                 ids.iter().filter(|id| !known.contains(id)).map(ToString::to_string).collect();
             unknown.sort();
-            return Err(Refusal::bad(format!("Unknown metrics: {}", unknown.join(", "))));
+            return Err(Refusal::bad(format!("Unknown metrics: {}", listed(&unknown))));
         }
         if !request.is_admin(user) && metrics.iter().any(|metric| metric.creator != user) {
             return Err(forbidden());
@@ -177,7 +186,7 @@ impl Gnocchi {
         }
         if !unknown_metrics.is_empty() {
             unknown_metrics.sort();
-            return Err(Refusal::bad(format!("Unknown metrics: {}", unknown_metrics.join(", "))));
+            return Err(Refusal::bad(format!("Unknown metrics: {}", listed(&unknown_metrics))));
         }
         self.add_or_find(&new, &mut points)?;
         self.archive.append(points)?;

@@ -73,7 +73,7 @@ impl Gnocchi {
                 let none = Bytes::new();
                 let request = Request::new(Method::GET, &uri, headers.clone(), none, &api.settings, caller);
                 let followed = request.ok_or_else(not_found).and_then(|request| api.follow(&request));
-                followed.map_err(|refusal| refusal.reply(&headers))
+                followed.map_err(|refusal| Box::new(refusal.reply(&headers)))
             });
             done.await.map(|followed| match followed {
                 Ok((reply, told)) => {
@@ -81,7 +81,7 @@ impl Gnocchi {
                     response.headers_mut().remove(CONTENT_LENGTH);
                     response.map(|_| Body::new(Feed::new(told)))
                 }
-                Err(reply) => open_to(reply, origin).into_response().map(Body::from),
+                Err(reply) => open_to(*reply, origin).into_response().map(Body::from),
             })
         };
         // Everything but GET is as anywhere below.
