@@ -2,7 +2,8 @@
 
 use crate::index::Index;
 use crate::policy::Policy;
-use crate::{Error, Rule};
+use crate::search::{Filter, Page};
+use crate::{Error, Nanos, Rule};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -134,6 +135,45 @@ impl Catalog {
             known.insert(metric, found.policy);
         }
         Ok(Some(policy))
+    }
+
+    /// Remembers that a metric has another policy now.
+    pub fn know_policy(&self, metric: Uuid, name: &str) {
+        if self.read.is_none() {
+            self.known().insert(metric, name.to_owned());
+        }
+    }
+
+    /// Removes from the index the metrics whose latest measure, which `last` tells, is older than their policy's time to live; `forget`
+    /// clears the rest of them. Returns how many.
+    ///
+    /// # Errors
+    /// Those of the index and of the two.
+    pub fn expire(
+        &self,
+        now: Nanos,
+        last: impl Fn(Uuid, &Policy) -> Result<Option<Nanos>, Error>,
+        forget: impl Fn(&[Uuid]) -> Result<(), Error>,
+    ) -> Result<u64, Error> {
+        let mut removed = 0;
+        for policy in self.policies() {
+            let Some(life) = policy.time_to_live() else { continue };
+            let of_policy = Filter::is("archive_policy_name", policy.name.clone());
+            for metric in self.index.metrics(Some(&of_policy), &Page::default())? {
+                // One that has no measure yet may just have been made.
+                if last(metric.id, &policy)?.is_none_or(|last| last.saturating_add(life) >= now) {
+                    continue;
+                }
+                match self.index.remove_metric(metric.id) {
+                    Ok(()) => removed += 1,
+                    Err(Error::NoSuchMetric(_)) => {}
+                    Err(error) => return Err(error),
+                }
+                self.forget(metric.id);
+                forget(&[metric.id])?;
+            }
+        }
+        Ok(removed)
     }
 
     /// Forgets what is known of a metric that is removed.

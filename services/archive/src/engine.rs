@@ -2,7 +2,7 @@
 
 use crate::aggregate::Rows;
 use crate::incoming::Batch;
-use crate::metric_state::Account;
+use crate::metric_state::{Account, MetricState};
 use crate::policy::{Definition, Policy};
 use crate::storage::{Storage, Usage};
 use crate::{Error, Method, Nanos};
@@ -34,6 +34,9 @@ pub(crate) struct Newest {
     pub storage: Arc<dyn Storage>,
 }
 
+/// A change of the state of a metric, and of what is stored of it.
+pub(crate) type Change<'a> = &'a mut dyn FnMut(&mut MetricState, &dyn Storage) -> Result<(), Error>;
+
 /// What an archive does with measures.
 pub(crate) trait Engine: Send + Sync {
     /// Takes a batch that has been checked, all or none.
@@ -49,6 +52,9 @@ pub(crate) trait Engine: Send + Sync {
     ) -> Result<Option<Newest>, Error>;
     /// Returns the account of a metric.
     fn account(&self, metric: Uuid, policy: &Policy) -> Result<Account, Error>;
+    /// Changes what is kept of a metric, which nobody else changes meanwhile. What is put into the storage is durable when it returns. `run` is
+    /// called again, with the state as it is then, when another process was quicker.
+    fn change(&self, metric: Uuid, policy: &Policy, run: Change<'_>) -> Result<(), Error>;
     /// Forgets metrics that the index does not have any more.
     fn forget(&self, metrics: &[Uuid]) -> Result<(), Error>;
     /// Stores what changed.

@@ -63,6 +63,7 @@ mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
 mod resource;
+mod resource_id;
 pub mod rule;
 #[cfg(feature = "s3")]
 mod s3;
@@ -77,8 +78,8 @@ pub mod time;
 mod window;
 mod workers;
 
-pub use aggregate::aggregate;
-pub use archive::{Archive, Range};
+pub use aggregate::{aggregate, sum};
+pub use archive::{Archive, Range, Removed, Repolicied};
 pub use cluster::Cluster;
 #[cfg(feature = "postgresql")]
 pub use cluster::connect::{Servers, connect};
@@ -98,6 +99,7 @@ pub use postgres::Postgres;
 #[cfg(feature = "redis")]
 pub use redis::Redis;
 pub use resource::{Attribute, AttributeKind, Metric, Resource, ResourceType};
+pub use resource_id::{RESOURCE_NAMESPACE, resource_id};
 pub use rule::{Rule, matches};
 #[cfg(feature = "s3")]
 pub use s3::S3;

@@ -1,6 +1,6 @@
 //! The engine of a process that has everything to itself: windows in memory, batches in a log.
 
-use crate::engine::{Engine, Newest, State};
+use crate::engine::{Change, Engine, Newest, State};
 use crate::incoming::Batch;
 use crate::metric_state::Account;
 use crate::policy::{Definition, Policy};
@@ -54,6 +54,11 @@ impl Engine for Local {
 
     fn account(&self, metric: Uuid, policy: &Policy) -> Result<Account, Error> {
         self.shared.with_metric(metric, |state| Ok(state.settle(metric, policy, &*self.shared.storage)?.account()))
+    }
+
+    fn change(&self, metric: Uuid, _policy: &Policy, run: Change<'_>) -> Result<(), Error> {
+        self.shared.with_metric(metric, |state| run(state, &*self.shared.storage))?;
+        self.shared.storage.sync()
     }
 
     fn forget(&self, metrics: &[Uuid]) -> Result<(), Error> {

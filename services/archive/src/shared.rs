@@ -1,12 +1,13 @@
 //! The parts of an archive that one process has to itself, and the steps that its threads take with them: apply, store, forget.
 
-use crate::Error;
 use crate::catalog::Catalog;
 use crate::incoming::Incoming;
 use crate::metric_state::MetricState;
 use crate::options::Options;
+use crate::policy::Policy;
 use crate::shards::Shards;
 use crate::storage::Storage;
+use crate::{Error, Nanos};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use uuid::Uuid;
@@ -85,6 +86,14 @@ impl Shared {
             self.shards.evict();
         }
         Ok(())
+    }
+
+    /// Removes the metrics that outlived the time to live of their policy.
+    pub fn expire(&self, now: Nanos) -> Result<u64, Error> {
+        let last = |metric, policy: &Policy| {
+            self.with_metric(metric, |state| Ok(state.settle(metric, policy, &*self.storage)?.last))
+        };
+        self.catalog.expire(now, last, |metrics| self.forget(metrics))
     }
 
     pub fn should_store(&self, since: Instant) -> bool {

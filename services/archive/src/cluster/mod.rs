@@ -19,7 +19,7 @@ mod view;
 mod workers;
 
 use crate::catalog::Catalog;
-use crate::engine::{Engine, Newest, State};
+use crate::engine::{Change, Engine, Newest, State};
 use crate::incoming::Batch;
 use crate::metric_state::Account;
 use crate::policy::{Definition, Policy};
@@ -105,6 +105,10 @@ impl Engine for Member {
     fn account(&self, metric: Uuid, policy: &Policy) -> Result<Account, Error> {
         let (state, _) = self.places.read(metric, policy)?;
         Ok(state.window.map(|window| window.account()).unwrap_or_default())
+    }
+
+    fn change(&self, metric: Uuid, policy: &Policy, run: Change<'_>) -> Result<(), Error> {
+        self.places.change(metric, policy, run)
     }
 
     fn forget(&self, metrics: &[Uuid]) -> Result<(), Error> {

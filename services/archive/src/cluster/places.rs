@@ -43,6 +43,12 @@ pub trait SharedIndex: Index {
     /// [`Error::Away`], [`Error::Index`].
     fn lease(&self, worker: &str, length: Duration) -> Result<Vec<Lease>, Error>;
 
+    /// Returns a new fence, as a claim gets one, for a change by a process that has no lease.
+    ///
+    /// # Errors
+    /// [`Error::Away`], [`Error::Index`].
+    fn fence(&self) -> Result<i64, Error>;
+
     /// Gives all sacks of a worker back.
     ///
     /// # Errors
@@ -55,8 +61,8 @@ pub trait SharedIndex: Index {
     /// [`Error::Away`], [`Error::Index`].
     fn found(&self, metric: Uuid) -> Result<Found, Error>;
 
-    /// Replaces where the aggregates of a metric are, when the generation is still this one, the lease still holds and the metric still
-    /// exists, in one step. Returns `false`, with nothing changed, when one of them is not so. `bytes` is told in [`usage`](SharedIndex::usage).
+    /// Replaces where the aggregates of a metric are, when the generation is still this one, the sack has not been claimed with a newer
+    /// fence and the metric still exists, in one step. Returns `false`, with nothing changed, when one of them is not so. `bytes` is told in [`usage`](SharedIndex::usage).
     ///
     /// # Errors
     /// [`Error::Away`]; then it may have been done.

@@ -11,6 +11,7 @@
 use super::head::{BUNDLE, Head, Place, bundle};
 use super::places::{Lease, SharedIncoming, SharedIndex};
 use super::view::{Cache, View};
+use crate::engine::Change;
 use crate::metric_state::MetricState;
 use crate::policy::Policy;
 use crate::storage::{Key, Storage};
@@ -94,6 +95,34 @@ impl Places {
     /// # Errors
     /// [`Error::Away`] and others of the places; then it is as if the round had not been begun, or as if it had been finished.
     pub fn round(&self, held: &Held, metric: Uuid, policy: &Policy) -> Result<Outcome, Error> {
+        self.round_with(held, metric, policy, &mut |state, storage| state.flush(metric, policy, storage), false)
+    }
+
+    /// Changes what is kept of a metric, as a round of its own that anybody may do: its fence is newer than that of the sack, and older than that of
+    /// the next claim.
+    ///
+    /// # Errors
+    /// Those of a round; [`Error::Busy`] when others are always quicker.
+    pub fn change(&self, metric: Uuid, policy: &Policy, run: Change<'_>) -> Result<(), Error> {
+        for _ in 0..TRIES {
+            let lease = Lease { sack: sack_of(metric, self.sacks), fence: self.index.fence()?, taken_over: false };
+            if self.round_with(&Held::new(lease), metric, policy, run, true)? != Outcome::Lost {
+                return Ok(());
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        Err(Error::Busy(format!("metric {metric} is changing faster than it can be changed")))
+    }
+
+    /// `always` runs it also when nothing waits.
+    fn round_with(
+        &self,
+        held: &Held,
+        metric: Uuid,
+        policy: &Policy,
+        run: Change<'_>,
+        always: bool,
+    ) -> Result<Outcome, Error> {
         let sack = held.lease.sack;
         let found = self.index.found(metric)?;
         let head = Head::decode(&found.head)?;
@@ -105,7 +134,7 @@ impl Places {
             self.drop_bundles(metric, &head.stale)?;
         }
         let entries = self.incoming.pending(sack, metric, ENTRIES)?;
-        if entries.is_empty() {
+        if entries.is_empty() && !always {
             return Ok(Outcome::Done);
         }
         if known.is_none() && held.lease.taken_over {
@@ -117,13 +146,18 @@ impl Places {
         state.settle(metric, policy, &view)?;
         let applied = state.window.as_ref().map_or(0, |window| window.applied);
         state.pending.extend(numbered(applied, entries.into_iter().map(|entry| entry.points)));
-        state.flush(metric, policy, &view)?;
+        state.settle(metric, policy, &view)?;
+        run(&mut state, &view)?;
         // A bundle that was not there although the head is the newest is damage; one of an old head is none.
         if view.has_missed() && self.index.found(metric)?.generation != found.generation {
             return Ok(Outcome::Lost);
         }
+        let changes = view.take_changes();
+        if changes.is_empty() {
+            return Ok(Outcome::Done);
+        }
         let Some(version) = held.version() else { return Ok(Outcome::Lost) };
-        let (bytes, mut next) = self.pack(&view, version)?;
+        let (bytes, mut next) = self.pack(&view, changes, version)?;
         next.applied = ids;
         let uncertain = held.done().uncertain.get(&metric).cloned().unwrap_or_default();
         let before: BTreeSet<i64> = view.head.versions().into_iter().chain(uncertain).collect();
@@ -171,7 +205,7 @@ impl Places {
     }
 
     /// Packs what changed into a bundle, with the rest of bundles of which little is used, and returns it with the new head.
-    fn pack(&self, view: &View, version: i64) -> Result<(Vec<u8>, Head), Error> {
+    fn pack(&self, view: &View, changes: Vec<(Key, Option<Vec<u8>>)>, version: i64) -> Result<(Vec<u8>, Head), Error> {
         let mut head = Head { places: view.head.places.clone(), ..Head::default() };
         let mut bytes = Vec::new();
         let mut add = |head: &mut Head, key: (i64, i64), object: &[u8]| {
@@ -179,7 +213,7 @@ impl Places {
             bytes.extend_from_slice(object);
             head.places.insert(key, place);
         };
-        for (key, object) in view.take_changes() {
+        for (key, object) in changes {
             let key = (key.granularity, key.stretch);
             match object {
                 Some(object) => add(&mut head, key, &object),

@@ -4,6 +4,7 @@ use super::Cluster;
 use super::round::{Held, Outcome, Places, sack_of};
 use crate::Error;
 use crate::catalog::Catalog;
+use crate::policy::Policy;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -15,6 +16,8 @@ use uuid::Uuid;
 const METRICS: usize = 1000;
 /// Pause of a thread after a failure.
 const PAUSE: Duration = Duration::from_millis(200);
+/// Between two looks for metrics that outlived their policy's time to live.
+const EXPIRE_EVERY: Duration = Duration::from_secs(300);
 
 /// Threads of a worker.
 pub(crate) struct Workers {
@@ -104,7 +107,7 @@ impl Shared {
 
     fn keep_leases(&self) {
         let length = self.cluster.lease;
-        let mut asked = Instant::now();
+        let (mut asked, mut expired) = (Instant::now(), Instant::now());
         while !self.stopped.load(Relaxed) {
             match self.places.index.lease(&self.cluster.worker, length) {
                 Ok(leases) => {
@@ -118,6 +121,11 @@ impl Shared {
                     drop(sacks);
                     self.changed.notify_all();
                     self.clear_removed();
+                    // One worker looks for all.
+                    if expired.elapsed() > EXPIRE_EVERY && self.sacks().contains_key(&0) {
+                        expired = Instant::now();
+                        self.expire();
+                    }
                     self.pause_until(asked + length / 3);
                 }
                 Err(error) => {
@@ -145,6 +153,16 @@ impl Shared {
     fn clear_removed(&self) {
         let cleared = self.places.index.removed(METRICS).and_then(|metrics| self.places.clear(&metrics));
         if let Err(error) = cleared {
+            self.tell(&error);
+        }
+    }
+
+    fn expire(&self) {
+        let last = |metric, policy: &Policy| {
+            let (state, _) = self.places.read(metric, policy)?;
+            Ok(state.window.and_then(|window| window.last))
+        };
+        if let Err(error) = self.catalog.expire(crate::time::now(), last, |metrics| self.places.clear(metrics)) {
             self.tell(&error);
         }
     }

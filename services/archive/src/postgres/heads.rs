@@ -1,7 +1,7 @@
 //! Leases and heads in PostgreSQL.
 //!
 //! A commit locks the row of its sack for as long as it lasts, so that a claim of the sack comes before it or behind it. Behind a claim the
-//! fence is another, and the commit changes nothing.
+//! fence is a newer one, and the commit changes nothing.
 
 use super::{Postgres, usage};
 use crate::cluster::places::{Found, Lease, SharedIndex};
@@ -24,13 +24,13 @@ const GIVE_BACK: &str = "
     UPDATE archive_sack SET owner = NULL, until = NULL
     WHERE id IN (SELECT id FROM archive_sack WHERE owner = $1 ORDER BY id DESC LIMIT $2 FOR UPDATE SKIP LOCKED)";
 const FIRST: &str = "
-    WITH held AS (SELECT 1 FROM archive_sack WHERE id = $1 AND fence = $2 FOR SHARE),
+    WITH held AS (SELECT 1 FROM archive_sack WHERE id = $1 AND fence <= $2 FOR SHARE),
         known AS (SELECT 1 FROM archive_metric WHERE id = $3::uuid::text FOR KEY SHARE)
     INSERT INTO archive_head (metric, generation, head, objects, bytes) SELECT $3, $4::int8 + 1, $5, $6, $7
     WHERE EXISTS (SELECT FROM held) AND EXISTS (SELECT FROM known)
     ON CONFLICT DO NOTHING";
 const NEXT: &str = "
-    WITH held AS (SELECT 1 FROM archive_sack WHERE id = $1 AND fence = $2 FOR SHARE),
+    WITH held AS (SELECT 1 FROM archive_sack WHERE id = $1 AND fence <= $2 FOR SHARE),
         known AS (SELECT 1 FROM archive_metric WHERE id = $3::uuid::text FOR KEY SHARE)
     UPDATE archive_head SET generation = $4::int8 + 1, head = $5, objects = $6, bytes = $7
     WHERE metric = $3 AND generation = $4::int8 AND EXISTS (SELECT FROM held) AND EXISTS (SELECT FROM known)";
@@ -60,6 +60,13 @@ impl SharedIndex for Postgres {
                 taken_over: row.get(2),
             };
             Ok(rows.iter().map(lease).collect())
+        })
+    }
+
+    fn fence(&self) -> Result<i64, Error> {
+        self.pool.read(|connection| {
+            let rows = connection.query("SELECT nextval('archive_fence')", &[])?;
+            rows.first().map(|row| row.get(0)).ok_or_else(|| Error::Index("a sequence gave nothing".into()).into())
         })
     }
 

@@ -95,6 +95,18 @@ impl Index for Postgres {
         self.pool.read(|connection| metrics::list(connection, filter, page))
     }
 
+    fn set_metric_policy(&self, id: Uuid, policy: &str) -> Result<(), Error> {
+        self.pool.write(|connection| {
+            let sql = "UPDATE archive_metric SET archive_policy_name = $2 WHERE id = $1";
+            match connection.execute(sql, &[&id.to_string(), &policy]) {
+                Ok(0) => Err(Error::NoSuchMetric(id.to_string()).into()),
+                Ok(_) => Ok(()),
+                Err(error) if is_referred(&error) => Err(Error::NoSuchPolicy(policy.into()).into()),
+                Err(error) => Err(error.into()),
+            }
+        })
+    }
+
     fn remove_metric(&self, id: Uuid) -> Result<(), Error> {
         self.pool.write(|connection| {
             match connection.execute("DELETE FROM archive_metric WHERE id = $1", &[&id.to_string()])? {
