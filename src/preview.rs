@@ -93,7 +93,7 @@ pub fn preview(config: &Config, record: impl FnOnce()) -> Result<Vec<Preview>, E
 /// use ferrometer::Config;
 ///
 /// # #[cfg(feature = "config-file")] {
-/// let config = Config::from_toml("[metrcs]\nbackend = \"statsd\"\n")?;
+/// let config = Config::from_toml("[server]\nport = 80\n")?;
 /// assert_eq!(ferrometer::preview::doubts(&config).len(), 1);
 /// # }
 /// # Ok::<(), ferrometer::config::Error>(())

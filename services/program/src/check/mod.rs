@@ -67,8 +67,11 @@ pub(crate) fn run(command: &Command, is_json: bool) -> Result {
         _ => return told_wrong(command, is_json, &wrong),
     };
     let mut warnings = doubts(&config);
-    // The server's own tables are looked at, by the server.
-    warnings.retain(|warning| !served || !settings::TABLES.iter().any(|table| warning.contains(&format!("[{table}]"))));
+    if served {
+        // The server looks at its own tables, and needs no [metrics].
+        let is_own = |warning: &str| settings::TABLES.iter().any(|table| warning.contains(&format!("[{table}]")));
+        warnings.retain(|warning| !is_own(warning) && !warning.contains("has no table [metrics]"));
+    }
     if command.full {
         return Ok(write!(io::stdout(), "{}", config.to_toml())?);
     }

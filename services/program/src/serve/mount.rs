@@ -12,7 +12,7 @@ use ferrometer::services::cache_api::CacheApi;
 use ferrometer::services::page::Page;
 use ferrometer::services::proxmox::{Exports, Nodes, Peer, Proxmox, ProxmoxNode};
 use ferrometer::services::scrape::Scrape;
-use ferrometer_archive::{Archive, Options, Sync};
+use ferrometer_archive::{Archive, Options, ResourceType, Sync};
 use ferrometer_gnocchi::{Auth, Gnocchi};
 use ferrometer_http::{
     Credentials, Frame, HeaderMap, Limits, Privilege, Refusal, Response, Route, ServeError, Service,
@@ -96,11 +96,22 @@ pub(crate) fn frames(
             ))
         };
         if let Some(remote_write) = &settings.remote_write {
-            let service = RemoteWrite { gnocchi: gnocchi(), max_body: remote_write.max_body };
+            let service = RemoteWrite {
+                gnocchi: gnocchi(),
+                is_usual: *remote_write
+                    == settings::RemoteWrite { max_body: remote_write.max_body, ..Default::default() },
+                max_body: remote_write.max_body,
+            };
             frame = frame.mount(&remote_write.path, Arc::new(service));
             paths.push(remote_write.path.clone());
         }
         if let Some(influx) = &settings.influx {
+            // What comes has a type of its own, as a database that was created over Gnocchi's API.
+            let kind = ResourceType { name: "influxdb".to_owned(), attributes: Default::default() };
+            match archive.add_resource_type(&kind) {
+                Ok(()) | Err(ferrometer_archive::Error::ResourceTypeExists(_)) => {}
+                Err(error) => return Err(Failure::Io(format!("the archive: {error}"))),
+            }
             let (resource_tag, max_body) = (influx.resource_tag.clone(), influx.max_body);
             frame = frame.mount("/", Arc::new(Influx { gnocchi: gnocchi(), resource_tag, max_body }));
             paths.extend(["/write".to_owned(), "/api/v2/write".to_owned()]);

@@ -390,9 +390,9 @@ impl Settings {
             }
         }
         if let Some(cache) = &self.cache
-            && (cache.interval < Duration::from_millis(10) || !(1..=100_000).contains(&cache.generations))
+            && (cache.interval < Duration::from_secs(1) || !(1..=100_000).contains(&cache.generations))
         {
-            return Err("cache: expected an interval of at least 10ms, and 1 to 100000 generations".into());
+            return Err("cache: expected an interval of at least 1s, and 1 to 100000 generations".into());
         }
         if self.page.is_some() && self.cache.is_none() {
             return Err("[page] shows what [cache] keeps, and that table is not there".into());
