@@ -69,12 +69,11 @@ pub fn preview(config: &Config, record: impl FnOnce()) -> Result<Vec<Preview>, E
     let shown = Arc::new(Mutex::new(Vec::new()));
     ferrometer_core::configure(naming(&config), limits(&config), rules(&config));
     let result = install(&config, &shown, &mut installed);
-    let readers = result.map(|readers| {
+    if result.is_ok() {
         record();
         ferrometer_core::flush(WITHIN);
-        readers
-    });
-    let previews = readers.map(|readers| {
+    }
+    let previews = result.map(|readers| {
         let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
         shown.extend(readers.into_iter().map(|(backend, read)| Preview { backend, bodies: read(&own) }));
         // In the order of the configuration.
@@ -218,12 +217,11 @@ impl<B: Backend> Backend for Asked<B> {
     }
 }
 
+/// A backend, and its name.
+type Named = (&'static str, Box<dyn Backend>);
+
 /// Makes a backend that pushes; `None` for what is none.
-fn asked(
-    config: &Config,
-    name: &str,
-    shown: &Arc<Mutex<Vec<Preview>>>,
-) -> Result<Option<(&'static str, Box<dyn Backend>)>, Error> {
+fn asked(config: &Config, name: &str, shown: &Arc<Mutex<Vec<Preview>>>) -> Result<Option<Named>, Error> {
     let _ = (config, shown);
     /// Makes a backend of one kind.
     #[cfg(any(feature = "graphite", feature = "influxdb", feature = "otlp", feature = "remote-write"))]

@@ -1,6 +1,7 @@
 //! `catalogue`: the metrics of a program, written down and compared.
 
 use crate::common::{FAST, Serve, good, run, text};
+use ferrometer_testkit::wait::wait_until;
 
 #[test]
 fn what_vanished_or_changed_fails() {
@@ -15,7 +16,7 @@ fn what_vanished_or_changed_fails() {
         markdown.contains("| `shop.pay` | timer | ms |  |  |\n") && !markdown.contains("ferrometer."),
         "{markdown}"
     );
-    assert!(good(["catalogue", &url, "--own"]).contains("`ferrometer.backend.pull-cache.sent`"));
+    wait_until("its own", || good(["catalogue", &url, "--own"]).contains("`ferrometer.backend.pull-cache.sent`"));
     let file = serve.scratch.file("metrics.md", format!("# Metrics\n\n{markdown}"));
     assert_eq!(good(["catalogue", &url, "--check", text(&file)]), "no metric vanished, and none changed\n");
     let json = serve.scratch.file("metrics.json", good(["--json", "catalogue", &url]));
