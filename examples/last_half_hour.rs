@@ -1,4 +1,4 @@
-//! What a program recorded before it crashed: the pull cache's generations outlive it, `kill -9` included.
+//! Reads the recordings of a program before it crashed: the pull cache's generations outlive it, `kill -9` included.
 //!
 //! `cargo run --example last_half_hour -- /var/lib/shop/metrics` prints the half hour before the last generation in the directory that is a
 //! program's `metrics.pull_cache.path`, whether it still runs or not. Without a directory, the example starts a program of its own
@@ -34,7 +34,7 @@ fn crash(directory: &Path) -> Result<(), Box<dyn Error>> {
     std::process::abort()
 }
 
-/// What is known of one metric.
+/// Values of one metric.
 struct Seen {
     kind: RecordType,
     first: f64,
@@ -75,7 +75,7 @@ fn show(history: PersistedHistory) {
     println!("{generations} generations from {from} to {newest}, {} s, {life} new starts in it\n", newest - from);
     println!("{:<45} {:>14} {:>14} {:>6}", "metric", "first", "last", "in");
     for (name, Seen { kind, first, last, generations, added, .. }) in metrics {
-        // What is cumulative says how much there was; what goes up and down, where it stood.
+        // A cumulative metric shows how much there was; one that goes up and down, where it stood.
         let change = if kind == RecordType::Derive { format!("  {added:+}") } else { String::new() };
         println!("{name:<45} {first:>14.3} {last:>14.3} {generations:>6}{change}");
     }

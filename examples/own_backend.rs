@@ -12,7 +12,7 @@ impl<W: Write + Send + 'static> Backend for Lines<W> {
     /// Called at each interval, on this backend's thread. It may block, fail or panic: no recording waits for it.
     fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
         let mut delivery = Delivery::default();
-        // What changed since the last delivery. `ferrometer.…`, its own metrics about this backend, are left out.
+        // Changes since the last delivery. `ferrometer.…`, its own metrics about this backend, are left out.
         for delta in view.deltas().filter(|delta| !delta.series.is_internal()) {
             let value = match &delta.change {
                 Change::Counter { increments, decrements } => format!("+{increments} -{decrements}"),

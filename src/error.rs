@@ -30,19 +30,22 @@ pub enum Error {
     Serve {
         /// The table of the configuration that its keys stand in: `metrics.pull_cache`, or `metrics.prometheus`.
         table: &'static str,
-        /// What is wrong, in the words of the frame.
+        /// Reason, in the words of the frame.
         cause: ferrometer_http::ServeError,
     },
     /// The directory that the pull cache shall keep its generations in, `metrics.pull_cache.path`, cannot be used.
     #[cfg(feature = "pull-cache")]
     CachePath(ferrometer_pull_cache::OpenError),
+    /// The file or the secrets of the servers that are managed, `metrics.metric_servers`, cannot be used.
+    #[cfg(feature = "metric-servers")]
+    MetricServers(ferrometer_metric_servers::OpenError),
     /// A backend cannot work with what is configured for it.
     Setting {
         /// The key, or the environment variable.
         key: String,
         /// The value that was found, or what is wrong with it where it is a secret.
         found: String,
-        /// What is allowed.
+        /// Allowed values.
         allowed: String,
     },
     /// A backend could not be started.
@@ -66,6 +69,8 @@ impl fmt::Display for Error {
             Error::Serve { table, cause } => f.write_str(&cause.describe(|setting| format!("{table}.{setting}"))),
             #[cfg(feature = "pull-cache")]
             Error::CachePath(cause) => write!(f, "metrics.pull_cache.path: {cause}"),
+            #[cfg(feature = "metric-servers")]
+            Error::MetricServers(cause) => write!(f, "metrics.metric_servers.path: {cause}"),
             Error::Setting { key, found, allowed } => {
                 let found: String = found.escape_debug().take(200).collect();
                 write!(f, "{key} = \"{found}\": expected {allowed}")
@@ -89,6 +94,8 @@ impl std::error::Error for Error {
             Error::Serve { cause, .. } => Some(cause),
             #[cfg(feature = "pull-cache")]
             Error::CachePath(cause) => Some(cause),
+            #[cfg(feature = "metric-servers")]
+            Error::MetricServers(cause) => Some(cause),
             Error::Install(error) => Some(error),
             Error::NotCompiled { .. } | Error::Incomplete { .. } | Error::Setting { .. } => None,
         }

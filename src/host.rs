@@ -3,7 +3,7 @@
 /// As the kernel has it; empty where that cannot be told.
 #[cfg(target_os = "linux")]
 pub(crate) fn name() -> String {
-    // What gethostname(2) gives. Asking the C library takes a crate that is a tenth of a program's build.
+    // This file holds the result of gethostname(2). Asking the C library takes a crate that is a tenth of a program's build.
     let read = std::fs::read("/proc/sys/kernel/hostname").or_else(|_| std::fs::read("/etc/hostname"));
     named(&String::from_utf8_lossy(&read.unwrap_or_default()))
 }

@@ -64,7 +64,7 @@ use std::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// What `status` says of a request that did not end with a response.
+/// Value of `status` for a request that did not end with a response.
 const ERROR: &str = "error";
 const CANCELLED: &str = "cancelled";
 const PANIC: &str = "panic";

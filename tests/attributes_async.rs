@@ -1,5 +1,7 @@
 //! The attributes on `async fn`, on functions that return a future, and under `#[async_trait]`: measured from the first
 //! poll until ready or dropped.
+//!
+//! Four modules, one for each kind of function, share one set-up; hence the length.
 
 #[path = "support/capture.rs"]
 mod support;

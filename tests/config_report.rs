@@ -1,4 +1,4 @@
-//! What `init` says through `tracing`: what is in force and where it came from, and what was probably meant for it and is not looked at.
+//! Tests of `init`'s report through `tracing`: what is in force and where it came from, and what was probably meant for it and is not looked at.
 
 use ferrometer::{Config, init};
 use std::fmt::Write;

@@ -1,4 +1,4 @@
-//! What good configurations load as, from each source and with one source over another.
+//! Tests of the values that good configurations load as, from each source and with one source over another.
 
 use std::time::Duration;
 
@@ -251,7 +251,7 @@ fn variables_of_services_are_passed_over() {
         ("FERROMETER_STATSD_PORT", "udp://10.0.0.5:8125"),
     ];
     assert_eq!(Config::from_env_with(of_services).unwrap(), Config::new());
-    // What is ours stays ours, and mistakes stay mistakes.
+    // Variables of ours stay ours, and mistakes stay mistakes.
     assert_eq!(Config::from_env_with([("FERROMETER_STATSD_PORT", "9125")]).unwrap().statsd_port, 9125);
     for (name, value) in [
         ("FERROMETER_STATSD_PORT", "tcp"),

@@ -114,7 +114,7 @@ fn generations_on_disk_are_handed_over_and_an_unusable_path_is_refused() {
     let stamps: Vec<i64> = read().map(|g| g.timestamp()).collect();
     assert!(stamps.windows(2).all(|w| w[0] < w[1]), "{stamps:?}");
     drop(second);
-    // What was stored is in the answers of the next, before anything is recorded.
+    // Stored generations are in the answers of the next, before anything is recorded.
     let third = init(pull().pull_cache_path(directory)).unwrap();
     let cache = third.pull_cache().unwrap();
     assert!(cache.history(None).any(|g| g.records().any(|r| r.metric == "second.facade.stored")));
@@ -265,7 +265,7 @@ fn the_endpoint_is_served_as_configured() {
     assert_eq!(ask(&format!("/v1/metrics?name={}", "x".repeat(60)), right), "414");
     let counts = metrics.http_counts().unwrap();
     assert_eq!((counts.requests, counts.denied), (3, 1), "{counts:?}");
-    // What is refused leaves the endpoint in force as it is, at the same address.
+    // A refused configuration leaves the endpoint in force as it is, at the same address.
     let address = metrics.http_address().unwrap();
     let broken = pull(&address.to_string()).pull_cache_tokens_file("/no/such");
     assert!(init(broken).is_err());

@@ -26,7 +26,7 @@ enum Few {
     Second,
 }
 
-/// What is counted at one call site of each kind, with what is done before each.
+/// Call site of each kind, with an action before each.
 type Site = fn(&Logger, Method, &dyn Fn());
 
 macro_rules! sites {
@@ -47,7 +47,7 @@ macro_rules! sites {
             count!(*logger, "text", "method" => format!("{}", method as usize));
             first();
             match method {
-                // Of one number.
+                // One number.
                 Method::Get => of(logger, Few::Second),
                 Method::Put | Method::Head => of(logger, method),
             }

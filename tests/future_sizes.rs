@@ -119,7 +119,7 @@ fn one_attribute_adds_at_most_32_bytes_a_level() {
     expect("eight levels, errors counted", plain, errors, 8);
     let (plain, timed, outcome) = (passed_on!([]), passed_on!([#[timer]]), passed_on!([#[timer(outcome)]]));
     for levels in 1..=3 {
-        // What is handed on is held as the argument it came as and as what is awaited: what it grew by counts twice a level.
+        // A future that is handed on is held as the argument it came as and as what is awaited: its growth counts twice a level.
         let held = (1 << levels) - 1;
         expect(&format!("passed on {levels} times, timed"), plain[levels - 1], timed[levels - 1], held);
         expect(&format!("passed on {levels} times, with outcome"), plain[levels - 1], outcome[levels - 1], held);

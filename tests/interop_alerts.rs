@@ -285,7 +285,7 @@ fn the_dashboard_shows_the_quickstart() {
         }
         // The first scrape is enough for rates, after some steps.
         thread::sleep(Duration::from_secs(60));
-        // What the quickstart, in good health, has nothing of.
+        // Metrics that the quickstart, in good health, does not have.
         watching.ask_all(&["merged_total", "errors_total", "by (instance, backend, cause)"]);
     }
 }

@@ -1,4 +1,4 @@
-//! What does not change is true all the time. The alerts that ferrometer ships fire as long as their cause lasts, and a rare counter has its
+//! Tests that a constant stays constant. The alerts that ferrometer ships fire as long as their cause lasts, and a rare counter has its
 //! increase: for more than twice the window, in a real Prometheus.
 //!
 //! Nobody can wait for that, and nobody can set that server's clock: it asks the kernel itself. So what the program shows is made at
@@ -55,7 +55,7 @@ impl Server {
         Server(process, address)
     }
 
-    /// What a query gives at each step of a time: how often there is a result, and the last values, by what tells them apart.
+    /// Returns the results of a query over a time: how often there is one, and the last values, by what tells them apart.
     fn range(&self, query: &str, from: u64, to: u64) -> Vec<(String, usize, f64)> {
         let encoded: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let target = format!("/api/v1/query_range?query={encoded}&start={from}&end={to}&step={STEP}");

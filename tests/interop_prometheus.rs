@@ -28,7 +28,7 @@ fn serve(scrape: Scrape) -> (Metrics, SocketAddr) {
     (init(config).unwrap(), address)
 }
 
-/// Whether an estimate is as near as a bucket allows.
+/// Returns whether an estimate is as near as a bucket allows.
 fn near(got: f64, expected: f64, share: f64) -> bool {
     (got - expected).abs() <= expected * share
 }
@@ -102,7 +102,7 @@ fn prometheus_answers_with_what_was_recorded() {
         assert!(near(got, expected, 0.086), "{q}: {got}");
     }
 
-    // What comes later arrives too.
+    // Later recordings arrive too.
     logger.with("path", "/").send_counter("requests", 8);
     millis.iter().for_each(|ms| logger.send_timer("work", Duration::from_millis(*ms)));
     for server in [&classic, &native] {
@@ -147,7 +147,7 @@ fn a_gauge_that_is_idle_is_gone_from_prometheus_and_what_counts_stays() {
             .pull_cache_address(address)
             .pull_cache_scrape(scrape);
         let metrics = init(config).unwrap();
-        // Of its own for each turn: what a process has counted stays.
+        // Each turn has names of its own: the totals of a process stay.
         let of = |name: &str| format!("{name}_{}", scrape.as_str());
         let (counter, gauge) = (logger.counter(of("c")), logger.gauge(of("g")));
         let (c, g) = (format!("ageing_{}_total", of("c")), format!("ageing_{}", of("g")));

@@ -22,7 +22,7 @@ fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What is not the same each time.
+/// Recordings that differ each time.
 struct Recorded {
     /// Values that the server would refuse.
     refused: u64,
@@ -108,7 +108,7 @@ fn netdata_holds_what_was_recorded() {
         let all: f64 = rows.iter().filter_map(|row| row.first()).filter(|value| !value.is_nan()).sum();
         assert!((all - sum).abs() < 0.1, "{counter}: {all}");
     }
-    // Of each second its least, greatest and mean: of all ten values, twice.
+    // Each second has its least, greatest and mean: of all ten values, twice.
     for (timer, least, greatest, mean) in
         [("time", 10.0, 100.0, 55.0), ("rated", 8.0, 8.0, 8.0), ("temperature", 21.5, 22.0, 21.75)]
     {
@@ -149,7 +149,7 @@ fn gnocchi_statsd_holds_what_was_recorded() {
     }
 }
 
-/// What a server that writes for graphite wrote: sums of counts, the last of each gauge.
+/// Checks the values of a server that writes for graphite: sums of counts, the last of each gauge.
 fn holds(name: &str, values: &[(String, f64)], counters: &str, rated: f64) {
     let all = |what: &str| -> Vec<f64> {
         let full = format!("{name}.{what}");

@@ -1,4 +1,6 @@
 //! The tower layer: what it records of each way a request can end, over plain services and over a real server.
+//!
+//! One test for each way in which a request can end; hence the length.
 
 use axum::Router;
 use axum::extract::MatchedPath;

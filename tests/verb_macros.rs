@@ -1,4 +1,6 @@
 //! `count!`, `set_gauge!` and `time!`: what they record, what they evaluate, and where they can stand.
+//!
+//! One test for each property of the three macros; hence the length.
 
 #[path = "support/capture.rs"]
 mod support;

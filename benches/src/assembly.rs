@@ -3,7 +3,7 @@
 use ferrometer::Counter;
 use std::process::Command;
 
-/// What is shown: the call site alone.
+/// Function whose assembly is shown: the call site alone.
 #[inline(never)]
 #[unsafe(no_mangle)]
 extern "C" fn ferrometer_shown_increment(counter: &Counter) {

@@ -1,4 +1,4 @@
-//! What a user's build takes: clean release builds of small programs, and 1,000 functions with an attribute.
+//! Duration of a user's build: clean release builds of small programs, and 1,000 functions with an attribute.
 
 use crate::results::Results;
 use std::fmt::Write;

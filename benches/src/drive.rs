@@ -22,7 +22,7 @@ pub fn drive<F: FnMut(u64)>(run: &Run, make: impl Fn() -> F + Sync) -> Timing {
     drive_in(PARTS, run, make)
 }
 
-/// The same, in one part: where what happens beside the loop belongs to what is measured.
+/// Drives in one part: for cases in which the work beside the loop belongs to the measurement.
 pub fn drive_whole<F: FnMut(u64)>(run: &Run, make: impl Fn() -> F + Sync) -> Timing {
     drive_in(1, run, make)
 }
@@ -57,7 +57,7 @@ fn drive_in<F: FnMut(u64)>(parts: u64, run: &Run, make: impl Fn() -> F + Sync) -
         let spans: Vec<&Span> = spans.iter().map(|parts| &parts[part]).collect();
         timing(&spans, *iterations, cores.len())
     });
-    // Of those whose threads ran at the same time, if there are any.
+    // Takes those whose threads ran at the same time, if there are any.
     let (parallel, others): (Vec<Timing>, Vec<Timing>) =
         timings.partition(|t| run.threads == 1 || t.parallel >= PARALLEL);
     let best = if parallel.is_empty() { others } else { parallel };

@@ -5,7 +5,7 @@ use crate::results::Results;
 use std::fmt::Write;
 
 struct Floor {
-    /// Of which goals.
+    /// Goals that it belongs to.
     goals: &'static [&'static str],
     /// The figure of a program that does nothing else; `None` where there is none.
     figure: Option<fn(&Results) -> Option<f64>>,

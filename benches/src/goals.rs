@@ -1,8 +1,10 @@
 //! The goals: for each, what is set beside what, and whether it is met.
+//!
+//! One table of all goals; hence the length.
 
 use crate::results::Results;
 
-/// What became of a goal.
+/// Outcome of a goal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
     Met,
@@ -219,6 +221,29 @@ pub const GOALS: &[Goal] = &[
         25.0,
         "×",
         |r| faster(r, "counter.send_literal", &["counter.metrics_macro"]),
+    ),
+    goal(
+        "bridge.counter",
+        "bridge",
+        "`metrics::counter!(\"x\")` through the bridge",
+        "metrics + prometheus recorder, static name",
+        true,
+        3.0,
+        "×",
+        |r| faster(r, "bridge.counter", &["counter.metrics_macro"]),
+    ),
+    goal("bridge.labels", "bridge", "the same with one label", "metrics + prometheus recorder", true, 3.0, "×", |r| {
+        faster(r, "bridge.labels", &["labels.metrics"])
+    }),
+    goal(
+        "bridge.histogram",
+        "bridge",
+        "`metrics::histogram!(\"x\")` through the bridge",
+        "metrics + prometheus recorder",
+        true,
+        3.0,
+        "×",
+        |r| faster(r, "bridge.histogram", &["bridge.metrics_histogram"]),
     ),
     goal(
         "labels.family",

@@ -10,7 +10,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What has a ceiling.
+/// Rows that have a ceiling.
 const OURS: &[&str] = &[
     "off.handle",
     "off.guard",
@@ -54,7 +54,7 @@ const BESIDE: &[&str] = &[
     "labels.measured",
     "record.prometheus_client",
 ];
-/// What the goals ask for.
+/// Goals in instructions.
 const GOALS: &[&str] = &[
     "base.bare_call",
     "off.handle",
@@ -120,7 +120,7 @@ fn count(rows: &[&str], results: &mut Results) {
     }
 }
 
-/// What `bench all` shows.
+/// Counts the instructions that `bench all` shows.
 pub fn for_goals(results: &mut Results) {
     count(GOALS, results);
 }

@@ -19,14 +19,14 @@ pub fn on() {
     ferrometer::install("sink", Box::new(Sink), Duration::from_secs(3600)).expect("the sink");
 }
 
-/// The same, and waits until the clock of timers is calibrated: by then the collector's thread has nothing left to do.
+/// Turns recording on, and waits until the clock of timers is calibrated: by then the collector's thread has nothing left to do.
 pub fn on_with_clock() {
     on();
     let slow = std::env::var_os("BENCH_SLOW_CLOCK").is_some();
     thread::sleep(Duration::from_millis(if slow { 1500 } else { 350 }));
 }
 
-/// What a counter counted, and how many recordings a timer or histogram has.
+/// Returns the count of a counter, and of a timer or histogram its number of recordings.
 pub fn count_of(series: &'static Series) -> u64 {
     count(&ferrometer::snapshot().totals().get(series.id()).expect("a registered series"))
 }

@@ -1,4 +1,4 @@
-//! What several peers' rows need: their set-up, and reading their totals back.
+//! Set-up that several peers' rows need, and reading their totals back.
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use opentelemetry::metrics::{Meter, MeterProvider};

@@ -1,4 +1,4 @@
-//! What is printed, and `docs/performance.md` with its charts.
+//! Printed report, and `docs/performance.md` with its charts.
 
 use crate::build_time;
 use crate::chart::{self, Bar, number};

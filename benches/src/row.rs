@@ -25,7 +25,7 @@ impl Kind {
     }
 }
 
-/// What a row says: times, or figures of its own, each with a name.
+/// Result of a row: times, or figures of its own, each with a name.
 #[derive(Default)]
 pub struct Sample {
     pub figures: Vec<(&'static str, f64)>,
@@ -59,7 +59,7 @@ pub struct Row {
     pub threads: &'static [usize],
     /// For each thread, for about 50 ms.
     pub iterations: u64,
-    /// Whether more iterations are the same work for longer.
+    /// True if more iterations are the same work for longer.
     pub scales: bool,
     /// How many samples of it at most; 0: as many as of the others.
     pub samples: usize,

@@ -18,7 +18,7 @@ impl Run {
     }
 }
 
-/// What a loop took, for one operation.
+/// Time of a loop, for one operation.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
     /// From the first thread's start to the last one's end, times threads, over operations.

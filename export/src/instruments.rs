@@ -16,7 +16,7 @@ pub struct Instrument {
     others: Vec<u32>,
     /// The number of another one whose hash is the same, from 1; 0: there is none.
     next: u32,
-    /// What changes with each recording, and when it last did, in seconds.
+    /// Sum that changes with each recording, and when it last did, in seconds.
     activity: u64,
     active: i64,
     /// How often it was recorded on, as far as that tells a gauge that was set once.
@@ -59,7 +59,7 @@ impl Instrument {
             let one = value.wrapping_add(total.recordings.wrapping_mul(0x9e37_79b9_7f4a_7c15));
             all.rotate_left(7).wrapping_add(one).wrapping_add(total.invalid)
         });
-        // What is in progress is not idle, however long it takes.
+        // An instrument in progress is not idle, however long it takes.
         let busy = || self.totals(totals).any(|total| matches!(total.value, Value::InFlight(n) if n != 0));
         if activity != self.activity || now < self.active || busy() {
             (self.activity, self.active) = (activity, now);
@@ -109,7 +109,7 @@ impl Instruments {
         Instruments { idle_after, ..Instruments::default() }
     }
 
-    /// The same, but counters, timers and histograms never become idle. For systems that compute rates: a counter that goes between two
+    /// Hides idle gauges alone: counters, timers and histograms never become idle. For systems that compute rates: a counter that goes between two
     /// increments and comes back with the second has lost the first.
     #[must_use]
     pub fn keeping_totals(mut self) -> Instruments {

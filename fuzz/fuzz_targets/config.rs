@@ -30,7 +30,7 @@ fuzz_target!(|data: &[u8]| {
             }
         }
     }
-    // The same text as the value of a variable.
+    // Uses that text as the value of a variable.
     for key in
         ["BACKEND", "STATSD_HOST", "STATSD__INTERVAL", "PULL_CACHE__TOKENS", "PULL_CACHE__ADDRESS", "GLOBAL_PREFIX"]
     {

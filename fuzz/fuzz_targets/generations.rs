@@ -89,7 +89,7 @@ fn payloads(bytes: &[u8]) -> Vec<&[u8]> {
 }
 
 fn accepted(bytes: &[u8]) -> usize {
-    // Of a damaged file what stands before the damage is believed: as many whole frames as can be walked.
+    // The part of a damaged file before the damage is believed: as many whole frames as can be walked.
     if let Ok(frames) = walk_segment(bytes) {
         return frames;
     }

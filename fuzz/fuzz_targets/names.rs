@@ -1,6 +1,8 @@
 //! Names, labels, hosts, prefixes and values as an attacker chooses them, recorded, and delivered to a receiver of each statsd dialect and to the pull
 //! cache: what strict parsers read back is what was recorded, to the line, the type and the tag; and what could not be delivered is in the
 //! account under the right cause.
+//!
+//! One truth, and one judge for each reader of it, make this file longer than others.
 
 #![no_main]
 
@@ -81,7 +83,7 @@ impl Op {
     }
 }
 
-/// What was recorded of one series.
+/// Recordings of one series.
 #[derive(Default, Debug)]
 struct Truth {
     /// A counter's; past 2^64 they wrap, as is promised.
@@ -128,7 +130,7 @@ impl House {
         for ((name, dialect), socket) in DIALECTS.iter().zip(&self.sockets) {
             let port = socket.local_addr().expect("an address").port();
             let settings = ferrometer_statsd::Settings::udp("127.0.0.1", port).dialect(*dialect).max_datagram(8192);
-            // What is told again is not what was recorded.
+            // State that is told again is not a new recording.
             let settings = settings.state_interval(Duration::ZERO);
             replace(name, Box::new(Statsd::new(settings)), NEVER, SOON).expect("installed");
         }
@@ -138,7 +140,7 @@ impl House {
         let backend = Prometheus::new(Default::default());
         self.totals = Some(backend.handle());
         replace("prometheus", Box::new(backend), NEVER, SOON).expect("installed");
-        // What is left of the backends before.
+        // Datagrams of the backends before are left over.
         for socket in &self.sockets {
             while socket.recv(&mut [0; 65536]).is_ok() {}
         }
@@ -175,7 +177,7 @@ fn tag_value(dialect: Dialect, key: &str, given: &str) -> String {
     marked(replaced, given)
 }
 
-/// What a series is called, its tags, and what no other may be called.
+/// Returns the name of a series, its tags, and the key that no other series may have.
 fn called(dialect: Dialect, naming: &Naming, series: &Series) -> (String, Vec<(String, String)>, String) {
     let mut parts: Vec<String> = dotted(&naming.prefix());
     parts.extend(dotted(series.logger_name()));
@@ -279,7 +281,7 @@ fn samples(socket: &UdpSocket, dialect: Dialect) -> Vec<Sample> {
     all
 }
 
-/// What one dialect received is what was recorded.
+/// Checks that one dialect received what was recorded.
 fn judge(
     dialect: Dialect,
     naming: &Naming,
@@ -301,7 +303,7 @@ fn judge(
         } else {
             name.clone()
         };
-        // Of a gauge there is one value, whatever stood there before is superseded.
+        // A gauge has one value; any value before it is superseded.
         let lost = if matches!(series.kind(), Kind::Gauge | Kind::InFlight) { 1 } else { truth.calls };
         if name.is_empty() || whole.len() > 512 {
             *dropped.entry(Cause::Name).or_default() += lost;

@@ -1,4 +1,4 @@
-//! What the targets share: the strict parsers that judge what comes out. They are those of the tests, and share nothing with what
+//! Judges that the targets share: strict parsers of everything that comes out. They are those of the tests, and share nothing with what
 //! they judge.
 
 /// Lines of statsd, and who receives them.

@@ -57,7 +57,7 @@ pub enum Outcome {
     Cancelled,
 }
 
-/// What one attribute asks for.
+/// Arguments of one attribute.
 pub struct Args {
     pub kind: Kind,
     /// `None`: the module's own logger.
@@ -81,7 +81,7 @@ impl Args {
         (|input: ParseStream<'_>| Fields::parse(kind, input)).parse2(tokens)?.finish(kind)
     }
 
-    /// Whether recording needs to know how the call ended.
+    /// Returns whether recording needs to know how the call ended.
     pub fn at_exit(&self) -> bool {
         self.on.is_some() || self.outcome
     }
@@ -103,7 +103,7 @@ impl Args {
         Ok(LitStr::new(&name, span.resolved_at(Span::mixed_site())))
     }
 
-    /// Whether `other` on the same function would record the same calls into the same series.
+    /// Returns whether `other` on the same function would record the same calls into the same series.
     pub fn repeats(&self, other: &Args) -> bool {
         let text = |logger: &Option<Expr>| logger.as_ref().map(|expr| expr.to_token_stream().to_string());
         let word = |part: &Option<(String, Span)>| part.as_ref().map(|(text, _)| text.clone());
@@ -135,7 +135,7 @@ pub fn once<T>(slot: &mut Option<T>, value: T, what: &str, span: Span) -> Result
     Ok(())
 }
 
-/// Whether the next tokens are `ident =`, a named argument and not the start of an expression.
+/// Returns whether the next tokens are `ident =`, a named argument and not the start of an expression.
 pub fn at_named(input: ParseStream<'_>) -> bool {
     input.peek(Ident::peek_any) && input.peek2(Token![=]) && !input.peek2(Token![==]) && !input.peek2(Token![=>])
 }
@@ -311,7 +311,7 @@ impl Fields {
     }
 }
 
-/// Whether exactly one token is left.
+/// Returns whether exactly one token is left.
 fn is_last(input: ParseStream<'_>) -> bool {
     input.cursor().token_tree().is_some_and(|(_, rest)| rest.eof())
 }

@@ -1,6 +1,6 @@
 //! Literals: what a name, a label key and a sample rate may be, with the error on the literal itself.
 //!
-//! The same rules hold at run time, where the core replaces what does not fit. Here the programmer can still correct
+//! Run time keeps these rules too, where the core replaces what does not fit. Here the programmer can still correct
 //! it, so the macros refuse.
 
 use proc_macro2::{Literal, Span};
@@ -87,19 +87,19 @@ pub fn sample_rate(expr: &Expr) -> Result<Literal> {
     }
 }
 
-/// What to say of an argument that is a number and stands where only a rate can be meant.
+/// Returns the message for an argument that is a number and stands where only a rate can be meant.
 pub fn unnamed_rate(expr: &Expr) -> Option<String> {
     let rate = sample_rate(expr).ok()?;
     let rate = rate.to_string();
     Some(format!("a rate is given by name: `sample_rate = {}`", rate.trim_end_matches("f64")))
 }
 
-/// Whether a suffix is that of an integer.
+/// Returns whether a suffix is that of an integer.
 pub fn is_integer(suffix: &str) -> bool {
     suffix.strip_prefix(['i', 'u']).is_some_and(|bits| ["8", "16", "32", "64", "128", "size"].contains(&bits))
 }
 
-/// Whether by this rate, one that was [checked](sample_rate), there are calls that are not recorded.
+/// Returns whether by this rate, one that was [checked](sample_rate), there are calls that are not recorded.
 pub fn is_sampled(rate: Option<&Literal>) -> bool {
     rate.is_some_and(|rate| rate.to_string().trim_end_matches("f64").parse() != Ok(1.0))
 }

@@ -14,11 +14,11 @@ use crate::span::ours;
 pub struct InPlace {
     /// The tokens, with `return` and `?` replaced.
     pub tokens: TokenStream,
-    /// Whether there was a `return`, and so a `break` to [`label`].
+    /// True if there was a `return`, and so a `break` to [`label`].
     pub returns: bool,
-    /// Whether the last statement has a `return`.
+    /// True if the last statement has a `return`.
     pub returns_last: bool,
-    /// Whether there was a `?` whose value is looked at.
+    /// True if there was a `?` whose value is looked at.
     pub questions: bool,
 }
 
@@ -105,7 +105,7 @@ impl Rewriter<'_> {
                     out.push(Ident::new("break", span).into());
                     out.extend(label(span).into_token_stream());
                 }
-                // What follows is a function, a block or a type of its own, with exits of its own.
+                // A function, a block or a type of its own follows, with exits of its own.
                 TokenTree::Ident(word) if word == "try" => return None,
                 TokenTree::Ident(word) if word == "async" => {
                     let length = async_block(rest)?;
@@ -197,7 +197,7 @@ fn last_statement(tokens: &[TokenTree]) -> &[TokenTree] {
     &tokens[inside.iter().rposition(ends).map_or(0, |at| at + 1)..]
 }
 
-/// Whether there is a `return` anywhere in the tokens.
+/// Returns whether there is a `return` anywhere in the tokens.
 fn returns(tokens: &[TokenTree]) -> bool {
     tokens.iter().any(|token| match token {
         TokenTree::Ident(word) => word == "return",
@@ -206,7 +206,7 @@ fn returns(tokens: &[TokenTree]) -> bool {
     })
 }
 
-/// Whether there is a `return` or a `?` anywhere in the tokens.
+/// Returns whether there is a `return` or a `?` anywhere in the tokens.
 fn leaves(tokens: &[TokenTree]) -> bool {
     tokens.iter().any(|token| match token {
         TokenTree::Ident(word) => word == "return",

@@ -125,7 +125,7 @@ fn merged_marker(attribute: &TokenStream) -> TokenStream {
     quote_spanned!(ours()=> #[#attribute(__ferrometer_merged)] const _: () = ();)
 }
 
-/// Whether an attribute's arguments are those of such a marker.
+/// Returns whether an attribute's arguments are those of such a marker.
 pub fn is_merged_marker(args: &TokenStream) -> bool {
     let mut tokens = args.clone().into_iter();
     matches!(tokens.next(), Some(TokenTree::Ident(ident)) if ident == "__ferrometer_merged") && tokens.next().is_none()
@@ -139,7 +139,7 @@ pub fn not_a_function(word: &str, item: &TokenStream, parse_error: Error) -> Err
     }
 }
 
-/// What an item is, by its first keyword, and the token to point at: its name.
+/// Returns the kind of an item, by its first keyword, and the token to point at: its name.
 fn kind_of_item(item: TokenStream) -> Option<(&'static str, TokenTree)> {
     let mut tokens = item.into_iter().skip_while(|token| {
         // Attributes and the visibility, `pub(in path)` included, stand in front of the keyword.

@@ -86,7 +86,7 @@ fn labels(attributes: &[Attribute]) -> impl Iterator<Item = &Attribute> {
     attributes.iter().filter(|attribute| attribute.path().is_ident("label"))
 }
 
-/// What a variant reads.
+/// Returns the text of a variant.
 fn text(variant: &Variant) -> Result<LitStr> {
     if !matches!(variant.fields, Fields::Unit) {
         return Err(Error::new_spanned(

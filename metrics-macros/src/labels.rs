@@ -16,7 +16,7 @@ const NUMBERED: usize = 4;
 #[derive(Default)]
 pub struct Labels(Vec<(LitStr, Expr)>);
 
-/// Whether a label comes next.
+/// Returns whether a label comes next.
 pub fn at_label(input: ParseStream<'_>) -> bool {
     input.peek(LitStr) && input.peek2(Token![=>])
 }
@@ -102,7 +102,7 @@ impl Labels {
             Some((value, local)) => (quote_spanned!(ours()=> #value,), quote_spanned!(ours()=> #local,)),
             None => (TokenStream::new(), TokenStream::new()),
         };
-        // Of a literal the text is known. Of the others the type tells, by method lookup over three traits: text, or what is written.
+        // The text of a literal is known. For the others the type tells, by method lookup over three traits: text, or what is written.
         let written: Vec<TokenStream> = locals
             .iter()
             .zip(&self.0)

@@ -231,7 +231,7 @@ impl Call {
         }
     }
 
-    /// What is timed runs inline, so that `?`, `return`, `break` and `.await` inside mean what they say.
+    /// The timed block runs inline, so that `?`, `return`, `break` and `.await` inside mean what they say.
     fn time(&self, site: &TokenStream, logger: &TokenStream, timed: &Value) -> TokenStream {
         let krate = &self.krate;
         let start = match self.labels.is_empty() {
@@ -260,7 +260,7 @@ impl Call {
         }
     }
 
-    /// Whether there are calls that are not recorded, by the call's own rate.
+    /// Returns whether there are calls that are not recorded, by the call's own rate.
     fn is_sampled(&self) -> bool {
         check::is_sampled(self.sample_rate.as_ref())
     }
@@ -293,11 +293,11 @@ impl Call {
         self.labels.evaluate(&self.krate, value.map(ToTokens::to_token_stream).as_ref(), call)
     }
 
-    /// Whether nothing the user wrote has to be evaluated before the call site looks at the switch.
+    /// Returns whether nothing the user wrote has to be evaluated before the call site looks at the switch.
     fn costs_nothing(&self, verb: Verb) -> bool {
         let value = match &self.value {
             None => true,
-            // What is timed runs in any case.
+            // A timed block runs in any case.
             Some(_) if verb == Verb::Time => true,
             Some(Value::Expr(expr)) => matches!(check::ungroup(expr), Expr::Lit(_)),
             Some(Value::Block(_)) => false,

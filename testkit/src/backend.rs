@@ -35,7 +35,7 @@ pub fn sink() -> Box<dyn Backend> {
     Box::new(Publish(publish, Wants::TOTALS))
 }
 
-/// What a [`Recorder`] was given, by `logger.metric key=value …`. Metrics of ferrometer itself are left out.
+/// Deliveries of a [`Recorder`], by `logger.metric key=value …`. Metrics of ferrometer itself are left out.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
     /// The net sum of each counter.

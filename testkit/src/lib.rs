@@ -1,4 +1,4 @@
-//! What the tests of the workspace share. Dev-only: no published crate depends on it.
+//! Helpers that the tests of the workspace share. Dev-only: no published crate depends on it.
 //!
 //! | module | holds |
 //! |---|---|

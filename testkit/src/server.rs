@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// What arrived.
+/// Requests and bytes that arrived.
 #[derive(Default)]
 pub struct Counts {
     /// The sum of all counters' positive values.
@@ -26,7 +26,7 @@ pub struct Counts {
 pub struct StatsdServer {
     /// The port of both protocols.
     pub port: u16,
-    /// What arrived so far.
+    /// Requests and bytes that arrived so far.
     pub counts: Arc<Counts>,
     away: Arc<AtomicBool>,
     ended: Arc<AtomicBool>,

@@ -228,6 +228,6 @@ fn each_exit_is_the_function_s_own() {
     assert_eq!(outcomes("flow"), [2, 0, 0, 0]);
     assert_eq!(outcomes("polled"), [2, 0, 0, 0]);
     assert_eq!(outcomes("slow"), [0, 1, 0, 0]);
-    // What the locals take as they go belongs to the call.
+    // The time that the locals take as they go belongs to the call.
     assert!(seen.longest("slow") >= 20.0);
 }

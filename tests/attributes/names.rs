@@ -1,4 +1,4 @@
-//! What the instruments of an attribute are called.
+//! Tests of the names of an attribute's instruments.
 
 use super::*;
 

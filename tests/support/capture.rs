@@ -1,4 +1,4 @@
-//! What the tests of the macros ask of a capture, in one place: the only file here that knows the capture scope's API.
+//! Questions that the tests of the macros ask of a capture, in one place: the only file here that knows the capture scope's API.
 #![allow(dead_code, unreachable_pub)]
 
 use std::future::Future;
@@ -35,7 +35,7 @@ const LOGGERS: &[&str] = &[
 /// The switch is one for the whole process: while one test looks at what happens with recording off, no other captures.
 static SWITCH: RwLock<()> = RwLock::new(());
 
-/// What was recorded inside one [`capture`].
+/// Recordings inside one [`capture`].
 pub struct Captured(Vec<Series>);
 
 struct Series {
@@ -103,7 +103,7 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
 }
 
-/// Whether `body` panicked.
+/// Returns whether `body` panicked.
 pub fn panics(body: impl FnOnce()) -> bool {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).is_err()
 }
@@ -149,7 +149,7 @@ impl Captured {
         self.0.iter().find(|series| series.metric == name).map(|series| series.logger)
     }
 
-    /// Whether nothing was recorded.
+    /// Returns whether nothing was recorded.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -1,4 +1,4 @@
-//! What the tests of the configuration's messages share.
+//! Helpers of the tests of the configuration's messages.
 
 #![allow(dead_code)]
 
@@ -6,7 +6,7 @@ use ferrometer::config::Config;
 
 pub const DURATION: &str = r#"seconds as a number, or a string such as "500ms", "10s", "1m""#;
 
-/// What is said about a file that must be refused.
+/// Returns the message for a file that must be refused.
 pub fn message(toml: &str) -> String {
     match Config::from_toml(toml) {
         Ok(config) => panic!("{toml:?} was taken: {config:?}"),

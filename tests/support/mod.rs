@@ -1,4 +1,4 @@
-//! What several tests need: the examples' programs, and a real Etsy statsd.
+//! Helpers of several tests: the examples' programs, and a real Etsy statsd.
 
 #![allow(dead_code)]
 

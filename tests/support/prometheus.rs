@@ -84,7 +84,7 @@ impl Prometheus {
         answer["data"].clone()
     }
 
-    /// What a PromQL query gives now, by the labels that tell the results apart.
+    /// Returns the result of a PromQL query now, by the labels that tell the results apart.
     pub fn query(&self, query: &str) -> BTreeMap<String, f64> {
         let encoded: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let data = self.api(&format!("/api/v1/query?query={encoded}"));
@@ -118,7 +118,7 @@ impl Prometheus {
         }
     }
 
-    /// What it says of its target.
+    /// Returns its description of its target.
     pub fn target(&self) -> serde_json::Value {
         self.api("/api/v1/targets")["activeTargets"][0].clone()
     }

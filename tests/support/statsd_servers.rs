@@ -72,7 +72,7 @@ impl Collectd {
         Collectd { port, values: scratch.path().join("csv/h/statsd"), _process: process, _scratch: scratch }
     }
 
-    /// What it wrote each second of a value, such as `count-app.hits`; nothing where it never heard of it.
+    /// Returns the values it wrote each second, for a name such as `count-app.hits`; none where it never heard of it.
     pub fn values(&self, name: &str) -> Vec<f64> {
         let mut all = Vec::new();
         for entry in std::fs::read_dir(&self.values).into_iter().flatten() {
@@ -123,7 +123,7 @@ impl Netdata {
         Netdata { port, web, _process: process, _scratch: scratch }
     }
 
-    /// What it held of a chart's dimensions, second by second, newest first.
+    /// Returns the rows of a chart's dimensions, second by second, newest first.
     pub fn rows(&self, chart: &str) -> Vec<Vec<f64>> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.web)).unwrap();
         stream.set_read_timeout(Some(SOON)).unwrap();
@@ -157,7 +157,7 @@ impl Gnocchi {
         Gnocchi { port, process, output }
     }
 
-    /// What it holds in the end: `gauges`, `counters` and `times`, each `name|type` with a value.
+    /// Returns its state in the end: `gauges`, `counters` and `times`, each `name|type` with a value.
     pub fn end(mut self) -> serde_json::Value {
         drop(self.process.0.stdin.take());
         let mut text = String::new();

@@ -40,7 +40,7 @@ pub extern "C" fn plugin_end() -> u64 {
     }
 }
 
-/// Whether anything is recorded.
+/// Returns whether anything is recorded.
 #[unsafe(no_mangle)]
 pub extern "C" fn plugin_is_on() -> i32 {
     i32::from(ferrometer::is_on())

@@ -75,7 +75,7 @@ fn child(record: bool, port: u16, backends: &[&str], extra: usize) {
             let mut own = labels.clone();
             own[0].1 = long(&format!("{i}."), 59);
             let pairs: Vec<(&str, &str)> = own.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-            // The same labels in another order are remembered too.
+            // Labels in another order are remembered too.
             let reversed: Vec<(&str, &str)> = pairs.iter().rev().copied().collect();
             let _ = logger.with_all(&reversed);
             logger.with_all(&pairs)
@@ -153,7 +153,7 @@ fn child(record: bool, port: u16, backends: &[&str], extra: usize) {
     drop(metrics);
 }
 
-/// What is in the overflow series of counters.
+/// Returns the value of the overflow series of counters.
 fn overflow() -> u64 {
     let snapshot = ferrometer::snapshot();
     let of =

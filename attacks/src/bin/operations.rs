@@ -1,4 +1,4 @@
-//! What operators meet: a statsd server that is away for a minute at a million recordings a second costs no more processor time than one that is there,
+//! Checks that operators make: a statsd server that is away for a minute at a million recordings a second costs no more processor time than one that is there,
 //! one line in the log for each cause and minute, and gets everything within one interval of its return; a server that moves is followed; `flush` and
 //! drop end within their deadline, whatever the server does. `--seconds` says how long it is there and away; `--interval` is that of the deliveries.
 
@@ -127,7 +127,7 @@ fn one_slice(length: Duration) -> Duration {
     let (counter, timer) = (logger.counter("c"), logger.timer("t"));
     let (begin, before) = (Instant::now(), cpu());
     let mut done = 0_u32;
-    // The same number of recordings in each, however busy the machine is.
+    // Each makes an equal number of recordings, however busy the machine is.
     while u128::from(done) < length.as_millis() {
         for i in 0..1000_u64 {
             if i % 20 == 0 {
@@ -153,7 +153,7 @@ fn main() {
     }
     let length = Duration::from_secs_f64(number("--seconds", 3.0));
     let interval = Duration::from_secs_f64(number("--interval", 0.2));
-    // What a machine that does other things too may add.
+    // Allowance for a machine that does other things too.
     let slack = Duration::from_millis(150);
     tracing::subscriber::set_global_default(Log).expect("the first");
     let mut good = true;
@@ -275,7 +275,7 @@ fn main() {
     let lines: usize = logged.values().map(Vec::len).sum();
     for (cause, times) in &logged {
         let close = times.windows(2).any(|w| w[1] - w[0] < Duration::from_secs(59));
-        // The same cause of another backend, another server, is another line.
+        // Another backend or another server with an equal cause is another line.
         let others = ["moved", "listens", "connect", "full", "looked up"].iter().any(|w| cause.contains(w));
         if close && !others {
             check(false, format!("logged more often than once a minute: {cause}"));

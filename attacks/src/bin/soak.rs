@@ -30,7 +30,7 @@ const SWAP: Duration = Duration::from_millis(50);
 /// The most backends of one name that are on their way out at once; with more, the next swap waits.
 const LEAVING: usize = 100;
 
-/// What the threads counted: (calls, increments, decrements) by metric name; for timers and histograms the calls alone.
+/// Counts of the threads: (calls, increments, decrements) by metric name; for timers and histograms the calls alone.
 type Truth = BTreeMap<&'static str, [u64; 3]>;
 
 static TRUTH: Mutex<Truth> = Mutex::new(BTreeMap::new());

@@ -17,7 +17,7 @@ use std::time::SystemTime;
 #[derive(Debug)]
 pub struct Prometheus {
     shared: Arc<Shared>,
-    /// Of the newest snapshot.
+    /// Sequence of the newest snapshot.
     sequence: u64,
 }
 

@@ -60,7 +60,7 @@ impl Families {
         Ok(Place { family, labels, created })
     }
 
-    /// Whether an instrument has a place, or was refused one.
+    /// Returns whether an instrument has a place, or was refused one.
     pub(crate) fn is_decided(&self, at: usize) -> bool {
         self.places.get(at).is_some_and(Option::is_some)
     }

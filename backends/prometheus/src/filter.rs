@@ -20,13 +20,13 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Whether everything is asked for.
+    /// Returns whether everything is asked for.
     #[must_use]
     pub fn is_all(&self) -> bool {
         self.names.is_empty()
     }
 
-    /// Whether one of these suffixes of a family's name makes a name that is asked for.
+    /// Returns whether one of these suffixes of a family's name makes a name that is asked for.
     pub(crate) fn fits(&self, family: &str, suffixes: &[&str]) -> bool {
         // Names that begin alike stand together.
         let from = self.names.range::<str, _>((Included(family), Unbounded));

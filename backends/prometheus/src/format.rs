@@ -21,7 +21,7 @@ const ALL: [Format; 3] = [Format::Text, Format::OpenMetrics, Format::Protobuf];
 const MAX_RANGES: usize = 64;
 
 impl Format {
-    /// What to send as `Content-Type`.
+    /// Returns the value of `Content-Type`.
     ///
     /// ```
     /// use ferrometer_prometheus::Format;
@@ -66,7 +66,7 @@ impl Format {
             let (specificity, best) = ranges
                 .iter()
                 .filter_map(|range| Some((range.specificity(format)?, range)))
-                // Of two that are as exact the first counts.
+                // The first of two equally exact ones counts.
                 .max_by_key(|(specificity, range)| (*specificity, std::cmp::Reverse(range.at)))?;
             (best.q > 0).then_some((best.q, specificity, std::cmp::Reverse(best.at), format))
         };
@@ -107,7 +107,7 @@ impl<'a> Range<'a> {
             let value = value.strip_prefix('"').and_then(|v| v.strip_suffix('"')).unwrap_or(value);
             if key == "q" {
                 range.q = quality(value)?;
-                // What stands behind it belongs to no format.
+                // Text behind it belongs to no format.
                 break;
             }
             range.parameters.push((key, value));

@@ -8,10 +8,10 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// What is rendered at a time, roughly, in bytes.
+/// Size of a rendered piece, roughly, in bytes.
 pub(crate) const PIECE: usize = 64 << 10;
 
-/// What the samples of one name share. All of one (logger, name, kind); they differ in labels.
+/// Properties that the samples of one name share. All have one (logger, name, kind); they differ in labels.
 #[derive(Debug)]
 pub(crate) struct Family {
     /// The name, for a counter without its suffix.
@@ -47,9 +47,9 @@ impl Family {
 /// A family of this crate may be two of Prometheus'.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Part {
-    /// What it is about.
+    /// Samples of the instrument itself.
     Main,
-    /// What was taken away from counters.
+    /// Samples of the decrements of counters.
     Decrements,
 }
 
@@ -72,10 +72,10 @@ pub(crate) struct Block {
     pub(crate) rows: Range<usize>,
     /// The text of `HELP`, as given.
     pub(crate) help: String,
-    /// What its name ends in.
+    /// End of its name.
     pub(crate) unit: String,
     is_described: bool,
-    /// Whether OpenMetrics may call it a counter, and what was taken away too. Else other names stand in the way:
+    /// True if OpenMetrics may call it a counter, and what was taken away too. Else other names stand in the way:
     /// there, a counter `x` owns `x` and `x_created` besides `x_total`.
     pub(crate) is_counter: bool,
     pub(crate) decrements_is_counter: bool,
@@ -89,13 +89,13 @@ pub(crate) struct Step {
     pub(crate) rows: Range<usize>,
 }
 
-/// What is written, in order, and in which pieces.
+/// Steps in the order of writing, and the pieces they form.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     pub(crate) steps: Vec<Step>,
-    /// Of steps: what is rendered at a time in the text formats.
+    /// Ranges of steps that are rendered at a time in the text formats.
     pub(crate) pieces: Vec<Range<usize>>,
-    /// Of steps: the same where a family cannot be taken apart.
+    /// Ranges of steps for formats in which a family cannot be taken apart.
     pub(crate) whole: Vec<Range<usize>>,
 }
 
@@ -168,7 +168,7 @@ impl Layout {
         self.rows.push(Row { start, end: self.prefixes.len(), created: entry.created });
     }
 
-    /// Whether an instrument has a row.
+    /// Returns whether an instrument has a row.
     pub(crate) fn has_row(&self, instrument: usize) -> bool {
         self.row_of.get(instrument).is_some_and(|row| *row != NO_ROW)
     }
@@ -222,14 +222,14 @@ impl Layout {
         }
     }
 
-    /// What a filter leaves.
+    /// Returns the plan that a filter leaves.
     pub(crate) fn select(&self, filter: &Filter) -> Plan {
         let fits = |block: &Block, part: &Part| filter.fits(&block.family.name, block.family.suffixes(*part));
         let parts = |(at, block)| Block::parts(block).filter(move |p| fits(block, p)).map(move |part| (at, part));
         Plan::new(self, self.blocks.iter().enumerate().flat_map(parts).collect())
     }
 
-    /// Whether a family was described since.
+    /// Returns whether a family was described since.
     pub(crate) fn is_outdated(&self) -> bool {
         self.blocks.iter().any(|block| block.is_described != block.family.is_described())
     }

@@ -17,7 +17,7 @@ const TIMER_BOUNDS: [f64; 16] =
 pub(crate) struct Bounds {
     /// Ascending, without +Inf, in what was recorded: nanoseconds for timers.
     recorded: Vec<f64>,
-    /// The same as they are shown.
+    /// Bounds as they are shown.
     pub(crate) shown: Vec<f64>,
     /// As `le` in the text format, and in OpenMetrics.
     pub(crate) text: Vec<String>,
@@ -37,13 +37,13 @@ impl Bounds {
         Bounds { recorded, shown, text, canonical }
     }
 
-    /// Whether there is one below zero.
+    /// Returns whether there is one below zero.
     pub(crate) fn has_negative(&self) -> bool {
         self.shown.first().is_some_and(|bound| *bound < 0.0)
     }
 }
 
-/// What the distributions of one instrument come to, its sample rates added up.
+/// Sum of the distributions of one instrument over its sample rates.
 pub(crate) struct HistogramTotals {
     /// At each bound.
     pub(crate) cumulative: Vec<u64>,
@@ -121,7 +121,7 @@ fn cumulative(distribution: &Distribution, bounds: &[f64]) -> Vec<u64> {
     bounds.iter().map(count).collect()
 }
 
-/// Whether there are values below zero.
+/// Returns whether there are values below zero.
 fn has_negative(distribution: &Distribution) -> bool {
     let scheme = distribution.scheme();
     distribution.sum() < 0.0 || distribution.buckets().next().is_some_and(|(index, _)| scheme.bounds(index).1 <= 0.0)

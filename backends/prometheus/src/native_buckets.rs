@@ -143,7 +143,7 @@ mod tests {
                 // Below 8 ns each whole number is a bucket of its own.
                 assert!(last.is_none_or(|last| last < at), "{index}");
                 last = Some(at);
-                // What a reader takes for a value in it is within 8.6 % of any value that was recorded in it.
+                // A reader's value for it is within 8.6 % of any value that was recorded in it.
                 let (ours_low, ours_high) = scheme.bounds(index);
                 if scheme == Scheme::Float || index >= 16 {
                     assert!(high / (ours_low / unit) < 1.086 && low / (ours_high / unit) > 0.92, "{index}");

@@ -19,7 +19,7 @@ pub(crate) fn float(out: &mut Vec<u8>, value: f64) {
     }
 }
 
-/// The same as text.
+/// Returns the number as text.
 pub(crate) fn text(value: f64) -> String {
     let mut out = Vec::new();
     float(&mut out, value);

@@ -1,6 +1,6 @@
-//! What every Prometheus client says of its process, read from `/proc`; nothing where there is no `/proc`.
+//! Metrics that every Prometheus client gives of its process, read from `/proc`; none where there is no `/proc`.
 //!
-//! What the program recorded itself comes first: of a name that one of its metrics has, the process' own is left out.
+//! A program's own metric comes first: when it has a name, the process' metric of that name is left out.
 
 use crate::number;
 use std::fs;
@@ -91,7 +91,7 @@ pub(crate) fn millis(time: SystemTime) -> i64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// What stands in `stat` behind the program's name, which may hold anything; the state is the first.
+/// Returns the fields of `stat` behind the program's name, which may hold anything; the state is the first.
 fn fields(stat: &str) -> Option<Vec<&str>> {
     Some(stat.rsplit_once(')')?.1.split_ascii_whitespace().collect())
 }

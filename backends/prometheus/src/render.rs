@@ -86,7 +86,7 @@ impl Exposition {
         if out.is_empty() { Vec::new() } else { vec![Piece::new(out)] }
     }
 
-    /// What stands behind all families: what is said of the process, and how the format ends.
+    /// Returns the pieces behind all families: the metrics of the process, and the end of the format.
     fn end(&self, format: Format, filter: &Filter) -> Vec<Piece> {
         let shown = process::ALL.iter().zip(self.totals.process).zip(self.totals.layout.process).filter_map(
             |((about, value), free)| {
@@ -115,7 +115,7 @@ pub struct Pieces {
     exposition: Arc<Exposition>,
     format: Format,
     filter: Filter,
-    /// What the filter leaves; `None` when that is everything.
+    /// Plan that the filter leaves; `None` when that is everything.
     selected: Option<Plan>,
     next: usize,
     ready: std::vec::IntoIter<Piece>,

@@ -82,7 +82,7 @@ impl Settings {
         // A character of a label's value may be escaped with another.
         const LINE: usize = MAX_NAME_BYTES + 2 * Labels::MAX_BYTES + 16;
         const PLACES: usize = 3 * LINE + MAX_FRESH * 64 + 1024;
-        // What the text is rendered from: the newest totals, and those that take their place.
+        // The text is rendered from the newest totals, and from those that take their place.
         const TOTALS: usize = 2 * 2 * size_of::<Total>() + 256;
         const DISTRIBUTION: usize = Scheme::Float.len() * size_of::<(u16, u64)>() + 128;
         series.saturating_mul(PLACES + TOTALS + DISTRIBUTION)

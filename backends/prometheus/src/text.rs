@@ -27,7 +27,7 @@ pub(crate) fn render(out: &mut Vec<u8>, exposition: &ExposedTotals, step: &Step,
     }
 }
 
-/// What is said of a family.
+/// Head of a family.
 struct Head<'a> {
     /// Its name in 0.0.4, and in OpenMetrics.
     names: [&'a str; 2],

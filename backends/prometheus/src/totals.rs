@@ -8,7 +8,7 @@ use ferrometer_core::{Distribution, Kind, Totals, Value};
 use ferrometer_export::Instrument;
 use std::sync::{Arc, OnceLock};
 
-/// What an instrument stands at, its sample rates added up.
+/// Value of an instrument, its sample rates added up.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Cell {
     /// Not shown now.
@@ -41,11 +41,11 @@ pub(crate) struct ExposedTotals {
     bounds: Vec<OnceLock<Arc<Bounds>>>,
     pub(crate) process: process::Values,
     pub(crate) process_created: i64,
-    /// Of the snapshot.
+    /// Sequence of the snapshot.
     sequence: u64,
 }
 
-/// What an instrument stands at, or `None` when it has no value: a gauge that was never set, or one that is not in the snapshot.
+/// Returns the value of an instrument, or `None` when it has no value: a gauge that was never set, or one that is not in the snapshot.
 fn cell(instrument: &Instrument, totals: Totals<'_>, distributions: &mut Vec<(f64, Arc<Distribution>)>) -> Cell {
     let (mut increments_of_all, mut decrements_of_all, mut number, mut set) = (0u64, 0u64, 0.0, false);
     let (first, mut members) = (distributions.len(), 0usize);
@@ -85,7 +85,7 @@ fn cell(instrument: &Instrument, totals: Totals<'_>, distributions: &mut Vec<(f6
     }
 }
 
-/// Whether an instrument has anything to show.
+/// Returns whether an instrument has anything to show.
 pub(crate) fn has_value(instrument: &Instrument, totals: Totals<'_>) -> bool {
     let is_gauge = instrument.first.kind() == Kind::Gauge;
     instrument.totals(totals).any(|total| !is_gauge || total.recordings > 0)
@@ -151,7 +151,7 @@ impl ExposedTotals {
         }
     }
 
-    /// Whether the head of what a step is part of stands before its first line.
+    /// Returns whether the head of what a step is part of stands before its first line.
     pub(crate) fn begins(&self, step: &Step) -> bool {
         let first = &self.first[step.block];
         step.rows.contains(match step.part {

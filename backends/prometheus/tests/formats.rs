@@ -1,4 +1,4 @@
-//! The same totals in every format, read back by strict parsers.
+//! Reads equal totals in every format back, by strict parsers.
 
 mod common;
 
@@ -253,7 +253,7 @@ fn the_process_shows_itself_unless_told_not_to_and_gives_way() {
     let quiet = Prometheus::new(Settings::default().process_metrics(false));
     assert_eq!(shown(&quiet.handle()), 0);
 
-    // What the program records under such a name is what is shown.
+    // A program's own metric of such a name is the one that is shown.
     let left_out = cache.handle.left_out();
     get_logger("process").send_gauge("open.fds", -7);
     get_logger("process").send_counter("cpu", 3);

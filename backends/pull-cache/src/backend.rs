@@ -27,7 +27,7 @@ pub struct PullCacheBackend {
     sink: Option<WriterLease>,
     /// Whose generations are taken in with the first one made here.
     earlier: Option<PullCacheHandle>,
-    /// What is taken in just now.
+    /// Generations that are being taken in.
     restoring: Option<Restoring>,
     /// How long a history is waited for; `None`: until it is there.
     patience: Option<Duration>,
@@ -77,7 +77,7 @@ impl PullCacheBackend {
     /// second is read beside, and [`PullCacheHandle::is_loading`] says so. Until then readers see what is made here, and
     /// [`PullCacheHandle::window`] says from when. The old generations join with the next one that is made.
     ///
-    /// The same holds for what [`after`](PullCacheBackend::after) takes in.
+    /// This holds for the generations that [`after`](PullCacheBackend::after) takes in, too.
     ///
     /// # Errors
     /// As [`open`](PullCacheBackend::open).
@@ -188,7 +188,7 @@ impl PullCacheBackend {
         self.make_aged(time, None, totals, naming)
     }
 
-    /// The same; `age`: the time by which series age, if it is not that of the generation.
+    /// Makes a generation; `age`: the time by which series age, if it is not that of the generation.
     fn make_aged(&mut self, time: SystemTime, age: Option<i64>, totals: Totals<'_>, naming: &Naming) -> usize {
         // Nothing was made here yet; what was made meanwhile by the one before, this takes in too.
         if let Some(past) = self.sink.as_mut().and_then(WriterLease::take_over) {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// What is known of an instrument, for all its label sets.
+/// Description of an instrument, for all its label sets.
 ///
 /// ```
 /// # use ferrometer_pull_cache::{PullCacheBackend, Settings};
@@ -35,7 +35,7 @@ pub struct Instrument {
     /// The unit of its records: `ms` for timers, elsewhere as the program declared it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
-    /// What the program says it means.
+    /// Meaning, in the words of the program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
 }
@@ -46,7 +46,7 @@ pub(crate) struct Catalog {
     list: Arc<Vec<Instrument>>,
     /// The place in the list, by kind and name.
     places: HashMap<(&'static str, String), usize>,
-    /// The same by instrument; `None` for one whose name is refused.
+    /// Index by instrument; `None` for one whose name is refused.
     of_instrument: HashMap<usize, Option<usize>>,
 }
 

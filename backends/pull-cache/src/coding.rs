@@ -72,7 +72,7 @@ impl Row {
     }
 }
 
-/// What the columns said last, and how likely they are to say what next.
+/// Last values of the columns, and the likelihood of the next ones.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Coder {
     series: Vec<Series>,
@@ -80,9 +80,9 @@ pub(crate) struct Coder {
 }
 
 impl Coder {
-    /// What one more column takes.
+    /// Size of one more column, in bytes.
     pub(crate) const COLUMN_BYTES: usize = size_of::<Series>();
-    /// What it takes without columns.
+    /// Size without columns, in bytes.
     pub(crate) const FIXED_BYTES: usize = size_of::<Models>() + size_of::<Coder>();
     /// The most bytes one value is coded in.
     pub(crate) const LONGEST_POINT: usize = 18;

@@ -7,7 +7,8 @@
 //!
 //! | what | module |
 //! |---|---|
-//! | the bytes of a segment, both ways | `segment`, with the columns' names in `names`, over `bytes` |
+//! | the bytes of a segment: its header and checksums, its `version`; its frames out and in | `segment`, `version`; `frame_writer`, `frame_reader`, with the columns' names in `names`, over `bytes` |
+//! | parts of a file that are not as they were written | `damage` |
 //! | looking segments through, believing nothing | `survey`; how they are called is in `paths` |
 //! | reading a directory from anywhere | `read` |
 //! | what was there before the writer: tidied and read beside it | `past` |
@@ -17,6 +18,9 @@
 
 mod bytes;
 mod create;
+mod damage;
+mod frame_reader;
+mod frame_writer;
 mod lock;
 mod names;
 mod past;
@@ -24,14 +28,15 @@ mod paths;
 mod read;
 mod segment;
 mod survey;
+mod version;
 mod writer;
 mod writer_lease;
 
+pub use damage::{Damage, DamageKind};
+#[doc(hidden)]
+pub use frame_reader::walk;
 pub(crate) use past::{Found, Past};
 pub use read::{PersistedHistory, ReadError, read};
-#[doc(hidden)]
-pub use segment::walk;
-pub use segment::{Damage, DamageKind};
 pub use writer::OpenError;
 pub use writer_lease::Persistence;
 pub(crate) use writer_lease::WriterLease;

@@ -44,7 +44,7 @@ impl Columns {
         self.sorted = merged;
     }
 
-    /// What the tables take, in bytes, without the names.
+    /// Size of one column in the tables, in bytes, without the names.
     pub(crate) const COLUMN_BYTES: usize = size_of::<Arc<Identity>>() + size_of::<u32>();
 }
 
@@ -111,7 +111,7 @@ impl Generation {
         self.len
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0

@@ -7,7 +7,7 @@ use crate::settings::Settings;
 use crate::store::{History, View};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What backend and readers share. The lock is held for moments: generations are made before and freed after.
+/// State that backend and readers share. The lock is held for moments: generations are made before and freed after.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
@@ -81,7 +81,7 @@ impl PullCacheHandle {
         self.shared.lock().view.window()
     }
 
-    /// Whether generations of an earlier process, or backend, are still being read, beside the program: see
+    /// Returns whether generations of an earlier process, or backend, are still being read, beside the program: see
     /// [`PullCacheBackend::open_beside`](crate::PullCacheBackend::open_beside). Until they are, the [`window`](PullCacheHandle::window)
     /// begins with this program.
     #[must_use]
@@ -101,7 +101,7 @@ impl PullCacheHandle {
         self.shared.lock().persistence.clone()
     }
 
-    /// What the names of the records stand for: kind, unit and description of each instrument that was shown so far.
+    /// Returns the kind, unit and description of each instrument that was shown so far.
     #[must_use]
     pub fn instruments(&self) -> Arc<Vec<Instrument>> {
         Arc::clone(&self.shared.lock().catalog)

@@ -38,7 +38,7 @@ pub enum RecordType {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Record<'a> {
-    /// What the metric belongs to: `host`, or what [`Logger::for_object`](ferrometer_core::Logger::for_object) said, such as
+    /// Object that the metric belongs to: `host`, or the one that [`Logger::for_object`](ferrometer_core::Logger::for_object) named, such as
     /// `qemu/100`.
     pub id: &'a str,
     /// The full name, `[global_prefix.][host.]logger.metric`; for a part of a timer or histogram with `.count`, `.sum`, `.p50`,
@@ -56,7 +56,7 @@ pub struct Record<'a> {
     pub labels: &'a Labels,
 }
 
-/// What a record says of its instrument. The numbers are part of the format of coded generations.
+/// Part of an instrument that a record holds. The numbers are part of the format of coded generations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum Part {
@@ -68,7 +68,7 @@ pub(crate) enum Part {
     Quantile = 2,
 }
 
-/// What the values of one metric share, in all generations.
+/// Properties that the values of one metric share, in all generations.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Identity {
     pub(crate) metric: Arc<str>,
@@ -87,7 +87,7 @@ impl Identity {
         Identity { metric, labels, object: None, kind, part, rate_bits: rate.to_bits() }
     }
 
-    /// The same, of an object.
+    /// Returns this identity, for an object.
     pub(crate) fn of(mut self, object: Option<Arc<str>>) -> Identity {
         self.object = object;
         self

@@ -1,4 +1,4 @@
-//! What an instrument says in one generation: its totals, and quantiles of what was recorded since the generation before.
+//! Values of an instrument in one generation: its totals, and quantiles of what was recorded since the generation before.
 
 use crate::coding::Row;
 use crate::generation::Table;
@@ -26,7 +26,7 @@ pub(crate) const DISTRIBUTION_PARTS: usize = PARTS.len();
 /// The columns of an instrument's records, or why it has none.
 type Named = Result<Box<[u32]>, Cause>;
 
-/// What is unique among records: metric, labels and object.
+/// Key that is unique among records: metric, labels and object.
 type Name = (Arc<str>, Arc<Labels>, Option<Arc<str>>);
 
 /// The names of all instruments in records.
@@ -63,7 +63,7 @@ impl RecordNames {
         }
     }
 
-    /// Whether an instrument was named, or refused a name, by now.
+    /// Returns whether an instrument was named, or refused a name, by now.
     pub(crate) fn has(&self, at: usize) -> bool {
         self.names.get(at).is_some_and(Option::is_some)
     }
@@ -114,7 +114,7 @@ impl Distributions {
         Distributions(totals.iter().map(distribution).collect())
     }
 
-    /// What was added to a distribution since.
+    /// Returns the recordings that were added to a distribution since.
     fn until(&self, total: &Total<'_>, now: &Distribution) -> Distribution {
         match self.0.get(total.series.id()).and_then(Option::as_ref) {
             Some(before) => now.since(before),
@@ -123,7 +123,7 @@ impl Distributions {
     }
 }
 
-/// Whether there is anything to show: a gauge that was never set has no value.
+/// Returns whether there is anything to show: a gauge that was never set has no value.
 pub(crate) fn has_value(instrument: &Instrument, totals: Totals<'_>) -> bool {
     instrument.first.kind() != Kind::Gauge || instrument.totals(totals).any(|t| t.recordings > 0)
 }
@@ -198,5 +198,6 @@ fn quantile(parts: &[(f64, Distribution)], q: f64) -> f64 {
         seen >= rank
     });
     let bucket = reached.or(buckets.last_key_value()).map_or(0, |(bucket, _)| *bucket);
-    parts[0].1.scheme().middle(bucket).min(max(parts))
+    let max = max(parts);
+    parts[0].1.scheme().representative(bucket, max).min(max)
 }

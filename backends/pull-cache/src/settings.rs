@@ -1,4 +1,4 @@
-//! What can be set, and how much memory follows from it.
+//! Settings, and how much memory follows from them.
 
 use crate::coding::Coder;
 use crate::generation::Columns;

@@ -35,7 +35,7 @@ struct Block {
     coded: Arc<[u8]>,
 }
 
-/// What readers see. Clones share everything.
+/// State that readers see. Clones share everything.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct View {
     columns: Arc<Columns>,
@@ -97,13 +97,13 @@ impl View {
         Some((self.blocks.front().map_or(newest, |block| block.timestamp), newest))
     }
 
-    /// What the old generations take, in bytes.
+    /// Returns the size of the old generations, in bytes.
     #[cfg(test)]
     pub(crate) fn coded_bytes(&self) -> usize {
         self.blocks.iter().map(|block| block.coded.len()).sum()
     }
 
-    /// What the generations take, in bytes, with the state that is needed to read them, and without names.
+    /// Returns the size of the generations, in bytes, with the state that is needed to read them, and without names.
     #[cfg(test)]
     pub(crate) fn bytes(&self) -> usize {
         let columns = self.columns.len() * (Columns::COLUMN_BYTES + Coder::COLUMN_BYTES);
@@ -188,7 +188,7 @@ impl Iterator for History {
             if let Ok(row) = state.decode(identities, &block.coded) {
                 return Some(Arc::new(Generation::new(block.timestamp, Arc::clone(&self.columns), row)));
             }
-            // What this process coded is not undecodable; were it, nothing wrong may be shown.
+            // This process coded it, so it can be decoded; if it could not, nothing wrong may be shown.
             self.blocks.clear();
         }
         self.chain = None;
@@ -209,7 +209,7 @@ pub(crate) struct Store {
     tail: Coder,
     /// The second of the system's clock in which the newest was made; `None` when it came from elsewhere.
     second: Option<i64>,
-    /// What was newest elsewhere: what is made here is newer.
+    /// Time of the newest generation elsewhere: generations made here are newer.
     after: Option<i64>,
 }
 
@@ -226,7 +226,7 @@ impl Store {
         }
     }
 
-    /// What is made from now on is newer than this, which is elsewhere until now.
+    /// Makes all generations from now on newer than this one, which has been kept elsewhere until now.
     pub(crate) fn follow(&mut self, newest: Option<i64>) {
         self.after = self.after.max(newest);
     }
@@ -254,7 +254,7 @@ impl Store {
         &mut self.table
     }
 
-    /// What it holds.
+    /// Returns the present state.
     pub(crate) fn view(&self) -> &View {
         &self.view
     }
@@ -321,7 +321,7 @@ impl Store {
         for (_, block) in old {
             let state = base.get_or_insert_with(|| Coder::clone(&self.view.base));
             let identities = &self.view.columns.identities()[..block.columns as usize];
-            // What was coded here is decodable.
+            // This process coded it, so it can be decoded.
             let _ = state.skip(identities, &block.coded);
             count += 1;
         }

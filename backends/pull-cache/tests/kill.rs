@@ -37,7 +37,7 @@ fn child() {
     println!("restored {}", cache.history(None).count());
     let logger = get_logger("kill");
     let counters: Vec<_> = (0..COUNTERS).map(|n| logger.with("n", &n.to_string()).counter("c")).collect();
-    // What cannot be coded in less than it is: writes of several pages, which a kill may cut.
+    // Values that cannot be compressed: writes of several pages, which a kill may cut.
     let noise: Vec<_> = (0..NOISE).map(|n| logger.with("n", &n.to_string()).gauge("noise")).collect();
     let mut bits = 1u64;
     let (gauge, timer) = (logger.gauge("second"), logger.timer("t"));
@@ -115,7 +115,7 @@ fn kill(times: u64) {
             assert!(count[1] == count[0] + 1 || count[1] == 1, "kill {time}: {counts:?}");
         }
         let last = generations.last().map_or(0, |generation| generation.timestamp());
-        // What was said to be made is there; one more may be that was not yet said.
+        // Each announced generation is there; one more may be that was not announced yet.
         assert!(last >= made.max(newest), "kill {time}: {last} {made}");
         assert!(made == 0 || last <= made + 10, "kill {time}: {last} {made}");
         newest = last;

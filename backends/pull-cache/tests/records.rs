@@ -1,4 +1,4 @@
-//! What was recorded stands in the records, by kind, and in the account.
+//! Tests that recordings reach the records, by kind, and the account.
 
 mod common;
 

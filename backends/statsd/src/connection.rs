@@ -4,6 +4,8 @@
 //! A refusal (ICMP) reaches a UDP socket after the send that it is about: within microseconds from this machine, within a round trip from another.
 //! So each delivery sends one datagram first and waits for a refusal before it believes in the others, and waits again behind the last. A
 //! datagram counts as sent when the one behind it was not refused either.
+//!
+//! This file has more than 400 lines, because datagrams and streams share one socket, one patience and one account of refusals.
 
 use crate::pacer::Pacer;
 use crate::refusal::{NotNow, Refusal, Sent, not_now};
@@ -13,7 +15,7 @@ use crate::settings::{Settings, Transport};
 use crate::socket::open_unix;
 use crate::socket::{Socket, is_too_large, no_buffer_space, open_tcp, open_udp};
 use crate::udp_gso;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
@@ -127,6 +129,21 @@ impl Connection {
             self.gso = if set.is_ok() { Gso::Taken } else { Gso::Refused };
         }
         if self.gso == Gso::Taken { most } else { 1 }
+    }
+
+    /// How many may be handed over at once as soon as the server was heard of in a delivery. Nothing is opened for it.
+    pub(crate) fn at_once_when_heard(&self) -> usize {
+        if !matches!(self.transport, Transport::Udp { .. }) || self.gso == Gso::Refused {
+            return 1;
+        }
+        let most = (MAX_PAYLOAD / self.max_datagram).min(self.pacer.at_once(self.max_datagram)).min(udp_gso::MOST);
+        if most < 2 {
+            return 1;
+        }
+        let size = u16::try_from(self.max_datagram).unwrap_or(u16::MAX);
+        let can =
+            || std::net::UdpSocket::bind("0.0.0.0:0").is_ok_and(|socket| udp_gso::set_size(&socket, size).is_ok());
+        if self.gso == Gso::Taken || can() { most } else { 1 }
     }
 
     /// Sends datagrams that stand one behind the other, all but the last of the largest size. `Ok(None)`: none was taken, and they are
@@ -365,11 +382,17 @@ impl Connection {
             #[cfg(unix)]
             Transport::Unix { path } => open_unix(path).map(|s| (s, None)),
             #[cfg(not(unix))]
-            Transport::Unix { .. } => Err(io::Error::new(ErrorKind::Unsupported, "no Unix sockets on this system")),
-            Transport::Udp { .. } => self.address()?.map_socket(open_udp),
+            Transport::Unix { .. } => {
+                Err(std::io::Error::new(ErrorKind::Unsupported, "no Unix sockets on this system"))
+            }
+            Transport::Udp { .. } => {
+                let address = self.address()?;
+                open_udp(address).map(|socket| (socket, Some(address)))
+            }
             Transport::Tcp { .. } => {
                 let limit = until.saturating_duration_since(Instant::now()).clamp(Duration::from_millis(10), CONNECT);
-                self.address()?.map_socket(|address| open_tcp(address, limit))
+                let address = self.address()?;
+                open_tcp(address, limit).map(|socket| (socket, Some(address)))
             }
         };
         match opened {
@@ -391,51 +414,14 @@ impl Connection {
         }
     }
 
-    fn address(&self) -> Result<Address, Refusal> {
+    fn address(&self) -> Result<SocketAddr, Refusal> {
         let answer = self.resolver.as_ref().map(Resolver::answer).unwrap_or_default();
         match answer.addresses.len() {
             0 => Err(not_now(answer.error.unwrap_or_else(|| format!("{} is being looked up", self.where_to())))),
-            n => Ok(Address(answer.addresses[self.choice % n])),
+            n => Ok(answer.addresses[self.choice % n]),
         }
     }
 }
 
-struct Address(SocketAddr);
-
-impl Address {
-    fn map_socket(
-        self,
-        open: impl FnOnce(SocketAddr) -> io::Result<Socket>,
-    ) -> io::Result<(Socket, Option<SocketAddr>)> {
-        open(self.0).map(|socket| (socket, Some(self.0)))
-    }
-}
-
 #[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use super::*;
-    use std::net::UdpSocket;
-
-    #[test]
-    fn what_the_kernel_does_not_cut_goes_one_by_one() {
-        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
-        receiver.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        let received = || receiver.recv(&mut [0; 2000]).unwrap();
-        let transport = Transport::Udp { host: "127.0.0.1".to_owned(), port: receiver.local_addr().unwrap().port() };
-        let mut connection = Connection::new(&Settings::new(transport), 64);
-        connection.begin();
-        let until = Instant::now() + Duration::from_secs(5);
-        connection.wait_resolved(until);
-        assert_eq!(connection.at_once(), 1, "nobody has answered yet");
-        connection.send(b"a:1|c", until).unwrap();
-        assert_eq!(received(), 5);
-        assert!(connection.at_once() > 2);
-        assert!(connection.send_at_once(&[b'x'; 160], 3, until).unwrap().is_some());
-        assert_eq!([received(), received(), received()], [64, 64, 32]);
-        // No kernel takes so many; none of them is sent, and the socket forgets the size.
-        assert!(connection.send_at_once(&[b'x'; 64 * 1000], 1000, until).unwrap().is_none());
-        assert_eq!(connection.at_once(), 1);
-        connection.send(&[b'y'; 160], until).unwrap();
-        assert_eq!(received(), 160);
-    }
-}
+mod tests;

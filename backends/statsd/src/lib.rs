@@ -46,7 +46,7 @@ pub use settings::{Settings, Transport};
 /// of a burst.
 #[must_use]
 pub const fn max_bytes(series: usize) -> usize {
-    // What must be unique: kind, name and tags; and its owner, in a table that doubles. The decision for each series, and how its
+    // A key that must be unique: kind, name and tags; and its owner, in a table that doubles. The decision for each series, and how its
     // name is written.
     const UNIQUE: usize =
         MAX_NAME_BYTES + MAX_RAW_BYTES + (2 + label_text::MAX_GROWTH) * MAX_LABELS + MAX_OBJECT_BYTES + 64;

@@ -1,6 +1,8 @@
 //! Random histories of a statsd backend and its server: bursts and flushes while the server goes and comes back, refuses, cannot be reached, takes no
 //! more, while the kernel gives every error it has, and while the server's name cannot be looked up, moves or hangs. The truth is counted next to the calls and by the servers: whatever
 //! happens the account balances, nobody receives more than was sent, and what was sent over a way that loses nothing was received.
+//!
+//! The servers, the script of a history and the judge belong to one law; hence the length.
 
 #[cfg(target_os = "linux")]
 #[path = "support/kernel.rs"]
@@ -29,7 +31,7 @@ enum Way {
     Unix,
 }
 
-/// What a lookup answers.
+/// Answer of a lookup.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Names {
     Server,
@@ -112,7 +114,7 @@ enum Socket {
     Unix(UnixDatagram),
 }
 
-/// What arrived: the sum of the counter, and how many values.
+/// Values that arrived: the sum of the counter, and their number.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Got {
     sum: u64,
@@ -270,7 +272,7 @@ fn errors_met() -> u64 {
     0
 }
 
-/// Whether the histories may have had a datagram be too large.
+/// Returns whether the histories may have had a datagram be too large.
 fn may_be_too_large(history: &[Step]) -> bool {
     #[cfg(target_os = "linux")]
     let too_large =
@@ -387,7 +389,7 @@ fn run(way: Way, max: usize, history: &[Step]) -> Result<u64, TestCaseError> {
     let dropped = |cause| ledger.dropped[cause].recordings;
     if server.socket.is_some() {
         prop_assert_eq!(dropped(Cause::Removed), 0, "{}", ledger);
-        // Of lines that are too large one is dropped each time it is tried; those it replaced meanwhile are superseded.
+        // A line that is too large is dropped each time it is tried; those it replaced meanwhile are superseded.
         let of_lines = dropped(Cause::TooLarge) <= large && (dropped(Cause::TooLarge) > 0) == (large > 0);
         prop_assert!(of_lines || may_be_too_large(history), "{ledger}");
     }

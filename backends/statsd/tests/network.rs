@@ -25,7 +25,7 @@ fn run(command: &str) {
     told(command);
 }
 
-/// What a command says.
+/// Returns the output of a command.
 fn told(command: &str) -> String {
     let words: Vec<&str> = command.split_whitespace().collect();
     let output = Command::new(words[0]).args(&words[1..]).output().unwrap_or_else(|e| panic!("{command}: {e}"));
@@ -41,7 +41,7 @@ fn leave() -> i64 {
     thread
 }
 
-/// What arrived at the server.
+/// Lines that arrived at the server.
 #[derive(Default)]
 struct Got {
     sum: AtomicU64,

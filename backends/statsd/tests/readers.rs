@@ -20,7 +20,7 @@ use support::{Receiver, alone};
 const SOON: Duration = Duration::from_secs(10);
 const NEVER: Duration = Duration::from_secs(3600);
 
-/// What a server holds.
+/// State of a server.
 #[derive(Debug, Default)]
 struct Held {
     counters: BTreeMap<String, f64>,
@@ -113,7 +113,7 @@ fn datadog(line: &str, held: &mut Held) {
     }
 }
 
-/// What such a reader holds after two deliveries.
+/// Returns the state of such a reader after two deliveries.
 fn held(name: &str, dialect: Dialect, read: fn(&str, &mut Held)) -> (Held, u64) {
     let _alone = alone();
     let receiver = Receiver::new(dialect);

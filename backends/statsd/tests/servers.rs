@@ -1,5 +1,7 @@
 //! Servers that are away, come back, move, refuse, or read too slowly: nothing is lost that was not in flight, and the account says
 //! where everything is.
+//!
+//! All cases share their servers; hence the length.
 
 mod support;
 
@@ -393,7 +395,7 @@ fn a_server_that_dies_under_many_values_gets_the_rest_when_it_is_back() {
     assert!(flush(SOON).complete);
     assert_eq!(count(&receiver.samples()), 2000.0);
     drop(receiver);
-    // What is refused stays pending.
+    // Refused recordings stay pending.
     record(2000);
     flush(SOON);
     record(4000);

@@ -1,5 +1,7 @@
-//! What is on the wire: for any names, labels and values, every datagram is within its size and a strict parser of the dialect reads back exactly
+//! Reads the wire: for any names, labels and values, every datagram is within its size and a strict parser of the dialect reads back exactly
 //! what was recorded, with the names the gate lets through.
+//!
+//! One strict parser and its oracle judge every case here, so the file is longer than others.
 
 mod support;
 
@@ -21,7 +23,7 @@ fn install_to(receiver: &Receiver, max: usize) {
     install("statsd", Box::new(Statsd::new(settings)), NEVER).unwrap();
 }
 
-/// What the gate makes of a dotted name, said a second time.
+/// Returns a dotted name after the gate, by an implementation of the tests' own.
 fn gated(name: &str) -> String {
     let part =
         |p: &str| p.chars().map(|c| if c.is_ascii_alphanumeric() || "_-".contains(c) { c } else { '_' }).collect();
@@ -37,7 +39,7 @@ fn marked(replaced: String, value: &str) -> String {
     format!("{replaced}-{hash:08x}")
 }
 
-/// What a label's value is on the wire, by the documents of the format.
+/// Returns a label's value on the wire, by the documents of the format.
 fn label_value(dialect: Dialect, key: &str, value: &str) -> String {
     let replace = |max: usize, stays: &dyn Fn(char) -> bool| {
         let fits = value.chars().count() <= max && value.chars().all(stays);
@@ -419,7 +421,7 @@ fn thousands_arrive(dialect: Dialect, max: usize) -> bool {
     assert!(ledger.balances() && ledger.merged == 0 && ledger.dropped.is_empty(), "port {port}: {ledger}");
     let (samples, sizes) = samples;
     assert!(sizes.iter().all(|size| *size <= max), "{sizes:?}");
-    // What more zeros at the end of a number say is nothing.
+    // Zeros at the end of a number mean nothing.
     let plain = |v: &str| {
         if v.contains('.') { v.trim_end_matches('0').trim_end_matches('.').to_owned() } else { v.to_owned() }
     };
@@ -442,7 +444,7 @@ fn values_merged_past_the_chunk_are_sent_with_their_weight() {
     let mut receiver = Receiver::new(Dialect::Etsy);
     let samples = {
         let _alone = alone();
-        // What a chunk of a thread holds depends on who had its cells before; what is held for the backend does not.
+        // The size of a thread's chunk depends on who had its cells before; the number of values held for the backend does not.
         ferrometer_core::configure(Naming::default(), Limits { max_held_values: 1, ..Limits::default() }, vec![]);
         install_to(&receiver, 1432);
         std::thread::spawn(|| {
@@ -458,7 +460,7 @@ fn values_merged_past_the_chunk_are_sent_with_their_weight() {
         ferrometer_core::configure(Naming::default(), Limits::default(), vec![]);
         samples
     };
-    // What Etsy's statsd computes: every value counts 1 ÷ rate.
+    // Etsy's statsd computes this: every value counts 1 ÷ rate.
     let count: f64 = samples.iter().map(|s| 1.0 / s.rate.as_deref().map_or(1.0, |r| r.parse::<f64>().unwrap())).sum();
     assert_eq!(count, 10_000.0);
     let weighted: f64 = samples

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// What came in.
+/// Received lines and bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Received {
     /// The sum of counters' values.
@@ -15,7 +15,7 @@ pub struct Received {
     /// How many values.
     pub values: u64,
     pub datagrams: u64,
-    /// What the thread took.
+    /// Processor time of the thread.
     pub cpu_ns: u64,
 }
 

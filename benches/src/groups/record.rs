@@ -26,7 +26,7 @@ pub const ROWS: &[Row] = &[
 
 static METRICS: Logger = logger!("on");
 
-/// The same values for all rows: nanoseconds from a microsecond to 16 milliseconds, in no order.
+/// Returns the values of all rows: nanoseconds from a microsecond to 16 milliseconds, in no order.
 pub fn values() -> Vec<u64> {
     let mut x = 0x9e37_79b9_7f4a_7c15u64;
     let mut next = move || {

@@ -40,7 +40,7 @@ const VALUES: u64 = 600_000;
 const BURST: u64 = 2000;
 const PACE: Duration = Duration::from_millis(4);
 
-/// What a program did before `finish`, which sends the rest.
+/// Work of a program before `finish`, which sends the rest.
 struct Span {
     cpu: u64,
     start: Instant,
@@ -80,7 +80,7 @@ fn config(to: SocketAddr, dialect: Dialect) -> Config {
         .statsd_interval(Duration::from_millis(100))
 }
 
-/// What the ledger says was sent and merged; it must balance.
+/// Returns the sent and the merged recordings of the ledger, which must balance.
 fn ledger() -> (u64, u64) {
     let ledgers = ferrometer::ledgers();
     let ledger = ledgers.iter().find(|l| l.backend == "statsd").expect("an account");

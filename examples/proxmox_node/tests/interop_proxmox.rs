@@ -93,7 +93,7 @@ except ResourceException as error:
     print(json.dumps({"status": error.status_code, "message": error.content, "errors": error.errors}))
 "#;
 
-/// What the client gets: `rows`, or `status` and what was wrong. An empty CA has it trust anybody, as `verify_ssl=False` does.
+/// Returns the client's answer: `rows`, or `status` and the error. An empty CA has it trust anybody, as `verify_ssl=False` does.
 fn proxmoxer(service: &str, node: &Node, token: &str, ca: Option<&Path>, params: &str) -> Value {
     let python =
         std::env::var("INTEROP_PYTHON").expect("INTEROP_PYTHON names a Python with proxmoxer: scripts/test sets it");
@@ -169,7 +169,7 @@ fn proxmoxer_reads_both_routes() {
         let all = rows(&newest);
         all.iter().find(|row| row["id"] == "node/pve-1" && row["metric"] == metric).unwrap()["value"].as_f64().unwrap()
     };
-    // What the kernel says to others, too.
+    // The kernel says so to others, too.
     let memory = fs::read_to_string("/proc/meminfo").unwrap();
     let total: f64 = memory.split_whitespace().nth(1).unwrap().parse().unwrap();
     assert_eq!(of("mem_total"), total * 1024.0);

@@ -50,7 +50,7 @@ impl<B: Previews> Backend for Shown<B> {
     fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
         if !std::mem::replace(&mut self.was_shown, true) {
             for body in self.backend.bodies(view) {
-                // What is not compressed has no other form.
+                // A body that is not compressed has no other form.
                 let plain = if body.plain.is_empty() { &body.wire } else { &body.plain };
                 let start: String = String::from_utf8_lossy(plain).chars().take(1500).collect();
                 println!("-- a delivery of {} bytes, {} before compression:", body.wire.len(), plain.len());

@@ -30,7 +30,7 @@ pub fn expand(function: &Function, records: &[Record<'_>], returned: &Returned) 
 /// The general case: call the body, await what it returned.
 fn wrap(function: &Function, steps: &Steps, krate: &TokenStream, returned: &Returned) -> TokenStream {
     let Steps { outside, start, finish, .. } = steps;
-    // What is awaited carries the span of the return type: a body that returns no future is reported there.
+    // The awaited call carries the span of the return type: a body that returns no future is reported there.
     let span = returned.span;
     let inner = call(krate, &returned.declared.to_token_stream(), span, &function.body.block());
     let value = value();
@@ -90,7 +90,7 @@ impl AsyncBlock {
         matches.then_some(AsyncBlock { head: tokens, block, pin: None })
     }
 
-    /// The same expression with another inside.
+    /// Returns this expression with another inside.
     fn with(&self, inside: &TokenStream) -> TokenStream {
         let mut block = TokenStream::from_iter(self.head.iter().cloned());
         block.extend([regroup(&self.block, inside.clone())]);
@@ -105,7 +105,7 @@ impl AsyncBlock {
     }
 }
 
-/// Whether the tokens are a path that ends in `Box::pin`, and no more than a path.
+/// Returns whether the tokens are a path that ends in `Box::pin`, and no more than a path.
 fn is_box_pin(tokens: &[TokenTree]) -> bool {
     let text: String = tokens.iter().map(ToString::to_string).collect();
     let path = tokens.iter().all(|token| match token {

@@ -83,13 +83,13 @@ impl<'a> Record<'a> {
         })
     }
 
-    /// Whether this record has to see the value that the body comes to.
+    /// Returns whether this record has to see the value that the body comes to.
     fn wants_value(&self, output: &Output) -> bool {
-        // What never returns is recorded by its guard when it panics or is dropped.
+        // A body that never returns is recorded by its guard when it panics or is dropped.
         !matches!(output, Output::Never) && (self.args.kind == Kind::Gauge || self.args.at_exit())
     }
 
-    /// Whether it is recorded on entry through a site with labels.
+    /// Returns whether it is recorded on entry through a site with labels.
     fn is_labelled_here(&self, place: Place) -> bool {
         !self.args.labels.is_empty() && place == Place::Here && self.args.kind != Kind::Gauge && !self.args.at_exit()
     }
@@ -279,7 +279,7 @@ impl Steps {
         })
     }
 
-    /// Whether the body's value is needed at all.
+    /// Returns whether the body's value is needed at all.
     pub fn wants_value(&self) -> bool {
         !self.finish.is_empty()
     }
@@ -328,7 +328,7 @@ fn module_logger(krate: &TokenStream) -> TokenStream {
     }
 }
 
-/// Whether a path names a static or a constant, by the convention every Rust program keeps.
+/// Returns whether a path names a static or a constant, by the convention every Rust program keeps.
 fn is_static(path: &syn::ExprPath) -> bool {
     path.path.segments.last().is_some_and(|segment| {
         let name = segment.ident.to_string();
@@ -352,7 +352,7 @@ fn on(krate: &TokenStream, on: Option<Outcome>) -> TokenStream {
 
 /// A logger of the user's, borrowed: an expression of type `Logger`, `&Logger`, or what dereferences to one.
 ///
-/// What a block, an `if` or a `match` comes to is expected to have the type that is asked for, so that `&(if …)` of a `&Logger` would be
+/// Borrows a logger. The value of a block, an `if` or a `match` is expected to have the type that is asked for, so that `&(if …)` of a `&Logger` would be
 /// refused. Behind a dereference nothing is expected.
 pub fn borrowed_logger(expr: &Expr) -> TokenStream {
     let borrowed = borrowed(expr);

@@ -1,4 +1,4 @@
-//! What kind of function it is, as far as its signature tells.
+//! Tells the kinds of functions apart, as far as a signature tells.
 
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
@@ -8,7 +8,7 @@ use syn::{GenericArgument, PathArguments, PathSegment, ReturnType, Signature, To
 
 use crate::span::ours;
 
-/// What has to be measured.
+/// Part of a function that has to be measured.
 pub enum Shape {
     /// The body, as it runs.
     Plain(Output),
@@ -18,7 +18,7 @@ pub enum Shape {
     Future(Box<Returned>),
 }
 
-/// What comes out at the end.
+/// Result of a function.
 pub enum Output {
     Unit,
     /// `!`: nothing ever does.
@@ -81,7 +81,7 @@ impl Shape {
 }
 
 impl Output {
-    /// Whether it is a `Poll`: `?` leaves with one of these as with a `Result`, and it is none.
+    /// Returns whether it is a `Poll`: `?` leaves with one of these as with a `Result`, and it is none.
     pub fn is_poll(&self) -> bool {
         matches!(self, Output::Type(ty) if matches!(&**ty, Type::Path(path)
             if path.path.segments.last().is_some_and(|segment| segment.ident == "Poll")))

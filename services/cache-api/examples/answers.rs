@@ -39,7 +39,7 @@ enum Series {
     Timer(Timer),
 }
 
-/// Of seven series one is a timer, three are counters and three gauges.
+/// Makes series: one of seven is a timer, three are counters and three gauges.
 fn series(count: usize) -> Vec<Series> {
     let one = |n: usize| {
         let logger = get_logger("shop").with("route", &format!("/v1/resource{}", n / 7)).with("till", "3");

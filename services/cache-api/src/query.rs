@@ -42,7 +42,7 @@ impl Query {
     /// Reads a query string.
     ///
     /// # Errors
-    /// What was found, what is allowed, and what was probably meant.
+    /// The parameter, what was found, what is allowed, and what was probably meant.
     pub fn parse(query: &str) -> Result<Query, String> {
         let mut history = None;
         let mut out = Query::default();

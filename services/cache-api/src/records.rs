@@ -119,7 +119,7 @@ fn chosen(mut from: History, newest: Option<&Arc<Generation>>, query: &Query) ->
     })
 }
 
-/// Whether the cursor's last record is where it was.
+/// Returns whether the cursor's last record is where it was.
 fn stands(generation: &Generation, cursor: Cursor) -> bool {
     let last = generation.records().nth(cursor.index.saturating_sub(1));
     last.is_some_and(|last| mark(&last) == cursor.mark)
@@ -136,7 +136,7 @@ fn with_tag(mut response: Response, tag: &str) -> Response {
     response
 }
 
-/// Whether one of the lines of `If-None-Match` names the tag, compared weakly.
+/// Returns whether one of the lines of `If-None-Match` names the tag, compared weakly.
 fn has_already(given: &[HeaderValue], tag: &str) -> bool {
     let lines = given.iter().filter_map(|line| line.to_str().ok());
     let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();

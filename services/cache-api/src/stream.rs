@@ -17,7 +17,7 @@ pub type Source = Box<dyn Iterator<Item = Arc<Generation>> + Send>;
 pub(crate) struct Window {
     pub(crate) from: Option<i64>,
     pub(crate) to: Option<i64>,
-    /// Whether older generations are still being read.
+    /// True if older generations are still being read.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) loading: bool,
 }
@@ -31,7 +31,7 @@ pub(crate) enum Form {
     Lines,
 }
 
-/// What stands behind the records.
+/// End of an answer, behind the records.
 #[derive(Serialize)]
 struct Tail<'a> {
     window: &'a Window,
@@ -43,13 +43,13 @@ pub(crate) struct Stream {
     source: Source,
     /// The generation in work, and how many of its records are done with.
     current: Option<(Arc<Generation>, usize)>,
-    /// Of the first generation.
+    /// Records of the first generation to skip.
     skip: usize,
     query: Query,
     form: Form,
     window: Window,
     state: State,
-    /// Whether a record was written already.
+    /// True if a record was written already.
     separate: bool,
     /// How many records may still be written.
     left: u64,

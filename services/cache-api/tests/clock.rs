@@ -141,7 +141,7 @@ fn history(logger: &Logger, path: &Path, steps: &[(i64, bool)]) -> Result<(), Te
     }
     let ledger = remove("pull-cache", SOON).unwrap();
     prop_assert!(ledger.balances() && ledger.pending.is_zero() && ledger.dropped.is_empty(), "{ledger}");
-    // What is on disk is what was served.
+    // The disk holds exactly the generations that were served.
     let written: Vec<i64> = read(path).unwrap().map(|generation| generation.timestamp()).collect();
     prop_assert!(
         is_ordered(&written) && written.ends_with(&stamps(&handles.cache)),

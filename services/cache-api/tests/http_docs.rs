@@ -1,4 +1,4 @@
-//! What docs/pull-cache.md says about the endpoint, done: its table of bad requests, and its commands.
+//! Executes docs/pull-cache.md about the endpoint: its table of bad requests, and its commands.
 
 mod common;
 
@@ -16,7 +16,7 @@ use std::time::Duration;
 const PAGE: &str = include_str!("../../../docs/pull-cache.md");
 const TOKEN: &str = "5f0c3d1a9be24b7c8c1de0aa7f3b6d42";
 
-/// What the page's examples are about.
+/// Makes the cache that the page's examples ask.
 fn shop() -> Cache {
     let cache = Cache::install(Duration::from_secs(3600));
     let shop = get_logger("shop");
@@ -89,7 +89,7 @@ fn normal(text: &str) -> String {
     out
 }
 
-/// Whether the parts of `expected`, between the dots that stand for anything, are there in order, from the beginning to the end.
+/// Returns whether the parts of `expected`, between the dots that stand for anything, are there in order, from the beginning to the end.
 fn fits(expected: &str, found: &str) -> bool {
     let (expected, found) = (normal(expected), normal(found));
     let parts: Vec<&str> = expected.split('…').collect();

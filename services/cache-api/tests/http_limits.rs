@@ -137,7 +137,7 @@ fn queries_and_headers_have_an_end() {
     assert_eq!(header(300).status, 200);
     let long = header(301);
     assert_eq!((long.status, long.error().as_str()), (431, "the headers have 301 bytes; allowed are 300"));
-    // What is far too long is not read to its end, and is answered all the same.
+    // A head that is far too long is not read to its end, and is answered all the same.
     for head in [
         format!("GET /v1/metrics?name={} HTTP/1.1\r\nHost: localhost\r\n\r\n", "x".repeat(1_000_000)),
         format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(1_000_000)),

@@ -44,7 +44,7 @@ const LIMITS: Limits = Limits {
     idle_timeout: Duration::from_secs(2),
 };
 
-/// What the load may take beyond what was there before it: for each answer in progress an encoder (about 1 MB for zstd) and a few
+/// Bytes that the load may take beyond those in use before it: for each answer in progress an encoder (about 1 MB for zstd) and a few
 /// pieces of 16 KiB; for each connection hyper's buffers, at most 64 KiB; two new Prometheus texts (3 MB each), the new generations, and
 /// what the clients in this process use. Answers as a whole would not fit, as the test checks.
 const GROWTH: u64 = 80 << 20;
@@ -60,7 +60,7 @@ fn ran() -> u64 {
     fs::read_to_string("/proc/thread-self/schedstat").unwrap().split(' ').next().unwrap().parse().unwrap()
 }
 
-/// What is known of `load.hits` by timestamp, of generations that nothing can replace any more.
+/// Values of `load.hits` by timestamp, of generations that nothing can replace any more.
 type Known = Mutex<BTreeMap<i64, f64>>;
 
 /// Asks for one series, newest and history in turn.

@@ -1,4 +1,6 @@
 //! `/v1/metrics` through a real socket: filters, pages, forms, tags, encodings, and pieces of bounded size.
+//!
+//! One test for each rule of the records; hence the length.
 
 mod common;
 

@@ -70,7 +70,7 @@ fn a_walk_along_the_history_that_leaves_nothing_holds_up_nobody() {
             assert_eq!(get(&server, "/v1/metrics?limit=1").json()["data"].as_array().unwrap().len(), 1);
             assert_eq!(get(&server, "/healthz").status, 200);
         }
-        // What is found behind what was passed is what the whole history has there.
+        // The search behind a cursor finds exactly that part of the whole history.
         for back in [0, 5, 15, 500] {
             let name = "fill.orders.service.endpoint_0007.request.time.count";
             let some = get(&server, &format!("/v1/metrics?history=1&name={name}&start-time={}", to - back)).json();

@@ -26,7 +26,7 @@ pub trait Chunks: Unpin {
 /// The body that chunks make, for [`Body::new`](axum::body::Body::new).
 pub struct ChunkedBody<S> {
     chunks: S,
-    /// Whether the thread was handed back since the last chunk.
+    /// True if the thread was handed back since the last chunk.
     rested: bool,
 }
 

@@ -15,7 +15,7 @@ use std::io::{self, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// What there is, in our own order of preference.
+/// Encodings on offer, in our own order of preference.
 const OFFERED: [&str; 3] = ["zstd", "gzip", "identity"];
 /// A body known to be shorter is not worth it.
 const SHORT: u64 = 512;
@@ -101,7 +101,7 @@ struct Compressed {
     body: Body,
     /// `None` when all is sent.
     encoder: Option<Encoder>,
-    /// Of the last piece, what is not compressed yet.
+    /// Rest of the last piece that is not compressed yet.
     rest: Bytes,
 }
 

@@ -30,7 +30,7 @@ pub enum ServeError {
     Setting {
         /// Its name: `max_connections`.
         setting: &'static str,
-        /// What was found and what is allowed, in words that show no secret, to stand behind the name: ` = 0: allowed is 1 to 65536`.
+        /// Value that was found and those that are allowed, in words that show no secret, to stand behind the name: ` = 0: allowed is 1 to 65536`.
         why: String,
     },
     /// A service has a route that cannot be served: its path is none, or another route has it already.

@@ -238,7 +238,7 @@ impl Frame {
         self.index.then_some(self.title.as_str())
     }
 
-    /// What other machines can reach must be wanted so.
+    /// Checks that an address which other machines can reach is wanted so.
     fn exposure(&self) -> Result<(), ServeError> {
         let address = self.address;
         if address.ip().to_canonical().is_loopback() {

@@ -13,9 +13,9 @@ use memchr::memmem;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pattern {
-    /// What stands before the first star, or the whole text where there is none.
+    /// Text before the first star, or the whole text where there is none.
     first: String,
-    /// What stands between two stars, without empty pieces; then what stands behind the last. `None`: there is no star.
+    /// Texts between two stars, without empty pieces; then the text behind the last. `None`: there is no star.
     rest: Option<(Vec<String>, String)>,
 }
 

@@ -54,7 +54,7 @@ impl Hosts {
     }
 }
 
-/// Whether this can be a host: a name or an address.
+/// Returns whether this can be a host: a name or an address.
 pub(crate) fn is_host(text: &str) -> bool {
     let address = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text).parse::<IpAddr>().is_ok();
     let letter = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);

@@ -3,7 +3,7 @@
 use crate::error::ServeError;
 use std::time::Duration;
 
-/// What one frame gives to all its clients, and to each.
+/// Resources that one frame gives to all its clients, and to each.
 ///
 /// ```
 /// use ferrometer_http::Limits;

@@ -1,4 +1,4 @@
-//! What a client takes: media types (`Accept`) and encodings (`Accept-Encoding`), with their weights
+//! Reads the types that a client takes: media types (`Accept`) and encodings (`Accept-Encoding`), with their weights
 //! ([RFC 9110, 12.4 and 12.5](https://www.rfc-editor.org/rfc/rfc9110#section-12.4)).
 
 use axum::http::{HeaderMap, HeaderName};

@@ -19,7 +19,7 @@ const TURN: Duration = Duration::from_millis(10);
 /// The turn of work in steps. It is given in the order of asking.
 static TURNS: Semaphore = Semaphore::const_new(1);
 
-/// What is waited for; not begun any more when nobody waits.
+/// Task that is waited for; not begun any more when nobody waits.
 struct Awaited<T>(JoinHandle<T>);
 
 impl<T> Drop for Awaited<T> {

@@ -108,6 +108,16 @@ impl Server {
         self.end(timeout)
     }
 
+    /// Frees the port in the child of a fork, which has the socket of its parent: connections that nobody answers are refused from then on. For a child whose
+    /// parent has ended; in the process that made the server, nothing happens.
+    pub fn shut_inherited(&self) {
+        if self.process != std::process::id()
+            && let Some(socket) = &self.socket
+        {
+            let _ = SockRef::from(socket).shutdown(Shutdown::Both);
+        }
+    }
+
     /// Returns where it listens; with port 0 in the address asked for, the port that was given.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {

@@ -79,13 +79,13 @@ impl Tokens {
         Ok((!given.is_empty() || file.is_some()).then_some(Tokens { given, file }))
     }
 
-    /// The rights of the token that a request brings.
-    pub(crate) async fn check(&self, given: &Credentials) -> Result<Rights, Denied> {
+    /// The rights of the token that a request brings, and its name.
+    pub(crate) async fn check(&self, given: &Credentials) -> Result<(Rights, String), Denied> {
         let file = match &self.file {
             Some(file) => file.fresh().await,
             None => Arc::default(),
         };
-        self.find(&file, given).map(|token| token.rights)
+        self.find(&file, given).map(|token| (token.rights, token.name))
     }
 
     fn find(&self, file: &[Token], given: &Credentials) -> Result<Token, Denied> {
@@ -104,7 +104,7 @@ impl Tokens {
     }
 }
 
-/// Whether a token of this name goes by the id `<user>@<realm>!<id>`: it is called so, or `<id>` alone.
+/// Returns whether a token of this name goes by the id `<user>@<realm>!<id>`: it is called so, or `<id>` alone.
 fn is_id_of(id: &[u8], name: &str) -> bool {
     let at = id.iter().position(|b| *b == b'!');
     id == name.as_bytes() || at.is_some_and(|at| &id[at + 1..] == name.as_bytes())
@@ -158,7 +158,7 @@ fn parse(text: &str, plain: bool, known: &[Privilege]) -> Result<Token, String> 
         }
         Sha256::digest(token).into()
     } else {
-        // What stands before the sign may be a secret too, one that ends in it.
+        // The text before the sign may be a secret too, one that ends in it.
         return Err(format!("is not of the form {form}"));
     };
     let rights = list
@@ -188,7 +188,7 @@ mod tests {
 
     const AUDIT: Privilege = Privilege::new("Sys.Audit");
 
-    /// Of `correct-horse-battery`.
+    /// Returns the hash of `correct-horse-battery`.
     fn hash() -> String {
         Sha256::digest("correct-horse-battery").iter().map(|b| format!("{b:02x}")).collect()
     }

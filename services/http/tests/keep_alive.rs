@@ -16,7 +16,7 @@ fn many_requests_go_over_one_connection() {
         let answer = client.get("/small/hello");
         assert_eq!((answer.status, answer.body.as_str()), (200, "hello"), "{turn}");
         assert_eq!(answer.header("connection"), None);
-        // What is refused does not end it either.
+        // A refusal does not end it either.
         assert_eq!(client.get("/small/nothing").status, 404);
     }
     let counts = server.counts();

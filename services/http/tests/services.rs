@@ -1,4 +1,4 @@
-//! What a service declares and what the frame makes of it: methods, privileges, the form of refusals, the index, readiness.
+//! Tests of a service's declarations and their effect in the frame: methods, privileges, the form of refusals, the index, readiness.
 
 mod support;
 

@@ -152,7 +152,7 @@ fn the_catalog_says_what_names_stand_for() {
     ];
     assert_eq!(all, expected, "{said}");
 
-    // What is said later is there later.
+    // A later description is there later.
     shop.describe("time", ferrometer_core::Unit::None, "how long it takes");
     shop.gauge("cold").set(1.0);
     cache.flush();

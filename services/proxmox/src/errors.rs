@@ -40,7 +40,7 @@ pub(crate) fn parameters(words: Words, wrong: &Wrong) -> Response {
     refuse(StatusCode::BAD_REQUEST, &message, wrong)
 }
 
-/// What should not happen.
+/// Answers an error that should not happen.
 pub(crate) fn failed() -> Response {
     refuse(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong in making the answer", &[])
 }

@@ -1,6 +1,6 @@
 //! The text of an export, `{"data":{"data":[…]}}`, made in steps while the client takes it, ordered by time stamp.
 //!
-//! Of this node's history no more than one generation is in memory at once; the rows of other nodes are there already, and bounded.
+//! No more than one generation of this node's history is in memory at once; the rows of other nodes are there already, and bounded.
 
 use crate::export_rows::{Column, Row, Shown};
 use crate::peer_reply::PeerRow;
@@ -18,7 +18,7 @@ pub(crate) struct Export {
     current: Option<(Arc<Generation>, usize)>,
     peers: Peekable<IntoIter<PeerRow>>,
     state: State,
-    /// Whether a row was written already.
+    /// True if a row was written already.
     separate: bool,
     unwritable: Unwritable,
 }

@@ -27,14 +27,14 @@ pub(crate) struct Row<'a> {
 /// How an answer looks at the rows.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
-    /// What the id `host` is shown as.
+    /// Id that is shown for `host`.
     pub(crate) host: Arc<str>,
     pub(crate) rights: Rights,
     pub(crate) words: Words,
 }
 
 impl View {
-    /// Whether the caller may see what belongs to this id.
+    /// Returns whether the caller may see what belongs to this id.
     pub(crate) fn sees(&self, id: &str) -> bool {
         let rights = &self.rights;
         match (self.words, id, id.strip_prefix("datastore/")) {
@@ -49,7 +49,7 @@ impl View {
     }
 }
 
-/// What each column is shown as, if it is shown.
+/// Rows that each column is shown as, if it is shown.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shown {
     names: Arc<[Name]>,
@@ -57,7 +57,7 @@ pub(crate) struct Shown {
     host: Arc<str>,
 }
 
-/// What becomes of a record's name.
+/// Treatment of a record's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Name {
     /// It has no labels.
@@ -67,7 +67,7 @@ enum Name {
     Refused,
 }
 
-/// What can be said of a column.
+/// Kinds of columns.
 pub(crate) enum Column<'a> {
     /// Its id and name.
     Row(&'a str, &'a str),
@@ -102,7 +102,7 @@ pub(crate) struct Names {
 /// The names of these columns.
 type Known = (Weak<Columns>, Arc<[Name]>);
 
-/// What was told already.
+/// Reports made already.
 #[derive(Debug, Default)]
 struct Reported {
     name: bool,

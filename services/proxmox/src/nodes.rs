@@ -1,4 +1,4 @@
-//! What one other node records, for the page: its `/v1/metrics` and `/v1/instruments`, asked by this process, so that a browser talks to
+//! Asks one other node for the page: its `/v1/metrics` and `/v1/instruments`, asked by this process, so that a browser talks to
 //! one host alone.
 
 use crate::node::ProxmoxNode;
@@ -15,7 +15,7 @@ pub(crate) async fn metrics(
     query: &str,
     headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
-    // What is wrong is told here, and goes no further.
+    // A wrong query is refused here, and goes no further.
     let parsed = Query::parse(query).map_err(|message| Refusal::new(StatusCode::BAD_REQUEST, message))?;
     ask(this, rights, name, Kind::Metrics, (query, &parsed), headers).await
 }

@@ -12,7 +12,7 @@ pub(crate) enum Words {
     Pbs,
 }
 
-/// What is asked for.
+/// Parameters of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Params {
     pub(crate) history: bool,
@@ -22,7 +22,7 @@ pub(crate) struct Params {
     pub(crate) nodes: Option<Vec<String>>,
 }
 
-/// What is wrong, by parameter.
+/// Errors by parameter.
 pub(crate) type Wrong = Vec<(String, String)>;
 
 impl Params {
@@ -96,7 +96,7 @@ fn integer(value: &str, words: Words) -> Result<i64, String> {
     }
 }
 
-/// What Perl takes for nothing is no list.
+/// Splits a list. A value that is false in Perl is no list.
 fn list(value: &str) -> Option<Vec<String>> {
     let names = value.split([',', ';', '\0', ' ', '\t', '\n', '\r']).filter(|name| !name.is_empty());
     (!value.is_empty() && value != "0").then(|| names.map(str::to_owned).collect())

@@ -22,7 +22,7 @@ pub(crate) struct Node {
     pub(crate) known: Known,
     /// How many ask it for its own records now.
     asking: AtomicUsize,
-    /// Whether it serves the export alone.
+    /// True if it serves the export alone.
     pub(crate) bare: AtomicBool,
 }
 

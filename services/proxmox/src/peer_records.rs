@@ -1,4 +1,4 @@
-//! What another node says at `/v1/metrics` and `/v1/instruments`, read strictly and written anew: what is handed on holds nothing but
+//! Reads another node's `/v1/metrics` and `/v1/instruments` strictly and writes them again: the answer that is handed on holds nothing but
 //! records and instruments, whoever answered.
 
 use crate::peer_model::{Instruments, Records};
@@ -8,7 +8,7 @@ use ferrometer_cache_api::Query;
 use ferrometer_http::json;
 use serde::Serialize;
 
-/// What is asked of another node.
+/// Kinds of questions to another node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Metrics,
@@ -90,7 +90,7 @@ mod tests {
         let handed = hand_on(Kind::Metrics, text.as_bytes(), &state()).unwrap();
         let expected = format!(r#"{{"node":{},{}"#, node(), &text[1..]);
         assert_eq!(String::from_utf8(handed).unwrap(), expected);
-        // What nobody knows is not handed on.
+        // Unknown parts are not handed on.
         let more = text.replacen("{\"data\"", "{\"node\":{\"name\":\"c\"},\"x\":[[]],\"data\"", 1);
         assert_eq!(String::from_utf8(hand_on(Kind::Metrics, more.as_bytes(), &state()).unwrap()).unwrap(), expected);
 

@@ -1,4 +1,4 @@
-//! What another node answered, read strictly: a reply that is not an export from its first byte to its last is none at all.
+//! Reads the answer of another node strictly: a reply that is not an export from its first byte to its last is none at all.
 
 use ferrometer_core::name::{MAX_NAME_BYTES, is_name_char};
 use ferrometer_core::object::{HOST, is_object};

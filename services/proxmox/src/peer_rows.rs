@@ -21,7 +21,7 @@ pub(crate) fn route(query: &Query) -> String {
     format!("/api2/json/cluster/metrics/export?local-only=1&history={}{start}", u8::from(query.history))
 }
 
-/// What is known of its instruments: nothing but how often there is something new.
+/// Returns its instruments: nothing is known but how often there is something new.
 pub(crate) fn instruments() -> Instruments {
     Instruments {
         interval: INTERVAL as f64,
@@ -80,7 +80,7 @@ pub(crate) fn records<'a>(rows: &'a mut [PeerRow], node: &str, query: &Query) ->
         value: row.value,
         labels: Default::default(),
     };
-    // Of a part of the history nobody knows where the whole begins.
+    // A part of the history does not tell where the whole begins.
     let from = last.map(|last| last.saturating_sub(WINDOW));
     Some(Records {
         data: wanted.into_iter().map(record).collect(),
@@ -89,7 +89,7 @@ pub(crate) fn records<'a>(rows: &'a mut [PeerRow], node: &str, query: &Query) ->
     })
 }
 
-/// What an export shows under the node's name is the program's own.
+/// Returns the id of a row. A row that an export shows under the node's name is the program's own.
 fn id<'a>(row: &'a PeerRow, own: &str) -> &'a str {
     if *row.id == *own { HOST } else { &row.id }
 }

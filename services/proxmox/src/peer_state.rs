@@ -1,4 +1,4 @@
-//! What is known of another node from the questions it was asked: whether it answered, when, and what was wrong.
+//! State of another node, known from the questions it was asked: whether it answered, when, and its error.
 
 use serde::Serialize;
 use std::sync::{Mutex, PoisonError};
@@ -40,7 +40,7 @@ impl Known {
         }
     }
 
-    /// Whether the last question was in vain.
+    /// Returns whether the last question was in vain.
     pub(crate) fn is_lost(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).reachable == Some(false)
     }

@@ -43,7 +43,7 @@ pub(crate) struct Plan {
     asked: Vec<usize>,
 }
 
-/// What the other nodes said, and the names of those who did not.
+/// Answers of the other nodes, and the names of those who gave none.
 #[derive(Debug, Default)]
 pub(crate) struct Answers {
     pub(crate) rows: Vec<PeerRow>,
@@ -115,7 +115,7 @@ impl Cluster {
         names.join(", ")
     }
 
-    /// What is known of each of the others.
+    /// Returns the state of each of the others.
     pub(crate) fn states(&self) -> Vec<State> {
         self.nodes.iter().map(|node| node.state()).collect()
     }
@@ -259,7 +259,7 @@ impl Cluster {
     }
 }
 
-/// What another node is asked.
+/// Returns the route that another node is asked for.
 fn route(params: &Params) -> String {
     let history = u8::from(params.history);
     let start = params.start.map_or_else(String::new, |start| format!("&start-time={start}"));

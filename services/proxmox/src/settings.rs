@@ -1,4 +1,4 @@
-//! What the routes of Proxmox need to know: the name of this node, and the others.
+//! Settings of the routes of Proxmox: the name of this node, and the others.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -122,7 +122,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Whether this can be the name of a node.
+/// Returns whether this can be the name of a node.
 pub(crate) fn is_node(name: &str) -> bool {
     let ends = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_alphanumeric());
     let all = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');

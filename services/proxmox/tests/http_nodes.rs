@@ -1,4 +1,6 @@
 //! Other nodes over real servers: their rows beside ours, by which certificate they are known, and what becomes of those that misbehave.
+//!
+//! All cases share one strange node; hence the length.
 
 mod common;
 
@@ -185,7 +187,7 @@ fn nodes_are_known_by_fingerprint_or_authority_and_asked_with_a_token() {
 
 const NODE: &str = "/v1/nodes/b/metrics";
 
-/// What `/v1/nodes` says of the node `b`.
+/// Returns the state of the node `b` at `/v1/nodes`.
 fn state_of_b(server: &Server) -> Value {
     let all = get(server, "/v1/nodes").json();
     assert_eq!((&all["node"], &all["hidden"]), (&json!("a"), &json!(0)));
@@ -218,7 +220,7 @@ fn another_nodes_records_are_handed_on() {
     assert_eq!(handed, get(&b, "/v1/instruments").json());
     assert_eq!(state_of_b(&a)["last_error"], Value::Null);
 
-    // What is wrong is told here, and the node is not asked.
+    // A wrong query is refused here, and the node is not asked.
     let asked = b.counts().requests;
     for (target, status, why) in [
         ("/v1/nodes/b/metrics?histroy=1", 400, "did you mean \"history\"?"),
@@ -303,7 +305,7 @@ fn a_node_with_the_export_alone_is_shown_without_labels_and_kinds() {
     let instruments = get(&a, "/v1/nodes/b/instruments").json();
     assert_eq!((&instruments["interval"], &instruments["instruments"]), (&json!(10.0), &json!([])));
     assert_eq!(get(&a, &format!("{NODE}?after=7.1.00000000")).status, 410);
-    // What it has not is asked for once.
+    // A parameter that it does not have is asked for once.
     let export = format!("{PVE}?local-only=1");
     let expected = [
         "/v1/metrics?history=1&id=host".to_owned(),

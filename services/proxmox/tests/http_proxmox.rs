@@ -56,7 +56,7 @@ fn which_generations_are_served() {
         assert!(text.text().contains(&row), "{row}\n{}", text.text());
     }
     assert_eq!(ids(&text), ["datastore/store1", "datastore/store1/s3", "datastore/store2", "node/pve-1", "qemu/100"]);
-    // What is neither the host nor a datastore is nothing to a backup server.
+    // An object that is neither the host nor a datastore is nothing to a backup server.
     assert_eq!(ids(&get(&server, PBS)), ["datastore/store1", "datastore/store1/s3", "datastore/store2", "host"]);
     let index = get(&server, "/api2/json/cluster/metrics");
     assert_eq!(index.text(), r#"{"data":[{"name":"server"}]}"#);
@@ -205,7 +205,7 @@ fn what_is_refused_and_how() {
         assert_eq!(found["message"], message, "{target}");
         assert_eq!(found["errors"], errors, "{target}");
     }
-    // What is refused before it comes there has the same form.
+    // A refusal before the route has the form of one by the route.
     for (answer, status) in [
         (ask(&server, "POST", PVE), 405),
         (get(&server, "/api2/json/nodes"), 404),

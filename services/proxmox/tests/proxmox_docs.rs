@@ -13,7 +13,7 @@ use std::time::Duration;
 const PAGE: &str = include_str!("../../../docs/proxmox.md");
 const TOKEN: &str = "5f0c3d1a9be24b7c8c1de0aa7f3b6d42";
 
-/// Whether the parts of `expected`, between the dots that stand for anything, are there in order, from the beginning to the end.
+/// Returns whether the parts of `expected`, between the dots that stand for anything, are there in order, from the beginning to the end.
 fn fits(expected: &str, found: &str) -> bool {
     let mut parts = expected.trim().split('…');
     let Some(mut rest) = found.trim().strip_prefix(parts.next().unwrap_or_default()) else { return false };

@@ -2,7 +2,7 @@
 //! their node, by a logger without a name, for the program itself.
 //!
 //! A thread reads the kernel's counters shortly before each delivery, so nothing that is slow there holds up a backend.
-//! What the kernel does not tell is not recorded.
+//! Values that the kernel does not give are not recorded.
 
 use ferrometer_core::{Logger, get_logger, is_on};
 use procfs::{Current, CurrentSI};
@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// A share of fewer ticks of the processors' time says little.
 const LEAST_TICKS: u64 = 10;
 
-/// What the counters here stood at when they were recorded last. They are the process's, whoever reads.
+/// Last recorded values of the counters here. They are the process's, whoever reads.
 static COUNTED: Mutex<BTreeMap<String, u64>> = Mutex::new(BTreeMap::new());
 
 /// Records the node's own metrics, on a thread that ends when this is dropped.
@@ -70,13 +70,13 @@ impl Signal {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether to go on, after so long.
+    /// Returns whether to go on, after so long.
     fn rest(&self, time: Duration) -> bool {
         let waited = self.changed.wait_timeout_while(self.lock(), time, |state| !state.stop);
         !waited.unwrap_or_else(PoisonError::into_inner).0.stop
     }
 
-    /// Whether to go on, after the next generation.
+    /// Returns whether to go on, after the next generation.
     fn next_generation(&self) -> bool {
         let waited = self.changed.wait_while(self.lock(), |state| !state.stop && !state.published);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner);
@@ -87,7 +87,7 @@ impl Signal {
 
 fn run(signal: &Signal, rest: Duration) {
     let mut reader = Reader::new();
-    // What is recorded while recording is off is recorded nowhere.
+    // Recordings made while recording is off go nowhere.
     while !is_on() {
         if !signal.rest(LOOK) {
             return;

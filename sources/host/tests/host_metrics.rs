@@ -58,7 +58,7 @@ fn wait(totals: &Totals, metric: &str) -> (Kind, f64) {
     }
 }
 
-/// What the interfaces of a physical name have received.
+/// Returns the bytes that the interfaces of a physical name have received.
 fn received() -> f64 {
     let lines = fs::read_to_string("/proc/net/dev").unwrap();
     let devices = lines.lines().filter_map(|line| line.trim().split_once(':'));

@@ -1,4 +1,4 @@
-//! What the macros say in edition 2015.
+//! Messages of the macros in edition 2015.
 
 extern crate trybuild;
 

@@ -1,4 +1,4 @@
-//! What is not compiled in is an error that names the feature; what is needs nothing more.
+//! Tests that a feature that is not compiled in is an error that names it, and that one that is needs nothing more.
 
 use ferrometer::{Config, get_logger, init};
 

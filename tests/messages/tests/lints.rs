@@ -56,7 +56,7 @@ fn unreachable(n: u32) -> u32 {
     n
 }
 
-/// What a crate may forbid.
+/// Lints that a crate may forbid.
 mod explicit {
     #![deny(clippy::implicit_return)]
     #![allow(clippy::needless_return, clippy::unused_async)]

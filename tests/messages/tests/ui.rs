@@ -1,4 +1,4 @@
-//! What the macros accept, and what they say when they do not.
+//! Tests of everything that the macros accept, and of their messages when they do not.
 
 #[test]
 fn ui() {

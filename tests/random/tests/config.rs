@@ -129,7 +129,7 @@ fn line() -> impl Strategy<Value = String> {
     (key, value).prop_map(|(key, value)| format!("{key} = {value}\n"))
 }
 
-/// What holds of every answer: a good one passes its own check, a bad one has a message fit for a log.
+/// Checks every answer: a good one passes its own check, a bad one has a message fit for a log.
 fn answer(result: Result<Config, Error>) {
     match result {
         Ok(config) => {

@@ -1,4 +1,4 @@
-//! What the tests share: an installed exporter, and a parser of the Prometheus text that believes nothing.
+//! Helpers of the tests: an installed exporter, and a parser of the Prometheus text that believes nothing.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! What the programs share that record without anybody being sent anything: a backend that takes everything, and random numbers.
+//! Helpers of the programs that record without sending: a backend that takes everything, and random numbers.
 
 use ferrometer_core::{Backend, BackendError, Delivery, SnapshotView};
 

@@ -25,7 +25,7 @@ impl Form {
     const BITS_32: Form = Form(1);
     /// Those of a float with up to five significant bits, as edges and middles of buckets are.
     const SHORT: Form = Form(2);
-    /// The same of a millionth: nanoseconds, in milliseconds.
+    /// Short form divided by a million: nanoseconds, in milliseconds.
     const SHORT_NANOS: Form = Form(3);
     /// Divided by 10⁰ … 10¹².
     const fn tenths(exponent: u8) -> Form {
@@ -47,7 +47,7 @@ impl Form {
         Form((number % u64::from(FORMS)) as u8)
     }
 
-    /// Whether it is that of edges and middles of buckets.
+    /// Returns whether it is that of edges and middles of buckets.
     pub(super) fn is_short(self) -> bool {
         self == Form::SHORT || self == Form::SHORT_NANOS
     }

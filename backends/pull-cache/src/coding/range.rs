@@ -42,7 +42,7 @@ pub(super) trait Code {
     fn bit(&mut self, bin: &mut Bin, given: bool) -> bool;
     /// Bits that are as likely as not, at most 64.
     fn bits(&mut self, count: u32, given: u64) -> u64;
-    /// Whether there is any sense in going on.
+    /// Returns whether there is any sense in going on.
     fn goes_on(&self) -> bool;
 }
 
@@ -56,7 +56,7 @@ pub(super) struct Encoder {
     /// The byte before, which a carry may still change, and how many 0xff stand behind it.
     held: u8,
     pending: u64,
-    /// Whether `held` is a byte of the output: the first is not.
+    /// True if `held` is a byte of the output: the first is not.
     begun: bool,
     out: Vec<u8>,
 }
@@ -164,7 +164,7 @@ impl<'b> Decoder<'b> {
         }
     }
 
-    /// Whether exactly the bytes given were read, as far as this can be told: an encoder writes at most five bytes that are not
+    /// Returns whether exactly the bytes given were read, as far as this can be told: an encoder writes at most five bytes that are not
     /// needed, and leaves out zeros.
     pub(super) fn is_whole(&self) -> bool {
         self.at >= self.bytes.len() && self.goes_on()

@@ -4,7 +4,7 @@ use super::number::Form;
 use super::range::{Bin, Code};
 use crate::record::{Identity, Part};
 
-/// What a column said last.
+/// Last value of a column.
 #[derive(Clone, Debug)]
 pub(super) struct Series {
     /// The last value, as a number of `form`.
@@ -32,7 +32,7 @@ const PARTS: usize = 3;
 /// A difference of fewer bits than these is written with learnt bins alone; of a longer one, the first two.
 const SHORT: u32 = 6;
 
-/// What is likely, learnt from all columns of a kind together.
+/// Likelihoods, learnt from all columns of a kind together.
 #[derive(Clone, Debug)]
 pub(super) struct Models {
     /// By whether the column, and the one before it, was present, and whether that has just changed.
@@ -186,7 +186,7 @@ impl Series {
     }
 
     fn learn(&mut self, number: i64, length: u32, part: Part) {
-        // What does not fit is no number that is added up; any prediction will do.
+        // A number that does not fit is not one that is added up; any prediction will do.
         let sixteenths = |n: i64| n.clamp(-(1 << 57), 1 << 57) << 4;
         match part {
             Part::Total => {

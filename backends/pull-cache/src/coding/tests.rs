@@ -1,4 +1,4 @@
-//! What is written is read; what was never written is refused or means something, and never takes long.
+//! Tests that coded values are read back, and that bytes that were never coded are refused or mean something, and never take long.
 
 use super::*;
 use crate::store::tests::identity;

@@ -35,7 +35,7 @@ pub(super) fn write_new(path: &Path, content: &mut dyn Read) -> io::Result<File>
     written
 }
 
-/// Whether a file that is open is still at its path.
+/// Returns whether a file that is open is still at its path.
 #[cfg(unix)]
 pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;

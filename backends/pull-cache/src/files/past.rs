@@ -1,12 +1,14 @@
-//! What earlier writers left in a directory: tidied and read beside the program, while new generations are written already.
+//! Generations that earlier writers left in a directory: tidied and read beside the program, while new generations are written already.
 //!
 //! Only files of names that are given here are touched, and only where they are files. What cannot be tidied is told and left.
 
 use super::create::write_new;
+use super::damage::{Damage, DamageKind};
+use super::frame_reader::FrameReader;
 use super::lock::Lock;
 use super::paths::{segment_path, sequence_of, sequence_with};
 use super::read::InOrder;
-use super::segment::{Damage, DamageKind, FrameReader, HEADER_BYTES};
+use super::segment::HEADER_BYTES;
 use super::survey;
 use crate::generation::Generation;
 use crate::record::Identity;
@@ -21,7 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 /// Damaged segments that are kept for whoever wants to look at them.
 const SET_ASIDE: usize = 4;
 
-/// What is kept of a segment that is on disk.
+/// Description of a segment that is on disk.
 #[derive(Debug)]
 pub(super) struct Kept {
     pub(super) sequence: u64,
@@ -41,14 +43,14 @@ pub(crate) struct Past {
     pub(super) lock: Option<Arc<Lock>>,
 }
 
-/// What was there.
+/// Result of the reading.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(super) before: u64,
     pub(super) kept: Vec<Kept>,
-    /// What was damaged, and is set aside.
+    /// Damage that was set aside.
     pub(super) damage: Vec<Damage>,
-    /// What is in the way, and was left where it is.
+    /// Obstacles that were left where they are.
     pub(super) left: Vec<Damage>,
     /// Segments whose names are too many.
     pub(super) too_many_names: usize,
@@ -206,7 +208,7 @@ impl Past {
         aside[..many].iter().for_each(|name| remove(&self.directory.join(name), left));
     }
 
-    /// What there is, sorted.
+    /// Returns the names in the directory, sorted.
     fn names(&self, left: &mut Vec<Damage>) -> Vec<String> {
         let read = || -> io::Result<Vec<String>> {
             let names = fs::read_dir(&self.directory)?.map(|entry| Ok(entry?.file_name().into_string().ok()));

@@ -1,6 +1,7 @@
 //! Reading a cache's directory: from any process, without a lock, and believing nothing.
 
-use super::segment::{Damage, DamageKind, FrameReader};
+use super::damage::{Damage, DamageKind};
+use super::frame_reader::FrameReader;
 use super::survey;
 use crate::generation::Generation;
 use ferrometer_export::open_regular;
@@ -17,14 +18,14 @@ use std::sync::Arc;
 pub enum ReadError {
     /// There is nothing there, or it may not be read.
     Io {
-        /// What was to be read.
+        /// Path that was to be read.
         path: PathBuf,
         /// Why it was not.
         cause: io::Error,
     },
     /// It is no directory, or one without the files of a pull cache.
     NotACache {
-        /// What was to be read.
+        /// Path that was to be read.
         path: PathBuf,
     },
     /// There are files, and not one of them can be believed from its beginning.
@@ -81,7 +82,7 @@ pub struct PersistedHistory {
 }
 
 impl PersistedHistory {
-    /// What in the files was not as it was written, and was left out. A torn end of the newest file is no more than the mark
+    /// Returns the parts of the files that were not as they were written, and were left out. A torn end of the newest file is no more than the mark
     /// of a process that was ended while it wrote, or is writing now.
     #[must_use]
     pub fn damage(&self) -> &[Damage] {

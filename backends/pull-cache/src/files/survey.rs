@@ -1,7 +1,9 @@
 //! Looking a directory's segments through, a frame at a time: what is whole of each, and what is not.
 
+use super::damage::{Damage, DamageKind};
+use super::frame_reader::FrameReader;
 use super::paths::sequence_of;
-use super::segment::{Damage, DamageKind, FrameReader, MAX_BYTES};
+use super::segment::MAX_BYTES;
 use crate::record::Identity;
 use ferrometer_export::open_regular;
 use std::fs::{self, File};
@@ -20,9 +22,9 @@ pub(super) struct Checked {
     pub(super) generations: usize,
     /// The timestamps of the oldest and the newest generation.
     pub(super) window: Option<(i64, i64)>,
-    /// What is behind the whole part.
+    /// Damage behind the whole part.
     pub(super) damage: Option<Damage>,
-    /// Whether it was left at more columns than were wanted.
+    /// True if it was left at more columns than were wanted.
     pub(super) has_too_many: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What is written is read back, by this process and by the next; what was changed is never taken for what was written.
+//! Tests that generations are read back, by this process and by the next, and that changed bytes are never taken for what was written.
 
 use super::paths::*;
 use super::*;
@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+#[cfg(unix)]
+mod full_disk;
 #[cfg(unix)]
 mod strange;
 
@@ -111,7 +113,7 @@ proptest! {
             let read = all(read);
             prop_assert_eq!(window, Some((read[0].0, read[read.len() - 1].0)));
             prop_assert!(read.len() > keep.min(expected.len() - 1) && expected.ends_with(&read));
-            // What is not needed is deleted, a segment at a time.
+            // Segments that are not needed are deleted, one at a time.
             prop_assert!(read.len() <= keep + 1 + 30 + (keep / 4).max(8));
         }
     }
@@ -187,7 +189,7 @@ proptest! {
             }
             bytes.extend(segment::frame_of(1, bytes.len() as u64, &payload));
         }
-        let mut reader = segment::FrameReader::new(bytes.as_slice().into(), bytes.len(), 1).unwrap();
+        let mut reader = frame_reader::FrameReader::new(bytes.as_slice().into(), bytes.len(), 1).unwrap();
         while let Ok(Some(generation)) = reader.next() {
             prop_assert!(generation.records().all(|r| r.value.is_finite()));
         }
@@ -272,8 +274,8 @@ fn what_version_1_wrote_is_still_read() {
     let mut row = crate::coding::Row::default();
     row.set(column as usize, 12.0);
     let generation = Generation::new(1000, Arc::clone(table.columns()), row);
-    let frame = segment::FrameWriter::new(3).frame(&generation).unwrap();
-    // What stands before the name says nothing of objects: the flags of version 1 alone.
+    let frame = frame_writer::FrameWriter::new(3).frame(&generation).unwrap();
+    // The bytes before the name say nothing of objects: the flags of version 1 alone.
     assert_eq!(frame[17] & 0xc0, 0);
     let bytes = [&segment::header_of_version(1, 3)[..], &frame].concat();
     fs::write(segment_path(&directory.0, 3), bytes).unwrap();
@@ -412,77 +414,6 @@ fn nobody_else_may_read_the_files() {
     assert_eq!(mode(&directory.0) & 0o027, 0);
     assert_eq!(mode(&directory.segments()[0]) & 0o137, 0);
     assert_eq!(mode(&directory.0.join("lock")) & 0o137, 0);
-}
-
-/// A small file system of its own, taken away in the end.
-struct Small(Directory);
-
-impl Small {
-    fn mount() -> Small {
-        let directory = Directory::new();
-        fs::create_dir(&directory.0).unwrap();
-        let mount = ["-t", "tmpfs", "-o", "size=96k", "tmpfs"];
-        let done = std::process::Command::new("mount").args(mount).arg(&directory.0).status().unwrap();
-        assert!(done.success());
-        Small(directory)
-    }
-
-    fn path(&self) -> PathBuf {
-        self.0.0.join("cache")
-    }
-
-    fn fill(&self) {
-        let mut ballast = fs::File::create(self.0.0.join("ballast")).unwrap();
-        while std::io::Write::write_all(&mut ballast, &[1; 4096]).is_ok() {}
-    }
-
-    fn files(&self) -> usize {
-        fs::read_dir(self.path()).unwrap().count()
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").arg(&self.0.0).status();
-    }
-}
-
-#[test]
-#[ignore = "needs root, to mount a small file system"]
-fn a_full_disk_is_lived_with() {
-    let small = Small::mount();
-    let open = || {
-        let (mut sink, past) = WriterLease::open(&small.path(), 1000, 40_000).unwrap();
-        let there = load(&mut sink, &past);
-        (sink, there)
-    };
-    let (mut sink, _) = open();
-    write(&mut sink, 0, 20);
-    small.fill();
-    // What still fits on a page that is there is written, and then nothing more.
-    write(&mut sink, 1000, 600);
-    let before = (sink.state.written, sink.state.failed, small.files());
-    assert!(before.0 >= 20 && before.1 > 400, "{before:?}");
-    write(&mut sink, 8000, 600);
-    // Nothing piles up, and what is there is whole.
-    assert_eq!((sink.state.written, small.files()), (before.0, before.2));
-    let history = read(small.path()).unwrap();
-    assert_eq!(history.damage(), []);
-    assert_eq!(history.count() as u64, before.0);
-    // A program that is started on a full disk runs.
-    drop(sink);
-    let (mut sink, history) = open();
-    assert_eq!(history.count() as u64, before.0);
-    write(&mut sink, 15_000, 3);
-    assert_eq!((sink.state.written, sink.state.failed), (0, 3));
-    // What is too old goes, and makes room for what is new.
-    write(&mut sink, 90_000, 5);
-    assert!(sink.state.written >= 3, "{:?}", sink.state);
-    fs::remove_file(small.0.0.join("ballast")).unwrap();
-    let (failed, expected) = (sink.state.failed, write(&mut sink, 100_000, 5));
-    assert_eq!(sink.state.failed, failed);
-    drop(sink);
-    assert!(all(open().1).ends_with(&expected));
 }
 
 #[test]

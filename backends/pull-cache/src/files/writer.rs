@@ -1,10 +1,11 @@
 //! Writing a cache's directory: one segment at a time is written, and the oldest are deleted.
 
 use super::create::{is_at, unfinished, write_new};
+use super::frame_writer::FrameWriter;
 use super::lock::Lock;
 use super::past::{Kept, Past};
 use super::paths::{any_sequence_of, segment_path};
-use super::segment::{FrameWriter, HEADER_BYTES, header};
+use super::segment::{HEADER_BYTES, header};
 use super::survey;
 use crate::generation::Generation;
 use ferrometer_export::must_be_regular;
@@ -36,6 +37,8 @@ pub enum OpenError {
     InUse {
         /// [`Settings::path`](crate::Settings::path).
         path: PathBuf,
+        /// That process, if this one was forked from it: it still runs, or it is not known whether it does.
+        parent: Option<u32>,
     },
     /// The system refuses.
     Io {
@@ -52,9 +55,15 @@ impl fmt::Display for OpenError {
             OpenError::NotADirectory { path } => {
                 write!(f, "{} is a file; what is wanted is a directory, made if it is missing", path.display())
             }
-            OpenError::InUse { path } => {
+            OpenError::InUse { path, parent: None } => {
                 write!(f, "{} is written by another process; each needs a directory of its own", path.display())
             }
+            OpenError::InUse { path, parent: Some(parent) } => write!(
+                f,
+                "{} is written by process {parent}, which this one was forked from: end that one first, drop its guard before the fork, \
+                 or give each a directory of its own",
+                path.display()
+            ),
             OpenError::Io { path, cause } => write!(f, "{}: {cause}", path.display()),
         }
     }
@@ -129,7 +138,9 @@ impl Writer {
             Err(cause) => return Err(at(directory)(cause)),
         }
         let lock = Lock::wait_for(directory).map_err(|refused| match refused {
-            fs4::TryLockError::WouldBlock => OpenError::InUse { path: directory.to_owned() },
+            fs4::TryLockError::WouldBlock => {
+                OpenError::InUse { path: directory.to_owned(), parent: Lock::ancestor(directory) }
+            }
             fs4::TryLockError::Error(cause) => at(&Lock::path(directory))(cause),
         })?;
         // A program that changes its own directory later goes on writing this one.
@@ -148,7 +159,7 @@ impl Writer {
         Ok((writer, past))
     }
 
-    /// What was written before a segment, to be tidied and read.
+    /// Returns the segments before a given one, to be tidied and read.
     fn past(&self, before: u64, newest: Option<i64>) -> Past {
         Past {
             directory: self.directory.clone(),
@@ -215,7 +226,7 @@ impl Writer {
     /// Writes a generation that is newer than all before, or (with `replaces`) takes the place of the newest.
     pub(super) fn write(&mut self, generation: &Generation, replaces: bool) -> io::Result<()> {
         let written = self.append(generation, replaces);
-        // What is too old goes, whether there is something newer or not: that may be what the disk is full of.
+        // Old segments go even if nothing newer exists: they may be what fills the disk.
         let deleted = self.delete_old(generation.timestamp());
         written.and(deleted)
     }
@@ -250,7 +261,7 @@ impl Writer {
         let Some(current) = &mut self.current else { return Ok(()) };
         let written = current.write(generation, replaces);
         if written.is_err() {
-            // What was written of the frame would hide those behind it. The next generation begins a segment.
+            // A partly written frame would hide those behind it. The next generation begins a segment.
             let Some(given_up) = self.current.take().map(Current::give_up) else { return written };
             if given_up.generations == 0 && self.delete(given_up.sequence).is_ok() {
                 return written;

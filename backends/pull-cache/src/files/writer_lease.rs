@@ -3,8 +3,8 @@
 //! A configuration that is replaced by one with the same path needs both for a moment: the new backend takes the writer over with its
 //! first generation, and the old one does not write any more.
 
+use super::damage::Damage;
 use super::past::{Found, Past};
-use super::segment::Damage;
 use super::survey;
 use super::writer::{Bounds, OpenError, Writer};
 use crate::generation::Generation;
@@ -24,9 +24,9 @@ pub struct Persistence {
     pub failed: u64,
     /// Why the last of these, or the directory, could not be written.
     pub last_error: Option<String>,
-    /// What was found damaged at the start. Each file was renamed to `….damaged`; what was whole of it is in use.
+    /// Damage found at the start. Each file was renamed to `….damaged`; its whole part is in use.
     pub set_aside: Vec<Damage>,
-    /// What was found in the place of a file of ours, or could not be tidied: a directory, a named pipe, a file that may not be renamed.
+    /// Things found in the place of a file of ours, or that could not be tidied: a directory, a named pipe, a file that may not be renamed.
     /// It was left as it is.
     pub left: Vec<Damage>,
 }
@@ -50,7 +50,7 @@ struct Process {
 
 type Next = OnceLock<Box<Process>>;
 
-/// Of the process that was first.
+/// Lease of the process that was first.
 static FIRST: Next = OnceLock::new();
 
 #[derive(Default)]
@@ -92,7 +92,7 @@ pub(crate) struct WriterLease {
     slot: Arc<Shared>,
     me: u64,
     bounds: Bounds,
-    /// Whether another backend of this process may still write.
+    /// True if another backend of this process may still write.
     waits: bool,
     pub(crate) state: Persistence,
     reported: Option<Instant>,
@@ -117,7 +117,7 @@ impl WriterLease {
             unreported: 0,
         };
         if let Some(slot) = open.find(path) {
-            // What is there until now is seen at once; what is to come, when it is taken over.
+            // Generations that exist now are seen at once; later ones, when it is taken over.
             let newest = survey::newest(path).unwrap_or(None);
             let past = Past { directory: path.to_owned(), before: u64::MAX, keep, newest, lock: None };
             return Ok((sink(slot, true), past));
@@ -131,7 +131,7 @@ impl WriterLease {
         Ok((sink(slot, false), past))
     }
 
-    /// What was there before was read.
+    /// Takes the result of reading the earlier generations.
     pub(crate) fn found(&mut self, found: Found) {
         // Until it writes, all this is another's.
         if self.waits {
@@ -163,7 +163,7 @@ impl WriterLease {
         self.state.left.extend(found.left);
     }
 
-    /// Whether another backend of this process was the writer until now; then all that was written before this one writes, which may be
+    /// Returns whether another backend of this process was the writer until now; then all that was written before this one writes, which may be
     /// more than when it was opened.
     pub(crate) fn take_over(&mut self) -> Option<Past> {
         if !std::mem::take(&mut self.waits) {

@@ -9,7 +9,7 @@ use crate::files::read;
 use std::path::Path;
 use std::time::Instant;
 
-/// What the store is held to.
+/// Limit that the store is held to, in bytes a value.
 const MOST_BYTES: f64 = 2.5;
 
 /// How many bytes the old generations of a recording take in all, restricted to some metrics, and of how many points; and how
@@ -83,7 +83,7 @@ fn compactness_of_the_recordings() {
     assert!(m.points > 200_000 && m.least_changed >= 0.5, "{} {}", m.points, m.least_changed);
 }
 
-/// What this process has in memory, in bytes.
+/// Returns the resident memory of this process, in bytes.
 fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();

@@ -88,10 +88,10 @@ fn a_store_that_went_on_and_what_was_before_become_one() {
     assert_eq!(before.view().window(), Some((10, 22)));
     let new: Vec<_> = old.iter().map(|column| numbers[*column as usize]).collect();
     assert_eq!(new, columns(&mut before, &[9, 2, 1]));
-    // What comes in the same second takes the place of what was made there.
+    // A generation of the same second takes the place of the one that was made there.
     assert_eq!((before.place(4), before.timestamp(4), before.timestamp(5)), (Place::Replace, 22, 23));
 
-    // What was before was newer than anybody knew: what was made stays where it was seen.
+    // The earlier generation was newer than anybody knew: the one made here stays where it was seen.
     let (mut before, mut went_on) = (store(5, &[10, 20, 30]), Store::new(5, WINDOW));
     went_on.follow(Some(10));
     drop(went_on.push(20, Row::default()));
@@ -170,7 +170,7 @@ pub(crate) fn steps(longest: usize) -> impl Strategy<Value = Vec<Step>> {
     let clock = prop_oneof![8 => 1i64..20, 1 => -1000i64..1000, 1 => Just(0), 1 => Just(1i64 << 55)];
     let said = prop_oneof![
         prop::collection::vec((0usize..40, value()), 0..40),
-        // The same values again and again.
+        // Repeats the same values.
         prop::collection::vec((0usize..40, (0i64..3).prop_map(|n| n as f64)), 0..40),
     ];
     prop::collection::vec((clock, said), 1..longest)

@@ -1,4 +1,4 @@
-//! What the tests share: a cache with totals beside it, installed as the facade installs them.
+//! Helpers of the tests: a cache with totals beside it, installed as the facade installs them.
 
 #![allow(dead_code)]
 
@@ -38,7 +38,7 @@ impl Backend for Pair {
     }
 }
 
-/// What is read of both.
+/// Readers of both.
 #[derive(Clone)]
 pub struct Handles {
     pub cache: PullCacheHandle,

@@ -6,7 +6,7 @@ use std::ffi::{c_int, c_void};
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::thread;
 
-/// What goes wrong.
+/// Kinds of trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trouble {
     /// With what error; 0 for none.
@@ -31,7 +31,7 @@ impl Trouble {
     pub const NONE: Trouble = Trouble { errno: 0, call: Call::Send, one_in: 1 };
 }
 
-/// What these calls can fail with on Linux, and what a filter of system calls or a broken driver may add.
+/// Errors of these calls on Linux, and those that a filter of system calls or a broken driver may add.
 pub const ERRORS: [(&str, Call, c_int); 29] = [
     ("EMFILE", Call::Socket, libc::EMFILE),
     ("ENFILE", Call::Socket, libc::ENFILE),
@@ -82,7 +82,7 @@ pub fn met() -> u64 {
     MET.load(SeqCst)
 }
 
-/// Whether this call goes wrong.
+/// Returns whether this call goes wrong.
 fn is_hit(call: Call) -> bool {
     let one_in = ONE_IN.load(SeqCst);
     if one_in == 0 || CALL.load(SeqCst) != call as u32 {
@@ -100,7 +100,7 @@ fn fail() -> isize {
     -1
 }
 
-/// What is taken of so many bytes.
+/// Returns how many of the bytes are taken.
 fn taken(len: usize) -> usize {
     if len > 1 && is_hit(Call::Short) { len / 2 } else { len }
 }

@@ -38,7 +38,7 @@ fn name(text: &str) -> Result<String, String> {
     if text.len() <= 512 && text.split('.').all(word) { Ok(text.to_owned()) } else { Err(format!("name {text:?}")) }
 }
 
-/// Whether the documents of the format let a character stand in a tag's value.
+/// Returns whether the documents of the format let a character stand in a tag's value.
 fn in_tag(c: char, between: char) -> bool {
     match between {
         ':' => c.is_alphanumeric() || "_-:./".contains(c),
@@ -64,7 +64,7 @@ pub fn parse(dialect: Dialect, datagram: &[u8]) -> Result<Vec<Sample>, String> {
     Ok(all)
 }
 
-/// Whether a server drops a distribution's value with a sign.
+/// Returns whether a server drops a distribution's value with a sign.
 fn refuses_sign(dialect: Dialect, kind: &str) -> bool {
     match kind {
         "ms" => dialect != Dialect::Gnocchi,

@@ -1,4 +1,4 @@
-//! What other libraries cost while they are off.
+//! Cost of other libraries while they are off.
 
 use super::{GROUP, nothing_happened, value};
 use crate::drive::drive;

@@ -127,7 +127,7 @@ pub fn ask_slowly(server: impl ToAddr, target: &str) -> TcpStream {
     ask_slowly_with(server, target, "")
 }
 
-/// The same with further header lines, each with its line feed.
+/// Asks with further header lines, each with its line feed.
 pub fn ask_slowly_with(server: impl ToAddr, target: &str, headers: &str) -> TcpStream {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(8 << 10).unwrap();

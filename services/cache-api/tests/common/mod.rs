@@ -1,4 +1,4 @@
-//! What the tests of services share: a cache with totals, a frame that serves both, and a client.
+//! Helpers of the tests of services: a cache with totals, a frame that serves both, and a client.
 
 #![allow(dead_code, unused_imports)]
 

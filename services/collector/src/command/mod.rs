@@ -1,22 +1,24 @@
 //! The command: usage of one period, of a stretch of time, or of everything that is due.
 
+mod failure;
 mod store;
 
 use crate::client::{Client, Limits};
 use crate::collect::{Collector, Notice};
 use crate::config::{Boundaries, Config, Fetcher, Format, Options, check_processors};
-use crate::period::{due_until, iso, moment, month_start, now};
+use crate::period::{iso, moment, month_start, now};
 use crate::run::{self, Report, Task};
 use crate::scope;
 use crate::stderr_log;
 use clap::Parser;
+use failure::Failure;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use store::Store;
+use store::{Store, due};
 
 /// Collects usage per scope and period from a Prometheus, by the metric definitions of CloudKitty.
 ///
@@ -119,18 +121,6 @@ fn told(message: &str, status: u8) -> ExitCode {
     ExitCode::from(status)
 }
 
-enum Failure {
-    Usage(String),
-    Work(String),
-    Io(io::Error),
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Failure::Io(error)
-    }
-}
-
 fn command(args: Args) -> Result<bool, Failure> {
     let config = configured(&args)?;
     for warning in &config.warnings {
@@ -164,7 +154,7 @@ fn command(args: Args) -> Result<bool, Failure> {
         (None, Some(from)) => Some((from, to.unwrap_or_else(|| due(&collector, from)))),
         (None, None) => None,
     };
-    let mut store = Store::open(collector.config())?;
+    let mut store = Store::open(collector.config(), limits)?;
     loop {
         // Without a stretch of time: of what became due since the last round, however long ago that was.
         let during = span.unwrap_or_else(|| {
@@ -290,10 +280,6 @@ fn scopes(
     Ok(scopes.into_iter().filter(owned).collect())
 }
 
-fn due(collector: &Collector, from: i64) -> i64 {
-    due_until(from, collector.config().period, collector.config().wait_periods, now())
-}
-
 /// Collects what can be claimed, until there is nothing left to claim; of a stretch of time, until everybody is done with it.
 #[cfg(feature = "leases")]
 fn shared(
@@ -322,7 +308,7 @@ fn shared(
         match collect(collector, &tasks, store, true) {
             Ok(done) => {
                 complete &= done;
-                // What failed is not tried again in this round.
+                // A scope that failed is not tried again in this round.
                 let claimed: std::collections::HashSet<_> = claimed.into_iter().collect();
                 scopes.retain(|scope| !claimed.contains(scope));
             }

@@ -338,13 +338,8 @@ fn start_lines(
         }
     }
     let daemon = archive.filter(|_| statsd.archive).map(|archive| {
-        let own = StatsdSettings {
-            resource: statsd.resource,
-            creator: "admin".to_owned(),
-            policy: statsd.policy.clone(),
-            flush: statsd.flush,
-            exact: false,
-        };
+        let mut own = StatsdSettings::new(statsd.resource);
+        (own.policy, own.flush) = (statsd.policy.clone(), statsd.flush);
         Arc::new(Statsd::new(Arc::clone(archive), own))
     });
     let relay = Arc::new(Relay::new(daemon.clone(), statsd.record));

@@ -1,4 +1,4 @@
-//! What the tests share: a frame with the routes of Proxmox, and half an hour of generations.
+//! Helpers of the tests: a frame with the routes of Proxmox, and half an hour of generations.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! What others put into a cache's directory: nobody waits for it, nobody touches it, and no start fails of it.
+//! Tests with things that others put into a cache's directory: nobody waits for them, nobody touches them, and no start fails because of them.
 
 use super::*;
 use ferrometer_export::must_be_regular;
@@ -144,7 +144,7 @@ fn live(directory: &Directory, second: i64, from: usize, count: usize) {
 fn no_more_names_of_earlier_lives_come_back_than_there_may_be() {
     let directory = Directory::new();
     (0..10).for_each(|life| live(&directory, 1000 + life, 10 * life as usize, 10));
-    // The same names again count once.
+    // Repeated names count once.
     live(&directory, 1010, 90, 10);
     let load = |names: usize| {
         let (mut sink, past) = WriterLease::open(&directory.0, 1000, i64::MAX).unwrap();
@@ -158,7 +158,7 @@ fn no_more_names_of_earlier_lives_come_back_than_there_may_be() {
     assert_eq!(load(35), (vec![1007, 1008, 1009, 1010], 7));
     // The limits were lowered below what one life had.
     assert_eq!(load(9), (vec![], 11));
-    // What is not taken in stays where it is, for readers and until it is too old.
+    // Generations that are not taken in stay where they are, for readers, until they are too old.
     assert_eq!(read(&directory.0).unwrap().count(), 11);
     let (mut sink, past) = WriterLease::open(&directory.0, 2, i64::MAX).unwrap();
     let found = past.load(9, &AtomicBool::new(false), drop).unwrap();

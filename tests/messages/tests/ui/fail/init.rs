@@ -1,4 +1,4 @@
-//! What a configuration can come from.
+//! Sources of a configuration.
 
 fn main() {
     let _metrics = ferrometer::init(8125);

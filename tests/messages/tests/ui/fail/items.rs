@@ -1,4 +1,4 @@
-//! What an attribute can stand on.
+//! Items that an attribute can stand on.
 use ferrometer::{counter, gauge, timer};
 
 #[timer]

@@ -1,4 +1,4 @@
-//! What `#[derive(LabelValue)]` refuses.
+//! Input that `#[derive(LabelValue)]` refuses.
 
 use ferrometer::LabelValue;
 

@@ -1,4 +1,4 @@
-//! What compiles without an attribute compiles with it: expressions as loggers, traits of the program's own for every type, bounds of futures
+//! Code that compiles without an attribute compiles with it: expressions as loggers, traits of the program's own for every type, bounds of futures
 //! that every type meets, names of the program's own where the macros expand.
 #![deny(warnings)]
 #![allow(dead_code)]

@@ -66,7 +66,7 @@ async fn text() -> String {
 
 async fn sent() -> Option<u8> {
     count!(METRICS, "a", text().await.len(), "k" => text().await, "method" => Method::Get);
-    // What a label is made of is gone when the block waits.
+    // The parts of a label are gone when the block waits.
     let n = time!(METRICS, "b", "k" => Rc::<str>::from("x"), { text().await.len() });
     set_gauge!(METRICS, "c", if n > 0 { 1.0 } else { return None }, "k" => Some("z")?);
     None
