@@ -61,12 +61,12 @@ mod accompanied;
 mod backends;
 mod built;
 pub mod config;
+pub mod dry_run;
 mod error;
 mod host;
 mod init;
 mod limits;
 mod memory;
-pub mod preview;
 #[cfg(feature = "metric-servers")]
 mod metric_servers;
 mod push;

@@ -10,7 +10,7 @@
 //! | `policies`, `metrics`, `resources`, `types` | what is known about metrics |
 //! | `references`, `resource_json` | ids that name resources, and resources as JSON |
 //! | `measures`, `batch` | measures in, aggregates out |
-//! | `ingest`, `line`, `statsd`, `statsd_line` | measures in other protocols |
+//! | `ingest`, `line`, `statsd` | measures in other protocols |
 //! | `filter`, `paging`, `values` | searches |
 //! | `aggregation`, `aggregates`, `history`, `operations` | several series brought together |
 //! | `routes` | which path is which |
@@ -41,7 +41,6 @@ mod server_config;
 mod service;
 mod settings;
 mod statsd;
-mod statsd_line;
 mod types;
 mod values;
 
@@ -51,4 +50,3 @@ pub use settings::{Auth, Settings};
 pub use statsd::{
     Listening, Statsd, StatsdCause, StatsdCounts, StatsdSettings, StatsdSocket, StatsdTags, StatsdTimers,
 };
-pub use statsd_line::{StatsdFault, StatsdLine, StatsdSample};

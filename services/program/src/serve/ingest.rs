@@ -13,12 +13,9 @@ use serde_json::json;
 use std::io::Read;
 use std::sync::Arc;
 
-/// The privilege to push measures.
-pub(crate) const WRITE: Privilege = Privilege::new("Measures.Write");
-/// The privilege to use Gnocchi's API.
-pub(crate) const ARCHIVE: Privilege = Privilege::new("Archive.Use");
-/// All of the server's own.
-pub(crate) const PRIVILEGES: &[Privilege] = &[WRITE, ARCHIVE];
+/// The privilege to push measures, as Gnocchi's API has it.
+const WRITE: Privilege = Privilege::new("Archive.Write");
+const PRIVILEGES: &[Privilege] = &[WRITE];
 
 /// How many times larger a body may be when it is not compressed any more.
 const MOST_GROWTH: u64 = 20;

@@ -195,4 +195,6 @@ flush = "100ms"
 interval = "1s"
 host_metrics = false
 [page]
+[metric_servers]
+interval = "100ms"
 "#;

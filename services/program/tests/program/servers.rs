@@ -1,10 +1,11 @@
-//! `servers`: what is asked of the routes of Proxmox VE, byte for byte, and what is made of their answers.
+//! `servers`: against a server that manages some; what is asked of the routes of Proxmox VE, byte for byte, and what is made of their answers.
 
-use crate::common::{ferrometer, run, text};
+use crate::common::{FAST, Serve, ferrometer, good, run, text};
 use ferrometer_testkit::scratch::Scratch;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 /// Answers one request after the other as given, and returns what was asked: method and path, the token, the body.
 fn answers(replies: Vec<(u16, &'static str)>) -> (String, JoinHandle<Vec<(String, String, String)>>) {
@@ -83,11 +84,11 @@ fn a_server_is_added_with_a_token_that_no_argument_shows() {
 #[test]
 fn a_change_carries_the_digest_of_what_was_read() {
     for (arguments, body, said) in [
-        (vec!["disable", "tsdb"], "disable=1&digest=abc", "tsdb: disabled\n"),
-        (vec!["enable", "tsdb"], "disable=0&digest=abc", "tsdb: enabled\n"),
+        (vec!["disable", "tsdb"], "disable=1&server=10.0.0.1&port=8086&digest=abc", "tsdb: disabled\n"),
+        (vec!["enable", "tsdb"], "disable=0&server=10.0.0.1&port=8086&digest=abc", "tsdb: enabled\n"),
         (
             vec!["set", "tsdb", "-o", "mtu=1400", "--delete", "timeout"],
-            "mtu=1400&delete=timeout&digest=abc",
+            "mtu=1400&delete=timeout&server=10.0.0.1&port=8086&digest=abc",
             "tsdb: changed\n",
         ),
     ] {
@@ -102,7 +103,7 @@ fn a_change_carries_the_digest_of_what_was_read() {
     }
     let (url, asked) = answers(vec![(200, ONE), (200, ONE), (200, r#"{"data":null}"#)]);
     assert_eq!(run(["servers", "--url", &url, "test", "tsdb"]).out, "tsdb: answers\n");
-    assert_eq!(asked.join().unwrap()[2].2, "port=8086&digest=abc");
+    assert_eq!(asked.join().unwrap()[2].2, "port=8086&server=10.0.0.1&digest=abc");
     let (url, asked) = answers(vec![(200, r#"{"data":null}"#)]);
     assert_eq!(run(["servers", "--url", &url, "remove", "tsdb"]).out, "tsdb: removed\n");
     assert_eq!(asked.join().unwrap()[0].0, "DELETE /api2/json/cluster/metrics/server/tsdb");
@@ -119,4 +120,37 @@ fn a_refusal_is_told_in_the_servers_words() {
     asked.join().unwrap();
     let ran = run(["servers", "--url", "http://127.0.0.1:1", "set", "x"]);
     assert!(ran.code == 2 && ran.err.contains("nothing is to be changed"), "{ran:?}");
+}
+
+#[test]
+fn a_real_program_sends_to_a_server_while_it_is_enabled() {
+    let serve = Serve::start("program-servers-real", FAST);
+    let url = serve.url();
+    let carbon = UdpSocket::bind("127.0.0.1:0").unwrap();
+    carbon.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let port = carbon.local_addr().unwrap().port().to_string();
+    let servers = |arguments: &[&str]| good(["servers", "--url", &url].into_iter().chain(arguments.iter().copied()));
+    assert_eq!(servers(&["list"]), "ID  TYPE  SERVER  PORT  STATE\n");
+    let added =
+        servers(&["add", "carbon", "--type", "graphite", "--server", "127.0.0.1", "--port", &port, "-o", "path=shop"]);
+    assert_eq!(added, "carbon: added\n");
+    serve.send("till.sales:2|c");
+    let mut buffer = [0; 65_536];
+    let mut came = String::new();
+    while !came.contains("shop.till.sales 2 ") {
+        let length = carbon.recv(&mut buffer).unwrap();
+        came.push_str(std::str::from_utf8(&buffer[..length]).unwrap());
+    }
+    assert!(servers(&["list"]).contains("enabled"));
+    assert!(servers(&["show", "carbon"]).contains("graphite"));
+    assert_eq!(servers(&["test", "carbon"]), "carbon: answers\n");
+    assert_eq!(servers(&["disable", "carbon"]), "carbon: disabled\n");
+    assert!(servers(&["list"]).contains("disabled"));
+    let ran = run(["servers", "--url", &url, "test", "carbon"]);
+    assert!(ran.code == 2 && ran.err.contains("is disabled"), "{ran:?}");
+    assert_eq!(servers(&["enable", "carbon"]), "carbon: enabled\n");
+    let ran = run(["servers", "--url", &url, "set", "carbon", "-o", "mtu=5"]);
+    assert!(ran.code == 3 && ran.err.contains("mtu"), "{ran:?}");
+    assert_eq!(servers(&["remove", "carbon"]), "carbon: removed\n");
+    assert_eq!(run(["servers", "--url", &url, "show", "carbon"]).code, 3);
 }
