@@ -184,7 +184,7 @@ fn tokens_are_asked_for_on_every_way_in() {
         sha2::Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
     };
     let (reader, writer) = (digest("a-reader-of-metrics"), digest("a-writer-of-measures"));
-    let tokens = format!("tokens = [\"r=sha256:{reader}\", \"w=sha256:{writer};Archive.Write@/\"]");
+    let tokens = format!("tokens = [\"r=sha256:{reader}\", \"w=sha256:{writer};Archive.Read@/;Archive.Write@/\"]");
     let serve = Serve::start("program-serve-tokens", &FAST.replace("[http]\n", &format!("[http]\n{tokens}\n")));
     let url = serve.url();
     for path in ["/v1/metrics", "/metrics", "/gnocchi/v1/metric"] {
