@@ -66,6 +66,7 @@ mod backends;
 mod background;
 mod built;
 pub mod config;
+pub mod dry_run;
 mod error;
 mod host;
 mod init;

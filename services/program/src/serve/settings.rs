@@ -52,6 +52,7 @@ pub(crate) struct Settings {
     /// What agents are told: keys of `[metrics]` that begin with `agent_`.
     #[serde(skip)]
     pub(crate) agents: ferrometer::agent::Options,
+    pub(crate) metric_servers: Option<MetricServers>,
     /// What is read by others.
     metrics: Option<toml::Table>,
 }
@@ -189,6 +190,22 @@ impl std::fmt::Debug for Peer {
     }
 }
 
+/// `[metric_servers]`: servers that are created, tested and removed over HTTP, and sent to.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct MetricServers {
+    #[serde(deserialize_with = "duration")]
+    pub(crate) interval: Duration,
+    pub(crate) allowed_destinations: Vec<String>,
+    pub(crate) max_servers: usize,
+}
+
+impl Default for MetricServers {
+    fn default() -> MetricServers {
+        MetricServers { interval: Duration::from_secs(10), allowed_destinations: Vec::new(), max_servers: 32 }
+    }
+}
+
 /// `[page]`: a page for browsers over the cache. It has no keys.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -218,6 +235,7 @@ impl Default for Settings {
             page: None,
             lookup: None,
             agents: ferrometer::agent::Options::default(),
+            metric_servers: None,
             metrics: None,
         }
     }
@@ -329,6 +347,7 @@ impl Settings {
             cache: Some(Cache::default()),
             proxmox: Some(Proxmox::default()),
             page: Some(Page::default()),
+            metric_servers: Some(MetricServers::default()),
             ..Settings::default()
         }
     }
@@ -348,9 +367,6 @@ impl Settings {
                 let all = format!("; the tables are {}, and the keys before them {}", list.join(", "), ROOT.join(", "));
                 return Err(format!("{name}: {:?} is unknown{}", visible(key), hint.unwrap_or(all)));
             }
-        }
-        if document.contains_key("metric_servers") {
-            return Err(format!("{name}: [metric_servers] is not part of this build"));
         }
         let settings: Settings = toml::from_str(text).map_err(|error| {
             let said = error.to_string();
@@ -415,9 +431,19 @@ impl Settings {
             }
         }
         if let Some(cache) = &self.cache
-            && (cache.interval < Duration::from_millis(10) || !(1..=100_000).contains(&cache.generations))
+            && (cache.interval < Duration::from_secs(1) || !(1..=100_000).contains(&cache.generations))
         {
-            return Err("cache: expected an interval of at least 10ms, and 1 to 100000 generations".into());
+            return Err("cache: expected an interval of at least 1s, and 1 to 100000 generations".into());
+        }
+        if let Some(servers) = &self.metric_servers {
+            let http = self.http.clone().unwrap_or_default();
+            let is_guarded = !http.tokens.is_empty() || http.tokens_file.is_some();
+            if !is_guarded && !http.address.ip().to_canonical().is_loopback() {
+                return Err("[metric_servers] needs tokens at an address that other machines can reach: whoever reaches it could send metrics anywhere".into());
+            }
+            if servers.interval < Duration::from_millis(10) {
+                return Err(format!("metric_servers.interval = {:?}: expected at least 10ms", servers.interval));
+            }
         }
         if self.page.is_some() && self.cache.is_none() {
             return Err("[page] shows what [cache] keeps, and that table is not there".into());
@@ -441,7 +467,12 @@ impl Settings {
     /// Returns `true` when something is served at the address of `[http]`.
     pub(crate) fn has_http(&self) -> bool {
         let gnocchi = self.gnocchi.as_ref().is_some_and(|gnocchi| gnocchi.address.is_none());
-        gnocchi || self.cache.is_some() || self.remote_write.is_some() || self.influx.is_some() || self.lookup.is_some()
+        gnocchi
+            || self.cache.is_some()
+            || self.lookup.is_some()
+            || self.metric_servers.is_some()
+            || self.remote_write.is_some()
+            || self.influx.is_some()
     }
 
     /// Returns what the document means: a part, and what it does.
@@ -491,6 +522,9 @@ impl Settings {
         }
         if self.proxmox.is_some() {
             say("proxmox", format!("{at}/api2/json/…"));
+        }
+        if self.metric_servers.is_some() {
+            say("metric servers", format!("{at}/api2/json/cluster/metrics/server"));
         }
         if self.page.is_some() {
             say("page", format!("{at}/"));
@@ -562,7 +596,7 @@ mod tests {
             ("[cache]\ngenerations = 0\n", "1 to 100000 generations"),
             ("[page]\n", "[page] shows what [cache] keeps"),
             ("[proxmox]\n", "[proxmox] shows what [cache] keeps"),
-            ("[metric_servers]\n", "not part of this build"),
+            ("[metric_servers]\nmax_server = 1\n", "did you mean \"max_servers\"?"),
             ("drain = \"2h\"\n", "at most 1h"),
             ("drain = 5\n", "drain"),
             ("[http\n", "line 1"),

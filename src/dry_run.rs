@@ -1,11 +1,11 @@
 //! What the backends of a configuration would deliver for some recordings: shown, and not sent.
 //!
 //! ```
-//! use ferrometer::{Config, preview};
+//! use ferrometer::{Config, dry_run};
 //!
 //! # #[cfg(feature = "statsd")] {
 //! let config = Config::new().backend("statsd").global_prefix("prod");
-//! let shown = preview::preview(&config, || ferrometer::get_logger("shop").send_counter("sales", 2))?;
+//! let shown = dry_run::dry_run(&config, || ferrometer::get_logger("shop").send_counter("sales", 2))?;
 //! assert_eq!(shown[0].backend, "statsd");
 //! assert_eq!(shown[0].bodies[0].wire, b"prod.shop.sales:2|c");
 //! # }
@@ -25,7 +25,7 @@ use std::time::Duration;
 /// Bodies of one backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Preview {
+pub struct DryRun {
     /// The backend's name, as in `metrics.backend`.
     pub backend: &'static str,
     /// What it would deliver first: datagrams, bodies of requests, or what it keeps for those who ask.
@@ -57,7 +57,7 @@ const DATAGRAM: usize = 65_536;
 ///
 /// # Errors
 /// [`Error`] as of [`init`](crate::init()), and [`Error::Install`] while metrics are in force.
-pub fn preview(config: &Config, record: impl FnOnce()) -> Result<Vec<Preview>, Error> {
+pub fn dry_run(config: &Config, record: impl FnOnce()) -> Result<Vec<DryRun>, Error> {
     config.validate().map_err(Error::Config)?;
     let own = UdpSocket::bind("127.0.0.1:0").map_err(|cause| Error::Setting {
         key: "metrics.statsd".to_owned(),
@@ -69,22 +69,21 @@ pub fn preview(config: &Config, record: impl FnOnce()) -> Result<Vec<Preview>, E
     let shown = Arc::new(Mutex::new(Vec::new()));
     ferrometer_core::configure(naming(&config), limits(&config), rules(&config));
     let result = install(&config, &shown, &mut installed);
-    let readers = result.map(|readers| {
+    if result.is_ok() {
         record();
         ferrometer_core::flush(WITHIN);
-        readers
-    });
-    let previews = readers.map(|readers| {
+    }
+    let runs = result.map(|readers| {
         let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        shown.extend(readers.into_iter().map(|(backend, read)| Preview { backend, bodies: read(&own) }));
+        shown.extend(readers.into_iter().map(|(backend, read)| DryRun { backend, bodies: read(&own) }));
         // In the order of the configuration.
-        shown.sort_by_key(|preview| installed.iter().position(|name| *name == preview.backend));
+        shown.sort_by_key(|run| installed.iter().position(|name| *name == run.backend));
         shown
     });
     for name in installed {
         ferrometer_core::remove(name, Duration::ZERO);
     }
-    previews
+    runs
 }
 
 /// Returns what in a configuration's file and variables was probably meant for ferrometer and is not looked at, as [`init`](crate::init()) warns of it.
@@ -93,8 +92,8 @@ pub fn preview(config: &Config, record: impl FnOnce()) -> Result<Vec<Preview>, E
 /// use ferrometer::Config;
 ///
 /// # #[cfg(feature = "config-file")] {
-/// let config = Config::from_toml("[metrcs]\nbackend = \"statsd\"\n")?;
-/// assert_eq!(ferrometer::preview::doubts(&config).len(), 1);
+/// let config = Config::from_toml("[server]\nport = 80\n")?;
+/// assert_eq!(ferrometer::dry_run::doubts(&config).len(), 1);
 /// # }
 /// # Ok::<(), ferrometer::config::Error>(())
 /// ```
@@ -126,7 +125,7 @@ fn without_places(config: &Config, own: &UdpSocket) -> Config {
 
 fn install(
     config: &Config,
-    shown: &Arc<Mutex<Vec<Preview>>>,
+    shown: &Arc<Mutex<Vec<DryRun>>>,
     installed: &mut Vec<&'static str>,
 ) -> Result<Vec<(&'static str, Reader)>, Error> {
     let mut readers: Vec<(&'static str, Reader)> = Vec::new();
@@ -198,7 +197,7 @@ struct Asked<B> {
     name: &'static str,
     backend: B,
     ask: fn(&mut B, &SnapshotView<'_>) -> Vec<Body>,
-    shown: Arc<Mutex<Vec<Preview>>>,
+    shown: Arc<Mutex<Vec<DryRun>>>,
 }
 
 impl<B: Backend> Backend for Asked<B> {
@@ -207,8 +206,8 @@ impl<B: Backend> Backend for Asked<B> {
         view.all_sent();
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         if !bodies.is_empty() {
-            shown.retain(|preview| preview.backend != self.name);
-            shown.push(Preview { backend: self.name, bodies });
+            shown.retain(|run| run.backend != self.name);
+            shown.push(DryRun { backend: self.name, bodies });
         }
         Ok(Delivery::default())
     }
@@ -218,12 +217,11 @@ impl<B: Backend> Backend for Asked<B> {
     }
 }
 
+/// A backend, and its name.
+type Named = (&'static str, Box<dyn Backend>);
+
 /// Makes a backend that pushes; `None` for what is none.
-fn asked(
-    config: &Config,
-    name: &str,
-    shown: &Arc<Mutex<Vec<Preview>>>,
-) -> Result<Option<(&'static str, Box<dyn Backend>)>, Error> {
+fn asked(config: &Config, name: &str, shown: &Arc<Mutex<Vec<DryRun>>>) -> Result<Option<Named>, Error> {
     let _ = (config, shown);
     /// Makes a backend of one kind.
     #[cfg(any(feature = "graphite", feature = "influxdb", feature = "otlp", feature = "remote-write"))]

@@ -1,4 +1,4 @@
-//! A preview shows, for each backend of a configuration, names and bytes, and leaves nothing installed.
+//! A dry run shows, for each backend of a configuration, names and bytes, and leaves nothing installed.
 
 #![cfg(all(
     feature = "graphite",
@@ -11,7 +11,7 @@
 ))]
 
 use ferrometer::Config;
-use ferrometer::preview::preview;
+use ferrometer::dry_run::dry_run;
 
 const ALL: [&str; 7] = ["statsd", "graphite", "influxdb", "otlp", "remote-write", "pull-cache", "prometheus"];
 
@@ -21,7 +21,7 @@ fn every_backend_shows_its_bytes() {
     config.backend = ALL.map(str::to_owned).to_vec();
     config.remote_write.url = "http://127.0.0.1:9/api/v1/write".to_owned();
     let record = || ferrometer::get_logger("shop").send_counter("sales", 2);
-    let shown = preview(&config, record).unwrap();
+    let shown = dry_run(&config, record).unwrap();
     assert_eq!(shown.iter().map(|one| one.backend).collect::<Vec<_>>(), ALL);
     for one in &shown {
         let has = |needle: &[u8]| {

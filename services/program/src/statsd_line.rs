@@ -1,4 +1,5 @@
-//! One statsd line taken apart, in any dialect: `name:value|type`, and what servers allow beside it.
+//! One statsd line taken apart, in any dialect: `name:value|type`, and what servers allow beside it. It is for showing a line: the archive has a
+//! reader of its own, which keeps less of it.
 //!
 //! Nothing is judged here but the form: a [`StatsdLine`] keeps values and types as they came, and its methods read them. A line that has no
 //! such form gets a [`StatsdFault`], which says why.
@@ -6,49 +7,34 @@
 use std::fmt;
 
 /// A line: a name, and one or more samples of it.
-///
-/// ```
-/// use ferrometer_gnocchi::StatsdLine;
-///
-/// let line = StatsdLine::parse("shop.pay:12.5|ms|@0.1|#till:3").unwrap();
-/// assert_eq!((line.name, line.tags), ("shop.pay", Some("till:3")));
-/// assert_eq!(line.samples[0].numbers(), Ok(vec![12.5]));
-/// assert_eq!(line.samples[0].rate, 0.1);
-///
-/// let fault = StatsdLine::parse("shop.pay=12").unwrap_err();
-/// assert_eq!(fault.to_string(), "there is no `:` behind the name; expected name:value|type");
-/// ```
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct StatsdLine<'a> {
+pub(crate) struct StatsdLine<'a> {
     /// The name, with Telegraf's tags where it has some: `name,key=value`.
-    pub name: &'a str,
+    pub(crate) name: &'a str,
     /// Values with their types: one, or several as Etsy's statsd and Telegraf have it, `name:1|ms:2|ms`.
-    pub samples: Vec<StatsdSample<'a>>,
+    pub(crate) samples: Vec<StatsdSample<'a>>,
     /// DogStatsD's tags, without the `#`: `key:value,flag`.
-    pub tags: Option<&'a str>,
+    pub(crate) tags: Option<&'a str>,
     /// The other fields of DogStatsD: `c:<container>`, `T<seconds>`, `e:<external data>`.
-    pub extensions: Vec<&'a str>,
+    pub(crate) extensions: Vec<&'a str>,
 }
 
 /// A value, or several as DogStatsD packs them, with type and rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct StatsdSample<'a> {
+pub(crate) struct StatsdSample<'a> {
     /// The values as they came: `1`, `+1`, `1:2:3`.
-    pub values: &'a str,
+    pub(crate) values: &'a str,
     /// The type: `c`, `g`, `ms`, `h`, `d`, `s`, or anything else.
-    pub kind: &'a str,
+    pub(crate) kind: &'a str,
     /// The sample rate; 1 where there is none.
-    pub rate: f64,
+    pub(crate) rate: f64,
     /// The sample rate as it came, without the `@`.
-    pub rate_text: Option<&'a str>,
+    pub(crate) rate_text: Option<&'a str>,
 }
 
 /// The reason why a line is no statsd, or a value no number.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum StatsdFault {
+pub(crate) enum StatsdFault {
     /// There is no `:`.
     NoValue,
     /// There is nothing before the `:`.
@@ -96,7 +82,7 @@ impl<'a> StatsdLine<'a> {
     ///
     /// # Errors
     /// [`StatsdFault`] where it has not the form of one.
-    pub fn parse(line: &'a str) -> Result<StatsdLine<'a>, StatsdFault> {
+    pub(crate) fn parse(line: &'a str) -> Result<StatsdLine<'a>, StatsdFault> {
         let (name, mut rest) = line.split_once(':').ok_or(StatsdFault::NoValue)?;
         if name.is_empty() {
             return Err(StatsdFault::NoName);
@@ -140,14 +126,14 @@ impl StatsdSample<'_> {
     ///
     /// # Errors
     /// [`StatsdFault::Value`] for the first that is no finite number.
-    pub fn numbers(&self) -> Result<Vec<f64>, StatsdFault> {
+    pub(crate) fn numbers(&self) -> Result<Vec<f64>, StatsdFault> {
         let read = |text: &str| text.parse::<f64>().ok().filter(|value| value.is_finite());
         self.values.split(':').map(|text| read(text).ok_or_else(|| StatsdFault::Value(shown(text)))).collect()
     }
 
     /// Returns `true` for a value with a sign, which changes a gauge in most dialects and does not set it.
     #[must_use]
-    pub fn is_signed(&self) -> bool {
+    pub(crate) fn is_signed(&self) -> bool {
         self.values.starts_with(['+', '-'])
     }
 }
