@@ -72,7 +72,8 @@ impl Config {
         let servers = [Some(&mut self.server), fetcher, archive].into_iter().flatten();
         let files =
             servers.flat_map(|s| [&mut s.bearer_token_file, &mut s.cafile, &mut s.client_cert, &mut s.client_key]);
-        for file in files.chain([&mut self.options.state, &mut self.options.output]).flatten() {
+        let own = [&mut self.options.state, &mut self.options.output, &mut self.options.leases_cafile];
+        for file in files.chain(own).flatten() {
             if *file != Path::new("-") {
                 *file = folder.join(&*file);
             }
