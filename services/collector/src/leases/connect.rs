@@ -110,3 +110,23 @@ pub(super) fn failed(error: postgres::Error) -> io::Error {
     };
     io::Error::other(format!("PostgreSQL: {}{hint}", clean(&text)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_this_machine() {
+        for (address, here) in [
+            ("host=localhost", true),
+            ("host=127.0.0.1,::1", true),
+            ("host=/run/postgresql", true),
+            ("host=127.0.0.1,db.example", false),
+            ("postgresql://u:p@db.example/x", false),
+            ("host=localhost hostaddr=192.0.2.1", false),
+            ("host=db.example hostaddr=127.0.0.1", true),
+        ] {
+            assert_eq!(address.parse().ok().map(|config| stays_here(&config)), Some(here), "{address}");
+        }
+    }
+}
