@@ -4,7 +4,7 @@
 mod program;
 mod raw;
 mod sums;
-#[path = "../support/mod.rs"]
+#[path = "../../../tests/support/mod.rs"]
 mod support;
 
 use ferrometer_collector::client::{Client, Limits, When};

@@ -5,12 +5,16 @@
 //! refused as a whole. So every period is committed once, however slow or dead a processor is. What an output has behind its committed
 //! length does not count; its processor cuts it when it runs again.
 
+mod connect;
+
 use crate::checkpoints::Checkpoints;
 use crate::secret::Secret;
-use postgres::{Client, NoTls};
+use connect::failed;
+use postgres::Client;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 const TABLES: &str = "
@@ -87,12 +91,16 @@ impl fmt::Debug for Leases {
 }
 
 impl Leases {
-    /// Connects to a database, without TLS, and creates the two tables if they are not there.
+    /// Connects to a database, and creates the two tables if they are not there.
+    ///
+    /// The connection has TLS, with a certificate of the authorities in `cafile`, or of the system's, unless the address says
+    /// `sslmode=disable`, or names a socket or a loopback address and no `sslmode`.
     ///
     /// # Errors
-    /// A database that cannot be reached or used, or a processor of this name that is connected already.
-    pub fn connect(address: &Secret, processor: &str, lease: Duration) -> io::Result<Leases> {
-        let mut client = Client::connect(address.expose(), NoTls).map_err(failed)?;
+    /// A database that cannot be reached or used, a certificate that is not trusted, or a processor of this name that is connected
+    /// already.
+    pub fn connect(address: &Secret, cafile: Option<&Path>, processor: &str, lease: Duration) -> io::Result<Leases> {
+        let mut client = connect::client(address, cafile)?;
         let locked: bool = client.query_one(LOCK, &[&processor]).map_err(failed)?.get(0);
         if !locked {
             let message = format!("a processor named \"{processor}\" is connected to the database already");
@@ -205,16 +213,4 @@ impl Checkpoints for Leases {
 
 fn bytes(scopes: &[String]) -> Vec<&[u8]> {
     scopes.iter().map(String::as_bytes).collect()
-}
-
-/// Makes an error of the database one of the output's kind, without the address.
-fn failed(error: postgres::Error) -> io::Error {
-    let text = match error.as_db_error() {
-        Some(db) => db.message().to_owned(),
-        None => match std::error::Error::source(&error) {
-            Some(source) => format!("{error}: {source}"),
-            None => error.to_string(),
-        },
-    };
-    io::Error::other(format!("PostgreSQL: {}", crate::error::clean(&text)))
 }

@@ -1,11 +1,12 @@
 //! An archive as the sink: what is collected is there as measures, each once, whatever is killed or sent again.
 
-#![cfg(all(unix, feature = "command"))]
+#![cfg(unix)]
 
 #[path = "support/archive.rs"]
 mod archive;
-#[path = "support/instant.rs"]
+#[path = "../../tests/support/instant.rs"]
 mod instant;
+#[path = "../../tests/support/mod.rs"]
 mod support;
 
 use archive::Archive as Process;
