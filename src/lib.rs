@@ -74,7 +74,6 @@ mod limits;
 mod memory;
 #[cfg(feature = "metric-servers")]
 mod metric_servers;
-pub mod preview;
 mod push;
 mod report;
 #[cfg(feature = "prometheus")]
