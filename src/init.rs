@@ -102,6 +102,29 @@ fn in_force() -> MutexGuard<'static, InForce> {
     }
 }
 
+/// Frees a port that a process listened on which this one was forked from, and which has ended: a daemon has the socket that its parent had. One that
+/// is just ending is waited for.
+#[cfg(feature = "prometheus")]
+fn free_inherited_port(port: u16) {
+    const ENDING: Duration = Duration::from_millis(500);
+    let mut next = FIRST.get();
+    while let Some(process) = next.filter(|process| process.id != std::process::id()) {
+        if let Ok(inherited) = process.in_force.try_lock()
+            && let Some(serving) =
+                inherited.server.as_ref().filter(|serving| serving.server.local_addr().port() == port)
+        {
+            let begun = Instant::now();
+            while ferrometer_export::ancestor_is_running(process.id) && begun.elapsed() < ENDING {
+                std::thread::sleep(ENDING / 50);
+            }
+            if !ferrometer_export::ancestor_is_running(process.id) {
+                serving.server.shut_inherited();
+            }
+        }
+        next = process.child.get();
+    }
+}
+
 /// Settings of the core.
 #[derive(Clone, Default)]
 struct Settings {
@@ -159,6 +182,8 @@ fn begin(config: &Config) -> Result<Metrics, Error> {
 fn put_in_force(config: &Config) -> Result<Metrics, Error> {
     let deadline = config.shutdown_deadline;
     let settings = Settings { naming: naming(config), limits: limits(config), rules: rules(config) };
+    #[cfg(feature = "prometheus")]
+    free_inherited_port(config.pull_cache.address.port());
     let mut in_force = in_force();
     #[cfg(feature = "pull-cache")]
     let earlier = in_force.pull_cache.clone();
@@ -346,7 +371,7 @@ impl std::fmt::Debug for Metrics {
     }
 }
 
-fn naming(config: &Config) -> Naming {
+pub(crate) fn naming(config: &Config) -> Naming {
     let host = match config.host.as_deref() {
         Some(host) if !host.is_empty() => host.to_owned(),
         // Read once, here, and only when names carry it. A system without a name gives names without a host.
@@ -361,7 +386,7 @@ fn naming(config: &Config) -> Naming {
     }
 }
 
-fn rules(config: &Config) -> Vec<LoggerRule> {
+pub(crate) fn rules(config: &Config) -> Vec<LoggerRule> {
     let mut rules = Vec::with_capacity(config.rules().len());
     for rule in config.rules() {
         rules.push(LoggerRule { prefix: rule.logger.clone(), enabled: rule.enabled, sample_rate: rule.sample_rate });

@@ -66,6 +66,7 @@ mod host;
 mod init;
 mod limits;
 mod memory;
+pub mod preview;
 #[cfg(feature = "metric-servers")]
 mod metric_servers;
 mod push;
