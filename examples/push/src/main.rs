@@ -17,7 +17,7 @@ const USAGE: &str = "usage: push otlp|influxdb|graphite|remote-write [address]\n
 /// Prints what would be sent now.
 fn show() -> Result<(), ferrometer::PreviewError> {
     for body in ferrometer::preview("push", Duration::from_secs(2))? {
-        // What is not compressed has no other form.
+        // A body that is not compressed has no other form.
         let plain = if body.plain.is_empty() { &body.wire } else { &body.plain };
         let start: String = String::from_utf8_lossy(plain).chars().take(1500).collect();
         println!("-- a delivery of {} bytes, {} before compression:", body.wire.len(), plain.len());
