@@ -8,7 +8,7 @@ use std::iter;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// What an instrument has come to, its sample rates added up: each recording counts for as many calls as it stands for.
+/// The total of an instrument, its sample rates added up: each recording counts for as many calls as it stands for.
 #[derive(Debug)]
 pub enum Summary<'t> {
     /// A counter's increments and decrements; both only grow.
@@ -124,7 +124,7 @@ impl Instruments {
         self.family.len()
     }
 
-    /// Whether there are none.
+    /// Returns `true` when there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.family.is_empty()
