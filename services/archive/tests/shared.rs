@@ -17,14 +17,14 @@ fn resource(number: u128, kind: &str) -> Resource {
     let attributes = [
         ("size".to_owned(), serde_json::json!(number as f64 / 2.0)),
         ("name".to_owned(), serde_json::json!(format!("Näme {number}"))),
-        ("on".to_owned(), serde_json::json!(number % 2 == 0)),
+        ("on".to_owned(), serde_json::json!(number.is_multiple_of(2))),
     ];
     Resource {
         id: Uuid::from_u128(number),
         kind: kind.into(),
         original_id: format!("thing {number}"),
         creator: "me:us".into(),
-        user: (number % 3 == 0).then(|| format!("user{number}")),
+        user: number.is_multiple_of(3).then(|| format!("user{number}")),
         project: None,
         started_at: number as i64 * SECOND,
         ended_at: None,
