@@ -36,6 +36,9 @@ pub enum Error {
     /// The directory that the pull cache shall keep its generations in, `metrics.pull_cache.path`, cannot be used.
     #[cfg(feature = "pull-cache")]
     CachePath(ferrometer_pull_cache::OpenError),
+    /// The file or the secrets of the servers that are managed, `metrics.metric_servers`, cannot be used.
+    #[cfg(feature = "metric-servers")]
+    MetricServers(ferrometer_metric_servers::OpenError),
     /// A backend cannot work with what is configured for it.
     Setting {
         /// The key, or the environment variable.
@@ -45,6 +48,9 @@ pub enum Error {
         /// Allowed values.
         allowed: String,
     },
+    /// A node, or the options for agents, are wrong.
+    #[cfg(any(feature = "agent", feature = "lookup"))]
+    Lookup(String),
     /// A backend could not be started.
     Install(InstallError),
 }
@@ -66,10 +72,14 @@ impl fmt::Display for Error {
             Error::Serve { table, cause } => f.write_str(&cause.describe(|setting| format!("{table}.{setting}"))),
             #[cfg(feature = "pull-cache")]
             Error::CachePath(cause) => write!(f, "metrics.pull_cache.path: {cause}"),
+            #[cfg(feature = "metric-servers")]
+            Error::MetricServers(cause) => write!(f, "metrics.metric_servers.path: {cause}"),
             Error::Setting { key, found, allowed } => {
                 let found: String = found.escape_debug().take(200).collect();
                 write!(f, "{key} = \"{found}\": expected {allowed}")
             }
+            #[cfg(any(feature = "agent", feature = "lookup"))]
+            Error::Lookup(message) => f.write_str(message),
             Error::Install(error) => error.fmt(f),
         }
     }
@@ -89,7 +99,11 @@ impl std::error::Error for Error {
             Error::Serve { cause, .. } => Some(cause),
             #[cfg(feature = "pull-cache")]
             Error::CachePath(cause) => Some(cause),
+            #[cfg(feature = "metric-servers")]
+            Error::MetricServers(cause) => Some(cause),
             Error::Install(error) => Some(error),
+            #[cfg(any(feature = "agent", feature = "lookup"))]
+            Error::Lookup(_) => None,
             Error::NotCompiled { .. } | Error::Incomplete { .. } | Error::Setting { .. } => None,
         }
     }

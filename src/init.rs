@@ -1,13 +1,14 @@
 //! Setting metrics up, and taking them down: one configuration in force at a time, and a guard that delivers what is pending.
 
 use crate::backends;
+use crate::background::Background;
 use crate::built::Built;
 use crate::config::{self, Config};
 use crate::error::Error;
 use crate::limits::limits;
 #[cfg(feature = "prometheus")]
 use crate::serve::{self, Serving};
-use ferrometer_core::{FlushReport, Limits, LoggerRule, Naming};
+use ferrometer_core::{FlushReport, Limits, LoggerRule, Naming, Preview, PreviewError};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -68,6 +69,8 @@ struct InForce {
     pull_cache: Option<ferrometer_pull_cache::PullCacheHandle>,
     #[cfg(feature = "prometheus")]
     server: Option<Serving>,
+    #[cfg(feature = "metric-servers")]
+    metric_servers: Option<std::sync::Arc<ferrometer_metric_servers::MetricServers>>,
 }
 
 /// State of one process. The child of a fork has a copy of all that its parent had, and none of the threads that belong to it:
@@ -100,6 +103,29 @@ fn in_force() -> MutexGuard<'static, InForce> {
     }
 }
 
+/// Frees a port that a process listened on which this one was forked from, and which has ended: a daemon has the socket that its parent had. One that
+/// is just ending is waited for.
+#[cfg(feature = "prometheus")]
+fn free_inherited_port(port: u16) {
+    const ENDING: Duration = Duration::from_millis(500);
+    let mut next = FIRST.get();
+    while let Some(process) = next.filter(|process| process.id != std::process::id()) {
+        if let Ok(inherited) = process.in_force.try_lock()
+            && let Some(serving) =
+                inherited.server.as_ref().filter(|serving| serving.server.local_addr().port() == port)
+        {
+            let begun = Instant::now();
+            while ferrometer_export::ancestor_is_running(process.id) && begun.elapsed() < ENDING {
+                std::thread::sleep(ENDING / 50);
+            }
+            if !ferrometer_export::ancestor_is_running(process.id) {
+                serving.server.shut_inherited();
+            }
+        }
+        next = process.child.get();
+    }
+}
+
 /// Settings of the core.
 #[derive(Clone, Default)]
 struct Settings {
@@ -125,7 +151,12 @@ impl Settings {
 /// it and are not looked at are warnings.
 ///
 /// In the child of a fork, recording is off until it calls `init`, which begins anew; guards from before the fork do nothing there. Totals go on from
-/// where they stood at the fork, as those of the parent do. The child needs a port and a directory of its own: those of the parent are taken.
+/// where they stood at the fork, as those of the parent do. The child needs a port and a directory of its own: those of the parent are taken, unless it
+/// has ended (Linux): a daemon that calls `init` again takes over what its parent had. `_Fork` and the bare system call run no fork handlers: recording is
+/// off in such a child too (Linux), and it must not call `init`.
+///
+/// While a process forks, its handlers may take long, or wait for a thread of the program's. The first recording of a name waits for them a tenth of a second,
+/// and is then turned away, counted, and reported in the log; known names are recorded as always.
 ///
 /// It returns when the threads that it starts have begun to run, so a program may fork next. The program's own threads must have begun as well: the standard
 /// library holds locks while a thread is being born, and a child that is forked at that moment waits for them for ever when it starts a thread. Fork
@@ -154,10 +185,29 @@ fn begin(config: &Config) -> Result<Metrics, Error> {
     Ok(metrics)
 }
 
-fn put_in_force(config: &Config) -> Result<Metrics, Error> {
+pub(crate) fn put_in_force(config: &Config) -> Result<Metrics, Error> {
+    replace(config, in_force())
+}
+
+/// Puts a configuration in the place of the one that a guard is of; `None` when another call of `init` has taken over.
+#[cfg(feature = "agent")]
+pub(crate) fn put_in_force_after(before: &Metrics, config: &Config) -> Result<Option<Metrics>, Error> {
+    let in_force = in_force();
+    if in_force.call != before.call {
+        return Ok(None);
+    }
+    replace(config, in_force).map(Some)
+}
+
+fn replace(config: &Config, mut in_force: MutexGuard<'static, InForce>) -> Result<Metrics, Error> {
+    let is_off = config.backends().iter().all(|name| name == "noop");
+    if config.prepend_uuid && !is_off && config.uuid.as_ref().is_none_or(String::is_empty) {
+        return Err(Error::Incomplete { key: "metrics.prepend_uuid", missing: "metrics.uuid" });
+    }
     let deadline = config.shutdown_deadline;
     let settings = Settings { naming: naming(config), limits: limits(config), rules: rules(config) };
-    let mut in_force = in_force();
+    #[cfg(feature = "prometheus")]
+    free_inherited_port(config.pull_cache.address.port());
     #[cfg(feature = "pull-cache")]
     let earlier = in_force.pull_cache.clone();
     #[cfg(not(feature = "pull-cache"))]
@@ -177,6 +227,14 @@ fn put_in_force(config: &Config) -> Result<Metrics, Error> {
             serve::give_back(taken_over, &mut in_force.server);
         }
         return Err(error);
+    }
+    // Backends are there: what was held for them they have.
+    #[cfg(feature = "agent")]
+    ferrometer_core::release();
+    #[cfg(feature = "metric-servers")]
+    {
+        let old = std::mem::replace(&mut in_force.metric_servers, parts.metric_servers);
+        crate::metric_servers::take_over(old, in_force.metric_servers.as_ref(), deadline);
     }
     in_force.settings = Some(settings);
     in_force.call = CALLS.fetch_add(1, Relaxed) + 1;
@@ -249,6 +307,49 @@ impl Metrics {
         self.end(deadline).unwrap_or_else(|| ferrometer_core::flush(Duration::ZERO))
     }
 
+    /// Returns the datagrams or bodies that a backend would send if it delivered now, byte for byte: `metrics.preview("influxdb")`. Nothing is sent, and no
+    /// account changes. Waits for a delivery in progress, for `shutdown_deadline` at most.
+    ///
+    /// # Errors
+    /// [`PreviewError`]: there is no such backend, it sends nothing, or it was at work until then.
+    ///
+    /// ```
+    /// use ferrometer::{Config, get_logger, init};
+    ///
+    /// let metrics = init(Config::new().backend("statsd").statsd_interval(std::time::Duration::from_secs(60)))?;
+    /// get_logger("shop").send_counter("sold", 3);
+    /// let shown = metrics.preview("statsd").unwrap();
+    /// assert_eq!(shown[0].wire, b"shop.sold:3|c");
+    /// # Ok::<(), ferrometer::Error>(())
+    /// ```
+    pub fn preview(&self, backend: &str) -> Result<Vec<Preview>, PreviewError> {
+        ferrometer_core::preview(backend, self.deadline)
+    }
+
+    /// Does what [`flush`](Metrics::flush) does without blocking the thread: the waiting is done on another, begun at once. For async programs, on any runtime.
+    ///
+    /// ```no_run
+    /// # async fn example(metrics: ferrometer::Metrics) {
+    /// let report = metrics.flush_async(std::time::Duration::from_secs(2)).await;
+    /// assert!(report.complete);
+    /// # }
+    /// ```
+    pub fn flush_async(&self, deadline: Duration) -> impl Future<Output = FlushReport> + Send + 'static {
+        Background::start("flush", move || ferrometer_core::flush(deadline))
+    }
+
+    /// Does what [`shutdown`](Metrics::shutdown) does without blocking the thread: the last line of an async `main`. It has begun when the future is made, and
+    /// goes on when that is dropped.
+    ///
+    /// ```no_run
+    /// # async fn example(metrics: ferrometer::Metrics) {
+    /// let report = metrics.shutdown_async(std::time::Duration::from_secs(2)).await;
+    /// # }
+    /// ```
+    pub fn shutdown_async(self, deadline: Duration) -> impl Future<Output = FlushReport> + Send + 'static {
+        Background::start("shutdown", move || self.shutdown(deadline))
+    }
+
     /// The pull cache, when it is configured.
     #[cfg(feature = "pull-cache")]
     #[must_use]
@@ -288,6 +389,8 @@ impl Metrics {
         }
         #[cfg(feature = "prometheus")]
         let end = Instant::now() + deadline;
+        #[cfg(feature = "metric-servers")]
+        let servers = in_force.metric_servers.take().inspect(|servers| servers.retire());
         let report = ferrometer_core::shutdown(deadline);
         in_force.call = 0;
         in_force.backends.clear();
@@ -296,6 +399,11 @@ impl Metrics {
         #[cfg(feature = "prometheus")]
         if let Some(serving) = in_force.server.take() {
             drop(serving.stop(end));
+        }
+        // A request that was under way may have installed one more.
+        #[cfg(feature = "metric-servers")]
+        if let Some(servers) = servers {
+            servers.stop();
         }
         Some(report)
     }
@@ -313,7 +421,7 @@ impl std::fmt::Debug for Metrics {
     }
 }
 
-fn naming(config: &Config) -> Naming {
+pub(crate) fn naming(config: &Config) -> Naming {
     let host = match config.host.as_deref() {
         Some(host) if !host.is_empty() => host.to_owned(),
         // Read once, here, and only when names carry it. A system without a name gives names without a host.
@@ -325,10 +433,11 @@ fn naming(config: &Config) -> Naming {
         prepend_host: config.prepend_host,
         prepend_host_reverse: config.prepend_host_reverse,
         host,
+        uuid: config.uuid.clone().filter(|_| config.prepend_uuid).unwrap_or_default(),
     }
 }
 
-fn rules(config: &Config) -> Vec<LoggerRule> {
+pub(crate) fn rules(config: &Config) -> Vec<LoggerRule> {
     let mut rules = Vec::with_capacity(config.rules().len());
     for rule in config.rules() {
         rules.push(LoggerRule { prefix: rule.logger.clone(), enabled: rule.enabled, sample_rate: rule.sample_rate });

@@ -25,7 +25,7 @@
 //! - What is recorded: [`Logger`] and the handles it gives ([`Counter`], [`Gauge`], [`Timer`], [`Histogram`], [`InFlight`]); the
 //!   attributes `#[timer]`, `#[counter]`, `#[gauge]`; the macros `count!`, `set_gauge!`, `time!`, which evaluate nothing while recording is
 //!   off.
-//! - What it is called: `[global_prefix.][host.]logger.metric`; see [`name`].
+//! - What it is called: `[global_prefix.][host.][uuid.]logger.metric`; see [`name`].
 //! - Where it goes: [`init`] with a [`Config`]; or [`install`] for a [`Backend`] of your own.
 //! - What became of it: the [`Ledger`] of each backend.
 //! - How to test it: [`testing::Capture`].
@@ -44,8 +44,14 @@
 //! | `proxmox` | | … on the routes of Proxmox VE and Proxmox Backup Server too, and `tls` |
 //! | `tls` | | what is served, over TLS |
 //! | `compression` | | what is served, with gzip and zstd |
+//! | `metric-servers` | | servers that an operator creates, tests, changes and removes over HTTP while the program runs; `graphite`, `influxdb`, `otlp` |
 //! | `host-metrics` | | the node's own metrics, under the names that Proxmox gives them |
+//! | `agent` | | a program whose metrics its conductor configures |
+//! | `lookup` | | … the conductor's side of that: routes to mount |
 //! | `tower` | | a layer that counts and times requests |
+//! | `tokio` | | the health of tokio's runtimes and tasks |
+//! | `tracing-layer` | | spans of `tracing` as timers, its events as counters |
+//! | `metrics-bridge` | | recordings of libraries that use the `metrics` crate, and a backend that feeds a recorder of it |
 //!
 //! # Not supported
 //! Recording from a signal handler. After `fork`, recording in the child is off until it calls [`init`].
@@ -54,14 +60,21 @@
 
 #[cfg(feature = "pull-cache")]
 mod accompanied;
+#[cfg(any(feature = "agent", feature = "lookup"))]
+pub mod agent;
 mod backends;
+mod background;
 mod built;
 pub mod config;
+pub mod dry_run;
 mod error;
 mod host;
 mod init;
 mod limits;
 mod memory;
+#[cfg(feature = "metric-servers")]
+mod metric_servers;
+pub mod preview;
 mod push;
 mod report;
 #[cfg(feature = "prometheus")]
@@ -76,9 +89,9 @@ pub use error::Error;
 pub use ferrometer_core::{
     Amount, Backend, BackendError, Cause, Change, Counter, CounterValue, Delivery, Delta, Distribution, Dropped,
     Dynamic, Entered, FlushReport, Gauge, GaugeReturn, GaugeValue, Histogram, InFlight, InFlightGuard, InstallError,
-    Kind, LabelArgument, LabelValue, Ledger, Limits, Logger, LoggerRule, MetricName, Naming, Receipt, Refused, Sampled,
-    Scheme, Series, Snapshot, SnapshotView, Timer, TimerGuard, Total, Totals, Unit, Value, Wants, flush, get_logger,
-    install, is_on, ledgers, logger, name, refused, remove, replace, snapshot, warn,
+    Kind, LabelArgument, LabelValue, Ledger, Limits, Logger, LoggerRule, MetricName, Naming, Preview, PreviewError,
+    Receipt, Refused, Sampled, Scheme, Series, Snapshot, SnapshotView, Timer, TimerGuard, Total, Totals, Unit, Value,
+    Wants, flush, get_logger, install, is_on, ledgers, logger, name, preview, refused, remove, replace, snapshot, warn,
 };
 pub use ferrometer_export::{NameTable, folded_name, full_name};
 #[cfg(feature = "macros")]
@@ -89,11 +102,14 @@ pub use init::{ConfigSource, Metrics, init};
 #[cfg(feature = "graphite")]
 pub use ferrometer_graphite as graphite;
 /// The HTTP frame, for services of your own beside those in [`services`].
-#[cfg(feature = "prometheus")]
+#[cfg(any(feature = "prometheus", feature = "lookup"))]
 pub use ferrometer_http as http;
 /// The InfluxDB backend, for a program that installs it itself.
 #[cfg(feature = "influxdb")]
 pub use ferrometer_influxdb as influxdb;
+/// The bridge from and to the `metrics` crate: what libraries record through it is recorded here.
+#[cfg(feature = "metrics-bridge")]
+pub use ferrometer_metrics_bridge as metrics_bridge;
 /// The OTLP backend, for a program that installs it itself.
 #[cfg(feature = "otlp")]
 pub use ferrometer_otlp as otlp;
@@ -109,6 +125,12 @@ pub use ferrometer_remote_write as remote_write;
 /// The statsd backend, for a program that installs it itself.
 #[cfg(feature = "statsd")]
 pub use ferrometer_statsd as statsd;
+/// The source that records the health of tokio's runtimes and tasks.
+#[cfg(feature = "tokio")]
+pub use ferrometer_tokio as tokio;
+/// The layer that turns spans of `tracing` into timers, and its events into counters.
+#[cfg(feature = "tracing-layer")]
+pub use ferrometer_tracing_layer as tracing_layer;
 
 /// Targets of the macros' expansions. Not public API.
 #[doc(hidden)]
@@ -118,6 +140,11 @@ pub use ferrometer_core::__private;
 #[cfg(all(doctest, feature = "macros"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The programs of the page compile and run.
+#[cfg(all(doctest, feature = "agent", feature = "lookup"))]
+#[doc = include_str!("../docs/agent.md")]
+struct AgentPage;
 
 /// The programs of the pages compile, and those that bind no port run.
 #[cfg(all(doctest, feature = "http"))]

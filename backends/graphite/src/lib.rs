@@ -1,11 +1,12 @@
 //! The Graphite backend: every instrument as lines `name value seconds`, over UDP or TCP.
 //!
 //! ```no_run
-//! use ferrometer_graphite::{Graphite, Settings};
+//! # mod ferrometer { pub use ferrometer_core::*; pub use ferrometer_graphite as graphite; }
+//! use ferrometer::graphite::{Graphite, Settings};
 //! use std::time::Duration;
 //!
 //! let backend = Graphite::new(Settings::new("localhost").path("prod.web"))?;
-//! ferrometer_core::install("graphite", Box::new(backend), Duration::from_secs(10)).unwrap();
+//! ferrometer::install("graphite", Box::new(backend), Duration::from_secs(10)).unwrap();
 //! # Ok::<(), ferrometer_graphite::Invalid>(())
 //! ```
 //!
@@ -18,7 +19,7 @@
 mod lines;
 mod settings;
 
-pub use ferrometer_push::{Invalid, Preview, Proto};
+pub use ferrometer_push::{Destinations, Invalid, Preview, Proto};
 pub use settings::Settings;
 
 use ferrometer_core::{Backend, BackendError, Delivery, SnapshotView};
@@ -68,6 +69,10 @@ impl Backend for Graphite {
 
     fn flush(&mut self, view: &mut SnapshotView<'_>, deadline: Instant) -> Result<Delivery, BackendError> {
         self.0.flush(view, deadline)
+    }
+
+    fn preview(&mut self, view: &SnapshotView<'_>) -> Option<Vec<Preview>> {
+        Some(self.0.preview(view))
     }
 }
 

@@ -1,11 +1,12 @@
 //! The OTLP backend: metrics as OpenTelemetry's messages, over HTTP, as protocol buffers or JSON.
 //!
 //! ```no_run
-//! use ferrometer_otlp::{Otlp, Settings};
+//! # mod ferrometer { pub use ferrometer_core::*; pub use ferrometer_otlp as otlp; }
+//! use ferrometer::otlp::{Otlp, Settings};
 //! use std::time::Duration;
 //!
 //! let settings = Settings::from_env()?.attribute("deployment.environment.name", "production");
-//! ferrometer_core::install("otlp", Box::new(Otlp::new(settings)?), Duration::from_secs(10)).unwrap();
+//! ferrometer::install("otlp", Box::new(Otlp::new(settings)?), Duration::from_secs(10)).unwrap();
 //! # Ok::<(), ferrometer_otlp::Invalid>(())
 //! ```
 //!
@@ -31,7 +32,7 @@ mod protobuf;
 mod resource;
 mod settings;
 
-pub use ferrometer_push::{Invalid, Preview, Secret};
+pub use ferrometer_push::{Destinations, Invalid, Preview, Secret};
 pub use settings::{Encoding, Histograms, Settings, Temporality};
 
 use carrier::Requests;
@@ -87,6 +88,10 @@ impl Backend for Otlp {
 
     fn flush(&mut self, view: &mut SnapshotView<'_>, deadline: Instant) -> Result<Delivery, BackendError> {
         self.0.flush(view, deadline)
+    }
+
+    fn preview(&mut self, view: &SnapshotView<'_>) -> Option<Vec<Preview>> {
+        Some(self.0.preview(view))
     }
 }
 

@@ -1,11 +1,12 @@
 //! The remote write backend: Prometheus' remote write 1.0, which Prometheus, Mimir, Thanos, Cortex and VictoriaMetrics take.
 //!
 //! ```no_run
-//! use ferrometer_remote_write::{Auth, RemoteWrite, Settings};
+//! # mod ferrometer { pub use ferrometer_core::*; pub use ferrometer_remote_write as remote_write; }
+//! use ferrometer::remote_write::{Auth, RemoteWrite, Settings};
 //! use std::time::Duration;
 //!
 //! let settings = Settings::new("https://mimir.example/api/v1/push").auth(Auth::Bearer("s3cr3t".into()));
-//! ferrometer_core::install("remote-write", Box::new(RemoteWrite::new(settings)?), Duration::from_secs(15)).unwrap();
+//! ferrometer::install("remote-write", Box::new(RemoteWrite::new(settings)?), Duration::from_secs(15)).unwrap();
 //! # Ok::<(), ferrometer_remote_write::Invalid>(())
 //! ```
 //!
@@ -77,6 +78,10 @@ impl Backend for RemoteWrite {
 
     fn flush(&mut self, view: &mut SnapshotView<'_>, deadline: Instant) -> Result<Delivery, BackendError> {
         self.0.flush(view, deadline)
+    }
+
+    fn preview(&mut self, view: &SnapshotView<'_>) -> Option<Vec<Preview>> {
+        Some(self.0.preview(view))
     }
 }
 
