@@ -178,6 +178,22 @@ impl Archive {
         self.engine.store()
     }
 
+    /// Copies the archive into a new directory, while it goes on. What was acknowledged before the call is in the copy, and perhaps more.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a directory that is not empty, or an archive on servers; [`Error::Io`].
+    pub fn backup(&self, directory: &Path) -> Result<(), Error> {
+        self.engine.backup(directory)
+    }
+
+    /// Makes the directory of an archive out of a [`backup`](Archive::backup).
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a backup that is not whole, or a directory that is not empty; [`Error::Io`].
+    pub fn restore(backup: &Path, directory: &Path) -> Result<(), Error> {
+        crate::backup::restore(backup, directory)
+    }
+
     /// Returns how the archive is doing.
     pub fn state(&self) -> State {
         self.engine.state()

@@ -6,6 +6,7 @@ use crate::metric_state::{Account, MetricState};
 use crate::policy::{Definition, Policy};
 use crate::storage::{Storage, Usage};
 use crate::{Error, Method, Nanos};
+use std::path::Path;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -57,6 +58,8 @@ pub(crate) trait Engine: Send + Sync {
     fn change(&self, metric: Uuid, policy: &Policy, run: Change<'_>) -> Result<(), Error>;
     /// Forgets metrics that the index does not have any more.
     fn forget(&self, metrics: &[Uuid]) -> Result<(), Error>;
+    /// Copies everything into a new directory.
+    fn backup(&self, to: &Path) -> Result<(), Error>;
     /// Stores what changed.
     fn store(&self) -> Result<(), Error>;
     /// Returns how it is doing.

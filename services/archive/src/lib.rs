@@ -15,7 +15,9 @@
 //! | `object`, `column` | how aggregates become bytes |
 //! | `incoming`, `storage`, `index` | the traits of the three places |
 //! | `log`, `packs`, `sqlite` | their embedded implementations, one directory |
-//! | `archive`, `options`, `shared`, `shards`, `metric_state`, `workers` | the engine |
+//! | `archive`, `options`, `catalog`, `engine` | what an archive does, whichever way it works |
+//! | `local`, `shared`, `shards`, `metric_state`, `workers`, `backup` | the engine of one process with a directory |
+//! | `cluster`, `postgres`, `redis`, `s3` | the engine of one process of many, and its servers, by features |
 //! | `across` | several series brought together: fill, overlap, operations |
 //!
 //! # Example
@@ -42,12 +44,14 @@
 pub mod across;
 mod aggregate;
 mod archive;
+mod backup;
 mod catalog;
 mod cluster;
 mod column;
 mod condition;
 mod engine;
 mod error;
+mod files;
 mod incoming;
 mod index;
 mod local;

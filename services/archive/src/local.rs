@@ -7,6 +7,7 @@ use crate::policy::{Definition, Policy};
 use crate::shared::Shared;
 use crate::workers::Workers;
 use crate::{Error, Method};
+use std::path::Path;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -57,12 +58,18 @@ impl Engine for Local {
     }
 
     fn change(&self, metric: Uuid, _policy: &Policy, run: Change<'_>) -> Result<(), Error> {
-        self.shared.with_metric(metric, |state| run(state, &*self.shared.storage))?;
-        self.shared.storage.sync()
+        self.shared.while_nothing_is_stored(|| {
+            self.shared.with_metric(metric, |state| run(state, &*self.shared.storage))?;
+            self.shared.storage.sync()
+        })
     }
 
     fn forget(&self, metrics: &[Uuid]) -> Result<(), Error> {
         self.shared.forget(metrics)
+    }
+
+    fn backup(&self, to: &Path) -> Result<(), Error> {
+        self.shared.backup(to)
     }
 
     fn store(&self) -> Result<(), Error> {

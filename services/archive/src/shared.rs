@@ -66,6 +66,12 @@ impl Shared {
         }
     }
 
+    /// Does something while nothing is stored, swept or deleted from the log.
+    pub fn while_nothing_is_stored<T>(&self, run: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        let _one = self.storing.lock().unwrap_or_else(PoisonError::into_inner);
+        run()
+    }
+
     /// Stores what changed, and forgets the log up to there. Without `wait`, it does nothing while another thread does it.
     pub fn store(&self, wait: bool) -> Result<(), Error> {
         let _one = match self.storing.try_lock() {

@@ -339,6 +339,18 @@ impl Index for Sqlite {
         self.write(|transaction| resources::remove(transaction, kind, filter))
     }
 
+    fn copy_to(&self, directory: &Path) -> Result<(), Error> {
+        let path = directory.join("index.sqlite");
+        let text = path.to_str().ok_or_else(|| Error::Invalid(format!("{} is no text", path.display())))?;
+        // A connection of its own: it is one long transaction that reads.
+        let connection = Connection::open(&self.path)?;
+        prepare(&connection)?;
+        connection.execute("VACUUM INTO ?1", [text])?;
+        // It keeps the number of the schema.
+        std::fs::File::open(&path)?.sync_all()?;
+        Ok(())
+    }
+
     fn resources(&self, query: &ResourceQuery) -> Result<Vec<Resource>, Error> {
         self.read(|connection| resources::list(connection, query))
     }

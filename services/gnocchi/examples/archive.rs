@@ -49,6 +49,8 @@ struct Addresses {
     index: Option<String>,
     incoming: Option<String>,
     storage: Option<String>,
+    /// Other processes aggregate.
+    asks_alone: bool,
 }
 
 fn configured() -> Result<(ServerConfig, Addresses), String> {
@@ -75,6 +77,13 @@ fn configured() -> Result<(ServerConfig, Addresses), String> {
                 *place = Some(value()?);
                 continue;
             }
+            "workers" => match value()? {
+                none if none == "0" => {
+                    servers.asks_alone = true;
+                    continue;
+                }
+                some => ("workers".to_owned(), some),
+            },
             "no-default-policies" => ("default_policies".to_owned(), "false".to_owned()),
             "statsd-exact" => ("statsd.exact".to_owned(), "true".to_owned()),
             "statsd" => ("statsd.address".to_owned(), value()?),
@@ -100,6 +109,12 @@ fn configured() -> Result<(ServerConfig, Addresses), String> {
         (None, _) => {}
     }
     config.check().map_err(lines)?;
+    if servers.asks_alone {
+        if servers.index.is_none() {
+            return Err("--workers 0: in a directory nobody else aggregates; it goes with --index".into());
+        }
+        config.options.workers = 0;
+    }
     Ok((config, servers))
 }
 

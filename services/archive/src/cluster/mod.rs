@@ -27,6 +27,7 @@ use crate::storage::Storage;
 use crate::{Archive, Error, Method, Options};
 use places::{Part, SharedIncoming, SharedIndex};
 use round::{Places, sack_of};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -113,6 +114,11 @@ impl Engine for Member {
 
     fn forget(&self, metrics: &[Uuid]) -> Result<(), Error> {
         self.places.clear(metrics)
+    }
+
+    fn backup(&self, to: &Path) -> Result<(), Error> {
+        let text = format!("nothing is copied to {}: servers are backed up by their own means", to.display());
+        Err(Error::Invalid(text))
     }
 
     /// What waits is in the incoming, and workers apply it: there is nothing that this process alone holds.

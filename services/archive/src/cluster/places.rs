@@ -159,7 +159,7 @@ pub(crate) fn encode_points(points: &[Point]) -> Vec<u8> {
 /// [`Error::Damaged`].
 #[cfg_attr(not(any(feature = "postgresql", feature = "redis")), allow(dead_code, reason = "for incoming on a server"))]
 pub(crate) fn decode_points(bytes: &[u8]) -> Result<Vec<Point>, Error> {
-    if bytes.len() % 16 != 0 {
+    if !bytes.len().is_multiple_of(16) {
         return Err(Error::Damaged(format!(
             "measures that wait have {} bytes, which is no multiple of 16",
             bytes.len()

@@ -10,8 +10,14 @@ use uuid::Uuid;
 
 /// Bundles that were read or written last. They never change, so what is here is right for ever.
 pub(crate) struct Cache {
-    bundles: Mutex<(HashMap<(Uuid, i64), Arc<Vec<u8>>>, usize)>,
+    bundles: Mutex<Bundles>,
     most: usize,
+}
+
+#[derive(Default)]
+struct Bundles {
+    by_version: HashMap<(Uuid, i64), Arc<Vec<u8>>>,
+    bytes: usize,
 }
 
 impl Cache {
@@ -20,7 +26,7 @@ impl Cache {
         Cache { bundles: Mutex::default(), most }
     }
 
-    fn lock(&self) -> MutexGuard<'_, (HashMap<(Uuid, i64), Arc<Vec<u8>>>, usize)> {
+    fn lock(&self) -> MutexGuard<'_, Bundles> {
         self.bundles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -29,32 +35,32 @@ impl Cache {
             return;
         }
         let mut cache = self.lock();
-        cache.1 += bytes.len();
-        if let Some(old) = cache.0.insert((metric, version), bytes) {
-            cache.1 -= old.len();
+        cache.bytes += bytes.len();
+        if let Some(old) = cache.by_version.insert((metric, version), bytes) {
+            cache.bytes -= old.len();
         }
-        if cache.1 > self.most {
+        if cache.bytes > self.most {
             // Half of them go, whichever: a bundle that is missed is read again.
             let mut kept = 0;
             let half = self.most / 2;
-            cache.0.retain(|_, bytes| {
+            cache.by_version.retain(|_, bytes| {
                 kept += bytes.len();
                 kept <= half
             });
-            cache.1 = cache.0.values().map(|bytes| bytes.len()).sum();
+            cache.bytes = cache.by_version.values().map(|bytes| bytes.len()).sum();
         }
     }
 
     pub fn remove(&self, metric: Uuid, version: i64) {
         let mut cache = self.lock();
-        if let Some(old) = cache.0.remove(&(metric, version)) {
-            cache.1 -= old.len();
+        if let Some(old) = cache.by_version.remove(&(metric, version)) {
+            cache.bytes -= old.len();
         }
     }
 
     /// Returns the bytes that are held.
     pub fn bytes(&self) -> usize {
-        self.lock().1
+        self.lock().bytes
     }
 
     /// Returns a bundle, read when it is not here.
@@ -62,7 +68,7 @@ impl Cache {
     /// # Errors
     /// Those of the storage.
     pub fn get(&self, storage: &dyn Storage, metric: Uuid, version: i64) -> Result<Option<Arc<Vec<u8>>>, Error> {
-        if let Some(bytes) = self.lock().0.get(&(metric, version)) {
+        if let Some(bytes) = self.lock().by_version.get(&(metric, version)) {
             return Ok(Some(Arc::clone(bytes)));
         }
         let Some(bytes) = storage.get(&bundle(metric, version))? else { return Ok(None) };
