@@ -51,7 +51,7 @@ impl CounterSite {
     #[cold]
     #[inline(never)]
     fn one_elsewhere<const HERE: bool>(&'static self, logger: &Logger) {
-        scalars::add_slow::<HERE>(self.0.series(logger, Kind::Counter), 1);
+        scalars::increment_slow::<HERE>(self.0.series(logger, Kind::Counter));
     }
 
     /// Adds a number.

@@ -14,16 +14,21 @@ use std::sync::atomic::Ordering::{Relaxed, Release};
 /// Adds to a counter, from a function of this crate that is out of line itself.
 pub(crate) fn add_out_of_line(series: &'static Series, value: i64) {
     // Not `HERE`: the copy made for this crate would serve all others too.
-    if enabled() && !(value == 1 && try_increment(series)) {
-        add_slow::<false>(series, value);
+    match value {
+        _ if !enabled() => {}
+        1 if try_increment(series) => {}
+        1 => increment_slow::<false>(series),
+        _ => add_slow::<false>(series, value),
     }
 }
 
 /// Adds to a counter when the caller knows that something is recorded. Nearly always `value` is a constant, and only one path is compiled.
 #[inline(always)]
 pub(crate) fn add(series: &'static Series, value: i64) {
-    if value != 1 || !try_increment(series) {
-        add_slow::<true>(series, value);
+    match value {
+        1 if try_increment(series) => {}
+        1 => increment_slow::<true>(series),
+        _ => add_slow::<true>(series, value),
     }
 }
 
@@ -37,22 +42,37 @@ pub(crate) fn try_increment(series: &'static Series) -> bool {
     ones.is_some()
 }
 
-/// Slow path of [`add`]: sampled series, other numbers than 1, cells that do not exist yet.
+/// Adds 1 to a counter that is sampled, or whose word does not exist yet.
+#[inline(never)]
+pub(crate) fn increment_slow<const HERE: bool>(series: &'static Series) {
+    let state = series.state();
+    if !state.is_sampled() {
+        count_cold(series, 1, state);
+    } else if !sampling::is_miss(state.rate()) {
+        sampled_count(series, 1, state, state.rate());
+    }
+}
+
+/// Adds another number than 1.
 #[inline(never)]
 pub(crate) fn add_slow<const HERE: bool>(series: &'static Series, value: i64) {
     let state = series.state();
     if state.is_sampled() {
-        // The countdown of a counter's own knows how many calls it let pass, not of which numbers they were.
-        let number = if value == 1 { state.rate() } else { sampling::shared(state.rate()) };
-        if !sampling::is_miss(number) {
-            sampled_count(series, value, state, number);
-        }
-        return;
+        return sampled_add(series, value, state);
     }
     match slab().scalar(state.slot()) {
-        // A single one may not have its place yet.
-        Some(cell) if value != 1 && !state.is_off() => cell.count(value, Writer::Single),
+        Some(cell) if !state.is_off() => cell.count(value, Writer::Single),
         _ => count_cold(series, value, state),
+    }
+}
+
+/// Adds another number than 1 to a sampled counter. Its own countdown knows how many calls it let pass, not of which numbers they were, so it is
+/// counted down with others of its rate.
+#[inline(never)]
+fn sampled_add(series: &'static Series, value: i64, state: StateWord) {
+    let number = sampling::shared(state.rate());
+    if !sampling::is_miss(number) {
+        sampled_count(series, value, state, number);
     }
 }
 
