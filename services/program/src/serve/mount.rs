@@ -7,6 +7,7 @@ use super::settings::{self, Settings};
 use crate::outcome::{Failure, Result};
 use crate::remote::read_file;
 use ferrometer::Metrics;
+use ferrometer::agent;
 use ferrometer::prometheus::{self, Prometheus, PrometheusHandle};
 use ferrometer::services::cache_api::CacheApi;
 use ferrometer::services::metric_servers::{self as managed, Core, Management, MetricServers, OpenError, Status};
@@ -166,6 +167,10 @@ pub(crate) fn frames(
         frame = frame.mount("/api2", Arc::new(management)).mount("/", Arc::new(Status::new(Arc::clone(servers))));
         paths.push("/api2/json/cluster/metrics/server".to_owned());
     }
+    if let Some(given) = &settings.lookup {
+        frame = frame.mount("/", lookup(given, &settings.agents)?);
+        paths.push("/v1/lookup".to_owned());
+    }
     if settings.has_http() {
         all.insert(0, Served { name: "http", address: http.address, frame, paths });
     }
@@ -173,6 +178,24 @@ pub(crate) fn frames(
         served.frame.check().map_err(|error| wrong("http", &error))?;
     }
     Ok(all)
+}
+
+/// The routes at which agents ask.
+fn lookup(given: &settings::Lookup, options: &agent::Options) -> Result<Arc<agent::LookupRoutes>> {
+    if options.is_empty() {
+        let why = "[lookup] tells agents what [metrics] has for them, and it has no key that begins with agent_";
+        return Err(Failure::Usage(why.to_owned()));
+    }
+    let nodes = agent::NodeList::default();
+    for text in &given.nodes {
+        let node = text.parse().map_err(|error| Failure::Usage(format!("lookup.nodes: {text:?}: {error}")))?;
+        nodes.put(node);
+    }
+    let routes = match given.nodes.is_empty() {
+        true => agent::lookup_routes(options.clone(), agent::AnyNode),
+        false => agent::lookup_routes(options.clone(), nodes),
+    };
+    routes.map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// An error of the frame, with the table in which its key stands.

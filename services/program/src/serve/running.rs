@@ -8,6 +8,7 @@ use super::settings::Settings;
 use super::sockets::Given;
 use crate::listener::{Address, Bound, Listening, hear};
 use crate::outcome::{Failure, Result};
+use ferrometer::agent::Options;
 use ferrometer::prometheus::PrometheusHandle;
 use ferrometer::services::metric_servers::MetricServers;
 use ferrometer::{Config, Metrics};
@@ -149,7 +150,8 @@ fn with_cache(settings: &Settings, config: Config) -> Result<Config> {
 
 impl Running {
     /// Starts everything; what was started before something failed is ended again.
-    pub(crate) fn start(settings: Settings, config: Config, mut given: Given) -> Result<Running> {
+    pub(crate) fn start(mut settings: Settings, config: Config, mut given: Given) -> Result<Running> {
+        settings.agents = Options::from(&config);
         std::fs::create_dir_all(&settings.data).map_err(|error| Failure::file(&settings.data, &error))?;
         let config = with_cache(&settings, config)?;
         let archive = mount::archive(&settings)?;
@@ -175,7 +177,8 @@ impl Running {
     }
 
     /// Replaces what a changed file says. On an error everything is as before.
-    pub(crate) fn replace(&mut self, settings: Settings, config: Config) -> Result {
+    pub(crate) fn replace(&mut self, mut settings: Settings, config: Config) -> Result {
+        settings.agents = Options::from(&config);
         if (&settings.data, &settings.archive, settings.has_archive())
             != (&self.settings.data, &self.settings.archive, self.settings.has_archive())
         {

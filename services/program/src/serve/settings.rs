@@ -11,8 +11,19 @@ use std::time::Duration;
 use uuid::Uuid;
 
 /// The tables of the server.
-pub(crate) const TABLES: [&str; 10] =
-    ["http", "statsd", "remote_write", "influx", "archive", "gnocchi", "cache", "proxmox", "page", "metric_servers"];
+pub(crate) const TABLES: [&str; 11] = [
+    "http",
+    "statsd",
+    "remote_write",
+    "influx",
+    "archive",
+    "gnocchi",
+    "cache",
+    "proxmox",
+    "page",
+    "lookup",
+    "metric_servers",
+];
 /// The keys before the first table.
 const ROOT: [&str; 2] = ["data", "drain"];
 
@@ -38,6 +49,10 @@ pub(crate) struct Settings {
     pub(crate) proxmox: Option<Proxmox>,
     pub(crate) page: Option<Page>,
     pub(crate) metric_servers: Option<MetricServers>,
+    pub(crate) lookup: Option<Lookup>,
+    /// What agents are told: keys of `[metrics]` that begin with `agent_`.
+    #[serde(skip)]
+    pub(crate) agents: ferrometer::agent::Options,
     /// What is read by others.
     metrics: Option<toml::Table>,
 }
@@ -196,6 +211,14 @@ impl Default for MetricServers {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Page {}
 
+/// `[lookup]`: tells agents their configuration of metrics.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Lookup {
+    /// The nodes that are known, each `UUID` or `UUID=MAC,MAC`; none for whatever UUID is asked for.
+    pub(crate) nodes: Vec<String>,
+}
+
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
@@ -211,6 +234,8 @@ impl Default for Settings {
             proxmox: None,
             page: None,
             metric_servers: None,
+            lookup: None,
+            agents: ferrometer::agent::Options::default(),
             metrics: None,
         }
     }
@@ -447,6 +472,7 @@ impl Settings {
             || self.metric_servers.is_some()
             || self.remote_write.is_some()
             || self.influx.is_some()
+            || self.lookup.is_some()
     }
 
     /// Returns what the document means: a part, and what it does.
@@ -502,6 +528,13 @@ impl Settings {
         }
         if self.page.is_some() {
             say("page", format!("{at}/"));
+        }
+        if let Some(lookup) = &self.lookup {
+            let who = match lookup.nodes.len() {
+                0 => "any node".to_owned(),
+                known => format!("{known} nodes"),
+            };
+            say("lookup", format!("{at}/v1/lookup, for {who}"));
         }
         say("the end", format!("takes at most {:?}", self.drain));
         out

@@ -1,15 +1,37 @@
-//! Filters, orders and pages as SQL. Every value is a parameter, and every name one of a known table.
+//! Filters, orders and pages as SQL, in the dialect of an index. Every value is a parameter, and every name one of a known table.
 
 use crate::resource::AttributeKind;
 use crate::search::{Compare, Filter, Page, Value};
-use crate::{Error, Nanos, ResourceType};
-use rusqlite::types::Value as Sql;
+use crate::{Error, ResourceType};
 
 /// Deepest nesting of a filter.
 const DEEPEST: usize = 64;
 
+/// The value of a parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Parameter {
+    Null,
+    Integer(i64),
+    Real(f64),
+    Text(String),
+}
+
+/// Where the SQL of one index differs from that of another.
+pub(crate) struct Dialect {
+    /// Conditions that always and never hold.
+    pub truth: [&'static str; 2],
+    /// Returns the parameter of a number, for a value of a kind.
+    pub place: fn(usize, &AttributeKind) -> String,
+    /// Returns an attribute of a kind within the JSON of a row.
+    pub attribute: fn(&str, &AttributeKind) -> String,
+    /// Compares, with nothing equal to nothing.
+    pub same: &'static str,
+    /// The user and the project of a creator, which is a user, or a user and a project.
+    pub creator: [&'static str; 2],
+}
+
 /// A column, or an attribute within the JSON of one.
-pub(super) struct Field {
+pub(crate) struct Field {
     pub sql: String,
     pub kind: AttributeKind,
 }
@@ -17,7 +39,7 @@ pub(super) struct Field {
 const TEXT: AttributeKind = AttributeKind::String { min_length: 0, max_length: u32::MAX };
 
 /// Finds the fields of metrics.
-pub(super) fn metric_field(name: &str) -> Result<Field, Error> {
+pub(crate) fn metric_field(name: &str) -> Result<Field, Error> {
     let kind = match name {
         "id" | "resource_id" => AttributeKind::Uuid,
         "name" | "unit" | "creator" | "archive_policy_name" => TEXT,
@@ -27,42 +49,38 @@ pub(super) fn metric_field(name: &str) -> Result<Field, Error> {
 }
 
 /// Finds the fields of resources of a type.
-pub(super) fn resource_field(kind: &ResourceType, name: &str) -> Result<Field, Error> {
+pub(crate) fn resource_field(dialect: &Dialect, kind: &ResourceType, name: &str) -> Result<Field, Error> {
     let (sql, found) = match name {
         "id" => (name.into(), AttributeKind::Uuid),
         "type" | "original_resource_id" | "creator" | "user_id" | "project_id" => (name.into(), TEXT),
         "started_at" | "ended_at" | "revision_start" | "revision_end" => (name.into(), AttributeKind::Datetime),
         "revision" => (name.into(), AttributeKind::Number { min: None, max: None }),
-        // A creator is a user, or a user and a project.
-        "created_by_user_id" => {
-            ("iif(instr(creator, ':') > 0, substr(creator, 1, instr(creator, ':') - 1), creator)".into(), TEXT)
-        }
-        "created_by_project_id" => {
-            ("iif(instr(creator, ':') > 0, substr(creator, instr(creator, ':') + 1), '')".into(), TEXT)
-        }
+        "created_by_user_id" => (dialect.creator[0].into(), TEXT),
+        "created_by_project_id" => (dialect.creator[1].into(), TEXT),
         _ => match kind.attributes.get(name) {
             // The name has letters, digits, `_`, `-`, `.` and `:` alone, none of which ends the text.
-            Some(attribute) => (format!("json_extract(attributes, '$.\"{name}\"')"), attribute.kind.clone()),
+            Some(attribute) => ((dialect.attribute)(name, &attribute.kind), attribute.kind.clone()),
             None => return Err(Error::NoSuchAttribute(kind.name.clone(), name.into())),
         },
     };
     Ok(Field { sql, kind: found })
 }
 
-pub(super) type Find<'a> = &'a dyn Fn(&str) -> Result<Field, Error>;
+pub(crate) type Find<'a> = &'a dyn Fn(&str) -> Result<Field, Error>;
 
 /// A condition as it is built.
-pub(super) struct Condition<'a> {
+pub(crate) struct Condition<'a> {
     pub sql: String,
-    pub parameters: Vec<Sql>,
+    pub parameters: Vec<Parameter>,
+    dialect: &'a Dialect,
     find: Find<'a>,
     /// Named in errors of values.
     kind: &'a str,
 }
 
 impl<'a> Condition<'a> {
-    pub fn new(find: Find<'a>, kind: &'a str) -> Condition<'a> {
-        Condition { sql: "1".into(), parameters: Vec::new(), find, kind }
+    pub fn new(dialect: &'a Dialect, find: Find<'a>, kind: &'a str) -> Condition<'a> {
+        Condition { sql: dialect.truth[0].into(), parameters: Vec::new(), dialect, find, kind }
     }
 
     /// Adds a condition that must hold as well.
@@ -72,9 +90,9 @@ impl<'a> Condition<'a> {
         Ok(())
     }
 
-    fn place(&mut self, value: Sql) -> String {
+    fn place(&mut self, value: Parameter, kind: &AttributeKind) -> String {
         self.parameters.push(value);
-        format!("?{}", self.parameters.len())
+        (self.dialect.place)(self.parameters.len(), kind)
     }
 
     fn build(&mut self, filter: &Filter, depth: usize) -> Result<String, Error> {
@@ -82,8 +100,8 @@ impl<'a> Condition<'a> {
             return Err(Error::Invalid(format!("a filter may be nested {DEEPEST} deep")));
         }
         match filter {
-            Filter::And(parts) if parts.is_empty() => Ok("1".into()),
-            Filter::Or(parts) if parts.is_empty() => Ok("0".into()),
+            Filter::And(parts) if parts.is_empty() => Ok(self.dialect.truth[0].into()),
+            Filter::Or(parts) if parts.is_empty() => Ok(self.dialect.truth[1].into()),
             Filter::And(parts) | Filter::Or(parts) => {
                 let word = if matches!(filter, Filter::And(_)) { " AND " } else { " OR " };
                 let parts = parts.iter().map(|part| self.build(part, depth + 1)).collect::<Result<Vec<_>, _>>()?;
@@ -95,20 +113,24 @@ impl<'a> Condition<'a> {
                 let mut places = Vec::new();
                 for value in values {
                     let value = self.value(name, &field, value)?;
-                    places.push(self.place(value));
+                    places.push(self.place(value, &field.kind));
+                }
+                if places.is_empty() {
+                    return Ok(self.dialect.truth[1].into());
                 }
                 Ok(format!("({} IN ({}))", field.sql, places.join(",")))
             }
             Filter::Compare(operator, name, value) => {
                 let field = (self.find)(name)?;
                 let wanted = if *operator == Compare::Like { text(value) } else { self.value(name, &field, value)? };
-                let is_null = wanted == Sql::Null;
+                let is_null = wanted == Parameter::Null;
+                let kind = if *operator == Compare::Like { TEXT } else { field.kind };
                 let column = field.sql;
                 let word = match operator {
                     Compare::Eq if is_null => return Ok(format!("({column} IS NULL)")),
                     Compare::Ne if is_null => return Ok(format!("({column} IS NOT NULL)")),
                     Compare::Ne => {
-                        let place = self.place(wanted);
+                        let place = self.place(wanted, &kind);
                         return Ok(format!("({column} IS NULL OR {column} <> {place})"));
                     }
                     Compare::Eq => "=",
@@ -118,13 +140,13 @@ impl<'a> Condition<'a> {
                     Compare::Ge => ">=",
                     Compare::Like => "LIKE",
                 };
-                let place = self.place(wanted);
+                let place = self.place(wanted, &kind);
                 Ok(format!("({column} {word} {place})"))
             }
         }
     }
 
-    fn value(&self, name: &str, field: &Field, value: &Value) -> Result<Sql, Error> {
+    fn value(&self, name: &str, field: &Field, value: &Value) -> Result<Parameter, Error> {
         let refuse = || {
             let shown = match value {
                 Value::Text(text) => text.clone(),
@@ -143,15 +165,18 @@ impl<'a> Condition<'a> {
         &mut self,
         page: &Page,
         unique: &[&str],
-        marker: impl FnOnce(&str, &[String]) -> Result<Option<Vec<Sql>>, Error>,
+        marker: impl FnOnce(&str, &[String]) -> Result<Option<Vec<Parameter>>, Error>,
     ) -> Result<String, Error> {
-        let mut keys: Vec<(String, bool, bool)> = Vec::new();
+        let mut keys: Vec<(String, AttributeKind, bool, bool)> = Vec::new();
         for sort in &page.sort {
             let field = (self.find)(&sort.key)
                 .map_err(|_| Error::Pagination(format!("Sort key supplied is invalid: {}", sort.key)))?;
-            keys.push((field.sql, sort.descending, sort.nulls_first));
+            keys.push((field.sql, field.kind, sort.descending, sort.nulls_first));
         }
-        keys.extend(unique.iter().map(|key| ((*key).to_owned(), false, false)));
+        for key in unique {
+            let field = (self.find)(key)?;
+            keys.push((field.sql, field.kind, false, false));
+        }
         if let Some(text) = &page.marker {
             let columns: Vec<String> = keys.iter().map(|(sql, ..)| sql.clone()).collect();
             let values =
@@ -159,28 +184,28 @@ impl<'a> Condition<'a> {
             let mut equal: Vec<String> = Vec::new();
             let mut behind: Vec<String> = Vec::new();
             // A row without the attribute comes behind every value, or before it.
-            for ((column, descending, nulls_first), value) in keys.iter().zip(values) {
+            for ((column, kind, descending, nulls_first), value) in keys.iter().zip(values) {
                 let beyond = if *descending { "<" } else { ">" };
                 let next = match (&value, nulls_first) {
-                    (Sql::Null, false) => None,
-                    (Sql::Null, true) => Some(format!("{column} IS NOT NULL")),
+                    (Parameter::Null, false) => None,
+                    (Parameter::Null, true) => Some(format!("{column} IS NOT NULL")),
                     (_, false) => Some(format!("({column} {beyond} ? OR {column} IS NULL)")),
                     (_, true) => Some(format!("{column} {beyond} ?")),
                 };
-                let place = self.place(value);
+                let place = self.place(value, kind);
                 if let Some(next) = next {
                     let mut all = equal.clone();
                     all.push(next.replace('?', &place));
                     behind.push(format!("({})", all.join(" AND ")));
                 }
-                equal.push(format!("{column} IS {place}"));
+                equal.push(format!("{column} {} {place}", self.dialect.same));
             }
-            self.sql =
-                format!("{} AND ({})", self.sql, if behind.is_empty() { "0".into() } else { behind.join(" OR ") });
+            let behind = if behind.is_empty() { self.dialect.truth[1].into() } else { behind.join(" OR ") };
+            self.sql = format!("{} AND ({behind})", self.sql);
         }
         let order: Vec<String> = keys
             .iter()
-            .map(|(column, descending, nulls_first)| {
+            .map(|(column, _, descending, nulls_first)| {
                 let direction = if *descending { "DESC" } else { "ASC" };
                 format!("{column} {direction} NULLS {}", if *nulls_first { "FIRST" } else { "LAST" })
             })
@@ -190,23 +215,23 @@ impl<'a> Condition<'a> {
     }
 }
 
-fn text(value: &Value) -> Sql {
+fn text(value: &Value) -> Parameter {
     match value {
-        Value::Text(text) => Sql::Text(text.clone()),
-        Value::Number(number) => Sql::Text(number.to_string()),
-        Value::Bool(truth) => Sql::Text(truth.to_string()),
-        Value::Null => Sql::Null,
+        Value::Text(text) => Parameter::Text(text.clone()),
+        Value::Number(number) => Parameter::Text(number.to_string()),
+        Value::Bool(truth) => Parameter::Text(truth.to_string()),
+        Value::Null => Parameter::Null,
     }
 }
 
-pub(super) fn to_sql(value: &serde_json::Value) -> Sql {
+fn to_sql(value: &serde_json::Value) -> Parameter {
     match value {
-        serde_json::Value::String(text) => Sql::Text(text.clone()),
-        serde_json::Value::Bool(truth) => Sql::Integer((*truth).into()),
+        serde_json::Value::String(text) => Parameter::Text(text.clone()),
+        serde_json::Value::Bool(truth) => Parameter::Integer((*truth).into()),
         serde_json::Value::Number(number) => match number.as_i64() {
-            Some(whole) => Sql::Integer(whole as Nanos),
-            None => Sql::Real(number.as_f64().unwrap_or(0.0)),
+            Some(whole) => Parameter::Integer(whole),
+            None => Parameter::Real(number.as_f64().unwrap_or(0.0)),
         },
-        _ => Sql::Null,
+        _ => Parameter::Null,
     }
 }
