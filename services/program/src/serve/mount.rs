@@ -160,16 +160,16 @@ pub(crate) fn frames(
             paths.push("/".to_owned());
         }
     }
-    if let Some(given) = &settings.lookup {
-        frame = frame.mount("/", lookup(given, &settings.agents)?);
-        paths.push("/v1/lookup".to_owned());
-    }
     if let Some(servers) = servers {
         let management = Management::new(Arc::clone(servers));
         // Where both are, the index is that of the exports.
         let management = if settings.proxmox.is_some() { management.without_index() } else { management };
         frame = frame.mount("/api2", Arc::new(management)).mount("/", Arc::new(Status::new(Arc::clone(servers))));
         paths.push("/api2/json/cluster/metrics/server".to_owned());
+    }
+    if let Some(given) = &settings.lookup {
+        frame = frame.mount("/", lookup(given, &settings.agents)?);
+        paths.push("/v1/lookup".to_owned());
     }
     if settings.has_http() {
         all.insert(0, Served { name: "http", address: http.address, frame, paths });

@@ -48,11 +48,11 @@ pub(crate) struct Settings {
     pub(crate) cache: Option<Cache>,
     pub(crate) proxmox: Option<Proxmox>,
     pub(crate) page: Option<Page>,
+    pub(crate) metric_servers: Option<MetricServers>,
     pub(crate) lookup: Option<Lookup>,
     /// What agents are told: keys of `[metrics]` that begin with `agent_`.
     #[serde(skip)]
     pub(crate) agents: ferrometer::agent::Options,
-    pub(crate) metric_servers: Option<MetricServers>,
     /// What is read by others.
     metrics: Option<toml::Table>,
 }
@@ -233,9 +233,9 @@ impl Default for Settings {
             cache: None,
             proxmox: None,
             page: None,
+            metric_servers: None,
             lookup: None,
             agents: ferrometer::agent::Options::default(),
-            metric_servers: None,
             metrics: None,
         }
     }
@@ -469,10 +469,10 @@ impl Settings {
         let gnocchi = self.gnocchi.as_ref().is_some_and(|gnocchi| gnocchi.address.is_none());
         gnocchi
             || self.cache.is_some()
-            || self.lookup.is_some()
             || self.metric_servers.is_some()
             || self.remote_write.is_some()
             || self.influx.is_some()
+            || self.lookup.is_some()
     }
 
     /// Returns what the document means: a part, and what it does.
