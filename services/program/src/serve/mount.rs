@@ -247,7 +247,6 @@ fn api(http: &settings::Http, gnocchi: &settings::Gnocchi, prefix: &str) -> ferr
         },
         cors: gnocchi.cors.clone(),
         max_body: gnocchi.max_body,
-        ..ferrometer_gnocchi::Settings::default()
     }
 }
 
