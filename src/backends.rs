@@ -12,6 +12,8 @@ pub(crate) struct Parts {
     pub(crate) backends: Vec<Built>,
     #[cfg(feature = "pull-cache")]
     pub(crate) pull_cache: Option<ferrometer_pull_cache::PullCacheHandle>,
+    #[cfg(feature = "metric-servers")]
+    pub(crate) metric_servers: Option<std::sync::Arc<ferrometer_metric_servers::MetricServers>>,
     #[cfg(feature = "prometheus")]
     pub(crate) totals: Option<ferrometer_prometheus::PrometheusHandle>,
 }
@@ -43,15 +45,21 @@ pub(crate) fn build(config: &Config, earlier: Option<&Cache>) -> Result<Parts, E
             _ => return Err(missing(name, "an unknown one")),
         }
     }
+    #[cfg(feature = "metric-servers")]
+    {
+        parts.metric_servers = crate::metric_servers::open(config)?;
+    }
+    #[cfg(not(feature = "metric-servers"))]
+    if config.metric_servers.path.is_some() {
+        return Err(Error::NotCompiled { key: "metrics.metric_servers.path", feature: "metric-servers" });
+    }
     Ok(parts)
 }
 
 impl Parts {
     #[cfg(feature = "statsd")]
     fn add_statsd(&mut self, config: &Config) -> Result<(), Error> {
-        use crate::config::{Dialect as Wanted, Transport as Way};
-        use crate::config::{NegativeGauges as Signs, StatsdHistograms, StatsdLabels, StatsdRates, StatsdValues};
-        use ferrometer_statsd::{Dialect, Histograms, Labels, NegativeGauges, Rates, Values};
+        use crate::config::Transport as Way;
         use ferrometer_statsd::{Settings, Statsd, Transport};
         use std::time::Duration;
 
@@ -61,48 +69,15 @@ impl Parts {
             Way::Tcp => Transport::Tcp { host, port },
             Way::Unix => Transport::Unix { path: config.statsd.path.clone().unwrap_or_default() },
         };
-        let dialect = match config.statsd.dialect {
-            Wanted::Etsy => Dialect::Etsy,
-            Wanted::Dogstatsd => Dialect::DogStatsD,
-            Wanted::Telegraf => Dialect::Telegraf,
-            Wanted::Gnocchi => Dialect::Gnocchi,
-            Wanted::Collectd => Dialect::Collectd,
-            Wanted::Plain => Dialect::Plain,
-            Wanted::Tagged => Dialect::Tagged,
-        };
         let interval = config.statsd.interval;
         // A flush finds a delivery in progress, at worst, and then has one of its own: both are to end in time.
         let in_time = Some(config.shutdown_deadline / 4).filter(|time| !time.is_zero()).unwrap_or(interval);
         let spread = (interval / 2).min(in_time).min(Duration::from_millis(500));
         let state_interval = (5 * interval).min(Duration::from_secs(5));
         let mut settings = Settings::new(transport)
-            .dialect(dialect)
-            .max_datagram(config.statsd.max_datagram)
             .state_interval(config.statsd.state_interval.unwrap_or(state_interval))
-            .spread(spread)
-            .resolve_interval(config.statsd.resolve_interval);
-        settings.labels = config.statsd.labels.map(|labels| match labels {
-            StatsdLabels::Folded => Labels::Folded,
-            StatsdLabels::Dogstatsd => Labels::DogStatsD,
-            StatsdLabels::Telegraf => Labels::Telegraf,
-        });
-        settings.values = config.statsd.values.map(|values| match values {
-            StatsdValues::Single => Values::Single,
-            StatsdValues::Repeated => Values::Repeated,
-            StatsdValues::Packed => Values::Packed,
-        });
-        settings.negative_gauges = config.statsd.negative_gauges.map(|signs| match signs {
-            Signs::Signed => NegativeGauges::Signed,
-            Signs::ZeroFirst => NegativeGauges::ZeroFirst,
-        });
-        settings.rates = config.statsd.rates.map(|rates| match rates {
-            StatsdRates::All => Rates::All,
-            StatsdRates::Counters => Rates::Counters,
-        });
-        settings.histograms = config.statsd.histograms.map(|histograms| match histograms {
-            StatsdHistograms::H => Histograms::H,
-            StatsdHistograms::Ms => Histograms::Ms,
-        });
+            .spread(spread);
+        config.statsd.fill(&mut settings);
         let backend = Box::new(Statsd::new(settings));
         self.backends.push(Built { name: "statsd", backend, interval: config.statsd.interval });
         Ok(())
@@ -188,15 +163,11 @@ pub(crate) fn pull_cache_settings(config: &Config) -> ferrometer_pull_cache::Set
 /// The settings of the Prometheus exporter.
 #[cfg(feature = "prometheus")]
 pub(crate) fn prometheus_settings(config: &Config) -> ferrometer_prometheus::Settings {
-    use ferrometer_prometheus::{Scrape, Settings};
-
     let c = &config.pull_cache;
-    Settings::default().idle_after(c.idle_after.unwrap_or_default()).process_metrics(c.process_metrics).scrape(match c
-        .scrape
-    {
-        crate::config::Scrape::Generation => Scrape::Generation,
-        crate::config::Scrape::Fresh => Scrape::Fresh,
-    })
+    ferrometer_prometheus::Settings::default()
+        .idle_after(c.idle_after.unwrap_or_default())
+        .process_metrics(c.process_metrics)
+        .scrape(c.scrape.into())
 }
 
 /// `true` when the pull cache is to be shown at `/metrics` too, and no exporter of its own does it.

@@ -44,8 +44,12 @@
 //! | `proxmox` | | … on the routes of Proxmox VE and Proxmox Backup Server too, and `tls` |
 //! | `tls` | | what is served, over TLS |
 //! | `compression` | | what is served, with gzip and zstd |
+//! | `metric-servers` | | servers that an operator creates, tests, changes and removes over HTTP while the program runs; `graphite`, `influxdb`, `otlp` |
 //! | `host-metrics` | | the node's own metrics, under the names that Proxmox gives them |
 //! | `tower` | | a layer that counts and times requests |
+//! | `tokio` | | the health of tokio's runtimes and tasks |
+//! | `tracing-layer` | | spans of `tracing` as timers, its events as counters |
+//! | `metrics-bridge` | | recordings of libraries that use the `metrics` crate, and a backend that feeds a recorder of it |
 //!
 //! # Not supported
 //! Recording from a signal handler. After `fork`, recording in the child is off until it calls [`init`].
@@ -62,6 +66,9 @@ mod host;
 mod init;
 mod limits;
 mod memory;
+pub mod preview;
+#[cfg(feature = "metric-servers")]
+mod metric_servers;
 mod push;
 mod report;
 #[cfg(feature = "prometheus")]
@@ -76,9 +83,9 @@ pub use error::Error;
 pub use ferrometer_core::{
     Amount, Backend, BackendError, Cause, Change, Counter, CounterValue, Delivery, Delta, Distribution, Dropped,
     Dynamic, Entered, FlushReport, Gauge, GaugeReturn, GaugeValue, Histogram, InFlight, InFlightGuard, InstallError,
-    Kind, LabelArgument, LabelValue, Ledger, Limits, Logger, LoggerRule, MetricName, Naming, Receipt, Refused, Sampled,
-    Scheme, Series, Snapshot, SnapshotView, Timer, TimerGuard, Total, Totals, Unit, Value, Wants, flush, get_logger,
-    install, is_on, ledgers, logger, name, refused, remove, replace, snapshot, warn,
+    Kind, LabelArgument, LabelValue, Ledger, Limits, Logger, LoggerRule, MetricName, Naming, Preview, PreviewError,
+    Receipt, Refused, Sampled, Scheme, Series, Snapshot, SnapshotView, Timer, TimerGuard, Total, Totals, Unit, Value,
+    Wants, flush, get_logger, install, is_on, ledgers, logger, name, preview, refused, remove, replace, snapshot, warn,
 };
 pub use ferrometer_export::{NameTable, folded_name, full_name};
 #[cfg(feature = "macros")]
@@ -94,6 +101,9 @@ pub use ferrometer_http as http;
 /// The InfluxDB backend, for a program that installs it itself.
 #[cfg(feature = "influxdb")]
 pub use ferrometer_influxdb as influxdb;
+/// The bridge from and to the `metrics` crate: what libraries record through it is recorded here.
+#[cfg(feature = "metrics-bridge")]
+pub use ferrometer_metrics_bridge as metrics_bridge;
 /// The OTLP backend, for a program that installs it itself.
 #[cfg(feature = "otlp")]
 pub use ferrometer_otlp as otlp;
@@ -109,6 +119,12 @@ pub use ferrometer_remote_write as remote_write;
 /// The statsd backend, for a program that installs it itself.
 #[cfg(feature = "statsd")]
 pub use ferrometer_statsd as statsd;
+/// The source that records the health of tokio's runtimes and tasks.
+#[cfg(feature = "tokio")]
+pub use ferrometer_tokio as tokio;
+/// The layer that turns spans of `tracing` into timers, and its events into counters.
+#[cfg(feature = "tracing-layer")]
+pub use ferrometer_tracing_layer as tracing_layer;
 
 /// Targets of the macros' expansions. Not public API.
 #[doc(hidden)]

@@ -21,23 +21,20 @@ macro_rules! refused {
 
 #[cfg(feature = "graphite")]
 fn graphite_settings(config: &Config) -> ferrometer_graphite::Settings {
-    use crate::config::Proto as Way;
-    use ferrometer_graphite::{Proto, Settings};
-
-    let c = &config.graphite;
-    let proto = match c.proto {
-        Way::Udp => Proto::Udp,
-        Way::Tcp => Proto::Tcp,
-    };
-    let mut settings = Settings::new(&c.server).port(c.port).proto(proto).path(&c.path).tags(c.tags);
-    (settings.timeout, settings.mtu) = (c.timeout, c.mtu);
+    let mut settings = ferrometer_graphite::Settings::new(&config.graphite.server);
+    config.graphite.fill(&mut settings);
     settings
+}
+
+/// Makes the backend, and starts nothing.
+#[cfg(feature = "graphite")]
+pub(crate) fn graphite_backend(config: &Config) -> Result<ferrometer_graphite::Graphite, Error> {
+    ferrometer_graphite::Graphite::new(graphite_settings(config)).map_err(refused!("metrics.graphite"))
 }
 
 #[cfg(feature = "graphite")]
 pub(crate) fn graphite(config: &Config) -> Result<Built, Error> {
-    let settings = graphite_settings(config);
-    let backend = ferrometer_graphite::Graphite::new(settings).map_err(refused!("metrics.graphite"))?;
+    let backend = graphite_backend(config)?;
     Ok(Built { name: "graphite", backend: Box::new(backend), interval: config.graphite.interval })
 }
 
@@ -48,37 +45,25 @@ pub(crate) fn graphite(_: &Config) -> Result<Built, Error> {
 
 #[cfg(feature = "influxdb")]
 fn influxdb_settings(config: &Config) -> ferrometer_influxdb::Settings {
-    use crate::config::{InfluxdbApi, InfluxdbProto};
-    use ferrometer_influxdb::{Api, Protocol, Settings};
+    use crate::config::InfluxdbProto;
 
     let c = &config.influxdb;
-    let (protocol, port) = match c.proto {
-        InfluxdbProto::Udp => (Protocol::Udp, 8089),
-        InfluxdbProto::Http => (Protocol::Http, 8086),
-        InfluxdbProto::Https => (Protocol::Https, 8086),
-    };
-    let mut settings = Settings::new(&c.server, c.port.unwrap_or(port)).protocol(protocol);
-    settings = settings.bucket(&c.organization, &c.bucket);
-    if let Some(token) = &c.token {
-        settings = settings.token(token.reveal());
-    }
-    settings.api = match c.api {
-        InfluxdbApi::V2 => Api::V2,
-        InfluxdbApi::V1 => Api::V1,
-    };
-    settings.api_path_prefix.clone_from(&c.api_path_prefix);
-    (settings.timeout, settings.mtu, settings.max_body_size) = (c.timeout, c.mtu, c.max_body_size);
-    (settings.gzip, settings.verify_certificate) = (c.gzip, c.verify_certificate);
-    settings.ca.clone_from(&c.ca);
-    settings.spool.clone_from(&c.spool);
-    settings.spool_max_bytes = c.spool_max_bytes;
+    let port = if c.proto == InfluxdbProto::Udp { 8089 } else { 8086 };
+    let mut settings = ferrometer_influxdb::Settings::new(&c.server, c.port.unwrap_or(port));
+    c.fill(&mut settings);
+    settings.token = c.token.as_ref().map(|token| token.reveal().into());
     settings
+}
+
+/// Makes the backend, and starts nothing.
+#[cfg(feature = "influxdb")]
+pub(crate) fn influxdb_backend(config: &Config) -> Result<ferrometer_influxdb::InfluxDb, Error> {
+    ferrometer_influxdb::InfluxDb::new(influxdb_settings(config)).map_err(refused!("metrics.influxdb"))
 }
 
 #[cfg(feature = "influxdb")]
 pub(crate) fn influxdb(config: &Config) -> Result<Built, Error> {
-    let settings = influxdb_settings(config);
-    let backend = ferrometer_influxdb::InfluxDb::new(settings).map_err(refused!("metrics.influxdb"))?;
+    let backend = influxdb_backend(config)?;
     Ok(Built { name: "influxdb", backend: Box::new(backend), interval: config.influxdb.interval })
 }
 
@@ -90,30 +75,9 @@ pub(crate) fn influxdb(_: &Config) -> Result<Built, Error> {
 /// Returns the configured settings, over those of OpenTelemetry's variables.
 #[cfg(feature = "otlp")]
 fn otlp_settings(config: &Config) -> Result<ferrometer_otlp::Settings, Error> {
-    use crate::config::{Compression, OtlpEncoding, OtlpHistograms, Temporality as Wanted};
-    use ferrometer_otlp::{Encoding, Histograms, Settings, Temporality};
-
     let c = &config.otlp;
-    let mut settings = Settings::from_env().map_err(refused!("metrics.otlp"))?;
-    if let Some(url) = &c.url {
-        settings.url.clone_from(url);
-    }
-    match c.encoding {
-        Some(OtlpEncoding::Protobuf) => settings.encoding = Encoding::Protobuf,
-        Some(OtlpEncoding::Json) => settings.encoding = Encoding::Json,
-        None => {}
-    }
-    match c.temporality {
-        Some(Wanted::Cumulative) => settings.temporality = Temporality::Cumulative,
-        Some(Wanted::Delta) => settings.temporality = Temporality::Delta,
-        None => {}
-    }
-    match c.histograms {
-        Some(OtlpHistograms::Exponential) => settings.histograms = Histograms::Exponential,
-        Some(OtlpHistograms::Explicit) => settings.histograms = Histograms::Explicit,
-        None => {}
-    }
-    settings.timeout = c.timeout.unwrap_or(settings.timeout);
+    let mut settings = ferrometer_otlp::Settings::from_env().map_err(refused!("metrics.otlp"))?;
+    c.fill(&mut settings);
     let headers: Vec<_> = c.headers.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
     if !headers.is_empty() {
         settings.headers = headers;
@@ -121,20 +85,19 @@ fn otlp_settings(config: &Config) -> Result<ferrometer_otlp::Settings, Error> {
     for (key, value) in c.resource_attributes.iter() {
         settings = settings.attribute(key, value);
     }
-    settings.verify_ssl = c.verify_certificate;
-    if c.ca.is_some() {
-        settings.ca.clone_from(&c.ca);
-    }
-    settings.max_body_size = c.max_body_size;
-    settings.spool.clone_from(&c.spool);
-    settings.spool_max_bytes = c.spool_max_bytes;
-    settings.gzip = c.compression.map_or(settings.gzip, |compression| compression == Compression::Gzip);
+    settings.gzip = c.compression.map_or(settings.gzip, |compression| compression == crate::config::Compression::Gzip);
     Ok(settings)
+}
+
+/// Makes the backend, and starts nothing.
+#[cfg(feature = "otlp")]
+pub(crate) fn otlp_backend(config: &Config) -> Result<ferrometer_otlp::Otlp, Error> {
+    ferrometer_otlp::Otlp::new(otlp_settings(config)?).map_err(refused!("metrics.otlp"))
 }
 
 #[cfg(feature = "otlp")]
 pub(crate) fn otlp(config: &Config) -> Result<Built, Error> {
-    let backend = ferrometer_otlp::Otlp::new(otlp_settings(config)?).map_err(refused!("metrics.otlp"))?;
+    let backend = otlp_backend(config)?;
     Ok(Built { name: "otlp", backend: Box::new(backend), interval: config.otlp.interval })
 }
 
@@ -145,11 +108,11 @@ pub(crate) fn otlp(_: &Config) -> Result<Built, Error> {
 
 #[cfg(feature = "remote-write")]
 fn remote_write_settings(config: &Config) -> Result<ferrometer_remote_write::Settings, Error> {
-    use crate::config::PrometheusHistograms;
-    use ferrometer_remote_write::{Auth, Histograms, Settings};
+    use ferrometer_remote_write::{Auth, Settings};
 
     let c = &config.remote_write;
     let mut settings = Settings::new(&c.url);
+    c.fill(&mut settings);
     settings.auth = match (&c.bearer, &c.user, &c.password) {
         (None, None, None) => Auth::None,
         (Some(token), None, None) => Auth::Bearer(token.reveal().into()),
@@ -174,22 +137,18 @@ fn remote_write_settings(config: &Config) -> Result<ferrometer_remote_write::Set
     for (name, value) in c.labels.iter() {
         settings = settings.label(name, value);
     }
-    settings.histograms = match c.histograms {
-        PrometheusHistograms::Classic => Histograms::Classic,
-        PrometheusHistograms::Native => Histograms::Native,
-    };
-    (settings.timeout, settings.max_samples, settings.max_body_size) = (c.timeout, c.max_samples, c.max_body_size);
-    settings.verify_certificate = c.verify_certificate;
-    settings.ca.clone_from(&c.ca);
-    settings.spool.clone_from(&c.spool);
-    settings.spool_max_bytes = c.spool_max_bytes;
     Ok(settings)
+}
+
+/// Makes the backend, and starts nothing.
+#[cfg(feature = "remote-write")]
+pub(crate) fn remote_write_backend(config: &Config) -> Result<ferrometer_remote_write::RemoteWrite, Error> {
+    ferrometer_remote_write::RemoteWrite::new(remote_write_settings(config)?).map_err(refused!("metrics.remote_write"))
 }
 
 #[cfg(feature = "remote-write")]
 pub(crate) fn remote_write(config: &Config) -> Result<Built, Error> {
-    let settings = remote_write_settings(config)?;
-    let backend = ferrometer_remote_write::RemoteWrite::new(settings).map_err(refused!("metrics.remote_write"))?;
+    let backend = remote_write_backend(config)?;
     Ok(Built { name: "remote-write", backend: Box::new(backend), interval: config.remote_write.interval })
 }
 

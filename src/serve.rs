@@ -85,9 +85,21 @@ fn frame(config: &Config, parts: &Parts) -> Result<Option<Frame>, Error> {
         frame = frame.mount("/", Arc::new(Scrape::new(totals.clone())));
         served = true;
     }
+    #[cfg(feature = "metric-servers")]
+    if let Some(servers) = &parts.metric_servers {
+        #[cfg(feature = "proxmox")]
+        let has_index = config.pull_cache.proxmox && config.pull_cache.http && parts.pull_cache.is_some();
+        #[cfg(not(feature = "proxmox"))]
+        let has_index = false;
+        frame = crate::metric_servers::mount(frame, servers, has_index);
+        served = true;
+    }
     #[cfg(feature = "page")]
     if config.pull_cache.page && config.pull_cache.http && parts.pull_cache.is_some() {
-        frame = frame.mount("/", Arc::new(ferrometer_page::Page::new()));
+        let page = ferrometer_page::Page::new();
+        #[cfg(feature = "metric-servers")]
+        let page = if parts.metric_servers.is_some() { page.with_servers() } else { page };
+        frame = frame.mount("/", Arc::new(page));
     }
     Ok(served.then_some(frame))
 }
@@ -97,17 +109,8 @@ fn secured(config: &Config, frame: Frame) -> Result<Frame, Error> {
     const CERT: &str = "metrics.pull_cache.tls_cert";
     const KEY: &str = "metrics.pull_cache.tls_key";
     let c = &config.pull_cache;
-    let limits = Limits {
-        max_connections: c.max_connections,
-        max_requests: c.max_requests,
-        max_query_bytes: c.max_query_bytes,
-        max_header_bytes: c.max_header_bytes,
-        header_timeout: c.header_timeout,
-        write_timeout: c.write_timeout,
-        answer_timeout: c.answer_timeout,
-        idle_timeout: c.idle_timeout,
-        ..Limits::default()
-    };
+    let mut limits = Limits::default();
+    c.fill(&mut limits);
     let mut frame = frame
         .address(c.address)
         .limits(limits)

@@ -223,6 +223,29 @@ pub const GOALS: &[Goal] = &[
         |r| faster(r, "counter.send_literal", &["counter.metrics_macro"]),
     ),
     goal(
+        "bridge.counter",
+        "bridge",
+        "`metrics::counter!(\"x\")` through the bridge",
+        "metrics + prometheus recorder, static name",
+        true,
+        3.0,
+        "×",
+        |r| faster(r, "bridge.counter", &["counter.metrics_macro"]),
+    ),
+    goal("bridge.labels", "bridge", "the same with one label", "metrics + prometheus recorder", true, 3.0, "×", |r| {
+        faster(r, "bridge.labels", &["labels.metrics"])
+    }),
+    goal(
+        "bridge.histogram",
+        "bridge",
+        "`metrics::histogram!(\"x\")` through the bridge",
+        "metrics + prometheus recorder",
+        true,
+        3.0,
+        "×",
+        |r| faster(r, "bridge.histogram", &["bridge.metrics_histogram"]),
+    ),
+    goal(
         "labels.family",
         "labels",
         "two labels, looked up by their texts",

@@ -1,127 +1,210 @@
 //! Choices: settings that are one of a few names, each written once.
 
-/// What a statsd server understands beyond the lines that all of them share.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Dialect {
-    /// The original: no tags, labels fold into the name.
-    Etsy,
-    /// Datadog's agent: tags after `|#`.
-    Dogstatsd,
-    /// Telegraf's statsd input: tags within the name.
-    Telegraf,
-    /// Gnocchi's statsd daemon.
-    Gnocchi,
-    /// collectd: plain lines, rates on counters alone.
-    Collectd,
-    /// The lines that all servers read, one value each: netdata, statsdly, navdoon.
-    Plain,
-    /// Plain lines with tags after `|#`: Vector, OpenTelemetry's receiver.
-    Tagged,
-}
+use super::kind::Kind;
+use super::setting::Setting;
+use super::value::Value;
 
-/// Places of labels on a statsd line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum StatsdLabels {
-    /// Within the name: `name.key.value`.
-    Folded,
-    /// Behind the line: `|#key:value`.
-    Dogstatsd,
-    /// Behind the name: `name,key=value`.
-    Telegraf,
-}
+/// Makes enums whose variants have names in the configuration. Behind `=>` is the enum of the backend's own settings, with the cargo
+/// feature that brings it; a variant that is called otherwise there is named behind `as`.
+macro_rules! choices {
+    ($(
+        $(#[$meta:meta])*
+        $type:ident $(=> $target:tt)? { $($(#[$variant_meta:meta])* $variant:ident = $name:literal $(as $other:ident)?,)+ }
+    )+) => {$(
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $type {
+            $($(#[$variant_meta])* $variant,)+
+        }
 
-/// Ways in which several values of one timer or histogram share a statsd line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum StatsdValues {
-    /// They do not.
-    Single,
-    /// `name:1|ms:2|ms`.
-    Repeated,
-    /// `name:1:2|ms`.
-    Packed,
-}
-
-/// Forms of a negative gauge for a statsd server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum NegativeGauges {
-    /// As it is.
-    Signed,
-    /// Behind a line with 0, for servers to which a sign is a change.
-    ZeroFirst,
-}
-
-/// Kinds that carry their sample rate to a statsd server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum StatsdRates {
-    /// Counters, timers and histograms.
-    All,
-    /// Counters alone.
-    Counters,
-}
-
-/// The type behind a histogram's values on a statsd line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum StatsdHistograms {
-    /// `h`.
-    H,
-    /// `ms`, as for timers.
-    Ms,
-}
-
-/// How statsd lines travel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Transport {
-    /// Datagrams to host and port.
-    Udp,
-    /// Datagrams to a local socket.
-    Unix,
-    /// A stream to host and port.
-    Tcp,
-}
-
-/// Which totals the pull cache serves for Prometheus.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Scrape {
-    /// Those of the newest generation.
-    Generation,
-    /// Those of the moment of the scrape.
-    Fresh,
-}
-
-/// An enum whose variants have names in the configuration: each name is written once.
-macro_rules! named {
-    ($type:ident: $($variant:ident = $name:literal),+) => {
         impl $type {
-            /// Every name there is, as the configuration writes it.
+            /// Every name, as the configuration writes it.
             pub(super) const NAMES: &[&str] = &[$($name),+];
 
             /// The name as the configuration writes it.
             pub fn as_str(self) -> &'static str {
                 match self { $($type::$variant => $name),+ }
             }
+        }
 
-            pub(super) fn from_name(name: &str) -> Option<Self> {
-                match name { $($name => Some($type::$variant),)+ _ => None }
+        impl Setting for $type {
+            const KIND: Kind = Kind::Choice($type::NAMES);
+
+            fn absent() -> Self {
+                const ALL: &[$type] = &[$($type::$variant),+];
+                ALL[0]
+            }
+
+            fn take(value: Value) -> Self {
+                match value.into_text().as_str() { $($name => $type::$variant,)+ _ => Self::absent() }
+            }
+
+            fn value(&self) -> Option<Value> {
+                Some(Value::text(self.as_str()))
+            }
+        }
+
+        choices! { @into $type $($target)? $($variant $($other)?;)+ }
+    )+};
+
+    (@into $type:ident $($variant:ident $($other:ident)?;)+) => {};
+    (@into $type:ident ($target:ty, $when:meta) $($variant:ident $($other:ident)?;)+) => {
+        #[cfg($when)]
+        impl From<$type> for $target {
+            fn from(choice: $type) -> Self {
+                match choice { $($type::$variant => choices!(@variant $target, $variant $($other)?)),+ }
             }
         }
     };
+    (@variant $target:ty, $variant:ident) => { <$target>::$variant };
+    (@variant $target:ty, $variant:ident $other:ident) => { <$target>::$other };
 }
 
-pub(super) use named;
+choices! {
+    /// The extensions that a statsd server understands beyond the lines that all of them share.
+    Dialect => (ferrometer_statsd::Dialect, feature = "statsd") {
+        /// The original: no tags, labels fold into the name.
+        Etsy = "etsy",
+        /// Datadog's agent: tags after `|#`.
+        Dogstatsd = "dogstatsd" as DogStatsD,
+        /// Telegraf's statsd input: tags within the name.
+        Telegraf = "telegraf",
+        /// Gnocchi's statsd daemon.
+        Gnocchi = "gnocchi",
+        /// collectd: plain lines, rates on counters alone.
+        Collectd = "collectd",
+        /// The lines that all servers read, one value each: netdata, statsdly, navdoon.
+        Plain = "plain",
+        /// Plain lines with tags after `|#`: Vector, OpenTelemetry's receiver.
+        Tagged = "tagged",
+    }
 
-named!(Scrape: Generation = "generation", Fresh = "fresh");
-named!(Dialect: Etsy = "etsy", Dogstatsd = "dogstatsd", Telegraf = "telegraf", Gnocchi = "gnocchi", Collectd = "collectd", Plain = "plain", Tagged = "tagged");
-named!(Transport: Udp = "udp", Unix = "unix", Tcp = "tcp");
-named!(StatsdLabels: Folded = "folded", Dogstatsd = "dogstatsd", Telegraf = "telegraf");
-named!(StatsdValues: Single = "single", Repeated = "repeated", Packed = "packed");
-named!(NegativeGauges: Signed = "signed", ZeroFirst = "zero-first");
-named!(StatsdRates: All = "all", Counters = "counters");
-named!(StatsdHistograms: H = "h", Ms = "ms");
+    /// Places of labels on a statsd line.
+    StatsdLabels => (ferrometer_statsd::Labels, feature = "statsd") {
+        /// Within the name: `name.key.value`.
+        Folded = "folded",
+        /// Behind the line: `|#key:value`.
+        Dogstatsd = "dogstatsd" as DogStatsD,
+        /// Behind the name: `name,key=value`.
+        Telegraf = "telegraf",
+    }
+
+    /// Ways in which several values of one timer or histogram share a statsd line.
+    StatsdValues => (ferrometer_statsd::Values, feature = "statsd") {
+        /// They do not.
+        Single = "single",
+        /// `name:1|ms:2|ms`.
+        Repeated = "repeated",
+        /// `name:1:2|ms`.
+        Packed = "packed",
+    }
+
+    /// Forms of a negative gauge for a statsd server.
+    NegativeGauges => (ferrometer_statsd::NegativeGauges, feature = "statsd") {
+        /// As it is.
+        Signed = "signed",
+        /// Behind a line with 0, for servers to which a sign is a change.
+        ZeroFirst = "zero-first",
+    }
+
+    /// Kinds that carry their sample rate to a statsd server.
+    StatsdRates => (ferrometer_statsd::Rates, feature = "statsd") {
+        /// Counters, timers and histograms.
+        All = "all",
+        /// Counters alone.
+        Counters = "counters",
+    }
+
+    /// The type behind a histogram's values on a statsd line.
+    StatsdHistograms => (ferrometer_statsd::Histograms, feature = "statsd") {
+        /// `h`.
+        H = "h",
+        /// `ms`, as for timers.
+        Ms = "ms",
+    }
+
+    /// Ways on which statsd lines travel.
+    Transport {
+        /// Datagrams to host and port.
+        Udp = "udp",
+        /// Datagrams to a local socket.
+        Unix = "unix",
+        /// A stream to host and port.
+        Tcp = "tcp",
+    }
+
+    /// Totals that are served for Prometheus.
+    Scrape => (ferrometer_prometheus::Scrape, feature = "prometheus") {
+        /// Those of the newest generation.
+        Generation = "generation",
+        /// Those of the moment of the scrape.
+        Fresh = "fresh",
+    }
+
+    /// Ways on which Graphite's lines travel.
+    Proto => (ferrometer_graphite::Proto, feature = "graphite") {
+        /// In datagrams.
+        Udp = "udp",
+        /// In a stream.
+        Tcp = "tcp",
+    }
+
+    /// Ways on which InfluxDB's lines travel.
+    InfluxdbProto => (ferrometer_influxdb::Protocol, feature = "influxdb") {
+        /// In datagrams.
+        Udp = "udp",
+        /// In requests.
+        Http = "http",
+        /// In requests over TLS.
+        Https = "https",
+    }
+
+    /// Routes of an InfluxDB.
+    InfluxdbApi => (ferrometer_influxdb::Api, feature = "influxdb") {
+        /// `/api/v2/write` and `/health`.
+        V2 = "v2",
+        /// `/write` and `/ping`.
+        V1 = "v1",
+    }
+
+    /// Encodings of OTLP's requests.
+    OtlpEncoding => (ferrometer_otlp::Encoding, feature = "otlp") {
+        /// As protocol buffers.
+        Protobuf = "protobuf",
+        /// As JSON.
+        Json = "json",
+    }
+
+    /// Time that OTLP's counters and histograms cover.
+    Temporality => (ferrometer_otlp::Temporality, feature = "otlp") {
+        /// All since the start.
+        Cumulative = "cumulative",
+        /// The time since the last delivery.
+        Delta = "delta",
+    }
+
+    /// Forms of timers and histograms for OTLP.
+    OtlpHistograms => (ferrometer_otlp::Histograms, feature = "otlp") {
+        /// In buckets of equal ratio.
+        Exponential = "exponential",
+        /// In buckets with explicit bounds.
+        Explicit = "explicit",
+    }
+
+    /// Compressions of a body.
+    Compression {
+        /// With gzip.
+        Gzip = "gzip",
+        /// Not at all.
+        None = "none",
+    }
+
+    /// Forms of timers and histograms for Prometheus' remote write.
+    PrometheusHistograms => (ferrometer_remote_write::Histograms, feature = "remote-write") {
+        /// As `_bucket`, `_sum` and `_count`.
+        Classic = "classic",
+        /// As native histograms.
+        Native = "native",
+    }
+}

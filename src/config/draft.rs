@@ -1,12 +1,12 @@
-//! A configuration in the making: values as they arrive, where each came from, and all that is wrong so far.
+//! A configuration in the making: its values, the place of each, and the problems found so far.
 
+use super::choices::Transport;
 use super::error::{Error, Place, Problem};
-use super::key::Key;
-use super::keys::{PEER_KEYS, RULE_KEYS, keys};
 use super::kind::Kind;
 use super::peer::Peer;
 use super::rule::Rule;
-use super::settings::{Config, Transport};
+use super::settings::{Config, keys};
+use super::table::Key;
 use super::value::Value;
 
 /// Rules are compared one by one, and a logger is compared with all of them.
@@ -17,7 +17,7 @@ const HIDDEN: &str = "(not shown)";
 
 pub(super) struct Draft {
     pub(super) config: Config,
-    /// Of each key that some source has given, the last place.
+    /// Keys that a source has given, each with the place.
     places: Vec<(&'static str, Place)>,
     problems: Vec<Problem>,
 }
@@ -31,7 +31,7 @@ impl Draft {
         self.problems.push(problem);
     }
 
-    /// Where a key was given, if it was.
+    /// Returns the last place where a key was given.
     pub(super) fn place(&self, path: &str) -> Option<&Place> {
         self.places.iter().rev().find(|(known, _)| *known == path).map(|(_, place)| place)
     }
@@ -49,9 +49,9 @@ impl Draft {
         }
     }
 
-    /// The configuration, or everything that is wrong with it.
+    /// Returns the configuration, or all of its problems.
     pub(super) fn finish(mut self) -> Result<Config, Error> {
-        // What does not fit together is looked for among right values only: the rest would be guesswork.
+        // Rules that span keys are checked among right values only: anything else would be guesswork.
         if self.problems.is_empty() {
             let place = |path: &str| self.place(path).cloned().unwrap_or(Place::Builder);
             self.problems = fit(&self.config, &place);
@@ -71,7 +71,7 @@ pub(super) fn validate(config: &Config) -> Result<(), Error> {
         if let Some(problem) = name_problem(rule, &config.rules[..i], Place::Builder) {
             problems.push(problem);
         }
-        for key in RULE_KEYS {
+        for key in Rule::KEYS {
             check(key, rule, &format!("{}.{}", rule.path(), key.path), &mut problems);
         }
     }
@@ -79,7 +79,7 @@ pub(super) fn validate(config: &Config) -> Result<(), Error> {
         if let Some(problem) = peer_problem(peer, &config.pull_cache.peers[..at], Place::Builder) {
             problems.push(problem);
         }
-        for key in PEER_KEYS {
+        for key in Peer::KEYS {
             check(key, peer, &format!("{}.{}", Peer::path(at), key.path), &mut problems);
         }
     }
@@ -90,14 +90,15 @@ pub(super) fn validate(config: &Config) -> Result<(), Error> {
 }
 
 fn check<T>(key: &Key<T>, target: &T, path: &str, problems: &mut Vec<Problem>) {
-    if let Some(value) = (key.get)(target) {
-        check_value(&key.kind, value, path, problems);
+    let Some(mut value) = (key.get)(target) else { return };
+    // One backend is shown as a program writes it: as a name.
+    if let Value::List(names) = &value
+        && let (Kind::Backends(_), [name]) = (&key.kind, names.as_slice())
+    {
+        value = name.clone();
     }
-}
-
-fn check_value(kind: &Kind, value: Value, path: &str, problems: &mut Vec<Problem>) {
-    if let Err(refused) = kind.check(&value) {
-        let shown = shown(kind, &value.to_string());
+    if let Err(refused) = key.kind.check(&value) {
+        let shown = shown(&key.kind, &value.to_string());
         problems.push(Problem::refused(Place::Builder, path, &shown, &value, refused));
     }
 }
@@ -107,12 +108,12 @@ pub(super) fn shown(kind: &Kind, value: &str) -> String {
     if kind.is_secret() { HIDDEN.to_owned() } else { value.to_owned() }
 }
 
-/// What a node lacks, seen beside those before it.
+/// Returns the fault of a node beside those before it.
 pub(super) fn peer_problem(peer: &Peer, before: &[Peer], place: Place) -> Option<Problem> {
     peer.fault(before).map(|fault| Problem::new(place, Peer::path(before.len()), format!(": {fault}")))
 }
 
-/// What is wrong with a rule's name, seen beside the rules before it.
+/// Returns the fault of a rule's name beside the rules before it.
 pub(super) fn name_problem(rule: &Rule, before: &[Rule], place: Place) -> Option<Problem> {
     let fault = rule.name_fault().or_else(|| {
         let twice = before.iter().any(|other| other.logger == rule.logger);

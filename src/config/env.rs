@@ -1,6 +1,6 @@
 //! Values from environment variables.
 //!
-//! `FERROMETER_` and the key in capitals; a table's name stands before its key with `__` between them.
+//! `FERROMETER_` and the key in capitals; a table's name comes before its key with `__` between them.
 //!
 //! Kubernetes and Docker put variables into every container that tell where services are. Those of a service named `ferrometer`, or
 //! `ferrometer-` and more, begin like ours; they are passed over.
@@ -9,9 +9,9 @@ use std::ffi::OsString;
 
 use super::draft::Draft;
 use super::error::{Place, Problem, clean};
-use super::key::Key;
-use super::keys::keys;
+use super::settings::keys;
 use super::suggest::nearest;
+use super::table::Key;
 
 /// Every variable that begins so is ours.
 const PREFIX: &str = "FERROMETER_";
@@ -91,7 +91,7 @@ pub(super) fn read(draft: &mut Draft, variables: Vec<Variable>) {
 /// a variable (`FERROMETER_STATSD_PORT`), the value tells whose it is.
 fn is_of_service(name: &str, value: &OsString) -> bool {
     let Some(value) = value.to_str() else { return false };
-    // With its first underscore, which stands before the rest of the service's name, or before what is told about it.
+    // Keeps the first underscore, which begins the rest of the service's name or the word about it.
     let rest = &name[PREFIX.len() - 1..];
     if rest.ends_with("_PORT") && is_service_address(value) {
         return true;
@@ -106,7 +106,7 @@ fn is_of_service(name: &str, value: &OsString) -> bool {
     of_kubernetes || is_named_port || is_link || is_port(rest)
 }
 
-/// `…_PORT_9620_TCP`, and what stands behind it.
+/// `…_PORT_9620_TCP`, and its longer forms.
 fn is_port(name: &str) -> bool {
     let mut tails = name.match_indices("_PORT_").map(|(at, found)| &name[at + found.len()..]);
     tails.any(|tail| {

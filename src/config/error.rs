@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, said so that it can be mended without reading anything else.
+//! Problems of a configuration, in messages that suffice to mend it.
 //!
 //! A message names where the value came from, the key, the value with its type, what is allowed, and what was
 //! probably meant. All problems of all sources are collected and reported together.
@@ -142,7 +142,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Where a value came from.
+/// The place of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
     /// Line and column count from 1, the column in characters.

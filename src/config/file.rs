@@ -12,11 +12,11 @@ use toml::de::{DeString, DeTable, DeValue};
 
 use super::draft::{Draft, name_problem, peer_problem, shown};
 use super::error::{Error, Place, Problem, clean};
-use super::key::split;
-use super::keys::{PEER_KEYS, RULE_KEYS, keys};
 use super::peer::Peer;
 use super::rule::Rule;
+use super::settings::keys;
 use super::suggest::{distance, nearest};
+use super::table::{Key, split};
 use super::value::Value;
 
 /// No configuration is longer; what is (a device, a log file) is a mistake in the path.
@@ -129,7 +129,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A name at the top that is not ours: is it a slip?
+    /// Reports a name at the top that looks like a slip for one of ours.
     fn stranger(&mut self, key: &Name<'_>, value: &Given<'_>) {
         let name: &str = key.get_ref();
         if TOP.iter().any(|(ours, _)| *ours == name) {
@@ -241,7 +241,11 @@ impl Reader<'_> {
                 continue;
             }
             for (key, value) in in_order(table) {
-                self.rule_leaf(&mut rule, &path, key, value);
+                self.row(Rule::KEYS, &mut rule, &path, (key, value), |rule, name| {
+                    let whole = format!("{}.{name}", rule.logger);
+                    let is_table = value.get_ref().is_table();
+                    is_table.then(|| format!("; a logger's name is quoted: [{LOGGERS}.{whole:?}]"))
+                });
             }
             self.draft.config.rules.push(rule);
         }
@@ -265,9 +269,9 @@ impl Reader<'_> {
             let mut peer = Peer::default();
             let mut whole = true;
             for (key, value) in in_order(table) {
-                whole &= self.peer_leaf(&mut peer, &path, key, value);
+                whole &= self.row(Peer::KEYS, &mut peer, &path, (key, value), |_, _| None);
             }
-            // What is wrong with a key was told; that it is missing would not be true.
+            // A wrong key was reported already; to call it missing as well would be untrue.
             let problem = peer_problem(&peer, &self.draft.config.pull_cache.peers, place).filter(|_| whole);
             if let Some(problem) = problem {
                 self.draft.problem(problem);
@@ -277,13 +281,22 @@ impl Reader<'_> {
         }
     }
 
-    /// Whether it was right.
-    fn peer_leaf(&mut self, peer: &mut Peer, path: &str, key: &Name<'_>, value: &Given<'_>) -> bool {
+    /// Takes one key of a rule or a peer. Returns `false` for a wrong one; `unknown` says more about a name that is no key.
+    fn row<T>(
+        &mut self,
+        keys: &[Key<T>],
+        row: &mut T,
+        path: &str,
+        (key, value): (&Name<'_>, &Given<'_>),
+        unknown: impl Fn(&T, &str) -> Option<String>,
+    ) -> bool {
         let name: &str = key.get_ref();
         let full = format!("{path}.{name}");
-        let Some(found) = PEER_KEYS.iter().find(|known| known.path == name) else {
-            let hint = nearest(name, PEER_KEYS.iter().map(|known| known.path));
-            let hint = hint.map_or_else(String::new, |word| format!("; did you mean `{word}`?"));
+        let Some(found) = keys.iter().find(|known| known.path == name) else {
+            let hint = unknown(row, name).unwrap_or_else(|| {
+                let known = keys.iter().map(|known| known.path);
+                nearest(name, known).map_or_else(String::new, |word| format!("; did you mean `{word}`?"))
+            });
             let place = self.at(key.span());
             self.draft.problem(Problem::new(place, full, format!(": unknown key{}", clean(&hint))));
             return false;
@@ -291,7 +304,7 @@ impl Reader<'_> {
         let plain = plain(value.get_ref());
         match found.kind.check(&plain) {
             Ok(checked) => {
-                (found.set)(peer, checked);
+                (found.set)(row, checked);
                 true
             }
             Err(refused) => {
@@ -303,33 +316,7 @@ impl Reader<'_> {
         }
     }
 
-    fn rule_leaf(&mut self, rule: &mut Rule, path: &str, key: &Name<'_>, value: &Given<'_>) {
-        let name: &str = key.get_ref();
-        let full = format!("{path}.{name}");
-        if let Some(found) = RULE_KEYS.iter().find(|known| known.path == name) {
-            let place = self.at(value.span());
-            let plain = plain(value.get_ref());
-            match found.kind.check(&plain) {
-                Ok(checked) => (found.set)(rule, checked),
-                Err(refused) => {
-                    let shown = self.shown(value);
-                    self.draft.problem(Problem::refused(place, &full, &shown, &plain, refused));
-                }
-            }
-            return;
-        }
-        let hint = if value.get_ref().is_table() {
-            let whole = format!("{}.{name}", rule.logger);
-            format!("; a logger's name is quoted: [{LOGGERS}.{whole:?}]")
-        } else {
-            let known = RULE_KEYS.iter().map(|known| known.path);
-            nearest(name, known).map_or_else(String::new, |word| format!("; did you mean `{word}`?"))
-        };
-        let place = self.at(key.span());
-        self.draft.problem(Problem::new(place, full, format!(": unknown key{}", clean(&hint))));
-    }
-
-    /// The value as a table; what is none is reported.
+    /// Returns the value as a table; reports any other value.
     fn table<'v, 'i>(&mut self, path: &str, key: &Name<'_>, value: &'v Given<'i>) -> Option<&'v DeTable<'i>> {
         let table = value.get_ref().as_table();
         if table.is_none() {
@@ -348,7 +335,7 @@ impl Reader<'_> {
     /// The value as the file writes it.
     fn shown(&self, value: &Given<'_>) -> String {
         let written = match value.get_ref() {
-            // What was written as a header or with dots has no text of its own.
+            // A table written as a header or with dots has no text of its own.
             DeValue::Table(_) => "{…}",
             _ => self.text.get(value.span()).unwrap_or_default(),
         };
@@ -396,6 +383,7 @@ fn meant(table: &str, name: &str) -> String {
             "influxdb",
             "otlp",
             "remote_write",
+            "metric_servers",
             "limits",
             "loggers",
         ]);
@@ -403,7 +391,7 @@ fn meant(table: &str, name: &str) -> String {
     if let Some(word) = nearest(name, here.iter().copied()) {
         return format!("; did you mean `{word}`?");
     }
-    // `host` under [metrics.statsd] or [metrics_statsd] is `statsd_host`; `dialect` under [metrics] stands elsewhere.
+    // `host` under [metrics.statsd] or [metrics_statsd] is `statsd_host`; `dialect` under [metrics] belongs elsewhere.
     let backend = table.strip_prefix("metrics").unwrap_or(table);
     let backend = backend.strip_prefix('.').or_else(|| backend.strip_prefix('_')).unwrap_or(backend);
     let prefixed = format!("{backend}_{name}");

@@ -1,4 +1,4 @@
-//! What a key takes: the one place where a value is found right or wrong.
+//! The kinds of values: the one place where a value is found right or wrong.
 //!
 //! A [`Kind`] reads the text of an environment variable, checks a [`Value`] of whatever source, and says in words
 //! what it would have taken; messages and the reference use the same words.
@@ -13,6 +13,41 @@ use super::value::Value;
 
 /// No interval or deadline is longer; keeps sums of an instant and a duration far from overflow.
 const ONE_DAY: Duration = Duration::from_secs(86_400);
+
+/// An integer within both bounds.
+pub(super) const fn between(min: i128, max: i128) -> Kind {
+    Kind::Integer { min, max }
+}
+
+/// A number of things, at least one.
+pub(super) const fn up_to(max: i128) -> Kind {
+    Kind::Integer { min: 1, max }
+}
+
+/// A text of `min` to `max` bytes.
+pub(super) const fn length(min: usize, max: usize) -> Kind {
+    Kind::Text { min, max }
+}
+
+/// The path of a socket, of at most `max` bytes.
+pub(super) const fn path(max: usize) -> Kind {
+    Kind::Path { max }
+}
+
+/// A duration of at least `millis` milliseconds.
+pub(super) const fn at_least_ms(millis: u64) -> Kind {
+    Kind::Duration { min: Duration::from_millis(millis) }
+}
+
+/// A list of `name=value`.
+pub(super) const fn pairs() -> Kind {
+    Kind::Pairs { secret: false }
+}
+
+/// A list of `name=value` that messages do not show.
+pub(super) const fn headers() -> Kind {
+    Kind::Pairs { secret: true }
+}
 
 /// Type and range of a key.
 #[derive(Debug, Clone, Copy)]
@@ -31,16 +66,16 @@ pub(super) enum Kind {
         min: usize,
         max: usize,
     },
-    /// Up to so many bytes, no URL; empty for none.
+    /// At most `max` bytes, no URL; empty for none.
     Path {
         max: usize,
     },
-    /// What a resolver takes: no port, no scheme, no space.
+    /// A name or address as a resolver takes it: no port, no scheme, no space.
     Host,
     Choice(&'static [&'static str]),
     /// One of the names, and for messages other words with the name that is meant by each.
     Server(&'static [&'static str], &'static [(&'static str, &'static str)]),
-    /// One of the names, or a list; the first name means "none" and stands alone.
+    /// One of the names, or a list; the first name means "none" and comes alone.
     Backends(&'static [&'static str]),
     Duration {
         min: Duration,
@@ -50,6 +85,8 @@ pub(super) enum Kind {
     SocketAddress,
     /// A list of hosts, each as [`Kind::Host`] takes it.
     Hosts,
+    /// A list of hosts, of names below one (`*.example.com`), and of networks (`10.0.0.0/8`).
+    Destinations,
     /// A list of `name=sha256:<64 hex digits>`, each perhaps with privileges behind it.
     Tokens,
     /// A token itself: never shown.
@@ -61,10 +98,10 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// The value in its final form (durations as such, a single backend as a list of one), or why not.
+    /// Returns the value in its final form (durations as such, a single backend as a list of one), or the reason to refuse it.
     pub(super) fn check(&self, value: &Value) -> Result<Value, Refused> {
         let mut hint = None;
-        // What the value becomes, where it does not stay as it is.
+        // The value in its final form, where that differs.
         let mut becomes = None;
         let fits = match (self, value) {
             (Kind::Bool, Value::Bool(_)) => true,
@@ -130,6 +167,9 @@ impl Kind {
                 becomes.is_some()
             }
             (Kind::Hosts, Value::List(items)) => return list(self, items, &|text| host_fault(text).map(str::to_owned)),
+            (Kind::Destinations, Value::List(items)) => {
+                return list(self, items, &|text| destination_fault(text).map(str::to_owned));
+            }
             (Kind::Tokens, Value::List(items)) => return list(self, items, &token_fault),
             (Kind::Pairs { .. }, Value::List(items)) => return list(self, items, &pair_fault),
             (Kind::Secret, Value::Text(text)) => {
@@ -143,7 +183,7 @@ impl Kind {
         Ok(becomes.unwrap_or_else(|| value.clone()))
     }
 
-    /// What an environment variable's text stands for. Text that fits nothing stays text, and fails the check as such.
+    /// Reads the text of an environment variable. Text that fits nothing stays text, and fails the check.
     pub(super) fn read(&self, text: &str) -> Value {
         let as_integer = || text.parse::<i128>().ok().map(Value::Integer);
         let as_float = || text.parse::<f64>().ok().map(Value::Float);
@@ -155,7 +195,7 @@ impl Kind {
             },
             Kind::Integer { .. } | Kind::PowerOfTwo { .. } => as_integer(),
             Kind::Duration { .. } | Kind::Rate => as_integer().or_else(as_float),
-            Kind::Backends(_) | Kind::Hosts | Kind::Tokens | Kind::Pairs { .. } => {
+            Kind::Backends(_) | Kind::Hosts | Kind::Destinations | Kind::Tokens | Kind::Pairs { .. } => {
                 let mut items = Vec::new();
                 for item in text.split(',') {
                     items.push(Value::text(item.trim()));
@@ -173,7 +213,7 @@ impl Kind {
         read.unwrap_or_else(|| Value::text(text))
     }
 
-    /// What is allowed, in the words of messages and reference alike.
+    /// Returns the allowed values in words, for messages and the reference.
     pub(super) fn expected(&self) -> String {
         match self {
             Kind::Bool => "true or false".to_owned(),
@@ -194,6 +234,7 @@ impl Kind {
             Kind::Rate => "a number greater than 0 and at most 1".to_owned(),
             Kind::SocketAddress => "an IP address with a port, such as \"127.0.0.1:9620\" or \"[::1]:9620\"".to_owned(),
             Kind::Hosts => "a list of host names or IP addresses".to_owned(),
+            Kind::Destinations => "a list of host names, IP addresses, networks such as \"10.0.0.0/8\", and ends of names such as \"*.example.com\"".to_owned(),
             Kind::Tokens => "a list of texts of the form name=sha256:<64 hex digits>".to_owned(),
             Kind::Pairs { .. } => "a list of texts of the form name=value".to_owned(),
             Kind::Secret => "1 to 1024 printable ASCII characters without spaces".to_owned(),
@@ -216,11 +257,11 @@ impl Kind {
             Kind::Backends(_) => "string or list",
             Kind::Duration { .. } => "duration",
             Kind::Rate => "number",
-            Kind::Hosts | Kind::Tokens | Kind::Pairs { .. } => "list",
+            Kind::Hosts | Kind::Destinations | Kind::Tokens | Kind::Pairs { .. } => "list",
         }
     }
 
-    /// Whether a message must not show what was found: it may be a secret in the wrong place.
+    /// Returns `true` if a message must not show the value: it may be a secret in the wrong place.
     pub(super) fn is_secret(&self) -> bool {
         matches!(self, Kind::Tokens | Kind::Secret | Kind::Pairs { secret: true })
     }
@@ -256,6 +297,21 @@ fn host_fault(host: &str) -> Option<&'static str> {
     }
 }
 
+/// Returns what is wrong with a destination.
+fn destination_fault(text: &str) -> Option<&'static str> {
+    let Some((network, bits)) = text.split_once('/') else {
+        return host_fault(text.strip_prefix("*.").unwrap_or(text)).or_else(|| {
+            let is_empty = text.is_empty() || text == "*." || text.contains('*') && !text.starts_with("*.");
+            is_empty.then_some("it is no host's name")
+        });
+    };
+    let most = network.parse::<std::net::IpAddr>().map(|ip| if ip.is_ipv4() { 32 } else { 128 });
+    match (most, bits.parse::<u8>()) {
+        (Ok(most), Ok(bits)) if bits <= most => None,
+        _ => Some("it is no network"),
+    }
+}
+
 /// A list of texts, each without fault and there once.
 fn list(kind: &Kind, items: &[Value], fault: &dyn Fn(&str) -> Option<String>) -> Result<Value, Refused> {
     let refuse = |hint: String| Err(Refused { expected: kind.expected(), hint: Some(hint) });
@@ -278,7 +334,7 @@ fn list(kind: &Kind, items: &[Value], fault: &dyn Fn(&str) -> Option<String>) ->
     Ok(Value::List(items.to_vec()))
 }
 
-/// What is wrong with `name=sha256:<64 hex digits>`, in words that show nothing of what may be secret.
+/// Returns the fault of a `name=sha256:<64 hex digits>`, without a word that may be secret.
 fn token_fault(text: &str) -> Option<String> {
     let Some((name, secret)) = text.split_once('=') else {
         return Some("it has no name".to_owned());
@@ -289,7 +345,7 @@ fn token_fault(text: &str) -> Option<String> {
     }
     // Privileges are checked by the endpoint, which knows them.
     let secret = secret.split_once(';').map_or(secret, |(secret, _)| secret);
-    // What stands before the sign may be a secret too, one that ends in it: it is not shown either.
+    // The part before the sign may be a secret that ends in it: it is not shown either.
     match secret.strip_prefix("sha256:") {
         None => Some("no sha256: follows its name; a token itself does not belong here".to_owned()),
         Some(hash) if hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => None,
@@ -297,7 +353,7 @@ fn token_fault(text: &str) -> Option<String> {
     }
 }
 
-/// What is wrong with `name=value`, in words that show nothing of what may be secret.
+/// Returns the fault of a `name=value`, without a word that may be secret.
 fn pair_fault(text: &str) -> Option<String> {
     let Some((name, value)) = text.split_once('=') else {
         return Some("it is not of the form name=value".to_owned());

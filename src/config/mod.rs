@@ -4,10 +4,10 @@
 //!  file ────────► file ──┐
 //!  environment ─► env ───┼─► draft ──► Config ◄── builder
 //!                        │     ▲          │
-//!                     keys (the table) ◄──┘ validate
+//!                 settings (the table) ◄──┘ validate
 //! ```
 //!
-//! Values of every source are brought to one form (`value`), checked by their key's kind (`kind`) as the table (`keys`)
+//! Values of every source are brought to one form (`value`), checked by their key's kind (`kind`) as the table (`settings`)
 //! gives it, and stored in a [`Config`]. Nothing here knows a backend: it turns text into numbers, and what is wrong into
 //! messages ([`Error`]). Later sources win: defaults, file, environment.
 //!
@@ -26,25 +26,24 @@
 
 mod builder;
 mod choices;
-mod defaults;
 mod draft;
 mod duration;
 mod env;
 mod error;
 #[cfg(feature = "config-file")]
 mod file;
-mod key;
-mod keys;
 mod kind;
 mod origin;
 mod peer;
-mod push;
-mod push_builder;
 #[cfg(test)]
 mod reference;
 mod rule;
+mod setting;
 mod settings;
 mod suggest;
+mod table;
+#[cfg(test)]
+mod table_tests;
 mod value;
 #[cfg(feature = "config-file")]
 mod write;
@@ -53,16 +52,15 @@ use std::ffi::OsString;
 use std::path::Path;
 
 pub use choices::{
-    Dialect, NegativeGauges, Scrape, StatsdHistograms, StatsdLabels, StatsdRates, StatsdValues, Transport,
+    Compression, Dialect, InfluxdbApi, InfluxdbProto, NegativeGauges, OtlpEncoding, OtlpHistograms,
+    PrometheusHistograms, Proto, Scrape, StatsdHistograms, StatsdLabels, StatsdRates, StatsdValues, Temporality,
+    Transport,
 };
 pub use error::{Error, Problem};
 pub use peer::Peer;
-pub use push::{
-    Compression, Graphite, Hidden, Influxdb, InfluxdbApi, InfluxdbProto, Otlp, OtlpEncoding, OtlpHistograms, Pairs,
-    PrometheusHistograms, Proto, RemoteWrite, Temporality,
-};
 pub use rule::Rule;
-pub use settings::{Config, Limits, PullCache, Statsd, Tokens};
+pub use setting::{Hidden, Pairs, Tokens};
+pub use settings::{Config, Graphite, Influxdb, Limits, MetricServers, Otlp, PullCache, RemoteWrite, Statsd};
 
 use draft::Draft;
 
@@ -92,7 +90,7 @@ impl Config {
         Config::of(None, env::ours(variables))
     }
 
-    /// What all of these come to.
+    /// Reads file and variables over the defaults.
     fn of(path: Option<&Path>, variables: Vec<env::Variable>) -> Result<Self, Error> {
         let mut draft = Draft::new();
         #[cfg(feature = "config-file")]

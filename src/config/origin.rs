@@ -1,4 +1,4 @@
-//! The sources of a configuration: what it was read from, and what in them was probably meant for us and is not.
+//! The sources of a configuration, and what in them looks like ours and is ignored.
 
 /// See the [module](self). It is no part of what a configuration says: two that say the same are equal.
 #[derive(Clone, Debug, Default)]
@@ -7,9 +7,9 @@ pub(crate) struct Origin {
     pub(crate) file: Option<String>,
     /// Names of the variables that set a key.
     pub(crate) variables: Vec<String>,
-    /// What in the file looks like ours and is not looked at, in sentences that say what was meant.
+    /// Tables of the file that look like ours and are ignored, in sentences that say which was meant.
     pub(crate) strange_tables: Vec<String>,
-    /// The same of variables.
+    /// Variables that look like ours and are ignored, in such sentences.
     pub(crate) strange_variables: Vec<String>,
 }
 

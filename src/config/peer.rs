@@ -3,57 +3,42 @@
 use std::fmt;
 use std::path::PathBuf;
 
-/// Another node, as `[[metrics.pull_cache.peers]]` describes it.
-///
-/// ```
-/// use ferrometer::config::{Config, Peer};
-///
-/// let config = Config::new().peer(Peer::new("node2", "https://10.0.0.2:9620").ca("/etc/shop/ca.pem"));
-/// assert!(config.validate().is_ok());
-/// ```
-#[derive(Clone, Default, PartialEq)]
-#[non_exhaustive]
-pub struct Peer {
-    /// `metrics.pull_cache.peers.*.name`; no default. The node's name, as `node-list` calls it.
-    pub name: String,
-    /// `metrics.pull_cache.peers.*.url`; no default. Where it is, without the path of the route.
-    pub url: String,
-    /// `metrics.pull_cache.peers.*.fingerprint`; no default. The SHA-256 of the only certificate it may show.
-    pub fingerprint: Option<String>,
-    /// `metrics.pull_cache.peers.*.ca`; no default. PEM file of the authorities that its certificate may come from.
-    pub ca: Option<PathBuf>,
-    /// `metrics.pull_cache.peers.*.token`; no default: it is asked with that of the caller. The token it is asked with.
-    pub token: Option<String>,
+use super::kind::{Kind, length};
+use super::setting::{FromGiven, Setting};
+use super::table::{Fallback, Key, settings};
+
+settings! {
+    /// Another node, as `[[metrics.pull_cache.peers]]` describes it.
+    ///
+    /// ```
+    /// use ferrometer::config::{Config, Peer};
+    ///
+    /// let config = Config::new().peer(Peer::new("node2", "https://10.0.0.2:9620").ca("/etc/shop/ca.pem"));
+    /// assert!(config.validate().is_ok());
+    /// ```
+    #[derive(Clone, Default, PartialEq)]
+    [""] Peer of Peer at () fills () {
+        /// The node's name, as `node-list` calls it: letters, digits and hyphens.
+        name: String = unset "none; it is needed" in length(1, 63), eg "node2";
+        /// Address of the node: `https://<host>:<port>`, or `http://` for an address of this machine.
+        url: String = unset "none; it is needed" in length(1, 1024), eg "https://10.0.0.2:9620";
+        /// The SHA-256 of the only certificate it may show: 64 hex digits, with or without colons.
+        fingerprint: Option<String> = unset "`ca` is needed" in length(64, 95),
+            eg "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae", set fingerprint(into String);
+        /// PEM file of the authorities that its certificate may come from; read again when it changes.
+        ca: Option<PathBuf> = unset "`fingerprint` is needed" in length(1, 4096), eg "/etc/shop/ca.pem", set ca(into PathBuf);
+        /// The token it is asked with: `PVEAPIToken=…` and `PBSAPIToken=…` as they are, anything else as `Bearer`.
+        token: Option<String> = unset "that of the caller" in Kind::Secret, eg "a-long-random-token", set token(into String);
+    }
 }
 
 impl Peer {
     /// A node of this name at `https://<host>:<port>`.
     pub fn new(name: impl Into<String>, url: impl Into<String>) -> Self {
-        Peer { name: name.into(), url: url.into(), ..Peer::default() }
+        Peer { name: name.into(), url: url.into(), ..Peer::defaults() }
     }
 
-    /// The SHA-256 of the only certificate it may show: 64 hex digits, with or without colons.
-    #[must_use]
-    pub fn fingerprint(mut self, fingerprint: impl Into<String>) -> Self {
-        self.fingerprint = Some(fingerprint.into());
-        self
-    }
-
-    /// A PEM file of CA certificates, one of which its certificate must come from.
-    #[must_use]
-    pub fn ca(mut self, path: impl Into<PathBuf>) -> Self {
-        self.ca = Some(path.into());
-        self
-    }
-
-    /// The token it is asked with, instead of that of the caller.
-    #[must_use]
-    pub fn token(mut self, token: impl Into<String>) -> Self {
-        self.token = Some(token.into());
-        self
-    }
-
-    /// What is missing, if anything is.
+    /// Returns the fault of this node beside those before it, if it has one.
     pub(super) fn fault(&self, before: &[Peer]) -> Option<&'static str> {
         if self.name.is_empty() {
             Some("has no `name`")

@@ -2,13 +2,15 @@
 //!
 //! `UPDATE_DOCS=1 cargo test reference` rewrites the file.
 
-use super::key::{Default, Key, split};
-use super::keys::{PEER_KEYS, RULE_KEYS, keys};
+use super::peer::Peer;
+use super::rule::Rule;
+use super::settings::keys;
+use super::table::{Fallback, Key, split};
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md");
 
 const BEGIN: &str = "\
-<!-- Generated from the tables in src/config/keys; `UPDATE_DOCS=1 cargo test reference` rewrites it. -->
+<!-- Generated from the table in src/config/settings.rs; `UPDATE_DOCS=1 cargo test reference` rewrites it. -->
 
 # Configuration
 
@@ -119,12 +121,12 @@ fn reference() -> String {
     }
     page += PEERS;
     page += &head(false);
-    for key in PEER_KEYS {
+    for key in Peer::KEYS {
         page += &row(key, None);
     }
     page += RULES;
     page += &head(false);
-    for key in RULE_KEYS {
+    for key in Rule::KEYS {
         page += &row(key, None);
     }
     page + END + "```toml\n" + &every_key() + "```\n"
@@ -136,12 +138,14 @@ fn head(variables: bool) -> String {
 }
 
 fn row<T>(key: &Key<T>, variable: Option<String>) -> String {
-    let unit = if key.unit.is_empty() { String::new() } else { format!(", {}", key.unit) };
+    let unit = match key.unit {
+        "" if key.kind.type_name() == "duration" => ", seconds".to_owned(),
+        "" => String::new(),
+        unit => format!(", {unit}"),
+    };
     let default = match key.default {
-        Default::Bool(value) => format!("`{value}`"),
-        Default::Integer(value) => format!("`{value}`"),
-        Default::Text(value) => format!("`{value:?}`"),
-        Default::Absent(words) => words.to_owned(),
+        Fallback::Given(text) => format!("`{text}`"),
+        Fallback::Absent(words) => words.to_owned(),
     };
     let variable = variable.map_or_else(String::new, |name| format!(" `{name}` |"));
     format!(
@@ -149,7 +153,8 @@ fn row<T>(key: &Key<T>, variable: Option<String>) -> String {
         split(key.path).1,
         key.kind.type_name(),
         key.kind.expected(),
-        key.doc,
+        // A bar would end the cell.
+        key.doc.trim().replace('|', "\\|"),
     )
 }
 
@@ -166,11 +171,11 @@ fn every_key() -> String {
         file += &format!("{name} = {}\n", key.example);
     }
     file += "\n[[metrics.pull_cache.peers]]\n";
-    for key in PEER_KEYS {
+    for key in Peer::KEYS {
         file += &format!("{} = {}\n", key.path, key.example);
     }
     file += "\n[metrics.loggers.\"nova.compute\"]\n";
-    for key in RULE_KEYS {
+    for key in Rule::KEYS {
         file += &format!("{} = {}\n", key.path, key.example);
     }
     file
@@ -193,10 +198,10 @@ fn every_example_loads_and_differs_from_the_default() {
     for key in keys() {
         assert_ne!((key.get)(&config), (key.get)(&super::Config::new()), "{}", key.path);
     }
-    for key in PEER_KEYS {
+    for key in Peer::KEYS {
         assert_ne!((key.get)(&config.pull_cache.peers[0]), None, "{}", key.path);
     }
-    for key in RULE_KEYS {
+    for key in Rule::KEYS {
         assert_ne!((key.get)(&config.rules[0]), (key.get)(&super::Rule::new("nova.compute")), "{}", key.path);
     }
 }

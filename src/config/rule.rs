@@ -1,26 +1,33 @@
 //! Rules per logger: switching a branch of loggers off, or sampling it.
 
-/// What holds for one logger and those below it.
-///
-/// A rule for `nova.compute` reaches `nova.compute` and `nova.compute.driver`, but not `nova.computer`. Of the rules that
-/// reach a logger the longest wins, as a whole: nothing is inherited from a shorter one.
-///
-/// ```
-/// use ferrometer::config::Rule;
-///
-/// let rule = Rule::new("nova.compute").sample_rate(0.1);
-/// assert!(rule.reaches("nova.compute.driver"));
-/// assert!(!rule.reaches("nova.computer"));
-/// ```
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Rule {
-    /// The logger's name, parts joined with dots.
-    pub logger: String,
-    /// `metrics.loggers.*.enabled`; default `true`. Whether these loggers record.
-    pub enabled: bool,
-    /// `metrics.loggers.*.sample_rate`; no default. The rate in (0, 1] for calls that give none of their own.
-    pub sample_rate: Option<f64>,
+use super::kind::Kind;
+use super::setting::Setting;
+use super::table::{Fallback, Key, settings};
+
+settings! {
+    /// A rule for one logger and those below it.
+    ///
+    /// A rule for `nova.compute` reaches `nova.compute` and `nova.compute.driver`, but not `nova.computer`. Of the rules that
+    /// reach a logger the longest wins, as a whole: nothing is inherited from a shorter one.
+    ///
+    /// ```
+    /// use ferrometer::config::Rule;
+    ///
+    /// let rule = Rule::new("nova.compute").sample_rate(0.1);
+    /// assert!(rule.reaches("nova.compute.driver"));
+    /// assert!(!rule.reaches("nova.computer"));
+    /// ```
+    #[derive(Debug, Clone, PartialEq)]
+    [""] Rule of Rule at () fills () {
+        /// Lets these loggers record.
+        enabled: bool = true, eg false, set enabled(bool);
+        /// The rate for calls that give none of their own.
+        sample_rate: Option<f64> = unset "1" in Kind::Rate, eg 0.1, set sample_rate(f64);
+    }
+    and {
+        /// The logger's name, parts joined with dots.
+        pub logger: String = String::new();
+    }
 }
 
 impl Rule {
@@ -35,24 +42,10 @@ impl Rule {
                 name.push(c);
             }
         }
-        Rule { logger: name, enabled: true, sample_rate: None }
+        Rule { logger: name, ..Rule::defaults() }
     }
 
-    /// Whether these loggers record; `true` by default.
-    #[must_use]
-    pub fn enabled(mut self, enabled: bool) -> Self {
-        self.enabled = enabled;
-        self
-    }
-
-    /// The sample rate in (0, 1] for calls that give none.
-    #[must_use]
-    pub fn sample_rate(mut self, rate: f64) -> Self {
-        self.sample_rate = Some(rate);
-        self
-    }
-
-    /// Whether the rule is about this logger: its own, or one below it.
+    /// Returns `true` for the rule's own logger, and for one below it.
     pub fn reaches(&self, logger: &str) -> bool {
         match logger.strip_prefix(self.logger.as_str()) {
             Some(rest) => rest.is_empty() || rest.starts_with('.'),
@@ -60,7 +53,7 @@ impl Rule {
         }
     }
 
-    /// What is wrong with the name, if anything is.
+    /// Returns the fault of the name, if it has one.
     pub(super) fn name_fault(&self) -> Option<&'static str> {
         let name = &self.logger;
         if name.is_empty() {

@@ -1,257 +1,430 @@
-//! The configuration itself: plain typed fields, one per key.
+//! The table of the configuration: every key, in the order of the reference, as a row of the struct that holds its value.
 //!
-//! Every doc line starts with key and default; a test holds them against the table in [`super::keys`].
+//! Reading, checking, messages, variables, defaults, setters, the reference (`docs/configuration.md`) and what a backend is told all come
+//! from here; [`table`](super::table) explains a row. This is one file, longer than others, so that there is one place to look.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use super::choices::{
-    Dialect, NegativeGauges, Scrape, StatsdHistograms, StatsdLabels, StatsdRates, StatsdValues, Transport,
+use super::choices::{
+    Compression, Dialect, InfluxdbApi, InfluxdbProto, NegativeGauges, OtlpEncoding, OtlpHistograms,
+    PrometheusHistograms, Proto, Scrape, StatsdHistograms, StatsdLabels, StatsdRates, StatsdValues, Temporality,
+    Transport,
 };
+use super::kind::Kind::{self, Host};
+use super::kind::{at_least_ms, between, headers, length, pairs, path, up_to};
 use super::origin::Origin;
 use super::peer::Peer;
-use super::push::{Graphite, Influxdb, Otlp, RemoteWrite};
 use super::rule::Rule;
-use super::value::Value;
+use super::setting::{FromGiven, Hidden, Pairs, Setting, Tokens};
+use super::table::{Fallback, Key, settings};
 
-/// How recordings are kept and where they go.
-///
-/// Made in code (below), from the environment ([`Config::from_env`]) or from a TOML file with the environment over it
-/// (`Config::from_file`, with the cargo feature `config-file`). What comes from file and environment is checked; what is
-/// made or changed in code is checked by [`Config::validate`], by the same rules.
-///
-/// ```
-/// use std::time::Duration;
-/// use ferrometer::config::{Config, Dialect, Rule};
-///
-/// let config = Config::new()
-///     .backend("statsd")
-///     .statsd_host("metrics.example.com")
-///     .statsd_dialect(Dialect::Dogstatsd)
-///     .statsd_interval(Duration::from_secs(10))
-///     .global_prefix("prod")
-///     .rule(Rule::new("nova.compute").sample_rate(0.1));
-/// config.validate()?;
-/// assert_eq!(config.statsd_port, 8125);
-/// # Ok::<(), ferrometer::config::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Config {
-    /// `metrics.backend`; default `"noop"`. The backends' names; see [`Config::backends`].
-    pub backend: Vec<String>,
-    /// `metrics.statsd_host`; default `"localhost"`. Host name or IP address of the statsd server.
-    pub statsd_host: String,
-    /// `metrics.statsd_port`; default `8125`. UDP or TCP port of the statsd server.
-    pub statsd_port: u16,
-    /// `metrics.prepend_host`; default `false`. Whether names carry the host, after the global prefix.
-    pub prepend_host: bool,
-    /// `metrics.prepend_host_reverse`; default `false`. Whether that host is written `com.example.host`.
-    pub prepend_host_reverse: bool,
-    /// `metrics.global_prefix`; default `""`. First part of every name.
-    pub global_prefix: String,
-    /// `metrics.host`; no default: the system's host name, which is not read here. The host that names carry; `Some("")` is
-    /// the same as `None`.
-    pub host: Option<String>,
-    /// `metrics.shutdown_deadline`; default `"2s"`. How long the shutdown guard may deliver.
-    pub shutdown_deadline: Duration,
-    /// `[metrics.statsd]`.
-    pub statsd: Statsd,
-    /// `[metrics.pull_cache]`.
-    pub pull_cache: PullCache,
-    /// `[metrics.graphite]`.
-    pub graphite: Graphite,
-    /// `[metrics.influxdb]`.
-    pub influxdb: Influxdb,
-    /// `[metrics.otlp]`.
-    pub otlp: Otlp,
-    /// `[metrics.remote_write]`.
-    pub remote_write: RemoteWrite,
-    /// `[metrics.limits]`.
-    pub limits: Limits,
-    /// `[metrics.loggers]`, in the order they were given; see [`Config::rules`].
-    pub rules: Vec<Rule>,
-    /// The sources; no key.
-    pub(crate) origin: Origin,
-}
+/// The backends, as `metrics.backend` names them; the first is none.
+const BACKENDS: Kind =
+    Kind::Backends(&["noop", "statsd", "prometheus", "pull-cache", "graphite", "influxdb", "otlp", "remote-write"]);
 
-/// The statsd backend, but for host and port, which are [`Config`]'s own.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Statsd {
-    /// `metrics.statsd.dialect`; default `"etsy"`. What the server understands beyond the common lines.
-    pub dialect: Dialect,
-    /// `metrics.statsd.transport`; default `"udp"`. How lines travel.
-    pub transport: Transport,
-    /// `metrics.statsd.path`; no default. The socket of the transport `"unix"`.
-    pub path: Option<PathBuf>,
-    /// `metrics.statsd.max_datagram`; default `1432`. Payload of one datagram, in bytes.
-    pub max_datagram: usize,
-    /// `metrics.statsd.interval`; default `"1s"`. Time between two deliveries.
-    pub interval: Duration,
-    /// `metrics.statsd.state_interval`; no default: five intervals, but at most 5 s, or each interval where one is longer. Time after which
-    /// gauges and counts in flight that did not change are sent again; zero: only to a server that was away.
-    pub state_interval: Option<Duration>,
-    /// `metrics.statsd.labels`; no default: the dialect's. Where labels stand.
-    pub labels: Option<StatsdLabels>,
-    /// `metrics.statsd.values`; no default: the dialect's. How several values of a timer share a line.
-    pub values: Option<StatsdValues>,
-    /// `metrics.statsd.negative_gauges`; no default: the dialect's. How a negative gauge is written.
-    pub negative_gauges: Option<NegativeGauges>,
-    /// `metrics.statsd.rates`; no default: the dialect's. Which kinds carry their sample rate.
-    pub rates: Option<StatsdRates>,
-    /// `metrics.statsd.histograms`; no default: the dialect's. The type behind a histogram's values.
-    pub histograms: Option<StatsdHistograms>,
-    /// `metrics.statsd.resolve_interval`; default `"30s"`. Time after which the host's address is looked up again.
-    pub resolve_interval: Duration,
-}
+/// Servers that have no dialect of their own, and the one they read.
+const DIALECTS: Kind = Kind::Server(
+    Dialect::NAMES,
+    &[
+        ("statsd", "etsy"),
+        ("datadog", "dogstatsd"),
+        ("netdata", "plain"),
+        ("statsdly", "plain"),
+        ("navdoon", "plain"),
+        ("vector", "tagged"),
+        ("otel", "tagged"),
+        ("opentelemetry", "tagged"),
+    ],
+);
 
-/// The pull cache.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct PullCache {
-    /// `metrics.pull_cache.interval`; default `"10s"`. Time between two generations.
-    pub interval: Duration,
-    /// `metrics.pull_cache.generations`; default `180`. Old generations kept.
-    pub generations: usize,
-    /// `metrics.pull_cache.window`; default `"30m"`. How much older than the newest a generation may be.
-    pub window: Duration,
-    /// `metrics.pull_cache.idle_after`; no default: never. Time without a recording after which a series with labels is not shown.
-    pub idle_after: Option<Duration>,
-    /// `metrics.pull_cache.path`; no default. A directory in which generations are kept too.
-    pub path: Option<PathBuf>,
-    /// `metrics.pull_cache.http`; default `false`. Whether the cache is served over HTTP.
-    pub http: bool,
-    /// `metrics.pull_cache.address`; default `"127.0.0.1:9620"`. Where it is served; port 0 takes a free one.
-    pub address: SocketAddr,
-    /// `metrics.pull_cache.page`; default `true`. Whether a browser gets a page at `/`, with the cargo feature `page`.
-    pub page: bool,
-    /// `metrics.pull_cache.tls_cert`; no default. PEM file with the certificate chain.
-    pub tls_cert: Option<PathBuf>,
-    /// `metrics.pull_cache.tls_key`; no default. PEM file with its key.
-    pub tls_key: Option<PathBuf>,
-    /// `metrics.pull_cache.tokens`; no default. Who may read.
-    pub tokens: Tokens,
-    /// `metrics.pull_cache.tokens_file`; no default. File of further tokens.
-    pub tokens_file: Option<PathBuf>,
-    /// `metrics.pull_cache.allow_plaintext`; default `false`. Whether other machines may be served without TLS.
-    pub allow_plaintext: bool,
-    /// `metrics.pull_cache.allow_anonymous`; default `false`. Whether other machines may be served without tokens.
-    pub allow_anonymous: bool,
-    /// `metrics.pull_cache.allowed_hosts`; no default. Further names by which the endpoint may be asked.
-    pub allowed_hosts: Vec<String>,
-    /// `metrics.pull_cache.max_connections`; default `256`. Connections at a time.
-    pub max_connections: usize,
-    /// `metrics.pull_cache.max_requests`; default `64`. Answers in progress at a time.
-    pub max_requests: usize,
-    /// `metrics.pull_cache.max_query_bytes`; default `4096`. Longest query string, in bytes.
-    pub max_query_bytes: usize,
-    /// `metrics.pull_cache.max_header_bytes`; default `16384`. Headers of a request, in bytes.
-    pub max_header_bytes: usize,
-    /// `metrics.pull_cache.header_timeout`; default `"5s"`. Time to send a request.
-    pub header_timeout: Duration,
-    /// `metrics.pull_cache.write_timeout`; default `"10s"`. Time to make room for more of an answer.
-    pub write_timeout: Duration,
-    /// `metrics.pull_cache.answer_timeout`; default `"60s"`. Time of an answer.
-    pub answer_timeout: Duration,
-    /// `metrics.pull_cache.idle_timeout`; default `"15s"`. Time that a connection may wait for its next request.
-    pub idle_timeout: Duration,
-    /// `metrics.pull_cache.scrape`; default `"generation"`. Which totals Prometheus gets.
-    pub scrape: Scrape,
-    /// `metrics.pull_cache.process_metrics`; default `true`. Whether Prometheus gets the process' own metrics too.
-    pub process_metrics: bool,
-    /// `metrics.pull_cache.host_metrics`; default `false`. Whether the node's own metrics are recorded.
-    pub host_metrics: bool,
-    /// `metrics.pull_cache.proxmox`; default `false`. Whether the routes of Proxmox are served.
-    pub proxmox: bool,
-    /// `metrics.pull_cache.node`; no default: the system's host name, up to its first dot. The name of this node there.
-    pub node: Option<String>,
-    /// `metrics.pull_cache.peer_timeout`; default `"5s"`. How long each peer may take.
-    pub peer_timeout: Duration,
-    /// `metrics.pull_cache.max_peer_bytes`; default `67108864`. How much all peers together may answer, in bytes.
-    pub max_peer_bytes: usize,
-    /// `[[metrics.pull_cache.peers]]`, in the order they were given.
-    pub peers: Vec<Peer>,
-}
-
-/// Who may read the pull cache: each `name=sha256:<64 hex digits>`. Shown as a number only.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub struct Tokens(Vec<String>);
-
-impl Tokens {
-    pub(super) fn new(texts: Vec<String>) -> Tokens {
-        Tokens(texts)
-    }
-
-    /// As the endpoint takes them.
-    #[cfg_attr(not(feature = "http"), allow(dead_code))]
-    pub(crate) fn texts(&self) -> &[String] {
-        &self.0
-    }
-
-    pub(super) fn value(&self) -> Option<Value> {
-        (!self.0.is_empty()).then(|| Value::texts(&self.0))
-    }
-}
-
-impl std::fmt::Debug for Tokens {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} tokens", self.0.len())
-    }
-}
-
-/// The numbers that bound the memory used.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Limits {
-    /// `metrics.limits.max_loggers`; default `4096`. Loggers in all.
-    pub max_loggers: usize,
-    /// `metrics.limits.max_instruments`; default `10000`. Series in all, at most 15,232 of them timers and histograms.
-    pub max_instruments: usize,
-    /// `metrics.limits.max_label_sets`; default `8192`. Distinct sets of labels in all.
-    pub max_label_sets: usize,
-    /// `metrics.limits.max_threads`; default `512`. Threads with cells of their own.
-    pub max_threads: usize,
-    /// `metrics.limits.max_cell_bytes`; default `67108864`. Memory of those cells, in bytes.
-    pub max_cell_bytes: usize,
-    /// `metrics.limits.timer_chunk`; default `8192`. Timer values that a thread holds between two collections.
-    pub timer_chunk: usize,
-    /// `metrics.limits.max_held_values`; default `262144`. Single timer values held for one backend.
-    pub max_held_values: usize,
-}
-
-impl Config {
-    /// The names of the configured backends, without repetition: `["noop"]` alone, or others without it.
-    pub fn backends(&self) -> &[String] {
-        &self.backend
-    }
-
-    /// The rules for loggers, in the order they were given.
-    pub fn rules(&self) -> &[Rule] {
-        &self.rules
-    }
-
-    /// The rule that holds for `logger`: of those that reach it the longest.
+settings! {
+    /// The configuration: how recordings are kept and where they go.
+    ///
+    /// Made in code (below), from the environment ([`Config::from_env`]) or from a TOML file with the environment over it
+    /// (`Config::from_file`, with the cargo feature `config-file`). Values from file and environment are checked when they are read; those
+    /// made or changed in code are checked by [`Config::validate`], by the same rules.
     ///
     /// ```
-    /// use ferrometer::config::{Config, Rule};
+    /// use std::time::Duration;
+    /// use ferrometer::config::{Config, Dialect, Rule};
     ///
     /// let config = Config::new()
-    ///     .rule(Rule::new("nova").enabled(false))
-    ///     .rule(Rule::new("nova.compute").sample_rate(0.5));
-    /// assert_eq!(config.rule_for("nova.compute.driver").unwrap().logger, "nova.compute");
-    /// assert_eq!(config.rule_for("nova.api").unwrap().logger, "nova");
-    /// assert!(config.rule_for("novation").is_none());
+    ///     .backend("statsd")
+    ///     .statsd_host("metrics.example.com")
+    ///     .statsd_dialect(Dialect::Dogstatsd)
+    ///     .statsd_interval(Duration::from_secs(10))
+    ///     .global_prefix("prod")
+    ///     .rule(Rule::new("nova.compute").sample_rate(0.1));
+    /// config.validate()?;
+    /// assert_eq!(config.statsd_port, 8125);
+    /// # Ok::<(), ferrometer::config::Error>(())
     /// ```
-    pub fn rule_for(&self, logger: &str) -> Option<&Rule> {
-        let mut longest: Option<&Rule> = None;
-        for rule in &self.rules {
-            let is_longer = longest.is_none_or(|longest| rule.logger.len() >= longest.logger.len());
-            if is_longer && rule.reaches(logger) {
-                longest = Some(rule);
+    #[derive(Debug, Clone, PartialEq)]
+    ["metrics."] Config of Config at () fills () {
+        /// Destinations of recordings. `noop` switches recording off and stands alone; in a list, no name comes twice.
+        backend: Vec<String> = "noop" in BACKENDS, eg ["statsd", "pull-cache"], set backend_list(list);
+        /// Host name or IP address of the statsd server.
+        statsd_host: String = "localhost" in Host, eg "metrics.example.com", also "metrics_statsd", set statsd_host(into String);
+        /// UDP or TCP port of the statsd server.
+        statsd_port: u16 = 8125 in between(1, 65535), eg 9125, also "metrics_statsd", set statsd_port(u16);
+        /// Makes names carry the host, after the global prefix.
+        prepend_host: bool = false, eg true, set prepend_host(bool);
+        /// Writes that host with its parts reversed: `com.example.host`. An IP address is never reversed.
+        prepend_host_reverse: bool = false, eg true, set prepend_host_reverse(bool);
+        /// First part of every name; empty for none.
+        global_prefix: String = "" in length(0, 256), eg "prod", set global_prefix(into String);
+        /// The host that names carry with `prepend_host`; empty for the system's.
+        host: Option<String> = unset "the system's host name" in length(0, 253), eg "web1.example.com", set host(into String);
+        /// Time in which the shutdown guard may deliver what is pending.
+        shutdown_deadline: Duration = "2s" in at_least_ms(0), eg "500ms", set shutdown_deadline(Duration);
+    }
+    and {
+        /// `[metrics.statsd]`.
+        pub statsd: Statsd = Statsd::defaults();
+        /// `[metrics.pull_cache]`.
+        pub pull_cache: PullCache = PullCache::defaults();
+        /// `[metrics.graphite]`.
+        pub graphite: Graphite = Graphite::defaults();
+        /// `[metrics.influxdb]`.
+        pub influxdb: Influxdb = Influxdb::defaults();
+        /// `[metrics.otlp]`.
+        pub otlp: Otlp = Otlp::defaults();
+        /// `[metrics.remote_write]`.
+        pub remote_write: RemoteWrite = RemoteWrite::defaults();
+        /// `[metrics.metric_servers]`.
+        pub metric_servers: MetricServers = MetricServers::defaults();
+        /// `[metrics.limits]`.
+        pub limits: Limits = Limits::defaults();
+        /// `[metrics.loggers]`, in the order they were given; see [`Config::rules`].
+        pub rules: Vec<Rule> = Vec::new();
+        /// The sources; no key.
+        pub(crate) origin: Origin = Origin::default();
+    }
+}
+
+settings! {
+    /// The statsd backend, but for host and port, which are [`Config`]'s own.
+    #[derive(Debug, Clone, PartialEq)]
+    ["metrics.statsd."] Statsd of Config at (statsd) fills (ferrometer_statsd::Settings, feature = "statsd") {
+        /// Extensions that the statsd server understands beyond the common lines; see [statsd.md](statsd.md) for which server takes which.
+        /// Each part of a dialect is a key of its own below.
+        dialect: Dialect = "etsy" in DIALECTS, eg "dogstatsd", set statsd_dialect(Dialect), to dialect (always);
+        /// The way on which lines travel. `unix` (datagrams to a local socket) needs `path`.
+        transport: Transport = "udp", eg "tcp", set statsd_transport(Transport);
+        /// The socket of the transport `unix`; not looked at with another transport. Empty for none.
+        path: Option<PathBuf> = unset "none" in path(107), eg "/run/statsd.sock", set statsd_path(into PathBuf);
+        /// Payload of one datagram. 1432 fits any Ethernet, 8932 jumbo frames, 512 the open internet.
+        max_datagram: usize = 1432 in between(64, 65507), eg 8932, unit "bytes", set statsd_max_datagram(usize), to max_datagram (always);
+        /// Time between two deliveries.
+        interval: Duration = "1s" in at_least_ms(10), eg "10s", set statsd_interval(Duration);
+        /// Time after which gauges and counts in flight that did not change are sent again, for servers that forget; 0: only to a server
+        /// that was away.
+        state_interval: Option<Duration> = unset "five intervals, but at most 5 s; each interval where one is longer" in at_least_ms(0),
+            eg "3s", set statsd_state_interval(Duration);
+        /// Place of labels: within the name, behind the line as `|#key:value`, or behind the name as `,key=value`.
+        labels: Option<StatsdLabels> = unset "that of the dialect", eg "dogstatsd", set statsd_labels(StatsdLabels), to labels (mapped);
+        /// Several values of a timer or histogram in one line: not at all, as `n:1|ms:2|ms`, or as `n:1:2|ms`.
+        values: Option<StatsdValues> = unset "that of the dialect", eg "single", set statsd_values(StatsdValues), to values (mapped);
+        /// Form of a negative gauge: as it is, or behind a line that sets it to 0, for servers to which a sign is a change.
+        negative_gauges: Option<NegativeGauges> = unset "that of the dialect", eg "zero-first",
+            set statsd_negative_gauges(NegativeGauges), to negative_gauges (mapped);
+        /// Kinds that carry their sample rate.
+        rates: Option<StatsdRates> = unset "that of the dialect", eg "counters", set statsd_rates(StatsdRates), to rates (mapped);
+        /// The type behind a histogram's values.
+        histograms: Option<StatsdHistograms> = unset "that of the dialect", eg "ms",
+            set statsd_histograms(StatsdHistograms), to histograms (mapped);
+        /// Time after which the address of `statsd_host` is looked up again.
+        resolve_interval: Duration = "30s" in at_least_ms(1_000), eg "5m", set statsd_resolve_interval(Duration), to resolve_interval (always);
+    }
+}
+
+settings! {
+    /// The graphite backend.
+    #[derive(Debug, Clone, PartialEq)]
+    ["metrics.graphite."] Graphite of Config at (graphite) fills (ferrometer_graphite::Settings, feature = "graphite") {
+        /// Host name or IP address of the server.
+        server: String = "localhost" in Host, eg "metrics.example.com", to server (always);
+        /// UDP or TCP port of the server.
+        port: u16 = 2003 in between(1, 65535), eg 2004, to port (always);
+        /// The way on which lines travel.
+        proto: Proto = "udp", eg "tcp", to proto (always);
+        /// Time that a connection over TCP, or a write to it, may take.
+        timeout: Duration = "1s" in at_least_ms(10), eg "7s", to timeout (always);
+        /// The largest packet of the network; datagrams have 50 bytes less.
+        mtu: usize = 1500 in between(512, 65536), eg 9000, unit "bytes", to mtu (always);
+        /// First part of each name: labels of letters, digits and `-`, joined with dots; empty for none.
+        path: String = "proxmox" in length(0, 256), eg "prod.web", to path (always);
+        /// Sends labels as Graphite's tags, and not folded into the name.
+        tags: bool = false, eg true, to tags (always);
+        /// Time between two deliveries.
+        interval: Duration = "10s" in at_least_ms(10), eg "30s";
+    }
+}
+
+/// A backend that posts bodies over HTTP: its own rows, and those that all of these share.
+macro_rules! posting {
+    (
+        $(#[$meta:meta])*
+        [$table:literal] $name:ident at $at:tt fills $fills:tt {
+            body $body_default:literal in $body_kind:expr, verify $verify:ident, every $interval:literal;
+            $($rows:tt)*
+        }
+    ) => {
+        settings! {
+            $(#[$meta])*
+            #[derive(Debug, Clone, PartialEq)]
+            [$table] $name of Config at $at fills $fills {
+                $($rows)*
+                /// The largest body of a request before it is compressed.
+                max_body_size: usize = $body_default in $body_kind, eg 5000000, unit "bytes", to max_body_size (always);
+                /// Refuses a server whose certificate is not valid or not its own.
+                verify_certificate: bool = true, eg false, to $verify (always);
+                /// PEM file of the authorities that the certificate may come from, instead of the system's.
+                ca: Option<PathBuf> = unset "none" in length(0, 4096), eg "/etc/shop/ca.pem", to ca (if set);
+                /// A directory for this backend alone, in which bodies are kept that a server missed; it gets them in order when it is back.
+                spool: Option<PathBuf> = unset "none" in length(0, 4096), eg "/var/spool/shop", to spool (if set);
+                /// The most that is kept there; beyond it the oldest go.
+                spool_max_bytes: u64 = 100000000 in between(1, 1_000_000_000_000), eg 1000000, unit "bytes", to spool_max_bytes (always);
+                /// Time between two deliveries.
+                interval: Duration = $interval in at_least_ms(10), eg "30s";
             }
         }
-        longest
+    };
+}
+
+posting! {
+    /// The influxdb backend.
+    ["metrics.influxdb."] Influxdb at (influxdb) fills (ferrometer_influxdb::Settings, feature = "influxdb") {
+        body 25000000 in between(1, 1_000_000_000), verify verify_certificate, every "10s";
+        /// Host name or IP address of the server.
+        server: String = "localhost" in Host, eg "metrics.example.com", to server (always);
+        /// Port of the server.
+        port: Option<u16> = unset "8089 for udp, 8086 for http and https" in between(1, 65535), eg 9089;
+        /// The way on which lines travel.
+        proto: InfluxdbProto = "udp", eg "https", to influxdbproto (always);
+        /// Routes that the server has: `/api/v2/write`, or `/write` of InfluxDB before 1.8.
+        api: InfluxdbApi = "v2", eg "v1", to api (always);
+        /// The organization that the bucket belongs to.
+        organization: String = "proxmox" in length(1, 256), eg "shop", to organization (always);
+        /// The bucket; with `v1` the database.
+        bucket: String = "proxmox" in length(1, 256), eg "metrics", to bucket (always);
+        /// The token that requests show.
+        token: Option<Hidden> = unset "none", eg "s3cr3t";
+        /// The part of the path before the route.
+        api_path_prefix: String = "" in length(0, 256), eg "/influx", to api_path_prefix (always);
+        /// Time that a request may take.
+        timeout: Duration = "1s" in at_least_ms(10), eg "7s", to timeout (always);
+        /// The largest packet of the network; datagrams have 50 bytes less.
+        mtu: usize = 1500 in between(512, 65536), eg 9000, unit "bytes", to mtu (always);
+        /// Compresses bodies.
+        gzip: bool = true, eg false, to gzip (always);
     }
+}
+
+posting! {
+    /// The otlp backend. A key that is not set has the value of OpenTelemetry's own variable.
+    ["metrics.otlp."] Otlp at (otlp) fills (ferrometer_otlp::Settings, feature = "otlp") {
+        body 10000000 in between(1024, 1_000_000_000), verify verify_ssl, every "10s";
+        /// Address of the collector.
+        url: Option<String> = unset "that of `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT` or `_ENDPOINT`, else `http://localhost:4318/v1/metrics`" in length(0, 2048),
+            eg "https://collector.example.com:4318/v1/metrics", to url (if set);
+        /// Encoding of requests.
+        encoding: Option<OtlpEncoding> = unset "that of `OTEL_EXPORTER_OTLP_PROTOCOL`, else `protobuf`", eg "json", to encoding (if set);
+        /// Time that counters and histograms cover: all since the start, or since the last delivery.
+        temporality: Option<Temporality> = unset "that of `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`, else `cumulative`",
+            eg "delta", to temporality (if set);
+        /// Form of timers and histograms.
+        histograms: Option<OtlpHistograms> = unset "that of `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION`, else `exponential`",
+            eg "explicit", to histograms (if set);
+        /// Time that a request may take.
+        timeout: Option<Duration> = unset "that of `OTEL_EXPORTER_OTLP_TIMEOUT`, else 5 seconds" in at_least_ms(10), eg "7s", to timeout (if set);
+        /// Further headers of requests.
+        headers: Pairs = unset "those of `OTEL_EXPORTER_OTLP_HEADERS`" in headers(), eg ["Authorization=Bearer-x", "X-Shop=1"];
+        /// Attributes that describe this process, over those of `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME`.
+        resource_attributes: Pairs = unset "none" in pairs(), eg ["service.name=shop", "host.name=web1"];
+        /// Compression of bodies.
+        compression: Option<Compression> = unset "that of `OTEL_EXPORTER_OTLP_COMPRESSION`, else `gzip`", eg "none";
+    }
+}
+
+posting! {
+    /// The remote-write backend.
+    ["metrics.remote_write."] RemoteWrite at (remote_write) fills (ferrometer_remote_write::Settings, feature = "remote-write") {
+        body 4000000 in between(8192, 100_000_000), verify verify_certificate, every "15s";
+        /// Address of the receiver.
+        url: String = "http://localhost:9090/api/v1/write" in length(1, 2048), eg "https://mimir.example.com/api/v1/push", to url (always);
+        /// The token that requests show; not beside `user`.
+        bearer: Option<Hidden> = unset "none", eg "s3cr3t";
+        /// The user that requests show; needs `password`.
+        user: Option<String> = unset "none" in length(0, 256), eg "shop";
+        /// That user's password.
+        password: Option<Hidden> = unset "none", eg "pa55word";
+        /// Further headers of requests.
+        headers: Pairs = unset "none" in headers(), eg ["X-Scope-OrgID=shop", "X-Shop=1"];
+        /// Labels of all series, beside `job`, the program's name, and `instance`, the host's, unless they are given here.
+        labels: Pairs = unset "none" in pairs(), eg ["job=shop", "zone=b"];
+        /// Form of timers and histograms.
+        histograms: PrometheusHistograms = "classic", eg "native", to histograms (always);
+        /// Time that a request may take.
+        timeout: Duration = "5s" in at_least_ms(10), eg "7s", to timeout (always);
+        /// The most samples in a request.
+        max_samples: usize = 2000 in up_to(1_000_000), eg 2001, to max_samples (always);
+    }
+}
+
+settings! {
+    /// The pull cache, and the endpoint that serves it and the Prometheus exporter.
+    #[derive(Debug, Clone, PartialEq)]
+    ["metrics.pull_cache."] PullCache of Config at (pull_cache) fills (ferrometer_http::Limits, feature = "prometheus") {
+        /// Time between two generations.
+        interval: Duration = "10s" in at_least_ms(1_000), eg 30, also "metrics.prometheus", set pull_cache_interval(Duration);
+        /// Old generations kept.
+        generations: usize = 180 in up_to(100_000), eg 360, unit "generations", set pull_cache_generations(usize);
+        /// Age of a generation, counted from the newest, at which it falls out, whatever `generations` says.
+        window: Duration = "30m" in at_least_ms(1_000), eg "2h", set pull_cache_window(Duration);
+        /// Time without a recording after which a series with labels is no longer in new generations, until its next recording; 0 for never.
+        /// Series without labels stay, and for Prometheus all that counts.
+        idle_after: Option<Duration> = unset "never" in at_least_ms(0), eg "10m", also "metrics.prometheus", set pull_cache_idle_after(Duration);
+        /// A directory in which generations are kept too: for other processes, and for after the end of this one. Empty for none.
+        path: Option<PathBuf> = unset "none" in length(0, 4095), eg "/var/lib/shop/metrics", set pull_cache_path(into PathBuf);
+        /// Serves the cache over HTTP.
+        http: bool = false, eg true, set pull_cache_http(bool);
+        /// Address where the cache, or the Prometheus exporter, is served; port 0 takes a free one.
+        address: SocketAddr = "127.0.0.1:9620", eg "[::1]:9620", also "metrics.prometheus", set pull_cache_address(SocketAddr);
+        /// Shows a browser that asks for `/` a page with every metric. Needs the cargo feature `page`; without it there is an index in text.
+        page: bool = true, eg false, set pull_cache_page(bool);
+        /// PEM file with the certificate chain; read again when it changes. Needs `tls_key` and the cargo feature `tls`.
+        tls_cert: Option<PathBuf> = unset "plain HTTP" in length(1, 4096), eg "/etc/shop/tls.crt", also "metrics.prometheus",
+            set pull_cache_tls_cert(into PathBuf);
+        /// PEM file with the key of `tls_cert`; read again when it changes.
+        tls_key: Option<PathBuf> = unset "plain HTTP" in length(1, 4096), eg "/etc/shop/tls.key", also "metrics.prometheus",
+            set pull_cache_tls_key(into PathBuf);
+        /// Clients that may read: names, each with the SHA-256 of a long random token. With tokens, every request but `/healthz` and
+        /// `/readyz` needs one.
+        tokens: Tokens = unset "no tokens are needed, on a loopback address",
+            eg ["prometheus=sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"], also "metrics.prometheus",
+            set pull_cache_tokens(list);
+        /// File of further tokens, one a line: `name=sha256:<64 hex digits>` or `name=plain:<token>`; read again when it changes.
+        tokens_file: Option<PathBuf> = unset "none" in length(1, 4096), eg "/run/secrets/metrics-tokens", also "metrics.prometheus",
+            set pull_cache_tokens_file(into PathBuf);
+        /// Allows an address that other machines can reach to be served without TLS.
+        allow_plaintext: bool = false, eg true, also "metrics.prometheus", set pull_cache_allow_plaintext(bool);
+        /// Allows an address that other machines can reach to be served without tokens.
+        allow_anonymous: bool = false, eg true, also "metrics.prometheus", set pull_cache_allow_anonymous(bool);
+        /// Further names or addresses, without port, by which the endpoint may be asked; others get 403.
+        allowed_hosts: Vec<String> = unset "`localhost` and loopback addresses, on a loopback address without tokens; elsewhere any" in Kind::Hosts,
+            eg ["metrics.example.com"], also "metrics.prometheus", set pull_cache_allowed_hosts(list);
+        /// Connections at a time; further ones wait.
+        max_connections: usize = 256 in up_to(65_536), eg 64, unit "connections", also "metrics.prometheus",
+            set pull_cache_max_connections(usize), to max_connections (always);
+        /// Answers in progress at a time; further requests get 503.
+        max_requests: usize = 64 in up_to(65_536), eg 16, unit "requests", also "metrics.prometheus",
+            set pull_cache_max_requests(usize), to max_requests (always);
+        /// Longest query string; a longer one gets 414.
+        max_query_bytes: usize = 4096 in between(64, 65536), eg 1024, unit "bytes", also "metrics.prometheus",
+            set pull_cache_max_query_bytes(usize), to max_query_bytes (always);
+        /// Headers of a request, names and values together (the default is 16 KiB); more get 431.
+        max_header_bytes: usize = 16384 in between(256, 1 << 20), eg 8192, unit "bytes", also "metrics.prometheus",
+            set pull_cache_max_header_bytes(usize), to max_header_bytes (always);
+        /// Time that a client may take for the TLS handshake, and then again to send its request.
+        header_timeout: Duration = "5s" in at_least_ms(10), eg "2s", also "metrics.prometheus",
+            set pull_cache_header_timeout(Duration), to header_timeout (always);
+        /// Time that a client may take to make room for more of its answer.
+        write_timeout: Duration = "10s" in at_least_ms(10), eg "3s", also "metrics.prometheus",
+            set pull_cache_write_timeout(Duration), to write_timeout (always);
+        /// Time that an answer may take, from the whole request to its last byte.
+        answer_timeout: Duration = "60s" in at_least_ms(10), eg "30s", also "metrics.prometheus",
+            set pull_cache_answer_timeout(Duration), to answer_timeout (always);
+        /// Time that a connection may wait for its next request; while others wait for a connection, it is closed at once.
+        idle_timeout: Duration = "15s" in at_least_ms(10), eg "5s", also "metrics.prometheus",
+            set pull_cache_idle_timeout(Duration), to idle_timeout (always);
+        /// Totals that Prometheus gets: those of the newest generation, or those of the moment of the scrape.
+        scrape: Scrape = "generation", eg "fresh", also "metrics.prometheus", set pull_cache_scrape(Scrape);
+        /// Gives Prometheus the process' own metrics too (`process_cpu_seconds_total`, …); on Linux.
+        process_metrics: bool = true, eg false, also "metrics.prometheus", set pull_cache_process_metrics(bool);
+        /// Records the node's own metrics, under the names that Proxmox gives them (`cpu_current`, `mem_used`, …); on Linux. Needs the cargo
+        /// feature `host-metrics`.
+        host_metrics: bool = false, eg true, set pull_cache_host_metrics(bool);
+        /// Serves the routes of Proxmox VE and Proxmox Backup Server too. Needs the cargo feature `proxmox`.
+        proxmox: bool = false, eg true, set pull_cache_proxmox(bool);
+        /// The name of this node on the routes of Proxmox: letters, digits and hyphens.
+        node: Option<String> = unset "the system's host name, up to its first dot" in length(0, 63), eg "node1", set pull_cache_node(into String);
+        /// Time that each of the `peers` may take to answer; at most a minute.
+        peer_timeout: Duration = "5s" in at_least_ms(10), eg "20s", set pull_cache_peer_timeout(Duration);
+        /// Bytes that all `peers` together may answer to one question (the default is 64 MiB), each an equal part; a peer that goes beyond is
+        /// left out.
+        max_peer_bytes: usize = 67108864 in between(65_536, 4 << 30), eg 16777216, unit "bytes", set pull_cache_max_peer_bytes(usize);
+    }
+    and {
+        /// `[[metrics.pull_cache.peers]]`, in the order they were given.
+        pub peers: Vec<Peer> = Vec::new();
+    }
+}
+
+settings! {
+    /// The servers that an operator manages while the program runs; see [metric-servers.md](metric-servers.md).
+    #[derive(Debug, Clone, PartialEq)]
+    ["metrics.metric_servers."] MetricServers of Config at (metric_servers) fills () {
+        /// The section file of the servers, in the format of Proxmox VE's `status.cfg`. With it, they are managed over HTTP, at the endpoint
+        /// whose keys stand in `[metrics.pull_cache]`. Needs the cargo feature `metric-servers`.
+        path: Option<PathBuf> = unset "no servers are managed" in length(1, 4096), eg "/var/lib/shop/status.cfg", set metric_servers_path(into PathBuf);
+        /// The directory of their secrets.
+        secrets: Option<PathBuf> = unset "`priv/metricserver` beside `path`" in length(1, 4096), eg "/var/lib/shop/secrets",
+            set metric_servers_secrets(into PathBuf);
+        /// Time between two deliveries to each.
+        interval: Duration = "10s" in at_least_ms(10), eg "30s", set metric_servers_interval(Duration);
+        /// Destinations that servers may have. Link-local addresses and those of metadata services are never among them.
+        allowed_destinations: Vec<String> = unset "all but those that never are" in Kind::Destinations, eg ["10.0.0.0/8", "*.example.com"],
+            set metric_servers_allowed_destinations(list);
+        /// The most servers.
+        max_servers: usize = 32 in up_to(256), eg 8, unit "servers", set metric_servers_max_servers(usize);
+    }
+}
+
+settings! {
+    /// The numbers that bound the memory used.
+    #[derive(Debug, Clone, PartialEq)]
+    ["metrics.limits."] Limits of Config at (limits) fills (ferrometer_core::Limits, all()) {
+        /// Loggers in all.
+        max_loggers: usize = 4096 in up_to(131_072), eg 100, unit "loggers", set max_loggers(usize), to max_loggers (always);
+        /// Series in all, at most 15,232 of them timers and histograms; past it, recordings go to one overflow series per kind.
+        max_instruments: usize = 10000 in up_to(131_072), eg 50000, unit "series", set max_instruments(usize), to max_instruments (always);
+        /// Distinct sets of labels in all.
+        max_label_sets: usize = 8192 in up_to(131_072), eg 1000, unit "label sets", set max_label_sets(usize), to max_label_sets (always);
+        /// Threads with cells of their own; beyond it threads share.
+        max_threads: usize = 512 in up_to(65_536), eg 64, unit "threads", set max_threads(usize), to max_threads (always);
+        /// Memory of the threads' own cells (the default is 64 MiB); beyond it threads share.
+        max_cell_bytes: usize = 67108864 in between(65_536, 1 << 40), eg 16777216, unit "bytes", set max_cell_bytes(usize), to max_cell_bytes (always);
+        /// Single timer values that a thread holds between two collections, where a backend wants them singly.
+        timer_chunk: usize = 8192 in Kind::PowerOfTwo { min: 64, max: 65_536 }, eg 1024, unit "values", set timer_chunk(usize), to timer_chunk (always);
+        /// Single timer values held for one backend.
+        max_held_values: usize = 262144 in between(64, 1 << 26), eg 65536, unit "values", set max_held_values(usize), to max_held_values (always);
+    }
+}
+
+/// The tables, in the order of the reference.
+static TABLES: [&[Key<Config>]; 9] = [
+    Config::KEYS,
+    Statsd::KEYS,
+    Graphite::KEYS,
+    Influxdb::KEYS,
+    Otlp::KEYS,
+    RemoteWrite::KEYS,
+    PullCache::KEYS,
+    MetricServers::KEYS,
+    Limits::KEYS,
+];
+
+/// The keys of the configuration, in the order of the reference.
+pub(super) fn keys() -> impl Iterator<Item = &'static Key<Config>> {
+    // As one list, so that each of many searches is one over a list.
+    let mut keys = Vec::new();
+    for table in &TABLES {
+        for key in *table {
+            keys.push(key);
+        }
+    }
+    keys.into_iter()
 }

@@ -1,4 +1,4 @@
-//! What was probably meant: the nearest known word to one that is not known.
+//! Suggestions: the nearest known word to one that is not known.
 
 /// The nearest of `known`, if it is near enough to be worth a question.
 ///
@@ -7,7 +7,7 @@ pub(super) fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>)
     nearest_of(found, &mut known.into_iter())
 }
 
-// Compiled once, whatever the list is.
+// Compiled once for all kinds of lists.
 fn nearest_of<'a>(found: &str, known: &mut dyn Iterator<Item = &'a str>) -> Option<&'a str> {
     // The distance costs the product of both lengths, and nothing we know is nearly this long.
     if found.len() > 80 {

@@ -1,11 +1,11 @@
-//! A value as some source gave it, before anything is known about it.
+//! A value as a source gave it, before its key is known.
 //!
 //! File, environment and builder all arrive here, so that one check ([`super::kind`]) serves all three.
 
 use std::fmt;
 use std::time::Duration;
 
-/// What a source holds for one key.
+/// The value of one key, as a source gave it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
     Bool(bool),
@@ -14,7 +14,7 @@ pub(super) enum Value {
     Float(f64),
     Text(String),
     List(Vec<Value>),
-    /// Of the builder, and of every duration once it is checked.
+    /// From a builder; every duration, once it is checked.
     Duration(Duration),
     /// Dates and tables are never right; only their names are needed, for the message.
     #[cfg_attr(not(feature = "config-file"), allow(dead_code))]
@@ -26,12 +26,9 @@ impl Value {
         Value::Text(text.into())
     }
 
-    pub(super) fn texts(texts: &[String]) -> Self {
-        let mut items = Vec::with_capacity(texts.len());
-        for text in texts {
-            items.push(Value::text(text));
-        }
-        Value::List(items)
+    /// A list; `None` for an empty one.
+    pub(super) fn texts(texts: &[String]) -> Option<Self> {
+        (!texts.is_empty()).then(|| Value::List(texts.iter().map(Value::text).collect()))
     }
 
     pub(super) fn integer(number: impl TryInto<i128>) -> Self {
@@ -84,11 +81,6 @@ impl Value {
         }
     }
 
-    /// An empty text stands for "not given".
-    pub(super) fn into_optional_text(self) -> Option<String> {
-        Some(self.into_text()).filter(|text| !text.is_empty())
-    }
-
     pub(super) fn into_duration(self) -> Duration {
         match self {
             Value::Duration(duration) => duration,
@@ -98,13 +90,7 @@ impl Value {
 
     pub(super) fn into_texts(self) -> Vec<String> {
         match self {
-            Value::List(items) => {
-                let mut texts = Vec::with_capacity(items.len());
-                for item in items {
-                    texts.push(item.into_text());
-                }
-                texts
-            }
+            Value::List(items) => items.into_iter().map(Value::into_text).collect(),
             _ => Vec::new(),
         }
     }

@@ -2,17 +2,17 @@
 
 use std::fmt::Write;
 
-use super::key::split;
-use super::keys::{PEER_KEYS, RULE_KEYS, keys};
-use super::settings::Config;
+use super::peer::Peer;
+use super::rule::Rule;
+use super::settings::{Config, keys};
+use super::table::split;
 use super::value::Value;
 
 impl Config {
-    /// This configuration as a TOML document, every key that has a value written out: what is in force once defaults, file and environment
-    /// are merged. [`Config::from_toml`] reads a valid one back as it was.
+    /// Returns this configuration as a TOML document with every key that has a value: defaults, file and environment merged. [`Config::from_toml`] reads a valid one back as it was.
     ///
-    /// Tokens of the pull cache stand in it as they were given, as SHA-256 digests; but the token that another node is asked with stands
-    /// there itself, so keep such a document as secret as the file it came from.
+    /// The document holds tokens of the pull cache as SHA-256 digests, as they were given. The token for another node, and the tokens and
+    /// passwords of servers, are in it in clear: keep such a document as secret as the file it came from.
     ///
     /// ```
     /// use ferrometer::Config;
@@ -35,23 +35,18 @@ impl Config {
             let separator = if out.is_empty() { "" } else { "\n" };
             let _ = writeln!(out, "{separator}[{table}]");
             for key in keys().filter(|key| split(key.path).0 == table) {
-                // Of the one key that is a name or a list of names, the list; it is always right.
-                let value = match key.path {
-                    "metrics.backend" => Some(Value::List(self.backends().iter().map(Value::text).collect())),
-                    _ => (key.get)(self),
-                };
-                line(&mut out, split(key.path).1, value);
+                line(&mut out, split(key.path).1, (key.get)(self));
             }
         }
         for peer in &self.pull_cache.peers {
             out.push_str("\n[[metrics.pull_cache.peers]]\n");
-            PEER_KEYS.iter().for_each(|key| line(&mut out, key.path, (key.get)(peer)));
+            Peer::KEYS.iter().for_each(|key| line(&mut out, key.path, (key.get)(peer)));
         }
         for rule in self.rules() {
             out.push_str("\n[metrics.loggers.");
             text(&mut out, &rule.logger);
             out.push_str("]\n");
-            RULE_KEYS.iter().for_each(|key| line(&mut out, key.path, (key.get)(rule)));
+            Rule::KEYS.iter().for_each(|key| line(&mut out, key.path, (key.get)(rule)));
         }
         out
     }

@@ -1,5 +1,7 @@
 //! The rows, a file for each group.
 
+#[cfg(feature = "peers")]
+pub mod bridge;
 pub mod counter;
 pub mod exposition;
 pub mod labels;
@@ -26,6 +28,7 @@ pub fn rows() -> Vec<Row> {
     ];
     #[cfg(feature = "peers")]
     let peers = [
+        bridge::ROWS,
         off::peers::ROWS,
         counter::peers::ROWS,
         labels::peers::ROWS,

@@ -26,9 +26,7 @@ impl Workers {
         for number in 0..shared.options.workers.max(1) {
             let (shared, stopped) = (Arc::clone(shared), Arc::clone(&workers.stopped));
             let name = format!("archive-{number}");
-            workers
-                .threads
-                .push(std::thread::Builder::new().name(name).spawn(move || work(&shared, &stopped, number == 0))?);
+            workers.threads.push(ferrometer_threads::spawn(&name, move || work(&shared, &stopped, number == 0))?);
         }
         Ok(workers)
     }

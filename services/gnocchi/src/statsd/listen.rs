@@ -84,7 +84,7 @@ pub(super) fn listen(statsd: Arc<Statsd>, sockets: Vec<StatsdSocket>) -> Result<
     for socket in sockets {
         let shared = shared.clone();
         let mut spawn = |run: Box<dyn FnOnce() + Send>| -> Result<(), Error> {
-            listening.readers.push(thread::Builder::new().name("statsd".into()).spawn(run)?);
+            listening.readers.push(ferrometer_threads::spawn("statsd", run)?);
             Ok(())
         };
         match socket {
@@ -125,7 +125,7 @@ pub(super) fn listen(statsd: Arc<Statsd>, sockets: Vec<StatsdSocket>) -> Result<
     }
     let (ended, statsd) = (Arc::new(AtomicBool::new(false)), Arc::clone(&shared.statsd));
     let end = Arc::clone(&ended);
-    let thread = thread::Builder::new().name("statsd-flush".into()).spawn(move || flushes(&statsd, &end))?;
+    let thread = ferrometer_threads::spawn("statsd-flush", move || flushes(&statsd, &end))?;
     listening.flusher = Some((ended, thread));
     Ok(listening)
 }
@@ -216,7 +216,7 @@ fn connections(shared: &Shared, accept: impl Fn() -> io::Result<Stream>) {
                     connection(&own, stream);
                     own.connections.fetch_sub(1, Ordering::Relaxed);
                 };
-                match thread::Builder::new().name("statsd-stream".into()).spawn(run) {
+                match ferrometer_threads::spawn("statsd-stream", run) {
                     Ok(thread) => threads.push(thread),
                     Err(_) => {
                         shared.connections.fetch_sub(1, Ordering::Relaxed);

@@ -1,0 +1,216 @@
+//! The form of a row: everything that is known about one key, and the macro that makes rows into settings.
+//!
+//! ```text
+//!  /// Meaning, for the reference, the field and the setter.
+//!  field: Type = "default" in allowed, eg "another value", unit "bytes", also "metrics.other", set setter(Type), to other way;
+//! ```
+//!
+//! | part | says | left out |
+//! |---|---|---|
+//! | `= "default"` | the default, as TOML writes it; `= unset "words"` for none, and in words what holds then | never |
+//! | `in allowed` | the [`Kind`] | the one of the field's type |
+//! | `eg` | a value other than the default, for the reference's example | never |
+//! | `unit` | the unit, for the reference | there is none |
+//! | `also` | a second table in a file where the key may stand | there is none |
+//! | `set` | the setter of the owner: `set name(u16)`, `set name(into String)` or `set name(list)` | the field is set by a table's closure |
+//! | `to` | the field of the backend's own settings that takes the value: always, only `(if set)`, or as an option `(mapped)` | the value is handed over by hand |
+//!
+//! The key is the table's and the field's name; the variable is named after the key. So a new option is one row.
+
+use super::kind::Kind;
+use super::value::Value;
+
+/// One key of a `T`: the configuration, a logger's rule or a peer.
+pub(super) struct Key<T: 'static> {
+    /// In full, such as `metrics.statsd.interval`; for a rule or a peer the last part alone.
+    pub(super) path: &'static str,
+    /// Another place in a file where the key may stand.
+    #[cfg_attr(not(feature = "config-file"), allow(dead_code))]
+    pub(super) alias: Option<&'static str>,
+    pub(super) kind: Kind,
+    #[cfg_attr(not(test), allow(dead_code))]
+    pub(super) default: Fallback,
+    #[cfg_attr(not(test), allow(dead_code))]
+    pub(super) unit: &'static str,
+    #[cfg_attr(not(test), allow(dead_code))]
+    pub(super) doc: &'static str,
+    /// A value other than the default, as TOML writes it.
+    #[cfg_attr(not(test), allow(dead_code))]
+    pub(super) example: &'static str,
+    /// Returns the value for the check; `None` where nothing was given and nothing has to be.
+    pub(super) get: fn(&T) -> Option<Value>,
+    /// Takes a value that the check has let through.
+    pub(super) set: fn(&mut T, Value),
+}
+
+/// The value when nothing is given.
+#[derive(Clone, Copy)]
+pub(super) enum Fallback {
+    /// As TOML writes it.
+    Given(&'static str),
+    /// No value; in words, the effect of that.
+    Absent(#[cfg_attr(not(test), allow(dead_code))] &'static str),
+}
+
+impl Fallback {
+    /// Returns the default in its checked form.
+    pub(super) fn value(self, kind: &Kind) -> Option<Value> {
+        let Fallback::Given(text) = self else { return None };
+        let value = match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+            Some(text) => Value::text(text),
+            None => kind.read(text),
+        };
+        // A default that its own check refuses would be a mistake in the table; the table's test finds it.
+        kind.check(&value).ok()
+    }
+}
+
+/// Returns table and name of a key in full.
+#[cfg(any(feature = "config-file", test))]
+pub(super) fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('.').unwrap_or(("", path))
+}
+
+/// Makes a struct, its keys and its setters from rows; see the [module](self).
+macro_rules! settings {
+    (
+        $(#[$meta:meta])*
+        [$table:literal] $name:ident of $owner:ident at $at:tt fills $fills:tt {
+            $(
+                $(#[doc = $doc:literal])+
+                $field:ident: $type:ty = $(unset $absent:literal)? $($default:literal)? $(in $kind:expr)?
+                , eg $example:tt
+                $(, unit $unit:literal)?
+                $(, also $alias:literal)?
+                $(, set $setter:ident $argument:tt)?
+                $(, to $target:ident $way:tt)?
+                ;
+            )+
+        }
+        $(and { $($(#[$more_meta:meta])* $more_vis:vis $more:ident: $more_type:ty = $more_value:expr;)+ })?
+    ) => {
+        $(#[$meta])*
+        #[non_exhaustive]
+        pub struct $name {
+            $(
+                #[doc = concat!(
+                    "`", $table, stringify!($field), "`;", $(" no default: ", $absent,)? $(" default `", stringify!($default), "`",)?
+                    $(", allowed: `", stringify!($kind), "`",)? "."
+                )]
+                #[doc = ""]
+                $(#[doc = $doc])+
+                pub $field: $type,
+            )+
+            $($($(#[$more_meta])* $more_vis $more: $more_type,)+)?
+        }
+
+        impl $name {
+            /// The keys, in the order of the reference.
+            pub(super) const KEYS: &'static [Key<$owner>] = &[$(
+                Key {
+                    path: concat!($table, stringify!($field)),
+                    alias: settings!(@option $(concat!($alias, ".", stringify!($field)))?),
+                    kind: settings!(@kind $type $(, $kind)?),
+                    default: settings!(@default $(unset $absent)? $($default)?),
+                    unit: concat!($($unit)?),
+                    doc: concat!($($doc),+),
+                    example: stringify!($example),
+                    get: |owner| settings!(@get $(unset $absent)? $($default)?, settings!(@place owner $at $field)),
+                    set: |owner, value| settings!(@place owner $at $field) = Setting::take(value),
+                },
+            )+];
+
+            /// Every key at its default.
+            pub(super) fn defaults() -> Self {
+                $name {
+                    $($field: match settings!(@default $(unset $absent)? $($default)?).value(&settings!(@kind $type $(, $kind)?)) {
+                        Some(value) => Setting::take(value),
+                        None => Setting::absent(),
+                    },)+
+                    $($($more: $more_value,)+)?
+                }
+            }
+        }
+
+        impl $owner {
+            $(
+                settings! { @setter [$($setter $argument)?] $at $field
+                    [concat!(
+                        "Sets `", $table, stringify!($field), "`; ", $("no default: ", $absent,)? $("`", stringify!($default), "` by default",)?
+                        $(", allowed: `", stringify!($kind), "`",)? "."
+                    )]
+                    $($doc)+
+                }
+            )+
+        }
+
+        settings!{ @fill $name $fills $($($field $target $way)?)+ }
+    };
+
+    (@option) => { None };
+    (@option $value:expr) => { Some($value) };
+
+    (@kind $type:ty) => { <$type as Setting>::KIND };
+    (@kind $type:ty, $kind:expr) => { $kind };
+
+    (@default unset $words:literal) => { Fallback::Absent($words) };
+    (@default $value:literal) => { Fallback::Given(stringify!($value)) };
+
+    (@place $owner:ident () $field:ident) => { $owner.$field };
+    (@place $owner:ident ($at:ident) $field:ident) => { $owner.$at.$field };
+
+    (@get unset $words:literal, $field:expr) => { Setting::given(&$field) };
+    (@get $value:literal, $field:expr) => { Setting::value(&$field) };
+
+    (@setter [] $($rest:tt)*) => {};
+    (@setter [$setter:ident (list)] $at:tt $field:ident [$first:expr] $($doc:literal)+) => {
+        #[doc = $first]
+        #[doc = ""]
+        $(#[doc = $doc])+
+        #[doc = ""]
+        #[doc = "Replaces the values that were set before."]
+        #[must_use]
+        pub fn $setter(mut self, values: impl IntoIterator<Item = impl Into<String>>) -> Self {
+            let values: Vec<String> = values.into_iter().map(Into::into).collect();
+            settings!(@place self $at $field) = values.into();
+            self
+        }
+    };
+    (@setter [$setter:ident (into $type:ty)] $at:tt $field:ident [$first:expr] $($doc:literal)+) => {
+        #[doc = $first]
+        #[doc = ""]
+        $(#[doc = $doc])+
+        #[must_use]
+        pub fn $setter(mut self, value: impl Into<$type>) -> Self {
+            let value: $type = value.into();
+            settings!(@place self $at $field) = FromGiven::from_given(value);
+            self
+        }
+    };
+    (@setter [$setter:ident ($type:ty)] $at:tt $field:ident [$first:expr] $($doc:literal)+) => {
+        #[doc = $first]
+        #[doc = ""]
+        $(#[doc = $doc])+
+        #[must_use]
+        pub fn $setter(mut self, value: $type) -> Self {
+            settings!(@place self $at $field) = value.into();
+            self
+        }
+    };
+
+    (@fill $name:ident () $($rest:tt)*) => {};
+    (@fill $name:ident ($settings:ty, $when:meta) $($field:ident $target:ident $way:tt)+) => {
+        #[cfg($when)]
+        impl $name {
+            /// Hands over to the backend all that needs no thought.
+            pub(crate) fn fill(&self, settings: &mut $settings) {
+                $( settings!(@hand $way, settings.$target, self.$field); )+
+            }
+        }
+    };
+    (@hand (always), $to:expr, $from:expr) => { $to = $from.clone().into() };
+    (@hand (if set), $to:expr, $from:expr) => { if let Some(value) = $from.clone() { $to = value.into() } };
+    (@hand (mapped), $to:expr, $from:expr) => { $to = $from.map(Into::into) };
+}
+
+pub(super) use settings;
