@@ -48,6 +48,9 @@ pub enum Error {
         /// Allowed values.
         allowed: String,
     },
+    /// A node, or the options for agents, are wrong.
+    #[cfg(any(feature = "agent", feature = "lookup"))]
+    Lookup(String),
     /// A backend could not be started.
     Install(InstallError),
 }
@@ -75,6 +78,8 @@ impl fmt::Display for Error {
                 let found: String = found.escape_debug().take(200).collect();
                 write!(f, "{key} = \"{found}\": expected {allowed}")
             }
+            #[cfg(any(feature = "agent", feature = "lookup"))]
+            Error::Lookup(message) => f.write_str(message),
             Error::Install(error) => error.fmt(f),
         }
     }
@@ -97,6 +102,8 @@ impl std::error::Error for Error {
             #[cfg(feature = "metric-servers")]
             Error::MetricServers(cause) => Some(cause),
             Error::Install(error) => Some(error),
+            #[cfg(any(feature = "agent", feature = "lookup"))]
+            Error::Lookup(_) => None,
             Error::NotCompiled { .. } | Error::Incomplete { .. } | Error::Setting { .. } => None,
         }
     }

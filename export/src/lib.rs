@@ -4,6 +4,7 @@
 //! |---|---|
 //! | which series are one instrument, and which of them are idle | [`Instruments`] |
 //! | how an instrument is called | [`full_name`], [`folded_name`] |
+//! | how Prometheus calls it | [`prometheus_names`] |
 //! | whether the name is free | [`NameTable`] |
 //! | how its labels look | [`Labels`], [`gated_labels`] |
 //! | what it reports of a delivery | [`account`](account()) |
@@ -23,6 +24,7 @@ mod full_name;
 mod instruments;
 mod labels;
 mod name_table;
+pub mod prometheus_names;
 mod regular_file;
 
 pub use account::account;

@@ -1,4 +1,4 @@
-//! What became of each series in one delivery. Handed in to the view at its end, in one walk over what changed.
+//! The fate of each series in one delivery. Handed in to the view at its end, in one walk over what changed.
 
 use ferrometer_core::{Cause, SnapshotView};
 
@@ -40,13 +40,13 @@ impl Account {
         self.change(id, |state| if state <= SENT { DROPPED + cause as u8 } else { state });
     }
 
-    /// Whether everything of a series was taken.
+    /// Returns `true` when everything of a series was taken.
     #[must_use]
     pub fn is_sent(&self, id: usize) -> bool {
         self.0.get(id) == Some(&SENT)
     }
 
-    /// Whether the last delivery decided about a series: all of it was taken, or is given up. Nothing of it stays pending.
+    /// Returns `true` when the last delivery decided about a series: all of it was taken, or is given up. Nothing of it stays pending.
     #[must_use]
     pub fn is_settled(&self, id: usize) -> bool {
         self.0.get(id).is_some_and(|state| *state == SENT || *state >= DROPPED)

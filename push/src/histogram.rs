@@ -38,7 +38,7 @@ pub struct Sum {
     pub sum: Option<f64>,
     /// The largest value, in the unit it is shown in; `None` when there is none.
     pub max: Option<f64>,
-    /// Whether there are values below zero: then the sum may fall.
+    /// `true` when there are values below zero: then the sum may fall.
     pub has_negative: bool,
 }
 
@@ -63,7 +63,7 @@ impl Sum {
     }
 }
 
-/// Whether there are values below zero.
+/// Returns `true` when there are values below zero.
 fn has_negative(distribution: &Distribution) -> bool {
     let scheme = distribution.scheme();
     distribution.sum() < 0.0 || distribution.buckets().next().is_some_and(|(index, _)| scheme.bounds(index).1 <= 0.0)
@@ -96,13 +96,13 @@ pub const SCALE: i32 = 4;
 /// A distribution in buckets of equal ratio.
 #[derive(Debug, Default, PartialEq)]
 pub struct Exponential {
-    /// What lies at or below this in magnitude counts as zero.
+    /// The largest magnitude that counts as zero.
     pub zero_threshold: f64,
     /// How many do.
     pub zero_count: u64,
     /// (Bucket, count), ascending. Bucket `i` holds (2^(i / 16), 2^((i + 1) / 16)].
     pub positive: Vec<(i32, u64)>,
-    /// The same for the magnitudes of negative values.
+    /// Buckets of the magnitudes of negative values.
     pub negative: Vec<(i32, u64)>,
 }
 

@@ -35,7 +35,7 @@ pub struct HttpSettings {
     pub headers: Vec<(String, Secret)>,
     /// How long one request may take, its reply included.
     pub timeout: Duration,
-    /// Whether the server's certificate must be valid and its own. Default: `true`.
+    /// Refuses a server whose certificate is not valid or not its own. Default: `true`.
     pub verify_certificate: bool,
     /// Certificates, as PEM, of authorities that are trusted instead of the system's.
     pub ca: Option<PathBuf>,
@@ -66,7 +66,7 @@ pub struct Reply {
     pub status: u16,
     /// How long the server asks to be left alone.
     pub retry_after: Option<Duration>,
-    /// What follows the head, up to [`MOST_REPLY`].
+    /// The bytes behind the head, up to [`MOST_REPLY`].
     pub body: Vec<u8>,
 }
 
@@ -160,9 +160,20 @@ impl Http {
     /// # Errors
     /// As for [`post`](Self::post).
     pub fn get(&self, url: &str, until: Instant) -> Result<Reply, String> {
+        self.get_with(url, &[], until)
+    }
+
+    /// Gets a path of the same server, with further headers.
+    ///
+    /// # Errors
+    /// As for [`post`](Self::post).
+    pub fn get_with(&self, url: &str, headers: &[(&str, &str)], until: Instant) -> Result<Reply, String> {
         let mut request = self.agent.get(url);
         for (name, value) in &self.headers {
             request = request.header(name, value);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         let request = request.config().timeout_global(Some(self.time_left(until))).build();
         let answer = request.call().map_err(|error| self.failure(url, &error))?;

@@ -8,7 +8,7 @@ use std::iter;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// What an instrument has come to, its sample rates added up: each recording counts for as many calls as it stands for.
+/// The total of an instrument, its sample rates added up: each recording counts for as many calls as it stands for.
 #[derive(Debug)]
 pub enum Summary<'t> {
     /// A counter's increments and decrements; both only grow.
@@ -62,9 +62,9 @@ pub fn summary<'t>(instrument: &Instrument, totals: Totals<'t>) -> Option<Summar
         Value::Counter { .. } => {
             let (mut increments, mut decrements) = (0u64, 0u64);
             for total in iter::once(first).chain(others()) {
-                if let Value::Counter { increments: more, decrements: less } = total.value {
-                    let rate = total.series.rate();
-                    increments = increments.saturating_add(scaled(more, rate));
+                if let Value::Counter { decrements: less, .. } = total.value {
+                    let (rate, (exact, sampled)) = (total.series.rate(), total.increments());
+                    increments = increments.saturating_add(exact).saturating_add(scaled(sampled, rate));
                     decrements = decrements.saturating_add(scaled(less, rate));
                 }
             }
@@ -124,7 +124,7 @@ impl Instruments {
         self.family.len()
     }
 
-    /// Whether there are none.
+    /// Returns `true` when there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.family.is_empty()

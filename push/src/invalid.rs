@@ -9,7 +9,7 @@ pub struct Invalid {
     pub setting: &'static str,
     /// The value that was found, or what is wrong with it where it is a secret.
     pub found: String,
-    /// What is allowed.
+    /// Allowed values.
     pub allowed: String,
 }
 

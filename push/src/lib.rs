@@ -1,4 +1,4 @@
-//! What backends that push have in common, and no backend has alone: when a server is tried again, how a delivery is packed into bodies of a
+//! Parts that all backends share that push: when a server is tried again, how a delivery is packed into bodies of a
 //! bounded size, what became of each series in it, and the ways there: a blocking HTTP client, UDP, TCP.
 //!
 //! A backend is a [`Pusher`] of two parts: an [`Exporter`] writes the instruments of a snapshot as pieces, and a [`Carrier`] sends bodies of them. The path
@@ -21,6 +21,7 @@
 mod account;
 mod claims;
 mod destination;
+mod directory_lock;
 pub mod histogram;
 mod http;
 mod instruments;

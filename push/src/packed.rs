@@ -78,7 +78,7 @@ impl Memory {
         self.first_owner(pieces.start)..self.first_owner(pieces.end)
     }
 
-    /// What became of the series in the last delivery.
+    /// The account of the last delivery, by series.
     #[must_use]
     pub fn account(&self) -> &Account {
         &self.account

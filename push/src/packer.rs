@@ -8,7 +8,7 @@ use ferrometer_core::{BackendError, Cause, Delivery, Preview, SnapshotView};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// What is refused alone is not sent again for so long: it would cost the halving each time.
+/// A piece that is refused alone is not sent again for so long: it would cost the halving each time.
 const QUARANTINE: Duration = Duration::from_secs(600);
 /// The most requests that are made in one delivery to find out what is refused, and how much the server takes at once.
 const MOST_HALVES: usize = 128;
@@ -116,7 +116,7 @@ impl<'p, 'v> Packer<'p, 'v> {
         self.later = away.map(|reason| (reason, None));
     }
 
-    /// Whether nothing more goes out in this delivery: what is written from here on stays pending.
+    /// Returns `true` when nothing more goes out in this delivery: what is written from here on stays pending.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         self.later.is_some() && self.spool.is_none()
@@ -309,7 +309,7 @@ impl<'p, 'v> Packer<'p, 'v> {
             if self.later.is_none()
                 && let Verdict::Later { reason, after } = self.carrier.finish()
             {
-                // What went out last did not arrive.
+                // The bodies that went out last did not arrive.
                 self.note_pending(0..self.memory.pieces.len());
                 self.later = Some((reason, after));
             }

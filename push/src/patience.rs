@@ -15,7 +15,7 @@ const MOST_ASKED: Duration = Duration::from_secs(3600);
 pub struct Patience {
     failures: u32,
     until: Option<Instant>,
-    /// Whether the server itself asked for the pause.
+    /// `true` when the server itself asked for the pause.
     was_asked: bool,
     reason: String,
 }

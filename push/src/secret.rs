@@ -30,7 +30,7 @@ impl Secret {
         &self.0
     }
 
-    /// Whether there is no text.
+    /// Returns `true` when there is no text.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

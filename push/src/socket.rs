@@ -17,7 +17,7 @@ const PROBE: Duration = Duration::from_millis(5);
 /// receiver that is held up for some milliseconds loses nothing.
 const BURST: usize = 64_000;
 const PAUSE: Duration = Duration::from_millis(4);
-/// What the kernel adds to each datagram in a receiver's buffer, about.
+/// Bytes that the kernel adds to each datagram in a receiver's buffer, about.
 const OVERHEAD: usize = 768;
 /// A delivery that has paused this long in all goes on with shorter pauses.
 const PAUSES: Duration = Duration::from_millis(400);
@@ -170,7 +170,7 @@ impl Socket {
         Verdict::Later { reason, after: None }
     }
 
-    /// Whether the server refused what was sent before.
+    /// Returns `true` when the server refused what was sent before.
     fn is_refused(&self) -> bool {
         let Some((Open::Udp(socket), ..)) = &self.open else { return false };
         thread::sleep(PROBE);

@@ -1,8 +1,10 @@
 //! Bodies that a dead server missed, kept on disk and delivered in order when it is back, by this process or a later one.
 //!
 //! Each is a file, written beside its place and moved there whole, so that a process that is killed leaves a body or none. What does not fit within the
-//! bound pushes the oldest out. Names of another form than ours are left alone.
+//! bound pushes the oldest out. Names of another form than ours are left alone. While another process has the directory, nothing is kept or
+//! delivered from it.
 
+use crate::directory_lock::DirectoryLock;
 use crate::invalid::Invalid;
 use ferrometer_core::warn;
 use std::collections::VecDeque;
@@ -20,6 +22,8 @@ pub struct Spool {
     entries: VecDeque<Entry>,
     bytes: u64,
     next: u64,
+    /// `None` while another process has the directory.
+    lock: Option<DirectoryLock>,
 }
 
 #[derive(Clone, Debug)]
@@ -56,29 +60,50 @@ impl Spool {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(bad(error)),
             _ => {}
         }
-        let (directory, mut entries) = (directory.to_owned(), Vec::new());
-        let mut spool = Spool { directory, kind, max_bytes, entries: VecDeque::new(), bytes: 0, next: 1 };
-        for file in fs::read_dir(&spool.directory).map_err(bad)? {
-            let file = file.map_err(bad)?;
+        let (directory, entries) = (directory.to_owned(), VecDeque::new());
+        let mut spool = Spool { directory, kind, max_bytes, entries, bytes: 0, next: 1, lock: None };
+        spool.take().map_err(bad)?;
+        Ok(spool)
+    }
+
+    /// Takes the directory, and reads what is in it. `false`: another process has it.
+    fn take(&mut self) -> io::Result<bool> {
+        let Some(lock) = DirectoryLock::take(&self.directory)? else {
+            let directory = self.directory.display();
+            warn(
+                "spool held",
+                &format!("another process has the spool {directory}: nothing is kept there until it ends"),
+            );
+            return Ok(false);
+        };
+        let mut entries = Vec::new();
+        for file in fs::read_dir(&self.directory)? {
+            let file = file?;
             let name = file.file_name().to_string_lossy().into_owned();
             let is_file = file.file_type().is_ok_and(|kind| kind.is_file());
-            if is_file && name == spool.temporary() {
+            if is_file && name == self.temporary() {
                 // Begun by a process that was killed.
                 let _ = fs::remove_file(file.path());
-            } else if let Some(mut entry) = spool.read_name(&name).filter(|_| is_file) {
-                entry.bytes = file.metadata().map_err(bad)?.len();
+            } else if let Some(mut entry) = self.read_name(&name).filter(|_| is_file) {
+                entry.bytes = file.metadata()?.len();
                 entries.push(entry);
             }
         }
         entries.sort_by_key(|entry| entry.number);
-        spool.next = entries.last().map_or(1, |entry| entry.number.saturating_add(1));
-        spool.bytes = entries.iter().map(|entry| entry.bytes).sum();
-        spool.entries = entries.into();
+        self.next = entries.last().map_or(1, |entry| entry.number.saturating_add(1));
+        self.bytes = entries.iter().map(|entry| entry.bytes).sum();
+        self.entries = entries.into();
         // A first file shows now that others can be written later.
-        let probe = spool.directory.join(spool.temporary());
-        File::create(&probe).and_then(|_| fs::remove_file(&probe)).map_err(bad)?;
-        spool.make_room(0);
-        Ok(spool)
+        let probe = self.directory.join(self.temporary());
+        File::create(&probe).and_then(|_| fs::remove_file(&probe))?;
+        self.lock = Some(lock);
+        self.make_room(0);
+        Ok(true)
+    }
+
+    /// Returns `true` when the directory is this process' own, perhaps from now on.
+    fn is_ours(&mut self) -> bool {
+        self.lock.is_some() || self.take().unwrap_or(false)
     }
 
     fn temporary(&self) -> String {
@@ -100,7 +125,7 @@ impl Spool {
         (self.name(&entry).file_name()?.to_str()? == name).then_some(entry)
     }
 
-    /// Whether nothing is kept.
+    /// Returns `true` when nothing is kept.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -122,6 +147,9 @@ impl Spool {
 
     /// Keeps a body. What goes wrong is reported once a minute: the server gets the totals of then anyway.
     pub(crate) fn keep(&mut self, bytes: &[u8], points: usize, is_compressed: bool) {
+        if !self.is_ours() {
+            return;
+        }
         let size = bytes.len() as u64;
         if size > self.max_bytes {
             return warn("spool small", &format!("a body of {size} bytes is more than the spool may hold"));
@@ -147,6 +175,9 @@ impl Spool {
 
     /// The oldest body. One that cannot be read is given up.
     pub(crate) fn oldest(&mut self) -> Option<Body> {
+        if !self.is_ours() {
+            return None;
+        }
         while let Some(entry) = self.entries.front() {
             let (points, is_compressed) = (entry.points, entry.is_compressed);
             let mut bytes = Vec::new();
@@ -205,7 +236,7 @@ mod tests {
         let mut spool = Spool::open(&path, "x", 1000).unwrap();
         (0..12u8).for_each(|i| spool.keep(&[i; 3], usize::from(i), i % 2 == 0));
         drop(spool);
-        // What is not ours, and what a killed process had begun.
+        // Files of others, and one that a killed process had begun.
         for name in ["notes.txt", "1-1p.x", "00000000000000000001-1p.y", "00000000000000000099-xp.x"] {
             fs::write(path.join(name), "mine").unwrap();
         }
@@ -235,6 +266,47 @@ mod tests {
         (0..3u8).for_each(|i| spool.keep(&[i; 30], 1, false));
         // A smaller bound holds at once.
         assert_eq!(drain(&mut Spool::open(&path, "x", 40).unwrap()).len(), 1);
+        fs::remove_dir_all(path).unwrap();
+    }
+
+    /// Holds a directory until its input ends, as another process does.
+    #[cfg(unix)]
+    #[test]
+    #[ignore = "the child of the test below"]
+    fn child() {
+        let Ok(path) = std::env::var("SPOOL_OF_ANOTHER") else { return };
+        let mut spool = Spool::open(Path::new(&path), "x", 1000).unwrap();
+        spool.keep(b"theirs", 1, false);
+        println!("held");
+        let _ = io::stdin().read_to_end(&mut Vec::new());
+        // As `kill -9` would end it.
+        std::mem::forget(spool);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn two_processes_do_not_share_a_spool() {
+        use std::io::{BufRead, BufReader};
+        use std::process::{Command, Stdio};
+
+        let path = scratch("shared");
+        let mut other = Command::new(std::env::current_exe().unwrap());
+        other.args(["--exact", "spool::tests::child", "--ignored", "--nocapture"]).env("SPOOL_OF_ANOTHER", &path);
+        let mut other = other.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(other.stdout.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap().contains("held")));
+        let mut spool = Spool::open(&path, "x", 1000).unwrap();
+        spool.keep(b"ours", 1, false);
+        assert!(spool.oldest().is_none() && spool.is_empty());
+        other.kill().unwrap();
+        other.wait().unwrap();
+        // The bodies that the other one left are ours now.
+        spool.keep(b"ours", 1, false);
+        let all: Vec<_> = drain(&mut spool).into_iter().map(|body| body.0).collect();
+        assert_eq!(all, [b"theirs".to_vec(), b"ours".to_vec()]);
+        // In one process the one that takes over has it at once.
+        spool.keep(b"more", 1, false);
+        assert_eq!(drain(&mut Spool::open(&path, "x", 1000).unwrap()).len(), 1);
         fs::remove_dir_all(path).unwrap();
     }
 

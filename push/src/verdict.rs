@@ -1,8 +1,8 @@
-//! What a server, or the system, said of something that was sent.
+//! Answers of a server, or of the system, to something that was sent.
 
 use std::time::Duration;
 
-/// What became of one body, datagram or piece of a stream.
+/// The fate of one body, datagram or piece of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// All of it was taken.

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 struct Server {
     port: u16,
-    /// What arrived, decrypted.
+    /// The bytes that arrived, decrypted.
     arrived: Arc<Mutex<Vec<u8>>>,
     connections: Arc<AtomicUsize>,
     pem: String,

@@ -24,7 +24,12 @@ pub(super) struct Draft {
 
 impl Draft {
     pub(super) fn new() -> Self {
-        Draft { config: Config::new(), places: Vec::new(), problems: Vec::new() }
+        Draft::over(Config::new())
+    }
+
+    /// One that begins with what another configuration says.
+    pub(super) fn over(config: Config) -> Self {
+        Draft { config, places: Vec::new(), problems: Vec::new() }
     }
 
     pub(super) fn problem(&mut self, problem: Problem) {
@@ -43,6 +48,16 @@ impl Draft {
                 (key.set)(&mut self.config, checked);
                 self.places.push((key.path, place));
             }
+            Err(refused) => {
+                self.problem(Problem::refused(place, path, &self::shown(&key.kind, shown), value, refused));
+            }
+        }
+    }
+
+    /// Checks a value for agents and takes it, as [`give`](Self::give) does for the program's own.
+    pub(super) fn tell(&mut self, key: &Key<Config>, path: &str, value: &Value, shown: &str, place: Place) {
+        match key.kind.check(value) {
+            Ok(checked) => self.config.agent.put(key.path, checked),
             Err(refused) => {
                 self.problem(Problem::refused(place, path, &self::shown(&key.kind, shown), value, refused));
             }

@@ -32,6 +32,7 @@ mod env;
 mod error;
 #[cfg(feature = "config-file")]
 mod file;
+mod for_agents;
 mod kind;
 mod origin;
 mod peer;
@@ -44,6 +45,8 @@ mod suggest;
 mod table;
 #[cfg(test)]
 mod table_tests;
+#[cfg(any(feature = "agent", feature = "lookup"))]
+mod told;
 mod value;
 #[cfg(feature = "config-file")]
 mod write;

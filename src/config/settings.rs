@@ -12,6 +12,7 @@ use super::choices::{
     PrometheusHistograms, Proto, Scrape, StatsdHistograms, StatsdLabels, StatsdRates, StatsdValues, Temporality,
     Transport,
 };
+use super::for_agents::ForAgents;
 use super::kind::Kind::{self, Host};
 use super::kind::{at_least_ms, between, headers, length, pairs, path, up_to};
 use super::origin::Origin;
@@ -77,6 +78,12 @@ settings! {
         global_prefix: String = "" in length(0, 256), eg "prod", set global_prefix(into String);
         /// The host that names carry with `prepend_host`; empty for the system's.
         host: Option<String> = unset "the system's host name" in length(0, 253), eg "web1.example.com", set host(into String);
+        /// Makes names carry the node's UUID, after the host. Needs `uuid`, but in an agent, which is told it.
+        prepend_uuid: bool = false, eg true, set prepend_uuid(bool);
+        /// The UUID of the node that the program runs on, which names carry with `prepend_uuid`; empty for none.
+        uuid: Option<String> = unset "none" in Kind::Uuid, eg "1be26c0b-03f2-4d2e-ae87-c02d7f33c123", set uuid(into String);
+        /// Time after which an agent asks its conductor whether its configuration has changed; a tenth more or less.
+        lookup_interval: Duration = "60s" in at_least_ms(1_000), eg "5m", set lookup_interval(Duration);
         /// Time in which the shutdown guard may deliver what is pending.
         shutdown_deadline: Duration = "2s" in at_least_ms(0), eg "500ms", set shutdown_deadline(Duration);
     }
@@ -99,6 +106,8 @@ settings! {
         pub limits: Limits = Limits::defaults();
         /// `[metrics.loggers]`, in the order they were given; see [`Config::rules`].
         pub rules: Vec<Rule> = Vec::new();
+        /// Keys with the prefix `agent_`: what a conductor tells its agents.
+        pub(crate) agent: ForAgents = ForAgents::default();
         /// The sources; no key.
         pub(crate) origin: Origin = Origin::default();
     }

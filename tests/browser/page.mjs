@@ -1,6 +1,7 @@
 // What the page does in a browser, scenario by scenario: `node page.mjs <scenario> <address>`. tests/interop_page.rs starts the programs
 // that are looked at; where a scenario needs one to end or begin, it says so on a line, and waits for the answer.
 
+import { createServer } from "node:http";
 import { createInterface } from "node:readline";
 import { accessible, check, drawn, launch, open, same, until } from "./browser.mjs";
 
@@ -273,6 +274,87 @@ const SCENARIOS = {
     same(await narrow.page.evaluate(() => Math.max(document.documentElement.scrollWidth, document.getElementById("main").scrollWidth) <= innerWidth), true, "no scrolling sideways");
     await accessible(narrow.page, "several nodes, narrow and dark");
     for (const seen of [{ faults }, narrow]) same(seen.faults, [], "faults");
+  },
+
+  /** Metric servers, by hand: one is tested, created, seen at work and disabled. */
+  async servers() {
+    // An InfluxDB that takes one token, and a page of another site that would like to have a server of its own.
+    const evil = `<form method="post" action="${new URL("api2/json/cluster/metrics/server/evil", address)}"><input name="type" value="graphite"><input name="server" value="127.0.0.1"><input name="port" value="9"></form><script>document.forms[0].submit()</script>`;
+    const influx = createServer((request, response) => {
+      request.resume();
+      if (request.url === "/evil") return response.writeHead(200, { "content-type": "text/html" }).end(evil);
+      return response.writeHead(request.headers.authorization === "Token s3cr3t-token" ? 204 : 401).end();
+    });
+    await new Promise((resolve) => influx.listen(0, "127.0.0.1", resolve));
+    const { port } = influx.address();
+    const { page, faults } = await open(browser, address, { expected: ["500", "400"] });
+    await page.waitForSelector("#rows .row");
+    await page.click("#servers-open");
+    await until("no servers", async () => (await text(page, "#servers-list")).includes("no servers yet"));
+    await page.waitForSelector("#servers-new:not([hidden])");
+    await accessible(page, "the metric servers, light");
+    const said = (words) => until(words, async () => (await text(page, "#servers-said")).includes(words), 40);
+    const row = (id) => page.locator(`[data-server="${id}"]`);
+
+    await page.selectOption("#servers-new [name=type]", "influxdb");
+    await page.selectOption("#servers-new [name=protocol]", "http");
+    same(await page.inputValue("#servers-new [name=port]"), "8086", "the customary port");
+    same([await page.isVisible("[name=bucket]"), await page.isVisible("[name=path]")], [true, false], "what the type has");
+    await page.fill("#servers-new [name=id]", "by-hand");
+    await page.fill("#servers-new [name=server]", "127.0.0.1");
+    await page.fill("#servers-new [name=port]", String(port));
+    await page.fill("#servers-new [name=token]", "wrong-token");
+    same(await page.getAttribute("#servers-new [name=token]", "type"), "password", "the field of the token");
+    await page.click("#servers-new button[value=test]");
+    await said("answers 401");
+    await page.click("#servers-new button[value=create]");
+    await said("answers 401");
+    same(await row("by-hand").count(), 0, "rows of what was not created");
+    await page.fill("#servers-new [name=token]", "s3cr3t-token");
+    await page.click("#servers-new button[value=test]");
+    await said("nothing was kept");
+    same(await row("by-hand").count(), 0, "rows of what was only tested");
+    await page.click("#servers-new button[value=create]");
+    await said("by-hand is created");
+    same(await page.inputValue("#servers-new [name=token]"), "", "the token after it was sent");
+    await until("it is at work", async () => (await row("by-hand").locator(".state").textContent()) === "delivering");
+    await until("its account", async () => /recorded [1-9]\d* = sent [1-9]\d* \+ pending \d+ \+ superseded \d+ \+ dropped 0$/.test(await row("by-hand").locator(".account").textContent()));
+    await row("by-hand").getByRole("button", { name: "Test by-hand" }).click();
+    await said("The connection of by-hand is good");
+    await accessible(page, "a server at work");
+    // One with a name that is none, and one that goes again.
+    await page.fill("#servers-new [name=id]", "other");
+    await page.fill("#servers-new [name=server]", "no-such-host.invalid");
+    await page.selectOption("#servers-new [name=protocol]", "tcp");
+    await page.click("#servers-new button[value=create]");
+    await said("no-such-host.invalid");
+    await page.fill("#servers-new [name=server]", "127.0.0.1");
+    await page.selectOption("#servers-new [name=protocol]", "udp");
+    await page.click("#servers-new button[value=create]");
+    await said("other is created");
+    await row("other").getByRole("button", { name: "Remove other" }).click();
+    await said("Press Remove again");
+    await row("other").getByRole("button", { name: "Remove other" }).click();
+    await said("other is removed");
+    await until("its row is gone", async () => (await row("other").count()) === 0);
+    await row("by-hand").getByRole("button", { name: "Disable by-hand" }).click();
+    await said("by-hand is disabled");
+    await until("it is disabled", async () => (await row("by-hand").locator(".state").textContent()) === "disabled");
+    same(await row("by-hand").getByRole("button", { name: "Enable by-hand" }).count(), 1, "buttons that enable it");
+    const everything = await page.evaluate(() => [document.documentElement.outerHTML, location.href, document.cookie, ...Object.values(sessionStorage), ...Object.values(localStorage)].join());
+    check(!everything.includes("s3cr3t-token"), "the token is somewhere in the page");
+
+    // A page of another site gets nothing done, although nobody needs a token here.
+    const stranger = await (await browser.newContext()).newPage();
+    const [answer] = await Promise.all([stranger.waitForResponse((response) => response.url().endsWith("/evil") && response.request().method() === "POST"), stranger.goto(`http://127.0.0.1:${port}/evil`)]);
+    same(answer.status(), 403, "the answer to a page of another site");
+    await page.keyboard.press("Escape");
+    check(!(await page.isVisible("#servers")), "Escape does not close the servers");
+    await page.click("#servers-open");
+    await until("the list again", async () => (await row("by-hand").count()) === 1);
+    same(await row("evil").count(), 0, "servers of another site's page");
+    influx.close();
+    same(faults, [], "faults");
   },
 
   /** Ten thousand series, and names and labels that mean harm. */

@@ -78,7 +78,7 @@ pub struct Settings {
     /// Certificates, as PEM, of authorities that are trusted instead of the system's.
     pub ca: Option<PathBuf>,
     /// A directory in which bodies are kept that a server missed, for this process or a later one. The server gets them in order, with their own time
-    /// stamps, when it is back. It is made where it is missing, and is for one backend of one process at a time. It goes with
+    /// stamps, when it is back. It is made where it is missing, and is for one backend of one process at a time; while another process has it, nothing is kept. It goes with
     /// [`Counters::Total`] alone: a delta that is kept and is in the next delivery too would count twice. Default none.
     pub spool: Option<PathBuf>,
     /// The most bytes that are kept there; beyond them the oldest go. Default 100,000,000.

@@ -1,4 +1,4 @@
-//! What a backend for Graphite is made of.
+//! Settings of a backend for Graphite.
 
 use ferrometer_push::memory_bound::{self, DISTRIBUTION, NAME_AND_LABELS};
 use ferrometer_push::{Destinations, Invalid, Proto, SocketSettings};
@@ -18,9 +18,9 @@ pub struct Settings {
     pub timeout: Duration,
     /// The largest packet of the network, in bytes: 512 to 65,536. Datagrams have 50 bytes less. Default 1500.
     pub mtu: usize,
-    /// What stands before each name: labels of letters, digits and `-`, joined with dots. Empty for nothing. Default `proxmox`.
+    /// First part of each name: labels of letters, digits and `-`, joined with dots. Empty for nothing. Default `proxmox`.
     pub path: String,
-    /// Whether labels travel as Graphite's tags, `name;key=value`. Default: no, they are folded into the name, `name.key.value`.
+    /// Sends labels as Graphite's tags, `name;key=value`. Default: no, they are folded into the name, `name.key.value`.
     pub tags: bool,
     /// Where metrics may be sent. Default: everywhere.
     pub destinations: Option<Destinations>,

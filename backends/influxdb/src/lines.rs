@@ -15,7 +15,7 @@ pub(crate) struct Lines {
     naming: Option<Naming>,
     instruments: Instruments,
     claims: Claims,
-    /// Whether the field `value` of a measurement is a float. The server takes one type for a field, whatever the tags are.
+    /// Measurements whose field `value` is known, with `true` for a float. The server takes one type for a field, whatever the tags are.
     floats: HashMap<String, bool>,
     /// Instruments of the other type.
     mistyped: HashSet<usize>,
@@ -126,7 +126,7 @@ fn field(part: &'static str) -> &'static str {
     if part.is_empty() { "value" } else { part }
 }
 
-/// What an integer of InfluxDB holds.
+/// The largest integer of InfluxDB.
 const MOST: u64 = i64::MAX as u64;
 
 fn fits(summary: &Summary<'_>) -> bool {

@@ -1,4 +1,4 @@
-//! What a backend for InfluxDB is made of.
+//! Settings of a backend for InfluxDB.
 
 use ferrometer_push::memory_bound::{self, DISTRIBUTION, NAME_AND_LABELS};
 use ferrometer_push::{Destinations, HttpSettings, Invalid, Secret, SocketSettings};
@@ -48,7 +48,7 @@ pub struct Settings {
     pub bucket: String,
     /// The token that a request shows. Default none.
     pub token: Option<Secret>,
-    /// What stands before `/api/v2/write` in the path. Default nothing.
+    /// The part of the path before `/api/v2/write`. Default nothing.
     pub api_path_prefix: String,
     /// How long a request may take. Default 1 s.
     pub timeout: Duration,
@@ -56,14 +56,14 @@ pub struct Settings {
     pub mtu: usize,
     /// The largest body of a request before it is compressed, in bytes: at least 1. Default 25,000,000.
     pub max_body_size: usize,
-    /// Whether bodies are compressed with gzip. Default: yes.
+    /// Compresses bodies with gzip. Default: yes.
     pub gzip: bool,
-    /// Whether the server's certificate must be valid and its own. Default: yes.
+    /// Refuses a server whose certificate is not valid or not its own. Default: yes.
     pub verify_certificate: bool,
     /// Certificates, as PEM, of authorities that are trusted instead of the system's.
     pub ca: Option<PathBuf>,
     /// A directory in which bodies are kept that a server missed, for this process or a later one. The server gets them in order, with their own time
-    /// stamps, when it is back. It is made where it is missing, and is for one backend of one process at a time. Default none.
+    /// stamps, when it is back. It is made where it is missing, and is for one backend of one process at a time; while another process has it, nothing is kept. Default none.
     pub spool: Option<PathBuf>,
     /// The most bytes that are kept there; beyond them the oldest go. Default 100,000,000.
     pub spool_max_bytes: u64,

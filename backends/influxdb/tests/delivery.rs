@@ -98,7 +98,7 @@ fn a_server_that_takes_less_gets_halves() {
     flush(SOON);
     let ledger = account();
     assert!(ledger.balances() && ledger.sent.increments == 100, "{ledger}");
-    // What it takes is known now.
+    // The size that it takes is known now.
     server.take();
     logger.send_counter("c1", 1);
     flush(SOON);

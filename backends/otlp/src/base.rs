@@ -5,7 +5,7 @@ use ferrometer_push::Rates;
 use ferrometer_push::histogram::Exponential;
 use std::sync::Arc;
 
-/// What was delivered of one instrument, and of which moment.
+/// The last delivery of one instrument, and its moment.
 #[derive(Debug, Default)]
 pub(crate) struct Base {
     /// Nanoseconds since 1970; 0: nothing was.

@@ -16,7 +16,7 @@ const SCOPE: (&str, &str) = ("ferrometer", env!("CARGO_PKG_VERSION"));
 pub(crate) struct Requests {
     http: Http,
     encoding: Encoding,
-    /// Whether a request may be sent twice.
+    /// `true` when a request may be sent twice.
     is_idempotent: bool,
     gzip: bool,
     headers: Headers,
@@ -73,7 +73,7 @@ impl Requests {
         self.http.post(if is_compressed { &headers } else { &headers[..1] }, body, until)
     }
 
-    /// Whether the server took all points of a request that it answers with 2xx.
+    /// Judges whether the server took all points of a request that it answers with 2xx.
     fn judge(&self, reply: &Reply, points: usize) -> Verdict {
         let (rejected, said) = match self.encoding {
             Encoding::Protobuf => protobuf::partial_success(&reply.body),

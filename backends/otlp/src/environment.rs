@@ -15,7 +15,7 @@ impl Settings {
         Settings::from_lookup(|name| std::env::var(name).ok())
     }
 
-    /// The same, with the variables that a function gives.
+    /// Returns the defaults, changed by the variables that a function gives.
     ///
     /// # Errors
     /// As for [`from_env`](Self::from_env).

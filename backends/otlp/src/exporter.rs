@@ -13,7 +13,7 @@ use ferrometer_push::{
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What stands around points, by the number of their group. The carrier frames with it.
+/// Text around points, by the number of their group. The carrier frames with it.
 pub(crate) type Headers = Arc<Mutex<HashMap<u32, Header>>>;
 
 /// The exporter.
@@ -215,7 +215,7 @@ impl Writer<'_> {
                     return owners.for_each(|id| packer.dropped(id, Cause::Invalid));
                 };
                 if self.is_delta && new == 0 {
-                    // What was recorded adds up to nothing.
+                    // The recordings add up to nothing.
                     return owners.for_each(|id| packer.sent(id));
                 }
                 let start = base.map(|base| base.times[which]).filter(|time| *time > 0).unwrap_or(begun);

@@ -1,8 +1,8 @@
-//! What a data point says, before it is written in one of the two encodings.
+//! A data point, before it is written in one of the two encodings.
 
 use ferrometer_push::histogram::{Exponential, Sum};
 
-/// What a metric is, which all points of one name share.
+/// The kind of a metric, which all points of one name share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Shape {
     /// A sum that only grows: of increments, or of decrements.
@@ -44,14 +44,14 @@ pub(crate) struct Point<'a> {
     pub(crate) value: Value<'a>,
 }
 
-/// What stands around the points of one name.
+/// Text around the points of one name.
 #[derive(Clone, Debug)]
 pub(crate) struct Header {
     pub(crate) name: String,
     pub(crate) unit: &'static str,
     pub(crate) description: &'static str,
     pub(crate) shape: Shape,
-    /// Whether values are those since the last delivery.
+    /// `true` when values are those since the last delivery.
     pub(crate) is_delta: bool,
 }
 

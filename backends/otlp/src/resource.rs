@@ -1,9 +1,9 @@
-//! What describes this process: the attributes of the resource.
+//! The attributes of the resource, which describe this process.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::OnceLock;
 
-/// What is known without being told.
+/// Returns the attributes that are known without being told.
 pub(crate) fn defaults() -> Vec<(String, String)> {
     let program = std::env::current_exe().ok();
     let program = program.as_deref().and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned());
@@ -31,7 +31,7 @@ fn instance() -> &'static str {
     })
 }
 
-/// Of several attributes with one key the last, sorted by key.
+/// Returns the last attribute of each key, sorted by key.
 pub(crate) fn unique(pairs: &[(String, String)]) -> Vec<(String, String)> {
     let mut last = std::collections::BTreeMap::new();
     for (key, value) in pairs {

@@ -1,4 +1,4 @@
-//! What a backend for OTLP is made of.
+//! Settings of a backend for OTLP.
 
 use crate::resource;
 use ferrometer_push::memory_bound::{self, DISTRIBUTION, NAME_AND_LABELS};
@@ -17,14 +17,14 @@ pub enum Encoding {
     Json,
 }
 
-/// What counters and histograms say.
+/// The time that counters and histograms cover.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Temporality {
-    /// What they have come to since they began. A request that is sent twice does no harm.
+    /// All since they began. A request that is sent twice does no harm.
     #[default]
     Cumulative,
-    /// What came since the last delivery. A request whose answer was lost is sent again, and then counts twice.
+    /// The time since the last delivery. A request whose answer was lost is sent again, and then counts twice.
     Delta,
 }
 
@@ -47,7 +47,7 @@ pub struct Settings {
     pub url: String,
     /// How requests are written. Default protocol buffers.
     pub encoding: Encoding,
-    /// What counters and histograms say. Default cumulative. What is in progress is cumulative always.
+    /// The time that counters and histograms cover. Default cumulative. In-flight counts are cumulative always.
     pub temporality: Temporality,
     /// How timers and histograms travel. Default exponential.
     pub histograms: Histograms,
@@ -57,18 +57,18 @@ pub struct Settings {
     pub headers: Vec<(String, Secret)>,
     /// Attributes of the resource. [`Settings::new`] gives `service.name`, `service.instance.id` and `telemetry.sdk.*`; later ones of a name count.
     pub resource_attributes: Vec<(String, String)>,
-    /// Whether the server's certificate must be valid and its own. Default: yes.
+    /// Refuses a server whose certificate is not valid or not its own. Default: yes.
     pub verify_ssl: bool,
     /// Certificates, as PEM, of authorities that are trusted instead of the system's.
     pub ca: Option<PathBuf>,
     /// A directory in which bodies are kept that a server missed, for this process or a later one. The server gets them in order, with their own time
-    /// stamps, when it is back. It is made where it is missing, and is for one backend of one process at a time. Default none.
+    /// stamps, when it is back. It is made where it is missing, and is for one backend of one process at a time; while another process has it, nothing is kept. Default none.
     pub spool: Option<PathBuf>,
     /// The most bytes that are kept there; beyond them the oldest go. Default 100,000,000.
     pub spool_max_bytes: u64,
     /// The largest body of a request before it is compressed, in bytes: at least 1024. Default 10,000,000.
     pub max_body_size: usize,
-    /// Whether bodies are compressed with gzip. Default: yes.
+    /// Compresses bodies with gzip. Default: yes.
     pub gzip: bool,
     /// Where metrics may be sent. Default: everywhere.
     pub destinations: Option<Destinations>,

@@ -1,44 +1,10 @@
 //! Names and labels for Prometheus: which characters, which suffixes, which samples a family has.
 
-use ferrometer_core::{Kind, Naming, Series};
-use ferrometer_export::full_name;
+use ferrometer_core::{Kind, Series};
 use ferrometer_export::gated_labels;
+use ferrometer_export::prometheus_names::label;
+pub(crate) use ferrometer_export::prometheus_names::{family, unit};
 use std::borrow::Cow;
-
-/// The name of a family, for a counter without its suffix. Empty when nothing is left of the name.
-pub(crate) fn family(naming: &Naming, series: &Series) -> String {
-    let mut name = full_name(naming, series).replace(['.', '-'], "_");
-    if name.starts_with(|c: char| c.is_ascii_digit()) {
-        name.insert(0, '_');
-    }
-    match series.kind() {
-        // No suffix is written twice: `x.total` is `x_total`.
-        Kind::Counter => {
-            if let Some(stem) = name.strip_suffix("_total").filter(|n| !n.is_empty()) {
-                name.truncate(stem.len());
-            }
-            with_suffix(name, &unit(series))
-        }
-        _ => with_suffix(name, &unit(series)),
-    }
-}
-
-/// The unit as it stands at the end of a family's name; empty when there is none.
-pub(crate) fn unit(series: &Series) -> String {
-    match series.kind() {
-        Kind::Timer => "seconds".to_owned(),
-        _ => allowed(series.unit().unwrap_or("")).trim_matches('_').to_owned(),
-    }
-}
-
-fn with_suffix(mut name: String, suffix: &str) -> String {
-    let has_it = name.strip_suffix(suffix).is_some_and(|n| n.ends_with('_'));
-    if !name.is_empty() && !suffix.is_empty() && !has_it {
-        name.push('_');
-        name.push_str(suffix);
-    }
-    name
-}
 
 /// Every name that stands at the beginning of a line of the family, or names it. The last is the longest.
 pub(crate) fn samples(family: &str, kind: Kind) -> Vec<String> {
@@ -50,35 +16,11 @@ pub(crate) fn samples(family: &str, kind: Kind) -> Vec<String> {
     suffixes.iter().map(|suffix| format!("{family}{suffix}")).collect()
 }
 
-fn allowed(text: &str) -> String {
-    text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
-}
-
-/// A key as a label name: `[a-zA-Z_][a-zA-Z0-9_]*`, never with `__` in front, which Prometheus keeps for itself, and never `le`,
-/// which a histogram needs.
-fn label_name(key: &str) -> String {
-    let mut name = allowed(key);
-    if name.starts_with("__") {
-        name = format!("_{}", name.trim_start_matches('_'));
-    }
-    // Not `_` either, which the number of a second one would make `__2`.
-    if name.is_empty() || name == "_" {
-        return "_label".to_owned();
-    }
-    if name.starts_with(|c: char| c.is_ascii_digit()) {
-        name.insert(0, '_');
-    }
-    if name == "le" {
-        name.push('_');
-    }
-    name
-}
-
 /// The labels as both text formats write them, without braces: `a="1",b="2"`. A label without a value is none to Prometheus, and left out.
 pub(crate) fn labels(series: &Series) -> String {
     let given = series.labels_with_object().filter(|(_, value)| !value.is_empty());
     let mut out = String::new();
-    for (name, value) in gated_labels(given, label_name) {
+    for (name, value) in gated_labels(given, label) {
         if !out.is_empty() {
             out.push(',');
         }
@@ -128,7 +70,7 @@ pub(crate) fn pairs(labels: &str) -> impl Iterator<Item = (&str, Cow<'_, str>)> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ferrometer_core::get_logger;
+    use ferrometer_core::{Naming, get_logger};
 
     #[test]
     fn family_names() {
@@ -165,7 +107,7 @@ mod tests {
             ("a.b", "a_b"),
             ("__", "_label"),
         ] {
-            assert_eq!(label_name(key), expected);
+            assert_eq!(label(key), expected);
         }
         let logger = get_logger("pn").with("le", "1").with("le_", "2").with("none", "").with("v", "a\\\"\n\t");
         let written = labels(logger.gauge("g").series());

@@ -62,7 +62,7 @@ impl Bounds {
     }
 }
 
-/// What is written of an instrument.
+/// The series of an instrument.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum What {
     Values,

@@ -6,7 +6,7 @@ use ferrometer_push::protobuf::{bytes, double, message, unsigned, varint, zigzag
 /// The value that says that a series ends.
 pub(crate) const STALE: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
 
-/// What a family is.
+/// The type of a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Type {
     Counter = 1,

@@ -1,36 +1,9 @@
 //! Names and labels by Prometheus' rules: the same as a scrape of this program shows.
 
-use ferrometer_core::{Kind, Naming, Series};
-use ferrometer_export::{full_name, gated_labels};
-
-/// The name of a family, for a counter without its suffix. Empty when nothing is left of the name.
-pub(crate) fn family(naming: &Naming, series: &Series) -> String {
-    let mut name = full_name(naming, series).replace(['.', '-'], "_");
-    if name.starts_with(|c: char| c.is_ascii_digit()) {
-        name.insert(0, '_');
-    }
-    // No suffix is written twice: `x.total` is `x_total`.
-    if series.kind() == Kind::Counter
-        && let Some(stem) = name.strip_suffix("_total").filter(|stem| !stem.is_empty())
-    {
-        name.truncate(stem.len());
-    }
-    let unit = unit(series);
-    let has_it = name.strip_suffix(unit.as_str()).is_some_and(|stem| stem.ends_with('_'));
-    if !name.is_empty() && !unit.is_empty() && !has_it {
-        name.push('_');
-        name.push_str(&unit);
-    }
-    name
-}
-
-/// The unit as it stands at the end of a family's name; empty when there is none.
-pub(crate) fn unit(series: &Series) -> String {
-    match series.kind() {
-        Kind::Timer => "seconds".to_owned(),
-        _ => allowed(series.unit().unwrap_or("")).trim_matches('_').to_owned(),
-    }
-}
+use ferrometer_core::{Kind, Series};
+use ferrometer_export::gated_labels;
+use ferrometer_export::prometheus_names::label;
+pub(crate) use ferrometer_export::prometheus_names::{family, unit};
 
 /// Every name that a sample of the family has; and the family's own, which its metadata has.
 pub(crate) fn samples(kind: Kind) -> &'static [&'static str] {
@@ -41,33 +14,9 @@ pub(crate) fn samples(kind: Kind) -> &'static [&'static str] {
     }
 }
 
-fn allowed(text: &str) -> String {
-    text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
-}
-
-/// Whether a text is a label's name as a program may give it.
+/// Returns `true` when a text is a label's name as a program may give it.
 pub(crate) fn is_label(text: &str) -> bool {
     !text.is_empty() && label(text) == text
-}
-
-/// A key as a label's name: `[a-zA-Z_][a-zA-Z0-9_]*`, never with `__` in front, which Prometheus keeps for itself, and never `le`, which a histogram
-/// needs.
-fn label(key: &str) -> String {
-    let mut name = allowed(key);
-    if name.starts_with("__") {
-        name = format!("_{}", name.trim_start_matches('_'));
-    }
-    // Not `_` either, which the number of a second one would make `__2`.
-    if name.is_empty() || name == "_" {
-        return "_label".to_owned();
-    }
-    if name.starts_with(|c: char| c.is_ascii_digit()) {
-        name.insert(0, '_');
-    }
-    if name == "le" {
-        name.push('_');
-    }
-    name
 }
 
 /// The labels of a series and those of all series that it has none of its own for, sorted. A label without a value is none.
@@ -87,7 +36,7 @@ pub(crate) fn labels(series: &'static Series, common: &[(String, String)]) -> Ve
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ferrometer_core::get_logger;
+    use ferrometer_core::{Naming, get_logger};
 
     #[test]
     fn names_are_those_of_a_scrape() {

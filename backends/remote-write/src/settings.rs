@@ -1,4 +1,4 @@
-//! What a backend for Prometheus' remote write is made of.
+//! Settings of a backend for Prometheus' remote write.
 
 use crate::names;
 use ferrometer_push::memory_bound::{self, NAME_AND_LABELS};
@@ -56,12 +56,12 @@ pub struct Settings {
     pub max_samples: usize,
     /// The largest body of a request before it is compressed, in bytes: at least 8192. Default 4,000,000.
     pub max_body_size: usize,
-    /// Whether the server's certificate must be valid and its own. Default: yes.
+    /// Refuses a server whose certificate is not valid or not its own. Default: yes.
     pub verify_certificate: bool,
     /// Certificates, as PEM, of authorities that are trusted instead of the system's.
     pub ca: Option<PathBuf>,
     /// A directory in which bodies are kept that a server missed, for this process or a later one. The server gets them in order, with their own time
-    /// stamps, when it is back. It is made where it is missing, and is for one backend of one process at a time. Default none.
+    /// stamps, when it is back. It is made where it is missing, and is for one backend of one process at a time; while another process has it, nothing is kept. Default none.
     pub spool: Option<PathBuf>,
     /// The most bytes that are kept there; beyond them the oldest go. Default 100,000,000.
     pub spool_max_bytes: u64,

@@ -137,7 +137,7 @@ fn no_request_has_more_samples_than_it_may() {
     assert!(all.len() > 10 && all.iter().all(|request| request.timeseries.len() + request.metadata.len() <= 25));
     let sum: f64 = (0..100).map(|i| one(&all, &format!("rmany_c{i}_total")).unwrap()).sum();
     assert_eq!(sum, (0..100).sum::<u64>() as f64);
-    // Of bounds that are many those are there that say something.
+    // Many bounds: those are there that say something.
     let buckets = samples(&all, "rmany_h_bucket");
     let counts: Vec<f64> = buckets.iter().map(|(_, value)| *value).collect();
     assert!(counts.len() < 60 && counts.is_sorted() && counts[0] > 0.0 && counts.last() == Some(&10.0), "{counts:?}");

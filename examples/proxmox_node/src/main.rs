@@ -10,6 +10,8 @@
 //! http = true
 //! proxmox = true
 //! host_metrics = true
+//! [metrics.metric_servers]
+//! path = "status.cfg"
 //! ```
 
 use ferrometer::{get_logger, init};

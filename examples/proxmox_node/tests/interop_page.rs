@@ -169,6 +169,25 @@ fn several_nodes_are_seen_at_one_and_a_killed_one_is_named() {
 
 #[test]
 #[ignore = "needs Chromium; scripts/test installs and runs it"]
+fn metric_servers_are_created_tested_and_disabled_by_hand() {
+    let (scratch, port) = (Scratch::new("page-servers"), free_tcp_port());
+    let text = format!(
+        "[metrics]\nbackend = \"pull-cache\"\n[metrics.pull_cache]\nhttp = true\ninterval = 1\naddress = \"127.0.0.1:{port}\"\n\
+         [metrics.metric_servers]\npath = {:?}\ninterval = 1\n",
+        scratch.path().join("status.cfg")
+    );
+    let config = scratch.file("metrics.toml", text.as_bytes());
+    let _node = ProxmoxNode::start(&config);
+    look("servers", port, "", |_| {});
+    let kept = std::fs::read_to_string(scratch.path().join("status.cfg")).unwrap();
+    assert!(kept.starts_with("influxdb: by-hand\n\tdisable\n"), "{kept}");
+    assert!(!kept.contains("s3cr3t-token"), "{kept}");
+    let secret = std::fs::read_to_string(scratch.path().join("priv/metricserver/by-hand.pw")).unwrap();
+    assert_eq!(secret, "s3cr3t-token\n");
+}
+
+#[test]
+#[ignore = "needs Chromium; scripts/test installs and runs it"]
 fn ten_thousand_series_stay_usable_and_hostile_text_is_text() {
     let port = free_tcp_port();
     let config = Config::new()

@@ -4,7 +4,7 @@
 //! expected where it is by default on this machine. A server that is not there is no error of the program: what it misses stays pending, and the
 //! account says so.
 
-use ferrometer::{Backend, BackendError, Delivery, SnapshotView, get_logger};
+use ferrometer::{Backend, get_logger};
 use std::error::Error;
 use std::time::Duration;
 
@@ -14,55 +14,16 @@ const USAGE: &str = "usage: push otlp|influxdb|graphite|remote-write [address]\n
     graphite      localhost:2003   (TCP)\n\
     remote-write  http://localhost:9090/api/v1/write";
 
-/// Every backend that pushes has a preview; this gives it one name.
-trait Previews: Backend {
-    fn bodies(&mut self, view: &SnapshotView<'_>) -> Vec<ferrometer::otlp::Preview>;
-}
-
-macro_rules! previews {
-    ($($backend:ty),+) => {$(
-        impl Previews for $backend {
-            fn bodies(&mut self, view: &SnapshotView<'_>) -> Vec<ferrometer::otlp::Preview> {
-                self.preview(view)
-            }
-        }
-    )+};
-}
-
-previews!(
-    ferrometer::otlp::Otlp,
-    ferrometer::influxdb::InfluxDb,
-    ferrometer::graphite::Graphite,
-    ferrometer::remote_write::RemoteWrite
-);
-
-/// A backend that is asked for a preview before its first delivery.
-struct Shown<B> {
-    backend: B,
-    was_shown: bool,
-}
-
-fn shown<B: Previews>(backend: B) -> Box<dyn Backend> {
-    Box::new(Shown { backend, was_shown: false })
-}
-
-impl<B: Previews> Backend for Shown<B> {
-    fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
-        if !std::mem::replace(&mut self.was_shown, true) {
-            for body in self.backend.bodies(view) {
-                // A body that is not compressed has no other form.
-                let plain = if body.plain.is_empty() { &body.wire } else { &body.plain };
-                let start: String = String::from_utf8_lossy(plain).chars().take(1500).collect();
-                println!("-- a delivery of {} bytes, {} before compression:", body.wire.len(), plain.len());
-                println!("{}", start.escape_debug().to_string().replace("\\n", "\n"));
-            }
-        }
-        self.backend.publish(view)
+/// Prints what would be sent now.
+fn show() -> Result<(), ferrometer::PreviewError> {
+    for body in ferrometer::preview("push", Duration::from_secs(2))? {
+        // A body that is not compressed has no other form.
+        let plain = if body.plain.is_empty() { &body.wire } else { &body.plain };
+        let start: String = String::from_utf8_lossy(plain).chars().take(1500).collect();
+        println!("-- a delivery of {} bytes, {} before compression:", body.wire.len(), plain.len());
+        println!("{}", start.escape_debug().to_string().replace("\\n", "\n"));
     }
-
-    fn flush(&mut self, view: &mut SnapshotView<'_>, deadline: std::time::Instant) -> Result<Delivery, BackendError> {
-        self.backend.flush(view, deadline)
-    }
+    Ok(())
 }
 
 /// Host and port of `host:port`.
@@ -85,7 +46,7 @@ fn backend(kind: &str, address: Option<&str>) -> Result<Box<dyn Backend>, Box<dy
             if let Some(url) = address {
                 settings.url = url.to_owned();
             }
-            shown(Otlp::new(settings)?)
+            Box::new(Otlp::new(settings)?)
         }
         "influxdb" => {
             use ferrometer::influxdb::{InfluxDb, Protocol, Settings};
@@ -94,16 +55,16 @@ fn backend(kind: &str, address: Option<&str>) -> Result<Box<dyn Backend>, Box<dy
                 .protocol(Protocol::Http)
                 .bucket(variable("INFLUX_ORG", "proxmox"), variable("INFLUX_BUCKET", "proxmox"))
                 .token(variable("INFLUX_TOKEN", ""));
-            shown(InfluxDb::new(settings)?)
+            Box::new(InfluxDb::new(settings)?)
         }
         "graphite" => {
             use ferrometer::graphite::{Graphite, Proto, Settings};
             let (host, port) = parts(address.unwrap_or("localhost:2003"), 2003)?;
-            shown(Graphite::new(Settings::new(host).port(port).proto(Proto::Tcp).path("ferrometer"))?)
+            Box::new(Graphite::new(Settings::new(host).port(port).proto(Proto::Tcp).path("ferrometer"))?)
         }
         "remote-write" => {
             use ferrometer::remote_write::{RemoteWrite, Settings};
-            shown(RemoteWrite::new(Settings::new(address.unwrap_or("http://localhost:9090/api/v1/write")))?)
+            Box::new(RemoteWrite::new(Settings::new(address.unwrap_or("http://localhost:9090/api/v1/write")))?)
         }
         _ => return Err(USAGE.into()),
     })
@@ -121,6 +82,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         shop.with("city", "São Paulo").send_counter("sold", 2);
         shop.send_gauge("queue", round % 7);
         shop.send_timer("checkout", Duration::from_millis(round));
+        if round == 1 {
+            show()?;
+        }
         std::thread::sleep(Duration::from_millis(100));
     }
 

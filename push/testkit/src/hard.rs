@@ -21,14 +21,14 @@ pub const VALUES: [&str; 14] = [
     "a:b|c#d",
 ];
 
-/// What [`record`] records.
+/// The recordings of [`record`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Truth {
     /// The sum of the counters `hard.<kind>` over all labels.
     pub counted: u64,
-    /// What `down` was increased by, and decreased.
+    /// The increments of `falls`.
     pub up: u64,
-    /// As a positive number.
+    /// The decrements of `falls`, as a positive number.
     pub down: u64,
     /// How often `took` was timed; each time 1 to 100 ms.
     pub timed: u64,

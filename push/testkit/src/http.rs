@@ -29,7 +29,7 @@ impl Request {
     }
 }
 
-/// What is answered.
+/// An answer.
 #[derive(Clone, Debug)]
 pub enum Answer {
     /// A status, further headers as lines, and a body.
@@ -89,12 +89,12 @@ impl Server {
         server
     }
 
-    /// What has arrived.
+    /// Returns the requests that have arrived.
     pub fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
 
-    /// What has arrived, which is forgotten.
+    /// Returns the requests that have arrived, and forgets them.
     pub fn take(&self) -> Vec<Request> {
         std::mem::take(&mut self.requests.lock().unwrap())
     }

@@ -1,4 +1,4 @@
-//! What the tests of the pushing backends share: servers that are programs, a server that answers as it is told, and recordings that are hard
+//! Tools of the tests of the pushing backends: servers that are programs, a server that answers as it is told, and recordings that are hard
 //! to deliver.
 
 pub mod hard;

@@ -48,7 +48,7 @@ impl Program {
         program
     }
 
-    /// What it has logged.
+    /// Returns its log.
     pub fn log(&self) -> String {
         let log = std::fs::read(self.scratch.0.join("log")).unwrap_or_default();
         String::from_utf8_lossy(&log).into_owned()

@@ -1,6 +1,7 @@
 //! Where measures are safe before they are aggregated: the trait, and what a batch is.
 
 use crate::{Error, Point};
+use std::path::Path;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -35,6 +36,17 @@ pub trait Incoming: Send + Sync {
 
     /// Returns the bytes that are kept.
     fn bytes(&self) -> u64;
+
+    /// Copies what is kept at this moment into a directory, which is there and empty. Nothing is deleted meanwhile; what is added may be in it.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Invalid`] of a place that is backed up by other means.
+    fn copy_to(&self, directory: &Path) -> Result<(), Error> {
+        Err(Error::Invalid(format!(
+            "nothing is copied to {}: a server is backed up by its own means",
+            directory.display()
+        )))
+    }
 }
 
 /// Takes batches in the order of their sequence numbers.

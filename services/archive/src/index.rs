@@ -4,6 +4,7 @@ use crate::search::{Filter, Page};
 use crate::{Attribute, Error, Metric, Nanos, Policy, Resource, ResourceType, Rule};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::path::Path;
 use uuid::Uuid;
 
 /// A change of a resource: what is `None` stays.
@@ -176,6 +177,17 @@ pub trait Index: Send + Sync {
     /// # Errors
     /// [`Error::NoSuchAttribute`], [`Error::AttributeValue`].
     fn remove_resources(&self, kind: &str, filter: &Filter) -> Result<(u64, Vec<Uuid>), Error>;
+    /// Copies what is kept at this moment into a directory, which is there and empty.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Invalid`] of a place that is backed up by other means.
+    fn copy_to(&self, directory: &Path) -> Result<(), Error> {
+        Err(Error::Invalid(format!(
+            "nothing is copied to {}: a server is backed up by its own means",
+            directory.display()
+        )))
+    }
+
     /// Returns resources, or revisions of them.
     ///
     /// # Errors

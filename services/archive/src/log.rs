@@ -251,6 +251,15 @@ impl Incoming for Log {
         Ok(())
     }
 
+    fn copy_to(&self, directory: &Path) -> Result<(), Error> {
+        let files: Vec<u64> = self.lock().files.iter().map(|(first, _)| *first).collect();
+        for first in files {
+            // The end of the file in use may be half a record, as after the end of the machine.
+            crate::files::copy_file(&self.path(first), &directory.join(format!("{first:020}.log")))?;
+        }
+        Ok(())
+    }
+
     fn bytes(&self) -> u64 {
         self.lock().files.iter().map(|(_, bytes)| bytes).sum()
     }

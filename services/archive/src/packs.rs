@@ -307,6 +307,15 @@ impl Storage for Packs {
         self.sweep()
     }
 
+    fn copy_to(&self, directory: &Path) -> Result<(), Error> {
+        let mut numbers: Vec<u32> = self.with_index(|index| index.files.keys().copied().collect());
+        numbers.sort_unstable();
+        for number in numbers {
+            crate::files::copy_file(&self.directory.join(name(number)), &directory.join(name(number)))?;
+        }
+        Ok(())
+    }
+
     fn usage(&self) -> Usage {
         self.with_index(|index| Usage {
             objects: index.places.len() as u64,

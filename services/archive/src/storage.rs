@@ -2,6 +2,7 @@
 
 use crate::{Error, Nanos};
 use std::ops::RangeInclusive;
+use std::path::Path;
 use uuid::Uuid;
 
 /// Names an object: a stretch of time of one granularity of a metric, or, with granularity 0, its window.
@@ -50,6 +51,17 @@ pub trait Storage: Send + Sync {
 
     /// Returns what is kept.
     fn usage(&self) -> Usage;
+
+    /// Copies what is kept at this moment into a directory, which is there and empty. Nothing is deleted meanwhile; what is added may be in it.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Invalid`] of a place that is backed up by other means.
+    fn copy_to(&self, directory: &Path) -> Result<(), Error> {
+        Err(Error::Invalid(format!(
+            "nothing is copied to {}: a server is backed up by its own means",
+            directory.display()
+        )))
+    }
 }
 
 /// Account of a storage.

@@ -11,7 +11,7 @@
 //! | `references`, `resource_json` | ids that name resources, and resources as JSON |
 //! | `measures`, `batch`, `compact` | measures in, aggregates out |
 //! | `season`, `top` | aggregates by weekday and hour; the largest groups of an aggregation |
-//! | `ingest`, `line`, `statsd`, `statsd_line` | measures in other protocols |
+//! | `ingest`, `line`, `statsd` | measures in other protocols |
 //! | `filter`, `paging`, `values` | searches |
 //! | `aggregation`, `aggregates`, `history`, `operations` | several series brought together |
 //! | `feed` | new aggregates as they come |
@@ -46,7 +46,6 @@ mod server_config;
 mod service;
 mod settings;
 mod statsd;
-mod statsd_line;
 mod top;
 mod types;
 mod values;
@@ -57,4 +56,3 @@ pub use settings::{Auth, Settings};
 pub use statsd::{
     Listening, Statsd, StatsdCause, StatsdCounts, StatsdSettings, StatsdSocket, StatsdTags, StatsdTimers,
 };
-pub use statsd_line::{StatsdFault, StatsdLine, StatsdSample};

@@ -119,7 +119,7 @@ impl From<Error> for Refusal {
             Error::PolicyExists(_) | Error::RuleExists(_) | Error::ResourceTypeExists(_) => StatusCode::CONFLICT,
             Error::MetricNameExists(_) | Error::ResourceExists(_) => StatusCode::CONFLICT,
             Error::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Error::Io(_) | Error::Index(_) => {
+            Error::Away(_) | Error::Io(_) | Error::Index(_) => {
                 tracing::warn!(%error, "a request failed");
                 if is_full(&error) { StatusCode::INSUFFICIENT_STORAGE } else { StatusCode::SERVICE_UNAVAILABLE }
             }

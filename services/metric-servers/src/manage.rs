@@ -205,7 +205,7 @@ impl MetricServers {
         let mut section = self.find(&state.file, words, kind, id)?.clone();
         let (kind, sensitive) = (section.kind, section.kind.secret());
         let mut secret = None;
-        // What was in the section itself goes where secrets are.
+        // A secret in the section itself goes where secrets are.
         if let Some(kept) = sensitive.and_then(|key| section.values.remove(key)) {
             secret = Some(Some(Secret::new(kept)));
         }
@@ -328,7 +328,7 @@ impl MetricServers {
     ) -> Result<(), Failure> {
         let id = section.id.as_str();
         let before = self.store.secret(id).map_err(|error| self.unreadable(&error))?;
-        // What stays as it is needs no file.
+        // A secret that stays as it is needs no file.
         let secret = secret.filter(|new| *new != before);
         let staged = secret.is_some().then_some(id);
         let outcome = (|| {

@@ -112,7 +112,7 @@ pub(crate) fn create(servers: &MetricServers, kind: Kind, mut params: Params) ->
             values?
         }
     };
-    // What is as it is without being said is not written.
+    // A default is not written.
     let values = values.into_iter().filter(|(key, value)| !(value.is_empty() || key == "enable" && is_set(value)));
     servers.create(kind, name.as_deref().unwrap_or_default(), values.collect())
 }

@@ -29,7 +29,7 @@ impl Plan {
     /// Makes settings of a section whose values are checked.
     ///
     /// # Errors
-    /// What the section says that no backend can work with.
+    /// The value that no backend can work with.
     pub(crate) fn of(section: &Section, secret: Option<&Secret>, destinations: &Destinations) -> Result<Plan, String> {
         let reader = Reader { section, secret, destinations: Some(destinations.clone()) };
         match section.kind {
@@ -154,7 +154,7 @@ impl Reader<'_> {
         Duration::from_secs(seconds.min(MOST_TIMEOUT))
     }
 
-    /// What the section itself has, where no file has it.
+    /// Returns the secret: that of its file, or else the one in the section itself.
     fn secret(&self) -> Option<Secret> {
         let in_section = || self.section.get(self.section.kind.secret()?).map(Secret::from);
         self.secret.cloned().or_else(in_section)

@@ -43,7 +43,7 @@ fn refuse(status: StatusCode, message: &str, wrong: &[(String, String)]) -> Resp
     response
 }
 
-/// What is not done, and why, as upstream answers it.
+/// Renders why something is not done, as upstream answers it.
 pub(crate) fn failure(words: Words, failure: &Failure) -> Response {
     match (failure, words) {
         (Failure::Said(text), Words::Pve) => refuse(StatusCode::INTERNAL_SERVER_ERROR, text, &[]),

@@ -15,13 +15,13 @@ pub(crate) enum Words {
     Pbs,
 }
 
-/// What the value of an option may be.
+/// Allowed values of an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
     Boolean,
     /// From, to.
     Integer(u64, u64),
-    /// Of so many characters, without control characters.
+    /// From so many to so many characters, none of them a control character.
     Text(usize, usize),
     Choice(&'static [&'static str]),
     /// A host's name or an IP address.
@@ -171,7 +171,7 @@ fn integer(value: &str, from: u64, to: u64, words: Words) -> Result<String, Stri
     let number = if value.starts_with('-') && number > 0 { return Err(small) } else { number };
     match number {
         n if n < from => Err(small),
-        // What has more digits than a number is as large as the largest.
+        // More digits than a number has make it as large as the largest.
         n if n > to || digits.len() > 19 => Err(large),
         n => Ok(n.to_string()),
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
-/// What the deliveries of a backend said.
+/// News of a backend's deliveries.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Heard {
     /// The last error, and when.
@@ -59,7 +59,7 @@ impl Backend for Watched {
     }
 }
 
-/// What earlier backends of a server have come to.
+/// The accounts of a server's earlier backends, added up.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Earlier {
     pub(crate) recorded: Amount,

@@ -67,7 +67,7 @@ pub(crate) struct Damaged {
     pub(crate) kind: String,
     /// Empty where there is none.
     pub(crate) id: String,
-    /// Of the header, or of the stray text.
+    /// The line of the header, or of the stray text.
     pub(crate) line: usize,
     pub(crate) why: String,
 }

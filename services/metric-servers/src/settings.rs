@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What [`MetricServers`](crate::MetricServers) is made of.
+/// Configuration of [`MetricServers`](crate::MetricServers).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {

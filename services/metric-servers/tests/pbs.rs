@@ -51,7 +51,7 @@ fn servers_live_as_in_proxmox_backup_server() {
     );
     assert_eq!(served.servers.backends(), ["server-one"]);
 
-    // What is deleted and set ends up set; an empty comment is none; without `enable` it is enabled.
+    // A value that is deleted and set ends up set; an empty comment is none; without `enable` it is enabled.
     let put = served.ask(
         "PUT",
         &format!("{HTTP}/one"),

@@ -238,7 +238,7 @@ fn a_test_that_fails_leaves_everything_as_it_was_the_secret_too() {
     assert_eq!((kept.status, served.secret("one").as_deref()), (200, Some("right-token\n")));
     let gone = served.pve("PUT", "one", &format!("server=127.0.0.1&port={port}&delete=token&disable=1"));
     assert_eq!((gone.status, served.secret("one")), (200, None));
-    // What is disabled is not tested.
+    // A disabled server is not tested.
     assert_eq!(served.pve("POST", "two", &http(&influx, "&token=wrong-token&disable=1")).status, 200);
 }
 

@@ -143,3 +143,60 @@ fn enabled_servers_of_the_file_are_installed_at_the_start_and_a_wrong_one_is_lef
     assert!(wrong["fault"].as_str().unwrap().contains("api_path_prefix"), "{wrong}");
     assert_eq!(served.status("off")["state"], "disabled");
 }
+
+#[test]
+fn many_changes_at_once_leave_file_secrets_and_program_alike() {
+    let _alone = alone();
+    let served = Served::start("ms-storm");
+    let influx = Influx::start(|_| Say::status(204));
+    let port = influx.address.port();
+    std::thread::scope(|scope| {
+        for thread in 0..6u64 {
+            let served = &served;
+            scope.spawn(move || {
+                let mut seed = thread + 1;
+                for _ in 0..30 {
+                    seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    let id = ["aa", "bb", "cc"][(seed >> 33) as usize % 3];
+                    let body = format!("server=127.0.0.1&port={port}&influxdbproto=http&timeout=30");
+                    let answer = match (seed >> 40) % 5 {
+                        0 => served.pve("POST", id, &format!("type=influxdb&{body}&token=of-{id}")),
+                        1 => served.pve("PUT", id, &format!("{body}&disable={}", (seed >> 50) % 2)),
+                        2 => served.pve("PUT", id, &format!("{body}&delete=token")),
+                        3 => served.pve("PUT", id, &format!("{body}&token=of-{id}")),
+                        _ => served.pve("DELETE", id, ""),
+                    };
+                    // Whoever comes too late is told so.
+                    let said = answer.message();
+                    assert!(
+                        answer.status == 200 || said.contains("already exists") || said.contains("no such server"),
+                        "{answer:?}"
+                    );
+                    get_logger("storm").send_counter("sold", 1);
+                }
+            });
+        }
+    });
+    let listed = served.ask("GET", "/v1/metric-servers", "").json();
+    let mut enabled = Vec::new();
+    for server in listed["servers"].as_array().unwrap() {
+        let id = server["id"].as_str().unwrap();
+        assert!(server["state"] != "differs from the file" && server["state"] != "wrong", "{server}");
+        assert!(balances(server), "{server}");
+        if server["enabled"] == true {
+            enabled.push(format!("server-{id}"));
+        }
+        let secret = served.secret(id);
+        assert!(secret.is_none() || secret == Some(format!("of-{id}\n")), "{secret:?}");
+    }
+    enabled.sort();
+    assert_eq!(served.servers.backends(), enabled);
+    // Nothing that was staged, and no secret of a server that is gone, is left.
+    let secrets = served.scratch.path().join("priv/metricserver");
+    for entry in std::fs::read_dir(secrets).into_iter().flatten() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let id = name.strip_suffix(".pw").unwrap_or_else(|| panic!("{name} is left"));
+        assert!(listed["servers"].as_array().unwrap().iter().any(|server| server["id"] == id), "{name} is left");
+    }
+    assert_eq!(listed["damaged"].as_array().map(Vec::len), Some(0));
+}

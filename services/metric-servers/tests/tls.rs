@@ -54,7 +54,7 @@ fn certificates_are_verified_before_anything_is_written() {
         cases.push_str(&format!("{port}={word};"));
         trusted.push_str(&pem);
     }
-    // Of an authority that only calls itself as a trusted one does.
+    // Its authority only calls itself as a trusted one does.
     cases.push_str(&format!("{}=badsignature", serve("localhost", 2100).0));
     let scratch = Scratch::new("ms-tls-trusted");
     let mut child = Command::new(std::env::current_exe().unwrap());

@@ -18,7 +18,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 /// Where the page's files are, as seen from the page: `{base}` in it.
 const BASE: &str = "{base}/";
-/// Whether the frame has metric servers: the page does not have to ask.
+/// The place of `yes` or `no`: the page does not have to ask whether there are metric servers.
 const SERVERS: &str = "{servers}";
 const PAGE: &str = include_str!("../assets/index.html");
 

@@ -9,7 +9,6 @@
 //! | SignalFx | `name[key=value]:1\|c` |
 
 use super::counts::StatsdCause as Cause;
-use crate::statsd_line::{StatsdFault, StatsdLine};
 use ferrometer_archive::{Nanos, SECOND};
 
 /// What a value is.
@@ -61,33 +60,45 @@ pub(super) fn parse(line: &str) -> Result<Line<'_>, Cause> {
     if line.starts_with("_sc|") {
         return Err(Cause::ServiceCheck);
     }
-    let told = StatsdLine::parse(line).map_err(|fault| cause(&fault))?;
+    let (head, rest) = line.split_once(':').ok_or(Cause::NoValue)?;
     let mut out = Line::default();
-    out.name = name(told.name, &mut out.tags);
-    out.tags.extend(
-        told.tags.into_iter().flat_map(|tags| tags.split(',')).filter(|tag| !tag.is_empty()).map(|tag| pair(tag, ':')),
-    );
-    for sample in &told.samples {
-        let rate = sample.rate_text.map(|_| sample.rate);
-        out.pieces.push(Piece { values: sample.values, kind: kind(sample.kind)?, rate });
+    out.name = name(head, &mut out.tags);
+    let mut fields = rest.split('|');
+    let mut values = fields.next().unwrap_or("");
+    let mut wants_kind = true;
+    for field in fields {
+        if wants_kind {
+            // Etsy's way of several: the next value behind the kind.
+            let (letters, next) = field.split_once(':').map_or((field, None), |(kind, next)| (kind, Some(next)));
+            out.pieces.push(Piece { values, kind: kind(letters)?, rate: None });
+            wants_kind = next.is_some();
+            values = next.unwrap_or("");
+            continue;
+        }
+        match field.as_bytes().first() {
+            Some(b'@') => {
+                let (rate, next) =
+                    field[1..].split_once(':').map_or((&field[1..], None), |(rate, next)| (rate, Some(next)));
+                let rate: f64 = rate.parse().map_err(|_| Cause::Rate)?;
+                let is_rate = rate > 0.0 && rate <= 1.0;
+                let piece = out.pieces.last_mut().filter(|piece| is_rate && piece.rate.is_none());
+                piece.ok_or(Cause::Rate)?.rate = Some(rate);
+                wants_kind = next.is_some();
+                values = next.unwrap_or("");
+            }
+            Some(b'#') => {
+                out.tags.extend(field[1..].split(',').filter(|tag| !tag.is_empty()).map(|tag| pair(tag, ':')))
+            }
+            Some(b'T') => {
+                let seconds: i64 = field[1..].parse().map_err(|_| Cause::Time)?;
+                out.time = Some(seconds.checked_mul(SECOND).filter(|at| *at >= 0).ok_or(Cause::Time)?);
+            }
+            // A container and its origin do not change the value.
+            Some(b'c' | b'e') => {}
+            _ => return Err(Cause::Part),
+        }
     }
-    // A container and its origin do not change the value.
-    for moment in told.extensions.iter().filter_map(|field| field.strip_prefix('T')) {
-        let seconds: i64 = moment.parse().map_err(|_| Cause::Time)?;
-        out.time = Some(seconds.checked_mul(SECOND).filter(|at| *at >= 0).ok_or(Cause::Time)?);
-    }
-    Ok(out)
-}
-
-fn cause(fault: &StatsdFault) -> Cause {
-    match fault {
-        StatsdFault::NoValue => Cause::NoValue,
-        StatsdFault::NoName => Cause::Name,
-        StatsdFault::NoType => Cause::NoType,
-        StatsdFault::Rate(_) => Cause::Rate,
-        StatsdFault::Field(_) => Cause::Part,
-        StatsdFault::Value(_) => Cause::Value,
-    }
+    if wants_kind { Err(Cause::NoType) } else { Ok(out) }
 }
 
 /// Reads a line as gnocchi-statsd does: one value, a type, and a rate that counters alone have.
@@ -183,7 +194,7 @@ mod tests {
             ("x:1|c|?", Cause::Part),
             ("x:1|c|@0", Cause::Rate),
             ("x:1|c|@2", Cause::Rate),
-            (":1|c", Cause::Name),
+            ("x:1|c|@0.5|@0.5", Cause::Rate),
             ("x:1|c|@nan", Cause::Rate),
             ("x:1|g|Tsoon", Cause::Time),
             ("x:1|g|T-1", Cause::Time),

@@ -23,7 +23,7 @@ pub struct Served {
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub status: u16,
-    /// What stands behind the status in its line.
+    /// The words behind the status in its line.
     pub reason: String,
     pub body: String,
 }
