@@ -41,6 +41,7 @@ pub(crate) fn build(config: &Config, earlier: Option<&Cache>) -> Result<Parts, E
             "influxdb" => parts.backends.push(crate::push::influxdb(config)?),
             "otlp" => parts.backends.push(crate::push::otlp(config)?),
             "remote-write" => parts.backends.push(crate::push::remote_write(config)?),
+            "archive" => parts.backends.push(crate::push::archive(config)?),
             // The configuration's check knows the same names; a new one that is not built here is refused, not ignored.
             _ => return Err(missing(name, "an unknown one")),
         }

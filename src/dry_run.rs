@@ -117,6 +117,9 @@ fn without_places(config: &Config, own: &UdpSocket) -> Config {
     config.influxdb.spool = None;
     config.otlp.spool = None;
     config.remote_write.spool = None;
+    config.archive.spool = None;
+    // What would be kept here is shown as a server would be sent it.
+    config.archive.path = None;
     config.statsd_host = "127.0.0.1".to_owned();
     config.statsd_port = own.local_addr().map_or(0, |address| address.port());
     config.statsd.transport = Transport::Udp;
@@ -190,7 +193,13 @@ fn records(cache: &ferrometer_pull_cache::PullCacheHandle) -> Vec<Body> {
 
 /// A backend that pushes, asked in the place of being told to deliver.
 #[cfg_attr(
-    not(any(feature = "graphite", feature = "influxdb", feature = "otlp", feature = "remote-write")),
+    not(any(
+        feature = "graphite",
+        feature = "influxdb",
+        feature = "otlp",
+        feature = "remote-write",
+        feature = "archive"
+    )),
     expect(dead_code, reason = "no backend that pushes is compiled in")
 )]
 struct Asked<B> {
@@ -224,7 +233,13 @@ type Named = (&'static str, Box<dyn Backend>);
 fn asked(config: &Config, name: &str, shown: &Arc<Mutex<Vec<DryRun>>>) -> Result<Option<Named>, Error> {
     let _ = (config, shown);
     /// Makes a backend of one kind.
-    #[cfg(any(feature = "graphite", feature = "influxdb", feature = "otlp", feature = "remote-write"))]
+    #[cfg(any(
+        feature = "graphite",
+        feature = "influxdb",
+        feature = "otlp",
+        feature = "remote-write",
+        feature = "archive"
+    ))]
     macro_rules! ask {
         ($name:literal, $make:path) => {{
             let ask = |backend: &mut _, view: &SnapshotView<'_>| {
@@ -244,12 +259,20 @@ fn asked(config: &Config, name: &str, shown: &Arc<Mutex<Vec<DryRun>>>) -> Result
         "otlp" => ask!("otlp", crate::push::otlp_backend),
         #[cfg(feature = "remote-write")]
         "remote-write" => ask!("remote-write", crate::push::remote_write_backend),
+        #[cfg(feature = "archive")]
+        "archive" => ask!("archive", crate::push::archive_backend),
         _ => Ok(None),
     }
 }
 
 /// Says which type a closure's argument has: that of what `_make` makes.
-#[cfg(any(feature = "graphite", feature = "influxdb", feature = "otlp", feature = "remote-write"))]
+#[cfg(any(
+    feature = "graphite",
+    feature = "influxdb",
+    feature = "otlp",
+    feature = "remote-write",
+    feature = "archive"
+))]
 fn shows<B>(backend: &mut B, _make: fn(&Config) -> Result<B, Error>) -> &mut B {
     backend
 }

@@ -36,6 +36,7 @@
 //! | `macros` | yes | the attributes and verb macros |
 //! | `statsd` | yes | the statsd backend |
 //! | `graphite`, `influxdb`, `otlp`, `remote-write` | no | the backends that push to these servers |
+//! | `archive`, `archive-embedded` | no | the backend for a server that speaks Gnocchi's API; for an archive in this process too |
 //! | `config-file` | yes | configuration from a TOML file |
 //! | `pull-cache` | | the pull cache, in process |
 //! | `prometheus` | | the Prometheus exporter, and its totals at `/metrics` |
@@ -97,6 +98,9 @@ pub use ferrometer_export::{NameTable, folded_name, full_name};
 pub use ferrometer_macros::{LabelValue, count, counter, gauge, set_gauge, time, timer};
 pub use init::{ConfigSource, Metrics, init};
 
+/// The archive backend, for a program that installs it itself.
+#[cfg(feature = "archive")]
+pub use ferrometer_archive_backend as archive;
 /// The graphite backend, for a program that installs it itself.
 #[cfg(feature = "graphite")]
 pub use ferrometer_graphite as graphite;

@@ -1,13 +1,25 @@
 //! From a configuration to the backends that push.
 
 use crate::built::Built;
-#[cfg(not(all(feature = "graphite", feature = "influxdb", feature = "otlp", feature = "remote-write")))]
+#[cfg(not(all(
+    feature = "graphite",
+    feature = "influxdb",
+    feature = "otlp",
+    feature = "remote-write",
+    feature = "archive"
+)))]
 use crate::built::missing;
 use crate::config::Config;
 use crate::error::Error;
 
 /// Makes a setting that a backend refuses an error that names its key.
-#[cfg(any(feature = "graphite", feature = "influxdb", feature = "otlp", feature = "remote-write"))]
+#[cfg(any(
+    feature = "graphite",
+    feature = "influxdb",
+    feature = "otlp",
+    feature = "remote-write",
+    feature = "archive"
+))]
 macro_rules! refused {
     ($table:literal) => {
         |invalid| {
@@ -157,6 +169,64 @@ pub(crate) fn remote_write(_: &Config) -> Result<Built, Error> {
     Err(missing("remote-write", "remote-write"))
 }
 
+#[cfg(feature = "archive")]
+fn archive_settings(config: &Config) -> Result<ferrometer_archive_backend::Settings, Error> {
+    use ferrometer_archive_backend::{Auth, Settings};
+
+    let c = &config.archive;
+    let mut settings = match (&c.url, &c.path) {
+        (url, None) => Settings::remote(url.as_deref().unwrap_or("http://localhost:8041")),
+        #[cfg(feature = "archive-embedded")]
+        (None, Some(path)) => Settings::embedded(path),
+        #[cfg(not(feature = "archive-embedded"))]
+        (None, Some(_)) => {
+            return Err(Error::NotCompiled { key: "metrics.archive.path", feature: "archive-embedded" });
+        }
+        (Some(url), Some(_)) => {
+            return Err(Error::Setting {
+                key: "metrics.archive.url".to_owned(),
+                found: format!("{url} beside a path"),
+                allowed: "either `url`, a server, or `path`, an archive in this process".to_owned(),
+            });
+        }
+    };
+    c.fill(&mut settings);
+    settings.headers = c.headers.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    settings.auth = match (&c.bearer, &c.password) {
+        (Some(token), None) => Auth::Bearer(token.reveal().into()),
+        (None, password) => {
+            let password = password.as_ref().map(|password| password.reveal()).unwrap_or_default().into();
+            Auth::Basic { user: c.user.clone(), password }
+        }
+        (Some(_), Some(_)) => {
+            return Err(Error::Setting {
+                key: "metrics.archive.bearer".to_owned(),
+                found: "(a token beside a password)".to_owned(),
+                allowed: "either `bearer`, or `user` and `password`".to_owned(),
+            });
+        }
+    };
+    Ok(settings)
+}
+
+/// Makes the backend, and starts nothing but the archive of a `path`.
+#[cfg(feature = "archive")]
+pub(crate) fn archive_backend(config: &Config) -> Result<ferrometer_archive_backend::ArchiveBackend, Error> {
+    let backend = ferrometer_archive_backend::ArchiveBackend::new(archive_settings(config)?);
+    backend.map_err(refused!("metrics.archive"))
+}
+
+#[cfg(feature = "archive")]
+pub(crate) fn archive(config: &Config) -> Result<Built, Error> {
+    let backend = archive_backend(config)?;
+    Ok(Built { name: "archive", backend: Box::new(backend), interval: config.archive.interval })
+}
+
+#[cfg(not(feature = "archive"))]
+pub(crate) fn archive(_: &Config) -> Result<Built, Error> {
+    Err(missing("archive", "archive"))
+}
+
 /// The most memory that one of these backends keeps for itself, in bytes; 0 for what is none of them.
 pub(crate) fn max_bytes(config: &Config, name: &str, series: usize) -> usize {
     let _ = (config, series);
@@ -169,6 +239,8 @@ pub(crate) fn max_bytes(config: &Config, name: &str, series: usize) -> usize {
         "otlp" => otlp_settings(config).map_or(0, |settings| settings.max_bytes(series)),
         #[cfg(feature = "remote-write")]
         "remote-write" => remote_write_settings(config).map_or(0, |settings| settings.max_bytes(series)),
+        #[cfg(feature = "archive")]
+        "archive" => archive_settings(config).map_or(0, |settings| settings.max_bytes(series)),
         _ => 0,
     }
 }

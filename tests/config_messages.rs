@@ -235,7 +235,7 @@ fn the_builder_is_checked_by_the_same_rules() {
     );
     assert_eq!(
         refused(Config::new().backend_list(["noop", "statsd"])),
-        r#"builder: metrics.backend = ["noop", "statsd"] (list): expected "noop", "statsd", "prometheus", "pull-cache", "graphite", "influxdb", "otlp" or "remote-write", or a list of them; "noop" switches everything off and stands alone"#
+        r#"builder: metrics.backend = ["noop", "statsd"] (list): expected "noop", "statsd", "prometheus", "pull-cache", "graphite", "influxdb", "otlp", "remote-write" or "archive", or a list of them; "noop" switches everything off and stands alone"#
     );
     assert_eq!(
         refused(Config::new().statsd_interval(std::time::Duration::from_micros(1500))),

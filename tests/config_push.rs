@@ -53,7 +53,7 @@ fn unknown_keys_and_backends() {
         ("remote-write = {}", "1: metrics.remote-write: unknown key; did you mean `remote_write`?"),
         (
             "backend = 'influx'",
-            r#"11: metrics.backend = 'influx' (string): expected "noop", "statsd", "prometheus", "pull-cache", "graphite", "influxdb", "otlp" or "remote-write", or a list of them; did you mean "influxdb"?"#,
+            r#"11: metrics.backend = 'influx' (string): expected "noop", "statsd", "prometheus", "pull-cache", "graphite", "influxdb", "otlp", "remote-write" or "archive", or a list of them; did you mean "influxdb"?"#,
         ),
     ]);
 }

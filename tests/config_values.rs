@@ -11,7 +11,7 @@ const TEXT: &str = "expected a string of";
 
 #[test]
 fn backends() {
-    let expected = r#"expected "noop", "statsd", "prometheus", "pull-cache", "graphite", "influxdb", "otlp" or "remote-write", or a list of them"#;
+    let expected = r#"expected "noop", "statsd", "prometheus", "pull-cache", "graphite", "influxdb", "otlp", "remote-write" or "archive", or a list of them"#;
     let cases = [
         ("'statd'", format!(r#"11: metrics.backend = 'statd' (string): {expected}; did you mean "statsd"?"#)),
         (

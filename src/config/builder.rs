@@ -4,7 +4,9 @@
 
 use super::peer::Peer;
 use super::rule::Rule;
-use super::settings::{Config, Graphite, Influxdb, Limits, MetricServers, Otlp, PullCache, RemoteWrite, Statsd};
+use super::settings::{
+    Archive, Config, Graphite, Influxdb, Limits, MetricServers, Otlp, PullCache, RemoteWrite, Statsd,
+};
 
 /// A method that changes one table's fields by name.
 macro_rules! groups {
@@ -28,6 +30,7 @@ groups! {
     "influxdb" influxdb: Influxdb;
     "otlp" otlp: Otlp;
     "remote_write" remote_write: RemoteWrite;
+    "archive" archive: Archive;
     "pull_cache" pull_cache: PullCache;
     "metric_servers" metric_servers: MetricServers;
     "limits" limits: Limits;

@@ -207,4 +207,12 @@ choices! {
         /// As native histograms.
         Native = "native",
     }
+
+    /// Measures of counters in an archive.
+    ArchiveCounters => (ferrometer_archive_backend::Counters, feature = "archive") {
+        /// What was counted since the last delivery that arrived.
+        Delta = "delta",
+        /// What was counted since the program started.
+        Total = "total",
+    }
 }

@@ -27,7 +27,7 @@ const LISTED: usize = 20;
 /// assert_eq!(
 ///     error.to_string(),
 ///     "builder: metrics.backend = \"statd\" (string): expected \"noop\", \"statsd\", \"prometheus\", \"pull-cache\", \
-///      \"graphite\", \"influxdb\", \"otlp\" or \"remote-write\", \
+///      \"graphite\", \"influxdb\", \"otlp\", \"remote-write\" or \"archive\", \
 ///      or a list of them; did you mean \"statsd\"?",
 /// );
 /// assert!(matches!(error, Error::Invalid(problems) if problems[0].key() == "metrics.backend"));

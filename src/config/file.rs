@@ -409,6 +409,7 @@ fn meant(table: &str, name: &str) -> String {
             "influxdb",
             "otlp",
             "remote_write",
+            "archive",
             "metric_servers",
             "limits",
             "loggers",

@@ -55,7 +55,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 pub use choices::{
-    Compression, Dialect, InfluxdbApi, InfluxdbProto, NegativeGauges, OtlpEncoding, OtlpHistograms,
+    ArchiveCounters, Compression, Dialect, InfluxdbApi, InfluxdbProto, NegativeGauges, OtlpEncoding, OtlpHistograms,
     PrometheusHistograms, Proto, Scrape, StatsdHistograms, StatsdLabels, StatsdRates, StatsdValues, Temporality,
     Transport,
 };
@@ -63,7 +63,7 @@ pub use error::{Error, Problem};
 pub use peer::Peer;
 pub use rule::Rule;
 pub use setting::{Hidden, Pairs, Tokens};
-pub use settings::{Config, Graphite, Influxdb, Limits, MetricServers, Otlp, PullCache, RemoteWrite, Statsd};
+pub use settings::{Archive, Config, Graphite, Influxdb, Limits, MetricServers, Otlp, PullCache, RemoteWrite, Statsd};
 
 use draft::Draft;
 

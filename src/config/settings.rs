@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::choices::{
-    Compression, Dialect, InfluxdbApi, InfluxdbProto, NegativeGauges, OtlpEncoding, OtlpHistograms,
+    ArchiveCounters, Compression, Dialect, InfluxdbApi, InfluxdbProto, NegativeGauges, OtlpEncoding, OtlpHistograms,
     PrometheusHistograms, Proto, Scrape, StatsdHistograms, StatsdLabels, StatsdRates, StatsdValues, Temporality,
     Transport,
 };
@@ -22,8 +22,17 @@ use super::setting::{FromGiven, Hidden, Pairs, Setting, Tokens};
 use super::table::{Fallback, Key, settings};
 
 /// The backends, as `metrics.backend` names them; the first is none.
-const BACKENDS: Kind =
-    Kind::Backends(&["noop", "statsd", "prometheus", "pull-cache", "graphite", "influxdb", "otlp", "remote-write"]);
+const BACKENDS: Kind = Kind::Backends(&[
+    "noop",
+    "statsd",
+    "prometheus",
+    "pull-cache",
+    "graphite",
+    "influxdb",
+    "otlp",
+    "remote-write",
+    "archive",
+]);
 
 /// Servers that have no dialect of their own, and the one they read.
 const DIALECTS: Kind = Kind::Server(
@@ -100,6 +109,8 @@ settings! {
         pub otlp: Otlp = Otlp::defaults();
         /// `[metrics.remote_write]`.
         pub remote_write: RemoteWrite = RemoteWrite::defaults();
+        /// `[metrics.archive]`.
+        pub archive: Archive = Archive::defaults();
         /// `[metrics.metric_servers]`.
         pub metric_servers: MetricServers = MetricServers::defaults();
         /// `[metrics.limits]`.
@@ -283,6 +294,39 @@ posting! {
     }
 }
 
+posting! {
+    /// The archive backend: an archive in this process, or a server that speaks Gnocchi's API.
+    ["metrics.archive."] Archive at (archive) fills (ferrometer_archive_backend::Settings, feature = "archive") {
+        body 1000000 in between(8192, 100_000_000), verify verify_certificate, every "10s";
+        /// Address of a server: everything before `/v1`. Not beside `path`.
+        url: Option<String> = unset "`http://localhost:8041`, unless there is a `path`" in length(0, 2048), eg "https://gnocchi.example.com/gnocchi";
+        /// Directory of an archive in this process; it is made where it is missing. Needs the cargo feature `archive-embedded`.
+        path: Option<PathBuf> = unset "none: a server" in length(0, 4095), eg "/var/lib/shop/archive";
+        /// The resource that has the metrics: a UUID, or a text without `/`.
+        resource: Option<String> = unset "the program's name, `@` and the host's" in length(0, 255), eg "shop", to resource (if set);
+        /// The type of that resource, where it has to be made.
+        resource_type: String = "generic" in length(1, 255), eg "service", to resource_type (always);
+        /// The archive policy of metrics that are made.
+        policy: Option<String> = unset "the one that the rules of the archive choose" in length(0, 255), eg "medium", to policy (always);
+        /// Measures of counters: what came since the last delivery, or since the start.
+        counters: ArchiveCounters = "delta", eg "total", to counters (always);
+        /// The user that requests show.
+        user: String = "admin" in length(1, 256), eg "shop";
+        /// That user's password, or the token of its name.
+        password: Option<Hidden> = unset "none", eg "pa55word";
+        /// The token that requests show, in place of the user.
+        bearer: Option<Hidden> = unset "none", eg "s3cr3t";
+        /// Further headers of requests.
+        headers: Pairs = unset "none" in headers(), eg ["X-Remote-User=shop", "X-Shop=1"];
+        /// Time that a request may take.
+        timeout: Duration = "5s" in at_least_ms(10), eg "7s", to timeout (always);
+        /// Compresses bodies: Ferrometer's archive takes them, Gnocchi does not.
+        gzip: bool = false, eg true, to gzip (always);
+        /// Memory of an archive in this process for raw points.
+        memory: usize = 67108864 in between(1 << 20, 1 << 40), eg 16777216, unit "bytes", to memory (always);
+    }
+}
+
 settings! {
     /// The pull cache, and the endpoint that serves it and the Prometheus exporter.
     #[derive(Debug, Clone, PartialEq)]
@@ -414,13 +458,14 @@ settings! {
 }
 
 /// The tables, in the order of the reference.
-static TABLES: [&[Key<Config>]; 9] = [
+static TABLES: [&[Key<Config>]; 10] = [
     Config::KEYS,
     Statsd::KEYS,
     Graphite::KEYS,
     Influxdb::KEYS,
     Otlp::KEYS,
     RemoteWrite::KEYS,
+    Archive::KEYS,
     PullCache::KEYS,
     MetricServers::KEYS,
     Limits::KEYS,

@@ -181,16 +181,13 @@ impl Settings {
         if self.memory < 1 << 20 {
             return Err(Invalid::new("memory", self.memory.to_string(), "at least 1048576 bytes"));
         }
-        if let Some(spool) = &self.spool {
-            if self.counters == Counters::Delta {
-                let found = spool.display().to_string();
-                return Err(Invalid::new("spool", found, "none while `counters` is `delta`: kept deltas count twice"));
-            }
-            #[cfg(feature = "embedded")]
-            if matches!(self.target, Target::Embedded(_)) {
-                let found = spool.display().to_string();
-                return Err(Invalid::new("spool", found, "none for an archive in this process, which has a log"));
-            }
+        let spooled = self.spool.as_ref().map(|spool| spool.display().to_string());
+        if let (Some(found), Counters::Delta) = (&spooled, self.counters) {
+            return Err(Invalid::new("spool", found, "none while `counters` is `delta`: kept deltas count twice"));
+        }
+        #[cfg(feature = "embedded")]
+        if let (Some(found), Target::Embedded(_)) = (&spooled, &self.target) {
+            return Err(Invalid::new("spool", found, "none for an archive in this process, which has a log"));
         }
         match &self.auth {
             Auth::Basic { user, .. } if user.is_empty() || user.contains(':') => {
