@@ -149,7 +149,7 @@ pub fn init(source: impl ConfigSource) -> Result<Metrics, Error> {
 
 // Compiled once, and not in the user's crate.
 fn begin(config: &Config) -> Result<Metrics, Error> {
-    let metrics = put_in_force(config)?;
+    let metrics = put_in_force(config).map_err(|error| error.explained(config))?;
     crate::report::in_force(config);
     Ok(metrics)
 }

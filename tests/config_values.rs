@@ -8,6 +8,7 @@ use configuration::{DURATION, metrics, variables};
 use ferrometer::config::Config;
 
 const TEXT: &str = "expected a string of";
+const EMPTY: &str = "the variable is empty; unset it to leave the key as it is";
 
 #[test]
 fn backends() {
@@ -58,7 +59,7 @@ fn backends() {
             "statsd,",
             &format!(r#"metrics.backend = ["statsd", ""] (list): {expected}; "" is unknown"#),
         ),
-        ("FERROMETER_BACKEND", "", &format!(r#"metrics.backend = [""] (list): {expected}"#)),
+        ("FERROMETER_BACKEND", "", &format!(r#"metrics.backend = "" (string): {expected}; {EMPTY}"#)),
     ]);
 }
 
@@ -153,7 +154,11 @@ fn numbers_and_texts() {
             "eighty",
             r#"metrics.statsd_port = "eighty" (string): expected an integer from 1 to 65535"#,
         ),
-        ("FERROMETER_STATSD_PORT", "", r#"metrics.statsd_port = "" (string): expected an integer from 1 to 65535"#),
+        (
+            "FERROMETER_STATSD_PORT",
+            "",
+            &format!(r#"metrics.statsd_port = "" (string): expected an integer from 1 to 65535; {EMPTY}"#),
+        ),
         ("FERROMETER_PREPEND_HOST", "yes", r#"metrics.prepend_host = "yes" (string): expected true or false"#),
         (
             "FERROMETER_STATSD__DIALECT",
@@ -169,7 +174,14 @@ fn durations() {
         let expected = format!("19: metrics.statsd.interval = {shown} ({kind}): expected {DURATION}, from 10ms to 24h");
         metrics(&[(&format!("statsd.interval = {value}"), &expected)]);
     };
-    for bad in ["'10'", "'10 parsecs'", "'-1s'", "''", "'1m30s'", "'9ms'", "'25h'"] {
+    // A number of seconds is no text in a file; in a variable it is.
+    metrics(&[(
+        "statsd.interval = '10'",
+        &format!(
+            "19: metrics.statsd.interval = '10' (string): expected {DURATION}, from 10ms to 24h; did you mean \"10s\"?"
+        ),
+    )]);
+    for bad in ["'10 parsecs'", "'-1s'", "''", "'1m30s'", "'9ms'", "'25h'"] {
         statsd(bad, bad, "string");
     }
     for bad in ["-1", "0", "86401"] {

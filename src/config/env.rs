@@ -129,13 +129,16 @@ fn unknown(name: &str) -> String {
     if name.starts_with("FERROMETER_LOGGERS") {
         return "unknown variable; rules for loggers cannot be given in the environment".to_owned();
     }
+    // The table [metrics] has no part in a variable's name.
+    let rest = &name[PREFIX.len()..];
+    let rest = rest.strip_prefix("METRICS__").or_else(|| rest.strip_prefix("METRICS_")).unwrap_or(rest);
     let mut known = Vec::new();
     for key in keys() {
         known.push(key.variable());
     }
     // Without the prefix, which is right and would let strangers look alike.
     let suffixes = known.iter().map(|name| &name[PREFIX.len()..]);
-    match nearest(&name[PREFIX.len()..], suffixes) {
+    match nearest(rest, suffixes) {
         Some(meant) => format!("unknown variable; did you mean {PREFIX}{meant}?"),
         None => "unknown variable; the prefix FERROMETER_ is reserved for the keys of the configuration".to_owned(),
     }

@@ -12,10 +12,12 @@ use toml::de::{DeString, DeTable, DeValue};
 
 use super::draft::{Draft, name_problem, peer_problem, shown};
 use super::error::{Error, Place, Problem, clean};
+use super::origin::Source;
 use super::peer::Peer;
 use super::rule::Rule;
 use super::settings::keys;
-use super::suggest::{distance, nearest};
+use super::suggest::{self, distance, nearest};
+use super::syntax;
 use super::table::{Key, split};
 use super::value::Value;
 
@@ -48,25 +50,24 @@ pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
             }
         }
     };
-    read().map_err(|cause| Error::Read { path: path.to_owned(), cause })
+    read().map_err(|cause| {
+        let directory = std::env::current_dir().ok().filter(|_| path.is_relative());
+        let cause = match directory {
+            Some(directory) => {
+                io::Error::new(cause.kind(), format!("{cause}; it was looked for in {}", directory.display()))
+            }
+            None => cause,
+        };
+        Error::Read { path: path.to_owned(), cause }
+    })
 }
 
 /// Lays what a document says over the draft. `name` is what messages call it.
 pub(super) fn read(draft: &mut Draft, name: &str, bytes: &[u8]) -> Result<(), Error> {
     let places = Places::new(name, bytes);
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        let at = error.valid_up_to();
-        let what = format!("the byte 0x{:02x} is not UTF-8", bytes.get(at).copied().unwrap_or_default());
-        Error::Syntax(Problem::new(places.at(at), "", what))
-    })?;
+    let text = syntax::text(bytes).map_err(|(at, what)| Error::Syntax(Problem::new(places.at(at), "", what)))?;
     let document = DeTable::parse(text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        let mut message = String::new();
-        for line in error.message().trim().split('\n') {
-            message.push_str(if message.is_empty() { "" } else { ", " });
-            message.push_str(line);
-        }
-        let what = format!("not TOML: {}", clean(&message));
+        let (at, what) = syntax::describe(text, &error, &|at| places.at(at).to_string());
         Error::Syntax(Problem::new(places.at(at), "", what))
     })?;
     draft.config.origin.file = Some(clean(name));
@@ -259,6 +260,8 @@ impl Reader<'_> {
             let place = self.at(key.span());
             return self.draft.problem(Problem::new(place, PEERS, what));
         };
+        let place = self.at(key.span());
+        self.draft.config.origin.given.push(Source { key: PEERS, place, value: None });
         for (at, value) in tables.iter().enumerate() {
             let path = Peer::path(at);
             let Some(table) = self.table(&path, key, value) else {
@@ -294,8 +297,10 @@ impl Reader<'_> {
         let full = format!("{path}.{name}");
         let Some(found) = keys.iter().find(|known| known.path == name) else {
             let hint = unknown(row, name).unwrap_or_else(|| {
-                let known = keys.iter().map(|known| known.path);
-                nearest(name, known).map_or_else(String::new, |word| format!("; did you mean `{word}`?"))
+                let known: Vec<&str> = keys.iter().map(|known| known.path).collect();
+                let near = || nearest(name, known.iter().copied()).map(|word| format!("`{word}`"));
+                let words = suggest::key(name, &known).or_else(near);
+                words.map_or_else(String::new, |words| format!("; did you mean {words}?"))
             });
             let place = self.at(key.span());
             self.draft.problem(Problem::new(place, full, format!(": unknown key{}", clean(&hint))));
@@ -387,8 +392,8 @@ fn meant(table: &str, name: &str) -> String {
             "loggers",
         ]);
     }
-    if let Some(word) = nearest(name, here.iter().copied()) {
-        return format!("; did you mean `{word}`?");
+    if let Some(words) = suggest::key(name, &here) {
+        return format!("; did you mean {words}?");
     }
     // `host` under [metrics.statsd] or [metrics_statsd] is `statsd_host`; `dialect` under [metrics] belongs elsewhere.
     let backend = table.strip_prefix("metrics").unwrap_or(table);
@@ -404,7 +409,7 @@ fn meant(table: &str, name: &str) -> String {
             }
         }
     }
-    String::new()
+    nearest(name, here.iter().copied()).map_or_else(String::new, |word| format!("; did you mean `{word}`?"))
 }
 
 /// The value without its place.

@@ -29,6 +29,11 @@ pub(super) const fn length(min: usize, max: usize) -> Kind {
     Kind::Text { min, max }
 }
 
+/// The path of a file or a directory, of `min` to `max` bytes.
+pub(super) const fn file(min: usize, max: usize) -> Kind {
+    Kind::File { min, max }
+}
+
 /// The path of a socket, of at most `max` bytes.
 pub(super) const fn path(max: usize) -> Kind {
     Kind::Path { max }
@@ -66,6 +71,11 @@ pub(super) enum Kind {
         min: usize,
         max: usize,
     },
+    /// The path of a file or a directory: a text, looked up in the directory that the program was started in.
+    File {
+        min: usize,
+        max: usize,
+    },
     /// At most `max` bytes, no URL; empty for none.
     Path {
         max: usize,
@@ -75,8 +85,8 @@ pub(super) enum Kind {
     Choice(&'static [&'static str]),
     /// One of the names, and for messages other words with the name that is meant by each.
     Server(&'static [&'static str], &'static [(&'static str, &'static str)]),
-    /// One of the names, or a list; the first name means "none" and comes alone.
-    Backends(&'static [&'static str]),
+    /// One of the names, or a list; the first name means "none" and comes alone. For messages other words, with the advice for each.
+    Backends(&'static [&'static str], &'static [(&'static str, &'static str)]),
     Duration {
         min: Duration,
     },
@@ -103,9 +113,14 @@ impl Kind {
         let mut becomes = None;
         let fits = match (self, value) {
             (Kind::Bool, Value::Bool(_)) => true,
+            (Kind::Bool, Value::Text(text)) => {
+                let meant = ["true", "false"].into_iter().find(|word| text.eq_ignore_ascii_case(word));
+                hint = meant.map(|word| format!("did you mean {word}?"));
+                false
+            }
             (Kind::Integer { min, max }, Value::Integer(n)) => min <= n && n <= max,
             (Kind::PowerOfTwo { min, max }, Value::Integer(n)) => min <= n && n <= max && n.count_ones() == 1,
-            (Kind::Text { min, max }, Value::Text(text)) => {
+            (Kind::Text { min, max } | Kind::File { min, max }, Value::Text(text)) => {
                 if text.chars().any(char::is_control) {
                     hint = Some("it holds a control character".to_owned());
                 } else if text.len() > *max {
@@ -138,10 +153,10 @@ impl Kind {
                 hint = word.map(|word| format!("did you mean \"{word}\"?"));
                 known.contains(&text.as_str())
             }
-            (Kind::Backends(known), Value::Text(_)) => {
-                return backends(self, known, std::slice::from_ref(value));
+            (Kind::Backends(known, others), Value::Text(_)) => {
+                return backends(self, known, others, std::slice::from_ref(value));
             }
-            (Kind::Backends(known), Value::List(items)) => return backends(self, known, items),
+            (Kind::Backends(known, others), Value::List(items)) => return backends(self, known, others, items),
             (Kind::Duration { min }, value) => {
                 let read = match value {
                     Value::Duration(given) => Some(*given),
@@ -151,6 +166,12 @@ impl Kind {
                     Value::Text(text) => duration::parse(text),
                     _ => None,
                 };
+                if let (None, Value::Text(text)) = (read, value)
+                    && !text.is_empty()
+                    && text.bytes().all(|b| b.is_ascii_digit())
+                {
+                    hint = Some(format!("did you mean \"{text}s\"?"));
+                }
                 becomes = read.map(Value::Duration);
                 read.is_some_and(|read| *min <= read && read <= ONE_DAY)
             }
@@ -190,20 +211,14 @@ impl Kind {
             },
             Kind::Integer { .. } | Kind::PowerOfTwo { .. } => as_integer(),
             Kind::Duration { .. } | Kind::Rate => as_integer().or_else(as_float),
-            Kind::Backends(_) | Kind::Hosts | Kind::Tokens | Kind::Pairs { .. } => {
+            Kind::Backends(..) | Kind::Hosts | Kind::Tokens | Kind::Pairs { .. } if !text.is_empty() => {
                 let mut items = Vec::new();
                 for item in text.split(',') {
                     items.push(Value::text(item.trim()));
                 }
                 Some(Value::List(items))
             }
-            Kind::Text { .. }
-            | Kind::Path { .. }
-            | Kind::Host
-            | Kind::Choice(_)
-            | Kind::Server(..)
-            | Kind::SocketAddress
-            | Kind::Secret => None,
+            _ => None,
         };
         read.unwrap_or_else(|| Value::text(text))
     }
@@ -214,13 +229,13 @@ impl Kind {
             Kind::Bool => "true or false".to_owned(),
             Kind::Integer { min, max } => format!("an integer from {min} to {max}"),
             Kind::PowerOfTwo { min, max } => format!("a power of two from {min} to {max}"),
-            Kind::Text { min, max } => {
+            Kind::Text { min, max } | Kind::File { min, max } => {
                 format!("a string of {min} to {max} bytes without control characters")
             }
             Kind::Path { max } => format!("a path of at most {max} bytes, without scheme and control characters"),
             Kind::Host => "a host name or an IP address of 1 to 253 bytes".to_owned(),
             Kind::Choice(known) | Kind::Server(known, _) => alternatives(known),
-            Kind::Backends(known) => format!("{}, or a list of them", alternatives(known)),
+            Kind::Backends(known, _) => format!("{}, or a list of them", alternatives(known)),
             Kind::Duration { min } => format!(
                 "seconds as a number, or a string such as \"500ms\", \"10s\", \"1m\", from {} to {}",
                 duration::show(*min),
@@ -242,13 +257,14 @@ impl Kind {
             Kind::Bool => "boolean",
             Kind::Integer { .. } | Kind::PowerOfTwo { .. } => "integer",
             Kind::Text { .. }
+            | Kind::File { .. }
             | Kind::Path { .. }
             | Kind::Host
             | Kind::Choice(_)
             | Kind::Server(..)
             | Kind::SocketAddress
             | Kind::Secret => "string",
-            Kind::Backends(_) => "string or list",
+            Kind::Backends(..) => "string or list",
             Kind::Duration { .. } => "duration",
             Kind::Rate => "number",
             Kind::Hosts | Kind::Tokens | Kind::Pairs { .. } => "list",
@@ -344,7 +360,7 @@ fn pair_fault(text: &str) -> Option<String> {
         .then(|| "its value is longer than 4096 bytes or holds a control character".to_owned())
 }
 
-fn backends(kind: &Kind, known: &[&str], items: &[Value]) -> Result<Value, Refused> {
+fn backends(kind: &Kind, known: &[&str], others: &[(&str, &str)], items: &[Value]) -> Result<Value, Refused> {
     let refuse = |hint: Option<String>| Err(Refused { expected: kind.expected(), hint });
     let none = known.first().copied().unwrap_or_default();
     if items.is_empty() {
@@ -355,7 +371,10 @@ fn backends(kind: &Kind, known: &[&str], items: &[Value]) -> Result<Value, Refus
             return refuse(Some(format!("the list holds a value of type {}", item.type_name())));
         };
         if !known.contains(&name.as_str()) {
-            let meant = nearest(name, known.iter().copied()).map(|word| format!("did you mean \"{word}\"?"));
+            let other = others.iter().find(|(other, _)| name.eq_ignore_ascii_case(other));
+            let meant = other.map(|(_, advice)| format!("did you mean {advice}?"));
+            let near = || nearest(name, known.iter().copied()).map(|word| format!("did you mean \"{word}\"?"));
+            let meant = meant.or_else(near);
             // With several names, the message has to say which of them is the bad one.
             return refuse(if items.len() == 1 {
                 meant

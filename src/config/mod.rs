@@ -41,10 +41,13 @@ mod rule;
 mod setting;
 mod settings;
 mod suggest;
+#[cfg(feature = "config-file")]
+mod syntax;
 mod table;
 #[cfg(test)]
 mod table_tests;
 mod value;
+mod warnings;
 #[cfg(feature = "config-file")]
 mod write;
 

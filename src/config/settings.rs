@@ -13,16 +13,40 @@ use super::choices::{
     Transport,
 };
 use super::kind::Kind::{self, Host};
-use super::kind::{at_least_ms, between, headers, length, pairs, path, up_to};
+use super::kind::{at_least_ms, between, file, headers, length, pairs, path, up_to};
 use super::origin::Origin;
 use super::peer::Peer;
 use super::rule::Rule;
 use super::setting::{FromGiven, Hidden, Pairs, Setting, Tokens};
 use super::table::{Fallback, Key, settings};
 
-/// The backends, as `metrics.backend` names them; the first is none.
-const BACKENDS: Kind =
-    Kind::Backends(&["noop", "statsd", "prometheus", "pull-cache", "graphite", "influxdb", "otlp", "remote-write"]);
+/// The backends, as `metrics.backend` names them, the first for none; and other words for them.
+const BACKENDS: Kind = Kind::Backends(
+    &["noop", "statsd", "prometheus", "pull-cache", "graphite", "influxdb", "otlp", "remote-write"],
+    &[
+        ("none", "\"noop\""),
+        ("off", "\"noop\""),
+        ("disabled", "\"noop\""),
+        ("datadog", "\"statsd\", with metrics.statsd.dialect = \"dogstatsd\""),
+        ("dogstatsd", "\"statsd\", with metrics.statsd.dialect = \"dogstatsd\""),
+        ("telegraf", "\"statsd\", with metrics.statsd.dialect = \"telegraf\""),
+        ("collectd", "\"statsd\", with metrics.statsd.dialect = \"collectd\""),
+        ("gnocchi", "\"statsd\", with metrics.statsd.dialect = \"gnocchi\""),
+        ("vector", "\"statsd\", with metrics.statsd.dialect = \"tagged\""),
+        ("netdata", "\"statsd\", with metrics.statsd.dialect = \"plain\""),
+        ("carbon", "\"graphite\""),
+        ("otel", "\"otlp\""),
+        ("opentelemetry", "\"otlp\""),
+        ("openmetrics", "\"prometheus\""),
+        ("mimir", "\"remote-write\""),
+        ("thanos", "\"remote-write\""),
+        ("cortex", "\"remote-write\""),
+        ("victoriametrics", "\"remote-write\""),
+        ("prometheus-remote-write", "\"remote-write\""),
+        ("proxmox", "\"pull-cache\", with metrics.pull_cache.proxmox = true"),
+        ("http", "\"pull-cache\", with metrics.pull_cache.http = true"),
+    ],
+);
 
 /// Servers that have no dialect of their own, and the one they read.
 const DIALECTS: Kind = Kind::Server(
@@ -180,9 +204,9 @@ macro_rules! posting {
                 /// Refuses a server whose certificate is not valid or not its own.
                 verify_certificate: bool = true, eg false, to $verify (always);
                 /// PEM file of the authorities that the certificate may come from, instead of the system's.
-                ca: Option<PathBuf> = unset "none" in length(0, 4096), eg "/etc/shop/ca.pem", to ca (if set);
+                ca: Option<PathBuf> = unset "none" in file(0, 4096), eg "/etc/shop/ca.pem", to ca (if set);
                 /// A directory for this backend alone, in which bodies are kept that a server missed; it gets them in order when it is back.
-                spool: Option<PathBuf> = unset "none" in length(0, 4096), eg "/var/spool/shop", to spool (if set);
+                spool: Option<PathBuf> = unset "none" in file(0, 4096), eg "/var/spool/shop", to spool (if set);
                 /// The most that is kept there; beyond it the oldest go.
                 spool_max_bytes: u64 = 100000000 in between(1, 1_000_000_000_000), eg 1000000, unit "bytes", to spool_max_bytes (always);
                 /// Time between two deliveries.
@@ -286,7 +310,7 @@ settings! {
         /// Series without labels stay, and for Prometheus all that counts.
         idle_after: Option<Duration> = unset "never" in at_least_ms(0), eg "10m", also "metrics.prometheus", set pull_cache_idle_after(Duration);
         /// A directory in which generations are kept too: for other processes, and for after the end of this one. Empty for none.
-        path: Option<PathBuf> = unset "none" in length(0, 4095), eg "/var/lib/shop/metrics", set pull_cache_path(into PathBuf);
+        path: Option<PathBuf> = unset "none" in file(0, 4095), eg "/var/lib/shop/metrics", set pull_cache_path(into PathBuf);
         /// Serves the cache over HTTP.
         http: bool = false, eg true, set pull_cache_http(bool);
         /// Address where the cache, or the Prometheus exporter, is served; port 0 takes a free one.
@@ -294,10 +318,10 @@ settings! {
         /// Shows a browser that asks for `/` a page with every metric. Needs the cargo feature `page`; without it there is an index in text.
         page: bool = true, eg false, set pull_cache_page(bool);
         /// PEM file with the certificate chain; read again when it changes. Needs `tls_key` and the cargo feature `tls`.
-        tls_cert: Option<PathBuf> = unset "plain HTTP" in length(1, 4096), eg "/etc/shop/tls.crt", also "metrics.prometheus",
+        tls_cert: Option<PathBuf> = unset "plain HTTP" in file(1, 4096), eg "/etc/shop/tls.crt", also "metrics.prometheus",
             set pull_cache_tls_cert(into PathBuf);
         /// PEM file with the key of `tls_cert`; read again when it changes.
-        tls_key: Option<PathBuf> = unset "plain HTTP" in length(1, 4096), eg "/etc/shop/tls.key", also "metrics.prometheus",
+        tls_key: Option<PathBuf> = unset "plain HTTP" in file(1, 4096), eg "/etc/shop/tls.key", also "metrics.prometheus",
             set pull_cache_tls_key(into PathBuf);
         /// Clients that may read: names, each with the SHA-256 of a long random token. With tokens, every request but `/healthz` and
         /// `/readyz` needs one.
@@ -305,7 +329,7 @@ settings! {
             eg ["prometheus=sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"], also "metrics.prometheus",
             set pull_cache_tokens(list);
         /// File of further tokens, one a line: `name=sha256:<64 hex digits>` or `name=plain:<token>`; read again when it changes.
-        tokens_file: Option<PathBuf> = unset "none" in length(1, 4096), eg "/run/secrets/metrics-tokens", also "metrics.prometheus",
+        tokens_file: Option<PathBuf> = unset "none" in file(1, 4096), eg "/run/secrets/metrics-tokens", also "metrics.prometheus",
             set pull_cache_tokens_file(into PathBuf);
         /// Allows an address that other machines can reach to be served without TLS.
         allow_plaintext: bool = false, eg true, also "metrics.prometheus", set pull_cache_allow_plaintext(bool);
