@@ -46,6 +46,8 @@
 //! | `compression` | | what is served, with gzip and zstd |
 //! | `host-metrics` | | the node's own metrics, under the names that Proxmox gives them |
 //! | `tower` | | a layer that counts and times requests |
+//! | `tokio` | | the health of tokio's runtimes and tasks |
+//! | `tracing-layer` | | spans of `tracing` as timers, its events as counters |
 //! | `metrics-bridge` | | recordings of libraries that use the `metrics` crate, and a backend that feeds a recorder of it |
 //!
 //! # Not supported
@@ -113,6 +115,12 @@ pub use ferrometer_remote_write as remote_write;
 /// The statsd backend, for a program that installs it itself.
 #[cfg(feature = "statsd")]
 pub use ferrometer_statsd as statsd;
+/// The source that records the health of tokio's runtimes and tasks.
+#[cfg(feature = "tokio")]
+pub use ferrometer_tokio as tokio;
+/// The layer that turns spans of `tracing` into timers, and its events into counters.
+#[cfg(feature = "tracing-layer")]
+pub use ferrometer_tracing_layer as tracing_layer;
 
 /// Targets of the macros' expansions. Not public API.
 #[doc(hidden)]
