@@ -325,6 +325,7 @@ fn naming(config: &Config) -> Naming {
         prepend_host: config.prepend_host,
         prepend_host_reverse: config.prepend_host_reverse,
         host,
+        labels: config.labels.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
     }
 }
 

@@ -25,6 +25,9 @@ impl Config {
         }
         let limits = crate::limits::limits(self);
         let mut bytes = limits.max_bytes(backends);
+        // Each backend may keep the process's labels with each series: in its name, in its labels, and while both are made.
+        let of_process: usize = self.labels.iter().map(|(key, value)| key.len() + value.len() + 32).sum();
+        bytes = bytes.saturating_add(4 * of_process * backends * limits.max_instruments);
         for name in self.backends() {
             let more = match name.as_str() {
                 #[cfg(feature = "statsd")]

@@ -227,6 +227,41 @@ fn hosts() {
     }
 }
 
+#[test]
+fn bounds_of_buckets() {
+    let timers = "expected a list of 1 to 200 numbers in rising order, the first above 0";
+    for (value, shown, hint) in [
+        ("0.1", "0.1 (float)", ""),
+        ("[]", "[] (list)", "; it has 0 of them"),
+        ("[0]", "[0] (list)", "; item 1 is 0"),
+        ("[0.1, 0.1]", "[0.1, 0.1] (list)", "; item 2 is 0.1"),
+        ("[1, nan]", "[1, nan] (list)", "; item 2 is NaN"),
+        ("[1, inf]", "[1, inf] (list)", "; item 2 is inf"),
+        ("[1, '2']", "[1, '2'] (list)", "; item 2 is of type string"),
+    ] {
+        let expected = format!("28: metrics.pull_cache.timer_buckets = {shown}: {timers}{hint}");
+        metrics(&[(&format!("pull_cache.timer_buckets = {value}"), &expected)]);
+    }
+    let many = (0..201).map(|at| at.to_string()).collect::<Vec<_>>().join(",");
+    let error = Config::from_env_with([("FERROMETER_PULL_CACHE__HISTOGRAM_BUCKETS", many)]).unwrap_err().to_string();
+    assert!(error.ends_with("expected a list of 1 to 200 numbers in rising order; it has 201 of them"), "{error}");
+    variables(&[(
+        "FERROMETER_PULL_CACHE__HISTOGRAM_BUCKETS",
+        "1,x",
+        "metrics.pull_cache.histogram_buckets = [1.0, \"x\"] (list): expected a list of 1 to 200 numbers in rising order; item 2 is of type string",
+    )]);
+    let toml = "[metrics.prometheus]\ntimer_buckets = [1, 2.5]\nhistogram_buckets = [-1, 0, 7]\n";
+    let config = Config::from_toml(toml).unwrap();
+    assert_eq!(
+        (&*config.pull_cache.timer_buckets, &*config.pull_cache.histogram_buckets),
+        (&[1.0, 2.5][..], &[-1.0, 0.0, 7.0][..])
+    );
+    let built = Config::new().pull_cache_timer_buckets([1.0, 2.5]).pull_cache_histogram_buckets([-1.0, 0.0, 7.0]);
+    assert_eq!(config, built);
+    assert_eq!(Config::from_toml(&config.to_toml()).unwrap(), config);
+    assert!(Config::new().pull_cache_timer_buckets([2.0, 1.0]).validate().is_err());
+}
+
 /// No message shows what may be a token.
 #[test]
 fn lists_of_tokens_and_hosts() {

@@ -3,7 +3,7 @@
 use super::choices::Transport;
 use super::error::{Error, Place, Problem};
 use super::kind::Kind;
-use super::origin::Source;
+use super::origin::Given;
 use super::peer::Peer;
 use super::rule::Rule;
 use super::settings::{Config, keys};
@@ -19,15 +19,30 @@ const HIDDEN: &str = "(not shown)";
 pub(super) struct Draft {
     pub(super) config: Config,
     problems: Vec<Problem>,
+    /// The number of keys that were given before the document that is read.
+    #[cfg_attr(not(feature = "config-file"), allow(dead_code))]
+    before: usize,
 }
 
 impl Draft {
-    pub(super) fn new() -> Self {
-        Draft { config: Config::new(), problems: Vec::new() }
+    pub(super) fn new(config: Config) -> Self {
+        Draft { before: config.origin.given.len(), config, problems: Vec::new() }
     }
 
     pub(super) fn problem(&mut self, problem: Problem) {
         self.problems.push(problem);
+    }
+
+    /// Returns `true` once there are far more problems than a message lists.
+    #[cfg(feature = "config-file")]
+    pub(super) fn has_many_problems(&self) -> bool {
+        self.problems.len() >= 1000
+    }
+
+    /// Returns the place in the document that is read where a key was given.
+    #[cfg(feature = "config-file")]
+    pub(super) fn place_here(&self, path: &str) -> Option<&Place> {
+        self.config.origin.given[self.before..].iter().rev().find(|given| given.key == path).map(|given| &given.place)
     }
 
     /// Returns the last place where a key was given.
@@ -41,7 +56,7 @@ impl Draft {
             Ok(checked) => {
                 (key.set)(&mut self.config, checked);
                 let value = (key.get)(&self.config);
-                self.config.origin.given.push(Source { key: key.path, place, value });
+                self.config.origin.given.push(Given { key: key.path, place, value });
             }
             Err(mut refused) => {
                 if matches!(place, Place::Variable(_)) && *value == Value::text("") {

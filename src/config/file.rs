@@ -12,7 +12,8 @@ use toml::de::{DeString, DeTable, DeValue};
 
 use super::draft::{Draft, name_problem, peer_problem, shown};
 use super::error::{Error, Place, Problem, clean};
-use super::origin::Source;
+use super::kind::Kind;
+use super::origin::Given;
 use super::peer::Peer;
 use super::rule::Rule;
 use super::settings::keys;
@@ -33,8 +34,8 @@ const TOP: [(&str, usize); 2] = [("metrics", 2), ("metrics_statsd", 3)];
 /// Our tables below `[metrics]`, which are not accepted as `[metrics_statsd]` is.
 const BELOW: [&str; 4] = ["pull_cache", "prometheus", "limits", "loggers"];
 
-/// The bytes of a file.
-pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
+/// The bytes of a file; `is_named` says that a variable names it.
+pub(super) fn bytes(path: &Path, is_named: bool) -> Result<Vec<u8>, Error> {
     let read = || -> io::Result<Vec<u8>> {
         let mut file = ferrometer_export::open_regular(path)?;
         let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
@@ -58,53 +59,75 @@ pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
             }
             None => cause,
         };
+        let cause = match is_named {
+            true => io::Error::new(cause.kind(), format!("{cause}; the variable FERROMETER_CONFIG names it")),
+            false => cause,
+        };
         Error::Read { path: path.to_owned(), cause }
     })
 }
 
-/// Lays what a document says over the draft. `name` is what messages call it.
-pub(super) fn read(draft: &mut Draft, name: &str, bytes: &[u8]) -> Result<(), Error> {
-    let places = Places::new(name, bytes);
+/// The source of a document.
+#[derive(Clone, Copy)]
+pub(super) enum Source<'a> {
+    /// A file, with the name that messages give it.
+    File(&'a str),
+    /// A value that was written down to be read here: it has no lines.
+    #[cfg_attr(not(feature = "serde"), allow(dead_code))]
+    Value,
+}
+
+/// Reads a document over the draft.
+pub(super) fn read(draft: &mut Draft, source: Source<'_>, bytes: &[u8]) -> Result<(), Error> {
+    let places = Places::new(source, bytes);
     let text = syntax::text(bytes).map_err(|(at, what)| Error::Syntax(Problem::new(places.at(at), "", what)))?;
     let document = DeTable::parse(text).map_err(|error| {
         let (at, what) = syntax::describe(text, &error, &|at| places.at(at).to_string());
         Error::Syntax(Problem::new(places.at(at), "", what))
     })?;
-    draft.config.origin.file = Some(clean(name));
+    draft.config.origin.file = Some(clean(places.name()));
     Reader { draft, places, text }.document(document.get_ref());
     Ok(())
 }
 
 /// Finds line and column of a byte without going through the text each time.
 struct Places<'a> {
-    name: &'a str,
+    source: Source<'a>,
     bytes: &'a [u8],
     line_starts: Vec<usize>,
 }
 
 impl<'a> Places<'a> {
-    fn new(name: &'a str, bytes: &'a [u8]) -> Self {
+    fn new(source: Source<'a>, bytes: &'a [u8]) -> Self {
         let mut line_starts = vec![0];
         for (at, byte) in bytes.iter().enumerate() {
             if *byte == b'\n' {
                 line_starts.push(at + 1);
             }
         }
-        Places { name, bytes, line_starts }
+        Places { source, bytes, line_starts }
+    }
+
+    fn name(&self) -> &'a str {
+        match self.source {
+            Source::File(name) => name,
+            Source::Value => "a value of the program",
+        }
     }
 
     /// Lines and characters count from 1.
     fn at(&self, at: usize) -> Place {
+        let Source::File(name) = self.source else { return Place::Value };
         let at = at.min(self.bytes.len());
         let line = self.line_starts.partition_point(|start| *start <= at);
         let start = self.line_starts[line - 1];
         let column = String::from_utf8_lossy(&self.bytes[start..at]).chars().count() + 1;
-        Place::File { name: self.name.to_owned(), line, column }
+        Place::File { name: name.to_owned(), line, column }
     }
 }
 
 type Name<'i> = Spanned<DeString<'i>>;
-type Given<'i> = Spanned<DeValue<'i>>;
+type Content<'i> = Spanned<DeValue<'i>>;
 
 struct Reader<'a> {
     draft: &'a mut Draft,
@@ -121,7 +144,8 @@ impl Reader<'_> {
             }
         }
         if !TOP.iter().any(|(ours, _)| document.contains_key(*ours)) {
-            let hint = format!("{} has no table [metrics], so nothing in it sets metrics up", clean(self.places.name));
+            let hint =
+                format!("{} has no table [metrics], so nothing in it sets metrics up", clean(self.places.name()));
             self.draft.config.origin.strange_tables.push(hint);
         }
         for (key, value) in in_order(document) {
@@ -131,7 +155,7 @@ impl Reader<'_> {
     }
 
     /// Reports a name at the top that looks like a slip for one of ours.
-    fn stranger(&mut self, key: &Name<'_>, value: &Given<'_>) {
+    fn stranger(&mut self, key: &Name<'_>, value: &Content<'_>) {
         let name: &str = key.get_ref();
         if TOP.iter().any(|(ours, _)| *ours == name) {
             return;
@@ -168,7 +192,7 @@ impl Reader<'_> {
     }
 
     /// A table at the top that is called like one of ours below `[metrics]`, or like this crate. It may be the program's own.
-    fn look_alike(&mut self, key: &Name<'_>, value: &Given<'_>) {
+    fn look_alike(&mut self, key: &Name<'_>, value: &Content<'_>) {
         if !value.get_ref().is_table() {
             return;
         }
@@ -186,7 +210,7 @@ impl Reader<'_> {
     }
 
     /// Goes through a table of ours, from top to bottom.
-    fn descend(&mut self, path: &str, key: &Name<'_>, value: &Given<'_>) {
+    fn descend(&mut self, path: &str, key: &Name<'_>, value: &Content<'_>) {
         let Some(table) = self.table(path, key, value) else {
             return;
         };
@@ -205,16 +229,21 @@ impl Reader<'_> {
         }
     }
 
-    fn leaf(&mut self, path: &str, name: &str, full: &str, key: &Name<'_>, value: &Given<'_>) {
+    fn leaf(&mut self, path: &str, name: &str, full: &str, key: &Name<'_>, value: &Content<'_>) {
         let found = keys().find(|known| known.path == full || known.alias == Some(full));
         let Some(found) = found.filter(|_| !name.as_bytes().contains(&b'.')) else {
             let place = self.at(key.span());
-            return self.draft.problem(Problem::new(place, full, format!(": unknown key{}", meant(path, name))));
+            // In a file that is all mistakes, the first ones are told.
+            let meant = if self.draft.has_many_problems() { String::new() } else { meant(path, name) };
+            return self.draft.problem(Problem::new(place, full, format!(": unknown key{meant}")));
         };
         let place = self.at(value.span());
         let shown = self.shown(value);
-        let plain = plain(value.get_ref());
-        if let Some(first) = self.draft.place(found.path).cloned() {
+        let plain = match (&found.kind, value.get_ref()) {
+            (Kind::Pairs { .. }, DeValue::Table(table)) => pairs(table),
+            _ => plain(value.get_ref()),
+        };
+        if let Some(first) = self.draft.place_here(found.path).cloned() {
             // The other place was read already. Saying the same twice is no conflict.
             let before = (found.get)(&self.draft.config)
                 .filter(|before| found.kind.check(&plain).is_ok_and(|now| now != *before));
@@ -226,7 +255,7 @@ impl Reader<'_> {
         self.draft.give(found, full, &plain, &shown, place);
     }
 
-    fn loggers(&mut self, key: &Name<'_>, value: &Given<'_>) {
+    fn loggers(&mut self, key: &Name<'_>, value: &Content<'_>) {
         let Some(table) = self.table(LOGGERS, key, value) else {
             return;
         };
@@ -252,7 +281,7 @@ impl Reader<'_> {
         }
     }
 
-    fn peers(&mut self, key: &Name<'_>, value: &Given<'_>) {
+    fn peers(&mut self, key: &Name<'_>, value: &Content<'_>) {
         let DeValue::Array(tables) = value.get_ref() else {
             let found = plain(value.get_ref()).type_name();
             let what =
@@ -261,7 +290,7 @@ impl Reader<'_> {
             return self.draft.problem(Problem::new(place, PEERS, what));
         };
         let place = self.at(key.span());
-        self.draft.config.origin.given.push(Source { key: PEERS, place, value: None });
+        self.draft.config.origin.given.push(Given { key: PEERS, place, value: None });
         for (at, value) in tables.iter().enumerate() {
             let path = Peer::path(at);
             let Some(table) = self.table(&path, key, value) else {
@@ -290,7 +319,7 @@ impl Reader<'_> {
         keys: &[Key<T>],
         row: &mut T,
         path: &str,
-        (key, value): (&Name<'_>, &Given<'_>),
+        (key, value): (&Name<'_>, &Content<'_>),
         unknown: impl Fn(&T, &str) -> Option<String>,
     ) -> bool {
         let name: &str = key.get_ref();
@@ -322,7 +351,7 @@ impl Reader<'_> {
     }
 
     /// Returns the value as a table; reports any other value.
-    fn table<'v, 'i>(&mut self, path: &str, key: &Name<'_>, value: &'v Given<'i>) -> Option<&'v DeTable<'i>> {
+    fn table<'v, 'i>(&mut self, path: &str, key: &Name<'_>, value: &'v Content<'i>) -> Option<&'v DeTable<'i>> {
         let table = value.get_ref().as_table();
         if table.is_none() {
             // An array of tables has the span of one of its headers, so the key's place says more.
@@ -338,7 +367,7 @@ impl Reader<'_> {
     }
 
     /// The value as the file writes it.
-    fn shown(&self, value: &Given<'_>) -> String {
+    fn shown(&self, value: &Content<'_>) -> String {
         let written = match value.get_ref() {
             // A table written as a header or with dots has no text of its own.
             DeValue::Table(_) => "{…}",
@@ -349,7 +378,7 @@ impl Reader<'_> {
 }
 
 /// The entries by their place in the file; the parser sorts them by name.
-fn in_order<'v, 'i>(table: &'v DeTable<'i>) -> Vec<(&'v Name<'i>, &'v Given<'i>)> {
+fn in_order<'v, 'i>(table: &'v DeTable<'i>) -> Vec<(&'v Name<'i>, &'v Content<'i>)> {
     let mut entries = Vec::with_capacity(table.len());
     for entry in table {
         entries.push(entry);
@@ -410,6 +439,19 @@ fn meant(table: &str, name: &str) -> String {
         }
     }
     nearest(name, here.iter().copied()).map_or_else(String::new, |word| format!("; did you mean `{word}`?"))
+}
+
+/// A table of texts as a list of `name=value`. Anything else stays a table, and is refused as such.
+fn pairs(table: &DeTable<'_>) -> Value {
+    let mut items = Vec::with_capacity(table.len());
+    for (name, value) in in_order(table) {
+        let name: &str = name.get_ref();
+        match plain(value.get_ref()) {
+            Value::Text(text) if !name.contains('=') => items.push(Value::text(format!("{name}={text}"))),
+            _ => return Value::Other("table"),
+        }
+    }
+    Value::List(items)
 }
 
 /// The value without its place.

@@ -44,14 +44,24 @@ pub(super) const fn at_least_ms(millis: u64) -> Kind {
     Kind::Duration { min: Duration::from_millis(millis) }
 }
 
+/// Upper bounds of buckets; those of a time are above 0.
+pub(super) const fn bounds_above(above: Option<f64>) -> Kind {
+    Kind::Bounds { above }
+}
+
 /// A list of `name=value`.
 pub(super) const fn pairs() -> Kind {
-    Kind::Pairs { secret: false }
+    Kind::Pairs { secret: false, once: false }
 }
 
 /// A list of `name=value` that messages do not show.
 pub(super) const fn headers() -> Kind {
-    Kind::Pairs { secret: true }
+    Kind::Pairs { secret: true, once: false }
+}
+
+/// A list of `name=value` in which each name is there once.
+pub(super) const fn labels() -> Kind {
+    Kind::Pairs { secret: false, once: true }
 }
 
 /// Type and range of a key.
@@ -99,9 +109,14 @@ pub(super) enum Kind {
     Tokens,
     /// A token itself: never shown.
     Secret,
-    /// A list of `name=value`; whether the values are secrets.
+    /// A list of finite numbers in rising order, above `above`.
+    Bounds {
+        above: Option<f64>,
+    },
+    /// A list of `name=value`, or in a file a table: the values may be secrets, and a name may have to be there once.
     Pairs {
         secret: bool,
+        once: bool,
     },
 }
 
@@ -185,9 +200,26 @@ impl Kind {
                 becomes = address.ok().map(|address| Value::Text(address.to_string()));
                 becomes.is_some()
             }
+            (Kind::Bounds { above }, Value::List(items)) => match bounds(items, *above) {
+                Ok(bounds) => {
+                    becomes = Some(bounds);
+                    true
+                }
+                Err(fault) => {
+                    hint = Some(fault);
+                    false
+                }
+            },
             (Kind::Hosts, Value::List(items)) => return list(self, items, &|text| host_fault(text).map(str::to_owned)),
             (Kind::Tokens, Value::List(items)) => return list(self, items, &token_fault),
-            (Kind::Pairs { .. }, Value::List(items)) => return list(self, items, &pair_fault),
+            (Kind::Pairs { once, .. }, Value::List(items)) => {
+                if let Some(fault) = too_many(items).filter(|_| *once) {
+                    return Err(Refused { expected: self.expected(), hint: Some(fault) });
+                }
+                return list(self, items, &|text| {
+                    pair_fault(text).or_else(|| once.then(|| repeated_name(text, items)).flatten())
+                });
+            }
             (Kind::Secret, Value::Text(text)) => {
                 !text.is_empty() && text.len() <= 1024 && text.bytes().all(|b| b.is_ascii_graphic())
             }
@@ -211,6 +243,11 @@ impl Kind {
             },
             Kind::Integer { .. } | Kind::PowerOfTwo { .. } => as_integer(),
             Kind::Duration { .. } | Kind::Rate => as_integer().or_else(as_float),
+            Kind::Bounds { .. } if !text.is_empty() => {
+                let items = text.split(',').map(str::trim);
+                let number = |item: &str| item.parse().map_or_else(|_| Value::text(item), Value::Float);
+                Some(Value::List(items.map(number).collect()))
+            }
             Kind::Backends(..) | Kind::Hosts | Kind::Tokens | Kind::Pairs { .. } if !text.is_empty() => {
                 let mut items = Vec::new();
                 for item in text.split(',') {
@@ -243,6 +280,10 @@ impl Kind {
             ),
             Kind::Rate => "a number greater than 0 and at most 1".to_owned(),
             Kind::SocketAddress => "an IP address with a port, such as \"127.0.0.1:9620\" or \"[::1]:9620\"".to_owned(),
+            Kind::Bounds { above } => {
+                let above = above.map_or_else(String::new, |above| format!(", the first above {above}"));
+                format!("a list of 1 to 200 numbers in rising order{above}")
+            }
             Kind::Hosts => "a list of host names or IP addresses".to_owned(),
             Kind::Tokens => "a list of texts of the form name=sha256:<64 hex digits>".to_owned(),
             Kind::Pairs { .. } => "a list of texts of the form name=value".to_owned(),
@@ -267,13 +308,13 @@ impl Kind {
             Kind::Backends(..) => "string or list",
             Kind::Duration { .. } => "duration",
             Kind::Rate => "number",
-            Kind::Hosts | Kind::Tokens | Kind::Pairs { .. } => "list",
+            Kind::Bounds { .. } | Kind::Hosts | Kind::Tokens | Kind::Pairs { .. } => "list",
         }
     }
 
     /// Returns `true` if a message must not show the value: it may be a secret in the wrong place.
     pub(super) fn is_secret(&self) -> bool {
-        matches!(self, Kind::Tokens | Kind::Secret | Kind::Pairs { secret: true })
+        matches!(self, Kind::Tokens | Kind::Secret | Kind::Pairs { secret: true, .. })
     }
 }
 
@@ -358,6 +399,47 @@ fn pair_fault(text: &str) -> Option<String> {
     }
     (value.len() > 4096 || value.chars().any(char::is_control))
         .then(|| "its value is longer than 4096 bytes or holds a control character".to_owned())
+}
+
+/// Returns bounds as floats, or the fault of the list.
+fn bounds(items: &[Value], above: Option<f64>) -> Result<Value, String> {
+    let mut before = above;
+    let mut bounds = Vec::with_capacity(items.len().min(200));
+    if items.is_empty() || items.len() > 200 {
+        return Err(format!("it has {} of them", items.len()));
+    }
+    for (i, item) in items.iter().enumerate() {
+        let bound = match item {
+            Value::Float(bound) => *bound,
+            // Beyond 2^53 a neighbour is as good: buckets are wider.
+            Value::Integer(bound) => *bound as f64,
+            other => return Err(format!("item {} is of type {}", i + 1, other.type_name())),
+        };
+        if !bound.is_finite() || before.is_some_and(|before| bound <= before) {
+            return Err(format!("item {} is {}", i + 1, clean(&item.to_string())));
+        }
+        before = Some(bound);
+        bounds.push(Value::Float(bound));
+    }
+    Ok(Value::List(bounds))
+}
+
+/// Labels of the process, and bytes in them: every series carries them, so they are bounded as a series' own are.
+const MOST_LABELS: (usize, usize) = (16, 1024);
+
+/// Returns the fault of a list that is longer than every series can carry.
+fn too_many(items: &[Value]) -> Option<String> {
+    let bytes = |item: &Value| if let Value::Text(text) = item { text.len() } else { 0 };
+    let (all, (most, most_bytes)) = (items.iter().map(bytes).sum::<usize>(), MOST_LABELS);
+    let fault = items.len() > most || all > most_bytes;
+    fault.then(|| format!("{} labels of {all} bytes; at most {most} of {most_bytes} bytes in all", items.len()))
+}
+
+/// Returns the fault of a pair whose name another pair has too.
+fn repeated_name(text: &str, items: &[Value]) -> Option<String> {
+    let name = |text: &str| text.split_once('=').map(|(name, _)| name.to_owned());
+    let same = items.iter().filter(|item| matches!(item, Value::Text(other) if name(other) == name(text)));
+    (same.count() > 1).then(|| "its name is there twice".to_owned())
 }
 
 fn backends(kind: &Kind, known: &[&str], others: &[(&str, &str)], items: &[Value]) -> Result<Value, Refused> {

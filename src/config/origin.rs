@@ -17,19 +17,19 @@ pub(crate) struct Origin {
     /// Variables that look like ours and are ignored, in such sentences.
     pub(crate) strange_variables: Vec<String>,
     /// Keys that a source has given, in the order they came.
-    pub(super) given: Vec<Source>,
+    pub(super) given: Vec<Given>,
 }
 
 /// One key that a source has given.
 #[derive(Clone)]
-pub(super) struct Source {
+pub(super) struct Given {
     pub(super) key: &'static str,
     pub(super) place: Place,
     /// The value; a program may have changed it in code since.
     pub(super) value: Option<Value>,
 }
 
-impl fmt::Debug for Source {
+impl fmt::Debug for Given {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The value may be a secret.
         write!(f, "{} at {}", self.key, self.place)

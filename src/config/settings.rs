@@ -13,7 +13,7 @@ use super::choices::{
     Transport,
 };
 use super::kind::Kind::{self, Host};
-use super::kind::{at_least_ms, between, file, headers, length, pairs, path, up_to};
+use super::kind::{at_least_ms, between, bounds_above, file, headers, labels, length, pairs, path, up_to};
 use super::origin::Origin;
 use super::peer::Peer;
 use super::rule::Rule;
@@ -101,6 +101,9 @@ settings! {
         global_prefix: String = "" in length(0, 256), eg "prod", set global_prefix(into String);
         /// The host that names carry with `prepend_host`; empty for the system's.
         host: Option<String> = unset "the system's host name" in length(0, 253), eg "web1.example.com", set host(into String);
+        /// Labels of the whole process, which every series has unless it has one of that name itself; in a file also a table:
+        /// `labels = { zone = "b" }`.
+        labels: Pairs = unset "none" in labels(), eg ["service=shop", "zone=b"], set labels(list);
         /// Time in which the shutdown guard may deliver what is pending.
         shutdown_deadline: Duration = "2s" in at_least_ms(0), eg "500ms", set shutdown_deadline(Duration);
     }
@@ -133,6 +136,9 @@ settings! {
         /// Extensions that the statsd server understands beyond the common lines; see [statsd.md](statsd.md) for which server takes which.
         /// Each part of a dialect is a key of its own below.
         dialect: Dialect = "etsy" in DIALECTS, eg "dogstatsd", set statsd_dialect(Dialect), to dialect (always);
+        /// Follows Datadog's variables, for the dialect `dogstatsd`: host and port are those of `DD_AGENT_HOST` and `DD_DOGSTATSD_PORT`, and
+        /// every series has the labels `env`, `service` and `version` of `DD_ENV`, `DD_SERVICE` and `DD_VERSION`, unless a key here says otherwise.
+        datadog_variables: bool = false, eg true, set statsd_datadog_variables(bool);
         /// The way on which lines travel. `unix` (datagrams to a local socket) needs `path`.
         transport: Transport = "udp", eg "tcp", set statsd_transport(Transport);
         /// The socket of the transport `unix`; not looked at with another transport. Empty for none.
@@ -364,6 +370,12 @@ settings! {
             set pull_cache_idle_timeout(Duration), to idle_timeout (always);
         /// Totals that Prometheus gets: those of the newest generation, or those of the moment of the scrape.
         scrape: Scrape = "generation", eg "fresh", also "metrics.prometheus", set pull_cache_scrape(Scrape);
+        /// Upper bounds of the buckets of timers at `/metrics`, in seconds. A value up to 12.5 % below a bound may be counted at the next one.
+        timer_buckets: Vec<f64> = unset "100 µs to 10 s, three to a power of ten" in bounds_above(Some(0.0)), eg [0.005, 0.05, 0.5, 5.0],
+            unit "seconds", also "metrics.prometheus", set pull_cache_timer_buckets(into Vec<f64>);
+        /// Upper bounds of the buckets of histograms at `/metrics`, in the unit of what is recorded.
+        histogram_buckets: Vec<f64> = unset "the powers of two over the range that occurs" in bounds_above(None), eg [100.0, 1000.0, 10000.0],
+            also "metrics.prometheus", set pull_cache_histogram_buckets(into Vec<f64>);
         /// Gives Prometheus the process' own metrics too (`process_cpu_seconds_total`, …); on Linux.
         process_metrics: bool = true, eg false, also "metrics.prometheus", set pull_cache_process_metrics(bool);
         /// Records the node's own metrics, under the names that Proxmox gives them (`cpu_current`, `mem_used`, …); on Linux. Needs the cargo

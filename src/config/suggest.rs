@@ -27,6 +27,7 @@ fn nearest_of<'a>(found: &str, known: &mut dyn Iterator<Item = &'a str>) -> Opti
 }
 
 /// Words that other programs use for a key, each with ours.
+#[cfg(any(feature = "config-file", test))]
 const SYNONYMS: [(&str, &str); 10] = [
     ("host", "server"),
     ("hostname", "server"),
@@ -44,6 +45,7 @@ const SYNONYMS: [(&str, &str); 10] = [
 ///
 /// A slip of one letter comes first; then keys with the name as a word, or as the beginning of one (`port` for `statsd_port`, `org` for
 /// `organization`); then another program's word.
+#[cfg(any(feature = "config-file", test))]
 pub(super) fn key(found: &str, known: &[&str]) -> Option<String> {
     let lower = found.to_lowercase().replace('-', "_");
     let quoted = |key: &str| format!("`{key}`");

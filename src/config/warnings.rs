@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::choices::{InfluxdbProto, Transport};
+use super::choices::{Dialect, InfluxdbProto, Transport};
 use super::duration::show;
 use super::kind::Kind;
 use super::settings::{Config, keys};
@@ -89,6 +89,10 @@ impl Config {
                 self.statsd.transport.as_str()
             );
             warn("metrics.statsd.path", what);
+        }
+        if has("statsd") && self.statsd.datadog_variables && self.statsd.dialect != Dialect::Dogstatsd {
+            let what = format!(" = true has no effect: metrics.statsd.dialect = \"{}\"", self.statsd.dialect.as_str());
+            warn("metrics.statsd.datadog_variables", what);
         }
         if self.prepend_host_reverse && !self.prepend_host {
             let what = " = true has no effect: metrics.prepend_host = false";

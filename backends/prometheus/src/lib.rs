@@ -30,6 +30,7 @@
 
 #![deny(missing_docs)]
 
+mod buckets;
 mod exporter;
 mod exposer;
 mod families;
@@ -48,6 +49,7 @@ mod settings;
 mod text;
 mod totals;
 
+pub use buckets::{Buckets, InvalidBuckets};
 pub use exporter::{LeftOut, Prometheus, PrometheusHandle};
 pub use filter::Filter;
 pub use format::Format;

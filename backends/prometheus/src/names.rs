@@ -2,7 +2,7 @@
 
 use ferrometer_core::{Kind, Naming, Series};
 use ferrometer_export::full_name;
-use ferrometer_export::gated_labels;
+use ferrometer_export::{gated_labels, labels_with_object};
 use std::borrow::Cow;
 
 /// The name of a family, for a counter without its suffix. Empty when nothing is left of the name.
@@ -75,8 +75,8 @@ fn label_name(key: &str) -> String {
 }
 
 /// The labels as both text formats write them, without braces: `a="1",b="2"`. A label without a value is none to Prometheus, and left out.
-pub(crate) fn labels(series: &Series) -> String {
-    let given = series.labels_with_object().filter(|(_, value)| !value.is_empty());
+pub(crate) fn labels(naming: &Naming, series: &Series) -> String {
+    let given = labels_with_object(naming, series).filter(|(_, value)| !value.is_empty());
     let mut out = String::new();
     for (name, value) in gated_labels(given, label_name) {
         if !out.is_empty() {
@@ -168,13 +168,13 @@ mod tests {
             assert_eq!(label_name(key), expected);
         }
         let logger = get_logger("pn").with("le", "1").with("le_", "2").with("none", "").with("v", "a\\\"\n\t");
-        let written = labels(logger.gauge("g").series());
+        let written = labels(&Naming::default(), logger.gauge("g").series());
         assert_eq!(written, r#"le_="1",le__2="2",v="a\\\"\n	""#);
         let read: Vec<_> = pairs(&written).collect();
         assert_eq!(read, [("le_", "1".into()), ("le__2", "2".into()), ("v", "a\\\"\n\t".into())]);
         assert_eq!(pairs("").count(), 0);
         // An object keeps its name, whatever a label is called.
         let object = get_logger("pn").with("object", "x").for_object("qemu/1");
-        assert_eq!(labels(object.gauge("g").series()), r#"object="qemu/1",object_2="x""#);
+        assert_eq!(labels(&Naming::default(), object.gauge("g").series()), r#"object="qemu/1",object_2="x""#);
     }
 }

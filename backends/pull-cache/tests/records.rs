@@ -84,6 +84,7 @@ fn names_begin_as_configured_and_labels_are_sorted() {
         prepend_host: true,
         prepend_host_reverse: true,
         host: "h.example".into(),
+        ..Naming::default()
     };
     let before = get_logger("named::here").with("method", "GE\"T").with("a b", "ü").counter("c");
     let cache = Cache::install_with(naming, NEVER);

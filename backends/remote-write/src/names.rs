@@ -1,7 +1,7 @@
 //! Names and labels by Prometheus' rules: the same as a scrape of this program shows.
 
 use ferrometer_core::{Kind, Naming, Series};
-use ferrometer_export::{full_name, gated_labels};
+use ferrometer_export::{full_name, gated_labels, labels_with_object};
 
 /// The name of a family, for a counter without its suffix. Empty when nothing is left of the name.
 pub(crate) fn family(naming: &Naming, series: &Series) -> String {
@@ -71,8 +71,8 @@ fn label(key: &str) -> String {
 }
 
 /// The labels of a series and those of all series that it has none of its own for, sorted. A label without a value is none.
-pub(crate) fn labels(series: &'static Series, common: &[(String, String)]) -> Vec<(String, String)> {
-    let given = series.labels_with_object().filter(|(_, value)| !value.is_empty());
+pub(crate) fn labels(naming: &Naming, series: &Series, common: &[(String, String)]) -> Vec<(String, String)> {
+    let given = labels_with_object(naming, series).filter(|(_, value)| !value.is_empty());
     let mut all: Vec<(String, String)> =
         gated_labels(given, label).into_iter().map(|(name, value)| (name, value.to_owned())).collect();
     for (name, value) in common {
@@ -113,7 +113,7 @@ mod tests {
     fn labels_are_sorted_and_own_ones_count_more() {
         let series = get_logger("rl").with("instance", "mine").with("Z", "1").with("a b", "2").counter("c").series();
         let common = [("job".to_owned(), "j".to_owned()), ("instance".to_owned(), "i".to_owned())];
-        let pairs = labels(series, &common);
+        let pairs = labels(&Naming::default(), series, &common);
         let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(pairs, [("Z", "1"), ("a_b", "2"), ("instance", "mine"), ("job", "j")]);
     }

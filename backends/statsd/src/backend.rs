@@ -58,7 +58,7 @@ impl Statsd {
             }
             match self.names.get(delta.series) {
                 Ok(name) => {
-                    self.encoder.encode(&self.format, name, &delta, &mut packer);
+                    self.encoder.encode(&self.format, name, view.naming(), &delta, &mut packer);
                     self.state.told(delta.series);
                 }
                 Err(cause) => view.delta_dropped(&delta, cause),
@@ -71,7 +71,7 @@ impl Statsd {
                     break;
                 }
                 if let Ok(name) = self.names.get(series) {
-                    self.encoder.repeat(&self.format, name, series, value, &mut packer);
+                    self.encoder.repeat(&self.format, name, (view.naming(), series), value, &mut packer);
                 }
             }
         }

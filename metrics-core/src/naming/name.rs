@@ -80,6 +80,8 @@ pub struct Naming {
     pub prepend_host_reverse: bool,
     /// The host's name; used only with `prepend_host`.
     pub host: String,
+    /// Labels of the whole process, which a backend shows with every series that has none of that key itself.
+    pub labels: Vec<(String, String)>,
 }
 
 impl Naming {
@@ -93,6 +95,7 @@ impl Naming {
     ///     prepend_host: true,
     ///     prepend_host_reverse: true,
     ///     host: "host.example.com.".into(),
+    ///     ..Naming::default()
     /// };
     /// assert_eq!(naming.prefix(), "prod.com.example.host");
     /// ```
@@ -186,6 +189,7 @@ mod tests {
             prepend_host: host.is_some(),
             prepend_host_reverse: host.is_some_and(|h| h.1),
             host: host.map_or(String::new(), |h| h.0.into()),
+            labels: Vec::new(),
         }
     }
 
