@@ -1,13 +1,16 @@
 //! A small axum service whose requests are counted and timed, with the pull cache beside it for Prometheus.
 //!
 //! `cargo run --example axum_service`             asks itself a few things, prints what /metrics says of them, and ends
-//! `cargo run --example axum_service -- --serve`  stays up: the shop on 127.0.0.1:3000, its metrics on 127.0.0.1:9620
+//! `cargo run --example axum_service -- --serve`  stays up until Ctrl-C: the shop on 127.0.0.1:3000, its metrics on 127.0.0.1:9620, or at
+//!                                                the two addresses that follow
+//!
+//! Either way it ends in order: requests in progress are answered, the metrics delivered, and the account is printed.
 
 use axum::extract::{MatchedPath, Path};
 use axum::http::{Request, StatusCode};
 use axum::{Router, routing::get};
 use ferrometer::tower::MetricsLayer;
-use ferrometer::{Config, Logger, get_logger, logger, timer};
+use ferrometer::{Config, Logger, Metrics, get_logger, logger, timer};
 use std::error::Error;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -43,11 +46,10 @@ async fn report() -> &'static str {
 async fn main() -> Result<(), Box<dyn Error>> {
     let serve = std::env::args().any(|argument| argument == "--serve");
     // Port 0: any that is free.
-    let (shop, cache): (SocketAddr, SocketAddr) = if serve {
-        ("127.0.0.1:3000".parse()?, "127.0.0.1:9620".parse()?)
-    } else {
-        ("127.0.0.1:0".parse()?, "127.0.0.1:0".parse()?)
-    };
+    let [shop, cache] = if serve { ["127.0.0.1:3000", "127.0.0.1:9620"] } else { ["127.0.0.1:0"; 2] };
+    let mut given = std::env::args().skip_while(|argument| argument != "--serve").skip(1);
+    let mut address = |usual: &str| given.next().as_deref().unwrap_or(usual).parse::<SocketAddr>();
+    let (shop, cache) = (address(shop)?, address(cache)?);
 
     let config = Config::new()
         .backend("pull-cache")
@@ -55,6 +57,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .pull_cache_http(true)
         .pull_cache_address(cache);
     let metrics = ferrometer::init(config)?;
+    let ended = run(&metrics, shop, serve).await;
+    // Waits for the threads of the backends: not on a thread of the runtime.
+    let report = tokio::task::spawn_blocking(move || metrics.shutdown(Duration::from_secs(2))).await?;
+    println!("\n{}", if report.complete { "everything was delivered" } else { "not everything could be delivered" });
+    report.ledgers.iter().for_each(|ledger| println!("{ledger}"));
+    ended
+}
+
+async fn run(metrics: &Metrics, shop: SocketAddr, serve: bool) -> Result<(), Box<dyn Error>> {
     let cache = metrics.http_address().expect("HTTP is configured above");
     let listener = TcpListener::bind(shop).await?;
     let shop = listener.local_addr()?;

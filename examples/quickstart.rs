@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Without `--config` it keeps its metrics in the embedded pull cache, and prints a table of what was recorded and one generation as
-//! JSON. `--serve` stays up, keeps working, and prints the address to look at. `--config examples/statsd.toml` sends the same to
+//! JSON. `--serve` stays up until Ctrl-C, keeps working, and prints the address to look at. `--config examples/statsd.toml` sends the same to
 //! statsd; nothing else changes.
 
 use ferrometer::{
@@ -16,6 +16,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -192,7 +193,8 @@ fn run(options: &Options) -> Result<(), String> {
             }
             None => println!("\nworking on; the configuration serves nothing to look at; Ctrl-C ends"),
         }
-        loop {
+        stop_at_ctrl_c().map_err(|error| error.to_string())?;
+        while !STOPPED.load(Relaxed) {
             work(&options.directory).map_err(in_directory)?;
             thread::sleep(Duration::from_millis(500));
         }
@@ -200,8 +202,22 @@ fn run(options: &Options) -> Result<(), String> {
     let report = metrics.shutdown(Duration::from_secs(2));
     if !report.complete {
         eprintln!("not everything could be delivered:");
-        report.ledgers.iter().for_each(|l| eprintln!("  {l}"));
     }
+    if options.serve || !report.complete {
+        report.ledgers.iter().for_each(|ledger| eprintln!("{ledger}"));
+    }
+    Ok(())
+}
+
+static STOPPED: AtomicBool = AtomicBool::new(false);
+
+/// Has the program end in order at Ctrl-C, with what it has recorded delivered.
+fn stop_at_ctrl_c() -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    thread::spawn(move || {
+        let _ = runtime.block_on(tokio::signal::ctrl_c());
+        STOPPED.store(true, Relaxed);
+    });
     Ok(())
 }
 

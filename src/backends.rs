@@ -12,6 +12,8 @@ pub(crate) struct Parts {
     pub(crate) backends: Vec<Built>,
     #[cfg(feature = "pull-cache")]
     pub(crate) pull_cache: Option<ferrometer_pull_cache::PullCacheHandle>,
+    #[cfg(feature = "metric-servers")]
+    pub(crate) metric_servers: Option<std::sync::Arc<ferrometer_metric_servers::MetricServers>>,
     #[cfg(feature = "prometheus")]
     pub(crate) totals: Option<ferrometer_prometheus::PrometheusHandle>,
 }
@@ -42,6 +44,14 @@ pub(crate) fn build(config: &Config, earlier: Option<&Cache>) -> Result<Parts, E
             // The configuration's check knows the same names; a new one that is not built here is refused, not ignored.
             _ => return Err(missing(name, "an unknown one")),
         }
+    }
+    #[cfg(feature = "metric-servers")]
+    {
+        parts.metric_servers = crate::metric_servers::open(config)?;
+    }
+    #[cfg(not(feature = "metric-servers"))]
+    if config.metric_servers.path.is_some() {
+        return Err(Error::NotCompiled { key: "metrics.metric_servers.path", feature: "metric-servers" });
     }
     Ok(parts)
 }

@@ -37,6 +37,9 @@ pub enum Error {
     /// The directory that the pull cache shall keep its generations in, `metrics.pull_cache.path`, cannot be used.
     #[cfg(feature = "pull-cache")]
     CachePath(ferrometer_pull_cache::OpenError),
+    /// The file or the secrets of the servers that are managed, `metrics.metric_servers`, cannot be used.
+    #[cfg(feature = "metric-servers")]
+    MetricServers(ferrometer_metric_servers::OpenError),
     /// A backend cannot work with what is configured for it.
     Setting {
         /// The key, or the environment variable.
@@ -73,6 +76,8 @@ impl Error {
             }
             #[cfg(feature = "pull-cache")]
             Error::CachePath(_) => "metrics.pull_cache.path".to_owned(),
+            #[cfg(feature = "metric-servers")]
+            Error::MetricServers(_) => "metrics.metric_servers.path".to_owned(),
             Error::Setting { key, .. } => key.clone(),
             Error::Config(_) | Error::Install(_) | Error::Explained { .. } => return self,
         };
@@ -101,6 +106,8 @@ impl fmt::Display for Error {
             Error::Serve { table, cause } => f.write_str(&cause.describe(|setting| format!("{table}.{setting}"))),
             #[cfg(feature = "pull-cache")]
             Error::CachePath(cause) => write!(f, "metrics.pull_cache.path: {cause}"),
+            #[cfg(feature = "metric-servers")]
+            Error::MetricServers(cause) => write!(f, "metrics.metric_servers.path: {cause}"),
             Error::Setting { key, found, allowed } => {
                 let found: String = found.escape_debug().take(200).collect();
                 write!(f, "{key} = \"{found}\": expected {allowed}")
@@ -134,6 +141,8 @@ impl std::error::Error for Error {
             Error::Serve { cause, .. } => Some(cause),
             #[cfg(feature = "pull-cache")]
             Error::CachePath(cause) => Some(cause),
+            #[cfg(feature = "metric-servers")]
+            Error::MetricServers(cause) => Some(cause),
             Error::Install(error) => Some(error),
             Error::Explained { cause, .. } => Some(cause),
             Error::NotCompiled { .. } | Error::Incomplete { .. } | Error::Setting { .. } => None,

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::limits::limits;
 #[cfg(feature = "prometheus")]
 use crate::serve::{self, Serving};
-use ferrometer_core::{FlushReport, Limits, LoggerRule, Naming};
+use ferrometer_core::{FlushReport, Limits, LoggerRule, Naming, Preview, PreviewError};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -68,6 +68,8 @@ struct InForce {
     pull_cache: Option<ferrometer_pull_cache::PullCacheHandle>,
     #[cfg(feature = "prometheus")]
     server: Option<Serving>,
+    #[cfg(feature = "metric-servers")]
+    metric_servers: Option<std::sync::Arc<ferrometer_metric_servers::MetricServers>>,
 }
 
 /// State of one process. The child of a fork has a copy of all that its parent had, and none of the threads that belong to it:
@@ -97,6 +99,29 @@ fn in_force() -> MutexGuard<'static, InForce> {
             return process.in_force.lock().unwrap_or_else(PoisonError::into_inner);
         }
         next = &process.child;
+    }
+}
+
+/// Frees a port that a process listened on which this one was forked from, and which has ended: a daemon has the socket that its parent had. One that
+/// is just ending is waited for.
+#[cfg(feature = "prometheus")]
+fn free_inherited_port(port: u16) {
+    const ENDING: Duration = Duration::from_millis(500);
+    let mut next = FIRST.get();
+    while let Some(process) = next.filter(|process| process.id != std::process::id()) {
+        if let Ok(inherited) = process.in_force.try_lock()
+            && let Some(serving) =
+                inherited.server.as_ref().filter(|serving| serving.server.local_addr().port() == port)
+        {
+            let begun = Instant::now();
+            while ferrometer_export::ancestor_is_running(process.id) && begun.elapsed() < ENDING {
+                std::thread::sleep(ENDING / 50);
+            }
+            if !ferrometer_export::ancestor_is_running(process.id) {
+                serving.server.shut_inherited();
+            }
+        }
+        next = process.child.get();
     }
 }
 
@@ -157,6 +182,8 @@ fn begin(config: &Config) -> Result<Metrics, Error> {
 fn put_in_force(config: &Config) -> Result<Metrics, Error> {
     let deadline = config.shutdown_deadline;
     let settings = Settings { naming: naming(config), limits: limits(config), rules: rules(config) };
+    #[cfg(feature = "prometheus")]
+    free_inherited_port(config.pull_cache.address.port());
     let mut in_force = in_force();
     #[cfg(feature = "pull-cache")]
     let earlier = in_force.pull_cache.clone();
@@ -177,6 +204,11 @@ fn put_in_force(config: &Config) -> Result<Metrics, Error> {
             serve::give_back(taken_over, &mut in_force.server);
         }
         return Err(error);
+    }
+    #[cfg(feature = "metric-servers")]
+    {
+        let old = std::mem::replace(&mut in_force.metric_servers, parts.metric_servers);
+        crate::metric_servers::take_over(old, in_force.metric_servers.as_ref(), deadline);
     }
     in_force.settings = Some(settings);
     in_force.call = CALLS.fetch_add(1, Relaxed) + 1;
@@ -249,6 +281,25 @@ impl Metrics {
         self.end(deadline).unwrap_or_else(|| ferrometer_core::flush(Duration::ZERO))
     }
 
+    /// Returns the datagrams or bodies that a backend would send if it delivered now, byte for byte: `metrics.preview("influxdb")`. Nothing is sent, and no
+    /// account changes. Waits for a delivery in progress, for `shutdown_deadline` at most.
+    ///
+    /// # Errors
+    /// [`PreviewError`]: there is no such backend, it sends nothing, or it was at work until then.
+    ///
+    /// ```
+    /// use ferrometer::{Config, get_logger, init};
+    ///
+    /// let metrics = init(Config::new().backend("statsd").statsd_interval(std::time::Duration::from_secs(60)))?;
+    /// get_logger("shop").send_counter("sold", 3);
+    /// let shown = metrics.preview("statsd").unwrap();
+    /// assert_eq!(shown[0].wire, b"shop.sold:3|c");
+    /// # Ok::<(), ferrometer::Error>(())
+    /// ```
+    pub fn preview(&self, backend: &str) -> Result<Vec<Preview>, PreviewError> {
+        ferrometer_core::preview(backend, self.deadline)
+    }
+
     /// The pull cache, when it is configured.
     #[cfg(feature = "pull-cache")]
     #[must_use]
@@ -288,6 +339,8 @@ impl Metrics {
         }
         #[cfg(feature = "prometheus")]
         let end = Instant::now() + deadline;
+        #[cfg(feature = "metric-servers")]
+        let servers = in_force.metric_servers.take().inspect(|servers| servers.retire());
         let report = ferrometer_core::shutdown(deadline);
         in_force.call = 0;
         in_force.backends.clear();
@@ -296,6 +349,11 @@ impl Metrics {
         #[cfg(feature = "prometheus")]
         if let Some(serving) = in_force.server.take() {
             drop(serving.stop(end));
+        }
+        // A request that was under way may have installed one more.
+        #[cfg(feature = "metric-servers")]
+        if let Some(servers) = servers {
+            servers.stop();
         }
         Some(report)
     }
@@ -313,7 +371,7 @@ impl std::fmt::Debug for Metrics {
     }
 }
 
-fn naming(config: &Config) -> Naming {
+pub(crate) fn naming(config: &Config) -> Naming {
     let host = match config.host.as_deref() {
         Some(host) if !host.is_empty() => host.to_owned(),
         // Read once, here, and only when names carry it. A system without a name gives names without a host.
@@ -329,7 +387,7 @@ fn naming(config: &Config) -> Naming {
     }
 }
 
-fn rules(config: &Config) -> Vec<LoggerRule> {
+pub(crate) fn rules(config: &Config) -> Vec<LoggerRule> {
     let mut rules = Vec::with_capacity(config.rules().len());
     for rule in config.rules() {
         rules.push(LoggerRule { prefix: rule.logger.clone(), enabled: rule.enabled, sample_rate: rule.sample_rate });

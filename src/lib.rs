@@ -44,6 +44,7 @@
 //! | `proxmox` | | … on the routes of Proxmox VE and Proxmox Backup Server too, and `tls` |
 //! | `tls` | | what is served, over TLS |
 //! | `compression` | | what is served, with gzip and zstd |
+//! | `metric-servers` | | servers that an operator creates, tests, changes and removes over HTTP while the program runs; `graphite`, `influxdb`, `otlp` |
 //! | `host-metrics` | | the node's own metrics, under the names that Proxmox gives them |
 //! | `tower` | | a layer that counts and times requests |
 //! | `tokio` | | the health of tokio's runtimes and tasks |
@@ -65,6 +66,9 @@ mod host;
 mod init;
 mod limits;
 mod memory;
+#[cfg(feature = "metric-servers")]
+mod metric_servers;
+pub mod preview;
 mod push;
 mod report;
 #[cfg(feature = "prometheus")]
@@ -79,9 +83,9 @@ pub use error::Error;
 pub use ferrometer_core::{
     Amount, Backend, BackendError, Cause, Change, Counter, CounterValue, Delivery, Delta, Distribution, Dropped,
     Dynamic, Entered, FlushReport, Gauge, GaugeReturn, GaugeValue, Histogram, InFlight, InFlightGuard, InstallError,
-    Kind, LabelArgument, LabelValue, Ledger, Limits, Logger, LoggerRule, MetricName, Naming, Receipt, Refused, Sampled,
-    Scheme, Series, Snapshot, SnapshotView, Timer, TimerGuard, Total, Totals, Unit, Value, Wants, flush, get_logger,
-    install, is_on, ledgers, logger, name, refused, remove, replace, snapshot, warn,
+    Kind, LabelArgument, LabelValue, Ledger, Limits, Logger, LoggerRule, MetricName, Naming, Preview, PreviewError,
+    Receipt, Refused, Sampled, Scheme, Series, Snapshot, SnapshotView, Timer, TimerGuard, Total, Totals, Unit, Value,
+    Wants, flush, get_logger, install, is_on, ledgers, logger, name, preview, refused, remove, replace, snapshot, warn,
 };
 pub use ferrometer_export::{NameTable, folded_name, full_name};
 #[cfg(feature = "macros")]

@@ -7,7 +7,7 @@ impl Config {
     /// Computed from the limits; nothing has to be started.
     ///
     /// It is the worst case, with names, labels and descriptions as long as they may be and every bucket of every distribution in use. Usual
-    /// programs take a small part of it. Not in it: the stacks of the backends' threads, the texts a program itself makes, and answers of
+    /// programs take a small part of it. Of servers that are managed, those count that their file describes now. Not in it: the stacks of the backends' threads, the texts a program itself makes, and answers of
     /// the pull cache's endpoint in progress.
     ///
     /// ```
@@ -20,14 +20,19 @@ impl Config {
     #[must_use]
     pub fn max_bytes(&self) -> usize {
         let backends = self.backends().iter().filter(|name| *name != "noop").count();
-        if backends == 0 {
+        let limits = crate::limits::limits(self);
+        #[cfg(feature = "metric-servers")]
+        let (servers, of_servers) =
+            crate::metric_servers::settings(self).map_or((0, 0), |settings| settings.described(limits.max_instruments));
+        #[cfg(not(feature = "metric-servers"))]
+        let (servers, of_servers) = (0, 0);
+        if backends + servers == 0 {
             return 0;
         }
-        let limits = crate::limits::limits(self);
-        let mut bytes = limits.max_bytes(backends);
+        let mut bytes = limits.max_bytes(backends + servers).saturating_add(of_servers);
         // Each backend may keep the process's labels with each series: in its name, in its labels, and while both are made.
         let of_process: usize = self.labels.iter().map(|(key, value)| key.len() + value.len() + 32).sum();
-        bytes = bytes.saturating_add(4 * of_process * backends * limits.max_instruments);
+        bytes = bytes.saturating_add(4 * of_process * (backends + servers) * limits.max_instruments);
         for name in self.backends() {
             let more = match name.as_str() {
                 #[cfg(feature = "statsd")]

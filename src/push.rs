@@ -26,10 +26,15 @@ fn graphite_settings(config: &Config) -> ferrometer_graphite::Settings {
     settings
 }
 
+/// Makes the backend, and starts nothing.
+#[cfg(feature = "graphite")]
+pub(crate) fn graphite_backend(config: &Config) -> Result<ferrometer_graphite::Graphite, Error> {
+    ferrometer_graphite::Graphite::new(graphite_settings(config)).map_err(refused!("metrics.graphite"))
+}
+
 #[cfg(feature = "graphite")]
 pub(crate) fn graphite(config: &Config) -> Result<Built, Error> {
-    let settings = graphite_settings(config);
-    let backend = ferrometer_graphite::Graphite::new(settings).map_err(refused!("metrics.graphite"))?;
+    let backend = graphite_backend(config)?;
     Ok(Built { name: "graphite", backend: Box::new(backend), interval: config.graphite.interval })
 }
 
@@ -50,10 +55,15 @@ fn influxdb_settings(config: &Config) -> ferrometer_influxdb::Settings {
     settings
 }
 
+/// Makes the backend, and starts nothing.
+#[cfg(feature = "influxdb")]
+pub(crate) fn influxdb_backend(config: &Config) -> Result<ferrometer_influxdb::InfluxDb, Error> {
+    ferrometer_influxdb::InfluxDb::new(influxdb_settings(config)).map_err(refused!("metrics.influxdb"))
+}
+
 #[cfg(feature = "influxdb")]
 pub(crate) fn influxdb(config: &Config) -> Result<Built, Error> {
-    let settings = influxdb_settings(config);
-    let backend = ferrometer_influxdb::InfluxDb::new(settings).map_err(refused!("metrics.influxdb"))?;
+    let backend = influxdb_backend(config)?;
     Ok(Built { name: "influxdb", backend: Box::new(backend), interval: config.influxdb.interval })
 }
 
@@ -79,9 +89,15 @@ fn otlp_settings(config: &Config) -> Result<ferrometer_otlp::Settings, Error> {
     Ok(settings)
 }
 
+/// Makes the backend, and starts nothing.
+#[cfg(feature = "otlp")]
+pub(crate) fn otlp_backend(config: &Config) -> Result<ferrometer_otlp::Otlp, Error> {
+    ferrometer_otlp::Otlp::new(otlp_settings(config)?).map_err(refused!("metrics.otlp"))
+}
+
 #[cfg(feature = "otlp")]
 pub(crate) fn otlp(config: &Config) -> Result<Built, Error> {
-    let backend = ferrometer_otlp::Otlp::new(otlp_settings(config)?).map_err(refused!("metrics.otlp"))?;
+    let backend = otlp_backend(config)?;
     Ok(Built { name: "otlp", backend: Box::new(backend), interval: config.otlp.interval })
 }
 
@@ -124,10 +140,15 @@ fn remote_write_settings(config: &Config) -> Result<ferrometer_remote_write::Set
     Ok(settings)
 }
 
+/// Makes the backend, and starts nothing.
+#[cfg(feature = "remote-write")]
+pub(crate) fn remote_write_backend(config: &Config) -> Result<ferrometer_remote_write::RemoteWrite, Error> {
+    ferrometer_remote_write::RemoteWrite::new(remote_write_settings(config)?).map_err(refused!("metrics.remote_write"))
+}
+
 #[cfg(feature = "remote-write")]
 pub(crate) fn remote_write(config: &Config) -> Result<Built, Error> {
-    let settings = remote_write_settings(config)?;
-    let backend = ferrometer_remote_write::RemoteWrite::new(settings).map_err(refused!("metrics.remote_write"))?;
+    let backend = remote_write_backend(config)?;
     Ok(Built { name: "remote-write", backend: Box::new(backend), interval: config.remote_write.interval })
 }
 

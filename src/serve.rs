@@ -85,9 +85,21 @@ fn frame(config: &Config, parts: &Parts) -> Result<Option<Frame>, Error> {
         frame = frame.mount("/", Arc::new(Scrape::new(totals.clone())));
         served = true;
     }
+    #[cfg(feature = "metric-servers")]
+    if let Some(servers) = &parts.metric_servers {
+        #[cfg(feature = "proxmox")]
+        let has_index = config.pull_cache.proxmox && config.pull_cache.http && parts.pull_cache.is_some();
+        #[cfg(not(feature = "proxmox"))]
+        let has_index = false;
+        frame = crate::metric_servers::mount(frame, servers, has_index);
+        served = true;
+    }
     #[cfg(feature = "page")]
     if config.pull_cache.page && config.pull_cache.http && parts.pull_cache.is_some() {
-        frame = frame.mount("/", Arc::new(ferrometer_page::Page::new()));
+        let page = ferrometer_page::Page::new();
+        #[cfg(feature = "metric-servers")]
+        let page = if parts.metric_servers.is_some() { page.with_servers() } else { page };
+        frame = frame.mount("/", Arc::new(page));
     }
     Ok(served.then_some(frame))
 }

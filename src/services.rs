@@ -3,6 +3,8 @@
 
 #[cfg(feature = "http")]
 pub use ferrometer_cache_api as cache_api;
+#[cfg(feature = "metric-servers")]
+pub use ferrometer_metric_servers as metric_servers;
 #[cfg(feature = "page")]
 pub use ferrometer_page as page;
 #[cfg(feature = "proxmox")]

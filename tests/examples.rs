@@ -81,3 +81,52 @@ fn the_last_half_hour_shows_what_was_before_the_crash() {
     let output = example("last_half_hour").arg(scratch.path().join("nothing")).output().unwrap();
     assert!(!output.status.success());
 }
+
+/// Starts an example, waits until it has said this, sends it the signal of Ctrl-C, and returns all that it said.
+#[cfg(target_os = "linux")]
+fn interrupt(name: &str, arguments: &[&str], after: &str) -> String {
+    use std::io::{BufRead, BufReader, Read};
+    use std::process::Stdio;
+    let mut child = example(name).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut said = String::new();
+    while !said.contains(after) {
+        assert!(out.read_line(&mut said).unwrap() > 0, "{name} ended after: {said}");
+    }
+    // It has said so a moment before it takes the signal.
+    let takes_it = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap().trim();
+        u64::from_str_radix(caught, 16).unwrap() >> (libc::SIGINT - 1) & 1 == 1
+    };
+    ferrometer_testkit::wait_until("the signal to be taken", takes_it);
+    // SAFETY: a signal to the child made above.
+    assert_eq!(unsafe { libc::kill(child.id().cast_signed(), libc::SIGINT) }, 0);
+    out.read_to_string(&mut said).unwrap();
+    let Output { status, stderr, .. } = child.wait_with_output().unwrap();
+    assert!(status.success(), "{name}: {status}\n{said}");
+    said + &String::from_utf8_lossy(&stderr)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn services_end_in_order_at_ctrl_c_and_print_their_account() {
+    let any = "127.0.0.1:0";
+    let shop = interrupt("axum_service", &["--serve", any, any], "its metrics:");
+    assert!(shop.contains("everything was delivered\npull-cache: "), "{shop}");
+    let scratch = ferrometer_testkit::Scratch::new("examples");
+    let config = scratch.path().join("metrics.toml");
+    std::fs::create_dir_all(scratch.path().join("files")).unwrap();
+    std::fs::write(scratch.path().join("files/one"), "1").unwrap();
+    std::fs::write(
+        &config,
+        "[metrics]\nbackend = 'pull-cache'\n[metrics.pull_cache]\nhttp = true\naddress = '127.0.0.1:0'\n",
+    )
+    .unwrap();
+    let (files, config) = (scratch.path().join("files"), config.to_str().unwrap());
+    let said = interrupt("quickstart", &[files.to_str().unwrap(), "--serve", "--config", config], "look at http://");
+    assert!(
+        said.lines().last().is_some_and(|last| last.starts_with("pull-cache: ") && last.contains("+ 0 pending")),
+        "{said}"
+    );
+}

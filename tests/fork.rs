@@ -138,3 +138,55 @@ fn a_directory_and_a_port_are_free_when_the_parent_lets_go_of_them_though_a_chil
     assert!(late.is_err(), "taken by nobody");
     drop(again.unwrap());
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_daemon_takes_over_the_directory_and_the_port_of_its_parent() {
+    let _alone = alone();
+    let scratch = Scratch::new("fork-daemon");
+    // A port that is free now.
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let kept = || served().pull_cache_path(scratch.path()).pull_cache_address(address);
+    let (mut said, mut say) = std::io::pipe().unwrap();
+    // The process that becomes a daemon is a child of the test's, so that it can end.
+    let status = in_a_child(|| {
+        let metrics = init(kept()).unwrap();
+        METRICS.send_counter("before", 1);
+        assert!(metrics.flush(SOON).complete);
+        std::mem::forget(metrics);
+        // SAFETY: as daemon(3) does it; the child goes on, its parent leaves.
+        if unsafe { libc::fork() } > 0 {
+            return true;
+        }
+        // SAFETY: ends the daemon should it hang.
+        unsafe { libc::alarm(20) };
+        let begun = match init(kept()) {
+            Ok(metrics) => {
+                METRICS.send_counter("after", 2);
+                let complete = metrics.flush(SOON).complete;
+                format!("{complete} {}", newest(address).contains("forks.after"))
+            }
+            Err(error) => error.to_string(),
+        };
+        write!(say, "{begun}").unwrap();
+        // SAFETY: ends the daemon without the test harness's exit.
+        unsafe { libc::_exit(0) };
+    });
+    assert_eq!(status, 0, "the child ended badly");
+    drop(say);
+    let mut begun = String::new();
+    said.read_to_string(&mut begun).unwrap();
+    assert_eq!(begun, "true true");
+}
+
+#[test]
+fn a_child_is_told_that_its_parent_has_the_directory() {
+    let _alone = alone();
+    let scratch = Scratch::new("fork-parent");
+    let kept = || served().pull_cache_path(scratch.path());
+    let metrics = init(kept()).unwrap();
+    let parent = format!("is written by process {}, which this one was forked from", std::process::id());
+    let status = in_a_child(|| init(kept()).is_err_and(|error| error.to_string().contains(&parent)));
+    assert_eq!(status, 0, "the child was told something else");
+    assert!(metrics.shutdown(SOON).complete);
+}

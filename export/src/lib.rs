@@ -8,6 +8,7 @@
 //! | how its labels look | [`Labels`], [`gated_labels`] |
 //! | what it reports of a delivery | [`account`](account()) |
 //! | how old something is | [`age_seconds`], [`whole_seconds`] |
+//! | whether what a fork inherited is free | [`ancestor_is_running`] |
 //! | whether a path is that of a file that can be read | [`open_regular`], [`must_be_regular`] |
 //!
 //! The crate uses the public API of [`ferrometer_core`] alone, as a backend written elsewhere would. Diagnostics go through
@@ -17,6 +18,7 @@
 
 mod account;
 mod aging_clock;
+mod ancestor;
 mod full_name;
 mod instruments;
 mod labels;
@@ -25,6 +27,7 @@ mod regular_file;
 
 pub use account::account;
 pub use aging_clock::{age_seconds, whole_seconds};
+pub use ancestor::ancestor_is_running;
 pub use full_name::{folded_name, full_name, labels, labels_with_object};
 pub use instruments::{Instrument, Instruments};
 pub use labels::{Labels, gated_labels};

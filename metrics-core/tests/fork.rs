@@ -169,3 +169,31 @@ fn children_of_one_process_sample_each_for_itself() {
     outcomes(true);
     outcomes(false);
 }
+
+/// Forks by the system call itself, as `_Fork` does: no handler runs.
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[test]
+fn recording_is_off_in_a_child_that_was_forked_without_handlers() {
+    let _alone = alone();
+    install("bare", sink(), Duration::from_millis(1)).unwrap();
+    let counter = get_logger("bare").counter("c");
+    counter.increment();
+    assert!(is_on());
+    // SAFETY: as `fork` without its handlers. The child does what needs no lock, and leaves by `_exit`.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) } as i32;
+    assert!(pid >= 0);
+    if pid == 0 {
+        let is_off = !is_on();
+        counter.increment();
+        // SAFETY: ends the child.
+        unsafe { libc::_exit(if is_off { 0 } else { 7 }) };
+    }
+    let mut status = 0;
+    // SAFETY: waits for the child made above.
+    unsafe { libc::waitpid(pid, &raw mut status, 0) };
+    assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "{status:x}");
+    assert!(is_on(), "the parent goes on");
+    counter.increment();
+    let ledger = remove("bare", SOON).unwrap();
+    assert!(ledger.balances() && ledger.sent.recordings == 2, "{ledger}");
+}

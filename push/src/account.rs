@@ -46,6 +46,12 @@ impl Account {
         self.0.get(id) == Some(&SENT)
     }
 
+    /// Whether the last delivery decided about a series: all of it was taken, or is given up. Nothing of it stays pending.
+    #[must_use]
+    pub fn is_settled(&self, id: usize) -> bool {
+        self.0.get(id).is_some_and(|state| *state == SENT || *state >= DROPPED)
+    }
+
     /// Hands in what is new of each series as what became of it. What was not sent stays pending.
     pub(crate) fn hand_in(&self, view: &SnapshotView<'_>) {
         for delta in view.deltas() {
@@ -83,6 +89,7 @@ mod tests {
             (0..9).map(|id| account.is_sent(id)).collect::<Vec<_>>(),
             [true, false, false, false, false, false, false, true, false]
         );
+        assert_eq!([0, 1, 2, 3, 8].map(|id| account.is_settled(id)), [true, false, true, false, false]);
         assert_eq!(account.0[..4], [SENT, PENDING, DROPPED + Cause::Refused as u8, NOT_YET]);
     }
 }

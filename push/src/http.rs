@@ -3,6 +3,7 @@
 //! No redirect is followed, replies are read up to 64 KiB, certificates are verified unless the settings say otherwise, and a proxy of the
 //! environment (`ALL_PROXY`, `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`) is used.
 
+use crate::destination::Destinations;
 use crate::invalid::Invalid;
 use crate::secret::Secret;
 use crate::verdict::{Extent, Verdict};
@@ -15,8 +16,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use ureq::Agent;
+use ureq::config::Config;
 use ureq::http::{HeaderName, HeaderValue, Uri};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
 /// The most bytes of a reply that are read.
 pub const MOST_REPLY: u64 = 64 * 1024;
@@ -35,6 +39,8 @@ pub struct HttpSettings {
     pub verify_certificate: bool,
     /// Certificates, as PEM, of authorities that are trusted instead of the system's.
     pub ca: Option<PathBuf>,
+    /// Where requests may be sent. With a policy no proxy of the environment is used: it would look names up by itself. Default: everywhere.
+    pub destinations: Option<Destinations>,
 }
 
 impl HttpSettings {
@@ -47,6 +53,7 @@ impl HttpSettings {
             timeout: Duration::from_secs(5),
             verify_certificate: true,
             ca: None,
+            destinations: None,
         }
     }
 }
@@ -101,15 +108,20 @@ impl Http {
             .build();
         // Zero would be no limit at all.
         let timeout = settings.timeout.max(Duration::from_millis(1));
-        let agent = Agent::config_builder()
+        let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
             .tls_config(tls)
             .user_agent(concat!("ferrometer/", env!("CARGO_PKG_VERSION")))
-            .max_idle_connections(1)
-            .build()
-            .into();
+            .max_idle_connections(1);
+        let agent = match settings.destinations.clone() {
+            None => config.build().into(),
+            Some(policy) => {
+                let resolver = Judged { policy, resolver: DefaultResolver::default() };
+                Agent::with_parts(config.proxy(None).build(), DefaultConnector::default(), resolver)
+            }
+        };
         let secrets = settings.headers.iter().map(|(_, value)| value.clone()).collect();
         Ok(Http { agent, url, headers, secrets, timeout })
     }
@@ -139,7 +151,7 @@ impl Http {
             request = request.header(*name, *value);
         }
         let request = request.config().timeout_global(Some(self.time_left(until))).build();
-        let answer = request.send(body).map_err(|error| self.failure(&error))?;
+        let answer = request.send(body).map_err(|error| self.failure(&self.url, &error))?;
         Ok(reply(answer))
     }
 
@@ -153,7 +165,7 @@ impl Http {
             request = request.header(name, value);
         }
         let request = request.config().timeout_global(Some(self.time_left(until))).build();
-        let answer = request.call().map_err(|error| self.failure(&error))?;
+        let answer = request.call().map_err(|error| self.failure(url, &error))?;
         Ok(reply(answer))
     }
 
@@ -162,13 +174,14 @@ impl Http {
         left.min(self.timeout).max(Duration::from_millis(1))
     }
 
-    fn failure(&self, error: &ureq::Error) -> String {
+    fn failure(&self, url: &str, error: &ureq::Error) -> String {
         let said = match error {
             ureq::Error::Timeout(_) => "no answer in time".to_owned(),
             ureq::Error::HostNotFound => "the host's name is not known".to_owned(),
+            ureq::Error::Io(error) => self.words(error.to_string().as_bytes()),
             error => self.words(error.to_string().as_bytes()),
         };
-        format!("{}: {said}", self.url)
+        format!("{url}: {said}")
     }
 
     /// Judges a reply by its status alone.
@@ -198,6 +211,25 @@ impl Http {
 impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Http").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// Looks names up, and gives addresses only where the policy allows all of them.
+#[derive(Debug)]
+struct Judged {
+    policy: Destinations,
+    resolver: DefaultResolver,
+}
+
+impl Resolver for Judged {
+    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let found = self.resolver.resolve(uri, config, timeout)?;
+        let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        for address in found.iter() {
+            let judged = self.policy.check(host, address.ip());
+            judged.map_err(|reason| ureq::Error::Io(std::io::Error::other(reason)))?;
+        }
+        Ok(found)
     }
 }
 

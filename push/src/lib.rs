@@ -11,7 +11,7 @@
 //! | writing it | the backend's own; `claims`, `parts`, `texts`, `number`, `protobuf`, `moment` |
 //! | pieces into bodies, halved where need be | `packer`, `packed` |
 //! | kept while a server is away | `spool` |
-//! | on the way | `http` or `socket`, each of which ends with a [`Verdict`] |
+//! | on the way | `http` or `socket`, each of which ends with a [`Verdict`]; to where a `destination` policy allows |
 //! | what became of each series | `account` |
 //!
 //! Totals are cumulative, so an outage costs no memory: what a server missed is in the next delivery.
@@ -20,6 +20,7 @@
 
 mod account;
 mod claims;
+mod destination;
 pub mod histogram;
 mod http;
 mod instruments;
@@ -43,11 +44,13 @@ pub mod words;
 
 pub use account::Account;
 pub use claims::Claims;
+pub use destination::Destinations;
+pub use ferrometer_core::Preview;
 pub use http::{Http, HttpSettings, MOST_REPLY, Reply, gzip};
 pub use instruments::{Instruments, Rates, Summary, ids, summary};
 pub use invalid::Invalid;
 pub use number::{push_float, push_plain, push_whole};
-pub use packed::{Limit, Memory, Packed, Preview};
+pub use packed::{Limit, Memory, Packed};
 pub use packer::{Carrier, Packer};
 pub use patience::Patience;
 pub use pusher::{Exporter, Pusher};

@@ -5,16 +5,6 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::time::Instant;
 
-/// One body of the next delivery, as [`Pusher::preview`](crate::Pusher::preview) shows it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Preview {
-    /// The bytes as they would be sent.
-    pub wire: Vec<u8>,
-    /// The same before they are compressed; empty where they are not.
-    pub plain: Vec<u8>,
-}
-
 #[derive(Clone, Debug)]
 pub(crate) struct Piece {
     pub(crate) end: usize,

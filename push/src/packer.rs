@@ -1,10 +1,10 @@
 //! Packs pieces into bodies (datagrams, requests, writes) of at most a configured size, has each carried, and notes what became of the series
 //! in it. A body that is too large, or of which a part is refused, is halved, and its halves are, until what is refused is alone.
 
-use crate::packed::{Limit, Memory, Packed, Piece, Preview};
+use crate::packed::{Limit, Memory, Packed, Piece};
 use crate::spool::Spool;
 use crate::verdict::{Extent, Verdict};
-use ferrometer_core::{BackendError, Cause, Delivery, SnapshotView};
+use ferrometer_core::{BackendError, Cause, Delivery, Preview, SnapshotView};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -227,7 +227,7 @@ impl<'p, 'v> Packer<'p, 'v> {
         let verdict = match &mut self.shown {
             Some(shown) => {
                 let plain = if is_compressed { body.clone() } else { Vec::new() };
-                shown.push(Preview { wire: out.clone(), plain });
+                shown.push(Preview::new(out.clone()).with_plain(plain));
                 Verdict::Accepted
             }
             None => match self.later.clone() {

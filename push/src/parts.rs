@@ -127,5 +127,6 @@ fn quantile(parts: &[(f64, Distribution)], q: f64) -> f64 {
         seen >= rank
     });
     let bucket = reached.or(buckets.last_key_value()).map_or(0, |(bucket, _)| *bucket);
-    parts[0].1.scheme().middle(bucket).min(max(parts))
+    let max = max(parts);
+    parts[0].1.scheme().representative(bucket, max).min(max)
 }

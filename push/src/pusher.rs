@@ -1,11 +1,11 @@
 //! A backend that pushes: one [`Exporter`], which writes, and one [`Carrier`], which sends, under the one rule of when to try again.
 
-use crate::packed::{Limit, Memory, Preview};
+use crate::packed::{Limit, Memory};
 use crate::packer::{Carrier, Packer};
 use crate::patience::Patience;
 use crate::spool::Spool;
 use crate::verdict::Verdict;
-use ferrometer_core::{Backend, BackendError, Delivery, SnapshotView, warn};
+use ferrometer_core::{Backend, BackendError, Delivery, Preview, SnapshotView, warn};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -183,6 +183,10 @@ impl<E: Exporter, C: Carrier + Send + 'static> Backend for Pusher<E, C> {
         }
         let (delivery, error, _) = self.deliver(view, now + WHOLE, true);
         error.map_or(Ok(delivery), Err)
+    }
+
+    fn preview(&mut self, view: &SnapshotView<'_>) -> Option<Vec<Preview>> {
+        Some(Pusher::preview(self, view))
     }
 
     /// Tries again what the delivery before could not send, for a moment only, because a program that ends should not wait for a server

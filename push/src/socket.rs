@@ -3,6 +3,7 @@
 //! A refusal (ICMP) reaches a UDP socket at the send *after* the one it is about. So after the first datagram to a server that was not heard of
 //! yet, and after the last one of each delivery, there is a short wait for it.
 
+use crate::destination::Destinations;
 use crate::packer::Carrier;
 use crate::verdict::Verdict;
 use std::io::{self, ErrorKind, Read, Write};
@@ -46,13 +47,16 @@ pub struct SocketSettings {
     pub proto: Proto,
     /// How long a connection, or a write to it, may take.
     pub timeout: Duration,
+    /// Where lines may be sent. Default: everywhere.
+    pub destinations: Option<Destinations>,
 }
 
 impl SocketSettings {
     /// Settings for UDP with a timeout of 1 s.
     #[must_use]
     pub fn new(server: impl Into<String>, port: u16) -> SocketSettings {
-        SocketSettings { server: server.into(), port, proto: Proto::Udp, timeout: Duration::from_secs(1) }
+        let (proto, timeout) = (Proto::Udp, Duration::from_secs(1));
+        SocketSettings { server: server.into(), port, proto, timeout, destinations: None }
     }
 }
 
@@ -117,6 +121,14 @@ impl Socket {
         }
         let found = addresses(&self.settings.server, self.settings.port);
         let now = Instant::now();
+        if let (Ok(found), Some(policy)) = (&found, &self.settings.destinations) {
+            // One forbidden address is enough: which of them is tried is a matter of order.
+            let judged = found.iter().try_for_each(|address| policy.check(&self.settings.server, address.ip()));
+            if let Err(reason) = judged {
+                self.open = None;
+                return Err(reason);
+            }
+        }
         let found = match (found, &mut self.open) {
             (Ok(found), Some((_, address, since))) if found.contains(address) => {
                 *since = now;

@@ -4,7 +4,7 @@
 
 use super::peer::Peer;
 use super::rule::Rule;
-use super::settings::{Config, Graphite, Influxdb, Limits, Otlp, PullCache, RemoteWrite, Statsd};
+use super::settings::{Config, Graphite, Influxdb, Limits, MetricServers, Otlp, PullCache, RemoteWrite, Statsd};
 
 /// A method that changes one table's fields by name.
 macro_rules! groups {
@@ -29,6 +29,7 @@ groups! {
     "otlp" otlp: Otlp;
     "remote_write" remote_write: RemoteWrite;
     "pull_cache" pull_cache: PullCache;
+    "metric_servers" metric_servers: MetricServers;
     "limits" limits: Limits;
 }
 

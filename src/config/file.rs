@@ -417,6 +417,7 @@ fn meant(table: &str, name: &str) -> String {
             "influxdb",
             "otlp",
             "remote_write",
+            "metric_servers",
             "limits",
             "loggers",
         ]);

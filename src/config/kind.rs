@@ -105,6 +105,8 @@ pub(super) enum Kind {
     SocketAddress,
     /// A list of hosts, each as [`Kind::Host`] takes it.
     Hosts,
+    /// A list of hosts, of names below one (`*.example.com`), and of networks (`10.0.0.0/8`).
+    Destinations,
     /// A list of `name=sha256:<64 hex digits>`, each perhaps with privileges behind it.
     Tokens,
     /// A token itself: never shown.
@@ -211,6 +213,9 @@ impl Kind {
                 }
             },
             (Kind::Hosts, Value::List(items)) => return list(self, items, &|text| host_fault(text).map(str::to_owned)),
+            (Kind::Destinations, Value::List(items)) => {
+                return list(self, items, &|text| destination_fault(text).map(str::to_owned));
+            }
             (Kind::Tokens, Value::List(items)) => return list(self, items, &token_fault),
             (Kind::Pairs { once, .. }, Value::List(items)) => {
                 if let Some(fault) = too_many(items).filter(|_| *once) {
@@ -248,7 +253,9 @@ impl Kind {
                 let number = |item: &str| item.parse().map_or_else(|_| Value::text(item), Value::Float);
                 Some(Value::List(items.map(number).collect()))
             }
-            Kind::Backends(..) | Kind::Hosts | Kind::Tokens | Kind::Pairs { .. } if !text.is_empty() => {
+            Kind::Backends(..) | Kind::Hosts | Kind::Destinations | Kind::Tokens | Kind::Pairs { .. }
+                if !text.is_empty() =>
+            {
                 let mut items = Vec::new();
                 for item in text.split(',') {
                     items.push(Value::text(item.trim()));
@@ -285,6 +292,7 @@ impl Kind {
                 format!("a list of 1 to 200 numbers in rising order{above}")
             }
             Kind::Hosts => "a list of host names or IP addresses".to_owned(),
+            Kind::Destinations => "a list of host names, IP addresses, networks such as \"10.0.0.0/8\", and ends of names such as \"*.example.com\"".to_owned(),
             Kind::Tokens => "a list of texts of the form name=sha256:<64 hex digits>".to_owned(),
             Kind::Pairs { .. } => "a list of texts of the form name=value".to_owned(),
             Kind::Secret => "1 to 1024 printable ASCII characters without spaces".to_owned(),
@@ -308,7 +316,7 @@ impl Kind {
             Kind::Backends(..) => "string or list",
             Kind::Duration { .. } => "duration",
             Kind::Rate => "number",
-            Kind::Bounds { .. } | Kind::Hosts | Kind::Tokens | Kind::Pairs { .. } => "list",
+            Kind::Bounds { .. } | Kind::Hosts | Kind::Destinations | Kind::Tokens | Kind::Pairs { .. } => "list",
         }
     }
 
@@ -345,6 +353,21 @@ fn host_fault(host: &str) -> Option<&'static str> {
         Some("it is given without scheme, brackets and port")
     } else {
         None
+    }
+}
+
+/// Returns what is wrong with a destination.
+fn destination_fault(text: &str) -> Option<&'static str> {
+    let Some((network, bits)) = text.split_once('/') else {
+        return host_fault(text.strip_prefix("*.").unwrap_or(text)).or_else(|| {
+            let is_empty = text.is_empty() || text == "*." || text.contains('*') && !text.starts_with("*.");
+            is_empty.then_some("it is no host's name")
+        });
+    };
+    let most = network.parse::<std::net::IpAddr>().map(|ip| if ip.is_ipv4() { 32 } else { 128 });
+    match (most, bits.parse::<u8>()) {
+        (Ok(most), Ok(bits)) if bits <= most => None,
+        _ => Some("it is no network"),
     }
 }
 

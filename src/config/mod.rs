@@ -65,7 +65,7 @@ pub use error::{Error, Problem};
 pub use peer::Peer;
 pub use rule::Rule;
 pub use setting::{Hidden, Pairs, Tokens};
-pub use settings::{Config, Graphite, Influxdb, Limits, Otlp, PullCache, RemoteWrite, Statsd};
+pub use settings::{Config, Graphite, Influxdb, Limits, MetricServers, Otlp, PullCache, RemoteWrite, Statsd};
 
 use draft::Draft;
 

@@ -120,6 +120,8 @@ settings! {
         pub otlp: Otlp = Otlp::defaults();
         /// `[metrics.remote_write]`.
         pub remote_write: RemoteWrite = RemoteWrite::defaults();
+        /// `[metrics.metric_servers]`.
+        pub metric_servers: MetricServers = MetricServers::defaults();
         /// `[metrics.limits]`.
         pub limits: Limits = Limits::defaults();
         /// `[metrics.loggers]`, in the order they were given; see [`Config::rules`].
@@ -398,6 +400,26 @@ settings! {
 }
 
 settings! {
+    /// The servers that an operator manages while the program runs; see [metric-servers.md](metric-servers.md).
+    #[derive(Debug, Clone, PartialEq)]
+    ["metrics.metric_servers."] MetricServers of Config at (metric_servers) fills () {
+        /// The section file of the servers, in the format of Proxmox VE's `status.cfg`. With it, they are managed over HTTP, at the endpoint
+        /// whose keys stand in `[metrics.pull_cache]`. Needs the cargo feature `metric-servers`.
+        path: Option<PathBuf> = unset "no servers are managed" in file(1, 4096), eg "/var/lib/shop/status.cfg", set metric_servers_path(into PathBuf);
+        /// The directory of their secrets.
+        secrets: Option<PathBuf> = unset "`priv/metricserver` beside `path`" in file(1, 4096), eg "/var/lib/shop/secrets",
+            set metric_servers_secrets(into PathBuf);
+        /// Time between two deliveries to each.
+        interval: Duration = "10s" in at_least_ms(10), eg "30s", set metric_servers_interval(Duration);
+        /// Destinations that servers may have. Link-local addresses and those of metadata services are never among them.
+        allowed_destinations: Vec<String> = unset "all but those that never are" in Kind::Destinations, eg ["10.0.0.0/8", "*.example.com"],
+            set metric_servers_allowed_destinations(list);
+        /// The most servers.
+        max_servers: usize = 32 in up_to(256), eg 8, unit "servers", set metric_servers_max_servers(usize);
+    }
+}
+
+settings! {
     /// The numbers that bound the memory used.
     #[derive(Debug, Clone, PartialEq)]
     ["metrics.limits."] Limits of Config at (limits) fills (ferrometer_core::Limits, all()) {
@@ -419,7 +441,7 @@ settings! {
 }
 
 /// The tables, in the order of the reference.
-static TABLES: [&[Key<Config>]; 8] = [
+static TABLES: [&[Key<Config>]; 9] = [
     Config::KEYS,
     Statsd::KEYS,
     Graphite::KEYS,
@@ -427,6 +449,7 @@ static TABLES: [&[Key<Config>]; 8] = [
     Otlp::KEYS,
     RemoteWrite::KEYS,
     PullCache::KEYS,
+    MetricServers::KEYS,
     Limits::KEYS,
 ];
 

@@ -18,7 +18,7 @@
 mod lines;
 mod settings;
 
-pub use ferrometer_push::{Invalid, Preview, Proto};
+pub use ferrometer_push::{Destinations, Invalid, Preview, Proto};
 pub use settings::Settings;
 
 use ferrometer_core::{Backend, BackendError, Delivery, SnapshotView};
@@ -68,6 +68,10 @@ impl Backend for Graphite {
 
     fn flush(&mut self, view: &mut SnapshotView<'_>, deadline: Instant) -> Result<Delivery, BackendError> {
         self.0.flush(view, deadline)
+    }
+
+    fn preview(&mut self, view: &SnapshotView<'_>) -> Option<Vec<Preview>> {
+        Some(self.0.preview(view))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a backend for Graphite is made of.
 
 use ferrometer_push::memory_bound::{self, DISTRIBUTION, NAME_AND_LABELS};
-use ferrometer_push::{Invalid, Proto, SocketSettings};
+use ferrometer_push::{Destinations, Invalid, Proto, SocketSettings};
 use std::time::Duration;
 
 /// Configuration of the [`Graphite`](crate::Graphite) backend. The names and defaults are those of Proxmox VE.
@@ -22,6 +22,8 @@ pub struct Settings {
     pub path: String,
     /// Whether labels travel as Graphite's tags, `name;key=value`. Default: no, they are folded into the name, `name.key.value`.
     pub tags: bool,
+    /// Where metrics may be sent. Default: everywhere.
+    pub destinations: Option<Destinations>,
 }
 
 impl Settings {
@@ -36,6 +38,7 @@ impl Settings {
             mtu: 1500,
             path: "proxmox".to_owned(),
             tags: false,
+            destinations: None,
         }
     }
 
@@ -91,6 +94,7 @@ impl Settings {
         }
         let mut socket = SocketSettings::new(&self.server, self.port);
         (socket.proto, socket.timeout) = (self.proto, self.timeout);
+        socket.destinations.clone_from(&self.destinations);
         Ok(socket)
     }
 }

@@ -24,7 +24,7 @@ mod carrier;
 mod lines;
 mod settings;
 
-pub use ferrometer_push::{Invalid, Preview, Secret};
+pub use ferrometer_push::{Destinations, Invalid, Preview, Secret};
 pub use settings::{Api, Protocol, Settings};
 
 use carrier::Way;
@@ -94,6 +94,10 @@ impl Backend for InfluxDb {
 
     fn flush(&mut self, view: &mut SnapshotView<'_>, deadline: Instant) -> Result<Delivery, BackendError> {
         self.0.flush(view, deadline)
+    }
+
+    fn preview(&mut self, view: &SnapshotView<'_>) -> Option<Vec<Preview>> {
+        Some(self.0.preview(view))
     }
 }
 

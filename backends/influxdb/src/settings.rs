@@ -1,7 +1,7 @@
 //! What a backend for InfluxDB is made of.
 
 use ferrometer_push::memory_bound::{self, DISTRIBUTION, NAME_AND_LABELS};
-use ferrometer_push::{HttpSettings, Invalid, Secret, SocketSettings};
+use ferrometer_push::{Destinations, HttpSettings, Invalid, Secret, SocketSettings};
 use form_urlencoded::Serializer;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -67,6 +67,8 @@ pub struct Settings {
     pub spool: Option<PathBuf>,
     /// The most bytes that are kept there; beyond them the oldest go. Default 100,000,000.
     pub spool_max_bytes: u64,
+    /// Where metrics may be sent. Default: everywhere.
+    pub destinations: Option<Destinations>,
 }
 
 impl Settings {
@@ -90,6 +92,7 @@ impl Settings {
             ca: None,
             spool: None,
             spool_max_bytes: 100_000_000,
+            destinations: None,
         }
     }
 
@@ -151,6 +154,7 @@ impl Settings {
     pub(crate) fn socket(&self) -> SocketSettings {
         let mut socket = SocketSettings::new(&self.server, self.port);
         socket.timeout = self.timeout;
+        socket.destinations.clone_from(&self.destinations);
         socket
     }
 
@@ -192,6 +196,7 @@ impl Settings {
         http.timeout = self.timeout;
         http.verify_certificate = self.verify_certificate;
         http.ca.clone_from(&self.ca);
+        http.destinations.clone_from(&self.destinations);
         http
     }
 }

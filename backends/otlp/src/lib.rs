@@ -31,7 +31,7 @@ mod protobuf;
 mod resource;
 mod settings;
 
-pub use ferrometer_push::{Invalid, Preview, Secret};
+pub use ferrometer_push::{Destinations, Invalid, Preview, Secret};
 pub use settings::{Encoding, Histograms, Settings, Temporality};
 
 use carrier::Requests;
@@ -87,6 +87,10 @@ impl Backend for Otlp {
 
     fn flush(&mut self, view: &mut SnapshotView<'_>, deadline: Instant) -> Result<Delivery, BackendError> {
         self.0.flush(view, deadline)
+    }
+
+    fn preview(&mut self, view: &SnapshotView<'_>) -> Option<Vec<Preview>> {
+        Some(self.0.preview(view))
     }
 }
 

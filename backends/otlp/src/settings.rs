@@ -2,7 +2,7 @@
 
 use crate::resource;
 use ferrometer_push::memory_bound::{self, DISTRIBUTION, NAME_AND_LABELS};
-use ferrometer_push::{HttpSettings, Invalid, Secret};
+use ferrometer_push::{Destinations, HttpSettings, Invalid, Secret};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -70,6 +70,8 @@ pub struct Settings {
     pub max_body_size: usize,
     /// Whether bodies are compressed with gzip. Default: yes.
     pub gzip: bool,
+    /// Where metrics may be sent. Default: everywhere.
+    pub destinations: Option<Destinations>,
 }
 
 impl Settings {
@@ -90,6 +92,7 @@ impl Settings {
             spool_max_bytes: 100_000_000,
             max_body_size: 10_000_000,
             gzip: true,
+            destinations: None,
         }
     }
 
@@ -157,6 +160,7 @@ impl Settings {
         http.timeout = self.timeout;
         http.verify_certificate = self.verify_ssl;
         http.ca.clone_from(&self.ca);
+        http.destinations.clone_from(&self.destinations);
         Ok(http)
     }
 }

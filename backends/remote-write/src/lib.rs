@@ -78,6 +78,10 @@ impl Backend for RemoteWrite {
     fn flush(&mut self, view: &mut SnapshotView<'_>, deadline: Instant) -> Result<Delivery, BackendError> {
         self.0.flush(view, deadline)
     }
+
+    fn preview(&mut self, view: &SnapshotView<'_>) -> Option<Vec<Preview>> {
+        Some(self.0.preview(view))
+    }
 }
 
 impl fmt::Debug for RemoteWrite {

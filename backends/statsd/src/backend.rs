@@ -8,7 +8,7 @@ use crate::packed::Memory;
 use crate::packer::Packer;
 use crate::settings::Settings;
 use crate::state::State;
-use ferrometer_core::{Backend, BackendError, Delivery, SnapshotView, Wants};
+use ferrometer_core::{Backend, BackendError, Delivery, Preview, SnapshotView, Wants};
 use std::fmt;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -49,36 +49,49 @@ impl Statsd {
     /// Delivers what changed, and state when it is due. Returns what was taken, and why not all of it was.
     fn deliver(&mut self, view: &SnapshotView<'_>, until: Instant) -> (Delivery, Option<BackendError>) {
         self.connection.begin();
-        self.names.begin(view.naming());
         let mut packer = Packer::new(view, &mut self.connection, self.max_datagram, until, &mut self.memory);
-        self.state.begin();
-        for delta in view.deltas() {
-            if packer.is_stopped() {
-                break;
-            }
-            match self.names.get(delta.series) {
-                Ok(name) => {
-                    self.encoder.encode(&self.format, name, view.naming(), &delta, &mut packer);
-                    self.state.told(delta.series);
-                }
-                Err(cause) => view.delta_dropped(&delta, cause),
-            }
-        }
-        let repeats = !packer.is_stopped() && self.state.is_due();
-        if repeats {
-            for (series, value) in self.state.untold(view.snapshot()) {
-                if packer.is_stopped() {
-                    break;
-                }
-                if let Ok(name) = self.names.get(series) {
-                    self.encoder.repeat(&self.format, name, (view.naming(), series), value, &mut packer);
-                }
-            }
-        }
+        let repeats = write(&self.format, &mut self.names, &mut self.encoder, &mut self.state, view, &mut packer);
         let (delivery, stopped, error) = packer.finish();
         self.state.end(repeats, stopped, self.connection.number());
         (delivery, error)
     }
+}
+
+/// Writes what changed, and state when it is due. Returns `true` when it was.
+fn write(
+    format: &Format,
+    names: &mut Names,
+    encoder: &mut Encoder,
+    state: &mut State,
+    view: &SnapshotView<'_>,
+    packer: &mut Packer<'_, '_>,
+) -> bool {
+    names.begin(view.naming());
+    state.begin();
+    for delta in view.deltas() {
+        if packer.is_stopped() {
+            break;
+        }
+        match names.get(delta.series) {
+            Ok(name) => {
+                encoder.encode(format, name, view.naming(), &delta, packer);
+                state.told(delta.series);
+            }
+            Err(cause) => view.delta_dropped(&delta, cause),
+        }
+    }
+    let repeats = !packer.is_stopped() && state.is_due();
+    if repeats {
+        for (series, value) in state.untold(view.snapshot()) {
+            if packer.is_stopped() {
+                break;
+            }
+            if let Ok(name) = names.get(series) {
+                encoder.repeat(format, name, (view.naming(), series), value, packer);
+            }
+        }
+    }
+    repeats
 }
 
 impl Backend for Statsd {
@@ -89,6 +102,16 @@ impl Backend for Statsd {
 
     fn wants(&self) -> Wants {
         Wants::SINGLES
+    }
+
+    /// Shows the datagrams, or what is written to the stream, as they are while the server takes everything.
+    fn preview(&mut self, view: &SnapshotView<'_>) -> Option<Vec<Preview>> {
+        let mut shown = Vec::new();
+        let mut memory = Memory { torn: self.memory.torn.clone(), ..Memory::default() };
+        let mut packer = Packer::showing(view, &mut self.connection, self.max_datagram, &mut memory, &mut shown);
+        write(&self.format, &mut self.names, &mut self.encoder, &mut self.state, view, &mut packer);
+        packer.finish();
+        Some(shown)
     }
 
     /// Tries again what the delivery before could not send: for a moment only, because a program that ends should not wait for a

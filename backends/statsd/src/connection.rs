@@ -131,6 +131,21 @@ impl Connection {
         if self.gso == Gso::Taken { most } else { 1 }
     }
 
+    /// How many may be handed over at once as soon as the server was heard of in a delivery. Nothing is opened for it.
+    pub(crate) fn at_once_when_heard(&self) -> usize {
+        if !matches!(self.transport, Transport::Udp { .. }) || self.gso == Gso::Refused {
+            return 1;
+        }
+        let most = (MAX_PAYLOAD / self.max_datagram).min(self.pacer.at_once(self.max_datagram)).min(udp_gso::MOST);
+        if most < 2 {
+            return 1;
+        }
+        let size = u16::try_from(self.max_datagram).unwrap_or(u16::MAX);
+        let can =
+            || std::net::UdpSocket::bind("0.0.0.0:0").is_ok_and(|socket| udp_gso::set_size(&socket, size).is_ok());
+        if self.gso == Gso::Taken || can() { most } else { 1 }
+    }
+
     /// Sends datagrams that stand one behind the other, all but the last of the largest size. `Ok(None)`: none was taken, and they are
     /// to be sent one by one, which tells why.
     pub(crate) fn send_at_once(

@@ -43,10 +43,11 @@ impl Encoder {
             Change::InFlight(value) => {
                 self.gauge(format, name, &suffix, *value as f64, Some(delta.receipt()), packer);
             }
-            Change::Values { singles, merged, scheme, .. } => {
+            Change::Values { singles, merged, scheme, total } => {
                 self.singles(format, name, &suffix, singles, *scheme, delta, packer);
                 for (bucket, count) in merged {
-                    self.merged(format, name, &suffix, (*scheme, *bucket, *count), delta, packer);
+                    let value = scheme.representative(*bucket, total.max());
+                    self.merged(format, name, &suffix, value, (*scheme, *bucket, *count), delta, packer);
                 }
             }
             // A kind this version does not know stays pending.
@@ -170,19 +171,20 @@ impl Encoder {
         }
     }
 
-    /// Values that are no longer known one by one: the middle of their bucket, with a weight.
+    /// Values that are no longer known one by one: that which represents their bucket, with a weight.
+    #[allow(clippy::too_many_arguments)]
     fn merged(
         &mut self,
         format: &Format,
         name: &str,
         suffix: &str,
+        value: f64,
         (scheme, bucket, count): (Scheme, usize, u64),
         delta: &Delta<'_>,
         packer: &mut Packer<'_, '_>,
     ) {
         let kind = delta.series.kind();
-        let middle = scheme.middle(bucket);
-        if middle < 0.0 && format.refuses_negative(kind) {
+        if value < 0.0 && format.refuses_negative(kind) {
             return packer.dropped(&delta.merged_receipt(bucket, count), Cause::Invalid);
         }
         let takes_rate = format.takes_rate(kind);
@@ -198,8 +200,8 @@ impl Encoder {
             self.line.extend_from_slice(name.as_bytes());
             self.line.push(b':');
             match scheme {
-                Scheme::Nanos => push_millis(&mut self.line, middle as u64),
-                Scheme::Float => push_float(&mut self.line, middle),
+                Scheme::Nanos => push_millis(&mut self.line, value as u64),
+                Scheme::Float => push_float(&mut self.line, value),
             }
             self.line.extend_from_slice(&self.tail);
             packer.together(&self.line, Some(delta.merged_receipt(bucket, weight)));

@@ -29,6 +29,7 @@ pub(crate) struct Entry {
 }
 
 /// A line that a stream took a part of.
+#[derive(Clone)]
 pub(crate) struct Torn {
     pub(crate) rest: Vec<u8>,
     /// The number of the stream.

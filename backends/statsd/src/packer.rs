@@ -6,12 +6,14 @@
 //!
 //! Where the transport takes many datagrams at once, all but the last must have the same size. A datagram that is full misses it by a few bytes;
 //! its last value is then written with more zeros at the end: `1.25` as `1.25000`.
+//!
+//! The file is long because what is shown of a delivery, and what is counted of a half of one, must follow the packing to the byte.
 
 use crate::connection::Connection;
 use crate::datagram::DatagramBuffer;
 use crate::packed::{Closed, Entry, Frame, Line, Memory, Torn};
 use crate::refusal::{NotNow, Refusal, Sent};
-use ferrometer_core::{BackendError, Cause, Delivery, Receipt, SnapshotView};
+use ferrometer_core::{BackendError, Cause, Delivery, Preview, Receipt, SnapshotView};
 use std::ops::Range;
 use std::time::Instant;
 
@@ -42,6 +44,8 @@ pub(crate) struct Packer<'b, 'v> {
     delivery: Delivery,
     stopped: Option<String>,
     too_large: bool,
+    /// Where everything goes instead of to the server.
+    shown: Option<&'b mut Vec<Preview>>,
 }
 
 impl<'b, 'v> Packer<'b, 'v> {
@@ -52,15 +56,46 @@ impl<'b, 'v> Packer<'b, 'v> {
         until: Instant,
         memory: &'b mut Memory,
     ) -> Packer<'b, 'v> {
+        let at_once = connection.at_once();
+        let mut packer = Packer::begin(view, connection, max, until, memory, at_once);
+        packer.end_line();
+        packer
+    }
+
+    /// Packs what a delivery would send, into `shown`. Nothing is sent.
+    pub(crate) fn showing(
+        view: &'b SnapshotView<'v>,
+        connection: &'b mut Connection,
+        max: usize,
+        memory: &'b mut Memory,
+        shown: &'b mut Vec<Preview>,
+    ) -> Packer<'b, 'v> {
+        // The first datagram of a delivery goes alone.
+        let mut packer = Packer::begin(view, connection, max, Instant::now(), memory, 1);
+        if let Some(torn) = packer.torn.take().filter(|torn| torn.stream == packer.connection.number()) {
+            torn.receipts.iter().for_each(|receipt| packer.view.sent(receipt));
+            shown.push(Preview::new(torn.rest));
+        }
+        packer.shown = Some(shown);
+        packer
+    }
+
+    fn begin(
+        view: &'b SnapshotView<'v>,
+        connection: &'b mut Connection,
+        max: usize,
+        until: Instant,
+        memory: &'b mut Memory,
+        at_once: usize,
+    ) -> Packer<'b, 'v> {
         let Memory { buffer, entries, closed, parts, unconfirmed, torn } = memory;
         buffer.truncate(0);
         entries.clear();
         closed.clear();
         parts.clear();
         unconfirmed.clear();
-        let at_once = connection.at_once();
         let is_stream = connection.is_stream();
-        let mut packer = Packer {
+        Packer {
             view,
             connection,
             max,
@@ -79,9 +114,8 @@ impl<'b, 'v> Packer<'b, 'v> {
             delivery: Delivery::default(),
             stopped: None,
             too_large: false,
-        };
-        packer.end_line();
-        packer
+            shown: None,
+        }
     }
 
     /// Ends the line that the delivery before had to leave.
@@ -225,6 +259,19 @@ impl<'b, 'v> Packer<'b, 'v> {
 
     /// Hands over all closed datagrams.
     fn send(&mut self) {
+        if let Some(shown) = &mut self.shown {
+            let mut begin = 0;
+            for closed in self.closed.iter() {
+                let mut wire = self.buffer.as_bytes()[begin..closed.end].to_vec();
+                begin = closed.end;
+                if self.is_stream {
+                    wire.push(b'\n');
+                }
+                shown.push(Preview::new(wire));
+            }
+            self.at_once = self.connection.at_once_when_heard();
+            return self.clear();
+        }
         // After a refusal lines are still packed by whoever is in the middle of a series, and go nowhere.
         if self.stopped.is_none() {
             let count = self.closed.len();
@@ -233,6 +280,10 @@ impl<'b, 'v> Packer<'b, 'v> {
             }
             self.at_once = self.connection.at_once();
         }
+        self.clear();
+    }
+
+    fn clear(&mut self) {
         self.buffer.truncate(0);
         self.begin = 0;
         self.entries.clear();

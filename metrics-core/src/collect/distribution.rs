@@ -53,6 +53,9 @@ impl Distribution {
 
     /// The value below which a share `q` (0 to 1) of the values lies, within 6.25 %: the middle of the bucket where
     /// that share is reached, and never above the largest value. `None` when there is no value.
+    ///
+    /// That holds for durations up to 18 years and for magnitudes from 1e-12 to 1e18. What is larger counts as the largest value since the program started,
+    /// what is smaller as 0.
     #[must_use]
     pub fn quantile(&self, q: f64) -> Option<f64> {
         if self.count == 0 {
@@ -63,7 +66,7 @@ impl Distribution {
         for (index, count) in self.buckets() {
             seen += count;
             if seen >= rank {
-                return Some(self.scheme.middle(index).min(self.max));
+                return Some(self.scheme.representative(index, self.max).min(self.max));
             }
         }
         Some(self.max)
@@ -86,7 +89,7 @@ impl Distribution {
         }
         let max = match buckets.last() {
             Some(_) if earlier.count == 0 || self.max > earlier.max => self.max,
-            Some((index, _)) => self.scheme.bounds(usize::from(*index)).1.min(self.max),
+            Some((index, _)) => self.scheme.most(usize::from(*index), self.max),
             None => 0.0,
         };
         Distribution {
@@ -143,5 +146,20 @@ mod tests {
         assert_eq!(late.since(&late).count(), 0);
         assert_eq!(late.since(&Distribution::empty(Scheme::Nanos)), late);
         assert_eq!(of(&[1, 9000]).since(&of(&[1])).max(), 9000.0);
+    }
+
+    #[test]
+    fn the_longest_durations_keep_their_quantiles_and_maxima() {
+        let hours = |n: u64| n * 3_600_000_000_000;
+        // Two days, ten years, and more than all buckets.
+        for (long, longer) in [(hours(48), hours(720)), (hours(87_660), hours(100_000)), (1 << 60, u64::MAX / 4)] {
+            let (early, late) = (of(&[longer]), of(&[longer, long, long, long]));
+            let within = |found: f64, right: u64| (found / right as f64 - 1.0).abs() <= 0.125;
+            let (p50, since) = (late.quantile(0.5).unwrap(), late.since(&early));
+            // Beyond the buckets all values count as the largest.
+            let right = if long >> 59 == 0 { long } else { longer };
+            assert!(within(p50, right) && within(since.quantile(0.5).unwrap(), right), "{long}: {p50}");
+            assert!(within(since.max(), right) && late.max() == longer as f64, "{long}: {}", since.max());
+        }
     }
 }

@@ -63,6 +63,38 @@ pub trait Backend: Send + 'static {
         let _ = (view, deadline);
         Ok(Delivery::default())
     }
+
+    /// Returns the datagrams or bodies that [`publish`](Backend::publish) would send now, byte for byte, without sending anything. `None` for a backend
+    /// that sends nothing, or cannot tell. Called by [`preview`](crate::preview), with a view of its own: receipts that are handed in change no account.
+    fn preview(&mut self, view: &SnapshotView<'_>) -> Option<Vec<Preview>> {
+        let _ = view;
+        None
+    }
+}
+
+/// One datagram or body of the next delivery, as [`preview`](crate::preview) shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Preview {
+    /// The bytes as they would be sent.
+    pub wire: Vec<u8>,
+    /// The same bytes before they are compressed; empty where they are not.
+    pub plain: Vec<u8>,
+}
+
+impl Preview {
+    /// Creates a preview of bytes that are sent as they are.
+    #[must_use]
+    pub fn new(wire: Vec<u8>) -> Preview {
+        Preview { wire, plain: Vec::new() }
+    }
+
+    /// Adds the bytes as they were before they were compressed.
+    #[must_use]
+    pub fn with_plain(mut self, plain: Vec<u8>) -> Preview {
+        self.plain = plain;
+        self
+    }
 }
 
 /// The data that a backend needs.

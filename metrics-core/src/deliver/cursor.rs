@@ -21,7 +21,7 @@ pub(crate) struct Position {
 }
 
 /// How far a backend is with every series. Lives as long as the backend is installed.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Cursor {
     /// Accounted totals of counters, gauges and in-flight counts, by slot. A block that is done is the snapshot's own.
     scalars: Blocks,

@@ -6,7 +6,9 @@
 use crate::collect::ledger::Ledger;
 use crate::collect::sample_batch::SampleBatch;
 use crate::collect::snapshot::Snapshot;
+use crate::deliver::backend::Preview;
 use crate::sync::lock;
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -25,8 +27,22 @@ pub(crate) struct Job {
     pub(crate) request: u64,
 }
 
+/// A question of what the delivery of a snapshot would be. Nothing of it is taken from the mailbox.
+pub(crate) struct Question {
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) segments: Vec<Arc<SampleBatch>>,
+    pub(crate) answer: SyncSender<Option<Vec<Preview>>>,
+}
+
+/// The next thing that a backend's thread has to do.
+pub(crate) enum Mail {
+    Deliver(Job),
+    Show(Question),
+}
+
 #[derive(Default)]
 struct State {
+    questions: Vec<Question>,
     snapshot: Option<Arc<Snapshot>>,
     segments: Vec<Arc<SampleBatch>>,
     held: usize,
@@ -84,8 +100,17 @@ impl Mailbox {
         state.requested
     }
 
-    /// Waits for a snapshot.
-    pub(crate) fn receive(&self) -> Job {
+    /// Asks what a delivery would be, of the snapshot and all values that are held for it. The answer's sender is dropped when the backend is removed before.
+    pub(crate) fn ask(&self, snapshot: Arc<Snapshot>, answer: SyncSender<Option<Vec<Preview>>>) {
+        let mut state = lock(&self.state);
+        if !state.stop {
+            state.questions.push(Question { snapshot, segments: Vec::new(), answer });
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits for a snapshot, or for a question. Deliveries go first.
+    pub(crate) fn receive(&self) -> Mail {
         let mut state = lock(&self.state);
         loop {
             if let Some(snapshot) = state.snapshot.take() {
@@ -99,13 +124,21 @@ impl Mailbox {
                 for segment in &segments {
                     state.held -= segment.len();
                 }
-                return Job {
+                if state.stop {
+                    state.questions.clear();
+                }
+                return Mail::Deliver(Job {
                     snapshot,
                     segments,
                     flush: state.flush.take(),
                     stop: state.stop,
                     request: state.requested,
-                };
+                });
+            }
+            if let Some(mut question) = state.questions.pop() {
+                let is_earlier = |segment: &&Arc<SampleBatch>| segment.sequence <= question.snapshot.sequence();
+                question.segments = state.segments.iter().take_while(is_earlier).cloned().collect();
+                return Mail::Show(question);
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }

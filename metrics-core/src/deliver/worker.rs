@@ -3,7 +3,7 @@
 use crate::collect::ledger::{Cause, Ledger};
 use crate::deliver::backend::{Backend, BackendError, Delivery};
 use crate::deliver::cursor::Cursor;
-use crate::deliver::mailbox::{Job, Mailbox};
+use crate::deliver::mailbox::{Job, Mail, Mailbox, Question};
 use crate::deliver::samples::GroupedSamples;
 use crate::deliver::self_metrics::SelfMetrics;
 use crate::deliver::view::SnapshotView;
@@ -30,7 +30,13 @@ impl Worker {
     pub(crate) fn run(mut self) {
         let mut own = SelfMetrics::default();
         loop {
-            let job = self.mail.receive();
+            let job = match self.mail.receive() {
+                Mail::Deliver(job) => job,
+                Mail::Show(question) => {
+                    self.show(&question);
+                    continue;
+                }
+            };
             let last = job.stop;
             let mut held = 0;
             for segment in &job.segments {
@@ -48,6 +54,19 @@ impl Worker {
                 return;
             }
         }
+    }
+
+    /// Answers what a delivery would be, through a view that ends with the answer: the cursor and the account stay as they are.
+    fn show(&mut self, question: &Question) {
+        let mut cursor = self.cursor.clone();
+        let singles = GroupedSamples::of(&question.segments, Vec::new());
+        let view = SnapshotView::new(&question.snapshot, &self.naming, &mut cursor, singles, false);
+        let shown = catch_unwind(AssertUnwindSafe(|| self.backend.preview(&view)));
+        // Who asked may have gone.
+        let _ = question.answer.try_send(shown.unwrap_or_else(|panic| {
+            dispose(panic);
+            None
+        }));
     }
 
     fn deliver(&mut self, job: Job) -> Ledger {

@@ -5,7 +5,7 @@
 
 use crate::collect::ledger::{Cause, Ledger};
 use crate::collect::snapshot::Snapshot;
-use crate::deliver::backend::Backend;
+use crate::deliver::backend::{Backend, Preview};
 use crate::naming::name::Naming;
 use crate::pipeline::state::{after, pipeline};
 use crate::registry::limits::Limits;
@@ -13,7 +13,8 @@ use crate::registry::rules::LoggerRule;
 use crate::registry::series_table;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
 
 /// The shortest interval of a backend.
 pub const MIN_INTERVAL: Duration = Duration::from_millis(1);
@@ -45,6 +46,38 @@ impl fmt::Display for InstallError {
 }
 
 impl std::error::Error for InstallError {}
+
+/// Why there is no preview of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PreviewError {
+    /// No backend of this name is installed.
+    NotInstalled(String),
+    /// The backend sends nothing by itself, or cannot tell.
+    NothingSent(String),
+    /// The backend was at work until the deadline, or was removed.
+    Busy(String),
+}
+
+impl fmt::Display for PreviewError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PreviewError::NotInstalled(name) => {
+                let ledgers = ledgers();
+                let names: Vec<&str> = ledgers.iter().map(|ledger| ledger.backend.as_str()).collect();
+                write!(f, "no backend named {name:?} is installed; installed are: {}", names.join(", "))
+            }
+            PreviewError::NothingSent(name) => {
+                write!(f, "the backend {name:?} has no preview: it keeps what others ask for, or cannot tell")
+            }
+            PreviewError::Busy(name) => {
+                write!(f, "the backend {name:?} was at work until the deadline, or was removed; try again")
+            }
+        }
+    }
+}
+
+impl std::error::Error for PreviewError {}
 
 /// Sets how names begin, the limits and the logger rules. Series and handles made before follow at once; backends installed
 /// before keep their naming, so configure first and install after.
@@ -188,6 +221,38 @@ pub fn ledgers() -> Vec<Ledger> {
         ledgers.push(backend.mail.ledger());
     }
     ledgers
+}
+
+/// Returns the datagrams or bodies that a backend would send if it delivered now, byte for byte. Nothing is sent, and no account changes: the next
+/// delivery sends the same, and what is recorded until then. Waits for a delivery in progress, until `deadline` has passed.
+///
+/// # Errors
+/// [`PreviewError`]: there is no such backend, it sends nothing, or it was at work until the deadline.
+///
+/// ```
+/// # use ferrometer_core as ferrometer;
+/// use std::time::Duration;
+///
+/// let error = ferrometer::preview("influxdb", Duration::from_secs(2)).unwrap_err();
+/// assert_eq!(error, ferrometer::PreviewError::NotInstalled("influxdb".to_owned()));
+/// ```
+pub fn preview(name: &str, deadline: Duration) -> Result<Vec<Preview>, PreviewError> {
+    let until = after(deadline);
+    let (answer, answered) = sync_channel(1);
+    {
+        let mut state = pipeline().lock();
+        let at = state.position(name).ok_or_else(|| PreviewError::NotInstalled(name.to_owned()))?;
+        if !state.backends[at].wants.totals {
+            return Err(PreviewError::NothingSent(name.to_owned()));
+        }
+        let snapshot = state.collect();
+        state.backends[at].mail.ask(snapshot, answer);
+    }
+    match answered.recv_timeout(until.saturating_duration_since(Instant::now())) {
+        Ok(Some(shown)) => Ok(shown),
+        Ok(None) => Err(PreviewError::NothingSent(name.to_owned())),
+        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Err(PreviewError::Busy(name.to_owned())),
+    }
 }
 
 /// A snapshot of this moment, for a program that wants to look at its own metrics.

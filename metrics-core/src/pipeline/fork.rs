@@ -1,7 +1,11 @@
 //! After `fork`: the child has one thread, and none of ours. Recording in it is off until it calls `init` again.
 //!
-//! The registry's and the slabs' locks are held while the process forks, so that the child gets them free. No thread of ours is half born then. The pipeline of the parent is forgotten
-//! in the child, even while another thread held its lock.
+//! The registry's and the slabs' locks are held while the process forks, so that the child gets them free. No thread of ours is half born then. A
+//! recording that needs one of them waits for a moment, and is turned away when the fork takes longer: a handler of the program's that runs after ours may
+//! wait for the thread that records. The pipeline of the parent is forgotten in the child, even while another thread held its lock.
+//!
+//! `_Fork` and the system call itself run no handlers. Recording is off in such a child too, because the switch is in memory that the system wipes; but locks
+//! may be held there for ever, so it must not call `init`.
 
 use std::sync::Once;
 
@@ -20,7 +24,7 @@ mod unix {
     use crate::pipeline::threads;
     use crate::record::enabled;
     use crate::record::sampling;
-    use crate::registry::{self, limits};
+    use crate::registry;
     use crate::storage::{collector_waker, thread_slab};
     use crate::sync::{diagnostics, reentrancy};
     use std::any::Any;
@@ -47,6 +51,7 @@ mod unix {
         let _ = FORGET.set(forget);
         static WATCH: Once = Once::new();
         WATCH.call_once(|| {
+            enabled::watch_forks();
             // SAFETY: the handlers are plain functions that live as long as the program. They lock, unlock and store; what they allocate
             // is allocated before the fork, and freed after it in the one thread that forked, which the C library allows.
             unsafe { pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
@@ -56,13 +61,13 @@ mod unix {
     extern "C" fn before() {
         // An allocator that records must not wait for the locks that are held from here on.
         let busy = reentrancy::section();
+        reentrancy::fork_is_on(true);
         // First: a thread that is being born may need one of the others.
         let birth = threads::freeze();
         let held: Box<dyn Any> = Box::new((
             birth,
             registry::freeze(),
             thread_slab::freeze(),
-            limits::freeze(),
             diagnostics::freeze(),
             collector_waker::freeze(),
             busy,
@@ -71,11 +76,13 @@ mod unix {
     }
 
     extern "C" fn in_parent() {
+        reentrancy::fork_is_on(false);
         let _ = HELD.try_with(|h| h.borrow_mut().take());
     }
 
     extern "C" fn in_child() {
         enabled::switch_all_off();
+        reentrancy::fork_is_on(false);
         sampling::in_child();
         let _ = HELD.try_with(|h| h.borrow_mut().take());
         if let Some(forget) = FORGET.get() {

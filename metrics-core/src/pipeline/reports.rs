@@ -26,7 +26,8 @@ pub(super) fn messages(before: &Refused, now: &Refused) -> Vec<(&'static str, St
         messages.push(("long names", format!("{what}, are recorded in ferrometer.overflow")));
     }
     if now.reentrant > before.reentrant {
-        let what = "recordings from within a registration (a global allocator that records?) are turned away";
+        let what = "recordings from within a registration (a global allocator that records?), or of new names during a fork that takes \
+                    long, are turned away";
         messages.push(("reentrant", what.to_owned()));
     }
     if now.bad_rates > before.bad_rates {

@@ -1,5 +1,6 @@
 //! The pipeline itself: the backends, the collector, and the thread that collects and hands out.
 
+use crate::collect::calibration::Calibration;
 use crate::collect::collector::Collector;
 use crate::collect::sample_batch::SampleBatch;
 use crate::collect::snapshot::Snapshot;
@@ -10,10 +11,10 @@ use crate::deliver::worker::Worker;
 use crate::naming::name::Naming;
 use crate::pipeline::installed::Installed;
 use crate::pipeline::{fork, reports, threads};
-use crate::record::clock::Calibration;
 use crate::record::enabled;
 use crate::registry::{limits, overflow};
 use crate::storage::collector_waker;
+use crate::sync::wiped::Wiped;
 use crate::sync::{diagnostics, publish_once};
 use std::io;
 use std::sync::atomic::{AtomicPtr, Ordering::*};
@@ -37,7 +38,8 @@ pub(super) struct Pipeline {
 }
 
 /// Replaced after a fork, where the threads of the old one do not exist.
-static PIPELINE: AtomicPtr<Pipeline> = AtomicPtr::new(std::ptr::null_mut());
+// SAFETY: a child finds that there is none.
+static PIPELINE: Wiped<AtomicPtr<Pipeline>> = unsafe { Wiped::new(AtomicPtr::new(std::ptr::null_mut())) };
 
 pub(super) fn pipeline() -> &'static Pipeline {
     // SAFETY: the pointer is null or was published below; it is never freed.
@@ -116,6 +118,7 @@ impl State {
         interval: Duration,
         snapshot: &Arc<Snapshot>,
     ) -> io::Result<()> {
+        PIPELINE.wipe_in_children();
         fork::watch(forget);
         let mail = Arc::new(Mailbox::new(name, limits::current().max_held_values));
         if wants.totals {
@@ -219,8 +222,10 @@ fn collect_for_ever(pipeline: &'static Pipeline) {
             state.collector_thread = None;
             return;
         }
-        let (sleep, messages) = state.turn();
+        let (sleep, mut messages) = state.turn();
         drop(state);
+        let (step, told) = calibration.step();
+        messages.extend(told.map(|message| ("clock", message)));
         if !messages.is_empty() {
             for (cause, message) in &messages {
                 diagnostics::warn(cause, message);
@@ -228,7 +233,7 @@ fn collect_for_ever(pipeline: &'static Pipeline) {
             // Time has passed, and what was found may no longer be so.
             continue;
         }
-        let sleep = match (sleep, calibration.step()) {
+        let sleep = match (sleep, step) {
             (Some(due), Some(step)) => Some(due.min(step)),
             (due, step) => due.or(step),
         };

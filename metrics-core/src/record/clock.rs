@@ -1,20 +1,37 @@
 //! The clock of timers: monotonic, and the CPU's own counter where that runs at one rate always.
 //!
-//! How long a tick of the counter is has to be measured, over [`MEASURED`], so the collector's thread does it in passing; until it is
-//! done, and on machines without such a counter, the system's monotonic clock serves. A stamp remembers which of the
-//! two it was read from, in its lowest bit.
+//! The collector's thread decides whether the counter is used, measures how long a tick is, and sets the two clocks beside each other again and again
+//! ([`calibration`](crate::collect::calibration)). Until then, and wherever the counter cannot be believed, the system's monotonic clock serves. A stamp
+//! remembers which of the two it was read from, in its lowest bit.
+//!
+//! A measurement that looks strange (the counter has gone back, or far ahead) asks the system's clock. The counter is not used again once it was found wrong:
+//! it differs from CPU to CPU, or runs at another rate since a virtual machine was moved.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
 use std::time::{Duration, Instant};
 
 /// Nanoseconds of half a tick, times 2^64, so that the upper half of a product with a difference of stamps is nanoseconds; 0: not known.
 static SCALE: AtomicU64 = AtomicU64::new(0);
+/// The longest measurement, in halves of ticks, that is taken from the counter without a question; 0 while the counter is not used.
+static MOST: AtomicU64 = AtomicU64::new(0);
+/// The system's nanoseconds less those of the counter, modulo 2^64, when they were compared last, and the system's at that moment.
+static AHEAD: AtomicU64 = AtomicU64::new(0);
+static COMPARED: AtomicU64 = AtomicU64::new(0);
+/// The counter was found wrong.
+static WRONG: AtomicBool = AtomicBool::new(false);
+/// The last comparison before the collector found it wrong, in halves of ticks, and the scale from there on; 0: the collector did not.
+static BROKEN_AT: AtomicU64 = AtomicU64::new(0);
+static BROKEN_SCALE: AtomicU64 = AtomicU64::new(0);
 static START: OnceLock<Instant> = OnceLock::new();
 
-/// How long the counter is set beside the system's clock. Each reading of the pair is good to some 50 ns, so the rate is good to one
-/// part in a million.
-const MEASURED: Duration = Duration::from_millis(100);
+/// 2^32 ticks: a second or two.
+const UNASKED: u64 = 1 << 33;
+/// How far the counters of two CPUs may be apart.
+const BACK: Duration = Duration::from_micros(100);
+/// How far the two clocks may be apart soon after they were compared, and by what share of the time since: the system's may be slewed by a thousandth.
+const APART: Duration = Duration::from_millis(50);
+pub(crate) const SLEW: u64 = 500;
 
 /// A moment, in a form that is cheap to take: 1 in the lowest bit and the CPU's counter above it, or 0 and nanoseconds since the
 /// first stamp.
@@ -22,7 +39,7 @@ const MEASURED: Duration = Duration::from_millis(100);
 pub(crate) struct Stamp(u64);
 
 #[cfg(target_arch = "x86_64")]
-mod counter {
+pub(crate) mod counter {
     use std::arch::x86_64::{__cpuid, _rdtsc};
 
     #[inline(always)]
@@ -35,7 +52,7 @@ mod counter {
     /// Returns whether the CPU says that the counter runs at one rate, whatever the clock and the sleep of its cores.
     // Later versions of the standard library call these functions safe.
     #[allow(unused_unsafe)]
-    pub(super) fn is_invariant() -> bool {
+    pub(crate) fn is_invariant() -> bool {
         const LEAVES: u32 = 0x8000_0000;
         const POWER: u32 = 0x8000_0007;
         // SAFETY: every x86-64 has the instruction, and the first leaf tells whether there is the second.
@@ -44,65 +61,110 @@ mod counter {
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-mod counter {
+pub(crate) mod counter {
     pub(super) fn read() -> u64 {
         0
     }
 
-    pub(super) fn is_invariant() -> bool {
+    pub(crate) fn is_invariant() -> bool {
         false
     }
 }
 
-/// Measures the counter's rate: made, and stepped until it has nothing left to do, by the collector's thread.
-pub(crate) struct Calibration {
-    start: Option<(u64, Instant)>,
+/// Both clocks at one moment.
+#[derive(Clone, Copy)]
+pub(crate) struct Pair {
+    pub(crate) ticks: u64,
+    pub(crate) nanos: u64,
+    /// How long it took to read them, in ticks.
+    took: u64,
 }
 
-impl Calibration {
-    pub(crate) fn begin() -> Calibration {
-        let wanted = SCALE.load(Relaxed) == 0 && counter::is_invariant();
-        Calibration { start: wanted.then(pair) }
+impl Pair {
+    /// Reads both: of several readings the one that took least.
+    pub(crate) fn now() -> Pair {
+        let read = || {
+            let before = counter::read();
+            let nanos = system_nanos();
+            let took = counter::read().wrapping_sub(before);
+            Pair { ticks: before.wrapping_add(took / 2), nanos, took }
+        };
+        let mut best = read();
+        for _ in 1..16 {
+            let next = read();
+            if next.took < best.took {
+                best = next;
+            }
+        }
+        best
     }
 
-    /// How long to wait before the next step; `None` when it is done.
-    pub(crate) fn step(&mut self) -> Option<Duration> {
-        let (ticks, time) = self.start?;
-        let passed = time.elapsed();
-        if passed < MEASURED {
-            return Some(MEASURED - passed);
-        }
-        let (now, end) = pair();
-        let (ticks, nanos) = (now.wrapping_sub(ticks), (end - time).as_nanos());
-        // A counter that stops or runs backwards, or faster than any CPU, is none; nor is one below half a gigahertz.
-        let scale = (nanos << 63).checked_div(u128::from(ticks)).and_then(|scale| u64::try_from(scale).ok());
-        if let Some(scale) = scale.filter(|_| ticks < u64::MAX >> 1) {
-            SCALE.store(scale, Relaxed);
-        }
-        self.start = None;
-        None
+    /// Returns `false` where the thread was interrupted between the two each time.
+    pub(crate) fn is_exact(&self) -> bool {
+        counter_nanos(self.took << 1) <= 50_000
     }
 }
 
-/// The counter and the time at one moment: of several readings the one that took least.
-fn pair() -> (u64, Instant) {
-    let one = || {
-        let before = counter::read();
-        let time = Instant::now();
-        let took = counter::read().wrapping_sub(before);
-        (took, (before.wrapping_add(took / 2), time))
-    };
-    let mut best = one();
-    for _ in 1..16 {
-        let next = one();
-        if next.0 < best.0 {
-            best = next;
-        }
-    }
-    best.1
+/// Nanoseconds of so many halves of ticks.
+#[inline(always)]
+pub(crate) fn counter_nanos(halves: u64) -> u64 {
+    scaled(halves, SCALE.load(Relaxed))
 }
 
-fn system_nanos() -> u64 {
+#[inline(always)]
+fn scaled(halves: u64, scale: u64) -> u64 {
+    ((u128::from(halves) * u128::from(scale)) >> 64) as u64
+}
+
+/// Returns the scale by which so many ticks are so many nanoseconds. `None` for a counter that stops or runs backwards, or faster than any CPU, or below
+/// half a gigahertz.
+pub(crate) fn scale_of(ticks: u64, nanos: u64) -> Option<u64> {
+    let scale = (u128::from(nanos) << 63).checked_div(u128::from(ticks))?;
+    u64::try_from(scale).ok().filter(|_| ticks < u64::MAX >> 1)
+}
+
+/// Takes stamps from the counter from now on.
+pub(crate) fn believe(scale: u64, at: &Pair) {
+    SCALE.store(scale, Relaxed);
+    agree(at);
+    // Released: who reads that the counter is used reads its scale.
+    MOST.store(UNASKED, Release);
+}
+
+/// Notes that the two clocks were compared, and agreed.
+pub(crate) fn agree(at: &Pair) {
+    AHEAD.store(at.nanos.wrapping_sub(counter_nanos(at.ticks << 1)), Relaxed);
+    COMPARED.store(at.nanos, Relaxed);
+}
+
+/// Takes no stamp from the counter any more.
+fn distrust() {
+    WRONG.store(true, Relaxed);
+    // Released: who reads that the counter is not used reads what is known of its last stamps.
+    MOST.store(0, Release);
+}
+
+/// Takes no stamp from the counter any more: since the last comparison it has not run as before. Stamps since are read by how it ran.
+pub(crate) fn break_off(last: &Pair, now: &Pair) {
+    if let Some(scale) = scale_of(now.ticks.wrapping_sub(last.ticks), now.nanos.saturating_sub(last.nanos)) {
+        BROKEN_AT.store(last.ticks << 1, Relaxed);
+        BROKEN_SCALE.store(scale, Relaxed);
+    }
+    distrust();
+}
+
+/// Returns whether stamps are taken from the counter.
+pub(crate) fn is_believed() -> bool {
+    MOST.load(Acquire) != 0
+}
+
+/// Returns whether the counter was found wrong.
+pub(crate) fn is_wrong() -> bool {
+    WRONG.load(Relaxed)
+}
+
+/// Nanoseconds of the system's monotonic clock, since it was read first.
+pub(crate) fn system_nanos() -> u64 {
     // Wraps after 584 years.
     START.get_or_init(Instant::now).elapsed().as_nanos() as u64
 }
@@ -116,7 +178,7 @@ impl Stamp {
     /// Returns the moment by the CPU's counter; `None` while that cannot be used.
     #[inline(always)]
     pub(crate) fn at_once() -> Option<Stamp> {
-        (SCALE.load(Relaxed) != 0).then(|| Stamp(counter::read() << 1 | 1))
+        (MOST.load(Acquire) != 0).then(|| Stamp(counter::read() << 1 | 1))
     }
 
     #[inline(never)]
@@ -124,21 +186,48 @@ impl Stamp {
         Stamp(system_nanos() << 1)
     }
 
-    /// Nanoseconds since this stamp; 0 should the counter have gone back.
+    /// Nanoseconds since this stamp; 0 should the clock have gone back.
     #[inline(always)]
     pub(crate) fn elapsed_nanos(self) -> u64 {
         if self.0 & 1 == 0 {
             return self.elapsed_of_system();
         }
-        let twice = (counter::read() << 1).wrapping_sub(self.0 - 1);
-        // Half of the numbers are later, half earlier.
-        let twice = if twice > u64::MAX >> 1 { 0 } else { twice };
-        ((u128::from(twice) * u128::from(SCALE.load(Relaxed))) >> 64) as u64
+        let halves = (counter::read() << 1).wrapping_sub(self.0 - 1);
+        // Half of the numbers are later, half earlier: those are large ones.
+        if halves > MOST.load(Relaxed) {
+            return self.elapsed_if_right(halves);
+        }
+        counter_nanos(halves)
     }
 
     #[inline(never)]
     fn elapsed_of_system(self) -> u64 {
         (system_nanos() & (u64::MAX >> 1)).saturating_sub(self.0 >> 1)
+    }
+
+    /// Returns the time since this stamp by the counter, which says that it is long, or negative, or else by the system's clock, if the counter is not
+    /// used any more or is found wrong now.
+    #[cold]
+    #[inline(never)]
+    fn elapsed_if_right(self, halves: u64) -> u64 {
+        let (at, ahead) = (Pair::now(), AHEAD.load(Relaxed));
+        let since = |start: u64| (at.nanos.wrapping_sub(start) as i64).max(0) as u64;
+        let by_system = since(counter_nanos(self.0 - 1).wrapping_add(ahead));
+        if !is_believed() {
+            let (after, scale) = ((self.0 - 1).wrapping_sub(BROKEN_AT.load(Relaxed)), BROKEN_SCALE.load(Relaxed));
+            let is_after = scale != 0 && after <= u64::MAX >> 1;
+            return if is_after { since(COMPARED.load(Relaxed).wrapping_add(scaled(after, scale))) } else { by_system };
+        }
+        let now = counter_nanos(at.ticks << 1).wrapping_add(ahead);
+        let apart = (now.wrapping_sub(at.nanos) as i64).unsigned_abs();
+        let may_be = nanos(APART) + at.nanos.saturating_sub(COMPARED.load(Relaxed)) / SLEW;
+        let is_back = halves > u64::MAX >> 1;
+        let is_far_back = is_back && counter_nanos(halves.wrapping_neg()) > nanos(BACK);
+        if is_far_back || (at.is_exact() && apart > may_be) {
+            distrust();
+            return by_system;
+        }
+        if is_back { 0 } else { counter_nanos(halves) }
     }
 }
 
@@ -152,36 +241,40 @@ pub(crate) fn nanos(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::collect::calibration::Calibration;
 
     #[test]
     fn both_clocks_measure_a_sleep_and_a_stamp_survives_calibration() {
         let before = Stamp::of_system();
         let mut calibration = Calibration::begin();
-        while let Some(wait) = calibration.step() {
+        while let (Some(wait), told) = calibration.step() {
+            assert!(told.is_none());
             std::thread::sleep(wait);
         }
-        assert!(Calibration::begin().step().is_none() || SCALE.load(Relaxed) == 0);
         std::thread::sleep(Duration::from_millis(5));
         assert!((5_000_000..60_000_000_000).contains(&before.elapsed_nanos()));
-        for _ in 0..20 {
+        // The second is long enough for a question to the system's clock.
+        for slept in [5; 20].into_iter().chain([2500]) {
             // The counter's time lies between two measurements of the system's clock.
             let outer = Instant::now();
             let stamp = Stamp::now();
             let inner = Instant::now();
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(slept));
             let least = inner.elapsed().as_nanos() as u64;
             let took = stamp.elapsed_nanos();
             let most = outer.elapsed().as_nanos() as u64;
-            // A clock that is being slewed may be a thousandth of the 5 ms apart.
+            // A clock that is being slewed may be a thousandth apart.
             assert!(least - least / 1000 <= took && took <= most + most / 1000, "{least} {took} {most}");
+        }
+        if is_believed() {
+            // Two CPUs may differ by a little.
+            assert_eq!(Stamp((counter::read() + 50_000) << 1 | 1).elapsed_nanos(), 0);
+            assert!(is_believed() && !is_wrong());
         }
     }
 
     #[test]
-    fn a_counter_gone_back_gives_nothing_and_a_duration_saturates() {
-        if counter::is_invariant() {
-            assert_eq!(Stamp((counter::read() + 1_000_000_000) << 1 | 1).elapsed_nanos(), 0);
-        }
+    fn a_duration_saturates() {
         assert_eq!(nanos(Duration::MAX), u64::MAX);
         assert_eq!(nanos(Duration::new(3, 5)), 3_000_000_005);
     }

@@ -1,9 +1,11 @@
 //! The switch: whether anything is recorded at all, in one word that every recording reads first.
 
+use crate::sync::wiped::Wiped;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// The bits that are on: [`BACKENDS`], [`SINGLES`], and one [`CAPTURE`] for each capture scope. At 0 a recording ends here.
-static SWITCH: AtomicUsize = AtomicUsize::new(0);
+// SAFETY: a child finds everything switched off.
+static SWITCH: Wiped<AtomicUsize> = unsafe { Wiped::new(AtomicUsize::new(0)) };
 /// Largest switch value that means "disabled". Deliberately not 0: otherwise the compiler would materialise a constant 0 for an inert guard; this
 /// way the guard reuses the register that holds the switch. See [`Running`](crate::instrument::guard::Running).
 const OFF: usize = 1;
@@ -48,6 +50,11 @@ pub(crate) fn captures(add: bool) {
         // A fork in between has set the switch to 0.
         let _ = SWITCH.fetch_update(Relaxed, Relaxed, |s| s.checked_sub(CAPTURE));
     }
+}
+
+/// Has everything be off in children of this process, however they are forked.
+pub(crate) fn watch_forks() {
+    SWITCH.wipe_in_children();
 }
 
 pub(crate) fn switch_all_off() {

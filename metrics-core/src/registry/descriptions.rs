@@ -109,7 +109,7 @@ fn push(state: &mut State, logger: &'static str, name: &'static str) -> Option<&
 /// turned away.
 pub(crate) fn describe(logger: &'static str, name: &str, unit: &'static str, text: &str) {
     let Some(busy) = reentrancy::try_enter() else { return };
-    let mut writer = Writer::new(busy);
+    let Some(mut writer) = Writer::new(busy) else { return };
     let found = find(logger, name).or_else(|| {
         let fits = name.len() <= MAX_NAME_BYTES && logger.len() <= MAX_NAME_BYTES;
         let state = &mut *writer;
@@ -151,7 +151,7 @@ pub(crate) fn of_handle(logger: &'static str, name: &'static str, unit: &'static
         return;
     }
     let Some(busy) = reentrancy::try_enter() else { return };
-    let mut writer = Writer::new(busy);
+    let Some(mut writer) = Writer::new(busy) else { return };
     if let Some(known) = find(logger, name).or_else(|| push(&mut writer, logger, name)) {
         known.set_once(&mut writer, unit, beginning(text, MAX_TEXT));
     }

@@ -1,7 +1,6 @@
 //! The numbers that bound memory.
 
 use crate::storage::cell_address::{self, MAX_SCALARS};
-use crate::sync::{Mutex, MutexGuard, lock};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Slots kept for the overflow series and ferrometer's own metrics, beyond every cap.
@@ -56,35 +55,39 @@ impl Limits {
     }
 }
 
-static CURRENT: Mutex<Limits> = Mutex::new(Limits::DEFAULT);
-/// Those that recordings ask for, which wait for nobody.
-static MAX_THREADS: AtomicUsize = AtomicUsize::new(Limits::DEFAULT.max_threads);
-static MAX_CELL_BYTES: AtomicUsize = AtomicUsize::new(Limits::DEFAULT.max_cell_bytes);
+/// Those in force, in the order of the fields: a recording that asks for one waits for nobody.
+static CURRENT: [AtomicUsize; 7] = {
+    let d = Limits::DEFAULT;
+    [
+        AtomicUsize::new(d.max_loggers),
+        AtomicUsize::new(d.max_instruments),
+        AtomicUsize::new(d.max_label_sets),
+        AtomicUsize::new(d.max_threads),
+        AtomicUsize::new(d.max_cell_bytes),
+        AtomicUsize::new(d.timer_chunk),
+        AtomicUsize::new(d.max_held_values),
+    ]
+};
 
 /// Returns the limits in force. Asked on cold paths alone.
 pub(crate) fn current() -> Limits {
-    *freeze()
-}
-
-/// Returns `max_threads`, without a lock.
-pub(crate) fn max_threads() -> usize {
-    MAX_THREADS.load(Relaxed)
-}
-
-/// Returns `max_cell_bytes`, without a lock.
-pub(crate) fn max_cell_bytes() -> usize {
-    MAX_CELL_BYTES.load(Relaxed)
+    let all = CURRENT.each_ref().map(|limit| limit.load(Relaxed));
+    let [max_loggers, max_instruments, max_label_sets, max_threads, max_cell_bytes, timer_chunk, max_held_values] = all;
+    Limits { max_loggers, max_instruments, max_label_sets, max_threads, max_cell_bytes, timer_chunk, max_held_values }
 }
 
 pub(crate) fn set_current(limits: Limits) {
-    *freeze() = limits;
-    MAX_THREADS.store(limits.max_threads, Relaxed);
-    MAX_CELL_BYTES.store(limits.max_cell_bytes, Relaxed);
-}
-
-/// Locks out changes while the guard lives: for `fork`.
-pub(crate) fn freeze() -> MutexGuard<'static, Limits> {
-    lock(&CURRENT)
+    let l = limits;
+    let all = [
+        l.max_loggers,
+        l.max_instruments,
+        l.max_label_sets,
+        l.max_threads,
+        l.max_cell_bytes,
+        l.timer_chunk,
+        l.max_held_values,
+    ];
+    CURRENT.iter().zip(all).for_each(|(limit, new)| limit.store(new, Relaxed));
 }
 
 impl Default for Limits {

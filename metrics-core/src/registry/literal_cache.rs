@@ -82,8 +82,7 @@ fn remember(
     if ptr::eq(series, SENTINEL_SERIES) {
         return series;
     }
-    let Some(busy) = reentrancy::try_enter() else { return series };
-    let mut writer = Writer::new(busy);
+    let Some(mut writer) = reentrancy::try_enter().and_then(Writer::new) else { return series };
     let max = limits::current().max_instruments.saturating_mul(2);
     // Past the bound the literal is looked up by its text each time.
     if STATIC_NAMES.len() < max && STATIC_NAMES.find(hash, is_it).is_none() {

@@ -154,7 +154,13 @@ fn find_or_register(busy: Busy, key: Key<'_>, like: Option<&'static LoggerName>)
     if let Some(found) = key.find() {
         return found;
     }
-    let registered = if known_full { None } else { register(&mut Writer::new(busy), key, like) };
+    let registered = match known_full {
+        true => None,
+        false => match Writer::new(busy) {
+            Some(mut writer) => register(&mut writer, key, like),
+            None => return &SENTINEL_LOGGER,
+        },
+    };
     registered.unwrap_or_else(|| {
         refuse(if key.is_plain() { &REFUSED.loggers } else { &REFUSED.label_sets });
         &OVERFLOW_LOGGER

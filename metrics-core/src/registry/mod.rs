@@ -75,8 +75,13 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Locks the registry for a thread that has found itself not busy.
-    pub(crate) fn new(busy: Busy) -> Writer {
+    /// Locks the registry for a thread that has found itself not busy. `None`: a fork holds it for long, and perhaps waits for this thread.
+    pub(crate) fn new(busy: Busy) -> Option<Writer> {
+        Some(Writer { state: reentrancy::lock_in_time(&STATE)?, _busy: busy })
+    }
+
+    /// Locks it for what must not be left out, however long a fork takes.
+    pub(crate) fn wait(busy: Busy) -> Writer {
         Writer { state: lock(&STATE), _busy: busy }
     }
 }

@@ -69,7 +69,7 @@ pub struct Refused {
     pub bad_rates: u64,
     /// The last such rate.
     pub bad_rate_example: f64,
-    /// Recordings that came from within a registration (an allocator that records) and were turned away.
+    /// Recordings that were turned away: they came from within a registration (an allocator that records), or had to wait for a fork that takes long.
     pub reentrant: u64,
 }
 

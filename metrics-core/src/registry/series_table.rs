@@ -81,7 +81,7 @@ pub(crate) fn series(logger: &'static LoggerEntry, name: &str, kind: Kind, rate:
         refuse(counter);
         return overflow(busy, kind);
     }
-    let mut writer = Writer::new(busy);
+    let Some(mut writer) = Writer::new(busy) else { return turned_away(kind) };
     match find_or_register(&mut writer, key, Cap::Limits) {
         Some(series) => {
             route(&mut writer, series);
@@ -103,14 +103,31 @@ fn cause(kind: Kind) -> &'static AtomicU64 {
 pub(crate) fn internal_series(name: &str, kind: Kind) -> &'static Series {
     static LOGGER: LoggerEntry = LoggerEntry::new(&LoggerName::new("ferrometer", "", Role::Internal), &[]);
     let Some(busy) = reentrancy::enter() else { return SENTINEL_SERIES };
-    unlimited(&mut Writer::new(busy), &LOGGER, name, kind)
+    unlimited(&mut Writer::wait(busy), &LOGGER, name, kind)
+}
+
+/// Returns the series that takes the recordings of all that found no place, if it is registered.
+fn known_overflow(kind: Kind) -> Option<&'static Series> {
+    // SAFETY: the pointer is null or was stored from a `&'static Series` in `register_overflow`.
+    unsafe { OVERFLOW[kind as usize].load(Acquire).as_ref() }
 }
 
 /// Returns the series that takes the recordings of all that found no place.
 fn overflow(busy: Busy, kind: Kind) -> &'static Series {
-    // SAFETY: the pointer is null or was stored from a `&'static Series` below.
-    let known = unsafe { OVERFLOW[kind as usize].load(Acquire).as_ref() };
-    known.unwrap_or_else(|| register_overflow(&mut Writer::new(busy), kind))
+    let register = || match Writer::new(busy) {
+        Some(mut writer) => register_overflow(&mut writer, kind),
+        None => turned_away(kind),
+    };
+    known_overflow(kind).unwrap_or_else(register)
+}
+
+/// Returns the series for a name that a fork keeps from being registered.
+#[cold]
+fn turned_away(kind: Kind) -> &'static Series {
+    known_overflow(kind).unwrap_or_else(|| {
+        reentrancy::turn_away();
+        SENTINEL_SERIES
+    })
 }
 
 fn register_overflow(state: &mut State, kind: Kind) -> &'static Series {
@@ -230,7 +247,7 @@ fn route(state: &mut State, series: &'static Series) {
 /// Takes over limits and rules; those of series already registered change at once. Caps already passed stay passed.
 pub(crate) fn configure(limits: Limits, mut rules: Vec<LoggerRule>) {
     let Some(busy) = reentrancy::enter() else { return };
-    let mut writer = Writer::new(busy);
+    let mut writer = Writer::wait(busy);
     limits::set_current(limits);
     nothing_is_full();
     for rule in &mut rules {

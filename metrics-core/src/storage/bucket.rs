@@ -8,13 +8,13 @@ use std::time::Duration;
 const SUB_BITS: u32 = 3;
 const SUB: usize = 1 << SUB_BITS;
 
-/// Timers: up to 2^46 ns (19.5 hours). Longer ones are in the last bucket, with an exact sum and maximum.
-const NANOS_TOP: u32 = 46;
+/// Timers: up to 2^59 ns (18 years). Longer ones are in the last bucket, with an exact sum and maximum.
+const NANOS_TOP: u32 = 59;
 const NANOS_LEN: usize = (NANOS_TOP - SUB_BITS + 1) as usize * SUB;
 
-/// Histograms: magnitudes from 2^-20 to 2^44; smaller ones stand in the bucket of zero, larger in the outermost.
-const FLOAT_LOW: i32 = -20;
-const FLOAT_HIGH: i32 = 44;
+/// Histograms: magnitudes from 2^-40 (9.1e-13) to 2^60 (1.15e18); smaller ones are in the bucket of zero, larger in the outermost.
+const FLOAT_LOW: i32 = -40;
+const FLOAT_HIGH: i32 = 60;
 const FLOAT_SIDE: usize = (FLOAT_HIGH - FLOAT_LOW) as usize * SUB;
 const FLOAT_LEN: usize = 2 * FLOAT_SIDE + 1;
 
@@ -77,19 +77,22 @@ impl SubSecond {
     }
 }
 
-/// The bucket of a float that is positive and neither below 2^-20 nor from 2^44 on; `None` for every other, NaN and infinities among them.
+/// Magnitudes from 2^44 on are *huge*: a sum of floats that holds one of them may have no room for the digits of others.
+const HUGE: i32 = 44;
+
+/// The bucket of a float that is positive and neither below 2^-40 nor huge; `None` for every other, NaN and infinities among them.
 #[inline(always)]
 pub(crate) fn normal_float_index(value: f64) -> Option<usize> {
     // The sign, the exponent and the first bits of the fraction are the number of the bucket already.
     const LOWEST: usize = (1023 + FLOAT_LOW) as usize * SUB;
+    const NORMAL: usize = (HUGE - FLOAT_LOW) as usize * SUB;
     let side = ((value.to_bits() >> (52 - SUB_BITS)) as usize).wrapping_sub(LOWEST);
-    (side < FLOAT_SIDE).then(|| FLOAT_SIDE + 1 + side)
+    (side < NORMAL).then(|| FLOAT_SIDE + 1 + side)
 }
 
-/// Returns whether a float's magnitude is past all buckets.
+/// Returns whether a float is huge.
 pub(crate) fn is_huge(value: f64) -> bool {
-    const HUGE: f64 = (1u64 << FLOAT_HIGH) as f64;
-    value.abs() >= HUGE
+    value.abs() >= (1u64 << HUGE) as f64
 }
 
 #[inline]
@@ -133,7 +136,9 @@ impl Scheme {
     }
 
     /// The bounds of a bucket: `low <= value < high` (mirrored for negative values: `low < value <= high`).
-    /// The outermost buckets take what lies beyond them too.
+    ///
+    /// Timers have buckets up to 2^59 ns (18 years), histograms for magnitudes from 2^-40 (9.1e-13) to 2^60 (1.15e18). The outermost buckets take what lies
+    /// beyond them too, and magnitudes below are in the bucket of zero.
     #[must_use]
     pub fn bounds(self, index: usize) -> (f64, f64) {
         match self {
@@ -167,6 +172,39 @@ impl Scheme {
         let (low, high) = self.bounds(index);
         if self == Scheme::Nanos && index < 2 * SUB { low } else { (low + high) / 2.0 }
     }
+
+    /// Returns the largest value that a bucket of a distribution with this largest value can hold: the bucket's upper bound, or the largest value
+    /// where that is less, or where the bucket takes all that lies beyond it.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// use ferrometer::Scheme;
+    ///
+    /// let last = Scheme::Float.len() - 1;
+    /// assert_eq!(Scheme::Float.most(last, 1e20), 1e20);
+    /// assert_eq!(Scheme::Float.most(Scheme::Float.index(1.0), 1e20), 1.125);
+    /// ```
+    #[must_use]
+    pub fn most(self, index: usize, max: f64) -> f64 {
+        if index + 1 == self.len() { max } else { self.bounds(index).1.min(max) }
+    }
+
+    /// Returns the value that represents a bucket of a distribution with this largest value: its middle, and the largest value for the last bucket where
+    /// that holds values beyond its bounds.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// use ferrometer::Scheme;
+    ///
+    /// let century = 100.0 * 365.0 * 86_400e9;
+    /// assert_eq!(Scheme::Nanos.representative(Scheme::Nanos.index(century), century), century);
+    /// let hour = Scheme::Nanos.index(3600e9);
+    /// assert_eq!(Scheme::Nanos.representative(hour, century), Scheme::Nanos.middle(hour));
+    /// ```
+    #[must_use]
+    pub fn representative(self, index: usize, max: f64) -> f64 {
+        if index + 1 == self.len() && max >= self.bounds(index).1 { max } else { self.middle(index) }
+    }
 }
 
 #[cfg(test)]
@@ -176,9 +214,9 @@ mod tests {
     #[test]
     fn every_value_is_within_its_bucket() {
         let mut v: u64 = 0;
-        while v < 1 << 46 {
+        while v < 1 << NANOS_TOP {
             for v in [v, v + 1, v.saturating_sub(1)] {
-                if v >= 1 << 46 {
+                if v >= 1 << NANOS_TOP {
                     continue;
                 }
                 let (low, high) = Scheme::Nanos.bounds(nanos_index(v));
@@ -210,9 +248,9 @@ mod tests {
 
     #[test]
     fn the_index_of_a_usual_float_is_that_of_any_float() {
-        for exponent in -30..50 {
+        for exponent in -50..70 {
             for value in [1.0, 1.0624, 1.125, 1.9999999, -1.0].map(|m: f64| m * 2f64.powi(exponent)) {
-                let usual = value > 0.0 && (FLOAT_LOW..FLOAT_HIGH).contains(&exponent);
+                let usual = value > 0.0 && (FLOAT_LOW..HUGE).contains(&exponent);
                 assert_eq!(normal_float_index(value), usual.then(|| float_index(value)), "{value}");
             }
         }
@@ -220,8 +258,8 @@ mod tests {
 
     #[test]
     fn floats_are_monotone_and_within_their_bucket() {
-        let mut values: Vec<f64> = (-19..44).map(|e| 1.37 * 2f64.powi(e)).collect();
-        values.extend([0.0, 1e-300, 1e300, f64::MIN_POSITIVE, 1.0, 2.0, 1.125]);
+        let mut values: Vec<f64> = (FLOAT_LOW..FLOAT_HIGH).map(|e| 1.37 * 2f64.powi(e)).collect();
+        values.extend([0.0, 1e-300, 1e300, f64::MIN_POSITIVE, 1.0, 2.0, 1.125, 1e-12, 1e-10, 1e18]);
         let mut all: Vec<f64> = values.iter().flat_map(|v| [*v, -*v]).collect();
         all.sort_by(f64::total_cmp);
         let mut last = 0;
@@ -230,8 +268,11 @@ mod tests {
             assert!(index < Scheme::Float.len() && index >= last, "{v}");
             last = index;
             let (low, high) = Scheme::Float.bounds(index);
-            if v.abs() < 1e13 {
+            if v.abs() <= 1e18 {
                 assert!(low <= v && v <= high, "{v}: {low}..{high}");
+            }
+            if (1e-12..=1e18).contains(&v.abs()) {
+                assert!((Scheme::Float.middle(index) / v - 1.0).abs() <= 0.0625, "{v}");
             }
         }
         assert_eq!(float_index(-0.0), float_index(0.0));

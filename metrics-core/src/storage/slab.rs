@@ -35,6 +35,8 @@ pub(crate) struct Slab {
     unit_counts: [AtomicPtr<UnitCountsChunk>; SCALAR_CHUNKS],
     dists: [AtomicPtr<DistChunk>; DIST_CHUNKS],
     scalars: [AtomicPtr<ScalarChunk>; SCALAR_CHUNKS],
+    /// The slab that another thread left before this one was left.
+    next: AtomicPtr<Slab>,
 }
 
 // SAFETY: it is made of null pointers alone, whose bytes are 0.
@@ -48,8 +50,13 @@ unsafe impl Zero for Slab {
 impl Slab {
     const_unless_loom! {
         pub(crate) fn new() -> Slab {
-            Slab { ring: AtomicPtr::new(ptr::null_mut()), unit_counts: nulls(), dists: nulls(), scalars: nulls() }
+            Slab { ring: AtomicPtr::new(ptr::null_mut()), unit_counts: nulls(), dists: nulls(), scalars: nulls(), next: AtomicPtr::new(ptr::null_mut()) }
         }
+    }
+
+    /// The slab that was left before this one was.
+    pub(crate) fn next(&self) -> &AtomicPtr<Slab> {
+        &self.next
     }
 
     /// The memory of an empty slab, in bytes.

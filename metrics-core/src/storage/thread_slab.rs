@@ -1,79 +1,84 @@
 //! Which slab a thread writes: one of its own, leased from the pool while there is one to be had, or the shared one.
 //!
 //! The pool hands slabs to threads, and those of threads that ended, with their values, to new ones. Totals are sums over all slabs, so nothing
-//! has to be folded when a thread ends. The hand-over goes through the pool's lock, which orders the last write of the old owner before the
-//! first of the new one.
+//! has to be folded when a thread ends. The hand-over releases and acquires, which orders the last write of the old owner before the first of the new
+//! one.
 //!
 //! The thread's own slab is found with one load and no test: a thread that has none points to a slab in which nothing is ever found.
 
 use crate::storage::slab::Slab;
-use crate::sync::{Mutex, const_unless_loom, lock};
+use crate::sync::Ordering::*;
+use crate::sync::{AtomicPtr, Mutex, MutexGuard, const_unless_loom, lock, replace};
+use std::ptr;
 
 #[cfg(not(ferrometer_loom))]
 pub use lease::cell_bytes;
 #[cfg(not(ferrometer_loom))]
 pub(crate) use lease::*;
 
-struct Lists {
+/// The slabs, and those that no thread has.
+pub(crate) struct Lists {
     all: Vec<&'static Slab>,
     free: Vec<&'static Slab>,
-}
-
-impl Lists {
-    fn acquire(&mut self, max: usize, make: impl FnOnce() -> Option<&'static Slab>) -> Option<&'static Slab> {
-        if let Some(slab) = self.free.pop() {
-            return Some(slab);
-        }
-        if self.all.len() >= max {
-            return None;
-        }
-        let slab = make()?;
-        self.all.push(slab);
-        Some(slab)
-    }
 }
 
 /// Every slab that was ever handed to a thread.
 pub(crate) struct Slabs {
     lists: Mutex<Lists>,
+    /// The slab that a thread left last, and through it those before. A thread that ends waits for no lock: a fork may hold that.
+    left: AtomicPtr<Slab>,
 }
 
 impl Slabs {
     const_unless_loom! {
         pub(crate) fn new() -> Slabs {
-            Slabs { lists: Mutex::new(Lists { all: Vec::new(), free: Vec::new() }) }
+            Slabs { lists: Mutex::new(Lists { all: Vec::new(), free: Vec::new() }), left: AtomicPtr::new(ptr::null_mut()) }
         }
     }
 
-    /// A slab for the calling thread: one that a thread left behind, or a new one while there are fewer than `max`.
-    pub(crate) fn acquire(&self, max: usize, make: impl FnOnce() -> Option<&'static Slab>) -> Option<&'static Slab> {
-        lock(&self.lists).acquire(max, make)
+    /// The lists, for [`acquire`](Slabs::acquire) and for `fork`, which locks out hand-overs.
+    pub(crate) fn lists(&self) -> &Mutex<Lists> {
+        &self.lists
     }
 
-    /// As [`acquire`](Slabs::acquire), but does not wait: while the lock is held there is none to be had.
-    #[cfg(not(ferrometer_loom))]
-    pub(crate) fn try_acquire(
+    /// A slab for the calling thread: one that a thread left behind, or a new one while there are fewer than `max`.
+    pub(crate) fn acquire(
         &self,
+        mut lists: MutexGuard<'_, Lists>,
         max: usize,
         make: impl FnOnce() -> Option<&'static Slab>,
     ) -> Option<&'static Slab> {
-        self.lists.try_lock().ok()?.acquire(max, make)
+        let mut left = self.left.swap(ptr::null_mut(), Acquire);
+        // SAFETY: null, or a `&'static Slab` that `release` put here.
+        while let Some(slab) = unsafe { left.as_ref() } {
+            left = slab.next().load(Relaxed);
+            lists.free.push(slab);
+        }
+        if let Some(slab) = lists.free.pop() {
+            return Some(slab);
+        }
+        if lists.all.len() >= max {
+            return None;
+        }
+        let slab = make()?;
+        lists.all.push(slab);
+        Some(slab)
     }
 
     /// Takes back the slab of a thread that ends.
     pub(crate) fn release(&self, slab: &'static Slab) {
-        lock(&self.lists).free.push(slab);
+        loop {
+            let last = self.left.load(Relaxed);
+            slab.next().store(last, Relaxed);
+            if replace(&self.left, last, ptr::from_ref(slab).cast_mut()).is_ok() {
+                return;
+            }
+        }
     }
 
     /// Every slab, for the collector.
     pub(crate) fn all(&self) -> Vec<&'static Slab> {
         lock(&self.lists).all.clone()
-    }
-
-    /// Locks out hand-overs while the guard lives.
-    #[cfg(not(ferrometer_loom))]
-    pub(crate) fn freeze(&self) -> impl Sized + '_ {
-        lock(&self.lists)
     }
 }
 
@@ -86,7 +91,7 @@ mod lease {
     use crate::storage::histogram_cell::Dist;
     use crate::storage::slab::Budget;
     use crate::storage::slab::Slab;
-    use crate::sync::{boxed_zero, reentrancy};
+    use crate::sync::{boxed_zero, lock, reentrancy};
     use std::cell::Cell;
     use std::ptr;
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -159,7 +164,7 @@ mod lease {
 
     impl Budget for Cells {
         fn take(&self, bytes: usize) -> bool {
-            let max = limits::max_cell_bytes();
+            let max = limits::current().max_cell_bytes;
             let taken = CELL_BYTES.fetch_update(Relaxed, Relaxed, |now| now.checked_add(bytes).filter(|n| *n <= max));
             taken.is_ok()
         }
@@ -210,11 +215,12 @@ mod lease {
                 return Some(slab);
             }
             let make = || Cells.take(Slab::bytes()).then(|| &*Box::leak(boxed_zero::<Slab>()));
-            // A fork holds the lock for as long as it takes. Only the first recording of a thread waits for it.
-            let slab = match left {
-                0 => SLABS.acquire(limits::max_threads(), make)?,
-                _ => SLABS.try_acquire(limits::max_threads(), make)?,
+            // A fork holds the lock for as long as it takes. Only the first recording of a thread waits for it, and not for long.
+            let lists = match left {
+                0 => reentrancy::lock_in_time(SLABS.lists()),
+                _ => SLABS.lists().try_lock().ok(),
             };
+            let slab = SLABS.acquire(lists?, limits::current().max_threads, make)?;
             lease.0.set(Some(slab));
             Some(slab)
         });
@@ -232,6 +238,6 @@ mod lease {
 
     /// Locks out hand-overs while the guard lives: for `fork`.
     pub(crate) fn freeze() -> impl Sized {
-        SLABS.freeze()
+        lock(SLABS.lists())
     }
 }

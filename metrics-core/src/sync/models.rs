@@ -189,7 +189,7 @@ fn a_slab_changes_hands_with_its_values() {
         let slabs = Arc::new(Slabs::new());
         let work = |slabs: &Slabs| {
             // One slab for all: a thread that comes while it is taken gets none.
-            let Some(slab) = slabs.acquire(1, || Some(leaked(Slab::new()))) else { return 0 };
+            let Some(slab) = slabs.acquire(lock(slabs.lists()), 1, || Some(leaked(Slab::new()))) else { return 0 };
             slab.ensure_scalar(0, &Unlimited).unwrap().count(1, Writer::Single);
             slabs.release(slab);
             1

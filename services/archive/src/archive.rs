@@ -1,6 +1,10 @@
 //! The engine: takes measures, and answers with aggregates.
 
 mod catalog;
+mod changes;
+mod expiry;
+
+pub use changes::{Removed, Repolicied};
 
 use crate::aggregate::Rows;
 use crate::incoming::{Batch, Incoming, Sink};

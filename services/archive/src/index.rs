@@ -112,6 +112,13 @@ pub trait Index: Send + Sync {
     /// # Errors
     /// [`Error::NoSuchAttribute`], [`Error::Pagination`].
     fn metrics(&self, filter: Option<&Filter>, page: &Page) -> Result<Vec<Metric>, Error>;
+    /// Gives a metric another policy.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchMetric`], [`Error::NoSuchPolicy`]; [`Error::Index`] of an index that cannot.
+    fn set_metric_policy(&self, id: Uuid, policy: &str) -> Result<(), Error> {
+        Err(Error::Index(format!("the policy of {id} cannot become {policy}: this index has no such change")))
+    }
     /// Removes a metric.
     ///
     /// # Errors

@@ -128,7 +128,7 @@ fn first_bucket(definition: &Definition, stretch: i64) -> i64 {
 }
 
 /// Adds the objects that changed to the changes, and the deletion of those that are too old.
-fn store(
+pub(crate) fn store(
     metric: Uuid,
     definition: &Definition,
     methods: &[Method],

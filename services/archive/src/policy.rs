@@ -94,6 +94,9 @@ pub struct Policy {
     /// Granularities in the order in which they were told.
     #[serde(default)]
     told: Vec<Nanos>,
+    /// How long a metric is kept that gets no measure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    time_to_live: Option<Nanos>,
 }
 
 /// The size of one metric, full to its last point, known before it is created.
@@ -125,6 +128,7 @@ impl Policy {
             definitions: Vec::new(),
             methods: methods.iter().map(|m| m.code()).collect(),
             told: Vec::new(),
+            time_to_live: None,
         };
         policy.methods.sort_unstable();
         policy.methods.dedup();
@@ -145,6 +149,24 @@ impl Policy {
         self.definitions = definitions;
         self.told = told;
         Ok(())
+    }
+
+    /// Returns this policy with another time to live: a metric whose latest measure is older is removed, with its aggregates. None keeps metrics for
+    /// ever.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for one that is not positive.
+    pub fn with_time_to_live(mut self, life: Option<Nanos>) -> Result<Policy, Error> {
+        if life.is_some_and(|life| life <= 0) {
+            return Err(Error::Invalid("a time to live should be > 0".into()));
+        }
+        self.time_to_live = life;
+        Ok(self)
+    }
+
+    /// Returns how long a metric is kept that gets no measure; none for ever.
+    pub fn time_to_live(&self) -> Option<Nanos> {
+        self.time_to_live
     }
 
     /// Returns the resolutions, finest first.
@@ -249,6 +271,7 @@ impl Policy {
                 definitions: spans.iter().filter_map(|span| definition(span).ok()).collect(),
                 methods: methods.iter().map(|method| method.code()).collect(),
                 told: spans.iter().map(|(granularity, _)| *granularity).collect(),
+                time_to_live: None,
             };
             policy.methods.sort_unstable();
             policy

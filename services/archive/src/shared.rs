@@ -88,6 +88,17 @@ impl Shared {
         Ok(policy)
     }
 
+    /// Remembers that a metric has another policy now.
+    pub fn know_policy(&self, metric: Uuid, name: &str) {
+        self.known().insert(metric, name.to_owned());
+    }
+
+    /// Returns the policies whose metrics have a time to live, with it.
+    pub fn lives(&self) -> Vec<(Arc<Policy>, crate::Nanos)> {
+        let policies = self.policies.read().unwrap_or_else(PoisonError::into_inner);
+        policies.values().filter_map(|policy| Some((Arc::clone(policy), policy.time_to_live()?))).collect()
+    }
+
     /// Runs something with the state of a metric, which nobody else has meanwhile.
     pub fn with_metric<T>(
         &self,

@@ -238,6 +238,19 @@ impl Index for Sqlite {
         self.read(|connection| metrics::list(connection, filter, page))
     }
 
+    fn set_metric_policy(&self, id: Uuid, policy: &str) -> Result<(), Error> {
+        self.write(|transaction| {
+            if !exists(transaction, "policy", policy)? {
+                return Err(Error::NoSuchPolicy(policy.into()));
+            }
+            let change = "UPDATE metric SET archive_policy_name = ?2 WHERE id = ?1";
+            match transaction.execute(change, [id.to_string().as_str(), policy])? {
+                0 => Err(Error::NoSuchMetric(id.to_string())),
+                _ => Ok(()),
+            }
+        })
+    }
+
     fn remove_metric(&self, id: Uuid) -> Result<(), Error> {
         self.write(|transaction| match transaction.execute("DELETE FROM metric WHERE id = ?1", [id.to_string()])? {
             0 => Err(Error::NoSuchMetric(id.to_string())),

@@ -3,10 +3,14 @@
 use crate::Error;
 use crate::shards::Shards;
 use crate::shared::Shared;
+use crate::time;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+/// Between two looks for metrics that outlived their policy's time to live.
+const EXPIRE_EVERY: Duration = Duration::from_secs(300);
 
 /// Threads of an archive.
 pub(crate) struct Workers {
@@ -22,9 +26,7 @@ impl Workers {
         for number in 0..shared.options.workers.max(1) {
             let (shared, stopped) = (Arc::clone(shared), Arc::clone(&workers.stopped));
             let name = format!("archive-{number}");
-            workers
-                .threads
-                .push(std::thread::Builder::new().name(name).spawn(move || work(&shared, &stopped, number == 0))?);
+            workers.threads.push(ferrometer_threads::spawn(&name, move || work(&shared, &stopped, number == 0))?);
         }
         Ok(workers)
     }
@@ -40,7 +42,7 @@ impl Workers {
 }
 
 fn work(shared: &Shared, stopped: &AtomicBool, stores: bool) {
-    let mut stored = Instant::now();
+    let (mut stored, mut expired) = (Instant::now(), Instant::now());
     let mut failed = Instant::now().checked_sub(Duration::from_secs(60));
     while !stopped.load(Relaxed) {
         let metric = shared.shards.next();
@@ -49,6 +51,10 @@ fn work(shared: &Shared, stopped: &AtomicBool, stores: bool) {
             if stores && shared.should_store(stored) {
                 stored = Instant::now();
                 shared.store(false)?;
+            }
+            if stores && expired.elapsed() > EXPIRE_EVERY {
+                expired = Instant::now();
+                shared.expire(time::now())?;
             }
             Ok(())
         });

@@ -1,12 +1,26 @@
 //! Addresses of an API, as a file or a program names them.
 
-/// Returns what is wrong with the address of an API, if anything is. The text shows no credentials.
+/// Returns what is wrong with the address of Prometheus' API, if anything is. The text shows no credentials.
 #[must_use]
 pub fn url_problem(url: &str) -> Option<String> {
-    let expected = "expected an address such as http://127.0.0.1:9090/api/v1";
+    problem(url, "http://127.0.0.1:9090/api/v1").or_else(|| {
+        let (scheme, rest) = url.split_once("://")?;
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        path.trim_matches('/').is_empty().then(|| format!("has no path; did you mean {scheme}://{host}/api/v1?"))
+    })
+}
+
+/// Returns what is wrong with an address that may have a path or none, if anything is. The text shows no credentials.
+pub(crate) fn base_problem(url: &str) -> Option<String> {
+    problem(url, "http://127.0.0.1:8041")
+}
+
+fn problem(url: &str, example: &str) -> Option<String> {
+    let expected = format!("expected an address such as {example}");
     let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
     let Some(rest) = rest else { return Some(format!("{expected}: it begins with http:// or https://")) };
-    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let authority = rest.split_once('/').map_or(rest, |(authority, _)| authority);
     if url.contains(['?', '#']) {
         return Some(format!("{expected}: it has no ? and no #"));
     }
@@ -18,10 +32,6 @@ pub fn url_problem(url: &str) -> Option<String> {
     let port = host.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
     if port.is_some_and(|(_, port)| port.parse::<u16>().is_err()) {
         return Some(format!("{expected}: a port is a number up to 65535"));
-    }
-    if path.trim_matches('/').is_empty() {
-        let (scheme, _) = url.split_at(url.len() - rest.len());
-        return Some(format!("has no path; did you mean {scheme}{host}/api/v1?"));
     }
     None
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-/// Something that remembers checkpoints over restarts and crashes.
+/// A memory of checkpoints that lasts over restarts and crashes.
 pub trait Checkpoints {
     /// Returns the begin of a scope's next period, if the scope was ever collected.
     fn next(&self, scope: &str) -> Option<i64>;

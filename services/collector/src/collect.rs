@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// Something that is told about a period and is no failure.
+/// Cause of a remark about a period; it is no failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Cause {
@@ -285,7 +285,7 @@ pub struct CollectError {
     pub cause: Reason,
 }
 
-/// What went wrong.
+/// Kinds of failures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {

@@ -1,4 +1,4 @@
-//! What is measured: one definition of `metrics.yml`.
+//! One definition of `metrics.yml`: a metric, and how it is collected.
 
 use crate::expression::Expression;
 use crate::number::Conversion;

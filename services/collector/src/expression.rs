@@ -46,7 +46,7 @@ enum Op {
     Ge,
 }
 
-/// What an expression may ask of a data point.
+/// Values that an expression may ask of a data point.
 pub(crate) trait Subject {
     /// Returns the quantity.
     fn qty(&self) -> &BigDecimal;

@@ -14,7 +14,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-/// Bytes that a journal may grow by before it is written anew.
+/// Bytes that a journal may grow by before it is written again.
 const GROWTH: u64 = 16 << 20;
 
 /// A line of a journal.
@@ -28,7 +28,7 @@ struct Commit {
     next: BTreeMap<String, i64>,
 }
 
-/// What the lines of a journal come to.
+/// Sum of a journal's lines.
 #[derive(Debug, Default)]
 struct State {
     outputs: BTreeMap<String, u64>,

@@ -28,6 +28,7 @@ mod point;
 mod secret;
 #[cfg(feature = "command")]
 mod stderr_log;
+mod transport;
 
 pub mod checkpoints;
 pub mod client;
@@ -44,7 +45,7 @@ pub mod scope;
 pub mod sink;
 
 pub use collect::{Cause, CollectError, Collector, Notice, Reason, Usage};
-pub use config::{Boundaries, ByOrder, Config, Fetcher, Format, Options, Server};
+pub use config::{Archive, Boundaries, ByOrder, Config, Fetcher, Format, Options, Server};
 pub use definition::{Definition, Method, QUERY_FUNCTIONS, RANGE_FUNCTIONS};
 pub use error::{ConfigError, Problem};
 pub use expression::Expression;

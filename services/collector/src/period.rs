@@ -62,6 +62,9 @@ pub fn now() -> i64 {
     Timestamp::now().as_second()
 }
 
+/// Names of the labels that CloudKitty adds to `groupby`.
+pub(crate) const CALENDAR: [&str; 4] = ["week_of_the_year", "day_of_the_year", "month", "year"];
+
 /// Labels that CloudKitty adds to `groupby`, from a period's begin.
 pub(crate) fn calendar(begin: i64) -> [(&'static str, String); 4] {
     let begin = zoned(begin);

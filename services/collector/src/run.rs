@@ -11,6 +11,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
 
 /// Notices and failures that a report holds; the rest is only counted.
 const KEPT: usize = 20;
@@ -20,6 +21,9 @@ const COMMIT_BYTES: usize = 4 << 20;
 
 /// Batches of a commit.
 const COMMIT_BATCHES: usize = 1024;
+
+/// Time that a commit waits for further batches: it makes files last, which takes a disk as long for one batch as for many.
+const COMMIT_WAIT: Duration = Duration::from_millis(25);
 
 /// A scope and the periods to collect of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +36,7 @@ pub struct Task {
     pub to: i64,
 }
 
-/// What came of a run.
+/// Outcome of a run.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Report {
@@ -50,7 +54,7 @@ pub struct Report {
     pub failures: Vec<CollectError>,
 }
 
-/// What is collected of one scope and goes on together.
+/// Some periods of one scope, which go on together.
 struct Batch {
     scope: Arc<str>,
     next: i64,
@@ -99,10 +103,12 @@ pub fn run(
     let form = sink.form();
     std::thread::scope(|scope| {
         let (sender, receiver) = sync_channel(threads.max(1));
-        for _ in 0..threads {
-            let (sender, tasks, next, stop) = (sender.clone(), &tasks, &next, &stop);
-            scope.spawn(move || work(collector, tasks, next, stop, form, &sender));
-        }
+        ferrometer_threads::without_signals(|| {
+            for _ in 0..threads {
+                let (sender, tasks, next, stop) = (sender.clone(), &tasks, &next, &stop);
+                scope.spawn(move || work(collector, tasks, next, stop, form, &sender));
+            }
+        });
         drop(sender);
         let written = write(&receiver, sink, checkpoints, progress);
         // Threads that wait for room in the channel see that it is gone.
@@ -169,6 +175,7 @@ fn write(
     while let Ok(first) = from.recv() {
         let (mut periods, mut points, mut bytes, mut batches) = (0, 0, 0, 0);
         let mut reached = BTreeMap::new();
+        let began = Instant::now();
         let mut message = Some(first);
         while let Some(one) = message {
             match one {
@@ -190,7 +197,7 @@ fn write(
                 }
             }
             let full = bytes >= COMMIT_BYTES || batches >= COMMIT_BATCHES;
-            message = if full { None } else { from.try_recv().ok() };
+            message = if full { None } else { from.recv_timeout(COMMIT_WAIT.saturating_sub(began.elapsed())).ok() };
         }
         if reached.is_empty() {
             continue;

@@ -1,132 +1,138 @@
 //! Gnocchi's API over an archive in a directory, until SIGTERM.
 //!
 //! ```text
-//! cargo run --release --example archive -- --address 127.0.0.1:8041 --data DIR [--prefix /gnocchi] [--max-limit N]
-//!     [--no-default-policies] [--auth basic|remoteuser] [--cors ORIGIN] [--sync group|none]
-//!     [--allowed-host NAME] [--max-body BYTES]
-//!     [--statsd ADDRESS --statsd-resource UUID [--statsd-policy NAME] [--statsd-exact]]
+//! cargo run --release --example archive -- --address 127.0.0.1:8041 --data DIR [--config FILE.toml] [--gnocchi-conf FILE]
+//!     [--prefix /gnocchi] [--max-limit N] [--no-default-policies] [--auth basic|remoteuser|tokens] [--tokens-file FILE]
+//!     [--cors ORIGIN] [--sync group|none] [--allowed-host NAME] [--max-body BYTES]
+//!     [--statsd ADDRESS] [--statsd-tcp ADDRESS] [--statsd-unix PATH] [--statsd-unix-stream PATH]
+//!     [--statsd-resource UUID] [--statsd-policy NAME] [--statsd-tags ignored|in_name] [--statsd-percentiles N] [--statsd-exact]
 //! ```
+//!
+//! An argument is the key of the same name in the file, and counts more: `--statsd-tcp` is `tcp` in `[statsd]`.
 
-use ferrometer_archive::{Archive, Options, Sync};
-use ferrometer_gnocchi::{Auth, Gnocchi, Settings, Statsd, StatsdSettings};
+use ferrometer_archive::Archive;
+use ferrometer_gnocchi::{Auth, ConfigError, Gnocchi, Listening, ServerConfig, Statsd, StatsdSocket};
 use ferrometer_http::Frame;
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::PathBuf;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
+use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use uuid::Uuid;
 
 /// How long answers in progress may still take when the server is told to end.
 const END: Duration = Duration::from_secs(10);
-/// Most bytes that `--max-body` may say; all bodies together have a limit of their own.
-const MOST_BODY: usize = 1 << 30;
 
-struct Arguments {
-    address: String,
-    hosts: Vec<String>,
-    data: PathBuf,
-    options: Options,
-    settings: Settings,
-    statsd: Option<String>,
-    statsd_settings: StatsdSettings,
+fn lines(errors: Vec<ConfigError>) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
-fn arguments() -> Result<Arguments, String> {
-    let mut address = "127.0.0.1:8041".to_owned();
-    let (mut data, mut hosts) = (None, Vec::new());
-    let mut statsd = None;
-    let mut statsd_settings = StatsdSettings {
-        resource: Uuid::nil(),
-        creator: "admin".into(),
-        policy: None,
-        flush: Duration::from_secs(10),
-        exact: false,
-    };
-    let (mut options, mut settings) = (Options::default(), Settings::default());
+/// Reads a file of the configuration.
+fn file(config: &mut ServerConfig, name: &str, path: &str) -> Result<(), String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{name} {path}: {error}"))?;
+    if name == "--config" {
+        return config.read_toml(&text).map_err(lines);
+    }
+    let told = config.read_gnocchi_conf(&text).map_err(lines)?;
+    told.iter().for_each(|line| eprintln!("{path}: {line}"));
+    Ok(())
+}
+
+fn configured() -> Result<ServerConfig, String> {
+    let mut config = ServerConfig::default();
+    let mut set: Vec<(String, String)> = Vec::new();
     let mut given = std::env::args().skip(1);
     while let Some(name) = given.next() {
+        let Some(bare) = name.strip_prefix("--") else {
+            return Err(format!("{name} is no argument: each begins with --"));
+        };
         let mut value = || given.next().ok_or(format!("{name} wants a value"));
-        match name.as_str() {
-            "--address" => address = value()?,
-            "--data" => data = Some(value()?.into()),
-            "--prefix" => settings.prefix = value()?.trim_end_matches('/').to_owned(),
-            "--max-limit" => {
-                let text = value()?;
-                settings.max_limit = text
-                    .parse()
-                    .ok()
-                    .filter(|limit| *limit > 0)
-                    .ok_or(format!("--max-limit {text}: a number of at least 1"))?;
+        let (key, value) = match bare {
+            "config" | "gnocchi-conf" => {
+                file(&mut config, &name, &value()?)?;
+                continue;
             }
-            "--no-default-policies" => options.default_policies = false,
-            "--auth" => {
-                settings.auth = match value()?.as_str() {
-                    "basic" => Auth::Basic,
-                    "remoteuser" => Auth::RemoteUser,
-                    other => return Err(format!("--auth {other}: known are basic and remoteuser")),
-                }
-            }
-            "--statsd" => statsd = Some(value()?),
-            "--statsd-resource" => {
-                let text = value()?;
-                statsd_settings.resource = text.parse().map_err(|_| format!("--statsd-resource {text}: a UUID"))?;
-            }
-            "--statsd-policy" => statsd_settings.policy = Some(value()?),
-            "--statsd-exact" => statsd_settings.exact = true,
-            "--allowed-host" => hosts.push(value()?),
-            "--max-body" => {
-                let text = value()?;
-                let allowed = |bytes: &usize| (1024..=MOST_BODY).contains(bytes);
-                settings.max_body = (text.parse().ok().filter(allowed))
-                    .ok_or(format!("--max-body {text}: a number of bytes, 1024 to {MOST_BODY}"))?;
-            }
-            "--cors" => settings.cors.push(value()?),
-            "--sync" => {
-                options.sync = match value()?.as_str() {
-                    "group" => Sync::Group,
-                    "none" => Sync::None,
-                    other => return Err(format!("--sync {other}: known are group and none")),
-                }
-            }
-            other => {
-                return Err(format!(
-                    "{other} is no argument; known are --address, --data, --prefix, --max-limit, --no-default-policies, --auth, --cors, --sync, --allowed-host, --max-body, --statsd, --statsd-resource, --statsd-policy, --statsd-exact"
-                ));
-            }
-        }
+            "no-default-policies" => ("default_policies".to_owned(), "false".to_owned()),
+            "statsd-exact" => ("statsd.exact".to_owned(), "true".to_owned()),
+            "statsd" => ("statsd.address".to_owned(), value()?),
+            "allowed-host" => ("allowed_hosts".to_owned(), value()?),
+            bare => match bare.strip_prefix("statsd-") {
+                Some(rest) => (format!("statsd.{}", rest.replace('-', "_")), value()?),
+                None => (bare.replace('-', "_"), value()?),
+            },
+        };
+        set.push((key, value));
     }
-    let data = data.ok_or("--data DIR is needed: the directory of the archive")?;
-    if statsd.is_some() && statsd_settings.resource.is_nil() {
-        return Err("--statsd needs --statsd-resource UUID: the resource that gets the metrics".into());
+    // Behind the files, wherever they stand.
+    for (key, value) in set {
+        config.set(&key, &value).map_err(|error| error.to_string())?;
     }
-    Ok(Arguments { address, hosts, data, options, settings, statsd, statsd_settings })
+    config.check().map_err(lines)?;
+    Ok(config)
 }
 
 fn resolve(address: &str) -> Result<SocketAddr, String> {
-    let mut found = address.to_socket_addrs().map_err(|error| format!("--address {address}: {error}"))?;
-    found.next().ok_or(format!("--address {address}: there is no such address"))
+    let mut found = address.to_socket_addrs().map_err(|error| format!("address {address}: {error}"))?;
+    found.next().ok_or(format!("address {address}: there is no such address"))
+}
+
+/// Removes a socket that an earlier process left: one that nobody hears.
+fn unlink(path: &Path) {
+    if std::os::unix::net::UnixStream::connect(path).is_err_and(|e| e.kind() == std::io::ErrorKind::ConnectionRefused) {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+fn statsd(config: &ServerConfig, archive: &Arc<Archive>) -> Result<Option<Listening>, Box<dyn std::error::Error>> {
+    let wanted = &config.statsd;
+    let mut sockets = Vec::new();
+    if let Some(address) = &wanted.address {
+        sockets.push(StatsdSocket::Udp(UdpSocket::bind(address)?));
+    }
+    if let Some(address) = &wanted.tcp {
+        sockets.push(StatsdSocket::Tcp(TcpListener::bind(address)?));
+    }
+    if let Some(path) = &wanted.unix {
+        unlink(path);
+        sockets.push(StatsdSocket::UnixDatagram(UnixDatagram::bind(path)?));
+    }
+    if let Some(path) = &wanted.unix_stream {
+        unlink(path);
+        sockets.push(StatsdSocket::UnixStream(UnixListener::bind(path)?));
+    }
+    if sockets.is_empty() {
+        return Ok(None);
+    }
+    let statsd = Arc::new(Statsd::new(Arc::clone(archive), wanted.settings.clone()));
+    Ok(Some(statsd.listen_to(sockets)?))
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let arguments = arguments()?;
-    let archive = Arc::new(Archive::open(&arguments.data, arguments.options)?);
-    let _statsd = match &arguments.statsd {
-        Some(address) => {
-            let statsd = Arc::new(Statsd::new(Arc::clone(&archive), arguments.statsd_settings));
-            Some(statsd.listen(std::net::UdpSocket::bind(address)?)?)
-        }
-        None => None,
-    };
-    let prefix = arguments.settings.prefix.clone();
+    let config = configured()?;
+    let Some(data) = &config.data else { return Err("data is missing".into()) };
+    let archive = Arc::new(Archive::open(data, config.options.clone())?);
+    let _statsd = statsd(&config, &archive)?;
+    let prefix = config.settings.prefix.clone();
     let mut limits = Gnocchi::limits();
     // One body as large as it may be, and others beside it.
-    limits.max_bodies_bytes = limits.max_bodies_bytes.max(arguments.settings.max_body.saturating_mul(2));
-    let api = Arc::new(Gnocchi::new(archive, arguments.settings));
+    limits.max_bodies_bytes = limits.max_bodies_bytes.max(config.settings.max_body.saturating_mul(2));
     let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    // Who asks is Gnocchi's affair, and TLS that of a proxy in front of it.
-    let frame = Frame::new().title("ferrometer archive").address(resolve(&arguments.address)?).limits(limits);
-    let frame = frame.allowed_hosts(arguments.hosts).allow_plaintext(true).allow_anonymous(true);
+    let mut frame = Frame::new().title("ferrometer archive").address(resolve(&config.address)?).limits(limits);
+    frame = frame.allowed_hosts(config.hosts.clone());
+    if config.settings.auth == Auth::Tokens {
+        frame = frame.tokens(config.tokens.clone());
+        if let Some(file) = &config.tokens_file {
+            frame = frame.tokens_file(file);
+        }
+    } else {
+        // Who asks is Gnocchi's affair, or that of a proxy in front of it.
+        frame = frame.allow_anonymous(true);
+    }
+    frame = match &config.tls {
+        (Some(cert), Some(key)) => frame.tls(cert, key),
+        _ => frame.allow_plaintext(true),
+    };
+    let api = Arc::new(Gnocchi::new(archive, config.settings));
     let server = api.mount(frame).serve()?;
     println!("http://{}{prefix}", server.local_addr());
     tokio::select! {

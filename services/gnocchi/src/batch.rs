@@ -109,7 +109,7 @@ impl Gnocchi {
             unknown.sort();
             return Err(Refusal::bad(format!("Unknown metrics: {}", unknown.join(", "))));
         }
-        if user != crate::request::ADMIN && metrics.iter().any(|metric| metric.creator != user) {
+        if !request.is_admin(&user) && metrics.iter().any(|metric| metric.creator != user) {
             return Err(forbidden());
         }
         self.archive.append(points.into_iter().collect())?;
@@ -148,7 +148,9 @@ impl Gnocchi {
             }
             for (name, entry) in list {
                 match known.get(&name) {
-                    Some(metric) if user != crate::request::ADMIN && metric.creator != user => return Err(forbidden()),
+                    Some(metric) if metric.creator != user && !request.is_admin(&user) => {
+                        return Err(forbidden());
+                    }
                     Some(metric) => points.push((metric.id, entry.points)),
                     None if create && missing => {}
                     None if create => {

@@ -5,19 +5,22 @@
 //!
 //! | file | idea |
 //! |---|---|
+//! | `decoding` | bodies that come compressed |
 //! | `request`, `reply`, `schema` | what came, what goes back, and what is wrong with a body, in Gnocchi's words |
 //! | `policies`, `metrics`, `resources`, `types` | what is known about metrics |
 //! | `references`, `resource_json` | ids that name resources, and resources as JSON |
 //! | `measures`, `batch` | measures in, aggregates out |
-//! | `ingest`, `line`, `statsd` | measures in other protocols |
+//! | `ingest`, `line`, `statsd`, `statsd_line` | measures in other protocols |
 //! | `filter`, `paging`, `values` | searches |
 //! | `aggregation`, `aggregates`, `history`, `operations` | several series brought together |
 //! | `routes` | which path is which |
 //! | `service` | the API in the HTTP frame |
+//! | `server_config` | what a server is configured with |
 
 mod aggregates;
 mod aggregation;
 mod batch;
+mod decoding;
 mod filter;
 mod history;
 mod ingest;
@@ -34,12 +37,18 @@ mod resource_json;
 mod resources;
 mod routes;
 mod schema;
+mod server_config;
 mod service;
 mod settings;
 mod statsd;
+mod statsd_line;
 mod types;
 mod values;
 
 pub use routes::Gnocchi;
+pub use server_config::{ConfigError, ServerConfig, StatsdConfig};
 pub use settings::{Auth, Settings};
-pub use statsd::{Listening, Statsd, StatsdCounts, StatsdSettings};
+pub use statsd::{
+    Listening, Statsd, StatsdCause, StatsdCounts, StatsdSettings, StatsdSocket, StatsdTags, StatsdTimers,
+};
+pub use statsd_line::{StatsdFault, StatsdLine, StatsdSample};

@@ -5,21 +5,9 @@ use crate::schema::{Checked, Invalid};
 use ferrometer_archive::Error;
 use uuid::Uuid;
 
-/// Ids that are no UUID become one within this namespace.
-pub(crate) const NAMESPACE: Uuid = Uuid::from_u128(0x0a7a_15ff_aa13_4ac2_897c_9bdf_30ce_175b);
-
 /// Returns the id of a resource: a UUID, or one made of the text and who made it.
 pub(crate) fn resource_id(text: &str, creator: &str) -> Checked<Uuid> {
-    if text.contains('/') {
-        return Err(Invalid::new("'/' is not supported in resource id"));
-    }
-    if let Ok(id) = Uuid::parse_str(text) {
-        return Ok(id);
-    }
-    if text.chars().count() > 289 {
-        return Err(Invalid::new("transformable resource id >289 max allowed characters"));
-    }
-    Ok(Uuid::new_v5(&NAMESPACE, format!("{text}\0{creator}").as_bytes()))
+    ferrometer_archive::resource_id(text, creator).map_err(|error| Invalid::new(error.to_string()))
 }
 
 /// Refuses a body that names something that does not exist.

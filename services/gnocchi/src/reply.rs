@@ -71,7 +71,7 @@ impl Formatter for Spaced {
 }
 
 /// An error: the status, and a text or an object that describes it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Refusal {
     pub status: StatusCode,
     pub description: Value,

@@ -6,7 +6,7 @@ use crate::settings::{Auth, Settings};
 use base64::Engine as _;
 use ferrometer_archive::Nanos;
 use ferrometer_archive::time::{NoTimestamp, now, parse_timespan, read_seconds, read_timestamp};
-use ferrometer_http::Bytes;
+use ferrometer_http::{Bytes, Privilege, Rights};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName};
 use http::{HeaderMap, Method, StatusCode, Uri};
 use percent_encoding::percent_decode_str;
@@ -23,6 +23,7 @@ pub(crate) struct Request<'a> {
     pub headers: HeaderMap,
     pub body: Bytes,
     pub settings: &'a Settings,
+    pub caller: Caller,
 }
 
 impl<'a> Request<'a> {
@@ -33,6 +34,7 @@ impl<'a> Request<'a> {
         headers: HeaderMap,
         body: Bytes,
         settings: &'a Settings,
+        caller: Caller,
     ) -> Option<Request<'a>> {
         let rest = uri.path().strip_prefix(settings.prefix.as_str())?;
         if !rest.is_empty() && !rest.starts_with('/') {
@@ -43,7 +45,7 @@ impl<'a> Request<'a> {
         let path = rest.split('/').filter(|part| !part.is_empty()).map(decode).collect();
         let query =
             uri.query().map_or_else(Vec::new, |query| form_urlencoded::parse(query.as_bytes()).into_owned().collect());
-        Some(Request { method, path, raw_path: uri.path().into(), query, headers, body, settings })
+        Some(Request { method, path, raw_path: uri.path().into(), query, headers, body, settings, caller })
     }
 
     pub fn header(&self, name: impl http::header::AsHeaderName) -> Option<&str> {
@@ -107,17 +109,17 @@ impl<'a> Request<'a> {
         match self.settings.auth {
             Auth::Basic => {
                 let header = self.header(AUTHORIZATION).ok_or_else(unknown)?;
-                let (scheme, rest) = header.split_once(' ').ok_or_else(unknown)?;
-                if !scheme.eq_ignore_ascii_case("basic") {
-                    return Err(unknown());
-                }
-                let decoded = base64::engine::general_purpose::STANDARD.decode(rest.trim()).map_err(|_| unknown())?;
-                let text = String::from_utf8(decoded).map_err(|_| unknown())?;
-                text.split_once(':').map(|(user, _)| user.to_owned()).ok_or_else(unknown)
+                basic(header).map(|(user, _)| user).ok_or_else(unknown)
             }
             Auth::RemoteUser => {
                 let names = [HeaderName::from_static("remote-user"), HeaderName::from_static("x-remote-user")];
                 names.iter().find_map(|name| self.header(name)).map(Into::into).ok_or_else(unknown)
+            }
+            Auth::Tokens => {
+                let Caller { name, rights } = &self.caller;
+                // In a frame without tokens everyone is the administrator.
+                let everyone = Some(ADMIN).filter(|_| *rights == Some(Rights::All));
+                name.as_deref().or(everyone).map(Into::into).ok_or_else(unknown)
             }
         }
     }
@@ -125,13 +127,53 @@ impl<'a> Request<'a> {
     /// Returns who asks, when that is the administrator.
     pub fn admin(&self) -> Result<String, Refusal> {
         let user = self.user()?;
-        if user == ADMIN { Ok(user) } else { Err(forbidden()) }
+        if self.is_admin(&user) { Ok(user) } else { Err(forbidden()) }
+    }
+
+    /// Returns whether a user may do everything.
+    pub fn is_admin(&self, user: &str) -> bool {
+        match self.settings.auth {
+            Auth::Tokens => self.may(ADMINISTER),
+            _ => user == ADMIN,
+        }
+    }
+
+    /// Returns whether the token of whoever asks has a privilege on this path.
+    fn may(&self, privilege: Privilege) -> bool {
+        let path = format!("/{}", self.path.get(1).map_or("", String::as_str));
+        self.caller.rights.as_ref().is_some_and(|rights| match rights {
+            Rights::Reader => privilege == READ,
+            rights => rights.has(privilege, &path) || rights.has(ADMINISTER, &path),
+        })
+    }
+
+    /// Returns whether the request changes nothing: some ask with a body.
+    fn asks(&self) -> bool {
+        let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
+        self.method == Method::GET || matches!(path[..], ["v1", "search" | "aggregates" | "aggregation", ..])
+    }
+
+    /// Refuses a token that has not the privilege which the request needs.
+    pub fn check_privilege(&self) -> Result<(), Refusal> {
+        if self.settings.auth != Auth::Tokens {
+            return Ok(());
+        }
+        self.user()?;
+        let needed = if self.asks() { READ } else { WRITE };
+        if self.may(needed) {
+            Ok(())
+        } else {
+            Err(Refusal::new(StatusCode::FORBIDDEN, format!("the token lacks {}", needed.name())))
+        }
     }
 
     /// Refuses who is neither the administrator nor the one that made something.
     pub fn owner(&self, creator: &str) -> Result<(), Refusal> {
+        if self.settings.auth == Auth::Tokens && self.asks() && self.may(READ) {
+            return Ok(());
+        }
         let user = self.user()?;
-        if user == ADMIN || user == creator { Ok(()) } else { Err(forbidden()) }
+        if user == creator || self.is_admin(&user) { Ok(()) } else { Err(forbidden()) }
     }
 
     /// Returns the JSON of the body.
@@ -157,8 +199,21 @@ impl<'a> Request<'a> {
     }
 }
 
+/// What a token may be given.
+pub(crate) const READ: Privilege = Privilege::new("Archive.Read");
+pub(crate) const WRITE: Privilege = Privilege::new("Archive.Write");
+pub(crate) const ADMINISTER: Privilege = Privilege::new("Archive.Admin");
+
+/// Who asks, as the frame knows it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Caller {
+    pub name: Option<String>,
+    /// None where the frame has asked for no token.
+    pub rights: Option<Rights>,
+}
+
 /// The user who may do everything.
-pub(crate) const ADMIN: &str = "admin";
+const ADMIN: &str = "admin";
 
 pub(crate) fn forbidden() -> Refusal {
     Refusal::new(StatusCode::FORBIDDEN, "")
@@ -172,6 +227,14 @@ pub(crate) fn not_found() -> Refusal {
 pub(crate) fn not_allowed(allowed: &str) -> Answer {
     let refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "");
     Ok(Reply { status: refusal.status, ..refusal.reply(&HeaderMap::new()) }.with(http::header::ALLOW, allowed))
+}
+
+/// Reads user and password of basic authentication.
+pub(crate) fn basic(header: &str) -> Option<(String, String)> {
+    let (_, rest) = header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"))?;
+    let decoded = base64::engine::general_purpose::STANDARD.decode(rest.trim()).ok()?;
+    let text = String::from_utf8(decoded).ok()?;
+    text.split_once(':').map(|(user, password)| (user.to_owned(), password.to_owned()))
 }
 
 /// Reads a time stamp: a number, ISO 8601, or a span before or after now.

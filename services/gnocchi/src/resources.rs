@@ -3,7 +3,7 @@
 use crate::Gnocchi;
 use crate::filter;
 use crate::paging::{linked, page};
-use crate::references::{NAMESPACE, bad_reference, resource_id};
+use crate::references::{bad_reference, resource_id};
 use crate::reply::{Answer, Refusal, Reply};
 use crate::request::{Request, not_allowed, not_found, time_of};
 use crate::resource_json::{names, resource_json};
@@ -24,7 +24,7 @@ pub(crate) const ORDER: [&str; 2] = ["revision_start:asc", "started_at:asc"];
 
 fn etag(resource: &Resource) -> String {
     let content = format!("{}{}", resource.id, resource.revision_start);
-    Uuid::new_v5(&NAMESPACE, content.as_bytes()).simple().to_string()
+    Uuid::new_v5(&ferrometer_archive::RESOURCE_NAMESPACE, content.as_bytes()).simple().to_string()
 }
 
 /// Reads and writes the dates of HTTP.
@@ -239,7 +239,7 @@ impl Gnocchi {
             Refusal::bad("caution: the query can not be empty, or it will                   delete entire database")
         })?;
         let filter =
-            if user == crate::request::ADMIN { filter } else { Filter::And(vec![Filter::is("creator", user), filter]) };
+            if request.is_admin(&user) { filter } else { Filter::And(vec![Filter::is("creator", user), filter]) };
         let deleted = self.archive.remove_resources(&kind.name, &filter)?;
         Ok(Reply::ok(&json!({"deleted": deleted})))
     }

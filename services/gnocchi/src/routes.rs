@@ -1,7 +1,8 @@
 //! Paths of the API, and what is the same for all of them: errors, content negotiation, CORS.
 
+use crate::decoding::Decoded;
 use crate::reply::{Answer, Refusal, Reply, accepts};
-use crate::request::{Request, not_allowed, not_found};
+use crate::request::{Caller, Request, not_allowed, not_found};
 use crate::settings::Settings;
 use ferrometer_archive::{Archive, Method as Aggregation};
 use ferrometer_http::Bytes;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 pub struct Gnocchi {
     pub(crate) archive: Arc<Archive>,
     pub(crate) settings: Settings,
+    decoded: Decoded,
 }
 
 /// Characters that stand for themselves in a path.
@@ -29,7 +31,7 @@ const METHODS: [&str; 6] = ["GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"];
 impl Gnocchi {
     /// Returns the API of an archive.
     pub fn new(archive: Arc<Archive>, settings: Settings) -> Gnocchi {
-        Gnocchi { archive, settings }
+        Gnocchi { archive, settings, decoded: Decoded::default() }
     }
 
     /// Answers a request whose body has been read.
@@ -48,19 +50,36 @@ impl Gnocchi {
     /// # std::fs::remove_dir_all(&directory).unwrap();
     /// ```
     pub fn handle(&self, method: Method, uri: &Uri, headers: HeaderMap, body: Bytes) -> Response<Bytes> {
+        self.handle_of(Caller::default(), method, uri, headers, body)
+    }
+
+    /// Answers a request of somebody whom the frame knows.
+    pub(crate) fn handle_of(
+        &self,
+        caller: Caller,
+        method: Method,
+        uri: &Uri,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Response<Bytes> {
         let head = method == Method::HEAD;
         let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok()).map(ToOwned::to_owned);
         let allowed = origin.filter(|origin| self.settings.cors.iter().any(|known| known == origin || known == "*"));
         let kept = headers.clone();
         let method = if head { Method::GET } else { method };
-        let answer = match Request::new(method, uri, headers, body, &self.settings) {
-            None => Err(not_found()),
-            Some(request)
+        let decoded = self.decoded.body(&headers, body, self.settings.max_body);
+        // The share of memory is held as long as the body.
+        let request =
+            decoded.map(|(body, share)| (Request::new(method, uri, headers, body, &self.settings, caller), share));
+        let answer = match &request {
+            Err(refusal) => Err(refusal.clone()),
+            Ok((None, _)) => Err(not_found()),
+            Ok((Some(request), _))
                 if request.method == Method::OPTIONS && request.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) =>
             {
-                Ok(preflight(&request, allowed.is_some()))
+                Ok(preflight(request, allowed.is_some()))
             }
-            Some(request) => self.route(&request),
+            Ok((Some(request), _)) => self.route(request),
         };
         let mut reply = answer.unwrap_or_else(|refusal| refusal.reply(&kept));
         if let Some(origin) = allowed {
@@ -86,6 +105,7 @@ impl Gnocchi {
         if request.method == Method::GET && !accepts(&request.headers, "application/json") {
             return Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, ""));
         }
+        request.check_privilege()?;
         match path[..] {
             [] if request.method == Method::GET => Ok(Reply::ok(&versions(request))),
             ["v1"] if request.method == Method::GET => Ok(Reply::ok(&version(request))),

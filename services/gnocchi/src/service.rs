@@ -1,13 +1,18 @@
 //! The API as a service of the HTTP frame: every path below the prefix, with every method.
 //!
-//! Who asks is Gnocchi's own affair: its routes are open to requests without a token of the frame.
+//! Who asks is Gnocchi's own affair: unless its settings ask for tokens, its routes are open to requests without a token of the frame.
 
 use crate::reply::Refusal;
+use crate::request::{ADMINISTER, Caller, READ, WRITE, basic};
 use crate::routes::Gnocchi;
+use crate::settings::Auth;
 use ferrometer_http::axum::body::Body;
 use ferrometer_http::axum::extract::OriginalUri;
-use ferrometer_http::{self as frame, Bytes, Frame, Limits, Response, Route, Service, offload};
-use http::header::ACCEPT;
+use ferrometer_http::{
+    self as frame, Bytes, CallerName, Credentials, Extension, Frame, Limits, Privilege, Response, Rights, Route,
+    Service, bearer, offload,
+};
+use http::header::{ACCEPT, AUTHORIZATION};
 use http::{HeaderMap, Method, StatusCode};
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,21 +64,49 @@ impl Service for Gnocchi {
 
     fn routes(self: Arc<Self>) -> Vec<Route> {
         let paths: &[&str] = if self.settings.prefix.is_empty() { &["/", ALL] } else { &["", "/", ALL] };
-        let most = self.settings.max_body;
+        let (most, tokens) = (self.settings.max_body, self.settings.auth == Auth::Tokens);
         let route = |path: &'static str| {
             let api = Arc::clone(&self);
-            let handle = async move |method: Method, OriginalUri(uri): OriginalUri, headers: HeaderMap, body: Bytes| {
-                let done = offload(move || api.handle(method, &uri, headers, body)).await;
+            let handle = async move |rights: Option<Extension<Rights>>,
+                                     name: Option<Extension<CallerName>>,
+                                     method: Method,
+                                     OriginalUri(uri): OriginalUri,
+                                     headers: HeaderMap,
+                                     body: Bytes| {
+                let name = name.map(|Extension(CallerName(name))| name.to_string());
+                let caller = Caller { name, rights: rights.map(|Extension(rights)| rights) };
+                let done = offload(move || api.handle_of(caller, method, &uri, headers, body)).await;
                 done.map(|response| response.map(Body::from))
             };
-            let route = Route::get(path, handle.clone()).public().max_body_bytes(most);
+            let route = Route::get(path, handle.clone()).max_body_bytes(most);
+            let route = if tokens { route.any_token().open_options() } else { route.public() };
             METHODS.into_iter().fold(route, |route, method| route.also(method, handle.clone()))
         };
         let mut routes: Vec<Route> = paths.iter().copied().map(route).collect();
+        if tokens {
+            // Balancers show no token.
+            let api = Arc::clone(&self);
+            let health = async move |OriginalUri(uri): OriginalUri, headers: HeaderMap| {
+                api.handle(Method::GET, &uri, headers, Bytes::new()).map(Body::from)
+            };
+            routes.insert(0, Route::get("/healthcheck", health).public());
+        }
         if let Some(first) = routes.pop() {
             routes.push(first.about("GET /v1", "Gnocchi's API over an archive, below its prefix"));
         }
         routes
+    }
+
+    fn privileges(&self) -> &'static [Privilege] {
+        if self.settings.auth == Auth::Tokens { &[READ, WRITE, ADMINISTER] } else { &[] }
+    }
+
+    /// A bearer, or basic authentication with the token's name as the user and the token as the password.
+    fn credentials(&self, headers: &HeaderMap) -> Option<Credentials> {
+        bearer(headers).or_else(|| {
+            let (user, password) = basic(headers.get(AUTHORIZATION)?.to_str().ok()?)?;
+            Some(Credentials::new(password).with_id(user))
+        })
     }
 
     fn ready(&self) -> Result<(), String> {

@@ -9,6 +9,11 @@ pub enum Auth {
     Basic,
     /// The header `Remote-User` or `X-Remote-User`, set by a proxy that lets nobody else set it.
     RemoteUser,
+    /// A token of the [frame](ferrometer_http::Frame::tokens), as a bearer or as the password of basic authentication beside its name as the user.
+    /// The token's name is the user's; a token without a list of privileges may read, one with a list what the list says:
+    /// `Archive.Read`, `Archive.Write` for metrics, resources and measures, `Archive.Admin` for everything and everybody's. Each holds on a path, `/`
+    /// or the first part behind `/v1`: `Archive.Write@/batch`.
+    Tokens,
 }
 
 /// Settings of the API.

@@ -96,6 +96,11 @@ impl Rights {
     }
 }
 
+/// The name of the token of whoever asks, as the list of tokens has it. Handlers find it in an `Extension` of the request, unless the frame has no
+/// tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallerName(pub Arc<str>);
+
 struct Expected<'a>(&'a [Privilege]);
 
 impl fmt::Display for Expected<'_> {
@@ -184,6 +189,24 @@ pub fn bearer(headers: &HeaderMap) -> Option<Credentials> {
     let (Some(line), None) = (lines.next(), lines.next()) else { return None };
     let (scheme, rest) = line.as_bytes().split_at_checked(7)?;
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| Credentials::new(rest.trim_ascii()))
+}
+
+/// Reads the token in a line of `Authorization`, and the id before it in the forms of Proxmox: `Bearer <token>`,
+/// `PVEAPIToken=<user>@<realm>!<id>=<token>`, `PBSAPIToken=<user>@<realm>!<id>:<token>`. For services whose clients are those of Proxmox.
+#[must_use]
+pub fn api_token(headers: &HeaderMap) -> Option<Credentials> {
+    if let Some(found) = bearer(headers) {
+        return Some(found);
+    }
+    let mut lines = headers.get_all(header::AUTHORIZATION).into_iter();
+    let (Some(line), None) = (lines.next(), lines.next()) else { return None };
+    let (rest, between) = match line.as_bytes().split_at_checked(12)? {
+        (b"PVEAPIToken=", rest) => (rest, b'='),
+        (b"PBSAPIToken=" | b"PBSAPIToken ", rest) => (rest, b':'),
+        _ => return None,
+    };
+    let at = rest.iter().position(|b| *b == between)?;
+    Some(Credentials::new(&rest[at + 1..]).with_id(&rest[..at]))
 }
 
 #[cfg(test)]

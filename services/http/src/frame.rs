@@ -15,7 +15,7 @@ use crate::tls::Tls;
 use crate::tokens::Tokens;
 use axum::Router;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -175,12 +175,39 @@ impl Frame {
     /// [`ServeError`]: the address cannot be bound or is open to others without TLS or tokens, a limit is out of its range, a file is
     /// wrong, or two services have the same path.
     pub fn serve(self) -> Result<Server, ServeError> {
+        self.start(None)
+    }
+
+    /// Serves as [`serve`](Frame::serve) does, on a socket that listens already: one that a service manager has opened. Its address takes the
+    /// place of the frame's. The socket is not shut when the server ends, because whoever opened it may hand it to the next one: connections
+    /// that come meanwhile wait in it.
+    ///
+    /// ```
+    /// use ferrometer_http::Frame;
+    ///
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let kept = listener.try_clone()?;
+    /// drop(Frame::new().serve_on(listener)?);
+    /// let server = Frame::new().serve_on(kept)?;
+    /// # drop(server);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`serve`](Frame::serve).
+    pub fn serve_on(mut self, listener: TcpListener) -> Result<Server, ServeError> {
+        self.address = listener.local_addr().map_err(|cause| ServeError::Bind { address: self.address, cause })?;
+        self.start(Some(listener))
+    }
+
+    fn start(self, listener: Option<TcpListener>) -> Result<Server, ServeError> {
         self.exposure()?;
         let gate = self.gate(Some(self.address.ip()))?;
         #[cfg(feature = "tls")]
         let tls = self.acceptor()?;
         Server::start(Start {
             address: self.address,
+            listener,
             limits: self.limits,
             stats: Arc::clone(&gate.stats),
             router: assemble(gate, self.index_title())?,

@@ -1,6 +1,6 @@
 //! The gate: what the guards of all routes share.
 
-use crate::access::Rights;
+use crate::access::{CallerName, Rights};
 use crate::body_memory::BodyMemory;
 use crate::host_check::Hosts;
 use crate::limits::Limits;
@@ -25,16 +25,20 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// Returns the rights of whoever asks. `first` is the number of the service whose reader of credentials is asked first.
-    pub(crate) async fn rights(&self, headers: &HeaderMap, first: Option<usize>) -> Result<Rights, Refusal> {
-        let Some(tokens) = &self.tokens else { return Ok(Rights::All) };
+    /// Returns the rights of whoever asks, and the name of its token. `first` is the number of the service whose reader of credentials is asked first.
+    pub(crate) async fn rights(
+        &self,
+        headers: &HeaderMap,
+        first: Option<usize>,
+    ) -> Result<(Rights, Option<CallerName>), Refusal> {
+        let Some(tokens) = &self.tokens else { return Ok((Rights::All, None)) };
         let order = first.into_iter().chain((0..self.services.len()).filter(|at| Some(*at) != first));
         let mut found = order.filter_map(|at| self.services.get(at)?.1.credentials(headers));
         let checked = match found.next() {
             Some(credentials) => tokens.check(&credentials).await,
             None => Err(Denied::Missing),
         };
-        checked.map_err(|denied| {
+        checked.map(|(rights, name)| (rights, Some(CallerName(name.into())))).map_err(|denied| {
             Stats::add(&self.stats.denied);
             unauthorized(denied)
         })

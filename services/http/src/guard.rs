@@ -49,9 +49,12 @@ pub(crate) fn accept(request: &Request) -> Option<HeaderValue> {
 async fn pass(gate: &Arc<Gate>, spec: &Spec, mut request: Request) -> Result<(Request, Place), Refusal> {
     shape(gate, spec.max_body_bytes, &request)?;
     host(gate, &request)?;
-    if !spec.access.is_public() {
-        let rights = gate.rights(request.headers(), spec.service).await?;
+    if !spec.is_open_to(request.method()) {
+        let (rights, name) = gate.rights(request.headers(), spec.service).await?;
         request.extensions_mut().insert(rights);
+        if let Some(name) = name {
+            request.extensions_mut().insert(name);
+        }
     }
     query(gate, &request)?;
     Ok((request, admit(gate)?))
@@ -67,7 +70,7 @@ pub(crate) async fn open(gate: Arc<Gate>, request: Request, next: Next) -> Respo
 
 /// Checks the privilege, and reads the body; for methods that the route has.
 pub(crate) async fn privilege_and_body(gate: Arc<Gate>, spec: Arc<Spec>, request: Request, next: Next) -> Response {
-    if !spec.access.is_public() {
+    if !spec.is_open_to(request.method()) {
         let rights = request.extensions().get::<Rights>().cloned().unwrap_or_default();
         if let Err(message) = spec.access.check(&rights) {
             return Refusal::new(StatusCode::FORBIDDEN, message).into_response();

@@ -16,7 +16,12 @@ use std::sync::Arc;
 
 /// The handlers of a service's route with all that stands around them.
 pub(crate) fn guarded(gate: &Arc<Gate>, at: usize, route: Route) -> MethodRouter {
-    let spec = Arc::new(Spec { service: Some(at), access: route.access, max_body_bytes: route.max_body_bytes });
+    let spec = Arc::new(Spec {
+        service: Some(at),
+        access: route.access,
+        max_body_bytes: route.max_body_bytes,
+        open_options: route.open_options,
+    });
     let inner = (Arc::clone(gate), Arc::clone(&spec));
     let methods = route.methods;
     let handlers = route

@@ -82,7 +82,7 @@ mod tokens;
 #[cfg(feature = "client")]
 mod trust;
 
-pub use access::{Credentials, Privilege, Rights, bearer};
+pub use access::{CallerName, Credentials, Privilege, Rights, api_token, bearer};
 pub use axum;
 pub use axum::body::{Body, Bytes};
 pub use axum::extract::{Extension, RawQuery, Request};

@@ -42,21 +42,25 @@ pub struct Server {
     thread: Option<JoinHandle<()>>,
     /// Disconnected when the thread has ended, or is about to.
     ended: Mutex<mpsc::Receiver<Infallible>>,
-    /// The listener's socket, to be shut when the thread is held up.
-    socket: std::net::TcpListener,
+    /// The listener's socket, to be shut when the thread is held up; `None` where it is somebody else's too.
+    socket: Option<std::net::TcpListener>,
     /// Where the thread is.
     process: u32,
 }
 
 impl Server {
-    pub(crate) fn start(start: Start) -> Result<Server, ServeError> {
-        let bind = |cause| ServeError::Bind { address: start.address, cause };
-        let listener = std::net::TcpListener::bind(start.address).map_err(bind)?;
+    pub(crate) fn start(mut start: Start) -> Result<Server, ServeError> {
+        let bind_address = start.address;
+        let bind = |cause| ServeError::Bind { address: bind_address, cause };
+        let given = start.listener.take();
+        let is_ours = given.is_none();
+        let listener = given.map_or_else(|| std::net::TcpListener::bind(bind_address), Ok).map_err(bind)?;
         listener.set_nonblocking(true).map_err(bind)?;
         // Its connections inherit it.
         SockRef::from(&listener).set_send_buffer_size(SEND_BUFFER).map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
-        let (socket, shut) = (listener.try_clone().map_err(bind)?, listener.try_clone().map_err(bind)?);
+        let ours = || if is_ours { listener.try_clone().map(Some) } else { Ok(None) };
+        let (socket, shut) = (ours().map_err(bind)?, ours().map_err(bind)?);
         let runtime = runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
@@ -85,8 +89,9 @@ impl Server {
                 let _ = runtime.block_on(async { time::timeout(within, accepting).await });
             }
             // A child made by `fork` has the socket too. As long as it lives, the system would go on taking connections, which nobody answers.
-            let _ = SockRef::from(&socket).shutdown(Shutdown::Both);
-            drop(socket);
+            if let Some(socket) = socket {
+                let _ = SockRef::from(&socket).shutdown(Shutdown::Both);
+            }
             // Work on other threads is waited for, but not for ever.
             runtime.shutdown_timeout(DROP_TIMEOUT);
         };
@@ -101,6 +106,16 @@ impl Server {
     /// up: the thread then ends by itself when the handler returns, and nothing listens any more.
     pub fn stop(mut self, timeout: Duration) -> bool {
         self.end(timeout)
+    }
+
+    /// Frees the port in the child of a fork, which has the socket of its parent: connections that nobody answers are refused from then on. For a child whose
+    /// parent has ended; in the process that made the server, nothing happens.
+    pub fn shut_inherited(&self) {
+        if self.process != std::process::id()
+            && let Some(socket) = &self.socket
+        {
+            let _ = SockRef::from(socket).shutdown(Shutdown::Both);
+        }
     }
 
     /// Returns where it listens; with port 0 in the address asked for, the port that was given.
@@ -191,7 +206,9 @@ impl Server {
         let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
         if ended.recv_timeout(timeout) == Err(mpsc::RecvTimeoutError::Timeout) {
             // The port is free for another server all the same.
-            let _ = SockRef::from(&self.socket).shutdown(Shutdown::Both);
+            if let Some(socket) = &self.socket {
+                let _ = SockRef::from(socket).shutdown(Shutdown::Both);
+            }
             return false;
         }
         let _ = thread.join();

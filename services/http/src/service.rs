@@ -80,6 +80,7 @@ pub struct Route {
     pub(crate) handlers: MethodRouter,
     pub(crate) access: Access,
     pub(crate) max_body_bytes: usize,
+    pub(crate) open_options: bool,
     pub(crate) about: Vec<(&'static str, &'static str)>,
 }
 
@@ -103,6 +104,7 @@ impl Route {
             handlers: MethodRouter::new(),
             access: Access::Unlisted,
             max_body_bytes: 0,
+            open_options: false,
             about: Vec::new(),
         };
         route.also(method, handler)
@@ -144,6 +146,12 @@ impl Route {
     /// Opens the route to everyone, with or without a token: for what holds no data.
     pub fn public(mut self) -> Route {
         self.access = Access::Public;
+        self
+    }
+
+    /// Opens the method OPTIONS of the route to everyone: a browser asks with it, and without a token, before a page of another origin may ask with one.
+    pub fn open_options(mut self) -> Route {
+        self.open_options = true;
         self
     }
 

@@ -79,13 +79,13 @@ impl Tokens {
         Ok((!given.is_empty() || file.is_some()).then_some(Tokens { given, file }))
     }
 
-    /// The rights of the token that a request brings.
-    pub(crate) async fn check(&self, given: &Credentials) -> Result<Rights, Denied> {
+    /// The rights of the token that a request brings, and its name.
+    pub(crate) async fn check(&self, given: &Credentials) -> Result<(Rights, String), Denied> {
         let file = match &self.file {
             Some(file) => file.fresh().await,
             None => Arc::default(),
         };
-        self.find(&file, given).map(|token| token.rights)
+        self.find(&file, given).map(|token| (token.rights, token.name))
     }
 
     fn find(&self, file: &[Token], given: &Credentials) -> Result<Token, Denied> {

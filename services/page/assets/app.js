@@ -9,6 +9,7 @@ import { clock } from "./format.js";
 import { Health } from "./health.js";
 import { List } from "./list.js";
 import { DEFAULTS, format, parse, seconds } from "./route.js";
+import { Servers } from "./servers.js";
 import { askForToken, stored } from "./token.js";
 
 const find = (id) => document.getElementById(id);
@@ -210,7 +211,7 @@ for (const group of [range, find("as")]) {
 find("clear").addEventListener("click", () => go({ ...state, q: DEFAULTS.q }));
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || find("token").open) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || find("token").open || find("servers").open) return;
   const typing = event.target.matches?.("input, select, textarea");
   if (event.key === "/" && !typing) {
     event.preventDefault();
@@ -257,6 +258,7 @@ window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () 
 window.addEventListener("hashchange", arrive);
 window.addEventListener("popstate", arrive);
 
+if (document.body.dataset.servers === "yes") new Servers({ base, token: () => source.token });
 setText(find("host"), location.host);
 arrive();
 source.start();

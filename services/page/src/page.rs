@@ -18,6 +18,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 /// Where the page's files are, as seen from the page: `{base}` in it.
 const BASE: &str = "{base}/";
+/// Whether the frame has metric servers: the page does not have to ask.
+const SERVERS: &str = "{servers}";
 const PAGE: &str = include_str!("../assets/index.html");
 
 macro_rules! files {
@@ -40,6 +42,7 @@ files! {
     "icon.svg" "image/svg+xml",
     "list.js" SCRIPT,
     "route.js" SCRIPT,
+    "servers.js" SCRIPT,
     "spark.js" SCRIPT,
     "style.css" STYLE,
     "token.js" SCRIPT,
@@ -59,14 +62,22 @@ static SENT: LazyLock<Vec<(&str, &str, Bytes)>> = LazyLock::new(|| {
 
 /// The page, which browsers get at `/`.
 #[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
-pub struct Page;
+pub struct Page {
+    has_servers: bool,
+}
 
 impl Page {
     /// The page as it is.
     #[must_use]
     pub fn new() -> Page {
-        Page
+        Page::default()
+    }
+
+    /// Shows the metric servers too, and a form that creates, tests and disables one, for a frame in which they are managed.
+    #[must_use]
+    pub fn with_servers(mut self) -> Page {
+        self.has_servers = true;
+        self
     }
 }
 
@@ -80,8 +91,9 @@ impl Service for Page {
     }
 
     fn front(&self) -> Option<Front> {
-        Some(Arc::new(|uri, headers| {
-            let page = minify(PAGE).replace(BASE, &base(uri.path()));
+        let has_servers = if self.has_servers { "yes" } else { "no" };
+        Some(Arc::new(move |uri, headers| {
+            let page = minify(PAGE).replace(BASE, &base(uri.path())).replace(SERVERS, has_servers);
             send(headers, HTML, page.into())
         }))
     }

@@ -4,7 +4,7 @@ use crate::export_rows::Names;
 use crate::peers::Cluster;
 use crate::settings::Proxmox;
 use ferrometer_cache_api::Unwritable;
-use ferrometer_http::{Credentials, HeaderMap, ServeError, bearer, header};
+use ferrometer_http::ServeError;
 use ferrometer_pull_cache::PullCacheHandle;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -42,27 +42,12 @@ impl ProxmoxNode {
     }
 }
 
-/// Reads the token in a line of `Authorization`, and the id before it in the forms of Proxmox: `Bearer <token>`,
-/// `PVEAPIToken=<user>@<realm>!<id>=<token>`, `PBSAPIToken=<user>@<realm>!<id>:<token>`.
-pub(crate) fn credentials(headers: &HeaderMap) -> Option<Credentials> {
-    if let Some(found) = bearer(headers) {
-        return Some(found);
-    }
-    let mut lines = headers.get_all(header::AUTHORIZATION).into_iter();
-    let (Some(line), None) = (lines.next(), lines.next()) else { return None };
-    let (rest, between) = match line.as_bytes().split_at_checked(12)? {
-        (b"PVEAPIToken=", rest) => (rest, b'='),
-        (b"PBSAPIToken=" | b"PBSAPIToken ", rest) => (rest, b':'),
-        _ => return None,
-    };
-    let at = rest.iter().position(|b| *b == between)?;
-    Some(Credentials::new(&rest[at + 1..]).with_id(&rest[..at]))
-}
+pub(crate) use ferrometer_http::api_token as credentials;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ferrometer_http::HeaderValue;
+    use ferrometer_http::{Credentials, HeaderMap, HeaderValue, header};
 
     #[test]
     fn tokens_in_the_forms_of_proxmox() {

@@ -37,6 +37,8 @@ pub enum OpenError {
     InUse {
         /// [`Settings::path`](crate::Settings::path).
         path: PathBuf,
+        /// That process, if this one was forked from it: it still runs, or it is not known whether it does.
+        parent: Option<u32>,
     },
     /// The system refuses.
     Io {
@@ -53,9 +55,15 @@ impl fmt::Display for OpenError {
             OpenError::NotADirectory { path } => {
                 write!(f, "{} is a file; what is wanted is a directory, made if it is missing", path.display())
             }
-            OpenError::InUse { path } => {
+            OpenError::InUse { path, parent: None } => {
                 write!(f, "{} is written by another process; each needs a directory of its own", path.display())
             }
+            OpenError::InUse { path, parent: Some(parent) } => write!(
+                f,
+                "{} is written by process {parent}, which this one was forked from: end that one first, drop its guard before the fork, \
+                 or give each a directory of its own",
+                path.display()
+            ),
             OpenError::Io { path, cause } => write!(f, "{}: {cause}", path.display()),
         }
     }
@@ -135,7 +143,9 @@ impl Writer {
             Err(cause) => return Err(at(directory)(cause)),
         }
         let lock = Lock::wait_for(directory).map_err(|refused| match refused {
-            fs4::TryLockError::WouldBlock => OpenError::InUse { path: directory.to_owned() },
+            fs4::TryLockError::WouldBlock => {
+                OpenError::InUse { path: directory.to_owned(), parent: Lock::ancestor(directory) }
+            }
             fs4::TryLockError::Error(cause) => at(&Lock::path(directory))(cause),
         })?;
         // A program that changes its own directory later goes on writing this one.

@@ -1,29 +1,38 @@
 //! The command: usage of one period, of a stretch of time, or of everything that is due.
 
+mod failure;
 mod store;
 
 use crate::client::{Client, Limits};
 use crate::collect::{Collector, Notice};
 use crate::config::{Boundaries, Config, Fetcher, Format, Options, check_processors};
-use crate::period::{due_until, iso, moment, month_start, now};
-use crate::run::{Report, Task, run};
+use crate::period::{iso, moment, month_start, now};
+use crate::run::{self, Report, Task};
 use crate::scope;
 use crate::stderr_log;
 use clap::Parser;
+use failure::Failure;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use store::Store;
+use store::{Store, due};
 
 /// Collects usage per scope and period from a Prometheus, by the metric definitions of CloudKitty.
 ///
 /// With --begin one period, with --from and --to a stretch of time, else every period that is due, again and again.
 #[derive(Debug, Parser)]
 #[command(name = "collector", version)]
-struct Args {
+struct Alone {
+    #[command(flatten)]
+    args: Args,
+}
+
+/// Arguments of the command, for a program that has it as one of several.
+#[derive(Debug, clap::Args)]
+pub struct Args {
     /// cloudkitty.conf, or a .toml file with the same keys.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
@@ -84,14 +93,19 @@ pub fn main() -> ExitCode {
 /// set no subscriber of `tracing`.
 #[must_use]
 pub fn run_with(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let _ = tracing::subscriber::set_global_default(stderr_log::StderrLog);
-    let args = match Args::try_parse_from(arguments) {
-        Ok(args) => args,
+    match Alone::try_parse_from(arguments) {
+        Ok(alone) => run(alone.args),
         Err(error) => {
             let _ = error.print();
-            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+            if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
         }
-    };
+    }
+}
+
+/// Runs the command with arguments that are parsed. As for [`run_with`], warnings go to the standard error.
+#[must_use]
+pub fn run(args: Args) -> ExitCode {
+    let _ = tracing::subscriber::set_global_default(stderr_log::StderrLog);
     match command(args) {
         Ok(complete) => ExitCode::from(u8::from(!complete)),
         Err(Failure::Usage(message)) => told(&message, 2),
@@ -105,18 +119,6 @@ pub fn run_with(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn told(message: &str, status: u8) -> ExitCode {
     eprintln!("{message}");
     ExitCode::from(status)
-}
-
-enum Failure {
-    Usage(String),
-    Work(String),
-    Io(io::Error),
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Failure::Io(error)
-    }
 }
 
 fn command(args: Args) -> Result<bool, Failure> {
@@ -152,7 +154,7 @@ fn command(args: Args) -> Result<bool, Failure> {
         (None, Some(from)) => Some((from, to.unwrap_or_else(|| due(&collector, from)))),
         (None, None) => None,
     };
-    let mut store = Store::open(collector.config())?;
+    let mut store = Store::open(collector.config(), limits)?;
     loop {
         // Without a stretch of time: of what became due since the last round, however long ago that was.
         let during = span.unwrap_or_else(|| {
@@ -278,10 +280,6 @@ fn scopes(
     Ok(scopes.into_iter().filter(owned).collect())
 }
 
-fn due(collector: &Collector, from: i64) -> i64 {
-    due_until(from, collector.config().period, collector.config().wait_periods, now())
-}
-
 /// Collects what can be claimed, until there is nothing left to claim; of a stretch of time, until everybody is done with it.
 #[cfg(feature = "leases")]
 fn shared(
@@ -310,7 +308,7 @@ fn shared(
         match collect(collector, &tasks, store, true) {
             Ok(done) => {
                 complete &= done;
-                // What failed is not tried again in this round.
+                // A scope that failed is not tried again in this round.
                 let claimed: std::collections::HashSet<_> = claimed.into_iter().collect();
                 scopes.retain(|scope| !claimed.contains(scope));
             }
@@ -340,7 +338,7 @@ fn collect(collector: &Collector, tasks: &[Task], store: &mut Store, quiet: bool
         bar.set_style(style);
     }
     let (sink, checkpoints) = store.checkpoints();
-    let report = run(collector, tasks, sink, checkpoints, &mut |periods| bar.inc(periods));
+    let report = run::run(collector, tasks, sink, checkpoints, &mut |periods| bar.inc(periods));
     bar.finish_and_clear();
     let report = report?;
     tell(&report);

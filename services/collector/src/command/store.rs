@@ -1,6 +1,6 @@
 //! Output and checkpoints of the command: a file or a pipe, with a journal, with leases, or without either.
 
-use super::{Failure, due};
+use super::failure::Failure;
 use crate::checkpoints::Checkpoints;
 use crate::collect::Collector;
 use crate::config::Config;
@@ -8,23 +8,24 @@ use crate::error::clean;
 use crate::journal::Journal;
 #[cfg(feature = "leases")]
 use crate::leases::Leases;
-use crate::period::{month_start, now};
+use crate::period::{due_until, month_start, now};
 use crate::run::Task;
-use crate::sink::{FileSink, Sink};
+use crate::sink::{ArchiveSink, FileSink, Sink};
+use crate::transport::Limits;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 /// Output and checkpoints.
 pub(super) struct Store {
-    sink: FileSink,
+    sink: Box<dyn Sink>,
     journal: Option<Journal>,
     #[cfg(feature = "leases")]
     pub leases: Option<Leases>,
 }
 
 impl Store {
-    pub fn open(config: &Config) -> Result<Store, Failure> {
+    pub fn open(config: &Config, limits: Limits) -> Result<Store, Failure> {
         let options = &config.options;
         let named = |path: &Path, e: io::Error| Failure::Work(format!("{}: {e}", clean(&path.to_string_lossy())));
         // Checkpoints first: their lock keeps another processor of this name away from the output.
@@ -36,9 +37,12 @@ impl Store {
         };
         #[cfg(feature = "leases")]
         let leases = options.leases.as_ref().map(|address| Leases::connect(address, &options.processor, options.lease));
-        let sink = match options.output.as_deref() {
-            Some(path) if path != Path::new("-") => FileSink::open(path, options.format).map_err(|e| named(path, e))?,
-            _ => FileSink::stdout(options.format),
+        let sink: Box<dyn Sink> = match (&options.archive, options.output.as_deref()) {
+            (Some(archive), None) => Box::new(ArchiveSink::open(archive, config, limits)?),
+            (_, Some(path)) if path != Path::new("-") => {
+                Box::new(FileSink::open(path, options.format).map_err(|e| named(path, e))?)
+            }
+            _ => Box::new(FileSink::stdout(options.format)),
         };
         Ok(Store {
             sink,
@@ -59,9 +63,9 @@ impl Store {
     pub fn checkpoints(&mut self) -> (&mut dyn Sink, Option<&mut dyn Checkpoints>) {
         #[cfg(feature = "leases")]
         if let Some(leases) = &mut self.leases {
-            return (&mut self.sink, Some(leases));
+            return (&mut *self.sink, Some(leases));
         }
-        (&mut self.sink, self.journal.as_mut().map(|j| j as &mut dyn Checkpoints))
+        (&mut *self.sink, self.journal.as_mut().map(|j| j as &mut dyn Checkpoints))
     }
 
     /// Makes tasks of scopes: of a stretch of time, or of what is due since the checkpoint, or since the begin of the month.
@@ -80,4 +84,9 @@ impl Store {
         });
         tasks.collect()
     }
+}
+
+/// Returns the end of the last period that is due, of those that are counted from a moment.
+pub(super) fn due(collector: &Collector, from: i64) -> i64 {
+    due_until(from, collector.config().period, collector.config().wait_periods, now())
 }

@@ -1,9 +1,11 @@
 //! Configuration: `cloudkitty.conf` and `metrics.yml` as CloudKitty has them, or the same keys in TOML.
 
+mod archive;
 mod definitions;
 mod ini;
 mod reader;
 mod sections;
+mod servers;
 pub(crate) mod settings;
 mod toml;
 mod tree;
@@ -11,7 +13,7 @@ mod yaml;
 
 #[cfg(feature = "command")]
 pub(crate) use sections::check_processors;
-pub use settings::{Boundaries, ByOrder, Config, Fetcher, Format, Options, Server};
+pub use settings::{Archive, Boundaries, ByOrder, Config, Fetcher, Format, Options, Server};
 
 use crate::error::{ConfigError, Problem, Problems};
 use std::fs::File;
@@ -66,7 +68,8 @@ impl Config {
             Some(Fetcher::Prometheus { server, .. }) => Some(&mut **server),
             _ => None,
         };
-        let servers = [Some(&mut self.server), fetcher].into_iter().flatten();
+        let archive = self.options.archive.as_mut().map(|a| &mut a.server);
+        let servers = [Some(&mut self.server), fetcher, archive].into_iter().flatten();
         let files =
             servers.flat_map(|s| [&mut s.bearer_token_file, &mut s.cafile, &mut s.client_cert, &mut s.client_key]);
         for file in files.chain([&mut self.options.state, &mut self.options.output]).flatten() {

@@ -1,9 +1,10 @@
 //! The sections of `cloudkitty.conf` that a collector reads, and `[ferrometer]`.
 
+use super::archive;
 use super::reader::Reader;
+use super::servers::{PROMETHEUS, server};
 use super::settings::{Boundaries, ByOrder, Config, Fetcher, Format, Options, Server};
-use super::tree::{Entry, Node, Value};
-use crate::address::url_problem;
+use super::tree::{Entry, Node, Value, entries};
 use crate::error::{Problems, clean, nearest};
 use crate::expression::Expression;
 use crate::label::is_label_name;
@@ -19,6 +20,7 @@ const SECTIONS: &[&str] = &[
     "fetcher_source",
     "orchestrator",
     "ferrometer",
+    "ferrometer_archive",
     "metrics",
 ];
 
@@ -28,7 +30,7 @@ const MAX_WAIT: u64 = 100_000;
 /// Seconds of the longest period: a leap year.
 const MAX_PERIOD: u64 = 366 * 86_400;
 
-/// What the sections say, with what is needed to read the definitions.
+/// Values of the sections, with those that the definitions are read with.
 pub(crate) struct Sections {
     pub config: Config,
     pub metrics_conf: PathBuf,
@@ -72,7 +74,7 @@ pub(crate) fn read(root: &Node, problems: &mut Problems) -> Sections {
 
     let line = sections.iter().find(|s| s.key == "collector_prometheus").map_or(1, |s| s.line);
     let mut prometheus = Reader::new("collector_prometheus", entries(sections, "collector_prometheus", problems));
-    let server = server(&mut prometheus, None, problems);
+    let server = server(&mut prometheus, &PROMETHEUS, None, problems);
     if server.is_none() && prometheus.line("prometheus_url") == 0 {
         let message = "is missing: expected the address of the server's API, such as http://127.0.0.1:9090/api/v1";
         problems.push(line, "collector_prometheus.prometheus_url", message);
@@ -97,73 +99,6 @@ pub(crate) fn read(root: &Node, problems: &mut Problems) -> Sections {
     }
 }
 
-fn entries<'a>(sections: &'a [Entry], name: &str, problems: &mut Problems) -> &'a [Entry] {
-    match sections.iter().find(|s| s.key == name).map(|s| (s.line, &s.node.value)) {
-        Some((_, Value::Map(entries))) => entries,
-        Some((line, other)) => {
-            problems.push(line, name, format!("found {}, expected a section", other.shown()));
-            &[]
-        }
-        None => &[],
-    }
-}
-
-/// Reads the keys of a server; `default` is the one whose address is taken where none is given.
-fn server(reader: &mut Reader<'_>, default: Option<&Server>, problems: &mut Problems) -> Option<Server> {
-    let url = reader.option("prometheus_url", problems);
-    let user = reader.option("prometheus_user", problems);
-    let password = reader.secret("prometheus_password", problems).map(Secret::new);
-    let cafile = reader.file("cafile", problems);
-    let insecure = reader.boolean("insecure", problems).unwrap_or(false);
-    let timeout =
-        reader.seconds("timeout", 86_400.0, problems).map_or(Duration::from_secs(60), Duration::from_secs_f64);
-    let bearer_token = reader.secret("bearer_token", problems).map(Secret::new);
-    let bearer_token_file = reader.file("bearer_token_file", problems);
-    let client_cert = reader.file("client_cert", problems);
-    let client_key = reader.file("client_key", problems);
-    if bearer_token.is_some() && bearer_token_file.is_some() {
-        problems.push(
-            reader.line("bearer_token_file"),
-            reader.path("bearer_token_file"),
-            "and bearer_token are both set; one is taken",
-        );
-    }
-    let bearer = bearer_token.is_some() || bearer_token_file.is_some();
-    if bearer && user.is_some() && password.is_some() {
-        let message = "is set, and a bearer token too; a request carries one of the two";
-        problems.push(reader.line("prometheus_user"), reader.path("prometheus_user"), message);
-    }
-    match (&client_cert, &client_key) {
-        (Some(_), None) => {
-            problems.push(reader.line("client_cert"), reader.path("client_key"), "is missing: client_cert needs it")
-        }
-        (None, Some(_)) => {
-            problems.push(reader.line("client_key"), reader.path("client_cert"), "is missing: client_key needs it")
-        }
-        _ => {}
-    }
-    let mut server = match (url, default) {
-        (Some(url), _) => {
-            if let Some(message) = url_problem(&url) {
-                problems.push(reader.line("prometheus_url"), reader.path("prometheus_url"), message);
-            }
-            Server::new(url.trim_end_matches('/'))
-        }
-        (None, Some(default)) => return Some(default.clone()),
-        (None, None) => return None,
-    };
-    server.user = user;
-    server.password = password;
-    server.bearer_token = bearer_token;
-    server.bearer_token_file = bearer_token_file;
-    server.cafile = cafile;
-    server.insecure = insecure;
-    server.timeout = timeout;
-    server.client_cert = client_cert;
-    server.client_key = client_key;
-    Some(server)
-}
-
 fn fetcher(
     sections: &[Entry],
     default: &Server,
@@ -176,7 +111,7 @@ fn fetcher(
     let line = choice.line("backend");
     warnings.extend(choice.finish(false, problems));
     let mut prometheus = Reader::new("fetcher_prometheus", entries(sections, "fetcher_prometheus", problems));
-    let server = server(&mut prometheus, Some(default), problems)?;
+    let server = server(&mut prometheus, &PROMETHEUS, Some(default), problems)?;
     let metric = prometheus.option("metric", problems);
     let attribute = prometheus.option("scope_attribute", problems).unwrap_or_else(|| "project_id".into());
     if !is_label_name(&attribute) {
@@ -269,11 +204,17 @@ fn options(sections: &[Entry], problems: &mut Problems) -> Options {
             Some(1) => Format::Csv,
             _ => Format::Json,
         },
+        archive: archive::read(sections, problems),
     };
     if let Err(message) = check_processors(&options.processor, &options.processors) {
         let line = reader.line("processors").max(reader.line("processor"));
         problems.push(line, "ferrometer.processors", message);
         options.processors.clear();
+    }
+    if options.archive.is_some() && (options.output.is_some() || reader.line("format") > 0) {
+        let line = reader.line("output").max(reader.line("format"));
+        let message = "is set, and [ferrometer_archive] too; data points go to one of the two";
+        problems.push(line, "ferrometer.output", message);
     }
     if options.leases.is_some() {
         let line = reader.line("leases");

@@ -1,4 +1,4 @@
-//! Settings of a collector: what the files say, with the defaults.
+//! Settings of a collector, with their defaults.
 
 use crate::definition::Definition;
 use crate::secret::Secret;
@@ -87,7 +87,7 @@ pub enum Boundaries {
     /// One, the period that ends there, on every server.
     #[default]
     Once,
-    /// What the server makes of it. Prometheus 2 counts it in both periods, as with CloudKitty.
+    /// Those in which the server counts it: both on Prometheus 2, as with CloudKitty.
     AsServed,
 }
 
@@ -100,6 +100,26 @@ pub enum Format {
     Json,
     /// CSV with a header.
     Csv,
+}
+
+/// An archive that answers Gnocchi's API, and how data points are kept there.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Archive {
+    /// The server. Its address stands before `/v1`.
+    pub server: Server,
+    /// Archive policy of the metrics. `None`: one for the length of a period, which is created.
+    pub policy: Option<String>,
+    /// Type of the resources, which is created where it is not there.
+    pub resource_type: String,
+}
+
+impl Archive {
+    /// Returns an archive without credentials.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Archive { server: Server::new(url), policy: None, resource_type: "ferrometer_usage".into() }
+    }
 }
 
 /// Keys of `[ferrometer]`, which CloudKitty does not read.
@@ -134,6 +154,8 @@ pub struct Options {
     pub output: Option<PathBuf>,
     /// Form of the data points.
     pub format: Format,
+    /// Archive that takes the data points, in the place of a file.
+    pub archive: Option<Archive>,
 }
 
 impl Default for Options {
@@ -153,6 +175,7 @@ impl Default for Options {
             lease: Duration::from_secs(60),
             output: None,
             format: Format::Json,
+            archive: None,
         }
     }
 }
@@ -173,7 +196,7 @@ pub struct Config {
     pub fetcher: Option<Fetcher>,
     /// Keys of `[ferrometer]`.
     pub options: Options,
-    /// What is measured.
+    /// Metrics that are collected.
     pub definitions: Vec<Definition>,
     /// Remarks that are no errors.
     pub warnings: Vec<String>,

@@ -1,6 +1,6 @@
 //! A file as a tree of values, each with the line it stands on: one form for INI, YAML and TOML.
 
-use crate::error::clean;
+use crate::error::{Problems, clean};
 
 /// Nodes that one file may hold, aliases of YAML counted each time they are used.
 pub(crate) const MAX_NODES: usize = 200_000;
@@ -55,4 +55,16 @@ impl Value {
 pub(crate) struct SyntaxError {
     pub line: usize,
     pub message: String,
+}
+
+/// Returns the keys of a section, none where it is not there.
+pub(super) fn entries<'a>(sections: &'a [Entry], name: &str, problems: &mut Problems) -> &'a [Entry] {
+    match sections.iter().find(|s| s.key == name).map(|s| (s.line, &s.node.value)) {
+        Some((_, Value::Map(entries))) => entries,
+        Some((line, other)) => {
+            problems.push(line, name, format!("found {}, expected a section", other.shown()));
+            &[]
+        }
+        None => &[],
+    }
 }

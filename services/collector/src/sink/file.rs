@@ -1,34 +1,12 @@
 //! Files of data points: JSON lines or CSV, and the same to a pipe.
 
-use super::{Encoded, Form, Sink};
+use super::Sink;
+use super::form::{Encoded, Form};
+use super::rows::HEADER;
 use crate::config::Format;
-use crate::number;
-use crate::period::iso;
-use crate::point::{DataPoint, Labels};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom, Write};
 use std::path::Path;
-
-/// Columns of a CSV file. `groupby` and `metadata` are JSON.
-const HEADER: [&str; 8] = ["begin", "end", "metric", "scope", "unit", "qty", "groupby", "metadata"];
-
-/// Appends points as rows of CSV.
-pub(super) fn rows(points: &[DataPoint], out: &mut Vec<u8>) -> io::Result<()> {
-    let mut rows = csv::Writer::from_writer(out);
-    for point in points {
-        rows.write_record([
-            &iso(point.period.begin),
-            &iso(point.period.end),
-            &*point.metric,
-            &*point.scope,
-            &*point.unit,
-            &number::text(&point.qty),
-            &serde_json::to_string(&Labels(&point.groupby))?,
-            &serde_json::to_string(&Labels(&point.metadata))?,
-        ])?;
-    }
-    rows.flush()
-}
 
 /// Appends data points to a file, or writes them to the standard output.
 #[derive(Debug)]

@@ -1,6 +1,8 @@
 //! A sink that sets gauges of ferrometer: the newest quantity of each group, for its backends to publish.
 
-use super::{Encoded, Form, Sink};
+use super::Sink;
+use super::form::{Encoded, Form};
+use crate::period::CALENDAR;
 use crate::point::DataPoint;
 use bigdecimal::ToPrimitive as _;
 use ferrometer_core::{Logger, get_logger};
@@ -27,9 +29,6 @@ impl GaugeSink {
         GaugeSink { logger: get_logger(logger), pending: HashMap::new() }
     }
 }
-
-/// Labels that the calendar changes from period to period.
-const CALENDAR: [&str; 4] = ["week_of_the_year", "day_of_the_year", "month", "year"];
 
 impl Sink for GaugeSink {
     fn form(&self) -> Form {

@@ -1,6 +1,7 @@
 //! A sink that hands points to a function: for programs that keep them elsewhere.
 
-use super::{Encoded, Form, Sink};
+use super::Sink;
+use super::form::{Encoded, Form};
 use crate::point::DataPoint;
 use std::io;
 

@@ -1,21 +1,25 @@
 //! Where data points go.
 
+mod archive;
 mod file;
+mod form;
 #[cfg(feature = "facade")]
 mod gauges;
 mod memory;
+mod rows;
 
+pub use archive::ArchiveSink;
 pub use file::FileSink;
+pub use form::{Encoded, Form};
 #[cfg(feature = "facade")]
 pub use gauges::GaugeSink;
 pub use memory::MemorySink;
 
-use crate::point::DataPoint;
 use std::io;
 
-/// Something that takes data points, a commit at a time.
+/// A place that takes data points, a commit at a time.
 ///
-/// What was written and not committed may be taken back: after a crash the journal gives the last committed position to
+/// A sink may take back points that were written and not committed: after a crash the journal gives the last committed position to
 /// [`rewind`](Sink::rewind).
 pub trait Sink: Send {
     /// Returns the form in which this sink takes points. Threads that collect encode them, so that the one that writes only copies.
@@ -47,52 +51,4 @@ pub trait Sink: Send {
 
     /// Returns a name by which a journal knows this sink again, or `None` if nothing can be taken back from it.
     fn identity(&self) -> Option<String>;
-}
-
-/// Forms in which sinks take points.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Form {
-    /// Bytes: a line of JSON for each point.
-    Json,
-    /// Bytes: a row of CSV for each point, without a header.
-    Csv,
-    /// Points as they are.
-    Points,
-}
-
-/// Points in the form of a sink.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Encoded {
-    /// Bytes of a file.
-    Bytes(Vec<u8>),
-    /// Points as they are.
-    Points(Vec<DataPoint>),
-}
-
-impl Form {
-    /// Encodes points.
-    ///
-    /// # Errors
-    /// A point that the form cannot hold.
-    pub fn encode(self, points: Vec<DataPoint>) -> io::Result<Encoded> {
-        let mut bytes = Vec::with_capacity(if self == Form::Points { 0 } else { points.len() * 256 });
-        match self {
-            Form::Points => return Ok(Encoded::Points(points)),
-            Form::Json => points.iter().try_for_each(|point| point.write_json(&mut bytes))?,
-            Form::Csv => file::rows(&points, &mut bytes)?,
-        }
-        Ok(Encoded::Bytes(bytes))
-    }
-}
-
-impl Encoded {
-    /// Returns roughly how many bytes this holds.
-    pub(crate) fn size(&self) -> usize {
-        match self {
-            Encoded::Bytes(bytes) => bytes.len(),
-            Encoded::Points(points) => points.len() * 512,
-        }
-    }
 }

@@ -50,6 +50,15 @@ impl Api {
     }
 
     pub fn with(settings: Settings, limits: Limits) -> Api {
+        Api::made(settings, limits, None)
+    }
+
+    /// Makes one whose frame has the tokens of a file of these lines.
+    pub fn with_tokens(settings: Settings, lines: &str) -> Api {
+        Api::made(settings, Gnocchi::limits(), Some(lines))
+    }
+
+    fn made(settings: Settings, limits: Limits, tokens: Option<&str>) -> Api {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let directory = std::env::temp_dir().join(format!("ferrometer-gnocchi-{}-{number}", std::process::id()));
@@ -58,6 +67,14 @@ impl Api {
         let archive = Arc::new(Archive::open(&directory, options).unwrap());
         let gnocchi = Arc::new(Gnocchi::new(Arc::clone(&archive), settings));
         let frame = Frame::new().address("127.0.0.1:0".parse().unwrap()).limits(limits).allowed_hosts(["here"]);
+        let frame = match tokens {
+            None => frame,
+            Some(lines) => {
+                let file = directory.join("tokens");
+                std::fs::write(&file, lines).unwrap();
+                frame.tokens_file(file)
+            }
+        };
         Api { server: gnocchi.mount(frame).serve().unwrap(), archive, directory }
     }
 

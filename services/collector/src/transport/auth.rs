@@ -45,9 +45,7 @@ impl Auth {
             (None, Some(path), _) => Auth::File { path: path.clone(), known: Mutex::new(None) },
             (None, None, Some((user, password))) => {
                 if user.contains(':') {
-                    return Err(AskError::Config(
-                        "prometheus_user: a user of basic authentication has no colon".into(),
-                    ));
+                    return Err(AskError::Config("a user of basic authentication has no colon".into()));
                 }
                 let encoded = STANDARD.encode(format!("{user}:{password}"));
                 fixed(Secret::new(format!("Basic {encoded}")), &password)

@@ -88,7 +88,7 @@ impl AskError {
         AskError::Status { status, message }
     }
 
-    pub(super) fn unexpected(message: &str, body: &[u8]) -> AskError {
+    pub(crate) fn unexpected(message: &str, body: &[u8]) -> AskError {
         AskError::Unexpected(format!(
             "the reply is not one of Prometheus' API: {}; it begins with {}",
             clean(message),

@@ -1,0 +1,198 @@
+//! A copy of an archive's folder, with a list of its files: names, lengths, checksums.
+//!
+//! The archive is opened while it is copied, so that no server can have it, and stored first, so that the copy has every aggregate. A copy is made
+//! under another name and renamed when it is whole; a restore checks every file before it makes an archive.
+
+use crate::outcome::{Failure, Result};
+use crate::text::{bytes, visible};
+use ferrometer_archive::search::Page;
+use ferrometer_archive::{Archive, Options};
+use indicatif::{ProgressBar, ProgressDrawTarget};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::fs::{self, File};
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::{Component, Path, PathBuf};
+
+const LIST: &str = "ferrometer-backup.json";
+/// Bytes that are copied at a time.
+const PIECE: usize = 1 << 20;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct List {
+    ferrometer: String,
+    version: u32,
+    metrics: u64,
+    files: Vec<Entry>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Entry {
+    name: String,
+    bytes: u64,
+    crc32: u32,
+}
+
+/// Copies an archive.
+pub(crate) fn backup(archive: &Path, to: &Path, is_json: bool) -> Result {
+    if !archive.is_dir() {
+        return Err(Failure::file(archive, &"there is no archive here"));
+    }
+    must_be_new(to)?;
+    let open = Archive::open(archive, Options { default_policies: false, ..Options::default() });
+    let open = open.map_err(|error| Failure::file(archive, &error))?;
+    open.store().map_err(|error| Failure::file(archive, &error))?;
+    let metrics = count(&open, archive)?;
+    let unfinished = beside(to);
+    fs::create_dir_all(&unfinished).map_err(|error| Failure::file(&unfinished, &error))?;
+    let names = files(archive)?;
+    let bar = progress(archive, &names);
+    let mut entries = Vec::new();
+    for name in names {
+        let (bytes, crc32) = copy(&archive.join(&name), &unfinished.join(&name), &bar)?;
+        entries.push(Entry { name: name.to_string_lossy().into_owned(), bytes, crc32 });
+    }
+    bar.finish_and_clear();
+    let total: u64 = entries.iter().map(|entry| entry.bytes).sum();
+    let count = entries.len();
+    let list = List { ferrometer: "archive backup".to_owned(), version: 1, metrics, files: entries };
+    let path = unfinished.join(LIST);
+    let text = serde_json::to_vec_pretty(&list).map_err(|error| Failure::file(&path, &error))?;
+    let written = File::create(&path).and_then(|mut file| file.write_all(&text).and_then(|()| file.sync_all()));
+    written.map_err(|error| Failure::file(&path, &error))?;
+    drop(open);
+    fs::rename(&unfinished, to).map_err(|error| Failure::file(to, &error))?;
+    told(is_json, "copied", count, total, metrics)
+}
+
+/// Makes an archive of a copy.
+pub(crate) fn restore(from: &Path, archive: &Path, is_json: bool) -> Result {
+    let path = from.join(LIST);
+    let bytes = crate::remote::read_file(&path)?;
+    let list: List = serde_json::from_slice(&bytes)
+        .map_err(|error| Failure::file(&path, &format!("is no list of a backup: {error}")))?;
+    if list.version != 1 {
+        return Err(Failure::file(&path, &format!("version {} is unknown; known is 1", list.version)));
+    }
+    must_be_new(archive)?;
+    let unfinished = beside(archive);
+    fs::create_dir_all(&unfinished).map_err(|error| Failure::file(&unfinished, &error))?;
+    let names: Vec<PathBuf> = list.files.iter().map(|entry| PathBuf::from(&entry.name)).collect();
+    // Nothing outside of the copy is read, and nothing outside of the archive written.
+    if let Some(name) = names.iter().find(|name| !name.components().all(|part| matches!(part, Component::Normal(_)))) {
+        return Err(Failure::Found(format!(
+            "{}: {:?} is no name of a file in it",
+            visible(&path.to_string_lossy()),
+            name
+        )));
+    }
+    let bar = progress(from, &names);
+    for (entry, name) in list.files.iter().zip(&names) {
+        let found = copy(&from.join(name), &unfinished.join(name), &bar)?;
+        if found != (entry.bytes, entry.crc32) {
+            let _ = fs::remove_dir_all(&unfinished);
+            let file = from.join(name);
+            let why = "the file is not as it was when it was copied; nothing was restored";
+            return Err(Failure::Found(format!("{}: {why}", visible(&file.to_string_lossy()))));
+        }
+    }
+    bar.finish_and_clear();
+    fs::rename(&unfinished, archive).map_err(|error| Failure::file(archive, &error))?;
+    let open = Archive::open(archive, Options { default_policies: false, ..Options::default() });
+    let open = open.map_err(|error| Failure::Found(format!("{}: {error}", visible(&archive.to_string_lossy()))))?;
+    let metrics = count(&open, archive)?;
+    if metrics != list.metrics {
+        return Err(Failure::Found(format!(
+            "the archive has {metrics} metrics, and had {} when it was copied",
+            list.metrics
+        )));
+    }
+    let total = list.files.iter().map(|entry| entry.bytes).sum();
+    told(is_json, "restored", list.files.len(), total, metrics)
+}
+
+fn told(is_json: bool, what: &str, files: usize, total: u64, metrics: u64) -> Result {
+    let mut out = io::stdout().lock();
+    match is_json {
+        true => writeln!(out, "{}", json!({what: {"files": files, "bytes": total, "metrics": metrics}}))?,
+        false => writeln!(out, "{what}: {files} files, {}, {metrics} metrics", bytes(total))?,
+    }
+    Ok(())
+}
+
+fn count(archive: &Archive, path: &Path) -> Result<u64> {
+    let metrics = archive.metrics(None, &Page::default()).map_err(|error| Failure::file(path, &error))?;
+    Ok(metrics.len() as u64)
+}
+
+fn must_be_new(path: &Path) -> Result {
+    let is_empty = fs::read_dir(path).map(|mut entries| entries.next().is_none());
+    match (fs::symlink_metadata(path).is_ok(), is_empty) {
+        (false, _) => Ok(()),
+        (true, Ok(true)) => Ok(()),
+        _ => Err(Failure::file(path, &"is there already; a new folder is expected")),
+    }
+}
+
+/// Where a folder is until it is whole.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".unfinished-{}", std::process::id()));
+    path.with_file_name(name)
+}
+
+/// The files of a folder, relative to it, without locks.
+fn files(root: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(folder) = folders.pop() {
+        let path = root.join(&folder);
+        for entry in fs::read_dir(&path).map_err(|error| Failure::file(&path, &error))? {
+            let entry = entry.map_err(|error| Failure::file(&path, &error))?;
+            let name = folder.join(entry.file_name());
+            let kind = entry.file_type().map_err(|error| Failure::file(&path, &error))?;
+            if kind.is_dir() {
+                folders.push(name);
+            } else if kind.is_file() && entry.file_name() != "lock" && name.to_str().is_some() {
+                found.push(name);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn progress(root: &Path, names: &[PathBuf]) -> ProgressBar {
+    let total = names.iter().filter_map(|name| fs::metadata(root.join(name)).ok()).map(|meta| meta.len()).sum();
+    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(4));
+    if !io::stderr().is_terminal() {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    if let Ok(style) = indicatif::ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes}, {eta} left") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// Copies a file to the disk; returns its length and checksum.
+fn copy(from: &Path, to: &Path, bar: &ProgressBar) -> Result<(u64, u32)> {
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder).map_err(|error| Failure::file(folder, &error))?;
+    }
+    let mut source = File::open(from).map_err(|error| Failure::file(from, &error))?;
+    let mut target = File::create_new(to).map_err(|error| Failure::file(to, &error))?;
+    let mut hasher = crc32fast::Hasher::new();
+    let (mut piece, mut length) = (vec![0; PIECE], 0);
+    loop {
+        let read = source.read(&mut piece).map_err(|error| Failure::file(from, &error))?;
+        if read == 0 {
+            break;
+        }
+        hasher.update(&piece[..read]);
+        target.write_all(&piece[..read]).map_err(|error| Failure::file(to, &error))?;
+        length += read as u64;
+        bar.inc(read as u64);
+    }
+    target.sync_all().map_err(|error| Failure::file(to, &error))?;
+    Ok((length, hasher.finalize()))
+}

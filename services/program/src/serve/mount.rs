@@ -1,0 +1,248 @@
+//! From a file to what is served: the archive, the cache, and the services over them, mounted into frames.
+//!
+//! A further service gets a table in `settings`, and a line in [`frames`].
+
+use super::ingest::{self, ARCHIVE, Influx, PRIVILEGES, RemoteWrite};
+use super::settings::{self, Settings};
+use crate::outcome::{Failure, Result};
+use crate::remote::read_file;
+use ferrometer::Metrics;
+use ferrometer::prometheus::{self, Prometheus, PrometheusHandle};
+use ferrometer::services::cache_api::CacheApi;
+use ferrometer::services::page::Page;
+use ferrometer::services::proxmox::{Exports, Nodes, Peer, Proxmox, ProxmoxNode};
+use ferrometer::services::scrape::Scrape;
+use ferrometer_archive::{Archive, Options, Sync};
+use ferrometer_gnocchi::{Auth, Gnocchi};
+use ferrometer_http::{
+    Credentials, Frame, HeaderMap, Limits, Privilege, Refusal, Response, Route, ServeError, Service,
+};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// What is served at one address.
+pub(crate) struct Served {
+    /// `http`, or `gnocchi`: the name of a socket that a service manager may hand over.
+    pub(crate) name: &'static str,
+    pub(crate) address: SocketAddr,
+    pub(crate) frame: Frame,
+    /// What is printed when it is there, with the address before it.
+    pub(crate) paths: Vec<String>,
+}
+
+/// Opens the archive, where the file asks for one.
+pub(crate) fn archive(settings: &Settings) -> Result<Option<Arc<Archive>>> {
+    if !settings.has_archive() {
+        return Ok(None);
+    }
+    let given = settings.archive.clone().unwrap_or_default();
+    let mut options = Options::default();
+    options.sync = match given.sync {
+        settings::Sync::Group => Sync::Group,
+        settings::Sync::None => Sync::None,
+    };
+    options.workers = given.workers.unwrap_or(options.workers);
+    options.memory = given.memory;
+    options.default_policies = given.default_policies;
+    let directory = settings.data.join("archive");
+    std::fs::create_dir_all(&directory).map_err(|error| Failure::file(&directory, &error))?;
+    let archive = Archive::open(&directory, options).map_err(|error| Failure::file(&directory, &error))?;
+    Ok(Some(Arc::new(archive)))
+}
+
+/// Keeps totals for `/metrics`, once in a process.
+pub(crate) fn totals(settings: &Settings) -> Result<Option<PrometheusHandle>> {
+    let Some(cache) = &settings.cache else { return Ok(None) };
+    let exporter = Prometheus::new(prometheus::Settings::default());
+    let handle = exporter.handle();
+    let deadline = settings.drain;
+    let installed = ferrometer::replace("prometheus", Box::new(exporter), cache.interval, deadline);
+    installed.map_err(|error| Failure::Io(error.to_string()))?;
+    Ok(Some(handle))
+}
+
+/// Mounts everything.
+pub(crate) fn frames(
+    settings: &Settings,
+    archive: Option<&Arc<Archive>>,
+    metrics: &Metrics,
+    totals: Option<&PrometheusHandle>,
+) -> Result<Vec<Served>> {
+    let http = settings.http.clone().unwrap_or_default();
+    let mut all = Vec::new();
+    let mut frame = secured(&http, Frame::new().title("ferrometer"), settings);
+    let mut paths: Vec<String> = Vec::new();
+    if let (Some(gnocchi), Some(archive)) = (&settings.gnocchi, archive) {
+        let service =
+            |prefix: &str| Arc::new(Guarded(Arc::new(Gnocchi::new(Arc::clone(archive), api(gnocchi, prefix)))));
+        match gnocchi.address {
+            None => {
+                frame = frame.mount(&gnocchi.prefix, service(&gnocchi.prefix));
+                paths.push(format!("{}/v1", gnocchi.prefix));
+            }
+            Some(address) => {
+                let own = secured(&http, Frame::new().without_index(), settings).address(address);
+                let frame = own.mount("", service(""));
+                all.push(Served { name: "gnocchi", address, frame, paths: vec!["/v1".to_owned()] });
+            }
+        }
+    }
+    if let Some(archive) = archive {
+        // Measures that are pushed need no API to be mounted.
+        let gnocchi = || {
+            Arc::new(Gnocchi::new(
+                Arc::clone(archive),
+                ferrometer_gnocchi::Settings { max_body: 1 << 30, ..Default::default() },
+            ))
+        };
+        if let Some(remote_write) = &settings.remote_write {
+            let service = RemoteWrite { gnocchi: gnocchi(), max_body: remote_write.max_body };
+            frame = frame.mount(&remote_write.path, Arc::new(service));
+            paths.push(remote_write.path.clone());
+        }
+        if let Some(influx) = &settings.influx {
+            let (resource_tag, max_body) = (influx.resource_tag.clone(), influx.max_body);
+            frame = frame.mount("/", Arc::new(Influx { gnocchi: gnocchi(), resource_tag, max_body }));
+            paths.extend(["/write".to_owned(), "/api/v2/write".to_owned()]);
+        }
+    }
+    if let Some(cache) = metrics.pull_cache().filter(|_| settings.cache.is_some()) {
+        paths.extend(["/v1/metrics".to_owned(), "/v1/instruments".to_owned()]);
+        let api = CacheApi::new(cache.clone());
+        match &settings.proxmox {
+            Some(proxmox) => {
+                let node =
+                    ProxmoxNode::open(&node(proxmox)?, cache.clone()).map_err(|error| wrong("proxmox", &error))?;
+                frame = frame
+                    .mount("/", Arc::new(api.without_nodes()))
+                    .mount("/", Arc::new(Nodes::new(Arc::clone(&node))))
+                    .mount("/api2", Arc::new(Exports::new(node)));
+                paths.push("/api2/json/cluster/metrics/export".to_owned());
+            }
+            None => frame = frame.mount("/", Arc::new(api)),
+        }
+        if let Some(totals) = totals {
+            frame = frame.mount("/", Arc::new(Scrape::new(totals.clone())));
+            paths.push("/metrics".to_owned());
+        }
+        if settings.page.is_some() {
+            frame = frame.mount("/", Arc::new(Page::new()));
+            paths.push("/".to_owned());
+        }
+    }
+    if settings.has_http() {
+        all.insert(0, Served { name: "http", address: http.address, frame, paths });
+    }
+    for served in &all {
+        served.frame.check().map_err(|error| wrong("http", &error))?;
+    }
+    Ok(all)
+}
+
+/// An error of the frame, with the table in which its key stands.
+pub(crate) fn wrong(table: &str, error: &ServeError) -> Failure {
+    match error {
+        ServeError::Bind { .. } | ServeError::Thread(_) => Failure::Io(error.to_string()),
+        error => Failure::Usage(format!("[{table}]: {error}")),
+    }
+}
+
+/// Address, tokens, TLS and limits.
+fn secured(http: &settings::Http, frame: Frame, settings: &Settings) -> Frame {
+    let mut frame = frame
+        .address(http.address)
+        .limits(limits(settings))
+        .tokens(http.tokens.clone())
+        .allowed_hosts(http.allowed_hosts.clone())
+        .allow_plaintext(http.allow_plaintext)
+        .allow_anonymous(http.allow_anonymous);
+    if let Some(path) = &http.tokens_file {
+        frame = frame.tokens_file(path);
+    }
+    match (&http.tls_cert, &http.tls_key) {
+        (Some(cert), Some(key)) => frame.tls(cert, key),
+        _ => frame,
+    }
+}
+
+fn limits(settings: &Settings) -> Limits {
+    let mut limits = Gnocchi::limits();
+    let gnocchi = settings.gnocchi.as_ref().map_or(0, |gnocchi| gnocchi.max_body);
+    let influx = settings.influx.as_ref().map_or(0, |influx| influx.max_body);
+    let remote_write = settings.remote_write.as_ref().map_or(0, |remote_write| remote_write.max_body);
+    // One body as large as it may be, and others beside it.
+    let largest = gnocchi.max(influx).max(remote_write).saturating_mul(2);
+    limits.max_bodies_bytes = limits.max_bodies_bytes.max(largest);
+    limits
+}
+
+fn api(gnocchi: &settings::Gnocchi, prefix: &str) -> ferrometer_gnocchi::Settings {
+    ferrometer_gnocchi::Settings {
+        prefix: prefix.to_owned(),
+        max_limit: gnocchi.max_limit,
+        auth: match gnocchi.auth {
+            settings::Auth::Basic => Auth::Basic,
+            settings::Auth::Remoteuser => Auth::RemoteUser,
+        },
+        cors: gnocchi.cors.clone(),
+        max_body: gnocchi.max_body,
+        ..ferrometer_gnocchi::Settings::default()
+    }
+}
+
+fn node(settings: &settings::Proxmox) -> Result<Proxmox> {
+    let own = || {
+        let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        name.trim().split('.').next().filter(|name| !name.is_empty()).unwrap_or("localhost").to_owned()
+    };
+    let mut proxmox = Proxmox::new(settings.node.clone().unwrap_or_else(own));
+    for given in &settings.peers {
+        let mut peer = Peer::new(&given.name, &given.url);
+        if let Some(fingerprint) = &given.fingerprint {
+            peer = peer.fingerprint(fingerprint);
+        }
+        if let Some(ca) = &given.ca {
+            peer = peer.ca(ca);
+        }
+        if let Some(path) = &given.token_file {
+            let token = String::from_utf8(read_file(path)?).map_err(|_| Failure::file(path, &"is no text"))?;
+            peer = peer.token(token.trim());
+        }
+        proxmox = proxmox.peer(peer);
+    }
+    Ok(proxmox)
+}
+
+/// Gnocchi's API behind the tokens of the frame: upstream's authentication names users and keeps nobody out.
+struct Guarded(Arc<Gnocchi>);
+
+impl Service for Guarded {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn routes(self: Arc<Self>) -> Vec<Route> {
+        let routes = Service::routes(Arc::clone(&self.0)).into_iter();
+        routes.map(|route| route.require(ARCHIVE, "/")).collect()
+    }
+
+    fn privileges(&self) -> &'static [Privilege] {
+        PRIVILEGES
+    }
+
+    fn ready(&self) -> std::result::Result<(), String> {
+        self.0.ready()
+    }
+
+    fn readiness(&self) -> Option<&'static str> {
+        self.0.readiness()
+    }
+
+    fn credentials(&self, headers: &HeaderMap) -> Option<Credentials> {
+        ingest::credentials(headers)
+    }
+
+    fn refuse(&self, refusal: &Refusal) -> Response {
+        self.0.refuse(refusal)
+    }
+}
