@@ -88,6 +88,12 @@ fn every_series_has_those_that_it_has_not_itself() {
     assert_eq!(labels("process.labels.sales"), "till=3,zone=b");
     assert_eq!(labels("process.labels.visits"), "till=none,zone=b");
 
+    let filter = ferrometer::prometheus::Filter::default();
+    let exposition = metrics.prometheus().unwrap().exposition(ferrometer::prometheus::Format::Text, &filter);
+    let text = String::from_utf8(exposition.flat_map(|piece| piece.to_vec()).collect()).unwrap();
+    assert!(text.contains("\nprocess_labels_sales_total{till=\"3\",zone=\"b\"} 2\n"), "{text}");
+    assert!(text.contains("\nprocess_labels_visits_total{till=\"none\",zone=\"b\"} 1\n"), "{text}");
+
     // A configuration without them shows none, though the cache goes on.
     drop(metrics);
     let metrics = ferrometer::init(Config::new().backend("pull-cache")).unwrap();
