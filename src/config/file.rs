@@ -3,13 +3,12 @@
 //! The file may be a program's own: only `[metrics]` and `[metrics_statsd]` are ours, and all else is left alone, unless
 //! it looks like a slip for one of ours, which would otherwise switch recording off in silence.
 
-use std::io::{self, Read};
 use std::ops::Range;
-use std::path::Path;
 
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use super::document::{Places, Source};
 use super::draft::{Draft, name_problem, peer_problem, shown};
 use super::error::{Error, Place, Problem, clean};
 use super::kind::Kind;
@@ -22,9 +21,6 @@ use super::syntax;
 use super::table::{Key, split};
 use super::value::Value;
 
-/// No configuration is longer; what is (a device, a log file) is a mistake in the path.
-const LONGEST_FILE: usize = 1 << 20;
-
 const LOGGERS: &str = "metrics.loggers";
 const PEERS: &str = "metrics.pull_cache.peers";
 
@@ -33,49 +29,6 @@ const TOP: [(&str, usize); 2] = [("metrics", 2), ("metrics_statsd", 3)];
 
 /// Our tables below `[metrics]`, which are not accepted as `[metrics_statsd]` is.
 const BELOW: [&str; 4] = ["pull_cache", "prometheus", "limits", "loggers"];
-
-/// The bytes of a file; `is_named` says that a variable names it.
-pub(super) fn bytes(path: &Path, is_named: bool) -> Result<Vec<u8>, Error> {
-    let read = || -> io::Result<Vec<u8>> {
-        let mut file = ferrometer_export::open_regular(path)?;
-        let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
-        loop {
-            match file.read(&mut piece) {
-                Ok(0) => return Ok(bytes),
-                Ok(len) => bytes.extend_from_slice(&piece[..len]),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-            if bytes.len() > LONGEST_FILE {
-                return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is longer than 1 MiB"));
-            }
-        }
-    };
-    read().map_err(|cause| {
-        let directory = std::env::current_dir().ok().filter(|_| path.is_relative());
-        let cause = match directory {
-            Some(directory) => {
-                io::Error::new(cause.kind(), format!("{cause}; it was looked for in {}", directory.display()))
-            }
-            None => cause,
-        };
-        let cause = match is_named {
-            true => io::Error::new(cause.kind(), format!("{cause}; the variable FERROMETER_CONFIG names it")),
-            false => cause,
-        };
-        Error::Read { path: path.to_owned(), cause }
-    })
-}
-
-/// The source of a document.
-#[derive(Clone, Copy)]
-pub(super) enum Source<'a> {
-    /// A file, with the name that messages give it.
-    File(&'a str),
-    /// A value that was written down to be read here: it has no lines.
-    #[cfg_attr(not(feature = "serde"), allow(dead_code))]
-    Value,
-}
 
 /// Reads a document over the draft.
 pub(super) fn read(draft: &mut Draft, source: Source<'_>, bytes: &[u8]) -> Result<(), Error> {
@@ -88,42 +41,6 @@ pub(super) fn read(draft: &mut Draft, source: Source<'_>, bytes: &[u8]) -> Resul
     draft.config.origin.file = Some(clean(places.name()));
     Reader { draft, places, text }.document(document.get_ref());
     Ok(())
-}
-
-/// Finds line and column of a byte without going through the text each time.
-struct Places<'a> {
-    source: Source<'a>,
-    bytes: &'a [u8],
-    line_starts: Vec<usize>,
-}
-
-impl<'a> Places<'a> {
-    fn new(source: Source<'a>, bytes: &'a [u8]) -> Self {
-        let mut line_starts = vec![0];
-        for (at, byte) in bytes.iter().enumerate() {
-            if *byte == b'\n' {
-                line_starts.push(at + 1);
-            }
-        }
-        Places { source, bytes, line_starts }
-    }
-
-    fn name(&self) -> &'a str {
-        match self.source {
-            Source::File(name) => name,
-            Source::Value => "a value of the program",
-        }
-    }
-
-    /// Lines and characters count from 1.
-    fn at(&self, at: usize) -> Place {
-        let Source::File(name) = self.source else { return Place::Value };
-        let at = at.min(self.bytes.len());
-        let line = self.line_starts.partition_point(|start| *start <= at);
-        let start = self.line_starts[line - 1];
-        let column = String::from_utf8_lossy(&self.bytes[start..at]).chars().count() + 1;
-        Place::File { name: name.to_owned(), line, column }
-    }
 }
 
 type Name<'i> = Spanned<DeString<'i>>;

@@ -26,10 +26,13 @@
 
 mod builder;
 mod choices;
+#[cfg(feature = "config-file")]
+mod document;
 mod draft;
 mod duration;
 mod env;
 mod error;
+mod faults;
 #[cfg(feature = "config-file")]
 mod file;
 mod kind;
@@ -110,8 +113,8 @@ impl Config {
         {
             let named = env::file(&variables).filter(|file| !file.is_empty()).map(Path::new);
             if let Some(path) = named.or(path) {
-                let bytes = file::bytes(path, named.is_some())?;
-                file::read(&mut draft, file::Source::File(&path.to_string_lossy()), &bytes)?;
+                let bytes = document::bytes(path, named.is_some())?;
+                file::read(&mut draft, document::Source::File(&path.to_string_lossy()), &bytes)?;
             }
         }
         #[cfg(not(feature = "config-file"))]
@@ -179,7 +182,7 @@ impl Config {
     /// ```
     pub fn from_toml(text: &str) -> Result<Self, Error> {
         let mut draft = Draft::new(Config::new());
-        file::read(&mut draft, file::Source::File("configuration"), text.as_bytes())?;
+        file::read(&mut draft, document::Source::File("configuration"), text.as_bytes())?;
         draft.finish()
     }
 }

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
+use super::document::Source;
 use super::draft::Draft;
 use super::error::{Error, Place, Problem, clean};
-use super::file::{self, Source};
+use super::file;
 use super::settings::Config;
 use super::write;
 
