@@ -49,6 +49,9 @@ pub enum Error {
         /// Allowed values.
         allowed: String,
     },
+    /// A node, or the options for agents, are wrong.
+    #[cfg(any(feature = "agent", feature = "lookup"))]
+    Lookup(String),
     /// A backend could not be started.
     Install(InstallError),
     /// One of the others, for a key that a file or a variable gave, or whose path is a relative one.
@@ -79,6 +82,8 @@ impl Error {
             #[cfg(feature = "metric-servers")]
             Error::MetricServers(_) => "metrics.metric_servers.path".to_owned(),
             Error::Setting { key, .. } => key.clone(),
+            #[cfg(any(feature = "agent", feature = "lookup"))]
+            Error::Lookup(_) => return self,
             Error::Config(_) | Error::Install(_) | Error::Explained { .. } => return self,
         };
         let (place, looked_up_in) = (config.place(&key), config.looked_up_in(&key));
@@ -112,6 +117,8 @@ impl fmt::Display for Error {
                 let found: String = found.escape_debug().take(200).collect();
                 write!(f, "{key} = \"{found}\": expected {allowed}")
             }
+            #[cfg(any(feature = "agent", feature = "lookup"))]
+            Error::Lookup(message) => f.write_str(message),
             Error::Install(error) => error.fmt(f),
             Error::Explained { place, looked_up_in, cause } => {
                 if let Some(place) = place {
@@ -145,6 +152,8 @@ impl std::error::Error for Error {
             Error::MetricServers(cause) => Some(cause),
             Error::Install(error) => Some(error),
             Error::Explained { cause, .. } => Some(cause),
+            #[cfg(any(feature = "agent", feature = "lookup"))]
+            Error::Lookup(_) => None,
             Error::NotCompiled { .. } | Error::Incomplete { .. } | Error::Setting { .. } => None,
         }
     }

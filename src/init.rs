@@ -1,6 +1,7 @@
 //! Setting metrics up, and taking them down: one configuration in force at a time, and a guard that delivers what is pending.
 
 use crate::backends;
+use crate::background::Background;
 use crate::built::Built;
 use crate::config::{self, Config};
 use crate::error::Error;
@@ -150,7 +151,12 @@ impl Settings {
 /// it and are not looked at are warnings.
 ///
 /// In the child of a fork, recording is off until it calls `init`, which begins anew; guards from before the fork do nothing there. Totals go on from
-/// where they stood at the fork, as those of the parent do. The child needs a port and a directory of its own: those of the parent are taken.
+/// where they stood at the fork, as those of the parent do. The child needs a port and a directory of its own: those of the parent are taken, unless it
+/// has ended (Linux): a daemon that calls `init` again takes over what its parent had. `_Fork` and the bare system call run no fork handlers: recording is
+/// off in such a child too (Linux), and it must not call `init`.
+///
+/// While a process forks, its handlers may take long, or wait for a thread of the program's. The first recording of a name waits for them a tenth of a second,
+/// and is then turned away, counted, and reported in the log; known names are recorded as always.
 ///
 /// It returns when the threads that it starts have begun to run, so a program may fork next. The program's own threads must have begun as well: the standard
 /// library holds locks while a thread is being born, and a child that is forked at that moment waits for them for ever when it starts a thread. Fork
@@ -179,12 +185,29 @@ fn begin(config: &Config) -> Result<Metrics, Error> {
     Ok(metrics)
 }
 
-fn put_in_force(config: &Config) -> Result<Metrics, Error> {
+pub(crate) fn put_in_force(config: &Config) -> Result<Metrics, Error> {
+    replace(config, in_force())
+}
+
+/// Puts a configuration in the place of the one that a guard is of; `None` when another call of `init` has taken over.
+#[cfg(feature = "agent")]
+pub(crate) fn put_in_force_after(before: &Metrics, config: &Config) -> Result<Option<Metrics>, Error> {
+    let in_force = in_force();
+    if in_force.call != before.call {
+        return Ok(None);
+    }
+    replace(config, in_force).map(Some)
+}
+
+fn replace(config: &Config, mut in_force: MutexGuard<'static, InForce>) -> Result<Metrics, Error> {
+    let is_off = config.backends().iter().all(|name| name == "noop");
+    if config.prepend_uuid && !is_off && config.uuid.as_ref().is_none_or(String::is_empty) {
+        return Err(Error::Incomplete { key: "metrics.prepend_uuid", missing: "metrics.uuid" });
+    }
     let deadline = config.shutdown_deadline;
     let settings = Settings { naming: naming(config), limits: limits(config), rules: rules(config) };
     #[cfg(feature = "prometheus")]
     free_inherited_port(config.pull_cache.address.port());
-    let mut in_force = in_force();
     #[cfg(feature = "pull-cache")]
     let earlier = in_force.pull_cache.clone();
     #[cfg(not(feature = "pull-cache"))]
@@ -205,6 +228,9 @@ fn put_in_force(config: &Config) -> Result<Metrics, Error> {
         }
         return Err(error);
     }
+    // Backends are there: what was held for them they have.
+    #[cfg(feature = "agent")]
+    ferrometer_core::release();
     #[cfg(feature = "metric-servers")]
     {
         let old = std::mem::replace(&mut in_force.metric_servers, parts.metric_servers);
@@ -300,6 +326,30 @@ impl Metrics {
         ferrometer_core::preview(backend, self.deadline)
     }
 
+    /// Does what [`flush`](Metrics::flush) does without blocking the thread: the waiting is done on another, begun at once. For async programs, on any runtime.
+    ///
+    /// ```no_run
+    /// # async fn example(metrics: ferrometer::Metrics) {
+    /// let report = metrics.flush_async(std::time::Duration::from_secs(2)).await;
+    /// assert!(report.complete);
+    /// # }
+    /// ```
+    pub fn flush_async(&self, deadline: Duration) -> impl Future<Output = FlushReport> + Send + 'static {
+        Background::start("flush", move || ferrometer_core::flush(deadline))
+    }
+
+    /// Does what [`shutdown`](Metrics::shutdown) does without blocking the thread: the last line of an async `main`. It has begun when the future is made, and
+    /// goes on when that is dropped.
+    ///
+    /// ```no_run
+    /// # async fn example(metrics: ferrometer::Metrics) {
+    /// let report = metrics.shutdown_async(std::time::Duration::from_secs(2)).await;
+    /// # }
+    /// ```
+    pub fn shutdown_async(self, deadline: Duration) -> impl Future<Output = FlushReport> + Send + 'static {
+        Background::start("shutdown", move || self.shutdown(deadline))
+    }
+
     /// The pull cache, when it is configured.
     #[cfg(feature = "pull-cache")]
     #[must_use]
@@ -384,6 +434,7 @@ pub(crate) fn naming(config: &Config) -> Naming {
         prepend_host_reverse: config.prepend_host_reverse,
         host,
         labels: config.labels.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+        uuid: config.uuid.clone().filter(|_| config.prepend_uuid).unwrap_or_default(),
     }
 }
 

@@ -25,7 +25,7 @@
 //! - What is recorded: [`Logger`] and the handles it gives ([`Counter`], [`Gauge`], [`Timer`], [`Histogram`], [`InFlight`]); the
 //!   attributes `#[timer]`, `#[counter]`, `#[gauge]`; the macros `count!`, `set_gauge!`, `time!`, which evaluate nothing while recording is
 //!   off.
-//! - What it is called: `[global_prefix.][host.]logger.metric`; see [`name`].
+//! - What it is called: `[global_prefix.][host.][uuid.]logger.metric`; see [`name`].
 //! - Where it goes: [`init`] with a [`Config`]; or [`install`] for a [`Backend`] of your own.
 //! - What became of it: the [`Ledger`] of each backend.
 //! - How to test it: [`testing::Capture`].
@@ -46,6 +46,8 @@
 //! | `compression` | | what is served, with gzip and zstd |
 //! | `metric-servers` | | servers that an operator creates, tests, changes and removes over HTTP while the program runs; `graphite`, `influxdb`, `otlp` |
 //! | `host-metrics` | | the node's own metrics, under the names that Proxmox gives them |
+//! | `agent` | | a program whose metrics its conductor configures |
+//! | `lookup` | | … the conductor's side of that: routes to mount |
 //! | `tower` | | a layer that counts and times requests |
 //! | `tokio` | | the health of tokio's runtimes and tasks |
 //! | `tracing-layer` | | spans of `tracing` as timers, its events as counters |
@@ -58,9 +60,13 @@
 
 #[cfg(feature = "pull-cache")]
 mod accompanied;
+#[cfg(any(feature = "agent", feature = "lookup"))]
+pub mod agent;
 mod backends;
+mod background;
 mod built;
 pub mod config;
+pub mod dry_run;
 mod error;
 mod host;
 mod init;
@@ -68,7 +74,6 @@ mod limits;
 mod memory;
 #[cfg(feature = "metric-servers")]
 mod metric_servers;
-pub mod preview;
 mod push;
 mod report;
 #[cfg(feature = "prometheus")]
@@ -96,7 +101,7 @@ pub use init::{ConfigSource, Metrics, init};
 #[cfg(feature = "graphite")]
 pub use ferrometer_graphite as graphite;
 /// The HTTP frame, for services of your own beside those in [`services`].
-#[cfg(feature = "prometheus")]
+#[cfg(any(feature = "prometheus", feature = "lookup"))]
 pub use ferrometer_http as http;
 /// The InfluxDB backend, for a program that installs it itself.
 #[cfg(feature = "influxdb")]
@@ -134,6 +139,11 @@ pub use ferrometer_core::__private;
 #[cfg(all(doctest, feature = "macros"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The programs of the page compile and run.
+#[cfg(all(doctest, feature = "agent", feature = "lookup"))]
+#[doc = include_str!("../docs/agent.md")]
+struct AgentPage;
 
 /// The programs of the pages compile, and those that bind no port run.
 #[cfg(all(doctest, feature = "http"))]

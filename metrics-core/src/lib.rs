@@ -102,6 +102,7 @@ pub use self::{
         FlushReport, InstallError, MIN_INTERVAL, PreviewError, configure, flush, install, ledgers, naming, preview,
         remove, replace, shutdown, snapshot,
     },
+    pipeline::hold::{hold, release},
     pipeline::threads::{spawn, without_signals},
     record::enabled::enabled as is_on,
     record::sampling::is_sample_rate,

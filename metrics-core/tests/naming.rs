@@ -13,11 +13,11 @@ proptest! {
 
     #[test]
     fn anything_renders_well_formed(
-        prefix in any::<String>(), host in any::<String>(), logger in any::<String>(), metric in any::<String>(),
+        prefix in any::<String>(), host in any::<String>(), uuid in any::<String>(), logger in any::<String>(), metric in any::<String>(),
         labels in prop::collection::vec(any::<(String, String)>(), 0..4),
         prepend_host: bool, prepend_host_reverse: bool,
     ) {
-        let naming = Naming { global_prefix: prefix, prepend_host, prepend_host_reverse, host, labels: Vec::new() };
+        let naming = Naming { global_prefix: prefix, prepend_host, prepend_host_reverse, host, uuid, labels: Vec::new() };
         let mut name = naming.render(&logger, &metric);
         prop_assert!(well_formed(&name), "{name:?}");
         push_labels(&mut name, labels.iter().map(|(k, v)| (k.as_str(), v.as_str())));

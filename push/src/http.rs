@@ -160,9 +160,20 @@ impl Http {
     /// # Errors
     /// As for [`post`](Self::post).
     pub fn get(&self, url: &str, until: Instant) -> Result<Reply, String> {
+        self.get_with(url, &[], until)
+    }
+
+    /// Gets a path of the same server, with further headers.
+    ///
+    /// # Errors
+    /// As for [`post`](Self::post).
+    pub fn get_with(&self, url: &str, headers: &[(&str, &str)], until: Instant) -> Result<Reply, String> {
         let mut request = self.agent.get(url);
         for (name, value) in &self.headers {
             request = request.header(name, value);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         let request = request.config().timeout_global(Some(self.time_left(until))).build();
         let answer = request.call().map_err(|error| self.failure(url, &error))?;

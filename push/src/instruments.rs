@@ -62,9 +62,9 @@ pub fn summary<'t>(instrument: &Instrument, totals: Totals<'t>) -> Option<Summar
         Value::Counter { .. } => {
             let (mut increments, mut decrements) = (0u64, 0u64);
             for total in iter::once(first).chain(others()) {
-                if let Value::Counter { increments: more, decrements: less } = total.value {
-                    let rate = total.series.rate();
-                    increments = increments.saturating_add(scaled(more, rate));
+                if let Value::Counter { decrements: less, .. } = total.value {
+                    let (rate, (exact, sampled)) = (total.series.rate(), total.increments());
+                    increments = increments.saturating_add(exact).saturating_add(scaled(sampled, rate));
                     decrements = decrements.saturating_add(scaled(less, rate));
                 }
             }

@@ -25,7 +25,12 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    pub(super) fn new(config: Config) -> Self {
+    pub(super) fn new() -> Self {
+        Draft::over(Config::new())
+    }
+
+    /// One that begins with what another configuration says.
+    pub(super) fn over(config: Config) -> Self {
         Draft { before: config.origin.given.len(), config, problems: Vec::new() }
     }
 
@@ -63,6 +68,16 @@ impl Draft {
                     let empty = "the variable is empty; unset it to leave the key as it is";
                     refused.hint.get_or_insert_with(|| empty.to_owned());
                 }
+                self.problem(Problem::refused(place, path, &self::shown(&key.kind, shown), value, refused));
+            }
+        }
+    }
+
+    /// Checks a value for agents and takes it, as [`give`](Self::give) does for the program's own.
+    pub(super) fn tell(&mut self, key: &Key<Config>, path: &str, value: &Value, shown: &str, place: Place) {
+        match key.kind.check(value) {
+            Ok(checked) => self.config.agent.put(key.path, checked),
+            Err(refused) => {
                 self.problem(Problem::refused(place, path, &self::shown(&key.kind, shown), value, refused));
             }
         }

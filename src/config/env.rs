@@ -10,9 +10,10 @@ use std::ffi::OsString;
 use super::choices::Dialect;
 use super::draft::Draft;
 use super::error::{Place, Problem, clean};
+use super::for_agents;
 use super::settings::keys;
 use super::suggest::nearest;
-use super::table::Key;
+use super::table::{Key, split};
 use super::value::Value;
 
 /// Every variable that begins so is ours.
@@ -104,7 +105,9 @@ pub(super) fn read(draft: &mut Draft, variables: Vec<Variable>) {
             continue;
         }
         let place = Place::Variable(name.clone());
-        let Some(key) = keys().find(|key| key.variable() == name) else {
+        let is = |name: &str| keys().find(|key| key.variable() == name);
+        let (own, theirs) = (is(&name), without_agent(&name).and_then(|name| is(&name)));
+        let Some(key) = own.or(theirs) else {
             draft.problem(Problem::new(place, "", unknown(&name)));
             continue;
         };
@@ -112,7 +115,14 @@ pub(super) fn read(draft: &mut Draft, variables: Vec<Variable>) {
             Ok(text) => {
                 draft.config.origin.variables.push(name);
                 let value = key.kind.read(&text);
-                draft.give(key, key.path, &value, &value.to_string(), place);
+                match own {
+                    Some(_) => draft.give(key, key.path, &value, &value.to_string(), place),
+                    None => {
+                        let (table, word) = split(key.path);
+                        let path = format!("{table}.{}{word}", for_agents::PREFIX);
+                        draft.tell(key, &path, &value, &value.to_string(), place);
+                    }
+                }
             }
             Err(value) => {
                 let shown = clean(&value.to_string_lossy());
@@ -156,6 +166,15 @@ fn read_datadog(draft: &mut Draft, variables: &[Variable]) {
             draft.give(key, key.path, &value, &value.to_string(), place);
         }
     }
+}
+
+/// Returns the variable whose twin for agents this is: `AGENT_` stands before the last part of its name.
+fn without_agent(name: &str) -> Option<String> {
+    let (before, key) = match name.rsplit_once("__") {
+        Some((table, key)) => (format!("{table}__"), key),
+        None => (PREFIX.to_owned(), name.strip_prefix(PREFIX)?),
+    };
+    key.strip_prefix("AGENT_").map(|key| format!("{before}{key}"))
 }
 
 /// Returns `true` for a variable that Kubernetes or Docker makes for a service whose name begins with ours. Where a key has the name of such

@@ -130,7 +130,7 @@ impl Problem {
     pub(super) fn order(&self) -> u64 {
         match self.place {
             Place::File { line, column, .. } => (line as u64) << 32 | (column as u64).min(u64::from(u32::MAX)),
-            Place::Variable(_) => u64::MAX - 1,
+            Place::Variable(_) | Place::Answer(_) => u64::MAX - 1,
             Place::Builder | Place::Value => u64::MAX,
         }
     }
@@ -153,6 +153,9 @@ pub(super) enum Place {
         column: usize,
     },
     Variable(String),
+    /// The answer of a conductor.
+    #[cfg_attr(not(any(feature = "agent", feature = "lookup")), allow(dead_code))]
+    Answer(String),
     Builder,
     /// A value that the program had from elsewhere.
     #[cfg_attr(not(feature = "serde"), allow(dead_code))]
@@ -164,6 +167,7 @@ impl fmt::Display for Place {
         match self {
             Place::File { name, line, column } => write!(f, "{}:{line}:{column}", escape(name)),
             Place::Variable(name) => write!(f, "environment variable {}", clean(name)),
+            Place::Answer(source) => f.write_str(&escape(source)),
             Place::Builder => f.write_str("builder"),
             Place::Value => f.write_str("value"),
         }

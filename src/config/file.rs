@@ -11,6 +11,7 @@ use toml::de::{DeString, DeTable, DeValue};
 use super::document::{Places, Source};
 use super::draft::{Draft, name_problem, peer_problem, shown};
 use super::error::{Error, Place, Problem, clean};
+use super::for_agents::PREFIX;
 use super::kind::Kind;
 use super::origin::Given;
 use super::peer::Peer;
@@ -149,6 +150,9 @@ impl Reader<'_> {
     fn leaf(&mut self, path: &str, name: &str, full: &str, key: &Name<'_>, value: &Content<'_>) {
         let found = keys().find(|known| known.path == full || known.alias == Some(full));
         let Some(found) = found.filter(|_| !name.as_bytes().contains(&b'.')) else {
+            if let Some(theirs) = name.strip_prefix(PREFIX) {
+                return self.leaf_for_agents(path, theirs, full, key, value);
+            }
             let place = self.at(key.span());
             // In a file that is all mistakes, the first ones are told.
             let meant = if self.draft.has_many_problems() { String::new() } else { meant(path, name) };
@@ -170,6 +174,28 @@ impl Reader<'_> {
             }
         }
         self.draft.give(found, full, &plain, &shown, place);
+    }
+
+    /// A key with the prefix `agent_`. `name` is it without.
+    fn leaf_for_agents(&mut self, path: &str, name: &str, full: &str, key: &Name<'_>, value: &Content<'_>) {
+        let theirs = format!("{path}.{name}");
+        let found = keys().find(|known| known.path == theirs || known.alias == Some(theirs.as_str()));
+        let Some(found) = found.filter(|_| !name.contains('.')) else {
+            let here = keys().flat_map(|known| [Some(known.path), known.alias]).flatten().map(split);
+            let meant = nearest(name, here.filter(|(table, _)| *table == path).map(|(_, word)| word));
+            let meant = meant.map_or_else(String::new, |word| format!("; did you mean `{PREFIX}{word}`?"));
+            let place = self.at(key.span());
+            return self.draft.problem(Problem::new(place, full, format!(": unknown key{meant}")));
+        };
+        let (place, shown, plain) = (self.at(value.span()), self.shown(value), plain(value.get_ref()));
+        // The other place was read already, and the environment is not yet.
+        let before = self.draft.config.agent.get(found.path);
+        if before.is_some_and(|before| found.kind.check(&plain).is_ok_and(|now| now != *before)) {
+            let (table, word) = split(found.path);
+            let what = format!(" = {shown}: conflicts with {table}.{PREFIX}{word}; keep one of them");
+            return self.draft.problem(Problem::new(place, full, what));
+        }
+        self.draft.tell(found, full, &plain, &shown, place);
     }
 
     fn loggers(&mut self, key: &Name<'_>, value: &Content<'_>) {

@@ -13,6 +13,7 @@ use super::faults::{
 };
 use super::suggest::nearest;
 use super::value::Value;
+use ferrometer_core::name::{UUID_FORM, uuid};
 
 /// No interval or deadline is longer; keeps sums of an instant and a duration far from overflow.
 const ONE_DAY: Duration = Duration::from_secs(86_400);
@@ -95,6 +96,8 @@ pub(super) enum Kind {
     },
     /// A name or address as a resolver takes it: no port, no scheme, no space.
     Host,
+    /// A UUID; empty for none.
+    Uuid,
     Choice(&'static [&'static str]),
     /// One of the names, and for messages other words with the name that is meant by each.
     Server(&'static [&'static str], &'static [(&'static str, &'static str)]),
@@ -163,6 +166,17 @@ impl Kind {
                 hint = fault.map(str::to_owned);
                 fault.is_none() && !text.is_empty() && text.len() <= 253
             }
+            (Kind::Uuid, Value::Text(text)) if text.is_empty() => true,
+            (Kind::Uuid, Value::Text(text)) => match uuid(text) {
+                Ok(uuid) => {
+                    becomes = Some(Value::Text(uuid));
+                    true
+                }
+                Err(wrong) => {
+                    hint = wrong.meant.map(|meant| format!("did you mean \"{meant}\"?"));
+                    false
+                }
+            },
             (Kind::Choice(known), Value::Text(text)) => {
                 hint = nearest(text, known.iter().copied()).map(|word| format!("did you mean \"{word}\"?"));
                 known.contains(&text.as_str())
@@ -281,6 +295,7 @@ impl Kind {
             }
             Kind::Path { max } => format!("a path of at most {max} bytes, without scheme and control characters"),
             Kind::Host => "a host name or an IP address of 1 to 253 bytes".to_owned(),
+            Kind::Uuid => format!("a UUID {UUID_FORM}, or nothing"),
             Kind::Choice(known) | Kind::Server(known, _) => alternatives(known),
             Kind::Backends(known, _) => format!("{}, or a list of them", alternatives(known)),
             Kind::Duration { min } => format!(
@@ -312,6 +327,7 @@ impl Kind {
             | Kind::File { .. }
             | Kind::Path { .. }
             | Kind::Host
+            | Kind::Uuid
             | Kind::Choice(_)
             | Kind::Server(..)
             | Kind::SocketAddress

@@ -35,6 +35,7 @@ mod error;
 mod faults;
 #[cfg(feature = "config-file")]
 mod file;
+mod for_agents;
 mod kind;
 mod origin;
 mod peer;
@@ -51,6 +52,8 @@ mod syntax;
 mod table;
 #[cfg(test)]
 mod table_tests;
+#[cfg(any(feature = "agent", feature = "lookup"))]
+mod told;
 mod value;
 mod warnings;
 #[cfg(feature = "config-file")]
@@ -108,7 +111,7 @@ impl Config {
 
     /// Reads file and variables over this configuration.
     fn over(self, path: Option<&Path>, variables: Vec<env::Variable>) -> Result<Self, Error> {
-        let mut draft = Draft::new(self);
+        let mut draft = Draft::over(self);
         #[cfg(feature = "config-file")]
         {
             let named = env::file(&variables).filter(|file| !file.is_empty()).map(Path::new);
@@ -181,7 +184,7 @@ impl Config {
     /// # Ok::<(), ferrometer::config::Error>(())
     /// ```
     pub fn from_toml(text: &str) -> Result<Self, Error> {
-        let mut draft = Draft::new(Config::new());
+        let mut draft = Draft::new();
         file::read(&mut draft, document::Source::File("configuration"), text.as_bytes())?;
         draft.finish()
     }

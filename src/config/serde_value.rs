@@ -50,7 +50,7 @@ impl Config {
                 text.push('\n');
             }
         }
-        let mut draft = Draft::new(Config::new());
+        let mut draft = Draft::new();
         file::read(&mut draft, Source::Value, text.as_bytes())?;
         draft.finish()
     }

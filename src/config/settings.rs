@@ -12,6 +12,7 @@ use super::choices::{
     PrometheusHistograms, Proto, Scrape, StatsdHistograms, StatsdLabels, StatsdRates, StatsdValues, Temporality,
     Transport,
 };
+use super::for_agents::ForAgents;
 use super::kind::Kind::{self, Host};
 use super::kind::{at_least_ms, between, bounds_above, file, headers, labels, length, pairs, path, up_to};
 use super::origin::Origin;
@@ -104,6 +105,12 @@ settings! {
         /// Labels of the whole process, which every series has unless it has one of that name itself; in a file also a table:
         /// `labels = { zone = "b" }`.
         labels: Pairs = unset "none" in labels(), eg ["service=shop", "zone=b"], set labels(list);
+        /// Makes names carry the node's UUID, after the host. Needs `uuid`, but in an agent, which is told it.
+        prepend_uuid: bool = false, eg true, set prepend_uuid(bool);
+        /// The UUID of the node that the program runs on, which names carry with `prepend_uuid`; empty for none.
+        uuid: Option<String> = unset "none" in Kind::Uuid, eg "1be26c0b-03f2-4d2e-ae87-c02d7f33c123", set uuid(into String);
+        /// Time after which an agent asks its conductor whether its configuration has changed; a tenth more or less.
+        lookup_interval: Duration = "60s" in at_least_ms(1_000), eg "5m", set lookup_interval(Duration);
         /// Time in which the shutdown guard may deliver what is pending.
         shutdown_deadline: Duration = "2s" in at_least_ms(0), eg "500ms", set shutdown_deadline(Duration);
     }
@@ -126,6 +133,8 @@ settings! {
         pub limits: Limits = Limits::defaults();
         /// `[metrics.loggers]`, in the order they were given; see [`Config::rules`].
         pub rules: Vec<Rule> = Vec::new();
+        /// Keys with the prefix `agent_`: what a conductor tells its agents.
+        pub(crate) agent: ForAgents = ForAgents::default();
         /// The sources; no key.
         pub(crate) origin: Origin = Origin::default();
     }

@@ -66,7 +66,6 @@ impl Fallback {
 }
 
 /// Returns table and name of a key in full.
-#[cfg(any(feature = "config-file", test))]
 pub(super) fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('.').unwrap_or(("", path))
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::for_agents::PREFIX;
 use super::peer::Peer;
 use super::rule::Rule;
 use super::settings::{Config, keys};
@@ -36,6 +37,9 @@ impl Config {
             let _ = writeln!(out, "{separator}[{table}]");
             for key in keys().filter(|key| split(key.path).0 == table) {
                 line(&mut out, split(key.path).1, (key.get)(self));
+            }
+            for (path, value) in self.agent.iter().filter(|(path, _)| split(path).0 == table) {
+                line(&mut out, &format!("{PREFIX}{}", split(path).1), Some(value.clone()));
             }
         }
         for peer in &self.pull_cache.peers {

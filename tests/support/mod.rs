@@ -102,9 +102,9 @@ impl Etsy {
             assert!(read > 0, "statsd closed its management port: {text}");
             text.push_str(std::str::from_utf8(&buffer[..read]).unwrap());
         }
-        // The dump is what node shows of an object; node itself reads it back.
+        // The dump is what node shows of an object; node itself reads it back. Of a long list it shows a hundred, and says how many more there are: those are null.
         let mut node = Command::new("node")
-            .args(["-e", "process.stdin.setEncoding('utf8');let s='';process.stdin.on('data',d=>s+=d).on('end',()=>console.log(JSON.stringify(eval('('+s+')'))))"])
+            .args(["-e", "process.stdin.setEncoding('utf8');let s='';process.stdin.on('data',d=>s+=d).on('end',()=>{s=s.replace(/\\.\\.\\. (\\d+) more items?/g,(_,n)=>Array(+n).fill('null').join(','));console.log(JSON.stringify(eval('('+s+')')))})"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -1,11 +1,12 @@
 //! The Graphite backend: every instrument as lines `name value seconds`, over UDP or TCP.
 //!
 //! ```no_run
-//! use ferrometer_graphite::{Graphite, Settings};
+//! # mod ferrometer { pub use ferrometer_core::*; pub use ferrometer_graphite as graphite; }
+//! use ferrometer::graphite::{Graphite, Settings};
 //! use std::time::Duration;
 //!
 //! let backend = Graphite::new(Settings::new("localhost").path("prod.web"))?;
-//! ferrometer_core::install("graphite", Box::new(backend), Duration::from_secs(10)).unwrap();
+//! ferrometer::install("graphite", Box::new(backend), Duration::from_secs(10)).unwrap();
 //! # Ok::<(), ferrometer_graphite::Invalid>(())
 //! ```
 //!

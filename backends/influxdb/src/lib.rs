@@ -1,11 +1,12 @@
 //! The InfluxDB backend: every instrument as a line of the line protocol, over UDP or HTTP.
 //!
 //! ```no_run
-//! use ferrometer_influxdb::{InfluxDb, Protocol, Settings};
+//! # mod ferrometer { pub use ferrometer_core::*; pub use ferrometer_influxdb as influxdb; }
+//! use ferrometer::influxdb::{InfluxDb, Protocol, Settings};
 //! use std::time::Duration;
 //!
 //! let settings = Settings::new("localhost", 8086).protocol(Protocol::Http).bucket("org", "metrics").token("s3cr3t");
-//! ferrometer_core::install("influxdb", Box::new(InfluxDb::new(settings)?), Duration::from_secs(10)).unwrap();
+//! ferrometer::install("influxdb", Box::new(InfluxDb::new(settings)?), Duration::from_secs(10)).unwrap();
 //! # Ok::<(), ferrometer_influxdb::Invalid>(())
 //! ```
 //!

@@ -1,11 +1,12 @@
 //! The OTLP backend: metrics as OpenTelemetry's messages, over HTTP, as protocol buffers or JSON.
 //!
 //! ```no_run
-//! use ferrometer_otlp::{Otlp, Settings};
+//! # mod ferrometer { pub use ferrometer_core::*; pub use ferrometer_otlp as otlp; }
+//! use ferrometer::otlp::{Otlp, Settings};
 //! use std::time::Duration;
 //!
 //! let settings = Settings::from_env()?.attribute("deployment.environment.name", "production");
-//! ferrometer_core::install("otlp", Box::new(Otlp::new(settings)?), Duration::from_secs(10)).unwrap();
+//! ferrometer::install("otlp", Box::new(Otlp::new(settings)?), Duration::from_secs(10)).unwrap();
 //! # Ok::<(), ferrometer_otlp::Invalid>(())
 //! ```
 //!

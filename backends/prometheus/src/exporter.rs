@@ -76,12 +76,13 @@ impl Prometheus {
     /// exporter that is not installed.
     ///
     /// ```
-    /// use ferrometer_prometheus::{Prometheus, Settings};
+    /// # mod ferrometer { pub use ferrometer_core::*; pub use ferrometer_prometheus as prometheus; }
+    /// use ferrometer::prometheus::{Prometheus, Settings};
     /// use std::time::SystemTime;
     ///
     /// let mut exporter = Prometheus::new(Settings::default());
-    /// ferrometer_core::get_logger("simulated").send_counter("c", 1);
-    /// exporter.make(SystemTime::now(), ferrometer_core::snapshot().totals(), &ferrometer_core::Naming::default());
+    /// ferrometer::get_logger("simulated").send_counter("c", 1);
+    /// exporter.make(SystemTime::now(), ferrometer::snapshot().totals(), &ferrometer::Naming::default());
     /// assert!(exporter.handle().text().contains("process_start_time_seconds"));
     /// ```
     pub fn make(&mut self, time: SystemTime, totals: Totals<'_>, naming: &Naming) {
@@ -179,7 +180,8 @@ impl PrometheusHandle {
     /// this reader alone.
     ///
     /// ```
-    /// use ferrometer_prometheus::{Filter, Format, Prometheus, Settings};
+    /// # mod ferrometer { pub use ferrometer_core::*; pub use ferrometer_prometheus as prometheus; }
+    /// use ferrometer::prometheus::{Filter, Format, Prometheus, Settings};
     ///
     /// let totals = Prometheus::new(Settings::default()).handle();
     /// let all: Vec<u8> = totals.exposition(Format::OpenMetrics, &Filter::default()).collect_bytes();

@@ -9,7 +9,8 @@ use std::ops::Bound::{Included, Unbounded};
 /// samples (`shop_checkout_seconds_count`). The family comes whole, so that a histogram stays one.
 ///
 /// ```
-/// use ferrometer_prometheus::Filter;
+/// # mod ferrometer { pub use ferrometer_core::*; pub use ferrometer_prometheus as prometheus; }
+/// use ferrometer::prometheus::Filter;
 /// let filter: Filter = ["shop_sales_total", "shop_checkout_seconds"].into_iter().collect();
 /// assert!(!filter.is_all());
 /// assert!(Filter::default().is_all());

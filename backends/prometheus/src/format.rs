@@ -24,7 +24,8 @@ impl Format {
     /// Returns the value of `Content-Type`.
     ///
     /// ```
-    /// use ferrometer_prometheus::Format;
+    /// # mod ferrometer { pub use ferrometer_core::*; pub use ferrometer_prometheus as prometheus; }
+    /// use ferrometer::prometheus::Format;
     /// assert_eq!(Format::Text.content_type(), "text/plain; version=0.0.4; charset=utf-8");
     /// ```
     #[must_use]
@@ -49,7 +50,8 @@ impl Format {
     /// over.
     ///
     /// ```
-    /// use ferrometer_prometheus::Format;
+    /// # mod ferrometer { pub use ferrometer_core::*; pub use ferrometer_prometheus as prometheus; }
+    /// use ferrometer::prometheus::Format;
     /// assert_eq!(Format::negotiate(None), Format::Text);
     /// // As Prometheus sends it.
     /// let accept = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\

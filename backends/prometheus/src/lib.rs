@@ -15,15 +15,16 @@
 //!
 //! # Example
 //! ```
-//! use ferrometer_prometheus::{Prometheus, Settings};
+//! # mod ferrometer { pub use ferrometer_core::*; pub use ferrometer_prometheus as prometheus; }
+//! use ferrometer::prometheus::{Prometheus, Settings};
 //! use std::time::Duration;
 //!
 //! let exporter = Prometheus::new(Settings::default());
 //! let totals = exporter.handle();
-//! ferrometer_core::install("prometheus", Box::new(exporter), Duration::from_secs(10)).unwrap();
+//! ferrometer::install("prometheus", Box::new(exporter), Duration::from_secs(10)).unwrap();
 //!
-//! ferrometer_core::get_logger("shop").with("till", "3").send_timer("checkout", Duration::from_millis(125));
-//! assert!(ferrometer_core::flush(Duration::from_secs(2)).complete);
+//! ferrometer::get_logger("shop").with("till", "3").send_timer("checkout", Duration::from_millis(125));
+//! assert!(ferrometer::flush(Duration::from_secs(2)).complete);
 //! assert!(totals.text().contains("shop_checkout_seconds_count{till=\"3\"} 1\n"));
 //! # ferrometer_core::remove("prometheus", Duration::from_secs(2));
 //! ```

@@ -12,7 +12,8 @@ pub(crate) const MAX_FRESH: usize = 8;
 /// Settings of a [`Prometheus`](crate::Prometheus) exporter.
 ///
 /// ```
-/// use ferrometer_prometheus::{Scrape, Settings};
+/// # mod ferrometer { pub use ferrometer_core::*; pub use ferrometer_prometheus as prometheus; }
+/// use ferrometer::prometheus::{Scrape, Settings};
 /// use std::time::Duration;
 ///
 /// let settings = Settings::default().scrape(Scrape::Fresh).idle_after(Duration::from_secs(600));
@@ -100,7 +101,8 @@ impl Settings {
     /// bucket in use, and names and labels as long as they can be. Rendered text comes on top while somebody asks for it.
     ///
     /// ```
-    /// use ferrometer_prometheus::Settings;
+    /// # mod ferrometer { pub use ferrometer_core::*; pub use ferrometer_prometheus as prometheus; }
+    /// use ferrometer::prometheus::Settings;
     /// assert!(Settings::default().max_bytes(100) < Settings::default().max_bytes(200));
     /// ```
     #[must_use]

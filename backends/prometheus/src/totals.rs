@@ -53,9 +53,9 @@ fn cell(instrument: &Instrument, totals: Totals<'_>, distributions: &mut Vec<(f6
     for total in instrument.totals(totals) {
         members += 1;
         match &total.value {
-            Value::Counter { increments, decrements } => {
-                let rate = total.series.rate();
-                increments_of_all = increments_of_all.saturating_add(scaled(*increments, rate));
+            Value::Counter { decrements, .. } => {
+                let (rate, (exact, sampled)) = (total.series.rate(), total.increments());
+                increments_of_all = increments_of_all.saturating_add(exact).saturating_add(scaled(sampled, rate));
                 decrements_of_all = decrements_of_all.saturating_add(scaled(*decrements, rate));
             }
             Value::Gauge(value) => {

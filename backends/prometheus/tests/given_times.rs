@@ -1,7 +1,7 @@
 //! Totals taken at given times, with an exporter that is not installed.
 
 use ferrometer_core::{
-    Backend, BackendError, Delivery, Naming, Series, Snapshot, SnapshotView, Total, Value, get_logger, install, remove,
+    Backend, BackendError, Delivery, Naming, Series, Snapshot, SnapshotView, Value, get_logger, install, remove,
     snapshot,
 };
 use ferrometer_prometheus::{Prometheus, Scrape, Settings};
@@ -41,9 +41,7 @@ fn make(exporter: &mut Prometheus, second: u64) {
 
 /// Totals as they are, some of them replaced.
 fn replaced(totals: &[(&'static Series, Value<'_>)]) -> Snapshot {
-    totals.iter().fold(Snapshot::clone(&snapshot()), |snapshot, (series, value)| {
-        snapshot.with(&Total { series, recordings: 1, invalid: 0, value: *value })
-    })
+    totals.iter().fold(Snapshot::clone(&snapshot()), |snapshot, (series, value)| snapshot.with(series, *value))
 }
 
 fn counter(increments: u64, decrements: u64) -> Value<'static> {
@@ -192,4 +190,18 @@ fn a_fresh_exporter_accounts_for_names_that_the_next_scrape_would_refuse() {
     assert_eq!(ledger.dropped[ferrometer_core::Cause::Collision].increments, 2);
     assert!(totals.text().contains("refused_a_b_total 1\n"));
     remove("prometheus", Duration::from_secs(5));
+}
+
+#[test]
+fn increments_by_one_of_a_sampled_counter_are_exact() {
+    let _alone = alone();
+    let (sampled, plain) = (get_logger("known").sampled(0.01).counter("c"), get_logger("known").counter("c"));
+    let mut exporter = Prometheus::new(Settings::default());
+    for (second, expected) in [(1, 1005), (2, 2010)] {
+        (0..1000).for_each(|_| sampled.increment());
+        plain.add(5);
+        make(&mut exporter, second);
+        let text = exporter.handle().text();
+        assert!(text.contains(&format!("\nknown_c_total {expected}\n")), "{text}");
+    }
 }

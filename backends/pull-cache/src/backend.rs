@@ -117,11 +117,12 @@ impl PullCacheBackend {
     /// takes another's place, with other settings. One that goes on with the same [`Settings::path`] has them already.
     ///
     /// ```
-    /// use ferrometer_pull_cache::{PullCacheBackend, Settings};
+    /// # mod ferrometer { pub use ferrometer_core::*; pub use ferrometer_pull_cache as pull_cache; }
+    /// use ferrometer::pull_cache::{PullCacheBackend, Settings};
     /// use std::time::{Duration, SystemTime};
     ///
     /// let mut first = PullCacheBackend::new(Settings::default());
-    /// first.make(SystemTime::now(), ferrometer_core::snapshot().totals(), &Default::default());
+    /// first.make(SystemTime::now(), ferrometer::snapshot().totals(), &Default::default());
     /// let second = PullCacheBackend::new(Settings::default().generations(360)).after(&first.handle());
     /// assert_eq!(second.handle().window(), first.handle().window());
     /// ```
@@ -176,12 +177,13 @@ impl PullCacheBackend {
     /// installed.
     ///
     /// ```
-    /// use ferrometer_pull_cache::{PullCacheBackend, Settings};
+    /// # mod ferrometer { pub use ferrometer_core::*; pub use ferrometer_pull_cache as pull_cache; }
+    /// use ferrometer::pull_cache::{PullCacheBackend, Settings};
     /// use std::time::{Duration, SystemTime};
     ///
     /// let mut backend = PullCacheBackend::new(Settings::default());
     /// let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
-    /// backend.make(now, ferrometer_core::snapshot().totals(), &ferrometer_core::Naming::default());
+    /// backend.make(now, ferrometer::snapshot().totals(), &ferrometer::Naming::default());
     /// assert_eq!(backend.handle().window(), Some((1_000_000_000, 1_000_000_000)));
     /// ```
     pub fn make(&mut self, time: SystemTime, totals: Totals<'_>, naming: &Naming) -> usize {

@@ -12,11 +12,12 @@ use std::sync::Arc;
 /// Description of an instrument, for all its label sets.
 ///
 /// ```
+/// # mod ferrometer { pub use ferrometer_core::*; pub use ferrometer_pull_cache as pull_cache; }
 /// # use ferrometer_pull_cache::{PullCacheBackend, Settings};
 /// # let backend = PullCacheBackend::new(Settings::default());
 /// # let cache = backend.handle();
 /// # ferrometer_core::install("catalog", Box::new(backend), std::time::Duration::from_secs(3600)).unwrap();
-/// ferrometer_core::get_logger("shop").histogram("basket").unit("items").record(3);
+/// ferrometer::get_logger("shop").histogram("basket").unit("items").record(3);
 /// # ferrometer_core::flush(std::time::Duration::from_secs(2));
 /// let all = cache.instruments();
 /// let basket = all.iter().find(|i| i.name == "shop.basket").unwrap();

@@ -15,18 +15,19 @@
 //!
 //! # Example
 //! ```
-//! use ferrometer_pull_cache::{PullCacheBackend, RecordType, Settings};
+//! # mod ferrometer { pub use ferrometer_core::*; pub use ferrometer_pull_cache as pull_cache; }
+//! use ferrometer::pull_cache::{PullCacheBackend, RecordType, Settings};
 //! use std::time::Duration;
 //!
 //! let settings = Settings::default();
 //! let backend = PullCacheBackend::new(settings.clone());
 //! let cache = backend.handle();
-//! ferrometer_core::install("pull-cache", Box::new(backend), settings.interval).unwrap();
+//! ferrometer::install("pull-cache", Box::new(backend), settings.interval).unwrap();
 //!
-//! let logger = ferrometer_core::get_logger("shop").with("till", "3");
+//! let logger = ferrometer::get_logger("shop").with("till", "3");
 //! logger.send_counter("sales", 2);
 //! logger.send_timer("checkout", Duration::from_millis(125));
-//! assert!(ferrometer_core::flush(Duration::from_secs(2)).complete);
+//! assert!(ferrometer::flush(Duration::from_secs(2)).complete);
 //!
 //! let newest = cache.most_recent().unwrap();
 //! let sales = newest.records().find(|r| r.metric == "shop.sales").unwrap();

@@ -156,7 +156,12 @@ pub(crate) fn push(
             }
             Value::Gauge(value) => sum += value,
             Value::InFlight(value) => sum += *value as f64,
-            Value::Counter { .. } => sum += total.value.net().unwrap_or(0) as f64 / rate,
+            Value::Counter { decrements, .. } if rate < 1.0 => {
+                // What is exact is not scaled.
+                let (exact, sampled) = total.increments();
+                sum += exact as f64 + (sampled as f64 - *decrements as f64) / rate;
+            }
+            Value::Counter { .. } => sum += total.value.net().unwrap_or(0) as f64,
             // A kind this version does not know has no record.
             _ => {}
         }

@@ -16,7 +16,8 @@ const HALF_AN_HOUR: Duration = Duration::from_secs(30 * 60);
 /// How much the cache keeps, and where.
 ///
 /// ```
-/// use ferrometer_pull_cache::Settings;
+/// # mod ferrometer { pub use ferrometer_core::*; pub use ferrometer_pull_cache as pull_cache; }
+/// use ferrometer::pull_cache::Settings;
 /// use std::time::Duration;
 /// let settings = Settings::default().generations(360).interval(Duration::from_secs(5));
 /// assert_eq!(settings.window, Duration::from_secs(1800));
@@ -92,7 +93,8 @@ impl Settings {
     /// are taken to be there from earlier processes.
     ///
     /// ```
-    /// use ferrometer_pull_cache::Settings;
+    /// # mod ferrometer { pub use ferrometer_core::*; pub use ferrometer_pull_cache as pull_cache; }
+    /// use ferrometer::pull_cache::Settings;
     /// let few = Settings::default().generations(10);
     /// assert!(few.max_bytes(100) < Settings::default().max_bytes(100));
     /// ```

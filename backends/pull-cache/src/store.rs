@@ -151,7 +151,8 @@ impl History {
     /// Passes one generation on the way to the first that is wanted, if there is one.
     ///
     /// ```
-    /// use ferrometer_pull_cache::{PullCacheBackend, Settings};
+    /// # mod ferrometer { pub use ferrometer_core::*; pub use ferrometer_pull_cache as pull_cache; }
+    /// use ferrometer::pull_cache::{PullCacheBackend, Settings};
     ///
     /// let mut history = PullCacheBackend::new(Settings::default()).handle().history(None);
     /// while history.is_behind() {

@@ -1,11 +1,12 @@
 //! The remote write backend: Prometheus' remote write 1.0, which Prometheus, Mimir, Thanos, Cortex and VictoriaMetrics take.
 //!
 //! ```no_run
-//! use ferrometer_remote_write::{Auth, RemoteWrite, Settings};
+//! # mod ferrometer { pub use ferrometer_core::*; pub use ferrometer_remote_write as remote_write; }
+//! use ferrometer::remote_write::{Auth, RemoteWrite, Settings};
 //! use std::time::Duration;
 //!
 //! let settings = Settings::new("https://mimir.example/api/v1/push").auth(Auth::Bearer("s3cr3t".into()));
-//! ferrometer_core::install("remote-write", Box::new(RemoteWrite::new(settings)?), Duration::from_secs(15)).unwrap();
+//! ferrometer::install("remote-write", Box::new(RemoteWrite::new(settings)?), Duration::from_secs(15)).unwrap();
 //! # Ok::<(), ferrometer_remote_write::Invalid>(())
 //! ```
 //!

@@ -5,7 +5,8 @@ use crate::format::{Format, Histograms, Labels, NegativeGauges, Rates, Values};
 /// The server that is spoken to: a name for a form of line, each part of which is a [setting](crate::Settings) too.
 ///
 /// ```
-/// use ferrometer_statsd::{Dialect, Labels, Settings};
+/// # mod ferrometer { pub use ferrometer_core::*; pub use ferrometer_statsd as statsd; }
+/// use ferrometer::statsd::{Dialect, Labels, Settings};
 ///
 /// // Lines as netdata reads them, but with tags at the end of each line.
 /// let settings = Settings::udp("localhost", 8125).dialect(Dialect::Plain).labels(Labels::DogStatsD);

@@ -1,11 +1,12 @@
 //! The statsd backend: counters, gauges and timers as lines, over UDP, a Unix datagram socket, or TCP.
 //!
 //! ```no_run
-//! use ferrometer_statsd::{Settings, Statsd};
+//! # mod ferrometer { pub use ferrometer_core::*; pub use ferrometer_statsd as statsd; }
+//! use ferrometer::statsd::{Settings, Statsd};
 //! use std::time::Duration;
 //!
 //! let backend = Statsd::new(Settings::udp("localhost", 8125));
-//! ferrometer_core::install("statsd", Box::new(backend), Duration::from_secs(1)).unwrap();
+//! ferrometer::install("statsd", Box::new(backend), Duration::from_secs(1)).unwrap();
 //! ```
 //!
 //! The path of a delivery, a file for each step: `backend` walks the deltas, `names` says whose they are, `encoder` writes their values in the `format`

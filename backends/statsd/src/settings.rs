@@ -38,7 +38,8 @@ pub enum Transport {
 /// Configuration of the [`Statsd`](crate::Statsd) backend.
 ///
 /// ```
-/// use ferrometer_statsd::{Dialect, Settings};
+/// # mod ferrometer { pub use ferrometer_core::*; pub use ferrometer_statsd as statsd; }
+/// use ferrometer::statsd::{Dialect, Settings};
 /// use std::time::Duration;
 ///
 /// let settings = Settings::udp("collectd.example", 8125).dialect(Dialect::Collectd).state_interval(Duration::from_secs(10));

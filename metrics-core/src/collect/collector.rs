@@ -1,6 +1,7 @@
 //! The collector's work: reads the cells of all threads into one snapshot. Runs under the pipeline's lock, one at a time.
 
 use crate::collect::distribution::Distribution;
+use crate::collect::exact::{Exact, Units};
 use crate::collect::ledger::Amount;
 use crate::collect::sample_batch::{BatchPool, SampleBatch};
 use crate::collect::scalar_blocks::{Block, Blocks, Row};
@@ -44,6 +45,9 @@ pub(crate) struct Collector {
     /// cells, and floats can be refused.
     seen: usize,
     floats: Vec<&'static Series>,
+    /// Counters that are sampled, in the order of their ids and slots.
+    sampled: Vec<&'static Series>,
+    exact: Exact,
     /// By slot, of scalars and of distributions.
     counts: (Vec<Counts>, Vec<Counts>),
     /// Everything recorded since the program started, refused floats and ferrometer's own metrics left out.
@@ -132,6 +136,7 @@ impl Collector {
             scalars: self.scalars.clone(),
             distributions: Arc::clone(&self.distributions),
             invalid: Invalid::new(refused),
+            exact: self.exact.clone(),
             recorded,
         };
         (Arc::new(snapshot), segment)
@@ -152,6 +157,9 @@ impl Collector {
         all.push(counts);
         if matches!(kind, Kind::Gauge | Kind::Histogram) {
             self.floats.push(series);
+        }
+        if kind == Kind::Counter && series.is_rated() {
+            self.sampled.push(series);
         }
     }
 
@@ -188,8 +196,18 @@ impl Collector {
 
     fn collect_scalars(&mut self, slabs: &[&Slab]) {
         let mut floats = self.floats.as_slice();
+        let (mut sampled, mut exact) = (self.sampled.as_slice(), Vec::new());
         for (chunk, counts) in self.counts.0.chunks(CHUNK).enumerate() {
-            let mut rows = sum_scalars(slabs, chunk);
+            let (mut rows, units) = sum_scalars(slabs, chunk);
+            while let [series, rest @ ..] = sampled
+                && series.slot as usize / CHUNK == chunk
+            {
+                let units = units[series.slot as usize % CHUNK];
+                if units != Units::default() {
+                    exact.push((series.id, units));
+                }
+                sampled = rest;
+            }
             // The values of a series that came since are not in this snapshot.
             rows[counts.len()..].fill(Row::default());
             // A gauge that was set has its value by now: its count was acquired.
@@ -220,6 +238,7 @@ impl Collector {
                 }
             }
         }
+        self.exact = Exact::new(exact);
     }
 
     fn distribution(&self, slabs: &[&Slab], slot: usize, scheme: Scheme) -> Distribution {
@@ -244,19 +263,21 @@ fn float(value: u64) -> f64 {
     if value < 1 << 52 { f64::from_bits(value | TOP.to_bits()) - TOP } else { value as f64 }
 }
 
-fn sum_scalars(slabs: &[&Slab], chunk: usize) -> [Row; CHUNK] {
-    let mut sums = [Row::default(); CHUNK];
+fn sum_scalars(slabs: &[&Slab], chunk: usize) -> ([Row; CHUNK], [Units; CHUNK]) {
+    let (mut sums, mut units) = ([Row::default(); CHUNK], [Units::default(); CHUNK]);
     for slab in slabs {
         if let Some(ones) = slab.unit_counts_of_chunk(chunk) {
-            for (sum, ones) in sums.iter_mut().zip(ones) {
+            for ((sum, units), ones) in sums.iter_mut().zip(&mut units).zip(ones) {
                 // Acquired: a gauge that was set has its value by now.
                 let ones = ones.load(Acquire);
+                units.recorded = units.recorded.wrapping_add(ones);
                 sum.recordings = sum.recordings.wrapping_add(ones);
                 sum.increments = sum.increments.wrapping_add(ones);
             }
         }
         let Some(cells) = slab.scalars_of_chunk(chunk) else { continue };
-        for (sum, cell) in sums.iter_mut().zip(cells) {
+        for ((sum, units), cell) in sums.iter_mut().zip(&mut units).zip(cells) {
+            units.skipped = units.skipped.wrapping_add(cell.skipped.load(Relaxed));
             // The count first, acquired: what is counted is in the value. A value may be ahead of its count; the next snapshot has
             // the count then, and a backend that looks for news finds it.
             sum.recordings = sum.recordings.wrapping_add(cell.calls.load(Acquire));
@@ -264,7 +285,7 @@ fn sum_scalars(slabs: &[&Slab], chunk: usize) -> [Row; CHUNK] {
             sum.decrements = sum.decrements.wrapping_add(cell.dec.load(Relaxed));
         }
     }
-    sums
+    (sums, units)
 }
 
 /// A distribution being summed over threads.

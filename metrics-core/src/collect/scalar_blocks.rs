@@ -85,7 +85,7 @@ impl Blocks {
     }
 
     /// Puts a row there, in a copy of the block where others hold it.
-    #[inline]
+    #[cfg(any(test, feature = "test-support"))]
     pub(crate) fn set(&mut self, slot: u32, row: Row) {
         let slot = slot as usize;
         self.grow(slot / CHUNK + 1);

@@ -1,6 +1,7 @@
 //! Snapshots: the totals up to a moment, cumulative, immutable, shared by every backend.
 
 use crate::collect::distribution::Distribution;
+use crate::collect::exact::{Exact, Units};
 use crate::collect::ledger::Amount;
 use crate::collect::scalar_blocks::{Blocks, Row};
 use crate::record::non_finite::Invalid;
@@ -26,6 +27,7 @@ pub struct Snapshot {
     /// By slot among distributions.
     pub(crate) distributions: Arc<Vec<Arc<Distribution>>>,
     pub(crate) invalid: Invalid,
+    pub(crate) exact: Exact,
     /// Everything recorded since the program started, ferrometer's own metrics left out.
     pub(crate) recorded: Amount,
 }
@@ -55,43 +57,31 @@ impl Snapshot {
         Totals(self)
     }
 
-    /// Puts another total in the place of one series', in a copy: for tests of backends. A value of another kind than the series', and a series
-    /// that is not in the snapshot, change nothing.
-    #[doc(hidden)]
-    // Inline, and what it calls too: no program but a test has it compiled.
-    #[inline]
+    /// Puts another value in the place of one series', in a copy, as one recording: for tests of backends, with the feature `test-support`. A value of
+    /// another kind than the series', and a series that is not in the snapshot, change nothing.
+    #[cfg(feature = "test-support")]
     #[must_use]
-    pub fn with(&self, total: &Total<'_>) -> Snapshot {
+    pub fn with(&self, series: &'static Series, value: Value<'_>) -> Snapshot {
         let mut new = self.clone();
-        let Some(old) = self.totals().get(total.series.id()) else { return new };
-        let (series, recordings) = (total.series, total.recordings);
-        let scalar = match (&total.value, series.kind()) {
-            (Value::Counter { increments, decrements }, Kind::Counter) => (*increments, *decrements),
+        let Some(old) = self.totals().get(series.id()) else { return new };
+        let (increments, decrements) = match (value, series.kind()) {
+            (Value::Counter { increments, decrements }, Kind::Counter) => (increments, decrements),
             (Value::Gauge(value), Kind::Gauge) => (value.to_bits(), 0),
-            (Value::InFlight(value), Kind::InFlight) => (*value as u64, 0),
+            (Value::InFlight(value), Kind::InFlight) => (value as u64, 0),
             (Value::Distribution(distribution), Kind::Timer | Kind::Histogram) => {
-                if let Some(place) = Arc::make_mut(&mut new.distributions).get_mut(series.slot as usize) {
-                    *place = Arc::clone(distribution);
-                }
-                new.counts(series, &old, total);
-                return new;
+                Arc::make_mut(&mut new.distributions)[series.slot as usize] = Arc::clone(distribution);
+                (0, 0)
             }
             _ => return new,
         };
-        new.scalars.set(series.slot, Row { recordings, increments: scalar.0, decrements: scalar.1 });
-        new.counts(series, &old, total);
-        new
-    }
-
-    /// Corrects what is kept beside the values when one total takes the place of another.
-    #[inline]
-    fn counts(&mut self, series: &Series, old: &Total<'_>, new: &Total<'_>) {
-        if new.invalid != old.invalid {
-            self.invalid = self.invalid.with(series.id, new.invalid);
+        if series.kind().scheme().is_none() {
+            new.scalars.set(series.slot, Row { recordings: 1, increments, decrements });
         }
         if !series.is_internal() {
-            self.recorded += new.amount().minus(old.amount());
+            let recorded = Total { series, recordings: 1, invalid: old.invalid, value, units: old.units }.amount();
+            new.recorded += recorded.minus(old.amount());
         }
+        new
     }
 }
 
@@ -147,7 +137,9 @@ impl<'a> Totals<'a> {
                 (recordings, value)
             }
         };
-        Total { series, recordings, invalid: snapshot.invalid.of(series.id), value }
+        let is_sampled = kind == Kind::Counter && series.is_rated();
+        let units = if is_sampled { snapshot.exact.of(series.id) } else { Units::default() };
+        Total { series, recordings, invalid: snapshot.invalid.of(series.id), value, units }
     }
 }
 
@@ -162,9 +154,44 @@ pub struct Total<'a> {
     pub invalid: u64,
     /// The recorded value.
     pub value: Value<'a>,
+    pub(crate) units: Units,
 }
 
 impl Total<'_> {
+    /// Returns the increments of a counter in two parts: those that are exact, and a sample of others, which is to be divided by the
+    /// [rate](Series::rate). Both only grow.
+    ///
+    /// A counter that is not sampled is exact. Of the first 96 that are sampled, all increments by 1 are, whether a call was recorded or not: threads tell how many calls
+    /// they let pass at the next one that they record, when they end, and when they flush. Any other increment is a sample.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// # struct Totals;
+    /// # impl ferrometer::Backend for Totals {
+    /// #     fn publish(&mut self, view: &mut ferrometer::SnapshotView<'_>) -> Result<ferrometer::Delivery, ferrometer::BackendError> {
+    /// #         view.all_sent();
+    /// #         Ok(ferrometer::Delivery::default())
+    /// #     }
+    /// # }
+    /// # ferrometer::install("totals", Box::new(Totals), std::time::Duration::from_secs(1)).unwrap();
+    /// let hits = ferrometer::get_logger("shop").sampled(0.01).counter("hits");
+    /// (0..1000).for_each(|_| hits.increment());
+    /// let snapshot = ferrometer::snapshot();
+    /// let total = snapshot.totals().get(hits.series().id()).unwrap();
+    /// assert_eq!(total.increments(), (1000, 0));
+    /// assert!(total.recordings < 1000);
+    /// ```
+    #[must_use]
+    pub fn increments(&self) -> (u64, u64) {
+        match self.value {
+            Value::Counter { increments, .. } if !self.series.is_rated() => (increments, 0),
+            Value::Counter { increments, .. } => {
+                (self.units.recorded.wrapping_add(self.units.skipped), increments.wrapping_sub(self.units.recorded))
+            }
+            _ => (0, 0),
+        }
+    }
+
     pub(crate) fn amount(&self) -> Amount {
         let mut amount = Amount::of(self.recordings.wrapping_add(self.invalid));
         if let Value::Counter { increments, decrements } = self.value {

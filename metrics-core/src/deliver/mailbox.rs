@@ -89,6 +89,11 @@ impl Mailbox {
         many && state.snapshot.is_none()
     }
 
+    /// Returns the values that are held.
+    pub(crate) fn held(&self) -> Vec<Arc<SampleBatch>> {
+        lock(&self.state).segments.clone()
+    }
+
     /// Puts a snapshot where the thread picks it up, and wakes it. Returns the number to wait for.
     pub(crate) fn deliver(&self, snapshot: Arc<Snapshot>, flush: Option<Instant>, stop: bool) -> u64 {
         let mut state = lock(&self.state);

@@ -6,13 +6,14 @@
 //!   a backend that blocks is bounded.
 //!
 //! Read in this order: [`backend`] (the trait), [`view`] (a snapshot as one backend sees it), [`delta`] (news of one series, and its receipts),
-//! [`cursor`] (how far a backend has come), [`samples`] (single values of a delivery), [`mailbox`] (the hand-over), [`worker`] (the thread),
+//! [`receipts`] (what is handed in, and the account), [`cursor`] (how far a backend has come), [`samples`] (single values of a delivery), [`mailbox`] (the hand-over), [`worker`] (the thread),
 //! [`self_metrics`] (ferrometer's metrics about itself).
 
 pub(crate) mod backend;
 pub(crate) mod cursor;
 pub(crate) mod delta;
 pub(crate) mod mailbox;
+mod receipts;
 pub(crate) mod samples;
 pub(crate) mod self_metrics;
 pub(crate) mod view;

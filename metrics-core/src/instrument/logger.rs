@@ -169,7 +169,8 @@ impl Logger {
 
     /// Returns this logger with a sample rate: its counters and timers record only a share of the calls, `rate` in (0, 1].
     ///
-    /// Each call is recorded with probability `rate`; statsd gets the rate, the pull cache shows value ÷ rate. A rate outside (0, 1] is
+    /// Each call is recorded with probability `rate`; statsd gets the rate; the pull cache shows value ÷ rate,
+    /// or the exact number where it is [known](crate::Total::increments). A rate outside (0, 1] is
     /// reported once, and the calls are recorded unsampled.
     #[must_use]
     pub fn sampled(&self, rate: f64) -> Sampled<'_> {

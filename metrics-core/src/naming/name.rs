@@ -1,9 +1,10 @@
 //! Names: the one gate every name, label key, prefix and host passes before it reaches a wire.
 //!
-//! A rendered name is `[global_prefix.][host.]logger.metric`. Its parts hold `[A-Za-z0-9_-]` alone and
+//! A rendered name is `[global_prefix.][host.][uuid.]logger.metric`. Its parts hold `[A-Za-z0-9_-]` alone and
 //! are joined with `.`; every other character becomes one `_`; empty parts are skipped. What comes out can
 //! add no line, type, tag or rate to any of the formats a backend writes.
 
+pub use super::uuid::{NoUuid, UUID_FORM, uuid};
 use std::net::IpAddr;
 
 /// The longest rendered name, in bytes. Longer ones are rejected and counted.
@@ -82,6 +83,8 @@ pub struct Naming {
     pub host: String,
     /// Labels of the whole process, which a backend shows with every series that has none of that key itself.
     pub labels: Vec<(String, String)>,
+    /// The UUID of the node that the program runs on, one part behind the host. Empty: nothing.
+    pub uuid: String,
 }
 
 impl Naming {
@@ -95,9 +98,10 @@ impl Naming {
     ///     prepend_host: true,
     ///     prepend_host_reverse: true,
     ///     host: "host.example.com.".into(),
+    ///     uuid: "1be26c0b-03f2-4d2e-ae87-c02d7f33c123".into(),
     ///     ..Naming::default()
     /// };
-    /// assert_eq!(naming.prefix(), "prod.com.example.host");
+    /// assert_eq!(naming.prefix(), "prod.com.example.host.1be26c0b-03f2-4d2e-ae87-c02d7f33c123");
     /// ```
     #[must_use]
     pub fn prefix(&self) -> String {
@@ -120,10 +124,11 @@ impl Naming {
                 push_dotted(&mut out, bare);
             }
         }
+        push_part(&mut out, &self.uuid);
         out
     }
 
-    /// The full name of a metric: `[global_prefix.][host.]logger.metric`, gated. It may be empty or longer
+    /// The full name of a metric: `[global_prefix.][host.][uuid.]logger.metric`, gated. It may be empty or longer
     /// than [`MAX_NAME_BYTES`]; [`check`] tells.
     #[must_use]
     pub fn render(&self, logger: &str, metric: &str) -> String {
@@ -190,6 +195,7 @@ mod tests {
             prepend_host_reverse: host.is_some_and(|h| h.1),
             host: host.map_or(String::new(), |h| h.0.into()),
             labels: Vec::new(),
+            uuid: String::new(),
         }
     }
 
@@ -209,6 +215,8 @@ mod tests {
             (naming("", Some(("...", true))), "module.blue.fish"),
             (naming("", Some(("bücher.example", true))), "example.b_cher.module.blue.fish"),
             (naming("x\ny|c", None), "x_y_c.module.blue.fish"),
+            (Naming { uuid: "1be2-c1".into(), ..naming("g", Some(("h.e", true))) }, "g.e.h.1be2-c1.module.blue.fish"),
+            (Naming { uuid: "a.b\nc".into(), ..naming("", None) }, "a_b_c.module.blue.fish"),
         ] {
             assert_eq!(n.render("module", "blue.fish"), expected, "{n:?}");
         }

@@ -157,13 +157,14 @@ pub fn remove(name: &str, deadline: Duration) -> Option<Ledger> {
 pub fn shutdown(deadline: Duration) -> FlushReport {
     let until = after(deadline);
     let pipeline = pipeline();
-    let (old, snapshot) = {
+    let (old, held, snapshot) = {
         let mut state = pipeline.lock();
         let snapshot = state.collect();
         let old = std::mem::take(&mut state.backends);
+        let held = state.held.take();
         state.switch();
         state.wake();
-        (old, snapshot)
+        (old, held, snapshot)
     };
     // All are asked before any is waited for.
     let mut asked = Vec::new();
@@ -174,6 +175,11 @@ pub fn shutdown(deadline: Duration) -> FlushReport {
     for (backend, request) in &asked {
         let ledger = backend.wait_stopped(&snapshot, *request, until);
         report.complete &= ledger.dropped[Cause::Removed].is_zero();
+        report.ledgers.push(ledger);
+    }
+    if let Some(held) = held.filter(|_| old.is_empty()) {
+        let ledger = held.dropped(&snapshot);
+        report.complete = ledger.recorded.is_zero();
         report.ledgers.push(ledger);
     }
     report
@@ -202,8 +208,13 @@ pub fn flush(deadline: Duration) -> FlushReport {
             waiting.push((Arc::clone(&backend.mail), request));
         }
     }
+    let held = state.held.as_ref().filter(|_| state.backends.is_empty()).map(|held| held.pending(&snapshot));
     drop(state);
     let mut report = FlushReport { complete: true, ledgers: Vec::new() };
+    if let Some(held) = held {
+        report.complete = held.pending.is_zero();
+        report.ledgers.push(held);
+    }
     for (mail, request) in &waiting {
         let in_time = mail.wait(*request, until);
         let ledger = mail.ledger();

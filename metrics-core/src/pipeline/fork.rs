@@ -11,7 +11,9 @@ use std::sync::Once;
 
 /// Installs the handlers, once.
 pub(crate) fn watch(forget: fn()) {
+    // What is made once is made now: no fork can find it half made.
     crate::registry::prepare();
+    crate::record::clock::system_nanos();
     #[cfg(unix)]
     unix::watch(forget);
     #[cfg(not(unix))]
@@ -24,6 +26,7 @@ mod unix {
     use crate::pipeline::threads;
     use crate::record::enabled;
     use crate::record::sampling;
+    use crate::record::scalars;
     use crate::registry;
     use crate::storage::{collector_waker, thread_slab};
     use crate::sync::{diagnostics, reentrancy};
@@ -83,6 +86,7 @@ mod unix {
     extern "C" fn in_child() {
         enabled::switch_all_off();
         reentrancy::fork_is_on(false);
+        scalars::count_skipped();
         sampling::in_child();
         let _ = HELD.try_with(|h| h.borrow_mut().take());
         if let Some(forget) = FORGET.get() {

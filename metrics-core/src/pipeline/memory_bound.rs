@@ -17,7 +17,7 @@ impl Limits {
     ///
     /// It is the worst case: names, labels and descriptions as long as they may be, every bucket of every distribution in use. Usual
     /// programs take a small part of it. What call sites remember of labels stands apart: at most 7 KiB for each in the program, and 33 KiB where values
-    /// have numbers. So does the thread-local storage of the program's threads: 2.4 KiB for each.
+    /// have numbers. So does the thread-local storage of the program's threads: 4 KiB for each.
     #[must_use]
     pub fn max_bytes(&self, backends: usize) -> usize {
         let l = self.clamped();

@@ -9,9 +9,11 @@ use crate::deliver::cursor::Cursor;
 use crate::deliver::mailbox::Mailbox;
 use crate::deliver::worker::Worker;
 use crate::naming::name::Naming;
+use crate::pipeline::hold::Held;
 use crate::pipeline::installed::Installed;
 use crate::pipeline::{fork, reports, threads};
 use crate::record::enabled;
+use crate::record::scalars;
 use crate::registry::{limits, overflow};
 use crate::storage::collector_waker;
 use crate::sync::wiped::Wiped;
@@ -24,6 +26,8 @@ use std::time::{Duration, Instant};
 
 pub(super) struct State {
     pub(super) backends: Vec<Installed>,
+    /// Where backends to come begin, if that is not when they come.
+    pub(super) held: Option<Held>,
     collector: Collector,
     pub(super) naming: Arc<Naming>,
     /// Ticks are multiples of intervals from here, so that backends with the same interval see the same snapshots.
@@ -49,6 +53,7 @@ pub(super) fn pipeline() -> &'static Pipeline {
     let made = Pipeline {
         state: Mutex::new(State {
             backends: Vec::new(),
+            held: None,
             collector: Collector::default(),
             naming: Arc::new(Naming::default()),
             epoch: Instant::now(),
@@ -75,6 +80,8 @@ impl Pipeline {
 impl State {
     /// Takes a snapshot. The single values drained on the way are held for the backends that want them.
     pub(super) fn collect(&mut self) -> Arc<Snapshot> {
+        // What this thread knows of its own calls. Others say it at their next hit, or when they end.
+        scalars::count_skipped();
         let (snapshot, segment) = self.collector.collect();
         self.buffer_samples(segment);
         if self.has(|b| b.is_filling) {
@@ -89,6 +96,9 @@ impl State {
             if backend.wants.singles {
                 backend.is_filling |= backend.mail.buffer_samples(&segment);
             }
+        }
+        if let Some(held) = &self.held {
+            held.keep(&segment);
         }
     }
 
@@ -121,13 +131,20 @@ impl State {
         PIPELINE.wipe_in_children();
         fork::watch(forget);
         let mail = Arc::new(Mailbox::new(name, limits::current().max_held_values));
+        let held = self.held.as_ref().filter(|_| self.position(name).is_none());
+        let begin = held.map_or(snapshot, |held| &held.since);
+        let kept = held.filter(|_| wants.singles).map(|held| held.mail.held()).unwrap_or_default();
+        for segment in &kept {
+            mail.buffer_samples(segment);
+        }
+        let base = begin.recorded;
         if wants.totals {
             let runner = Worker {
                 name: name.to_owned(),
                 backend,
                 mail: Arc::clone(&mail),
                 naming: Arc::clone(&self.naming),
-                cursor: Cursor::at(snapshot),
+                cursor: Cursor::at(begin),
                 memory: Vec::new(),
             };
             threads::spawn(name, move || runner.run())?;
@@ -146,7 +163,7 @@ impl State {
             }
         }
         let due = next_tick(self.epoch, interval, Instant::now());
-        let (name, base) = (name.to_owned(), snapshot.recorded);
+        let name = name.to_owned();
         self.backends.push(Installed { name, interval, wants, mail, due, is_filling: false, base });
         self.switch();
         self.wake();
@@ -155,8 +172,9 @@ impl State {
 
     /// Sets the switch to what the installed backends want.
     pub(super) fn switch(&self) {
-        enabled::switch(enabled::BACKENDS, self.has(|b| b.wants.totals));
-        enabled::switch(enabled::SINGLES, self.has(|b| b.wants.singles));
+        let is_held = self.held.is_some();
+        enabled::switch(enabled::BACKENDS, is_held || self.has(|b| b.wants.totals));
+        enabled::switch(enabled::SINGLES, is_held || self.has(|b| b.wants.singles));
     }
 
     /// One turn of the collector's thread: delivers what is due, else drains what is wanted one by one. Returns how long to sleep (`None`:

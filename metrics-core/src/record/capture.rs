@@ -73,6 +73,7 @@ pub fn enter(store: &Arc<Store>) -> Entered {
     }
     DEPTH.set(DEPTH.get() + 1);
     enabled::captures(true);
+    crate::record::scalars::count_skipped();
     crate::storage::thread_slab::put_slab_aside();
     // In a scope every call is taken, and none is counted down.
     crate::record::sampling::forget();

@@ -53,11 +53,17 @@ fn routed(series: &'static Series) -> &'static Series {
 /// Returns whether a call of a sampled series is a hit, after it has been counted down. In a capture scope every call is.
 #[inline]
 pub(crate) fn is_hit_now(series: &'static Series, state: StateWord) -> bool {
+    is_hit_of(series, state, state.rate())
+}
+
+/// As [`is_hit_now`], for a call that was counted down by this number.
+#[inline]
+pub(crate) fn is_hit_of(series: &'static Series, state: StateWord, number: u8) -> bool {
     // Where a call is counted down by what was read before, its series may be sampled no longer: what it has then is no number of a rate.
     if !state.is_sampled() {
         return !state.is_off();
     }
-    capture::is_active() || sampling::is_hit_now(state.rate(), series.route_rate())
+    capture::is_active() || sampling::is_hit_now(number, series.route_rate())
 }
 
 #[cfg(test)]

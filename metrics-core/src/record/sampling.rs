@@ -3,6 +3,9 @@
 //! Each thread counts down to its next hit, for each rate. The gaps are geometrically distributed, so every call is recorded with
 //! exactly the given probability, independently of the others, without a random number per call. That holds whichever series of the
 //! rate the calls are of, so one countdown serves them all, and a miss needs nothing but it.
+//!
+//! The first counters that are sampled have a countdown each. It knows how many calls it let pass, so their total is exact: the misses before a hit are
+//! [taken](take_skipped) with the hit, and those since the last hit when the thread ends, or collects.
 
 use crate::registry::hash;
 use crate::sync::AtomicU64;
@@ -61,27 +64,97 @@ fn mean(rate: f64) -> f64 {
 
 /// Maximum number of distinct rates with a shared countdown. Calls at any further rate draw a random number each.
 const RATES: usize = 32;
+/// Maximum number of counters with a countdown of their own.
+const OWN: usize = 96;
+const NUMBERS: usize = RATES + OWN;
 
 /// The bits of the rates that were met, each at its number; 0: none yet. The place of number 0 stays free.
-static MET: [AtomicU64; RATES] = [const { AtomicU64::new(0) }; RATES];
+static MET: [AtomicU64; NUMBERS] = [const { AtomicU64::new(0) }; NUMBERS];
 /// The bits of what [`mean`] says of them, each at its number; 0: not computed yet.
-static MEANS: [AtomicU64; RATES] = [const { AtomicU64::new(0) }; RATES];
+static MEANS: [AtomicU64; NUMBERS] = [const { AtomicU64::new(0) }; NUMBERS];
+/// The slots of the counters with a countdown of their own, each plus 1; 0: none yet.
+static OWNERS: [AtomicU64; OWN] = [const { AtomicU64::new(0) }; OWN];
 
 /// The value of a countdown that was not drawn yet; lower ones mean that too. Not -1, to which a hit counts down.
 const UNDRAWN: i64 = -2;
 
 thread_local! {
     /// Misses up to the next hit, for each rate. Without a destructor, like the state above.
-    static GAPS: [Cell<i64>; RATES] = const { [const { Cell::new(UNDRAWN) }; RATES] };
+    static GAPS: [Cell<i64>; NUMBERS] = const { [const { Cell::new(UNDRAWN) }; NUMBERS] };
+    /// Misses that were drawn for counters with a countdown of their own, and not taken yet; those of the gap that is being counted down are among them.
+    static DRAWN: [Cell<i64>; OWN] = const { [const { Cell::new(0) }; OWN] };
 }
 
 /// The number of a rate, below [`RATES`]; 0: there are too many others.
 pub(crate) fn number(rate: f64) -> u8 {
-    let is_its = |met: &AtomicU64| {
-        let found = met.compare_exchange(0, rate.to_bits(), Relaxed, Relaxed);
-        found.is_ok() || found == Err(rate.to_bits())
+    let bits = rate.to_bits();
+    let is_its = |met: &AtomicU64| match met.load(Relaxed) {
+        0 => met.compare_exchange(0, bits, Relaxed, Relaxed).map_or_else(|found| found == bits, |_| true),
+        found => found == bits,
     };
-    MET.iter().skip(1).position(is_its).map_or(0, |at| at as u8 + 1)
+    MET[..RATES].iter().skip(1).position(is_its).map_or(0, |at| at as u8 + 1)
+}
+
+/// The number of a counter's own countdown at this rate; that of the rate when too many others have one. Called under the registry's lock.
+pub(crate) fn own_number(slot: u32, rate: f64) -> u8 {
+    let (owner, bits) = (u64::from(slot) + 1, rate.to_bits());
+    for (at, place) in OWNERS.iter().enumerate() {
+        let met = &MET[RATES + at];
+        match place.load(Relaxed) {
+            0 => {
+                met.store(bits, Relaxed);
+                place.store(owner, Relaxed);
+            }
+            found if found == owner && met.load(Relaxed) == bits => {}
+            _ => continue,
+        }
+        return (RATES + at) as u8;
+    }
+    number(rate)
+}
+
+/// Returns whether a number is that of a counter's own countdown.
+#[inline]
+pub(crate) fn is_own(number: u8) -> bool {
+    usize::from(number) >= RATES
+}
+
+/// Returns the number of the rate that a number stands for: itself, if it is no counter's own.
+pub(crate) fn shared(of: u8) -> u8 {
+    if is_own(of) { number(f64::from_bits(MET[usize::from(of) % NUMBERS].load(Relaxed))) } else { of }
+}
+
+/// Returns the misses of this thread that were not taken yet, of a counter with a countdown of its own, and takes them.
+pub(crate) fn take_skipped(number: u8) -> u64 {
+    let Some(at) = usize::from(number).checked_sub(RATES) else { return 0 };
+    DRAWN.with(|drawn| {
+        let left = GAPS.with(|gaps| gaps[at + RATES].get().max(0));
+        let skipped = drawn[at].replace(left).saturating_sub(left);
+        skipped.max(0) as u64
+    })
+}
+
+/// Hands every counter's misses of this thread that were not taken yet to `take`, by the counter's slot.
+pub(crate) fn take_all_skipped(mut take: impl FnMut(u32, u64)) {
+    for (at, owner) in OWNERS.iter().enumerate() {
+        let owner = owner.load(Relaxed);
+        if owner == 0 {
+            return;
+        }
+        match take_skipped((RATES + at) as u8) {
+            0 => {}
+            skipped => take((owner - 1) as u32, skipped),
+        }
+    }
+}
+
+/// Draws how many misses come next.
+fn next_gap(number: usize, mean: f64) -> i64 {
+    let misses = draw(mean);
+    if let Some(at) = number.checked_sub(RATES) {
+        DRAWN.with(|drawn| drawn[at].set(drawn[at].get().saturating_add(misses)));
+    }
+    misses
 }
 
 /// Counts one call down. Returns `true` when it is no hit. `false` decides nothing yet: the caller must call [`is_hit_now`], once.
@@ -89,7 +162,7 @@ pub(crate) fn number(rate: f64) -> u8 {
 #[must_use]
 pub(crate) fn is_miss(number: u8) -> bool {
     GAPS.with(|gaps| {
-        let gap = &gaps[usize::from(number) % RATES];
+        let gap = &gaps[usize::from(number) % NUMBERS];
         let left = gap.get().wrapping_sub(1);
         gap.set(left);
         // The sign alone decides, so that subtracting in place tells it.
@@ -100,7 +173,7 @@ pub(crate) fn is_miss(number: u8) -> bool {
 /// Returns whether the call that was counted down last is a hit.
 #[cold]
 pub(crate) fn is_hit_now(number: u8, rate: f64) -> bool {
-    let number = usize::from(number) % RATES;
+    let number = usize::from(number) % NUMBERS;
     let mean = match MEANS[number].load(Relaxed) {
         0 => {
             // The mean belongs to the rate that has the number: the series may have been given another rate just now.
@@ -120,21 +193,23 @@ pub(crate) fn is_hit_now(number: u8, rate: f64) -> bool {
         // It was counted down from 0, or else from what was not drawn, or not at all: the series had another rate then.
         let was_drawn = gap.get() == -1;
         if !was_drawn {
-            let misses = draw(mean);
+            let misses = next_gap(number, mean);
             if misses > 0 {
                 // This call is one of them.
                 gap.set(misses - 1);
                 return false;
             }
         }
-        gap.set(draw(mean));
+        gap.set(next_gap(number, mean));
         true
     })
 }
 
-/// Forgets the countdowns of this thread: they are drawn again at the next calls, which changes nothing in how probable a hit is.
+/// Forgets the countdowns of this thread: they are drawn again at the next calls, which changes nothing in how probable a hit is. Misses that
+/// were not taken are forgotten too.
 pub(crate) fn forget() {
     GAPS.with(|gaps| gaps.iter().for_each(|gap| gap.set(UNDRAWN)));
+    DRAWN.with(|drawn| drawn.iter().for_each(|drawn| drawn.set(0)));
 }
 
 /// Starts over in the child of a fork. With the countdowns of the parent, all children would be hit at the same calls, or at none.
@@ -227,5 +302,33 @@ mod tests {
         let number = number(f64::MIN_POSITIVE);
         assert!(!is_hit(number, f64::MIN_POSITIVE));
         assert!(GAPS.with(|gaps| gaps[usize::from(number)].get()) > 1 << 50);
+    }
+
+    #[test]
+    fn a_countdown_of_its_own_knows_every_call() {
+        // Slots that no series of these tests has.
+        for (slot, rate) in [(1 << 28, 0.5), (1 << 28 | 1, 0.01), (1 << 28 | 2, 1e-9)] {
+            let number = own_number(slot, rate);
+            assert!(is_own(number) && own_number(slot, rate) == number && own_number(slot, rate / 2.0) != number);
+            let (mut hits, mut skipped) = (0, 0);
+            for calls in 1..=20_000u64 {
+                if is_hit(number, rate) {
+                    hits += 1;
+                    skipped += take_skipped(number);
+                    assert_eq!(hits + skipped, calls, "{rate}: at a hit");
+                } else if calls % 7777 == 0 {
+                    skipped += take_skipped(number);
+                    assert_eq!(hits + skipped, calls, "{rate}: between hits");
+                }
+            }
+            take_all_skipped(|of, more| skipped += if of == slot { more } else { 0 });
+            assert_eq!((hits + skipped, take_skipped(number)), (20_000, 0), "{rate}");
+        }
+        // Counters without one have that of the rate.
+        let rate = 0.625;
+        let numbers: Vec<u8> = (0..2 * OWN as u32).map(|at| own_number(1 << 27 | at, rate)).collect();
+        let (own, shared): (Vec<u8>, Vec<u8>) = numbers.iter().partition(|number| is_own(**number));
+        assert!(own.len() <= OWN && shared.len() >= OWN && shared.iter().all(|found| *found == number(rate)));
+        assert_eq!(take_skipped(number(rate)), 0);
     }
 }

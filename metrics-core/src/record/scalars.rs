@@ -9,7 +9,7 @@ use crate::storage::scalar_cell::{self, ScalarCell, Writer};
 use crate::storage::thread_slab::{Cells, Unlimited, own_slab, shared, slab};
 use crate::sync::reentrancy;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, Release};
 
 /// Adds to a counter, from a function of this crate that is out of line itself.
 pub(crate) fn add_out_of_line(series: &'static Series, value: i64) {
@@ -42,8 +42,10 @@ pub(crate) fn try_increment(series: &'static Series) -> bool {
 pub(crate) fn add_slow<const HERE: bool>(series: &'static Series, value: i64) {
     let state = series.state();
     if state.is_sampled() {
-        if !sampling::is_miss(state.rate()) {
-            sampled_count(series, value, state);
+        // The countdown of a counter's own knows how many calls it let pass, not of which numbers they were.
+        let number = if value == 1 { state.rate() } else { sampling::shared(state.rate()) };
+        if !sampling::is_miss(number) {
+            sampled_count(series, value, state, number);
         }
         return;
     }
@@ -61,19 +63,67 @@ pub(crate) fn increment_rated(series: &'static Series) {
     if !state.is_sampled() {
         add_out_of_line(series, 1);
     } else if !sampling::is_miss(state.rate()) {
-        sampled_count(series, 1, state);
+        sampled_count(series, 1, state, state.rate());
     }
 }
 
 /// Counts a call of a sampled series that may be a hit. It has the weight of the rate it was sampled at: the state is read once.
 #[inline(never)]
-fn sampled_count(series: &'static Series, value: i64, state: StateWord) {
-    if decision::is_hit_now(series, state) {
+fn sampled_count(series: &'static Series, value: i64, state: StateWord, number: u8) {
+    if sampling::is_own(number) {
+        // A thread that has no hit at all has misses to tell.
+        let _ = AT_END.try_with(|_| ());
+    }
+    if decision::is_hit_of(series, state, number) {
         match slab().scalar(state.slot()) {
+            _ if sampling::is_own(number) && !capture::is_active() => hit_of_one(state.slot(), number),
             Some(cell) => cell.count(value, Writer::Single),
             None => scalar_cold(series, state, ScalarOp::Count(value)),
         }
     }
+}
+
+/// Counts a hit of a counter that has a countdown of its own, and the misses before it. Such hits are counted as units, so that what is known of all
+/// calls stands apart from what is a sample.
+fn hit_of_one(slot: u32, number: u8) {
+    let skipped = sampling::take_skipped(number);
+    let Some(_busy) = reentrancy::enter() else { return };
+    if let Some(own) = own_slab()
+        && let Some((ones, cell)) = own.ensure_unit_count(slot, &Cells).zip(own.ensure_scalar(slot, &Cells))
+    {
+        scalar_cell::add(&cell.skipped, skipped, Writer::Single);
+        scalar_cell::increment_unit(ones);
+    } else if let Some(ones) = shared().ensure_unit_count(slot, &Unlimited)
+        && let Some(cell) = shared().ensure_scalar(slot, &Unlimited)
+    {
+        scalar_cell::add(&cell.skipped, skipped, Writer::Shared);
+        ones.fetch_add(1, Release);
+    }
+}
+
+/// Counts the misses of this thread since its last hits, of counters that have a countdown of their own.
+pub(crate) fn count_skipped() {
+    let Some(_busy) = reentrancy::try_enter() else { return };
+    sampling::take_all_skipped(|slot, skipped| {
+        if let Some(cell) = own_slab().and_then(|own| own.ensure_scalar(slot, &Cells)) {
+            scalar_cell::add(&cell.skipped, skipped, Writer::Single);
+        } else if let Some(cell) = shared().ensure_scalar(slot, &Unlimited) {
+            scalar_cell::add(&cell.skipped, skipped, Writer::Shared);
+        }
+    });
+}
+
+/// Does so when a thread ends.
+struct AtEnd;
+
+impl Drop for AtEnd {
+    fn drop(&mut self) {
+        count_skipped();
+    }
+}
+
+thread_local! {
+    static AT_END: AtEnd = const { AtEnd };
 }
 
 /// Counts a call of a series that is not sampled, by the state that said so. The next state may be a sampled one, where this call would count for

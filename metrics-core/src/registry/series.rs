@@ -217,7 +217,9 @@ impl Series {
         if self.kind() != Kind::Gauge && !self.is_rated {
             self.word.store(rate.to_bits(), Relaxed);
         }
-        let sampled = || StateWord::sampled(slot, sampling::number(rate));
+        // A counter knows its misses, if it has a countdown of its own.
+        let number = if self.kind == Kind::Counter { sampling::own_number } else { |_, rate| sampling::number(rate) };
+        let sampled = || StateWord::sampled(slot, number(slot, rate));
         let state = if rate < 1.0 { sampled() } else { StateWord::new(self.kind, slot) };
         self.state.store(state.0, Relaxed);
     }

@@ -11,6 +11,8 @@ pub(crate) struct ScalarCell {
     pub(crate) dec: AtomicU64,
     /// How many recordings.
     pub(crate) calls: AtomicU64,
+    /// How many increments by 1 were not recorded, because the counter is sampled: misses of its own countdown.
+    pub(crate) skipped: AtomicU64,
 }
 
 /// How a cell is written.
@@ -39,11 +41,11 @@ pub(crate) fn increment_unit(ones: &AtomicU64) {
     ones.store(ones.load(Relaxed).wrapping_add(1), Release);
 }
 
-// SAFETY: it is atomics, and bytes that nobody reads.
+// SAFETY: it is atomics.
 unsafe impl Zero for ScalarCell {
     #[cfg(ferrometer_loom)]
     fn zero() -> Self {
-        ScalarCell { inc: Zero::zero(), dec: Zero::zero(), calls: Zero::zero() }
+        ScalarCell { inc: Zero::zero(), dec: Zero::zero(), calls: Zero::zero(), skipped: Zero::zero() }
     }
 }
 

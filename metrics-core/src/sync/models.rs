@@ -210,6 +210,57 @@ fn a_slab_changes_hands_with_its_values() {
     });
 }
 
+#[test]
+fn slabs_that_two_threads_leave_at_once_are_both_found() {
+    loom::model(|| {
+        let slabs = Arc::new(Slabs::new());
+        let acquire = |slabs: &Slabs| slabs.acquire(lock(slabs.lists()), 2, || Some(leaked(Slab::new())));
+        let (mine, theirs) = (acquire(&slabs).unwrap(), acquire(&slabs).unwrap());
+        let other = {
+            let slabs = Arc::clone(&slabs);
+            thread::spawn(move || {
+                theirs.ensure_scalar(0, &Unlimited).unwrap().count(1, Writer::Single);
+                slabs.release(theirs);
+            })
+        };
+        mine.ensure_scalar(0, &Unlimited).unwrap().count(1, Writer::Single);
+        slabs.release(mine);
+        // One of them, whatever the other thread does now: its values are seen by whoever writes it next.
+        let first = acquire(&slabs).unwrap();
+        first.ensure_scalar(0, &Unlimited).unwrap().count(1, Writer::Single);
+        other.join().unwrap();
+        let second = acquire(&slabs).unwrap();
+        assert!(!std::ptr::eq(first, second) && acquire(&slabs).is_none());
+        assert_eq!([first, second].map(|slab| slab.scalar(0).unwrap().inc.load(Relaxed)), [2, 1]);
+    });
+}
+
+#[test]
+fn a_collector_that_sees_a_hit_sees_the_misses_before_it() {
+    loom::model(|| {
+        let slab = Arc::new(Slab::new());
+        let reader = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || {
+                let read = || {
+                    let ones = slab.unit_count(CellAddress::scalar(0)).map_or(0, |ones| ones.load(Acquire));
+                    (ones, slab.scalar(0).map_or(0, |cell| cell.skipped.load(Relaxed)))
+                };
+                let (first, second) = (read(), read());
+                assert!(first.0 <= second.0 && first.1 <= second.1);
+                // The misses before a hit are there when the hit is.
+                assert!(second.1 >= 2 * second.0 && second.1 <= 4, "{second:?}");
+            })
+        };
+        let (ones, cell) = (slab.ensure_unit_count(0, &Unlimited).unwrap(), slab.ensure_scalar(0, &Unlimited).unwrap());
+        for _ in 0..2 {
+            scalar_cell::add(&cell.skipped, 2, Writer::Single);
+            scalar_cell::increment_unit(ones);
+        }
+        reader.join().unwrap();
+    });
+}
+
 /// A permit for a table that one thread alone puts values in.
 fn permit() -> Permit {
     // SAFETY: as above; where there are two threads, one permit is behind a lock.

@@ -7,19 +7,21 @@ mod expiry;
 pub use changes::{Removed, Repolicied};
 
 use crate::aggregate::Rows;
+use crate::catalog::Catalog;
+use crate::engine::{Engine, State};
 use crate::incoming::{Batch, Incoming, Sink};
 use crate::index::Index;
+use crate::local::Local;
 use crate::log::{Log, Sync};
 use crate::metric_state::{Account, read};
 use crate::options::Options;
 use crate::packs::Packs;
-use crate::policy::{Definition, Policy};
+use crate::policy::Definition;
 use crate::shards::Shards;
 use crate::shared::Shared;
 use crate::sqlite::Sqlite;
-use crate::storage::{Storage, Usage};
-use crate::workers::Workers;
-use crate::{Error, Method, Nanos, Point, Rule};
+use crate::storage::Storage;
+use crate::{Error, Method, Nanos, Point};
 use std::fs::{File, OpenOptions};
 use std::path::Path;
 use std::sync::Arc;
@@ -34,25 +36,10 @@ pub struct Range {
     pub stop: Option<Nanos>,
 }
 
-/// How an archive is doing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct State {
-    /// Metrics with measures that are acknowledged and not in the aggregates yet. Queries apply them first.
-    pub metrics_waiting: u64,
-    /// These measures.
-    pub measures_waiting: u64,
-    /// Bytes of raw points and waiting batches in memory.
-    pub memory: u64,
-    /// Bytes of the log.
-    pub log: u64,
-    /// Account of the stored aggregates.
-    pub storage: Usage,
-}
-
 /// An archive: measures in, aggregates out. Dropping it stores what changed.
 pub struct Archive {
-    shared: Arc<Shared>,
-    workers: Workers,
+    catalog: Arc<Catalog>,
+    engine: Box<dyn Engine>,
     /// Locked as long as the archive is open.
     _lock: Option<File>,
 }
@@ -103,17 +90,8 @@ impl Archive {
             Arc::new(move |sequence, batch| shards.deliver(sequence, batch))
         };
         let incoming = incoming(sink)?;
-        let mut policies = index.policies()?;
-        let mut rules = index.rules()?;
-        if options.default_policies && policies.is_empty() && rules.is_empty() {
-            for policy in Policy::defaults() {
-                index.set_policy(&policy, false)?;
-            }
-            index.add_rule(&Rule { name: "default".into(), pattern: "*".into(), policy: "low".into() })?;
-            policies = index.policies()?;
-            rules = index.rules()?;
-        }
-        let shared = Arc::new(Shared::new(incoming, storage, index, shards, options, (policies, rules)));
+        let catalog = Arc::new(Catalog::open(index, options.default_policies, false)?);
+        let shared = Shared::new(incoming, storage, Arc::clone(&catalog), shards, options);
         let replayed = shared.incoming.replay()?;
         if replayed.damaged > 0 {
             tracing::warn!(
@@ -121,8 +99,12 @@ impl Archive {
                 "the incoming log is unreadable in places; all other batches are there"
             );
         }
-        let workers = Workers::start(&shared)?;
-        Ok(Archive { shared, workers, _lock: None })
+        Ok(Archive::of(catalog, Box::new(Local::start(shared)?)))
+    }
+
+    /// Returns the archive of an engine.
+    pub(crate) fn of(catalog: Arc<Catalog>, engine: Box<dyn Engine>) -> Archive {
+        Archive { catalog, engine, _lock: None }
     }
 
     /// Takes measures of several metrics, all or none. When it returns they are as safe as [`Options::sync`] asks, and every query
@@ -146,8 +128,7 @@ impl Archive {
         if count == 0 {
             return Ok(());
         }
-        self.shared.shards.wait_for_room(self.shared.options.memory)?;
-        self.shared.incoming.append(batch).map(drop)
+        self.engine.append(batch)
     }
 
     /// Returns the aggregates of a method and granularity, in order of time. Measures that wait are applied first.
@@ -161,7 +142,7 @@ impl Archive {
         granularity: Nanos,
         range: Range,
     ) -> Result<Vec<Point>, Error> {
-        let policy = self.shared.policy_of(metric)?.ok_or_else(|| Error::NoSuchMetric(metric.to_string()))?;
+        let policy = self.catalog.policy_of(metric)?.ok_or_else(|| Error::NoSuchMetric(metric.to_string()))?;
         let definition = policy.definition(granularity).filter(|_| policy.keeps(method)).ok_or_else(|| {
             let seconds = granularity as f64 / 1e9;
             Error::Invalid(format!(
@@ -170,37 +151,14 @@ impl Archive {
         })?;
         let methods = [method];
         let first = range.start.map_or(0, |start| start.max(0).div_euclid(granularity));
-        // The window is read before the storage: rows that are stored in between are in both.
-        let found = self.shared.with_metric(metric, |state| {
-            let window = state.settle(metric, &policy, &*self.shared.storage)?;
-            Ok(window.last.map(|last| (last, window.changed(definition, &methods, first))))
-        })?;
-        let Some((last, newer)) = found else { return Ok(Vec::new()) };
-        let first = first.max(definition.oldest_bucket(last));
+        let found = self.engine.newest(metric, &policy, definition, &methods, first)?;
+        let Some(newest) = found else { return Ok(Vec::new()) };
+        let first = first.max(definition.oldest_bucket(newest.last));
         let end = range.stop.unwrap_or(Nanos::MAX);
-        let rows = self.stored(metric, definition, &methods, first, end)?.overlay(newer);
+        let rows = stored(metric, definition, &methods, first..end, &*newest.storage)?.overlay(newest.rows);
         let points = rows.buckets.iter().zip(rows.columns.first().into_iter().flatten());
         let points = points.filter_map(|(bucket, value)| Some(Point { at: bucket * granularity, value: (*value)? }));
         Ok(points.filter(|point| point.at >= first * granularity && point.at < end).collect())
-    }
-
-    fn stored(
-        &self,
-        metric: Uuid,
-        definition: &Definition,
-        methods: &[Method],
-        first: i64,
-        end: Nanos,
-    ) -> Result<Rows, Error> {
-        let size = definition.stretch as i64;
-        let last = end.div_euclid(definition.granularity).div_euclid(size);
-        let mut rows = Rows::with_columns(methods.len());
-        for stretch in self.shared.storage.stretches(metric, definition.granularity, first.div_euclid(size)..=last)? {
-            let more = read(metric, definition, stretch, &*self.shared.storage, methods)?;
-            rows.buckets.extend(more.buckets);
-            rows.columns.iter_mut().zip(more.columns).for_each(|(column, more)| column.extend(more));
-        }
-        Ok(rows)
     }
 
     /// Returns the account of a metric.
@@ -208,11 +166,8 @@ impl Archive {
     /// # Errors
     /// [`Error::NoSuchMetric`], [`Error::Io`].
     pub fn account(&self, metric: Uuid) -> Result<Account, Error> {
-        let policy = self.shared.policy_of(metric)?.ok_or_else(|| Error::NoSuchMetric(metric.to_string()))?;
-        self.shared.with_metric(metric, |state| {
-            let window = state.settle(metric, &policy, &*self.shared.storage)?;
-            Ok(Account { accepted: window.accepted, too_late: window.too_late, last: window.last })
-        })
+        let policy = self.catalog.policy_of(metric)?.ok_or_else(|| Error::NoSuchMetric(metric.to_string()))?;
+        self.engine.account(metric, &policy)
     }
 
     /// Stores everything that changed, and shortens the log.
@@ -220,32 +175,41 @@ impl Archive {
     /// # Errors
     /// [`Error::Io`]; then what was not stored is still in the log.
     pub fn store(&self) -> Result<(), Error> {
-        self.shared.store(true)
+        self.engine.store()
     }
 
     /// Returns how the archive is doing.
     pub fn state(&self) -> State {
-        let (metrics_waiting, measures_waiting, memory) = self.shared.shards.load();
-        State {
-            metrics_waiting,
-            measures_waiting,
-            memory,
-            log: self.shared.incoming.bytes(),
-            storage: self.shared.storage.usage(),
-        }
+        self.engine.state()
     }
 
     /// Returns the metrics whose measures wait, and how many do.
     pub fn waiting(&self) -> Vec<(Uuid, u64)> {
-        self.shared.shards.waiting()
+        self.engine.waiting()
     }
 }
 
 impl Drop for Archive {
     fn drop(&mut self) {
-        self.workers.stop();
-        if let Err(error) = self.shared.store(true) {
-            tracing::warn!(%error, "what changed was not stored at the end; it is in the log");
-        }
+        self.engine.end();
     }
+}
+
+/// Reads the stored rows from a bucket to a time stamp.
+fn stored(
+    metric: Uuid,
+    definition: &Definition,
+    methods: &[Method],
+    range: std::ops::Range<i64>,
+    storage: &dyn Storage,
+) -> Result<Rows, Error> {
+    let size = definition.stretch as i64;
+    let last = range.end.div_euclid(definition.granularity).div_euclid(size);
+    let mut rows = Rows::with_columns(methods.len());
+    for stretch in storage.stretches(metric, definition.granularity, range.start.div_euclid(size)..=last)? {
+        let more = read(metric, definition, stretch, storage, methods)?;
+        rows.buckets.extend(more.buckets);
+        rows.columns.iter_mut().zip(more.columns).for_each(|(column, more)| column.extend(more));
+    }
+    Ok(rows)
 }

@@ -51,6 +51,8 @@ pub enum Error {
     Damaged(String),
     /// The limit of memory or disk is reached: try again later.
     Busy(String),
+    /// A server that keeps a part of the archive cannot be reached: try again later. Nothing that was acknowledged is lost.
+    Away(String),
     /// The operating system refused.
     Io(io::Error),
     /// The index refused.
@@ -89,6 +91,7 @@ impl fmt::Display for Error {
             Error::Pagination(reason) => write!(f, "Invalid pagination: `{reason}'"),
             Error::Invalid(reason) | Error::NotAggregable(reason) | Error::Busy(reason) => f.write_str(reason),
             Error::Damaged(reason) => write!(f, "damaged data: {reason}"),
+            Error::Away(reason) => write!(f, "a part of the archive is away: {reason}"),
             Error::Io(error) => write!(f, "the disk refused: {error}"),
             Error::Index(reason) => write!(f, "the index refused: {reason}"),
         }

@@ -42,10 +42,15 @@
 pub mod across;
 mod aggregate;
 mod archive;
+mod catalog;
+mod cluster;
 mod column;
+mod condition;
+mod engine;
 mod error;
 mod incoming;
 mod index;
+mod local;
 mod log;
 pub mod method;
 mod metric_state;
@@ -53,9 +58,17 @@ mod object;
 mod options;
 mod packs;
 pub mod policy;
+#[cfg(feature = "postgresql")]
+mod postgres;
+#[cfg(feature = "redis")]
+mod redis;
 mod resource;
 mod resource_id;
 pub mod rule;
+#[cfg(feature = "s3")]
+mod s3;
+#[cfg(any(feature = "postgresql", feature = "redis", feature = "s3"))]
+mod sealed;
 pub mod search;
 mod shards;
 mod shared;
@@ -66,7 +79,12 @@ mod window;
 mod workers;
 
 pub use aggregate::{aggregate, sum};
-pub use archive::{Archive, Range, Removed, Repolicied, State};
+pub use archive::{Archive, Range, Removed, Repolicied};
+pub use cluster::Cluster;
+#[cfg(feature = "postgresql")]
+pub use cluster::connect::{Servers, connect};
+pub use cluster::places::{Entry, Found, Lease, Part, SharedIncoming, SharedIndex};
+pub use engine::State;
 pub use error::Error;
 pub use incoming::{Batch, Incoming, Replayed, Sink};
 pub use index::{Index, NewMetric, ResourceChange, ResourceQuery, TypeChange};
@@ -76,9 +94,15 @@ pub use metric_state::Account;
 pub use options::Options;
 pub use packs::Packs;
 pub use policy::{Cost, Definition, Policy};
+#[cfg(feature = "postgresql")]
+pub use postgres::Postgres;
+#[cfg(feature = "redis")]
+pub use redis::Redis;
 pub use resource::{Attribute, AttributeKind, Metric, Resource, ResourceType};
 pub use resource_id::{RESOURCE_NAMESPACE, resource_id};
 pub use rule::{Rule, matches};
+#[cfg(feature = "s3")]
+pub use s3::S3;
 pub use sqlite::Sqlite;
 pub use storage::{Key, Storage, Usage};
 

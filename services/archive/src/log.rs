@@ -44,7 +44,7 @@ struct State {
     /// Records that wait for the next write, and their batches.
     waiting: Vec<u8>,
     batches: Vec<(u64, Batch)>,
-    group: Arc<OnceLock<Result<(), String>>>,
+    group: Arc<OnceLock<Result<(), (io::ErrorKind, String)>>>,
     writing: bool,
     next: u64,
     last: u64,
@@ -172,13 +172,13 @@ impl Incoming for Log {
                     let _ = ours.set(Ok(()));
                 }
                 Err(error) => {
-                    let _ = ours.set(Err(error.to_string()));
+                    let _ = ours.set(Err((error.kind(), error.to_string())));
                 }
             }
             self.written.notify_all();
         }
         match group.get() {
-            Some(Err(reason)) => Err(Error::Io(io::Error::other(reason.clone()))),
+            Some(Err((kind, reason))) => Err(Error::Io(io::Error::new(*kind, reason.clone()))),
             _ => Ok(sequence),
         }
     }

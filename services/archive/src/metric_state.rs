@@ -20,6 +20,13 @@ pub struct Account {
     pub last: Option<Nanos>,
 }
 
+impl Window {
+    /// Returns what became of the measures.
+    pub fn account(&self) -> Account {
+        Account { accepted: self.accepted, too_late: self.too_late, last: self.last }
+    }
+}
+
 #[derive(Default)]
 pub(crate) struct MetricState {
     /// Read from the storage when it is needed first.

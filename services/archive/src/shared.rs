@@ -1,15 +1,14 @@
-//! The parts of an archive, and the steps that its threads take with them: apply, store, forget.
+//! The parts of an archive that one process has to itself, and the steps that its threads take with them: apply, store, forget.
 
+use crate::catalog::Catalog;
 use crate::incoming::Incoming;
-use crate::index::Index;
 use crate::metric_state::MetricState;
 use crate::options::Options;
 use crate::policy::Policy;
 use crate::shards::Shards;
 use crate::storage::Storage;
-use crate::{Error, Rule};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use crate::{Error, Nanos};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use uuid::Uuid;
 
@@ -20,83 +19,23 @@ const LEAST_LOG: u64 = 64 << 20;
 pub(crate) struct Shared {
     pub incoming: Box<dyn Incoming>,
     pub storage: Arc<dyn Storage>,
-    pub index: Arc<dyn Index>,
+    pub catalog: Arc<Catalog>,
     pub shards: Arc<Shards>,
     pub options: Options,
-    pub policies: RwLock<HashMap<String, Arc<Policy>>>,
-    pub rules: RwLock<Vec<Rule>>,
-    /// Policies of metrics that were asked for last.
-    known: Mutex<HashMap<Uuid, String>>,
     /// One storing at a time.
     storing: Mutex<()>,
 }
 
-/// Most metrics whose policy is remembered.
-const KNOWN: usize = 1 << 17;
-
 impl Shared {
-    /// Brings the places of an archive together, with the policies and rules of its index.
+    /// Brings the places of an archive together.
     pub fn new(
         incoming: Box<dyn Incoming>,
         storage: Arc<dyn Storage>,
-        index: Arc<dyn Index>,
+        catalog: Arc<Catalog>,
         shards: Arc<Shards>,
         options: Options,
-        (policies, rules): (Vec<Policy>, Vec<Rule>),
     ) -> Shared {
-        Shared {
-            incoming,
-            storage,
-            index,
-            shards,
-            options,
-            policies: RwLock::new(policies.into_iter().map(|policy| (policy.name.clone(), Arc::new(policy))).collect()),
-            rules: RwLock::new(rules),
-            known: Mutex::default(),
-            storing: Mutex::new(()),
-        }
-    }
-
-    pub fn policy(&self, name: &str) -> Option<Arc<Policy>> {
-        self.policies.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
-    }
-
-    pub fn remember_policy(&self, policy: &Policy) -> Arc<Policy> {
-        let policy = Arc::new(policy.clone());
-        self.policies.write().unwrap_or_else(PoisonError::into_inner).insert(policy.name.clone(), Arc::clone(&policy));
-        policy
-    }
-
-    fn known(&self) -> MutexGuard<'_, HashMap<Uuid, String>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns the policy of a metric, or none for one that does not exist.
-    pub fn policy_of(&self, metric: Uuid) -> Result<Option<Arc<Policy>>, Error> {
-        if let Some(name) = self.known().get(&metric)
-            && let Some(policy) = self.policy(name)
-        {
-            return Ok(Some(policy));
-        }
-        let Some(found) = self.index.metrics_by_id(&[metric])?.pop() else { return Ok(None) };
-        let mut known = self.known();
-        if known.len() >= KNOWN {
-            known.clear();
-        }
-        let policy = self.policy(&found.policy);
-        known.insert(metric, found.policy);
-        Ok(policy)
-    }
-
-    /// Remembers that a metric has another policy now.
-    pub fn know_policy(&self, metric: Uuid, name: &str) {
-        self.known().insert(metric, name.to_owned());
-    }
-
-    /// Returns the policies whose metrics have a time to live, with it.
-    pub fn lives(&self) -> Vec<(Arc<Policy>, crate::Nanos)> {
-        let policies = self.policies.read().unwrap_or_else(PoisonError::into_inner);
-        policies.values().filter_map(|policy| Some((Arc::clone(policy), policy.time_to_live()?))).collect()
+        Shared { incoming, storage, catalog, shards, options, storing: Mutex::new(()) }
     }
 
     /// Runs something with the state of a metric, which nobody else has meanwhile.
@@ -110,7 +49,7 @@ impl Shared {
 
     pub fn forget(&self, metrics: &[Uuid]) -> Result<(), Error> {
         for metric in metrics {
-            self.known().remove(metric);
+            self.catalog.forget(*metric);
             self.shards.remove(*metric, || self.storage.forget(*metric))?;
         }
         Ok(())
@@ -118,7 +57,7 @@ impl Shared {
 
     /// Applies what waits of a metric; a metric that does not exist any more is forgotten.
     pub fn apply(&self, metric: Uuid) -> Result<(), Error> {
-        match self.policy_of(metric)? {
+        match self.catalog.policy_of(metric)? {
             Some(policy) => self.with_metric(metric, |state| {
                 state.settle(metric, &policy, &*self.storage)?;
                 if self.shards.is_full() { state.flush(metric, &policy, &*self.storage) } else { Ok(()) }
@@ -136,7 +75,7 @@ impl Shared {
         };
         let through = self.incoming.last();
         for metric in self.shards.metrics() {
-            match self.policy_of(metric)? {
+            match self.catalog.policy_of(metric)? {
                 Some(policy) => self.with_metric(metric, |state| state.flush(metric, &policy, &*self.storage))?,
                 None => self.shards.remove(metric, || Ok(()))?,
             }
@@ -147,6 +86,14 @@ impl Shared {
             self.shards.evict();
         }
         Ok(())
+    }
+
+    /// Removes the metrics that outlived the time to live of their policy.
+    pub fn expire(&self, now: Nanos) -> Result<u64, Error> {
+        let last = |metric, policy: &Policy| {
+            self.with_metric(metric, |state| Ok(state.settle(metric, policy, &*self.storage)?.last))
+        };
+        self.catalog.expire(now, last, |metrics| self.forget(metrics))
     }
 
     pub fn should_store(&self, since: Instant) -> bool {

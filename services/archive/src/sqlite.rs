@@ -2,15 +2,18 @@
 //!
 //! One connection writes; others read. The schema has a number, and is brought up to date when the file is opened.
 
-mod condition;
+mod group;
 mod metrics;
 mod resources;
 mod types;
 
+use crate::condition::{Dialect, Parameter};
 use crate::index::{Index, NewMetric, ResourceChange, ResourceQuery, TypeChange};
 use crate::search::{Filter, Page};
 use crate::{Error, Metric, Policy, Resource, ResourceType, Rule};
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use group::Group;
+use rusqlite::types::{FromSql, FromSqlResult, ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OptionalExtension, ToSql, params};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -40,13 +43,46 @@ CREATE INDEX metric_by_policy ON metric (archive_policy_name);
 CREATE INDEX metric_by_name ON metric (name);
 "];
 
+const DIALECT: Dialect = Dialect {
+    truth: ["1", "0"],
+    place: |number, _| format!("?{number}"),
+    attribute: |name, _| format!("json_extract(attributes, '$.\"{name}\"')"),
+    same: "IS",
+    creator: [
+        "iif(instr(creator, ':') > 0, substr(creator, 1, instr(creator, ':') - 1), creator)",
+        "iif(instr(creator, ':') > 0, substr(creator, instr(creator, ':') + 1), '')",
+    ],
+};
+
+impl ToSql for Parameter {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Parameter::Null => ToSqlOutput::Borrowed(ValueRef::Null),
+            Parameter::Integer(whole) => ToSqlOutput::Borrowed(ValueRef::Integer(*whole)),
+            Parameter::Real(number) => ToSqlOutput::Borrowed(ValueRef::Real(*number)),
+            Parameter::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+        })
+    }
+}
+
+impl FromSql for Parameter {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Parameter> {
+        Ok(match value {
+            ValueRef::Null | ValueRef::Blob(_) => Parameter::Null,
+            ValueRef::Integer(whole) => Parameter::Integer(whole),
+            ValueRef::Real(number) => Parameter::Real(number),
+            ValueRef::Text(_) => Parameter::Text(value.as_str()?.to_owned()),
+        })
+    }
+}
+
 /// Most reading connections that are kept.
 const READERS: usize = 8;
 
 /// The index of a directory.
 pub struct Sqlite {
     path: PathBuf,
-    writer: Mutex<Connection>,
+    writer: Group,
     readers: Mutex<Vec<Connection>>,
 }
 
@@ -72,6 +108,8 @@ impl Sqlite {
         let mut writer = Connection::open(path)?;
         prepare(&writer)?;
         writer.pragma_update(None, "journal_mode", "WAL")?;
+        // A page that many changes touch is written to its place once for all of them: 16 MiB of the log.
+        writer.pragma_update(None, "wal_autocheckpoint", 4096)?;
         writer.pragma_update(None, "synchronous", if durable { "FULL" } else { "NORMAL" })?;
         let version: usize = writer.pragma_query_value(None, "user_version", |row| row.get(0))?;
         if version > SCHEMA.len() {
@@ -90,16 +128,12 @@ impl Sqlite {
             )?;
             step.commit()?;
         }
-        Ok(Sqlite { path: path.into(), writer: Mutex::new(writer), readers: Mutex::default() })
+        Ok(Sqlite { path: path.into(), writer: Group::new(writer), readers: Mutex::default() })
     }
 
     /// Runs a change that is made whole or not at all.
-    fn write<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T, Error>) -> Result<T, Error> {
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let result = change(&transaction)?;
-        transaction.commit()?;
-        Ok(result)
+    fn write<T>(&self, change: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        self.writer.write(change)
     }
 
     fn read<T>(&self, question: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {

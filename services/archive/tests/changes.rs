@@ -193,3 +193,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_removal_stores_what_was_not_stored_yet() {
+    let scratch = Scratch::new("removal-stores");
+    let archive = Archive::open(scratch.path(), options()).unwrap();
+    let id = metric(&archive, &policy("p", 0, &[1, 60], &["count", "sum"]));
+    archive.append(vec![(id, points(&[(10, 1.0)]))]).unwrap();
+    archive.append(vec![(id, points(&[(70, 2.0), (100_000, 9.0)]))]).unwrap();
+    // Nothing is stored yet: the raw points are all there, and the window opens to where it was.
+    let removed = archive.remove_measures(id, range(90_000, 200_000)).unwrap();
+    assert_eq!((removed.points, removed.accepted_from), (1, 60 * SECOND));
+    archive.append(vec![(id, points(&[(61, 4.0)]))]).unwrap();
+    let expected = [(0, 1.0), (60, 6.0)];
+    assert_eq!(measures(&archive, id, "sum", 60), expected);
+    // As the end of the process would leave it.
+    let copied = Scratch::new("removal-copied");
+    common::copy(scratch.path(), copied.path());
+    let other = Archive::open(copied.path(), options()).unwrap();
+    assert_eq!((measures(&other, id, "sum", 60), measures(&other, id, "count", 1).len()), (expected.to_vec(), 3));
+}

@@ -152,6 +152,27 @@ impl Collector {
         Ok(all)
     }
 
+    /// Makes usage of an answer that a program asked for by itself: of one definition, for one scope and `count` periods from `begin` on.
+    ///
+    /// # Errors
+    /// An answer of other moments, of a server whose clock is behind, or an expression that cannot be evaluated. Returns no usage for a
+    /// name that no definition has.
+    pub fn usage(
+        &self,
+        name: &str,
+        scope: &Arc<str>,
+        begin: i64,
+        count: usize,
+        answer: Answer,
+    ) -> Result<Usage, CollectError> {
+        let mut all = Usage::default();
+        if let Some(prepared) = self.definitions.iter().find(|p| &*p.name == name) {
+            let fail = |cause| CollectError { metric: prepared.name.clone(), scope: scope.clone(), cause };
+            self.take(prepared, scope, begin, count, answer, &mut all).map_err(fail)?;
+        }
+        Ok(all)
+    }
+
     fn query(&self, definition: &Definition, scope: &str, ranges: Ranges) -> String {
         query::usage(definition, &self.scope_key, scope, self.config.period, self.config.options.by_order, ranges)
     }

@@ -175,6 +175,32 @@ fn wrong_arguments_are_told() {
     );
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_bar_shows_on_a_terminal_how_far_a_backfill_is() {
+    let place = Place::new("command-bar");
+    let arguments = format!(
+        "--config={}/cloudkitty.conf --from 2026-01-01 --to 2026-01-02 --periods-per-query 2 --state state --output out.jsonl",
+        place.folder.0.display()
+    );
+    // `script` gives the command a terminal.
+    let ran = Command::new("script")
+        .args([
+            "-qec",
+            &format!("'{}' child --exact --ignored --nocapture", std::env::current_exe().unwrap().display()),
+            "typescript",
+        ])
+        .env(ARGUMENTS, arguments.replace(' ', "\n"))
+        .current_dir(&place.folder.0)
+        .stdin(std::process::Stdio::null())
+        .output()
+        .expect("script is needed (Debian: bsdutils)");
+    assert!(ran.status.success(), "{ran:?}");
+    assert_eq!(place.lines("out.jsonl"), 1440 * 2 * 2);
+    let shown = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert!(shown.contains("/2880 periods of scopes, ") && shown.contains(" left"), "{shown:?}");
+}
+
 #[test]
 fn what_is_not_safe_is_told_at_each_start() {
     let place = Place::new("command-unsafe");

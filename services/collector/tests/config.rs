@@ -440,6 +440,121 @@ fn every_wrong_value_of_the_definitions_is_named() {
     }
 }
 
+/// All keys by section; a list of lists is the value of none of them.
+const KEYS: &[(&str, &[&str])] = &[
+    ("collect", &["collector", "period", "wait_periods", "scope_key", "metrics_conf"]),
+    ("collector_prometheus", SERVER_KEYS),
+    ("fetcher", &["backend"]),
+    ("fetcher_prometheus", SERVER_KEYS),
+    ("fetcher_prometheus", &["metric", "scope_attribute", "filters"]),
+    ("fetcher_source", &["sources"]),
+    ("orchestrator", &["skip_datapoints_expression"]),
+    (
+        "ferrometer",
+        &[
+            "precise",
+            "by_order",
+            "boundaries",
+            "concurrency",
+            "periods_per_query",
+            "max_reply_bytes",
+            "retries",
+            "processor",
+            "processors",
+            "state",
+            "leases",
+            "leases_cafile",
+            "lease_seconds",
+            "output",
+            "format",
+        ],
+    ),
+    ("ferrometer_archive", &["url", "user", "password", "policy", "resource_type", "cafile", "insecure", "timeout"]),
+    (
+        "metrics.m",
+        &[
+            "unit",
+            "factor",
+            "offset",
+            "groupby",
+            "metadata",
+            "mutate",
+            "mutate_map",
+            "alt_name",
+            "description",
+            "skip_datapoints_expression",
+            "extra_args",
+        ],
+    ),
+    (
+        "metrics.m.extra_args",
+        &["aggregation_method", "query_function", "range_function", "query_prefix", "query_suffix"],
+    ),
+];
+
+const SERVER_KEYS: &[&str] = &[
+    "prometheus_url",
+    "prometheus_user",
+    "prometheus_password",
+    "bearer_token",
+    "bearer_token_file",
+    "cafile",
+    "insecure",
+    "timeout",
+    "client_cert",
+    "client_key",
+];
+
+#[test]
+fn no_key_takes_a_value_of_another_kind() {
+    let mut tried = 0;
+    for (section, keys) in KEYS {
+        for key in *keys {
+            let toml = format!("[{section}]\n{key} = [[1]]\n");
+            let message = Config::from_texts(("c.toml", &toml), ("c.toml", "")).unwrap_err().to_string();
+            let named = format!("c.toml:2: {section}.{key}: ");
+            let told = message.lines().find(|line| line.starts_with(&named));
+            assert!(
+                told.is_some_and(|line| line.contains("expected") || line.contains("needs mutate: MAP")),
+                "{section}.{key}: {message}"
+            );
+            tried += 1;
+        }
+    }
+    assert!(tried > 60, "{tried}");
+}
+
+#[test]
+fn an_archive_takes_the_place_of_a_file() {
+    let load = |more: &str| {
+        let conf = format!("{SERVER}[ferrometer_archive]\n{more}");
+        Config::from_texts(("c.conf", &conf), ("m.yml", GOOD)).map_err(|e| e.to_string())
+    };
+    let archive =
+        load("url = https://admin@archive.example/gnocchi/\ncafile = ca.pem\n").unwrap().options.archive.unwrap();
+    assert_eq!((archive.policy, archive.resource_type.as_str()), (None, "ferrometer_usage"));
+    assert_eq!(archive.server.cafile, Some("ca.pem".into()));
+    for (more, says) in [
+        ("", "ferrometer_archive.url: is missing: expected the address of the archive, such as http://127.0.0.1:8041"),
+        (
+            "url = archive:8041\n",
+            "ferrometer_archive.url: expected an address such as http://127.0.0.1:8041: it begins with http:// or https://",
+        ),
+        ("ulr = http://h\n", "ferrometer_archive.ulr: is no key here; did you mean \"url\"?"),
+        (
+            "url = http://h\npolicy = a/b\n",
+            "ferrometer_archive.policy: found \"a/b\", expected at most 255 bytes without a slash",
+        ),
+        (
+            "url = http://h\n[ferrometer]\noutput = x\n",
+            "ferrometer.output: is set, and [ferrometer_archive] too; data points go to one of the two",
+        ),
+    ] {
+        let message = load(more).unwrap_err();
+        assert!(message.contains(says), "{more}: {message}");
+    }
+}
+
 #[test]
 fn problems_of_both_files_are_told_together() {
     let conf = format!("[collect]\nperiod = x\nmetrics_conf = metrics.yml\n{SERVER}timeout = y\n");

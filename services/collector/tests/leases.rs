@@ -26,7 +26,6 @@ use support::{Folder, until};
 const ARGUMENTS: &str = "FERROMETER_COLLECTOR_LEASES";
 const BEGIN: i64 = 1_700_000_000 - 1_700_000_000 % 60;
 const PERIODS: i64 = 60;
-const NAMES: [&str; 3] = ["a", "b", "c"];
 
 /// The child: the command, with the arguments of its environment, one a line.
 #[test]
@@ -59,9 +58,10 @@ fn done(mut child: Child) {
     assert!(child.wait().unwrap().success());
 }
 
-fn kills(times: i64) {
-    let database = Postgres::start(&format!("leases-{times}-database"));
-    let folder = Folder::new(&format!("leases-{times}"));
+fn kills(names: &[&str], times: i64) {
+    let title = format!("leases-{}-{times}", names.len());
+    let database = Postgres::start(&format!("{title}-database"));
+    let folder = Folder::new(&title);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/api/v1", listener.local_addr().unwrap());
     let mut scopes: Vec<String> = (0..28).map(|n| format!("scope-{n}")).collect();
@@ -88,20 +88,21 @@ fn kills(times: i64) {
     let mut killed_at_work = 0;
     for _ in 0..times {
         to += PERIODS * 60;
-        let mut all: Vec<Child> = NAMES.iter().map(|name| processor(&folder.0, name, to)).collect();
-        let mut victim = all.swap_remove(draw(3) as usize);
+        let mut all: Vec<Child> = names.iter().map(|name| processor(&folder.0, name, to)).collect();
+        let mut victim = all.swap_remove(draw(names.len() as u64) as usize);
         std::thread::sleep(Duration::from_millis(50 + draw(400)));
         killed_at_work += i64::from(victim.try_wait().unwrap().is_none());
         let _ = victim.kill();
         let _ = victim.wait();
-        // The two that are left take over what the third held, and end when nothing is left.
+        // Those that are left take over what it held, and end when nothing is left.
         all.into_iter().for_each(done);
     }
     // Each cuts what a kill left behind its last commit.
-    NAMES.map(|name| processor(&folder.0, name, to + 60)).into_iter().for_each(done);
+    let all: Vec<Child> = names.iter().map(|name| processor(&folder.0, name, to + 60)).collect();
+    all.into_iter().for_each(done);
     assert!(killed_at_work > 0, "none of {times} was killed at work");
     let mut seen: HashMap<(String, String, String), u32> = HashMap::new();
-    for name in NAMES {
+    for name in names {
         for line in std::fs::read_to_string(folder.0.join(format!("{name}.jsonl"))).unwrap().lines() {
             let point: serde_json::Value = serde_json::from_str(line).unwrap();
             let of = |a: &str, b: &str| point[a][b].as_str().unwrap().to_owned();
@@ -115,21 +116,99 @@ fn kills(times: i64) {
 
 #[test]
 #[ignore = "needs PostgreSQL"]
+fn two_processors_one_of_which_is_killed_a_few_times() {
+    kills(&["a", "b"], 4);
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
 fn three_processors_one_of_which_is_killed_a_few_times() {
-    kills(4);
+    kills(&["a", "b", "c"], 4);
+}
+
+#[test]
+#[ignore = "needs PostgreSQL, and takes minutes"]
+fn two_processors_one_of_which_is_killed_fifty_times() {
+    kills(&["a", "b"], 50);
 }
 
 #[test]
 #[ignore = "needs PostgreSQL, and takes minutes"]
 fn three_processors_one_of_which_is_killed_fifty_times() {
-    kills(50);
+    kills(&["a", "b", "c"], 50);
+}
+
+/// A certificate for a host, as files of a server, and the file of its authority.
+fn certificate(host: &str, server: &Folder, files: &Folder) -> std::path::PathBuf {
+    let made = rcgen::generate_simple_self_signed([host.to_owned()]).unwrap();
+    server.write("server.crt", made.cert.pem());
+    server.write("server.key", made.signing_key.serialize_pem());
+    files.write(&format!("{host}.pem"), made.cert.pem())
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn over_tls_certificates_are_checked() {
+    let files = Folder::new("leases-tls");
+    let mut ca = None;
+    let database = Postgres::with_tls("leases-tls-database", |server| {
+        ca = Some(certificate("127.0.0.1", server, &files));
+    });
+    let address = format!("{} password=hunter2 sslmode=require", database.address);
+    let connect = |address: &str, cafile: Option<&Path>| {
+        Leases::connect(&Secret::new(address), cafile, "a", Duration::from_secs(60)).map_err(|e| e.to_string())
+    };
+    let mut leases = connect(&address, ca.as_deref()).unwrap();
+    leases.add(&["x".to_owned()]).unwrap();
+    assert_eq!(leases.claim(&["x".to_owned()], 100, 10).unwrap(), ["x"]);
+    // The database itself says that this connection is encrypted.
+    let mut watcher = ::postgres::Client::connect(
+        &format!("{} password=hunter2 sslmode=disable", database.address),
+        ::postgres::NoTls,
+    )
+    .unwrap();
+    let encrypted = "select ssl from pg_stat_ssl join pg_stat_activity using (pid) where state = 'idle' and pid <> pg_backend_pid()";
+    let rows: Vec<bool> = watcher.query(encrypted, &[]).unwrap().iter().map(|row| row.get(0)).collect();
+    assert_eq!(rows, [true]);
+    drop(leases);
+
+    let unknown = connect(&address, None).unwrap_err();
+    assert!(
+        unknown.starts_with("PostgreSQL: ") && unknown.ends_with("; leases_cafile names the authority to trust"),
+        "{unknown}"
+    );
+    let other = certificate("db.example", &Folder::new("leases-tls-other"), &files);
+    let wrong = connect(&address, Some(&other)).unwrap_err();
+    assert!(wrong.contains("certificate"), "{wrong}");
+    let none = files.write("none.pem", "no certificate");
+    assert_eq!(
+        connect(&address, Some(&none)).unwrap_err(),
+        format!("leases_cafile: {}: holds no certificate in PEM", none.display())
+    );
+    let password = connect(&address.replace("hunter2", "wrong-one"), ca.as_deref()).unwrap_err();
+    assert!(password.contains("password authentication failed") && !password.contains("wrong-one"), "{password}");
+    let mode = connect(&address.replace("=require", "=verify-full"), None).unwrap_err();
+    assert!(mode.contains("sslmode is disable or require") && !mode.contains("hunter2"), "{mode}");
+
+    // A certificate for another host, with its authority trusted.
+    let database =
+        Postgres::with_tls("leases-tls-host-database", |server| drop(certificate("db.example", server, &files)));
+    let address = format!("{} password=hunter2 sslmode=require", database.address);
+    let host = connect(&address, Some(&files.0.join("db.example.pem"))).unwrap_err();
+    assert!(host.contains("not valid for name") && host.contains("127.0.0.1"), "{host}");
+
+    let without = Postgres::start("leases-tls-none-database");
+    let refused = connect(&format!("{} sslmode=require", without.address), None).unwrap_err();
+    assert!(refused.ends_with("; sslmode=disable in the address goes without"), "{refused}");
+    assert!(connect(&without.address, None).is_ok());
 }
 
 #[test]
 #[ignore = "needs PostgreSQL"]
 fn a_processor_that_was_too_slow_commits_nothing() {
     let database = Postgres::start("leases-slow");
-    let connect = |name, seconds| Leases::connect(&Secret::new(&database.address), name, Duration::from_secs(seconds));
+    let connect =
+        |name, seconds| Leases::connect(&Secret::new(&database.address), None, name, Duration::from_secs(seconds));
     let scopes = ["x".to_owned(), "y".to_owned()];
     let mut slow = connect("slow", 1).unwrap();
     slow.add(&scopes).unwrap();
@@ -154,7 +233,7 @@ fn a_processor_that_was_too_slow_commits_nothing() {
 #[test]
 fn a_database_that_is_not_there_is_told_without_its_password() {
     let address = Secret::new("postgresql://ferrometer:hunter2@127.0.0.1:9/none");
-    let refused = Leases::connect(&address, "a", Duration::from_secs(1)).unwrap_err().to_string();
+    let refused = Leases::connect(&address, None, "a", Duration::from_secs(1)).unwrap_err().to_string();
     assert!(
         refused.starts_with("PostgreSQL: ") && refused.contains("refused") && !refused.contains("hunter2"),
         "{refused}"

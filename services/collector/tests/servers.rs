@@ -206,6 +206,24 @@ fn a_reply_without_an_end_is_cut_at_the_cap() {
 }
 
 #[test]
+fn a_gigabyte_is_cut_at_the_default_cap() {
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counted = sent.clone();
+    let odd = Odd::start(move |_, _, stream| {
+        let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{{\"status\":\"", 1 << 30);
+        for _ in 0..1 << 10 {
+            if stream.write_all(&[b'x'; 1 << 20]).is_err() {
+                return;
+            }
+            counted.fetch_add(1 << 20, Ordering::SeqCst);
+        }
+    });
+    assert_eq!(odd.ask(), (Err(AskError::TooLarge(64 << 20)), 1));
+    // The rest was not read: what was sent beyond the cap is in the buffers of two sockets.
+    assert!(sent.load(Ordering::SeqCst) < 256 << 20);
+}
+
+#[test]
 fn a_header_without_an_end_is_refused() {
     let odd = Odd::start(|_, _, stream| {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n");

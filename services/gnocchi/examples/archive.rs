@@ -1,4 +1,4 @@
-//! Gnocchi's API over an archive in a directory, until SIGTERM.
+//! Gnocchi's API over an archive in a directory, or on servers that many processes share, until SIGTERM.
 //!
 //! ```text
 //! cargo run --release --example archive -- --address 127.0.0.1:8041 --data DIR [--config FILE.toml] [--gnocchi-conf FILE]
@@ -8,9 +8,15 @@
 //!     [--statsd-resource UUID] [--statsd-policy NAME] [--statsd-tags ignored|in_name] [--statsd-percentiles N] [--statsd-exact]
 //! ```
 //!
+//! On servers, in the place of `--data` (with the features `postgresql`, `redis` and `s3`):
+//!
+//! ```text
+//!     --index postgresql://… [--incoming redis://…|postgresql://…] [--storage s3://…|redis://…|postgresql://…] [--workers 0]
+//! ```
+//!
 //! An argument is the key of the same name in the file, and counts more: `--statsd-tcp` is `tcp` in `[statsd]`.
 
-use ferrometer_archive::Archive;
+use ferrometer_archive::{Archive, Options};
 use ferrometer_gnocchi::{Auth, ConfigError, Gnocchi, Listening, ServerConfig, Statsd, StatsdSocket};
 use ferrometer_http::Frame;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
@@ -37,8 +43,17 @@ fn file(config: &mut ServerConfig, name: &str, path: &str) -> Result<(), String>
     Ok(())
 }
 
-fn configured() -> Result<ServerConfig, String> {
+/// Addresses of servers: index, incoming, storage.
+#[derive(Default)]
+struct Addresses {
+    index: Option<String>,
+    incoming: Option<String>,
+    storage: Option<String>,
+}
+
+fn configured() -> Result<(ServerConfig, Addresses), String> {
     let mut config = ServerConfig::default();
+    let mut servers = Addresses::default();
     let mut set: Vec<(String, String)> = Vec::new();
     let mut given = std::env::args().skip(1);
     while let Some(name) = given.next() {
@@ -49,6 +64,15 @@ fn configured() -> Result<ServerConfig, String> {
         let (key, value) = match bare {
             "config" | "gnocchi-conf" => {
                 file(&mut config, &name, &value()?)?;
+                continue;
+            }
+            "index" | "incoming" | "storage" => {
+                let place = match bare {
+                    "index" => &mut servers.index,
+                    "incoming" => &mut servers.incoming,
+                    _ => &mut servers.storage,
+                };
+                *place = Some(value()?);
                 continue;
             }
             "no-default-policies" => ("default_policies".to_owned(), "false".to_owned()),
@@ -66,8 +90,43 @@ fn configured() -> Result<ServerConfig, String> {
     for (key, value) in set {
         config.set(&key, &value).map_err(|error| error.to_string())?;
     }
+    match (&servers.index, &config.data) {
+        (Some(_), Some(_)) => return Err("--index and --data: the archive is on servers or in a directory".into()),
+        // There is no directory, and it is not looked for.
+        (Some(_), None) => config.data = Some(".".into()),
+        (None, _) if servers.incoming.is_some() || servers.storage.is_some() => {
+            return Err("--incoming and --storage need --index postgresql://…".into());
+        }
+        (None, _) => {}
+    }
     config.check().map_err(lines)?;
-    Ok(config)
+    Ok((config, servers))
+}
+
+#[cfg(feature = "postgresql")]
+fn connect(index: &str, addresses: &Addresses, options: Options) -> Result<Archive, Box<dyn std::error::Error>> {
+    let mut servers = ferrometer_archive::Servers::new(index);
+    if let Some(address) = &addresses.incoming {
+        servers = servers.incoming(address);
+    }
+    if let Some(address) = &addresses.storage {
+        servers = servers.storage(address);
+    }
+    Ok(ferrometer_archive::connect(&servers, options)?)
+}
+
+#[cfg(not(feature = "postgresql"))]
+fn connect(_: &str, _: &Addresses, _: Options) -> Result<Archive, Box<dyn std::error::Error>> {
+    Err("--index needs the feature `postgresql`: cargo run --features postgresql,redis,s3 --example archive".into())
+}
+
+/// Opens the archive before there is an asynchronous runtime: the client of PostgreSQL has one of its own.
+fn open(config: &ServerConfig, servers: &Addresses) -> Result<Archive, Box<dyn std::error::Error>> {
+    match (&servers.index, &config.data) {
+        (Some(index), _) => connect(index, servers, config.options.clone()),
+        (None, Some(data)) => Ok(Archive::open(data, config.options.clone())?),
+        (None, None) => Err("data is missing".into()),
+    }
 }
 
 fn resolve(address: &str) -> Result<SocketAddr, String> {
@@ -106,12 +165,18 @@ fn statsd(config: &ServerConfig, archive: &Arc<Archive>) -> Result<Option<Listen
     Ok(Some(statsd.listen_to(sockets)?))
 }
 
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let (config, servers) = configured()?;
+    let archive = Arc::new(open(&config, &servers)?);
+    let done = serve(config, &archive);
+    // Its connections are closed where there is no asynchronous runtime any more.
+    drop(archive);
+    done
+}
+
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let config = configured()?;
-    let Some(data) = &config.data else { return Err("data is missing".into()) };
-    let archive = Arc::new(Archive::open(data, config.options.clone())?);
-    let _statsd = statsd(&config, &archive)?;
+async fn serve(config: ServerConfig, archive: &Arc<Archive>) -> Result<(), Box<dyn std::error::Error>> {
+    let _statsd = statsd(&config, archive)?;
     let prefix = config.settings.prefix.clone();
     let mut limits = Gnocchi::limits();
     // One body as large as it may be, and others beside it.
@@ -132,7 +197,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         (Some(cert), Some(key)) => frame.tls(cert, key),
         _ => frame.allow_plaintext(true),
     };
-    let api = Arc::new(Gnocchi::new(archive, config.settings));
+    let api = Arc::new(Gnocchi::new(Arc::clone(archive), config.settings));
     let server = api.mount(frame).serve()?;
     println!("http://{}{prefix}", server.local_addr());
     tokio::select! {

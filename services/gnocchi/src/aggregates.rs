@@ -8,6 +8,7 @@ use crate::reply::{Answer, Refusal, Reply};
 use crate::request::{Request, not_allowed};
 use crate::resource_json::{names, resource_json};
 use crate::schema::{Invalid, dictionary, only, optional, text};
+use crate::top::Top;
 use ferrometer_archive::across::{Fill, Joining, Operation, Outcome, Values, evaluate, join};
 use ferrometer_archive::search::{Page, Sort};
 use ferrometer_archive::{Error, Metric, Nanos, Point, Policy, Range, Resource, ResourceQuery, matches};
@@ -131,6 +132,10 @@ impl Gnocchi {
         groups.sort_unstable();
         groups.dedup();
         let order = if groups.is_empty() { vec!["revision_start", "started_at"] } else { groups.clone() };
+        let top = Top::of(request)?;
+        if top.is_some() && (groups.is_empty() || use_history) {
+            return Err(Refusal::argument("top", "Must be used with groupby, and without use_history"));
+        }
         let page = Page { sort: order.into_iter().map(Sort::by).collect(), ..Page::default() };
         if use_history && !groups.is_empty() {
             let query = ResourceQuery { kind, filter, history: true, page };
@@ -179,15 +184,18 @@ impl Gnocchi {
             let json = resource_json(resource, Some(&kind), None);
             groups.iter().map(|name| ((*name).to_owned(), json.get(*name).cloned().unwrap_or(Value::Null))).collect()
         };
-        let mut parts = Vec::new();
-        for group in grouped(&resources, &group_of) {
-            if let Some(body) = found(&group.1)? {
-                parts.push(format!("{{\"group\":{},\"measures\":{body}}}", Value::from(group.0)));
-            }
+        let mut of_groups = Vec::new();
+        for (group, members) in grouped(&resources, &group_of) {
+            of_groups.extend(found(&members)?.map(|body| (group, body)));
         }
-        if parts.is_empty() {
+        if of_groups.is_empty() {
             return Err(unknown_metrics(&tree));
         }
+        if let Some(top) = top {
+            return Ok(Reply::raw(StatusCode::OK, top.answer(of_groups)?));
+        }
+        let part = |(group, body)| format!("{{\"group\":{},\"measures\":{body}}}", Value::from(group));
+        let parts: Vec<String> = of_groups.into_iter().map(part).collect();
         Ok(Reply::raw(StatusCode::OK, format!("[{}]", parts.join(","))))
     }
 

@@ -1,6 +1,7 @@
 //! `/v1/batch/…`: measures of many metrics in one request, all or none.
 
 use crate::Gnocchi;
+use crate::compact;
 use crate::measures::{Measures, explain, measures_of};
 use crate::metrics::Told;
 use crate::references::resource_id;
@@ -12,7 +13,7 @@ use ferrometer_archive::{Error, Metric, Point};
 use http::{Method, StatusCode};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use uuid::Uuid;
 
@@ -63,10 +64,20 @@ fn entry(name: &str, value: &Value) -> Checked<Entry> {
                 unit: optional(map, "unit", text)?,
                 name: Some(name.into()),
                 resource: None,
+                own_policy: None,
             };
             Ok(Entry { told, points: required(map, "measures", measures_of)? })
         }
         list => Ok(Entry { told: Told { name: Some(name.into()), ..Told::default() }, points: measures_of(list)? }),
+    }
+}
+
+/// Returns names one behind the other, and of very many how many more there are: an answer is not as large as what was asked.
+fn listed(names: &[String]) -> String {
+    const MOST: usize = 1000;
+    match names.len().checked_sub(MOST).filter(|more| *more > 0) {
+        None => names.join(", "),
+        Some(more) => format!("{} and {more} more", names[..MOST].join(", ")),
     }
 }
 
@@ -83,6 +94,10 @@ impl Gnocchi {
 
     fn batch_by_metric(&self, request: &Request<'_>) -> Answer {
         let user = request.user()?;
+        if compact::is_compact(request) {
+            let batch = compact::batch(&request.body)?;
+            return self.append_by_metric(request, &user, batch);
+        }
         request.check_content_type("application/json")?;
         if request.body.iter().all(u8::is_ascii_whitespace) {
             return Err(Refusal::unable_to_decode("Expected object or value"));
@@ -100,16 +115,20 @@ impl Gnocchi {
             let malformed = |_| Invalid::new("not a valid value").at_key(&id);
             points.insert(Uuid::parse_str(&id).map_err(malformed)?, measures);
         }
+        self.append_by_metric(request, &user, points)
+    }
+
+    fn append_by_metric(&self, request: &Request<'_>, user: &str, points: HashMap<Uuid, Vec<Point>>) -> Answer {
         let ids: Vec<Uuid> = points.keys().copied().collect();
         let metrics = self.archive.index().metrics_by_id(&ids)?;
         if metrics.len() != ids.len() {
-            let known: Vec<Uuid> = metrics.iter().map(|metric| metric.id).collect();
+            let known: HashSet<Uuid> = metrics.iter().map(|metric| metric.id).collect();
             let mut unknown: Vec<String> =
                 ids.iter().filter(|id| !known.contains(id)).map(ToString::to_string).collect();
             unknown.sort();
-            return Err(Refusal::bad(format!("Unknown metrics: {}", unknown.join(", "))));
+            return Err(Refusal::bad(format!("Unknown metrics: {}", listed(&unknown))));
         }
-        if !request.is_admin(&user) && metrics.iter().any(|metric| metric.creator != user) {
+        if !request.is_admin(user) && metrics.iter().any(|metric| metric.creator != user) {
             return Err(forbidden());
         }
         self.archive.append(points.into_iter().collect())?;
@@ -167,7 +186,7 @@ impl Gnocchi {
         }
         if !unknown_metrics.is_empty() {
             unknown_metrics.sort();
-            return Err(Refusal::bad(format!("Unknown metrics: {}", unknown_metrics.join(", "))));
+            return Err(Refusal::bad(format!("Unknown metrics: {}", listed(&unknown_metrics))));
         }
         self.add_or_find(&new, &mut points)?;
         self.archive.append(points)?;

@@ -9,10 +9,12 @@
 //! | `request`, `reply`, `schema` | what came, what goes back, and what is wrong with a body, in Gnocchi's words |
 //! | `policies`, `metrics`, `resources`, `types` | what is known about metrics |
 //! | `references`, `resource_json` | ids that name resources, and resources as JSON |
-//! | `measures`, `batch` | measures in, aggregates out |
-//! | `ingest`, `line`, `statsd`, `statsd_line` | measures in other protocols |
+//! | `measures`, `batch`, `compact` | measures in, aggregates out |
+//! | `season`, `top` | aggregates by weekday and hour; the largest groups of an aggregation |
+//! | `ingest`, `line`, `statsd` | measures in other protocols |
 //! | `filter`, `paging`, `values` | searches |
 //! | `aggregation`, `aggregates`, `history`, `operations` | several series brought together |
+//! | `feed` | new aggregates as they come |
 //! | `routes` | which path is which |
 //! | `service` | the API in the HTTP frame |
 //! | `server_config` | what a server is configured with |
@@ -20,7 +22,9 @@
 mod aggregates;
 mod aggregation;
 mod batch;
+mod compact;
 mod decoding;
+mod feed;
 mod filter;
 mod history;
 mod ingest;
@@ -37,11 +41,12 @@ mod resource_json;
 mod resources;
 mod routes;
 mod schema;
+mod season;
 mod server_config;
 mod service;
 mod settings;
 mod statsd;
-mod statsd_line;
+mod top;
 mod types;
 mod values;
 
@@ -51,4 +56,3 @@ pub use settings::{Auth, Settings};
 pub use statsd::{
     Listening, Statsd, StatsdCause, StatsdCounts, StatsdSettings, StatsdSocket, StatsdTags, StatsdTimers,
 };
-pub use statsd_line::{StatsdFault, StatsdLine, StatsdSample};

@@ -1,11 +1,13 @@
 //! Measures: their lists in bodies, read without a tree of values, and the aggregates that come back.
 
 use crate::Gnocchi;
+use crate::compact;
 use crate::reply::{Answer, Refusal, Reply};
 use crate::request::{Form, Request, read_form, words};
 use crate::schema::{Checked, Invalid};
+use crate::season::{self, Season};
 use ferrometer_archive::across::{Sampling, resample};
-use ferrometer_archive::time::{Calendar, parse_timespan, read_seconds, write_timestamp};
+use ferrometer_archive::time::{Calendar, parse_timespan, read_seconds, timestamp, write_timestamp};
 use ferrometer_archive::{Method, Metric, Nanos, Point, Policy, Range};
 use http::StatusCode;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -219,6 +221,10 @@ impl Gnocchi {
     /// `POST …/measures`.
     pub(crate) fn post_measures(&self, request: &Request<'_>, metric: &Metric) -> Answer {
         request.owner(&metric.creator)?;
+        if compact::is_compact(request) {
+            self.archive.append(vec![(metric.id, compact::measures(&request.body)?)])?;
+            return Ok(Reply::empty(StatusCode::ACCEPTED));
+        }
         request.check_content_type("application/json")?;
         if request.body.iter().all(u8::is_ascii_whitespace) {
             return Err(Refusal::unable_to_decode("Expected object or value"));
@@ -256,6 +262,16 @@ impl Gnocchi {
             Some(granularity) => vec![granularity],
             None => policy.definitions().iter().rev().map(|definition| definition.granularity).collect(),
         };
+        if let Some(season) = Season::of(request)? {
+            let again = request.parameter("reaggregation").unwrap_or("");
+            let kind = if again.is_empty() { method.kind } else { season::kind(again)? };
+            let [granularity] = granularities[..] else {
+                return Err(Refusal::bad("A granularity must be specified to aggregate by weekday or hour"));
+            };
+            season.check(granularity)?;
+            let points = self.archive.measures(metric.id, method, granularity, range)?;
+            return Ok(Reply::ok(&season.rows(&points, kind)));
+        }
         let mut out = String::from("[");
         for granularity in granularities {
             let points = self.archive.measures(metric.id, method, granularity, range)?;
@@ -263,6 +279,24 @@ impl Gnocchi {
         }
         out.push(']');
         Ok(Reply::raw(StatusCode::OK, out))
+    }
+}
+
+impl Gnocchi {
+    /// `DELETE …/measures`: removes those of a range of time, and opens the window again.
+    pub(crate) fn delete_measures(&self, request: &Request<'_>, metric: &Metric) -> Answer {
+        request.owner(&metric.creator)?;
+        let range = Range { start: request.time("start")?, stop: request.time("stop")? };
+        if range == Range::default() && !request.truth("all", false)? {
+            return Err(Refusal::bad("`start` or `stop` says which measures are removed; `all=true` removes all"));
+        }
+        let removed = self.archive.remove_measures(metric.id, range)?;
+        Ok(Reply::ok(&json!({
+            "points": removed.points,
+            "aggregates": removed.buckets,
+            "aggregates_covered_in_part": removed.kept,
+            "accepted_from": timestamp(removed.accepted_from),
+        })))
     }
 }
 

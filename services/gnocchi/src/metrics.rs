@@ -2,14 +2,15 @@
 
 use crate::Gnocchi;
 use crate::paging::{linked, page};
-use crate::policies::policy_json;
+use crate::policies::{policy_json, unnamed_policy};
 use crate::references::{bad_reference, resource_id};
 use crate::reply::{Answer, Refusal, Reply};
 use crate::request::{Request, not_allowed, not_found};
 use crate::resource_json::{resource_json, user_and_project};
 use crate::schema::{Checked, Invalid, dictionary, only, optional, text};
 use ferrometer_archive::search::{Filter, Page};
-use ferrometer_archive::{Error, Metric, NewMetric, Resource};
+use ferrometer_archive::time::timestamp;
+use ferrometer_archive::{Error, Method as Aggregation, Metric, Nanos, NewMetric, Resource};
 use http::{Method, StatusCode, header::HeaderName, header::LOCATION};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -21,12 +22,17 @@ pub(crate) struct Told {
     pub unit: Option<String>,
     pub name: Option<String>,
     pub resource: Option<String>,
+    /// A policy of its own.
+    pub own_policy: Option<Value>,
 }
 
 impl Told {
     pub fn read(body: &Value) -> Checked<Told> {
         let map = dictionary(body)?;
-        only(map, &["archive_policy_name", "resource_id", "name", "unit"])?;
+        only(map, &["archive_policy_name", "archive_policy", "resource_id", "name", "unit"])?;
+        if map.contains_key("archive_policy") && map.contains_key("archive_policy_name") {
+            return Err(Invalid::new("two or more values in the same group of exclusion 'archive policy'"));
+        }
         let unit = |value: &Value| {
             let unit = text(value)?;
             if unit.chars().count() > 31 { Err(Invalid::new("length of value must be at most 31")) } else { Ok(unit) }
@@ -36,6 +42,7 @@ impl Told {
             unit: optional(map, "unit", unit)?,
             name: optional(map, "name", text)?,
             resource: optional(map, "resource_id", text)?,
+            own_policy: map.get("archive_policy").cloned(),
         })
     }
 }
@@ -64,8 +71,14 @@ impl Gnocchi {
                     NewMetric::Link(Uuid::parse_str(id).map_err(|_| malformed())?)
                 }
                 told => {
-                    let told =
-                        Told { name: Some(name.clone()), ..Told::read(told).map_err(|invalid| invalid.in_key(name))? };
+                    let told = Told::read(told).map_err(|invalid| invalid.in_key(name))?;
+                    if told.own_policy.is_some() {
+                        return Err(Invalid::new("extra keys not allowed")
+                            .at_key("archive_policy")
+                            .in_key(name)
+                            .into());
+                    }
+                    let told = Told { name: Some(name.clone()), ..told };
                     NewMetric::Create(self.metric_of(told, creator, Some(resource))?)
                 }
             });
@@ -139,11 +152,54 @@ impl Gnocchi {
                 self.archive.remove_metric(metric.id)?;
                 Ok(Reply::empty(StatusCode::NO_CONTENT))
             }
-            (_, []) => not_allowed("GET, DELETE"),
+            (&Method::PATCH, []) => self.change_policy(request, metric),
+            (_, []) => not_allowed("GET, PATCH, DELETE"),
+            (&Method::DELETE, [measures]) if measures == "measures" => self.delete_measures(request, metric),
             (&Method::GET, [measures]) if measures == "measures" => self.get_measures(request, metric),
             (&Method::POST, [measures]) if measures == "measures" => self.post_measures(request, metric),
-            (_, [measures]) if measures == "measures" => not_allowed("GET, POST"),
+            (_, [measures]) if measures == "measures" => not_allowed("GET, POST, DELETE"),
             _ => Err(not_found()),
+        }
+    }
+
+    /// `PATCH /v1/metric/{id}`: another policy, by its name or given with the request.
+    fn change_policy(&self, request: &Request<'_>, metric: &Metric) -> Answer {
+        request.owner(&metric.creator)?;
+        let body = request.json()?;
+        let map = dictionary(&body)?;
+        only(map, &["archive_policy_name", "archive_policy"])?;
+        let name = match (optional(map, "archive_policy_name", text)?, map.get("archive_policy")) {
+            (Some(name), None) => name,
+            (None, Some(policy)) => self.own_policy(request, policy)?,
+            _ => return Err(Refusal::bad("one of `archive_policy_name` and `archive_policy` says the new policy")),
+        };
+        let bad = |error: Error| match error {
+            Error::NoSuchPolicy(_) => Refusal::bad(error.to_string()),
+            other => other.into(),
+        };
+        let done = self.archive.change_metric_policy(metric.id, &name).map_err(bad)?;
+        let mut json = self.detailed(&Metric { policy: name, ..metric.clone() })?;
+        let spans = |list: &[Nanos]| list.iter().map(|span| *span as f64 / 1e9).collect::<Vec<f64>>();
+        let names = |list: &[Aggregation]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+        if let Some(map) = json.as_object_mut() {
+            let changed = json!({
+                "granularities": {"kept": spans(&done.kept), "added": spans(&done.added), "removed": spans(&done.removed)},
+                "aggregation_methods": {"added": names(&done.added_methods), "removed": names(&done.removed_methods)},
+                "computed_from": done.points_from.map(timestamp),
+            });
+            map.insert("changed".into(), changed);
+        }
+        Ok(Reply::ok(&json))
+    }
+
+    /// Adds a policy that is given with a metric, unless it is there; returns its name.
+    fn own_policy(&self, request: &Request<'_>, value: &Value) -> Result<String, Refusal> {
+        // Whoever makes policies decides what metrics cost.
+        request.admin()?;
+        let policy = unnamed_policy(value)?;
+        match self.archive.add_policy(&policy) {
+            Ok(()) | Err(Error::PolicyExists(_)) => Ok(policy.name),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -177,7 +233,10 @@ impl Gnocchi {
 
     fn post_metric(&self, request: &Request<'_>) -> Answer {
         let creator = request.user()?;
-        let told = Told::read(&request.json()?)?;
+        let mut told = Told::read(&request.json()?)?;
+        if let Some(policy) = told.own_policy.take() {
+            told.policy = Some(self.own_policy(request, &policy)?);
+        }
         let resource = match &told.resource {
             None => None,
             Some(_) if told.name.is_none() => {

@@ -7,7 +7,8 @@ use crate::schema::{Checked, Invalid, dictionary, list, only, optional, required
 use ferrometer_archive::method::resolve;
 use ferrometer_archive::{Definition, Error, Nanos, Policy, Rule, SECOND};
 use http::{Method, StatusCode, header::LOCATION};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 /// Returns a span of time as Python prints one: `365 days, 0:00:00`.
 fn span(nanos: Nanos) -> String {
@@ -31,12 +32,17 @@ pub(crate) fn policy_json(policy: &Policy) -> Value {
         })
     };
     let methods: Vec<String> = policy.methods().iter().map(ToString::to_string).collect();
-    json!({
+    let mut json = json!({
         "name": policy.name,
         "back_window": policy.back_window,
         "aggregation_methods": methods,
         "definition": policy.as_told().map(definition).collect::<Vec<_>>(),
-    })
+    });
+    // Gnocchi's clients see what they know.
+    if let (Some(life), Some(map)) = (policy.time_to_live(), json.as_object_mut()) {
+        map.insert("time_to_live".into(), span(life).into());
+    }
+    json
 }
 
 fn rule_json(rule: &Rule) -> Value {
@@ -78,6 +84,31 @@ fn methods(value: &Value) -> Checked<Vec<String>> {
     names.iter().enumerate().map(name).collect()
 }
 
+/// Reads a policy's time to live: a span, or null for none.
+fn time_to_live(value: &Value) -> Checked<Option<Nanos>> {
+    if value.is_null() { Ok(None) } else { span_of(value).map(Some) }
+}
+
+/// Reads a policy that has no name of its own: the name is made of what it says, so that all metrics with the same one share it.
+pub(crate) fn unnamed_policy(value: &Value) -> Result<Policy, Refusal> {
+    let map = dictionary(value)?;
+    only(map, &["back_window", "aggregation_methods", "definition", "time_to_live"])?;
+    let policy = read_policy(map, "given")?;
+    let said = json!([policy_json(&policy), policy.time_to_live()]).to_string();
+    let name = format!("given-{}", Uuid::new_v5(&ferrometer_archive::RESOURCE_NAMESPACE, said.as_bytes()).simple());
+    read_policy(map, &name)
+}
+
+/// Reads what a policy says beside its name.
+fn read_policy(map: &Map<String, Value>, name: &str) -> Result<Policy, Refusal> {
+    let window = optional(map, "back_window", back_window)?.unwrap_or(0);
+    let names = optional(map, "aggregation_methods", methods)?.unwrap_or_default();
+    let life = optional(map, "time_to_live", time_to_live)?.flatten();
+    let parts = optional(map, "definition", parts)?;
+    let parts = parts.ok_or_else(|| Invalid::new("required key not provided").at_key("definition"))?;
+    Ok(Policy::new(name, window, definitions(parts)?, &resolve(&names)?)?.with_time_to_live(life)?)
+}
+
 impl Gnocchi {
     pub(crate) fn archive_policies(&self, request: &Request<'_>, rest: &[String]) -> Answer {
         match (&request.method, rest) {
@@ -96,10 +127,17 @@ impl Gnocchi {
                 request.admin()?;
                 let body = request.json()?;
                 let map = dictionary(&body)?;
-                only(map, &["definition", "back_window"])?;
-                let parts = required(map, "definition", parts)?;
+                only(map, &["definition", "back_window", "time_to_live"])?;
+                let life = optional(map, "time_to_live", time_to_live)?;
                 let window = optional(map, "back_window", back_window)?;
-                Ok(Reply::ok(&policy_json(&*self.archive.resize_policy(name, definitions(parts)?, window)?)))
+                if life.is_none() || map.contains_key("definition") || window.is_some() {
+                    let parts = required(map, "definition", parts)?;
+                    self.archive.resize_policy(name, definitions(parts)?, window)?;
+                }
+                if let Some(life) = life {
+                    self.archive.set_time_to_live(name, life)?;
+                }
+                Ok(Reply::ok(&policy_json(&*self.archive.policy(name)?)))
             }
             (&Method::DELETE, [name]) => {
                 request.admin()?;
@@ -115,13 +153,13 @@ impl Gnocchi {
         request.admin()?;
         let body = request.json()?;
         let map = dictionary(&body)?;
-        only(map, &["name", "back_window", "aggregation_methods", "definition"])?;
-        let window = optional(map, "back_window", back_window)?.unwrap_or(0);
-        let names = optional(map, "aggregation_methods", methods)?.unwrap_or_default();
-        let parts = optional(map, "definition", parts)?;
+        only(map, &["name", "back_window", "aggregation_methods", "definition", "time_to_live"])?;
+        // In the order in which Gnocchi names what is wrong.
+        optional(map, "back_window", back_window)?;
+        optional(map, "aggregation_methods", methods)?;
+        optional(map, "definition", parts)?;
         let name = required(map, "name", text)?;
-        let parts = parts.ok_or_else(|| Invalid::new("required key not provided").at_key("definition"))?;
-        let policy = Policy::new(&name, window, definitions(parts)?, &resolve(&names)?)?;
+        let policy = read_policy(map, &name)?;
         self.archive.add_policy(&policy)?;
         Ok(Reply::json(StatusCode::CREATED, &policy_json(&policy))
             .with(LOCATION, self.location(request, &["archive_policy", &name])))

@@ -119,9 +119,9 @@ impl From<Error> for Refusal {
             Error::PolicyExists(_) | Error::RuleExists(_) | Error::ResourceTypeExists(_) => StatusCode::CONFLICT,
             Error::MetricNameExists(_) | Error::ResourceExists(_) => StatusCode::CONFLICT,
             Error::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Error::Io(_) | Error::Index(_) => {
+            Error::Away(_) | Error::Io(_) | Error::Index(_) => {
                 tracing::warn!(%error, "a request failed");
-                StatusCode::SERVICE_UNAVAILABLE
+                if is_full(&error) { StatusCode::INSUFFICIENT_STORAGE } else { StatusCode::SERVICE_UNAVAILABLE }
             }
             Error::Damaged(_) => {
                 tracing::warn!(%error, "a request failed");
@@ -134,6 +134,16 @@ impl From<Error> for Refusal {
             _ => error.to_string().into(),
         };
         Refusal { status, description }
+    }
+}
+
+/// Returns whether the disk has no room, or a quota lets it have none.
+fn is_full(error: &Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    match error {
+        Error::Io(error) => matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge),
+        Error::Index(words) => words.contains("disk is full"),
+        _ => false,
     }
 }
 
@@ -158,6 +168,7 @@ fn explanation(status: StatusCode) -> &'static str {
         StatusCode::URI_TOO_LONG => "The request URI was too long for this server.",
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "The headers of your request were too large for this server.",
         StatusCode::UNSUPPORTED_MEDIA_TYPE => "The request media type is not supported by this server.",
+        StatusCode::INSUFFICIENT_STORAGE => "There was not enough space to save the resource.",
         StatusCode::SERVICE_UNAVAILABLE => "The server is currently unavailable. Please try again at a later time.",
         _ => "",
     }

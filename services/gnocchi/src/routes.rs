@@ -15,12 +15,15 @@ use http::{HeaderMap, Method, Response, StatusCode, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 /// Gnocchi's API over an archive.
 pub struct Gnocchi {
     pub(crate) archive: Arc<Archive>,
     pub(crate) settings: Settings,
     decoded: Decoded,
+    /// Streams of aggregates that are being told.
+    pub(crate) streams: Arc<AtomicUsize>,
 }
 
 /// Characters that stand for themselves in a path.
@@ -31,7 +34,7 @@ const METHODS: [&str; 6] = ["GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"];
 impl Gnocchi {
     /// Returns the API of an archive.
     pub fn new(archive: Arc<Archive>, settings: Settings) -> Gnocchi {
-        Gnocchi { archive, settings, decoded: Decoded::default() }
+        Gnocchi { archive, settings, decoded: Decoded::default(), streams: Arc::default() }
     }
 
     /// Answers a request whose body has been read.
@@ -63,8 +66,7 @@ impl Gnocchi {
         body: Bytes,
     ) -> Response<Bytes> {
         let head = method == Method::HEAD;
-        let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok()).map(ToOwned::to_owned);
-        let allowed = origin.filter(|origin| self.settings.cors.iter().any(|known| known == origin || known == "*"));
+        let allowed = self.allowed_origin(&headers);
         let kept = headers.clone();
         let method = if head { Method::GET } else { method };
         let decoded = self.decoded.body(&headers, body, self.settings.max_body);
@@ -81,19 +83,18 @@ impl Gnocchi {
             }
             Ok((Some(request), _)) => self.route(request),
         };
-        let mut reply = answer.unwrap_or_else(|refusal| refusal.reply(&kept));
-        if let Some(origin) = allowed {
-            reply = reply
-                .with(ACCESS_CONTROL_ALLOW_ORIGIN, origin)
-                .with(VARY, "Origin")
-                .with(ACCESS_CONTROL_ALLOW_CREDENTIALS, "true");
-            reply = reply.with(ACCESS_CONTROL_EXPOSE_HEADERS, "Link, ETag, Last-Modified, Location");
-        }
-        let mut response = reply.into_response();
+        let reply = answer.unwrap_or_else(|refusal| refusal.reply(&kept));
+        let mut response = open_to(reply, allowed).into_response();
         if head {
             *response.body_mut() = Bytes::new();
         }
         response
+    }
+
+    /// Returns the origin of the page that asks, when it may.
+    pub(crate) fn allowed_origin(&self, headers: &HeaderMap) -> Option<String> {
+        let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok()).map(ToOwned::to_owned);
+        origin.filter(|origin| self.settings.cors.iter().any(|known| known == origin || known == "*"))
     }
 
     fn route(&self, request: &Request<'_>) -> Answer {
@@ -149,6 +150,14 @@ impl Gnocchi {
         let path: Vec<String> = path.iter().map(|part| utf8_percent_encode(part, PATH).to_string()).collect();
         format!("{}/v1/{}", request.base(), path.join("/"))
     }
+}
+
+/// Lets a page of an origin read an answer.
+pub(crate) fn open_to(reply: Reply, origin: Option<String>) -> Reply {
+    let Some(origin) = origin else { return reply };
+    let reply = reply.with(ACCESS_CONTROL_ALLOW_ORIGIN, origin).with(VARY, "Origin");
+    let reply = reply.with(ACCESS_CONTROL_ALLOW_CREDENTIALS, "true");
+    reply.with(ACCESS_CONTROL_EXPOSE_HEADERS, "Link, ETag, Last-Modified, Location")
 }
 
 fn preflight(request: &Request<'_>, allowed: bool) -> Reply {

@@ -2,9 +2,10 @@
 //!
 //! Who asks is Gnocchi's own affair: unless its settings ask for tokens, its routes are open to requests without a token of the frame.
 
+use crate::feed::Feed;
 use crate::reply::Refusal;
-use crate::request::{ADMINISTER, Caller, READ, WRITE, basic};
-use crate::routes::Gnocchi;
+use crate::request::{ADMINISTER, Caller, READ, Request, WRITE, basic, not_found};
+use crate::routes::{Gnocchi, open_to};
 use crate::settings::Auth;
 use ferrometer_http::axum::body::Body;
 use ferrometer_http::axum::extract::OriginalUri;
@@ -12,7 +13,7 @@ use ferrometer_http::{
     self as frame, Bytes, CallerName, Credentials, Extension, Frame, Limits, Privilege, Response, Rights, Route,
     Service, bearer, offload,
 };
-use http::header::{ACCEPT, AUTHORIZATION};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH};
 use http::{HeaderMap, Method, StatusCode};
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,6 +58,43 @@ impl Gnocchi {
     }
 }
 
+impl Gnocchi {
+    /// The route of streams, which no answer with a whole body could be.
+    fn stream_route(self: &Arc<Self>, tokens: bool) -> Route {
+        let api = Arc::clone(self);
+        let handle = async move |rights: Option<Extension<Rights>>,
+                                 name: Option<Extension<CallerName>>,
+                                 OriginalUri(uri): OriginalUri,
+                                 headers: HeaderMap| {
+            let origin = api.allowed_origin(&headers);
+            let name = name.map(|Extension(CallerName(name))| name.to_string());
+            let caller = Caller { name, rights: rights.map(|Extension(rights)| rights) };
+            let done = offload(move || {
+                let none = Bytes::new();
+                let request = Request::new(Method::GET, &uri, headers.clone(), none, &api.settings, caller);
+                let followed = request.ok_or_else(not_found).and_then(|request| api.follow(&request));
+                followed.map_err(|refusal| Box::new(refusal.reply(&headers)))
+            });
+            done.await.map(|followed| match followed {
+                Ok((reply, told)) => {
+                    let mut response = open_to(reply, origin).into_response();
+                    response.headers_mut().remove(CONTENT_LENGTH);
+                    response.map(|_| Body::new(Feed::new(told)))
+                }
+                Err(reply) => open_to(*reply, origin).into_response().map(Body::from),
+            })
+        };
+        // Everything but GET is as anywhere below.
+        let route = Route::get("/v1/metric/{metric}/stream", handle).max_body_bytes(self.settings.max_body);
+        let route = if tokens { route.any_token().open_options() } else { route.public() };
+        let api = Arc::clone(self);
+        let other = async move |method: Method, OriginalUri(uri): OriginalUri, headers: HeaderMap| {
+            api.handle(method, &uri, headers, Bytes::new()).map(Body::from)
+        };
+        METHODS.into_iter().fold(route, |route, method| route.also(method, other.clone()))
+    }
+}
+
 impl Service for Gnocchi {
     fn name(&self) -> &'static str {
         "gnocchi"
@@ -83,6 +121,7 @@ impl Service for Gnocchi {
             METHODS.into_iter().fold(route, |route, method| route.also(method, handle.clone()))
         };
         let mut routes: Vec<Route> = paths.iter().copied().map(route).collect();
+        routes.insert(0, self.stream_route(tokens));
         if tokens {
             // Balancers show no token.
             let api = Arc::clone(&self);

@@ -181,3 +181,39 @@ fn a_body_of_a_gigabyte_is_refused_before_it_is_read() {
         assert!(answer.starts_with("HTTP/1.1 413") || (read == 0 && rest.starts_with("transfer")), "{answer}");
     }
 }
+
+#[test]
+fn a_batch_of_very_many_metrics_is_answered_shortly() {
+    let api = Api::new(Settings::default());
+    let known = api.metric(json!({"archive_policy_name": "low"}));
+    let mut body = format!("{{\"{known}\": [{{\"timestamp\": 1, \"value\": 1}}]");
+    for number in 1..=100_000_u128 {
+        body.push_str(&format!(",\"{}\":[]", uuid::Uuid::from_u128(number)));
+    }
+    body.push('}');
+    let told = api.send("admin", "POST", "/v1/batch/metrics/measures", &[], body.as_bytes());
+    let words = told.is(400)["description"].as_str().unwrap().to_owned();
+    assert!(words.starts_with("Unknown metrics: 00000000-0000-0000-0000-000000000001, "), "{words}");
+    assert!(words.ends_with(" and 99000 more") && words.len() < 50_000, "{}", words.len());
+    // All or none.
+    assert_eq!(api.get(&format!("/v1/metric/{known}/measures")).is(200), json!([]));
+}
+
+#[test]
+fn years_beyond_what_can_be_told_are_refused() {
+    let api = Api::new(Settings::default());
+    let metric = api.metric(json!({"archive_policy_name": "high"}));
+    let path = format!("/v1/metric/{metric}/measures");
+    for (stamp, words) in [
+        (json!("9999-12-31T23:59:59"), "Timestamp must be before 2262-04-11"),
+        (json!(253_402_300_799_u64), "Timestamp must be before 2262-04-11"),
+        (json!("1969-12-31T23:59:59"), "Timestamp must be after Epoch"),
+        (json!(-1), "Timestamp must be after Epoch"),
+    ] {
+        let told = api.post(&path, json!([{"timestamp": stamp, "value": 1}])).is(400);
+        assert!(told.to_string().contains(words), "{stamp}: {told}");
+    }
+    // The latest that can be told is a measure like any other.
+    api.post(&path, json!([{"timestamp": "2262-04-11T23:47:16", "value": 1}])).is(202);
+    assert_eq!(api.get(&format!("{path}?granularity=3600")).is(200)[0][0], "2262-04-11T23:00:00+00:00");
+}

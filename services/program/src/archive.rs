@@ -26,7 +26,7 @@ pub(crate) struct Command {
         default_value = "http://127.0.0.1:9620/gnocchi"
     )]
     url: String,
-    /// Name of the user who asks.
+    /// Name of the user who asks, where there is no token.
     #[arg(long, value_name = "NAME", global = true, default_value = "admin", value_parser = user)]
     user: String,
     #[command(flatten)]
@@ -192,10 +192,13 @@ pub(crate) fn run(command: &Command, is_json: bool) -> Result {
         What::Restore { from, archive } => return backup::restore(from, archive, is_json),
         _ => {}
     }
-    let token = command.access.open(&command.url)?;
-    let password = command.access.secret()?.unwrap_or_default();
-    let line = format!("Basic {}", BASE64_STANDARD.encode(format!("{}:{password}", command.user)));
-    let api = Api { remote: token.with_authorization(line), is_json };
+    let remote = command.access.open(&command.url)?;
+    // A token says who asks; without one a name does, as Gnocchi has it.
+    let remote = match command.access.secret()? {
+        Some(_) => remote,
+        None => remote.with_authorization(format!("Basic {}", BASE64_STANDARD.encode(format!("{}:", command.user)))),
+    };
+    let api = Api { remote, is_json };
     match &command.what {
         What::Policy(policy) => api.policy(policy),
         What::Metric(metric) => api.metric(metric),

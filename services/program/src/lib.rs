@@ -15,7 +15,8 @@
 //! | `archive`, `backup` | an archive, over its API and on disk |
 //! | `catalogue` | the metrics of a program, compared with a file |
 //! | `outcome`, `text`, `table` | exit codes; texts that are safe to print; tables |
-//! | `remote`, `records`, `listener` | other programs over HTTP; their records; sockets of statsd |
+//! | `remote`, `records` | other programs over HTTP; their records |
+//! | `listener`, `statsd_line` | sockets of statsd; a line taken apart |
 
 #![deny(missing_docs)]
 
@@ -32,6 +33,7 @@ mod records;
 mod remote;
 mod serve;
 mod servers;
+mod statsd_line;
 mod table;
 mod tap;
 mod text;

@@ -257,6 +257,9 @@ fn words(error: &ureq::Error) -> String {
         ureq::Error::Timeout(_) => "no answer in time".to_owned(),
         ureq::Error::HostNotFound => "the host's name is not known".to_owned(),
         ureq::Error::ConnectionFailed => "nobody answers there".to_owned(),
+        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            "nobody answers there".to_owned()
+        }
         error => visible(&error.to_string()).into_owned(),
     }
 }

@@ -200,11 +200,14 @@ impl Api {
         Ok(())
     }
 
-    /// Changes a server as it was read: when somebody else changed it meanwhile, nothing happens.
+    /// Changes a server as it was read: when somebody else changed it meanwhile, nothing happens. Where it is belongs to every change.
     fn change(&self, id: &str, mut fields: Vec<(String, String)>) -> Result {
-        let digest = cell(&self.get(id)?["digest"]);
-        if !digest.is_empty() {
-            fields.push(("digest".to_owned(), digest));
+        let one = self.get(id)?;
+        for key in ["server", "port", "digest"] {
+            let value = cell(&one[key]);
+            if !value.is_empty() && !fields.iter().any(|(given, _)| given == key) {
+                fields.push((key.to_owned(), value));
+            }
         }
         self.send(Method::PUT, id, &fields)
     }

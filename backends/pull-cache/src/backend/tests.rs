@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::record::RecordType;
-use ferrometer_core::{Series, Snapshot, Total, Value, get_logger, install, remove, snapshot};
+use ferrometer_core::{Series, Snapshot, Value, get_logger, install, remove, snapshot};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -41,9 +41,7 @@ fn make(backend: &mut PullCacheBackend, second: u64) {
 
 /// Totals as they are, some of them replaced.
 fn replaced(totals: &[(&'static Series, Value<'_>)]) -> Snapshot {
-    totals.iter().fold(Snapshot::clone(&snapshot()), |snapshot, (series, value)| {
-        snapshot.with(&Total { series, recordings: 1, invalid: 0, value: *value })
-    })
+    totals.iter().fold(Snapshot::clone(&snapshot()), |snapshot, (series, value)| snapshot.with(series, *value))
 }
 
 fn value(cache: &PullCacheHandle, metric: &str) -> Option<f64> {
@@ -338,4 +336,48 @@ fn another_backend_goes_on_where_one_ended() {
     assert_eq!(read.map(|g| g.timestamp()).collect::<Vec<_>>(), [10, 20, 30, 40, 50, 51]);
     drop(second);
     std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
+fn long_jobs_and_tiny_shares_keep_their_quantiles() {
+    let _alone = alone();
+    let logger = get_logger("far");
+    let mut backend = PullCacheBackend::new(Settings::default());
+    let cache = backend.handle();
+    // First larger ones, so that the maximum of the next interval is not the largest since the start.
+    logger.send_timer("job", Duration::from_secs(30 * 24 * 3600));
+    logger.send_histogram("bytes", 1e19);
+    logger.send_histogram("share", 1e-3);
+    make(&mut backend, 10);
+    for _ in 0..100 {
+        logger.send_timer("job", Duration::from_secs(48 * 3600));
+        logger.send_histogram("bytes", 1e18);
+        logger.send_histogram("share", 1e-10);
+    }
+    make(&mut backend, 20);
+    for (name, right) in [("job", 48.0 * 3.6e6), ("bytes", 1e18), ("share", 1e-10)] {
+        for (part, within) in [("p50", 0.0625), ("p99", 0.0625), ("max", 0.125)] {
+            let got = value(&cache, &format!("far.{name}.{part}")).unwrap();
+            assert!((got / right - 1.0).abs() <= within, "{name}.{part}: {got} for {right}");
+        }
+    }
+    // Beyond the buckets all count as the largest.
+    (0..3).for_each(|_| logger.send_timer("age", Duration::from_secs(100 * 365 * 24 * 3600)));
+    make(&mut backend, 30);
+    assert_eq!((value(&cache, "far.age.p50"), value(&cache, "far.age.max")), (Some(3.1536e12), Some(3.1536e12)));
+}
+
+#[test]
+fn increments_by_one_of_a_sampled_counter_are_exact() {
+    let _alone = alone();
+    let sampled = get_logger("known").sampled(0.01).counter("c");
+    let mut backend = PullCacheBackend::new(Settings::default());
+    let cache = backend.handle();
+    let mut calls = 0;
+    for (second, more) in [(10, 7), (20, 1000), (30, 12_345)] {
+        (0..more).for_each(|_| sampled.increment());
+        calls += more;
+        make(&mut backend, second);
+        assert_eq!(value(&cache, "known.c"), Some(f64::from(calls)));
+    }
 }

@@ -151,12 +151,13 @@ impl InOrder {
 /// ended, however it did. No lock is taken: the program may be running, and is not held up.
 ///
 /// ```
-/// use ferrometer_pull_cache::{PullCacheBackend, Settings, read};
+/// # mod ferrometer { pub use ferrometer_core::*; pub use ferrometer_pull_cache as pull_cache; }
+/// use ferrometer::pull_cache::{PullCacheBackend, Settings, read};
 /// use std::time::SystemTime;
 ///
 /// let directory = std::env::temp_dir().join(format!("ferrometer-read-{}", std::process::id()));
 /// let mut backend = PullCacheBackend::open(Settings::default().path(&directory))?;
-/// backend.make(SystemTime::now(), ferrometer_core::snapshot().totals(), &Default::default());
+/// backend.make(SystemTime::now(), ferrometer::snapshot().totals(), &Default::default());
 ///
 /// // Here, or in another process, then or later:
 /// let history = read(&directory)?;

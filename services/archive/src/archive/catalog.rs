@@ -5,16 +5,13 @@ use crate::index::{Index, NewMetric, ResourceChange, ResourceQuery, TypeChange};
 use crate::policy::{Definition, Policy};
 use crate::search::{Filter, Page};
 use crate::{Error, Metric, Resource, ResourceType, Rule, rule};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use uuid::Uuid;
 
 impl Archive {
     /// Returns the policies, by name.
     pub fn policies(&self) -> Vec<Arc<Policy>> {
-        let mut policies: Vec<_> =
-            self.shared.policies.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
-        policies.sort_by(|a, b| a.name.cmp(&b.name));
-        policies
+        self.catalog.policies()
     }
 
     /// Returns a policy.
@@ -22,7 +19,7 @@ impl Archive {
     /// # Errors
     /// [`Error::NoSuchPolicy`].
     pub fn policy(&self, name: &str) -> Result<Arc<Policy>, Error> {
-        self.shared.policy(name).ok_or_else(|| Error::NoSuchPolicy(name.into()))
+        self.catalog.policy(name)
     }
 
     /// Adds a policy.
@@ -30,8 +27,8 @@ impl Archive {
     /// # Errors
     /// [`Error::PolicyExists`].
     pub fn add_policy(&self, policy: &Policy) -> Result<(), Error> {
-        self.shared.index.set_policy(policy, false)?;
-        self.shared.remember_policy(policy);
+        self.catalog.index.set_policy(policy, false)?;
+        self.catalog.remember_policy(policy);
         Ok(())
     }
 
@@ -47,8 +44,8 @@ impl Archive {
     ) -> Result<Arc<Policy>, Error> {
         let changed = self.policy(name)?.resized(definitions, back_window)?;
         self.store()?;
-        self.shared.index.set_policy(&changed, true)?;
-        Ok(self.shared.remember_policy(&changed))
+        self.catalog.index.set_policy(&changed, true)?;
+        Ok(self.catalog.remember_policy(&changed))
     }
 
     /// Removes a policy that no metric and no rule has.
@@ -56,14 +53,14 @@ impl Archive {
     /// # Errors
     /// [`Error::NoSuchPolicy`], [`Error::PolicyInUse`].
     pub fn remove_policy(&self, name: &str) -> Result<(), Error> {
-        self.shared.index.remove_policy(name)?;
-        self.shared.policies.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.catalog.index.remove_policy(name)?;
+        self.catalog.forget_policy(name);
         Ok(())
     }
 
     /// Returns the rules, by pattern from Z to A, then by name.
     pub fn rules(&self) -> Vec<Rule> {
-        self.shared.rules.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.catalog.rules()
     }
 
     /// Adds a rule.
@@ -71,8 +68,8 @@ impl Archive {
     /// # Errors
     /// [`Error::RuleExists`], [`Error::NoSuchPolicy`].
     pub fn add_rule(&self, rule: &Rule) -> Result<(), Error> {
-        self.shared.index.add_rule(rule)?;
-        self.reload_rules()
+        self.catalog.index.add_rule(rule)?;
+        self.catalog.reload_rules()
     }
 
     /// Gives a rule another name.
@@ -80,8 +77,8 @@ impl Archive {
     /// # Errors
     /// [`Error::NoSuchRule`], [`Error::RuleChange`].
     pub fn rename_rule(&self, name: &str, to: &str) -> Result<(), Error> {
-        self.shared.index.rename_rule(name, to)?;
-        self.reload_rules()
+        self.catalog.index.rename_rule(name, to)?;
+        self.catalog.reload_rules()
     }
 
     /// Removes a rule.
@@ -89,14 +86,8 @@ impl Archive {
     /// # Errors
     /// [`Error::NoSuchRule`].
     pub fn remove_rule(&self, name: &str) -> Result<(), Error> {
-        self.shared.index.remove_rule(name)?;
-        self.reload_rules()
-    }
-
-    fn reload_rules(&self) -> Result<(), Error> {
-        let rules = self.shared.index.rules()?;
-        *self.shared.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
-        Ok(())
+        self.catalog.index.remove_rule(name)?;
+        self.catalog.reload_rules()
     }
 
     /// Returns the name of the policy that the rules give to a metric of this name.
@@ -104,8 +95,7 @@ impl Archive {
     /// # Errors
     /// [`Error::NoRuleMatch`].
     pub fn policy_for(&self, metric: Option<&str>) -> Result<String, Error> {
-        let rules = self.shared.rules.read().unwrap_or_else(PoisonError::into_inner);
-        match rule::choose(&rules, metric.unwrap_or("")) {
+        match rule::choose(&self.catalog.rules(), metric.unwrap_or("")) {
             Some(rule) => Ok(rule.policy.clone()),
             None => Err(Error::NoRuleMatch(metric.unwrap_or("None").into())),
         }
@@ -132,7 +122,7 @@ impl Archive {
     /// # Errors
     /// [`Error::NoSuchPolicy`], [`Error::NoSuchResource`], [`Error::MetricNameExists`].
     pub fn add_metrics(&self, metrics: &[Metric]) -> Result<(), Error> {
-        self.shared.index.add_metrics(metrics)
+        self.catalog.index.add_metrics(metrics)
     }
 
     /// Removes a metric with its aggregates.
@@ -140,13 +130,13 @@ impl Archive {
     /// # Errors
     /// [`Error::NoSuchMetric`].
     pub fn remove_metric(&self, id: Uuid) -> Result<(), Error> {
-        self.shared.index.remove_metric(id)?;
-        self.shared.forget(&[id])
+        self.catalog.index.remove_metric(id)?;
+        self.forget(&[id])
     }
 
     /// Returns what is known about metrics and resources. Changes go through this archive, which knows what else they change.
     pub fn index(&self) -> &dyn Index {
-        &*self.shared.index
+        &*self.catalog.index
     }
 
     /// Adds a resource type after having checked its attributes.
@@ -155,7 +145,7 @@ impl Archive {
     /// [`Error::Invalid`], [`Error::ResourceTypeExists`].
     pub fn add_resource_type(&self, kind: &ResourceType) -> Result<(), Error> {
         kind.attributes.iter().try_for_each(|(name, attribute)| attribute.check(name))?;
-        self.shared.index.add_resource_type(kind)
+        self.catalog.index.add_resource_type(kind)
     }
 
     /// Changes the attributes of a resource type.
@@ -165,7 +155,7 @@ impl Archive {
     pub fn change_resource_type(&self, name: &str, change: &TypeChange) -> Result<ResourceType, Error> {
         change.add.iter().try_for_each(|(name, (attribute, _))| attribute.check(name))?;
         change.update.iter().try_for_each(|(name, attribute)| attribute.check(name))?;
-        self.shared.index.change_resource_type(name, change)
+        self.catalog.index.change_resource_type(name, change)
     }
 
     /// Removes a resource type that no resource has.
@@ -173,7 +163,7 @@ impl Archive {
     /// # Errors
     /// [`Error::NoSuchResourceType`], [`Error::ResourceTypeInUse`].
     pub fn remove_resource_type(&self, name: &str) -> Result<(), Error> {
-        self.shared.index.remove_resource_type(name)
+        self.catalog.index.remove_resource_type(name)
     }
 
     /// Adds a resource with its metrics.
@@ -184,7 +174,7 @@ impl Archive {
         if resource.ended_at.is_some_and(|end| end < resource.started_at) {
             return Err(Error::Invalid("Start timestamp cannot be after end timestamp".into()));
         }
-        self.shared.index.add_resource(resource, metrics)
+        self.catalog.index.add_resource(resource, metrics)
     }
 
     /// Changes a resource; see [`Index::change_resource`].
@@ -197,7 +187,7 @@ impl Archive {
         change: &ResourceChange,
         metrics: Option<(&[NewMetric], bool)>,
     ) -> Result<Resource, Error> {
-        self.shared.index.change_resource(id, change, metrics)
+        self.catalog.index.change_resource(id, change, metrics)
     }
 
     /// Removes resources by a condition, with their metrics and aggregates; returns how many.
@@ -205,8 +195,8 @@ impl Archive {
     /// # Errors
     /// Those of [`Index::remove_resources`].
     pub fn remove_resources(&self, kind: &str, filter: &Filter) -> Result<u64, Error> {
-        let (count, metrics) = self.shared.index.remove_resources(kind, filter)?;
-        self.shared.forget(&metrics)?;
+        let (count, metrics) = self.catalog.index.remove_resources(kind, filter)?;
+        self.forget(&metrics)?;
         Ok(count)
     }
 
@@ -215,7 +205,7 @@ impl Archive {
     /// # Errors
     /// Those of [`Index::resources`].
     pub fn resources(&self, query: &ResourceQuery) -> Result<Vec<Resource>, Error> {
-        self.shared.index.resources(query)
+        self.catalog.index.resources(query)
     }
 
     /// Returns metrics by a condition.
@@ -223,6 +213,11 @@ impl Archive {
     /// # Errors
     /// Those of [`Index::metrics`].
     pub fn metrics(&self, filter: Option<&Filter>, page: &Page) -> Result<Vec<Metric>, Error> {
-        self.shared.index.metrics(filter, page)
+        self.catalog.index.metrics(filter, page)
+    }
+
+    fn forget(&self, metrics: &[Uuid]) -> Result<(), Error> {
+        metrics.iter().for_each(|metric| self.catalog.forget(*metric));
+        self.engine.forget(metrics)
     }
 }

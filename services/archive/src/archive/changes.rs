@@ -55,6 +55,8 @@ struct Removal<'a> {
     /// The range, without an open end.
     start: Nanos,
     stop: Nanos,
+    /// The earliest point that changed since the window was stored: what it changes is stored along with the removal.
+    changed_from: Nanos,
 }
 
 impl Removal<'_> {
@@ -67,10 +69,15 @@ impl Removal<'_> {
         removed: &mut Removed,
     ) -> Result<Option<Nanos>, Error> {
         let (granularity, size) = (definition.granularity, definition.stretch as i64);
-        let (first, complete) = (self.start.div_euclid(granularity), first_complete(after, granularity));
+        let first = self.start.min(self.changed_from).div_euclid(granularity);
+        let complete = first_complete(after, granularity);
         let fresh = rows(&after.points, granularity, self.methods, complete.max(first));
         let mut end = None;
-        for stretch in self.storage.stretches(self.metric, granularity, i64::MIN..=i64::MAX)? {
+        let mut stretches = self.storage.stretches(self.metric, granularity, i64::MIN..=i64::MAX)?;
+        stretches.extend(fresh.buckets.iter().map(|bucket| bucket.div_euclid(size)));
+        stretches.sort_unstable();
+        stretches.dedup();
+        for stretch in stretches {
             let before = read(self.metric, definition, stretch, self.storage, self.methods)?;
             if (stretch + 1).saturating_mul(size) <= first {
                 end = before.buckets.last().copied().or(end);
@@ -132,21 +139,22 @@ impl Archive {
     /// # Errors
     /// [`Error::NoSuchMetric`], [`Error::Io`].
     pub fn remove_measures(&self, metric: Uuid, range: Range) -> Result<Removed, Error> {
-        let policy = self.shared.policy_of(metric)?.ok_or_else(|| Error::NoSuchMetric(metric.to_string()))?;
-        let storage = &*self.shared.storage;
+        let policy = self.catalog.policy_of(metric)?.ok_or_else(|| Error::NoSuchMetric(metric.to_string()))?;
         let (start, stop) = (range.start.unwrap_or(0).max(0), range.stop.unwrap_or(Nanos::MAX));
-        let removed = self.shared.with_metric(metric, |state| {
-            state.flush(metric, &policy, storage)?;
+        let mut done = Removed::default();
+        self.engine.change(metric, &policy, &mut |state, storage| {
             let window = state.settle(metric, &policy, storage)?;
             let mut removed = Removed { accepted_from: accepted_from(window, &policy), ..Removed::default() };
             if start >= stop {
-                return Ok(removed);
+                done = removed;
+                return Ok(());
             }
             let mut after = window.clone();
             after.points.retain(|point| point.at < start || point.at >= stop);
             removed.points = (window.points.len() - after.points.len()) as u64;
             let methods = policy.methods();
-            let removal = Removal { metric, storage, methods: &methods, start, stop };
+            let changed_from = window.changed_from.unwrap_or(Nanos::MAX);
+            let removal = Removal { metric, storage, methods: &methods, start, stop, changed_from };
             let (mut changes, mut ends) = (Changes::new(), Vec::new());
             for definition in policy.definitions() {
                 ends.extend(removal.definition(definition, &after, &mut changes, &mut removed)?);
@@ -159,14 +167,15 @@ impl Archive {
                     after.last = ends.iter().copied().min().map(|end| end - 1);
                 }
             }
+            after.settle(&policy);
             removed.accepted_from = accepted_from(&after, &policy);
             changes.push((window_key(metric), Some(encode_window(&after))));
             storage.put(&changes)?;
             *window = after;
-            Ok(removed)
+            done = removed;
+            Ok(())
         })?;
-        storage.sync()?;
-        Ok(removed)
+        Ok(done)
     }
 
     /// Gives a metric another policy. Aggregates of granularities and methods that both policies have stay; what is new is computed from the raw
@@ -176,7 +185,7 @@ impl Archive {
     /// [`Error::NoSuchMetric`], [`Error::NoSuchPolicy`]; [`Error::PolicyChange`] where a granularity of both is stored in objects of different sizes;
     /// [`Error::Io`].
     pub fn change_metric_policy(&self, metric: Uuid, name: &str) -> Result<Repolicied, Error> {
-        let old = self.shared.policy_of(metric)?.ok_or_else(|| Error::NoSuchMetric(metric.to_string()))?;
+        let old = self.catalog.policy_of(metric)?.ok_or_else(|| Error::NoSuchMetric(metric.to_string()))?;
         let new = self.policy(name)?;
         for definition in new.definitions() {
             let before = old.definition(definition.granularity).filter(|before| before.stretch != definition.stretch);
@@ -189,12 +198,12 @@ impl Archive {
                 return Err(Error::PolicyChange(old.name.clone(), reason));
             }
         }
-        let storage = &*self.shared.storage;
-        let done = self.shared.with_metric(metric, |state| {
+        let mut outcome = Repolicied::default();
+        self.engine.change(metric, &old, &mut |state, storage| {
             state.flush(metric, &old, storage)?;
             // First: what is stored under the old policy can be read under the new one.
-            self.shared.index.set_metric_policy(metric, name)?;
-            self.shared.know_policy(metric, name);
+            self.catalog.index.set_metric_policy(metric, name)?;
+            self.catalog.know_policy(metric, name);
             let window = state.settle(metric, &new, storage)?;
             let (mut changes, mut done) = (Changes::new(), difference(&old, &new));
             done.points_from = window.last.map(|_| window.complete_from);
@@ -222,10 +231,10 @@ impl Archive {
             changes.push((window_key(metric), Some(encode_window(&settled))));
             storage.put(&changes)?;
             *window = settled;
-            Ok(done)
+            outcome = done;
+            Ok(())
         })?;
-        storage.sync()?;
-        Ok(done)
+        Ok(outcome)
     }
 }
 

@@ -1,10 +1,9 @@
 //! Metrics in SQLite.
 
-use super::condition::{Condition, metric_field};
-use super::{exists, is_taken, optional, uuid};
+use super::{DIALECT, exists, is_taken, optional, uuid};
+use crate::condition::{Condition, Parameter, metric_field};
 use crate::search::{Filter, Page};
 use crate::{Error, Metric};
-use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, Row, params, params_from_iter};
 use uuid::Uuid;
 
@@ -52,7 +51,7 @@ pub(super) fn by_id(connection: &Connection, id: Uuid) -> Result<Option<Metric>,
 }
 
 pub(super) fn list(connection: &Connection, filter: Option<&Filter>, page: &Page) -> Result<Vec<Metric>, Error> {
-    let mut condition = Condition::new(&metric_field, "metric");
+    let mut condition = Condition::new(&DIALECT, &metric_field, "metric");
     if let Some(filter) = filter {
         condition.and(filter)?;
     }
@@ -60,7 +59,7 @@ pub(super) fn list(connection: &Connection, filter: Option<&Filter>, page: &Page
         let row = connection.query_row(
             &format!("SELECT {} FROM metric WHERE id = ?1", columns.join(", ")),
             [marker],
-            |row| (0..columns.len()).map(|at| row.get(at)).collect::<Result<Vec<Sql>, _>>(),
+            |row| (0..columns.len()).map(|at| row.get(at)).collect::<Result<Vec<Parameter>, _>>(),
         );
         optional(row)
     })?;

@@ -1,11 +1,10 @@
 //! Resources and their past in SQLite.
 
-use super::condition::{Condition, resource_field};
-use super::{is_taken, metrics, optional, types, uuid};
+use super::{DIALECT, is_taken, metrics, optional, types, uuid};
+use crate::condition::{Condition, Parameter, resource_field};
 use crate::index::{NewMetric, ResourceChange, ResourceQuery};
 use crate::search::{Filter, Page};
 use crate::{Error, Resource};
-use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, Row, params, params_from_iter};
 use uuid::Uuid;
 
@@ -148,8 +147,8 @@ pub(super) fn remove(connection: &Connection, kind: &str, filter: &Filter) -> Re
 
 pub(super) fn list(connection: &Connection, query: &ResourceQuery) -> Result<Vec<Resource>, Error> {
     let kind = types::get(connection, &query.kind)?;
-    let find = |name: &str| resource_field(&kind, name);
-    let mut condition = Condition::new(&find, &kind.name);
+    let find = |name: &str| resource_field(&DIALECT, &kind, name);
+    let mut condition = Condition::new(&DIALECT, &find, &kind.name);
     if query.kind != "generic" {
         condition.and(&Filter::is("type", &*query.kind))?;
     }
@@ -169,7 +168,7 @@ pub(super) fn list(connection: &Connection, query: &ResourceQuery) -> Result<Vec
         let row = connection.query_row(
             &format!("SELECT {} FROM {table} WHERE id = ?1 AND revision = ?2", columns.join(", ")),
             params![id, revision],
-            |row| (0..columns.len()).map(|at| row.get(at)).collect::<Result<Vec<Sql>, _>>(),
+            |row| (0..columns.len()).map(|at| row.get(at)).collect::<Result<Vec<Parameter>, _>>(),
         );
         optional(row)
     })?;

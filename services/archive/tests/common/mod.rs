@@ -1,6 +1,9 @@
 //! Directories that go with their test.
 #![allow(dead_code, reason = "not every test needs all of it")]
 
+#[cfg(feature = "postgresql")]
+pub mod servers;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -1,6 +1,7 @@
 //! Replies of the API: series with samples whose values stay the text that was sent.
 
 use crate::error::clean;
+use crate::transport::AskError;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -16,6 +17,27 @@ pub struct Answer {
     pub warnings: Vec<String>,
     /// Seconds since 1970 on the server's clock, from the reply's `Date`.
     pub server_time: Option<i64>,
+}
+
+impl Answer {
+    /// Parses the body of a reply of Prometheus' API.
+    ///
+    /// # Errors
+    /// A text that is none, or that says why there is no answer: with the status 200.
+    ///
+    /// ```
+    /// use ferrometer_collector::client::Answer;
+    ///
+    /// let body = br#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[60,"1e3"]}]}}"#;
+    /// assert_eq!(Answer::parse(body)?.series[0].samples, [(60_000, "1e3".to_owned())]);
+    /// # Ok::<(), ferrometer_collector::client::AskError>(())
+    /// ```
+    pub fn parse(body: &[u8]) -> Result<Answer, AskError> {
+        parse(body).map_err(|malformed| match malformed {
+            Malformed::Refused(kind, message) => AskError::Refused { status: 200, kind, message },
+            Malformed::Unexpected(message) => AskError::unexpected(&message, body),
+        })
+    }
 }
 
 /// A series of a reply.

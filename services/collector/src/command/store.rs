@@ -36,7 +36,9 @@ impl Store {
             None => None,
         };
         #[cfg(feature = "leases")]
-        let leases = options.leases.as_ref().map(|address| Leases::connect(address, &options.processor, options.lease));
+        let leases = options.leases.as_ref().map(|address| {
+            Leases::connect(address, options.leases_cafile.as_deref(), &options.processor, options.lease)
+        });
         let sink: Box<dyn Sink> = match (&options.archive, options.output.as_deref()) {
             (Some(archive), None) => Box::new(ArchiveSink::open(archive, config, limits)?),
             (_, Some(path)) if path != Path::new("-") => {

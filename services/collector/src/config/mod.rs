@@ -30,22 +30,50 @@ impl Config {
     /// # Errors
     /// A file that cannot be read, or all problems of the file, each with line and key.
     pub fn load(path: &Path, metrics: Option<&Path>) -> Result<Config, ConfigError> {
-        let root = parsed(path)?;
+        Config::assembled(path, metrics, &file)
+    }
+
+    /// Reads texts, as [`load`](Config::load) reads files of these names.
+    ///
+    /// # Errors
+    /// All problems of the texts, each with line and key.
+    ///
+    /// ```
+    /// use ferrometer_collector::Config;
+    ///
+    /// let conf = "[collector_prometheus]\nprometheus_url = http://127.0.0.1:9090/api/v1\n";
+    /// let config = Config::from_texts(("cloudkitty.conf", conf), ("metrics.yml", "metrics: {cpu: {unit: core}}"))?;
+    /// assert_eq!(config.definitions[0].unit, "core");
+    /// # Ok::<(), ferrometer_collector::ConfigError>(())
+    /// ```
+    pub fn from_texts(conf: (&str, &str), metrics: (&str, &str)) -> Result<Config, ConfigError> {
+        let text = |path: &Path| tree_of(path, if path == Path::new(conf.0) { conf.1 } else { metrics.1 });
+        Config::assembled(Path::new(conf.0), Some(Path::new(metrics.0)), &text)
+    }
+
+    /// Reads `path`, and the definitions from `metrics`, or from where it says; `read` makes a tree of a file.
+    fn assembled(
+        path: &Path,
+        metrics: Option<&Path>,
+        read: &dyn Fn(&Path) -> Result<Node, ConfigError>,
+    ) -> Result<Config, ConfigError> {
+        let root = read(path)?;
         let mut problems = Problems::new(path);
-        let mut read = sections::read(&root, &mut problems);
+        let mut sections = sections::read(&root, &mut problems);
         let folder = path.parent().unwrap_or(Path::new(""));
-        read.config.resolve(folder);
+        sections.config.resolve(folder);
         let mut found = problems.into_found();
         let inside = path.extension().is_some_and(|e| e == "toml") && has_metrics(&root);
         let metrics = match metrics {
             Some(metrics) => metrics.to_owned(),
-            None if inside && !read.names_metrics => path.to_owned(),
-            None => folder.join(&read.metrics_conf),
+            None if inside && !sections.names_metrics => path.to_owned(),
+            None => folder.join(&sections.metrics_conf),
         };
-        let definitions = match if metrics == *path { Ok(root) } else { parsed(&metrics) } {
+        let definitions = match if metrics == *path { Ok(root) } else { read(&metrics) } {
             Ok(root) => {
                 let mut problems = Problems::new(&metrics);
-                let definitions = definitions::read(&root, &read.config.scope_key, read.skip.as_ref(), &mut problems);
+                let (key, skip) = (&sections.config.scope_key, sections.skip.as_ref());
+                let definitions = definitions::read(&root, key, skip, &mut problems);
                 found.extend(problems.into_found());
                 definitions
             }
@@ -59,7 +87,7 @@ impl Config {
         if !found.is_empty() {
             return Err(ConfigError::Invalid(found));
         }
-        Ok(Config { definitions, ..read.config })
+        Ok(Config { definitions, ..sections.config })
     }
 
     /// Makes relative paths relative to the folder of the file that names them.
@@ -72,7 +100,8 @@ impl Config {
         let servers = [Some(&mut self.server), fetcher, archive].into_iter().flatten();
         let files =
             servers.flat_map(|s| [&mut s.bearer_token_file, &mut s.cafile, &mut s.client_cert, &mut s.client_key]);
-        for file in files.chain([&mut self.options.state, &mut self.options.output]).flatten() {
+        let own = [&mut self.options.state, &mut self.options.output, &mut self.options.leases_cafile];
+        for file in files.chain(own).flatten() {
             if *file != Path::new("-") {
                 *file = folder.join(&*file);
             }
@@ -84,12 +113,17 @@ fn has_metrics(root: &Node) -> bool {
     matches!(&root.value, tree::Value::Map(entries) if entries.iter().any(|e| e.key == "metrics"))
 }
 
-fn parsed(path: &Path) -> Result<Node, ConfigError> {
+fn file(path: &Path) -> Result<Node, ConfigError> {
     let text = text_of(path).map_err(|cause| ConfigError::Read { path: path.to_owned(), cause })?;
+    tree_of(path, &text)
+}
+
+/// Makes a tree of a text, in the form that the name of its file says.
+fn tree_of(path: &Path, text: &str) -> Result<Node, ConfigError> {
     let tree = match path.extension().and_then(|e| e.to_str()) {
-        Some("toml") => toml::parse(&text),
-        Some("yml" | "yaml" | "json") => yaml::parse(&text),
-        _ => ini::parse(&text),
+        Some("toml") => toml::parse(text),
+        Some("yml" | "yaml" | "json") => yaml::parse(text),
+        _ => ini::parse(text),
     };
     tree.map_err(|SyntaxError { line, message }| {
         ConfigError::Invalid(vec![Problem {

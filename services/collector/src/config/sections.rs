@@ -198,6 +198,7 @@ fn options(sections: &[Entry], problems: &mut Problems) -> Options {
         processors: reader.words("processors", problems).unwrap_or_default(),
         state: reader.file("state", problems),
         leases: reader.secret("leases", problems).map(Secret::new),
+        leases_cafile: reader.file("leases_cafile", problems),
         lease: reader.whole("lease_seconds", 1, 86_400, "", problems).map_or(default.lease, Duration::from_secs),
         output: reader.file("output", problems),
         format: match reader.word("format", &["json", "csv"], problems) {

@@ -148,6 +148,8 @@ pub struct Options {
     pub state: Option<PathBuf>,
     /// Address of a database whose leases divide the scopes, in the place of `processors` and `state`.
     pub leases: Option<Secret>,
+    /// Certificates of the authorities that the database's certificate may come from, in the place of the system's.
+    pub leases_cafile: Option<PathBuf>,
     /// Time after which a claimed scope that was not committed is anybody's.
     pub lease: Duration,
     /// File of the data points.
@@ -172,6 +174,7 @@ impl Default for Options {
             processors: Vec::new(),
             state: None,
             leases: None,
+            leases_cafile: None,
             lease: Duration::from_secs(60),
             output: None,
             format: Format::Json,

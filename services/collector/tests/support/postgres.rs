@@ -39,14 +39,34 @@ fn run(command: &mut Command) {
 
 impl Postgres {
     pub fn start(name: &str) -> Postgres {
+        Postgres::with(name, "trust", "", |_| {})
+    }
+
+    /// Starts one that asks for the password `hunter2`, and shows a certificate that `write` makes of it as `server.crt` and `server.key`.
+    pub fn with_tls(name: &str, write: impl FnOnce(&Folder)) -> Postgres {
+        Postgres::with(name, "scram-sha-256", " -c ssl=on", write)
+    }
+
+    fn with(name: &str, method: &str, more: &str, write: impl FnOnce(&Folder)) -> Postgres {
         let folder = Folder::new(name);
         let port = free_port();
+        let password = folder.write("password", "hunter2\n");
         let data = folder.0.join("data");
         std::fs::create_dir(&data).unwrap();
         let _ = Command::new("chown").arg("-R").arg("postgres").arg(&folder.0).stderr(Stdio::null()).status();
         let data = data.display();
-        run(command("initdb").args(["-A", "trust", "-U", "ferrometer", "-N", "-D", &data.to_string()]));
-        let options = format!("-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off");
+        let password = format!("--pwfile={}", password.display());
+        run(command("initdb").args(["-A", method, "-U", "ferrometer", "-N", &password, "-D", &data.to_string()]));
+        let files = Folder::new(&format!("{name}-files"));
+        write(&files);
+        for file in ["server.crt", "server.key"] {
+            if let Ok(bytes) = std::fs::read(files.0.join(file)) {
+                let path = folder.write(&format!("data/{file}"), bytes);
+                run(Command::new("chmod").arg("600").arg(&path));
+                let _ = Command::new("chown").arg("postgres").arg(&path).stderr(Stdio::null()).status();
+            }
+        }
+        let options = format!("-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off{more}");
         run(command("pg_ctl").args([
             "-w",
             "-l",

@@ -2,14 +2,15 @@
 
 use super::Statsd;
 use super::counts::StatsdCause;
-use ferrometer_archive::Error;
 use ferrometer_archive::time::now;
+use ferrometer_archive::{Error, Nanos};
 use std::io::{self, ErrorKind, Read};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 #[cfg(unix)]
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,8 @@ const LOOK: Duration = Duration::from_millis(100);
 const IDLE: Duration = Duration::from_secs(600);
 /// The longest line, and datagram.
 const LONGEST: usize = 65_535;
+/// Most handfuls of datagrams that wait to be read, each of at most twice the longest: 32 MiB in all.
+const HANDED: usize = 256;
 /// The buffer that the system is asked for, so that a burst of datagrams finds room while a flush is made. It gives what it allows.
 const BUFFER: usize = 8 << 20;
 
@@ -136,16 +139,59 @@ fn ready<S>(
     timeout(stream, Some(LOOK))
 }
 
+/// Datagrams on their way from the thread that receives them to the one that reads them.
+#[derive(Default)]
+struct Received {
+    bytes: Vec<u8>,
+    /// Where each ends.
+    ends: Vec<usize>,
+    /// When the first came.
+    at: Nanos,
+}
+
+/// Receives datagrams and does nothing else, so that the system's buffer does not overflow while lines are read: another thread does that.
 fn datagrams(shared: &Shared, receive: impl Fn(&mut [u8]) -> io::Result<usize>) {
-    let mut buffer = vec![0; LONGEST + 1];
-    while !shared.is_stopped() {
-        match receive(&mut buffer) {
-            Ok(length) => shared.statsd.receive(&buffer[..length], now()),
-            Err(error) if is_pause(&error) => {}
-            // What a client's host refused says nothing about this socket.
-            Err(_) => thread::sleep(Duration::from_millis(10)),
+    let is_idle = &AtomicBool::new(true);
+    let (sender, receiver) = sync_channel::<Received>(HANDED);
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            loop {
+                is_idle.store(true, Ordering::Relaxed);
+                let Ok(received) = receiver.recv() else { return };
+                is_idle.store(false, Ordering::Relaxed);
+                let mut from = 0;
+                for end in &received.ends {
+                    shared.statsd.receive(&received.bytes[from..*end], received.at);
+                    from = *end;
+                }
+            }
+        });
+        let sender = sender;
+        let mut buffer = vec![0; LONGEST + 1];
+        let mut received = Received::default();
+        while !shared.is_stopped() {
+            let came = receive(&mut buffer);
+            match &came {
+                Ok(length) => {
+                    if received.ends.is_empty() {
+                        received.at = now();
+                    }
+                    received.bytes.extend_from_slice(&buffer[..*length]);
+                    received.ends.push(received.bytes.len());
+                }
+                Err(error) if is_pause(error) => {}
+                // What a client's host refused says nothing about this socket.
+                Err(_) => thread::sleep(Duration::from_millis(10)),
+            }
+            let is_due = came.is_err() || is_idle.load(Ordering::Relaxed) || received.bytes.len() > LONGEST;
+            if is_due && !received.ends.is_empty() && sender.send(std::mem::take(&mut received)).is_err() {
+                return;
+            }
         }
-    }
+        if !received.ends.is_empty() {
+            let _ = sender.send(received);
+        }
+    });
 }
 
 fn is_pause(error: &io::Error) -> bool {

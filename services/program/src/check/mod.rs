@@ -17,7 +17,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use clap::Args;
 use ferrometer::Config;
-use ferrometer::preview::{Body, Preview, doubts, preview};
+use ferrometer::dry_run::{Body, DryRun, doubts, dry_run};
 use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -67,13 +67,16 @@ pub(crate) fn run(command: &Command, is_json: bool) -> Result {
         _ => return told_wrong(command, is_json, &wrong),
     };
     let mut warnings = doubts(&config);
-    // The server's own tables are looked at, by the server.
-    warnings.retain(|warning| !served || !settings::TABLES.iter().any(|table| warning.contains(&format!("[{table}]"))));
+    if served {
+        // The server looks at its own tables, and needs no [metrics].
+        let is_own = |warning: &str| settings::TABLES.iter().any(|table| warning.contains(&format!("[{table}]")));
+        warnings.retain(|warning| !is_own(warning) && !warning.contains("has no table [metrics]"));
+    }
     if command.full {
         return Ok(write!(io::stdout(), "{}", config.to_toml())?);
     }
     let metrics = if command.metric.is_empty() { sample::Metric::all() } else { command.metric.clone() };
-    let shown = match preview(&config, || metrics.iter().for_each(sample::Metric::record)) {
+    let shown = match dry_run(&config, || metrics.iter().for_each(sample::Metric::record)) {
         Ok(shown) => shown,
         Err(error) => return told_wrong(command, is_json, &[error.to_string()]),
     };
@@ -102,7 +105,7 @@ fn write_text(
     config: &Config,
     warnings: &[String],
     metrics: &[sample::Metric],
-    shown: &[Preview],
+    shown: &[DryRun],
     server: Option<&settings::Settings>,
 ) -> Result {
     let mut out = io::stdout().lock();
@@ -172,7 +175,7 @@ fn write_json(
     command: &Command,
     config: &Config,
     warnings: &[String],
-    shown: &[Preview],
+    shown: &[DryRun],
     server: Option<&settings::Settings>,
 ) -> Result {
     let map = |pairs: Vec<(String, String)>| -> Value {

@@ -1,8 +1,8 @@
 //! Metrics that are recorded to show what becomes of them, written as statsd lines.
 
+use crate::statsd_line::StatsdLine;
 use crate::text::visible;
 use ferrometer::Logger;
-use ferrometer_gnocchi::StatsdLine;
 use std::time::Duration;
 
 /// One metric with its values.

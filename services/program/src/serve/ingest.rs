@@ -13,12 +13,9 @@ use serde_json::json;
 use std::io::Read;
 use std::sync::Arc;
 
-/// The privilege to push measures.
-pub(crate) const WRITE: Privilege = Privilege::new("Measures.Write");
-/// The privilege to use Gnocchi's API.
-pub(crate) const ARCHIVE: Privilege = Privilege::new("Archive.Use");
-/// All of the server's own.
-pub(crate) const PRIVILEGES: &[Privilege] = &[WRITE, ARCHIVE];
+/// The privilege to push measures, as Gnocchi's API has it.
+const WRITE: Privilege = Privilege::new("Archive.Write");
+const PRIVILEGES: &[Privilege] = &[WRITE];
 
 /// How many times larger a body may be when it is not compressed any more.
 const MOST_GROWTH: u64 = 20;
@@ -28,6 +25,8 @@ const TAG: HeaderName = HeaderName::from_static("x-gnocchi-influxdb-tag-resource
 /// Takes remote write, at the path where it is mounted.
 pub(crate) struct RemoteWrite {
     pub(crate) gnocchi: Arc<Gnocchi>,
+    /// Whether it is at the path that everybody expects.
+    pub(crate) is_usual: bool,
     pub(crate) max_body: usize,
 }
 
@@ -104,7 +103,8 @@ impl Service for RemoteWrite {
             forward(Arc::clone(&gnocchi), "/v1/prometheus/write".to_owned(), HeaderMap::new(), move || Ok(body)).await
         };
         let route = Route::post("", take).require(WRITE, "/").max_body_bytes(self.max_body);
-        vec![route.about("POST", "takes Prometheus' remote write 1.0 into the archive")]
+        let usage = if self.is_usual { "POST /api/v1/write" } else { "POST (remote_write.path)" };
+        vec![route.about(usage, "takes Prometheus' remote write 1.0 into the archive")]
     }
 
     fn privileges(&self) -> &'static [Privilege] {

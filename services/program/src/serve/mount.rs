@@ -2,23 +2,24 @@
 //!
 //! A further service gets a table in `settings`, and a line in [`frames`].
 
-use super::ingest::{self, ARCHIVE, Influx, PRIVILEGES, RemoteWrite};
+use super::ingest::{Influx, RemoteWrite};
 use super::settings::{self, Settings};
 use crate::outcome::{Failure, Result};
 use crate::remote::read_file;
 use ferrometer::Metrics;
+use ferrometer::agent;
 use ferrometer::prometheus::{self, Prometheus, PrometheusHandle};
 use ferrometer::services::cache_api::CacheApi;
+use ferrometer::services::metric_servers::{self as managed, Core, Management, MetricServers, OpenError, Status};
 use ferrometer::services::page::Page;
 use ferrometer::services::proxmox::{Exports, Nodes, Peer, Proxmox, ProxmoxNode};
 use ferrometer::services::scrape::Scrape;
-use ferrometer_archive::{Archive, Options, Sync};
+use ferrometer_archive::{Archive, Options, ResourceType, Sync};
 use ferrometer_gnocchi::{Auth, Gnocchi};
-use ferrometer_http::{
-    Credentials, Frame, HeaderMap, Limits, Privilege, Refusal, Response, Route, ServeError, Service,
-};
+use ferrometer_http::{Frame, Limits, ServeError};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What is served at one address.
 pub(crate) struct Served {
@@ -50,6 +51,22 @@ pub(crate) fn archive(settings: &Settings) -> Result<Option<Arc<Archive>>> {
     Ok(Some(Arc::new(archive)))
 }
 
+/// Opens the file of metric servers, where the file of the server has their table. None is at work yet.
+pub(crate) fn servers(settings: &Settings) -> Result<Option<Arc<MetricServers>>> {
+    let Some(given) = &settings.metric_servers else { return Ok(None) };
+    let own = managed::Settings::new(settings.data.join("metric-servers.cfg"))
+        .interval(given.interval)
+        .deadline(settings.drain.min(Duration::from_secs(2)))
+        .allowed_destinations(&given.allowed_destinations)
+        .max_servers(given.max_servers);
+    let core = Core::new(own.interval, own.deadline);
+    let opened = MetricServers::open(&own, Arc::new(core));
+    opened.map(Some).map_err(|error| match error {
+        OpenError::Setting { .. } => Failure::Usage(format!("[metric_servers]: {error}")),
+        error => Failure::Io(error.to_string()),
+    })
+}
+
 /// Keeps totals for `/metrics`, once in a process.
 pub(crate) fn totals(settings: &Settings) -> Result<Option<PrometheusHandle>> {
     let Some(cache) = &settings.cache else { return Ok(None) };
@@ -67,14 +84,14 @@ pub(crate) fn frames(
     archive: Option<&Arc<Archive>>,
     metrics: &Metrics,
     totals: Option<&PrometheusHandle>,
+    servers: Option<&Arc<MetricServers>>,
 ) -> Result<Vec<Served>> {
     let http = settings.http.clone().unwrap_or_default();
     let mut all = Vec::new();
     let mut frame = secured(&http, Frame::new().title("ferrometer"), settings);
     let mut paths: Vec<String> = Vec::new();
     if let (Some(gnocchi), Some(archive)) = (&settings.gnocchi, archive) {
-        let service =
-            |prefix: &str| Arc::new(Guarded(Arc::new(Gnocchi::new(Arc::clone(archive), api(gnocchi, prefix)))));
+        let service = |prefix: &str| Arc::new(Gnocchi::new(Arc::clone(archive), api(&http, gnocchi, prefix)));
         match gnocchi.address {
             None => {
                 frame = frame.mount(&gnocchi.prefix, service(&gnocchi.prefix));
@@ -96,11 +113,22 @@ pub(crate) fn frames(
             ))
         };
         if let Some(remote_write) = &settings.remote_write {
-            let service = RemoteWrite { gnocchi: gnocchi(), max_body: remote_write.max_body };
+            let service = RemoteWrite {
+                gnocchi: gnocchi(),
+                is_usual: *remote_write
+                    == settings::RemoteWrite { max_body: remote_write.max_body, ..Default::default() },
+                max_body: remote_write.max_body,
+            };
             frame = frame.mount(&remote_write.path, Arc::new(service));
             paths.push(remote_write.path.clone());
         }
         if let Some(influx) = &settings.influx {
+            // What comes has a type of its own, as a database that was created over Gnocchi's API.
+            let kind = ResourceType { name: "influxdb".to_owned(), attributes: Default::default() };
+            match archive.add_resource_type(&kind) {
+                Ok(()) | Err(ferrometer_archive::Error::ResourceTypeExists(_)) => {}
+                Err(error) => return Err(Failure::Io(format!("the archive: {error}"))),
+            }
             let (resource_tag, max_body) = (influx.resource_tag.clone(), influx.max_body);
             frame = frame.mount("/", Arc::new(Influx { gnocchi: gnocchi(), resource_tag, max_body }));
             paths.extend(["/write".to_owned(), "/api/v2/write".to_owned()]);
@@ -126,9 +154,22 @@ pub(crate) fn frames(
             paths.push("/metrics".to_owned());
         }
         if settings.page.is_some() {
-            frame = frame.mount("/", Arc::new(Page::new()));
+            let page = Page::new();
+            let page = if servers.is_some() { page.with_servers() } else { page };
+            frame = frame.mount("/", Arc::new(page));
             paths.push("/".to_owned());
         }
+    }
+    if let Some(given) = &settings.lookup {
+        frame = frame.mount("/", lookup(given, &settings.agents)?);
+        paths.push("/v1/lookup".to_owned());
+    }
+    if let Some(servers) = servers {
+        let management = Management::new(Arc::clone(servers));
+        // Where both are, the index is that of the exports.
+        let management = if settings.proxmox.is_some() { management.without_index() } else { management };
+        frame = frame.mount("/api2", Arc::new(management)).mount("/", Arc::new(Status::new(Arc::clone(servers))));
+        paths.push("/api2/json/cluster/metrics/server".to_owned());
     }
     if settings.has_http() {
         all.insert(0, Served { name: "http", address: http.address, frame, paths });
@@ -137,6 +178,24 @@ pub(crate) fn frames(
         served.frame.check().map_err(|error| wrong("http", &error))?;
     }
     Ok(all)
+}
+
+/// The routes at which agents ask.
+fn lookup(given: &settings::Lookup, options: &agent::Options) -> Result<Arc<agent::LookupRoutes>> {
+    if options.is_empty() {
+        let why = "[lookup] tells agents what [metrics] has for them, and it has no key that begins with agent_";
+        return Err(Failure::Usage(why.to_owned()));
+    }
+    let nodes = agent::NodeList::default();
+    for text in &given.nodes {
+        let node = text.parse().map_err(|error| Failure::Usage(format!("lookup.nodes: {text:?}: {error}")))?;
+        nodes.put(node);
+    }
+    let routes = match given.nodes.is_empty() {
+        true => agent::lookup_routes(options.clone(), agent::AnyNode),
+        false => agent::lookup_routes(options.clone(), nodes),
+    };
+    routes.map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// An error of the frame, with the table in which its key stands.
@@ -176,12 +235,14 @@ fn limits(settings: &Settings) -> Limits {
     limits
 }
 
-fn api(gnocchi: &settings::Gnocchi, prefix: &str) -> ferrometer_gnocchi::Settings {
+fn api(http: &settings::Http, gnocchi: &settings::Gnocchi, prefix: &str) -> ferrometer_gnocchi::Settings {
     ferrometer_gnocchi::Settings {
         prefix: prefix.to_owned(),
         max_limit: gnocchi.max_limit,
         auth: match gnocchi.auth {
-            settings::Auth::Basic => Auth::Basic,
+            // Upstream's way names users and keeps nobody out: where there are tokens, they are asked for.
+            settings::Auth::Basic if http.tokens.is_empty() && http.tokens_file.is_none() => Auth::Basic,
+            settings::Auth::Basic => Auth::Tokens,
             settings::Auth::Remoteuser => Auth::RemoteUser,
         },
         cors: gnocchi.cors.clone(),
@@ -211,38 +272,4 @@ fn node(settings: &settings::Proxmox) -> Result<Proxmox> {
         proxmox = proxmox.peer(peer);
     }
     Ok(proxmox)
-}
-
-/// Gnocchi's API behind the tokens of the frame: upstream's authentication names users and keeps nobody out.
-struct Guarded(Arc<Gnocchi>);
-
-impl Service for Guarded {
-    fn name(&self) -> &'static str {
-        self.0.name()
-    }
-
-    fn routes(self: Arc<Self>) -> Vec<Route> {
-        let routes = Service::routes(Arc::clone(&self.0)).into_iter();
-        routes.map(|route| route.require(ARCHIVE, "/")).collect()
-    }
-
-    fn privileges(&self) -> &'static [Privilege] {
-        PRIVILEGES
-    }
-
-    fn ready(&self) -> std::result::Result<(), String> {
-        self.0.ready()
-    }
-
-    fn readiness(&self) -> Option<&'static str> {
-        self.0.readiness()
-    }
-
-    fn credentials(&self, headers: &HeaderMap) -> Option<Credentials> {
-        ingest::credentials(headers)
-    }
-
-    fn refuse(&self, refusal: &Refusal) -> Response {
-        self.0.refuse(refusal)
-    }
 }

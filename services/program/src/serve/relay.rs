@@ -10,9 +10,10 @@
 //! | tags of DogStatsD and Telegraf | labels |
 
 use crate::listener::Hears;
+use crate::statsd_line::{StatsdLine, StatsdSample};
 use ferrometer::{Counter, Gauge, Histogram, Logger, Timer, count, get_logger, logger};
 use ferrometer_archive::time::now;
-use ferrometer_gnocchi::{Statsd, StatsdLine, StatsdSample};
+use ferrometer_gnocchi::Statsd;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -8,7 +8,9 @@ use super::settings::Settings;
 use super::sockets::Given;
 use crate::listener::{Address, Bound, Listening, hear};
 use crate::outcome::{Failure, Result};
+use ferrometer::agent::Options;
 use ferrometer::prometheus::PrometheusHandle;
+use ferrometer::services::metric_servers::MetricServers;
 use ferrometer::{Config, Metrics};
 use ferrometer_archive::Archive;
 use ferrometer_archive::time::now;
@@ -29,6 +31,7 @@ pub(crate) struct Running {
     metrics: Metrics,
     totals: Option<PrometheusHandle>,
     archive: Option<Arc<Archive>>,
+    managed: Option<Arc<MetricServers>>,
     lines: Option<Lines>,
     servers: Vec<Serving>,
     given: Given,
@@ -123,6 +126,10 @@ fn with_cache(settings: &Settings, config: Config) -> Result<Config> {
             return Err(Failure::Usage(why.to_owned()));
         }
     }
+    if config.metric_servers.path.is_some() {
+        let why = "metrics.metric_servers.path: the server has a table [metric_servers] of its own";
+        return Err(Failure::Usage(why.to_owned()));
+    }
     config.backend = own;
     match &settings.cache {
         Some(cache) => {
@@ -143,13 +150,15 @@ fn with_cache(settings: &Settings, config: Config) -> Result<Config> {
 
 impl Running {
     /// Starts everything; what was started before something failed is ended again.
-    pub(crate) fn start(settings: Settings, config: Config, mut given: Given) -> Result<Running> {
+    pub(crate) fn start(mut settings: Settings, config: Config, mut given: Given) -> Result<Running> {
+        settings.agents = Options::from(&config);
         std::fs::create_dir_all(&settings.data).map_err(|error| Failure::file(&settings.data, &error))?;
         let config = with_cache(&settings, config)?;
         let archive = mount::archive(&settings)?;
         let metrics = init(config)?;
         let totals = mount::totals(&settings)?;
-        let frames = mount::frames(&settings, archive.as_ref(), &metrics, totals.as_ref())?;
+        let managed = mount::servers(&settings)?;
+        let frames = mount::frames(&settings, archive.as_ref(), &metrics, totals.as_ref(), managed.as_ref())?;
         let mut sockets = Vec::new();
         for served in &frames {
             sockets.push(match given.http(served.name) {
@@ -161,21 +170,35 @@ impl Running {
         let scheme = scheme(&settings);
         let servers = frames.into_iter().zip(sockets).map(|(served, socket)| Serving::start(served, socket, scheme));
         let servers = servers.collect::<Result<Vec<_>>>()?;
-        Ok(Running { settings, metrics, totals, archive, lines, servers, given })
+        if let Some(managed) = &managed {
+            managed.start();
+        }
+        Ok(Running { settings, metrics, totals, archive, managed, lines, servers, given })
     }
 
     /// Replaces what a changed file says. On an error everything is as before.
-    pub(crate) fn replace(&mut self, settings: Settings, config: Config) -> Result {
+    pub(crate) fn replace(&mut self, mut settings: Settings, config: Config) -> Result {
+        settings.agents = Options::from(&config);
         if (&settings.data, &settings.archive, settings.has_archive())
             != (&self.settings.data, &self.settings.archive, self.settings.has_archive())
         {
             let why = "data and [archive] have changed: the archive is opened once, so restart the server";
             return Err(Failure::Usage(why.to_owned()));
         }
+        if settings.metric_servers != self.settings.metric_servers {
+            let why = "[metric_servers] has changed: its file is opened once, so restart the server";
+            return Err(Failure::Usage(why.to_owned()));
+        }
         let config = with_cache(&settings, config)?;
         config.validate().map_err(|error| Failure::Usage(error.to_string()))?;
         // All that can be wrong is found before anything is let go: the frames with the cache in force, and new addresses.
-        let probes = mount::frames(&settings, self.archive.as_ref(), &self.metrics, self.totals.as_ref())?;
+        let probes = mount::frames(
+            &settings,
+            self.archive.as_ref(),
+            &self.metrics,
+            self.totals.as_ref(),
+            self.managed.as_ref(),
+        )?;
         let mut sockets = Vec::new();
         for served in &probes {
             let kept =
@@ -198,7 +221,13 @@ impl Running {
         {
             self.totals = mount::totals(&settings)?;
         }
-        let frames = mount::frames(&settings, self.archive.as_ref(), &self.metrics, self.totals.as_ref())?;
+        let frames = mount::frames(
+            &settings,
+            self.archive.as_ref(),
+            &self.metrics,
+            self.totals.as_ref(),
+            self.managed.as_ref(),
+        )?;
         let paths = self.lines.take().map(Lines::own_paths).unwrap_or_default();
         self.lines = start_lines(&settings, self.archive.as_ref(), bound, paths)?;
         let deadline = settings.drain;
@@ -240,6 +269,9 @@ impl Running {
         drop(self.lines);
         for serving in self.servers {
             serving.server.finish(left() / 2);
+        }
+        if let Some(managed) = &self.managed {
+            managed.stop();
         }
         let report = self.metrics.shutdown(left() / 2);
         if !report.complete {

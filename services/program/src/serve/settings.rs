@@ -11,8 +11,19 @@ use std::time::Duration;
 use uuid::Uuid;
 
 /// The tables of the server.
-pub(crate) const TABLES: [&str; 10] =
-    ["http", "statsd", "remote_write", "influx", "archive", "gnocchi", "cache", "proxmox", "page", "metric_servers"];
+pub(crate) const TABLES: [&str; 11] = [
+    "http",
+    "statsd",
+    "remote_write",
+    "influx",
+    "archive",
+    "gnocchi",
+    "cache",
+    "proxmox",
+    "page",
+    "lookup",
+    "metric_servers",
+];
 /// The keys before the first table.
 const ROOT: [&str; 2] = ["data", "drain"];
 
@@ -37,6 +48,11 @@ pub(crate) struct Settings {
     pub(crate) cache: Option<Cache>,
     pub(crate) proxmox: Option<Proxmox>,
     pub(crate) page: Option<Page>,
+    pub(crate) lookup: Option<Lookup>,
+    /// What agents are told: keys of `[metrics]` that begin with `agent_`.
+    #[serde(skip)]
+    pub(crate) agents: ferrometer::agent::Options,
+    pub(crate) metric_servers: Option<MetricServers>,
     /// What is read by others.
     metrics: Option<toml::Table>,
 }
@@ -174,10 +190,34 @@ impl std::fmt::Debug for Peer {
     }
 }
 
+/// `[metric_servers]`: servers that are created, tested and removed over HTTP, and sent to.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct MetricServers {
+    #[serde(deserialize_with = "duration")]
+    pub(crate) interval: Duration,
+    pub(crate) allowed_destinations: Vec<String>,
+    pub(crate) max_servers: usize,
+}
+
+impl Default for MetricServers {
+    fn default() -> MetricServers {
+        MetricServers { interval: Duration::from_secs(10), allowed_destinations: Vec::new(), max_servers: 32 }
+    }
+}
+
 /// `[page]`: a page for browsers over the cache. It has no keys.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Page {}
+
+/// `[lookup]`: tells agents their configuration of metrics.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Lookup {
+    /// The nodes that are known, each `UUID` or `UUID=MAC,MAC`; none for whatever UUID is asked for.
+    pub(crate) nodes: Vec<String>,
+}
 
 impl Default for Settings {
     fn default() -> Settings {
@@ -193,6 +233,9 @@ impl Default for Settings {
             cache: None,
             proxmox: None,
             page: None,
+            lookup: None,
+            agents: ferrometer::agent::Options::default(),
+            metric_servers: None,
             metrics: None,
         }
     }
@@ -304,6 +347,7 @@ impl Settings {
             cache: Some(Cache::default()),
             proxmox: Some(Proxmox::default()),
             page: Some(Page::default()),
+            metric_servers: Some(MetricServers::default()),
             ..Settings::default()
         }
     }
@@ -323,9 +367,6 @@ impl Settings {
                 let all = format!("; the tables are {}, and the keys before them {}", list.join(", "), ROOT.join(", "));
                 return Err(format!("{name}: {:?} is unknown{}", visible(key), hint.unwrap_or(all)));
             }
-        }
-        if document.contains_key("metric_servers") {
-            return Err(format!("{name}: [metric_servers] is not part of this build"));
         }
         let settings: Settings = toml::from_str(text).map_err(|error| {
             let said = error.to_string();
@@ -390,9 +431,19 @@ impl Settings {
             }
         }
         if let Some(cache) = &self.cache
-            && (cache.interval < Duration::from_millis(10) || !(1..=100_000).contains(&cache.generations))
+            && (cache.interval < Duration::from_secs(1) || !(1..=100_000).contains(&cache.generations))
         {
-            return Err("cache: expected an interval of at least 10ms, and 1 to 100000 generations".into());
+            return Err("cache: expected an interval of at least 1s, and 1 to 100000 generations".into());
+        }
+        if let Some(servers) = &self.metric_servers {
+            let http = self.http.clone().unwrap_or_default();
+            let is_guarded = !http.tokens.is_empty() || http.tokens_file.is_some();
+            if !is_guarded && !http.address.ip().to_canonical().is_loopback() {
+                return Err("[metric_servers] needs tokens at an address that other machines can reach: whoever reaches it could send metrics anywhere".into());
+            }
+            if servers.interval < Duration::from_millis(10) {
+                return Err(format!("metric_servers.interval = {:?}: expected at least 10ms", servers.interval));
+            }
         }
         if self.page.is_some() && self.cache.is_none() {
             return Err("[page] shows what [cache] keeps, and that table is not there".into());
@@ -416,7 +467,12 @@ impl Settings {
     /// Returns `true` when something is served at the address of `[http]`.
     pub(crate) fn has_http(&self) -> bool {
         let gnocchi = self.gnocchi.as_ref().is_some_and(|gnocchi| gnocchi.address.is_none());
-        gnocchi || self.cache.is_some() || self.remote_write.is_some() || self.influx.is_some()
+        gnocchi
+            || self.cache.is_some()
+            || self.lookup.is_some()
+            || self.metric_servers.is_some()
+            || self.remote_write.is_some()
+            || self.influx.is_some()
     }
 
     /// Returns what the document means: a part, and what it does.
@@ -467,8 +523,18 @@ impl Settings {
         if self.proxmox.is_some() {
             say("proxmox", format!("{at}/api2/json/…"));
         }
+        if self.metric_servers.is_some() {
+            say("metric servers", format!("{at}/api2/json/cluster/metrics/server"));
+        }
         if self.page.is_some() {
             say("page", format!("{at}/"));
+        }
+        if let Some(lookup) = &self.lookup {
+            let who = match lookup.nodes.len() {
+                0 => "any node".to_owned(),
+                known => format!("{known} nodes"),
+            };
+            say("lookup", format!("{at}/v1/lookup, for {who}"));
         }
         say("the end", format!("takes at most {:?}", self.drain));
         out
@@ -530,7 +596,7 @@ mod tests {
             ("[cache]\ngenerations = 0\n", "1 to 100000 generations"),
             ("[page]\n", "[page] shows what [cache] keeps"),
             ("[proxmox]\n", "[proxmox] shows what [cache] keeps"),
-            ("[metric_servers]\n", "not part of this build"),
+            ("[metric_servers]\nmax_server = 1\n", "did you mean \"max_servers\"?"),
             ("drain = \"2h\"\n", "at most 1h"),
             ("drain = 5\n", "drain"),
             ("[http\n", "line 1"),

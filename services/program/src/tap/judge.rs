@@ -2,8 +2,8 @@
 //!
 //! The rules are those of the servers' own parsers, as `docs/statsd.md` and the dialects of the statsd backend have them.
 
+use crate::statsd_line::{StatsdLine, StatsdSample};
 use crate::text::visible;
-use ferrometer_gnocchi::{StatsdLine, StatsdSample};
 
 /// The dialects, by the names that `metrics.statsd.dialect` knows.
 pub(crate) const DIALECTS: [&str; 7] = ["etsy", "dogstatsd", "telegraf", "gnocchi", "collectd", "plain", "tagged"];

@@ -1,0 +1,201 @@
+//! Receipts: what a backend hands in moves its cursor, and is entered in its account.
+
+use crate::collect::ledger::{Amount, Cause, Ledger};
+use crate::collect::scalar_blocks::Row;
+use crate::collect::snapshot::{Total, Value};
+use crate::deliver::cursor::{Cursor, Position};
+use crate::deliver::delta::{Delta, Piece, Receipt};
+use crate::deliver::view::SnapshotView;
+use crate::registry::series_table;
+use std::ops::Range;
+
+impl SnapshotView<'_> {
+    /// This piece was accepted by the kernel or the store.
+    pub fn sent(&self, receipt: &Receipt) {
+        let amount = self.advance(receipt);
+        if receipt.series.is_internal() {
+            return;
+        }
+        if let Piece::Bucket { merged: true, .. } = receipt.piece {
+            self.merged.set(self.merged.get() + amount.recordings);
+        }
+        let mut sent = self.sent.get();
+        sent += amount;
+        self.sent.set(sent);
+    }
+
+    /// This piece will never be delivered, and why.
+    pub fn dropped(&self, receipt: &Receipt, cause: Cause) {
+        let amount = self.advance(receipt);
+        if !receipt.series.is_internal() && !amount.is_zero() {
+            self.dropped.borrow_mut()[cause] += amount;
+        }
+    }
+
+    /// All of a delta, the whole distribution of a timer too, was accepted as it is: for a store, which keeps totals.
+    // Inline, and what calls it too: no program but one with a store has it compiled.
+    #[inline]
+    pub fn delta_sent(&self, delta: &Delta<'_>) {
+        for mut receipt in delta.receipts() {
+            // A store takes buckets for what they are; nothing was made less of.
+            if let Piece::Bucket { merged, .. } = &mut receipt.piece {
+                *merged = false;
+            }
+            self.sent(&receipt);
+        }
+    }
+
+    /// All of a delta, every value of a timer too, will never be delivered, and why.
+    pub fn delta_dropped(&self, delta: &Delta<'_>, cause: Cause) {
+        for receipt in delta.receipts() {
+            self.dropped(&receipt, cause);
+        }
+    }
+
+    /// Everything in the snapshot was accepted: for a store, which keeps totals.
+    #[inline]
+    pub fn all_sent(&self) {
+        for delta in self.deltas() {
+            self.delta_sent(&delta);
+        }
+    }
+
+    /// Nothing is pending afterwards, whatever was handed in before.
+    pub(crate) fn all_dropped(&self, cause: Cause) {
+        for delta in self.deltas() {
+            self.delta_dropped(&delta, cause);
+        }
+        // Where receipts of other views were handed in, the buckets that are left may hold fewer recordings than the series has left.
+        let mut cursor = self.cursor.borrow_mut();
+        let mut left = Amount::default();
+        for series in series_table::series_in(0..self.snapshot.len) {
+            if !series.is_internal() {
+                left += self.snapshot.totals().of(series).amount().minus(cursor.amount(series));
+            }
+        }
+        cursor.finish(self.snapshot);
+        if !left.is_zero() {
+            self.dropped.borrow_mut()[cause] += left;
+        }
+    }
+
+    /// Moves the cursor past a piece and says how much it was. Never past the snapshot, so that a receipt handed in twice counts
+    /// once. Of a gauge one value is taken; those it replaced are superseded here.
+    fn advance(&self, receipt: &Receipt) -> Amount {
+        let (series, snapshot) = (receipt.series, self.snapshot);
+        let mut cursor = self.cursor.borrow_mut();
+        if series.id() >= snapshot.len {
+            return Amount::default();
+        }
+        if let Piece::Counter { recordings, increments, decrements } = receipt.piece {
+            let (now, mut row) = (snapshot.scalars.get(series.slot), cursor.row(series));
+            let left = now.amount().minus(row.amount());
+            if recordings > left.recordings || increments > left.increments || decrements > left.decrements {
+                return Amount::default();
+            }
+            row.recordings = row.recordings.wrapping_add(recordings);
+            row.increments = row.increments.wrapping_add(increments);
+            row.decrements = row.decrements.wrapping_add(decrements);
+            cursor.set_row(series, row, snapshot);
+            return Amount { recordings, increments, decrements };
+        }
+        let total = snapshot.totals().of(series);
+        let left = total.recordings.wrapping_sub(cursor.recordings(series));
+        match receipt.piece {
+            Piece::Counter { .. } => Amount::default(),
+            Piece::Replaced { recordings } => {
+                if recordings == 0 || recordings > left {
+                    return Amount::default();
+                }
+                let row = match recordings == left {
+                    // All of it: the rest of the row is the snapshot's too, so that the block can be.
+                    true => self.snapshot.scalars.get(series.slot),
+                    false => {
+                        let before = cursor.row(series);
+                        Row { recordings: before.recordings.wrapping_add(recordings), ..before }
+                    }
+                };
+                cursor.set_row(series, row, self.snapshot);
+                if !series.is_internal() {
+                    let mut superseded = self.superseded.get();
+                    superseded += Amount::of(recordings - 1);
+                    self.superseded.set(superseded);
+                }
+                Amount::of(1)
+            }
+            Piece::Run { first, len } => {
+                let first = first as usize;
+                let Some(position) = cursor.distributions.get_mut(series.slot as usize) else {
+                    return Amount::default();
+                };
+                self.mark(&total, position, first..first + len as usize)
+            }
+            Piece::Bucket { index, count, merged } => {
+                let Value::Distribution(d) = total.value else { return Amount::default() };
+                let Some(position) = cursor.distributions.get_mut(series.slot as usize) else {
+                    return Amount::default();
+                };
+                let scheme = d.scheme();
+                if let Some(group) = self.singles.group(total.series.slot) {
+                    let mut marks = self.marks.borrow_mut();
+                    if !merged
+                        && let Some(at) = marks.first_of(group, usize::from(index), self.singles.values(), scheme)
+                    {
+                        drop(marks);
+                        return self.mark(&total, position, at..at + 1);
+                    }
+                    marks.fold_into_buckets(group, self.singles.values(), scheme, position.buckets_mut(scheme));
+                }
+                let Some(done) = position.buckets_mut(scheme).get_mut(usize::from(index)) else {
+                    return Amount::default();
+                };
+                let there = d.buckets.binary_search_by_key(&index, |(i, _)| *i).map_or(0, |at| d.buckets[at].1);
+                let count = count.min(there.saturating_sub(*done)).min(left);
+                *done += count;
+                position.recordings = position.recordings.wrapping_add(count);
+                Amount::of(count)
+            }
+        }
+    }
+
+    /// Moves the cursor past single values.
+    fn mark(&self, total: &Total<'_>, position: &mut Position, run: Range<usize>) -> Amount {
+        let Value::Distribution(d) = &total.value else { return Amount::default() };
+        let Some(group) = self.singles.group(total.series.slot) else { return Amount::default() };
+        let left = total.recordings.wrapping_sub(position.recordings);
+        let (values, scheme) = (self.singles.values(), d.scheme());
+        let new = self.marks.borrow_mut().mark(group, run, values, scheme, position.buckets_mut(scheme)).min(left);
+        position.recordings = position.recordings.wrapping_add(new);
+        Amount::of(new)
+    }
+
+    /// Tells the cursor's buckets of the single values that are accounted for.
+    fn fold_into_buckets(&self, cursor: &mut Cursor) {
+        let mut marks = self.marks.borrow_mut();
+        for (group, slot) in self.singles.slots() {
+            let Some(d) = self.snapshot.distributions.get(slot).filter(|_| marks.is_unfolded(group)) else { continue };
+            let position = &mut cursor.distributions[slot];
+            if position.recordings == d.count {
+                position.set(d);
+            } else {
+                marks.fold_into_buckets(group, self.singles.values(), d.scheme(), position.buckets_mut(d.scheme()));
+            }
+        }
+    }
+
+    /// Writes what happened into the account. Returns the memory of the single values.
+    pub(crate) fn close(self, ledger: &mut Ledger) -> Vec<f64> {
+        self.fold_into_buckets(&mut self.cursor.borrow_mut());
+        self.cursor.borrow_mut().share(self.snapshot);
+        let cursor = self.cursor.into_inner();
+        ledger.sent += self.sent.get();
+        ledger.merged += self.merged.get();
+        ledger.superseded += self.superseded.get();
+        for (cause, amount) in self.dropped.into_inner().iter() {
+            ledger.dropped[cause] += amount;
+        }
+        ledger.recorded = self.snapshot.recorded.minus(cursor.base);
+        ledger.pending = cursor.pending(self.snapshot);
+        self.singles.into_memory()
+    }
+}

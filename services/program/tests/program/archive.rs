@@ -1,0 +1,95 @@
+//! `archive`: policies, metrics, measures; backup and restore.
+
+use crate::common::{FAST, Serve, good, run, text};
+
+#[test]
+fn a_metric_is_made_filled_shown_and_removed() {
+    let serve = Serve::start("program-archive", FAST);
+    let url = format!("{}/gnocchi", serve.url());
+    let archive = |arguments: &[&str]| good(["archive", "--url", &url].into_iter().chain(arguments.iter().copied()));
+    assert!(archive(&["policy", "add", "minutes", "--keep", "60s:1h", "--method", "max"]).contains("minutes"));
+    assert!(archive(&["policy", "list"]).contains("0:01:00 for 1:00:00"));
+    let made: serde_json::Value =
+        serde_json::from_str(&archive(&["--json", "metric", "add", "cpu", "--policy", "minutes", "--unit", "%"]))
+            .unwrap();
+    let id = made["id"].as_str().unwrap();
+    assert_eq!(
+        archive(&["measures", "add", id, "43.5@1700000000", "-2@1700000001", "12@2023-11-14T22:14:30Z"]),
+        "3 measures are accepted\n"
+    );
+    let shown = archive(&["measures", "show", id, "--method", "max"]);
+    let rows: Vec<Vec<&str>> = shown.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(
+        rows,
+        [
+            vec!["TIME", "SECONDS", "VALUE"],
+            vec!["2023-11-14T22:13:00+00:00", "60", "43.5"],
+            vec!["2023-11-14T22:14:00+00:00", "60", "12"]
+        ]
+    );
+    assert!(archive(&["metric", "show", id]).contains("minutes"));
+    assert!(archive(&["status"]).contains("wait to be aggregated"));
+    let ran = run(["archive", "--url", &url, "measures", "show", id, "--method", "mean"]);
+    assert!(ran.code == 3 && ran.err.contains("answers 404"), "{ran:?}");
+    let ran = run(["archive", "--url", &url, "policy", "remove", "minutes"]);
+    assert!(ran.code == 3 && ran.err.contains("minutes"), "{ran:?}");
+    assert_eq!(archive(&["metric", "remove", id]), format!("{id} is removed\n"));
+    assert_eq!(archive(&["policy", "remove", "minutes"]), "minutes is removed\n");
+    let ran = run(["archive", "--url", "http://127.0.0.1:1", "metric", "list"]);
+    assert_eq!(ran.code, 3);
+}
+
+#[test]
+fn a_copy_is_checked_before_it_becomes_an_archive() {
+    let mut serve = Serve::start("program-backup", FAST);
+    let url = format!("{}/gnocchi", serve.url());
+    let made: serde_json::Value =
+        serde_json::from_str(&good(["--json", "archive", "--url", &url, "metric", "add", "cpu"])).unwrap();
+    let id = made["id"].as_str().unwrap().to_owned();
+    good(["archive", "--url", &url, "measures", "add", &id, "43.5@1700000000"]);
+    let folder = serve.scratch.path().to_owned();
+    let (data, copy) = (folder.join("data/archive"), folder.join("copy"));
+    // A server has it open.
+    let ran = run(["archive", "backup", text(&data), text(&copy)]);
+    assert_eq!(ran.code, 4, "{ran:?}");
+    assert!(!copy.exists());
+    serve.signal("TERM");
+    assert_eq!(serve.wait(), 0);
+    let said = good(["archive", "backup", text(&data), text(&copy)]);
+    assert!(said.starts_with("copied: ") && said.ends_with(", 1 metrics\n"), "{said}");
+    // What is there is not replaced.
+    assert_eq!(run(["archive", "backup", text(&data), text(&copy)]).code, 4);
+    let restored = folder.join("restored/archive");
+    std::fs::create_dir(folder.join("restored")).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_str(&good(["--json", "archive", "restore", text(&copy), text(&restored)])).unwrap();
+    assert_eq!(json["restored"]["metrics"], 1);
+    let again = Serve::start(
+        "program-backup-again",
+        &FAST.replace("\"data\"", &format!("{:?}", text(&folder.join("restored")))),
+    );
+    let url = format!("{}/gnocchi", again.url());
+    assert!(good(["archive", "--url", &url, "measures", "show", &id]).contains("43.5"));
+    drop(again);
+    // A byte that changed, a file that is gone, a name that leads elsewhere: nothing is restored.
+    let list = std::fs::read_to_string(copy.join("ferrometer-backup.json")).unwrap();
+    let parsed: serde_json::Value = serde_json::from_str(&list).unwrap();
+    let name =
+        parsed["files"].as_array().unwrap().iter().find(|file| file["bytes"].as_u64() > Some(0)).unwrap()["name"]
+            .clone();
+    let victim = copy.join(name.as_str().unwrap());
+    let bytes = std::fs::read(&victim).unwrap();
+    let mut changed = bytes.clone();
+    changed[0] ^= 1;
+    let target = folder.join("never");
+    std::fs::write(&victim, changed).unwrap();
+    let ran = run(["archive", "restore", text(&copy), text(&target)]);
+    assert!(ran.code == 1 && ran.err.contains("not as it was when it was copied"), "{ran:?}");
+    std::fs::write(&victim, bytes).unwrap();
+    let evil = list.replacen(name.as_str().unwrap(), "../../etc/passwd", 1);
+    std::fs::write(copy.join("ferrometer-backup.json"), evil).unwrap();
+    let ran = run(["archive", "restore", text(&copy), text(&target)]);
+    assert!(ran.code == 1 && ran.err.contains("is no name of a file"), "{ran:?}");
+    assert!(!target.exists());
+    assert_eq!(run(["archive", "restore", text(&folder), text(&target)]).code, 4);
+}

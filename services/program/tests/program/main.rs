@@ -1,0 +1,13 @@
+//! Every command, as an operator types it: the real binary, real servers, what is printed, and the exit code.
+
+mod archive;
+mod catalogue;
+mod check;
+mod collect;
+mod common;
+mod dump;
+mod help;
+mod serve;
+mod servers;
+mod tap;
+mod top;
