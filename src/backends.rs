@@ -165,10 +165,15 @@ pub(crate) fn pull_cache_settings(config: &Config) -> ferrometer_pull_cache::Set
 #[cfg(feature = "prometheus")]
 pub(crate) fn prometheus_settings(config: &Config) -> ferrometer_prometheus::Settings {
     let c = &config.pull_cache;
-    ferrometer_prometheus::Settings::default()
+    let mut settings = ferrometer_prometheus::Settings::default()
         .idle_after(c.idle_after.unwrap_or_default())
         .process_metrics(c.process_metrics)
-        .scrape(c.scrape.into())
+        .scrape(c.scrape.into());
+    // No list is no bounds of its own; one that is wrong does not get here.
+    let buckets = |bounds: &Vec<f64>| ferrometer_prometheus::Buckets::new(bounds.as_slice()).ok();
+    settings.timer_buckets = buckets(&c.timer_buckets);
+    settings.histogram_buckets = buckets(&c.histogram_buckets);
+    settings
 }
 
 /// `true` when the pull cache is to be shown at `/metrics` too, and no exporter of its own does it.

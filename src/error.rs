@@ -1,8 +1,9 @@
 //! Why metrics could not be set up.
 
-use crate::config;
+use crate::config::{self, Config};
 use ferrometer_core::InstallError;
 use std::fmt;
+use std::path::PathBuf;
 
 /// Why [`init`](crate::init) refused. The program decides what becomes of it.
 ///
@@ -53,6 +54,44 @@ pub enum Error {
     Lookup(String),
     /// A backend could not be started.
     Install(InstallError),
+    /// One of the others, for a key that a file or a variable gave, or whose path is a relative one.
+    Explained {
+        /// The place in the file, or the variable; `None` for a value that was set in code.
+        place: Option<String>,
+        /// The directory in which the relative path was looked up.
+        looked_up_in: Option<PathBuf>,
+        /// The error itself.
+        cause: Box<Error>,
+    },
+}
+
+impl Error {
+    /// Adds the place of the key that is wrong, where a source gave it.
+    pub(crate) fn explained(self, config: &Config) -> Error {
+        let key = match &self {
+            Error::Config(config::Error::BackendNotCompiled { .. }) => "metrics.backend".to_owned(),
+            Error::NotCompiled { key, .. } | Error::Incomplete { key, .. } => (*key).to_owned(),
+            #[cfg(feature = "prometheus")]
+            Error::Serve { cause, .. } => {
+                // A peer has no row of its own; the list of them has a place.
+                let row = cause.setting().map(|setting| format!("metrics.pull_cache.{setting}"));
+                row.unwrap_or_default()
+            }
+            #[cfg(feature = "pull-cache")]
+            Error::CachePath(_) => "metrics.pull_cache.path".to_owned(),
+            #[cfg(feature = "metric-servers")]
+            Error::MetricServers(_) => "metrics.metric_servers.path".to_owned(),
+            Error::Setting { key, .. } => key.clone(),
+            #[cfg(any(feature = "agent", feature = "lookup"))]
+            Error::Lookup(_) => return self,
+            Error::Config(_) | Error::Install(_) | Error::Explained { .. } => return self,
+        };
+        let (place, looked_up_in) = (config.place(&key), config.looked_up_in(&key));
+        if place.is_none() && looked_up_in.is_none() {
+            return self;
+        }
+        Error::Explained { place, looked_up_in, cause: Box::new(self) }
+    }
 }
 
 impl fmt::Display for Error {
@@ -81,6 +120,16 @@ impl fmt::Display for Error {
             #[cfg(any(feature = "agent", feature = "lookup"))]
             Error::Lookup(message) => f.write_str(message),
             Error::Install(error) => error.fmt(f),
+            Error::Explained { place, looked_up_in, cause } => {
+                if let Some(place) = place {
+                    write!(f, "{place}: ")?;
+                }
+                cause.fmt(f)?;
+                match looked_up_in {
+                    Some(directory) => write!(f, "; the path is looked up in {}", directory.display()),
+                    None => Ok(()),
+                }
+            }
         }
     }
 }
@@ -102,6 +151,7 @@ impl std::error::Error for Error {
             #[cfg(feature = "metric-servers")]
             Error::MetricServers(cause) => Some(cause),
             Error::Install(error) => Some(error),
+            Error::Explained { cause, .. } => Some(cause),
             #[cfg(any(feature = "agent", feature = "lookup"))]
             Error::Lookup(_) => None,
             Error::NotCompiled { .. } | Error::Incomplete { .. } | Error::Setting { .. } => None,

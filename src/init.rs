@@ -180,7 +180,7 @@ pub fn init(source: impl ConfigSource) -> Result<Metrics, Error> {
 
 // Compiled once, and not in the user's crate.
 fn begin(config: &Config) -> Result<Metrics, Error> {
-    let metrics = put_in_force(config)?;
+    let metrics = put_in_force(config).map_err(|error| error.explained(config))?;
     crate::report::in_force(config);
     Ok(metrics)
 }
@@ -433,6 +433,7 @@ pub(crate) fn naming(config: &Config) -> Naming {
         prepend_host: config.prepend_host,
         prepend_host_reverse: config.prepend_host_reverse,
         host,
+        labels: config.labels.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
         uuid: config.uuid.clone().filter(|_| config.prepend_uuid).unwrap_or_default(),
     }
 }

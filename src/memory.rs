@@ -30,6 +30,9 @@ impl Config {
             return 0;
         }
         let mut bytes = limits.max_bytes(backends + servers).saturating_add(of_servers);
+        // Each backend may keep the process's labels with each series: in its name, in its labels, and while both are made.
+        let of_process: usize = self.labels.iter().map(|(key, value)| key.len() + value.len() + 32).sum();
+        bytes = bytes.saturating_add(4 * of_process * (backends + servers) * limits.max_instruments);
         for name in self.backends() {
             let more = match name.as_str() {
                 #[cfg(feature = "statsd")]

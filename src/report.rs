@@ -17,14 +17,8 @@ const MOMENT: Duration = Duration::from_millis(500);
 /// Tells what is in force now.
 pub(crate) fn in_force(config: &Config) {
     let is_off = config.backends().iter().all(|name| name == "noop");
-    let mut warnings = Vec::new();
-    if tracing::enabled!(target: "ferrometer", Level::WARN) {
-        warnings.extend_from_slice(&config.origin.strange_tables);
-        // A variable of somebody else is no concern of a program whose metrics are set up.
-        if is_off {
-            warnings.extend_from_slice(&config.origin.strange_variables);
-        }
-    }
+    let warns = tracing::enabled!(target: "ferrometer", Level::WARN);
+    let warnings = if warns { config.warnings() } else { Vec::new() };
     let tells = tracing::enabled!(target: "ferrometer", Level::INFO);
     if !tells && warnings.is_empty() {
         return;

@@ -376,3 +376,272 @@ fn the_form_of_statsd_lines() {
         ),
     ]);
 }
+
+/// A key is told by a word of it, by its beginning, by the word of other programs, and by what its value fits.
+#[test]
+fn keys_that_other_programs_call_otherwise() {
+    metrics(&[
+        ("port = 1", "1: metrics.port: unknown key; did you mean `statsd_port`?"),
+        ("prefix = 'a'", "1: metrics.prefix: unknown key; did you mean `global_prefix`?"),
+        ("influxdb.org = 'a'", "10: metrics.influxdb.org: unknown key; did you mean `organization`?"),
+        ("influxdb.database = 'a'", "10: metrics.influxdb.database: unknown key; did you mean `bucket`?"),
+        ("graphite.host = 'a'", "10: metrics.graphite.host: unknown key; did you mean `server`?"),
+        ("otlp.endpoint = 'a'", "6: metrics.otlp.endpoint: unknown key; did you mean `url`?"),
+        ("pull_cache.tls = true", "12: metrics.pull_cache.tls: unknown key; did you mean `tls_cert` or `tls_key`?"),
+        ("http = true", "1: metrics.http: unknown key; did you mean `http` under [metrics.pull_cache]?"),
+    ]);
+}
+
+#[test]
+fn backends_that_other_programs_call_otherwise() {
+    let expected = r#"expected "noop", "statsd", "prometheus", "pull-cache", "graphite", "influxdb", "otlp" or "remote-write", or a list of them"#;
+    for (word, meant) in [
+        ("otel", r#""otlp""#),
+        ("OpenTelemetry", r#""otlp""#),
+        ("datadog", r#""statsd", with metrics.statsd.dialect = "dogstatsd""#),
+        ("telegraf", r#""statsd", with metrics.statsd.dialect = "telegraf""#),
+        ("carbon", r#""graphite""#),
+        ("victoriametrics", r#""remote-write""#),
+        ("none", r#""noop""#),
+        ("http", r#""pull-cache", with metrics.pull_cache.http = true"#),
+    ] {
+        metrics(&[(
+            &format!("backend = '{word}'"),
+            &format!("11: metrics.backend = '{word}' (string): {expected}; did you mean {meant}?"),
+        )]);
+    }
+    metrics(&[(
+        "backend = ['statsd', 'otel']",
+        &format!(
+            r#"11: metrics.backend = ['statsd', 'otel'] (list): {expected}; "otel" is unknown; did you mean "otlp"?"#
+        ),
+    )]);
+}
+
+#[test]
+fn variables_that_are_nearly_right() {
+    let empty = "the variable is empty; unset it to leave the key as it is";
+    variables(&[
+        (
+            "FERROMETER_PREPEND_HOST",
+            "True",
+            r#"metrics.prepend_host = "True" (string): expected true or false; did you mean true?"#,
+        ),
+        (
+            "FERROMETER_PREPEND_HOST",
+            "FALSE",
+            r#"metrics.prepend_host = "FALSE" (string): expected true or false; did you mean false?"#,
+        ),
+        (
+            "FERROMETER_PREPEND_HOST",
+            "",
+            &format!(r#"metrics.prepend_host = "" (string): expected true or false; {empty}"#),
+        ),
+        (
+            "FERROMETER_STATSD__INTERVAL",
+            "",
+            &format!(r#"metrics.statsd.interval = "" (string): expected {DURATION}, from 10ms to 24h; {empty}"#),
+        ),
+        (
+            "FERROMETER_PULL_CACHE__ALLOWED_HOSTS",
+            "",
+            &format!(
+                r#"metrics.pull_cache.allowed_hosts = "" (string): expected a list of host names or IP addresses; {empty}"#
+            ),
+        ),
+        ("FERROMETER_METRICS__BACKEND", "statsd", "unknown variable; did you mean FERROMETER_BACKEND?"),
+        ("FERROMETER_METRICS_STATSD_HOST", "a", "unknown variable; did you mean FERROMETER_STATSD_HOST?"),
+        ("FERROMETER_METRICS__STATSD__DIALECT", "a", "unknown variable; did you mean FERROMETER_STATSD__DIALECT?"),
+    ]);
+    metrics(&[(
+        "prepend_host = 'true'",
+        "16: metrics.prepend_host = 'true' (string): expected true or false; did you mean true?",
+    )]);
+}
+
+#[test]
+fn a_key_given_twice_is_named_with_its_first_place() {
+    for (toml, expected) in [
+        (
+            "[metrics]\nbackend = 'a'\nbackend = 'b'\n",
+            "3:1: not TOML: duplicate key `backend`; it is given first at configuration:2:1",
+        ),
+        (
+            "[metrics]\nhost = 'a'\n[metrics.statsd]\npath = ''\n[metrics.graphite]\npath = 'a'\nport = 1\npath = 'b'\n",
+            "8:1: not TOML: duplicate key `path`; it is given first at configuration:6:1",
+        ),
+        (
+            "[metrics]\nhost = 'a'\n\n[server]\n[metrics]\nstatsd_port = 1\n",
+            "5:2: not TOML: duplicate key `metrics`; it is given first at configuration:1:2",
+        ),
+        (
+            "[metrics]\nstatsd = { path = 'a' }\npath = 'b'\npath = 'c'\n",
+            "4:1: not TOML: duplicate key `path`; it is given first at configuration:3:1",
+        ),
+    ] {
+        file(&[(toml, expected)]);
+    }
+}
+
+#[test]
+fn documents_in_another_language_are_called_by_it() {
+    let toml = "a configuration is written as TOML: [metrics], and below it backend = \"statsd\"";
+    for (text, language) in [
+        ("{\n  \"metrics\": {\"backend\": \"statsd\"}\n}\n", "JSON"),
+        ("# ours\nmetrics:\n  backend: statsd\n", "YAML"),
+        ("---\nmetrics:\n  backend: statsd\n", "YAML"),
+        ("<metrics backend=\"statsd\"/>\n", "XML"),
+    ] {
+        let message = message(text);
+        assert!(message.starts_with("configuration:"), "{message}");
+        assert!(message.contains(": not TOML: "), "{message}");
+        assert!(message.ends_with(&format!("; it looks like {language}, and {toml}")), "{message}");
+    }
+    // A slip in a TOML document is none of these.
+    assert!(!message("[metrics]\nbackend: 'statsd'\n").contains("looks like"));
+
+    let scratch = ferrometer_testkit::Scratch::new("config-utf16");
+    let path = scratch.path().join("metrics.toml");
+    let little: Vec<u8> = "\u{feff}[metrics]\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let unmarked: Vec<u8> = "[metrics]\n".encode_utf16().flat_map(u16::to_be_bytes).collect();
+    for bytes in [little, unmarked] {
+        std::fs::write(&path, bytes).unwrap();
+        let error = Config::from_file_with(&path, [("", ""); 0]).unwrap_err();
+        assert_eq!(error.to_string(), format!("{}:1:1: the file is UTF-16; save it as UTF-8", path.display()));
+    }
+}
+
+#[test]
+fn a_relative_path_is_told_with_its_directory() {
+    let error = Config::from_file_with("not/there.toml", [("", ""); 0]).unwrap_err();
+    let directory = std::env::current_dir().unwrap();
+    assert!(matches!(&error, Error::Read { cause, .. } if cause.kind() == std::io::ErrorKind::NotFound));
+    let (message, end) = (error.to_string(), format!("; it was looked for in {}", directory.display()));
+    assert!(message.starts_with("not/there.toml: cannot be read: ") && message.ends_with(&end), "{message}");
+}
+
+/// Errors that are found when a configuration is put in force have the place of their key too.
+#[cfg(all(feature = "influxdb", feature = "http", feature = "tls"))]
+#[test]
+fn errors_of_init_have_a_place() {
+    let scratch = ferrometer_testkit::Scratch::new("config-places");
+    let place = scratch.path().join("metrics.toml");
+    let refused = |toml: &str, variables: &[(&str, &str)]| {
+        std::fs::write(&place, toml).unwrap();
+        let config = Config::from_file_with(&place, variables.iter().copied()).unwrap();
+        let message = ferrometer::init(config).unwrap_err().to_string();
+        message.replace(&format!("{}", place.display()), "metrics.toml")
+    };
+    let cache = "[metrics]\nbackend = 'pull-cache'\n[metrics.pull_cache]\nhttp = true\naddress = '127.0.0.1:0'\n";
+    let directory = std::env::current_dir().unwrap();
+    let directory = directory.display();
+    for (toml, variables, expected) in [
+        (
+            format!("{cache}tls_cert = 'a.crt'\n"),
+            &[][..],
+            format!(
+                "metrics.toml:6:12: metrics.pull_cache.tls_cert is set and metrics.pull_cache.tls_key is not; they are needed together; the path is looked up in {directory}"
+            ),
+        ),
+        (
+            "[metrics]\nbackend = 'prometheus'\n[metrics.prometheus]\ntls_cert = '/a.crt'\n".to_owned(),
+            &[],
+            "metrics.toml:4:12: metrics.pull_cache.tls_cert is set and metrics.pull_cache.tls_key is not; they are needed together"
+                .to_owned(),
+        ),
+        (
+            "[metrics]\nbackend = 'influxdb'\ninfluxdb.proto = 'https'\n".to_owned(),
+            &[("FERROMETER_INFLUXDB__CA", "ca.pem")],
+            format!(
+                "environment variable FERROMETER_INFLUXDB__CA: metrics.influxdb.ca = \"ca.pem (No such file or directory (os error 2))\": expected a file with certificates as PEM; the path is looked up in {directory}"
+            ),
+        ),
+    ] {
+        assert_eq!(refused(&toml, variables), expected);
+    }
+    for (line, key, place) in [
+        ("tokens_file = '/nowhere/tokens'", "metrics.pull_cache.tokens_file", "6:15"),
+        ("path = '/nowhere/nope'", "metrics.pull_cache.path", "6:8"),
+    ] {
+        let message = refused(&format!("{cache}{line}\n"), &[]);
+        assert!(message.starts_with(&format!("metrics.toml:{place}: {key}")), "{message}");
+        assert!(message.contains(line.split('\'').nth(1).unwrap()), "{message}");
+    }
+    #[cfg(target_os = "linux")]
+    assert_eq!(
+        refused(&format!("{cache}path = '/proc/nope'\n"), &[]),
+        "metrics.toml:6:8: metrics.pull_cache.path: /proc/nope: no directory can be made there: No such file or directory (os error 2)"
+    );
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let message = refused(cache, &[("FERROMETER_PULL_CACHE__ADDRESS", &address)]);
+    let expected = format!(
+        "environment variable FERROMETER_PULL_CACHE__ADDRESS: metrics.pull_cache.address = \"{address}\": cannot be listened on: "
+    );
+    assert!(message.starts_with(&expected), "{message}");
+
+    // A value that the program has changed since is no longer the file's.
+    let config = Config::from_toml(&format!("{cache}tls_cert = '/a.crt'\n")).unwrap().pull_cache_tls_cert("/b.crt");
+    let message = ferrometer::init(config).unwrap_err().to_string();
+    assert!(message.starts_with("metrics.pull_cache.tls_cert is set"), "{message}");
+}
+
+/// Settings that contradict each other are said, with the place of the one that has no effect.
+#[test]
+fn contradictions_are_warnings() {
+    let warnings = |toml: &str| Config::from_toml(&format!("[metrics]\n{toml}\n")).unwrap().warnings();
+    for (toml, expected) in [
+        (
+            "backend = 'statsd'\npull_cache.http = true",
+            "configuration:3:19: metrics.pull_cache.http = true has no effect: metrics.backend has no \"pull-cache\"",
+        ),
+        (
+            "backend = 'pull-cache'\npull_cache.interval = '1h'\npull_cache.window = '1m'",
+            "configuration:4:21: metrics.pull_cache.window = \"1m\" is shorter than metrics.pull_cache.interval = \"1h\": no old generation is kept",
+        ),
+        (
+            "backend = 'pull-cache'\npull_cache.interval = '1h'",
+            "configuration:3:23: metrics.pull_cache.interval = \"1h\" is longer than metrics.pull_cache.window = \"30m\": no old generation is kept",
+        ),
+        (
+            "backend = 'prometheus'\nprometheus.idle_after = '5s'",
+            "configuration:3:25: metrics.pull_cache.idle_after = \"5s\" is shorter than metrics.pull_cache.interval = \"10s\": a series with labels may be hidden before it is shown",
+        ),
+        (
+            "backend = 'pull-cache'\npull_cache.proxmox = true",
+            "configuration:3:22: metrics.pull_cache.proxmox = true has no effect: metrics.pull_cache.http = false, so nothing is served",
+        ),
+        (
+            "backend = 'pull-cache'\npull_cache.http = true\n[[metrics.pull_cache.peers]]\nname = 'b'\nurl = 'https://b'",
+            "configuration:4:22: metrics.pull_cache.peers have no effect: metrics.pull_cache.proxmox = false",
+        ),
+        (
+            "backend = 'statsd'\nstatsd.path = '/run/s'",
+            "configuration:3:15: metrics.statsd.path has no effect: metrics.statsd.transport = \"udp\", and a socket is for \"unix\"",
+        ),
+        (
+            "backend = 'statsd'\nprepend_host_reverse = true",
+            "configuration:3:24: metrics.prepend_host_reverse = true has no effect: metrics.prepend_host = false",
+        ),
+        (
+            "backend = 'influxdb'\ninfluxdb.token = 'hush'",
+            "configuration:3:18: metrics.influxdb.token has no effect: metrics.influxdb.proto = \"udp\", and datagrams carry no token",
+        ),
+    ] {
+        assert_eq!(warnings(toml), [expected], "{toml}");
+    }
+    for fine in [
+        "backend = 'pull-cache'\npull_cache.http = true\npull_cache.idle_after = 0",
+        "backend = 'noop'\npull_cache.http = true",
+        "backend = 'statsd'\nstatsd.transport = 'unix'\nstatsd.path = '/run/s'\nprepend_host = true\nprepend_host_reverse = true",
+    ] {
+        assert!(warnings(fine).is_empty(), "{fine}");
+    }
+    let variable = [("FERROMETER_BACKEND", "statsd"), ("FERROMETER_PULL_CACHE__PROXMOX", "1")];
+    assert_eq!(
+        Config::from_env_with(variable).unwrap().warnings(),
+        [
+            "environment variable FERROMETER_PULL_CACHE__PROXMOX: metrics.pull_cache.proxmox = true has no effect: metrics.backend has no \"pull-cache\""
+        ]
+    );
+}

@@ -114,27 +114,27 @@ fn what_a_backend_refuses_names_its_key() {
     for (toml, expected) in [
         (
             "[metrics]\nbackend = 'graphite'\ngraphite.path = 'a..b'\n",
-            "metrics.graphite.path = \"a..b\": expected labels of letters, digits and `-` (not first or last), joined with dots",
+            "configuration:3:17: metrics.graphite.path = \"a..b\": expected labels of letters, digits and `-` (not first or last), joined with dots",
         ),
         (
             "[metrics]\nbackend = 'otlp'\notlp.url = 'localhost:4318'\n",
-            "metrics.otlp.url = \"localhost:4318\": expected http://host[:port]/path or https://host[:port]/path, without user and password",
+            "configuration:3:12: metrics.otlp.url = \"localhost:4318\": expected http://host[:port]/path or https://host[:port]/path, without user and password",
         ),
         (
             "[metrics]\nbackend = 'remote-write'\nremote_write.url = 'http://me:hush@host/'\n",
-            "metrics.remote_write.url = \"(one with a user or password in it)\": expected http://host[:port]/path or https://host[:port]/path, without user and password",
+            "configuration:3:20: metrics.remote_write.url = \"(one with a user or password in it)\": expected http://host[:port]/path or https://host[:port]/path, without user and password",
         ),
         (
             "[metrics]\nbackend = 'remote-write'\nremote_write.user = 'me'\n",
-            "metrics.remote_write.user is set and metrics.remote_write.password is not; they are needed together",
+            "configuration:3:21: metrics.remote_write.user is set and metrics.remote_write.password is not; they are needed together",
         ),
         (
             "[metrics]\nbackend = 'remote-write'\nremote_write.labels = ['le=1']\n",
-            "metrics.remote_write.labels = \"le\": expected names of `[a-zA-Z_][a-zA-Z0-9_]*`, each once, not `le`, and not with `__` in front",
+            "configuration:3:23: metrics.remote_write.labels = \"le\": expected names of `[a-zA-Z_][a-zA-Z0-9_]*`, each once, not `le`, and not with `__` in front",
         ),
         (
             "[metrics]\nbackend = 'influxdb'\ninfluxdb.proto = 'https'\ninfluxdb.ca = '/nowhere/ca.pem'\n",
-            "metrics.influxdb.ca = \"/nowhere/ca.pem (No such file or directory (os error 2))\": expected a file with certificates as PEM",
+            "configuration:4:15: metrics.influxdb.ca = \"/nowhere/ca.pem (No such file or directory (os error 2))\": expected a file with certificates as PEM",
         ),
     ] {
         let got = refused(toml);

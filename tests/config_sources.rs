@@ -266,3 +266,138 @@ fn variables_of_services_are_passed_over() {
         assert!(Config::from_env_with([(name, value)]).is_err(), "{name}={value}");
     }
 }
+
+/// A variable names the file, in place of the program's.
+#[cfg(feature = "config-file")]
+#[test]
+fn a_variable_names_the_file() {
+    let scratch = ferrometer_testkit::Scratch::new("config-named");
+    let (own, named) = (scratch.path().join("own.toml"), scratch.path().join("named.toml"));
+    std::fs::write(&own, "[metrics]\nglobal_prefix = 'own'\nhost = 'own'\n").unwrap();
+    std::fs::write(&named, "[metrics]\nglobal_prefix = 'named'\nstatsd_port = 1\n").unwrap();
+    let name = ("FERROMETER_CONFIG", named.to_str().unwrap());
+    let expected = Config::new().global_prefix("named").statsd_port(2);
+    let port = ("FERROMETER_STATSD_PORT", "2");
+    assert_eq!(Config::from_env_with([name, port]).unwrap(), expected);
+    assert_eq!(Config::from_file_with(&own, [name, port]).unwrap(), expected);
+    // The program's file need not be there.
+    assert_eq!(Config::from_file_with("/nowhere", [name, port]).unwrap(), expected);
+
+    let refused = |value: &str| Config::from_env_with([("FERROMETER_CONFIG", value)]).unwrap_err().to_string();
+    assert_eq!(
+        refused("/nowhere.toml"),
+        "/nowhere.toml: cannot be read: No such file or directory (os error 2); the variable FERROMETER_CONFIG names it"
+    );
+    assert_eq!(refused(""), "environment variable FERROMETER_CONFIG: names no file; unset it to read none");
+    std::fs::write(&named, "[metrics]\nstatsd_port = 0\n").unwrap();
+    assert_eq!(
+        refused(name.1),
+        format!("{}:2:15: metrics.statsd_port = 0 (integer): expected an integer from 1 to 65535", named.display())
+    );
+}
+
+/// Datadog's variables count where the configuration asks for them, and less than its own keys.
+#[test]
+fn variables_of_datadog() {
+    use ferrometer::config::Dialect;
+    let all = [
+        ("DD_AGENT_HOST", "agent"),
+        ("DD_DOGSTATSD_PORT", "9125"),
+        ("DD_ENV", "prod"),
+        ("DD_SERVICE", "shop"),
+        ("DD_VERSION", "1.2"),
+        ("DD_TRACE_ENABLED", "true"),
+    ];
+    let with = |more: &[(&'static str, &'static str)]| {
+        let asked = [("FERROMETER_STATSD__DIALECT", "dogstatsd"), ("FERROMETER_STATSD__DATADOG_VARIABLES", "1")];
+        Config::from_env_with(all.into_iter().chain(asked).chain(more.iter().copied()))
+    };
+    let asked = Config::new().statsd_dialect(Dialect::Dogstatsd).statsd_datadog_variables(true);
+    let expected =
+        asked.clone().statsd_host("agent").statsd_port(9125).labels(["env=prod", "service=shop", "version=1.2"]);
+    assert_eq!(with(&[]).unwrap(), expected);
+    let own = [("FERROMETER_STATSD_HOST", "own"), ("FERROMETER_LABELS", "service=own,zone=b")];
+    let expected = asked.statsd_host("own").statsd_port(9125);
+    let expected = expected.labels(["service=own", "zone=b", "env=prod", "version=1.2"]);
+    assert_eq!(with(&own).unwrap(), expected);
+
+    // Nobody asked for them, or the server is none of Datadog's.
+    assert_eq!(Config::from_env_with(all).unwrap(), Config::new());
+    let other = Config::from_env_with(all.into_iter().chain([("FERROMETER_STATSD__DATADOG_VARIABLES", "1")])).unwrap();
+    assert_eq!(other, Config::new().statsd_datadog_variables(true));
+    assert_eq!(
+        other.backend("statsd").warnings(),
+        [
+            "environment variable FERROMETER_STATSD__DATADOG_VARIABLES: metrics.statsd.datadog_variables = true has no effect: metrics.statsd.dialect = \"etsy\""
+        ]
+    );
+
+    let error = with(&[]).and_then(|_| {
+        let bad = [("DD_DOGSTATSD_PORT", "eighty"), ("FERROMETER_STATSD__DIALECT", "dogstatsd")];
+        Config::from_env_with(bad.into_iter().chain([("FERROMETER_STATSD__DATADOG_VARIABLES", "1")]))
+    });
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "environment variable DD_DOGSTATSD_PORT: metrics.statsd_port = \"eighty\" (string): expected an integer from 1 to 65535"
+    );
+}
+
+/// A program's own configuration holds ours, in whatever format it is.
+#[cfg(feature = "serde")]
+#[test]
+fn a_value_of_the_program() {
+    use serde_json::json;
+    let expected = Config::new()
+        .backend_list(["statsd", "pull-cache"])
+        .statsd_interval(std::time::Duration::from_millis(500))
+        .labels(["zone=b"])
+        .rule(ferrometer::config::Rule::new("nova.compute").sample_rate(0.5))
+        .peer(ferrometer::config::Peer::new("b", "https://b").ca("/a.pem"));
+    let own = json!({
+        "backend": ["statsd", "pull-cache"],
+        "statsd": { "interval": "500ms", "path": null },
+        "labels": { "zone": "b" },
+        "loggers": { "nova.compute": { "sample_rate": 0.5 } },
+        "pull_cache": { "peers": [{ "name": "b", "url": "https://b", "ca": "/a.pem" }] },
+    });
+    assert_eq!(Config::from_value(&own).unwrap(), expected);
+    assert_eq!(Config::from_value(&json!({ "port": 80, "metrics": own, "x": null })).unwrap(), expected);
+    assert_eq!(Config::from_value(&json!({})).unwrap(), Config::new());
+
+    // As a part of what the program deserializes itself.
+    #[derive(serde::Deserialize)]
+    struct App {
+        port: u16,
+        metrics: Config,
+    }
+    let app: App = serde_json::from_str(&json!({ "port": 80, "metrics": own }).to_string()).unwrap();
+    assert_eq!((app.port, app.metrics), (80, expected));
+    let text = r#"{ "port": 80, "metrics": { "backend": "statd" } }"#;
+    let error = serde_json::from_str::<App>(text).map(|_| ()).unwrap_err().to_string();
+    assert!(error.starts_with("value: metrics.backend = \"statd\" (string): expected "), "{error}");
+    assert!(error.contains("did you mean \"statsd\"? at line 1"), "{error}");
+
+    let refused = |value: serde_json::Value| Config::from_value(&value).unwrap_err().to_string();
+    assert_eq!(
+        refused(json!({ "statsd_hsot": "a\u{7}\"\n" })),
+        "value: metrics.statsd_hsot: unknown key; did you mean `statsd_host`?"
+    );
+    assert_eq!(
+        refused(json!({ "statsd": { "max_datagram": 1e99 } })),
+        "value: metrics.statsd.max_datagram = 1e+99 (float): expected an integer from 64 to 65507"
+    );
+    assert_eq!(
+        refused(json!({ "statsd_port": u64::MAX, "global_prefix": "a\u{0}b" })),
+        "2 problems in the configuration:\n  \
+         value: metrics.global_prefix = \"a\\u0000b\" (string): expected a string of 0 to 256 bytes without control characters; it holds a control character\n  \
+         value: metrics.statsd_port = 18446744073709551615 (integer): expected an integer from 1 to 65535"
+    );
+    assert_eq!(refused(json!("statsd")), "value: expected a table of keys");
+    assert_eq!(refused(json!({ "metrics": 3 })), "value: metrics: expected a table, found a value of type integer");
+    assert_eq!(
+        Config::from_value(&std::collections::BTreeMap::from([((1, 2), 3)])).unwrap_err().to_string(),
+        "value: cannot be read: key must be a string"
+    );
+    let deep = (0..100).fold(json!(1), |value, _| json!({ "a": value }));
+    assert!(refused(json!({ "statsd": deep })).starts_with("value: "));
+}

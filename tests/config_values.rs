@@ -8,6 +8,7 @@ use configuration::{DURATION, metrics, variables};
 use ferrometer::config::Config;
 
 const TEXT: &str = "expected a string of";
+const EMPTY: &str = "the variable is empty; unset it to leave the key as it is";
 
 #[test]
 fn backends() {
@@ -58,7 +59,7 @@ fn backends() {
             "statsd,",
             &format!(r#"metrics.backend = ["statsd", ""] (list): {expected}; "" is unknown"#),
         ),
-        ("FERROMETER_BACKEND", "", &format!(r#"metrics.backend = [""] (list): {expected}"#)),
+        ("FERROMETER_BACKEND", "", &format!(r#"metrics.backend = "" (string): {expected}; {EMPTY}"#)),
     ]);
 }
 
@@ -153,7 +154,11 @@ fn numbers_and_texts() {
             "eighty",
             r#"metrics.statsd_port = "eighty" (string): expected an integer from 1 to 65535"#,
         ),
-        ("FERROMETER_STATSD_PORT", "", r#"metrics.statsd_port = "" (string): expected an integer from 1 to 65535"#),
+        (
+            "FERROMETER_STATSD_PORT",
+            "",
+            &format!(r#"metrics.statsd_port = "" (string): expected an integer from 1 to 65535; {EMPTY}"#),
+        ),
         ("FERROMETER_PREPEND_HOST", "yes", r#"metrics.prepend_host = "yes" (string): expected true or false"#),
         (
             "FERROMETER_STATSD__DIALECT",
@@ -169,7 +174,14 @@ fn durations() {
         let expected = format!("19: metrics.statsd.interval = {shown} ({kind}): expected {DURATION}, from 10ms to 24h");
         metrics(&[(&format!("statsd.interval = {value}"), &expected)]);
     };
-    for bad in ["'10'", "'10 parsecs'", "'-1s'", "''", "'1m30s'", "'9ms'", "'25h'"] {
+    // A number of seconds is no text in a file; in a variable it is.
+    metrics(&[(
+        "statsd.interval = '10'",
+        &format!(
+            "19: metrics.statsd.interval = '10' (string): expected {DURATION}, from 10ms to 24h; did you mean \"10s\"?"
+        ),
+    )]);
+    for bad in ["'10 parsecs'", "'-1s'", "''", "'1m30s'", "'9ms'", "'25h'"] {
         statsd(bad, bad, "string");
     }
     for bad in ["-1", "0", "86401"] {
@@ -213,6 +225,41 @@ fn hosts() {
     for good in ["localhost", "metrics.example.com.", "10.0.0.1", "::1", "fe80::1%eth0", "bücher.example"] {
         assert_eq!(Config::new().statsd_host(good).validate().map_err(|error| error.to_string()), Ok(()));
     }
+}
+
+#[test]
+fn bounds_of_buckets() {
+    let timers = "expected a list of 1 to 200 numbers in rising order, the first above 0";
+    for (value, shown, hint) in [
+        ("0.1", "0.1 (float)", ""),
+        ("[]", "[] (list)", "; it has 0 of them"),
+        ("[0]", "[0] (list)", "; item 1 is 0"),
+        ("[0.1, 0.1]", "[0.1, 0.1] (list)", "; item 2 is 0.1"),
+        ("[1, nan]", "[1, nan] (list)", "; item 2 is NaN"),
+        ("[1, inf]", "[1, inf] (list)", "; item 2 is inf"),
+        ("[1, '2']", "[1, '2'] (list)", "; item 2 is of type string"),
+    ] {
+        let expected = format!("28: metrics.pull_cache.timer_buckets = {shown}: {timers}{hint}");
+        metrics(&[(&format!("pull_cache.timer_buckets = {value}"), &expected)]);
+    }
+    let many = (0..201).map(|at| at.to_string()).collect::<Vec<_>>().join(",");
+    let error = Config::from_env_with([("FERROMETER_PULL_CACHE__HISTOGRAM_BUCKETS", many)]).unwrap_err().to_string();
+    assert!(error.ends_with("expected a list of 1 to 200 numbers in rising order; it has 201 of them"), "{error}");
+    variables(&[(
+        "FERROMETER_PULL_CACHE__HISTOGRAM_BUCKETS",
+        "1,x",
+        "metrics.pull_cache.histogram_buckets = [1.0, \"x\"] (list): expected a list of 1 to 200 numbers in rising order; item 2 is of type string",
+    )]);
+    let toml = "[metrics.prometheus]\ntimer_buckets = [1, 2.5]\nhistogram_buckets = [-1, 0, 7]\n";
+    let config = Config::from_toml(toml).unwrap();
+    assert_eq!(
+        (&*config.pull_cache.timer_buckets, &*config.pull_cache.histogram_buckets),
+        (&[1.0, 2.5][..], &[-1.0, 0.0, 7.0][..])
+    );
+    let built = Config::new().pull_cache_timer_buckets([1.0, 2.5]).pull_cache_histogram_buckets([-1.0, 0.0, 7.0]);
+    assert_eq!(config, built);
+    assert_eq!(Config::from_toml(&config.to_toml()).unwrap(), config);
+    assert!(Config::new().pull_cache_timer_buckets([2.0, 1.0]).validate().is_err());
 }
 
 /// No message shows what may be a token.

@@ -14,8 +14,39 @@ use ferrometer_core::{Naming, Series, name};
 #[must_use]
 pub fn folded_name(naming: &Naming, series: &Series) -> String {
     let mut out = full_name(naming, series);
-    name::push_labels(&mut out, series.labels_with_object());
+    name::push_labels(&mut out, labels_with_object(naming, series));
     out
+}
+
+/// Returns the labels of a series, and behind them those of the whole process whose keys it has not itself. The
+/// [object](Series::object) is none of them.
+///
+/// ```
+/// use ferrometer_core::{Naming, get_logger};
+///
+/// let labels = ["zone", "till"].map(|key| (key.to_owned(), "b".to_owned()));
+/// let naming = Naming { labels: labels.into(), ..Naming::default() };
+/// let series = get_logger("shop").with("till", "3").counter("sales").series();
+/// let shown: Vec<_> = ferrometer_export::labels(&naming, series).collect();
+/// assert_eq!(shown, [("till", "3"), ("zone", "b")]);
+/// ```
+pub fn labels<'a>(naming: &'a Naming, series: &'a Series) -> impl Iterator<Item = (&'a str, &'a str)> + Clone {
+    let of_process = naming.labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    let missing = of_process.filter(|(key, _)| !series.labels().any(|(own, _)| own == *key));
+    // Texts that live as long as the naming's.
+    fn shorter<'a>((key, value): (&'static str, &'static str)) -> (&'a str, &'a str) {
+        (key, value)
+    }
+    series.labels().map(shorter).chain(missing)
+}
+
+/// Returns the [`labels`] of a series, and before them its object as a label `object` where there is one: for formats that have no other
+/// place for it.
+pub fn labels_with_object<'a>(
+    naming: &'a Naming,
+    series: &'a Series,
+) -> impl Iterator<Item = (&'a str, &'a str)> + Clone {
+    series.object().map(|object| ("object", object)).into_iter().chain(labels(naming, series))
 }
 
 /// Returns the full name of a series without its labels: `[prefix.][host.]logger.metric`, gated.

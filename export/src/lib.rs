@@ -3,7 +3,7 @@
 //! | an exporter asks | module |
 //! |---|---|
 //! | which series are one instrument, and which of them are idle | [`Instruments`] |
-//! | how an instrument is called | [`full_name`], [`folded_name`] |
+//! | how an instrument is called | [`full_name`], [`folded_name`], [`labels`](fn@labels), [`labels_with_object`] |
 //! | how Prometheus calls it | [`prometheus_names`] |
 //! | whether the name is free | [`NameTable`] |
 //! | how its labels look | [`Labels`], [`gated_labels`] |
@@ -30,7 +30,7 @@ mod regular_file;
 pub use account::account;
 pub use aging_clock::{age_seconds, whole_seconds};
 pub use ancestor::ancestor_is_running;
-pub use full_name::{folded_name, full_name};
+pub use full_name::{folded_name, full_name, labels, labels_with_object};
 pub use instruments::{Instrument, Instruments};
 pub use labels::{Labels, gated_labels};
 pub use name_table::NameTable;

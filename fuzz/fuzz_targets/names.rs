@@ -421,7 +421,7 @@ fn run(input: &Input) {
             prepend_host: prefix.host.is_some(),
             prepend_host_reverse: prefix.reverse,
             host: prefix.host.clone().unwrap_or_default(),
-            uuid: String::new(),
+            ..Naming::default()
         });
     }
     let root = format!("f{at}z");

@@ -17,7 +17,7 @@ proptest! {
         labels in prop::collection::vec(any::<(String, String)>(), 0..4),
         prepend_host: bool, prepend_host_reverse: bool,
     ) {
-        let naming = Naming { global_prefix: prefix, prepend_host, prepend_host_reverse, host, uuid };
+        let naming = Naming { global_prefix: prefix, prepend_host, prepend_host_reverse, host, uuid, labels: Vec::new() };
         let mut name = naming.render(&logger, &metric);
         prop_assert!(well_formed(&name), "{name:?}");
         push_labels(&mut name, labels.iter().map(|(k, v)| (k.as_str(), v.as_str())));

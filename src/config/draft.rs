@@ -3,6 +3,7 @@
 use super::choices::Transport;
 use super::error::{Error, Place, Problem};
 use super::kind::Kind;
+use super::origin::Given;
 use super::peer::Peer;
 use super::rule::Rule;
 use super::settings::{Config, keys};
@@ -17,9 +18,10 @@ const HIDDEN: &str = "(not shown)";
 
 pub(super) struct Draft {
     pub(super) config: Config,
-    /// Keys that a source has given, each with the place.
-    places: Vec<(&'static str, Place)>,
     problems: Vec<Problem>,
+    /// The number of keys that were given before the document that is read.
+    #[cfg_attr(not(feature = "config-file"), allow(dead_code))]
+    before: usize,
 }
 
 impl Draft {
@@ -29,16 +31,28 @@ impl Draft {
 
     /// One that begins with what another configuration says.
     pub(super) fn over(config: Config) -> Self {
-        Draft { config, places: Vec::new(), problems: Vec::new() }
+        Draft { before: config.origin.given.len(), config, problems: Vec::new() }
     }
 
     pub(super) fn problem(&mut self, problem: Problem) {
         self.problems.push(problem);
     }
 
+    /// Returns `true` once there are far more problems than a message lists.
+    #[cfg(feature = "config-file")]
+    pub(super) fn has_many_problems(&self) -> bool {
+        self.problems.len() >= 1000
+    }
+
+    /// Returns the place in the document that is read where a key was given.
+    #[cfg(feature = "config-file")]
+    pub(super) fn place_here(&self, path: &str) -> Option<&Place> {
+        self.config.origin.given[self.before..].iter().rev().find(|given| given.key == path).map(|given| &given.place)
+    }
+
     /// Returns the last place where a key was given.
     pub(super) fn place(&self, path: &str) -> Option<&Place> {
-        self.places.iter().rev().find(|(known, _)| *known == path).map(|(_, place)| place)
+        self.config.origin.given.iter().rev().find(|given| given.key == path).map(|given| &given.place)
     }
 
     /// Checks a value and takes it. `path` is the key as its source calls it, `shown` the value as its source writes it.
@@ -46,9 +60,14 @@ impl Draft {
         match key.kind.check(value) {
             Ok(checked) => {
                 (key.set)(&mut self.config, checked);
-                self.places.push((key.path, place));
+                let value = (key.get)(&self.config);
+                self.config.origin.given.push(Given { key: key.path, place, value });
             }
-            Err(refused) => {
+            Err(mut refused) => {
+                if matches!(place, Place::Variable(_)) && *value == Value::text("") {
+                    let empty = "the variable is empty; unset it to leave the key as it is";
+                    refused.hint.get_or_insert_with(|| empty.to_owned());
+                }
                 self.problem(Problem::refused(place, path, &self::shown(&key.kind, shown), value, refused));
             }
         }
@@ -108,7 +127,7 @@ fn check<T>(key: &Key<T>, target: &T, path: &str, problems: &mut Vec<Problem>) {
     let Some(mut value) = (key.get)(target) else { return };
     // One backend is shown as a program writes it: as a name.
     if let Value::List(names) = &value
-        && let (Kind::Backends(_), [name]) = (&key.kind, names.as_slice())
+        && let (Kind::Backends(..), [name]) = (&key.kind, names.as_slice())
     {
         value = name.clone();
     }

@@ -7,12 +7,14 @@
 
 use std::ffi::OsString;
 
+use super::choices::Dialect;
 use super::draft::Draft;
 use super::error::{Place, Problem, clean};
 use super::for_agents;
 use super::settings::keys;
 use super::suggest::nearest;
 use super::table::{Key, split};
+use super::value::Value;
 
 /// Every variable that begins so is ours.
 const PREFIX: &str = "FERROMETER_";
@@ -34,6 +36,17 @@ impl<T> Key<T> {
 /// Variables that begin so are not ours; a key behind it was probably meant to be.
 const LOOKS_LIKE: &str = "METRICS_";
 
+/// The variable that names the file.
+#[cfg_attr(not(feature = "config-file"), allow(dead_code))]
+const FILE: &str = "FERROMETER_CONFIG";
+
+/// Datadog's variables for an address, each with the key that it stands for.
+const DATADOG_ADDRESS: [(&str, &str); 2] =
+    [("DD_AGENT_HOST", "metrics.statsd_host"), ("DD_DOGSTATSD_PORT", "metrics.statsd_port")];
+
+/// Datadog's variables for labels, each with the label's name.
+const DATADOG_LABELS: [(&str, &str); 3] = [("DD_ENV", "env"), ("DD_SERVICE", "service"), ("DD_VERSION", "version")];
+
 /// Name and value.
 pub(super) type Variable = (String, OsString);
 
@@ -48,16 +61,38 @@ where
     for (name, value) in variables {
         let name: OsString = name.into();
         let name = name.to_string_lossy();
-        if name.starts_with(PREFIX) || name.starts_with(LOOKS_LIKE) {
+        let is_datadog = DATADOG_ADDRESS.iter().chain(&DATADOG_LABELS).any(|(known, _)| name == *known);
+        if name.starts_with(PREFIX) || name.starts_with(LOOKS_LIKE) || is_datadog {
             ours.push((name.into_owned(), value.into()));
         }
     }
     ours
 }
 
+/// Returns the file that a variable names, if one does.
+#[cfg_attr(not(feature = "config-file"), allow(dead_code))]
+pub(super) fn file(variables: &[Variable]) -> Option<&OsString> {
+    variables.iter().find(|(name, _)| name == FILE).map(|(_, value)| value)
+}
+
 /// Lays the variables over the draft.
 pub(super) fn read(draft: &mut Draft, variables: Vec<Variable>) {
+    let mut datadog = Vec::new();
     for (name, value) in variables {
+        if name.starts_with("DD_") {
+            datadog.push((name, value));
+            continue;
+        }
+        if name == FILE {
+            if cfg!(not(feature = "config-file")) {
+                let what = "needs the cargo feature \"config-file\" of ferrometer";
+                draft.problem(Problem::new(Place::Variable(name), "", what));
+            } else if value.is_empty() {
+                let what = "names no file; unset it to read none";
+                draft.problem(Problem::new(Place::Variable(name), "", what));
+            }
+            continue;
+        }
         if let Some(rest) = name.strip_prefix(LOOKS_LIKE) {
             let meant = format!("{PREFIX}{rest}");
             if keys().any(|key| key.variable() == meant) {
@@ -93,6 +128,42 @@ pub(super) fn read(draft: &mut Draft, variables: Vec<Variable>) {
                 let shown = clean(&value.to_string_lossy());
                 draft.problem(Problem::new(place, key.path, format!(" = \"{shown}\": is not UTF-8")));
             }
+        }
+    }
+    read_datadog(draft, &datadog);
+}
+
+/// Takes Datadog's variables for the keys that nothing else has given.
+fn read_datadog(draft: &mut Draft, variables: &[Variable]) {
+    let statsd = &draft.config.statsd;
+    if !statsd.datadog_variables || statsd.dialect != Dialect::Dogstatsd {
+        return;
+    }
+    for (name, value) in variables {
+        let (place, text) = (Place::Variable(name.clone()), value.to_string_lossy());
+        if text.is_empty() {
+            continue;
+        }
+        let find = |list: &[(&str, &'static str)]| list.iter().find(|(known, _)| known == name).map(|(_, ours)| *ours);
+        if let Some(path) = find(&DATADOG_ADDRESS) {
+            let key = keys().find(|key| key.path == path).filter(|_| draft.place(path).is_none());
+            if let Some(key) = key {
+                draft.config.origin.variables.push(name.clone());
+                let value = key.kind.read(&text);
+                draft.give(key, path, &value, &value.to_string(), place);
+            }
+        } else if let Some(label) = find(&DATADOG_LABELS)
+            && !draft.config.labels.iter().any(|(known, _)| known == label)
+            && let Some(key) = keys().find(|key| key.path == "metrics.labels")
+        {
+            draft.config.origin.variables.push(name.clone());
+            let mut items = match (key.get)(&draft.config) {
+                Some(Value::List(items)) => items,
+                _ => Vec::new(),
+            };
+            items.push(Value::text(format!("{label}={text}")));
+            let value = Value::List(items);
+            draft.give(key, key.path, &value, &value.to_string(), place);
         }
     }
 }
@@ -148,13 +219,16 @@ fn unknown(name: &str) -> String {
     if name.starts_with("FERROMETER_LOGGERS") {
         return "unknown variable; rules for loggers cannot be given in the environment".to_owned();
     }
+    // The table [metrics] has no part in a variable's name.
+    let rest = &name[PREFIX.len()..];
+    let rest = rest.strip_prefix("METRICS__").or_else(|| rest.strip_prefix("METRICS_")).unwrap_or(rest);
     let mut known = Vec::new();
     for key in keys() {
         known.push(key.variable());
     }
     // Without the prefix, which is right and would let strangers look alike.
     let suffixes = known.iter().map(|name| &name[PREFIX.len()..]);
-    match nearest(&name[PREFIX.len()..], suffixes) {
+    match nearest(rest, suffixes) {
         Some(meant) => format!("unknown variable; did you mean {PREFIX}{meant}?"),
         None => "unknown variable; the prefix FERROMETER_ is reserved for the keys of the configuration".to_owned(),
     }

@@ -131,7 +131,7 @@ impl Problem {
         match self.place {
             Place::File { line, column, .. } => (line as u64) << 32 | (column as u64).min(u64::from(u32::MAX)),
             Place::Variable(_) | Place::Answer(_) => u64::MAX - 1,
-            Place::Builder => u64::MAX,
+            Place::Builder | Place::Value => u64::MAX,
         }
     }
 }
@@ -157,6 +157,9 @@ pub(super) enum Place {
     #[cfg_attr(not(any(feature = "agent", feature = "lookup")), allow(dead_code))]
     Answer(String),
     Builder,
+    /// A value that the program had from elsewhere.
+    #[cfg_attr(not(feature = "serde"), allow(dead_code))]
+    Value,
 }
 
 impl fmt::Display for Place {
@@ -166,6 +169,7 @@ impl fmt::Display for Place {
             Place::Variable(name) => write!(f, "environment variable {}", clean(name)),
             Place::Answer(source) => f.write_str(&escape(source)),
             Place::Builder => f.write_str("builder"),
+            Place::Value => f.write_str("value"),
         }
     }
 }

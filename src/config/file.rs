@@ -3,25 +3,24 @@
 //! The file may be a program's own: only `[metrics]` and `[metrics_statsd]` are ours, and all else is left alone, unless
 //! it looks like a slip for one of ours, which would otherwise switch recording off in silence.
 
-use std::io::{self, Read};
 use std::ops::Range;
-use std::path::Path;
 
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use super::document::{Places, Source};
 use super::draft::{Draft, name_problem, peer_problem, shown};
 use super::error::{Error, Place, Problem, clean};
 use super::for_agents::PREFIX;
+use super::kind::Kind;
+use super::origin::Given;
 use super::peer::Peer;
 use super::rule::Rule;
 use super::settings::keys;
-use super::suggest::{distance, nearest};
+use super::suggest::{self, distance, nearest};
+use super::syntax;
 use super::table::{Key, split};
 use super::value::Value;
-
-/// No configuration is longer; what is (a device, a log file) is a mistake in the path.
-const LONGEST_FILE: usize = 1 << 20;
 
 const LOGGERS: &str = "metrics.loggers";
 const PEERS: &str = "metrics.pull_cache.peers";
@@ -32,79 +31,21 @@ const TOP: [(&str, usize); 2] = [("metrics", 2), ("metrics_statsd", 3)];
 /// Our tables below `[metrics]`, which are not accepted as `[metrics_statsd]` is.
 const BELOW: [&str; 4] = ["pull_cache", "prometheus", "limits", "loggers"];
 
-/// The bytes of a file.
-pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
-    let read = || -> io::Result<Vec<u8>> {
-        let mut file = ferrometer_export::open_regular(path)?;
-        let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
-        loop {
-            match file.read(&mut piece) {
-                Ok(0) => return Ok(bytes),
-                Ok(len) => bytes.extend_from_slice(&piece[..len]),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-            if bytes.len() > LONGEST_FILE {
-                return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is longer than 1 MiB"));
-            }
-        }
-    };
-    read().map_err(|cause| Error::Read { path: path.to_owned(), cause })
-}
-
-/// Lays what a document says over the draft. `name` is what messages call it.
-pub(super) fn read(draft: &mut Draft, name: &str, bytes: &[u8]) -> Result<(), Error> {
-    let places = Places::new(name, bytes);
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        let at = error.valid_up_to();
-        let what = format!("the byte 0x{:02x} is not UTF-8", bytes.get(at).copied().unwrap_or_default());
-        Error::Syntax(Problem::new(places.at(at), "", what))
-    })?;
+/// Reads a document over the draft.
+pub(super) fn read(draft: &mut Draft, source: Source<'_>, bytes: &[u8]) -> Result<(), Error> {
+    let places = Places::new(source, bytes);
+    let text = syntax::text(bytes).map_err(|(at, what)| Error::Syntax(Problem::new(places.at(at), "", what)))?;
     let document = DeTable::parse(text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        let mut message = String::new();
-        for line in error.message().trim().split('\n') {
-            message.push_str(if message.is_empty() { "" } else { ", " });
-            message.push_str(line);
-        }
-        let what = format!("not TOML: {}", clean(&message));
+        let (at, what) = syntax::describe(text, &error, &|at| places.at(at).to_string());
         Error::Syntax(Problem::new(places.at(at), "", what))
     })?;
-    draft.config.origin.file = Some(clean(name));
+    draft.config.origin.file = Some(clean(places.name()));
     Reader { draft, places, text }.document(document.get_ref());
     Ok(())
 }
 
-/// Finds line and column of a byte without going through the text each time.
-struct Places<'a> {
-    name: &'a str,
-    bytes: &'a [u8],
-    line_starts: Vec<usize>,
-}
-
-impl<'a> Places<'a> {
-    fn new(name: &'a str, bytes: &'a [u8]) -> Self {
-        let mut line_starts = vec![0];
-        for (at, byte) in bytes.iter().enumerate() {
-            if *byte == b'\n' {
-                line_starts.push(at + 1);
-            }
-        }
-        Places { name, bytes, line_starts }
-    }
-
-    /// Lines and characters count from 1.
-    fn at(&self, at: usize) -> Place {
-        let at = at.min(self.bytes.len());
-        let line = self.line_starts.partition_point(|start| *start <= at);
-        let start = self.line_starts[line - 1];
-        let column = String::from_utf8_lossy(&self.bytes[start..at]).chars().count() + 1;
-        Place::File { name: self.name.to_owned(), line, column }
-    }
-}
-
 type Name<'i> = Spanned<DeString<'i>>;
-type Given<'i> = Spanned<DeValue<'i>>;
+type Content<'i> = Spanned<DeValue<'i>>;
 
 struct Reader<'a> {
     draft: &'a mut Draft,
@@ -121,7 +62,8 @@ impl Reader<'_> {
             }
         }
         if !TOP.iter().any(|(ours, _)| document.contains_key(*ours)) {
-            let hint = format!("{} has no table [metrics], so nothing in it sets metrics up", clean(self.places.name));
+            let hint =
+                format!("{} has no table [metrics], so nothing in it sets metrics up", clean(self.places.name()));
             self.draft.config.origin.strange_tables.push(hint);
         }
         for (key, value) in in_order(document) {
@@ -131,7 +73,7 @@ impl Reader<'_> {
     }
 
     /// Reports a name at the top that looks like a slip for one of ours.
-    fn stranger(&mut self, key: &Name<'_>, value: &Given<'_>) {
+    fn stranger(&mut self, key: &Name<'_>, value: &Content<'_>) {
         let name: &str = key.get_ref();
         if TOP.iter().any(|(ours, _)| *ours == name) {
             return;
@@ -168,7 +110,7 @@ impl Reader<'_> {
     }
 
     /// A table at the top that is called like one of ours below `[metrics]`, or like this crate. It may be the program's own.
-    fn look_alike(&mut self, key: &Name<'_>, value: &Given<'_>) {
+    fn look_alike(&mut self, key: &Name<'_>, value: &Content<'_>) {
         if !value.get_ref().is_table() {
             return;
         }
@@ -186,7 +128,7 @@ impl Reader<'_> {
     }
 
     /// Goes through a table of ours, from top to bottom.
-    fn descend(&mut self, path: &str, key: &Name<'_>, value: &Given<'_>) {
+    fn descend(&mut self, path: &str, key: &Name<'_>, value: &Content<'_>) {
         let Some(table) = self.table(path, key, value) else {
             return;
         };
@@ -205,19 +147,24 @@ impl Reader<'_> {
         }
     }
 
-    fn leaf(&mut self, path: &str, name: &str, full: &str, key: &Name<'_>, value: &Given<'_>) {
+    fn leaf(&mut self, path: &str, name: &str, full: &str, key: &Name<'_>, value: &Content<'_>) {
         let found = keys().find(|known| known.path == full || known.alias == Some(full));
         let Some(found) = found.filter(|_| !name.as_bytes().contains(&b'.')) else {
             if let Some(theirs) = name.strip_prefix(PREFIX) {
                 return self.leaf_for_agents(path, theirs, full, key, value);
             }
             let place = self.at(key.span());
-            return self.draft.problem(Problem::new(place, full, format!(": unknown key{}", meant(path, name))));
+            // In a file that is all mistakes, the first ones are told.
+            let meant = if self.draft.has_many_problems() { String::new() } else { meant(path, name) };
+            return self.draft.problem(Problem::new(place, full, format!(": unknown key{meant}")));
         };
         let place = self.at(value.span());
         let shown = self.shown(value);
-        let plain = plain(value.get_ref());
-        if let Some(first) = self.draft.place(found.path).cloned() {
+        let plain = match (&found.kind, value.get_ref()) {
+            (Kind::Pairs { .. }, DeValue::Table(table)) => pairs(table),
+            _ => plain(value.get_ref()),
+        };
+        if let Some(first) = self.draft.place_here(found.path).cloned() {
             // The other place was read already. Saying the same twice is no conflict.
             let before = (found.get)(&self.draft.config)
                 .filter(|before| found.kind.check(&plain).is_ok_and(|now| now != *before));
@@ -230,7 +177,7 @@ impl Reader<'_> {
     }
 
     /// A key with the prefix `agent_`. `name` is it without.
-    fn leaf_for_agents(&mut self, path: &str, name: &str, full: &str, key: &Name<'_>, value: &Given<'_>) {
+    fn leaf_for_agents(&mut self, path: &str, name: &str, full: &str, key: &Name<'_>, value: &Content<'_>) {
         let theirs = format!("{path}.{name}");
         let found = keys().find(|known| known.path == theirs || known.alias == Some(theirs.as_str()));
         let Some(found) = found.filter(|_| !name.contains('.')) else {
@@ -251,7 +198,7 @@ impl Reader<'_> {
         self.draft.tell(found, full, &plain, &shown, place);
     }
 
-    fn loggers(&mut self, key: &Name<'_>, value: &Given<'_>) {
+    fn loggers(&mut self, key: &Name<'_>, value: &Content<'_>) {
         let Some(table) = self.table(LOGGERS, key, value) else {
             return;
         };
@@ -277,7 +224,7 @@ impl Reader<'_> {
         }
     }
 
-    fn peers(&mut self, key: &Name<'_>, value: &Given<'_>) {
+    fn peers(&mut self, key: &Name<'_>, value: &Content<'_>) {
         let DeValue::Array(tables) = value.get_ref() else {
             let found = plain(value.get_ref()).type_name();
             let what =
@@ -285,6 +232,8 @@ impl Reader<'_> {
             let place = self.at(key.span());
             return self.draft.problem(Problem::new(place, PEERS, what));
         };
+        let place = self.at(key.span());
+        self.draft.config.origin.given.push(Given { key: PEERS, place, value: None });
         for (at, value) in tables.iter().enumerate() {
             let path = Peer::path(at);
             let Some(table) = self.table(&path, key, value) else {
@@ -313,15 +262,17 @@ impl Reader<'_> {
         keys: &[Key<T>],
         row: &mut T,
         path: &str,
-        (key, value): (&Name<'_>, &Given<'_>),
+        (key, value): (&Name<'_>, &Content<'_>),
         unknown: impl Fn(&T, &str) -> Option<String>,
     ) -> bool {
         let name: &str = key.get_ref();
         let full = format!("{path}.{name}");
         let Some(found) = keys.iter().find(|known| known.path == name) else {
             let hint = unknown(row, name).unwrap_or_else(|| {
-                let known = keys.iter().map(|known| known.path);
-                nearest(name, known).map_or_else(String::new, |word| format!("; did you mean `{word}`?"))
+                let known: Vec<&str> = keys.iter().map(|known| known.path).collect();
+                let near = || nearest(name, known.iter().copied()).map(|word| format!("`{word}`"));
+                let words = suggest::key(name, &known).or_else(near);
+                words.map_or_else(String::new, |words| format!("; did you mean {words}?"))
             });
             let place = self.at(key.span());
             self.draft.problem(Problem::new(place, full, format!(": unknown key{}", clean(&hint))));
@@ -343,7 +294,7 @@ impl Reader<'_> {
     }
 
     /// Returns the value as a table; reports any other value.
-    fn table<'v, 'i>(&mut self, path: &str, key: &Name<'_>, value: &'v Given<'i>) -> Option<&'v DeTable<'i>> {
+    fn table<'v, 'i>(&mut self, path: &str, key: &Name<'_>, value: &'v Content<'i>) -> Option<&'v DeTable<'i>> {
         let table = value.get_ref().as_table();
         if table.is_none() {
             // An array of tables has the span of one of its headers, so the key's place says more.
@@ -359,7 +310,7 @@ impl Reader<'_> {
     }
 
     /// The value as the file writes it.
-    fn shown(&self, value: &Given<'_>) -> String {
+    fn shown(&self, value: &Content<'_>) -> String {
         let written = match value.get_ref() {
             // A table written as a header or with dots has no text of its own.
             DeValue::Table(_) => "{…}",
@@ -370,7 +321,7 @@ impl Reader<'_> {
 }
 
 /// The entries by their place in the file; the parser sorts them by name.
-fn in_order<'v, 'i>(table: &'v DeTable<'i>) -> Vec<(&'v Name<'i>, &'v Given<'i>)> {
+fn in_order<'v, 'i>(table: &'v DeTable<'i>) -> Vec<(&'v Name<'i>, &'v Content<'i>)> {
     let mut entries = Vec::with_capacity(table.len());
     for entry in table {
         entries.push(entry);
@@ -415,8 +366,8 @@ fn meant(table: &str, name: &str) -> String {
             "loggers",
         ]);
     }
-    if let Some(word) = nearest(name, here.iter().copied()) {
-        return format!("; did you mean `{word}`?");
+    if let Some(words) = suggest::key(name, &here) {
+        return format!("; did you mean {words}?");
     }
     // `host` under [metrics.statsd] or [metrics_statsd] is `statsd_host`; `dialect` under [metrics] belongs elsewhere.
     let backend = table.strip_prefix("metrics").unwrap_or(table);
@@ -432,7 +383,20 @@ fn meant(table: &str, name: &str) -> String {
             }
         }
     }
-    String::new()
+    nearest(name, here.iter().copied()).map_or_else(String::new, |word| format!("; did you mean `{word}`?"))
+}
+
+/// A table of texts as a list of `name=value`. Anything else stays a table, and is refused as such.
+fn pairs(table: &DeTable<'_>) -> Value {
+    let mut items = Vec::with_capacity(table.len());
+    for (name, value) in in_order(table) {
+        let name: &str = name.get_ref();
+        match plain(value.get_ref()) {
+            Value::Text(text) if !name.contains('=') => items.push(Value::text(format!("{name}={text}"))),
+            _ => return Value::Other("table"),
+        }
+    }
+    Value::List(items)
 }
 
 /// The value without its place.

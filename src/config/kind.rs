@@ -3,11 +3,14 @@
 //! A [`Kind`] reads the text of an environment variable, checks a [`Value`] of whatever source, and says in words
 //! what it would have taken; messages and the reference use the same words.
 
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::duration;
 use super::error::{Refused, clean};
+use super::faults::{
+    bounds, destination_fault, host_fault, pair_fault, repeated_name, token_fault, too_many, without_scheme,
+};
 use super::suggest::nearest;
 use super::value::Value;
 use ferrometer_core::name::{UUID_FORM, uuid};
@@ -30,6 +33,11 @@ pub(super) const fn length(min: usize, max: usize) -> Kind {
     Kind::Text { min, max }
 }
 
+/// The path of a file or a directory, of `min` to `max` bytes.
+pub(super) const fn file(min: usize, max: usize) -> Kind {
+    Kind::File { min, max }
+}
+
 /// The path of a socket, of at most `max` bytes.
 pub(super) const fn path(max: usize) -> Kind {
     Kind::Path { max }
@@ -40,14 +48,24 @@ pub(super) const fn at_least_ms(millis: u64) -> Kind {
     Kind::Duration { min: Duration::from_millis(millis) }
 }
 
+/// Upper bounds of buckets; those of a time are above 0.
+pub(super) const fn bounds_above(above: Option<f64>) -> Kind {
+    Kind::Bounds { above }
+}
+
 /// A list of `name=value`.
 pub(super) const fn pairs() -> Kind {
-    Kind::Pairs { secret: false }
+    Kind::Pairs { secret: false, once: false }
 }
 
 /// A list of `name=value` that messages do not show.
 pub(super) const fn headers() -> Kind {
-    Kind::Pairs { secret: true }
+    Kind::Pairs { secret: true, once: false }
+}
+
+/// A list of `name=value` in which each name is there once.
+pub(super) const fn labels() -> Kind {
+    Kind::Pairs { secret: false, once: true }
 }
 
 /// Type and range of a key.
@@ -67,6 +85,11 @@ pub(super) enum Kind {
         min: usize,
         max: usize,
     },
+    /// The path of a file or a directory: a text, looked up in the directory that the program was started in.
+    File {
+        min: usize,
+        max: usize,
+    },
     /// At most `max` bytes, no URL; empty for none.
     Path {
         max: usize,
@@ -78,8 +101,8 @@ pub(super) enum Kind {
     Choice(&'static [&'static str]),
     /// One of the names, and for messages other words with the name that is meant by each.
     Server(&'static [&'static str], &'static [(&'static str, &'static str)]),
-    /// One of the names, or a list; the first name means "none" and comes alone.
-    Backends(&'static [&'static str]),
+    /// One of the names, or a list; the first name means "none" and comes alone. For messages other words, with the advice for each.
+    Backends(&'static [&'static str], &'static [(&'static str, &'static str)]),
     Duration {
         min: Duration,
     },
@@ -94,9 +117,14 @@ pub(super) enum Kind {
     Tokens,
     /// A token itself: never shown.
     Secret,
-    /// A list of `name=value`; whether the values are secrets.
+    /// A list of finite numbers in rising order, above `above`.
+    Bounds {
+        above: Option<f64>,
+    },
+    /// A list of `name=value`, or in a file a table: the values may be secrets, and a name may have to be there once.
     Pairs {
         secret: bool,
+        once: bool,
     },
 }
 
@@ -108,9 +136,14 @@ impl Kind {
         let mut becomes = None;
         let fits = match (self, value) {
             (Kind::Bool, Value::Bool(_)) => true,
+            (Kind::Bool, Value::Text(text)) => {
+                let meant = ["true", "false"].into_iter().find(|word| text.eq_ignore_ascii_case(word));
+                hint = meant.map(|word| format!("did you mean {word}?"));
+                false
+            }
             (Kind::Integer { min, max }, Value::Integer(n)) => min <= n && n <= max,
             (Kind::PowerOfTwo { min, max }, Value::Integer(n)) => min <= n && n <= max && n.count_ones() == 1,
-            (Kind::Text { min, max }, Value::Text(text)) => {
+            (Kind::Text { min, max } | Kind::File { min, max }, Value::Text(text)) => {
                 if text.chars().any(char::is_control) {
                     hint = Some("it holds a control character".to_owned());
                 } else if text.len() > *max {
@@ -154,10 +187,10 @@ impl Kind {
                 hint = word.map(|word| format!("did you mean \"{word}\"?"));
                 known.contains(&text.as_str())
             }
-            (Kind::Backends(known), Value::Text(_)) => {
-                return backends(self, known, std::slice::from_ref(value));
+            (Kind::Backends(known, others), Value::Text(_)) => {
+                return backends(self, known, others, std::slice::from_ref(value));
             }
-            (Kind::Backends(known), Value::List(items)) => return backends(self, known, items),
+            (Kind::Backends(known, others), Value::List(items)) => return backends(self, known, others, items),
             (Kind::Duration { min }, value) => {
                 let read = match value {
                     Value::Duration(given) => Some(*given),
@@ -167,6 +200,12 @@ impl Kind {
                     Value::Text(text) => duration::parse(text),
                     _ => None,
                 };
+                if let (None, Value::Text(text)) = (read, value)
+                    && !text.is_empty()
+                    && text.bytes().all(|b| b.is_ascii_digit())
+                {
+                    hint = Some(format!("did you mean \"{text}s\"?"));
+                }
                 becomes = read.map(Value::Duration);
                 read.is_some_and(|read| *min <= read && read <= ONE_DAY)
             }
@@ -180,12 +219,29 @@ impl Kind {
                 becomes = address.ok().map(|address| Value::Text(address.to_string()));
                 becomes.is_some()
             }
+            (Kind::Bounds { above }, Value::List(items)) => match bounds(items, *above) {
+                Ok(bounds) => {
+                    becomes = Some(bounds);
+                    true
+                }
+                Err(fault) => {
+                    hint = Some(fault);
+                    false
+                }
+            },
             (Kind::Hosts, Value::List(items)) => return list(self, items, &|text| host_fault(text).map(str::to_owned)),
             (Kind::Destinations, Value::List(items)) => {
                 return list(self, items, &|text| destination_fault(text).map(str::to_owned));
             }
             (Kind::Tokens, Value::List(items)) => return list(self, items, &token_fault),
-            (Kind::Pairs { .. }, Value::List(items)) => return list(self, items, &pair_fault),
+            (Kind::Pairs { once, .. }, Value::List(items)) => {
+                if let Some(fault) = too_many(items).filter(|_| *once) {
+                    return Err(Refused { expected: self.expected(), hint: Some(fault) });
+                }
+                return list(self, items, &|text| {
+                    pair_fault(text).or_else(|| once.then(|| repeated_name(text, items)).flatten())
+                });
+            }
             (Kind::Secret, Value::Text(text)) => {
                 !text.is_empty() && text.len() <= 1024 && text.bytes().all(|b| b.is_ascii_graphic())
             }
@@ -209,21 +265,21 @@ impl Kind {
             },
             Kind::Integer { .. } | Kind::PowerOfTwo { .. } => as_integer(),
             Kind::Duration { .. } | Kind::Rate => as_integer().or_else(as_float),
-            Kind::Backends(_) | Kind::Hosts | Kind::Destinations | Kind::Tokens | Kind::Pairs { .. } => {
+            Kind::Bounds { .. } if !text.is_empty() => {
+                let items = text.split(',').map(str::trim);
+                let number = |item: &str| item.parse().map_or_else(|_| Value::text(item), Value::Float);
+                Some(Value::List(items.map(number).collect()))
+            }
+            Kind::Backends(..) | Kind::Hosts | Kind::Destinations | Kind::Tokens | Kind::Pairs { .. }
+                if !text.is_empty() =>
+            {
                 let mut items = Vec::new();
                 for item in text.split(',') {
                     items.push(Value::text(item.trim()));
                 }
                 Some(Value::List(items))
             }
-            Kind::Text { .. }
-            | Kind::Path { .. }
-            | Kind::Host
-            | Kind::Uuid
-            | Kind::Choice(_)
-            | Kind::Server(..)
-            | Kind::SocketAddress
-            | Kind::Secret => None,
+            _ => None,
         };
         read.unwrap_or_else(|| Value::text(text))
     }
@@ -234,14 +290,14 @@ impl Kind {
             Kind::Bool => "true or false".to_owned(),
             Kind::Integer { min, max } => format!("an integer from {min} to {max}"),
             Kind::PowerOfTwo { min, max } => format!("a power of two from {min} to {max}"),
-            Kind::Text { min, max } => {
+            Kind::Text { min, max } | Kind::File { min, max } => {
                 format!("a string of {min} to {max} bytes without control characters")
             }
             Kind::Path { max } => format!("a path of at most {max} bytes, without scheme and control characters"),
             Kind::Host => "a host name or an IP address of 1 to 253 bytes".to_owned(),
             Kind::Uuid => format!("a UUID {UUID_FORM}, or nothing"),
             Kind::Choice(known) | Kind::Server(known, _) => alternatives(known),
-            Kind::Backends(known) => format!("{}, or a list of them", alternatives(known)),
+            Kind::Backends(known, _) => format!("{}, or a list of them", alternatives(known)),
             Kind::Duration { min } => format!(
                 "seconds as a number, or a string such as \"500ms\", \"10s\", \"1m\", from {} to {}",
                 duration::show(*min),
@@ -249,6 +305,10 @@ impl Kind {
             ),
             Kind::Rate => "a number greater than 0 and at most 1".to_owned(),
             Kind::SocketAddress => "an IP address with a port, such as \"127.0.0.1:9620\" or \"[::1]:9620\"".to_owned(),
+            Kind::Bounds { above } => {
+                let above = above.map_or_else(String::new, |above| format!(", the first above {above}"));
+                format!("a list of 1 to 200 numbers in rising order{above}")
+            }
             Kind::Hosts => "a list of host names or IP addresses".to_owned(),
             Kind::Destinations => "a list of host names, IP addresses, networks such as \"10.0.0.0/8\", and ends of names such as \"*.example.com\"".to_owned(),
             Kind::Tokens => "a list of texts of the form name=sha256:<64 hex digits>".to_owned(),
@@ -264,6 +324,7 @@ impl Kind {
             Kind::Bool => "boolean",
             Kind::Integer { .. } | Kind::PowerOfTwo { .. } => "integer",
             Kind::Text { .. }
+            | Kind::File { .. }
             | Kind::Path { .. }
             | Kind::Host
             | Kind::Uuid
@@ -271,61 +332,16 @@ impl Kind {
             | Kind::Server(..)
             | Kind::SocketAddress
             | Kind::Secret => "string",
-            Kind::Backends(_) => "string or list",
+            Kind::Backends(..) => "string or list",
             Kind::Duration { .. } => "duration",
             Kind::Rate => "number",
-            Kind::Hosts | Kind::Destinations | Kind::Tokens | Kind::Pairs { .. } => "list",
+            Kind::Bounds { .. } | Kind::Hosts | Kind::Destinations | Kind::Tokens | Kind::Pairs { .. } => "list",
         }
     }
 
     /// Returns `true` if a message must not show the value: it may be a secret in the wrong place.
     pub(super) fn is_secret(&self) -> bool {
-        matches!(self, Kind::Tokens | Kind::Secret | Kind::Pairs { secret: true })
-    }
-}
-
-/// Schemes that other clients write before the path of a socket.
-const SCHEMES: [&str; 6] = ["unix", "unixgram", "unixpacket", "unixstream", "uds", "file"];
-
-/// The path of a URL, such as `unix:///run/statsd.sock`; `None` for what is none.
-fn without_scheme(text: &str) -> Option<&str> {
-    let (scheme, rest) = text.split_once(':')?;
-    let known = SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known));
-    let is_word = scheme.len() > 1 && scheme.bytes().all(|b| b.is_ascii_alphanumeric());
-    let is_url = is_word && rest.starts_with("//");
-    (known || is_url).then(|| rest.strip_prefix("//").unwrap_or(rest))
-}
-
-fn host_fault(host: &str) -> Option<&'static str> {
-    let (mut is_more, mut has_colon) = (false, false);
-    for c in host.chars() {
-        if c.is_whitespace() || c.is_control() {
-            return Some("it holds a space or a control character");
-        }
-        is_more |= matches!(c, '/' | '[' | ']');
-        has_colon |= c == ':';
-    }
-    // A zone (`fe80::1%eth0`) is the resolver's business.
-    let address = host.split_once('%').map_or(host, |(address, _)| address);
-    if is_more || has_colon && address.parse::<Ipv6Addr>().is_err() {
-        Some("it is given without scheme, brackets and port")
-    } else {
-        None
-    }
-}
-
-/// Returns what is wrong with a destination.
-fn destination_fault(text: &str) -> Option<&'static str> {
-    let Some((network, bits)) = text.split_once('/') else {
-        return host_fault(text.strip_prefix("*.").unwrap_or(text)).or_else(|| {
-            let is_empty = text.is_empty() || text == "*." || text.contains('*') && !text.starts_with("*.");
-            is_empty.then_some("it is no host's name")
-        });
-    };
-    let most = network.parse::<std::net::IpAddr>().map(|ip| if ip.is_ipv4() { 32 } else { 128 });
-    match (most, bits.parse::<u8>()) {
-        (Ok(most), Ok(bits)) if bits <= most => None,
-        _ => Some("it is no network"),
+        matches!(self, Kind::Tokens | Kind::Secret | Kind::Pairs { secret: true, .. })
     }
 }
 
@@ -351,38 +367,7 @@ fn list(kind: &Kind, items: &[Value], fault: &dyn Fn(&str) -> Option<String>) ->
     Ok(Value::List(items.to_vec()))
 }
 
-/// Returns the fault of a `name=sha256:<64 hex digits>`, without a word that may be secret.
-fn token_fault(text: &str) -> Option<String> {
-    let Some((name, secret)) = text.split_once('=') else {
-        return Some("it has no name".to_owned());
-    };
-    let letter = |b: u8| b.is_ascii_alphanumeric() || b"_-.@!".contains(&b);
-    if name.is_empty() || name.len() > 64 || !name.bytes().all(letter) {
-        return Some("its name is not 1 to 64 of [A-Za-z0-9_.@!-]".to_owned());
-    }
-    // Privileges are checked by the endpoint, which knows them.
-    let secret = secret.split_once(';').map_or(secret, |(secret, _)| secret);
-    // The part before the sign may be a secret that ends in it: it is not shown either.
-    match secret.strip_prefix("sha256:") {
-        None => Some("no sha256: follows its name; a token itself does not belong here".to_owned()),
-        Some(hash) if hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => None,
-        Some(_) => Some(format!("\"{name}\" has a hash that is not 64 hex digits")),
-    }
-}
-
-/// Returns the fault of a `name=value`, without a word that may be secret.
-fn pair_fault(text: &str) -> Option<String> {
-    let Some((name, value)) = text.split_once('=') else {
-        return Some("it is not of the form name=value".to_owned());
-    };
-    if name.is_empty() || name.len() > 256 || name.bytes().any(|b| b.is_ascii_control() || b == b' ') {
-        return Some("its name is not 1 to 256 bytes without spaces".to_owned());
-    }
-    (value.len() > 4096 || value.chars().any(char::is_control))
-        .then(|| "its value is longer than 4096 bytes or holds a control character".to_owned())
-}
-
-fn backends(kind: &Kind, known: &[&str], items: &[Value]) -> Result<Value, Refused> {
+fn backends(kind: &Kind, known: &[&str], others: &[(&str, &str)], items: &[Value]) -> Result<Value, Refused> {
     let refuse = |hint: Option<String>| Err(Refused { expected: kind.expected(), hint });
     let none = known.first().copied().unwrap_or_default();
     if items.is_empty() {
@@ -393,7 +378,10 @@ fn backends(kind: &Kind, known: &[&str], items: &[Value]) -> Result<Value, Refus
             return refuse(Some(format!("the list holds a value of type {}", item.type_name())));
         };
         if !known.contains(&name.as_str()) {
-            let meant = nearest(name, known.iter().copied()).map(|word| format!("did you mean \"{word}\"?"));
+            let other = others.iter().find(|(other, _)| name.eq_ignore_ascii_case(other));
+            let meant = other.map(|(_, advice)| format!("did you mean {advice}?"));
+            let near = || nearest(name, known.iter().copied()).map(|word| format!("did you mean \"{word}\"?"));
+            let meant = meant.or_else(near);
             // With several names, the message has to say which of them is the bad one.
             return refuse(if items.len() == 1 {
                 meant

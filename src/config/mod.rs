@@ -26,10 +26,13 @@
 
 mod builder;
 mod choices;
+#[cfg(feature = "config-file")]
+mod document;
 mod draft;
 mod duration;
 mod env;
 mod error;
+mod faults;
 #[cfg(feature = "config-file")]
 mod file;
 mod for_agents;
@@ -39,15 +42,20 @@ mod peer;
 #[cfg(test)]
 mod reference;
 mod rule;
+#[cfg(feature = "serde")]
+mod serde_value;
 mod setting;
 mod settings;
 mod suggest;
+#[cfg(feature = "config-file")]
+mod syntax;
 mod table;
 #[cfg(test)]
 mod table_tests;
 #[cfg(any(feature = "agent", feature = "lookup"))]
 mod told;
 mod value;
+mod warnings;
 #[cfg(feature = "config-file")]
 mod write;
 
@@ -68,7 +76,7 @@ pub use settings::{Archive, Config, Graphite, Influxdb, Limits, MetricServers, O
 use draft::Draft;
 
 impl Config {
-    /// The defaults with this process's environment over them.
+    /// The defaults with this process's environment over them. `FERROMETER_CONFIG` may name a TOML file, which comes between the two.
     pub fn from_env() -> Result<Self, Error> {
         Config::from_env_with(std::env::vars_os())
     }
@@ -90,15 +98,27 @@ impl Config {
         N: Into<OsString>,
         V: Into<OsString>,
     {
-        Config::of(None, env::ours(variables))
+        Config::new().over(None, env::ours(variables))
     }
 
-    /// Reads file and variables over the defaults.
-    fn of(path: Option<&Path>, variables: Vec<env::Variable>) -> Result<Self, Error> {
-        let mut draft = Draft::new();
+    /// This configuration with this process's environment over it: for one that was made in code, or read from a value of the program's own.
+    ///
+    /// # Errors
+    /// [`Error`]: a variable is wrong.
+    pub fn with_env(self) -> Result<Self, Error> {
+        self.over(None, env::ours(std::env::vars_os()))
+    }
+
+    /// Reads file and variables over this configuration.
+    fn over(self, path: Option<&Path>, variables: Vec<env::Variable>) -> Result<Self, Error> {
+        let mut draft = Draft::over(self);
         #[cfg(feature = "config-file")]
-        if let Some(path) = path {
-            file::read(&mut draft, &path.to_string_lossy(), &file::bytes(path)?)?;
+        {
+            let named = env::file(&variables).filter(|file| !file.is_empty()).map(Path::new);
+            if let Some(path) = named.or(path) {
+                let bytes = document::bytes(path, named.is_some())?;
+                file::read(&mut draft, document::Source::File(&path.to_string_lossy()), &bytes)?;
+            }
         }
         #[cfg(not(feature = "config-file"))]
         let _ = path;
@@ -127,6 +147,7 @@ impl Config {
     /// A TOML file with this process's environment over it.
     ///
     /// A file without `[metrics]` is valid and leaves recording off, which [`init`](crate::init()) warns of; a file that is not there is an error.
+    /// The variable `FERROMETER_CONFIG` names another file to be read in its place.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, Error> {
         Config::from_file_with(path, std::env::vars_os())
     }
@@ -138,7 +159,7 @@ impl Config {
         N: Into<OsString>,
         V: Into<OsString>,
     {
-        Config::of(Some(path.as_ref()), env::ours(variables))
+        Config::new().over(Some(path.as_ref()), env::ours(variables))
     }
 
     /// A TOML document alone, without any environment; messages call it `configuration`.
@@ -164,7 +185,7 @@ impl Config {
     /// ```
     pub fn from_toml(text: &str) -> Result<Self, Error> {
         let mut draft = Draft::new();
-        file::read(&mut draft, "configuration", text.as_bytes())?;
+        file::read(&mut draft, document::Source::File("configuration"), text.as_bytes())?;
         draft.finish()
     }
 }

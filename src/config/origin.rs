@@ -1,5 +1,10 @@
 //! The sources of a configuration, and what in them looks like ours and is ignored.
 
+use std::fmt;
+
+use super::error::Place;
+use super::value::Value;
+
 /// See the [module](self). It is no part of what a configuration says: two that say the same are equal.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Origin {
@@ -11,6 +16,24 @@ pub(crate) struct Origin {
     pub(crate) strange_tables: Vec<String>,
     /// Variables that look like ours and are ignored, in such sentences.
     pub(crate) strange_variables: Vec<String>,
+    /// Keys that a source has given, in the order they came.
+    pub(super) given: Vec<Given>,
+}
+
+/// One key that a source has given.
+#[derive(Clone)]
+pub(super) struct Given {
+    pub(super) key: &'static str,
+    pub(super) place: Place,
+    /// The value; a program may have changed it in code since.
+    pub(super) value: Option<Value>,
+}
+
+impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The value may be a secret.
+        write!(f, "{} at {}", self.key, self.place)
+    }
 }
 
 impl PartialEq for Origin {
@@ -20,6 +43,12 @@ impl PartialEq for Origin {
 }
 
 impl Origin {
+    /// Returns the last place where a key was given, with the value that it has now.
+    pub(super) fn place(&self, key: &str, now: Option<&Value>) -> Option<&Place> {
+        let given = self.given.iter().rev().find(|given| given.key == key)?;
+        (given.value.as_ref() == now).then_some(&given.place)
+    }
+
     /// Returns the sources in words.
     pub(crate) fn in_words(&self) -> String {
         let variables = match self.variables.as_slice() {

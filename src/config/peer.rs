@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::kind::{Kind, length};
+use super::kind::{Kind, file, length};
 use super::setting::{FromGiven, Setting};
 use super::table::{Fallback, Key, settings};
 
@@ -26,7 +26,7 @@ settings! {
         fingerprint: Option<String> = unset "`ca` is needed" in length(64, 95),
             eg "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae", set fingerprint(into String);
         /// PEM file of the authorities that its certificate may come from; read again when it changes.
-        ca: Option<PathBuf> = unset "`fingerprint` is needed" in length(1, 4096), eg "/etc/shop/ca.pem", set ca(into PathBuf);
+        ca: Option<PathBuf> = unset "`fingerprint` is needed" in file(1, 4096), eg "/etc/shop/ca.pem", set ca(into PathBuf);
         /// The token it is asked with: `PVEAPIToken=…` and `PBSAPIToken=…` as they are, anything else as `Bearer`.
         token: Option<String> = unset "that of the caller" in Kind::Secret, eg "a-long-random-token", set token(into String);
     }

@@ -51,6 +51,7 @@ global_prefix=\"\"
   valid. A name that looks like a slip for one of the two (`[metric]`), or for a table below (`[metrics_pull_cache]`), is an error, and so
   is a key of `[metrics]` that stands above all tables.
 - Within those tables an unknown key is an error.
+- A relative path is looked up in the directory that the program was started in.
 - A duration is a number of seconds (`10`, `0.5`) or a string with one of the units `ms`, `s`, `m`, `h` (`\"500ms\"`); at most a day.
 - The file has at most 1 MiB and is UTF-8.
 
@@ -66,7 +67,19 @@ them. The last column of the tables below has every name.
 - An unknown variable that begins with `FERROMETER_` is an error. Those that Kubernetes and Docker make for a service named `ferrometer` or `ferrometer-…` are passed
   over: `…_SERVICE_HOST`, `…_SERVICE_PORT`, `…_SERVICE_PORT_<name>`, `…_PORT_8125_UDP` and what stands behind it, a `…_PORT` with an address such as
   `udp://10.0.0.5:8125` (so `FERROMETER_STATSD_PORT` with such a value is not the key), and Docker's `…_NAME` with the path of a link.
+- `FERROMETER_CONFIG` names a TOML file to be read instead of the one that the program names, if it names one.
 - Rules for loggers, and other nodes, cannot be given in the environment.
+
+## A value of the program's own
+
+With the cargo feature `serde`, a program's own configuration may hold that of ferrometer: `Config` can be deserialized, and
+`Config::from_value` reads any value that can be serialized, such as a `toml::Table`. `Config::with_env` lays the environment over it.
+
+## Warnings
+
+Settings that contradict each other or do nothing are no errors, because a file may serve several programs. `init` warns of them through
+`tracing`, with their place, and `Config::warnings` lists them: for example `http = true` under `[metrics.pull_cache]` while `backend` is
+`\"statsd\"`, or a `window` shorter than the `interval`.
 ";
 
 const STATSD_TABLE: &str = "
@@ -75,7 +88,7 @@ error.
 ";
 
 const PULL_CACHE_TABLE: &str = "
-The keys `interval`, `idle_after`, `scrape`, `process_metrics` and those of the endpoint, from `address` on but for `page`, may also stand
+The keys `interval`, `idle_after`, `scrape`, `process_metrics`, `timer_buckets`, `histogram_buckets` and those of the endpoint, from `address` on but for `page`, may also stand
 under `[metrics.prometheus]`: there is one endpoint for whatever is served. In both places with different values they are an error. The
 backend `prometheus` is served always, `pull-cache` where `http` says so.
 ";

@@ -117,6 +117,9 @@ setting!(Duration; Duration::ZERO, |value| value.into_duration(), |given| Some(V
 setting!(PathBuf; PathBuf::new(), |value| value.into_text().into(), |given| Some(Value::text(given.to_string_lossy())));
 setting!(Hidden, Kind::Secret; Hidden::new(""), |value| Hidden::new(value.into_text()), |given| Some(Value::text(given.reveal())));
 setting!(Vec<String>; Vec::new(), |value| value.into_texts(), |given| Value::texts(given));
+setting!(Vec<f64>; Vec::new(), |value| value.into_floats(), |given| {
+    (!given.is_empty()).then(|| Value::List(given.iter().map(|number| Value::Float(*number)).collect()))
+});
 setting!(Tokens, Kind::Tokens; Tokens::default(), |value| Tokens(value.into_texts()), |given| Value::texts(&given.0));
 setting!(Pairs; Pairs::default(), |value| Pairs(value.into_texts()), |given| Value::texts(&given.0));
 setting!(SocketAddr, Kind::SocketAddress; SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -183,9 +186,14 @@ impl Pairs {
     }
 
     /// Names and values. A text without `=` is a name without a value; the check refuses it.
-    #[cfg_attr(not(any(feature = "otlp", feature = "remote-write")), allow(dead_code))]
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|text| text.split_once('=').unwrap_or((text, "")))
+    }
+}
+
+impl From<Vec<String>> for Pairs {
+    fn from(texts: Vec<String>) -> Pairs {
+        Pairs(texts)
     }
 }
 

@@ -14,25 +14,40 @@ use super::choices::{
 };
 use super::for_agents::ForAgents;
 use super::kind::Kind::{self, Host};
-use super::kind::{at_least_ms, between, headers, length, pairs, path, up_to};
+use super::kind::{at_least_ms, between, bounds_above, file, headers, labels, length, pairs, path, up_to};
 use super::origin::Origin;
 use super::peer::Peer;
 use super::rule::Rule;
 use super::setting::{FromGiven, Hidden, Pairs, Setting, Tokens};
 use super::table::{Fallback, Key, settings};
 
-/// The backends, as `metrics.backend` names them; the first is none.
-const BACKENDS: Kind = Kind::Backends(&[
-    "noop",
-    "statsd",
-    "prometheus",
-    "pull-cache",
-    "graphite",
-    "influxdb",
-    "otlp",
-    "remote-write",
-    "archive",
-]);
+/// The backends, as `metrics.backend` names them, the first for none; and other words for them.
+const BACKENDS: Kind = Kind::Backends(
+    &["noop", "statsd", "prometheus", "pull-cache", "graphite", "influxdb", "otlp", "remote-write", "archive"],
+    &[
+        ("none", "\"noop\""),
+        ("off", "\"noop\""),
+        ("disabled", "\"noop\""),
+        ("datadog", "\"statsd\", with metrics.statsd.dialect = \"dogstatsd\""),
+        ("dogstatsd", "\"statsd\", with metrics.statsd.dialect = \"dogstatsd\""),
+        ("telegraf", "\"statsd\", with metrics.statsd.dialect = \"telegraf\""),
+        ("collectd", "\"statsd\", with metrics.statsd.dialect = \"collectd\""),
+        ("gnocchi", "\"statsd\", with metrics.statsd.dialect = \"gnocchi\""),
+        ("vector", "\"statsd\", with metrics.statsd.dialect = \"tagged\""),
+        ("netdata", "\"statsd\", with metrics.statsd.dialect = \"plain\""),
+        ("carbon", "\"graphite\""),
+        ("otel", "\"otlp\""),
+        ("opentelemetry", "\"otlp\""),
+        ("openmetrics", "\"prometheus\""),
+        ("mimir", "\"remote-write\""),
+        ("thanos", "\"remote-write\""),
+        ("cortex", "\"remote-write\""),
+        ("victoriametrics", "\"remote-write\""),
+        ("prometheus-remote-write", "\"remote-write\""),
+        ("proxmox", "\"pull-cache\", with metrics.pull_cache.proxmox = true"),
+        ("http", "\"pull-cache\", with metrics.pull_cache.http = true"),
+    ],
+);
 
 /// Servers that have no dialect of their own, and the one they read.
 const DIALECTS: Kind = Kind::Server(
@@ -87,6 +102,9 @@ settings! {
         global_prefix: String = "" in length(0, 256), eg "prod", set global_prefix(into String);
         /// The host that names carry with `prepend_host`; empty for the system's.
         host: Option<String> = unset "the system's host name" in length(0, 253), eg "web1.example.com", set host(into String);
+        /// Labels of the whole process, which every series has unless it has one of that name itself; in a file also a table:
+        /// `labels = { zone = "b" }`.
+        labels: Pairs = unset "none" in labels(), eg ["service=shop", "zone=b"], set labels(list);
         /// Makes names carry the node's UUID, after the host. Needs `uuid`, but in an agent, which is told it.
         prepend_uuid: bool = false, eg true, set prepend_uuid(bool);
         /// The UUID of the node that the program runs on, which names carry with `prepend_uuid`; empty for none.
@@ -131,6 +149,9 @@ settings! {
         /// Extensions that the statsd server understands beyond the common lines; see [statsd.md](statsd.md) for which server takes which.
         /// Each part of a dialect is a key of its own below.
         dialect: Dialect = "etsy" in DIALECTS, eg "dogstatsd", set statsd_dialect(Dialect), to dialect (always);
+        /// Follows Datadog's variables, for the dialect `dogstatsd`: host and port are those of `DD_AGENT_HOST` and `DD_DOGSTATSD_PORT`, and
+        /// every series has the labels `env`, `service` and `version` of `DD_ENV`, `DD_SERVICE` and `DD_VERSION`, unless a key here says otherwise.
+        datadog_variables: bool = false, eg true, set statsd_datadog_variables(bool);
         /// The way on which lines travel. `unix` (datagrams to a local socket) needs `path`.
         transport: Transport = "udp", eg "tcp", set statsd_transport(Transport);
         /// The socket of the transport `unix`; not looked at with another transport. Empty for none.
@@ -202,9 +223,9 @@ macro_rules! posting {
                 /// Refuses a server whose certificate is not valid or not its own.
                 verify_certificate: bool = true, eg false, to $verify (always);
                 /// PEM file of the authorities that the certificate may come from, instead of the system's.
-                ca: Option<PathBuf> = unset "none" in length(0, 4096), eg "/etc/shop/ca.pem", to ca (if set);
+                ca: Option<PathBuf> = unset "none" in file(0, 4096), eg "/etc/shop/ca.pem", to ca (if set);
                 /// A directory for this backend alone, in which bodies are kept that a server missed; it gets them in order when it is back.
-                spool: Option<PathBuf> = unset "none" in length(0, 4096), eg "/var/spool/shop", to spool (if set);
+                spool: Option<PathBuf> = unset "none" in file(0, 4096), eg "/var/spool/shop", to spool (if set);
                 /// The most that is kept there; beyond it the oldest go.
                 spool_max_bytes: u64 = 100000000 in between(1, 1_000_000_000_000), eg 1000000, unit "bytes", to spool_max_bytes (always);
                 /// Time between two deliveries.
@@ -341,7 +362,7 @@ settings! {
         /// Series without labels stay, and for Prometheus all that counts.
         idle_after: Option<Duration> = unset "never" in at_least_ms(0), eg "10m", also "metrics.prometheus", set pull_cache_idle_after(Duration);
         /// A directory in which generations are kept too: for other processes, and for after the end of this one. Empty for none.
-        path: Option<PathBuf> = unset "none" in length(0, 4095), eg "/var/lib/shop/metrics", set pull_cache_path(into PathBuf);
+        path: Option<PathBuf> = unset "none" in file(0, 4095), eg "/var/lib/shop/metrics", set pull_cache_path(into PathBuf);
         /// Serves the cache over HTTP.
         http: bool = false, eg true, set pull_cache_http(bool);
         /// Address where the cache, or the Prometheus exporter, is served; port 0 takes a free one.
@@ -349,10 +370,10 @@ settings! {
         /// Shows a browser that asks for `/` a page with every metric. Needs the cargo feature `page`; without it there is an index in text.
         page: bool = true, eg false, set pull_cache_page(bool);
         /// PEM file with the certificate chain; read again when it changes. Needs `tls_key` and the cargo feature `tls`.
-        tls_cert: Option<PathBuf> = unset "plain HTTP" in length(1, 4096), eg "/etc/shop/tls.crt", also "metrics.prometheus",
+        tls_cert: Option<PathBuf> = unset "plain HTTP" in file(1, 4096), eg "/etc/shop/tls.crt", also "metrics.prometheus",
             set pull_cache_tls_cert(into PathBuf);
         /// PEM file with the key of `tls_cert`; read again when it changes.
-        tls_key: Option<PathBuf> = unset "plain HTTP" in length(1, 4096), eg "/etc/shop/tls.key", also "metrics.prometheus",
+        tls_key: Option<PathBuf> = unset "plain HTTP" in file(1, 4096), eg "/etc/shop/tls.key", also "metrics.prometheus",
             set pull_cache_tls_key(into PathBuf);
         /// Clients that may read: names, each with the SHA-256 of a long random token. With tokens, every request but `/healthz` and
         /// `/readyz` needs one.
@@ -360,7 +381,7 @@ settings! {
             eg ["prometheus=sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"], also "metrics.prometheus",
             set pull_cache_tokens(list);
         /// File of further tokens, one a line: `name=sha256:<64 hex digits>` or `name=plain:<token>`; read again when it changes.
-        tokens_file: Option<PathBuf> = unset "none" in length(1, 4096), eg "/run/secrets/metrics-tokens", also "metrics.prometheus",
+        tokens_file: Option<PathBuf> = unset "none" in file(1, 4096), eg "/run/secrets/metrics-tokens", also "metrics.prometheus",
             set pull_cache_tokens_file(into PathBuf);
         /// Allows an address that other machines can reach to be served without TLS.
         allow_plaintext: bool = false, eg true, also "metrics.prometheus", set pull_cache_allow_plaintext(bool);
@@ -395,6 +416,12 @@ settings! {
             set pull_cache_idle_timeout(Duration), to idle_timeout (always);
         /// Totals that Prometheus gets: those of the newest generation, or those of the moment of the scrape.
         scrape: Scrape = "generation", eg "fresh", also "metrics.prometheus", set pull_cache_scrape(Scrape);
+        /// Upper bounds of the buckets of timers at `/metrics`, in seconds. A value up to 12.5 % below a bound may be counted at the next one.
+        timer_buckets: Vec<f64> = unset "100 µs to 10 s, three to a power of ten" in bounds_above(Some(0.0)), eg [0.005, 0.05, 0.5, 5.0],
+            unit "seconds", also "metrics.prometheus", set pull_cache_timer_buckets(into Vec<f64>);
+        /// Upper bounds of the buckets of histograms at `/metrics`, in the unit of what is recorded.
+        histogram_buckets: Vec<f64> = unset "the powers of two over the range that occurs" in bounds_above(None), eg [100.0, 1000.0, 10000.0],
+            also "metrics.prometheus", set pull_cache_histogram_buckets(into Vec<f64>);
         /// Gives Prometheus the process' own metrics too (`process_cpu_seconds_total`, …); on Linux.
         process_metrics: bool = true, eg false, also "metrics.prometheus", set pull_cache_process_metrics(bool);
         /// Records the node's own metrics, under the names that Proxmox gives them (`cpu_current`, `mem_used`, …); on Linux. Needs the cargo
@@ -422,9 +449,9 @@ settings! {
     ["metrics.metric_servers."] MetricServers of Config at (metric_servers) fills () {
         /// The section file of the servers, in the format of Proxmox VE's `status.cfg`. With it, they are managed over HTTP, at the endpoint
         /// whose keys stand in `[metrics.pull_cache]`. Needs the cargo feature `metric-servers`.
-        path: Option<PathBuf> = unset "no servers are managed" in length(1, 4096), eg "/var/lib/shop/status.cfg", set metric_servers_path(into PathBuf);
+        path: Option<PathBuf> = unset "no servers are managed" in file(1, 4096), eg "/var/lib/shop/status.cfg", set metric_servers_path(into PathBuf);
         /// The directory of their secrets.
-        secrets: Option<PathBuf> = unset "`priv/metricserver` beside `path`" in length(1, 4096), eg "/var/lib/shop/secrets",
+        secrets: Option<PathBuf> = unset "`priv/metricserver` beside `path`" in file(1, 4096), eg "/var/lib/shop/secrets",
             set metric_servers_secrets(into PathBuf);
         /// Time between two deliveries to each.
         interval: Duration = "10s" in at_least_ms(10), eg "30s", set metric_servers_interval(Duration);

@@ -26,37 +26,69 @@ fn nearest_of<'a>(found: &str, known: &mut dyn Iterator<Item = &'a str>) -> Opti
     nearest
 }
 
-/// Levenshtein's: how many characters must be put in, taken out or replaced.
-pub(super) fn distance(a: &str, b: &str) -> usize {
-    let (mut letters, mut row) = (Vec::new(), vec![0]);
-    for letter in b.chars() {
-        letters.push(letter);
-        row.push(letters.len());
+/// Words that other programs use for a key, each with ours.
+#[cfg(any(feature = "config-file", test))]
+const SYNONYMS: [(&str, &str); 10] = [
+    ("host", "server"),
+    ("hostname", "server"),
+    ("addr", "server"),
+    ("address", "server"),
+    ("address", "url"),
+    ("server", "url"),
+    ("endpoint", "url"),
+    ("database", "bucket"),
+    ("db", "bucket"),
+    ("tags", "labels"),
+];
+
+/// Returns the keys of a table that an unknown one was probably meant for, in the form "`a`", "`a` or `b`".
+///
+/// A slip of one letter comes first; then keys with the name as a word, or as the beginning of one (`port` for `statsd_port`, `org` for
+/// `organization`); then another program's word.
+#[cfg(any(feature = "config-file", test))]
+pub(super) fn key(found: &str, known: &[&str]) -> Option<String> {
+    let lower = found.to_lowercase().replace('-', "_");
+    let quoted = |key: &str| format!("`{key}`");
+    let near = nearest(found, known.iter().copied());
+    if let Some(slip) = near.filter(|near| distance(&lower, near) <= 1) {
+        return Some(quoted(slip));
     }
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, &to) in letters.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
+    let with = |fits: &dyn Fn(&str) -> bool| {
+        let keys: Vec<&str> = known.iter().copied().filter(|key| key.split('_').any(fits)).collect();
+        (lower.len() > 2 && (1..=3).contains(&keys.len())).then_some(keys)
+    };
+    let part = with(&|word| word == lower).or_else(|| with(&|word| word.starts_with(&lower)));
+    if let Some(keys) = part {
+        let keys: Vec<String> = keys.into_iter().map(quoted).collect();
+        return Some(keys.join(" or "));
     }
-    row[letters.len()]
+    let ours = SYNONYMS.iter().find(|(word, ours)| *word == lower && known.contains(ours));
+    ours.map(|(_, ours)| quoted(ours))
 }
+
+pub(super) use strsim::levenshtein as distance;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn distances() {
-        for (a, b, expected) in
-            [("", "", 0), ("a", "", 1), ("", "abc", 3), ("kitten", "sitting", 3), ("hsot", "host", 2), ("é", "e", 1)]
-        {
-            assert_eq!(distance(a, b), expected, "{a} {b}");
-            assert_eq!(distance(b, a), expected, "{b} {a}");
+    fn keys_by_a_word_or_its_beginning() {
+        let known =
+            ["backend", "statsd_host", "statsd_port", "host", "global_prefix", "organization", "tls_cert", "tls_key"];
+        for (found, meant) in [
+            ("port", Some("`statsd_port`")),
+            ("hosts", Some("`host`")),
+            ("prefix", Some("`global_prefix`")),
+            ("org", Some("`organization`")),
+            ("Org", Some("`organization`")),
+            ("tls", Some("`tls_cert` or `tls_key`")),
+            ("or", None),
+            ("colour", None),
+        ] {
+            assert_eq!(key(found, &known).as_deref(), meant, "{found}");
         }
+        assert_eq!(key("endpoint", &["url", "timeout"]).as_deref(), Some("`url`"));
     }
 
     #[test]

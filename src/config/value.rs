@@ -88,6 +88,13 @@ impl Value {
         }
     }
 
+    pub(super) fn into_floats(self) -> Vec<f64> {
+        match self {
+            Value::List(items) => items.into_iter().map(Value::into_float).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     pub(super) fn into_texts(self) -> Vec<String> {
         match self {
             Value::List(items) => items.into_iter().map(Value::into_text).collect(),

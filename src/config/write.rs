@@ -100,7 +100,7 @@ fn push(out: &mut String, value: &Value) {
 }
 
 /// A basic string of TOML: quotes, backslashes and control characters are escaped.
-fn text(out: &mut String, given: &str) {
+pub(super) fn text(out: &mut String, given: &str) {
     out.push('"');
     for c in given.chars() {
         match c {

@@ -2,7 +2,7 @@
 
 use ferrometer_core::name::push_part;
 use ferrometer_core::{Cause, Naming, Series, SnapshotView};
-use ferrometer_export::{folded_name, full_name, gated_labels};
+use ferrometer_export::{folded_name, full_name, gated_labels, labels_with_object};
 use ferrometer_push::parts::{self, Interval, Number};
 use ferrometer_push::{
     Claims, Exporter, Instruments, Limit, Memory, Packer, Texts, ids, moment, push_plain, push_whole, summary,
@@ -60,7 +60,7 @@ fn render(path: &str, tags: bool, naming: &Naming, series: &Series) -> (String, 
     }
     let mut written = String::new();
     if tags {
-        for (key, value) in gated_labels(series.labels_with_object(), tag_name) {
+        for (key, value) in gated_labels(labels_with_object(naming, series), tag_name) {
             written.push(';');
             written.push_str(&key);
             written.push('=');

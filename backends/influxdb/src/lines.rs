@@ -1,7 +1,7 @@
 //! Writes instruments as InfluxDB's lines, `measurement,tag=value field=value nanoseconds`.
 
 use ferrometer_core::{Cause, Kind, Naming, Series, SnapshotView, warn};
-use ferrometer_export::{full_name, gated_labels};
+use ferrometer_export::{full_name, gated_labels, labels_with_object};
 use ferrometer_push::parts::{self, Interval, Number};
 use ferrometer_push::{
     Claims, Exporter, Instruments, Limit, Memory, Packer, Summary, Texts, ids, moment, push_float, push_whole, summary,
@@ -60,7 +60,7 @@ impl Lines {
             return Err(cause);
         }
         let measurement = full_name(naming, series);
-        let tags = tags(series);
+        let tags = tags(naming, series);
         let mut names = Vec::new();
         for part in parts::names(series.kind()) {
             names.push(format!("{measurement}{tags} {part}"));
@@ -82,9 +82,9 @@ impl Lines {
 }
 
 /// The tags of a series, each with a comma in front. A label without a value is none.
-fn tags(series: &Series) -> String {
+fn tags(naming: &Naming, series: &Series) -> String {
     let mut out = String::new();
-    let given = series.labels_with_object().filter(|(_, value)| !value.is_empty());
+    let given = labels_with_object(naming, series).filter(|(_, value)| !value.is_empty());
     for (key, value) in gated_labels(given, tag_key) {
         out.push(',');
         push_escaped(&mut out, &key);
@@ -196,6 +196,6 @@ mod tests {
     fn tags_are_escaped_or_replaced() {
         let logger = get_logger("influx").with("time", "1").with("a b", "x,y=z w").with("none", "").with("", "k");
         let series = logger.with("b\\", "in\\side\\").with("n\nl", "a\\,b\n").counter("c").series();
-        assert_eq!(tags(series), r",_=k,a\ b=x\,y\=z\ w,b_=in\side_,n_l=a_\,b_,time_=1");
+        assert_eq!(tags(&Naming::default(), series), r",_=k,a\ b=x\,y\=z\ w,b_=in\side_,n_l=a_\,b_,time_=1");
     }
 }

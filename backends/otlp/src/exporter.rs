@@ -5,7 +5,7 @@ use crate::point::{Header, Point, Shape, Value};
 use crate::settings::{Encoding, Histograms, Settings, Temporality};
 use crate::{json, protobuf};
 use ferrometer_core::{Cause, Kind, Naming, Series, SnapshotView, Totals, warn};
-use ferrometer_export::{Instrument, full_name, gated_labels};
+use ferrometer_export::{Instrument, full_name, gated_labels, labels_with_object};
 use ferrometer_push::histogram::{self, Exponential, Sum};
 use ferrometer_push::{
     Claims, Exporter, Instruments, Limit, Memory, Packer, Rates, Summary, Texts, ids, moment, summary,
@@ -109,7 +109,10 @@ impl Points {
         }
         let shape = self.shape(series.kind());
         let pairs =
-            gated_labels(series.labels_with_object(), |key| if key.is_empty() { "_".into() } else { key.into() });
+            gated_labels(
+                labels_with_object(naming, series),
+                |key| if key.is_empty() { "_".into() } else { key.into() },
+            );
         let mut identity = String::new();
         for (key, value) in &pairs {
             // Lengths, so that no text can look like two.

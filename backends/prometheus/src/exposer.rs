@@ -2,6 +2,7 @@
 
 use crate::families::Families;
 use crate::layout::Layout;
+use crate::le_buckets::GivenBounds;
 use crate::process;
 use crate::render::Exposition;
 use crate::settings::{MAX_FRESH, Settings};
@@ -25,6 +26,7 @@ pub(crate) struct Moment<'a> {
 #[derive(Debug)]
 pub(crate) struct Exposer {
     process: bool,
+    given: GivenBounds,
     instruments: Instruments,
     /// The latest time at which instruments were looked at, in seconds.
     seconds: i64,
@@ -46,6 +48,7 @@ impl Exposer {
         let layout = Arc::new(families.layout());
         Exposer {
             process: settings.process_metrics,
+            given: GivenBounds::new(settings),
             instruments: Instruments::new(settings.idle_seconds()).keeping_totals(),
             seconds: i64::MIN,
             families,
@@ -88,7 +91,8 @@ impl Exposer {
         let process = if self.process { process::read() } else { Default::default() };
         let layout = Arc::clone(&self.layout);
         let instruments = self.instruments.iter();
-        let totals = ExposedTotals::new(layout, instruments, moment.totals, (process, self.started), moment.sequence);
+        let (given, process) = (self.given.clone(), (process, self.started));
+        let totals = ExposedTotals::new(layout, instruments, moment.totals, given, process, moment.sequence);
         Arc::new(Exposition::new(totals))
     }
 

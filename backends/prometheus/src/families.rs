@@ -55,7 +55,7 @@ impl Families {
             index
         });
         let name = &self.list[family].as_ref().map_err(|cause| *cause)?.name;
-        let labels: Arc<str> = names::labels(series).into();
+        let labels: Arc<str> = names::labels(naming, series).into();
         self.label_sets.claim(series, name, vec![(family, Arc::clone(&labels))])?;
         Ok(Place { family, labels, created })
     }

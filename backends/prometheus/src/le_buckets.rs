@@ -4,7 +4,9 @@
 //! it; a value up to 12.5 % below a bound that does not fall on the edge of a core bucket may be counted at the next. A value
 //! equal to a bound is counted at the next, because core buckets exclude their upper bound.
 
+use crate::buckets::Buckets;
 use crate::number::{self, scaled};
+use crate::settings::Settings;
 use ferrometer_core::{Distribution, Kind, Scheme};
 use std::sync::Arc;
 
@@ -31,7 +33,17 @@ impl Bounds {
             Kind::Timer => (TIMER_BOUNDS.to_vec(), 1e9),
             _ => (octaves(distributions), 1.0),
         };
-        let shown: Vec<f64> = recorded.iter().map(|bound| bound / unit).collect();
+        let shown = recorded.iter().map(|bound| bound / unit).collect();
+        Bounds::shown(recorded, shown)
+    }
+
+    /// The bounds that a configuration gives for all instruments of a kind.
+    fn given(kind: Kind, buckets: &Buckets) -> Bounds {
+        let unit = if kind == Kind::Timer { 1e9 } else { 1.0 };
+        Bounds::shown(buckets.bounds().iter().map(|bound| bound * unit).collect(), buckets.bounds().to_vec())
+    }
+
+    fn shown(recorded: Vec<f64>, shown: Vec<f64>) -> Bounds {
         let text = shown.iter().map(|bound| number::text(*bound)).collect();
         let canonical = shown.iter().map(|bound| number::canonical(*bound)).collect();
         Bounds { recorded, shown, text, canonical }
@@ -40,6 +52,29 @@ impl Bounds {
     /// Returns whether there is one below zero.
     pub(crate) fn has_negative(&self) -> bool {
         self.shown.first().is_some_and(|bound| *bound < 0.0)
+    }
+}
+
+/// The bounds that a configuration gives, made once for all families.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct GivenBounds {
+    timers: Option<Arc<Bounds>>,
+    histograms: Option<Arc<Bounds>>,
+}
+
+impl GivenBounds {
+    pub(crate) fn new(settings: &Settings) -> GivenBounds {
+        let given =
+            |kind, buckets: &Option<Buckets>| buckets.as_ref().map(|buckets| Arc::new(Bounds::given(kind, buckets)));
+        GivenBounds {
+            timers: given(Kind::Timer, &settings.timer_buckets),
+            histograms: given(Kind::Histogram, &settings.histogram_buckets),
+        }
+    }
+
+    pub(crate) fn of(&self, kind: Kind) -> Option<Arc<Bounds>> {
+        let given = if kind == Kind::Timer { &self.timers } else { &self.histograms };
+        given.clone()
     }
 }
 

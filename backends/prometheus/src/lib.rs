@@ -31,6 +31,7 @@
 
 #![deny(missing_docs)]
 
+mod buckets;
 mod exporter;
 mod exposer;
 mod families;
@@ -49,6 +50,7 @@ mod settings;
 mod text;
 mod totals;
 
+pub use buckets::{Buckets, InvalidBuckets};
 pub use exporter::{LeftOut, Prometheus, PrometheusHandle};
 pub use filter::Filter;
 pub use format::Format;

@@ -1,9 +1,9 @@
 //! Names and labels for Prometheus: which characters, which suffixes, which samples a family has.
 
-use ferrometer_core::{Kind, Series};
-use ferrometer_export::gated_labels;
+use ferrometer_core::{Kind, Naming, Series};
 use ferrometer_export::prometheus_names::label;
 pub(crate) use ferrometer_export::prometheus_names::{family, unit};
+use ferrometer_export::{gated_labels, labels_with_object};
 use std::borrow::Cow;
 
 /// Every name that stands at the beginning of a line of the family, or names it. The last is the longest.
@@ -17,8 +17,8 @@ pub(crate) fn samples(family: &str, kind: Kind) -> Vec<String> {
 }
 
 /// The labels as both text formats write them, without braces: `a="1",b="2"`. A label without a value is none to Prometheus, and left out.
-pub(crate) fn labels(series: &Series) -> String {
-    let given = series.labels_with_object().filter(|(_, value)| !value.is_empty());
+pub(crate) fn labels(naming: &Naming, series: &Series) -> String {
+    let given = labels_with_object(naming, series).filter(|(_, value)| !value.is_empty());
     let mut out = String::new();
     for (name, value) in gated_labels(given, label) {
         if !out.is_empty() {
@@ -110,13 +110,13 @@ mod tests {
             assert_eq!(label(key), expected);
         }
         let logger = get_logger("pn").with("le", "1").with("le_", "2").with("none", "").with("v", "a\\\"\n\t");
-        let written = labels(logger.gauge("g").series());
+        let written = labels(&Naming::default(), logger.gauge("g").series());
         assert_eq!(written, r#"le_="1",le__2="2",v="a\\\"\n	""#);
         let read: Vec<_> = pairs(&written).collect();
         assert_eq!(read, [("le_", "1".into()), ("le__2", "2".into()), ("v", "a\\\"\n\t".into())]);
         assert_eq!(pairs("").count(), 0);
         // An object keeps its name, whatever a label is called.
         let object = get_logger("pn").with("object", "x").for_object("qemu/1");
-        assert_eq!(labels(object.gauge("g").series()), r#"object="qemu/1",object_2="x""#);
+        assert_eq!(labels(&Naming::default(), object.gauge("g").series()), r#"object="qemu/1",object_2="x""#);
     }
 }

@@ -1,5 +1,6 @@
 //! Settings of the exporter, and the memory that it takes under them.
 
+use crate::buckets::Buckets;
 use ferrometer_core::name::MAX_NAME_BYTES;
 use ferrometer_core::{Scheme, Total};
 use ferrometer_export::Labels;
@@ -28,6 +29,11 @@ pub struct Settings {
     pub scrape: Scrape,
     /// `true` shows the process' own metrics too (`process_cpu_seconds_total`, `process_open_fds`, …), on Linux. Default `true`.
     pub process_metrics: bool,
+    /// Upper bounds of the buckets of timers, in seconds. Default `None`: 100 µs to 10 s, three to a power of ten. A bound that is none of
+    /// the core's own edges may count a value up to 12.5 % below it at the next bound.
+    pub timer_buckets: Option<Buckets>,
+    /// Upper bounds of the buckets of histograms, in their own unit. Default `None`: the powers of two over the range that occurs.
+    pub histogram_buckets: Option<Buckets>,
 }
 
 /// Which totals a scrape gets.
@@ -44,7 +50,13 @@ pub enum Scrape {
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { idle_after: Duration::ZERO, scrape: Scrape::default(), process_metrics: true }
+        Settings {
+            idle_after: Duration::ZERO,
+            scrape: Scrape::default(),
+            process_metrics: true,
+            timer_buckets: None,
+            histogram_buckets: None,
+        }
     }
 }
 
@@ -67,6 +79,20 @@ impl Settings {
     #[must_use]
     pub fn process_metrics(mut self, process_metrics: bool) -> Settings {
         self.process_metrics = process_metrics;
+        self
+    }
+
+    /// Sets [`timer_buckets`](Settings::timer_buckets).
+    #[must_use]
+    pub fn timer_buckets(mut self, buckets: Buckets) -> Settings {
+        self.timer_buckets = Some(buckets);
+        self
+    }
+
+    /// Sets [`histogram_buckets`](Settings::histogram_buckets).
+    #[must_use]
+    pub fn histogram_buckets(mut self, buckets: Buckets) -> Settings {
+        self.histogram_buckets = Some(buckets);
         self
     }
 

@@ -1,7 +1,7 @@
 //! The totals of one moment, in the order of a layout: the numbers that every format writes.
 
 use crate::layout::{Layout, NO_ROW, Part, Step};
-use crate::le_buckets::Bounds;
+use crate::le_buckets::{Bounds, GivenBounds};
 use crate::number::scaled;
 use crate::process;
 use ferrometer_core::{Distribution, Kind, Totals, Value};
@@ -39,6 +39,7 @@ pub(crate) struct ExposedTotals {
     /// By block.
     pub(crate) first: Vec<First>,
     bounds: Vec<OnceLock<Arc<Bounds>>>,
+    given: GivenBounds,
     pub(crate) process: process::Values,
     pub(crate) process_created: i64,
     /// Sequence of the snapshot.
@@ -96,6 +97,7 @@ impl ExposedTotals {
         layout: Arc<Layout>,
         instruments: impl Iterator<Item = (usize, &'i Instrument)>,
         totals: Totals<'_>,
+        given: GivenBounds,
         process: (process::Values, i64),
         sequence: u64,
     ) -> ExposedTotals {
@@ -120,7 +122,7 @@ impl ExposedTotals {
         let first = first.collect();
         let bounds = layout.blocks.iter().map(|_| OnceLock::new()).collect();
         let (process, process_created) = process;
-        ExposedTotals { layout, cells, distributions, first, bounds, process, process_created, sequence }
+        ExposedTotals { layout, cells, distributions, first, bounds, given, process, process_created, sequence }
     }
 
     /// The number of the snapshot it shows.
@@ -130,10 +132,14 @@ impl ExposedTotals {
 
     /// The bounds of a block's histograms: the same for all label sets, so that they can be added up.
     pub(crate) fn bounds(&self, block: usize) -> Arc<Bounds> {
+        let kind = self.layout.blocks[block].family.kind();
+        if let Some(given) = self.given.of(kind) {
+            return given;
+        }
         let found = || {
             let all = self.cells[self.layout.blocks[block].rows.clone()].iter();
             let all = all.flat_map(|cell| self.distributions_of(cell)).map(|(_, d)| &**d);
-            Bounds::of(self.layout.blocks[block].family.kind(), all)
+            Bounds::of(kind, all)
         };
         match self.bounds.get(block) {
             Some(kept) => Arc::clone(kept.get_or_init(|| Arc::new(found()))),

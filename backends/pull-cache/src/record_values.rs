@@ -86,7 +86,7 @@ fn name(claims: &mut NameTable<Name>, instrument: &Instrument, naming: &Naming, 
         Kind::Counter => &[("", RecordType::Derive, Part::Total)],
         _ => &[("", RecordType::Gauge, Part::Value)],
     };
-    let labels = Arc::new(Labels::of_record(instrument.first.labels()));
+    let labels = Arc::new(Labels::of_record(ferrometer_export::labels(naming, instrument.first)));
     let rate = instrument.first.rate();
     let object: Option<Arc<str>> = instrument.first.object().map(Arc::from);
     let identity = |(suffix, kind, part): &(&str, RecordType, Part)| {

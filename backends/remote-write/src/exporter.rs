@@ -127,14 +127,14 @@ impl SeriesWriter {
     }
 
     /// Decides whether an instrument can be written, the first time; and keeps its labels.
-    fn admit(&mut self, at: usize, series: &'static Series, family: &str) -> Result<(), Cause> {
+    fn admit(&mut self, at: usize, series: &'static Series, naming: &Naming, family: &str) -> Result<(), Cause> {
         if self.labels.get(3 * at).is_some() {
             return Ok(());
         }
         if let Some(Err(cause)) = self.claims.known(series) {
             return Err(cause);
         }
-        let pairs = names::labels(series, &self.common);
+        let pairs = names::labels(naming, series, &self.common);
         let mut identity = family.to_owned();
         for (name, value) in &pairs {
             // Names of labels have no quotes, and lengths keep values apart.
@@ -168,7 +168,7 @@ impl SeriesWriter {
                 continue;
             };
             for (at, instrument) in members() {
-                if let Err(cause) = self.admit(at, instrument.first, &name) {
+                if let Err(cause) = self.admit(at, instrument.first, view.naming(), &name) {
                     ids(instrument, totals).for_each(|id| packer.dropped(id, cause));
                     continue;
                 }

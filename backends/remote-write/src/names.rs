@@ -1,9 +1,9 @@
 //! Names and labels by Prometheus' rules: the same as a scrape of this program shows.
 
-use ferrometer_core::{Kind, Series};
-use ferrometer_export::gated_labels;
+use ferrometer_core::{Kind, Naming, Series};
 use ferrometer_export::prometheus_names::label;
 pub(crate) use ferrometer_export::prometheus_names::{family, unit};
+use ferrometer_export::{gated_labels, labels_with_object};
 
 /// Every name that a sample of the family has; and the family's own, which its metadata has.
 pub(crate) fn samples(kind: Kind) -> &'static [&'static str] {
@@ -20,8 +20,8 @@ pub(crate) fn is_label(text: &str) -> bool {
 }
 
 /// The labels of a series and those of all series that it has none of its own for, sorted. A label without a value is none.
-pub(crate) fn labels(series: &'static Series, common: &[(String, String)]) -> Vec<(String, String)> {
-    let given = series.labels_with_object().filter(|(_, value)| !value.is_empty());
+pub(crate) fn labels(naming: &Naming, series: &Series, common: &[(String, String)]) -> Vec<(String, String)> {
+    let given = labels_with_object(naming, series).filter(|(_, value)| !value.is_empty());
     let mut all: Vec<(String, String)> =
         gated_labels(given, label).into_iter().map(|(name, value)| (name, value.to_owned())).collect();
     for (name, value) in common {
@@ -62,7 +62,7 @@ mod tests {
     fn labels_are_sorted_and_own_ones_count_more() {
         let series = get_logger("rl").with("instance", "mine").with("Z", "1").with("a b", "2").counter("c").series();
         let common = [("job".to_owned(), "j".to_owned()), ("instance".to_owned(), "i".to_owned())];
-        let pairs = labels(series, &common);
+        let pairs = labels(&Naming::default(), series, &common);
         let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(pairs, [("Z", "1"), ("a_b", "2"), ("instance", "mine"), ("job", "j")]);
     }

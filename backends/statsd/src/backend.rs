@@ -74,7 +74,7 @@ fn write(
         }
         match names.get(delta.series) {
             Ok(name) => {
-                encoder.encode(format, name, &delta, packer);
+                encoder.encode(format, name, view.naming(), &delta, packer);
                 state.told(delta.series);
             }
             Err(cause) => view.delta_dropped(&delta, cause),
@@ -87,7 +87,7 @@ fn write(
                 break;
             }
             if let Ok(name) = names.get(series) {
-                encoder.repeat(format, name, series, value, packer);
+                encoder.repeat(format, name, (view.naming(), series), value, packer);
             }
         }
     }

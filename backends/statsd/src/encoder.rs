@@ -4,7 +4,7 @@ use crate::format::{Format, NegativeGauges, Values};
 use crate::number::{push_float, push_int, push_millis, weights, whole};
 use crate::packed::Frame;
 use crate::packer::Packer;
-use ferrometer_core::{Cause, Change, Delta, Receipt, Scheme, Series};
+use ferrometer_core::{Cause, Change, Delta, Naming, Receipt, Scheme, Series};
 
 /// Buffers that are used again for each line.
 #[derive(Default)]
@@ -17,9 +17,16 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
-    pub(crate) fn encode(&mut self, format: &Format, name: &str, delta: &Delta<'_>, packer: &mut Packer<'_, '_>) {
+    pub(crate) fn encode(
+        &mut self,
+        format: &Format,
+        name: &str,
+        naming: &Naming,
+        delta: &Delta<'_>,
+        packer: &mut Packer<'_, '_>,
+    ) {
         let series = delta.series;
-        let suffix = format.suffix(series);
+        let suffix = format.suffix(naming, series);
         match &delta.change {
             Change::Counter { increments, decrements } => {
                 let net = i128::from(*increments) - i128::from(*decrements);
@@ -64,11 +71,11 @@ impl Encoder {
         &mut self,
         format: &Format,
         name: &str,
-        series: &Series,
+        (naming, series): (&Naming, &Series),
         value: f64,
         packer: &mut Packer<'_, '_>,
     ) {
-        let suffix = format.suffix(series);
+        let suffix = format.suffix(naming, series);
         self.gauge(format, name, &suffix, value, None, packer);
     }
 

@@ -102,8 +102,8 @@ impl Format {
     pub(crate) fn name(&self, naming: &Naming, series: &Series) -> String {
         let mut out = full_name(naming, series);
         match self.labels {
-            Labels::Folded => push_folded_labels(&mut out, series),
-            Labels::Telegraf if !out.is_empty() => push_telegraf_tags(&mut out, series),
+            Labels::Folded => push_folded_labels(&mut out, naming, series),
+            Labels::Telegraf if !out.is_empty() => push_telegraf_tags(&mut out, naming, series),
             _ => {}
         }
         out
@@ -119,7 +119,7 @@ impl Format {
     }
 
     /// A text that two series share when a server would take them for one: kind, name and all labels.
-    pub(crate) fn unique(&self, name: &str, series: &Series) -> String {
+    pub(crate) fn unique(&self, name: &str, naming: &Naming, series: &Series) -> String {
         let kind = match series.kind() {
             Kind::Counter => "c:",
             Kind::Gauge | Kind::InFlight => "g:",
@@ -128,15 +128,15 @@ impl Format {
         };
         let mut unique = kind.to_owned();
         unique.push_str(name);
-        unique.push_str(&self.suffix(series));
+        unique.push_str(&self.suffix(naming, series));
         unique
     }
 
     /// The end of the line: the tags, where they stand there.
-    pub(crate) fn suffix(&self, series: &Series) -> String {
+    pub(crate) fn suffix(&self, naming: &Naming, series: &Series) -> String {
         let mut out = String::new();
         if self.labels == Labels::DogStatsD {
-            push_dogstatsd_tags(&mut out, series);
+            push_dogstatsd_tags(&mut out, naming, series);
         }
         out
     }

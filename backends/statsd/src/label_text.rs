@@ -4,8 +4,9 @@
 //! it, in eight hexadecimal digits. `1.2` in a name becomes `1_2-` and such digits, and `1_2` stays `1_2`. The hash is part of what is sent: it
 //! is the same in every program and every version.
 
-use ferrometer_core::Series;
 use ferrometer_core::name::{is_name_char, push_part};
+use ferrometer_core::{Naming, Series};
+use ferrometer_export::{labels, labels_with_object};
 
 /// The longest tag of DogStatsD, in characters: the server cuts longer ones.
 const MAX_TAG: usize = 200;
@@ -17,12 +18,12 @@ const MARK: usize = 9;
 pub(crate) const MAX_GROWTH: usize = MARK + 4;
 
 /// Appends labels to a name: `.key.value` for each.
-pub(crate) fn push_folded_labels(out: &mut String, series: &Series) {
+pub(crate) fn push_folded_labels(out: &mut String, naming: &Naming, series: &Series) {
     if let Some(object) = series.object() {
         push_part(out, "object");
         push_folded(out, object, is_plain_object(object));
     }
-    for (key, value) in series.labels() {
+    for (key, value) in labels(naming, series) {
         push_part(out, key);
         push_folded(out, value, false);
     }
@@ -42,18 +43,24 @@ fn push_folded(out: &mut String, value: &str, is_unmarked: bool) {
 
 /// Appends tags behind a line: `|#key:value,key:value`. A label without key or value is left out. Of keys that become alike the first keeps the
 /// name, the others get `_2`, `_3`, …, as in records and Prometheus.
-pub(crate) fn push_dogstatsd_tags(out: &mut String, series: &Series) {
-    push_tags(out, series, ("|#", ':'), MAX_TAG, is_dogstatsd);
+pub(crate) fn push_dogstatsd_tags(out: &mut String, naming: &Naming, series: &Series) {
+    push_tags(out, labels_with_object(naming, series), ("|#", ':'), MAX_TAG, is_dogstatsd);
 }
 
 /// Appends tags behind a name: `,key=value,key=value`, otherwise as [`push_dogstatsd_tags`].
-pub(crate) fn push_telegraf_tags(out: &mut String, series: &Series) {
-    push_tags(out, series, (",", '='), usize::MAX, is_telegraf);
+pub(crate) fn push_telegraf_tags(out: &mut String, naming: &Naming, series: &Series) {
+    push_tags(out, labels_with_object(naming, series), (",", '='), usize::MAX, is_telegraf);
 }
 
-fn push_tags(out: &mut String, series: &Series, (first, between): (&str, char), max: usize, stays: fn(char) -> bool) {
+fn push_tags<'a>(
+    out: &mut String,
+    labels: impl Iterator<Item = (&'a str, &'a str)>,
+    (first, between): (&str, char),
+    max: usize,
+    stays: fn(char) -> bool,
+) {
     let (mut separator, mut keys) = (first, Vec::new());
-    for (key, value) in series.labels_with_object() {
+    for (key, value) in labels {
         if key.is_empty() || value.is_empty() {
             continue;
         }
@@ -120,19 +127,19 @@ mod tests {
     use super::*;
     use ferrometer_core::get_logger;
 
-    type Push = fn(&mut String, &Series);
+    type Push = fn(&mut String, &Naming, &Series);
     const DOGSTATSD: Push = push_dogstatsd_tags;
     const TELEGRAF: Push = push_telegraf_tags;
 
     fn tags(labels: &[(&str, &str)], push: Push) -> String {
         let mut out = String::new();
-        push(&mut out, get_logger("tags").with_all(labels).counter("c").series());
+        push(&mut out, &Naming::default(), get_logger("tags").with_all(labels).counter("c").series());
         out
     }
 
     fn folded(value: &str) -> String {
         let mut out = String::new();
-        push_folded_labels(&mut out, get_logger("folded").with("k", value).counter("c").series());
+        push_folded_labels(&mut out, &Naming::default(), get_logger("folded").with("k", value).counter("c").series());
         out
     }
 
@@ -182,11 +189,11 @@ mod tests {
     fn keys_that_become_alike_are_numbered() {
         let series = get_logger("tags").with_all(&[("a.b", "1"), ("a:b", "2")]).for_object("qemu/1").counter("c");
         let mut out = String::new();
-        push_dogstatsd_tags(&mut out, series.series());
+        push_dogstatsd_tags(&mut out, &Naming::default(), series.series());
         assert_eq!(out, "|#object:qemu/1,a_b:1,a_b_2:2");
         let series = get_logger("tags").with("object", "mine").for_object("qemu/1").counter("c").series();
         out.clear();
-        push_telegraf_tags(&mut out, series);
+        push_telegraf_tags(&mut out, &Naming::default(), series);
         assert_eq!(out, ",object=qemu/1,object_2=mine");
     }
 }

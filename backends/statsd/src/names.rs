@@ -5,7 +5,7 @@
 
 use crate::format::Format;
 use ferrometer_core::{Cause, Naming, Series};
-use ferrometer_export::NameTable;
+use ferrometer_export::{NameTable, labels_with_object};
 
 /// The names in one form under one configuration.
 pub(crate) struct Names {
@@ -73,7 +73,7 @@ impl Names {
     fn claim(&mut self, series: &'static Series) -> Result<(), Cause> {
         self.write(series);
         let name = self.format.name(&self.naming, series);
-        let unique = self.format.unique(&name, series);
+        let unique = self.format.unique(&name, &self.naming, series);
         self.table.claim(series, &name, [unique.into()])?;
         if name == self.name {
             let id = series.id();
@@ -99,7 +99,7 @@ impl Names {
         name.truncate(self.logger_end);
         name.push_str(series.metric_name());
         let Some((first, between)) = self.format.labels_in_name() else { return };
-        for (key, value) in series.labels_with_object() {
+        for (key, value) in labels_with_object(&self.naming, series) {
             name.push(first);
             name.push_str(key);
             name.push(between);
@@ -120,7 +120,8 @@ mod tests {
         for dialect in [Dialect::Etsy, Dialect::DogStatsD, Dialect::Telegraf, Dialect::Gnocchi] {
             let format = dialect.format();
             let mut names = Names::new(format);
-            for naming in [naming(""), naming("pre.fix"), naming("p:x"), naming("")] {
+            let labelled = |key: &str| Naming { labels: vec![(key.into(), "b".into())], ..naming("pre") };
+            for naming in [naming(""), naming("pre.fix"), naming("p:x"), labelled("zone"), labelled("k"), naming("")] {
                 names.begin(&naming);
                 let mut verbatim = 0;
                 for logger in ["", "a", "a.b", "a..b", ".a", "a:b", "é"] {

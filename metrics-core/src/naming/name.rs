@@ -81,6 +81,8 @@ pub struct Naming {
     pub prepend_host_reverse: bool,
     /// The host's name; used only with `prepend_host`.
     pub host: String,
+    /// Labels of the whole process, which a backend shows with every series that has none of that key itself.
+    pub labels: Vec<(String, String)>,
     /// The UUID of the node that the program runs on, one part behind the host. Empty: nothing.
     pub uuid: String,
 }
@@ -97,6 +99,7 @@ impl Naming {
     ///     prepend_host_reverse: true,
     ///     host: "host.example.com.".into(),
     ///     uuid: "1be26c0b-03f2-4d2e-ae87-c02d7f33c123".into(),
+    ///     ..Naming::default()
     /// };
     /// assert_eq!(naming.prefix(), "prod.com.example.host.1be26c0b-03f2-4d2e-ae87-c02d7f33c123");
     /// ```
@@ -191,6 +194,7 @@ mod tests {
             prepend_host: host.is_some(),
             prepend_host_reverse: host.is_some_and(|h| h.1),
             host: host.map_or(String::new(), |h| h.0.into()),
+            labels: Vec::new(),
             uuid: String::new(),
         }
     }

@@ -82,7 +82,12 @@ fn make_directory(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o750);
+    // Some file systems, such as that of /proc, call a directory missing that they do not let anybody make.
+    let is_above = path.parent().is_none_or(|above| above.as_os_str().is_empty() || above.is_dir());
     builder.create(path).map_err(|why| match why.kind() {
+        io::ErrorKind::NotFound if is_above => {
+            io::Error::new(why.kind(), format!("no directory can be made there: {why}"))
+        }
         io::ErrorKind::NotFound => {
             io::Error::new(why.kind(), "the directory above it is missing too; that one is not made")
         }
