@@ -25,6 +25,7 @@ pub(super) struct Draft {
 }
 
 impl Draft {
+    #[cfg(feature = "config-file")]
     pub(super) fn new() -> Self {
         Draft::over(Config::new())
     }
