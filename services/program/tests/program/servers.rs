@@ -7,8 +7,11 @@ use std::net::{TcpListener, UdpSocket};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// Answers one request after the other as given, and returns what was asked: method and path, the token, the body.
-fn answers(replies: Vec<(u16, &'static str)>) -> (String, JoinHandle<Vec<(String, String, String)>>) {
+/// Requests that were asked: method and path, the token, the body.
+type Asked = Vec<(String, String, String)>;
+
+/// Answers one request after the other as given, and returns what was asked.
+fn answers(replies: Vec<(u16, &'static str)>) -> (String, JoinHandle<Asked>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let thread = thread::spawn(move || {
