@@ -23,7 +23,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use serde_json::json;
-use signal_hook::consts::{SIGHUP, SIGTERM};
+use signal_hook::consts::SIGTERM;
 use state::{State, View};
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
@@ -87,9 +87,8 @@ pub(crate) fn run(command: &Command, is_json: bool) -> Result {
         return Err(Failure::Usage("this is no terminal; --once prints one picture, --json all rows".to_owned()));
     }
     let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGHUP] {
-        signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(|error| Failure::Io(error.to_string()))?;
-    }
+    // SIGHUP keeps its meaning, the end: a terminal that is gone cannot be restored, and waiting for its keys would never sleep.
+    signal_hook::flag::register(SIGTERM, Arc::clone(&stop)).map_err(|error| Failure::Io(error.to_string()))?;
     let (to, news) = sync_channel(WAITING);
     for (at, poll) in polls.into_iter().enumerate() {
         poll.spawn(at, command.every, to.clone())?;
