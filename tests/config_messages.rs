@@ -394,7 +394,7 @@ fn keys_that_other_programs_call_otherwise() {
 
 #[test]
 fn backends_that_other_programs_call_otherwise() {
-    let expected = r#"expected "noop", "statsd", "prometheus", "pull-cache", "graphite", "influxdb", "otlp" or "remote-write", or a list of them"#;
+    let expected = r#"expected "noop", "statsd", "prometheus", "pull-cache", "graphite", "influxdb", "otlp", "remote-write" or "archive", or a list of them"#;
     for (word, meant) in [
         ("otel", r#""otlp""#),
         ("OpenTelemetry", r#""otlp""#),

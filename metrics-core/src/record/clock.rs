@@ -192,7 +192,8 @@ impl Stamp {
         if self.0 & 1 == 0 {
             return self.elapsed_of_system();
         }
-        let halves = (counter::read() << 1).wrapping_sub(self.0 - 1);
+        // Both have the lowest bit set, so their difference has not.
+        let halves = (counter::read() << 1 | 1).wrapping_sub(self.0);
         // Half of the numbers are later, half earlier: those are large ones.
         if halves > MOST.load(Relaxed) {
             return self.elapsed_if_right(halves);
