@@ -44,7 +44,7 @@ pub(crate) struct Measures {
     names: Texts,
     interval: Interval,
     bases: Vec<Base>,
-    /// Whether a delivery was written: from then on the bases say where each instrument stood.
+    /// True if a delivery was written: from then on the bases say where each instrument stood.
     has_begun: bool,
 }
 

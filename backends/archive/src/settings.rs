@@ -71,9 +71,9 @@ pub struct Settings {
     pub timeout: Duration,
     /// The largest body of a request before it is compressed, in bytes: at least 8192. Default 1,000,000.
     pub max_body_size: usize,
-    /// Whether bodies are compressed with gzip: Ferrometer's archive takes them, Gnocchi does not. Default: no.
+    /// True if bodies are compressed with gzip: Ferrometer's archive takes them, Gnocchi does not. Default: no.
     pub gzip: bool,
-    /// Whether the server's certificate must be valid and its own. Default: yes.
+    /// True if the server's certificate must be valid and its own. Default: yes.
     pub verify_certificate: bool,
     /// Certificates, as PEM, of authorities that are trusted instead of the system's.
     pub ca: Option<PathBuf>,

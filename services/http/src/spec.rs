@@ -10,7 +10,7 @@ pub(crate) struct Spec {
     pub(crate) service: Option<usize>,
     pub(crate) access: Access,
     pub(crate) max_body_bytes: usize,
-    /// Whether OPTIONS needs no token.
+    /// True if OPTIONS needs no token.
     pub(crate) open_options: bool,
 }
 

@@ -19,7 +19,7 @@ pub(crate) enum Source {
 pub(crate) struct Damage {
     /// In words.
     pub(crate) told: Vec<String>,
-    /// Whether it is more than the mark of a program that was killed.
+    /// True if it is more than the mark of a program that was killed.
     pub(crate) is_wrong: bool,
 }
 

@@ -25,7 +25,7 @@ const TAG: HeaderName = HeaderName::from_static("x-gnocchi-influxdb-tag-resource
 /// Takes remote write, at the path where it is mounted.
 pub(crate) struct RemoteWrite {
     pub(crate) gnocchi: Arc<Gnocchi>,
-    /// Whether it is at the path that everybody expects.
+    /// True if it is at the path that everybody expects.
     pub(crate) is_usual: bool,
     pub(crate) max_body: usize,
 }

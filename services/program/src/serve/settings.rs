@@ -77,9 +77,9 @@ pub(crate) struct Http {
 pub(crate) struct Statsd {
     #[serde(deserialize_with = "addresses")]
     pub(crate) listen: Vec<Address>,
-    /// Whether lines become measures of the archive.
+    /// True if lines become measures of the archive.
     pub(crate) archive: bool,
-    /// Whether lines are recorded, for the cache and for the backends of `[metrics]`.
+    /// True if lines are recorded, for the cache and for the backends of `[metrics]`.
     pub(crate) record: bool,
     /// The resource of the archive that gets the measures.
     #[serde(deserialize_with = "uuid")]
@@ -158,9 +158,9 @@ pub(crate) struct Cache {
     pub(crate) generations: usize,
     #[serde(deserialize_with = "duration")]
     pub(crate) window: Duration,
-    /// Whether generations are kept on disk too.
+    /// True if generations are kept on disk too.
     pub(crate) files: bool,
-    /// Whether this machine's own metrics are recorded.
+    /// True if this machine's own metrics are recorded.
     pub(crate) host_metrics: bool,
 }
 
