@@ -1,4 +1,4 @@
-//! What the backends of a configuration would deliver for some recordings: shown, and not sent.
+//! Shows the deliveries of a configuration's backends for some recordings, and sends nothing.
 //!
 //! ```
 //! use ferrometer::{Config, dry_run};

@@ -1,4 +1,4 @@
-//! What the child of a fork inherits: whether it may be taken from its parent.
+//! Inheritance of the child of a fork: tells whether it may be taken from its parent.
 
 use std::path::Path;
 

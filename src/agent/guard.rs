@@ -17,7 +17,7 @@ const STEP: Duration = Duration::from_millis(2);
 
 /// State of the guard and of the thread that asks.
 pub(super) struct Shared {
-    /// What is in force; held while an answer is applied.
+    /// Configuration in force; held while an answer is applied.
     metrics: Mutex<Option<Metrics>>,
     noted: Mutex<Noted>,
     noticed: Condvar,

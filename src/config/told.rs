@@ -28,7 +28,7 @@ const MOST_TOLD: usize = 20;
 pub(crate) struct Told {
     #[cfg_attr(not(feature = "agent"), allow(dead_code))]
     pub(crate) config: Config,
-    /// What was passed over, each in a sentence.
+    /// Keys that were passed over, each in a sentence.
     pub(crate) ignored: Vec<String>,
 }
 

@@ -36,7 +36,7 @@ pub(crate) struct Measures {
     limit: Limit,
     form: Form,
     counters: Counters,
-    /// What stands before the unit in the JSON of a metric: its policy.
+    /// Text before the unit in the JSON of a metric: its policy.
     policy: String,
     naming: Option<Naming>,
     instruments: Instruments,

@@ -13,7 +13,7 @@ pub(crate) struct Remote {
     base: String,
     /// The resource, as a request makes it.
     resource: String,
-    /// What stands before the metrics of a batch: `{"resource":{`.
+    /// Text before the metrics of a batch: `{"resource":{`.
     head: Vec<u8>,
     gzip: bool,
 }

@@ -1,4 +1,4 @@
-//! What an archive backend is made of.
+//! Settings of an archive backend.
 
 use base64::Engine as _;
 use ferrometer_push::memory_bound::{self, DISTRIBUTION, NAME_AND_LABELS};
@@ -38,11 +38,11 @@ pub enum Auth {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Counters {
-    /// What was counted since the last delivery that arrived: the method `sum` of a policy says how much there was in an hour. A delivery whose answer was
+    /// Count since the last delivery that arrived: the method `sum` of a policy says how much there was in an hour. A delivery whose answer was
     /// lost counts twice.
     #[default]
     Delta,
-    /// What was counted since the program started: the methods with `rate:` say how much there was in an hour. Nothing counts twice, and a start is a
+    /// Count since the program started: the methods with `rate:` say how much there was in an hour. Nothing counts twice, and a start is a
     /// step down.
     Total,
 }

@@ -26,7 +26,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 static METRICS: Logger = logger!("conductor");
 
-/// What the conductor is started with.
+/// Arguments of the conductor.
 pub struct Arguments {
     /// The file with `[metrics]`: its own keys, and those for agents, which begin with `agent_`.
     pub config: PathBuf,

@@ -13,7 +13,7 @@ static METRICS: Logger = logger!("conductor.rpc");
 /// The most calls that wait.
 const MOST_WAITING: usize = 64;
 
-/// What the manager is asked to do.
+/// Requests to the manager.
 pub enum Call {
     /// All nodes.
     List,
@@ -32,20 +32,20 @@ pub enum Target {
     Clean,
 }
 
-/// What an agent has done.
+/// Work that an agent has done.
 #[derive(Clone, Copy, Debug)]
 pub enum Done {
     Well,
     Badly,
 }
 
-/// What the manager replies.
+/// Replies of the manager.
 #[derive(Debug)]
 pub enum Reply {
     Nodes(Vec<(String, State)>),
     State(State),
     Accepted,
-    /// What an agent shall do now.
+    /// Next step of an agent.
     Do(Option<&'static str>),
 }
 

@@ -78,7 +78,7 @@ pub trait Backend: Send + 'static {
 pub struct Preview {
     /// The bytes as they would be sent.
     pub wire: Vec<u8>,
-    /// The same bytes before they are compressed; empty where they are not.
+    /// Bytes before they are compressed; empty where they are not.
     pub plain: Vec<u8>,
 }
 

@@ -5,7 +5,7 @@ use ferrometer_core::name;
 use serde_json::{Map, Value, json};
 use std::fmt;
 
-/// What a conductor answered.
+/// Answer of a conductor.
 #[derive(Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Answer {

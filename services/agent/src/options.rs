@@ -1,4 +1,4 @@
-//! What agents are told: the `agent_*` options of a conductor, without that prefix.
+//! Options that agents are told: the `agent_*` options of a conductor, without that prefix.
 
 use serde_json::{Map, Value};
 use std::fmt;

@@ -38,7 +38,7 @@ pub(crate) struct Newest {
 /// A change of the state of a metric, and of what is stored of it.
 pub(crate) type Change<'a> = &'a mut dyn FnMut(&mut MetricState, &dyn Storage) -> Result<(), Error>;
 
-/// What an archive does with measures.
+/// Operations of an archive on measures.
 pub(crate) trait Engine: Send + Sync {
     /// Takes a batch that has been checked, all or none.
     fn append(&self, batch: Batch) -> Result<(), Error>;

@@ -199,7 +199,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// What a token may be given.
+/// Privileges that a token may be given.
 pub(crate) const READ: Privilege = Privilege::new("Archive.Read");
 pub(crate) const WRITE: Privilege = Privilege::new("Archive.Write");
 pub(crate) const ADMINISTER: Privilege = Privilege::new("Archive.Admin");

@@ -6,7 +6,7 @@ use ferrometer_archive::{Kind, aggregate, sum};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// What is asked for.
+/// Parameters of the question.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Top {
     groups: usize,

@@ -14,7 +14,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! Of a runtime (label `runtime`):
+//! Metrics of a runtime (label `runtime`):
 //!
 //! | metric | kind | |
 //! |---|---|---|
@@ -34,7 +34,7 @@
 //! | `tokio.budget.yields`, `tokio.io.ready` | counter | tasks that were made to yield; events of the I/O driver |
 //! | `tokio.poll.time.mean` | gauge | mean duration of a poll, in seconds |
 //!
-//! Of the tasks of one name (labels `runtime` and `task`):
+//! Metrics of the tasks of one name (labels `runtime` and `task`):
 //!
 //! | metric | kind | |
 //! |---|---|---|

@@ -86,7 +86,7 @@ pub(crate) struct View {
     cache: Arc<Cache>,
     /// Bundles that were read: they stay at hand when a worker deletes them.
     held: Mutex<HashMap<i64, Arc<Vec<u8>>>>,
-    /// What was put, in order.
+    /// Objects that were put, in order.
     changes: Mutex<Vec<(Key, Option<Vec<u8>>)>>,
     /// A bundle that the head names was not there: the head is old.
     missed: Mutex<bool>,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 use uuid::Uuid;
 
-/// What becomes of the tags of a line.
+/// Treatment of the tags of a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StatsdTags {
@@ -14,7 +14,7 @@ pub enum StatsdTags {
     InName,
 }
 
-/// What becomes of the values of a timer.
+/// Treatment of the values of a timer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StatsdTimers {
@@ -40,9 +40,9 @@ pub struct StatsdSettings {
     pub flush: Duration,
     /// Do exactly what gnocchi-statsd does. Default no.
     pub exact: bool,
-    /// What becomes of tags.
+    /// Treatment of tags.
     pub tags: StatsdTags,
-    /// What becomes of the values of timers.
+    /// Treatment of the values of timers.
     pub timers: StatsdTimers,
     /// Most connections, TCP and Unix together. Default 256.
     pub connections: usize,

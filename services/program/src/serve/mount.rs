@@ -21,7 +21,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What is served at one address.
+/// Services at one address.
 pub(crate) struct Served {
     /// `http`, or `gnocchi`: the name of a socket that a service manager may hand over.
     pub(crate) name: &'static str,

@@ -8,7 +8,7 @@ use crate::text::visible;
 /// The dialects, by the names that `metrics.statsd.dialect` knows.
 pub(crate) const DIALECTS: [&str; 7] = ["etsy", "dogstatsd", "telegraf", "gnocchi", "collectd", "plain", "tagged"];
 
-/// What became of a line.
+/// Verdict on a line.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Judged<'a> {
     /// A metric, with the dialects that do not read it, and why.

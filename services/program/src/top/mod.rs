@@ -50,7 +50,7 @@ pub(crate) struct Command {
     /// Shows only metrics that have these words.
     #[arg(long, value_name = "TEXT", default_value = "")]
     search: String,
-    /// What the list is sorted by.
+    /// Order of the list.
     #[arg(long, value_enum, default_value_t = Sort::Name)]
     sort: Sort,
     /// Shows ferrometer's own metrics too.

@@ -143,7 +143,7 @@ pub(crate) struct Row {
     pub(crate) drawn: Vec<f64>,
 }
 
-/// What rows are sorted by.
+/// Order of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Sort {
     Name,

@@ -30,7 +30,7 @@ pub fn ferrometer() -> Command {
     command
 }
 
-/// What a command came to.
+/// Result of a command.
 #[derive(Debug)]
 pub struct Ran {
     pub code: i32,
