@@ -205,6 +205,28 @@ fn over_tls_certificates_are_checked() {
 
 #[test]
 #[ignore = "needs PostgreSQL"]
+fn processors_that_start_at_once_in_an_empty_database_all_start() {
+    let database = Postgres::start("leases-first");
+    let mut owner = ::postgres::Client::connect(&database.address, ::postgres::NoTls).unwrap();
+    for round in 0..20 {
+        owner.batch_execute("drop table if exists ferrometer_scopes, ferrometer_outputs").unwrap();
+        let barrier = std::sync::Barrier::new(8);
+        std::thread::scope(|threads| {
+            let one = |n: usize| {
+                let (barrier, address) = (&barrier, Secret::new(&database.address));
+                threads.spawn(move || {
+                    barrier.wait();
+                    Leases::connect(&address, None, &format!("{round}-{n}"), Duration::from_secs(60)).map(drop)
+                })
+            };
+            let all: Vec<_> = (0..8).map(one).collect();
+            all.into_iter().for_each(|thread| thread.join().unwrap().unwrap());
+        });
+    }
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
 fn a_processor_that_was_too_slow_commits_nothing() {
     let database = Postgres::start("leases-slow");
     let connect =

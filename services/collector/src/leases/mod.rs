@@ -17,13 +17,14 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+/// Makes the tables in one transaction, whose lock lasts until its end: a table that another connection makes is seen when it is
+/// committed, and `if not exists` alone fails for two at once.
 const TABLES: &str = "
-    select pg_advisory_lock(7306093);
+    select pg_advisory_xact_lock(7306093);
     create table if not exists ferrometer_scopes (
         scope bytea primary key, next bigint, owner text, until timestamptz, fence bigint not null default 0);
     create table if not exists ferrometer_outputs (
-        processor text, output text, length bigint not null, primary key (processor, output));
-    select pg_advisory_unlock(7306093);";
+        processor text, output text, length bigint not null, primary key (processor, output));";
 
 /// Locks a processor's name as long as the connection lives.
 const LOCK: &str = "select pg_try_advisory_lock(7306094, hashtext($1))";
