@@ -4,10 +4,10 @@ use crate::collect::distribution::Distribution;
 use crate::collect::exact::{Exact, Units};
 use crate::collect::ledger::Amount;
 use crate::collect::scalar_blocks::{Blocks, Row};
-use crate::record::non_finite::Invalid;
 use crate::registry::kind::Kind;
 use crate::registry::series::Series;
 use crate::registry::series_table;
+use crate::storage::non_finite::Invalid;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 

@@ -4,12 +4,12 @@ use crate::collect::distribution::Distribution;
 use crate::collect::ledger::Amount;
 use crate::collect::scalar_blocks::{Block, Blocks, Row};
 use crate::collect::snapshot::Snapshot;
-use crate::record::non_finite::Invalid;
 use crate::registry::kind::Kind;
 use crate::registry::series::Series;
 use crate::registry::series_table;
 use crate::storage::bucket::Scheme;
 use crate::storage::cell_address::CHUNK;
+use crate::storage::non_finite::Invalid;
 use std::cell::Cell;
 
 /// How far a backend is with a timer or histogram.

@@ -26,7 +26,7 @@ mod unix {
     use crate::pipeline::threads;
     use crate::record::enabled;
     use crate::record::sampling;
-    use crate::record::scalars;
+    use crate::record::skipped;
     use crate::registry;
     use crate::storage::{collector_waker, thread_slab};
     use crate::sync::{diagnostics, reentrancy};
@@ -86,7 +86,7 @@ mod unix {
     extern "C" fn in_child() {
         enabled::switch_all_off();
         reentrancy::fork_is_on(false);
-        scalars::count_skipped();
+        skipped::count();
         sampling::in_child();
         let _ = HELD.try_with(|h| h.borrow_mut().take());
         if let Some(forget) = FORGET.get() {

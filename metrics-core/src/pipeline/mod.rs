@@ -6,11 +6,12 @@
 //!   accounts. A forked child begins with nothing installed.
 //!
 //! Read in this order: [`control`] (the functions that a program calls), [`state`] (the backends and the collector's thread), [`installed`] (one
-//! backend), [`hold`] (recording before there is one), [`reports`] (messages about refused names), [`threads`] and `signals` (how a thread of ours
+//! backend), [`hold`] (recording before there is one, `held` is what it keeps), [`reports`] (messages about refused names), [`threads`] and `signals` (how a thread of ours
 //! begins), [`fork`] (the child of a fork), [`memory_bound`] (the most memory that all takes).
 
 pub(crate) mod control;
 pub(crate) mod fork;
+mod held;
 pub(crate) mod hold;
 mod installed;
 mod memory_bound;

@@ -9,11 +9,11 @@ use crate::deliver::cursor::Cursor;
 use crate::deliver::mailbox::Mailbox;
 use crate::deliver::worker::Worker;
 use crate::naming::name::Naming;
-use crate::pipeline::hold::Held;
+use crate::pipeline::held::Held;
 use crate::pipeline::installed::Installed;
 use crate::pipeline::{fork, reports, threads};
 use crate::record::enabled;
-use crate::record::scalars;
+use crate::record::skipped;
 use crate::registry::{limits, overflow};
 use crate::storage::collector_waker;
 use crate::sync::wiped::Wiped;
@@ -81,7 +81,7 @@ impl State {
     /// Takes a snapshot. The single values drained on the way are held for the backends that want them.
     pub(super) fn collect(&mut self) -> Arc<Snapshot> {
         // What this thread knows of its own calls. Others say it at their next hit, or when they end.
-        scalars::count_skipped();
+        skipped::count();
         let (snapshot, segment) = self.collector.collect();
         self.buffer_samples(segment);
         if self.has(|b| b.is_filling) {

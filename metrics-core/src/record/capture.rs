@@ -2,7 +2,7 @@
 //! the cold path and from there to here. The hot path pays nothing. The facade's `testing` is the side a test sees; the public names here
 //! are for it alone.
 
-use crate::record::enabled;
+use crate::record::{enabled, skipped};
 use crate::registry::kind::Kind;
 use crate::registry::series::Series;
 use crate::sync::reentrancy;
@@ -73,7 +73,7 @@ pub fn enter(store: &Arc<Store>) -> Entered {
     }
     DEPTH.set(DEPTH.get() + 1);
     enabled::captures(true);
-    crate::record::scalars::count_skipped();
+    skipped::count();
     crate::storage::thread_slab::put_slab_aside();
     // In a scope every call is taken, and none is counted down.
     crate::record::sampling::forget();

@@ -12,8 +12,8 @@
 //! thread-locals in one instruction, a library of unknown use by something like a call.
 //!
 //! Read in this order: [`enabled`] (the switch), [`scalars`] (counters, gauges, in-flight counts), [`distributions`] (timers, histograms),
-//! [`decision`] (is this call sampled?), [`sampling`] (the countdown to the next hit), [`clock`] (time stamps), [`non_finite`] (refused values),
-//! [`capture`] (scopes of tests).
+//! [`decision`] (is this call sampled?), [`sampling`] (the countdown to the next hit), [`skipped`] (misses that no hit took along), [`clock`] (time
+//! stamps), [`non_finite`] (refused values), [`capture`] (scopes of tests).
 
 pub(crate) mod capture;
 pub(crate) mod clock;
@@ -23,3 +23,4 @@ pub(crate) mod enabled;
 pub(crate) mod non_finite;
 pub(crate) mod sampling;
 pub(crate) mod scalars;
+pub(crate) mod skipped;

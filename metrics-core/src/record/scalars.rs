@@ -1,7 +1,7 @@
 //! Recordings of counters, gauges and in-flight counts: from a series to this thread's cell.
 
 use crate::record::enabled::enabled;
-use crate::record::{capture, decision, non_finite, sampling};
+use crate::record::{capture, decision, non_finite, sampling, skipped};
 use crate::registry::kind::Kind;
 use crate::registry::series::Series;
 use crate::registry::state_word::StateWord;
@@ -92,7 +92,7 @@ pub(crate) fn increment_rated(series: &'static Series) {
 fn sampled_count(series: &'static Series, value: i64, state: StateWord, number: u8) {
     if sampling::is_own(number) {
         // A thread that has no hit at all has misses to tell.
-        let _ = AT_END.try_with(|_| ());
+        skipped::count_at_end();
     }
     if decision::is_hit_of(series, state, number) {
         match slab().scalar(state.slot()) {
@@ -119,31 +119,6 @@ fn hit_of_one(slot: u32, number: u8) {
         scalar_cell::add(&cell.skipped, skipped, Writer::Shared);
         ones.fetch_add(1, Release);
     }
-}
-
-/// Counts the misses of this thread since its last hits, of counters that have a countdown of their own.
-pub(crate) fn count_skipped() {
-    let Some(_busy) = reentrancy::try_enter() else { return };
-    sampling::take_all_skipped(|slot, skipped| {
-        if let Some(cell) = own_slab().and_then(|own| own.ensure_scalar(slot, &Cells)) {
-            scalar_cell::add(&cell.skipped, skipped, Writer::Single);
-        } else if let Some(cell) = shared().ensure_scalar(slot, &Unlimited) {
-            scalar_cell::add(&cell.skipped, skipped, Writer::Shared);
-        }
-    });
-}
-
-/// Does so when a thread ends.
-struct AtEnd;
-
-impl Drop for AtEnd {
-    fn drop(&mut self) {
-        count_skipped();
-    }
-}
-
-thread_local! {
-    static AT_END: AtEnd = const { AtEnd };
 }
 
 /// Counts a call of a series that is not sampled, by the state that said so. The next state may be a sampled one, where this call would count for

@@ -1,7 +1,6 @@
 //! Series: from a logger, a name, a kind and a rate to the one series that has them, and where its recordings go.
 
 use crate::naming::name::MAX_RAW_BYTES;
-use crate::record::non_finite;
 use crate::record::sampling::is_sample_rate;
 use crate::registry::append_table::{AppendTable, Values};
 use crate::registry::kind::Kind;
@@ -13,6 +12,7 @@ use crate::registry::series::{Identity, LoggerEntry, LoggerName, Role, SENTINEL_
 use crate::registry::{self, State, Writer, hash};
 use crate::storage::bucket::Scheme;
 use crate::storage::cell_address::{MAX_DISTRIBUTIONS, MAX_SCALARS};
+use crate::storage::non_finite;
 use crate::sync::reentrancy::{self, Busy};
 use crate::sync::{AtomicPtr, AtomicU64, Ordering::*};
 use std::ops::Range;

@@ -43,6 +43,7 @@
 //!
 //! A thread of its own reads all of this, so that a runtime whose workers are all blocked is seen as that.
 
+mod micros;
 mod runtime;
 mod tasks;
 

@@ -1,5 +1,6 @@
 //! One runtime: a thread that reads its counts at each interval and records them.
 
+use crate::micros::micros;
 use crate::tasks::{TaskMetrics, Watched};
 use ferrometer_core::{Logger, Unit, get_logger, is_on};
 use std::collections::BTreeMap;
@@ -151,9 +152,4 @@ fn record(logger: &Logger, reading: Option<tokio_metrics::RuntimeMetrics>) {
         logger.send_counter("io.ready", reading.io_driver_ready_count);
         logger.send_gauge("poll.time.mean", reading.mean_poll_duration.as_secs_f64());
     }
-}
-
-/// Returns whole microseconds.
-pub(crate) fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

@@ -1,6 +1,6 @@
 //! Tasks of one name: a monitor that instruments futures, and the counts that are recorded of them.
 
-use crate::runtime::micros;
+use crate::micros::micros;
 use ferrometer_core::Logger;
 use std::fmt;
 use std::future::Future;
