@@ -53,10 +53,12 @@ pub(crate) fn captures(add: bool) {
 }
 
 /// Has everything be off in children of this process, however they are forked.
+#[cfg(unix)]
 pub(crate) fn watch_forks() {
     SWITCH.wipe_in_children();
 }
 
+#[cfg(unix)]
 pub(crate) fn switch_all_off() {
     SWITCH.store(0, Relaxed);
 }

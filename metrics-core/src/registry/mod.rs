@@ -107,6 +107,7 @@ pub(crate) fn look<T>(look: impl FnOnce(&State) -> T) -> T {
 }
 
 /// Locks out registrations while the guard lives: for `fork`.
+#[cfg(unix)]
 pub(crate) fn freeze() -> MutexGuard<'static, State> {
     lock(&STATE)
 }

@@ -237,6 +237,7 @@ mod lease {
     }
 
     /// Locks out hand-overs while the guard lives: for `fork`.
+    #[cfg(unix)]
     pub(crate) fn freeze() -> impl Sized {
         lock(SLABS.lists())
     }

@@ -58,6 +58,7 @@ pub fn warn(cause: &str, message: &str) {
 }
 
 /// Locks out diagnostics while the guard lives: for `fork`.
+#[cfg(unix)]
 pub(crate) fn freeze() -> impl Sized {
     lock(&SEEN)
 }

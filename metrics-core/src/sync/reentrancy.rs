@@ -70,6 +70,7 @@ static FORKING: AtomicBool = AtomicBool::new(false);
 const PATIENCE: u32 = 100;
 
 /// Says whether a fork begins, or has ended.
+#[cfg(unix)]
 pub(crate) fn fork_is_on(is_on: bool) {
     FORKING.store(is_on, Release);
 }
