@@ -2,15 +2,9 @@
 
 use ferrometer::testing::Capture;
 use ferrometer::{get_logger, is_on};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use ferrometer_testkit::alone;
 use std::thread;
 use std::time::{Duration, Instant};
-
-/// One test at a time: one of them waits until no scope is left.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 #[test]
 fn a_gauge_that_was_given_no_number_was_not_set() {

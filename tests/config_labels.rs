@@ -2,13 +2,9 @@
 #![cfg(all(feature = "config-file", feature = "http"))]
 
 use ferrometer::Config;
+use ferrometer_testkit::{SOON, alone};
 use std::net::UdpSocket;
 use std::time::Duration;
-
-/// One configuration is in force at a time.
-static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
-
-const SOON: Duration = Duration::from_secs(10);
 
 fn pairs(config: &Config) -> String {
     config.to_toml().lines().find(|line| line.starts_with("labels = ")).unwrap_or_default().to_owned()
@@ -52,7 +48,7 @@ fn bad_ones_are_refused() {
 
 #[test]
 fn every_series_has_those_that_it_has_not_itself() {
-    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     let server = UdpSocket::bind("127.0.0.1:0").unwrap();
     server.set_read_timeout(Some(SOON)).unwrap();
     let before = ferrometer::get_logger("process.labels").with("till", "3");
@@ -107,7 +103,7 @@ fn every_series_has_those_that_it_has_not_itself() {
 /// The bounds of buckets are those of the configuration, each value at the first bound that is not below it.
 #[test]
 fn buckets_have_the_bounds_of_the_configuration() {
-    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     let config = Config::new()
         .backend("prometheus")
         .pull_cache_address("127.0.0.1:0".parse().unwrap())

@@ -1,6 +1,7 @@
 //! Tests of `init`'s report through `tracing`: what is in force and where it came from, and what was probably meant for it and is not looked at.
 
 use ferrometer::{Config, init};
+use ferrometer_testkit::alone;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 use tracing::field::{Field, Visit};
@@ -48,8 +49,7 @@ impl Subscriber for Lines {
 
 /// The lines of one `init`.
 fn told(config: Config) -> Vec<String> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let _alone = ALONE.lock().unwrap();
+    let _alone = alone();
     let lines = Lines::default();
     let metrics = tracing::subscriber::with_default(lines.clone(), || init(config)).unwrap();
     // They are told on another thread, which `init` does not wait for for ever; a slow machine may need longer.

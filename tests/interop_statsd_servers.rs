@@ -8,19 +8,10 @@ mod support;
 
 use ferrometer::config::Dialect;
 use ferrometer::{Cause, Config, Series, get_logger, init};
-use ferrometer_testkit::{Scratch, free_tcp_port, free_udp_port};
+use ferrometer_testkit::{SOON, Scratch, alone, free_tcp_port, free_udp_port};
 use statsd_servers::{Collectd, Gnocchi, Navdoon, Netdata, Statsdly};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
-
-const SOON: Duration = Duration::from_secs(10);
-
-/// The pipeline is one for the process, and the machine's ports are few.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Recordings that differ each time.
 struct Recorded {

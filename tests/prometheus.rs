@@ -4,18 +4,10 @@
 #![cfg(feature = "http")]
 
 use ferrometer::{Config, Error, get_logger, init, ledgers};
+use ferrometer_testkit::{SOON, alone};
 use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-const SOON: Duration = Duration::from_secs(10);
-
-/// The configuration in force is one for the process.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 fn ask(address: SocketAddr, target: &str) -> String {
     let mut client = std::net::TcpStream::connect(address).unwrap();

@@ -93,7 +93,7 @@ impl Etsy {
     /// One dump of the management port (`counters`, `gauges`, `timers`), as JSON.
     pub fn dump(&self, what: &str) -> serde_json::Value {
         let mut stream = TcpStream::connect(("127.0.0.1", self.management)).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
         stream.write_all(format!("{what}\n").as_bytes()).unwrap();
         let mut text = String::new();
         let mut buffer = [0; 65536];

@@ -28,7 +28,7 @@ pub fn low_port() -> u16 {
 /// One GET; status, head and body.
 pub fn get(address: SocketAddr, target: &str, accept: Option<&str>) -> (u16, String, Vec<u8>) {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
     let accept = accept.map_or(String::new(), |accept| format!("Accept: {accept}\r\n"));
     // Version 1.0: the answer ends with the connection, in one part.
     write!(stream, "GET {target} HTTP/1.0\r\nHost: {address}\r\n{accept}\r\n").unwrap();

@@ -2,14 +2,13 @@
 //! folder whose `statsd-servers` is the Python environment of the latter; `scripts/test` installs all of them.
 
 use super::{Scratch, free_tcp_port, free_udp_port};
+use ferrometer_testkit::SOON;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-
-const SOON: Duration = Duration::from_secs(30);
 
 /// A program that is ended with the test.
 pub struct Running(pub Child);

@@ -4,14 +4,12 @@ mod common;
 
 use common::nasty::NASTY;
 use common::protobuf::MetricFamily;
-use common::{Cache, Labels, Sample, openmetrics, parse, protobuf};
+use common::{Cache, Labels, NEVER, Sample, openmetrics, parse, protobuf};
 use ferrometer_core::{Unit, get_logger};
 use ferrometer_prometheus::{Filter, Format, Prometheus, PrometheusHandle, Scrape, Settings};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-const NEVER: Duration = Duration::from_secs(3600);
 
 fn text(handle: &PrometheusHandle, format: Format) -> String {
     String::from_utf8(handle.exposition(format, &Filter::default()).collect_bytes()).unwrap()

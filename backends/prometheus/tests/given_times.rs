@@ -1,34 +1,15 @@
 //! Totals taken at given times, with an exporter that is not installed.
 
-use ferrometer_core::{
-    Backend, BackendError, Delivery, Naming, Series, Snapshot, SnapshotView, Value, get_logger, install, remove,
-    snapshot,
-};
+use ferrometer_core::{Naming, Series, Snapshot, Value, get_logger, install, remove, snapshot};
 use ferrometer_prometheus::{Prometheus, Scrape, Settings};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use ferrometer_testkit::{Alone, NEVER, SOON, sink};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The pipeline is one for the process; each test has it alone, and switched on.
-struct Alone(#[allow(dead_code)] MutexGuard<'static, ()>);
-
+/// Keeps other tests out of the pipeline, which is switched on.
 fn alone() -> Alone {
-    struct On;
-    impl Backend for On {
-        fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
-            view.all_sent();
-            Ok(Delivery::default())
-        }
-    }
-    static ALONE: Mutex<()> = Mutex::new(());
-    let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    install("on", Box::new(On), Duration::from_secs(3600)).unwrap();
-    Alone(guard)
-}
-
-impl Drop for Alone {
-    fn drop(&mut self) {
-        remove("on", Duration::from_secs(5));
-    }
+    let alone = ferrometer_testkit::alone().then(|| drop(remove("on", SOON)));
+    install("on", sink(), NEVER).unwrap();
+    alone
 }
 
 fn at(second: u64) -> SystemTime {

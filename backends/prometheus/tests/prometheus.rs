@@ -2,14 +2,12 @@
 
 mod common;
 
-use common::{Cache, parse};
+use common::{Cache, NEVER, parse};
 use ferrometer_core::get_logger;
 use ferrometer_core::{Amount, Cause};
 use ferrometer_prometheus::{Filter, Format};
 use proptest::prelude::*;
 use std::time::Duration;
-
-const NEVER: Duration = Duration::from_secs(3600);
 
 #[test]
 fn each_kind_has_its_family() {

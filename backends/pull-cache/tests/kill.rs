@@ -5,8 +5,9 @@
 
 #![cfg(unix)]
 
-use ferrometer_core::{Backend, BackendError, Delivery, Naming, SnapshotView, get_logger, install, snapshot};
+use ferrometer_core::{Naming, get_logger, install, snapshot};
 use ferrometer_pull_cache::{DamageKind, Generation, PullCacheBackend, Settings, read};
+use ferrometer_testkit::{NEVER, sink};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -22,15 +23,8 @@ const DIRECTORY: &str = "PULL_CACHE_KILL_TEST";
 #[test]
 #[ignore = "is the child of the tests below"]
 fn child() {
-    struct On;
-    impl Backend for On {
-        fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
-            view.all_sent();
-            Ok(Delivery::default())
-        }
-    }
     let Some(directory) = std::env::var_os(DIRECTORY) else { return };
-    install("on", Box::new(On), Duration::from_secs(3600)).unwrap();
+    install("on", sink(), NEVER).unwrap();
     let mut backend = PullCacheBackend::open(Settings::default().generations(KEEP).path(directory)).unwrap();
     let cache = backend.handle();
     let mut second = cache.window().map_or(BEGIN, |(_, newest)| newest as u64 + 10);

@@ -3,14 +3,12 @@
 mod common;
 
 use common::prometheus::nasty::NASTY;
-use common::{Cache, SOON};
+use common::{Cache, NEVER, SOON};
 use ferrometer_core::{Amount, Cause, Naming, get_logger};
 use ferrometer_pull_cache::{Generation, Record, RecordType};
 use proptest::prelude::*;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-const NEVER: Duration = Duration::from_secs(3600);
 
 fn find<'g>(generation: &'g Generation, metric: &str) -> Option<Record<'g>> {
     generation.records().find(|r| r.metric == metric)

@@ -5,15 +5,13 @@ mod support;
 
 use ferrometer_core::{flush, get_logger, install, ledgers, remove};
 use ferrometer_statsd::{Dialect, Settings, Statsd, Transport};
+use ferrometer_testkit::{NEVER, SOON};
 use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::{Receiver, alone, counters};
-
-const SOON: Duration = Duration::from_secs(20);
-const NEVER: Duration = Duration::from_secs(3600);
 
 /// Counts the lines that arrive at a receiver that looks after such times alone; `None` when the machine was busy and it came later than 105 ms.
 fn read_late(socket: &UdpSocket, done: &AtomicBool, each: Duration) -> Option<usize> {

@@ -8,6 +8,7 @@ mod support;
 
 use ferrometer_core::{Ledger, flush, get_logger, install, ledgers, remove};
 use ferrometer_statsd::{Dialect, Settings, Statsd};
+use ferrometer_testkit::{NEVER, SOON};
 use std::net::UdpSocket;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
@@ -16,8 +17,6 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use support::{Alone, alone};
 
-const SOON: Duration = Duration::from_secs(20);
-const NEVER: Duration = Duration::from_secs(3600);
 const SERVER: &str = "10.99.0.2";
 const PORT: u16 = 8125;
 

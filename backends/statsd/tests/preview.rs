@@ -4,16 +4,12 @@ mod support;
 
 use ferrometer_core::{Preview, flush, get_logger, install, ledgers, preview, remove};
 use ferrometer_statsd::{Dialect, Settings, Statsd, Transport};
+use ferrometer_testkit::{NEVER, SOON};
 use std::io::Read;
 use std::net::{TcpListener, UdpSocket};
 use std::thread;
 use std::time::Duration;
 use support::alone;
-
-/// Long enough for anything on a busy machine.
-const SOON: Duration = Duration::from_secs(60);
-/// An interval that does not end during a test.
-const NEVER: Duration = Duration::from_secs(3600);
 
 fn record(name: &str, round: u64) {
     let logger = get_logger(name);

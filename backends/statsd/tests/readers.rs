@@ -13,12 +13,10 @@ mod support;
 
 use ferrometer_core::{Cause, flush, get_logger, install, remove};
 use ferrometer_statsd::{Dialect, Settings, Statsd};
+use ferrometer_testkit::{NEVER, SOON};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use support::{Receiver, alone};
-
-const SOON: Duration = Duration::from_secs(10);
-const NEVER: Duration = Duration::from_secs(3600);
 
 /// State of a server.
 #[derive(Debug, Default)]

@@ -7,15 +7,13 @@ mod support;
 
 use ferrometer_core::{Cause, Ledger, flush, get_logger, install, ledgers, remove};
 use ferrometer_statsd::{Dialect, Settings, Statsd, Transport};
+use ferrometer_testkit::{NEVER, SOON};
 use std::io::{self, BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::{Receiver, alone, counters};
-
-const SOON: Duration = Duration::from_secs(5);
-const NEVER: Duration = Duration::from_secs(3600);
 
 fn start(settings: Settings, interval: Duration) {
     install("statsd", Box::new(Statsd::new(settings)), interval).unwrap();
@@ -83,8 +81,8 @@ fn what_a_removed_backend_could_not_deliver_is_dropped_and_counted() {
     get_logger("gone").send_counter("c", 9);
     get_logger("gone").send_timer("t", Duration::from_millis(1));
     let begin = Instant::now();
-    let ledger = remove("statsd", Duration::from_secs(2)).unwrap();
-    assert!(begin.elapsed() < Duration::from_secs(2));
+    let ledger = remove("statsd", SOON).unwrap();
+    assert!(begin.elapsed() < SOON);
     assert!(ledger.balances(), "{ledger}");
     assert_eq!(ledger.dropped[Cause::Removed].recordings, 2);
     assert_eq!(ledger.dropped[Cause::Removed].increments, 9);
@@ -131,7 +129,7 @@ fn a_server_that_moves_is_followed() {
 fn a_lookup_that_hangs_holds_up_nobody() {
     let _alone = alone();
     let settings = Settings::udp("slow.test", 8125).lookup(|_, _| {
-        thread::sleep(Duration::from_secs(3));
+        thread::sleep(NEVER);
         Err(io::Error::other("at last"))
     });
     start(settings, Duration::from_millis(10));
@@ -139,7 +137,7 @@ fn a_lookup_that_hangs_holds_up_nobody() {
     let begin = Instant::now();
     assert!(!flush(Duration::from_millis(200)).complete);
     let ledger = remove("statsd", Duration::from_millis(300)).unwrap();
-    assert!(begin.elapsed() < Duration::from_secs(1));
+    assert!(begin.elapsed() < SOON);
     assert!(ledger.balances(), "{ledger}");
     assert_eq!(ledger.dropped[Cause::Removed].increments, 1);
 }
@@ -323,8 +321,8 @@ fn a_resolver_that_panics_or_is_never_asked_again_holds_up_nobody() {
     start(Settings::udp("metrics.test", 1).lookup(|_, _| panic!("told to")), Duration::from_millis(50));
     get_logger("panicking").send_counter("c", 1);
     let begin = Instant::now();
-    assert!(!flush(Duration::from_secs(3)).complete);
-    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    assert!(!flush(SOON).complete);
+    assert!(begin.elapsed() < SOON, "{:?}", begin.elapsed());
     remove("statsd", Duration::from_millis(500));
 
     // The longest interval there is: a lookup that failed is repeated all the same.

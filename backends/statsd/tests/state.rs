@@ -4,13 +4,11 @@ mod support;
 
 use ferrometer_core::{flush, get_logger, install, remove};
 use ferrometer_statsd::{Dialect, Settings, Statsd};
+use ferrometer_testkit::{NEVER, SOON};
 use std::collections::BTreeMap;
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 use support::{Receiver, alone};
-
-const SOON: Duration = Duration::from_secs(20);
-const NEVER: Duration = Duration::from_secs(3600);
 
 /// How often each gauge was told, and with which value last.
 fn gauges(receiver: &mut Receiver, told: &mut BTreeMap<String, (u32, String)>) {

@@ -7,14 +7,12 @@ mod support;
 
 use ferrometer_core::{Cause, Limits, Logger, Naming, flush, get_logger, install, remove};
 use ferrometer_statsd::{Dialect, Settings, Statsd};
+use ferrometer_testkit::{NEVER, SOON};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::*};
 use std::time::Duration;
 use support::{Receiver, Sample, alone, counters, full};
-
-const SOON: Duration = Duration::from_secs(5);
-const NEVER: Duration = Duration::from_secs(3600);
 
 fn install_to(receiver: &Receiver, max: usize) {
     // State that is told again is not what was recorded.

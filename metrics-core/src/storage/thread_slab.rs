@@ -91,7 +91,7 @@ mod lease {
     use crate::storage::histogram_cell::Dist;
     use crate::storage::slab::Budget;
     use crate::storage::slab::Slab;
-    use crate::sync::{boxed_zero, lock, reentrancy};
+    use crate::sync::{boxed_zero, reentrancy};
     use std::cell::Cell;
     use std::ptr;
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -239,6 +239,6 @@ mod lease {
     /// Locks out hand-overs while the guard lives: for `fork`.
     #[cfg(unix)]
     pub(crate) fn freeze() -> impl Sized {
-        lock(SLABS.lists())
+        crate::sync::lock(SLABS.lists())
     }
 }

@@ -7,20 +7,16 @@ pub mod program;
 
 use ferrometer_core::{Backend, BackendError, Delivery, SnapshotView};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// Long enough for anything on a busy machine.
-pub const SOON: Duration = Duration::from_secs(60);
-/// An interval that does not end during a test.
-pub const NEVER: Duration = Duration::from_secs(3600);
+pub use ferrometer_testkit::{Alone, NEVER, SOON};
 
-/// The registry and the pipeline are the process': one test at a time uses them.
-pub fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+/// Keeps other tests out of the registry and the pipeline, in which nothing is installed.
+pub fn alone() -> Alone {
+    let alone = ferrometer_testkit::alone();
     ferrometer_core::shutdown(Duration::ZERO);
-    guard
+    alone
 }
 
 /// Waits until `check` returns something.

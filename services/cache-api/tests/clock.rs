@@ -11,10 +11,10 @@ use common::{Pair, SOON, serve};
 use ferrometer_core::{Limits, Logger, Naming, configure, get_logger, install, ledgers, remove};
 use ferrometer_prometheus::Scrape;
 use ferrometer_pull_cache::{PullCacheBackend, PullCacheHandle, Settings, read};
+use ferrometer_testkit::Alone;
 use proptest::prelude::*;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -44,10 +44,9 @@ impl tracing::Subscriber for Subscriber {
     fn exit(&self, _: &tracing::span::Id) {}
 }
 
-/// The clock and the pipeline are one for the process.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+/// Keeps other tests out of the clock and the pipeline, which are one for the process.
+fn alone() -> Alone {
+    let alone = ferrometer_testkit::alone();
     let _ = tracing::subscriber::set_global_default(Subscriber);
     wall::set_off(0);
     configure(Naming::default(), Limits::default(), Vec::new());

@@ -76,7 +76,7 @@ fn ask(address: SocketAddr, trusted: &str, request: &str) -> Result<String, std:
         .with_no_client_auth();
     let client = ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap();
     let socket = TcpStream::connect(address)?;
-    socket.set_read_timeout(Some(Duration::from_secs(20)))?;
+    socket.set_read_timeout(Some(Duration::from_secs(120)))?;
     let mut stream = StreamOwned::new(client, socket);
     stream.write_all(request.as_bytes())?;
     let mut answer = String::new();
@@ -154,7 +154,7 @@ fn plain_text_and_silence_end_in_the_handshake() {
     }
     assert!((400 * MS..5_000 * MS).contains(&begun.elapsed()), "{:?}", begun.elapsed());
     while server.counts().handshakes < 3 {
-        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", server.counts());
+        assert!(begun.elapsed() < Duration::from_secs(120), "{:?}", server.counts());
         thread::sleep(MS);
     }
     // After the handshake, the request has the time once more.

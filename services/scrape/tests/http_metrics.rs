@@ -22,7 +22,7 @@ struct Answer {
 
 fn ask(server: &Server, method: &str, target: &str, headers: &str) -> Answer {
     let mut stream = TcpStream::connect(server.local_addr()).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
     // Version 1.0: the answer comes in one part and ends with the connection.
     write!(stream, "{method} {target} HTTP/1.0\r\nHost: localhost\r\n{headers}\r\n").unwrap();
     let mut all = Vec::new();

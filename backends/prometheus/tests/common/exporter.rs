@@ -3,19 +3,18 @@
 use super::SOON;
 use ferrometer_core::{Ledger, Limits, Naming, configure, flush, install, remove};
 use ferrometer_prometheus::{Prometheus, PrometheusHandle, Settings};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use ferrometer_testkit::{Alone, alone};
 use std::time::Duration;
 
 pub struct Cache {
     pub handle: PrometheusHandle,
     installed: bool,
-    _alone: MutexGuard<'static, ()>,
+    _alone: Alone,
 }
 
 impl Cache {
     pub fn install(interval: Duration) -> Cache {
-        static ALONE: Mutex<()> = Mutex::new(());
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let alone = alone();
         configure(Naming::default(), Limits::default(), Vec::new());
         let backend = Prometheus::new(Settings::default());
         let handle = backend.handle();

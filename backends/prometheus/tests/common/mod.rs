@@ -8,11 +8,9 @@ pub mod openmetrics;
 pub mod protobuf;
 
 pub use exporter::Cache;
+pub use ferrometer_testkit::{NEVER, SOON};
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
-
-pub const SOON: Duration = Duration::from_secs(10);
 
 pub type Labels = Vec<(String, String)>;
 

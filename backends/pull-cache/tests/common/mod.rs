@@ -5,14 +5,14 @@
 #[path = "../../../prometheus/tests/common/mod.rs"]
 pub mod prometheus;
 
-pub use prometheus::{SOON, parse};
+pub use prometheus::{NEVER, SOON, parse};
 
 use ferrometer_core::{
     Backend, BackendError, Delivery, Ledger, Limits, Naming, SnapshotView, configure, flush, install, remove,
 };
 use ferrometer_prometheus::{Prometheus, PrometheusHandle};
 use ferrometer_pull_cache::{PullCacheBackend, PullCacheHandle, Settings};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use ferrometer_testkit::{Alone, alone};
 use std::time::Duration;
 
 /// A cache, and totals of the same snapshots. The account is the cache's.
@@ -63,7 +63,7 @@ pub struct Cache {
     pub handle: PullCacheHandle,
     pub totals: PrometheusHandle,
     installed: bool,
-    _alone: MutexGuard<'static, ()>,
+    _alone: Alone,
 }
 
 impl Cache {
@@ -72,8 +72,7 @@ impl Cache {
     }
 
     pub fn install_with(naming: Naming, interval: Duration) -> Cache {
-        static ALONE: Mutex<()> = Mutex::new(());
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let alone = alone();
         configure(naming, Limits::default(), Vec::new());
         let backend = Pair::new(PullCacheBackend::new(Settings::default()), Default::default());
         let Handles { cache, totals } = backend.handles();

@@ -4,9 +4,9 @@
 #![allow(dead_code)]
 
 use ferrometer_statsd::Dialect;
+pub use ferrometer_testkit::Alone;
 use std::collections::BTreeMap;
 use std::net::UdpSocket;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// One value, as a server reads it.
@@ -143,24 +143,14 @@ fn parse_line(dialect: Dialect, line: &str, all: &mut Vec<Sample>) -> Result<(),
     Ok(())
 }
 
-/// The pipeline is one for the process; a test has it alone, and leaves nothing installed however it ends.
-pub struct Alone {
-    _lock: MutexGuard<'static, ()>,
-}
-
+/// Keeps other tests out of the pipeline, and leaves nothing installed however the test ends.
 pub fn alone() -> Alone {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let alone = Alone { _lock: ALONE.lock().unwrap_or_else(PoisonError::into_inner) };
+    let alone =
+        ferrometer_testkit::alone().then(|| drop(ferrometer_core::remove("statsd", Duration::from_millis(500))));
     // Names stay for the life of the process, and these tests use many.
     let limits = ferrometer_core::Limits { max_instruments: 100_000, ..Default::default() };
     ferrometer_core::configure(Default::default(), limits, Vec::new());
     alone
-}
-
-impl Drop for Alone {
-    fn drop(&mut self) {
-        ferrometer_core::remove("statsd", Duration::from_millis(500));
-    }
 }
 
 /// Datagrams that the kernel dropped because the socket of this port was full. Not known, 0, on other systems than Linux.

@@ -75,7 +75,7 @@ pub fn raw(server: impl ToAddr, request: &[u8]) -> Option<Answer> {
 /// Sends these bytes and no others, and reads until the server closes.
 pub fn exactly(server: impl ToAddr, request: &[u8]) -> Option<Answer> {
     let mut stream = TcpStream::connect(server.addr()).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
     // The server may have answered and closed before it has read everything.
     let _ = stream.write_all(request);
     let mut all = Vec::new();
@@ -133,7 +133,7 @@ pub fn ask_slowly_with(server: impl ToAddr, target: &str, headers: &str) -> TcpS
     socket.set_recv_buffer_size(8 << 10).unwrap();
     socket.connect(&server.addr().into()).unwrap();
     let mut stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
     write!(stream, "GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n").unwrap();
     stream
 }
