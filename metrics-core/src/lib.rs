@@ -94,8 +94,9 @@ pub use self::{
     deliver::view::SnapshotView,
     instrument::guard::{InFlightGuard, TimerGuard},
     instrument::handle::{Counter, Entered, Gauge, Histogram, InFlight, Timer},
-    instrument::logger::{Logger, Sampled, get_logger},
+    instrument::logger::{Logger, get_logger},
     instrument::recordable::{CounterValue, Dynamic, GaugeReturn, GaugeValue, MetricName},
+    instrument::sampled::Sampled,
     naming::name::Naming,
     naming::{name, object},
     pipeline::control::{

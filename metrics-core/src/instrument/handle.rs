@@ -3,6 +3,8 @@
 use crate::callsite::label_text::LabelArgument;
 use crate::instrument::guard::{InFlightGuard, TimerGuard};
 use crate::instrument::recordable::{CounterValue, GaugeValue};
+use crate::record::absolute;
+use crate::record::clock;
 use crate::record::distributions;
 use crate::record::enabled::{any_bit, enabled, switch_bits};
 use crate::record::scalars;
@@ -15,7 +17,7 @@ use std::time::Duration;
 
 /// Methods that every handle has.
 macro_rules! described {
-    ($handle:ident) => {
+    ($handle:ident, $make:literal) => {
         impl $handle {
             /// Declares the unit, such as `bytes` or `rows`. The first declaration stays.
             #[must_use]
@@ -37,6 +39,20 @@ macro_rules! described {
             pub fn with(self, key: &str, value: impl LabelArgument) -> Self {
                 let labelled = |value: &str| loggers::with_labels(self.0.logger, &[(key, value)]);
                 let logger = value.__ferrometer_with_text(labelled);
+                Self(series_table::series(logger, self.0.metric_name(), self.0.kind(), self.0.given_rate()))
+            }
+
+            /// Returns this instrument with several more labels: one lookup for all of them, and no label sets in between.
+            ///
+            /// ```
+            /// # use ferrometer_core as ferrometer;
+            #[doc = concat!("let instrument = ferrometer::get_logger(\"http\").", $make, "(\"requests\");")]
+            /// let labelled = instrument.with_all(&[("method", "GET"), ("status", "2xx")]);
+            /// assert_eq!(labelled, instrument.with("method", "GET").with("status", "2xx"));
+            /// ```
+            #[must_use]
+            pub fn with_all(self, labels: &[(&str, &str)]) -> Self {
+                let logger = loggers::with_labels(self.0.logger, labels);
                 Self(series_table::series(logger, self.0.metric_name(), self.0.kind(), self.0.given_rate()))
             }
 
@@ -65,9 +81,9 @@ macro_rules! sampled {
 }
 
 /// A sum of whole numbers: requests, bytes, errors. Exact to 2^63.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Counter(pub(crate) &'static Series);
-described!(Counter);
+described!(Counter, "counter");
 sampled!(Counter);
 
 impl Counter {
@@ -87,6 +103,34 @@ impl Counter {
         }
     }
 
+    /// Raises the counter to a total that is counted elsewhere: a counter of the kernel, of a device, of another library. It adds what `total` has
+    /// more than the largest total it was given before; the first one counts from 0.
+    ///
+    /// A smaller total adds nothing: of two threads that read the source, one may come late. So a source that begins again at 0 adds nothing
+    /// until it has passed its largest total; where that happens, keep the last total and [`add`](Counter::add) the difference. What [`add`](Counter::add)
+    /// and [`increment`](Counter::increment) count comes on top.
+    ///
+    /// Nothing is lost while recording is off: the next total counts from the last one that was counted. A sample rate, of the handle or of a rule, does
+    /// not apply. Counters without a place of their own (past `max_instruments`) share the largest total of all.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// # ferrometer::hold();
+    /// let received = ferrometer::get_logger("net").counter("received");
+    /// received.absolute(1_000);
+    /// received.absolute(1_500);
+    /// received.absolute(1_400);   // read before, and late
+    /// let snapshot = ferrometer::snapshot();
+    /// let total = snapshot.totals().get(received.series().id()).unwrap();
+    /// assert_eq!(total.value.net(), Some(1_500));
+    /// ```
+    #[inline]
+    pub fn absolute(self, total: u64) {
+        if enabled() {
+            absolute::raise(self.0, total);
+        }
+    }
+
     /// Counts that a block was entered: adds 1 now. What it returns does nothing when dropped; it lets a
     /// counter be written like a guard: `let _count = METRICS.counter("x").enter();`
     #[inline]
@@ -101,9 +145,9 @@ impl Counter {
 pub struct Entered(());
 
 /// A value that is set: a depth, a temperature, a share.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Gauge(pub(crate) &'static Series);
-described!(Gauge);
+described!(Gauge, "gauge");
 
 impl Gauge {
     /// Sets the value. NaN and infinities are counted and not recorded.
@@ -116,6 +160,19 @@ impl Gauge {
     #[inline]
     pub fn add(self, value: impl GaugeValue) {
         scalars::add_to_gauge(self.0, value.to_gauge());
+    }
+
+    /// Subtracts from the value, which is 0 before it is set; lock-free.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// let free = ferrometer::get_logger("disk").gauge("free").unit("bytes");
+    /// free.set(1 << 30);
+    /// free.sub(4096);             // unsigned numbers can be subtracted as they are
+    /// ```
+    #[inline]
+    pub fn sub(self, value: impl GaugeValue) {
+        scalars::add_to_gauge(self.0, -value.to_gauge());
     }
 
     /// Adds 1. For what a guard can count, [`InFlight`] is better: it cannot forget to subtract.
@@ -141,9 +198,9 @@ impl Gauge {
 }
 
 /// How many of something are in progress. Every thread counts for itself; the sum is exported as a gauge.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct InFlight(pub(crate) &'static Series);
-described!(InFlight);
+described!(InFlight, "in_flight");
 
 impl InFlight {
     /// Counts one more now and one less when the guard is dropped, on whichever thread.
@@ -154,9 +211,9 @@ impl InFlight {
 }
 
 /// A distribution of durations.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Timer(pub(crate) &'static Series);
-described!(Timer);
+described!(Timer, "timer");
 sampled!(Timer);
 
 impl Timer {
@@ -176,6 +233,24 @@ impl Timer {
         }
     }
 
+    /// Records a duration that was measured elsewhere `count` times, in one step: what a library sums up by itself, or a histogram of another program. It
+    /// is one call to a sample rate. Backends that send each value by itself (statsd) send one with a weight, as they do with values past the number
+    /// that is held.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// use std::time::Duration;
+    ///
+    /// // A bucket of another histogram: 40 requests of about 2 ms.
+    /// ferrometer::get_logger("proxy").timer("upstream").record_n(Duration::from_millis(2), 40);
+    /// ```
+    #[inline]
+    pub fn record_n(self, value: Duration, count: u64) {
+        if enabled() {
+            distributions::many(self.0, clock::nanos(value), count);
+        }
+    }
+
     /// Measures a closure, also when it panics.
     #[inline]
     pub fn time<T>(self, work: impl FnOnce() -> T) -> T {
@@ -192,9 +267,9 @@ impl Timer {
 }
 
 /// A distribution of values that are no durations.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Histogram(pub(crate) &'static Series);
-described!(Histogram);
+described!(Histogram, "histogram");
 sampled!(Histogram);
 
 impl Histogram {
@@ -204,6 +279,20 @@ impl Histogram {
         let switches = switch_bits();
         if any_bit(switches) {
             distributions::sampled_float(self.0, value.to_gauge(), switches);
+        }
+    }
+
+    /// Records a value `count` times, in one step; see [`Timer::record_n`]. NaN and infinities are counted as many times and not recorded.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// // 17 batches had 100 rows.
+    /// ferrometer::get_logger("db").histogram("batch").unit("rows").record_n(100, 17);
+    /// ```
+    #[inline]
+    pub fn record_n(self, value: impl GaugeValue, count: u64) {
+        if enabled() {
+            distributions::many_floats(self.0, value.to_gauge(), count);
         }
     }
 }

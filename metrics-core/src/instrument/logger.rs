@@ -4,6 +4,7 @@ use crate::callsite::label_text::LabelArgument;
 use crate::instrument::handle;
 use crate::instrument::handle::{Counter, Gauge, Histogram, InFlight, Timer};
 use crate::instrument::recordable::{CounterValue, GaugeValue, LoggerRef, MetricName};
+use crate::instrument::sampled::Sampled;
 use crate::record::enabled::{any_bit, enabled, switch_bits};
 use crate::record::scalars;
 use crate::registry::descriptions::{self, Unit};
@@ -12,6 +13,7 @@ use crate::registry::loggers;
 use crate::registry::series::{LoggerEntry, Series};
 use crate::registry::series_table;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering::*};
 use std::time::Duration;
@@ -98,13 +100,13 @@ impl Logger {
 
     /// The series to record into now.
     #[inline]
-    fn series(&self, name: impl MetricName, kind: Kind, rate: f64) -> &'static Series {
+    pub(super) fn series(&self, name: impl MetricName, kind: Kind, rate: f64) -> &'static Series {
         name.find(LoggerRef(self.entry(), true), kind, rate)
     }
 
     /// The series of a handle.
     #[inline]
-    fn handle(&self, name: impl MetricName, kind: Kind, rate: f64) -> &'static Series {
+    pub(super) fn handle(&self, name: impl MetricName, kind: Kind, rate: f64) -> &'static Series {
         name.find(LoggerRef(self.entry(), false), kind, rate)
     }
 
@@ -174,7 +176,7 @@ impl Logger {
     /// reported once, and the calls are recorded unsampled.
     #[must_use]
     pub fn sampled(&self, rate: f64) -> Sampled<'_> {
-        Sampled { logger: self, rate: series_table::asked_for(rate) }
+        Sampled::new(self, series_table::asked_for(rate))
     }
 
     /// Says what the metric `name` of this logger measures, and in what unit, for its readers: `HELP`, `TYPE` and
@@ -294,84 +296,6 @@ impl Logger {
     }
 }
 
-/// A logger seen through a sample rate; see [`Logger::sampled`].
-#[derive(Clone, Copy, Debug)]
-pub struct Sampled<'l> {
-    logger: &'l Logger,
-    rate: f64,
-}
-
-impl Sampled<'_> {
-    /// Adds to a counter, if this call is sampled.
-    #[inline(always)]
-    pub fn send_counter(
-        &self,
-        name: impl MetricName, // a literal; text made at run time: `String`, or `Dynamic(&text)`
-        value: impl CounterValue,
-    ) {
-        if enabled() {
-            scalars::add(self.logger.series(name, Kind::Counter, self.rate), value.to_count());
-        }
-    }
-
-    /// Records a duration, if this call is sampled.
-    #[inline(always)]
-    pub fn send_timer(
-        &self,
-        name: impl MetricName, // a literal; text made at run time: `String`, or `Dynamic(&text)`
-        value: Duration,
-    ) {
-        let switches = switch_bits();
-        if any_bit(switches) {
-            handle::record_duration::<true>(self.logger.series(name, Kind::Timer, self.rate), value, switches);
-        }
-    }
-
-    /// Records a value, if this call is sampled.
-    #[inline(always)]
-    pub fn send_histogram(
-        &self,
-        name: impl MetricName, // a literal; text made at run time: `String`, or `Dynamic(&text)`
-        value: impl GaugeValue,
-    ) {
-        let switches = switch_bits();
-        if any_bit(switches) {
-            handle::record_value::<true>(
-                self.logger.series(name, Kind::Histogram, self.rate),
-                value.to_gauge(),
-                switches,
-            );
-        }
-    }
-
-    /// A handle on the sampled counter.
-    #[inline]
-    pub fn counter(
-        &self,
-        name: impl MetricName, // a literal; text made at run time: `String`, or `Dynamic(&text)`
-    ) -> Counter {
-        Counter(self.logger.handle(name, Kind::Counter, self.rate))
-    }
-
-    /// A handle on the sampled timer.
-    #[inline]
-    pub fn timer(
-        &self,
-        name: impl MetricName, // a literal; text made at run time: `String`, or `Dynamic(&text)`
-    ) -> Timer {
-        Timer(self.logger.handle(name, Kind::Timer, self.rate))
-    }
-
-    /// A handle on the sampled histogram.
-    #[inline]
-    pub fn histogram(
-        &self,
-        name: impl MetricName, // a literal; text made at run time: `String`, or `Dynamic(&text)`
-    ) -> Histogram {
-        Histogram(self.logger.handle(name, Kind::Histogram, self.rate))
-    }
-}
-
 impl Clone for Logger {
     fn clone(&self) -> Logger {
         Logger { path: self.path, entry: AtomicPtr::new(self.entry.load(Acquire)) }
@@ -385,6 +309,27 @@ impl PartialEq for Logger {
 }
 
 impl Eq for Logger {}
+
+impl Hash for Logger {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        ptr::from_ref(self.entry()).hash(state);
+    }
+}
+
+/// The name, and then the labels: `shop city=Oslo`. Control characters are escaped.
+impl fmt::Display for Logger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entry = self.entry();
+        write!(f, "{}", entry.name().escape_debug())?;
+        if !entry.object().is_empty() {
+            write!(f, " object={}", entry.object())?;
+        }
+        for (key, value) in entry.labels {
+            write!(f, " {}={}", key.escape_debug(), value.escape_debug())?;
+        }
+        Ok(())
+    }
+}
 
 impl fmt::Debug for Logger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

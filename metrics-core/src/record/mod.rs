@@ -13,13 +13,15 @@
 //!
 //! Read in this order: [`enabled`] (the switch), [`scalars`] (counters, gauges, in-flight counts), [`distributions`] (timers, histograms),
 //! [`decision`] (is this call sampled?), [`sampling`] (the countdown to the next hit), [`clock`] (time stamps), [`non_finite`] (refused values),
-//! [`capture`] (scopes of tests).
+//! [`absolute`] (counters that mirror another), [`per_series`] (numbers by a series' id), [`capture`] (scopes of tests).
 
+pub(crate) mod absolute;
 pub(crate) mod capture;
 pub(crate) mod clock;
 pub(crate) mod decision;
 pub(crate) mod distributions;
 pub(crate) mod enabled;
 pub(crate) mod non_finite;
+pub(crate) mod per_series;
 pub(crate) mod sampling;
 pub(crate) mod scalars;
