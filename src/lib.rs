@@ -23,7 +23,7 @@
 //! ```
 //!
 //! - What is recorded: [`Logger`] and the handles it gives ([`Counter`], [`Gauge`], [`Timer`], [`Histogram`], [`InFlight`]); the
-//!   attributes `#[timer]`, `#[counter]`, `#[gauge]`; the macros `count!`, `set_gauge!`, `time!`, which evaluate nothing while recording is
+//!   attributes `#[timer]`, `#[counter]`, `#[gauge]`; the macros `count!`, `set_gauge!`, `record!`, `time!`, which evaluate nothing while recording is
 //!   off.
 //! - What it is called: `[global_prefix.][host.][uuid.]logger.metric`; see [`name`].
 //! - Where it goes: [`init`] with a [`Config`]; or [`install`] for a [`Backend`] of your own.
@@ -90,13 +90,14 @@ pub use error::Error;
 pub use ferrometer_core::{
     Amount, Backend, BackendError, Cause, Change, Counter, CounterValue, Delivery, Delta, Distribution, Dropped,
     Dynamic, Entered, FlushReport, Gauge, GaugeReturn, GaugeValue, Histogram, InFlight, InFlightGuard, InstallError,
-    Kind, LabelArgument, LabelValue, Ledger, Limits, Logger, LoggerRule, MetricName, Naming, Preview, PreviewError,
-    Receipt, Refused, Sampled, Scheme, Series, Snapshot, SnapshotView, Timer, TimerGuard, Total, Totals, Unit, Value,
-    Wants, flush, get_logger, install, is_on, ledgers, logger, name, preview, refused, remove, replace, snapshot, warn,
+    Kind, LabelArgument, LabelValue, Ledger, Limits, Logger, LoggerRule, MetricName, Naming, Observed, Preview,
+    PreviewError, Receipt, Refused, Sampled, Scheme, Series, Snapshot, SnapshotView, Timer, TimerGuard, Total, Totals,
+    Unit, Value, Wants, flush, get_logger, install, is_on, ledgers, logger, name, preview, refused, remove, replace,
+    snapshot, warn,
 };
 pub use ferrometer_export::{NameTable, folded_name, full_name};
 #[cfg(feature = "macros")]
-pub use ferrometer_macros::{LabelValue, count, counter, gauge, set_gauge, time, timer};
+pub use ferrometer_macros::{LabelValue, count, counter, gauge, record, set_gauge, time, timer};
 pub use init::{ConfigSource, Metrics, init};
 
 /// The archive backend, for a program that installs it itself.

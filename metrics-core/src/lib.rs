@@ -95,6 +95,7 @@ pub use self::{
     instrument::guard::{InFlightGuard, TimerGuard},
     instrument::handle::{Counter, Entered, Gauge, Histogram, InFlight, Timer},
     instrument::logger::{Logger, get_logger},
+    instrument::observed::Observed,
     instrument::recordable::{CounterValue, Dynamic, GaugeReturn, GaugeValue, MetricName},
     instrument::sampled::Sampled,
     naming::name::Naming,

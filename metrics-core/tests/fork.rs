@@ -84,6 +84,27 @@ fn forks_never_meet_a_held_lock_and_children_record_again() {
 }
 
 #[test]
+fn a_child_asks_for_the_gauges_of_its_parent() {
+    let _alone = alone();
+    let observed = get_logger("forks").gauge("pid").observe(std::process::id);
+    install("a", sink(), Duration::from_millis(1)).unwrap();
+    for _ in 0..20 {
+        let status = fork(|| {
+            let recorder = ferrometer_testkit::Recorder::default();
+            install("b", Box::new(recorder.clone()), NEVER).unwrap();
+            let until = Instant::now() + SOON;
+            let own = f64::from(std::process::id());
+            let is_asked = || flush(SOON).complete && recorder.record().gauges.get("forks.pid") == Some(&own);
+            while !is_asked() && Instant::now() < until {}
+            is_asked()
+        });
+        assert_eq!(status, 0);
+    }
+    drop(observed);
+    assert!(remove("a", SOON).unwrap().balances());
+}
+
+#[test]
 fn a_child_can_say_what_the_parent_was_about_to_say() {
     let _alone = alone();
     configure(Naming::default(), Limits { max_instruments: 100_000, ..Limits::default() }, Vec::new());

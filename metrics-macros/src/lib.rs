@@ -8,6 +8,7 @@
 //! | [`#[gauge]`](macro@gauge) | the value a function returns |
 //! | [`count!`] | an increment |
 //! | [`set_gauge!`] | a value |
+//! | [`record!`] | a value of a distribution |
 //! | [`time!`] | how long a block takes |
 //! | [`#[derive(LabelValue)]`](derive@LabelValue) | nothing: makes an enum the values of a label |
 //!
@@ -27,7 +28,7 @@
 //! # Reading the source
 //!
 //! `args` parses an attribute, with `check` for the literals and `labels` for labels; `function` parses what it stands on; `exits` finds out how a
-//! body is left; `expand` writes the new function. `verbs` holds the three function-like macros, `label_value` the derive.
+//! body is left; `expand` writes the new function. `verbs` holds the four function-like macros, `label_value` the derive.
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
@@ -236,8 +237,8 @@ pub fn gauge(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// `count!([crate = path,] LOGGER, "name" [, value] [, sample_rate = 0.1] [, "key" => label]*)`
 ///
-/// The value is an integer and may be negative; a label is anything that is `AsRef<str>`, an integer, or `bool`. Neither is evaluated while
-/// recording is off. Labels in the call itself, of types that are [`LabelValue`](derive@LabelValue), and literals from elsewhere in the program are found without
+/// The value is an integer and may be negative; a label is anything that is `AsRef<str>`, an integer, `bool`, or,
+/// marked with `%`, anything that is `Display` (its text is made anew at each call). Neither is evaluated while recording is off. Labels in the call itself, of types that are [`LabelValue`](derive@LabelValue), and literals from elsewhere in the program are found without
 /// being read; others are compared. The macro's value is `()`.
 ///
 /// # Example
@@ -246,6 +247,7 @@ pub fn gauge(args: TokenStream, item: TokenStream) -> TokenStream {
 /// count!(METRICS, "cache.miss");
 /// count!(METRICS, "rows", rows.len(), sample_rate = 0.1);
 /// count!(METRICS, "requests", "method" => request.method(), "route" => route);
+/// count!(METRICS, "connections", "peer" => %address.ip());
 /// ```
 ///
 /// # Expansion
@@ -266,7 +268,7 @@ pub fn count(tokens: TokenStream) -> TokenStream {
 ///
 /// `set_gauge!([crate = path,] LOGGER, "name", value [, "key" => label]*)`
 ///
-/// The value is a number; a label is anything that is `AsRef<str>`, an integer, or `bool`. Neither is evaluated while recording is off. The
+/// The value is a number, `bool` (1 or 0), or a `Duration` (in seconds); labels are those of [`count!`]. Neither is evaluated while recording is off. The
 /// macro's value is `()`. Gauges are never sampled.
 ///
 /// # Example
@@ -288,13 +290,38 @@ pub fn set_gauge(tokens: TokenStream) -> TokenStream {
     verbs::expand(Verb::SetGauge, tokens.into()).into()
 }
 
+/// Records a value into a histogram: bytes, rows, a ratio.
+///
+/// `record!([crate = path,] LOGGER, "name", value [, sample_rate = 0.1] [, "key" => label]*)`
+///
+/// The value is what [`set_gauge!`] takes; a `Duration` is recorded in seconds, and [`time!`] or a timer is better for those. NaN and infinities are counted
+/// and not recorded. Labels are those of [`count!`]. Nothing is evaluated while recording is off. The macro's value is `()`.
+///
+/// # Example
+///
+/// ```ignore (the facade depends on this crate, so it is not at hand here)
+/// record!(METRICS, "response.bytes", body.len());
+/// record!(METRICS, "batch.rows", rows.len(), sample_rate = 0.1, "table" => table.name());
+/// ```
+///
+/// # Expansion
+///
+/// ```text
+/// if enabled() {
+///     { static SITE: HistogramSite = HistogramSite::new("response.bytes", 0.0); &SITE }.record(&METRICS, body.len())
+/// }
+/// ```
+#[proc_macro]
+pub fn record(tokens: TokenStream) -> TokenStream {
+    verbs::expand(Verb::Record, tokens.into()).into()
+}
+
 /// Records how long a block takes, and is the block's value.
 ///
 /// `time!([crate = path,] LOGGER, "name" [, sample_rate = 0.1] [, "key" => label]*, block_or_expression)`
 ///
 /// The block runs where it stands, recording on or off: `?`, `return`, `break` and `.await` inside mean what they say,
-/// and the time is recorded however it ends. A label is anything that is `AsRef<str>`, an integer, or `bool`, not evaluated while recording is
-/// off. Temporaries of the block's last expression end with the block, as in edition 2024.
+/// and the time is recorded however it ends. Labels are those of [`count!`], not evaluated while recording is off. Temporaries of the block's last expression end with the block, as in edition 2024.
 ///
 /// # Example
 ///

@@ -2,7 +2,8 @@
 
 use crate::callsite::label_text::LabelArgument;
 use crate::instrument::guard::{InFlightGuard, TimerGuard};
-use crate::instrument::recordable::{CounterValue, GaugeValue};
+use crate::instrument::observed::{self, Observed};
+use crate::instrument::recordable::{CounterValue, GaugeReturn, GaugeValue};
 use crate::record::absolute;
 use crate::record::clock;
 use crate::record::distributions;
@@ -194,6 +195,33 @@ impl Gauge {
     #[inline]
     pub fn decrement(self) {
         scalars::add_to_gauge(self.0, -1.0);
+    }
+
+    /// Has `read` asked for the value before each collection: at the interval of each backend, and when the program flushes or takes a snapshot. For
+    /// what something else knows at any time: the size of a pool, the age of a file. Ends when what is returned is dropped, or
+    /// [never](Observed::forever).
+    ///
+    /// `read` returns what [`set`](Gauge::set) takes, or an `Option` or `Result` of it; `None` and `Err` leave the gauge as it is. A gauge
+    /// is asked for in one way: a later call replaces the function of an earlier one.
+    ///
+    /// It runs on a thread of ferrometer's own, `ferrometer-gauges`, which is started at the first collection; all gauges are asked for one after
+    /// another. Collections and deliveries wait 100 ms for them at most; then they go on with the values that there are, and a warning says which
+    /// gauge is slow. A panic is caught and told. While nothing is recorded, or the logger is off, nothing is asked. After it was dropped, a call that is
+    /// under way ends.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// let queue = Arc::new(Mutex::new(vec!["a", "b"]));
+    /// let asked = Arc::clone(&queue);
+    /// let depth = ferrometer::get_logger("mail").gauge("queue.depth").observe(move || asked.lock().unwrap().len());
+    /// // … for as long as the queue is there.
+    /// drop(depth);
+    /// ferrometer::get_logger("mail").gauge("pid").observe(std::process::id).forever();
+    /// ```
+    pub fn observe<V: GaugeReturn>(self, read: impl Fn() -> V + Send + Sync + 'static) -> Observed {
+        observed::observe(self.0, read)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::collect::ledger::{Cause, Ledger};
 use crate::collect::snapshot::Snapshot;
 use crate::deliver::backend::{Backend, Preview};
 use crate::naming::name::Naming;
-use crate::pipeline::state::{after, pipeline};
+use crate::pipeline::state::{after, pipeline, read_gauges};
 use crate::registry::limits::Limits;
 use crate::registry::rules::LoggerRule;
 use crate::registry::series_table;
@@ -119,6 +119,7 @@ pub fn replace(
     check(interval)?;
     let wants = backend.wants();
     let until = after(deadline);
+    read_gauges(deadline);
     let pipeline = pipeline();
     let mut state = pipeline.lock();
     let snapshot = state.collect();
@@ -140,6 +141,7 @@ pub fn naming() -> Arc<Naming> {
 /// `None` when there is no such backend.
 pub fn remove(name: &str, deadline: Duration) -> Option<Ledger> {
     let until = after(deadline);
+    read_gauges(deadline);
     let pipeline = pipeline();
     let (old, snapshot) = {
         let mut state = pipeline.lock();
@@ -156,6 +158,7 @@ pub fn remove(name: &str, deadline: Duration) -> Option<Ledger> {
 /// Removes every backend, all at once, within `deadline`. Recording is off afterwards.
 pub fn shutdown(deadline: Duration) -> FlushReport {
     let until = after(deadline);
+    read_gauges(deadline);
     let pipeline = pipeline();
     let (old, held, snapshot) = {
         let mut state = pipeline.lock();
@@ -199,6 +202,7 @@ pub struct FlushReport {
 /// call is in.
 pub fn flush(deadline: Duration) -> FlushReport {
     let until = after(deadline);
+    read_gauges(deadline);
     let mut waiting = Vec::new();
     let mut state = pipeline().lock();
     let snapshot = state.collect();
@@ -249,6 +253,7 @@ pub fn ledgers() -> Vec<Ledger> {
 /// ```
 pub fn preview(name: &str, deadline: Duration) -> Result<Vec<Preview>, PreviewError> {
     let until = after(deadline);
+    read_gauges(deadline);
     let (answer, answered) = sync_channel(1);
     {
         let mut state = pipeline().lock();
@@ -269,6 +274,7 @@ pub fn preview(name: &str, deadline: Duration) -> Result<Vec<Preview>, PreviewEr
 /// A snapshot of this moment, for a program that wants to look at its own metrics.
 #[must_use]
 pub fn snapshot() -> Arc<Snapshot> {
+    read_gauges(Duration::MAX);
     pipeline().lock().collect()
 }
 

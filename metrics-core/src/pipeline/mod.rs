@@ -6,7 +6,8 @@
 //!   accounts. A forked child begins with nothing installed.
 //!
 //! Read in this order: [`control`] (the functions that a program calls), [`state`] (the backends and the collector's thread), [`installed`] (one
-//! backend), [`hold`] (recording before there is one), [`reports`] (messages about refused names), [`threads`] and `signals` (how a thread of ours
+//! backend), [`hold`] (recording before there is one), [`reports`] (messages about refused names), [`readings`] (the thread
+//! that asks for gauges), [`threads`] and `signals` (how a thread of ours
 //! begins), [`fork`] (the child of a fork), [`memory_bound`] (the most memory that all takes).
 
 pub(crate) mod control;
@@ -14,6 +15,7 @@ pub(crate) mod fork;
 pub(crate) mod hold;
 mod installed;
 mod memory_bound;
+mod readings;
 mod reports;
 #[cfg(unix)]
 mod signals;
