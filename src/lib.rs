@@ -23,7 +23,7 @@
 //! ```
 //!
 //! - What is recorded: [`Logger`] and the handles it gives ([`Counter`], [`Gauge`], [`Timer`], [`Histogram`], [`InFlight`]); the
-//!   attributes `#[timer]`, `#[counter]`, `#[gauge]`; the macros `count!`, `set_gauge!`, `record!`, `time!`, which evaluate nothing while recording is
+//!   attributes `#[timer]`, `#[counter]`, `#[gauge]`, and `#[measured]`, which is all in one; the macros `count!`, `set_gauge!`, `record!`, `time!`, which evaluate nothing while recording is
 //!   off.
 //! - What it is called: `[global_prefix.][host.][uuid.]logger.metric`; see [`name`].
 //! - Where it goes: [`init`] with a [`Config`]; or [`install`] for a [`Backend`] of your own.
@@ -97,7 +97,7 @@ pub use ferrometer_core::{
 };
 pub use ferrometer_export::{NameTable, folded_name, full_name};
 #[cfg(feature = "macros")]
-pub use ferrometer_macros::{LabelValue, count, counter, gauge, record, set_gauge, time, timer};
+pub use ferrometer_macros::{LabelValue, count, counter, gauge, measured, record, set_gauge, time, timer};
 pub use init::{ConfigSource, Metrics, init};
 
 /// The archive backend, for a program that installs it itself.

@@ -9,7 +9,7 @@ use std::cell::Cell;
 
 use ferrometer::testing::Capture;
 use ferrometer::{LabelValue, Logger, count, get_logger, logger, record, set_gauge, time};
-use support::{block_on, capture, capture_async, off, panics};
+use support::{block_on, capture, capture_async, off, on, panics};
 
 static METRICS: Logger = logger!();
 
@@ -48,6 +48,7 @@ fn set_gauge_sets() {
 
 #[test]
 fn record_records() {
+    let on = on();
     let capture = Capture::start();
     for rows in [3, 4] {
         record!(METRICS, "rows", rows);
@@ -65,7 +66,7 @@ fn record_records() {
     capture.assert_histogram("verb_macros.rows.method method=PUT", &[3.0, 4.0]);
     capture.assert_histogram("verb_macros.took", &[1.5, 1.5]);
     capture.assert_histogram("verb_macros.odd", &[1.0, 0.0]);
-    drop(capture);
+    drop((capture, on));
 
     let asked = Cell::new(0);
     let ask = || {
@@ -78,6 +79,7 @@ fn record_records() {
 
 #[test]
 fn labels_can_be_whatever_is_shown() {
+    let _on = on();
     let capture = Capture::start();
     let address = std::net::Ipv4Addr::LOCALHOST;
     for id in 0..3 {

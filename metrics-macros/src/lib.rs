@@ -6,6 +6,7 @@
 //! | [`#[timer]`](macro@timer) | how long each call takes |
 //! | [`#[counter]`](macro@counter) | each call, or each that ended a certain way |
 //! | [`#[gauge]`](macro@gauge) | the value a function returns |
+//! | [`#[measured]`](macro@measured) | each call by its outcome, how long it takes, and how many are in flight |
 //! | [`count!`] | an increment |
 //! | [`set_gauge!`] | a value |
 //! | [`record!`] | a value of a distribution |
@@ -63,6 +64,7 @@ use verbs::Verb;
 /// | `sample_rate = 0.1` | the probability that a call is measured, a literal | the logger's |
 /// | `on = "err"` | only calls that ended so: `"ok"`, `"err"`, `"panic"`, `"cancelled"` | every call |
 /// | `outcome` | label each time with `outcome`: `ok`, `err`, `panic`, `cancelled` | |
+/// | `error = Error::kind` | label the times of calls that return `Err` with `error`: what this function, which gets the error, returns; a label as in [`count!`] | |
 /// | `"key" => value` | a label, as in [`count!`]: evaluated on entry, while recording is on | |
 /// | `crate = path` | where the facade is | `::ferrometer` |
 ///
@@ -126,11 +128,12 @@ use verbs::Verb;
 /// * A future type with a name of its own (`-> Ready<T>`, `-> BoxFuture<'_, T>`) is not recognised: building it is what is timed.
 ///   So it is with iterators and streams. `Pin<Box<dyn Future>>` that is more than `Box::pin(async move { … })` is boxed a second
 ///   time while recording is on.
-/// * With `on`, `outcome` and `#[gauge]`, a body is captured, in a closure or an async block, where its tokens do not tell how it is left: it calls a
+/// * With `error` a body that has a `?` is captured, in a closure or an async block: only there the error has the function's own type. With `on`,
+///   `outcome` and `#[gauge]` a body is captured where its tokens do not tell how it is left: it calls a
 ///   macro that may return (all but those of the standard library, `log` and `tracing` by their paths, and a few more), or has a closure with a `return` or
 ///   `?` inside. Arguments that a captured body uses are then dropped when it ends, before those it does not use; `#[track_caller]` does not
 ///   reach into it; and an async function holds its arguments twice. Clippy does not see a `return` that an async function does not need.
-/// * Of several attributes on one function, those called `timer`, `counter` and `gauge` become one expansion. Renamed
+/// * Of several attributes on one function, those called `timer`, `counter`, `gauge` and `measured` become one expansion. Renamed
 ///   imports work too, one around the other.
 #[proc_macro_attribute]
 pub fn timer(args: TokenStream, item: TokenStream) -> TokenStream {
@@ -151,6 +154,7 @@ pub fn timer(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | `sample_rate = 0.1` | the probability that a call is counted, a literal | the logger's |
 /// | `on = "err"` | count as the call ends, and only if it ended so: `"ok"`, `"err"`, `"panic"`, `"cancelled"` | `"entry"` |
 /// | `outcome` | count as the call ends, with a label `outcome`: `ok`, `err`, `panic`, `cancelled` | |
+/// | `error = Error::kind` | count as the call ends, and label those that return `Err` with `error`: what this function, which gets the error, returns; a label as in [`count!`] | |
 /// | `"key" => value` | a label, as in [`count!`]: evaluated on entry, while recording is on | |
 ///
 /// # Example
@@ -231,6 +235,47 @@ pub fn counter(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn gauge(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::attribute(Kind::Gauge, args.into(), item.into()).into()
+}
+
+/// Counts calls by their outcome, times them, and counts those that are in flight: what a dashboard of a service begins with, in one attribute.
+///
+/// On a function `fetch` it records, below the logger:
+///
+/// | metric | kind | labels |
+/// |---|---|---|
+/// | `fetch.count` | counter | `outcome`: `ok`, `err`, `panic`, `cancelled` |
+/// | `fetch.time` | timer | the same |
+/// | `fetch.in_flight` | in-flight count | |
+///
+/// # Arguments
+///
+/// | argument | meaning | default |
+/// |---|---|---|
+/// | `METRICS` or `logger = METRICS` | the logger, as in [`#[timer]`](macro@timer) | a logger named after the module |
+/// | `"name"` or `name = "name"` | how the three names begin | `<function>` |
+/// | `prefix = "Type"` | put in front of the names, with a dot | |
+/// | `sample_rate = 0.1` | the probability that a call is timed; all are counted | the logger's |
+/// | `error = Error::kind` | a label `error` for calls that return `Err`, as in [`#[counter]`](macro@counter) | |
+/// | `"key" => value` | a label of all three, evaluated for each on entry, while recording is on | |
+/// | `crate = path` | where the facade is | `::ferrometer` |
+///
+/// # Example
+///
+/// ```ignore (the facade depends on this crate, so it is not at hand here)
+/// use ferrometer::{Logger, logger, measured};
+///
+/// static METRICS: Logger = logger!("shop");
+///
+/// #[measured(METRICS, "order", error = Error::kind)]      // shop.order.count, shop.order.time, shop.order.in_flight
+/// async fn order(id: u64) -> Result<Order, Error> {
+///     load(id).await?.check()
+/// }
+/// ```
+///
+/// The expansion and the limits are those of `#[counter(outcome)]` and `#[timer(outcome)]` on the function.
+#[proc_macro_attribute]
+pub fn measured(args: TokenStream, item: TokenStream) -> TokenStream {
+    expand::attribute(Kind::Measured, args.into(), item.into()).into()
 }
 
 /// Adds to a counter: 1, or the given value.

@@ -17,7 +17,7 @@ use std::fmt::{self, Write};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no value of a label",
     label = "neither a reference to text nor an integer or `bool`",
-    note = "text is given by reference (`&name`); anything else that can be shown: `format_args!(\"{value}\")`"
+    note = "text is given by reference (`&name`); anything else as text: `&value.to_string()`"
 )]
 pub trait LabelArgument {
     /// Calls `take` with the text.
