@@ -428,20 +428,19 @@ pub(crate) fn naming(config: &Config) -> Naming {
         _ if config.prepend_host => crate::host::name(),
         _ => String::new(),
     };
-    Naming {
-        global_prefix: config.global_prefix.clone(),
-        prepend_host: config.prepend_host,
-        prepend_host_reverse: config.prepend_host_reverse,
-        host,
-        labels: config.labels.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
-        uuid: config.uuid.clone().filter(|_| config.prepend_uuid).unwrap_or_default(),
-    }
+    Naming::default()
+        .global_prefix(config.global_prefix.clone())
+        .prepend_host(config.prepend_host)
+        .prepend_host_reverse(config.prepend_host_reverse)
+        .host(host)
+        .labels(config.labels.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+        .uuid(config.uuid.clone().filter(|_| config.prepend_uuid).unwrap_or_default())
 }
 
 pub(crate) fn rules(config: &Config) -> Vec<LoggerRule> {
     let mut rules = Vec::with_capacity(config.rules().len());
     for rule in config.rules() {
-        rules.push(LoggerRule { prefix: rule.logger.clone(), enabled: rule.enabled, sample_rate: rule.sample_rate });
+        rules.push(LoggerRule::new(rule.logger.clone()).enabled(rule.enabled).sample_rate(rule.sample_rate));
     }
     rules
 }

@@ -26,7 +26,7 @@
 //!   attributes `#[timer]`, `#[counter]`, `#[gauge]`, and `#[measured]`, which is all in one; the macros `count!`, `set_gauge!`, `record!`, `time!`, which evaluate nothing while recording is
 //!   off.
 //! - What it is called: `[global_prefix.][host.][uuid.]logger.metric`; see [`name`].
-//! - Where it goes: [`init`] with a [`Config`]; or [`install`] for a [`Backend`] of your own.
+//! - Where it goes: [`init`] with a [`Config`]; or [`install`] for a [`Backend`](backend::Backend) of your own.
 //! - What became of it: the [`Ledger`] of each backend.
 //! - How to test it: [`testing::Capture`].
 //!
@@ -64,6 +64,7 @@
 mod accompanied;
 #[cfg(any(feature = "agent", feature = "lookup"))]
 pub mod agent;
+pub mod backend;
 mod backends;
 mod background;
 mod built;
@@ -88,14 +89,12 @@ pub mod tower;
 pub use config::Config;
 pub use error::Error;
 pub use ferrometer_core::{
-    Amount, Backend, BackendError, Cause, Change, Counter, CounterValue, Delivery, Delta, Distribution, Dropped,
-    Dynamic, Entered, FlushReport, Gauge, GaugeReturn, GaugeValue, Histogram, InFlight, InFlightGuard, InstallError,
-    Kind, LabelArgument, LabelValue, Ledger, Limits, Logger, LoggerRule, MetricName, Naming, Observed, Preview,
-    PreviewError, Receipt, Refused, Sampled, Scheme, Series, Snapshot, SnapshotView, Timer, TimerGuard, Total, Totals,
-    Unit, Value, Wants, flush, get_logger, install, is_on, ledgers, logger, name, preview, refused, remove, replace,
-    snapshot, warn,
+    Amount, Cause, Counter, CounterValue, Distribution, Dropped, Dynamic, Entered, FlushReport, Gauge, GaugeReturn,
+    GaugeValue, Histogram, InFlight, InFlightGuard, InstallError, Kind, LabelArgument, LabelValue, Ledger, Limits,
+    Logger, MetricName, Observed, Preview, PreviewError, Refused, Sampled, Series, Snapshot, Timer, TimerGuard, Total,
+    Totals, Unit, Value, flush, get_logger, install, is_on, ledgers, logger, name, preview, refused, remove, replace,
+    snapshot,
 };
-pub use ferrometer_export::{NameTable, folded_name, full_name};
 #[cfg(feature = "macros")]
 pub use ferrometer_macros::{LabelValue, count, counter, gauge, measured, record, set_gauge, time, timer};
 pub use init::{ConfigSource, Metrics, init};

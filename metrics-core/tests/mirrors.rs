@@ -67,7 +67,7 @@ proptest! {
                 Step::Add(_) => {}
                 Step::Rule(new, enabled) => {
                     (rate, on) = (new, enabled);
-                    let rule = LoggerRule { prefix: "mirror".into(), enabled, sample_rate: rate };
+                    let rule = LoggerRule::new("mirror").enabled(enabled).sample_rate(rate);
                     configure(Naming::default(), Limits::DEFAULT, vec![rule]);
                 }
             }

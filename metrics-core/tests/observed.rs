@@ -113,7 +113,7 @@ fn who_hangs_holds_up_nobody() {
     begun.recv().unwrap();
     logger.gauge("set").set(6);
     assert_eq!(flushed(&recorder, "observed.set"), Some(6.0));
-    assert!(snapshot().totals().len() > 0);
+    assert!(!snapshot().totals().is_empty());
     drop(hangs);
     let behind = logger.gauge("behind.it").observe(|| 3);
     drop(release);
@@ -128,7 +128,7 @@ fn nothing_is_asked_while_nothing_is_recorded() {
     let asked = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&asked);
     let _observed = get_logger("unasked").gauge("g").observe(move || count.fetch_add(1, SeqCst));
-    let rule = LoggerRule { prefix: "unasked".into(), enabled: false, sample_rate: None };
+    let rule = LoggerRule::new("unasked").enabled(false);
     configure(Naming::default(), Limits::DEFAULT, vec![rule]);
     assert_eq!((flushed(&recorder, "unasked.g"), asked.load(SeqCst)), (None, 0));
     drop(remove("recorder", SOON));

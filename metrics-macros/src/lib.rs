@@ -100,7 +100,7 @@ use verbs::Verb;
 ///         &SITE
 ///     }
 ///     .start({
-///         static LOGGER: Logger = Logger::of_module(module_path!());
+///         static LOGGER: Logger = Logger::from_static(module_path!());
 ///         &LOGGER
 ///     });
 ///     { /* the body */ }

@@ -18,7 +18,7 @@ pub struct Distribution {
 impl Distribution {
     /// One without values.
     #[must_use]
-    pub fn empty(scheme: Scheme) -> Distribution {
+    pub fn new(scheme: Scheme) -> Distribution {
         Distribution { scheme, count: 0, nanos: 0, sum: 0.0, max: 0.0, buckets: Vec::new() }
     }
 
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     fn of(values: &[u64]) -> Distribution {
-        let mut d = Distribution::empty(Scheme::Nanos);
+        let mut d = Distribution::new(Scheme::Nanos);
         let mut counts = std::collections::BTreeMap::new();
         for v in values {
             *counts.entry(Scheme::Nanos.index(*v as f64) as u16).or_insert(0) += 1;
@@ -144,7 +144,7 @@ mod tests {
         assert_eq!((diff.count(), diff.sum()), (2, 720.0));
         assert!(diff.max() >= 700.0 && diff.max() < 800.0);
         assert_eq!(late.since(&late).count(), 0);
-        assert_eq!(late.since(&Distribution::empty(Scheme::Nanos)), late);
+        assert_eq!(late.since(&Distribution::new(Scheme::Nanos)), late);
         assert_eq!(of(&[1, 9000]).since(&of(&[1])).max(), 9000.0);
     }
 

@@ -145,6 +145,7 @@ impl<'a> Totals<'a> {
 
 /// The total of one series.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Total<'a> {
     /// Which one.
     pub series: &'static Series,
@@ -193,7 +194,7 @@ impl Total<'_> {
     }
 
     pub(crate) fn amount(&self) -> Amount {
-        let mut amount = Amount::of(self.recordings.wrapping_add(self.invalid));
+        let mut amount = Amount::new(self.recordings.wrapping_add(self.invalid));
         if let Value::Counter { increments, decrements } = self.value {
             (amount.increments, amount.decrements) = (increments, decrements);
         }

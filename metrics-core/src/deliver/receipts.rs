@@ -118,10 +118,10 @@ impl SnapshotView<'_> {
                 cursor.set_row(series, row, self.snapshot);
                 if !series.is_internal() {
                     let mut superseded = self.superseded.get();
-                    superseded += Amount::of(recordings - 1);
+                    superseded += Amount::new(recordings - 1);
                     self.superseded.set(superseded);
                 }
-                Amount::of(1)
+                Amount::new(1)
             }
             Piece::Run { first, len } => {
                 let first = first as usize;
@@ -153,7 +153,7 @@ impl SnapshotView<'_> {
                 let count = count.min(there.saturating_sub(*done)).min(left);
                 *done += count;
                 position.recordings = position.recordings.wrapping_add(count);
-                Amount::of(count)
+                Amount::new(count)
             }
         }
     }
@@ -166,7 +166,7 @@ impl SnapshotView<'_> {
         let (values, scheme) = (self.singles.values(), d.scheme());
         let new = self.marks.borrow_mut().mark(group, run, values, scheme, position.buckets_mut(scheme)).min(left);
         position.recordings = position.recordings.wrapping_add(new);
-        Amount::of(new)
+        Amount::new(new)
     }
 
     /// Tells the cursor's buckets of the single values that are accounted for.

@@ -68,7 +68,7 @@ impl<'a> SnapshotView<'a> {
             let new = refused.wrapping_sub(cursor.invalid.of(id));
             let is_internal = series_table::series_of(id).is_some_and(Series::is_internal);
             if new > 0 && !is_internal {
-                self.dropped.borrow_mut()[Cause::Invalid] += Amount::of(new);
+                self.dropped.borrow_mut()[Cause::Invalid] += Amount::new(new);
             }
         }
         cursor.invalid = self.snapshot.invalid.clone();

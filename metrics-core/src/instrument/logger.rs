@@ -56,17 +56,17 @@ pub fn get_logger(name: &str, // at run time; for a `static`: `logger!("name")`
 #[macro_export]
 macro_rules! logger {
     () => {
-        $crate::Logger::of_module(::core::module_path!())
+        $crate::Logger::from_static(::core::module_path!())
     };
     ($name:expr $(,)?) => {
-        $crate::Logger::of_module($name)
+        $crate::Logger::from_static($name)
     };
 }
 
 impl Logger {
     /// A logger of a fixed name, usable in a `static`; see [`logger!`].
     #[must_use]
-    pub const fn of_module(path: &'static str) -> Logger {
+    pub const fn from_static(path: &'static str) -> Logger {
         Logger { path, entry: AtomicPtr::new(ptr::null_mut()) }
     }
 

@@ -5,6 +5,7 @@
 //! add no line, type, tag or rate to any of the formats a backend writes.
 
 pub use super::uuid::{NoUuid, UUID_FORM, uuid};
+use std::fmt;
 use std::net::IpAddr;
 
 /// The longest rendered name, in bytes. Longer ones are rejected and counted.
@@ -71,6 +72,7 @@ pub fn push_labels<'a>(out: &mut String, labels: impl IntoIterator<Item = (&'a s
 
 /// How full names begin: the part of the configuration that naming needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Naming {
     /// Put before every name, dots in it make parts. Empty: nothing.
     pub global_prefix: String,
@@ -93,14 +95,12 @@ impl Naming {
     /// ```
     /// # use ferrometer_core as ferrometer;
     /// use ferrometer::name::Naming;
-    /// let naming = Naming {
-    ///     global_prefix: "prod".into(),
-    ///     prepend_host: true,
-    ///     prepend_host_reverse: true,
-    ///     host: "host.example.com.".into(),
-    ///     uuid: "1be26c0b-03f2-4d2e-ae87-c02d7f33c123".into(),
-    ///     ..Naming::default()
-    /// };
+    /// let naming = Naming::default()
+    ///     .global_prefix("prod")
+    ///     .prepend_host(true)
+    ///     .prepend_host_reverse(true)
+    ///     .host("host.example.com.")
+    ///     .uuid("1be26c0b-03f2-4d2e-ae87-c02d7f33c123");
     /// assert_eq!(naming.prefix(), "prod.com.example.host.1be26c0b-03f2-4d2e-ae87-c02d7f33c123");
     /// ```
     #[must_use]
@@ -128,6 +128,48 @@ impl Naming {
         out
     }
 
+    /// Puts a prefix before every name; see [the field](Naming::global_prefix).
+    #[must_use]
+    pub fn global_prefix(mut self, global_prefix: impl Into<String>) -> Naming {
+        self.global_prefix = global_prefix.into();
+        self
+    }
+
+    /// Puts the host's name behind the prefix, or not; see [the field](Naming::prepend_host).
+    #[must_use]
+    pub fn prepend_host(mut self, prepend_host: bool) -> Naming {
+        self.prepend_host = prepend_host;
+        self
+    }
+
+    /// Writes the host's parts in reverse order, or not; see [the field](Naming::prepend_host_reverse).
+    #[must_use]
+    pub fn prepend_host_reverse(mut self, prepend_host_reverse: bool) -> Naming {
+        self.prepend_host_reverse = prepend_host_reverse;
+        self
+    }
+
+    /// Sets the host's name; see [the field](Naming::host).
+    #[must_use]
+    pub fn host(mut self, host: impl Into<String>) -> Naming {
+        self.host = host.into();
+        self
+    }
+
+    /// Sets the labels of the whole process; see [the field](Naming::labels).
+    #[must_use]
+    pub fn labels(mut self, labels: Vec<(String, String)>) -> Naming {
+        self.labels = labels;
+        self
+    }
+
+    /// Puts the UUID of the node behind the host; see [the field](Naming::uuid).
+    #[must_use]
+    pub fn uuid(mut self, uuid: impl Into<String>) -> Naming {
+        self.uuid = uuid.into();
+        self
+    }
+
     /// The full name of a metric: `[global_prefix.][host.][uuid.]logger.metric`, gated. It may be empty or longer
     /// than [`MAX_NAME_BYTES`]; [`check`] tells.
     #[must_use]
@@ -140,13 +182,25 @@ impl Naming {
 }
 
 /// Why a rendered name cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum NameError {
     /// Nothing was left after empty parts were skipped.
     Empty,
     /// Longer than [`MAX_NAME_BYTES`].
     TooLong,
 }
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NameError::Empty => f.write_str("the name is empty: it has no part with a character in it"),
+            NameError::TooLong => write!(f, "the name is longer than {MAX_NAME_BYTES} bytes"),
+        }
+    }
+}
+
+impl std::error::Error for NameError {}
 
 /// Checks the length of a rendered name.
 ///

@@ -55,7 +55,7 @@ pub enum PreviewError {
     NotInstalled(String),
     /// The backend sends nothing by itself, or cannot tell.
     NothingSent(String),
-    /// The backend was at work until the deadline, or was removed.
+    /// The backend was at work until the time was over, or was removed.
     Busy(String),
 }
 
@@ -71,7 +71,7 @@ impl fmt::Display for PreviewError {
                 write!(f, "the backend {name:?} has no preview: it keeps what others ask for, or cannot tell")
             }
             PreviewError::Busy(name) => {
-                write!(f, "the backend {name:?} was at work until the deadline, or was removed; try again")
+                write!(f, "the backend {name:?} was at work until the time was over, or was removed; try again")
             }
         }
     }
@@ -114,12 +114,12 @@ pub fn replace(
     name: &str,
     backend: Box<dyn Backend>,
     interval: Duration,
-    deadline: Duration,
+    timeout: Duration,
 ) -> Result<Option<Ledger>, InstallError> {
     check(interval)?;
     let wants = backend.wants();
-    let until = after(deadline);
-    read_gauges(deadline);
+    let until = after(timeout);
+    read_gauges(timeout);
     let pipeline = pipeline();
     let mut state = pipeline.lock();
     let snapshot = state.collect();
@@ -137,11 +137,11 @@ pub fn naming() -> Arc<Naming> {
     Arc::clone(&pipeline().lock().naming)
 }
 
-/// Removes a backend: delivers what is pending within `deadline`, and drops what is left. Returns its last account, or
+/// Removes a backend: delivers what is pending within `timeout`, and drops what is left. Returns its last account, or
 /// `None` when there is no such backend.
-pub fn remove(name: &str, deadline: Duration) -> Option<Ledger> {
-    let until = after(deadline);
-    read_gauges(deadline);
+pub fn remove(name: &str, timeout: Duration) -> Option<Ledger> {
+    let until = after(timeout);
+    read_gauges(timeout);
     let pipeline = pipeline();
     let (old, snapshot) = {
         let mut state = pipeline.lock();
@@ -155,10 +155,10 @@ pub fn remove(name: &str, deadline: Duration) -> Option<Ledger> {
     Some(old.stop(snapshot, until))
 }
 
-/// Removes every backend, all at once, within `deadline`. Recording is off afterwards.
-pub fn shutdown(deadline: Duration) -> FlushReport {
-    let until = after(deadline);
-    read_gauges(deadline);
+/// Removes every backend, all at once, within `timeout`. Recording is off afterwards.
+pub fn shutdown(timeout: Duration) -> FlushReport {
+    let until = after(timeout);
+    read_gauges(timeout);
     let pipeline = pipeline();
     let (old, held, snapshot) = {
         let mut state = pipeline.lock();
@@ -198,11 +198,11 @@ pub struct FlushReport {
     pub ledgers: Vec<Ledger>,
 }
 
-/// Takes a snapshot now, has every backend deliver it, and waits for them until `deadline` has passed. Everything recorded before the
+/// Takes a snapshot now, has every backend deliver it, and waits for them until `timeout` has passed. Everything recorded before the
 /// call is in.
-pub fn flush(deadline: Duration) -> FlushReport {
-    let until = after(deadline);
-    read_gauges(deadline);
+pub fn flush(timeout: Duration) -> FlushReport {
+    let until = after(timeout);
+    read_gauges(timeout);
     let mut waiting = Vec::new();
     let mut state = pipeline().lock();
     let snapshot = state.collect();
@@ -239,10 +239,10 @@ pub fn ledgers() -> Vec<Ledger> {
 }
 
 /// Returns the datagrams or bodies that a backend would send if it delivered now, byte for byte. Nothing is sent, and no account changes: the next
-/// delivery sends the same, and what is recorded until then. Waits for a delivery in progress, until `deadline` has passed.
+/// delivery sends the same, and what is recorded until then. Waits for a delivery in progress, until `timeout` has passed.
 ///
 /// # Errors
-/// [`PreviewError`]: there is no such backend, it sends nothing, or it was at work until the deadline.
+/// [`PreviewError`]: there is no such backend, it sends nothing, or it was at work until the time was over.
 ///
 /// ```
 /// # use ferrometer_core as ferrometer;
@@ -251,9 +251,9 @@ pub fn ledgers() -> Vec<Ledger> {
 /// let error = ferrometer::preview("influxdb", Duration::from_secs(2)).unwrap_err();
 /// assert_eq!(error, ferrometer::PreviewError::NotInstalled("influxdb".to_owned()));
 /// ```
-pub fn preview(name: &str, deadline: Duration) -> Result<Vec<Preview>, PreviewError> {
-    let until = after(deadline);
-    read_gauges(deadline);
+pub fn preview(name: &str, timeout: Duration) -> Result<Vec<Preview>, PreviewError> {
+    let until = after(timeout);
+    read_gauges(timeout);
     let (answer, answered) = sync_channel(1);
     {
         let mut state = pipeline().lock();

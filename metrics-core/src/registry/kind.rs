@@ -21,7 +21,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 5] = [Kind::Counter, Kind::Gauge, Kind::InFlight, Kind::Timer, Kind::Histogram];
+    pub const ALL: &'static [Kind] = &[Kind::Counter, Kind::Gauge, Kind::InFlight, Kind::Timer, Kind::Histogram];
 
     /// The kind's name in messages and records.
     #[must_use]

@@ -351,7 +351,7 @@ fn module_logger(krate: &TokenStream) -> TokenStream {
     quote_spanned! {ours()=>
         {
             static LOGGER: #krate::__private::Logger =
-                #krate::__private::Logger::of_module(#krate::__private::core::module_path!());
+                #krate::__private::Logger::from_static(#krate::__private::core::module_path!());
             &LOGGER
         }
     }

@@ -152,7 +152,7 @@ pub fn alone() -> Alone {
     static ALONE: Mutex<()> = Mutex::new(());
     let alone = Alone { _lock: ALONE.lock().unwrap_or_else(PoisonError::into_inner) };
     // Names stay for the life of the process, and these tests use many.
-    let limits = ferrometer_core::Limits { max_instruments: 100_000, ..Default::default() };
+    let limits = ferrometer_core::Limits::default().max_instruments(100_000);
     ferrometer_core::configure(Default::default(), limits, Vec::new());
     alone
 }
