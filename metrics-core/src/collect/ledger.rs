@@ -231,6 +231,19 @@ impl Ledger {
     }
 
     /// Returns whether `recorded = sent + pending + superseded + dropped`.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// use ferrometer::{Amount, Cause, Ledger};
+    ///
+    /// let mut ledger = Ledger::default();
+    /// ledger.recorded = Amount::new(5);
+    /// ledger.sent = Amount::new(4);
+    /// assert!(!ledger.balances());
+    /// ledger.dropped[Cause::Name] = Amount::new(1);
+    /// assert!(ledger.balances());
+    /// assert_eq!(ledger.dropped.to_string(), "name=1");
+    /// ```
     #[must_use]
     pub fn balances(&self) -> bool {
         let mut all = self.sent;

@@ -25,6 +25,19 @@ impl SnapshotView<'_> {
     }
 
     /// This piece will never be delivered, and why.
+    ///
+    /// ```
+    /// # mod ferrometer { pub mod backend { pub use ferrometer_core::*; } pub use ferrometer_core::*; }
+    /// # use ferrometer::backend::{SnapshotView};
+    /// use ferrometer::Cause;
+    ///
+    /// /// Counts what has a name that this format cannot hold as dropped; it is not tried again.
+    /// fn without_dots(view: &SnapshotView<'_>) {
+    ///     for delta in view.deltas().filter(|delta| delta.series.metric_name().contains('.')) {
+    ///         delta.receipts().for_each(|receipt| view.dropped(&receipt, Cause::Name));
+    ///     }
+    /// }
+    /// ```
     pub fn dropped(&self, receipt: &Receipt, cause: Cause) {
         let amount = self.advance(receipt);
         if !receipt.series.is_internal() && !amount.is_zero() {

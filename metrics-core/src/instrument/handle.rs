@@ -21,6 +21,12 @@ macro_rules! described {
     ($handle:ident, $make:literal) => {
         impl $handle {
             /// Declares the unit, such as `bytes` or `rows`. The first declaration stays.
+            ///
+            /// ```
+            /// # use ferrometer_core as ferrometer;
+            /// let sent = ferrometer::get_logger("net.unit").counter("sent").unit("bytes");
+            /// assert_eq!(sent.series().unit(), Some("bytes"));
+            /// ```
             #[must_use]
             pub fn unit(self, unit: &'static str) -> Self {
                 descriptions::of_handle(self.0.logger_name(), self.0.metric_name(), unit, "");
@@ -28,6 +34,12 @@ macro_rules! described {
             }
 
             /// Says what the instrument means, for people; at most 1,024 characters are kept. The first text stays.
+            ///
+            /// ```
+            /// # use ferrometer_core as ferrometer;
+            /// let sold = ferrometer::get_logger("shop.description").counter("sold").description("Articles that were paid for.");
+            /// assert_eq!(sold.series().description(), Some("Articles that were paid for."));
+            /// ```
             #[must_use]
             pub fn description(self, text: &str) -> Self {
                 descriptions::of_handle(self.0.logger_name(), self.0.metric_name(), "", text);
@@ -36,6 +48,13 @@ macro_rules! described {
 
             /// Returns this instrument with one more label; see [`Logger::with`](crate::Logger::with), which is better where the
             /// instrument without the label is never recorded: here it has been registered too.
+            ///
+            /// ```
+            /// # use ferrometer_core as ferrometer;
+            /// let requests = ferrometer::get_logger("http").counter("requests");
+            /// let ok = requests.with("status", 200);
+            /// assert_eq!(ok.series().labels().collect::<Vec<_>>(), [("status", "200")]);
+            /// ```
             #[must_use]
             pub fn with(self, key: &str, value: impl LabelArgument) -> Self {
                 let labelled = |value: &str| loggers::with_labels(self.0.logger, &[(key, value)]);
@@ -72,6 +91,12 @@ macro_rules! sampled {
         impl $handle {
             /// Returns this instrument with a sample rate: a share `rate` in (0, 1] of the calls is recorded. A rate outside is
             /// reported once, and the calls are recorded unsampled.
+            ///
+            /// ```
+            /// # use ferrometer_core as ferrometer;
+            /// let hits = ferrometer::get_logger("cache").counter("hits").sampled(0.01);
+            /// assert_eq!(hits.series().rate(), 0.01);
+            /// ```
             #[must_use]
             pub fn sampled(self, rate: f64) -> Self {
                 let rate = series_table::asked_for(rate);
@@ -89,6 +114,15 @@ sampled!(Counter);
 
 impl Counter {
     /// Adds 1.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// # ferrometer::hold();
+    /// let hits = ferrometer::get_logger("cache").counter("hits");
+    /// hits.increment();
+    /// hits.increment();
+    /// assert_eq!(ferrometer::snapshot().totals().get(hits.series().id()).unwrap().value.net(), Some(2));
+    /// ```
     #[inline(always)]
     pub fn increment(self) {
         if enabled() {
@@ -97,6 +131,14 @@ impl Counter {
     }
 
     /// Adds a whole number, negative or not.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// let bytes = ferrometer::get_logger("net").counter("sent").unit("bytes");
+    /// bytes.add(1_500_u64);
+    /// bytes.add("body".len());
+    /// bytes.add(-4);              // a correction
+    /// ```
     #[inline(always)]
     pub fn add(self, value: impl CounterValue) {
         if enabled() {
@@ -134,6 +176,16 @@ impl Counter {
 
     /// Counts that a block was entered: adds 1 now. What it returns does nothing when dropped; it lets a
     /// counter be written like a guard: `let _count = METRICS.counter("x").enter();`
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// let handled = ferrometer::get_logger("http").counter("handled");
+    /// let handle = || {
+    ///     let _count = handled.enter();
+    ///     // … the work …
+    /// };
+    /// handle();
+    /// ```
     #[inline]
     pub fn enter(self) -> Entered {
         self.increment();
@@ -152,6 +204,14 @@ described!(Gauge, "gauge");
 
 impl Gauge {
     /// Sets the value. NaN and infinities are counted and not recorded.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// let logger = ferrometer::get_logger("pool");
+    /// logger.gauge("size").set(16);
+    /// logger.gauge("load").set(0.75);
+    /// logger.gauge("open").set(true);     // 1
+    /// ```
     #[inline(always)]
     pub fn set(self, value: impl GaugeValue) {
         scalars::set(self.0, value.to_gauge());
@@ -232,6 +292,18 @@ described!(InFlight, "in_flight");
 
 impl InFlight {
     /// Counts one more now and one less when the guard is dropped, on whichever thread.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// # ferrometer::hold();
+    /// use ferrometer::Value;
+    ///
+    /// let busy = ferrometer::get_logger("pool").in_flight("busy");
+    /// let guard = busy.enter();
+    /// let snapshot = ferrometer::snapshot();
+    /// assert!(matches!(snapshot.totals().get(busy.series().id()).unwrap().value, Value::InFlight(1)));
+    /// drop(guard);
+    /// ```
     #[inline(always)]
     pub fn enter(self) -> InFlightGuard {
         InFlightGuard::enter(self.0)
@@ -247,12 +319,30 @@ sampled!(Timer);
 impl Timer {
     /// Starts measuring; the guard records when it is stopped or dropped. Whether the call is sampled is decided here,
     /// before the clock is read.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// let timer = ferrometer::get_logger("parser").timer("parse");
+    /// let timing = timer.start();
+    /// // … parse …
+    /// let took = timing.stop();       // or let it be dropped, also by `?` and panics
+    /// ```
     #[inline(always)]
     pub fn start(self) -> TimerGuard {
         TimerGuard::start(self.0)
     }
 
     /// Records a duration measured elsewhere.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let waited = ferrometer::get_logger("queue").timer("wait");
+    /// let queued = Instant::now();
+    /// waited.record(queued.elapsed());
+    /// waited.record(Duration::from_micros(125));
+    /// ```
     #[inline(always)]
     pub fn record(self, value: Duration) {
         let switches = switch_bits();
@@ -280,6 +370,13 @@ impl Timer {
     }
 
     /// Measures a closure, also when it panics.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// let timer = ferrometer::get_logger("parser").timer("parse");
+    /// let number: u32 = timer.time(|| "42".parse())?;
+    /// # Ok::<(), std::num::ParseIntError>(())
+    /// ```
     #[inline]
     pub fn time<T>(self, work: impl FnOnce() -> T) -> T {
         let _guard = self.start();
@@ -288,6 +385,14 @@ impl Timer {
 
     /// Measures a future from its first poll to its end, or to its being dropped half-way. One that is never polled records
     /// nothing.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// async fn fetch(url: &str) -> usize {
+    ///     let request = async { url.len() };
+    ///     ferrometer::get_logger("client").timer("fetch").time_future(request).await
+    /// }
+    /// ```
     pub async fn time_future<F: Future>(self, future: F) -> F::Output {
         let _guard = self.start();
         future.await
@@ -302,6 +407,14 @@ sampled!(Histogram);
 
 impl Histogram {
     /// Records a value. NaN and infinities are counted and not recorded.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// let rows = ferrometer::get_logger("db").histogram("rows").unit("rows");
+    /// rows.record(17);
+    /// rows.record(0.5);
+    /// rows.record(f64::NAN);          // counted as invalid, and not recorded
+    /// ```
     #[inline(always)]
     pub fn record(self, value: impl GaugeValue) {
         let switches = switch_bits();

@@ -45,6 +45,15 @@ pub struct Logger {
 /// Past the limit `max_loggers` it is the overflow logger, whose recordings go to one series for each kind.
 ///
 /// A `static` cannot call it. There, `static METRICS: Logger = logger!("nova.compute");` gives the same logger.
+///
+/// ```
+/// # use ferrometer_core as ferrometer;
+/// use ferrometer::get_logger;
+///
+/// let tenant = format!("tenant{}", 7);
+/// get_logger(&tenant).send_counter("logins", 1);
+/// assert_eq!(get_logger("nova::compute").name(), "nova.compute");
+/// ```
 #[must_use]
 pub fn get_logger(name: &str, // at run time; for a `static`: `logger!("name")`
 ) -> Logger {
@@ -117,6 +126,12 @@ impl Logger {
     }
 
     /// The logger named `<this>.<name>`, with the same labels.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// let compute = ferrometer::get_logger("nova").child("compute");
+    /// assert_eq!(compute.name(), "nova.compute");
+    /// ```
     #[must_use]
     pub fn child(&self, name: &str) -> Logger {
         Logger::of(loggers::child(self.entry(), name))
@@ -129,6 +144,14 @@ impl Logger {
     /// than 32 labels, or more than 2,048 bytes of them.
     ///
     /// The value is text by reference, an integer, or `bool`; see [`LabelArgument`].
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// let http = ferrometer::get_logger("http");
+    /// let get = http.with("method", "GET");
+    /// assert_eq!(get.with("method", "PUT"), http.with("method", "PUT"));
+    /// assert_eq!(get.to_string(), "http method=GET");
+    /// ```
     #[must_use]
     pub fn with(&self, key: &str, value: impl LabelArgument) -> Logger {
         value.__ferrometer_with_text(|value| Logger::of(loggers::with_labels(self.entry(), &[(key, value)])))
@@ -174,6 +197,14 @@ impl Logger {
     /// Each call is recorded with probability `rate`; statsd gets the rate; the pull cache shows value ÷ rate,
     /// or the exact number where it is [known](crate::Total::increments). A rate outside (0, 1] is
     /// reported once, and the calls are recorded unsampled.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// let cache = ferrometer::get_logger("cache");
+    /// for _ in 0..1000 {
+    ///     cache.sampled(0.01).send_counter("hits", 1);    // ten of these are recorded, more or less, and count for a hundred each
+    /// }
+    /// ```
     #[must_use]
     pub fn sampled(&self, rate: f64) -> Sampled<'_> {
         Sampled::new(self, series_table::asked_for(rate))
@@ -201,6 +232,13 @@ impl Logger {
     }
 
     /// Sets a gauge: `<logger>.<name>` has this value now.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// let queue = ferrometer::get_logger("queue");
+    /// queue.send_gauge("depth", 17);
+    /// queue.send_gauge("full", false);
+    /// ```
     #[inline(always)]
     pub fn send_gauge(
         &self,
@@ -213,6 +251,13 @@ impl Logger {
     }
 
     /// Adds to a counter; the value may be negative.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// let shop = ferrometer::get_logger("shop");
+    /// shop.send_counter("sold", 3);
+    /// shop.send_counter(format!("sold.{}", "oslo"), 3);       // a name made at run time
+    /// ```
     #[inline(always)]
     pub fn send_counter(
         &self,
@@ -225,6 +270,13 @@ impl Logger {
     }
 
     /// Records a duration.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// use std::time::Duration;
+    ///
+    /// ferrometer::get_logger("parser").send_timer("parse", Duration::from_micros(125));
+    /// ```
     #[inline(always)]
     pub fn send_timer(
         &self,
@@ -238,6 +290,11 @@ impl Logger {
     }
 
     /// Records a value that is no duration: bytes, rows, a ratio.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// ferrometer::get_logger("http").send_histogram("response.bytes", 14_200);
+    /// ```
     #[inline(always)]
     pub fn send_histogram(
         &self,
@@ -251,6 +308,12 @@ impl Logger {
     }
 
     /// A handle on a counter: cheap to copy and keep, valid for ever.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// let sold = ferrometer::get_logger("shop").counter("sold");
+    /// std::thread::spawn(move || sold.increment()).join().unwrap();       // handles are `Copy`, and go anywhere
+    /// ```
     #[inline]
     pub fn counter(
         &self,

@@ -63,6 +63,13 @@ pub fn push_dotted(out: &mut String, text: &str) {
 }
 
 /// Appends labels folded into the name, in the order given: `.key.value`.
+///
+/// ```
+/// # use ferrometer_core as ferrometer;
+/// let mut out = String::from("http.requests");
+/// ferrometer::name::push_labels(&mut out, [("method", "GET"), ("status", "2xx")]);
+/// assert_eq!(out, "http.requests.method.GET.status.2xx");
+/// ```
 pub fn push_labels<'a>(out: &mut String, labels: impl IntoIterator<Item = (&'a str, &'a str)>) {
     for (key, value) in labels {
         push_part(out, key);
@@ -172,6 +179,12 @@ impl Naming {
 
     /// The full name of a metric: `[global_prefix.][host.][uuid.]logger.metric`, gated. It may be empty or longer
     /// than [`MAX_NAME_BYTES`]; [`check`] tells.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// let naming = ferrometer::name::Naming::default().global_prefix("prod");
+    /// assert_eq!(naming.render("shop", "sold/a day"), "prod.shop.sold_a_day");
+    /// ```
     #[must_use]
     pub fn render(&self, logger: &str, metric: &str) -> String {
         let mut out = self.prefix();
@@ -203,6 +216,15 @@ impl fmt::Display for NameError {
 impl std::error::Error for NameError {}
 
 /// Checks the length of a rendered name.
+///
+/// ```
+/// # use ferrometer_core as ferrometer;
+/// use ferrometer::name::{NameError, check};
+///
+/// assert_eq!(check("prod.shop.sold"), Ok(()));
+/// assert_eq!(check(""), Err(NameError::Empty));
+/// assert_eq!(check(&"x".repeat(513)).unwrap_err().to_string(), "the name is longer than 512 bytes");
+/// ```
 ///
 /// # Errors
 /// [`NameError`] when it is empty or longer than [`MAX_NAME_BYTES`].

@@ -91,6 +91,28 @@ pub fn configure(naming: Naming, limits: Limits, rules: Vec<LoggerRule>) {
 /// It returns when the threads that it starts have begun to run: a child of a fork that follows gets no lock that a thread held while it was born. The
 /// standard library holds locks while any thread is born, so a program that forks shall have its own threads begin, or end, before it does.
 ///
+/// ```
+/// # mod ferrometer { pub mod backend { pub use ferrometer_core::*; } pub use ferrometer_core::*; }
+/// # use ferrometer::backend::{Backend, BackendError, Delivery, SnapshotView};
+/// # struct Null;
+/// # impl Backend for Null {
+/// #     fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
+/// #         view.all_sent();
+/// #         Ok(Delivery::default())
+/// #     }
+/// # }
+/// use ferrometer::{InstallError, get_logger, install};
+/// use std::time::Duration;
+///
+/// // `Null` is a backend of the program's own.
+/// install("null", Box::new(Null), Duration::from_secs(10))?;
+/// get_logger("shop").send_counter("sold", 1);
+/// let again = install("null", Box::new(Null), Duration::from_secs(10)).unwrap_err();
+/// assert!(matches!(again, InstallError::NameTaken(name) if name == "null"));
+/// # ferrometer::remove("null", Duration::from_secs(2));
+/// # Ok::<(), InstallError>(())
+/// ```
+///
 /// # Errors
 /// [`InstallError`] when the name is taken, the interval is too short, or there is no thread.
 pub fn install(name: &str, backend: Box<dyn Backend>, interval: Duration) -> Result<(), InstallError> {
@@ -107,6 +129,26 @@ pub fn install(name: &str, backend: Box<dyn Backend>, interval: Duration) -> Res
 
 /// Puts a backend in the place of the one with the same name, or installs it. The old one gets everything up to one snapshot, the new
 /// one everything after it. Returns the old one's last account.
+///
+/// ```
+/// # mod ferrometer { pub mod backend { pub use ferrometer_core::*; } pub use ferrometer_core::*; }
+/// # use ferrometer::backend::{Backend, BackendError, Delivery, SnapshotView};
+/// # struct Null;
+/// # impl Backend for Null {
+/// #     fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
+/// #         view.all_sent();
+/// #         Ok(Delivery::default())
+/// #     }
+/// # }
+/// use std::time::Duration;
+///
+/// let timeout = Duration::from_secs(2);
+/// ferrometer::install("null", Box::new(Null), Duration::from_secs(10))?;
+/// let before = ferrometer::replace("null", Box::new(Null), Duration::from_secs(1), timeout)?;
+/// assert!(before.is_some_and(|ledger| ledger.balances()));
+/// # ferrometer::remove("null", timeout);
+/// # Ok::<(), ferrometer::InstallError>(())
+/// ```
 ///
 /// # Errors
 /// As for [`install`]; the old backend stays when the new one cannot be started.
@@ -139,6 +181,25 @@ pub fn naming() -> Arc<Naming> {
 
 /// Removes a backend: delivers what is pending within `timeout`, and drops what is left. Returns its last account, or
 /// `None` when there is no such backend.
+///
+/// ```
+/// # mod ferrometer { pub mod backend { pub use ferrometer_core::*; } pub use ferrometer_core::*; }
+/// # use ferrometer::backend::{Backend, BackendError, Delivery, SnapshotView};
+/// # struct Null;
+/// # impl Backend for Null {
+/// #     fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
+/// #         view.all_sent();
+/// #         Ok(Delivery::default())
+/// #     }
+/// # }
+/// use std::time::Duration;
+///
+/// ferrometer::install("null", Box::new(Null), Duration::from_secs(10)).unwrap();
+/// ferrometer::get_logger("shop").send_counter("sold", 3);
+/// let ledger = ferrometer::remove("null", Duration::from_secs(2)).unwrap();
+/// assert_eq!((ledger.sent.increments, ledger.pending.recordings), (3, 0));
+/// assert!(ferrometer::remove("null", Duration::ZERO).is_none());
+/// ```
 pub fn remove(name: &str, timeout: Duration) -> Option<Ledger> {
     let until = after(timeout);
     read_gauges(timeout);
@@ -156,6 +217,15 @@ pub fn remove(name: &str, timeout: Duration) -> Option<Ledger> {
 }
 
 /// Removes every backend, all at once, within `timeout`. Recording is off afterwards.
+///
+/// ```
+/// # use ferrometer_core as ferrometer;
+/// use std::time::Duration;
+///
+/// let report = ferrometer::shutdown(Duration::from_secs(2));
+/// assert!(report.complete && report.ledgers.is_empty(), "nothing was installed");
+/// assert!(!ferrometer::is_on());
+/// ```
 pub fn shutdown(timeout: Duration) -> FlushReport {
     let until = after(timeout);
     read_gauges(timeout);
@@ -200,6 +270,18 @@ pub struct FlushReport {
 
 /// Takes a snapshot now, has every backend deliver it, and waits for them until `timeout` has passed. Everything recorded before the
 /// call is in.
+///
+/// ```
+/// # use ferrometer_core as ferrometer;
+/// use std::time::Duration;
+///
+/// let report = ferrometer::flush(Duration::from_secs(2));
+/// if !report.complete {
+///     for ledger in &report.ledgers {
+///         eprintln!("{ledger}");      // which backend has what pending, and why what was dropped
+///     }
+/// }
+/// ```
 pub fn flush(timeout: Duration) -> FlushReport {
     let until = after(timeout);
     read_gauges(timeout);
@@ -272,6 +354,15 @@ pub fn preview(name: &str, timeout: Duration) -> Result<Vec<Preview>, PreviewErr
 }
 
 /// A snapshot of this moment, for a program that wants to look at its own metrics.
+///
+/// ```
+/// # use ferrometer_core as ferrometer;
+/// # ferrometer::hold();
+/// let errors = ferrometer::get_logger("shop").counter("errors");
+/// errors.increment();
+/// let total = |snapshot: &ferrometer::Snapshot| snapshot.totals().get(errors.series().id()).and_then(|total| total.value.net());
+/// assert_eq!(total(&ferrometer::snapshot()), Some(1));
+/// ```
 #[must_use]
 pub fn snapshot() -> Arc<Snapshot> {
     read_gauges(Duration::MAX);

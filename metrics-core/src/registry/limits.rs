@@ -103,6 +103,12 @@ impl Limits {
     }
 
     /// Returns these limits with out-of-range values clamped to the nearest allowed value.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// let limits = ferrometer::Limits::default().timer_chunk(1000).clamped();
+    /// assert_eq!(limits.timer_chunk, 1024);
+    /// ```
     #[must_use]
     pub fn clamped(self) -> Limits {
         Limits {

@@ -316,6 +316,13 @@ impl Series {
     }
 
     /// Returns whether two series differ in nothing but their sample rate.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// let hits = ferrometer::get_logger("cache").counter("hits");
+    /// assert!(hits.series().same_instrument(hits.sampled(0.1).series()));
+    /// assert_ne!(hits, hits.sampled(0.1));
+    /// ```
     #[must_use]
     pub fn same_instrument(&self, other: &Series) -> bool {
         ptr::eq(self.logger, other.logger) && self.kind == other.kind && self.metric_name() == other.metric_name()
