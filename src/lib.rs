@@ -38,7 +38,7 @@
 //! | `graphite`, `influxdb`, `otlp`, `remote-write` | no | the backends that push to these servers |
 //! | `archive`, `archive-embedded` | no | the backend for a server that speaks Gnocchi's API; for an archive in this process too |
 //! | `config-file` | yes | configuration from a TOML file |
-//! | `serde` | | a configuration from a value of the program's own |
+//! | `serde` | | a configuration from a value of the program's own; ledgers and snapshots that can be serialized |
 //! | `pull-cache` | | the pull cache, in process |
 //! | `prometheus` | | the Prometheus exporter, and its totals at `/metrics` |
 //! | `http` | | the pull cache served over HTTP, `/metrics` included |

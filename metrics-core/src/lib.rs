@@ -98,7 +98,7 @@ pub use self::{
     instrument::observed::Observed,
     instrument::recordable::{CounterValue, Dynamic, GaugeReturn, GaugeValue, MetricName},
     instrument::sampled::Sampled,
-    naming::name::Naming,
+    naming::prefix::Naming,
     naming::{name, object},
     pipeline::control::{
         FlushReport, InstallError, MIN_INTERVAL, PreviewError, flush, install, ledgers, naming, preview, remove,

@@ -73,19 +73,22 @@ use verbs::Verb;
 ///
 /// # Example
 ///
-/// ```ignore (the facade depends on this crate, so it is not at hand here)
+/// ```
 /// use ferrometer::{Logger, logger, timer};
 ///
 /// static METRICS: Logger = logger!();
 ///
+/// # async fn get(url: &str) -> std::io::Result<Vec<u8>> { Ok(url.into()) }
 /// #[timer]                                                            // <module>.parse.time
 /// fn parse(input: &str) -> Vec<u32> {
 ///     input.split(',').filter_map(|number| number.parse().ok()).collect()
 /// }
 ///
 /// #[timer(METRICS, "fetch.time", sample_rate = 0.1, outcome)]         // <module>.fetch.time, outcome=ok|err|…
-/// async fn fetch(url: &str) -> Result<Vec<u8>, Error> {
-///     get(url).await?.bytes().await
+/// async fn fetch(url: &str) -> Result<Vec<u8>, std::io::Error> {
+///     let mut page = get(url).await?;
+///     page.truncate(1000);
+///     Ok(page)
 /// }
 /// ```
 ///
@@ -159,13 +162,16 @@ pub fn timer(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Example
 ///
-/// ```ignore (the facade depends on this crate, so it is not at hand here)
+/// ```
 /// use ferrometer::{counter, timer};
 ///
+/// # use std::io::{Error, Write};
+/// # type Row = [u8];
+/// # fn write(row: &Row) -> Result<(), Error> { std::io::sink().write_all(row) }
 /// #[counter]                                  // <module>.save.count, every call
 /// #[counter("save.errors", on = "err")]       // <module>.save.errors, those that failed
 /// #[timer]                                    // <module>.save.time
-/// fn save(rows: &[Row]) -> Result<(), Error> {
+/// fn save(rows: &[&Row]) -> Result<(), Error> {
 ///     for row in rows {
 ///         write(row)?;
 ///     }
@@ -211,11 +217,12 @@ pub fn counter(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Example
 ///
-/// ```ignore (the facade depends on this crate, so it is not at hand here)
+/// ```
 /// use ferrometer::gauge;
+/// use std::collections::VecDeque;
 ///
 /// #[gauge("queue.depth")]                     // <module>.queue.depth
-/// fn depth(queue: &Queue) -> usize {
+/// fn depth(queue: &VecDeque<u32>) -> usize {
 ///     queue.len()
 /// }
 /// ```
@@ -261,14 +268,30 @@ pub fn gauge(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Example
 ///
-/// ```ignore (the facade depends on this crate, so it is not at hand here)
+/// ```
 /// use ferrometer::{Logger, logger, measured};
 ///
 /// static METRICS: Logger = logger!("shop");
 ///
+/// enum Error {
+///     NotFound,
+///     Closed,
+/// }
+///
+/// impl Error {
+///     fn kind(&self) -> &'static str {
+///         match self {
+///             Error::NotFound => "not_found",
+///             Error::Closed => "closed",
+///         }
+///     }
+/// }
+///
+/// # async fn load(id: u64) -> Result<u64, Error> { if id > 0 { Ok(id) } else { Err(Error::NotFound) } }
 /// #[measured(METRICS, "order", error = Error::kind)]      // shop.order.count, shop.order.time, shop.order.in_flight
-/// async fn order(id: u64) -> Result<Order, Error> {
-///     load(id).await?.check()
+/// async fn order(id: u64) -> Result<u64, Error> {
+///     let order = load(id).await?;
+///     if order % 2 == 0 { Ok(order) } else { Err(Error::Closed) }
 /// }
 /// ```
 ///
@@ -288,10 +311,13 @@ pub fn measured(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Example
 ///
-/// ```ignore (the facade depends on this crate, so it is not at hand here)
+/// ```
+/// # use ferrometer::{Logger, count, logger};
+/// # static METRICS: Logger = logger!();
+/// # let (rows, route, address) = ([1, 2], "/orders/{id}", std::net::SocketAddr::from(([10, 0, 0, 1], 80)));
 /// count!(METRICS, "cache.miss");
 /// count!(METRICS, "rows", rows.len(), sample_rate = 0.1);
-/// count!(METRICS, "requests", "method" => request.method(), "route" => route);
+/// count!(METRICS, "requests", "method" => "GET", "route" => route, "status" => 200);
 /// count!(METRICS, "connections", "peer" => %address.ip());
 /// ```
 ///
@@ -318,9 +344,12 @@ pub fn count(tokens: TokenStream) -> TokenStream {
 ///
 /// # Example
 ///
-/// ```ignore (the facade depends on this crate, so it is not at hand here)
+/// ```
+/// # use ferrometer::{Logger, logger, set_gauge};
+/// # static METRICS: Logger = logger!();
+/// # let (queue, pool) = (vec![1, 2], String::from("database"));
 /// set_gauge!(METRICS, "queue.depth", queue.len());
-/// set_gauge!(METRICS, "pool.free", pool.free(), "pool" => pool.name());
+/// set_gauge!(METRICS, "pool.free", 12, "pool" => pool);
 /// ```
 ///
 /// # Expansion
@@ -344,9 +373,12 @@ pub fn set_gauge(tokens: TokenStream) -> TokenStream {
 ///
 /// # Example
 ///
-/// ```ignore (the facade depends on this crate, so it is not at hand here)
+/// ```
+/// # use ferrometer::{Logger, logger, record};
+/// # static METRICS: Logger = logger!();
+/// # let (body, rows, table) = ("text", [1, 2], "orders");
 /// record!(METRICS, "response.bytes", body.len());
-/// record!(METRICS, "batch.rows", rows.len(), sample_rate = 0.1, "table" => table.name());
+/// record!(METRICS, "batch.rows", rows.len(), sample_rate = 0.1, "table" => table);
 /// ```
 ///
 /// # Expansion
@@ -370,9 +402,16 @@ pub fn record(tokens: TokenStream) -> TokenStream {
 ///
 /// # Example
 ///
-/// ```ignore (the facade depends on this crate, so it is not at hand here)
-/// let rows = time!(METRICS, "load.time", { read(path)? });
-/// let page = time!(METRICS, "fetch.time", sample_rate = 0.1, "host" => url.host(), fetch(url).await)?;
+/// ```
+/// use ferrometer::{Logger, logger, time};
+///
+/// static METRICS: Logger = logger!();
+///
+/// # async fn fetch(url: &str) -> std::io::Result<usize> { Ok(url.len()) }
+/// async fn load(path: &str, host: &str) -> std::io::Result<usize> {
+///     let url = time!(METRICS, "load.time", { std::fs::read_to_string(path)? });
+///     time!(METRICS, "fetch.time", sample_rate = 0.1, "host" => host, fetch(&url).await)
+/// }
 /// ```
 ///
 /// # Expansion
@@ -398,7 +437,11 @@ pub fn time(tokens: TokenStream) -> TokenStream {
 ///
 /// # Example
 ///
-/// ```ignore (the facade depends on this crate, so it is not at hand here)
+/// ```
+/// use ferrometer::{LabelValue, Logger, count, logger};
+///
+/// static METRICS: Logger = logger!();
+///
 /// #[derive(Clone, Copy, LabelValue)]
 /// enum Method {
 ///     #[label("GET")]
@@ -408,7 +451,7 @@ pub fn time(tokens: TokenStream) -> TokenStream {
 ///     Other,                                  // other
 /// }
 ///
-/// count!(METRICS, "requests", "method" => request.method());
+/// count!(METRICS, "requests", "method" => Method::Put);
 /// METRICS.with("method", Method::Get.as_ref()).send_counter("requests", 1);
 /// ```
 #[proc_macro_derive(LabelValue, attributes(label))]

@@ -10,7 +10,7 @@ use crate::collect::snapshot::Snapshot;
 use crate::deliver::cursor::{Cursor, DoneBlocks, Position};
 use crate::deliver::delta::{Change, Delta};
 use crate::deliver::samples::{AckBitmap, GroupedSamples};
-use crate::naming::name::Naming;
+use crate::naming::prefix::Naming;
 use crate::registry::append_table::Values;
 use crate::registry::kind::Kind;
 use crate::registry::series::Series;

@@ -6,7 +6,7 @@
 use crate::collect::ledger::{Cause, Ledger};
 use crate::collect::snapshot::Snapshot;
 use crate::deliver::backend::{Backend, Preview};
-use crate::naming::name::Naming;
+use crate::naming::prefix::Naming;
 use crate::pipeline::state::{after, pipeline, read_gauges};
 use crate::registry::limits::Limits;
 use crate::registry::rules::LoggerRule;

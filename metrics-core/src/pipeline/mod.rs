@@ -8,7 +8,8 @@
 //! Read in this order: [`control`] (the functions that a program calls), [`state`] (the backends and the collector's thread), [`installed`] (one
 //! backend), [`hold`] (recording before there is one), [`reports`] (messages about refused names), [`readings`] (the thread
 //! that asks for gauges), [`threads`] and `signals` (how a thread of ours
-//! begins), [`fork`] (the child of a fork), [`memory_bound`] (the most memory that all takes).
+//! begins), [`fork`] (the child of a fork), [`memory_bound`] (the most memory that all takes),
+//! `serialized` (accounts and snapshots for `serde`).
 
 pub(crate) mod control;
 pub(crate) mod fork;
@@ -24,5 +25,7 @@ mod signals;
 mod signals {
     pub(super) fn block() {}
 }
+#[cfg(feature = "serde")]
+mod serialized;
 mod state;
 pub(crate) mod threads;

@@ -9,7 +9,7 @@ use crate::deliver::cursor::Cursor;
 use crate::deliver::mailbox::Mailbox;
 use crate::deliver::worker::Worker;
 use crate::instrument::observed;
-use crate::naming::name::Naming;
+use crate::naming::prefix::Naming;
 use crate::pipeline::hold::Held;
 use crate::pipeline::installed::Installed;
 use crate::pipeline::{fork, readings, reports, threads};
