@@ -34,8 +34,8 @@ impl Kind {
             Kind::Timer => "timer",
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
-            Kind::Measured => "measured",
-            Kind::InFlight => "in_flight",
+            // It is what the first part of `#[measured]` is.
+            Kind::Measured | Kind::InFlight => "measured",
         }
     }
 

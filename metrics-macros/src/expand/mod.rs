@@ -65,6 +65,12 @@ fn expand(all: &[Args], function: &Function) -> syn::Result<TokenStream> {
                 "`on = \"err\"` records nothing here: this function returns nothing, so it never ends with an `Err`",
             ));
         }
+        if let (Some(error), Output::Unit) = (&args.error, shape.output()) {
+            return Err(Error::new_spanned(
+                error,
+                "`error` labels nothing here: this function returns nothing, so it never ends with an `Err`",
+            ));
+        }
         if args.kind == Kind::Gauge && !matches!(shape.output(), Output::Type(_)) {
             return Err(Error::new(
                 function.sig.ident.span(),

@@ -44,6 +44,9 @@ fn no_label() -> Result<(), std::io::Error> {
 #[measured]
 const fn constant() {}
 
+#[measured(error = kind)]
+fn returns_nothing() {}
+
 fn main() {
     record!(METRICS, "no.value");
     record!(METRICS, "x", "text");
