@@ -9,7 +9,7 @@ use crate::record::clock;
 use crate::record::distributions;
 use crate::record::enabled::{any_bit, enabled, switch_bits};
 use crate::record::scalars;
-use crate::registry::descriptions;
+use crate::registry::descriptions::{self, Unit};
 use crate::registry::loggers;
 use crate::registry::series::Series;
 use crate::registry::series_table;
@@ -20,7 +20,7 @@ use std::time::Duration;
 macro_rules! described {
     ($handle:ident, $make:literal) => {
         impl $handle {
-            /// Declares the unit, such as `bytes` or `rows`. The first declaration stays.
+            /// Declares the unit: a [`Unit`], or its text, such as `"bytes"` or `"rows"`. The first declaration stays.
             ///
             /// ```
             /// # use ferrometer_core as ferrometer;
@@ -28,8 +28,8 @@ macro_rules! described {
             /// assert_eq!(sent.series().unit(), Some("bytes"));
             /// ```
             #[must_use]
-            pub fn unit(self, unit: &'static str) -> Self {
-                descriptions::of_handle(self.0.logger_name(), self.0.metric_name(), unit, "");
+            pub fn unit(self, unit: impl Into<Unit>) -> Self {
+                descriptions::of_handle(self.0.logger_name(), self.0.metric_name(), unit.into().as_str(), "");
                 self
             }
 

@@ -227,8 +227,8 @@ impl Logger {
     /// let series = logger.gauge("queue.depth").series();
     /// assert_eq!((series.unit(), series.description()), (Some("bytes"), Some("Bytes that wait to be written.")));
     /// ```
-    pub fn describe(&self, name: &str, unit: Unit, text: &str) {
-        descriptions::describe(self.name(), name, unit.as_str(), text);
+    pub fn describe(&self, name: &str, unit: impl Into<Unit>, text: &str) {
+        descriptions::describe(self.name(), name, unit.into().as_str(), text);
     }
 
     /// Sets a gauge: `<logger>.<name>` has this value now.
