@@ -2,7 +2,8 @@
 //!
 //! `cargo run --example own_backend` installs it on standard output, records, flushes, removes it, and prints the account.
 
-use ferrometer::{Backend, BackendError, Change, Delivery, SnapshotView, folded_name, get_logger};
+use ferrometer::backend::{Backend, BackendError, Change, Delivery, SnapshotView, folded_name};
+use ferrometer::get_logger;
 use std::io::Write;
 use std::time::Duration;
 

@@ -109,7 +109,7 @@ impl Parts {
         let mut backend = ferrometer_pull_cache::PullCacheBackend::open_beside(settings).map_err(Error::CachePath)?;
         // A path has a history of its own; what is in memory alone would be lost.
         if let Some(earlier) = earlier.filter(|_| config.pull_cache.path.is_none()) {
-            backend = backend.after(earlier);
+            backend = backend.continuing_from(earlier);
         }
         self.pull_cache = Some(backend.handle());
         let backend = Accompanied {

@@ -297,14 +297,37 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Delivers everything recorded before the call, and says whether that was achieved.
-    pub fn flush(&self, deadline: Duration) -> FlushReport {
-        ferrometer_core::flush(deadline)
+    /// Delivers everything recorded before the call, within `timeout`, and says whether that was achieved.
+    ///
+    /// ```
+    /// use ferrometer::{Config, get_logger, init};
+    /// use std::time::Duration;
+    ///
+    /// let metrics = init(Config::new().backend("noop"))?;
+    /// get_logger("job").send_counter("rows", 17);
+    /// let report = metrics.flush(Duration::from_secs(2));
+    /// if !report.complete {
+    ///     report.ledgers.iter().for_each(|ledger| eprintln!("{ledger}"));
+    /// }
+    /// # Ok::<(), ferrometer::Error>(())
+    /// ```
+    pub fn flush(&self, timeout: Duration) -> FlushReport {
+        ferrometer_core::flush(timeout)
     }
 
-    /// Ends recording like dropping the guard, and says what was delivered and what was not.
-    pub fn shutdown(mut self, deadline: Duration) -> FlushReport {
-        self.end(deadline).unwrap_or_else(|| ferrometer_core::flush(Duration::ZERO))
+    /// Ends recording like dropping the guard, within `timeout`, and says what was delivered and what was not.
+    ///
+    /// ```
+    /// use ferrometer::{Config, init};
+    /// use std::time::Duration;
+    ///
+    /// let metrics = init(Config::new().backend("noop"))?;
+    /// let report = metrics.shutdown(Duration::from_secs(5));
+    /// assert!(report.ledgers.iter().all(|ledger| ledger.dropped.is_empty()));
+    /// # Ok::<(), ferrometer::Error>(())
+    /// ```
+    pub fn shutdown(mut self, timeout: Duration) -> FlushReport {
+        self.end(timeout).unwrap_or_else(|| ferrometer_core::flush(Duration::ZERO))
     }
 
     /// Returns the datagrams or bodies that a backend would send if it delivered now, byte for byte: `metrics.preview("influxdb")`. Nothing is sent, and no
@@ -334,8 +357,8 @@ impl Metrics {
     /// assert!(report.complete);
     /// # }
     /// ```
-    pub fn flush_async(&self, deadline: Duration) -> impl Future<Output = FlushReport> + Send + 'static {
-        Background::start("flush", move || ferrometer_core::flush(deadline))
+    pub fn flush_async(&self, timeout: Duration) -> impl Future<Output = FlushReport> + Send + 'static {
+        Background::start("flush", move || ferrometer_core::flush(timeout))
     }
 
     /// Does what [`shutdown`](Metrics::shutdown) does without blocking the thread: the last line of an async `main`. It has begun when the future is made, and
@@ -346,8 +369,8 @@ impl Metrics {
     /// let report = metrics.shutdown_async(std::time::Duration::from_secs(2)).await;
     /// # }
     /// ```
-    pub fn shutdown_async(self, deadline: Duration) -> impl Future<Output = FlushReport> + Send + 'static {
-        Background::start("shutdown", move || self.shutdown(deadline))
+    pub fn shutdown_async(self, timeout: Duration) -> impl Future<Output = FlushReport> + Send + 'static {
+        Background::start("shutdown", move || self.shutdown(timeout))
     }
 
     /// The pull cache, when it is configured.
@@ -428,20 +451,19 @@ pub(crate) fn naming(config: &Config) -> Naming {
         _ if config.prepend_host => crate::host::name(),
         _ => String::new(),
     };
-    Naming {
-        global_prefix: config.global_prefix.clone(),
-        prepend_host: config.prepend_host,
-        prepend_host_reverse: config.prepend_host_reverse,
-        host,
-        labels: config.labels.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
-        uuid: config.uuid.clone().filter(|_| config.prepend_uuid).unwrap_or_default(),
-    }
+    Naming::default()
+        .global_prefix(config.global_prefix.clone())
+        .prepend_host(config.prepend_host)
+        .prepend_host_reverse(config.prepend_host_reverse)
+        .host(host)
+        .labels(config.labels.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+        .uuid(config.uuid.clone().filter(|_| config.prepend_uuid).unwrap_or_default())
 }
 
 pub(crate) fn rules(config: &Config) -> Vec<LoggerRule> {
     let mut rules = Vec::with_capacity(config.rules().len());
     for rule in config.rules() {
-        rules.push(LoggerRule { prefix: rule.logger.clone(), enabled: rule.enabled, sample_rate: rule.sample_rate });
+        rules.push(LoggerRule::new(rule.logger.clone()).enabled(rule.enabled).sample_rate(rule.sample_rate));
     }
     rules
 }

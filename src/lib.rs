@@ -23,10 +23,10 @@
 //! ```
 //!
 //! - What is recorded: [`Logger`] and the handles it gives ([`Counter`], [`Gauge`], [`Timer`], [`Histogram`], [`InFlight`]); the
-//!   attributes `#[timer]`, `#[counter]`, `#[gauge]`; the macros `count!`, `set_gauge!`, `time!`, which evaluate nothing while recording is
+//!   attributes `#[timer]`, `#[counter]`, `#[gauge]`, and `#[measured]`, which is all in one; the macros `count!`, `set_gauge!`, `record!`, `time!`, which evaluate nothing while recording is
 //!   off.
 //! - What it is called: `[global_prefix.][host.][uuid.]logger.metric`; see [`name`].
-//! - Where it goes: [`init`] with a [`Config`]; or [`install`] for a [`Backend`] of your own.
+//! - Where it goes: [`init`] with a [`Config`]; or [`install`] for a [`Backend`](backend::Backend) of your own.
 //! - What became of it: the [`Ledger`] of each backend.
 //! - How to test it: [`testing::Capture`].
 //!
@@ -38,7 +38,7 @@
 //! | `graphite`, `influxdb`, `otlp`, `remote-write` | no | the backends that push to these servers |
 //! | `archive`, `archive-embedded` | no | the backend for a server that speaks Gnocchi's API; for an archive in this process too |
 //! | `config-file` | yes | configuration from a TOML file |
-//! | `serde` | | a configuration from a value of the program's own |
+//! | `serde` | | a configuration from a value of the program's own; ledgers and snapshots that can be serialized |
 //! | `pull-cache` | | the pull cache, in process |
 //! | `prometheus` | | the Prometheus exporter, and its totals at `/metrics` |
 //! | `http` | | the pull cache served over HTTP, `/metrics` included |
@@ -64,6 +64,7 @@
 mod accompanied;
 #[cfg(any(feature = "agent", feature = "lookup"))]
 pub mod agent;
+pub mod backend;
 mod backends;
 mod background;
 mod built;
@@ -88,15 +89,14 @@ pub mod tower;
 pub use config::Config;
 pub use error::Error;
 pub use ferrometer_core::{
-    Amount, Backend, BackendError, Cause, Change, Counter, CounterValue, Delivery, Delta, Distribution, Dropped,
-    Dynamic, Entered, FlushReport, Gauge, GaugeReturn, GaugeValue, Histogram, InFlight, InFlightGuard, InstallError,
-    Kind, LabelArgument, LabelValue, Ledger, Limits, Logger, LoggerRule, MetricName, Naming, Preview, PreviewError,
-    Receipt, Refused, Sampled, Scheme, Series, Snapshot, SnapshotView, Timer, TimerGuard, Total, Totals, Unit, Value,
-    Wants, flush, get_logger, install, is_on, ledgers, logger, name, preview, refused, remove, replace, snapshot, warn,
+    Amount, Cause, Counter, CounterValue, Distribution, Dropped, Dynamic, Entered, FlushReport, Gauge, GaugeReturn,
+    GaugeValue, Histogram, InFlight, InFlightGuard, InstallError, Kind, LabelArgument, LabelValue, Ledger, Limits,
+    Logger, MetricName, Observed, Preview, PreviewError, Refused, Sampled, Series, Snapshot, Timer, TimerGuard, Total,
+    Totals, Unit, Value, flush, get_logger, install, is_on, ledgers, logger, name, preview, refused, remove, replace,
+    snapshot,
 };
-pub use ferrometer_export::{NameTable, folded_name, full_name};
 #[cfg(feature = "macros")]
-pub use ferrometer_macros::{LabelValue, count, counter, gauge, set_gauge, time, timer};
+pub use ferrometer_macros::{LabelValue, count, counter, gauge, measured, record, set_gauge, time, timer};
 pub use init::{ConfigSource, Metrics, init};
 
 /// The archive backend, for a program that installs it itself.

@@ -93,6 +93,55 @@ impl Capture {
         self.sum(name, Kind::Counter, |c| c.total)
     }
 
+    /// The sum of a counter over all its labels, or over those series that have the labels in `name` among theirs:
+    /// `http.requests`, `http.requests status=2xx`.
+    ///
+    /// ```
+    /// use ferrometer::{get_logger, testing::Capture};
+    ///
+    /// let capture = Capture::start();
+    /// let http = get_logger("http");
+    /// http.with_all(&[("method", "GET"), ("status", "2xx")]).send_counter("requests", 3);
+    /// http.with_all(&[("method", "PUT"), ("status", "2xx")]).send_counter("requests", 1);
+    /// http.with_all(&[("method", "PUT"), ("status", "5xx")]).send_counter("requests", 1);
+    /// assert_eq!(capture.counter_over_labels("http.requests"), 5);
+    /// assert_eq!(capture.counter_over_labels("http.requests status=2xx"), 4);
+    /// assert_eq!(capture.counter("http.requests"), 0, "the series without labels");
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn counter_over_labels(&self, name: &str) -> i64 {
+        self.over_labels(name, Kind::Counter).iter().map(|(_, c)| c.total).sum()
+    }
+
+    /// The durations of a timer over all its labels, or over those series that have the labels in `name` among theirs; see
+    /// [`counter_over_labels`](Capture::counter_over_labels).
+    #[must_use]
+    #[inline]
+    pub fn timer_over_labels(&self, name: &str) -> Vec<Duration> {
+        let found = self.over_labels(name, Kind::Timer);
+        found.iter().flat_map(|(_, c)| c.values.iter().map(|n| Duration::from_nanos(*n))).collect()
+    }
+
+    /// The names of all series of which something was recorded, in alphabetical order, each once.
+    ///
+    /// ```
+    /// use ferrometer::{get_logger, testing::Capture};
+    ///
+    /// let capture = Capture::start();
+    /// get_logger("shop").with("city", "Oslo").send_counter("sold", 3);
+    /// get_logger("shop").send_gauge("open", true);
+    /// assert_eq!(capture.names(), ["shop.open", "shop.sold city=Oslo"]);
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.store.recorded().iter().map(|(series, _)| shown(series)).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
     /// How many calls counted.
     #[must_use]
     #[inline]
@@ -137,7 +186,17 @@ impl Capture {
     #[track_caller]
     #[inline]
     pub fn assert_counter(&self, name: &str, expected: i64) {
-        self.check("counter", name, &self.counter(name), &expected);
+        self.check("counter", Kind::Counter, name, &self.counter(name), &expected);
+    }
+
+    /// Asserts a counter's sum over all its labels; see [`counter_over_labels`](Capture::counter_over_labels).
+    ///
+    /// # Panics
+    /// When it is another; the message shows everything that was recorded.
+    #[track_caller]
+    #[inline]
+    pub fn assert_counter_over_labels(&self, name: &str, expected: i64) {
+        self.check("counter over labels", Kind::Counter, name, &self.counter_over_labels(name), &expected);
     }
 
     /// Asserts a gauge's value.
@@ -147,7 +206,7 @@ impl Capture {
     #[track_caller]
     #[inline]
     pub fn assert_gauge(&self, name: &str, expected: f64) {
-        self.check("gauge", name, &self.gauge(name), &Some(expected));
+        self.check("gauge", Kind::Gauge, name, &self.gauge(name), &Some(expected));
     }
 
     /// Asserts how many durations a timer recorded.
@@ -159,7 +218,7 @@ impl Capture {
     pub fn assert_timer_count(&self, name: &str, expected: usize) {
         // Not all of very many durations are kept.
         let found = self.sum(name, Kind::Timer, |c| c.calls as i64) as usize;
-        self.check("timer count", name, &found, &expected);
+        self.check("timer count", Kind::Timer, name, &found, &expected);
     }
 
     /// Asserts the values of a histogram.
@@ -169,7 +228,7 @@ impl Capture {
     #[track_caller]
     #[inline]
     pub fn assert_histogram(&self, name: &str, expected: &[f64]) {
-        self.check("histogram", name, &self.histogram(name), &expected.to_vec());
+        self.check("histogram", Kind::Histogram, name, &self.histogram(name), &expected.to_vec());
     }
 
     /// Asserts that nothing was recorded.
@@ -185,8 +244,51 @@ impl Capture {
 
     #[track_caller]
     #[inline]
-    fn check<T: PartialEq + fmt::Debug>(&self, what: &str, name: &str, found: &T, expected: &T) {
-        assert!(found == expected, "{what} {name}: expected {expected:?}, found {found:?}. Recorded:\n{self}");
+    fn check<T: PartialEq + fmt::Debug>(&self, what: &str, kind: Kind, name: &str, found: &T, expected: &T) {
+        assert!(
+            found == expected,
+            "{what} {name}: expected {expected:?}, found {found:?}.{} Recorded:\n{self}",
+            self.hint(name, kind)
+        );
+    }
+
+    /// Returns what was probably meant by the name of something that was never recorded.
+    #[inline]
+    fn hint(&self, name: &str, kind: Kind) -> String {
+        let all = self.store.recorded();
+        if all.iter().any(|(series, _)| series.kind() == kind && shown(series) == name) {
+            return String::new();
+        }
+        if let Some((series, _)) = all.iter().find(|(series, _)| shown(series) == name) {
+            return format!(" {name} is of kind {}.", series.kind());
+        }
+        let of_kind = || all.iter().filter(|(series, _)| series.kind() == kind).map(|(series, _)| shown(series));
+        let bare = |name: &str| name.split(' ').next().unwrap_or_default().to_owned();
+        // The same metric with other labels, or the nearest name.
+        let labelled = of_kind().find(|known| bare(known) == bare(name));
+        let near = || {
+            let known = of_kind().map(|known| (strsim::levenshtein(name, &known), known));
+            known.min_by_key(|(distance, _)| *distance).filter(|(distance, _)| *distance <= (name.len() / 3).max(2))
+        };
+        let meant = labelled.or_else(|| near().map(|(_, known)| known));
+        meant.map_or_else(String::new, |known| format!(" Did you mean {known:?}?"))
+    }
+
+    #[inline]
+    fn over_labels(&self, name: &str, kind: Kind) -> Vec<(&'static Series, Captured)> {
+        let mut parts = name.split(' ');
+        let metric = parts.next().unwrap_or_default();
+        let wanted: Vec<&str> = parts.collect();
+        let all = self.store.recorded();
+        let fits = |series: &Series| {
+            let has = |label: &&str| {
+                series.labels_with_object().any(|(key, value)| label.split_once('=') == Some((key, value)))
+            };
+            metric.strip_prefix(series.logger_name()).and_then(|rest| rest.strip_prefix('.'))
+                == Some(series.metric_name())
+                && wanted.iter().all(has)
+        };
+        all.into_iter().filter(|(series, _)| series.kind() == kind && fits(series)).collect()
     }
 
     #[inline]

@@ -4,15 +4,18 @@
 //! |---|---|---|---|
 //! | `requests` | counter | `method`, `route`, `status` | requests that have ended |
 //! | `time` | timer | the same | from the call until the response's head is ready; the body is not in it |
-//! | `in_flight` | in-flight count | | requests that have been taken and have not ended |
+//! | `in_flight` | in-flight count | with [`in_flight_by_route`](MetricsLayer::in_flight_by_route): `method`, `route` | requests that have been taken and have not ended |
+//! | `total_time` | timer | those of `time`, and `end` | with [`until_end_of_body`](MetricsLayer::until_end_of_body): from the call until the response's body has ended |
 //!
 //! Labels come from small closed sets, whatever a client sends, because each combination is a series that stays:
 //!
 //! - `method`: one of the nine standard methods, else `other`.
 //! - `route`: what the function given to [`MetricsLayer::route`] answers, else `unmatched`. The path itself is never a label:
 //!   whoever can reach the service could otherwise fill the memory with series. [`Limits`](crate::Limits) hold all the same.
-//! - `status`: `1xx` to `5xx` (`other` outside 100 to 599); `error` when the inner service failed; `cancelled` when the
+//! - `status`: `1xx` to `5xx` (`other` outside 100 to 599), or the number with [`exact_status`](MetricsLayer::exact_status); `error` when the inner service failed; `cancelled` when the
 //!   request's future was dropped before it was ready, as it is when a client disconnects; `panic`.
+//!
+//! - `end`: `complete`, `error` when the body failed, `cancelled` when it was dropped before its end, `panic`.
 //!
 //! While recording is off, a request is passed through: the route is not asked for, and no clock is read.
 //!
@@ -53,27 +56,37 @@
 //! # }
 //! ```
 
-use ferrometer_core::{InFlightGuard, Logger, get_logger, is_on};
-use http::{Method, Request, Response, StatusCode};
+mod body;
+mod measured;
+
+use self::measured::{Ended, Measured, Options};
+use ferrometer_core::{Logger, get_logger, is_on};
+use http::{Request, Response};
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Value of `status` for a request that did not end with a response.
-const ERROR: &str = "error";
-const CANCELLED: &str = "cancelled";
-const PANIC: &str = "panic";
+pub use self::body::MeasuredBody;
+
+/// Measures a request until the head of its response is ready: how a layer begins.
+#[derive(Clone, Copy, Debug)]
+pub struct HeadAlone;
+
+/// Measures a request until the body of its response has ended; see [`MetricsLayer::until_end_of_body`].
+#[derive(Clone, Copy, Debug)]
+pub struct WholeBody;
 
 /// Wraps services so that their requests are counted and timed; see the [module](self).
 #[derive(Clone)]
-pub struct MetricsLayer<R = Unmatched> {
-    logger: Logger,
+pub struct MetricsLayer<R = Unmatched, M = HeadAlone> {
+    options: Options,
     route: R,
+    measures: PhantomData<M>,
 }
 
 impl MetricsLayer {
@@ -87,7 +100,7 @@ impl MetricsLayer {
     /// ```
     #[must_use]
     pub fn new(logger: Logger) -> MetricsLayer {
-        MetricsLayer { logger, route: Unmatched }
+        MetricsLayer { options: Options::new(logger), route: Unmatched, measures: PhantomData }
     }
 }
 
@@ -97,7 +110,7 @@ impl Default for MetricsLayer {
     }
 }
 
-impl<R> MetricsLayer<R> {
+impl<R, M> MetricsLayer<R, M> {
     /// Tells the route of a request: the pattern that matched, never the path a client sent. `None` is recorded as `unmatched`.
     ///
     /// The text may be borrowed from the request, where routers leave it in an extension. What a client could choose freely
@@ -117,19 +130,68 @@ impl<R> MetricsLayer<R> {
     /// let layer = MetricsLayer::default().route(route::<String>);
     /// ```
     #[must_use]
-    pub fn route<B, F>(self, route: F) -> MetricsLayer<F>
+    pub fn route<B, F>(self, route: F) -> MetricsLayer<F, M>
     where
         F: for<'r> Fn(&'r Request<B>) -> Option<&'r str>,
     {
-        MetricsLayer { logger: self.logger, route }
+        MetricsLayer { options: self.options, route, measures: PhantomData }
+    }
+
+    /// Makes the label `status` the number of the status, `404` rather than `4xx`. The service chooses it, so there are as many as it uses.
+    ///
+    /// ```
+    /// use ferrometer::tower::MetricsLayer;
+    ///
+    /// let layer = MetricsLayer::default().exact_status();     // requests{method="GET",route="…",status="404"}
+    /// ```
+    #[must_use]
+    pub fn exact_status(mut self) -> MetricsLayer<R, M> {
+        self.options.exact_status = true;
+        self
+    }
+
+    /// Leaves out requests of these routes, by the text that [`route`](MetricsLayer::route) says: the probes of an orchestrator would
+    /// outweigh everything else.
+    ///
+    /// ```
+    /// use ferrometer::tower::MetricsLayer;
+    ///
+    /// let layer = MetricsLayer::default()
+    ///     .route(|request: &http::Request<()>| Some(request.uri().path()).filter(|path| matches!(*path, "/health" | "/orders")))
+    ///     .without_routes(["/health"]);
+    /// ```
+    #[must_use]
+    pub fn without_routes<T: Into<String>>(mut self, routes: impl IntoIterator<Item = T>) -> MetricsLayer<R, M> {
+        self.options.left_out = routes.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Gives `in_flight` the labels `method` and `route`.
+    #[must_use]
+    pub fn in_flight_by_route(mut self) -> MetricsLayer<R, M> {
+        self.options.in_flight_by_route = true;
+        self
+    }
+
+    /// Measures until the body of the response has ended, too: `total_time`, with a label `end` that says how. A request is then in flight until that
+    /// moment. For responses that are streamed; what the kernel has not sent yet counts as ended.
+    ///
+    /// ```
+    /// use ferrometer::{get_logger, tower::MetricsLayer};
+    ///
+    /// let layer = MetricsLayer::new(get_logger("downloads")).until_end_of_body();
+    /// ```
+    #[must_use]
+    pub fn until_end_of_body(self) -> MetricsLayer<R, WholeBody> {
+        MetricsLayer { options: self.options, route: self.route, measures: PhantomData }
     }
 }
 
-impl<S, R: Clone> Layer<S> for MetricsLayer<R> {
-    type Service = MetricsService<S, R>;
+impl<S, R: Clone, M> Layer<S> for MetricsLayer<R, M> {
+    type Service = MetricsService<S, R, M>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        MetricsService { inner, logger: self.logger.clone(), route: self.route.clone() }
+        MetricsService { inner, options: self.options.clone(), route: self.route.clone(), measures: PhantomData }
     }
 }
 
@@ -162,13 +224,14 @@ impl<B> Route<B> for Unmatched {
 
 /// A service whose requests are counted and timed; made by [`MetricsLayer`].
 #[derive(Clone)]
-pub struct MetricsService<S, R = Unmatched> {
+pub struct MetricsService<S, R = Unmatched, M = HeadAlone> {
     inner: S,
-    logger: Logger,
+    options: Options,
     route: R,
+    measures: PhantomData<M>,
 }
 
-impl<S, R> MetricsService<S, R> {
+impl<S, R, M> MetricsService<S, R, M> {
     /// The service within.
     pub fn get_ref(&self) -> &S {
         &self.inner
@@ -185,142 +248,147 @@ impl<S, R> MetricsService<S, R> {
     }
 }
 
-impl<S, R, B, T> Service<Request<B>> for MetricsService<S, R>
+impl<S, R, M> MetricsService<S, R, M> {
+    fn start<B, T>(&mut self, request: Request<B>) -> ResponseFuture<S::Future, M>
+    where
+        S: Service<Request<B>, Response = Response<T>>,
+        R: Route<B>,
+    {
+        // The service that `poll_ready` made ready is the one that is called here: nothing is cloned.
+        let mut measured = if is_on() {
+            let route = self.route.route(&request).unwrap_or("unmatched");
+            Measured::start(&self.options, request.method(), route)
+        } else {
+            None
+        };
+        let inner = self.inner.call(request);
+        if let Some(measured) = &mut measured {
+            measured.if_dropped = Ended::CANCELLED;
+        }
+        ResponseFuture { inner, measured, measures: PhantomData }
+    }
+}
+
+impl<S, R, B, T> Service<Request<B>> for MetricsService<S, R, HeadAlone>
 where
     S: Service<Request<B>, Response = Response<T>>,
     R: Route<B>,
 {
     type Response = Response<T>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future>;
+    type Future = ResponseFuture<S::Future, HeadAlone>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The service that `poll_ready` made ready is the one that is called here: nothing is cloned.
-        if !is_on() {
-            return ResponseFuture { inner: self.inner.call(request), measured: None };
-        }
-        let route = self.route.route(&request).unwrap_or("unmatched");
-        let mut measured = Measured::start(&self.logger, request.method(), route);
-        let inner = self.inner.call(request);
-        measured.if_dropped = CANCELLED;
-        ResponseFuture { inner, measured: Some(measured) }
+        self.start(request)
+    }
+}
+
+impl<S, R, B, T> Service<Request<B>> for MetricsService<S, R, WholeBody>
+where
+    S: Service<Request<B>, Response = Response<T>>,
+    R: Route<B>,
+    T: http_body::Body,
+{
+    type Response = Response<MeasuredBody<T>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, WholeBody>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        self.start(request)
     }
 }
 
 pin_project! {
     /// The future of a [`MetricsService`]: the inner service's, measured.
     #[must_use = "futures do nothing unless polled"]
-    pub struct ResponseFuture<F> {
+    pub struct ResponseFuture<F, M = HeadAlone> {
         // Dropped before `measured`: a cancelled request is in flight until nothing of it is left.
         #[pin]
         inner: F,
         // `None`: recording was off at the call, or the request is recorded already.
         measured: Option<Measured>,
+        measures: PhantomData<M>,
     }
 }
 
-impl<F, T, E> Future for ResponseFuture<F>
+impl<F, M> ResponseFuture<F, M> {
+    /// Polls the inner future. Where it is ready, what is measured is returned with it, and records when it is dropped.
+    fn poll_head<T, E>(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<(F::Output, Option<Measured>)>
+    where
+        F: Future<Output = Result<Response<T>, E>>,
+    {
+        let this = self.project();
+        let Some(mut measured) = this.measured.take() else { return this.inner.poll(cx).map(|output| (output, None)) };
+        // On the stack while the inner future runs, so that a panic in there is recorded at once, by this being unwound.
+        measured.if_dropped = Ended::PANIC;
+        match this.inner.poll(cx) {
+            Poll::Ready(output) => {
+                measured.if_dropped = match &output {
+                    Ok(response) => Ended::Status(response.status()),
+                    Err(_) => Ended::ERROR,
+                };
+                Poll::Ready((output, Some(measured)))
+            }
+            Poll::Pending => {
+                measured.if_dropped = Ended::CANCELLED;
+                *this.measured = Some(measured);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<F, T, E> Future for ResponseFuture<F, HeadAlone>
 where
     F: Future<Output = Result<Response<T>, E>>,
 {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        let Some(mut measured) = this.measured.take() else { return this.inner.poll(cx) };
-        // On the stack while the inner future runs, so that a panic in there is recorded at once, by this being unwound.
-        measured.if_dropped = PANIC;
-        let polled = this.inner.poll(cx);
-        match &polled {
-            Poll::Ready(Ok(response)) => measured.if_dropped = class(response.status()),
-            Poll::Ready(Err(_)) => measured.if_dropped = ERROR,
-            Poll::Pending => {
-                measured.if_dropped = CANCELLED;
-                *this.measured = Some(measured);
-            }
-        }
-        polled
+        self.poll_head(cx).map(|(output, _)| output)
     }
 }
 
-/// A request on its way. Dropping it records the request, with the status that holds by then.
-struct Measured {
-    /// With `method` and `route`.
-    logger: Logger,
-    start: Instant,
-    if_dropped: &'static str,
-    _in_flight: InFlightGuard,
-}
+impl<F, T, E> Future for ResponseFuture<F, WholeBody>
+where
+    F: Future<Output = Result<Response<T>, E>>,
+    T: http_body::Body,
+{
+    type Output = Result<Response<MeasuredBody<T>>, E>;
 
-impl Measured {
-    fn start(logger: &Logger, method: &Method, route: &str) -> Measured {
-        Measured {
-            _in_flight: logger.in_flight("in_flight").enter(),
-            logger: logger.with_all(&[("method", method_label(method)), ("route", route)]),
-            start: Instant::now(),
-            if_dropped: PANIC,
-        }
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.poll_head(cx).map(|(output, measured)| {
+            // The head is recorded here, also where there is no body because of an error.
+            let whole = measured.map(Measured::head_is_ready);
+            output.map(|response| response.map(|body| MeasuredBody::new(body, whole)))
+        })
     }
 }
 
-impl Drop for Measured {
-    fn drop(&mut self) {
-        if !is_on() {
-            return;
-        }
-        let took = self.start.elapsed();
-        let logger = self.logger.with("status", self.if_dropped);
-        logger.send_counter("requests", 1);
-        logger.send_timer("time", took);
-    }
-}
-
-fn method_label(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::DELETE => "DELETE",
-        Method::HEAD => "HEAD",
-        Method::OPTIONS => "OPTIONS",
-        Method::CONNECT => "CONNECT",
-        Method::PATCH => "PATCH",
-        Method::TRACE => "TRACE",
-        _ => "other",
-    }
-}
-
-fn class(status: StatusCode) -> &'static str {
-    match status.as_u16() {
-        100..=199 => "1xx",
-        200..=299 => "2xx",
-        300..=399 => "3xx",
-        400..=499 => "4xx",
-        500..=599 => "5xx",
-        _ => "other",
-    }
-}
-
-impl<R> fmt::Debug for MetricsLayer<R> {
+impl<R, M> fmt::Debug for MetricsLayer<R, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MetricsLayer").field("logger", &self.logger).finish_non_exhaustive()
+        f.debug_struct("MetricsLayer").field("logger", &self.options.logger).finish_non_exhaustive()
     }
 }
 
-impl<S: fmt::Debug, R> fmt::Debug for MetricsService<S, R> {
+impl<S: fmt::Debug, R, M> fmt::Debug for MetricsService<S, R, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MetricsService")
             .field("inner", &self.inner)
-            .field("logger", &self.logger)
+            .field("logger", &self.options.logger)
             .finish_non_exhaustive()
     }
 }
 
-impl<F> fmt::Debug for ResponseFuture<F> {
+impl<F, M> fmt::Debug for ResponseFuture<F, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()
     }

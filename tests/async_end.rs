@@ -1,6 +1,7 @@
 //! Flush and shutdown in an async program: the runtime goes on while they wait.
 
-use ferrometer::{Backend, BackendError, Config, Delivery, SnapshotView, get_logger, init, is_on};
+use ferrometer::backend::{Backend, BackendError, Delivery, SnapshotView};
+use ferrometer::{Config, get_logger, init, is_on};
 use ferrometer_testkit::{Receiver, SOON, alone};
 use std::sync::mpsc::{Receiver as Gate, Sender, channel};
 use std::time::Duration;

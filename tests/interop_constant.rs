@@ -8,8 +8,9 @@
 #[path = "support/prometheus.rs"]
 mod prometheus;
 
+use ferrometer::backend::Naming;
 use ferrometer::prometheus::{Prometheus, Settings};
-use ferrometer::{Config, Naming, get_logger, init, snapshot};
+use ferrometer::{Config, get_logger, init, snapshot};
 use ferrometer_testkit::{SOON, Scratch, alone};
 use prometheus::{get, low_port};
 use std::fmt::Write;

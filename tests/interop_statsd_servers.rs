@@ -6,8 +6,9 @@
 mod statsd_servers;
 mod support;
 
+use ferrometer::Series;
 use ferrometer::config::Dialect;
-use ferrometer::{Cause, Config, Series, get_logger, init};
+use ferrometer::{Cause, Config, get_logger, init};
 use ferrometer_testkit::{SOON, Scratch, alone, free_tcp_port, free_udp_port};
 use statsd_servers::{Collectd, Gnocchi, Navdoon, Netdata, Statsdly};
 use std::thread;

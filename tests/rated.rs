@@ -4,7 +4,8 @@
 mod recording;
 
 use ferrometer::testing::Capture;
-use ferrometer::{Limits, Logger, LoggerRule, Naming, count, counter, get_logger, logger, time, timer};
+use ferrometer::{Limits, Logger, count, counter, get_logger, logger, time, timer};
+use ferrometer_core::{LoggerRule, Naming};
 use recording::{expect_balance, recorded};
 
 static METRICS: Logger = logger!("rated");
@@ -40,7 +41,7 @@ fn expect(found: u64, calls: u64, rate: f64) {
 }
 
 fn rule(enabled: bool, sample_rate: Option<f64>) {
-    let rule = LoggerRule { prefix: "rated".into(), enabled, sample_rate };
+    let rule = LoggerRule::new("rated").enabled(enabled).sample_rate(sample_rate);
     ferrometer_core::configure(Naming::default(), Limits::default(), vec![rule]);
 }
 

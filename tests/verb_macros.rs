@@ -1,14 +1,15 @@
-//! `count!`, `set_gauge!` and `time!`: what they record, what they evaluate, and where they can stand.
+//! `count!`, `set_gauge!`, `record!` and `time!`: what they record, what they evaluate, and where they can stand.
 //!
-//! One test for each property of the three macros; hence the length.
+//! One test for each property of the four macros; hence the length.
 
 #[path = "support/capture.rs"]
 mod support;
 
 use std::cell::Cell;
 
-use ferrometer::{LabelValue, Logger, count, get_logger, logger, set_gauge, time};
-use support::{block_on, capture, capture_async, off, panics};
+use ferrometer::testing::Capture;
+use ferrometer::{LabelValue, Logger, count, get_logger, logger, record, set_gauge, time};
+use support::{block_on, capture, capture_async, off, on, panics};
 
 static METRICS: Logger = logger!();
 
@@ -43,6 +44,58 @@ fn set_gauge_sets() {
     });
     assert_eq!(seen.gauge("level"), Some(-1.5));
     assert_eq!(seen.gauge_with("len", &[("kind", "array")]), Some(2.0));
+}
+
+#[test]
+fn record_records() {
+    let on = on();
+    let capture = Capture::start();
+    for rows in [3, 4] {
+        record!(METRICS, "rows", rows);
+        record!(METRICS, "rows.rate", f64::from(rows) / 2.0, sample_rate = 1);
+        record!(METRICS, "rows.table", rows, "table" => "a", "fresh" => rows == 3);
+        record!(METRICS, "rows.method", rows, "method" => Method::Put);
+        record!(METRICS, "took", std::time::Duration::from_millis(1500), sample_rate = 0.5);
+        record!(METRICS, "odd", rows % 2 == 1);
+    }
+    record!(METRICS, "rows", f64::NAN);
+    capture.assert_histogram("verb_macros.rows", &[3.0, 4.0]);
+    capture.assert_histogram("verb_macros.rows.rate", &[1.5, 2.0]);
+    capture.assert_histogram("verb_macros.rows.table fresh=true table=a", &[3.0]);
+    capture.assert_histogram("verb_macros.rows.table fresh=false table=a", &[4.0]);
+    capture.assert_histogram("verb_macros.rows.method method=PUT", &[3.0, 4.0]);
+    capture.assert_histogram("verb_macros.took", &[1.5, 1.5]);
+    capture.assert_histogram("verb_macros.odd", &[1.0, 0.0]);
+    drop((capture, on));
+
+    let asked = Cell::new(0);
+    let ask = || {
+        asked.set(asked.get() + 1);
+        1
+    };
+    off(|| record!(METRICS, "off", ask(), "label" => ask()));
+    assert_eq!(asked.get(), 0);
+}
+
+#[test]
+fn labels_can_be_whatever_is_shown() {
+    let _on = on();
+    let capture = Capture::start();
+    let address = std::net::Ipv4Addr::LOCALHOST;
+    for id in 0..3 {
+        count!(METRICS, "shown", "peer" => %address, "id" => %format_args!("{id:03}"));
+        set_gauge!(METRICS, "shown.level", id, "peer" => %&address);
+        time!(METRICS, "shown.time", "peer" => %address, ());
+        count!(METRICS, "shown.text", "text" => %"literal", "n" => %7);
+    }
+    for id in ["000", "001", "002"] {
+        capture.assert_counter(&format!("verb_macros.shown id={id} peer=127.0.0.1"), 1);
+    }
+    capture.assert_gauge("verb_macros.shown.level peer=127.0.0.1", 2.0);
+    capture.assert_timer_count("verb_macros.shown.time peer=127.0.0.1", 3);
+    capture.assert_counter("verb_macros.shown.text n=7 text=literal", 3);
+    METRICS.with("peer", format_args!("{address}")).counter("with").increment();
+    capture.assert_counter("verb_macros.with peer=127.0.0.1", 1);
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, LabelValue)]

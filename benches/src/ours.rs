@@ -1,6 +1,7 @@
 //! ferrometer as the rows use it: through its public API alone.
 
-use ferrometer::{Backend, BackendError, Delivery, Series, SnapshotView, Total, Value};
+use ferrometer::backend::{Backend, BackendError, Delivery, SnapshotView};
+use ferrometer::{Series, Total, Value};
 use std::thread;
 use std::time::Duration;
 

@@ -25,7 +25,7 @@ pub fn folded_name(naming: &Naming, series: &Series) -> String {
 /// use ferrometer_core::{Naming, get_logger};
 ///
 /// let labels = ["zone", "till"].map(|key| (key.to_owned(), "b".to_owned()));
-/// let naming = Naming { labels: labels.into(), ..Naming::default() };
+/// let naming = Naming::default().labels(labels.into());
 /// let series = get_logger("shop").with("till", "3").counter("sales").series();
 /// let shown: Vec<_> = ferrometer_export::labels(&naming, series).collect();
 /// assert_eq!(shown, [("till", "3"), ("zone", "b")]);

@@ -160,11 +160,11 @@ mod tests {
     #[test]
     fn every_cause_is_remembered() {
         let mut table = NameTable::new();
-        for (at, cause) in Cause::ALL.into_iter().enumerate() {
+        for (at, cause) in Cause::ALL.iter().enumerate() {
             let series = get_logger("causes").counter(format!("c{at}")).series();
             assert_eq!(table.known(series), None);
-            table.note(series, Err(cause));
-            assert_eq!(table.known(series), Some(Err(cause)));
+            table.note(series, Err(*cause));
+            assert_eq!(table.known(series), Some(Err(*cause)));
         }
     }
 }

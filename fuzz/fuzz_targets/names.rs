@@ -123,7 +123,7 @@ impl House {
 
     fn install(&mut self, naming: Naming) {
         let limits =
-            Limits { max_instruments: 100_000, max_loggers: 100_000, max_label_sets: 100_000, ..Limits::DEFAULT };
+            Limits::DEFAULT.max_instruments(100_000).max_loggers(100_000).max_label_sets(100_000);
         configure(naming.clone(), limits, Vec::new());
         self.naming = naming;
         self.before.clear();
@@ -416,13 +416,7 @@ fn run(input: &Input) {
     }
     let at = process::count();
     if let Some(prefix) = input.naming.as_ref().filter(|_| at % ANEW == 0) {
-        house.install(Naming {
-            global_prefix: prefix.global.clone(),
-            prepend_host: prefix.host.is_some(),
-            prepend_host_reverse: prefix.reverse,
-            host: prefix.host.clone().unwrap_or_default(),
-            ..Naming::default()
-        });
+        house.install(Naming::default().global_prefix(prefix.global.clone()).prepend_host(prefix.host.is_some()).prepend_host_reverse(prefix.reverse).host(prefix.host.clone().unwrap_or_default()));
     }
     let root = format!("f{at}z");
     let mut truths: BTreeMap<usize, (&'static Series, Truth)> = BTreeMap::new();

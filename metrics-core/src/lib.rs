@@ -94,28 +94,33 @@ pub use self::{
     deliver::view::SnapshotView,
     instrument::guard::{InFlightGuard, TimerGuard},
     instrument::handle::{Counter, Entered, Gauge, Histogram, InFlight, Timer},
-    instrument::logger::{Logger, Sampled, get_logger},
+    instrument::logger::{Logger, get_logger},
+    instrument::observed::Observed,
     instrument::recordable::{CounterValue, Dynamic, GaugeReturn, GaugeValue, MetricName},
-    naming::name::Naming,
+    instrument::sampled::Sampled,
+    naming::prefix::Naming,
     naming::{name, object},
     pipeline::control::{
-        FlushReport, InstallError, MIN_INTERVAL, PreviewError, configure, flush, install, ledgers, naming, preview,
-        remove, replace, shutdown, snapshot,
+        FlushReport, InstallError, MIN_INTERVAL, PreviewError, flush, install, ledgers, naming, preview, remove,
+        replace, shutdown, snapshot,
     },
     pipeline::hold::{hold, release},
     pipeline::threads::{spawn, without_signals},
     record::enabled::enabled as is_on,
-    record::sampling::is_sample_rate,
     registry::descriptions::Unit,
     registry::kind::Kind,
     registry::limits::Limits,
     registry::overflow::{Refused, refused},
-    registry::rules::LoggerRule,
+    registry::rules::{LoggerRule, is_at_or_below},
     registry::series::Series,
     storage::bucket::Scheme,
-    storage::thread_slab::cell_bytes,
     sync::diagnostics::warn,
 };
+
+/// For the facade, which has a configuration for this, and for tests. Not public API.
+#[cfg(not(ferrometer_loom))]
+#[doc(hidden)]
+pub use self::{pipeline::control::configure, storage::thread_slab::cell_bytes};
 
 /// The names that expansions of the macros use. Not public API.
 #[cfg(not(ferrometer_loom))]

@@ -25,7 +25,7 @@ fn recordings(logger: &str) -> BTreeMap<&'static str, (u64, u64)> {
 #[test]
 fn past_the_cell_budget_threads_share_and_lose_nothing() {
     let budget = 600_000;
-    let _alone = alone(Limits { max_cell_bytes: budget, ..Limits::default() });
+    let _alone = alone(Limits::default().max_cell_bytes(budget));
     install("a", sink(), NEVER).unwrap();
     for _ in 0..4 {
         let threads: Vec<_> = (0..8)
@@ -73,7 +73,7 @@ fn a_call_site_does_not_remember_that_there_was_no_place() {
     static PLAIN: CounterSite = CounterSite::new("plain", 0.0);
     let _alone = alone(Limits::default());
     let (logger, other) = (get_logger("no.place"), || get_logger("no.place.either"));
-    configure(Naming::default(), Limits { max_label_sets: 0, max_loggers: 0, ..Limits::default() }, Vec::new());
+    configure(Naming::default(), Limits::default().max_label_sets(0).max_loggers(0), Vec::new());
     install("a", sink(), NEVER).unwrap();
     let calls = || {
         for i in 0..10 {
@@ -106,7 +106,7 @@ fn a_call_site_does_not_remember_that_there_was_no_place() {
 
 #[test]
 fn calls_on_shared_cells_are_sampled_too() {
-    let _alone = alone(Limits { max_threads: 0, ..Limits::default() });
+    let _alone = alone(Limits::default().max_threads(0));
     install("a", sink(), NEVER).unwrap();
     let calls = 40_000;
     thread::spawn(move || {
@@ -130,7 +130,7 @@ fn calls_on_shared_cells_are_sampled_too() {
 
 #[test]
 fn values_past_what_may_be_held_are_merged() {
-    let _alone = alone(Limits { max_held_values: 100, ..Limits::default() });
+    let _alone = alone(Limits::default().max_held_values(100));
     // Single values in all, at most in one delivery, and merged.
     let counts = Arc::new(Mutex::new((0, 0, 0)));
     let seen = Arc::clone(&counts);
@@ -173,14 +173,14 @@ fn what_cannot_be_is_counted_as_invalid_and_changes_nothing() {
     logger.send_histogram("h", f64::NEG_INFINITY);
     assert_eq!(recordings("invalid"), BTreeMap::from([("g", (1, 2)), ("h", (0, 1))]));
     let ledger = remove("a", SOON).unwrap();
-    assert!(ledger.balances() && ledger.dropped[Cause::Invalid] == Amount::of(3), "{ledger}");
+    assert!(ledger.balances() && ledger.dropped[Cause::Invalid] == Amount::new(3), "{ledger}");
 }
 
 #[test]
 fn a_rule_that_switches_off_reaches_every_kind() {
     let _alone = alone(Limits::default());
     let logger = get_logger("silent");
-    let off = LoggerRule { prefix: "silent".into(), enabled: false, sample_rate: None };
+    let off = LoggerRule::new("silent").enabled(false);
     configure(Naming::default(), Limits::default(), vec![off]);
     install("a", sink(), NEVER).unwrap();
     let busy = logger.in_flight("busy").enter();

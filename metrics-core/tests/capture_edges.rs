@@ -29,7 +29,7 @@ fn a_guard_goes_down_where_it_went_up() {
     let _alone = alone();
     // Threads with cells of their own, and without.
     for max_threads in [8, 0] {
-        configure(Naming::default(), Limits { max_threads, ..Limits::default() }, Vec::new());
+        configure(Naming::default(), Limits::default().max_threads(max_threads), Vec::new());
         install("a", sink(), NEVER).unwrap();
         let name = format!("f{max_threads}");
         thread::spawn(move || {

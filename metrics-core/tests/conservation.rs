@@ -173,13 +173,13 @@ impl Backend for Odd {
         if self.manner == Manner::Stores {
             let mut all = Amount::default();
             for delta in view.deltas().filter(|d| !d.series.is_internal()) {
-                let mut amount = Amount::of(delta.recordings);
+                let mut amount = Amount::new(delta.recordings);
                 match &delta.change {
                     Change::Counter { increments, decrements } => {
                         (amount.increments, amount.decrements) = (*increments, *decrements);
                     }
                     // The others are superseded.
-                    Change::Gauge(_) | Change::InFlight(_) => amount = Amount::of(1),
+                    Change::Gauge(_) | Change::InFlight(_) => amount = Amount::new(1),
                     _ => {}
                 }
                 all += amount;
@@ -195,19 +195,19 @@ impl Backend for Odd {
             let amount = |amount: Amount| if internal { Amount::default() } else { amount };
             match &delta.change {
                 Change::Counter { increments, decrements } => {
-                    let all = Amount { recordings: delta.recordings, increments: *increments, decrements: *decrements };
+                    let all = Amount::new(delta.recordings).with_value(*increments, *decrements);
                     self.take(view, &delta.receipt(), amount(all));
                 }
                 Change::Values { singles, merged, .. } => {
                     for at in (0..singles.len()).step_by(7) {
                         let end = (at + 7).min(singles.len());
-                        self.take(view, &delta.singles_receipt(at..end), amount(Amount::of((end - at) as u64)));
+                        self.take(view, &delta.singles_receipt(at..end), amount(Amount::new((end - at) as u64)));
                     }
                     for (bucket, count) in merged {
-                        self.take(view, &delta.merged_receipt(*bucket, *count), amount(Amount::of(*count)));
+                        self.take(view, &delta.merged_receipt(*bucket, *count), amount(Amount::new(*count)));
                     }
                 }
-                _ => self.take(view, &delta.receipt(), amount(Amount::of(1))),
+                _ => self.take(view, &delta.receipt(), amount(Amount::new(1))),
             }
             pieces += 1;
             if pieces % 3 == 2 && self.turn.is_multiple_of(2) {
@@ -218,7 +218,7 @@ impl Backend for Odd {
                 }
             }
         }
-        Ok(Delivery { packets: if self.manner == Manner::Lies { u64::MAX / 1000 } else { 1 }, bytes: 1 })
+        Ok(Delivery::new(if self.manner == Manner::Lies { u64::MAX / 1000 } else { 1 }, 1))
     }
 
     fn flush(&mut self, view: &mut SnapshotView<'_>, _: std::time::Instant) -> Result<Delivery, BackendError> {
@@ -350,7 +350,11 @@ impl Model {
             Step::Configure { threads, held } => {
                 let max_threads = if *threads { 512 } else { 1 };
                 let max_held_values = if *held { 262_144 } else { 64 };
-                configure(Naming::default(), Limits { max_threads, max_held_values, ..Limits::default() }, Vec::new());
+                configure(
+                    Naming::default(),
+                    Limits::default().max_threads(max_threads).max_held_values(max_held_values),
+                    Vec::new(),
+                );
             }
             Step::Shutdown { hurry } => {
                 let report = shutdown(if *hurry { Duration::ZERO } else { SOON });
@@ -412,10 +416,10 @@ fn record(what: u8, times: u64) {
 /// What [`record`] records, when anything is installed.
 fn amount(what: u8, times: u64) -> Amount {
     match what {
-        0 => Amount { recordings: times, increments: times, decrements: 0 },
-        1 => Amount { recordings: times, increments: times.div_ceil(2) * 5, decrements: times / 2 * 3 },
-        5 | 6 => Amount::of(2 * times),
-        _ => Amount::of(times),
+        0 => Amount::new(times).with_value(times, 0),
+        1 => Amount::new(times).with_value(times.div_ceil(2) * 5, times / 2 * 3),
+        5 | 6 => Amount::new(2 * times),
+        _ => Amount::new(times),
     }
 }
 

@@ -16,7 +16,7 @@ static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 fn a_full_table_of_distributions_is_told_under_its_own_name() {
     let _alone = alone();
     tracing::subscriber::set_global_default(Subscriber(|line| LINES.lock().unwrap().push(line))).unwrap();
-    configure(Naming::default(), Limits { max_instruments: 100_000, ..Limits::default() }, Vec::new());
+    configure(Naming::default(), Limits::default().max_instruments(100_000), Vec::new());
     install("a", sink(), Duration::from_millis(20)).unwrap();
     let logger = get_logger("many");
     let most = Limits::MAX_DISTRIBUTIONS;
@@ -52,7 +52,7 @@ fn a_full_table_of_distributions_is_told_under_its_own_name() {
     assert!(!lines.iter().any(|line| line.contains("max_instruments")), "{lines:?}");
 
     // A configured limit that is reached first is told as that one.
-    configure(Naming::default(), Limits { max_instruments: 100, ..Limits::default() }, Vec::new());
+    configure(Naming::default(), Limits::default().max_instruments(100), Vec::new());
     logger.histogram("refused").record(1);
     logger.send_counter("refused", 1);
     assert_eq!((refused().distributions, refused().instruments), (101, 2));

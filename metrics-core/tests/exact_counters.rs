@@ -151,10 +151,10 @@ fn while_threads_run_a_total_grows_and_is_never_past_the_truth() {
 #[test]
 fn a_rules_rate_and_a_thread_without_cells_of_its_own_lose_nothing() {
     let _alone = alone();
-    let rule = LoggerRule { prefix: "ruled".into(), enabled: true, sample_rate: Some(0.02) };
+    let rule = LoggerRule::new("ruled").sample_rate(Some(0.02));
     let counter = get_logger("ruled").counter("c");
     let sampled = get_logger("ruled").sampled(0.02).counter("c");
-    for limits in [Limits::default(), Limits { max_threads: 0, ..Limits::default() }] {
+    for limits in [Limits::default(), Limits::default().max_threads(0)] {
         configure(Naming::default(), limits, vec![rule.clone()]);
         install("ruled", sink(), NEVER).unwrap();
         let before = total_of(sampled.series()).0.0;

@@ -55,7 +55,7 @@ fn forks_never_meet_a_held_lock_and_children_record_again() {
     }
 
     // Without cells of their own, threads go through the budget, the slabs and the registry all the time.
-    configure(Naming::default(), Limits { max_cell_bytes: 0, ..Limits::default() }, Vec::new());
+    configure(Naming::default(), Limits::default().max_cell_bytes(0), Vec::new());
     install("a", sink(), Duration::from_millis(1)).unwrap();
     let stop = Arc::new(AtomicBool::new(false));
     let workers: Vec<_> = (0..2)
@@ -84,9 +84,30 @@ fn forks_never_meet_a_held_lock_and_children_record_again() {
 }
 
 #[test]
+fn a_child_asks_for_the_gauges_of_its_parent() {
+    let _alone = alone();
+    let observed = get_logger("forks").gauge("pid").observe(std::process::id);
+    install("a", sink(), Duration::from_millis(1)).unwrap();
+    for _ in 0..20 {
+        let status = fork(|| {
+            let recorder = ferrometer_testkit::Recorder::default();
+            install("b", Box::new(recorder.clone()), NEVER).unwrap();
+            let until = Instant::now() + SOON;
+            let own = f64::from(std::process::id());
+            let is_asked = || flush(SOON).complete && recorder.record().gauges.get("forks.pid") == Some(&own);
+            while !is_asked() && Instant::now() < until {}
+            is_asked()
+        });
+        assert_eq!(status, 0);
+    }
+    drop(observed);
+    assert!(remove("a", SOON).unwrap().balances());
+}
+
+#[test]
 fn a_child_can_say_what_the_parent_was_about_to_say() {
     let _alone = alone();
-    configure(Naming::default(), Limits { max_instruments: 100_000, ..Limits::default() }, Vec::new());
+    configure(Naming::default(), Limits::default().max_instruments(100_000), Vec::new());
     install("a", sink(), NEVER).unwrap();
     static LAST: AtomicU64 = AtomicU64::new(0);
     let said = |i: u64| get_logger("said").counter(format!("c{i}")).unit("rows").series().unit() == Some("rows");
@@ -119,7 +140,7 @@ fn a_scope_that_was_begun_before_the_fork_captures_in_the_child() {
     let _alone = alone();
     let status = fork(|| {
         // Whatever the other tests took of the limits.
-        configure(Naming::default(), Limits { max_instruments: 100_000, ..Limits::default() }, Vec::new());
+        configure(Naming::default(), Limits::default().max_instruments(100_000), Vec::new());
         install("a", sink(), NEVER).unwrap();
         // The first of all, so that its cell is one of those at hand.
         let timer = get_logger("captured").timer("t");
@@ -143,7 +164,7 @@ fn children_of_one_process_sample_each_for_itself() {
         let status = fork(|| {
             // SAFETY: ends a child that waits for ever.
             unsafe { libc::alarm(60) };
-            configure(Naming::default(), Limits { max_instruments: 100_000, ..Limits::default() }, Vec::new());
+            configure(Naming::default(), Limits::default().max_instruments(100_000), Vec::new());
             let counter = get_logger("forks.sampled").counter("c").sampled(0.01);
             let count = || match snapshot().totals().get(counter.series().id()).unwrap().value {
                 Value::Counter { increments, .. } => increments,

@@ -26,8 +26,8 @@ fn no_lock_is_taken_after_the_first_recording() {
     // SAFETY: a plain function, which takes no lock.
     unsafe { libc::pthread_atfork(Some(linger), None, None) };
     // A thread beyond `max_threads`, and one whose cells find no memory.
-    let crowded = Limits { max_threads: 0, ..Limits::default() };
-    let poor = Limits { max_cell_bytes: 0, ..Limits::default() };
+    let crowded = Limits::default().max_threads(0);
+    let poor = Limits::default().max_cell_bytes(0);
     for (case, limits) in [("crowded", crowded), ("poor", poor)] {
         IN_FORK.store(false, SeqCst);
         GO_ON.store(false, SeqCst);

@@ -94,7 +94,7 @@ fn backends_that_come_later_get_all_since_the_hold_and_nothing_before() {
 #[test]
 fn values_beyond_the_rings_arrive_merged_and_none_is_lost() {
     let _alone = alone();
-    configure(Naming::default(), Limits { timer_chunk: 64, max_held_values: 128, ..Limits::default() }, Vec::new());
+    configure(Naming::default(), Limits::default().timer_chunk(64).max_held_values(128), Vec::new());
     hold();
     let timer = get_logger("held").timer("many");
     for round in 0..10 {

@@ -13,7 +13,7 @@ use support::{Alone, NEVER, Publish, SOON, sink};
 fn alone() -> Alone {
     let alone = support::alone().then(|| drop(shutdown(Duration::from_secs(1))));
     // One of the tests registers thousands of names, and names stay.
-    configure(Naming::default(), Limits { max_instruments: 100_000, ..Limits::default() }, Vec::new());
+    configure(Naming::default(), Limits::default().max_instruments(100_000), Vec::new());
     alone
 }
 
@@ -27,15 +27,14 @@ fn the_longest_durations_and_largest_limits_are_no_panic() {
     assert!(remove("a", Duration::MAX).unwrap().balances());
     assert!(shutdown(Duration::MAX).complete);
     let max = usize::MAX;
-    let all = Limits {
-        max_loggers: max,
-        max_instruments: max,
-        max_label_sets: max,
-        max_threads: max,
-        max_cell_bytes: max,
-        timer_chunk: max,
-        max_held_values: max,
-    };
+    let all = Limits::default()
+        .max_loggers(max)
+        .max_instruments(max)
+        .max_label_sets(max)
+        .max_threads(max)
+        .max_cell_bytes(max)
+        .timer_chunk(max)
+        .max_held_values(max);
     assert_eq!(all.max_bytes(max), max);
     assert!(Limits::default().max_bytes(2) > Limits::default().max_cell_bytes);
 }
@@ -124,14 +123,14 @@ fn an_in_flight_count_is_never_left_at_an_old_value() {
 fn a_rule_that_comes_while_names_are_registered_holds() {
     let _alone = alone();
     install("a", sink(), NEVER).unwrap();
-    let limits = Limits { max_instruments: 100_000, ..Limits::default() };
+    let limits = Limits::default().max_instruments(100_000);
     for round in 0..300 {
         configure(Naming::default(), limits, Vec::new());
         let registering = thread::spawn(move || {
             (0..40).map(|i| get_logger("switched").counter(format!("c{round}_{i}"))).collect::<Vec<_>>()
         });
         thread::sleep(Duration::from_micros(60));
-        let off = LoggerRule { prefix: "switched".into(), enabled: false, sample_rate: None };
+        let off = LoggerRule::new("switched").enabled(false);
         configure(Naming::default(), limits, vec![off]);
         let counters = registering.join().unwrap();
         counters.iter().for_each(|c| c.increment());

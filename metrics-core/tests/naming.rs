@@ -17,7 +17,7 @@ proptest! {
         labels in prop::collection::vec(any::<(String, String)>(), 0..4),
         prepend_host: bool, prepend_host_reverse: bool,
     ) {
-        let naming = Naming { global_prefix: prefix, prepend_host, prepend_host_reverse, host, uuid, labels: Vec::new() };
+        let naming = Naming::default().global_prefix(prefix).prepend_host(prepend_host).prepend_host_reverse(prepend_host_reverse).host(host).uuid(uuid).labels(Vec::new());
         let mut name = naming.render(&logger, &metric);
         prop_assert!(well_formed(&name), "{name:?}");
         push_labels(&mut name, labels.iter().map(|(k, v)| (k.as_str(), v.as_str())));
@@ -43,8 +43,8 @@ proptest! {
     #[test]
     fn reversing_a_host_twice_gives_it_back(parts in prop::collection::vec("[a-z][a-z0-9-]{0,5}", 1..5)) {
         let host = parts.join(".");
-        let reversed = Naming { host, prepend_host: true, prepend_host_reverse: true, ..Naming::default() }.prefix();
-        let back = Naming { host: reversed, prepend_host: true, prepend_host_reverse: true, ..Naming::default() }.prefix();
+        let reversed = Naming::default().host(host).prepend_host(true).prepend_host_reverse(true).prefix();
+        let back = Naming::default().host(reversed).prepend_host(true).prepend_host_reverse(true).prefix();
         prop_assert_eq!(back, parts.join("."));
     }
 }

@@ -43,7 +43,7 @@ fn objects() {
     let long = refused().long_names;
     assert!(logger.for_object(&"x".repeat(129)).name().starts_with("ferrometer.overflow"));
     assert_eq!(refused().long_names, long + 1);
-    configure(Naming::default(), Limits { max_label_sets: 16, ..Limits::default() }, Vec::new());
+    configure(Naming::default(), Limits::default().max_label_sets(16), Vec::new());
     let before = refused().label_sets;
     let overflown = (0..100).filter(|n| get_logger("many").for_object(&format!("lxc/{n}")).name() != "many").count();
     assert!((84..100).contains(&overflown), "{overflown}");

@@ -33,7 +33,7 @@ fn now() -> f64 {
 
 #[test]
 fn limits_refusals_failures_and_the_last_success_are_exported() {
-    let limits = Limits { max_loggers: 3, max_label_sets: 2, max_instruments: 200, ..Limits::default() };
+    let limits = Limits::default().max_loggers(3).max_label_sets(2).max_instruments(200);
     configure(Naming::default(), limits, Vec::new());
     let works = Arc::new(AtomicBool::new(true));
     let told = Arc::clone(&works);

@@ -126,8 +126,8 @@ fn every_kind_reaches_the_backend_once() {
     assert_eq!(got.lock().unwrap().in_flight["kinds.busy"], 0);
     let ledger = remove("r", SOON).unwrap();
     assert!(ledger.balances(), "{ledger}");
-    assert_eq!(ledger.dropped[Cause::Invalid], Amount::of(3));
-    assert_eq!(ledger.superseded, Amount::of(1));
+    assert_eq!(ledger.dropped[Cause::Invalid], Amount::new(3));
+    assert_eq!(ledger.superseded, Amount::new(1));
     assert_eq!((ledger.sent.increments, ledger.sent.decrements), (4, 3));
     assert_eq!(ledger.recorded.recordings, 13 + 1, "{ledger}");
     assert!(!is_on());
@@ -137,7 +137,7 @@ fn every_kind_reaches_the_backend_once() {
 fn values_that_cannot_be_held_are_merged_and_none_is_lost() {
     let _alone = alone();
     // However large the chunk of this thread is (it may have the cells of an earlier one), so many at once are too many to be held.
-    configure(Naming::default(), Limits { timer_chunk: 64, max_held_values: 1000, ..Limits::default() }, Vec::new());
+    configure(Naming::default(), Limits::default().timer_chunk(64).max_held_values(1000), Vec::new());
     let got = install_receiver("r", Receiver { singles: true, ..Receiver::default() }, Duration::from_secs(3600));
     thread::spawn(|| {
         let timer = get_logger("merge").timer("t");
@@ -307,7 +307,7 @@ fn sampled_counters_say_hits_and_rate() {
     assert_eq!(refused().bad_rates, bad + 8);
     assert_eq!(refused().bad_rate_example.to_bits(), 0);
     // A rule's, too.
-    let rule = |rate| LoggerRule { prefix: "sampling.ruled".into(), enabled: true, sample_rate: Some(rate) };
+    let rule = |rate| LoggerRule::new("sampling.ruled").sample_rate(Some(rate));
     for rate in [0.0, -1.0, f64::NAN, 2.0] {
         configure(Naming::default(), Limits::default(), vec![rule(rate)]);
         get_logger("sampling.ruled").send_counter("bad", 1);
@@ -326,7 +326,7 @@ fn sampled_counters_say_hits_and_rate() {
 #[test]
 fn logger_rules_switch_off_and_sample_what_gives_no_rate() {
     let _alone = alone();
-    let rule = |prefix: &str, enabled, sample_rate| LoggerRule { prefix: prefix.into(), enabled, sample_rate };
+    let rule = |prefix: &str, enabled, sample_rate| LoggerRule::new(prefix).enabled(enabled).sample_rate(sample_rate);
     let (quiet, loud) = (get_logger("rules.quiet.driver").counter("c"), get_logger("rules.quieter").counter("c"));
     let sampled = get_logger("rules.sampled");
     let made_before = sampled.counter("before");
@@ -362,7 +362,7 @@ fn logger_rules_switch_off_and_sample_what_gives_no_rate() {
 #[test]
 fn what_rules_sample_is_sampled_while_a_configuration_is_put_in_force() {
     let _alone = alone();
-    let rules = |rate| vec![LoggerRule { prefix: "rules.stay".into(), enabled: true, sample_rate: Some(rate) }];
+    let rules = |rate| vec![LoggerRule::new("rules.stay").sample_rate(Some(rate))];
     configure(Naming::default(), Limits::default(), rules(0.5));
     let _got = install_receiver("r", Receiver::default(), Duration::from_secs(3600));
     let counter = get_logger("rules.stay").counter("c");
@@ -402,11 +402,7 @@ fn past_the_caps_recordings_are_in_the_overflow_series() {
     let got = install_receiver("r", Receiver::default(), Duration::from_secs(3600));
     let logger = get_logger("caps");
     let known = logger.counter("known");
-    configure(
-        Naming::default(),
-        Limits { max_instruments: 1, max_label_sets: 0, max_loggers: 0, ..Limits::default() },
-        vec![],
-    );
+    configure(Naming::default(), Limits::default().max_instruments(1).max_label_sets(0).max_loggers(0), vec![]);
     let before = refused();
     for i in 0..1000 {
         logger.send_counter(format!("n{i}"), 1);
@@ -431,7 +427,7 @@ fn past_the_caps_recordings_are_in_the_overflow_series() {
 #[test]
 fn more_threads_than_slabs_share_and_lose_nothing() {
     let _alone = alone();
-    configure(Naming::default(), Limits { max_threads: 1, ..Limits::default() }, vec![]);
+    configure(Naming::default(), Limits::default().max_threads(1), vec![]);
     let got = install_receiver("r", Receiver { singles: true, ..Receiver::default() }, Duration::from_millis(5));
     let threads: Vec<_> = (0..16)
         .map(|_| {

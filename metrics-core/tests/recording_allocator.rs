@@ -90,7 +90,7 @@ thread_local! {
 
 #[test]
 fn everything_goes_on_while_allocations_are_recorded() {
-    for limits in [Limits::default(), Limits { max_threads: 1, ..Limits::default() }] {
+    for limits in [Limits::default(), Limits::default().max_threads(1)] {
         configure(Naming::default(), limits, Vec::new());
         install("a", sink(), Duration::from_millis(1)).unwrap();
         let _ = LABELLED.set(get_logger("allocator").with("k", "w"));

@@ -13,8 +13,8 @@ use support::{NEVER, SOON, alone, sink};
 #[test]
 fn what_was_not_sampled_is_no_hit_of_a_rule_that_comes_meanwhile() {
     let _alone = alone();
-    let limits = Limits { max_threads: 0, ..Limits::default() };
-    let rules = |sample_rate| vec![LoggerRule { prefix: "rules.come".into(), enabled: true, sample_rate }];
+    let limits = Limits::default().max_threads(0);
+    let rules = |sample_rate| vec![LoggerRule::new("rules.come").sample_rate(sample_rate)];
     configure(Naming::default(), limits, rules(None));
     install("a", sink(), NEVER).unwrap();
     let logger = get_logger("rules.come");
@@ -56,7 +56,7 @@ fn a_guard_is_recorded_by_the_rate_that_it_was_begun_by() {
     static SITE: LabelledSite<1> = LabelledSite::new("labelled", &["k"], Kind::Timer, 0.0);
     static BLOCK: TimerSite = TimerSite::new("block", 0.0);
     let rules = |sample_rate| {
-        let rule = LoggerRule { prefix: "rules.guards".into(), enabled: true, sample_rate };
+        let rule = LoggerRule::new("rules.guards").sample_rate(sample_rate);
         configure(Naming::default(), Limits::default(), vec![rule]);
     };
     let _alone = alone();

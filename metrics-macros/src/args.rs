@@ -6,6 +6,8 @@ use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Error, Expr, Ident, LitStr, Path, Result, Token};
 
+mod measured;
+
 use crate::check;
 use crate::labels::{Labels, at_label};
 
@@ -15,11 +17,15 @@ pub enum Kind {
     Timer,
     Counter,
     Gauge,
+    /// Stands for a counter, a timer, and a count of what is in flight.
+    Measured,
+    /// No attribute by itself.
+    InFlight,
 }
 
 impl Kind {
     pub fn of(ident: &Ident) -> Option<Kind> {
-        [Kind::Timer, Kind::Counter, Kind::Gauge].into_iter().find(|kind| ident == kind.word())
+        [Kind::Timer, Kind::Counter, Kind::Gauge, Kind::Measured].into_iter().find(|kind| ident == kind.word())
     }
 
     /// The attribute's own name.
@@ -28,22 +34,33 @@ impl Kind {
             Kind::Timer => "timer",
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
+            // It is what the first part of `#[measured]` is.
+            Kind::Measured | Kind::InFlight => "measured",
+        }
+    }
+
+    /// The end of a name recorded by default.
+    fn suffix(self) -> &'static str {
+        match self {
+            Kind::Timer => ".time",
+            Kind::Counter => ".count",
+            Kind::InFlight => ".in_flight",
+            Kind::Gauge | Kind::Measured => "",
         }
     }
 
     /// The name recorded by default, for a function called `function`.
     fn default_name(self, function: &str) -> String {
-        match self {
-            Kind::Timer => format!("{function}.time"),
-            Kind::Counter => format!("{function}.count"),
-            Kind::Gauge => function.to_owned(),
-        }
+        format!("{function}{}", self.suffix())
     }
 
     fn allowed(self) -> &'static [&'static str] {
         match self {
-            Kind::Timer | Kind::Counter => &["logger", "name", "prefix", "sample_rate", "on", "outcome", "crate"],
-            Kind::Gauge => &["logger", "name", "prefix", "crate"],
+            Kind::Timer | Kind::Counter => {
+                &["logger", "name", "prefix", "sample_rate", "on", "outcome", "error", "crate"]
+            }
+            Kind::Measured => &["logger", "name", "prefix", "sample_rate", "error", "crate"],
+            Kind::Gauge | Kind::InFlight => &["logger", "name", "prefix", "crate"],
         }
     }
 }
@@ -69,6 +86,8 @@ pub struct Args {
     pub on: Option<Outcome>,
     /// Record the outcome as a label.
     pub outcome: bool,
+    /// Returns what a returned error is, for a label.
+    pub error: Option<Expr>,
     /// Further labels.
     pub labels: Labels,
     /// The path of the facade.
@@ -83,7 +102,7 @@ impl Args {
 
     /// Returns whether recording needs to know how the call ended.
     pub fn at_exit(&self) -> bool {
-        self.on.is_some() || self.outcome
+        self.on.is_some() || self.outcome || self.error.is_some()
     }
 
     /// The metric's name as a literal that carries the user's span where there is one.
@@ -110,6 +129,7 @@ impl Args {
         self.kind == other.kind
             && self.on == other.on
             && self.outcome == other.outcome
+            && self.error.is_some() == other.error.is_some()
             && self.labels.is_empty()
             && other.labels.is_empty()
             && word(&self.name) == word(&other.name)
@@ -172,6 +192,7 @@ struct Fields {
     sample_rate: Option<Literal>,
     on: Option<LitStr>,
     outcome: Option<Ident>,
+    error: Option<Expr>,
     labels: Labels,
     krate: Option<Path>,
 }
@@ -215,7 +236,7 @@ impl Fields {
             let ident = input.fork().parse::<Ident>()?;
             if ident == "outcome" {
                 input.parse::<Ident>()?;
-                no_gauge(kind, &ident)?;
+                has_outcome(kind, &ident)?;
                 let span = ident.span();
                 return once(&mut self.outcome, ident, "outcome", span);
             }
@@ -265,12 +286,16 @@ impl Fields {
                 Err(Error::new(span, "gauges are never sampled; #[gauge] has no `sample_rate`"))
             }
             "sample_rate" => once(&mut self.sample_rate, check::sample_rate(&input.parse()?)?, "sample_rate", span),
-            "on" => {
+            "error" => {
                 no_gauge(kind, key)?;
+                once(&mut self.error, input.parse()?, "error", span)
+            }
+            "on" => {
+                has_outcome(kind, key)?;
                 once(&mut self.on, string(input, "`on`")?, "on", span)
             }
             "outcome" => {
-                no_gauge(kind, key)?;
+                has_outcome(kind, key)?;
                 Err(Error::new(span, "`outcome` is a flag and takes no value: write `outcome` alone"))
             }
             _ => Err(unknown(kind, key)),
@@ -294,6 +319,12 @@ impl Fields {
                 "the label key \"outcome\" is that of the flag `outcome`; leave one of the two out",
             ));
         }
+        if let (Some(_), Some(key)) = (&self.error, self.labels.key("error")) {
+            return Err(Error::new(
+                key.span(),
+                "the label key \"error\" is that of the argument `error`; leave one of the two out",
+            ));
+        }
         let checked = |literal: Option<LitStr>, what: &str| {
             literal.map(|literal| check::name(&literal, what).map(|name| (name, literal.span()))).transpose()
         };
@@ -305,6 +336,7 @@ impl Fields {
             sample_rate: self.sample_rate,
             on,
             outcome: self.outcome.is_some(),
+            error: self.error,
             labels: self.labels,
             krate: facade(self.krate),
         })
@@ -331,6 +363,17 @@ fn unknown(kind: Kind, key: &Ident) -> Error {
             check::allowed_arguments(&found, kind.allowed())
         ),
     )
+}
+
+/// Refuses an argument about how calls end, of attributes that are not told.
+fn has_outcome(kind: Kind, key: &Ident) -> Result<()> {
+    if kind == Kind::Measured {
+        let message = format!(
+            "#[measured] records every outcome, with a label `outcome`; `{key}` is an argument of #[counter] and #[timer]"
+        );
+        return Err(Error::new(key.span(), message));
+    }
+    no_gauge(kind, key)
 }
 
 fn no_gauge(kind: Kind, key: &Ident) -> Result<()> {

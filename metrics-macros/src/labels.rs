@@ -14,7 +14,14 @@ const NUMBERED: usize = 4;
 
 /// The labels of one call or attribute, with keys that were checked.
 #[derive(Default)]
-pub struct Labels(Vec<(LitStr, Expr)>);
+pub struct Labels(Vec<Label>);
+
+struct Label {
+    key: LitStr,
+    value: Expr,
+    /// It is marked with `%`: its text is what `Display` writes.
+    is_shown: bool,
+}
 
 /// Returns whether a label comes next.
 pub fn at_label(input: ParseStream<'_>) -> bool {
@@ -33,16 +40,17 @@ impl Labels {
         if self.key(&text).is_some() {
             return Err(Error::new(key.span(), format!("the label key {text:?} is given twice")));
         }
+        let is_shown = input.parse::<Option<Token![%]>>()?.is_some();
         let value: Expr = input.parse()?;
         let value =
             literal_text(&value).map_or(value, |lit| Expr::Lit(ExprLit { attrs: Vec::new(), lit: Lit::Str(lit) }));
-        self.0.push((key, value));
+        self.0.push(Label { key, is_shown: is_shown && !is_text(&value), value });
         Ok(())
     }
 
     /// Returns the literal of a key.
     pub fn key(&self, text: &str) -> Option<&LitStr> {
-        self.0.iter().map(|(key, _)| key).find(|key| key.value() == text)
+        self.0.iter().map(|label| &label.key).find(|key| key.value() == text)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -54,7 +62,7 @@ impl Labels {
     }
 
     pub fn keys(&self) -> impl Iterator<Item = &LitStr> {
-        self.0.iter().map(|(key, _)| key)
+        self.0.iter().map(|label| &label.key)
     }
 
     /// Evaluates a value, if there is one, and the labels, each once and in the order in which they stand; `call` gets the arguments
@@ -83,8 +91,8 @@ impl Labels {
 
     /// A local for each label, with the span of the value, so that the error about one that is no label's value belongs there.
     fn locals(&self) -> Vec<Ident> {
-        let local = |(at, (_, value)): (usize, &(LitStr, Expr))| {
-            format_ident!("__ferrometer_label_{at}", span = value.span().resolved_at(ours()))
+        let local = |(at, label): (usize, &Label)| {
+            format_ident!("__ferrometer_label_{at}", span = label.value.span().resolved_at(ours()))
         };
         self.0.iter().enumerate().map(local).collect()
     }
@@ -97,7 +105,13 @@ impl Labels {
         value: Option<(&TokenStream, &Ident)>,
         record: &TokenStream,
     ) -> TokenStream {
-        let given = self.0.iter().map(|(_, value)| borrowed(value));
+        let given = self.0.iter().zip(locals).map(|(label, local)| {
+            let value = borrowed(&label.value);
+            match label.is_shown {
+                true => quote_spanned!(local.span()=> &#krate::__private::display(#value)),
+                false => value,
+            }
+        });
         let (value, local) = match value {
             Some((value, local)) => (quote_spanned!(ours()=> #value,), quote_spanned!(ours()=> #local,)),
             None => (TokenStream::new(), TokenStream::new()),
@@ -106,9 +120,9 @@ impl Labels {
         let written: Vec<TokenStream> = locals
             .iter()
             .zip(&self.0)
-            .map(|(local, (_, value))| {
+            .map(|(local, label)| {
                 let text = written(local);
-                match is_text(value) {
+                match is_text(&label.value) {
                     true => quote_spanned!(ours()=> let #text = #local;),
                     false => quote_spanned! {local.span()=>
                         let #text = (&&#krate::__private::TextProbe(#local)).__ferrometer_text();
@@ -116,7 +130,7 @@ impl Labels {
                 }
             })
             .collect();
-        let uses = (!self.0.iter().all(|(_, value)| is_text(value)))
+        let uses = (!self.0.iter().all(|label| is_text(&label.value)))
             .then(|| quote_spanned!(ours()=> use #krate::__private::{NoText as _, RefText as _, WrittenText as _};));
         quote_spanned! {ours()=>
             match (#value #(#given,)*) {
@@ -132,12 +146,12 @@ impl Labels {
     /// The labels' numbers. Two traits, so that method lookup tells labels with a few values from everything else without a bound on their types.
     /// A literal has one value.
     fn numbers(&self, krate: &TokenStream, locals: &[Ident]) -> TokenStream {
-        let number = |(local, (_, value)): (&Ident, &(LitStr, Expr))| match is_text(value) {
+        let number = |(local, label): (&Ident, &Label)| match is_text(&label.value) {
             true => quote_spanned!(ours()=> #krate::__private::Literal),
             false => quote_spanned!(ours()=> (&#krate::__private::LabelProbe(#local)).__ferrometer_label_number()),
         };
         match self.0.len() {
-            _ if self.0.iter().all(|(_, value)| is_text(value)) => {
+            _ if self.0.iter().all(|label| is_text(&label.value)) => {
                 quote_spanned!(ours()=> (#krate::__private::Literal,))
             }
             0..=NUMBERED => {

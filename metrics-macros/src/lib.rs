@@ -6,8 +6,10 @@
 //! | [`#[timer]`](macro@timer) | how long each call takes |
 //! | [`#[counter]`](macro@counter) | each call, or each that ended a certain way |
 //! | [`#[gauge]`](macro@gauge) | the value a function returns |
+//! | [`#[measured]`](macro@measured) | each call by its outcome, how long it takes, and how many are in flight |
 //! | [`count!`] | an increment |
 //! | [`set_gauge!`] | a value |
+//! | [`record!`] | a value of a distribution |
 //! | [`time!`] | how long a block takes |
 //! | [`#[derive(LabelValue)]`](derive@LabelValue) | nothing: makes an enum the values of a label |
 //!
@@ -27,7 +29,7 @@
 //! # Reading the source
 //!
 //! `args` parses an attribute, with `check` for the literals and `labels` for labels; `function` parses what it stands on; `exits` finds out how a
-//! body is left; `expand` writes the new function. `verbs` holds the three function-like macros, `label_value` the derive.
+//! body is left; `expand` writes the new function. `verbs` holds the four function-like macros, `label_value` the derive.
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
@@ -62,6 +64,7 @@ use verbs::Verb;
 /// | `sample_rate = 0.1` | the probability that a call is measured, a literal | the logger's |
 /// | `on = "err"` | only calls that ended so: `"ok"`, `"err"`, `"panic"`, `"cancelled"` | every call |
 /// | `outcome` | label each time with `outcome`: `ok`, `err`, `panic`, `cancelled` | |
+/// | `error = Error::kind` | label the times of calls that return `Err` with `error`: what this function, which gets the error, returns; a label as in [`count!`] | |
 /// | `"key" => value` | a label, as in [`count!`]: evaluated on entry, while recording is on | |
 /// | `crate = path` | where the facade is | `::ferrometer` |
 ///
@@ -70,19 +73,22 @@ use verbs::Verb;
 ///
 /// # Example
 ///
-/// ```ignore (the facade depends on this crate, so it is not at hand here)
+/// ```
 /// use ferrometer::{Logger, logger, timer};
 ///
 /// static METRICS: Logger = logger!();
 ///
+/// # async fn get(url: &str) -> std::io::Result<Vec<u8>> { Ok(url.into()) }
 /// #[timer]                                                            // <module>.parse.time
 /// fn parse(input: &str) -> Vec<u32> {
 ///     input.split(',').filter_map(|number| number.parse().ok()).collect()
 /// }
 ///
 /// #[timer(METRICS, "fetch.time", sample_rate = 0.1, outcome)]         // <module>.fetch.time, outcome=ok|err|…
-/// async fn fetch(url: &str) -> Result<Vec<u8>, Error> {
-///     get(url).await?.bytes().await
+/// async fn fetch(url: &str) -> Result<Vec<u8>, std::io::Error> {
+///     let mut page = get(url).await?;
+///     page.truncate(1000);
+///     Ok(page)
 /// }
 /// ```
 ///
@@ -97,7 +103,7 @@ use verbs::Verb;
 ///         &SITE
 ///     }
 ///     .start({
-///         static LOGGER: Logger = Logger::of_module(module_path!());
+///         static LOGGER: Logger = Logger::from_static(module_path!());
 ///         &LOGGER
 ///     });
 ///     { /* the body */ }
@@ -125,11 +131,12 @@ use verbs::Verb;
 /// * A future type with a name of its own (`-> Ready<T>`, `-> BoxFuture<'_, T>`) is not recognised: building it is what is timed.
 ///   So it is with iterators and streams. `Pin<Box<dyn Future>>` that is more than `Box::pin(async move { … })` is boxed a second
 ///   time while recording is on.
-/// * With `on`, `outcome` and `#[gauge]`, a body is captured, in a closure or an async block, where its tokens do not tell how it is left: it calls a
+/// * With `error` a body that has a `?` is captured, in a closure or an async block: only there the error has the function's own type. With `on`,
+///   `outcome` and `#[gauge]` a body is captured where its tokens do not tell how it is left: it calls a
 ///   macro that may return (all but those of the standard library, `log` and `tracing` by their paths, and a few more), or has a closure with a `return` or
 ///   `?` inside. Arguments that a captured body uses are then dropped when it ends, before those it does not use; `#[track_caller]` does not
 ///   reach into it; and an async function holds its arguments twice. Clippy does not see a `return` that an async function does not need.
-/// * Of several attributes on one function, those called `timer`, `counter` and `gauge` become one expansion. Renamed
+/// * Of several attributes on one function, those called `timer`, `counter`, `gauge` and `measured` become one expansion. Renamed
 ///   imports work too, one around the other.
 #[proc_macro_attribute]
 pub fn timer(args: TokenStream, item: TokenStream) -> TokenStream {
@@ -150,17 +157,21 @@ pub fn timer(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | `sample_rate = 0.1` | the probability that a call is counted, a literal | the logger's |
 /// | `on = "err"` | count as the call ends, and only if it ended so: `"ok"`, `"err"`, `"panic"`, `"cancelled"` | `"entry"` |
 /// | `outcome` | count as the call ends, with a label `outcome`: `ok`, `err`, `panic`, `cancelled` | |
+/// | `error = Error::kind` | count as the call ends, and label those that return `Err` with `error`: what this function, which gets the error, returns; a label as in [`count!`] | |
 /// | `"key" => value` | a label, as in [`count!`]: evaluated on entry, while recording is on | |
 ///
 /// # Example
 ///
-/// ```ignore (the facade depends on this crate, so it is not at hand here)
+/// ```
 /// use ferrometer::{counter, timer};
 ///
+/// # use std::io::{Error, Write};
+/// # type Row = [u8];
+/// # fn write(row: &Row) -> Result<(), Error> { std::io::sink().write_all(row) }
 /// #[counter]                                  // <module>.save.count, every call
 /// #[counter("save.errors", on = "err")]       // <module>.save.errors, those that failed
 /// #[timer]                                    // <module>.save.time
-/// fn save(rows: &[Row]) -> Result<(), Error> {
+/// fn save(rows: &[&Row]) -> Result<(), Error> {
 ///     for row in rows {
 ///         write(row)?;
 ///     }
@@ -206,11 +217,12 @@ pub fn counter(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Example
 ///
-/// ```ignore (the facade depends on this crate, so it is not at hand here)
+/// ```
 /// use ferrometer::gauge;
+/// use std::collections::VecDeque;
 ///
 /// #[gauge("queue.depth")]                     // <module>.queue.depth
-/// fn depth(queue: &Queue) -> usize {
+/// fn depth(queue: &VecDeque<u32>) -> usize {
 ///     queue.len()
 /// }
 /// ```
@@ -232,20 +244,81 @@ pub fn gauge(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::attribute(Kind::Gauge, args.into(), item.into()).into()
 }
 
+/// Counts calls by their outcome, times them, and counts those that are in flight: what a dashboard of a service begins with, in one attribute.
+///
+/// On a function `fetch` it records, below the logger:
+///
+/// | metric | kind | labels |
+/// |---|---|---|
+/// | `fetch.count` | counter | `outcome`: `ok`, `err`, `panic`, `cancelled` |
+/// | `fetch.time` | timer | the same |
+/// | `fetch.in_flight` | in-flight count | |
+///
+/// # Arguments
+///
+/// | argument | meaning | default |
+/// |---|---|---|
+/// | `METRICS` or `logger = METRICS` | the logger, as in [`#[timer]`](macro@timer) | a logger named after the module |
+/// | `"name"` or `name = "name"` | how the three names begin | `<function>` |
+/// | `prefix = "Type"` | put in front of the names, with a dot | |
+/// | `sample_rate = 0.1` | the probability that a call is timed; all are counted | the logger's |
+/// | `error = Error::kind` | a label `error` for calls that return `Err`, as in [`#[counter]`](macro@counter) | |
+/// | `"key" => value` | a label of all three, evaluated for each on entry, while recording is on | |
+/// | `crate = path` | where the facade is | `::ferrometer` |
+///
+/// # Example
+///
+/// ```
+/// use ferrometer::{Logger, logger, measured};
+///
+/// static METRICS: Logger = logger!("shop");
+///
+/// enum Error {
+///     NotFound,
+///     Closed,
+/// }
+///
+/// impl Error {
+///     fn kind(&self) -> &'static str {
+///         match self {
+///             Error::NotFound => "not_found",
+///             Error::Closed => "closed",
+///         }
+///     }
+/// }
+///
+/// # async fn load(id: u64) -> Result<u64, Error> { if id > 0 { Ok(id) } else { Err(Error::NotFound) } }
+/// #[measured(METRICS, "order", error = Error::kind)]      // shop.order.count, shop.order.time, shop.order.in_flight
+/// async fn order(id: u64) -> Result<u64, Error> {
+///     let order = load(id).await?;
+///     if order % 2 == 0 { Ok(order) } else { Err(Error::Closed) }
+/// }
+/// ```
+///
+/// The expansion and the limits are those of `#[counter(outcome)]` and `#[timer(outcome)]` on the function.
+#[proc_macro_attribute]
+pub fn measured(args: TokenStream, item: TokenStream) -> TokenStream {
+    expand::attribute(Kind::Measured, args.into(), item.into()).into()
+}
+
 /// Adds to a counter: 1, or the given value.
 ///
 /// `count!([crate = path,] LOGGER, "name" [, value] [, sample_rate = 0.1] [, "key" => label]*)`
 ///
-/// The value is an integer and may be negative; a label is anything that is `AsRef<str>`, an integer, or `bool`. Neither is evaluated while
-/// recording is off. Labels in the call itself, of types that are [`LabelValue`](derive@LabelValue), and literals from elsewhere in the program are found without
+/// The value is an integer and may be negative; a label is anything that is `AsRef<str>`, an integer, `bool`, or,
+/// marked with `%`, anything that is `Display` (its text is made anew at each call). Neither is evaluated while recording is off. Labels in the call itself, of types that are [`LabelValue`](derive@LabelValue), and literals from elsewhere in the program are found without
 /// being read; others are compared. The macro's value is `()`.
 ///
 /// # Example
 ///
-/// ```ignore (the facade depends on this crate, so it is not at hand here)
+/// ```
+/// # use ferrometer::{Logger, count, logger};
+/// # static METRICS: Logger = logger!();
+/// # let (rows, route, address) = ([1, 2], "/orders/{id}", std::net::SocketAddr::from(([10, 0, 0, 1], 80)));
 /// count!(METRICS, "cache.miss");
 /// count!(METRICS, "rows", rows.len(), sample_rate = 0.1);
-/// count!(METRICS, "requests", "method" => request.method(), "route" => route);
+/// count!(METRICS, "requests", "method" => "GET", "route" => route, "status" => 200);
+/// count!(METRICS, "connections", "peer" => %address.ip());
 /// ```
 ///
 /// # Expansion
@@ -266,14 +339,17 @@ pub fn count(tokens: TokenStream) -> TokenStream {
 ///
 /// `set_gauge!([crate = path,] LOGGER, "name", value [, "key" => label]*)`
 ///
-/// The value is a number; a label is anything that is `AsRef<str>`, an integer, or `bool`. Neither is evaluated while recording is off. The
+/// The value is a number, `bool` (1 or 0), or a `Duration` (in seconds); labels are those of [`count!`]. Neither is evaluated while recording is off. The
 /// macro's value is `()`. Gauges are never sampled.
 ///
 /// # Example
 ///
-/// ```ignore (the facade depends on this crate, so it is not at hand here)
+/// ```
+/// # use ferrometer::{Logger, logger, set_gauge};
+/// # static METRICS: Logger = logger!();
+/// # let (queue, pool) = (vec![1, 2], String::from("database"));
 /// set_gauge!(METRICS, "queue.depth", queue.len());
-/// set_gauge!(METRICS, "pool.free", pool.free(), "pool" => pool.name());
+/// set_gauge!(METRICS, "pool.free", 12, "pool" => pool);
 /// ```
 ///
 /// # Expansion
@@ -288,19 +364,54 @@ pub fn set_gauge(tokens: TokenStream) -> TokenStream {
     verbs::expand(Verb::SetGauge, tokens.into()).into()
 }
 
+/// Records a value into a histogram: bytes, rows, a ratio.
+///
+/// `record!([crate = path,] LOGGER, "name", value [, sample_rate = 0.1] [, "key" => label]*)`
+///
+/// The value is what [`set_gauge!`] takes; a `Duration` is recorded in seconds, and [`time!`] or a timer is better for those. NaN and infinities are counted
+/// and not recorded. Labels are those of [`count!`]. Nothing is evaluated while recording is off. The macro's value is `()`.
+///
+/// # Example
+///
+/// ```
+/// # use ferrometer::{Logger, logger, record};
+/// # static METRICS: Logger = logger!();
+/// # let (body, rows, table) = ("text", [1, 2], "orders");
+/// record!(METRICS, "response.bytes", body.len());
+/// record!(METRICS, "batch.rows", rows.len(), sample_rate = 0.1, "table" => table);
+/// ```
+///
+/// # Expansion
+///
+/// ```text
+/// if enabled() {
+///     { static SITE: HistogramSite = HistogramSite::new("response.bytes", 0.0); &SITE }.record(&METRICS, body.len())
+/// }
+/// ```
+#[proc_macro]
+pub fn record(tokens: TokenStream) -> TokenStream {
+    verbs::expand(Verb::Record, tokens.into()).into()
+}
+
 /// Records how long a block takes, and is the block's value.
 ///
 /// `time!([crate = path,] LOGGER, "name" [, sample_rate = 0.1] [, "key" => label]*, block_or_expression)`
 ///
 /// The block runs where it stands, recording on or off: `?`, `return`, `break` and `.await` inside mean what they say,
-/// and the time is recorded however it ends. A label is anything that is `AsRef<str>`, an integer, or `bool`, not evaluated while recording is
-/// off. Temporaries of the block's last expression end with the block, as in edition 2024.
+/// and the time is recorded however it ends. Labels are those of [`count!`], not evaluated while recording is off. Temporaries of the block's last expression end with the block, as in edition 2024.
 ///
 /// # Example
 ///
-/// ```ignore (the facade depends on this crate, so it is not at hand here)
-/// let rows = time!(METRICS, "load.time", { read(path)? });
-/// let page = time!(METRICS, "fetch.time", sample_rate = 0.1, "host" => url.host(), fetch(url).await)?;
+/// ```
+/// use ferrometer::{Logger, logger, time};
+///
+/// static METRICS: Logger = logger!();
+///
+/// # async fn fetch(url: &str) -> std::io::Result<usize> { Ok(url.len()) }
+/// async fn load(path: &str, host: &str) -> std::io::Result<usize> {
+///     let url = time!(METRICS, "load.time", { std::fs::read_to_string(path)? });
+///     time!(METRICS, "fetch.time", sample_rate = 0.1, "host" => host, fetch(&url).await)
+/// }
 /// ```
 ///
 /// # Expansion
@@ -326,7 +437,11 @@ pub fn time(tokens: TokenStream) -> TokenStream {
 ///
 /// # Example
 ///
-/// ```ignore (the facade depends on this crate, so it is not at hand here)
+/// ```
+/// use ferrometer::{LabelValue, Logger, count, logger};
+///
+/// static METRICS: Logger = logger!();
+///
 /// #[derive(Clone, Copy, LabelValue)]
 /// enum Method {
 ///     #[label("GET")]
@@ -336,7 +451,7 @@ pub fn time(tokens: TokenStream) -> TokenStream {
 ///     Other,                                  // other
 /// }
 ///
-/// count!(METRICS, "requests", "method" => request.method());
+/// count!(METRICS, "requests", "method" => Method::Put);
 /// METRICS.with("method", Method::Get.as_ref()).send_counter("requests", 1);
 /// ```
 #[proc_macro_derive(LabelValue, attributes(label))]

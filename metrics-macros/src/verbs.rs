@@ -1,4 +1,4 @@
-//! The verb macros `count!`, `set_gauge!` and `time!`: parsing and expansion.
+//! The verb macros `count!`, `set_gauge!`, `record!` and `time!`: parsing and expansion.
 //!
 //! Attributes are nouns and say what a function is; these are verbs and record where they stand.
 
@@ -20,6 +20,7 @@ use crate::span::{ours, report};
 pub enum Verb {
     Count,
     SetGauge,
+    Record,
     Time,
 }
 
@@ -28,6 +29,7 @@ impl Verb {
         match self {
             Verb::Count => "count!",
             Verb::SetGauge => "set_gauge!",
+            Verb::Record => "record!",
             Verb::Time => "time!",
         }
     }
@@ -37,6 +39,7 @@ impl Verb {
         match self {
             Verb::Count => "count!(LOGGER, \"name\", value, sample_rate = 0.1, \"key\" => label)",
             Verb::SetGauge => "set_gauge!(LOGGER, \"name\", value, \"key\" => label)",
+            Verb::Record => "record!(LOGGER, \"name\", value, sample_rate = 0.1, \"key\" => label)",
             Verb::Time => "time!(LOGGER, \"name\", sample_rate = 0.1, \"key\" => label, { block })",
         }
     }
@@ -116,7 +119,11 @@ impl Call {
             call.argument(verb, input)?;
         }
         if call.value.is_none() && verb != Verb::Count {
-            let missing = if verb == Verb::Time { "the block to time" } else { "the value to set" };
+            let missing = match verb {
+                Verb::Time => "the block to time",
+                Verb::Record => "the value to record",
+                Verb::Count | Verb::SetGauge => "the value to set",
+            };
             return Err(Error::new(
                 call.name_literal.span(),
                 format!("{} needs {missing}: {}", verb.word(), verb.usage()),
@@ -209,6 +216,7 @@ impl Call {
             (Verb::Count, None) if self.labels.is_empty() => "increment",
             (Verb::Count, _) => "add",
             (Verb::SetGauge, _) => "set",
+            (Verb::Record, _) => "record",
         };
         let method = Ident::new(method, span);
         let record = match (self.labels.is_empty(), value) {
@@ -270,6 +278,7 @@ impl Call {
         if !self.labels.is_empty() {
             let kind = match verb {
                 Verb::SetGauge => quote_spanned!(ours()=> Gauge),
+                Verb::Record => quote_spanned!(ours()=> Histogram),
                 Verb::Count => quote_spanned!(ours()=> Counter),
                 Verb::Time => quote_spanned!(ours()=> Timer),
             };
@@ -280,9 +289,13 @@ impl Call {
         }
         let (ty, arguments) = match verb {
             Verb::SetGauge => ("GaugeSite", name.into_token_stream()),
-            Verb::Count | Verb::Time => {
+            Verb::Count | Verb::Record | Verb::Time => {
                 let rate = rate(self.sample_rate.as_ref());
-                let ty = if verb == Verb::Count { "CounterSite" } else { "TimerSite" };
+                let ty = match verb {
+                    Verb::Count => "CounterSite",
+                    Verb::Record => "HistogramSite",
+                    _ => "TimerSite",
+                };
                 (ty, quote_spanned!(ours()=> #name, #rate))
             }
         };
@@ -321,6 +334,7 @@ fn name_literal(verb: Verb, input: ParseStream<'_>) -> Result<LitStr> {
     let method = match verb {
         Verb::Count => "send_counter",
         Verb::SetGauge => "send_gauge",
+        Verb::Record => "send_histogram",
         Verb::Time => "send_timer",
     };
     let message = format!("the name is a string literal (for one made at run time: `LOGGER.{method}(name, …)`)");
@@ -359,7 +373,7 @@ fn last_block(input: ParseStream<'_>) -> Option<Group> {
 fn unknown(verb: Verb, key: &Ident) -> Error {
     let found = key.to_string();
     let allowed: &[&str] = match verb {
-        Verb::Count | Verb::Time => &["sample_rate", "crate"],
+        Verb::Count | Verb::Record | Verb::Time => &["sample_rate", "crate"],
         Verb::SetGauge => &["crate"],
     };
     let allowed = check::allowed_arguments(&found, allowed);

@@ -71,7 +71,7 @@ pub(crate) struct Ended {
 impl Ended {
     pub(crate) fn error(&self) -> Option<BackendError> {
         let reason = self.later.as_ref().map(|(reason, _)| format!("{reason}; kept for the next interval"));
-        reason.or_else(|| self.dropped.clone()).map(|reason| BackendError::new(reason).after(self.delivery))
+        reason.or_else(|| self.dropped.clone()).map(|reason| BackendError::new(reason).with_delivery(self.delivery))
     }
 }
 

@@ -96,7 +96,7 @@ impl<E: Exporter, C: Carrier + Send + 'static> Pusher<E, C> {
         let (earlier, away) = self.drain(until);
         if let (Some((reason, after)), false) = (&away, keeps) {
             self.patience.failed(Instant::now(), *after, reason);
-            let error = BackendError::new(format!("{reason}; kept for the next interval")).after(earlier);
+            let error = BackendError::new(format!("{reason}; kept for the next interval")).with_delivery(earlier);
             return (earlier, Some(self.told_once(error, earlier)), true);
         }
         let mut packer = Packer::new(view, &mut self.carrier, &mut self.memory, None, limit, until);
@@ -152,7 +152,7 @@ impl<E: Exporter, C: Carrier + Send + 'static> Pusher<E, C> {
         let now = Instant::now();
         match &self.told {
             Some((words, when)) if now.saturating_duration_since(*when) < Duration::from_secs(60) => {
-                BackendError::new(words.clone()).after(delivery)
+                BackendError::new(words.clone()).with_delivery(delivery)
             }
             _ => {
                 self.told = Some((error.to_string(), now));
@@ -220,6 +220,6 @@ impl<E: Exporter, C: Carrier + Send + 'static> Backend for Pusher<E, C> {
             all.bytes += delivery.bytes;
             trouble = trouble.or(error);
         }
-        trouble.map_or(Ok(all), |error| Err(error.after(all)))
+        trouble.map_or(Ok(all), |error| Err(error.with_delivery(all)))
     }
 }

@@ -198,25 +198,25 @@ impl Agent {
     }
 
     /// Delivers everything recorded before the call, and says whether that was achieved. Before the first answer it was not: all is pending.
-    pub fn flush(&self, deadline: Duration) -> FlushReport {
-        ferrometer_core::flush(deadline)
+    pub fn flush(&self, timeout: Duration) -> FlushReport {
+        ferrometer_core::flush(timeout)
     }
 
     /// Does what [`shutdown`](Agent::shutdown) does without blocking the thread, as [`Metrics::shutdown_async`] does.
-    pub fn shutdown_async(self, deadline: Duration) -> impl Future<Output = FlushReport> + Send + 'static {
-        Background::start("shutdown", move || self.shutdown(deadline))
+    pub fn shutdown_async(self, timeout: Duration) -> impl Future<Output = FlushReport> + Send + 'static {
+        Background::start("shutdown", move || self.shutdown(timeout))
     }
 
     /// Ends lookups and recording like dropping the guard, and says what was delivered and what was not.
-    pub fn shutdown(self, deadline: Duration) -> FlushReport {
-        self.shared.end(deadline).unwrap_or_else(|| ferrometer_core::flush(Duration::ZERO))
+    pub fn shutdown(self, timeout: Duration) -> FlushReport {
+        self.shared.end(timeout).unwrap_or_else(|| ferrometer_core::flush(Duration::ZERO))
     }
 }
 
 impl Drop for Agent {
     fn drop(&mut self) {
-        let deadline = lock(&self.shared.noted).shutdown_deadline;
-        self.shared.end(deadline);
+        let timeout = lock(&self.shared.noted).shutdown_deadline;
+        self.shared.end(timeout);
     }
 }
 

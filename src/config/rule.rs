@@ -47,10 +47,7 @@ impl Rule {
 
     /// Returns `true` for the rule's own logger, and for one below it.
     pub fn reaches(&self, logger: &str) -> bool {
-        match logger.strip_prefix(self.logger.as_str()) {
-            Some(rest) => rest.is_empty() || rest.starts_with('.'),
-            None => false,
-        }
+        ferrometer_core::is_at_or_below(logger, &self.logger)
     }
 
     /// Returns the fault of the name, if it has one.

@@ -35,6 +35,11 @@ const LOGGERS: &[&str] = &[
 /// The switch is one for the whole process: while one test looks at what happens with recording off, no other captures.
 static SWITCH: RwLock<()> = RwLock::new(());
 
+/// Keeps recording from being switched off until it is dropped.
+pub fn on() -> impl Sized {
+    SWITCH.read().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Recordings inside one [`capture`].
 pub struct Captured(Vec<Series>);
 

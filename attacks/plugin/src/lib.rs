@@ -1,6 +1,7 @@
 //! A shared library with a ferrometer of its own in it.
 
-use ferrometer::{Backend, BackendError, Delivery, SnapshotView, get_logger};
+use ferrometer::backend::{Backend, BackendError, Delivery, SnapshotView};
+use ferrometer::get_logger;
 use std::time::Duration;
 
 struct All;

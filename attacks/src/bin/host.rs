@@ -3,7 +3,8 @@
 //! libraries that are loaded twice and unloaded; and in a program built with `panic = "abort"`. Nothing hangs and nothing crashes but what is meant
 //! to. Each case is a process of its own, with a time limit.
 
-use ferrometer::{Backend, BackendError, Delivery, Ledger, SnapshotView, get_logger};
+use ferrometer::backend::{Backend, BackendError, Delivery, SnapshotView};
+use ferrometer::{Ledger, get_logger};
 use ferrometer_attacks::option;
 use ferrometer_testkit::{NEVER, SOON, sink};
 use std::ffi::CString;

@@ -3,7 +3,8 @@
 //! Its peak beyond that of the same program without recording is below the bound that `Config::max_bytes` gave before it began,
 //! and the bound is less than twice the peak. What found no place is in the overflow series, to the unit; what was known goes on at full speed.
 
-use ferrometer::{Config, Dynamic, Kind, Ledger};
+use ferrometer::Kind;
+use ferrometer::{Config, Dynamic, Ledger};
 use ferrometer_attacks::{number, option, peak};
 use ferrometer_testkit::Random;
 use std::hint::black_box;

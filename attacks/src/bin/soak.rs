@@ -8,10 +8,8 @@ mod wall;
 
 use ferrometer::pull_cache::{PullCacheBackend, PullCacheHandle, Settings as PullSettings};
 use ferrometer::statsd::{Settings, Statsd, Transport};
-use ferrometer::{
-    Amount, Backend, BackendError, Cause, Delivery, Kind, Ledger, Logger, SnapshotView, Total, Value, counter, logger,
-    timer,
-};
+use ferrometer::backend::{Backend, BackendError, Delivery, SnapshotView};
+use ferrometer::{Amount, Cause, Kind, Ledger, Logger, Total, Value, counter, logger, timer};
 use ferrometer_attacks::number;
 use ferrometer_testkit::server::StatsdServer;
 use ferrometer_testkit::{Random, sink};
@@ -366,7 +364,7 @@ fn main() {
             .collect();
         let found: u64 = of.iter().map(|t| t.recordings).sum();
         check(found == *calls, format!("{name}: {found} recordings in the snapshot, {calls} were made"));
-        recorded += Amount { recordings: *calls, increments: *up, decrements: *down };
+        recorded += Amount::new(*calls).with_value(*up, *down);
         let value = |t: &Total<'_>| match &t.value {
             Value::Counter { increments, decrements } => (*increments, *decrements),
             Value::InFlight(now) => {
@@ -397,7 +395,7 @@ fn main() {
     for total in snapshot.totals().iter().filter(|t| t.series.metric_name() == "sampled") {
         let Value::Counter { increments, .. } = total.value else { continue };
         hits += total.recordings;
-        recorded += Amount { recordings: total.recordings, increments, decrements: 0 };
+        recorded += Amount::new(total.recordings).with_value(increments, 0);
     }
     let calls = SAMPLED.load(Relaxed) as f64;
     let (expected, deviation) = (calls * 0.01, (calls * 0.01 * 0.99).sqrt());

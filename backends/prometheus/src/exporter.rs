@@ -82,7 +82,7 @@ impl Prometheus {
     ///
     /// let mut exporter = Prometheus::new(Settings::default());
     /// ferrometer::get_logger("simulated").send_counter("c", 1);
-    /// exporter.make(SystemTime::now(), ferrometer::snapshot().totals(), &ferrometer::Naming::default());
+    /// exporter.make(SystemTime::now(), ferrometer::snapshot().totals(), &Default::default());
     /// assert!(exporter.handle().text().contains("process_start_time_seconds"));
     /// ```
     pub fn make(&mut self, time: SystemTime, totals: Totals<'_>, naming: &Naming) {
@@ -128,7 +128,7 @@ impl Backend for Prometheus {
         } else {
             account(view, |series| exposer.refused(series));
         }
-        Ok(Delivery { packets: 1, bytes: 0 })
+        Ok(Delivery::new(1, 0))
     }
 }
 

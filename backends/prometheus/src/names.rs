@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn family_names() {
-        let prefix = |global: &str| Naming { global_prefix: global.into(), ..Naming::default() };
+        let prefix = |global: &str| Naming::default().global_prefix(global);
         let log = get_logger("pn.a-b");
         for (naming, series, expected) in [
             (prefix("9p"), log.counter("x").series(), "_9p_pn_a_b_x"),

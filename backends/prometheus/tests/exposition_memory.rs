@@ -19,7 +19,7 @@ fn resident() -> usize {
 #[test]
 fn a_hundred_readers_hold_one_text() {
     let cache = Cache::install(Duration::from_secs(3600));
-    let limits = Limits { max_instruments: 30_000, max_label_sets: 30_000, ..Limits::default() };
+    let limits = Limits::default().max_instruments(30_000).max_label_sets(30_000);
     configure(Naming::default(), limits, Vec::new());
     const SERIES: usize = 20_000;
     let logger = get_logger("memory");

@@ -102,7 +102,7 @@ fn the_first_family_keeps_its_name() {
     assert_eq!(cache.handle.left_out().refused - before.refused, 5);
     // Each stands in the account.
     let ledger = cache.remove();
-    assert_eq!(ledger.dropped[Cause::Collision], Amount { recordings: 5, increments: 2, decrements: 0 });
+    assert_eq!(ledger.dropped[Cause::Collision], Amount::new(5).with_value(2, 0));
 }
 
 #[test]

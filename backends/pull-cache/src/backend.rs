@@ -123,11 +123,11 @@ impl PullCacheBackend {
     ///
     /// let mut first = PullCacheBackend::new(Settings::default());
     /// first.make(SystemTime::now(), ferrometer::snapshot().totals(), &Default::default());
-    /// let second = PullCacheBackend::new(Settings::default().generations(360)).after(&first.handle());
+    /// let second = PullCacheBackend::new(Settings::default().generations(360)).continuing_from(&first.handle());
     /// assert_eq!(second.handle().window(), first.handle().window());
     /// ```
     #[must_use]
-    pub fn after(mut self, earlier: &PullCacheHandle) -> PullCacheBackend {
+    pub fn continuing_from(mut self, earlier: &PullCacheHandle) -> PullCacheBackend {
         self.restore(Source::Cache(earlier.history(None)));
         self.earlier = Some(earlier.clone());
         self
@@ -183,7 +183,7 @@ impl PullCacheBackend {
     ///
     /// let mut backend = PullCacheBackend::new(Settings::default());
     /// let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
-    /// backend.make(now, ferrometer::snapshot().totals(), &ferrometer::Naming::default());
+    /// backend.make(now, ferrometer::snapshot().totals(), &Default::default());
     /// assert_eq!(backend.handle().window(), Some((1_000_000_000, 1_000_000_000)));
     /// ```
     pub fn make(&mut self, time: SystemTime, totals: Totals<'_>, naming: &Naming) -> usize {
@@ -244,7 +244,7 @@ impl Backend for PullCacheBackend {
         } else {
             account(view, |series| self.names.refused(self.instruments.of(series)?));
         }
-        Ok(Delivery { packets: 1, bytes: bytes as u64 })
+        Ok(Delivery::new(1, bytes as u64))
     }
 }
 

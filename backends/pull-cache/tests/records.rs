@@ -71,19 +71,14 @@ fn each_kind_has_its_records() {
     }
     assert!(own());
     let ledger = cache.remove();
-    assert_eq!(ledger.dropped[Cause::Invalid], Amount::of(1));
+    assert_eq!(ledger.dropped[Cause::Invalid], Amount::new(1));
     assert_eq!(ledger.dropped.iter().count(), 1, "{ledger}");
 }
 
 #[test]
 fn names_begin_as_configured_and_labels_are_sorted() {
-    let naming = Naming {
-        global_prefix: "prod".into(),
-        prepend_host: true,
-        prepend_host_reverse: true,
-        host: "h.example".into(),
-        ..Naming::default()
-    };
+    let naming =
+        Naming::default().global_prefix("prod").prepend_host(true).prepend_host_reverse(true).host("h.example");
     let before = get_logger("named::here").with("method", "GE\"T").with("a b", "ü").counter("c");
     let cache = Cache::install_with(naming, NEVER);
     before.add(3);
@@ -131,8 +126,8 @@ fn two_instruments_of_one_name_and_names_too_long_are_dropped_and_counted() {
     assert_eq!(families["clash_t_count_total"].samples.len(), 2);
     assert_eq!(cache.totals.left_out().refused - refused, 2 + 2);
     let ledger = cache.remove();
-    assert_eq!(ledger.dropped[Cause::Collision], Amount { recordings: 4, increments: 10 + 3 + 1, decrements: 0 });
-    assert_eq!(ledger.dropped[Cause::Name], Amount { recordings: 2, increments: 8, decrements: 0 });
+    assert_eq!(ledger.dropped[Cause::Collision], Amount::new(4).with_value(10 + 3 + 1, 0));
+    assert_eq!(ledger.dropped[Cause::Name], Amount::new(2).with_value(8, 0));
 }
 
 #[test]

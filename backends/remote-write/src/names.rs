@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn names_are_those_of_a_scrape() {
-        let naming = Naming { global_prefix: "9p".into(), ..Naming::default() };
+        let naming = Naming::default().global_prefix("9p");
         let log = get_logger("rn.a-b");
         for (series, expected) in [
             (log.counter("x").series(), "_9p_rn_a_b_x"),

@@ -97,7 +97,7 @@ fn write(
 impl Backend for Statsd {
     fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
         let (delivery, error) = self.deliver(view, Instant::now() + Duration::from_secs(1));
-        error.map_or(Ok(delivery), |error| Err(error.after(delivery)))
+        error.map_or(Ok(delivery), |error| Err(error.with_delivery(delivery)))
     }
 
     fn wants(&self) -> Wants {
@@ -131,7 +131,7 @@ impl Backend for Statsd {
             all.bytes += delivery.bytes;
             match error {
                 None => return Ok(all),
-                Some(error) if Instant::now() + margin >= deadline => return Err(error.after(all)),
+                Some(error) if Instant::now() + margin >= deadline => return Err(error.with_delivery(all)),
                 Some(_) => thread::sleep(margin / 2),
             }
         }

@@ -116,11 +116,11 @@ mod tests {
 
     #[test]
     fn a_name_is_the_same_whether_put_together_or_rendered() {
-        let naming = |prefix: &str| Naming { global_prefix: prefix.into(), ..Naming::default() };
+        let naming = |prefix: &str| Naming::default().global_prefix(prefix);
         for dialect in [Dialect::Etsy, Dialect::DogStatsD, Dialect::Telegraf, Dialect::Gnocchi] {
             let format = dialect.format();
             let mut names = Names::new(format);
-            let labelled = |key: &str| Naming { labels: vec![(key.into(), "b".into())], ..naming("pre") };
+            let labelled = |key: &str| naming("pre").labels(vec![(key.into(), "b".into())]);
             for naming in [naming(""), naming("pre.fix"), naming("p:x"), labelled("zone"), labelled("k"), naming("")] {
                 names.begin(&naming);
                 let mut verbatim = 0;

@@ -296,7 +296,7 @@ impl<'b, 'v> Packer<'b, 'v> {
         self.before();
         match self.connection.send_at_once(self.buffer.as_bytes(), count, self.until) {
             Ok(Some(sent)) => {
-                let delivery = Delivery { packets: count as u64, bytes: self.buffer.len() as u64 };
+                let delivery = Delivery::new(count as u64, self.buffer.len() as u64);
                 self.handed_over(sent, delivery, 0..self.entries.len());
                 true
             }
@@ -356,7 +356,7 @@ impl<'b, 'v> Packer<'b, 'v> {
         self.before();
         match self.connection.send(&self.buffer.as_bytes()[bytes.clone()], self.until) {
             Ok(sent) => {
-                self.handed_over(sent, Delivery { packets: 1, bytes: bytes.len() as u64 }, entries);
+                self.handed_over(sent, Delivery::new(1, bytes.len() as u64), entries);
             }
             Err(Refusal::TooLarge) => self.send_line_by_line(bytes.start, entries),
             Err(Refusal::NotNow(not_now)) => {
@@ -416,7 +416,7 @@ impl<'b, 'v> Packer<'b, 'v> {
             self.before();
             match self.connection.send(&self.buffer.as_bytes()[line.bytes.clone()], self.until) {
                 Ok(sent) => {
-                    self.handed_over(sent, Delivery { packets: 1, bytes: line.bytes.len() as u64 }, 0..0);
+                    self.handed_over(sent, Delivery::new(1, line.bytes.len() as u64), 0..0);
                     match sent {
                         Sent::Surely => line.receipt.iter().for_each(|receipt| self.view.sent(receipt)),
                         Sent::Unknown => self.unconfirmed.extend(line.receipt),

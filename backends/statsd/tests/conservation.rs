@@ -323,22 +323,22 @@ fn run(way: Way, max: usize, history: &[Step]) -> Result<u64, TestCaseError> {
             Step::Count(n) => {
                 for i in 0..u64::from(*n) {
                     logger.send_counter("c", i);
-                    truth += Amount { recordings: 1, increments: i, decrements: 0 };
+                    truth += Amount::new(1).with_value(i, 0);
                 }
             }
             Step::Time(n) => {
                 (0..u64::from(*n)).for_each(|i| logger.send_timer("t", Duration::from_nanos(i)));
-                truth += Amount::of((*n).into());
+                truth += Amount::new((*n).into());
                 timed += u64::from(*n);
             }
             Step::Gauge(value) => {
                 logger.send_gauge("g", f64::from(*value));
-                truth += Amount::of(1);
+                truth += Amount::new(1);
             }
             Step::Large => {
                 // Longer than any datagram here.
                 logger.send_gauge("x".repeat(500), 1);
-                truth += Amount::of(1);
+                truth += Amount::new(1);
                 large += 1;
             }
             Step::Flush => {

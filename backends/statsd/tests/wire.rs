@@ -443,7 +443,7 @@ fn values_merged_past_the_chunk_are_sent_with_their_weight() {
     let samples = {
         let _alone = alone();
         // The size of a thread's chunk depends on who had its cells before; the number of values held for the backend does not.
-        ferrometer_core::configure(Naming::default(), Limits { max_held_values: 1, ..Limits::default() }, vec![]);
+        ferrometer_core::configure(Naming::default(), Limits::default().max_held_values(1), vec![]);
         install_to(&receiver, 1432);
         std::thread::spawn(|| {
             let timer = get_logger("weights").timer("t");

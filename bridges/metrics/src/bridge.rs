@@ -1,6 +1,5 @@
 //! The recorder: what is recorded through the `metrics` crate becomes counters, gauges and histograms of ferrometer.
 
-use crate::absolute;
 use crate::near::{self, Near};
 use crate::unit;
 use ferrometer_core::{Dynamic, Logger, get_logger};
@@ -109,7 +108,7 @@ impl CounterFn for Counter {
     }
 
     fn absolute(&self, value: u64) {
-        absolute::raise(self.0, value);
+        self.0.absolute(value);
     }
 }
 

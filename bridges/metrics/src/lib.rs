@@ -17,10 +17,9 @@
 //! # Ok::<(), ferrometer_metrics_bridge::AlreadyInstalled>(())
 //! ```
 //!
-//! Read in this order: `bridge` (the recorder), `near` (handles that each thread remembers), `absolute` (counters that mirror others), `unit`;
+//! Read in this order: `bridge` (the recorder), `near` (handles that each thread remembers), `unit`;
 //! `backend` (the other direction).
 
-mod absolute;
 mod backend;
 mod bridge;
 mod near;

@@ -4,7 +4,8 @@
 //! expected where it is by default on this machine. A server that is not there is no error of the program: what it misses stays pending, and the
 //! account says so.
 
-use ferrometer::{Backend, get_logger};
+use ferrometer::backend::Backend;
+use ferrometer::get_logger;
 use std::error::Error;
 use std::time::Duration;
 

@@ -2,7 +2,8 @@
 
 use std::fmt::{self, Write};
 
-/// A value that a label of a logger or a handle takes: a reference to text (`&str`, `&String`, whatever is `AsRef<str>`), an integer, or `bool`.
+/// A value that a label of a logger or a handle takes: a reference to text (`&str`, `&String`, whatever is `AsRef<str>`), an integer, `bool`, or, for
+/// anything that is [`Display`](fmt::Display), `format_args!("{value}")`.
 ///
 /// ```
 /// # use ferrometer_core as ferrometer;
@@ -10,6 +11,8 @@ use std::fmt::{self, Write};
 /// let status: u16 = 200;
 /// let ok = logger.with("status", status).with("cached", true).with("method", "GET");
 /// assert_eq!(ok, logger.with("status", "200").with("cached", "true").with("method", &String::from("GET")));
+/// let address: std::net::Ipv4Addr = [10, 0, 0, 1].into();
+/// assert_eq!(logger.with("peer", format_args!("{address}")), logger.with("peer", "10.0.0.1"));
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no value of a label",
@@ -26,6 +29,21 @@ impl<T: AsRef<str> + ?Sized> LabelArgument for &T {
     fn __ferrometer_with_text<R>(self, take: impl FnOnce(&str) -> R) -> R {
         take(self.as_ref())
     }
+}
+
+/// What `format_args!("{id}")` makes: anything that is `Display`.
+impl LabelArgument for fmt::Arguments<'_> {
+    fn __ferrometer_with_text<R>(self, take: impl FnOnce(&str) -> R) -> R {
+        match self.as_str() {
+            Some(text) => take(text),
+            None => take(&self.to_string()),
+        }
+    }
+}
+
+/// Returns the text of a value that is marked with `%` in a macro.
+pub fn display(value: &(impl fmt::Display + ?Sized)) -> String {
+    value.to_string()
 }
 
 /// The text of an integer or `bool`.
@@ -129,7 +147,7 @@ impl<T: Short + ?Sized> WrittenText for &&TextProbe<'_, T> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no value of a label",
     label = "neither text (`AsRef<str>`) nor an integer or `bool`",
-    note = "anything else is given as text: `format!(…)`, `value.to_string()`"
+    note = "anything else that can be shown is marked: `\"key\" => %value`"
 )]
 pub trait LabelText {}
 

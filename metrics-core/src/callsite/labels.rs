@@ -9,7 +9,8 @@ use crate::callsite::label_value::{FixedMemory, Numbers, Sets};
 use crate::instrument::guard::TimerGuard;
 use crate::instrument::logger::Logger;
 use crate::instrument::recordable::{CounterValue, GaugeValue};
-use crate::record::{decision, scalars};
+use crate::record::enabled::switch_bits;
+use crate::record::{decision, distributions, scalars};
 use crate::registry::kind::Kind;
 use crate::registry::literal_cache::static_series;
 use crate::registry::loggers::with_labels;
@@ -135,6 +136,22 @@ impl<const N: usize> LabelledSite<N> {
             _ => self.numbered(logger, numbers, values),
         };
         scalars::set_enabled(series, value.to_gauge());
+    }
+
+    /// Records a value into a histogram.
+    #[inline(always)]
+    pub fn record<'v, I: Numbers>(
+        &'static self,
+        logger: &Logger,
+        value: impl GaugeValue,
+        numbers: I,
+        values: impl FnOnce() -> [&'v str; N],
+    ) {
+        let series = match I::COMBINATIONS {
+            0 => self.of_texts(logger, &values()),
+            _ => self.numbered(logger, numbers, values),
+        };
+        distributions::sampled_float(series, value.to_gauge(), switch_bits());
     }
 
     /// Starts measuring time.

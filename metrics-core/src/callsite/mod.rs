@@ -4,12 +4,15 @@
 //! - **Out**: a recording into the remembered series; at the first call, or with another logger, a lookup in the registry.
 //! - **Invariants**: a site never remembers a series of another logger, nor the overflow series. It allocates at most its bounded memory of labels.
 //!
-//! Read in this order: [`site`] (sites without labels), [`cached_series`] (the memory of one series), [`outcome`] (sites that wait for the end of
+//! Read in this order: [`site`] (sites without labels), [`histogram`] and [`in_flight`] (those of
+//! the further kinds), [`cached_series`] (the memory of one series), [`outcome`] (sites that wait for the end of
 //! the call), [`labels`] (sites whose labels vary), [`label_value`] (labels whose types have a few values).
 //!
 //! Not public API: the names here are those that expansions use, under `ferrometer_core::__private`.
 
 pub(crate) mod cached_series;
+pub(crate) mod histogram;
+pub(crate) mod in_flight;
 pub(crate) mod label_text;
 pub(crate) mod label_value;
 pub(crate) mod labels;
@@ -22,7 +25,9 @@ pub use crate::registry::kind::Kind;
 pub use ::core;
 // In a program that is `no_std`, `::std` is not there.
 pub use ::std::boxed::Box;
-pub use label_text::{LabelText, NoText, RefText, Short, ShortText, TextProbe, WrittenText};
+pub use histogram::HistogramSite;
+pub use in_flight::InFlightSite;
+pub use label_text::{LabelText, NoText, RefText, Short, ShortText, TextProbe, WrittenText, display};
 pub use label_value::{FixedNumber, LabelProbe, LabelValue, Literal, NoNumber};
 pub use labels::LabelledSite;
 pub use outcome::{

@@ -104,6 +104,16 @@ impl ExitSite {
         })
     }
 
+    /// Returns the series of an `Err` of this kind, which is a label. It is looked up each time: errors are few.
+    fn of_error(&'static self, logger: &'static LoggerEntry, kind: &str) -> Option<&'static Series> {
+        if self.on.is_some_and(|on| on != Outcome::Err) {
+            return None;
+        }
+        let labels = [("error", kind), ("outcome", Outcome::Err.as_ref())];
+        let labelled = with_labels(logger, if self.label { &labels } else { &labels[..1] });
+        Some(static_series(labelled, self.site.name, self.kind, self.site.rate, false))
+    }
+
     fn labelled(&'static self, logger: &'static LoggerEntry, outcome: Outcome) -> &'static Series {
         let numbers = (Fixed::of(&outcome),);
         match self.outcomes.get(logger, &numbers) {
@@ -186,6 +196,16 @@ impl<T: Ending> OnExit<T> {
     pub fn finish(&mut self, outcome: Outcome) {
         if { self.running }.is_some() {
             self.end(outcome);
+        }
+    }
+
+    /// Records that the call ended with an `Err` of this kind.
+    #[cold]
+    pub fn finish_error(&mut self, kind: &str) {
+        let running = self.running;
+        self.running = None;
+        if let Some((site, logger, kept)) = running {
+            kept.record(|| site.of_error(logger, kind));
         }
     }
 

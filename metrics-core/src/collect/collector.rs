@@ -124,7 +124,7 @@ impl Collector {
             let count = non_finite::of(series.id);
             if count > 0 {
                 refused.push((series.id, count));
-                recorded += Amount::of(if series.is_internal() { 0 } else { count });
+                recorded += Amount::new(if series.is_internal() { 0 } else { count });
             }
         }
         self.sequence += 1;
@@ -175,9 +175,9 @@ impl Collector {
             }
             // The values of a series that came since are counted when that is known.
             let counts = self.counts.1.get(slot).copied();
-            let new = if counts.is_none() { Distribution::empty(*scheme) } else { new };
+            let new = if counts.is_none() { Distribution::new(*scheme) } else { new };
             if counts.is_some_and(|counts| counts != Counts::Nothing) {
-                self.recorded += Amount::of(new.count.wrapping_sub(old.map_or(0, |old| old.count)));
+                self.recorded += Amount::new(new.count.wrapping_sub(old.map_or(0, |old| old.count)));
             }
             let mut all = match changed.take() {
                 Some(all) => all,
@@ -233,7 +233,7 @@ impl Collector {
                 let more = row.amount().minus(before.amount());
                 match counts {
                     Counts::Nothing => {}
-                    Counts::Recordings => self.recorded += Amount::of(more.recordings),
+                    Counts::Recordings => self.recorded += Amount::new(more.recordings),
                     Counts::Value => self.recorded += more,
                 }
             }

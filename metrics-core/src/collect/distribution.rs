@@ -18,7 +18,7 @@ pub struct Distribution {
 impl Distribution {
     /// One without values.
     #[must_use]
-    pub fn empty(scheme: Scheme) -> Distribution {
+    pub fn new(scheme: Scheme) -> Distribution {
         Distribution { scheme, count: 0, nanos: 0, sum: 0.0, max: 0.0, buckets: Vec::new() }
     }
 
@@ -56,6 +56,21 @@ impl Distribution {
     ///
     /// That holds for durations up to 18 years and for magnitudes from 1e-12 to 1e18. What is larger counts as the largest value since the program started,
     /// what is smaller as 0.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// # ferrometer::hold();
+    /// use ferrometer::Value;
+    /// use std::time::Duration;
+    ///
+    /// let timer = ferrometer::get_logger("api").timer("time");
+    /// (1..=100).for_each(|ms| timer.record(Duration::from_millis(ms)));
+    /// let snapshot = ferrometer::snapshot();
+    /// let Value::Distribution(times) = snapshot.totals().get(timer.series().id()).unwrap().value else { unreachable!() };
+    /// let median = times.quantile(0.5).unwrap() / 1e6;        // nanoseconds in milliseconds
+    /// assert!((median - 50.0).abs() <= 50.0 * 0.0625, "{median}");
+    /// assert_eq!((times.count(), times.max()), (100, 100e6));
+    /// ```
     #[must_use]
     pub fn quantile(&self, q: f64) -> Option<f64> {
         if self.count == 0 {
@@ -74,6 +89,23 @@ impl Distribution {
 
     /// Returns the values that came since an earlier state of the same distribution. The largest value is exact when it is the largest since
     /// start, else the upper bound of its bucket.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// # ferrometer::hold();
+    /// use ferrometer::{Snapshot, Value};
+    ///
+    /// let rows = ferrometer::get_logger("db").histogram("since");
+    /// let distribution = |snapshot: &Snapshot| match snapshot.totals().get(rows.series().id()).unwrap().value {
+    ///     Value::Distribution(all) => all.clone(),
+    ///     _ => unreachable!("it is a histogram"),
+    /// };
+    /// rows.record(3);
+    /// let earlier = distribution(&ferrometer::snapshot());
+    /// rows.record(5);
+    /// let new = distribution(&ferrometer::snapshot()).since(&earlier);
+    /// assert_eq!((new.count(), new.sum()), (1, 5.0));
+    /// ```
     // Inline: compiled where there is a backend that asks for it.
     #[inline]
     #[must_use]
@@ -111,7 +143,7 @@ mod tests {
     use super::*;
 
     fn of(values: &[u64]) -> Distribution {
-        let mut d = Distribution::empty(Scheme::Nanos);
+        let mut d = Distribution::new(Scheme::Nanos);
         let mut counts = std::collections::BTreeMap::new();
         for v in values {
             *counts.entry(Scheme::Nanos.index(*v as f64) as u16).or_insert(0) += 1;
@@ -144,7 +176,7 @@ mod tests {
         assert_eq!((diff.count(), diff.sum()), (2, 720.0));
         assert!(diff.max() >= 700.0 && diff.max() < 800.0);
         assert_eq!(late.since(&late).count(), 0);
-        assert_eq!(late.since(&Distribution::empty(Scheme::Nanos)), late);
+        assert_eq!(late.since(&Distribution::new(Scheme::Nanos)), late);
         assert_eq!(of(&[1, 9000]).since(&of(&[1])).max(), 9000.0);
     }
 

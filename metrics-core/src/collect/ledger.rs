@@ -7,7 +7,8 @@ use std::fmt;
 use std::ops::{AddAssign, Index, IndexMut};
 
 /// An amount of recordings, and for counters of value.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Amount {
     /// How many recordings.
     pub recordings: u64,
@@ -20,8 +21,22 @@ pub struct Amount {
 impl Amount {
     /// Recordings without a counter's value.
     #[must_use]
-    pub const fn of(recordings: u64) -> Amount {
+    pub const fn new(recordings: u64) -> Amount {
         Amount { recordings, increments: 0, decrements: 0 }
+    }
+
+    /// Adds a counter's value: the sum of its increments, and that of its decrements as a positive number.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// let amount = ferrometer::Amount::new(3).with_value(10, 4);
+    /// assert_eq!(amount.to_string(), "3 recordings (+10 -4)");
+    /// ```
+    #[must_use]
+    pub const fn with_value(mut self, increments: u64, decrements: u64) -> Amount {
+        self.increments = increments;
+        self.decrements = decrements;
+        self
     }
 
     pub(crate) fn minus(self, other: Amount) -> Amount {
@@ -36,6 +51,18 @@ impl Amount {
     #[must_use]
     pub fn is_zero(self) -> bool {
         self == Amount::default()
+    }
+}
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} recording{}", self.recordings, if self.recordings == 1 { "" } else { "s" })?;
+        match (self.increments, self.decrements) {
+            (0, 0) => Ok(()),
+            (up, 0) => write!(f, " (+{up})"),
+            (0, down) => write!(f, " (-{down})"),
+            (up, down) => write!(f, " (+{up} -{down})"),
+        }
     }
 }
 
@@ -70,7 +97,7 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Cause; 7] = [
+    pub const ALL: &'static [Cause] = &[
         Cause::Invalid,
         Cause::Name,
         Cause::Collision,
@@ -101,6 +128,8 @@ impl fmt::Display for Cause {
     }
 }
 
+impl std::error::Error for Cause {}
+
 /// The dropped recordings by cause: `ledger.dropped[Cause::Transport]`. Zero for a cause without any.
 ///
 /// ```
@@ -108,10 +137,10 @@ impl fmt::Display for Cause {
 /// use ferrometer::{Amount, Cause, Dropped};
 ///
 /// let mut dropped = Dropped::default();
-/// dropped[Cause::Name] += Amount::of(3);
+/// dropped[Cause::Name] += Amount::new(3);
 /// assert_eq!(dropped[Cause::Name].recordings, 3);
 /// assert!(dropped[Cause::Invalid].is_zero());
-/// assert_eq!(dropped.iter().collect::<Vec<_>>(), [(Cause::Name, Amount::of(3))]);
+/// assert_eq!(dropped.iter().collect::<Vec<_>>(), [(Cause::Name, Amount::new(3))]);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dropped([Amount; Cause::ALL.len()]);
@@ -135,6 +164,18 @@ impl Dropped {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()
+    }
+}
+
+/// The number of recordings of each cause that has any: `name=3 transport=1`; `nothing` where none was dropped.
+impl fmt::Display for Dropped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut before = "";
+        for (cause, amount) in self.iter() {
+            write!(f, "{before}{cause}={}", amount.recordings)?;
+            before = " ";
+        }
+        if before.is_empty() { f.write_str("nothing") } else { Ok(()) }
     }
 }
 
@@ -190,6 +231,19 @@ impl Ledger {
     }
 
     /// Returns whether `recorded = sent + pending + superseded + dropped`.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// use ferrometer::{Amount, Cause, Ledger};
+    ///
+    /// let mut ledger = Ledger::default();
+    /// ledger.recorded = Amount::new(5);
+    /// ledger.sent = Amount::new(4);
+    /// assert!(!ledger.balances());
+    /// ledger.dropped[Cause::Name] = Amount::new(1);
+    /// assert!(ledger.balances());
+    /// assert_eq!(ledger.dropped.to_string(), "name=1");
+    /// ```
     #[must_use]
     pub fn balances(&self) -> bool {
         let mut all = self.sent;
@@ -213,9 +267,6 @@ impl fmt::Display for Ledger {
             self.superseded.recordings,
             self.dropped_in_all().recordings
         )?;
-        for (cause, amount) in self.dropped.iter() {
-            write!(f, " {cause}={}", amount.recordings)?;
-        }
-        Ok(())
+        if self.dropped.is_empty() { Ok(()) } else { write!(f, " {}", self.dropped) }
     }
 }

@@ -103,6 +103,17 @@ impl<'a> Totals<'a> {
     }
 
     /// The total of the series with this [id](Series::id); `None` when it was registered later.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// # ferrometer::hold();
+    /// let sold = ferrometer::get_logger("shop").counter("get");
+    /// sold.add(5);
+    /// sold.add(-2);
+    /// let snapshot = ferrometer::snapshot();
+    /// let total = snapshot.totals().get(sold.series().id()).unwrap();
+    /// assert_eq!((total.recordings, total.value.net()), (2, Some(3)));
+    /// ```
     #[inline]
     #[must_use]
     pub fn get(self, id: usize) -> Option<Total<'a>> {
@@ -113,6 +124,15 @@ impl<'a> Totals<'a> {
     }
 
     /// The totals, in the order of registration.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// # ferrometer::hold();
+    /// ferrometer::get_logger("shop").with("city", "Oslo").counter("iter").add(5);
+    /// let snapshot = ferrometer::snapshot();
+    /// let mut shown = snapshot.totals().iter().filter(|total| !total.series.is_internal()).map(|total| total.series.to_string());
+    /// assert_eq!(shown.next().as_deref(), Some("shop.iter city=Oslo"));
+    /// ```
     pub fn iter(self) -> impl ExactSizeIterator<Item = Total<'a>> + Clone {
         series_table::series_in(0..self.0.len).map(move |series| self.of(series))
     }
@@ -145,6 +165,7 @@ impl<'a> Totals<'a> {
 
 /// The total of one series.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Total<'a> {
     /// Which one.
     pub series: &'static Series,
@@ -193,7 +214,7 @@ impl Total<'_> {
     }
 
     pub(crate) fn amount(&self) -> Amount {
-        let mut amount = Amount::of(self.recordings.wrapping_add(self.invalid));
+        let mut amount = Amount::new(self.recordings.wrapping_add(self.invalid));
         if let Value::Counter { increments, decrements } = self.value {
             (amount.increments, amount.decrements) = (increments, decrements);
         }

@@ -12,8 +12,9 @@
 //!
 //! # Example
 //! ```
-//! # use ferrometer_core as ferrometer;
-//! use ferrometer::{Backend, BackendError, Delivery, SnapshotView, get_logger};
+//! # mod ferrometer { pub mod backend { pub use ferrometer_core::*; } pub use ferrometer_core::*; }
+//! use ferrometer::backend::{Backend, BackendError, Delivery, SnapshotView};
+//! use ferrometer::get_logger;
 //! use std::time::Duration;
 //!
 //! /// Prints what changed.
@@ -115,11 +116,20 @@ impl Wants {
 
 /// The size of one delivery, for the account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Delivery {
     /// Datagrams, writes or requests.
     pub packets: u64,
     /// Bytes of payload.
     pub bytes: u64,
+}
+
+impl Delivery {
+    /// Returns the size of a delivery: datagrams, writes or requests, and bytes of payload.
+    #[must_use]
+    pub const fn new(packets: u64, bytes: u64) -> Delivery {
+        Delivery { packets, bytes }
+    }
 }
 
 /// Why a delivery failed.
@@ -138,8 +148,16 @@ impl BackendError {
     }
 
     /// Adds the part of the delivery that was sent before the error.
+    ///
+    /// ```
+    /// # mod ferrometer { pub mod backend { pub use ferrometer_core::*; } pub use ferrometer_core::*; }
+    /// use ferrometer::backend::{BackendError, Delivery};
+    ///
+    /// let error = BackendError::new("the server closed the connection").with_delivery(Delivery::new(3, 4_200));
+    /// assert_eq!(error.to_string(), "the server closed the connection");
+    /// ```
     #[must_use]
-    pub fn after(mut self, delivery: Delivery) -> BackendError {
+    pub fn with_delivery(mut self, delivery: Delivery) -> BackendError {
         self.delivery = delivery;
         self
     }

@@ -170,12 +170,12 @@ impl Cursor {
 
     /// How much of a series is accounted for.
     pub(crate) fn amount(&self, series: &Series) -> Amount {
-        let mut amount = Amount::of(self.recordings(series));
+        let mut amount = Amount::new(self.recordings(series));
         if series.kind() == Kind::Counter {
             let row = self.row(series);
             (amount.increments, amount.decrements) = (row.increments, row.decrements);
         }
-        amount += Amount::of(self.invalid.of(series.id));
+        amount += Amount::new(self.invalid.of(series.id));
         amount
     }
 

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 /// The recordings of a series that this backend has not accounted for.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Delta<'a> {
     /// Which one.
     pub series: &'static Series,

@@ -25,6 +25,19 @@ impl SnapshotView<'_> {
     }
 
     /// This piece will never be delivered, and why.
+    ///
+    /// ```
+    /// # mod ferrometer { pub mod backend { pub use ferrometer_core::*; } pub use ferrometer_core::*; }
+    /// # use ferrometer::backend::{SnapshotView};
+    /// use ferrometer::Cause;
+    ///
+    /// /// Counts what has a name that this format cannot hold as dropped; it is not tried again.
+    /// fn without_dots(view: &SnapshotView<'_>) {
+    ///     for delta in view.deltas().filter(|delta| delta.series.metric_name().contains('.')) {
+    ///         delta.receipts().for_each(|receipt| view.dropped(&receipt, Cause::Name));
+    ///     }
+    /// }
+    /// ```
     pub fn dropped(&self, receipt: &Receipt, cause: Cause) {
         let amount = self.advance(receipt);
         if !receipt.series.is_internal() && !amount.is_zero() {
@@ -118,10 +131,10 @@ impl SnapshotView<'_> {
                 cursor.set_row(series, row, self.snapshot);
                 if !series.is_internal() {
                     let mut superseded = self.superseded.get();
-                    superseded += Amount::of(recordings - 1);
+                    superseded += Amount::new(recordings - 1);
                     self.superseded.set(superseded);
                 }
-                Amount::of(1)
+                Amount::new(1)
             }
             Piece::Run { first, len } => {
                 let first = first as usize;
@@ -153,7 +166,7 @@ impl SnapshotView<'_> {
                 let count = count.min(there.saturating_sub(*done)).min(left);
                 *done += count;
                 position.recordings = position.recordings.wrapping_add(count);
-                Amount::of(count)
+                Amount::new(count)
             }
         }
     }
@@ -166,7 +179,7 @@ impl SnapshotView<'_> {
         let (values, scheme) = (self.singles.values(), d.scheme());
         let new = self.marks.borrow_mut().mark(group, run, values, scheme, position.buckets_mut(scheme)).min(left);
         position.recordings = position.recordings.wrapping_add(new);
-        Amount::of(new)
+        Amount::new(new)
     }
 
     /// Tells the cursor's buckets of the single values that are accounted for.

@@ -10,7 +10,7 @@ use crate::collect::snapshot::Snapshot;
 use crate::deliver::cursor::{Cursor, DoneBlocks, Position};
 use crate::deliver::delta::{Change, Delta};
 use crate::deliver::samples::{AckBitmap, GroupedSamples};
-use crate::naming::name::Naming;
+use crate::naming::prefix::Naming;
 use crate::registry::append_table::Values;
 use crate::registry::kind::Kind;
 use crate::registry::series::Series;
@@ -68,7 +68,7 @@ impl<'a> SnapshotView<'a> {
             let new = refused.wrapping_sub(cursor.invalid.of(id));
             let is_internal = series_table::series_of(id).is_some_and(Series::is_internal);
             if new > 0 && !is_internal {
-                self.dropped.borrow_mut()[Cause::Invalid] += Amount::of(new);
+                self.dropped.borrow_mut()[Cause::Invalid] += Amount::new(new);
             }
         }
         cursor.invalid = self.snapshot.invalid.clone();

@@ -111,12 +111,29 @@ impl TimerGuard {
     }
 
     /// Records now, and returns what was recorded; zero when recording is off or this call was not sampled.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// let timing = ferrometer::get_logger("parser").timer("parse").start();
+    /// let took = timing.stop();
+    /// assert!(took.is_zero(), "nothing is installed, so nothing was measured");
+    /// ```
     #[inline]
     pub fn stop(mut self) -> Duration {
         self.0.take().map_or(Duration::ZERO, |(series, start)| Duration::from_nanos(finish::<true>(series, start)))
     }
 
     /// Ends without recording.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// # fn find() -> Option<u32> { None }
+    /// let timing = ferrometer::get_logger("cache").timer("hit").start();
+    /// match find() {
+    ///     Some(found) => drop(timing),        // recorded
+    ///     None => timing.discard(),           // a miss is no hit
+    /// }
+    /// ```
     #[inline]
     pub fn discard(mut self) {
         self.0.take();

@@ -10,8 +10,8 @@ use crate::registry::descriptions::{self, Unit};
 use crate::registry::kind::Kind;
 use crate::registry::loggers;
 use crate::registry::series::{LoggerEntry, Series};
-use crate::registry::series_table;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering::*};
 use std::time::Duration;
@@ -43,6 +43,15 @@ pub struct Logger {
 /// Past the limit `max_loggers` it is the overflow logger, whose recordings go to one series for each kind.
 ///
 /// A `static` cannot call it. There, `static METRICS: Logger = logger!("nova.compute");` gives the same logger.
+///
+/// ```
+/// # use ferrometer_core as ferrometer;
+/// use ferrometer::get_logger;
+///
+/// let tenant = format!("tenant{}", 7);
+/// get_logger(&tenant).send_counter("logins", 1);
+/// assert_eq!(get_logger("nova::compute").name(), "nova.compute");
+/// ```
 #[must_use]
 pub fn get_logger(name: &str, // at run time; for a `static`: `logger!("name")`
 ) -> Logger {
@@ -54,17 +63,17 @@ pub fn get_logger(name: &str, // at run time; for a `static`: `logger!("name")`
 #[macro_export]
 macro_rules! logger {
     () => {
-        $crate::Logger::of_module(::core::module_path!())
+        $crate::Logger::from_static(::core::module_path!())
     };
     ($name:expr $(,)?) => {
-        $crate::Logger::of_module($name)
+        $crate::Logger::from_static($name)
     };
 }
 
 impl Logger {
     /// A logger of a fixed name, usable in a `static`; see [`logger!`].
     #[must_use]
-    pub const fn of_module(path: &'static str) -> Logger {
+    pub const fn from_static(path: &'static str) -> Logger {
         Logger { path, entry: AtomicPtr::new(ptr::null_mut()) }
     }
 
@@ -98,13 +107,13 @@ impl Logger {
 
     /// The series to record into now.
     #[inline]
-    fn series(&self, name: impl MetricName, kind: Kind, rate: f64) -> &'static Series {
+    pub(super) fn series(&self, name: impl MetricName, kind: Kind, rate: f64) -> &'static Series {
         name.find(LoggerRef(self.entry(), true), kind, rate)
     }
 
     /// The series of a handle.
     #[inline]
-    fn handle(&self, name: impl MetricName, kind: Kind, rate: f64) -> &'static Series {
+    pub(super) fn handle(&self, name: impl MetricName, kind: Kind, rate: f64) -> &'static Series {
         name.find(LoggerRef(self.entry(), false), kind, rate)
     }
 
@@ -115,6 +124,12 @@ impl Logger {
     }
 
     /// The logger named `<this>.<name>`, with the same labels.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// let compute = ferrometer::get_logger("nova").child("compute");
+    /// assert_eq!(compute.name(), "nova.compute");
+    /// ```
     #[must_use]
     pub fn child(&self, name: &str) -> Logger {
         Logger::of(loggers::child(self.entry(), name))
@@ -127,6 +142,14 @@ impl Logger {
     /// than 32 labels, or more than 2,048 bytes of them.
     ///
     /// The value is text by reference, an integer, or `bool`; see [`LabelArgument`].
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// let http = ferrometer::get_logger("http");
+    /// let get = http.with("method", "GET");
+    /// assert_eq!(get.with("method", "PUT"), http.with("method", "PUT"));
+    /// assert_eq!(get.to_string(), "http method=GET");
+    /// ```
     #[must_use]
     pub fn with(&self, key: &str, value: impl LabelArgument) -> Logger {
         value.__ferrometer_with_text(|value| Logger::of(loggers::with_labels(self.entry(), &[(key, value)])))
@@ -167,16 +190,6 @@ impl Logger {
         Logger::of(loggers::for_object(self.entry(), id))
     }
 
-    /// Returns this logger with a sample rate: its counters and timers record only a share of the calls, `rate` in (0, 1].
-    ///
-    /// Each call is recorded with probability `rate`; statsd gets the rate; the pull cache shows value ÷ rate,
-    /// or the exact number where it is [known](crate::Total::increments). A rate outside (0, 1] is
-    /// reported once, and the calls are recorded unsampled.
-    #[must_use]
-    pub fn sampled(&self, rate: f64) -> Sampled<'_> {
-        Sampled { logger: self, rate: series_table::asked_for(rate) }
-    }
-
     /// Says what the metric `name` of this logger measures, and in what unit, for its readers: `HELP`, `TYPE` and
     /// `UNIT` in Prometheus. It is about every instrument of that name, whatever its kind and labels, and may be said
     /// before or after the first recording. It registers nothing: a metric that is only described does not appear.
@@ -194,11 +207,18 @@ impl Logger {
     /// let series = logger.gauge("queue.depth").series();
     /// assert_eq!((series.unit(), series.description()), (Some("bytes"), Some("Bytes that wait to be written.")));
     /// ```
-    pub fn describe(&self, name: &str, unit: Unit, text: &str) {
-        descriptions::describe(self.name(), name, unit.as_str(), text);
+    pub fn describe(&self, name: &str, unit: impl Into<Unit>, text: &str) {
+        descriptions::describe(self.name(), name, unit.into().as_str(), text);
     }
 
     /// Sets a gauge: `<logger>.<name>` has this value now.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// let queue = ferrometer::get_logger("queue");
+    /// queue.send_gauge("depth", 17);
+    /// queue.send_gauge("full", false);
+    /// ```
     #[inline(always)]
     pub fn send_gauge(
         &self,
@@ -211,6 +231,13 @@ impl Logger {
     }
 
     /// Adds to a counter; the value may be negative.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// let shop = ferrometer::get_logger("shop");
+    /// shop.send_counter("sold", 3);
+    /// shop.send_counter(format!("sold.{}", "oslo"), 3);       // a name made at run time
+    /// ```
     #[inline(always)]
     pub fn send_counter(
         &self,
@@ -223,6 +250,13 @@ impl Logger {
     }
 
     /// Records a duration.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// use std::time::Duration;
+    ///
+    /// ferrometer::get_logger("parser").send_timer("parse", Duration::from_micros(125));
+    /// ```
     #[inline(always)]
     pub fn send_timer(
         &self,
@@ -236,6 +270,11 @@ impl Logger {
     }
 
     /// Records a value that is no duration: bytes, rows, a ratio.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// ferrometer::get_logger("http").send_histogram("response.bytes", 14_200);
+    /// ```
     #[inline(always)]
     pub fn send_histogram(
         &self,
@@ -249,6 +288,12 @@ impl Logger {
     }
 
     /// A handle on a counter: cheap to copy and keep, valid for ever.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// let sold = ferrometer::get_logger("shop").counter("sold");
+    /// std::thread::spawn(move || sold.increment()).join().unwrap();       // handles are `Copy`, and go anywhere
+    /// ```
     #[inline]
     pub fn counter(
         &self,
@@ -294,84 +339,6 @@ impl Logger {
     }
 }
 
-/// A logger seen through a sample rate; see [`Logger::sampled`].
-#[derive(Clone, Copy, Debug)]
-pub struct Sampled<'l> {
-    logger: &'l Logger,
-    rate: f64,
-}
-
-impl Sampled<'_> {
-    /// Adds to a counter, if this call is sampled.
-    #[inline(always)]
-    pub fn send_counter(
-        &self,
-        name: impl MetricName, // a literal; text made at run time: `String`, or `Dynamic(&text)`
-        value: impl CounterValue,
-    ) {
-        if enabled() {
-            scalars::add(self.logger.series(name, Kind::Counter, self.rate), value.to_count());
-        }
-    }
-
-    /// Records a duration, if this call is sampled.
-    #[inline(always)]
-    pub fn send_timer(
-        &self,
-        name: impl MetricName, // a literal; text made at run time: `String`, or `Dynamic(&text)`
-        value: Duration,
-    ) {
-        let switches = switch_bits();
-        if any_bit(switches) {
-            handle::record_duration::<true>(self.logger.series(name, Kind::Timer, self.rate), value, switches);
-        }
-    }
-
-    /// Records a value, if this call is sampled.
-    #[inline(always)]
-    pub fn send_histogram(
-        &self,
-        name: impl MetricName, // a literal; text made at run time: `String`, or `Dynamic(&text)`
-        value: impl GaugeValue,
-    ) {
-        let switches = switch_bits();
-        if any_bit(switches) {
-            handle::record_value::<true>(
-                self.logger.series(name, Kind::Histogram, self.rate),
-                value.to_gauge(),
-                switches,
-            );
-        }
-    }
-
-    /// A handle on the sampled counter.
-    #[inline]
-    pub fn counter(
-        &self,
-        name: impl MetricName, // a literal; text made at run time: `String`, or `Dynamic(&text)`
-    ) -> Counter {
-        Counter(self.logger.handle(name, Kind::Counter, self.rate))
-    }
-
-    /// A handle on the sampled timer.
-    #[inline]
-    pub fn timer(
-        &self,
-        name: impl MetricName, // a literal; text made at run time: `String`, or `Dynamic(&text)`
-    ) -> Timer {
-        Timer(self.logger.handle(name, Kind::Timer, self.rate))
-    }
-
-    /// A handle on the sampled histogram.
-    #[inline]
-    pub fn histogram(
-        &self,
-        name: impl MetricName, // a literal; text made at run time: `String`, or `Dynamic(&text)`
-    ) -> Histogram {
-        Histogram(self.logger.handle(name, Kind::Histogram, self.rate))
-    }
-}
-
 impl Clone for Logger {
     fn clone(&self) -> Logger {
         Logger { path: self.path, entry: AtomicPtr::new(self.entry.load(Acquire)) }
@@ -385,6 +352,27 @@ impl PartialEq for Logger {
 }
 
 impl Eq for Logger {}
+
+impl Hash for Logger {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        ptr::from_ref(self.entry()).hash(state);
+    }
+}
+
+/// The name, and then the labels: `shop city=Oslo`. Control characters are escaped.
+impl fmt::Display for Logger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entry = self.entry();
+        write!(f, "{}", entry.name().escape_debug())?;
+        if !entry.object().is_empty() {
+            write!(f, " object={}", entry.object())?;
+        }
+        for (key, value) in entry.labels {
+            write!(f, " {}={}", key.escape_debug(), value.escape_debug())?;
+        }
+        Ok(())
+    }
+}
 
 impl fmt::Debug for Logger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,11 +6,14 @@ use crate::registry::series::{LoggerEntry, Series};
 use crate::registry::series_table;
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 mod sealed {
     pub trait Sealed {}
+    /// Of what may be returned.
+    pub trait ReturnSealed {}
 }
-use sealed::Sealed;
+use sealed::{ReturnSealed, Sealed};
 
 /// A whole number a counter can take. Unsigned ones beyond `i64::MAX` count as `i64::MAX`.
 #[diagnostic::on_unimplemented(
@@ -23,21 +26,31 @@ pub trait CounterValue: Sealed {
     fn to_count(self) -> i64;
 }
 
-/// A number a gauge or histogram can take; kept as `f64`, so whole numbers are exact up to 2^53.
+/// A value a gauge or histogram can take, kept as `f64`: a number (whole ones are exact up to 2^53), a `bool` (1 or 0), or a
+/// [`Duration`], in seconds.
+///
+/// ```
+/// # use ferrometer_core as ferrometer;
+/// use std::time::Duration;
+///
+/// let logger = ferrometer::get_logger("backup");
+/// logger.gauge("running").set(true);                                      // 1
+/// logger.gauge("age").unit("seconds").set(Duration::from_millis(1500));   // 1.5
+/// ```
 #[diagnostic::on_unimplemented(message = "a gauge or histogram takes numbers, not `{Self}`", label = "not a number")]
 pub trait GaugeValue: Sealed {
     #[doc(hidden)]
     fn to_gauge(self) -> f64;
 }
 
-/// A type that a function under `#[gauge]` may return: a number, a reference to one, or either in an `Option` or `Result`, of
+/// A type that a function under `#[gauge]` may return: what a gauge takes, a reference to one, or either in an `Option` or `Result`, of
 /// which `None` and `Err` record nothing.
 #[diagnostic::on_unimplemented(
     message = "`#[gauge]` records a number, and the function returns `{Self}`",
     label = "not a number",
     note = "numbers, references to them, and `Option` or `Result` of them can be recorded"
 )]
-pub trait GaugeReturn {
+pub trait GaugeReturn: ReturnSealed {
     #[doc(hidden)]
     fn gauge_return(&self) -> Option<f64>;
 }
@@ -49,13 +62,40 @@ macro_rules! numbers {
             #[inline(always)]
             fn to_gauge(self) -> f64 { self as f64 }
         }
-        impl GaugeReturn for $t {
-            #[inline]
-            fn gauge_return(&self) -> Option<f64> { Some(*self as f64) }
-        }
+        gauge_return!($t);
     )*};
 }
+
+macro_rules! gauge_return {
+    ($t:ty) => {
+        impl ReturnSealed for $t {}
+        impl GaugeReturn for $t {
+            #[inline]
+            fn gauge_return(&self) -> Option<f64> {
+                Some(self.to_gauge())
+            }
+        }
+    };
+}
 numbers!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize f32 f64);
+
+impl Sealed for bool {}
+impl GaugeValue for bool {
+    #[inline(always)]
+    fn to_gauge(self) -> f64 {
+        f64::from(u8::from(self))
+    }
+}
+gauge_return!(bool);
+
+impl Sealed for Duration {}
+impl GaugeValue for Duration {
+    #[inline(always)]
+    fn to_gauge(self) -> f64 {
+        self.as_secs_f64()
+    }
+}
+gauge_return!(Duration);
 
 macro_rules! counts {
     ($($t:ty)*) => {$(
@@ -67,21 +107,25 @@ macro_rules! counts {
 }
 counts!(i8 i16 i32 i64 isize u8 u16 u32 u64 usize);
 
+impl<G: GaugeReturn + ?Sized> ReturnSealed for &G {}
 impl<G: GaugeReturn + ?Sized> GaugeReturn for &G {
     fn gauge_return(&self) -> Option<f64> {
         (**self).gauge_return()
     }
 }
+impl<G: GaugeReturn + ?Sized> ReturnSealed for &mut G {}
 impl<G: GaugeReturn + ?Sized> GaugeReturn for &mut G {
     fn gauge_return(&self) -> Option<f64> {
         (**self).gauge_return()
     }
 }
+impl<G: GaugeReturn> ReturnSealed for Option<G> {}
 impl<G: GaugeReturn> GaugeReturn for Option<G> {
     fn gauge_return(&self) -> Option<f64> {
         self.as_ref().and_then(G::gauge_return)
     }
 }
+impl<G: GaugeReturn, E> ReturnSealed for Result<G, E> {}
 impl<G: GaugeReturn, E> GaugeReturn for Result<G, E> {
     fn gauge_return(&self) -> Option<f64> {
         self.as_ref().ok().and_then(G::gauge_return)

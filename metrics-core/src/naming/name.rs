@@ -5,7 +5,7 @@
 //! add no line, type, tag or rate to any of the formats a backend writes.
 
 pub use super::uuid::{NoUuid, UUID_FORM, uuid};
-use std::net::IpAddr;
+use std::fmt;
 
 /// The longest rendered name, in bytes. Longer ones are rejected and counted.
 pub const MAX_NAME_BYTES: usize = 512;
@@ -62,6 +62,13 @@ pub fn push_dotted(out: &mut String, text: &str) {
 }
 
 /// Appends labels folded into the name, in the order given: `.key.value`.
+///
+/// ```
+/// # use ferrometer_core as ferrometer;
+/// let mut out = String::from("http.requests");
+/// ferrometer::name::push_labels(&mut out, [("method", "GET"), ("status", "2xx")]);
+/// assert_eq!(out, "http.requests.method.GET.status.2xx");
+/// ```
 pub fn push_labels<'a>(out: &mut String, labels: impl IntoIterator<Item = (&'a str, &'a str)>) {
     for (key, value) in labels {
         push_part(out, key);
@@ -69,78 +76,9 @@ pub fn push_labels<'a>(out: &mut String, labels: impl IntoIterator<Item = (&'a s
     }
 }
 
-/// How full names begin: the part of the configuration that naming needs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Naming {
-    /// Put before every name, dots in it make parts. Empty: nothing.
-    pub global_prefix: String,
-    /// Puts the host's name after the global prefix.
-    pub prepend_host: bool,
-    /// Writes the host's parts in reverse order, `host.example.com` as `com.example.host`.
-    /// An IP address is never reversed.
-    pub prepend_host_reverse: bool,
-    /// The host's name; used only with `prepend_host`.
-    pub host: String,
-    /// Labels of the whole process, which a backend shows with every series that has none of that key itself.
-    pub labels: Vec<(String, String)>,
-    /// The UUID of the node that the program runs on, one part behind the host. Empty: nothing.
-    pub uuid: String,
-}
-
-impl Naming {
-    /// Everything before the logger's name, gated, without a trailing dot.
-    ///
-    /// ```
-    /// # use ferrometer_core as ferrometer;
-    /// use ferrometer::name::Naming;
-    /// let naming = Naming {
-    ///     global_prefix: "prod".into(),
-    ///     prepend_host: true,
-    ///     prepend_host_reverse: true,
-    ///     host: "host.example.com.".into(),
-    ///     uuid: "1be26c0b-03f2-4d2e-ae87-c02d7f33c123".into(),
-    ///     ..Naming::default()
-    /// };
-    /// assert_eq!(naming.prefix(), "prod.com.example.host.1be26c0b-03f2-4d2e-ae87-c02d7f33c123");
-    /// ```
-    #[must_use]
-    pub fn prefix(&self) -> String {
-        let mut out = String::new();
-        push_dotted(&mut out, &self.global_prefix);
-        if self.prepend_host {
-            let mut host = self.host.as_str();
-            while let Some(shorter) = host.strip_suffix('.') {
-                host = shorter;
-            }
-            let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
-            let is_address = bare.split_once('%').map_or(bare, |(h, _)| h).parse::<IpAddr>().is_ok();
-            if self.prepend_host_reverse && !is_address {
-                while let Some((rest, last)) = host.rsplit_once('.') {
-                    push_part(&mut out, last);
-                    host = rest;
-                }
-                push_part(&mut out, host);
-            } else {
-                push_dotted(&mut out, bare);
-            }
-        }
-        push_part(&mut out, &self.uuid);
-        out
-    }
-
-    /// The full name of a metric: `[global_prefix.][host.][uuid.]logger.metric`, gated. It may be empty or longer
-    /// than [`MAX_NAME_BYTES`]; [`check`] tells.
-    #[must_use]
-    pub fn render(&self, logger: &str, metric: &str) -> String {
-        let mut out = self.prefix();
-        push_dotted(&mut out, logger);
-        push_dotted(&mut out, metric);
-        out
-    }
-}
-
 /// Why a rendered name cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum NameError {
     /// Nothing was left after empty parts were skipped.
     Empty,
@@ -148,7 +86,27 @@ pub enum NameError {
     TooLong,
 }
 
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NameError::Empty => f.write_str("the name is empty: it has no part with a character in it"),
+            NameError::TooLong => write!(f, "the name is longer than {MAX_NAME_BYTES} bytes"),
+        }
+    }
+}
+
+impl std::error::Error for NameError {}
+
 /// Checks the length of a rendered name.
+///
+/// ```
+/// # use ferrometer_core as ferrometer;
+/// use ferrometer::name::{NameError, check};
+///
+/// assert_eq!(check("prod.shop.sold"), Ok(()));
+/// assert_eq!(check(""), Err(NameError::Empty));
+/// assert_eq!(check(&"x".repeat(513)).unwrap_err().to_string(), "the name is longer than 512 bytes");
+/// ```
 ///
 /// # Errors
 /// [`NameError`] when it is empty or longer than [`MAX_NAME_BYTES`].
@@ -182,60 +140,4 @@ pub(crate) fn beginning(text: &str, characters: usize) -> &str {
         }
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn naming(prefix: &str, host: Option<(&str, bool)>) -> Naming {
-        Naming {
-            global_prefix: prefix.into(),
-            prepend_host: host.is_some(),
-            prepend_host_reverse: host.is_some_and(|h| h.1),
-            host: host.map_or(String::new(), |h| h.0.into()),
-            labels: Vec::new(),
-            uuid: String::new(),
-        }
-    }
-
-    #[test]
-    fn names_under_each_option() {
-        for (n, expected) in [
-            (naming("", None), "module.blue.fish"),
-            (naming("globalprefix", None), "globalprefix.module.blue.fish"),
-            (naming("a.b.", None), "a.b.module.blue.fish"),
-            (naming("", Some(("host.example.com", false))), "host.example.com.module.blue.fish"),
-            (naming("g", Some(("host.example.com", true))), "g.com.example.host.module.blue.fish"),
-            (naming("g", Some(("host.example.com.", true))), "g.com.example.host.module.blue.fish"),
-            (naming("", Some(("10.0.0.1", true))), "10.0.0.1.module.blue.fish"),
-            (naming("", Some(("fe80::1%eth0", true))), "fe80__1_eth0.module.blue.fish"),
-            (naming("", Some(("[::1]", true))), "__1.module.blue.fish"),
-            (naming("", Some(("", true))), "module.blue.fish"),
-            (naming("", Some(("...", true))), "module.blue.fish"),
-            (naming("", Some(("bücher.example", true))), "example.b_cher.module.blue.fish"),
-            (naming("x\ny|c", None), "x_y_c.module.blue.fish"),
-            (Naming { uuid: "1be2-c1".into(), ..naming("g", Some(("h.e", true))) }, "g.e.h.1be2-c1.module.blue.fish"),
-            (Naming { uuid: "a.b\nc".into(), ..naming("", None) }, "a_b_c.module.blue.fish"),
-        ] {
-            assert_eq!(n.render("module", "blue.fish"), expected, "{n:?}");
-        }
-    }
-
-    #[test]
-    fn empty_parts_are_skipped() {
-        let n = naming("", None);
-        assert_eq!(n.render("", "x"), "x");
-        assert_eq!(n.render("x", ""), "x");
-        assert_eq!(n.render("..a..", "..b.."), "a.b");
-        assert_eq!(check(&n.render("", "...")), Err(NameError::Empty));
-        assert_eq!(check(&n.render("a", &"x".repeat(511))), Err(NameError::TooLong));
-        assert_eq!(check(&n.render("a", &"x".repeat(510))), Ok(()));
-    }
-
-    #[test]
-    fn module_paths_become_dots() {
-        assert_eq!(logger_name("nova::compute::manager"), "nova.compute.manager");
-        assert_eq!(naming("", None).render("a:b", "c"), "a_b.c");
-    }
 }

@@ -6,8 +6,8 @@
 use crate::collect::ledger::{Cause, Ledger};
 use crate::collect::snapshot::Snapshot;
 use crate::deliver::backend::{Backend, Preview};
-use crate::naming::name::Naming;
-use crate::pipeline::state::{after, pipeline};
+use crate::naming::prefix::Naming;
+use crate::pipeline::state::{after, pipeline, read_gauges};
 use crate::registry::limits::Limits;
 use crate::registry::rules::LoggerRule;
 use crate::registry::series_table;
@@ -55,7 +55,7 @@ pub enum PreviewError {
     NotInstalled(String),
     /// The backend sends nothing by itself, or cannot tell.
     NothingSent(String),
-    /// The backend was at work until the deadline, or was removed.
+    /// The backend was at work until the time was over, or was removed.
     Busy(String),
 }
 
@@ -71,7 +71,7 @@ impl fmt::Display for PreviewError {
                 write!(f, "the backend {name:?} has no preview: it keeps what others ask for, or cannot tell")
             }
             PreviewError::Busy(name) => {
-                write!(f, "the backend {name:?} was at work until the deadline, or was removed; try again")
+                write!(f, "the backend {name:?} was at work until the time was over, or was removed; try again")
             }
         }
     }
@@ -91,6 +91,28 @@ pub fn configure(naming: Naming, limits: Limits, rules: Vec<LoggerRule>) {
 /// It returns when the threads that it starts have begun to run: a child of a fork that follows gets no lock that a thread held while it was born. The
 /// standard library holds locks while any thread is born, so a program that forks shall have its own threads begin, or end, before it does.
 ///
+/// ```
+/// # mod ferrometer { pub mod backend { pub use ferrometer_core::*; } pub use ferrometer_core::*; }
+/// # use ferrometer::backend::{Backend, BackendError, Delivery, SnapshotView};
+/// # struct Null;
+/// # impl Backend for Null {
+/// #     fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
+/// #         view.all_sent();
+/// #         Ok(Delivery::default())
+/// #     }
+/// # }
+/// use ferrometer::{InstallError, get_logger, install};
+/// use std::time::Duration;
+///
+/// // `Null` is a backend of the program's own.
+/// install("null", Box::new(Null), Duration::from_secs(10))?;
+/// get_logger("shop").send_counter("sold", 1);
+/// let again = install("null", Box::new(Null), Duration::from_secs(10)).unwrap_err();
+/// assert!(matches!(again, InstallError::NameTaken(name) if name == "null"));
+/// # ferrometer::remove("null", Duration::from_secs(2));
+/// # Ok::<(), InstallError>(())
+/// ```
+///
 /// # Errors
 /// [`InstallError`] when the name is taken, the interval is too short, or there is no thread.
 pub fn install(name: &str, backend: Box<dyn Backend>, interval: Duration) -> Result<(), InstallError> {
@@ -108,17 +130,38 @@ pub fn install(name: &str, backend: Box<dyn Backend>, interval: Duration) -> Res
 /// Puts a backend in the place of the one with the same name, or installs it. The old one gets everything up to one snapshot, the new
 /// one everything after it. Returns the old one's last account.
 ///
+/// ```
+/// # mod ferrometer { pub mod backend { pub use ferrometer_core::*; } pub use ferrometer_core::*; }
+/// # use ferrometer::backend::{Backend, BackendError, Delivery, SnapshotView};
+/// # struct Null;
+/// # impl Backend for Null {
+/// #     fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
+/// #         view.all_sent();
+/// #         Ok(Delivery::default())
+/// #     }
+/// # }
+/// use std::time::Duration;
+///
+/// let timeout = Duration::from_secs(2);
+/// ferrometer::install("null", Box::new(Null), Duration::from_secs(10))?;
+/// let before = ferrometer::replace("null", Box::new(Null), Duration::from_secs(1), timeout)?;
+/// assert!(before.is_some_and(|ledger| ledger.balances()));
+/// # ferrometer::remove("null", timeout);
+/// # Ok::<(), ferrometer::InstallError>(())
+/// ```
+///
 /// # Errors
 /// As for [`install`]; the old backend stays when the new one cannot be started.
 pub fn replace(
     name: &str,
     backend: Box<dyn Backend>,
     interval: Duration,
-    deadline: Duration,
+    timeout: Duration,
 ) -> Result<Option<Ledger>, InstallError> {
     check(interval)?;
     let wants = backend.wants();
-    let until = after(deadline);
+    let until = after(timeout);
+    read_gauges(timeout);
     let pipeline = pipeline();
     let mut state = pipeline.lock();
     let snapshot = state.collect();
@@ -136,10 +179,30 @@ pub fn naming() -> Arc<Naming> {
     Arc::clone(&pipeline().lock().naming)
 }
 
-/// Removes a backend: delivers what is pending within `deadline`, and drops what is left. Returns its last account, or
+/// Removes a backend: delivers what is pending within `timeout`, and drops what is left. Returns its last account, or
 /// `None` when there is no such backend.
-pub fn remove(name: &str, deadline: Duration) -> Option<Ledger> {
-    let until = after(deadline);
+///
+/// ```
+/// # mod ferrometer { pub mod backend { pub use ferrometer_core::*; } pub use ferrometer_core::*; }
+/// # use ferrometer::backend::{Backend, BackendError, Delivery, SnapshotView};
+/// # struct Null;
+/// # impl Backend for Null {
+/// #     fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
+/// #         view.all_sent();
+/// #         Ok(Delivery::default())
+/// #     }
+/// # }
+/// use std::time::Duration;
+///
+/// ferrometer::install("null", Box::new(Null), Duration::from_secs(10)).unwrap();
+/// ferrometer::get_logger("shop").send_counter("sold", 3);
+/// let ledger = ferrometer::remove("null", Duration::from_secs(2)).unwrap();
+/// assert_eq!((ledger.sent.increments, ledger.pending.recordings), (3, 0));
+/// assert!(ferrometer::remove("null", Duration::ZERO).is_none());
+/// ```
+pub fn remove(name: &str, timeout: Duration) -> Option<Ledger> {
+    let until = after(timeout);
+    read_gauges(timeout);
     let pipeline = pipeline();
     let (old, snapshot) = {
         let mut state = pipeline.lock();
@@ -153,9 +216,19 @@ pub fn remove(name: &str, deadline: Duration) -> Option<Ledger> {
     Some(old.stop(snapshot, until))
 }
 
-/// Removes every backend, all at once, within `deadline`. Recording is off afterwards.
-pub fn shutdown(deadline: Duration) -> FlushReport {
-    let until = after(deadline);
+/// Removes every backend, all at once, within `timeout`. Recording is off afterwards.
+///
+/// ```
+/// # use ferrometer_core as ferrometer;
+/// use std::time::Duration;
+///
+/// let report = ferrometer::shutdown(Duration::from_secs(2));
+/// assert!(report.complete && report.ledgers.is_empty(), "nothing was installed");
+/// assert!(!ferrometer::is_on());
+/// ```
+pub fn shutdown(timeout: Duration) -> FlushReport {
+    let until = after(timeout);
+    read_gauges(timeout);
     let pipeline = pipeline();
     let (old, held, snapshot) = {
         let mut state = pipeline.lock();
@@ -195,10 +268,23 @@ pub struct FlushReport {
     pub ledgers: Vec<Ledger>,
 }
 
-/// Takes a snapshot now, has every backend deliver it, and waits for them until `deadline` has passed. Everything recorded before the
+/// Takes a snapshot now, has every backend deliver it, and waits for them until `timeout` has passed. Everything recorded before the
 /// call is in.
-pub fn flush(deadline: Duration) -> FlushReport {
-    let until = after(deadline);
+///
+/// ```
+/// # use ferrometer_core as ferrometer;
+/// use std::time::Duration;
+///
+/// let report = ferrometer::flush(Duration::from_secs(2));
+/// if !report.complete {
+///     for ledger in &report.ledgers {
+///         eprintln!("{ledger}");      // which backend has what pending, and why what was dropped
+///     }
+/// }
+/// ```
+pub fn flush(timeout: Duration) -> FlushReport {
+    let until = after(timeout);
+    read_gauges(timeout);
     let mut waiting = Vec::new();
     let mut state = pipeline().lock();
     let snapshot = state.collect();
@@ -235,10 +321,10 @@ pub fn ledgers() -> Vec<Ledger> {
 }
 
 /// Returns the datagrams or bodies that a backend would send if it delivered now, byte for byte. Nothing is sent, and no account changes: the next
-/// delivery sends the same, and what is recorded until then. Waits for a delivery in progress, until `deadline` has passed.
+/// delivery sends the same, and what is recorded until then. Waits for a delivery in progress, until `timeout` has passed.
 ///
 /// # Errors
-/// [`PreviewError`]: there is no such backend, it sends nothing, or it was at work until the deadline.
+/// [`PreviewError`]: there is no such backend, it sends nothing, or it was at work until the time was over.
 ///
 /// ```
 /// # use ferrometer_core as ferrometer;
@@ -247,8 +333,9 @@ pub fn ledgers() -> Vec<Ledger> {
 /// let error = ferrometer::preview("influxdb", Duration::from_secs(2)).unwrap_err();
 /// assert_eq!(error, ferrometer::PreviewError::NotInstalled("influxdb".to_owned()));
 /// ```
-pub fn preview(name: &str, deadline: Duration) -> Result<Vec<Preview>, PreviewError> {
-    let until = after(deadline);
+pub fn preview(name: &str, timeout: Duration) -> Result<Vec<Preview>, PreviewError> {
+    let until = after(timeout);
+    read_gauges(timeout);
     let (answer, answered) = sync_channel(1);
     {
         let mut state = pipeline().lock();
@@ -267,8 +354,18 @@ pub fn preview(name: &str, deadline: Duration) -> Result<Vec<Preview>, PreviewEr
 }
 
 /// A snapshot of this moment, for a program that wants to look at its own metrics.
+///
+/// ```
+/// # use ferrometer_core as ferrometer;
+/// # ferrometer::hold();
+/// let errors = ferrometer::get_logger("shop").counter("errors");
+/// errors.increment();
+/// let total = |snapshot: &ferrometer::Snapshot| snapshot.totals().get(errors.series().id()).and_then(|total| total.value.net());
+/// assert_eq!(total(&ferrometer::snapshot()), Some(1));
+/// ```
 #[must_use]
 pub fn snapshot() -> Arc<Snapshot> {
+    read_gauges(Duration::MAX);
     pipeline().lock().collect()
 }
 

@@ -23,7 +23,8 @@ pub(crate) fn watch(forget: fn()) {
 #[cfg(unix)]
 mod unix {
     use super::Once;
-    use crate::pipeline::threads;
+    use crate::instrument::observed;
+    use crate::pipeline::{readings, threads};
     use crate::record::enabled;
     use crate::record::sampling;
     use crate::record::skipped;
@@ -73,6 +74,8 @@ mod unix {
             thread_slab::freeze(),
             diagnostics::freeze(),
             collector_waker::freeze(),
+            observed::freeze(),
+            readings::freeze(),
             busy,
         ));
         let _ = HELD.try_with(|h| *h.borrow_mut() = Some(held));

@@ -18,6 +18,12 @@ impl Limits {
     /// It is the worst case: names, labels and descriptions as long as they may be, every bucket of every distribution in use. Usual
     /// programs take a small part of it. What call sites remember of labels stands apart: at most 7 KiB for each in the program, and 33 KiB where values
     /// have numbers. So does the thread-local storage of the program's threads: 4 KiB for each.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// let small = ferrometer::Limits::default().max_instruments(500).max_label_sets(500).max_cell_bytes(4 << 20);
+    /// assert!(small.max_bytes(1) < ferrometer::Limits::DEFAULT.max_bytes(1) / 10);
+    /// ```
     #[must_use]
     pub fn max_bytes(&self, backends: usize) -> usize {
         let l = self.clamped();

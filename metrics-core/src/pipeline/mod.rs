@@ -6,8 +6,9 @@
 //!   accounts. A forked child begins with nothing installed.
 //!
 //! Read in this order: [`control`] (the functions that a program calls), [`state`] (the backends and the collector's thread), [`installed`] (one
-//! backend), [`hold`] (recording before there is one, `held` is what it keeps), [`reports`] (messages about refused names), [`threads`] and `signals` (how a thread of ours
-//! begins), [`fork`] (the child of a fork), [`memory_bound`] (the most memory that all takes).
+//! backend), [`hold`] (recording before there is one, `held` is what it keeps), [`reports`] (messages about refused names), [`readings`] (the
+//! thread that asks for gauges), [`threads`] and `signals` (how a thread of ours begins), [`fork`] (the child of a fork), [`memory_bound`] (the
+//! most memory that all takes), `serialized` (accounts and snapshots for `serde`).
 
 pub(crate) mod control;
 pub(crate) mod fork;
@@ -15,6 +16,7 @@ mod held;
 pub(crate) mod hold;
 mod installed;
 mod memory_bound;
+mod readings;
 mod reports;
 #[cfg(unix)]
 mod signals;
@@ -23,5 +25,7 @@ mod signals;
 mod signals {
     pub(super) fn block() {}
 }
+#[cfg(feature = "serde")]
+mod serialized;
 mod state;
 pub(crate) mod threads;

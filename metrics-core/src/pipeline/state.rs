@@ -8,10 +8,11 @@ use crate::deliver::backend::{Backend, Wants};
 use crate::deliver::cursor::Cursor;
 use crate::deliver::mailbox::Mailbox;
 use crate::deliver::worker::Worker;
-use crate::naming::name::Naming;
+use crate::instrument::observed;
+use crate::naming::prefix::Naming;
 use crate::pipeline::held::Held;
 use crate::pipeline::installed::Installed;
-use crate::pipeline::{fork, reports, threads};
+use crate::pipeline::{fork, readings, reports, threads};
 use crate::record::enabled;
 use crate::record::skipped;
 use crate::registry::{limits, overflow};
@@ -69,6 +70,15 @@ pub(super) fn pipeline() -> &'static Pipeline {
 fn forget() {
     PIPELINE.store(std::ptr::null_mut(), Release);
     collector_waker::set_collector(None);
+    readings::forget();
+}
+
+/// Has observed gauges asked for before a collection, for at most as long as `deadline`. Not with the pipeline's lock in hand.
+pub(super) fn read_gauges(deadline: Duration) {
+    if observed::any() {
+        fork::watch(forget);
+        readings::round(deadline);
+    }
 }
 
 impl Pipeline {
@@ -234,6 +244,9 @@ pub(super) fn after(deadline: Duration) -> Instant {
 fn collect_for_ever(pipeline: &'static Pipeline) {
     let mut calibration = Calibration::begin();
     loop {
+        if observed::any() && pipeline.lock().is_due(Instant::now()) {
+            read_gauges(Duration::MAX);
+        }
         let mut state = pipeline.lock();
         if !state.has(|b| b.wants.totals) {
             collector_waker::set_collector(None);

@@ -27,6 +27,8 @@ pub struct Captured {
     pub invalid: u64,
     /// Timers: nanoseconds. Histograms: the bits of a float.
     pub values: Vec<u64>,
+    /// The largest total that a counter was given, if it mirrors another.
+    pub absolute: u64,
 }
 
 /// The recordings of a scope.
@@ -145,6 +147,17 @@ pub(crate) fn count(series: &'static Series, value: i64) -> bool {
     })
 }
 
+/// Raises a counter of the scope by what a total has more than the largest before it.
+pub(crate) fn raise(series: &'static Series, total: u64) -> bool {
+    with(series, &mut |c| {
+        if let Some(more) = total.checked_sub(c.absolute).filter(|more| *more > 0) {
+            c.absolute = total;
+            c.total = c.total.wrapping_add_unsigned(more);
+            c.calls += 1;
+        }
+    })
+}
+
 pub(crate) fn set(series: &'static Series, next: impl Fn(f64) -> f64) -> bool {
     with(series, &mut |c| {
         c.gauge = next(c.gauge);
@@ -152,17 +165,17 @@ pub(crate) fn set(series: &'static Series, next: impl Fn(f64) -> f64) -> bool {
     })
 }
 
-pub(crate) fn value(series: &'static Series, bits: u64) -> bool {
+/// Takes a value that was recorded `count` times.
+pub(crate) fn values(series: &'static Series, bits: u64, count: u64) -> bool {
     with(series, &mut |c| {
-        c.calls += 1;
-        if c.values.len() < MAX_VALUES {
-            c.values.push(bits);
-        }
+        c.calls = c.calls.wrapping_add(count);
+        let room = (MAX_VALUES - c.values.len()) as u64;
+        c.values.extend(std::iter::repeat_n(bits, count.min(room) as usize));
     })
 }
 
-pub(crate) fn invalid(series: &'static Series) -> bool {
-    with(series, &mut |c| c.invalid += 1)
+pub(crate) fn invalid(series: &'static Series, times: u64) -> bool {
+    with(series, &mut |c| c.invalid = c.invalid.wrapping_add(times))
 }
 
 impl Captured {

@@ -119,13 +119,44 @@ fn one_by_one(series: &'static Series, slot: u32, bits: u64) {
     cell.record_bits(bits, Writer::Single);
 }
 
+/// Records a value `count` times, if the call is sampled. It goes to the histogram even while somebody wants values one by one: they would not fit.
+#[inline(never)]
+pub(crate) fn many(series: &'static Series, bits: u64, count: u64) {
+    let state = series.state();
+    let is_miss = || sampling::is_miss(state.rate()) || !decision::is_hit_now(series, state);
+    if !enabled() || count == 0 || state.is_off() || (state.is_sampled() && is_miss()) {
+        return;
+    }
+    if let Some(cell) = slab().dist_of(state.slot()) {
+        return cell.record_many(bits, count, Writer::Single);
+    }
+    if capture::values(series, bits, count) {
+        return;
+    }
+    let Some(_busy) = reentrancy::enter() else { return };
+    if let Some(cell) = own_slab().and_then(|slab| ensure_dist(slab, series, state.slot(), &Cells)) {
+        cell.record_many(bits, count, Writer::Single);
+    } else if let Some(cell) = ensure_dist(shared(), series, state.slot(), &Unlimited) {
+        cell.record_many(bits, count, Writer::Shared);
+    }
+}
+
+/// Records a float `count` times, if the call is sampled.
+pub(crate) fn many_floats(series: &'static Series, value: f64, count: u64) {
+    match value.is_finite() {
+        true => many(series, value.to_bits(), count),
+        false if !enabled() || count == 0 || series.state().is_off() => {}
+        false => non_finite::refuse_many(series, count),
+    }
+}
+
 fn ensure_dist<'s>(slab: &'s Slab, series: &Series, slot: u32, budget: &impl Budget) -> Option<Dist<'s>> {
     slab.ensure_dist(slot, series.kind().scheme()?, budget)
 }
 
 #[cold]
 fn dist_cold(series: &'static Series, slot: u32, bits: u64) {
-    if capture::value(series, bits) {
+    if capture::values(series, bits, 1) {
         return;
     }
     let Some(_busy) = reentrancy::enter() else { return };

@@ -13,8 +13,9 @@
 //!
 //! Read in this order: [`enabled`] (the switch), [`scalars`] (counters, gauges, in-flight counts), [`distributions`] (timers, histograms),
 //! [`decision`] (is this call sampled?), [`sampling`] (the countdown to the next hit), [`skipped`] (misses that no hit took along), [`clock`] (time
-//! stamps), [`non_finite`] (refused values), [`capture`] (scopes of tests).
+//! stamps), [`non_finite`] (refused values), [`absolute`] (counters that mirror another), [`capture`] (scopes of tests).
 
+pub(crate) mod absolute;
 pub(crate) mod capture;
 pub(crate) mod clock;
 pub(crate) mod decision;

@@ -7,7 +7,13 @@ use crate::storage::non_finite;
 /// Counts a NaN, an infinity, or a sum that became one, instead of recording it.
 #[cold]
 pub(crate) fn refuse(series: &'static Series) {
-    if !capture::invalid(series) {
-        non_finite::count(series.id);
+    refuse_many(series, 1);
+}
+
+/// As [`refuse`], for a value that was recorded `times` at once.
+#[cold]
+pub(crate) fn refuse_many(series: &'static Series, times: u64) {
+    if !capture::invalid(series, times) {
+        non_finite::count(series.id, times);
     }
 }

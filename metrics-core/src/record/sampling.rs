@@ -14,13 +14,7 @@ use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
 
 /// Returns whether `rate` is a sample rate: in (0, 1].
-///
-/// ```
-/// assert!(ferrometer_core::is_sample_rate(0.25) && ferrometer_core::is_sample_rate(1.0));
-/// assert!(![0.0, -1.0, 1.5, f64::NAN].into_iter().any(ferrometer_core::is_sample_rate));
-/// ```
-#[must_use]
-pub const fn is_sample_rate(rate: f64) -> bool {
+pub(crate) const fn is_sample_rate(rate: f64) -> bool {
     rate > 0.0 && rate <= 1.0
 }
 
@@ -225,6 +219,12 @@ mod tests {
 
     fn is_hit(number: u8, rate: f64) -> bool {
         !is_miss(number) && is_hit_now(number, rate)
+    }
+
+    #[test]
+    fn a_rate_is_above_0_and_at_most_1() {
+        assert!([f64::MIN_POSITIVE, 0.25, 1.0].into_iter().all(is_sample_rate));
+        assert!(![0.0, -1.0, 1.5, f64::INFINITY, f64::NAN].into_iter().any(is_sample_rate));
     }
 
     #[test]

@@ -179,6 +179,17 @@ fn go_down_elsewhere(series: &'static Series, side: &Side) {
     };
 }
 
+/// Adds to a counter's own cell, whatever rate it is sampled at. Returns `false` when the recording was turned away.
+pub(crate) fn add_unsampled(series: &'static Series, value: i64) -> bool {
+    match slab().scalar(series.slot) {
+        Some(cell) => {
+            cell.count(value, Writer::Single);
+            true
+        }
+        None => into_cells(series, StateWord::new(Kind::Counter, series.slot), ScalarOp::Count(value)),
+    }
+}
+
 fn move_in_cells(series: &'static Series, value: i64) -> bool {
     into_cells(series, StateWord::new(Kind::InFlight, series.slot), ScalarOp::Move(value))
 }

@@ -53,6 +53,31 @@ pub enum Unit {
     Other(&'static str),
 }
 
+/// The text of a unit: one of the named ones, or any other.
+///
+/// ```
+/// # use ferrometer_core as ferrometer;
+/// use ferrometer::Unit;
+/// assert_eq!([Unit::from("bytes"), "rows".into(), "".into()], [Unit::Bytes, Unit::Other("rows"), Unit::None]);
+/// ```
+impl From<&'static str> for Unit {
+    fn from(text: &'static str) -> Unit {
+        let known = [
+            Unit::None,
+            Unit::Seconds,
+            Unit::Bytes,
+            Unit::Ratio,
+            Unit::Celsius,
+            Unit::Meters,
+            Unit::Grams,
+            Unit::Joules,
+            Unit::Volts,
+            Unit::Amperes,
+        ];
+        known.into_iter().find(|unit| unit.as_str() == text).unwrap_or(Unit::Other(text))
+    }
+}
+
 impl Unit {
     /// Returns the unit as the end of a name; empty for [`Unit::None`].
     #[must_use]

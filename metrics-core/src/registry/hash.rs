@@ -1,5 +1,6 @@
-//! Hashing of names, labels and addresses: keyed with a random seed, so that no input chosen outside can make them collide on purpose, and a few
-//! nanoseconds for the short texts names are.
+//! Hashing of names, labels and addresses in a few nanoseconds, for the short texts names are. The seed is random, so texts that collide in one process
+//! do not in another. That is no promise against somebody who watches this process and chooses texts by what he sees: what bounds the cost of any
+//! texts is that the tables are, by the limits.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -53,12 +54,11 @@ pub(crate) fn text(hash: u64, text: &str) -> u64 {
             return both(both(hash, word(len - 16), word(len - 8)), len as u64, 0);
         }
     };
-    // The words of texts of different lengths may be the same, and an attacker who chooses texts could undo an addition to words or to a hash, but not a
-    // turn of bits that are not known.
+    // The words of texts of different lengths may be the same; the turn by the length tells them apart.
     both(hash, first, last).rotate_left(len as u32)
 }
 
-/// Both factors hold bits of the seed, so that no text can make one of them 0.
+/// Both factors hold bits of the seed, so that hardly any text makes one of them 0.
 #[inline]
 fn both(hash: u64, first: u64, second: u64) -> u64 {
     mix(hash ^ first, hash.rotate_left(32) ^ second)

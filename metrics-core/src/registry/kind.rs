@@ -21,9 +21,17 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 5] = [Kind::Counter, Kind::Gauge, Kind::InFlight, Kind::Timer, Kind::Histogram];
+    pub const ALL: &'static [Kind] = &[Kind::Counter, Kind::Gauge, Kind::InFlight, Kind::Timer, Kind::Histogram];
 
     /// The kind's name in messages and records.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// use ferrometer::Kind;
+    ///
+    /// let shown: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+    /// assert_eq!(shown, ["counter", "gauge", "in_flight", "timer", "histogram"]);
+    /// ```
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

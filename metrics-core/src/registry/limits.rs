@@ -10,7 +10,16 @@ const MAX_SERIES: usize = MAX_SCALARS - RESERVED;
 
 /// Upper bounds on everything ferrometer allocates. Past a limit recordings go to the overflow series of their kind, or to cells that threads
 /// share; they are counted, never lost.
+///
+/// ```
+/// # use ferrometer_core as ferrometer;
+/// use ferrometer::Limits;
+///
+/// let limits = Limits::default().max_threads(64).max_cell_bytes(16 << 20);
+/// assert!(limits.max_bytes(1) < Limits::DEFAULT.max_bytes(1));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// Loggers, labels not counted. Default 4,096.
     pub max_loggers: usize,
@@ -44,7 +53,62 @@ impl Limits {
     /// The most timers and histograms there can be, label sets and rates counted, whatever `max_instruments` allows: 15,232. No limit sets it.
     pub const MAX_DISTRIBUTIONS: usize = cell_address::MAX_DISTRIBUTIONS - RESERVED;
 
+    /// Sets the largest number of loggers; see [the field](Limits::max_loggers).
+    #[must_use]
+    pub const fn max_loggers(mut self, most: usize) -> Limits {
+        self.max_loggers = most;
+        self
+    }
+
+    /// Sets the largest number of series; see [the field](Limits::max_instruments).
+    #[must_use]
+    pub const fn max_instruments(mut self, most: usize) -> Limits {
+        self.max_instruments = most;
+        self
+    }
+
+    /// Sets the largest number of loggers with labels; see [the field](Limits::max_label_sets).
+    #[must_use]
+    pub const fn max_label_sets(mut self, most: usize) -> Limits {
+        self.max_label_sets = most;
+        self
+    }
+
+    /// Sets the largest number of threads with cells of their own; see [the field](Limits::max_threads).
+    #[must_use]
+    pub const fn max_threads(mut self, most: usize) -> Limits {
+        self.max_threads = most;
+        self
+    }
+
+    /// Sets the largest number of bytes of the cells of all threads; see [the field](Limits::max_cell_bytes).
+    #[must_use]
+    pub const fn max_cell_bytes(mut self, most: usize) -> Limits {
+        self.max_cell_bytes = most;
+        self
+    }
+
+    /// Sets the largest number of single timer values a thread holds; see [the field](Limits::timer_chunk).
+    #[must_use]
+    pub const fn timer_chunk(mut self, most: usize) -> Limits {
+        self.timer_chunk = most;
+        self
+    }
+
+    /// Sets the largest number of single timer values held for a backend; see [the field](Limits::max_held_values).
+    #[must_use]
+    pub const fn max_held_values(mut self, most: usize) -> Limits {
+        self.max_held_values = most;
+        self
+    }
+
     /// Returns these limits with out-of-range values clamped to the nearest allowed value.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// let limits = ferrometer::Limits::default().timer_chunk(1000).clamped();
+    /// assert_eq!(limits.timer_chunk, 1024);
+    /// ```
     #[must_use]
     pub fn clamped(self) -> Limits {
         Limits {

@@ -74,6 +74,15 @@ pub struct Refused {
 }
 
 /// How many registrations found no place so far.
+///
+/// ```
+/// # use ferrometer_core as ferrometer;
+/// ferrometer::get_logger("shop").sampled(7.0).send_counter("sold", 1);
+/// let refused = ferrometer::refused();
+/// if refused.bad_rates > 0 {
+///     eprintln!("{} calls had a sample rate like {}", refused.bad_rates, refused.bad_rate_example);
+/// }
+/// ```
 #[must_use]
 pub fn refused() -> Refused {
     let of = |counter: &AtomicU64| counter.load(Relaxed);

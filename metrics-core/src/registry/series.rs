@@ -10,6 +10,7 @@ use crate::registry::kind::Kind;
 use crate::registry::state_word::StateWord;
 use crate::sync::{publish_once, reentrancy};
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering::*};
 
@@ -315,9 +316,42 @@ impl Series {
     }
 
     /// Returns whether two series differ in nothing but their sample rate.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// let hits = ferrometer::get_logger("cache").counter("hits");
+    /// assert!(hits.series().same_instrument(hits.sampled(0.1).series()));
+    /// assert_ne!(hits, hits.sampled(0.1));
+    /// ```
     #[must_use]
     pub fn same_instrument(&self, other: &Series) -> bool {
         ptr::eq(self.logger, other.logger) && self.kind == other.kind && self.metric_name() == other.metric_name()
+    }
+}
+
+/// Two are equal when they are the same one: an identity has one series for the program's life.
+impl PartialEq for Series {
+    fn eq(&self, other: &Series) -> bool {
+        ptr::eq(self, other)
+    }
+}
+
+impl Eq for Series {}
+
+impl Hash for Series {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id.hash(state);
+    }
+}
+
+/// The logger's and the metric's name, and the labels: `shop.sold city=Oslo`. Control characters are escaped.
+impl fmt::Display for Series {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.logger_name().escape_debug(), self.metric_name().escape_debug())?;
+        for (key, value) in self.labels_with_object() {
+            write!(f, " {}={}", key.escape_debug(), value.escape_debug())?;
+        }
+        Ok(())
     }
 }
 

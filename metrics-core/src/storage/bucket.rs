@@ -112,18 +112,14 @@ pub(crate) fn float_index(value: f64) -> usize {
 
 impl Scheme {
     /// How many buckets there are.
+    // None is empty.
+    #[allow(clippy::len_without_is_empty)]
     #[must_use]
     pub const fn len(self) -> usize {
         match self {
             Scheme::Nanos => NANOS_LEN,
             Scheme::Float => FLOAT_LEN,
         }
-    }
-
-    /// Never: a scheme has buckets.
-    #[must_use]
-    pub const fn is_empty(self) -> bool {
-        false
     }
 
     /// The bucket of a value (nanoseconds for [`Scheme::Nanos`], where negative ones count as 0).
@@ -177,8 +173,8 @@ impl Scheme {
     /// where that is less, or where the bucket takes all that lies beyond it.
     ///
     /// ```
-    /// # use ferrometer_core as ferrometer;
-    /// use ferrometer::Scheme;
+    /// # mod ferrometer { pub mod backend { pub use ferrometer_core::*; } pub use ferrometer_core::*; }
+    /// use ferrometer::backend::Scheme;
     ///
     /// let last = Scheme::Float.len() - 1;
     /// assert_eq!(Scheme::Float.most(last, 1e20), 1e20);
@@ -193,8 +189,8 @@ impl Scheme {
     /// that holds values beyond its bounds.
     ///
     /// ```
-    /// # use ferrometer_core as ferrometer;
-    /// use ferrometer::Scheme;
+    /// # mod ferrometer { pub mod backend { pub use ferrometer_core::*; } pub use ferrometer_core::*; }
+    /// use ferrometer::backend::Scheme;
     ///
     /// let century = 100.0 * 365.0 * 86_400e9;
     /// assert_eq!(Scheme::Nanos.representative(Scheme::Nanos.index(century), century), century);

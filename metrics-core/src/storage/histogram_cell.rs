@@ -271,6 +271,29 @@ impl<'s> Dist<'s> {
         }
     }
 
+    /// Records a value `count` times, in the form it has in a [`Ring`](crate::storage::sample_ring::Ring).
+    pub(crate) fn record_many(self, bits: u64, count: u64, writer: Writer) {
+        let cell = self.cell();
+        match self.scheme() {
+            Scheme::Nanos => {
+                if let Some(bucket) = cell.buckets.get(nanos_index(bits)) {
+                    add(bucket, count, writer);
+                }
+                add(&cell.sum, bits.wrapping_mul(count), writer);
+                cell.max.fetch_max(bits, Relaxed);
+            }
+            Scheme::Float => {
+                let value = f64::from_bits(bits);
+                let Some((sums, bucket)) = self.sums().zip(self.buckets().get(few(float_index(value)))) else { return };
+                let before = bucket.load(Relaxed);
+                add(bucket, count, writer);
+                let all = value * count as f64;
+                float_update(&sums[part(all, before)], |sum| Some(sum + all));
+                float_update(&cell.max, |max| (value > max).then_some(value));
+            }
+        }
+    }
+
     /// Records a value in the form it has in a [`Ring`](crate::storage::sample_ring::Ring).
     pub(crate) fn record_bits(self, bits: u64, writer: Writer) {
         match self.scheme() {

@@ -6,7 +6,7 @@
 //!   of counters and timers only grow, from zero. A chunk lives as long as its slab. Memory is taken only from a budget.
 //!
 //! Read in this order: [`cell_address`], [`scalar_cell`], [`bucket`] (which bucket a value is in), [`histogram_cell`], [`slab`] (chunks of
-//! cells), [`sample_ring`] (single timer values), [`non_finite`] (counts of what was refused), [`collector_waker`] (called when a ring is half full), [`thread_slab`] (which slab a thread writes).
+//! cells), [`sample_ring`] (single timer values), [`per_series`] (numbers by a series' id), [`non_finite`] (counts of what was refused), [`collector_waker`] (called when a ring is half full), [`thread_slab`] (which slab a thread writes).
 //!
 //! **The thread boundary runs behind this room**: a program's threads write here, the collector's thread reads.
 
@@ -15,6 +15,7 @@ pub(crate) mod cell_address;
 pub(crate) mod collector_waker;
 pub(crate) mod histogram_cell;
 pub(crate) mod non_finite;
+pub(crate) mod per_series;
 pub(crate) mod sample_ring;
 pub(crate) mod scalar_cell;
 pub(crate) mod slab;

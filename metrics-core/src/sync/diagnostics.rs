@@ -47,8 +47,8 @@ fn admit(cause: &str, now: Instant) -> Option<u64> {
 /// A subscriber that panics is caught; no lock of the core is held while it runs.
 ///
 /// ```
-/// # use ferrometer_core as ferrometer;
-/// ferrometer::warn("graphite: refused", "graphite: the server at 10.0.0.1:2003 refuses the connection");
+/// # mod ferrometer { pub mod backend { pub use ferrometer_core::*; } pub use ferrometer_core::*; }
+/// ferrometer::backend::warn("graphite: refused", "graphite: the server at 10.0.0.1:2003 refuses the connection");
 /// ```
 pub fn warn(cause: &str, message: &str) {
     if let Some(suppressed) = admit(cause, Instant::now()) {

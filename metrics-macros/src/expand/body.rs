@@ -86,6 +86,10 @@ fn around(
 /// The body as a block that comes to its value, if it may be one.
 fn in_place(steps: &Steps, krate: &TokenStream, body: &Body, output: &Output, is_plain: bool) -> Option<TokenStream> {
     let found = InPlace::of(body.tokens(), &|span| steps.look(krate, span))?;
+    // `?` converts an error on its way out of the function, and nothing here sees it then.
+    if found.questions && steps.needs_error {
+        return None;
+    }
     // In a closure clippy still sees a `return` that is not needed. A future would become larger.
     if (found.questions && output.is_poll()) || (found.returns_last && is_plain) {
         return None;

@@ -65,6 +65,12 @@ fn expand(all: &[Args], function: &Function) -> syn::Result<TokenStream> {
                 "`on = \"err\"` records nothing here: this function returns nothing, so it never ends with an `Err`",
             ));
         }
+        if let (Some(error), Output::Unit) = (&args.error, shape.output()) {
+            return Err(Error::new_spanned(
+                error,
+                "`error` labels nothing here: this function returns nothing, so it never ends with an `Err`",
+            ));
+        }
         if args.kind == Kind::Gauge && !matches!(shape.output(), Output::Type(_)) {
             return Err(Error::new(
                 function.sig.ident.span(),
@@ -101,8 +107,8 @@ fn expand(all: &[Args], function: &Function) -> syn::Result<TokenStream> {
 
 /// Takes our attributes off the function and parses them all; every mistake in them is reported at once.
 fn collect(kind: Kind, args: TokenStream, function: &mut Function) -> syn::Result<Vec<Args>> {
-    let mut results = vec![Args::parse(kind, args)];
-    let facade = results[0].as_ref().map_or_else(|_| String::new(), |args| args.krate.to_string());
+    let mut results = vec![Args::all(kind, args)];
+    let facade = results[0].as_ref().map_or_else(|_| String::new(), |args| args[0].krate.to_string());
     let attrs = std::mem::take(&mut function.attrs);
     function.attrs = attrs
         .into_iter()
@@ -119,7 +125,7 @@ fn collect(kind: Kind, args: TokenStream, function: &mut Function) -> syn::Resul
     let mut errors: Option<Error> = None;
     for result in results {
         match result {
-            Ok(args) => all.push(args),
+            Ok(args) => all.extend(args),
             Err(error) => match &mut errors {
                 Some(errors) => errors.combine(error),
                 None => errors = Some(error),
@@ -133,7 +139,7 @@ fn collect(kind: Kind, args: TokenStream, function: &mut Function) -> syn::Resul
 ///
 /// By name only: what a path resolves to, no macro can ask. One that was renamed on import, or that belongs to another facade, is simply expanded
 /// later, around the result.
-fn stacked(attr: &Attribute, facade: &str) -> Option<syn::Result<Args>> {
+fn stacked(attr: &Attribute, facade: &str) -> Option<syn::Result<Vec<Args>>> {
     let path = attr.path();
     let kind = Kind::of(&path.segments.last()?.ident)?;
     let tokens = match &attr.meta {
@@ -141,11 +147,11 @@ fn stacked(attr: &Attribute, facade: &str) -> Option<syn::Result<Args>> {
         Meta::List(list) => list.tokens.clone(),
         Meta::NameValue(_) => return None,
     };
-    let args = Args::parse(kind, tokens);
+    let args = Args::all(kind, tokens);
     let parent = parent(path);
     let ours = matches!(parent.as_str(), "" | "ferrometer" | ":: ferrometer") || parent == facade;
     // The types of two facades do not mix.
-    let same = args.as_ref().map_or(true, |args| args.krate.to_string() == facade);
+    let same = args.as_ref().map_or(true, |args| args[0].krate.to_string() == facade);
     (ours && same).then_some(args)
 }
 

@@ -1,7 +1,7 @@
 //! One attribute, lowered to the statements that record it.
 
 use proc_macro2::{Literal, Span, TokenStream};
-use quote::{format_ident, quote_spanned};
+use quote::{ToTokens, format_ident, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Expr, Ident};
 
@@ -32,6 +32,8 @@ pub struct Steps {
     pub finish: TokenStream,
     /// Where a `?` is about to leave the body, with the outcome in a local of ours. Empty where nothing depends on it.
     leave: TokenStream,
+    /// Something has to see the returned error itself, which `?` has not converted yet where it leaves.
+    pub needs_error: bool,
 }
 
 /// Where the body runs.
@@ -59,6 +61,8 @@ impl<'a> Record<'a> {
         let krate = &args.krate;
         let (ty, arguments) = match args.kind {
             Kind::Gauge => ("GaugeSite", quote_spanned!(ours()=> #name)),
+            Kind::InFlight => ("InFlightSite", quote_spanned!(ours()=> #name)),
+            Kind::Measured => unreachable!("it is parsed into its parts"),
             Kind::Timer | Kind::Counter if args.at_exit() => {
                 let kind = Ident::new(if args.kind == Kind::Timer { "Timer" } else { "Counter" }, ours());
                 let (rate, on, label) = (rate(args.sample_rate.as_ref()), on(krate, args.on), args.outcome);
@@ -91,7 +95,8 @@ impl<'a> Record<'a> {
 
     /// Returns whether it is recorded on entry through a site with labels.
     fn is_labelled_here(&self, place: Place) -> bool {
-        !self.args.labels.is_empty() && place == Place::Here && self.args.kind != Kind::Gauge && !self.args.at_exit()
+        let has_site = matches!(self.args.kind, Kind::Counter | Kind::Timer);
+        !self.args.labels.is_empty() && place == Place::Here && has_site && !self.args.at_exit()
     }
 
     fn logger(&self, place: Place) -> Logger<'_> {
@@ -176,6 +181,7 @@ impl<'a> Record<'a> {
             let method = match (args.kind, is_sampled(args.sample_rate.as_ref())) {
                 (Kind::Counter, false) => "increment",
                 (Kind::Counter, true) => "increment_rated",
+                (Kind::InFlight, _) => "enter",
                 (_, false) => "start",
                 (_, true) => "start_rated",
             };
@@ -226,20 +232,43 @@ impl<'a> Record<'a> {
         }
         steps.start.extend(quote_spanned!(ours()=> let mut #local = #start;));
         let outcome = outcome_local();
-        let call = |method: &str| {
+        let call = |method: &str, how: &TokenStream| {
             let method = Ident::new(method, ours());
             // By its path: a trait of the program's may have a method of this name for every type, and it would be found first.
             let method = quote_spanned!(ours()=> #krate::__private::OnExit::#method);
             if optional {
                 quote_spanned! {ours()=>
-                    if let #option::Some(__ferrometer_exit) = &mut #local { #method(__ferrometer_exit, #outcome); }
+                    if let #option::Some(__ferrometer_exit) = &mut #local { #method(__ferrometer_exit, #how); }
                 }
             } else {
-                quote_spanned!(ours()=> #method(&mut #local, #outcome);)
+                quote_spanned!(ours()=> #method(&mut #local, #how);)
             }
         };
-        steps.finish.extend(call("finish"));
-        steps.leave.extend(call("leave"));
+        let how = outcome.into_token_stream();
+        if let Some(kind) = &args.error {
+            // The program's function gets the error that is returned, and says what it is in any form that a label takes.
+            let (value, span) = (value(), kind.span().resolved_at(ours()));
+            let error = call(
+                "finish_error",
+                &quote_spanned!(span=> #krate::__private::core::convert::AsRef::<#krate::__private::core::primitive::str>::as_ref(&__ferrometer_text)),
+            );
+            let finish = call("finish", &how);
+            steps.finish.extend(quote_spanned! {span=>
+                match &#value {
+                    #krate::__private::core::result::Result::Err(__ferrometer_error) if #krate::__private::enabled() => {
+                        use #krate::__private::{NoText as _, RefText as _, WrittenText as _};
+                        let __ferrometer_kind = (#kind)(__ferrometer_error);
+                        let __ferrometer_text = (&&#krate::__private::TextProbe(&__ferrometer_kind)).__ferrometer_text();
+                        #error
+                    }
+                    _ => { #finish }
+                }
+            });
+            steps.needs_error = true;
+            return;
+        }
+        steps.finish.extend(call("finish", &how));
+        steps.leave.extend(call("leave", &how));
     }
 }
 
@@ -266,7 +295,7 @@ impl Steps {
 
     /// The closure that looks at the value in front of a `?`.
     pub fn look(&self, krate: &TokenStream, span: Span) -> Option<TokenStream> {
-        if self.leave.is_empty() {
+        if self.leave.is_empty() && !self.needs_error {
             return None;
         }
         let (value, outcome, leave) = (value(), outcome_local(), &self.leave);
@@ -322,7 +351,7 @@ fn module_logger(krate: &TokenStream) -> TokenStream {
     quote_spanned! {ours()=>
         {
             static LOGGER: #krate::__private::Logger =
-                #krate::__private::Logger::of_module(#krate::__private::core::module_path!());
+                #krate::__private::Logger::from_static(#krate::__private::core::module_path!());
             &LOGGER
         }
     }

@@ -155,8 +155,7 @@ fn table() {
 
 /// So many series, in a process that has no others.
 fn measure(count: usize, generations: u64) -> Result<(), Box<dyn Error>> {
-    let limits =
-        Limits { max_instruments: 129_000, max_label_sets: 300_000, max_cell_bytes: 1 << 30, ..Limits::default() };
+    let limits = Limits::default().max_instruments(129_000).max_label_sets(300_000).max_cell_bytes(1 << 30);
     configure(Naming::default(), limits, Vec::new());
     install("on", Box::new(On), Duration::from_secs(36_000))?;
     let mut random = Random(2026);

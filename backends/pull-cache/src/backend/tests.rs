@@ -257,7 +257,7 @@ fn a_backend_goes_on_after_another_of_this_process() {
         counter.add(1);
         make(&mut first, second);
     }
-    let mut second = PullCacheBackend::new(Settings::default().generations(3)).after(&first.handle());
+    let mut second = PullCacheBackend::new(Settings::default().generations(3)).continuing_from(&first.handle());
     let cache = second.handle();
     assert_eq!((stamps(&cache), value(&cache, "replaced.c")), (vec![10, 20], Some(2.0)));
     // The first makes one more before it goes, and the second its first in the same second.

@@ -148,7 +148,7 @@ pub fn alone() -> Alone {
     let alone =
         ferrometer_testkit::alone().then(|| drop(ferrometer_core::remove("statsd", Duration::from_millis(500))));
     // Names stay for the life of the process, and these tests use many.
-    let limits = ferrometer_core::Limits { max_instruments: 100_000, ..Default::default() };
+    let limits = ferrometer_core::Limits::default().max_instruments(100_000);
     ferrometer_core::configure(Default::default(), limits, Vec::new());
     alone
 }
