@@ -1,4 +1,6 @@
 //! Setting metrics up, and taking them down: one configuration in force at a time, and a guard that delivers what is pending.
+//!
+//! One type and the state behind it, with an example of each method; hence the length.
 
 use crate::backends;
 use crate::background::Background;

@@ -19,6 +19,8 @@
 //! captured: a test wants to know that the call was made.
 //!
 //! `#[inline]` stands here so that a function is compiled in the program that uses it: programs that are no tests use none.
+//!
+//! One method for each question of a test, most of it documentation; hence the length.
 
 use ferrometer_core::__private::capture::{self, Captured, Entered, Store};
 use ferrometer_core::{Kind, Series};

@@ -1,4 +1,6 @@
 //! The arguments of an attribute: from tokens to a checked [`Args`].
+//!
+//! One grammar, with a message for each slip; hence the length.
 
 use proc_macro2::{Literal, Span, TokenStream};
 use quote::ToTokens;

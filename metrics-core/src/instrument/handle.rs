@@ -1,4 +1,6 @@
 //! Handles: instruments that were looked up once. `Copy`, as small as a reference, never stale.
+//!
+//! The five handles stand together, each method with an example; hence the length.
 
 use crate::callsite::label_text::LabelArgument;
 use crate::instrument::guard::{InFlightGuard, TimerGuard};

@@ -1,4 +1,6 @@
 //! Loggers: where the names of a program's metrics begin.
+//!
+//! One type, most of it documentation; hence the length.
 
 use crate::callsite::label_text::LabelArgument;
 use crate::instrument::handle;

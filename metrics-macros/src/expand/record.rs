@@ -1,4 +1,6 @@
 //! One attribute, lowered to the statements that record it.
+//!
+//! One lowering for all kinds of attributes; hence the length.
 
 use proc_macro2::{Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
