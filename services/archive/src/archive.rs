@@ -107,6 +107,11 @@ impl Archive {
         Archive { catalog, engine, _lock: None }
     }
 
+    /// Returns the parts that a repair works on.
+    pub(crate) fn parts(&self) -> (&Arc<Catalog>, &dyn Engine) {
+        (&self.catalog, &*self.engine)
+    }
+
     /// Takes measures of several metrics, all or none. When it returns they are as safe as [`Options::sync`] asks, and every query
     /// sees them. Measures of a metric that does not exist are dropped.
     ///

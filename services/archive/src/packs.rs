@@ -13,6 +13,8 @@
 //!
 //! The index of the objects is in memory, about 80 bytes for each.
 
+pub(crate) mod look;
+
 use crate::storage::{Key, Storage, Usage};
 use crate::{Error, Nanos};
 use std::collections::{BTreeMap, HashMap};
@@ -75,18 +77,12 @@ impl Packs {
     /// [`Error::Io`].
     pub fn open(directory: &Path) -> Result<Packs, Error> {
         std::fs::create_dir_all(directory)?;
-        let mut numbers: Vec<u32> = Vec::new();
-        for entry in std::fs::read_dir(directory)? {
-            let name = entry?.file_name();
-            numbers.extend(
-                name.to_str().and_then(|name| name.strip_suffix(".pack")).and_then(|stem| stem.parse::<u32>().ok()),
-            );
-        }
-        numbers.sort_unstable();
+        let numbers = numbers(directory)?;
         let mut index = Index::default();
         let mut damaged = 0;
         for (at, number) in numbers.iter().enumerate() {
-            damaged += scan(&directory.join(name(*number)), *number, at + 1 == numbers.len(), &mut index)?;
+            damaged +=
+                scan(&directory.join(name(*number)), *number, at + 1 == numbers.len(), true, &mut index)?.damaged;
         }
         let next = numbers.last().map_or(1, |last| last + 1);
         let packs = Packs {
@@ -271,6 +267,11 @@ impl Storage for Packs {
         Ok(self.with_index(|index| index.places.range(keys).map(|(key, _)| key.stretch).collect()))
     }
 
+    fn keys(&self, each: &mut dyn FnMut(Key)) -> Result<(), Error> {
+        self.with_index(|index| index.places.keys().for_each(|key| each(*key)));
+        Ok(())
+    }
+
     fn put(&self, changes: &[(Key, Option<Vec<u8>>)]) -> Result<(), Error> {
         if changes.is_empty() {
             return Ok(());
@@ -347,6 +348,18 @@ impl Index {
     }
 }
 
+/// Returns the numbers of the pack files of a directory, ascending.
+fn numbers(directory: &Path) -> Result<Vec<u32>, Error> {
+    let mut numbers: Vec<u32> = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let name = entry?.file_name();
+        let stem = name.to_str().and_then(|name| name.strip_suffix(".pack"));
+        numbers.extend(stem.and_then(|stem| stem.parse::<u32>().ok()));
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
 fn name(number: u32) -> String {
     format!("{number:08}.pack")
 }
@@ -407,13 +420,32 @@ fn next_head(reader: &mut BufReader<File>, from: u64, length: u64) -> Result<Opt
     Ok(None)
 }
 
-/// Reads the heads of a file into the index; returns how many places were unreadable. The end of the last file that no sync has
-/// confirmed is cut at the first record that is not whole.
-fn scan(path: &Path, number: u32, is_last: bool, index: &mut Index) -> Result<u64, Error> {
-    let file = OpenOptions::new().read(true).write(is_last).open(path)?;
+/// Reads the object of a record.
+fn object_at(reader: &mut BufReader<File>, record: u64, size: u32) -> Result<Vec<u8>, Error> {
+    let mut object = vec![0; size as usize];
+    reader.seek(SeekFrom::Start(record + HEAD as u64))?;
+    reader.read_exact(&mut object)?;
+    Ok(object)
+}
+
+/// What the heads of a file told.
+#[derive(Default)]
+struct Scanned {
+    /// Places that were unreadable.
+    damaged: u64,
+    /// Bytes at the end that are cut off.
+    cut: Option<u64>,
+    /// Whole objects among them.
+    whole_behind: u64,
+}
+
+/// Reads the heads of a file into the index. The end of the last file that no sync has confirmed is cut at the first record that is not
+/// whole; without `cuts` it is only left out.
+fn scan(path: &Path, number: u32, is_last: bool, cuts: bool, index: &mut Index) -> Result<Scanned, Error> {
+    let file = OpenOptions::new().read(true).write(is_last && cuts).open(path)?;
     let mut length = file.metadata()?.len();
     let mut reader = BufReader::new(file.try_clone()?);
-    let mut damaged = 0;
+    let mut scanned = Scanned::default();
     let mut at = 0;
     let mut records: Vec<(u64, Key, u32, u32)> = Vec::new();
     let mut marked = 0;
@@ -424,7 +456,7 @@ fn scan(path: &Path, number: u32, is_last: bool, index: &mut Index) -> Result<u6
             Some(Head::Mark) => {
                 at += 8;
                 marked = at;
-                damaged += u64::from(first_gap.take().is_some());
+                scanned.damaged += u64::from(first_gap.take().is_some());
             }
             Some(Head::Object { key, length: size, crc }) => {
                 let size_on_disk = if size == DELETED { 0 } else { u64::from(size) };
@@ -445,20 +477,24 @@ fn scan(path: &Path, number: u32, is_last: bool, index: &mut Index) -> Result<u6
     if is_last {
         // Records behind the last mark may be the leftover of a write: whole up to the first that is not.
         for (at, _, size, crc) in records.iter().filter(|record| record.0 >= marked && record.2 != DELETED) {
-            let mut object = vec![0; *size as usize];
-            reader.seek(SeekFrom::Start(at + HEAD as u64))?;
-            reader.read_exact(&mut object)?;
-            if crc32fast::hash(&object) != *crc {
+            if crc32fast::hash(&object_at(&mut reader, *at, *size)?) != *crc {
                 first_gap = Some(first_gap.map_or(*at, |gap: u64| gap.min(*at)));
                 break;
             }
         }
         if let Some(gap) = first_gap {
-            file.set_len(gap)?;
+            scanned.cut = Some(length - gap);
+            for (at, _, size, crc) in records.iter().filter(|record| record.0 > gap && record.2 != DELETED) {
+                scanned.whole_behind +=
+                    u64::from(object_at(&mut reader, *at, *size).is_ok_and(|object| crc32fast::hash(&object) == *crc));
+            }
+            if cuts {
+                file.set_len(gap)?;
+            }
             length = gap;
         }
     } else {
-        damaged += u64::from(first_gap.is_some());
+        scanned.damaged += u64::from(first_gap.is_some());
     }
     let fill = index.fills.entry(number).or_default();
     *fill = Fill::default();
@@ -472,7 +508,7 @@ fn scan(path: &Path, number: u32, is_last: bool, index: &mut Index) -> Result<u6
         fill.total += extra;
     }
     index.files.insert(number, Arc::new(file));
-    Ok(damaged)
+    Ok(scanned)
 }
 
 #[cfg(unix)]
