@@ -3,6 +3,8 @@
 mod catalog;
 mod changes;
 mod expiry;
+#[cfg(test)]
+mod full_disk;
 
 pub use changes::{Removed, Repolicied};
 
