@@ -1,4 +1,4 @@
-// What the page of an archive does in a browser: `node archive.mjs <scenario> <address>`. services/gnocchi/tests/interop_page.rs starts the
+// The page of an archive in a browser: `node archive.mjs <scenario> <address>`. services/gnocchi/tests/interop_page.rs starts the
 // archive and fills it.
 
 import { accessible, check, drawn, launch, open, same, until } from "./browser.mjs";

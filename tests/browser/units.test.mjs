@@ -238,7 +238,7 @@ test("a range of an archive is asked for as finely as it is kept, and never with
   ]) {
     assert.deepEqual(range.choose(all, { from: last - span, to: last, last, method }), { granularity, resample }, `${span} ${method}`);
   }
-  // What is far in the past is not there as finely.
+  // The far past is not there as finely.
   assert.equal(range.choose(all, { from: last - 100 * day, to: last - 100 * day + 600, last, method: "mean" }).granularity, day);
   assert.deepEqual(range.drawn(["mean", "max", "min", "count"], ""), { line: "mean", band: ["max", "min"] });
   assert.deepEqual(range.drawn(["count", "sum"], "mean"), { line: "count", band: [] });

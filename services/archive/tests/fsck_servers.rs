@@ -107,7 +107,7 @@ fn whatever_is_lost_of_the_tables_comes_back_from_the_bundles() {
     database.execute("DELETE FROM archive_head WHERE metric = $1", &[&Uuid::from_u128(3)]).unwrap();
     repaired(&servers, "objects of a metric that the index has not");
     assert_eq!(counts(&servers), whole);
-    // What comes later is added, once.
+    // Later measures are added, once.
     fill(&servers, 2000, 100);
     let sum =
         |counts: &Vec<Vec<(i64, u64)>>| -> f64 { counts.iter().flatten().map(|(_, bits)| f64::from_bits(*bits)).sum() };

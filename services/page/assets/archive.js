@@ -172,7 +172,7 @@ async function backlog() {
       setText(find("backlog"), measures === 0 ? "nothing waits" : `${joined(number(measures))} measures of ${joined(number(metrics))} metrics wait`);
     } catch (error) {
       setText(find("backlog"), "");
-      // Who may not know how much waits sees the rest all the same.
+      // A caller who may not know how much waits sees the rest all the same.
       if (error.status === 403) return;
     }
   }

@@ -53,7 +53,7 @@ function parsed(text) {
   }
 }
 
-/** What an error says, in one text. */
+/** The words of an error, in one text. */
 export function reason(json, status) {
   const said = json?.description ?? json?.error;
   if (typeof said === "string" && said !== "") return said;

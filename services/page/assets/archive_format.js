@@ -6,7 +6,7 @@ const DAY = 86_400;
 /** Steps of the axis below a curve; uPlot takes 30 days and more for months, and 365 for years. */
 export const TICKS = [...[1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600], ...[1, 2, 7, 14, 30, 90, 180, 365, 730, 1825].map((days) => days * DAY)];
 
-/** What stands below a curve: a time of day, or a date. */
+/** The label below a curve: a time of day, or a date. */
 export function axis(t, step) {
   if (step >= DAY || clock(t) === "00:00:00") return day(t);
   return step < 60 ? clock(t) : clock(t).slice(0, 5);

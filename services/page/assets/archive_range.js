@@ -1,4 +1,4 @@
-// Which part of a metric is shown, and at which granularity: never more points than a chart has room for.
+// The part of a metric that is shown, and its granularity: never more points than a chart has room for.
 
 const HOUR = 3600;
 const DAY = 24 * HOUR;
@@ -28,7 +28,7 @@ const SUMMED = ["mean", "max", "min", "sum", "first", "last"];
 const TOGETHER = 8;
 
 /**
- * What is asked for to show a range: the finest granularity that reaches back to its beginning, brought together as `resample` says where that
+ * Chooses a request that shows a range: the finest granularity that reaches back to its beginning, brought together as `resample` says where that
  * is more than `MOST` points, and a coarser one where it is far more.
  */
 export function choose(all, { from, to, last, method }) {

@@ -18,10 +18,10 @@ pub(crate) struct Command {
     /// PostgreSQL of an archive on servers: postgresql://user@host:5432/database.
     #[arg(long, value_name = "URL")]
     index: Option<String>,
-    /// Where its measures wait, when not in the index: redis://… or postgresql://….
+    /// Place of measures that wait, when not in the index: redis://… or postgresql://….
     #[arg(long, value_name = "URL", requires = "index")]
     incoming: Option<String>,
-    /// Where its aggregates are, when not in the index: s3://…, redis://… or postgresql://….
+    /// Place of its aggregates, when not in the index: s3://…, redis://… or postgresql://….
     #[arg(long, value_name = "URL", requires = "index")]
     storage: Option<String>,
     /// Repair what can be derived. Damaged files are copied to ARCHIVE/damaged first.

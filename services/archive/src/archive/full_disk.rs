@@ -89,7 +89,7 @@ fn a_full_disk_is_lived_with() {
     assert!(matches!(&refused, Error::Io(error) if error.kind() == ErrorKind::StorageFull), "{refused:?}");
     let refused = (2..500).find_map(|number| archive.add_metrics(&[metric(number)]).err()).expect("so is the index's");
     assert!(matches!(&refused, Error::Index(words) if words.contains("disk is full")), "{refused:?}");
-    // What is stored may fit on the last page of its file; whether it does or not, what is there can be asked for.
+    // Storing may need no more than the last page of a file; in both cases what is there can be asked for.
     let _ = archive.store();
     assert_eq!(counted(&archive), acknowledged as f64);
     small.clear();
@@ -108,7 +108,7 @@ fn a_full_disk_is_lived_with() {
     assert_eq!(counted(&archive), acknowledged as f64);
     drop(archive);
     assert_eq!(crate::fsck::check_directory(&small.0.join("archive"), false).unwrap().findings, []);
-    // Where nothing may be written, nothing is opened, and the reason is told.
+    // Nothing is opened where nothing may be written, and the reason is told.
     small.run(Command::new("mount").args(["-o", "remount,ro"]));
     let Err(refused) = small.open() else { panic!("it was opened") };
     assert!(matches!(&refused, Error::Io(error) if error.kind() == ErrorKind::ReadOnlyFilesystem), "{refused:?}");

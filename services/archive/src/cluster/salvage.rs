@@ -34,7 +34,7 @@ impl Places {
         copies.retain(|(_, head)| head.versions().is_subset(&readable));
         let Some(newest) = copies.iter().map(|(generation, _)| *generation).max() else { return Ok(None) };
         copies.retain(|(generation, _)| *generation == newest);
-        // Of several one was committed at most, and only entries of that one can have been removed.
+        // At most one of several was committed, and only entries of that one can have been removed.
         let waiting = self.incoming.pending(sack_of(metric, self.sacks), metric, usize::MAX)?;
         let waiting: BTreeSet<i64> = waiting.iter().map(|entry| entry.id).collect();
         let left = |head: &Head| head.applied.iter().filter(|id| waiting.contains(id)).count();

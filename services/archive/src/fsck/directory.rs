@@ -21,7 +21,7 @@ const PAGE: usize = 1000;
 /// The creator of metrics that get a row again.
 const CREATOR: &str = "fsck";
 
-/// Everything that a look at a directory brings.
+/// Result of a look at a directory.
 #[derive(Default)]
 struct Looked {
     report: Report,

@@ -11,7 +11,7 @@ use crate::{Error, Kind, Method, Nanos};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
-/// What an examination of a metric found.
+/// Result of an examination of a metric.
 #[derive(Default)]
 pub(super) struct Examined {
     /// Number of the last batch that its stored window has.
@@ -165,7 +165,7 @@ fn readable_stretch(
 pub(super) fn mend(metric: Uuid, policy: &Policy, state: &mut MetricState, storage: &dyn Storage) -> Result<(), Error> {
     let had_window = matches!(readable_window(metric, storage)?, Ok(Some(_)));
     let methods = policy.methods();
-    // What waits in memory changes what the raw points tell.
+    // Batches that wait change what the raw points tell.
     let before = state.settle(metric, policy, storage)?.clone();
     let mut counts = 0.0_f64;
     let mut mended = Vec::new();

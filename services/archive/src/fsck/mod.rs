@@ -29,7 +29,7 @@ pub use directory::check_directory;
 use std::fmt;
 use uuid::Uuid;
 
-/// What becomes, or became, of something that was found.
+/// Fate of something that was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Remedy {
@@ -64,9 +64,9 @@ pub struct Finding {
     pub metric: Option<Uuid>,
     /// A file, or a part of the archive.
     pub place: String,
-    /// What was found, in words.
+    /// The damage, in words.
     pub found: String,
-    /// What becomes of it.
+    /// Its fate.
     pub remedy: Remedy,
 }
 

@@ -1,6 +1,7 @@
 //! A look at pack files that changes nothing.
 
-use super::{Index, Packs, Writer, name, numbers, scan};
+use super::record::scan;
+use super::{Index, Packs, Writer, name, numbers};
 use crate::Error;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, RwLock};

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 use uuid::Uuid;
 
-/// What a look at the index brings.
+/// Result of a look at the index.
 #[derive(Default)]
 pub(crate) struct SeenRows {
     pub findings: Vec<(String, Remedy)>,
@@ -44,7 +44,7 @@ fn look(path: &Path, seen: &mut SeenRows) -> Result<(), Error> {
     let mut statement = connection.prepare("PRAGMA integrity_check(100)")?;
     let told = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
     for text in told.iter().filter(|text| *text != "ok") {
-        // What an index lacks is in its table.
+        // Rows that an index lacks are in its table.
         let remedy = if text.contains(" index ") { Remedy::Possible } else { Remedy::Lost };
         seen.findings.push((text.replace('\n', "; "), remedy));
     }
