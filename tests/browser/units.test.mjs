@@ -8,6 +8,9 @@ const { clock, joined, number, quantity, rate, span } = await from("format.js");
 const { format, parse, seconds, DEFAULTS } = await from("route.js");
 const { parse: filter, toggled, grouped, nodeOf, withNode } = await from("filter.js");
 const { Source } = await from("client.js");
+const range = await from("archive_range.js");
+const { next } = await from("archive_api.js");
+const { length } = await from("archive_format.js");
 const { Store, coarse, step, summary } = await from("data.js");
 
 const flat = (pair) => joined(pair).replaceAll("\u202f", " ");
@@ -221,4 +224,26 @@ test("a coarser curve has means, keeps gaps, and its borders stand still", () =>
   const later = { t: fine.t.slice(2).concat(9), v: fine.v.slice(2).concat(8) };
   assert.deepEqual(coarse(later, 2).v.slice(0, 3), coarse(fine, 2).v.slice(1, 4));
   assert.deepEqual([step(1800, 80), step(60, 80), step(1e9, 10)], [30, 1, 1e8]);
+});
+
+test("a range of an archive is asked for as finely as it is kept, and never with more points than are drawn", () => {
+  const day = 86_400;
+  const policy = { definition: [{ granularity: "0:01:00", timespan: "7 days, 0:00:00" }, { granularity: "0:00:01", timespan: "1:00:00" }, { granularity: "1 day, 0:00:00", timespan: null }] };
+  const all = range.definitions(policy);
+  assert.deepEqual(all.map(({ granularity, timespan }) => [granularity, timespan]), [[1, 3600], [60, 7 * day], [day, Infinity]]);
+  const last = 1_700_000_000;
+  for (const [span, method, granularity, resample] of [
+    [600, "mean", 1, null], [3600, "mean", 1, 3], [3600, "std", 60, null], [day, "mean", 60, 120], [day, "count", day, null], [7 * day, "max", day, null],
+    [30 * day, "mean", day, null], [365 * day, "mean", day, null], [3650 * day, "mean", day, 4 * day], [36_500 * day, "mean", day, 31 * day],
+  ]) {
+    assert.deepEqual(range.choose(all, { from: last - span, to: last, last, method }), { granularity, resample }, `${span} ${method}`);
+  }
+  // The far past is not there as finely.
+  assert.equal(range.choose(all, { from: last - 100 * day, to: last - 100 * day + 600, last, method: "mean" }).granularity, day);
+  assert.deepEqual(range.drawn(["mean", "max", "min", "count"], ""), { line: "mean", band: ["max", "min"] });
+  assert.deepEqual(range.drawn(["count", "sum"], "mean"), { line: "count", band: [] });
+  assert.deepEqual(range.curve([["1970-01-01T00:00:00+00:00", 60, 1], ["1970-01-01T00:01:00+00:00", 60, 2], ["1970-01-01T00:05:00+00:00", 60, 3]]), { t: [0, 60, 120, 300], v: [1, 2, null, 3] });
+  assert.equal(next('<http://h/v1/metric?limit=5&marker=a>; rel="next"'), "limit=5&marker=a");
+  assert.equal(next(null), null);
+  assert.deepEqual([60, 90, 3600, 365 * day, 30 * day].map((s) => length(s).replace("\u202f", " ")), ["1 min", "90 s", "1 h", "1 y", "30 d"]);
 });

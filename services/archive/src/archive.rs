@@ -3,6 +3,8 @@
 mod catalog;
 mod changes;
 mod expiry;
+#[cfg(test)]
+mod full_disk;
 
 pub use changes::{Removed, Repolicied};
 
@@ -105,6 +107,11 @@ impl Archive {
     /// Returns the archive of an engine.
     pub(crate) fn of(catalog: Arc<Catalog>, engine: Box<dyn Engine>) -> Archive {
         Archive { catalog, engine, _lock: None }
+    }
+
+    /// Returns the parts that a repair works on.
+    pub(crate) fn parts(&self) -> (&Arc<Catalog>, &dyn Engine) {
+        (&self.catalog, &*self.engine)
     }
 
     /// Takes measures of several metrics, all or none. When it returns they are as safe as [`Options::sync`] asks, and every query

@@ -1,5 +1,6 @@
 //! Filters, orders and pages as SQL, in the dialect of an index. Every value is a parameter, and every name one of a known table.
 
+use crate::index::ResourceQuery;
 use crate::resource::AttributeKind;
 use crate::search::{Compare, Filter, Page, Value};
 use crate::{Error, ResourceType};
@@ -66,6 +67,14 @@ pub(crate) fn resource_field(dialect: &Dialect, kind: &ResourceType, name: &str)
     Ok(Field { sql, kind: found })
 }
 
+/// Splits a marker of resources into id and revision, -1 for the present one.
+pub(crate) fn marked_revision(marker: &str) -> (&str, i64) {
+    match marker.split_once('@') {
+        Some((id, revision)) => (id, revision.parse().unwrap_or(-1)),
+        None => (marker, -1),
+    }
+}
+
 pub(crate) type Find<'a> = &'a dyn Fn(&str) -> Result<Field, Error>;
 
 /// A condition as it is built.
@@ -88,6 +97,14 @@ impl<'a> Condition<'a> {
         let sql = self.build(filter, 0)?;
         self.sql = format!("{} AND {sql}", self.sql);
         Ok(())
+    }
+
+    /// Adds what a query of resources asks for: their type, and its condition.
+    pub fn and_resources(&mut self, query: &ResourceQuery) -> Result<(), Error> {
+        if query.kind != "generic" {
+            self.and(&Filter::is("type", &*query.kind))?;
+        }
+        query.filter.iter().try_for_each(|filter| self.and(filter))
     }
 
     fn place(&mut self, value: Parameter, kind: &AttributeKind) -> String {

@@ -17,6 +17,7 @@
 //! | `log`, `packs`, `sqlite` | their embedded implementations, one directory |
 //! | `archive`, `options`, `catalog`, `engine` | what an archive does, whichever way it works |
 //! | `local`, `shared`, `shards`, `metric_state`, `workers`, `backup` | the engine of one process with a directory |
+//! | [`fsck`] | the check of everything that is kept, and its repair |
 //! | `cluster`, `postgres`, `redis`, `s3` | the engine of one process of many, and its servers, by features |
 //! | `across` | several series brought together: fill, overlap, operations |
 //!
@@ -52,6 +53,7 @@ mod condition;
 mod engine;
 mod error;
 mod files;
+pub mod fsck;
 mod incoming;
 mod index;
 mod local;

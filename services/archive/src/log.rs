@@ -8,6 +8,8 @@
 //!
 //! The thread that finds nobody writing writes for all: those that come meanwhile wait and go together with the next sync.
 
+pub(crate) mod look;
+
 use crate::incoming::{Batch, Incoming, Replayed, Sink};
 use crate::{Error, Point};
 use std::collections::VecDeque;

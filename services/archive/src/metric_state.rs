@@ -82,12 +82,14 @@ impl MetricState {
     }
 }
 
-/// Reads the window of a metric. Where it is damaged, it begins behind everything that is stored, so that no bucket that lost its raw
+/// Reads the window of a metric. Where it is damaged, or not there beside aggregates, it begins behind everything that is stored, so that no bucket that lost its raw
 /// points is written anew from a few.
 fn load(metric: Uuid, policy: &Policy, storage: &dyn Storage) -> Result<Window, Error> {
     let reason =
         match storage.get(&window_key(metric)).and_then(|bytes| bytes.map(|bytes| decode_window(&bytes)).transpose()) {
-            Ok(window) => return Ok(window.unwrap_or_default()),
+            Ok(Some(window)) => return Ok(window),
+            // A metric without a measure has neither raw points nor aggregates.
+            Ok(None) => "they are not there".to_owned(),
             Err(Error::Damaged(reason)) => reason,
             Err(error) => return Err(error),
         };
@@ -100,6 +102,9 @@ fn load(metric: Uuid, policy: &Policy, storage: &dyn Storage) -> Result<Window, 
             window.complete_from = window.complete_from.max(end);
             window.last = Some(window.last.unwrap_or(0).max(end - 1));
         }
+    }
+    if window.last.is_none() {
+        return Ok(window);
     }
     tracing::warn!(%metric, reason, "the raw points of a metric are damaged: its stored aggregates stay, points before their end are refused");
     Ok(window)

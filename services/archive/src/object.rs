@@ -131,6 +131,11 @@ impl<'a> Stretch<'a> {
         Ok(Stretch { buckets, methods, columns })
     }
 
+    /// Returns the methods that the object has.
+    pub fn methods(&self) -> &[Method] {
+        &self.methods
+    }
+
     /// Returns the values of a method, or none in every row where the object does not have it.
     pub fn column(&self, method: Method) -> Result<Vec<Option<f64>>, Error> {
         match self.methods.iter().position(|known| *known == method) {

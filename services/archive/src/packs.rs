@@ -13,8 +13,12 @@
 //!
 //! The index of the objects is in memory, about 80 bytes for each.
 
+pub(crate) mod look;
+mod record;
+
 use crate::storage::{Key, Storage, Usage};
 use crate::{Error, Nanos};
+use record::{Head, encode, next_head, read_head, scan};
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
@@ -75,18 +79,12 @@ impl Packs {
     /// [`Error::Io`].
     pub fn open(directory: &Path) -> Result<Packs, Error> {
         std::fs::create_dir_all(directory)?;
-        let mut numbers: Vec<u32> = Vec::new();
-        for entry in std::fs::read_dir(directory)? {
-            let name = entry?.file_name();
-            numbers.extend(
-                name.to_str().and_then(|name| name.strip_suffix(".pack")).and_then(|stem| stem.parse::<u32>().ok()),
-            );
-        }
-        numbers.sort_unstable();
+        let numbers = numbers(directory)?;
         let mut index = Index::default();
         let mut damaged = 0;
         for (at, number) in numbers.iter().enumerate() {
-            damaged += scan(&directory.join(name(*number)), *number, at + 1 == numbers.len(), &mut index)?;
+            damaged +=
+                scan(&directory.join(name(*number)), *number, at + 1 == numbers.len(), true, &mut index)?.damaged;
         }
         let next = numbers.last().map_or(1, |last| last + 1);
         let packs = Packs {
@@ -271,6 +269,11 @@ impl Storage for Packs {
         Ok(self.with_index(|index| index.places.range(keys).map(|(key, _)| key.stretch).collect()))
     }
 
+    fn keys(&self, each: &mut dyn FnMut(Key)) -> Result<(), Error> {
+        self.with_index(|index| index.places.keys().for_each(|key| each(*key)));
+        Ok(())
+    }
+
     fn put(&self, changes: &[(Key, Option<Vec<u8>>)]) -> Result<(), Error> {
         if changes.is_empty() {
             return Ok(());
@@ -347,132 +350,20 @@ impl Index {
     }
 }
 
+/// Returns the numbers of the pack files of a directory, ascending.
+fn numbers(directory: &Path) -> Result<Vec<u32>, Error> {
+    let mut numbers: Vec<u32> = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let name = entry?.file_name();
+        let stem = name.to_str().and_then(|name| name.strip_suffix(".pack"));
+        numbers.extend(stem.and_then(|stem| stem.parse::<u32>().ok()));
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
 fn name(number: u32) -> String {
     format!("{number:08}.pack")
-}
-
-fn encode(key: &Key, object: Option<&[u8]>) -> Vec<u8> {
-    let mut rest = Vec::with_capacity(HEAD - 8);
-    rest.extend_from_slice(key.metric.as_bytes());
-    rest.extend_from_slice(&key.granularity.to_le_bytes());
-    rest.extend_from_slice(&key.stretch.to_le_bytes());
-    rest.extend_from_slice(&object.map_or(DELETED, |object| object.len() as u32).to_le_bytes());
-    rest.extend_from_slice(&object.map_or(0, crc32fast::hash).to_le_bytes());
-    let mut record = MAGIC.to_le_bytes().to_vec();
-    record.extend_from_slice(&crc32fast::hash(&rest).to_le_bytes());
-    record.extend_from_slice(&rest);
-    record.extend_from_slice(object.unwrap_or_default());
-    record
-}
-
-enum Head {
-    Mark,
-    Object { key: Key, length: u32, crc: u32 },
-}
-
-/// Reads a head, or none where the bytes are no head or end.
-fn read_head(from: &mut impl Read) -> Result<Option<Head>, Error> {
-    let mut bytes = [0; HEAD];
-    let mut have = 0;
-    while have < HEAD {
-        match from.read(&mut bytes[have..])? {
-            0 => break,
-            more => have += more,
-        }
-    }
-    let word = |at: usize| u32::from_le_bytes(std::array::from_fn(|i| bytes[at + i]));
-    let long = |at: usize| i64::from_le_bytes(std::array::from_fn(|i| bytes[at + i]));
-    if have >= 8 && word(0) == MARK && word(4) == crc32fast::hash(&bytes[..4]) {
-        return Ok(Some(Head::Mark));
-    }
-    if have < HEAD || word(0) != MAGIC || word(4) != crc32fast::hash(&bytes[8..]) {
-        return Ok(None);
-    }
-    let metric = Uuid::from_bytes(std::array::from_fn(|i| bytes[8 + i]));
-    let key = Key { metric, granularity: long(24), stretch: long(32) };
-    Ok(Some(Head::Object { key, length: word(40), crc: word(44) }))
-}
-
-/// Returns where the next head is, from an offset on.
-fn next_head(reader: &mut BufReader<File>, from: u64, length: u64) -> Result<Option<u64>, Error> {
-    reader.seek(SeekFrom::Start(from))?;
-    let mut window = Vec::new();
-    reader.by_ref().take(length - from.min(length)).read_to_end(&mut window)?;
-    for at in 0..window.len() {
-        let starts = window[at..].starts_with(&MAGIC.to_le_bytes()) || window[at..].starts_with(&MARK.to_le_bytes());
-        if starts && read_head(&mut &window[at..])?.is_some() {
-            return Ok(Some(from + at as u64));
-        }
-    }
-    Ok(None)
-}
-
-/// Reads the heads of a file into the index; returns how many places were unreadable. The end of the last file that no sync has
-/// confirmed is cut at the first record that is not whole.
-fn scan(path: &Path, number: u32, is_last: bool, index: &mut Index) -> Result<u64, Error> {
-    let file = OpenOptions::new().read(true).write(is_last).open(path)?;
-    let mut length = file.metadata()?.len();
-    let mut reader = BufReader::new(file.try_clone()?);
-    let mut damaged = 0;
-    let mut at = 0;
-    let mut records: Vec<(u64, Key, u32, u32)> = Vec::new();
-    let mut marked = 0;
-    let mut first_gap = None;
-    while at < length {
-        reader.seek(SeekFrom::Start(at))?;
-        match read_head(&mut reader)? {
-            Some(Head::Mark) => {
-                at += 8;
-                marked = at;
-                damaged += u64::from(first_gap.take().is_some());
-            }
-            Some(Head::Object { key, length: size, crc }) => {
-                let size_on_disk = if size == DELETED { 0 } else { u64::from(size) };
-                if at + HEAD as u64 + size_on_disk > length {
-                    first_gap.get_or_insert(at);
-                    at = next_head(&mut reader, at + 1, length)?.unwrap_or(length);
-                    continue;
-                }
-                records.push((at, key, size, crc));
-                at += HEAD as u64 + size_on_disk;
-            }
-            None => {
-                first_gap.get_or_insert(at);
-                at = next_head(&mut reader, at + 1, length)?.unwrap_or(length);
-            }
-        }
-    }
-    if is_last {
-        // Records behind the last mark may be the leftover of a write: whole up to the first that is not.
-        for (at, _, size, crc) in records.iter().filter(|record| record.0 >= marked && record.2 != DELETED) {
-            let mut object = vec![0; *size as usize];
-            reader.seek(SeekFrom::Start(at + HEAD as u64))?;
-            reader.read_exact(&mut object)?;
-            if crc32fast::hash(&object) != *crc {
-                first_gap = Some(first_gap.map_or(*at, |gap: u64| gap.min(*at)));
-                break;
-            }
-        }
-        if let Some(gap) = first_gap {
-            file.set_len(gap)?;
-            length = gap;
-        }
-    } else {
-        damaged += u64::from(first_gap.is_some());
-    }
-    let fill = index.fills.entry(number).or_default();
-    *fill = Fill::default();
-    let mut extra = 0;
-    for (at, key, size, _) in records.into_iter().filter(|record| record.0 < length) {
-        let place = (size != DELETED).then_some(Place { file: number, offset: at + HEAD as u64, length: size });
-        extra += if place.is_none() { HEAD as u64 } else { 0 };
-        index.set(key, place);
-    }
-    if let Some(fill) = index.fills.get_mut(&number) {
-        fill.total += extra;
-    }
-    index.files.insert(number, Arc::new(file));
-    Ok(damaged)
 }
 
 #[cfg(unix)]

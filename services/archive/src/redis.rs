@@ -106,6 +106,21 @@ impl Redis {
         done
     }
 
+    /// Hands the names of keys of a pattern to `each`, every one at least once.
+    fn scan(&self, pattern: &str, each: &mut dyn FnMut(&str) -> Result<(), Error>) -> Result<(), Error> {
+        let mut cursor = 0_u64;
+        loop {
+            let mut command = ::redis::cmd("SCAN");
+            command.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(1000);
+            let (next, names): (u64, Vec<String>) = self.run(&command)?;
+            names.iter().try_for_each(|name| each(name))?;
+            cursor = next;
+            if cursor == 0 {
+                return Ok(());
+            }
+        }
+    }
+
     fn give_back(&self, connection: Connection) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < IDLE {

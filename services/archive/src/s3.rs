@@ -143,7 +143,7 @@ impl S3 {
         Err(Error::Away(format!("S3 does not {what}: {reason}")))
     }
 
-    /// Hands the names below the prefix, without it, to `each`.
+    /// Hands the names of the objects whose names begin so to `each`, without the prefix of the archive.
     fn list(&self, below: &str, mut each: impl FnMut(&str)) -> Result<(), Error> {
         let mut token: Option<String> = None;
         loop {
@@ -160,8 +160,8 @@ impl S3 {
             let page = ListObjectsV2::parse_response(&text)
                 .map_err(|error| Error::Away(format!("S3 answered with no list of objects: {error}")))?;
             for object in &page.contents {
-                if let Some(at) = object.key.rfind('/') {
-                    each(&object.key[at + 1..]);
+                if let Some(name) = object.key.strip_prefix(&self.prefix) {
+                    each(name);
                 }
             }
             token = page.next_continuation_token;
@@ -190,11 +190,23 @@ impl Storage for S3 {
     fn stretches(&self, metric: Uuid, granularity: Nanos, range: RangeInclusive<i64>) -> Result<Vec<i64>, Error> {
         let mut numbers = Vec::new();
         let begin = format!("{granularity}.");
+        let begin = format!("{metric}/{begin}");
         let each = |name: &str| numbers.extend(name.strip_prefix(&begin).and_then(|number| number.parse::<i64>().ok()));
-        self.list(&format!("{metric}/{begin}"), each)?;
+        self.list(&begin, each)?;
         numbers.retain(|number| range.contains(number));
         numbers.sort_unstable();
         Ok(numbers)
+    }
+
+    fn keys(&self, each: &mut dyn FnMut(Key)) -> Result<(), Error> {
+        self.list("", |name| {
+            let key = name.split_once('/').and_then(|(metric, rest)| {
+                let (granularity, stretch) = rest.split_once('.')?;
+                let metric = Uuid::parse_str(metric).ok()?;
+                Some(Key { metric, granularity: granularity.parse().ok()?, stretch: stretch.parse().ok()? })
+            });
+            key.into_iter().for_each(&mut *each);
+        })
     }
 
     fn put(&self, changes: &[(Key, Option<Vec<u8>>)]) -> Result<(), Error> {
@@ -216,7 +228,7 @@ impl Storage for S3 {
 
     fn forget(&self, metric: Uuid) -> Result<(), Error> {
         let mut names = Vec::new();
-        self.list(&format!("{metric}/"), |name| names.push(format!("{}{metric}/{name}", self.prefix)))?;
+        self.list(&format!("{metric}/"), |name| names.push(format!("{}{name}", self.prefix)))?;
         names.iter().try_for_each(|name| self.delete(name))
     }
 

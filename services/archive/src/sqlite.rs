@@ -3,6 +3,7 @@
 //! One connection writes; others read. The schema has a number, and is brought up to date when the file is opened.
 
 mod group;
+pub(crate) mod integrity;
 mod metrics;
 mod resources;
 mod types;

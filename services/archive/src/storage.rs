@@ -30,6 +30,12 @@ pub trait Storage: Send + Sync {
     /// [`Error::Io`].
     fn stretches(&self, metric: Uuid, granularity: Nanos, range: RangeInclusive<i64>) -> Result<Vec<i64>, Error>;
 
+    /// Hands every key that is there to `each`, in no order.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Away`].
+    fn keys(&self, each: &mut dyn FnMut(Key)) -> Result<(), Error>;
+
     /// Replaces objects, or deletes those without bytes, in this order: whatever ends the process, no later one is there without the
     /// ones before it.
     ///

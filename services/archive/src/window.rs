@@ -119,6 +119,11 @@ impl Window {
         self.points.shrink_to_fit();
     }
 
+    /// Returns the first bucket of which every accepted point is here.
+    pub fn first_complete(&self, granularity: Nanos) -> i64 {
+        self.complete_from.div_euclid(granularity) + i64::from(self.complete_from.rem_euclid(granularity) != 0)
+    }
+
     /// Returns about how many bytes of memory this takes.
     pub fn memory(&self) -> usize {
         size_of::<Window>() + self.points.capacity() * size_of::<Point>()

@@ -3,7 +3,7 @@
 mod common;
 
 use common::Scratch;
-use ferrometer_archive::{Archive, Definition, Kind, Method, Options, Point, Policy, SECOND, Sync};
+use ferrometer_archive::{Archive, Definition, Kind, Method, Metric, Options, Point, Policy, SECOND, Sync};
 use std::time::Duration;
 
 /// A generator of numbers that look random (xorshift).
@@ -138,4 +138,47 @@ fn states_take_a_third_of_the_documents_ceiling_in_proportion() {
 #[ignore = "slow: a year of seconds, twice"]
 fn states_of_a_year_take_a_third_of_the_documents_ceiling() {
     days_of_bool(365);
+}
+
+/// The form repeats: 0 and 1 that change at the same places of every stretch, so that all stretches take the same bytes. What three of them take
+/// more than two is what each of a year takes.
+#[test]
+fn states_of_a_year_that_repeats_take_a_third_of_the_documents_ceiling_exactly() {
+    const STRETCH: i64 = 32_768;
+    let second = Definition::new(Some(SECOND), None, Some(365 * DAY * SECOND)).unwrap();
+    let policy = Policy::new("bool", 0, vec![second], &[Method::of(Kind::Last)]).unwrap();
+    // Changes are about ten minutes apart, at seconds of a stretch that a generator chose.
+    let mut value = flip();
+    let form: Vec<f64> = (0..STRETCH).map(&mut value).collect();
+    let of = |stretches: i64| {
+        let scratch = Scratch::new("size-repeats");
+        let options = Options { sync: Sync::None, default_policies: false, ..Options::default() };
+        let archive = Archive::open(scratch.path(), options).unwrap();
+        archive.add_policy(&policy).unwrap();
+        let metric = Metric {
+            id: uuid::Uuid::from_u128(1),
+            creator: String::new(),
+            name: None,
+            unit: None,
+            policy: "bool".into(),
+            resource: None,
+        };
+        archive.add_metrics(std::slice::from_ref(&metric)).unwrap();
+        let first = BASE / STRETCH * STRETCH;
+        for stretch in 0..stretches {
+            let at = |i: i64| (first + stretch * STRETCH + i) * SECOND;
+            let points = form.iter().zip(0..).map(|(value, i)| Point { at: at(i), value: *value }).collect();
+            archive.append(vec![(metric.id, points)]).unwrap();
+            archive.store().unwrap();
+        }
+        let usage = archive.state().storage;
+        // The window of raw points, and the stretches.
+        assert_eq!(usage.objects, stretches as u64 + 1);
+        usage.live
+    };
+    let (two, three, four) = (of(2), of(3), of(4));
+    assert_eq!(three - two, four - three, "a stretch takes what any other takes");
+    let year = two + (three - two) * (365 * DAY as u64).div_ceil(STRETCH as u64);
+    println!("a stretch of {STRETCH} states: {} bytes; a year: {year}", three - two);
+    assert!(year * 3 <= 1_539_000, "{year}");
 }

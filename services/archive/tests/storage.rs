@@ -33,11 +33,21 @@ fn contract(storage: &dyn Storage) {
     assert_eq!(storage.get(&key(1, 9)).unwrap(), Some(body(5)));
     assert_eq!(storage.get(&key(1, 10)).unwrap(), None);
     assert_eq!(storage.stretches(metric, 1, 0..=1000).unwrap(), [9, 100]);
+    let keys = || {
+        let mut keys = std::collections::BTreeSet::new();
+        storage
+            .keys(&mut |key| {
+                keys.insert((key.metric.as_u128(), key.granularity, key.stretch));
+            })
+            .unwrap();
+        keys.into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(keys(), [(7, -1, i64::MAX), (7, 1, 9), (7, 1, 100), (7, 60, 9), (8, 1, 11)]);
     storage.forget(metric).unwrap();
     assert!(storage.stretches(metric, 1, i64::MIN..=i64::MAX).unwrap().is_empty());
     assert_eq!(storage.get(&key(60, 9)).unwrap(), None);
     assert_eq!(storage.stretches(Uuid::from_u128(8), 1, 0..=1000).unwrap(), [11]);
-    storage.forget(metric).unwrap();
+    assert_eq!(keys(), [(8, 1, 11)]);
 }
 
 #[test]

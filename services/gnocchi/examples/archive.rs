@@ -14,11 +14,14 @@
 //!     --index postgresql://… [--incoming redis://…|postgresql://…] [--storage s3://…|redis://…|postgresql://…] [--workers 0]
 //! ```
 //!
+//! A browser gets the page of the archive at `/archive`, and with a prefix at `/` too.
+//!
 //! An argument is the key of the same name in the file, and counts more: `--statsd-tcp` is `tcp` in `[statsd]`.
 
 use ferrometer_archive::{Archive, Options};
 use ferrometer_gnocchi::{Auth, ConfigError, Gnocchi, Listening, ServerConfig, Statsd, StatsdSocket};
 use ferrometer_http::Frame;
+use ferrometer_page::Page;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
@@ -213,7 +216,8 @@ async fn serve(config: ServerConfig, archive: &Arc<Archive>) -> Result<(), Box<d
         _ => frame.allow_plaintext(true),
     };
     let api = Arc::new(Gnocchi::new(Arc::clone(archive), config.settings));
-    let server = api.mount(frame).serve()?;
+    let page = Arc::new(Page::of_archive(&prefix));
+    let server = api.mount(frame).mount("/", page).serve()?;
     println!("http://{}{prefix}", server.local_addr());
     tokio::select! {
         _ = term.recv() => {}

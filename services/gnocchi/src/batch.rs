@@ -11,16 +11,29 @@ use crate::schema::{Checked, Invalid, dictionary, only, optional, required, text
 use ferrometer_archive::search::{Filter, Page, Value as Wanted};
 use ferrometer_archive::{Error, Metric, Point};
 use http::{Method, StatusCode};
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use uuid::Uuid;
 
-/// Reads `{"uuid": [measures], …}`.
+/// Most metrics of one batch. More take longer than a client waits for its answer.
+const METRICS: usize = 200_000;
+/// Names of metrics that the index is asked for at once: its databases take no more parameters than some ten thousand.
+const NAMES: usize = 10_000;
+
+/// Refuses a batch of too many metrics.
+fn too_many() -> Refusal {
+    let words = format!("a batch may have {METRICS} metrics; send the measures in several requests");
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, words)
+}
+
+/// Reads `{"uuid": [measures], …}`, up to one metric too many.
 struct ByMetric<'a> {
     /// The key that was read last, for the words of an error.
     key: &'a mut String,
+    /// Metrics that were read.
+    count: &'a mut usize,
 }
 
 impl<'de> DeserializeSeed<'de> for ByMetric<'_> {
@@ -44,6 +57,10 @@ impl<'de> Visitor<'de> for ByMetric<'_> {
             *self.key = key;
             let points = map.next_value_seed(Measures)?;
             batch.insert(self.key.clone(), points);
+            if batch.len() > METRICS {
+                return Err(A::Error::custom("too many metrics"));
+            }
+            *self.count = batch.len();
         }
         Ok(batch)
     }
@@ -102,9 +119,13 @@ impl Gnocchi {
         if request.body.iter().all(u8::is_ascii_whitespace) {
             return Err(Refusal::unable_to_decode("Expected object or value"));
         }
-        let mut key = String::new();
+        let (mut key, mut count) = (String::new(), 0);
         let mut reader = serde_json::Deserializer::from_slice(&request.body);
-        let body = ByMetric { key: &mut key }.deserialize(&mut reader).and_then(|body| reader.end().map(|()| body));
+        let body = ByMetric { key: &mut key, count: &mut count };
+        let body = body.deserialize(&mut reader).and_then(|body| reader.end().map(|()| body));
+        if body.is_err() && count == METRICS {
+            return Err(too_many());
+        }
         let body = body.map_err(|error| match explain(&error) {
             Ok(_) if key.is_empty() => Invalid::new("expected a dictionary").into(),
             Ok(invalid) => invalid.in_key(&key).into(),
@@ -119,6 +140,9 @@ impl Gnocchi {
     }
 
     fn append_by_metric(&self, request: &Request<'_>, user: &str, points: HashMap<Uuid, Vec<Point>>) -> Answer {
+        if points.len() > METRICS {
+            return Err(too_many());
+        }
         let ids: Vec<Uuid> = points.keys().copied().collect();
         let metrics = self.archive.index().metrics_by_id(&ids)?;
         if metrics.len() != ids.len() {
@@ -149,6 +173,9 @@ impl Gnocchi {
                 list.push((name.clone(), entry));
             }
             entries.insert((id, original.clone()), list);
+        }
+        if entries.values().map(Vec::len).sum::<usize>() > METRICS {
+            return Err(too_many());
         }
         let mut unknown_metrics = Vec::new();
         let mut unknown_resources = Vec::new();
@@ -194,11 +221,15 @@ impl Gnocchi {
     }
 
     fn metrics_named(&self, resource: Uuid, names: Vec<String>) -> Result<HashMap<String, Metric>, Error> {
-        let names = names.into_iter().map(Wanted::Text).collect();
-        let filter =
-            Filter::And(vec![Filter::is("resource_id", resource.to_string()), Filter::In("name".into(), names)]);
-        let found = self.archive.metrics(Some(&filter), &Page::default())?;
-        Ok(found.into_iter().filter_map(|metric| Some((metric.name.clone()?, metric))).collect())
+        let mut found = HashMap::new();
+        for names in names.chunks(NAMES) {
+            let names = names.iter().cloned().map(Wanted::Text).collect();
+            let filter =
+                Filter::And(vec![Filter::is("resource_id", resource.to_string()), Filter::In("name".into(), names)]);
+            let metrics = self.archive.metrics(Some(&filter), &Page::default())?;
+            found.extend(metrics.into_iter().filter_map(|metric| Some((metric.name.clone()?, metric))));
+        }
+        Ok(found)
     }
 
     /// Adds metrics; those that another request added meanwhile are taken as they are.

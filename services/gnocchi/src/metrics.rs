@@ -8,7 +8,7 @@ use crate::reply::{Answer, Refusal, Reply};
 use crate::request::{Request, not_allowed, not_found};
 use crate::resource_json::{resource_json, user_and_project};
 use crate::schema::{Checked, Invalid, dictionary, only, optional, text};
-use ferrometer_archive::search::{Filter, Page};
+use ferrometer_archive::search::{Compare, Filter, Page, Value as Text};
 use ferrometer_archive::time::timestamp;
 use ferrometer_archive::{Error, Method as Aggregation, Metric, Nanos, NewMetric, Resource};
 use http::{Method, StatusCode, header::HeaderName, header::LOCATION};
@@ -145,7 +145,11 @@ impl Gnocchi {
                 let account = self.archive.account(metric.id)?;
                 let reply = Reply::ok(&self.detailed(metric)?);
                 let reply = reply.with(HeaderName::from_static("x-measures-accepted"), account.accepted.to_string());
-                Ok(reply.with(HeaderName::from_static("x-measures-too-late"), account.too_late.to_string()))
+                let reply = reply.with(HeaderName::from_static("x-measures-too-late"), account.too_late.to_string());
+                Ok(match account.last {
+                    Some(last) => reply.with(HeaderName::from_static("x-measures-last"), timestamp(last)),
+                    None => reply,
+                })
             }
             (&Method::DELETE, []) => {
                 request.owner(&metric.creator)?;
@@ -216,6 +220,9 @@ impl Gnocchi {
             if let Some(value) = request.parameter(name) {
                 filters.push(Filter::is(name, value));
             }
+        }
+        if let Some(pattern) = request.parameter("name_like") {
+            filters.push(Filter::Compare(Compare::Like, "name".into(), Text::Text(pattern.into())));
         }
         match request.parameter("status") {
             None | Some("active") => {}

@@ -45,6 +45,15 @@ pub(crate) fn policy_json(policy: &Policy) -> Value {
     json
 }
 
+/// Returns a policy with the most that a metric takes under it; none where it keeps without end.
+fn costed(policy: &Policy) -> Value {
+    let (mut json, cost) = (policy_json(policy), policy.cost());
+    if let Some(map) = json.as_object_mut() {
+        map.insert("cost".into(), json!({"aggregates": cost.aggregates, "bytes": cost.bytes}));
+    }
+    json
+}
+
 fn rule_json(rule: &Rule) -> Value {
     json!({"name": rule.name, "metric_pattern": rule.pattern, "archive_policy_name": rule.policy})
 }
@@ -114,7 +123,9 @@ impl Gnocchi {
         match (&request.method, rest) {
             (&Method::GET, []) => {
                 request.user()?;
-                Ok(Reply::ok(&self.archive.policies().iter().map(|policy| policy_json(policy)).collect()))
+                let with_cost = request.truth("cost", false)?;
+                let json = |policy: &Policy| if with_cost { costed(policy) } else { policy_json(policy) };
+                Ok(Reply::ok(&self.archive.policies().iter().map(|policy| json(policy)).collect()))
             }
             (&Method::POST, []) => self.post_policy(request),
             (_, []) => not_allowed("GET, POST"),

@@ -238,3 +238,27 @@ fn aggregates_are_told_as_they_come_and_go_on_where_a_stream_was_cut() {
     assert_eq!(api.post(&format!("/v1/metric/{other}/stream"), json!({})).status, 404);
     assert_eq!(api.send("somebody", "GET", &format!("/v1/metric/{other}/stream"), &[], b"").status, 403);
 }
+
+#[test]
+fn metrics_are_found_by_a_part_of_their_name_and_policies_told_with_their_cost() {
+    let api = api();
+    for name in ["cpu.user", "cpu.system", "disk", "CPU"] {
+        api.post("/v1/metric", json!({"name": name, "archive_policy_name": "low"})).is(201);
+    }
+    let names = |path: &str| -> Vec<String> {
+        let found = api.get(path).is(200);
+        found.as_array().unwrap().iter().map(|metric| metric["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names("/v1/metric?sort=name:asc&name_like=%25cpu%25"), ["cpu.system", "cpu.user"]);
+    assert_eq!(names("/v1/metric?sort=name:asc&name_like=dis_"), ["disk"]);
+    let first = api.get("/v1/metric?sort=name:asc&name_like=cpu%25&limit=1");
+    assert!(first.header("link").contains("name_like=cpu%25"), "{}", first.header("link"));
+    let told = api.get("/v1/archive_policy?cost=true").is(200);
+    let low = told.as_array().unwrap().iter().find(|policy| policy["name"] == "low").unwrap();
+    assert!(low["cost"]["aggregates"].as_u64() > Some(1000) && low["cost"]["bytes"].as_u64() > Some(1000), "{low}");
+    assert!(api.get("/v1/archive_policy").is(200)[0].get("cost").is_none());
+    let id = api.metric(json!({"archive_policy_name": "high"}));
+    assert_eq!(api.get(&format!("/v1/metric/{id}")).header("x-measures-last"), "");
+    api.post(&format!("/v1/metric/{id}/measures"), measures(&[(10, 1.0), (70, 4.0)])).is(202);
+    assert_eq!(api.get(&format!("/v1/metric/{id}")).header("x-measures-last"), "1970-01-01T00:01:10+00:00");
+}

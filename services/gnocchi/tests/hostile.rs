@@ -200,6 +200,34 @@ fn a_batch_of_very_many_metrics_is_answered_shortly() {
 }
 
 #[test]
+fn a_batch_of_a_million_metrics_is_refused_and_of_many_names_taken() {
+    let api = Api::new(Settings::default());
+    let known = api.metric(json!({"archive_policy_name": "low"}));
+    let words = "a batch may have 200000 metrics; send the measures in several requests";
+    let mut body = format!("{{\"{known}\": [{{\"timestamp\": 1, \"value\": 1}}]");
+    for number in 1..1_000_000_u128 {
+        body.push_str(&format!(",\"{}\":[]", uuid::Uuid::from_u128(number)));
+    }
+    body.push('}');
+    let path = "/v1/batch/metrics/measures";
+    assert_eq!(api.send("admin", "POST", path, &[], body.as_bytes()).is(413)["description"], words);
+    // So is one that is cut off behind them; one that is cut off before is no JSON.
+    assert_eq!(api.send("admin", "POST", path, &[], &body.as_bytes()[..20_000_000]).status, 413);
+    assert_eq!(api.send("admin", "POST", path, &[], &body.as_bytes()[..1_000_000]).status, 400);
+    assert_eq!(api.get(&format!("/v1/metric/{known}/measures")).is(200), json!([]));
+    let resource = |metrics: u32| {
+        let mut body = "{\"house\": {\"m0\": []".to_owned();
+        (1..metrics).for_each(|number| body.push_str(&format!(",\"m{number}\":[]")));
+        body + "}}"
+    };
+    let path = "/v1/batch/resources/metrics/measures";
+    assert_eq!(api.send("admin", "POST", path, &[], resource(1_000_000).as_bytes()).is(413)["description"], words);
+    // More names of one resource than a database takes parameters.
+    let told = api.send("admin", "POST", path, &[], resource(70_000).as_bytes()).is(400)["description"].to_string();
+    assert!(told.contains("Unknown metrics: ") && told.contains(" and 69000 more"), "{}", &told[..200]);
+}
+
+#[test]
 fn years_beyond_what_can_be_told_are_refused() {
     let api = Api::new(Settings::default());
     let metric = api.metric(json!({"archive_policy_name": "high"}));

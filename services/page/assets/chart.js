@@ -8,11 +8,11 @@ const TICKS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21
 
 export class Chart {
   /** `describe(index)` says in words what stands at a time; it is shown, and read aloud. */
-  constructor({ label, height, describe, zoomed }) {
+  constructor({ label, height, describe, zoomed, ticks = TICKS, time }) {
     this.plot = h("div", { class: "plot", tabindex: "0", role: "group", "aria-label": `${label}; arrow keys read the values` });
     this.readout = h("figcaption", { "aria-live": "off" });
     this.root = h("figure", {}, this.plot, this.readout);
-    Object.assign(this, { height, describe, on: { zoom: zoomed } });
+    Object.assign(this, { height, describe, ticks, time, on: { zoom: zoomed } });
     this.zoom = null;
     this.index = null;
     this.plot.addEventListener("keydown", (event) => this.key(event));
@@ -63,7 +63,7 @@ export class Chart {
       },
       scales: { x: { time: true }, y: logarithmic ? { distr: 3, log: 10 } : { range: (_, least, most) => room(least, most) } },
       axes: [
-        { ...axis, grid: { show: false }, size: 28, gap: 6, space: 80, incrs: TICKS, values: (_, times, __, ___, step) => times.map((t) => (step < 60 ? clock(t) : clock(t).slice(0, 5))) },
+        { ...axis, grid: { show: false }, size: 28, gap: 6, space: 80, incrs: this.ticks, values: (_, times, __, ___, step) => times.map((t) => this.time?.(t, step) ?? (step < 60 ? clock(t) : clock(t).slice(0, 5))) },
         { ...axis, grid: { ...grid, filter: powers }, size: 74, space: 40, gap: 8, values: (_, values) => values.map((v) => (v === null ? null : this.tick(v))) },
       ],
       series: [

@@ -1,6 +1,8 @@
 //! The page at `/`: a browser shows with it what a pull cache holds. Its files are part of the program; they hold no data and need no
 //! token. The page asks `/v1/instruments`, `/v1/metrics` and `/v1/nodes` for what it shows, as any other reader does.
 //!
+//! Beside an archive, `/archive` shows what it keeps: [`Page::with_archive`].
+//!
 //! # Example
 //! ```
 //! use ferrometer_http::Frame;

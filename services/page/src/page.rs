@@ -20,7 +20,17 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 const BASE: &str = "{base}/";
 /// The place of `yes` or `no`: the page does not have to ask whether there are metric servers.
 const SERVERS: &str = "{servers}";
+/// The way from the page to where it is mounted.
+const ROOT: &str = "{root}";
+/// The place of `hidden`, where a program has no archive.
+const ARCHIVE: &str = "{archive}";
+/// The place of `hidden` in the page of an archive, where a program has nothing live to show.
+const LIVE: &str = "{live}";
+/// The way from the page of an archive to its API.
+const API: &str = "{api}";
+const HIDDEN: &str = " hidden";
 const PAGE: &str = include_str!("../assets/index.html");
+const ARCHIVE_PAGE: &str = include_str!("../assets/archive.html");
 
 macro_rules! files {
     ($($name:literal $content_type:expr),* $(,)?) => {
@@ -31,6 +41,12 @@ macro_rules! files {
 
 files! {
     "app.js" SCRIPT,
+    "archive.css" STYLE,
+    "archive.js" SCRIPT,
+    "archive_api.js" SCRIPT,
+    "archive_format.js" SCRIPT,
+    "archive_metric.js" SCRIPT,
+    "archive_range.js" SCRIPT,
     "chart.js" SCRIPT,
     "client.js" SCRIPT,
     "data.js" SCRIPT,
@@ -61,9 +77,13 @@ static SENT: LazyLock<Vec<(&str, &str, Bytes)>> = LazyLock::new(|| {
 });
 
 /// The page, which browsers get at `/`.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Page {
     has_servers: bool,
+    /// The path of an archive's API.
+    archive: Option<String>,
+    /// There is nothing but the archive.
+    is_archive_alone: bool,
 }
 
 impl Page {
@@ -79,6 +99,35 @@ impl Page {
         self.has_servers = true;
         self
     }
+
+    /// Shows an archive too, at `archive` below where the page is mounted: its metrics and resources, their curves, its policies. `api` is the
+    /// path of Gnocchi's API, seen from there: `/gnocchi`, say, or nothing.
+    ///
+    /// ```
+    /// # use ferrometer_page::Page;
+    /// let page = Page::new().with_archive("/gnocchi");
+    /// ```
+    #[must_use]
+    pub fn with_archive(mut self, api: &str) -> Page {
+        self.archive = Some(api.trim_matches('/').to_owned());
+        self
+    }
+
+    /// Returns the page of an archive alone, for a frame in which no cache is: browsers get it at `archive`, and at `/` where the frame has an index.
+    #[must_use]
+    pub fn of_archive(api: &str) -> Page {
+        Page { is_archive_alone: true, ..Page::new().with_archive(api) }
+    }
+
+    /// Makes the page of the archive whose files are at `base`; where it is mounted is in front of them.
+    fn archive_page(&self, base: &str) -> String {
+        let root = base.trim_end_matches("page/");
+        let api = self.archive.as_deref().unwrap_or_default();
+        let api: String = api.chars().filter(|c| c.is_ascii_alphanumeric() || "-._~%/".contains(*c)).collect();
+        let page = minify(ARCHIVE_PAGE).replace(BASE, base).replace(ROOT, root);
+        let page = page.replace(LIVE, if self.is_archive_alone { HIDDEN } else { "" });
+        page.replace(API, format!("{root}{api}").trim_end_matches('/'))
+    }
 }
 
 impl Service for Page {
@@ -87,14 +136,25 @@ impl Service for Page {
     }
 
     fn routes(self: Arc<Self>) -> Vec<Route> {
-        vec![Route::get("/page/{file}", file).public()]
+        let mut routes = vec![Route::get("/page/{file}", file).public()];
+        if self.archive.is_some() {
+            let page = async move |headers: HeaderMap| send(&headers, HTML, self.archive_page("./page/").into());
+            routes.push(Route::get("/archive", page).public().about("GET /archive", "shows the archive to a browser"));
+        }
+        routes
     }
 
     fn front(&self) -> Option<Front> {
-        let has_servers = if self.has_servers { "yes" } else { "no" };
+        let page = self.clone();
         Some(Arc::new(move |uri, headers| {
-            let page = minify(PAGE).replace(BASE, &base(uri.path())).replace(SERVERS, has_servers);
-            send(headers, HTML, page.into())
+            let base = base(uri.path());
+            if page.is_archive_alone {
+                return send(headers, HTML, page.archive_page(&base).into());
+            }
+            let has_servers = if page.has_servers { "yes" } else { "no" };
+            let archive = if page.archive.is_some() { "" } else { HIDDEN };
+            let text = minify(PAGE).replace(BASE, &base).replace(SERVERS, has_servers).replace(ARCHIVE, archive);
+            send(headers, HTML, text.replace(ROOT, base.trim_end_matches("page/")).into())
         }))
     }
 }
@@ -161,9 +221,14 @@ mod tests {
 
     #[test]
     fn page_and_files_are_less_than_150_kb() {
-        let all = minify(PAGE).len() + SENT.iter().map(|(.., bytes)| bytes.len()).sum::<usize>();
-        println!("{all} bytes");
-        assert!(all < 150_000, "{all} bytes");
+        let sum = |is_archive: bool| {
+            let those = SENT.iter().filter(|(name, ..)| name.starts_with("archive") == is_archive);
+            those.map(|(.., bytes)| bytes.len()).sum::<usize>()
+        };
+        let (live, archive) = (minify(PAGE).len() + sum(false), minify(ARCHIVE_PAGE).len() + sum(true));
+        println!("{live} bytes, and {archive} of the archive");
+        assert!(live < 150_000, "{live} bytes");
+        assert!(archive < 25_000, "{archive} bytes of the archive");
     }
 
     #[test]
@@ -180,7 +245,7 @@ mod tests {
     fn every_file_that_is_asked_for_is_there_and_nothing_comes_from_elsewhere() {
         let texts = FILES.iter().filter(|(name, ..)| !name.starts_with("uplot."));
         let texts = texts.map(|(name, _, bytes)| (*name, std::str::from_utf8(bytes).unwrap()));
-        for (name, text) in texts.chain([("index.html", PAGE)]) {
+        for (name, text) in texts.chain([("index.html", PAGE), ("archive.html", ARCHIVE_PAGE)]) {
             for found in text.match_indices("./").map(|(at, _)| &text[at + 2..]) {
                 let found = found.strip_prefix("page/").unwrap_or(found);
                 let asked = found.split(['"', '\'', '`', ' ', '\n']).next().unwrap_or_default();

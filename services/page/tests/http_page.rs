@@ -163,3 +163,30 @@ fn the_catalog_says_what_names_stand_for() {
     assert_eq!(find("shop.front.cold")["kind"], "gauge");
     cache.remove();
 }
+
+#[test]
+fn the_page_of_an_archive_finds_its_files_and_its_api_wherever_it_is() {
+    let data = |html: &str| html.split("data-api=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let live = |html: &str| html.contains("id=\"live\" href=\"./\">");
+    // Beside the cache.
+    let beside = frame(nothing()).mount("/", Arc::new(Page::new().with_archive("/gnocchi"))).serve().unwrap();
+    assert!(get_with(&beside, "/", BROWSER).text().contains("href=\"./archive\">Archive"));
+    let page = get(&beside, "/archive");
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    assert!(page.header("content-security-policy").unwrap().contains("script-src 'self'"));
+    assert_eq!((data(page.text()).as_str(), live(page.text())), ("./gnocchi", true));
+    for file in files(page.text()) {
+        assert_eq!(get(&beside, file.strip_prefix('.').unwrap()).status, 200, "{file}");
+    }
+    // Alone, also in front.
+    let alone = Frame::new().address("127.0.0.1:0".parse().unwrap()).mount("/", Arc::new(Page::of_archive("")));
+    let alone = alone.serve().unwrap();
+    for path in ["/", "/archive"] {
+        let page = get_with(&alone, path, BROWSER);
+        assert_eq!((data(page.text()).as_str(), live(page.text())), (".", false), "{path}");
+    }
+    // Without one, there is no way to it.
+    let without = endpoint().serve().unwrap();
+    assert!(get_with(&without, "/", BROWSER).text().contains("href=\"./archive\" hidden>Archive"));
+    assert_eq!(get(&without, "/archive").status, 404);
+}

@@ -1,7 +1,8 @@
-//! `archive`: policies, metrics and measures of an archive, over Gnocchi's API; and the backup of one on disk.
+//! `archive`: policies, metrics and measures of an archive, over Gnocchi's API; and the backup and the check of one on disk.
 
 use crate::backup;
 use crate::dump::encoded;
+use crate::fsck;
 use crate::outcome::{Failure, Result};
 use crate::remote::{Access, Remote};
 use crate::table::{Align, Table};
@@ -57,6 +58,8 @@ enum What {
         #[arg(value_name = "TO")]
         to: PathBuf,
     },
+    /// Checks an archive that no server has open, or one on servers: every object, head, batch and row; and repairs what can be derived.
+    Fsck(fsck::Command),
     /// Checks a copy, and makes an archive of it.
     Restore {
         /// Folder of the copy.
@@ -190,6 +193,7 @@ pub(crate) fn run(command: &Command, is_json: bool) -> Result {
     match &command.what {
         What::Backup { archive, to } => return backup::backup(archive, to, is_json),
         What::Restore { from, archive } => return backup::restore(from, archive, is_json),
+        What::Fsck(command) => return fsck::run(command, is_json),
         _ => {}
     }
     let remote = command.access.open(&command.url)?;
@@ -210,7 +214,7 @@ pub(crate) fn run(command: &Command, is_json: bool) -> Result {
                 format!("{} measures of {} metrics wait to be aggregated", text("measures"), text("metrics"))
             })
         }
-        What::Backup { .. } | What::Restore { .. } => Ok(()),
+        What::Backup { .. } | What::Restore { .. } | What::Fsck(_) => Ok(()),
     }
 }
 

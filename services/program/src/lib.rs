@@ -27,6 +27,7 @@ mod catalogue;
 mod check;
 mod collect;
 mod dump;
+mod fsck;
 mod listener;
 mod outcome;
 mod records;

@@ -42,11 +42,6 @@ pub struct Repolicied {
 
 type Changes = Vec<(Key, Option<Vec<u8>>)>;
 
-/// Returns the first bucket of which every point is in the window.
-fn first_complete(window: &Window, granularity: Nanos) -> i64 {
-    window.complete_from.div_euclid(granularity) + i64::from(window.complete_from.rem_euclid(granularity) != 0)
-}
-
 /// One definition while a range is removed.
 struct Removal<'a> {
     metric: Uuid,
@@ -70,7 +65,7 @@ impl Removal<'_> {
     ) -> Result<Option<Nanos>, Error> {
         let (granularity, size) = (definition.granularity, definition.stretch as i64);
         let first = self.start.min(self.changed_from).div_euclid(granularity);
-        let complete = first_complete(after, granularity);
+        let complete = after.first_complete(granularity);
         let fresh = rows(&after.points, granularity, self.methods, complete.max(first));
         let mut end = None;
         let mut stretches = self.storage.stretches(self.metric, granularity, i64::MIN..=i64::MAX)?;
@@ -214,7 +209,7 @@ impl Archive {
                 }
                 // What stays is not computed from a part of its points; what is new has no others.
                 let first = if is_kept {
-                    first_complete(window, definition.granularity)
+                    window.first_complete(definition.granularity)
                 } else {
                     window.complete_from.div_euclid(definition.granularity)
                 };

@@ -65,6 +65,18 @@ impl Servers {
 /// [`Error::Invalid`] for an address that is none, or whose kind is not compiled in; [`Error::Away`] when a server cannot be reached;
 /// [`Error::Index`] when its tables were made by a later version.
 pub fn connect(servers: &Servers, options: Options) -> Result<Archive, Error> {
+    let (index, incoming, storage) = open(servers)?;
+    Archive::join(index, incoming, storage, servers.cluster.clone(), options)
+}
+
+/// Places of an archive that are open.
+pub(crate) type Opened = (Arc<dyn SharedIndex>, Arc<dyn SharedIncoming>, Arc<dyn Storage>);
+
+/// Opens the places of an archive.
+///
+/// # Errors
+/// Those of [`connect`].
+pub(crate) fn open(servers: &Servers) -> Result<Opened, Error> {
     let index = Arc::new(postgres("index", &servers.index)?);
     let incoming: Arc<dyn SharedIncoming> = match &servers.incoming {
         None => Arc::clone(&index) as _,
@@ -74,8 +86,7 @@ pub fn connect(servers: &Servers, options: Options) -> Result<Archive, Error> {
         None => Arc::clone(&index) as _,
         Some(address) => storage(address)?,
     };
-    let index: Arc<dyn SharedIndex> = index;
-    Archive::join(index, incoming, storage, servers.cluster.clone(), options)
+    Ok((index, incoming, storage))
 }
 
 /// Returns the word before `://`.

@@ -1,7 +1,12 @@
 //! The head of a metric: which objects of the storage are its aggregates now, and which measures they hold.
 //!
 //! A round of a worker puts one object, the bundle, with everything that it changed; older bundles keep what was not changed since.
-//! A bundle is never replaced: its key has a version that nobody uses twice.
+//! A bundle is never replaced: its key has a version that nobody uses twice. Behind its objects stands a copy of the head that was to be
+//! committed with it, so that the loss of a head is none:
+//!
+//! ```text
+//! objects … | head | generation i64 | length of the head u32 | magic u32
+//! ```
 
 use crate::column::{Reader, damaged, put_number};
 use crate::storage::Key;
@@ -13,6 +18,10 @@ const FORM: u8 = 1;
 /// In the place of a granularity in the key of a bundle, whose stretch is its version.
 pub(crate) const BUNDLE: Nanos = -1;
 const MOST: usize = 1 << 24;
+const COPY: u32 = 0x6461_6568;
+/// Bytes behind the copy of a head.
+#[cfg(feature = "postgresql")]
+const TAIL: usize = 16;
 
 /// Where a part of the aggregates is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +112,28 @@ impl Head {
     }
 }
 
+/// Adds a copy of the head to the bundle that is put before it is committed under this generation.
+pub(crate) fn add_copy(bundle: &mut Vec<u8>, head: &Head, generation: i64) {
+    let head = head.encode();
+    bundle.extend_from_slice(&head);
+    bundle.extend_from_slice(&generation.to_le_bytes());
+    bundle.extend_from_slice(&(head.len() as u32).to_le_bytes());
+    bundle.extend_from_slice(&COPY.to_le_bytes());
+}
+
+/// Returns the generation and the head of which a bundle has a copy; none for one without, or an unreadable one.
+#[cfg(feature = "postgresql")]
+pub(crate) fn copy_in(bundle: &[u8]) -> Option<(i64, Head)> {
+    let (rest, tail) = bundle.split_at_checked(bundle.len().checked_sub(TAIL)?)?;
+    let word = |at: usize| u32::from_le_bytes(std::array::from_fn(|i| tail[at + i]));
+    if word(12) != COPY {
+        return None;
+    }
+    let generation = i64::from_le_bytes(std::array::from_fn(|i| tail[i]));
+    let head = rest.get(rest.len().checked_sub(word(8) as usize)?..)?;
+    Some((generation, Head::decode(head).ok()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,6 +151,15 @@ mod tests {
         assert_eq!(Head::decode(&[]).unwrap(), Head::default());
         for cut in 1..bytes.len() {
             assert!(Head::decode(&bytes[..cut]).is_err());
+        }
+        #[cfg(feature = "postgresql")]
+        {
+            let mut bundle = b"objects".to_vec();
+            assert_eq!(copy_in(&bundle), None);
+            add_copy(&mut bundle, &head, 12);
+            assert_eq!(copy_in(&bundle), Some((12, head)));
+            bundle[9] ^= 1;
+            assert_eq!(copy_in(&bundle), None);
         }
     }
 }

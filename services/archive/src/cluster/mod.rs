@@ -12,10 +12,12 @@
 
 #[cfg(feature = "postgresql")]
 pub(crate) mod connect;
-mod head;
+pub(crate) mod head;
 pub(crate) mod places;
-mod round;
-mod view;
+pub(crate) mod round;
+#[cfg(feature = "postgresql")]
+pub(crate) mod salvage;
+pub(crate) mod view;
 mod workers;
 
 use crate::catalog::Catalog;

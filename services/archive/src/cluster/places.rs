@@ -26,6 +26,8 @@ pub struct Found {
     pub generation: i64,
     /// Description of where they are, as it was committed.
     pub head: Vec<u8>,
+    /// Bytes of them, as they were committed.
+    pub bytes: u64,
 }
 
 /// An index that many processes share. It also holds which worker has which sack, and which objects are the aggregates of a metric.
@@ -67,6 +69,12 @@ pub trait SharedIndex: Index {
     /// # Errors
     /// [`Error::Away`]; then it may have been done.
     fn commit(&self, lease: Lease, metric: Uuid, generation: i64, head: &[u8], bytes: u64) -> Result<bool, Error>;
+
+    /// Returns those of some metrics that are being removed: they have no row any more, and their objects go.
+    ///
+    /// # Errors
+    /// [`Error::Away`], [`Error::Index`].
+    fn leaving(&self, metrics: &[Uuid]) -> Result<Vec<Uuid>, Error>;
 
     /// Returns metrics that were removed and whose objects may still be there.
     ///
@@ -136,6 +144,16 @@ pub trait SharedIncoming: Send + Sync {
     /// # Errors
     /// [`Error::Away`].
     fn load(&self) -> Result<(u64, u64), Error>;
+
+    /// Counts what waits anew, and with `repair` makes the counts those that were counted. Returns how many were wrong; none of a place that keeps no
+    /// counts. `sack` tells the sack of a metric.
+    ///
+    /// # Errors
+    /// [`Error::Away`].
+    fn recount(&self, sack: &dyn Fn(Uuid) -> u32, repair: bool) -> Result<u64, Error> {
+        let _ = (sack, repair);
+        Ok(0)
+    }
 
     /// Returns metrics with measures, and how many, at most so many metrics.
     ///

@@ -8,7 +8,7 @@
 //!
 //! Whatever ends the process between two steps, the next round begins with step 1 and ends the same.
 
-use super::head::{BUNDLE, Head, Place, bundle};
+use super::head::{BUNDLE, Head, Place, add_copy, bundle};
 use super::places::{Lease, SharedIncoming, SharedIndex};
 use super::view::{Cache, View};
 use crate::engine::Change;
@@ -66,7 +66,7 @@ impl Held {
     }
 
     /// Returns a version that nobody has used and nobody will.
-    fn version(&self) -> Option<i64> {
+    pub(super) fn version(&self) -> Option<i64> {
         let number = self.given.fetch_update(Relaxed, Relaxed, |given| given.checked_add(1)).ok()?;
         Some((self.lease.fence << 32) | i64::from(number))
     }
@@ -157,11 +157,12 @@ impl Places {
             return Ok(Outcome::Done);
         }
         let Some(version) = held.version() else { return Ok(Outcome::Lost) };
-        let (bytes, mut next) = self.pack(&view, changes, version)?;
+        let (mut bytes, mut next) = self.pack(&view, changes, version)?;
         next.applied = ids;
         let uncertain = held.done().uncertain.get(&metric).cloned().unwrap_or_default();
         let before: BTreeSet<i64> = view.head.versions().into_iter().chain(uncertain).collect();
         next.stale = before.difference(&next.versions()).copied().collect();
+        add_copy(&mut bytes, &next, found.generation + 1);
         self.storage.put(&[(bundle(metric, version), Some(bytes.clone()))])?;
         self.storage.sync()?;
         let committed = self.index.commit(held.lease, metric, found.generation, &next.encode(), next.bytes());
@@ -197,7 +198,7 @@ impl Places {
         self.drop_bundles(metric, &older)
     }
 
-    fn drop_bundles(&self, metric: Uuid, versions: &[i64]) -> Result<(), Error> {
+    pub(crate) fn drop_bundles(&self, metric: Uuid, versions: &[i64]) -> Result<(), Error> {
         let changes: Vec<(Key, Option<Vec<u8>>)> =
             versions.iter().map(|version| (bundle(metric, *version), None)).collect();
         versions.iter().for_each(|version| self.cache.remove(metric, *version));
@@ -205,7 +206,12 @@ impl Places {
     }
 
     /// Packs what changed into a bundle, with the rest of bundles of which little is used, and returns it with the new head.
-    fn pack(&self, view: &View, changes: Vec<(Key, Option<Vec<u8>>)>, version: i64) -> Result<(Vec<u8>, Head), Error> {
+    pub(super) fn pack(
+        &self,
+        view: &View,
+        changes: Vec<(Key, Option<Vec<u8>>)>,
+        version: i64,
+    ) -> Result<(Vec<u8>, Head), Error> {
         let mut head = Head { places: view.head.places.clone(), ..Head::default() };
         let mut bytes = Vec::new();
         let mut add = |head: &mut Head, key: (i64, i64), object: &[u8]| {

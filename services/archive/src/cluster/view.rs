@@ -162,6 +162,14 @@ impl Storage for View {
         Ok(self.head.places.range(keys).map(|((_, stretch), _)| *stretch).collect())
     }
 
+    fn keys(&self, each: &mut dyn FnMut(Key)) -> Result<(), Error> {
+        let metric = self.metric;
+        self.head.places.keys().for_each(|(granularity, stretch)| {
+            each(Key { metric, granularity: *granularity, stretch: *stretch });
+        });
+        Ok(())
+    }
+
     fn put(&self, changes: &[(Key, Option<Vec<u8>>)]) -> Result<(), Error> {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(changes);
         Ok(())

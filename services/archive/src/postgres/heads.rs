@@ -80,8 +80,14 @@ impl SharedIndex for Postgres {
 
     fn found(&self, metric: Uuid) -> Result<Found, Error> {
         self.pool.read(|connection| {
-            let rows = connection.query("SELECT generation, head FROM archive_head WHERE metric = $1", &[&metric])?;
-            Ok(rows.first().map(|row| Found { generation: row.get(0), head: row.get(1) }).unwrap_or_default())
+            let rows =
+                connection.query("SELECT generation, head, bytes FROM archive_head WHERE metric = $1", &[&metric])?;
+            let found = |row: &::postgres::Row| Found {
+                generation: row.get(0),
+                head: row.get(1),
+                bytes: row.get::<_, i64>(2) as u64,
+            };
+            Ok(rows.first().map(found).unwrap_or_default())
         })
     }
 
@@ -92,6 +98,13 @@ impl SharedIndex for Postgres {
             let changed =
                 connection.execute(sql, &[&sack, &lease.fence, &metric, &generation, &head, &objects, &bytes])?;
             Ok(changed == 1)
+        })
+    }
+
+    fn leaving(&self, metrics: &[Uuid]) -> Result<Vec<Uuid>, Error> {
+        self.pool.read(|connection| {
+            let rows = connection.query("SELECT metric FROM archive_removed WHERE metric = ANY($1)", &[&metrics])?;
+            Ok(rows.iter().map(|row| row.get(0)).collect())
         })
     }
 

@@ -78,6 +78,8 @@ impl From<postgres::Error> for Error {
             SqlState::QUERY_CANCELED,
             SqlState::LOCK_NOT_AVAILABLE,
             SqlState::T_R_DEADLOCK_DETECTED,
+            // A server that became a standby is away until the next one is found.
+            SqlState::READ_ONLY_SQL_TRANSACTION,
             SqlState::DISK_FULL,
             SqlState::OUT_OF_MEMORY,
         ];

@@ -3,7 +3,7 @@
 use super::metrics::{self, uuid};
 use super::pool::{Connection, Failure, is_referred, is_taken};
 use super::{DIALECT, marker_row, storable, texts, types};
-use crate::condition::{Condition, resource_field};
+use crate::condition::{Condition, marked_revision, resource_field};
 use crate::index::{NewMetric, ResourceChange, ResourceQuery};
 use crate::search::{Filter, Page};
 use crate::{Error, Resource};
@@ -166,12 +166,7 @@ pub(super) fn list(connection: &mut Connection, query: &ResourceQuery) -> Result
     let kind = types::get(connection, &query.kind)?;
     let find = |name: &str| resource_field(&DIALECT, &kind, name);
     let mut condition = Condition::new(&DIALECT, &find, &kind.name);
-    if query.kind != "generic" {
-        condition.and(&Filter::is("type", &*query.kind))?;
-    }
-    if let Some(filter) = &query.filter {
-        condition.and(filter)?;
-    }
+    condition.and_resources(query)?;
     let table = if query.history {
         format!(
             "(SELECT {NOW} FROM archive_resource UNION ALL SELECT {PAST} FROM archive_resource_history) AS resource"
@@ -180,10 +175,7 @@ pub(super) fn list(connection: &mut Connection, query: &ResourceQuery) -> Result
         format!("(SELECT {NOW} FROM archive_resource) AS resource")
     };
     let order = condition.paged(&query.page, &["id", "revision"], |marker, columns| {
-        let (id, revision) = match marker.split_once('@') {
-            Some((id, revision)) => (id, revision.parse().unwrap_or(-1)),
-            None => (marker, -1_i64),
-        };
+        let (id, revision) = marked_revision(marker);
         storable(&[Some(id)])?;
         let columns: Vec<String> = columns.iter().map(|column| format!("({column})::text")).collect();
         let sql = format!("SELECT {} FROM {table} WHERE id = $1 AND revision = $2", columns.join(", "));

@@ -26,6 +26,23 @@ impl Storage for Postgres {
         })
     }
 
+    fn keys(&self, each: &mut dyn FnMut(Key)) -> Result<(), Error> {
+        let sql = "SELECT metric, granularity, stretch FROM archive_object WHERE (metric, granularity, stretch) > ($1, $2, $3)
+            ORDER BY metric, granularity, stretch LIMIT 10000";
+        let mut last = Key { metric: Uuid::nil(), granularity: i64::MIN, stretch: i64::MIN };
+        loop {
+            let page = self.pool.read(|connection| {
+                let rows = connection.query(sql, &[&last.metric, &last.granularity, &last.stretch])?;
+                let key =
+                    |row: &::postgres::Row| Key { metric: row.get(0), granularity: row.get(1), stretch: row.get(2) };
+                Ok(rows.iter().map(key).collect::<Vec<Key>>())
+            })?;
+            let Some(end) = page.last() else { return Ok(()) };
+            last = *end;
+            page.into_iter().for_each(&mut *each);
+        }
+    }
+
     fn put(&self, changes: &[(Key, Option<Vec<u8>>)]) -> Result<(), Error> {
         let set = "INSERT INTO archive_object VALUES ($1, $2, $3, $4)
             ON CONFLICT (metric, granularity, stretch) DO UPDATE SET body = excluded.body";

@@ -10,6 +10,7 @@
 use super::{PREFIX, Redis};
 use crate::Error;
 use crate::cluster::places::{Entry, Part, SharedIncoming, decode_points, encode_points};
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// Numbers ascend by the clock, and by one where it stands, so that they are new also after the loss of the last one.
@@ -50,6 +51,39 @@ if redis.call('EXISTS', key) == 0 then
   redis.call('HDEL', p .. ':counts', metric)
 end
 return gone";
+
+/// Counts the entries of a metric, and the sum of all counts where no metric is named; returns 1 where what was counted before is another.
+const RECOUNT: &str = "
+local p, repair, wrong = ARGV[1], ARGV[2] == '1', 0
+if #ARGV == 2 then
+  local sum = 0
+  for _, count in ipairs(redis.call('HVALS', p .. ':counts')) do sum = sum + tonumber(count) end
+  if sum ~= tonumber(redis.call('GET', p .. ':count') or '0') then
+    wrong = 1
+    if repair then redis.call('SET', p .. ':count', string.format('%.0f', sum)) end
+  end
+  return wrong
+end
+local metric, sack, sum = ARGV[3], p .. ':sack:' .. ARGV[4], 0
+local entries = redis.call('HVALS', p .. ':wait:' .. metric)
+for _, entry in ipairs(entries) do sum = sum + math.floor(#entry / 16) end
+local told = redis.call('HGET', p .. ':counts', metric)
+if #entries > 0 then
+  if tonumber(told or '-1') ~= sum or redis.call('SISMEMBER', sack, metric) == 0 then
+    wrong = 1
+    if repair then
+      redis.call('HSET', p .. ':counts', metric, sum)
+      redis.call('SADD', sack, metric)
+    end
+  end
+elseif told or redis.call('SISMEMBER', sack, metric) == 1 then
+  wrong = 1
+  if repair then
+    redis.call('HDEL', p .. ':counts', metric)
+    redis.call('SREM', sack, metric)
+  end
+end
+return wrong";
 
 /// Most metrics of one script: Redis takes a million words.
 const METRICS: usize = 300_000;
@@ -125,6 +159,24 @@ impl SharedIncoming for Redis {
         let metrics: u64 = self.run(::redis::cmd("HLEN").arg(format!("{PREFIX}:counts")))?;
         let measures: Option<i64> = self.run(::redis::cmd("GET").arg(format!("{PREFIX}:count")))?;
         Ok((metrics, measures.unwrap_or(0).max(0) as u64))
+    }
+
+    fn recount(&self, sack: &dyn Fn(Uuid) -> u32, repair: bool) -> Result<u64, Error> {
+        let mut metrics: BTreeSet<Uuid> = BTreeSet::new();
+        let begin = format!("{PREFIX}:wait:");
+        self.scan(&format!("{begin}*"), &mut |name| {
+            metrics.extend(name.strip_prefix(&begin).and_then(|text| Uuid::parse_str(text).ok()));
+            Ok(())
+        })?;
+        let counted: Vec<String> = self.run(::redis::cmd("HKEYS").arg(format!("{PREFIX}:counts")))?;
+        metrics.extend(counted.iter().filter_map(|text| Uuid::parse_str(text).ok()));
+        let mut wrong = 0;
+        for metric in metrics {
+            let mut command = script(RECOUNT);
+            command.arg(i32::from(repair)).arg(metric.to_string()).arg(sack(metric));
+            wrong += self.run::<u64>(&command)?;
+        }
+        Ok(wrong + self.run::<u64>(script(RECOUNT).arg(i32::from(repair)))?)
     }
 
     fn loads(&self, most: usize) -> Result<Vec<(Uuid, u64)>, Error> {

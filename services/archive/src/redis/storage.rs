@@ -30,6 +30,23 @@ impl Storage for Redis {
         Ok(numbers)
     }
 
+    fn keys(&self, each: &mut dyn FnMut(Key)) -> Result<(), Error> {
+        let begin = hash(Uuid::nil()).replace(&Uuid::nil().to_string(), "");
+        self.scan(&format!("{begin}*"), &mut |name| {
+            let Some(metric) = name.strip_prefix(&begin).and_then(|text| Uuid::parse_str(text).ok()) else {
+                return Ok(());
+            };
+            let fields: Vec<String> = self.run(::redis::cmd("HKEYS").arg(name))?;
+            for field in fields {
+                let Some((granularity, stretch)) = field.split_once(':') else { continue };
+                if let (Ok(granularity), Ok(stretch)) = (granularity.parse(), stretch.parse()) {
+                    each(Key { metric, granularity, stretch });
+                }
+            }
+            Ok(())
+        })
+    }
+
     fn put(&self, changes: &[(Key, Option<Vec<u8>>)]) -> Result<(), Error> {
         for (key, object) in changes {
             match object {

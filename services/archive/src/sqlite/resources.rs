@@ -1,7 +1,7 @@
 //! Resources and their past in SQLite.
 
 use super::{DIALECT, is_taken, metrics, optional, types, uuid};
-use crate::condition::{Condition, Parameter, resource_field};
+use crate::condition::{Condition, Parameter, marked_revision, resource_field};
 use crate::index::{NewMetric, ResourceChange, ResourceQuery};
 use crate::search::{Filter, Page};
 use crate::{Error, Resource};
@@ -149,22 +149,14 @@ pub(super) fn list(connection: &Connection, query: &ResourceQuery) -> Result<Vec
     let kind = types::get(connection, &query.kind)?;
     let find = |name: &str| resource_field(&DIALECT, &kind, name);
     let mut condition = Condition::new(&DIALECT, &find, &kind.name);
-    if query.kind != "generic" {
-        condition.and(&Filter::is("type", &*query.kind))?;
-    }
-    if let Some(filter) = &query.filter {
-        condition.and(filter)?;
-    }
+    condition.and_resources(query)?;
     let table = if query.history {
         format!("(SELECT {NOW} FROM resource UNION ALL SELECT {PAST} FROM resource_history)")
     } else {
         format!("(SELECT {NOW} FROM resource)")
     };
     let order = condition.paged(&query.page, &["id", "revision"], |marker, columns| {
-        let (id, revision) = match marker.split_once('@') {
-            Some((id, revision)) => (id, revision.parse().unwrap_or(-1)),
-            None => (marker, -1_i64),
-        };
+        let (id, revision) = marked_revision(marker);
         let row = connection.query_row(
             &format!("SELECT {} FROM {table} WHERE id = ?1 AND revision = ?2", columns.join(", ")),
             params![id, revision],

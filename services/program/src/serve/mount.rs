@@ -156,6 +156,14 @@ pub(crate) fn frames(
         if settings.page.is_some() {
             let page = Page::new();
             let page = if servers.is_some() { page.with_servers() } else { page };
+            // An API at an address of its own is none that a page of this one may ask.
+            let page = match &settings.gnocchi {
+                Some(gnocchi) if gnocchi.address.is_none() && archive.is_some() => {
+                    paths.push("/archive".to_owned());
+                    page.with_archive(&gnocchi.prefix)
+                }
+                _ => page,
+            };
             frame = frame.mount("/", Arc::new(page));
             paths.push("/".to_owned());
         }

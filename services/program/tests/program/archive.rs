@@ -93,3 +93,30 @@ fn a_copy_is_checked_before_it_becomes_an_archive() {
     assert!(!target.exists());
     assert_eq!(run(["archive", "restore", text(&folder), text(&target)]).code, 4);
 }
+
+#[test]
+fn a_check_tells_what_is_damaged_and_repairs_what_it_can() {
+    let mut serve = Serve::start("program-fsck", FAST);
+    let url = format!("{}/gnocchi", serve.url());
+    let made: serde_json::Value =
+        serde_json::from_str(&good(["--json", "archive", "--url", &url, "metric", "add", "cpu"])).unwrap();
+    let id = made["id"].as_str().unwrap().to_owned();
+    good(["archive", "--url", &url, "measures", "add", &id, "43.5@1700000000"]);
+    let data = serve.scratch.path().join("data/archive");
+    let ran = run(["archive", "fsck", text(&data)]);
+    assert!(ran.code == 4 && ran.err.contains("open in another process: end it first"), "{ran:?}");
+    serve.signal("TERM");
+    assert_eq!(serve.wait(), 0);
+    let said = good(["archive", "fsck", text(&data)]);
+    assert!(said.starts_with("1 metrics, ") && said.ends_with(": the archive is sound\n"), "{said}");
+    std::fs::remove_dir_all(data.join("incoming")).unwrap();
+    let ran = run(["archive", "fsck", text(&data)]);
+    assert!(ran.code == 1 && ran.out.contains("can be repaired: incoming: "), "{ran:?}");
+    let said = good(["--json", "archive", "fsck", "--repair", text(&data)]);
+    let told: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((&told["sound"], &told["findings"][0]["remedy"]), (&true.into(), &"repaired".into()));
+    assert!(good(["archive", "fsck", text(&data)]).ends_with(": the archive is sound\n"));
+    assert_eq!(run(["archive", "fsck", text(serve.scratch.path())]).code, 4);
+    assert_eq!(run(["archive", "fsck"]).code, 2);
+    assert_eq!(run(["archive", "fsck", text(&data), "--index", "postgresql://h/d"]).code, 2);
+}

@@ -29,6 +29,9 @@ fn lines_of_statsd_come_by_every_socket_and_go_into_cache_and_archive() {
     assert!(status == 200 && metrics.contains("udp_sales_total{till=\"3\"} 2\n"), "{metrics}");
     let (status, page) = http_page(&url);
     assert!(status == 200 && page.contains("<html"), "{page}");
+    assert!(page.contains("href=\"./archive\">Archive"), "{page}");
+    let (status, page) = http_at(&url, "/archive");
+    assert!(status == 200 && page.contains("data-api=\"./gnocchi\""), "{page}");
     assert_eq!(get(&url, "/readyz").0, 200);
     let api = format!("{url}/gnocchi");
     wait_until("measures in the archive", || {
@@ -46,8 +49,13 @@ fn lines_of_statsd_come_by_every_socket_and_go_into_cache_and_archive() {
 }
 
 fn http_page(url: &str) -> (u16, String) {
+    http_at(url, "/")
+}
+
+fn http_at(url: &str, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(url.trim_start_matches("http://")).unwrap();
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\nConnection: close\r\n\r\n").unwrap();
+    let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\nConnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     (answer.split(' ').nth(1).unwrap().parse().unwrap(), answer)

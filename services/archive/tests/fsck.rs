@@ -1,0 +1,263 @@
+//! The check of a directory: whatever byte is damaged, nothing wrong is answered, nothing readable is lost, and the archive goes on.
+
+mod common;
+
+use common::{Scratch, copy};
+use ferrometer_archive::fsck::{Remedy, Report, check_directory};
+use ferrometer_archive::{Archive, Error, Kind, Method, Metric, Options, Point, Range, SECOND, Sync};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use uuid::Uuid;
+
+fn options() -> Options {
+    Options { sync: Sync::None, workers: 1, ..Options::default() }
+}
+
+fn metric(number: u128, policy: &str) -> Metric {
+    Metric {
+        id: Uuid::from_u128(number),
+        creator: "me".into(),
+        name: Some(format!("m{number}")),
+        unit: None,
+        policy: policy.into(),
+        resource: None,
+    }
+}
+
+const METRICS: u128 = 3;
+
+/// Makes an archive with several stretches of each granularity, all stored.
+fn make(directory: &Path) {
+    let archive = Archive::open(directory, options()).unwrap();
+    archive.add_metrics(&(1..=METRICS).map(|number| metric(number, "medium")).collect::<Vec<_>>()).unwrap();
+    for number in 1..=METRICS {
+        let points = (0..3000).map(|i| Point { at: i * 60 * SECOND, value: (i * 37 % 101) as f64 / 4.0 });
+        archive.append(vec![(Uuid::from_u128(number), points.collect())]).unwrap();
+    }
+    archive.store().unwrap();
+}
+
+type Answers = BTreeMap<(Uuid, i64), BTreeMap<i64, u64>>;
+
+/// Asks for the sums and counts of everything.
+fn answers(directory: &Path) -> Answers {
+    let archive = Archive::open(directory, options()).unwrap();
+    let mut answers = Answers::new();
+    for metric in archive.metrics(None, &Default::default()).unwrap() {
+        let policy = archive.policy(&metric.policy).unwrap();
+        for definition in policy.definitions() {
+            let asked = |kind| archive.measures(metric.id, Method::of(kind), definition.granularity, Range::default());
+            let (sums, counts) = (asked(Kind::Sum).unwrap(), asked(Kind::Count).unwrap());
+            let rows =
+                sums.iter().zip(&counts).map(|(sum, count)| (sum.at, (sum.value * 1000.0 + count.value).to_bits()));
+            answers.insert((metric.id, definition.granularity), rows.collect());
+        }
+    }
+    answers
+}
+
+fn rows(answers: &Answers) -> usize {
+    answers.values().map(BTreeMap::len).sum()
+}
+
+fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for folder in ["aggregates", "incoming"] {
+        for entry in std::fs::read_dir(directory.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            found.insert(path.clone(), std::fs::read(path).unwrap());
+        }
+    }
+    found
+}
+
+fn remedies(report: &Report) -> Vec<Remedy> {
+    report.findings.iter().map(|finding| finding.remedy).collect()
+}
+
+/// Takes a new measure of every metric, and sees it counted.
+fn goes_on(directory: &Path, context: &str) {
+    let archive = Archive::open(directory, options()).unwrap();
+    let at = 400 * 86_400 * SECOND;
+    for metric in archive.metrics(None, &Default::default()).unwrap() {
+        archive.append(vec![(metric.id, vec![Point { at, value: 5.0 }])]).unwrap();
+        let range = Range { start: Some(at), stop: None };
+        let counts = archive.measures(metric.id, Method::of(Kind::Count), 3600 * SECOND, range).unwrap();
+        assert_eq!(counts.iter().map(|point| point.value).sum::<f64>(), 1.0, "{context}: {}", metric.id);
+    }
+}
+
+#[test]
+fn a_sound_archive_is_found_sound_and_left_as_it_is() {
+    let scratch = Scratch::new("fsck-sound");
+    make(scratch.path());
+    let before = files(scratch.path());
+    let report = check_directory(scratch.path(), false).unwrap();
+    assert_eq!(report.findings, []);
+    assert_eq!(report.metrics, METRICS as u64);
+    assert!(report.objects > 10 && report.waiting > 0 && report.is_sound(), "{report:?}");
+    assert_eq!(files(scratch.path()), before);
+    let archive = Archive::open(scratch.path(), options()).unwrap();
+    assert!(matches!(check_directory(scratch.path(), true), Err(Error::Busy(_))));
+    drop(archive);
+    assert!(matches!(check_directory(&scratch.path().join("none"), true), Err(Error::Invalid(_))));
+    // With nothing to repair, a repair changes nothing either.
+    let before = files(scratch.path());
+    assert_eq!(check_directory(scratch.path(), true).unwrap().findings, []);
+    assert_eq!(files(scratch.path()), before);
+}
+
+/// Damages a file in many places, one at a time; each time the archive is checked, repaired, and checked again.
+fn every_damage(folder: &str, step: usize, mut damage: impl FnMut(&mut Vec<u8>, usize)) {
+    let scratch = Scratch::new("fsck-damage");
+    let original = scratch.path().join("original");
+    make(&original);
+    let whole = answers(&original);
+    let (path, bytes) = files(&original).into_iter().find(|(path, _)| path.starts_with(original.join(folder))).unwrap();
+    let name = path.strip_prefix(&original).unwrap();
+    let mut found = 0;
+    for at in (0..bytes.len()).step_by(bytes.len() / step) {
+        let context = format!("{} at {at} of {}", name.display(), bytes.len());
+        let directory = scratch.path().join(at.to_string());
+        copy(&original, &directory);
+        let mut hit = bytes.clone();
+        damage(&mut hit, at);
+        std::fs::write(directory.join(name), &hit).unwrap();
+        let untouched = files(&directory);
+        let told = check_directory(&directory, false).unwrap();
+        assert_eq!(files(&directory), untouched, "{context}: a look changes nothing");
+        found += usize::from(!told.findings.is_empty());
+        let report = check_directory(&directory, true).unwrap();
+        assert!(!remedies(&report).contains(&Remedy::Possible), "{context}: {report:?}");
+        let after = answers(&directory);
+        for (key, rows) in &after {
+            for (bucket, value) in rows {
+                assert_eq!(whole[key].get(bucket), Some(value), "{context}: {key:?} {bucket}: {report:?}");
+            }
+        }
+        let lost = rows(&whole) - rows(&after);
+        let is_whole = remedies(&told).iter().all(|remedy| matches!(remedy, Remedy::Possible | Remedy::Kept));
+        assert!(lost == 0 || !is_whole, "{context}: {lost} rows are lost without a word: {told:?}");
+        assert!(lost < rows(&whole) / 2, "{context}: {lost} rows");
+        let second = check_directory(&directory, false).unwrap();
+        assert!(second.is_sound(), "{context}: {second:?} after {report:?}");
+        goes_on(&directory, &context);
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+    assert!(found > step / 2, "{found} of {step} were found");
+}
+
+#[test]
+fn a_byte_of_the_aggregates_that_changed_costs_at_most_its_object() {
+    every_damage("aggregates", 40, |bytes, at| bytes[at] ^= 0x41);
+}
+
+#[test]
+fn a_byte_of_the_log_that_changed_costs_at_most_its_batch() {
+    every_damage("incoming", 12, |bytes, at| bytes[at] ^= 0x41);
+}
+
+#[test]
+fn a_log_that_is_cut_off_costs_no_later_measure() {
+    every_damage("incoming", 8, |bytes, at| bytes.truncate(at));
+}
+
+#[test]
+fn a_log_that_is_gone_is_begun_behind_what_is_stored() {
+    let scratch = Scratch::new("fsck-log");
+    make(scratch.path());
+    std::fs::remove_dir_all(scratch.path().join("incoming")).unwrap();
+    let told = check_directory(scratch.path(), false).unwrap();
+    assert!(told.findings.iter().any(|f| f.found.contains("it would be skipped")), "{told:?}");
+    assert!(!told.is_sound());
+    let report = check_directory(scratch.path(), true).unwrap();
+    assert_eq!(remedies(&report), [Remedy::Repaired]);
+    goes_on(scratch.path(), "no log");
+}
+
+#[test]
+fn objects_without_a_row_get_one_again_and_no_other_time() {
+    let scratch = Scratch::new("fsck-stray");
+    make(scratch.path());
+    let whole = answers(scratch.path());
+    let index = rusqlite::Connection::open(scratch.path().join("index.sqlite")).unwrap();
+    index.execute("DELETE FROM metric WHERE id = ?1", [Uuid::from_u128(2).to_string()]).unwrap();
+    drop(index);
+    let told = check_directory(scratch.path(), false).unwrap();
+    assert_eq!(remedies(&told), [Remedy::Possible]);
+    let report = check_directory(scratch.path(), true).unwrap();
+    assert_eq!(remedies(&report), [Remedy::Repaired]);
+    assert_eq!(answers(scratch.path()), whole);
+    let archive = Archive::open(scratch.path(), options()).unwrap();
+    let metrics = archive.metrics(None, &Default::default()).unwrap();
+    let found = metrics.iter().find(|metric| metric.id == Uuid::from_u128(2)).unwrap();
+    assert_eq!((found.policy.as_str(), found.creator.as_str()), ("medium", "fsck"));
+    drop(archive);
+    assert_eq!(check_directory(scratch.path(), true).unwrap().findings, []);
+    // Objects that no policy fits stay.
+    let index = rusqlite::Connection::open(scratch.path().join("index.sqlite")).unwrap();
+    index.execute("DELETE FROM metric WHERE id = ?1", [Uuid::from_u128(3).to_string()]).unwrap();
+    let body: String = index.query_row("SELECT body FROM policy WHERE name = 'medium'", [], |row| row.get(0)).unwrap();
+    let other = body.replace("60000000000", "61000000000");
+    index.execute("UPDATE policy SET body = ?1 WHERE name = 'medium'", [other]).unwrap();
+    drop(index);
+    let report = check_directory(scratch.path(), true).unwrap();
+    assert!(
+        report.findings.iter().any(|f| f.metric == Some(Uuid::from_u128(3)) && f.remedy == Remedy::Kept),
+        "{report:?}"
+    );
+}
+
+#[test]
+fn indexes_are_made_anew_and_references_to_nothing_are_taken_away() {
+    let scratch = Scratch::new("fsck-index");
+    make(scratch.path());
+    let whole = answers(scratch.path());
+    let path = scratch.path().join("index.sqlite");
+    let schema = |sql: &str| {
+        let index = rusqlite::Connection::open(&path).unwrap();
+        index.pragma_update(None, "writable_schema", true).unwrap();
+        index.execute("UPDATE sqlite_schema SET sql = ?1 WHERE name = 'metric_by_name'", [sql]).unwrap();
+    };
+    // A row that goes in while the index leaves it out.
+    schema("CREATE INDEX metric_by_name ON metric (name) WHERE name > 'zzz'");
+    let index = rusqlite::Connection::open(&path).unwrap();
+    index.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
+    let row = "INSERT INTO metric VALUES (?1, 'me', 'left out', NULL, 'medium', ?2)";
+    index.execute(row, [Uuid::from_u128(77).to_string(), Uuid::from_u128(88).to_string()]).unwrap();
+    drop(index);
+    schema("CREATE INDEX metric_by_name ON metric (name)");
+    let told = check_directory(scratch.path(), false).unwrap();
+    assert!(told.findings.len() >= 2 && remedies(&told).iter().all(|r| *r == Remedy::Possible), "{told:?}");
+    let report = check_directory(scratch.path(), true).unwrap();
+    assert!(remedies(&report).iter().all(|remedy| *remedy == Remedy::Repaired), "{report:?}");
+    assert_eq!(check_directory(scratch.path(), false).unwrap().findings, []);
+    let mut after = answers(scratch.path());
+    after.retain(|(metric, _), _| *metric != Uuid::from_u128(77));
+    assert_eq!(after, whole);
+}
+
+#[test]
+fn an_index_that_cannot_be_read_is_said_to_be_and_nothing_is_touched() {
+    let scratch = Scratch::new("fsck-blind");
+    make(scratch.path());
+    let path = scratch.path().join("index.sqlite");
+    let whole = std::fs::read(&path).unwrap();
+    let before = files(scratch.path());
+    for damage in [0..100, 4096..8192] {
+        let mut hit = whole.clone();
+        hit[damage].fill(0xa5);
+        std::fs::write(&path, &hit).unwrap();
+        let report = check_directory(scratch.path(), true).unwrap();
+        assert!(!report.is_sound() && remedies(&report).contains(&Remedy::Lost), "{report:?}");
+        assert_eq!(files(scratch.path()), before);
+        assert_eq!(std::fs::read(&path).unwrap(), hit);
+    }
+    std::fs::write(&path, &whole).unwrap();
+    let index = rusqlite::Connection::open(&path).unwrap();
+    index.execute("UPDATE policy SET body = '{' WHERE name = 'low'", []).unwrap();
+    drop(index);
+    let report = check_directory(scratch.path(), true).unwrap();
+    assert!(report.findings[0].found.contains("the row `low` of policy"), "{report:?}");
+    assert_eq!(files(scratch.path()), before);
+}

@@ -1,0 +1,154 @@
+//! Servers of an archive that are away, or may only be read: 503 with `Retry-After`, and nothing that was acknowledged is lost.
+
+#![cfg(all(feature = "postgresql", feature = "redis", feature = "s3"))]
+
+#[path = "../../archive/tests/common/mod.rs"]
+mod places;
+
+use ferrometer_archive::{Cluster, Options, Servers, connect};
+use ferrometer_gnocchi::{Gnocchi, Settings};
+use ferrometer_http::{Frame, Server};
+use places::servers;
+use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// An API over servers, which aggregates by itself unless told not to.
+struct Api(Server);
+
+impl Api {
+    fn new(servers: &Servers, workers: usize, memory: usize) -> Api {
+        let cluster = Cluster { every: Duration::from_millis(10), ..Cluster::default() };
+        let options = Options { workers, memory, ..Options::default() };
+        let archive = connect(&servers.clone().cluster(cluster), options).unwrap();
+        let frame = Frame::new().address("127.0.0.1:0".parse().unwrap()).limits(Gnocchi::limits());
+        Api(Arc::new(Gnocchi::new(archive.into(), Settings::default())).mount(frame).serve().unwrap())
+    }
+
+    /// Returns the status, the seconds after which to come again, and the body.
+    fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Option<u64>, Value) {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let mut stream = TcpStream::connect(self.0.local_addr()).unwrap();
+        let head = format!(
+            "{method} {path} HTTP/1.0\r\nhost: localhost\r\nauthorization: basic YWRtaW46\r\naccept: application/json\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let after = head.lines().find_map(|line| line.strip_prefix("retry-after: ")?.parse().ok());
+        (status, after, if body.is_empty() { Value::Null } else { serde_json::from_str(body).unwrap() })
+    }
+
+    fn metric(&self) -> String {
+        let (status, _, made) = self.ask("POST", "/v1/metric", &json!({"archive_policy_name": "medium"}));
+        assert_eq!(status, 201, "{made}");
+        format!("/v1/metric/{}/measures", made["id"].as_str().unwrap())
+    }
+
+    #[track_caller]
+    fn is_away(&self, method: &str, path: &str, body: &Value) {
+        let (status, after, told) = self.ask(method, path, body);
+        assert_eq!((status, after), (503, Some(5)), "{method} {path}: {told}");
+        assert!(told["description"].as_str().is_some_and(|words| words.contains("away")), "{told}");
+    }
+
+    fn count(&self, path: &str) -> f64 {
+        let (status, _, rows) = self.ask("GET", &format!("{path}?aggregation=count&granularity=3600"), &json!(null));
+        assert_eq!(status, 200, "{rows}");
+        rows.as_array().unwrap().iter().map(|row| row[2].as_f64().unwrap()).sum()
+    }
+
+    fn drain(&self) {
+        let begun = Instant::now();
+        loop {
+            let (_, _, status) = self.ask("GET", "/v1/status?details=false", &json!(null));
+            if status["storage"]["summary"]["measures"] == 0 {
+                return;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "{status}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+fn measure(at: i64) -> Value {
+    json!([{"timestamp": at, "value": 1}])
+}
+
+#[test]
+#[ignore = "needs PostgreSQL, Redis, s3rver"]
+fn what_was_acknowledged_before_and_while_a_server_was_away_is_there_once() {
+    let (postgres, mut redis, mut s3) =
+        (servers::Postgres::start("away"), servers::Server::redis(), servers::Server::s3());
+    let places = Servers::new(&postgres.address)
+        .incoming(format!("redis://127.0.0.1:{}/0", redis.port))
+        .storage(format!("s3://S3RVER:S3RVER@archive/a?endpoint=http://127.0.0.1:{}", s3.port));
+    // One that aggregates, and one that answers and remembers nothing.
+    let (works, answers) = (Api::new(&places, 1, 64 << 20), Api::new(&places, 0, 0));
+    let path = works.metric();
+    let mut sent = 0;
+    let mut send = |api: &Api| {
+        assert_eq!(api.ask("POST", &path, &measure(sent)).0, 202);
+        sent += 1;
+        sent as f64
+    };
+    send(&works);
+    works.drain();
+
+    // Storage: measures are taken all the same, and queries say that they cannot be answered.
+    s3.stop();
+    let count = (0..5).map(|_| send(&answers)).last().unwrap();
+    answers.is_away("GET", &path, &json!(null));
+    s3.again();
+    assert_eq!(answers.count(&path), count);
+    works.drain();
+    assert_eq!(answers.count(&path), count);
+
+    // Incoming: no measure is taken.
+    redis.stop();
+    for api in [&works, &answers] {
+        api.is_away("POST", &path, &measure(1_000_000));
+        api.is_away("GET", &path, &json!(null));
+    }
+    redis.again();
+    assert_eq!(answers.count(&path), count, "a refused measure was taken");
+    send(&answers);
+
+    // Index: nothing is made, and who asks is told.
+    postgres.stop();
+    for api in [&works, &answers] {
+        api.is_away("POST", "/v1/metric", &json!({"archive_policy_name": "low"}));
+        api.is_away("GET", &path, &json!(null));
+        api.is_away("POST", &path, &measure(1_000_000));
+    }
+    postgres.again();
+    let count = send(&works);
+    works.drain();
+    for api in [&works, &answers] {
+        assert_eq!(api.count(&path), count);
+    }
+
+    // An index that may only be read, as a standby: what is asked is answered, what is to be changed is not.
+    let mut database = postgres::Client::connect(&postgres.address, postgres::NoTls).unwrap();
+    database.batch_execute("ALTER DATABASE postgres SET default_transaction_read_only = on").unwrap();
+    let close =
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = 'postgres'";
+    database.execute(close, &[]).unwrap();
+    answers.is_away("POST", "/v1/metric", &json!({"archive_policy_name": "low"}));
+    assert_eq!(answers.count(&path), count);
+    let count = send(&answers);
+    assert_eq!(answers.count(&path), count);
+    database.batch_execute("SET default_transaction_read_only = off").unwrap();
+    database.batch_execute("ALTER DATABASE postgres SET default_transaction_read_only = off").unwrap();
+    database.execute(close, &[]).unwrap();
+    works.drain();
+    assert_eq!(answers.count(&path), count);
+    answers.metric();
+    assert!(ferrometer_archive::fsck::check_servers(&places, false).unwrap().is_sound());
+}
