@@ -30,6 +30,11 @@ fn lines_of_statsd_come_by_every_socket_and_go_into_cache_and_archive() {
     let (status, page) = http_page(&url);
     assert!(status == 200 && page.contains("<html"), "{page}");
     assert_eq!(get(&url, "/readyz").0, 200);
+    let (status, index) = get(&url, "/");
+    assert!(
+        status == 200 && index.contains("\nGET /gnocchi/v1 ") && index.contains("\nPOST /api/v1/write "),
+        "{index}"
+    );
     let api = format!("{url}/gnocchi");
     wait_until("measures in the archive", || {
         let list = run(["archive", "--url", &api, "metric", "list", "--name", "*.sales|c"]);
