@@ -87,6 +87,23 @@ fn lines_of_influx_are_taken_in_both_versions_of_its_api() {
 }
 
 #[test]
+fn a_message_of_remote_write_that_is_not_known_is_refused_and_not_taken_for_nothing() {
+    let serve = Serve::start("program-serve-remote-write", FAST);
+    let url = serve.url();
+    // A request of 2.0 without series, and one of 1.0, compressed.
+    let (second, first) = ([2, 4, 0x22, 0], [0]);
+    for path in ["/api/v1/write", "/gnocchi/v1/prometheus/write"] {
+        let own = "Authorization: Basic YWRtaW46\r\nContent-Type: application/x-protobuf";
+        let (status, said) = post(&url, path, &format!("{own};proto=io.prometheus.write.v2.Request\r\n"), &second);
+        assert_eq!(status, 415, "{path}: {said}");
+        for kind in ["", ";proto=prometheus.WriteRequest"] {
+            let (status, said) = post(&url, path, &format!("{own}{kind}\r\n"), &first);
+            assert!([202, 204].contains(&status), "{path}{kind}: {status} {said}");
+        }
+    }
+}
+
+#[test]
 #[ignore = "needs prometheus, of Debian's package prometheus"]
 fn a_prometheus_writes_to_it() {
     let serve = Serve::start("program-serve-prometheus", FAST);
