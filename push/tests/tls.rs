@@ -33,7 +33,11 @@ fn a_certificate_of_a_trusted_authority_is_taken() {
 #[test]
 fn wrong_certificates_get_nothing_and_the_error_says_which() {
     let scratch = Scratch::new("push-tls-bad");
-    let (other, expired, stranger) = (TlsServer::start("other.example", 2100), TlsServer::start("localhost", 2010), TlsServer::start("localhost", 2100));
+    let (other, expired, stranger) = (
+        TlsServer::start("other.example", 2100),
+        TlsServer::start("localhost", 2010),
+        TlsServer::start("localhost", 2100),
+    );
     for (server, ca, word) in [
         (&other, Some(&other), "NotValidForName"),
         (&expired, Some(&expired), "xpired"),
