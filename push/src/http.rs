@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use ureq::Agent;
 use ureq::config::Config;
-use ureq::http::{HeaderName, HeaderValue, Uri};
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
@@ -68,6 +68,15 @@ pub struct Reply {
     pub retry_after: Option<Duration>,
     /// The bytes behind the head, up to [`MOST_REPLY`].
     pub body: Vec<u8>,
+    headers: HeaderMap,
+}
+
+impl Reply {
+    /// Returns the value of a header, where it is there and is a text. The name is in lower case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
 }
 
 /// A client of one server.
@@ -250,7 +259,7 @@ fn reply(answer: ureq::http::Response<ureq::Body>) -> Reply {
     let mut read = Vec::new();
     // The status is known; that the rest of the reply is cut changes nothing.
     let _ = body.into_reader().take(MOST_REPLY).read_to_end(&mut read);
-    Reply { status: head.status.as_u16(), retry_after, body: read }
+    Reply { status: head.status.as_u16(), retry_after, body: read, headers: head.headers }
 }
 
 /// Reads `Retry-After`: seconds, or a date.

@@ -20,6 +20,7 @@
 
 mod account;
 mod claims;
+mod delegate;
 mod destination;
 mod directory_lock;
 pub mod histogram;

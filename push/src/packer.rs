@@ -27,6 +27,11 @@ pub trait Carrier {
         false
     }
 
+    /// Changes a body that is to be kept until the server is back, where what it takes then may differ. `wire` is what was to be sent.
+    fn frame_kept(&mut self, packed: &Packed<'_>, wire: &mut Vec<u8>) {
+        let _ = (packed, wire);
+    }
+
     /// Sends a body. `points` is the number of pieces in it.
     fn send(&mut self, body: &[u8], is_compressed: bool, points: usize, until: Instant) -> Verdict;
 
@@ -236,10 +241,12 @@ impl<'p, 'v> Packer<'p, 'v> {
                 None => self.carrier.send(out, is_compressed, pieces.len(), self.until),
             },
         };
+        let (sent, plain) = (out.len() as u64, body.len());
         if let (Verdict::Later { .. }, Some(spool)) = (&verdict, &mut self.spool) {
+            let out = if is_compressed { &mut wire } else { &mut body };
+            self.carrier.frame_kept(&Packed { memory: self.memory, pieces: pieces.clone() }, out);
             spool.keep(out, pieces.len(), is_compressed);
         }
-        let (sent, plain) = (out.len() as u64, body.len());
         (self.memory.body, self.memory.wire) = (body, wire);
         match verdict {
             Verdict::Accepted => {

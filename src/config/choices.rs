@@ -208,6 +208,14 @@ choices! {
         Native = "native",
     }
 
+    /// Versions of Prometheus' remote write.
+    RemoteWriteVersion => (ferrometer_remote_write::Version, feature = "remote-write") {
+        /// 2.0 where the server takes it, and else 1.0.
+        Auto = "auto",
+        /// 1.0.
+        V1 = "1.0",
+    }
+
     /// Measures of counters in an archive.
     ArchiveCounters => (ferrometer_archive_backend::Counters, feature = "archive") {
         /// What was counted since the last delivery that arrived.

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use super::choices::{
     ArchiveCounters, Compression, Dialect, InfluxdbApi, InfluxdbProto, NegativeGauges, OtlpEncoding, OtlpHistograms,
-    PrometheusHistograms, Proto, Scrape, StatsdHistograms, StatsdLabels, StatsdRates, StatsdValues, Temporality,
-    Transport,
+    PrometheusHistograms, Proto, RemoteWriteVersion, Scrape, StatsdHistograms, StatsdLabels, StatsdRates, StatsdValues,
+    Temporality, Transport,
 };
 use super::for_agents::ForAgents;
 use super::kind::Kind::{self, Host};
@@ -308,6 +308,8 @@ posting! {
         labels: Pairs = unset "none" in pairs(), eg ["job=shop", "zone=b"];
         /// Form of timers and histograms.
         histograms: PrometheusHistograms = "classic", eg "native", to histograms (always);
+        /// Version of requests: the newest that the server takes, or 1.0.
+        version: RemoteWriteVersion = "auto", eg "1.0", to version (always);
         /// Time that a request may take.
         timeout: Duration = "5s" in at_least_ms(10), eg "7s", to timeout (always);
         /// The most samples in a request.

@@ -8,6 +8,7 @@
 //! | [`receiver`] | a UDP receiver of statsd lines |
 //! | [`server`] | a counting statsd server over UDP and TCP that can be away for a while |
 //! | [`scratch`] | directories and ports that belong to one test |
+//! | [`console`] | a page's lines of shell, run as they stand |
 //! | [`random`] | repeatable random numbers |
 //!
 //! A test waits for an event with an end so late that only a hang reaches it, and never asserts how fast something was: the machine
@@ -15,6 +16,7 @@
 
 pub mod alone;
 pub mod backend;
+pub mod console;
 pub mod random;
 pub mod receiver;
 pub mod scratch;

@@ -39,7 +39,6 @@ mod settings;
 pub use ferrometer_push::{Invalid, Preview, Secret};
 pub use settings::{Auth, Counters, Settings, Target};
 
-use ferrometer_core::{Backend, BackendError, Delivery, SnapshotView};
 use ferrometer_push::{Carrier, Packed, Pusher, Spool, Verdict};
 use measures::Measures;
 use remote::Remote;
@@ -127,26 +126,9 @@ impl ArchiveBackend {
             }
         }
     }
-
-    /// Returns the bodies that the next delivery would send, byte for byte, without sending anything.
-    pub fn preview(&mut self, view: &SnapshotView<'_>) -> Vec<Preview> {
-        self.0.preview(view)
-    }
 }
 
-impl Backend for ArchiveBackend {
-    fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
-        self.0.publish(view)
-    }
-
-    fn flush(&mut self, view: &mut SnapshotView<'_>, deadline: Instant) -> Result<Delivery, BackendError> {
-        self.0.flush(view, deadline)
-    }
-
-    fn preview(&mut self, view: &SnapshotView<'_>) -> Option<Vec<Preview>> {
-        Some(self.0.preview(view))
-    }
-}
+ferrometer_push::delegate!(ArchiveBackend);
 
 impl fmt::Debug for ArchiveBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -22,11 +22,9 @@ mod settings;
 pub use ferrometer_push::{Destinations, Invalid, Preview, Proto};
 pub use settings::Settings;
 
-use ferrometer_core::{Backend, BackendError, Delivery, SnapshotView};
 use ferrometer_push::{Limit, Pusher, Socket};
 use lines::Lines;
 use std::fmt;
-use std::time::Instant;
 
 /// How much is written to a stream at once.
 const TCP_BYTES: usize = 56_000;
@@ -55,26 +53,9 @@ impl Graphite {
         let socket = settings.check().map_err(|error| error.to_string())?;
         Socket::new(socket).test()
     }
-
-    /// Returns the datagrams (or pieces of the stream) that the next delivery would send, byte for byte, without sending anything.
-    pub fn preview(&mut self, view: &SnapshotView<'_>) -> Vec<Preview> {
-        self.0.preview(view)
-    }
 }
 
-impl Backend for Graphite {
-    fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
-        self.0.publish(view)
-    }
-
-    fn flush(&mut self, view: &mut SnapshotView<'_>, deadline: Instant) -> Result<Delivery, BackendError> {
-        self.0.flush(view, deadline)
-    }
-
-    fn preview(&mut self, view: &SnapshotView<'_>) -> Option<Vec<Preview>> {
-        Some(self.0.preview(view))
-    }
-}
+ferrometer_push::delegate!(Graphite);
 
 impl fmt::Debug for Graphite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

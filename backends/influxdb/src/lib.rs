@@ -29,7 +29,6 @@ pub use ferrometer_push::{Destinations, Invalid, Preview, Secret};
 pub use settings::{Api, Protocol, Settings};
 
 use carrier::Way;
-use ferrometer_core::{Backend, BackendError, Delivery, SnapshotView};
 use ferrometer_push::{Http, Limit, Pusher, Socket, Spool};
 use lines::Lines;
 use std::fmt;
@@ -81,26 +80,9 @@ impl InfluxDb {
         }
         Err(format!("{url} answers {}: {}", reply.status, http.words(&reply.body)))
     }
-
-    /// Returns the datagrams or bodies that the next delivery would send, byte for byte, without sending anything.
-    pub fn preview(&mut self, view: &SnapshotView<'_>) -> Vec<Preview> {
-        self.0.preview(view)
-    }
 }
 
-impl Backend for InfluxDb {
-    fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
-        self.0.publish(view)
-    }
-
-    fn flush(&mut self, view: &mut SnapshotView<'_>, deadline: Instant) -> Result<Delivery, BackendError> {
-        self.0.flush(view, deadline)
-    }
-
-    fn preview(&mut self, view: &SnapshotView<'_>) -> Option<Vec<Preview>> {
-        Some(self.0.preview(view))
-    }
-}
+ferrometer_push::delegate!(InfluxDb);
 
 impl fmt::Debug for InfluxDb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -37,7 +37,6 @@ pub use settings::{Encoding, Histograms, Settings, Temporality};
 
 use carrier::Requests;
 use exporter::{Headers, Points};
-use ferrometer_core::{Backend, BackendError, Delivery, SnapshotView};
 use ferrometer_push::{Pusher, Spool};
 use std::fmt;
 use std::time::Instant;
@@ -74,26 +73,9 @@ impl Otlp {
         let mut requests = Requests::new(settings, Headers::default()).map_err(|error| error.to_string())?;
         requests.test(Instant::now() + settings.timeout)
     }
-
-    /// Returns the bodies that the next delivery would send, byte for byte, without sending anything.
-    pub fn preview(&mut self, view: &SnapshotView<'_>) -> Vec<Preview> {
-        self.0.preview(view)
-    }
 }
 
-impl Backend for Otlp {
-    fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
-        self.0.publish(view)
-    }
-
-    fn flush(&mut self, view: &mut SnapshotView<'_>, deadline: Instant) -> Result<Delivery, BackendError> {
-        self.0.flush(view, deadline)
-    }
-
-    fn preview(&mut self, view: &SnapshotView<'_>) -> Option<Vec<Preview>> {
-        Some(self.0.preview(view))
-    }
-}
+ferrometer_push::delegate!(Otlp);
 
 impl fmt::Debug for Otlp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,5 +1,6 @@
 //! Writes instruments as series.
 
+use crate::families::{Families, Meta};
 use crate::message::{self, Labels, STALE, Type};
 use crate::names;
 use crate::settings::{Histograms, Settings};
@@ -15,6 +16,9 @@ use std::time::{Duration, Instant, SystemTime};
 /// How often what families are is told again.
 const METADATA: Duration = Duration::from_secs(60);
 
+/// The group of pieces that are no series.
+const NO_FAMILY: u32 = u32::MAX;
+
 /// The exporter.
 #[derive(Debug)]
 pub(crate) struct SeriesWriter {
@@ -28,6 +32,8 @@ pub(crate) struct SeriesWriter {
     owners: HashMap<String, u32>,
     /// By the family's number: its name; `None` when another family has one of its names.
     families: Vec<Option<String>>,
+    /// What they are, for the carrier.
+    meta: Families,
     /// Three for each instrument. A mark in front tells what is empty from what was not written yet.
     labels: Texts,
     /// When what families are was last told, and how many there were.
@@ -71,7 +77,7 @@ enum What {
 }
 
 impl SeriesWriter {
-    pub(crate) fn new(settings: &Settings) -> SeriesWriter {
+    pub(crate) fn new(settings: &Settings, meta: Families) -> SeriesWriter {
         SeriesWriter {
             histograms: settings.histograms,
             common: settings.labels.clone(),
@@ -81,6 +87,7 @@ impl SeriesWriter {
             claims: Claims::default(),
             owners: HashMap::new(),
             families: Vec::new(),
+            meta,
             labels: Texts::default(),
             told: None,
             newest: 0,
@@ -96,6 +103,7 @@ impl SeriesWriter {
             self.claims = Claims::default();
             self.owners.clear();
             self.families.clear();
+            self.meta.clear();
             self.labels.clear();
             self.told = None;
         }
@@ -118,6 +126,7 @@ impl SeriesWriter {
             }
             None => {
                 self.owners.extend(all.into_iter().map(|name| (name, number)));
+                self.meta.set(number, meta(series));
                 Some(name)
             }
         };
@@ -176,6 +185,7 @@ impl SeriesWriter {
                 let mut writer = Writer {
                     labels: Labels { before: part(0), between: part(1), behind: part(2) },
                     name: &name,
+                    group: number,
                     millis,
                     what,
                     histograms: self.histograms,
@@ -199,25 +209,34 @@ impl SeriesWriter {
         for (number, family) in self.instruments.families() {
             let Some(Some(name)) = self.families.get(number as usize) else { continue };
             let Some(first) = family.first().and_then(|(_, at)| self.instruments.get(*at as usize)) else { continue };
-            let series = first.first;
-            let (kind, suffix) = match series.kind() {
-                Kind::Counter => (Type::Counter, "_total"),
-                Kind::Timer | Kind::Histogram => (Type::Histogram, ""),
-                _ => (Type::Gauge, ""),
-            };
-            let (help, unit) = (series.description().unwrap_or(""), names::unit(series));
+            let meta = meta(first.first);
+            let suffix = if meta.kind == Type::Counter { "_total" } else { "" };
             if !name.is_empty() {
-                packer
-                    .piece(0, 0, [marker], |out| message::metadata(out, kind, &format!("{name}{suffix}"), help, &unit));
+                let name = format!("{name}{suffix}");
+                packer.piece(NO_FAMILY, 0, [marker], |out| message::metadata(out, &meta, &name));
             }
+            // Descriptions may be given at any time.
+            self.meta.set(number, meta);
         }
     }
+}
+
+/// What the family of a series is.
+fn meta(series: &'static Series) -> Meta {
+    let kind = match series.kind() {
+        Kind::Counter => Type::Counter,
+        Kind::Timer | Kind::Histogram => Type::Histogram,
+        _ => Type::Gauge,
+    };
+    Meta { kind, help: series.description().unwrap_or("").to_owned(), unit: names::unit(series).to_string() }
 }
 
 /// Writes one instrument.
 struct Writer<'w> {
     labels: Labels<'w>,
     name: &'w str,
+    /// The family's number.
+    group: u32,
     millis: i64,
     what: What,
     histograms: Histograms,
@@ -243,7 +262,7 @@ impl Writer<'_> {
                 let sum = Sum::of(&rates);
                 self.buckets.count(&rates);
                 let (buckets, millis, what) = (&*self.buckets, self.millis, self.what);
-                packer.piece(0, 0, owners(), |out| {
+                packer.piece(self.group, 0, owners(), |out| {
                     message::series(out, self.labels, &[self.name], None, |out| match what {
                         What::Values => message::histogram(out, &sum, buckets, millis),
                         What::End => message::stale_histogram(out, millis),
@@ -263,7 +282,7 @@ impl Writer<'_> {
         value: f64,
     ) {
         let value = if self.what == What::End { STALE } else { value };
-        packer.piece(0, 0, owners, |out| {
+        packer.piece(self.group, 0, owners, |out| {
             message::series(out, self.labels, &[self.name, suffix], le, |out| message::sample(out, value, self.millis));
         });
     }

@@ -1,4 +1,5 @@
-//! The remote write backend: Prometheus' remote write 1.0, which Prometheus, Mimir, Thanos, Cortex and VictoriaMetrics take.
+//! The remote write backend: Prometheus' remote write, which Prometheus, Mimir, Thanos, Cortex and VictoriaMetrics take: 2.0 where the
+//! receiver takes it, and else 1.0.
 //!
 //! ```no_run
 //! # mod ferrometer { pub use ferrometer_core::*; pub use ferrometer_remote_write as remote_write; }
@@ -13,22 +14,25 @@
 //! Series have the names that a scrape of this program shows: a counter `x` is `x_total`, and `x_decrements_total` once there were any; a timer is `x_seconds`,
 //! as `_bucket`, `_sum` and `_count` or as a native histogram. Every series is sent at each interval, as a scrape would see it, so an interval should be
 //! shorter than the five minutes after which Prometheus takes a series for gone. The last delivery ends with stale markers, so that
-//! series of a program that ended end too. What families are (type, help, unit) is told once a minute.
+//! series of a program that ended end too. What families are (type, help, unit) is told once a minute in 1.0; in 2.0 it is part of each series, with
+//! the moment since when it counts.
 
 #![deny(missing_docs)]
 
 mod carrier;
 mod exporter;
+mod families;
 mod message;
 mod names;
+mod request_v2;
 mod settings;
 
 pub use ferrometer_push::{Invalid, Preview, Secret};
-pub use settings::{Auth, Histograms, Settings};
+pub use settings::{Auth, Histograms, Settings, Version};
 
 use carrier::Requests;
 use exporter::SeriesWriter;
-use ferrometer_core::{Backend, BackendError, Delivery, SnapshotView};
+use families::Families;
 use ferrometer_push::{Carrier, Http, Pusher, Spool, Verdict};
 use std::fmt;
 use std::time::Instant;
@@ -45,7 +49,9 @@ impl RemoteWrite {
         let http = Http::new(&settings.http()?)?;
         let open = |path| Spool::open(path, "remote-write-1", settings.spool_max_bytes);
         let spool = settings.spool.as_deref().map(open).transpose()?;
-        Ok(RemoteWrite(Pusher::new(SeriesWriter::new(&settings), Requests::new(http)).spool(spool)))
+        let families = Families::default();
+        let requests = Requests::new(http, settings.version, settings.max_body_size, families.clone());
+        Ok(RemoteWrite(Pusher::new(SeriesWriter::new(&settings, families), requests).spool(spool)))
     }
 
     /// Tests whether the server can be reached and takes the headers, by a request without series.
@@ -54,7 +60,7 @@ impl RemoteWrite {
     /// Why it cannot, with the server's status and words.
     pub fn test_connection(settings: &Settings) -> Result<(), String> {
         let http = settings.http().and_then(|http| Http::new(&http)).map_err(|error| error.to_string())?;
-        let mut requests = Requests::new(http);
+        let mut requests = Requests::new(http, settings.version, settings.max_body_size, Families::default());
         let mut body = Vec::new();
         requests.compress(&[], &mut body);
         match requests.send(&body, true, 0, Instant::now() + settings.timeout) {
@@ -64,26 +70,9 @@ impl RemoteWrite {
             }
         }
     }
-
-    /// Returns the bodies that the next delivery would send, byte for byte, without sending anything.
-    pub fn preview(&mut self, view: &SnapshotView<'_>) -> Vec<Preview> {
-        self.0.preview(view)
-    }
 }
 
-impl Backend for RemoteWrite {
-    fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError> {
-        self.0.publish(view)
-    }
-
-    fn flush(&mut self, view: &mut SnapshotView<'_>, deadline: Instant) -> Result<Delivery, BackendError> {
-        self.0.flush(view, deadline)
-    }
-
-    fn preview(&mut self, view: &SnapshotView<'_>) -> Option<Vec<Preview>> {
-        Some(self.0.preview(view))
-    }
-}
+ferrometer_push::delegate!(RemoteWrite);
 
 impl fmt::Debug for RemoteWrite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,5 +1,6 @@
 //! Remote write's messages. The numbers are those of `prometheus/prompb`, `remote.proto` and `types.proto`.
 
+use crate::families::Meta;
 use ferrometer_push::histogram::{Exponential, SCALE, Sum};
 use ferrometer_push::protobuf::{bytes, double, message, unsigned, varint, zigzag};
 
@@ -147,9 +148,10 @@ fn side(out: &mut Vec<u8>, (spans, deltas): (u32, u32), buckets: &[(i32, u64)]) 
 }
 
 /// Appends what a family is.
-pub(crate) fn metadata(out: &mut Vec<u8>, kind: Type, family: &str, help: &str, unit: &str) {
+pub(crate) fn metadata(out: &mut Vec<u8>, meta: &Meta, family: &str) {
+    let (help, unit) = (&meta.help, &meta.unit);
     message(out, 3, |out| {
-        unsigned(out, 1, kind as u64);
+        unsigned(out, 1, meta.kind as u64);
         bytes(out, 2, family.as_bytes());
         if !help.is_empty() {
             bytes(out, 4, help.as_bytes());

@@ -24,6 +24,17 @@ pub enum Auth {
     },
 }
 
+/// Which version of remote write requests have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Version {
+    /// 2.0 where the server takes it, and else 1.0. A request without series asks it, before the first one.
+    #[default]
+    Auto,
+    /// 1.0.
+    V1,
+}
+
 /// How timers and histograms travel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -50,6 +61,8 @@ pub struct Settings {
     pub labels: Vec<(String, String)>,
     /// How timers and histograms travel. Default classic.
     pub histograms: Histograms,
+    /// Which version of remote write requests have. Default 2.0 where the server takes it.
+    pub version: Version,
     /// How long a request may take. Default 5 s.
     pub timeout: Duration,
     /// The most samples in a request, at least 1. Default 2000.
@@ -85,6 +98,7 @@ impl Settings {
             headers: Vec::new(),
             labels: labels.collect(),
             histograms: Histograms::default(),
+            version: Version::default(),
             timeout: Duration::from_secs(5),
             max_samples: 2000,
             max_body_size: 4_000_000,
@@ -127,13 +141,22 @@ impl Settings {
         self
     }
 
+    /// Sets which version of remote write requests have.
+    #[must_use]
+    pub fn version(mut self, version: Version) -> Settings {
+        self.version = version;
+        self
+    }
+
     /// Returns the most memory that a backend of these settings takes, in bytes, in a program with `series` series.
     #[must_use]
     pub fn max_bytes(&self, series: usize) -> usize {
         let common: usize = self.labels.iter().map(|(name, value)| name.len() + value.len() + 16).sum();
         // And the names of families, with each suffix.
         let text = NAME_AND_LABELS + common + 6 * 560;
-        memory_bound::max_bytes(series, self.max_body_size, text)
+        // And of 2.0 the series without their texts, and the table of texts.
+        let second = if self.version == Version::Auto { 4 * self.max_body_size } else { 0 };
+        memory_bound::max_bytes(series, self.max_body_size, text) + second
     }
 
     pub(crate) fn http(&self) -> Result<HttpSettings, Invalid> {

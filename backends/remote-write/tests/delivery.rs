@@ -1,17 +1,20 @@
-//! Against a server of our own, read with `snap` and `prost`.
+//! Version 1.0 against a server of our own, read with `snap` and `prost`.
 
 mod support;
 
 use ferrometer_core::{Cause, Ledger, flush, get_logger, install, ledgers, remove};
 use ferrometer_push_testkit::http::{Answer, Server};
 use ferrometer_push_testkit::{NEVER, SOON, alone, hard, with_view};
-use ferrometer_remote_write::{Auth, Histograms, RemoteWrite, Settings};
+use ferrometer_remote_write::{Auth, Histograms, RemoteWrite, Settings, Version};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use support::{WriteRequest, decode, one, samples};
 
 fn settings(server: &Server) -> Settings {
-    Settings::new(format!("{}/api/v1/write", server.url())).label("job", "test").label("instance", "here")
+    Settings::new(format!("{}/api/v1/write", server.url()))
+        .version(Version::V1)
+        .label("job", "test")
+        .label("instance", "here")
 }
 
 fn start(settings: Settings) {

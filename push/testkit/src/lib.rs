@@ -1,9 +1,11 @@
-//! Tools of the tests of the pushing backends: servers that are programs, a server that answers as it is told, and recordings that are hard
+//! Tools of the tests of the pushing backends: servers that are programs, servers that answer as they are told, also over TLS, and recordings that are hard
 //! to deliver.
 
 pub mod hard;
 pub mod http;
 pub mod program;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 use ferrometer_core::{Backend, BackendError, Delivery, SnapshotView};
 use std::path::{Path, PathBuf};

@@ -75,11 +75,8 @@ impl Journal {
         lock.write_all(names.as_bytes())?;
         let mut others = HashMap::new();
         for name in journals(folder)?.into_iter().filter(|n| n != processor) {
-            let theirs = lock_file(folder, &name)?;
-            let runs = FileExt::try_lock(&theirs).is_err();
-            if runs {
-                check_names(theirs, &name, &names)?;
-            }
+            let mut theirs = lock_file(folder, &name)?;
+            let runs = runs_alike(&mut theirs, &name, &names)?;
             let (state, _) = read(&journal_path(folder, &name))?;
             if !runs && !processors.contains(&name) {
                 state.outputs.iter().try_for_each(|(output, length)| cut(Path::new(output), *length))?;
@@ -192,18 +189,28 @@ fn patiently(mut holds: impl FnMut() -> io::Result<bool>) -> io::Result<bool> {
     holds()
 }
 
-/// Refuses to run beside a processor that divides the scopes in another way.
-fn check_names(mut lock: File, name: &str, names: &str) -> io::Result<()> {
+/// Returns `true` when a processor runs, and refuses to run beside one that divides the scopes in another way. Its lock is this process' own when it does not run.
+fn runs_alike(lock: &mut File, name: &str, names: &str) -> io::Result<bool> {
     let mut theirs = String::new();
-    // It may hold the lock and not have written its names yet.
-    let same = patiently(|| {
+    let mut runs = true;
+    // It may hold the lock and not have written its names yet; and it may be killed before it does.
+    let mut look = || {
+        runs = FileExt::try_lock(&*lock).is_err();
         theirs.clear();
         lock.seek(SeekFrom::Start(0))?;
         lock.read_to_string(&mut theirs)?;
-        Ok(theirs == names)
-    })?;
-    if same {
-        return Ok(());
+        Ok((!runs || theirs == names, theirs.is_empty()))
+    };
+    let mut is_clear = patiently(|| look().map(|(is_clear, _)| is_clear))?;
+    // What is written next is a matter of moments, and who writes may have to wait for a processor.
+    for _ in 0..10 {
+        if is_clear || !look()?.1 {
+            break;
+        }
+        is_clear = patiently(|| look().map(|(is_clear, _)| is_clear))?;
+    }
+    if is_clear {
+        return Ok(runs);
     }
     Err(busy(format!(
         "processor \"{name}\" runs with the processors {}, and this one was started with {}: scopes would be collected twice or never",
@@ -297,6 +304,27 @@ mod tests {
         damaged[last - 3] ^= 1;
         std::fs::write(&path, damaged).unwrap();
         assert!(Journal::open(&folder, "a", &[]).unwrap_err().to_string().contains("damaged"));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_processor_that_is_killed_before_it_says_its_names_is_not_waited_for() {
+        let folder = folder("killed-early");
+        std::fs::create_dir_all(&folder).unwrap();
+        let held = lock_file(&folder, "a").unwrap();
+        FileExt::try_lock(&held).unwrap();
+        let opening = std::thread::scope(|scope| {
+            let opening = scope.spawn(|| Journal::open(&folder, "b", &names(&["a", "b"])).map(drop));
+            // Until it is waited for: its own lock is taken before.
+            let own = folder.join("b.lock");
+            while !own.exists() {
+                std::thread::yield_now();
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            drop(held);
+            opening.join().unwrap()
+        });
+        opening.unwrap();
         std::fs::remove_dir_all(folder).unwrap();
     }
 

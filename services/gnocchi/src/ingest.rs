@@ -11,7 +11,8 @@ use crate::request::{Request, forbidden, not_allowed, not_found};
 use ferrometer_archive::search::{Filter, Page};
 use ferrometer_archive::time::now;
 use ferrometer_archive::{Attribute, AttributeKind, Batch, Error, Nanos, NewMetric, Point, Resource, ResourceType};
-use http::{Method, StatusCode, header::HeaderName};
+use http::header::{CONTENT_TYPE, HeaderName};
+use http::{Method, StatusCode};
 use prost::Message;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -19,6 +20,9 @@ use uuid::Uuid;
 
 /// The tag of a line that names its resource, unless the request names another.
 const TAG: &str = "host";
+
+/// The message of remote write 1.0, as a content type may name it.
+const FIRST: &str = "prometheus.WriteRequest";
 
 #[derive(Clone, PartialEq, Message)]
 struct WriteRequest {
@@ -130,6 +134,12 @@ impl Gnocchi {
             (&Method::POST, [what]) if what == "write" => {}
             (_, [what]) if what == "write" => return not_allowed("POST"),
             _ => return Err(not_found()),
+        }
+        // As a message of 1.0, one of 2.0 would be a request without series: taken, and lost.
+        let kind = request.header(CONTENT_TYPE).unwrap_or_default();
+        if kind.split(';').skip(1).any(|part| part.trim().strip_prefix("proto=").is_some_and(|name| name != FIRST)) {
+            let why = "remote write 1.0 is taken here, and no other message";
+            return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
         }
         let user = request.user()?;
         let length = snap::raw::decompress_len(&request.body).map_err(Refusal::unable_to_decode)?;

@@ -131,7 +131,8 @@ impl Service for Gnocchi {
             routes.insert(0, Route::get("/healthcheck", health).public());
         }
         if let Some(first) = routes.pop() {
-            routes.push(first.about("GET /v1", "Gnocchi's API over an archive, below its prefix"));
+            let usage = format!("GET {}/v1", self.settings.prefix);
+            routes.push(first.about(usage, "Gnocchi's API over an archive"));
         }
         routes
     }

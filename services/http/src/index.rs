@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Where the answer of a line begins.
@@ -17,9 +18,10 @@ const COLUMN: usize = 39;
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// The text of the index.
-pub(crate) fn text(gate: &Gate, title: &str, lines: &[(&str, &str)]) -> Arc<str> {
+pub(crate) fn text(gate: &Gate, title: &str, lines: &[(Cow<'_, str>, &str)]) -> Arc<str> {
     let ready = gate.services.iter().find_map(|(_, service)| service.readiness());
-    let own = [("GET /healthz", "the process answers"), ("GET /readyz", ready.unwrap_or("everything is ready"))];
+    let own = [("GET /healthz", "the process answers"), ("GET /readyz", ready.unwrap_or("everything is ready"))]
+        .map(|(usage, answer)| (Cow::Borrowed(usage), answer));
     let mut text = format!("{title}\n\n");
     for (usage, answer) in lines.iter().chain(&own) {
         text.push_str(&format!("{usage:<COLUMN$}{answer}\n"));

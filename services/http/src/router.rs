@@ -33,7 +33,7 @@ pub(crate) fn assemble(gate: Arc<Gate>, title: Option<&str>) -> Result<Router, S
             if !is_path(&path) || !taken.insert(path.clone()) {
                 return Err(ServeError::Route { service: service.name(), path });
             }
-            lines.extend(route.about.iter().copied());
+            lines.extend(route.about.iter().cloned());
             router = router.route(&path, guarded(&gate, at, route));
         }
     }

@@ -6,6 +6,7 @@ use axum::handler::Handler;
 use axum::http::{HeaderMap, Method, Uri};
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// A group of routes with one state, mounted with [`Frame::mount`](crate::Frame::mount). See the [crate](crate) for an example.
@@ -81,7 +82,7 @@ pub struct Route {
     pub(crate) access: Access,
     pub(crate) max_body_bytes: usize,
     pub(crate) open_options: bool,
-    pub(crate) about: Vec<(&'static str, &'static str)>,
+    pub(crate) about: Vec<(Cow<'static, str>, &'static str)>,
 }
 
 impl Route {
@@ -163,8 +164,8 @@ impl Route {
     }
 
     /// Adds a line to the index: how the route is used, with the mount point, and what it answers.
-    pub fn about(mut self, usage: &'static str, answer: &'static str) -> Route {
-        self.about.push((usage, answer));
+    pub fn about(mut self, usage: impl Into<Cow<'static, str>>, answer: &'static str) -> Route {
+        self.about.push((usage.into(), answer));
         self
     }
 }

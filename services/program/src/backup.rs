@@ -1,12 +1,14 @@
 //! A copy of an archive's folder, with a list of its files: names, lengths, checksums.
 //!
-//! The archive is opened while it is copied, so that no server can have it, and stored first, so that the copy has every aggregate. A copy is made
-//! under another name and renamed when it is whole; a restore checks every file before it makes an archive.
+//! An archive that nobody has open is opened while it is copied, so that no server can take it, and stored first, so that the copy has every aggregate. One
+//! that a server has open is copied by the server, which goes on meanwhile. A copy is made under another name and renamed when it is whole; a restore
+//! checks every file before it makes an archive.
 
+use crate::control::ask_for_backup;
 use crate::outcome::{Failure, Result};
 use crate::text::{bytes, visible};
 use ferrometer_archive::search::Page;
-use ferrometer_archive::{Archive, Options};
+use ferrometer_archive::{Archive, Error, Options};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -22,7 +24,9 @@ const PIECE: usize = 1 << 20;
 struct List {
     ferrometer: String,
     version: u32,
-    metrics: u64,
+    /// How many there were; not known of an archive that was at work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    metrics: Option<u64>,
     files: Vec<Entry>,
 }
 
@@ -39,20 +43,18 @@ pub(crate) fn backup(archive: &Path, to: &Path, is_json: bool) -> Result {
         return Err(Failure::file(archive, &"there is no archive here"));
     }
     must_be_new(to)?;
-    let open = Archive::open(archive, Options { default_policies: false, ..Options::default() });
-    let open = open.map_err(|error| Failure::file(archive, &error))?;
-    open.store().map_err(|error| Failure::file(archive, &error))?;
-    let metrics = count(&open, archive)?;
     let unfinished = beside(to);
-    fs::create_dir_all(&unfinished).map_err(|error| Failure::file(&unfinished, &error))?;
-    let names = files(archive)?;
-    let bar = progress(archive, &names);
-    let mut entries = Vec::new();
-    for name in names {
-        let (bytes, crc32) = copy(&archive.join(&name), &unfinished.join(&name), &bar)?;
-        entries.push(Entry { name: name.to_string_lossy().into_owned(), bytes, crc32 });
-    }
-    bar.finish_and_clear();
+    let (metrics, entries) = match Archive::open(archive, Options { default_policies: false, ..Options::default() }) {
+        Ok(open) => of_files(&open, archive, &unfinished)?,
+        Err(error @ Error::Busy(_)) => match ask_for_backup(archive, &unfinished) {
+            Some(Ok(())) => (None, of_server(&unfinished)?),
+            Some(Err(why)) => {
+                return Err(Failure::Io(format!("the server that has the archive open: {}", visible(&why))));
+            }
+            None => return Err(Failure::file(archive, &error)),
+        },
+        Err(error) => return Err(Failure::file(archive, &error)),
+    };
     let total: u64 = entries.iter().map(|entry| entry.bytes).sum();
     let count = entries.len();
     let list = List { ferrometer: "archive backup".to_owned(), version: 1, metrics, files: entries };
@@ -60,9 +62,42 @@ pub(crate) fn backup(archive: &Path, to: &Path, is_json: bool) -> Result {
     let text = serde_json::to_vec_pretty(&list).map_err(|error| Failure::file(&path, &error))?;
     let written = File::create(&path).and_then(|mut file| file.write_all(&text).and_then(|()| file.sync_all()));
     written.map_err(|error| Failure::file(&path, &error))?;
-    drop(open);
     fs::rename(&unfinished, to).map_err(|error| Failure::file(to, &error))?;
     told(is_json, "copied", count, total, metrics)
+}
+
+/// Copies an archive that this process has open.
+fn of_files(open: &Archive, archive: &Path, to: &Path) -> Result<(Option<u64>, Vec<Entry>)> {
+    open.store().map_err(|error| Failure::file(archive, &error))?;
+    let metrics = count(open, archive)?;
+    fs::create_dir_all(to).map_err(|error| Failure::file(to, &error))?;
+    let names = files(archive)?;
+    let bar = progress(archive, &names);
+    let mut entries = Vec::new();
+    for name in names {
+        let (bytes, crc32) = copy(&archive.join(&name), &to.join(&name), &bar)?;
+        entries.push(Entry { name: name.to_string_lossy().into_owned(), bytes, crc32 });
+    }
+    bar.finish_and_clear();
+    Ok((Some(metrics), entries))
+}
+
+/// Lists the copy that a server made.
+fn of_server(copied: &Path) -> Result<Vec<Entry>> {
+    // The list says that the copy is whole, and this file of the engine's is no part of an archive.
+    let mark = copied.join("backup");
+    fs::remove_file(&mark).map_err(|error| Failure::file(&mark, &error))?;
+    let names = files(copied)?;
+    let bar = progress(copied, &names);
+    let mut entries = Vec::new();
+    for name in names {
+        let path = copied.join(&name);
+        let file = File::open(&path).map_err(|error| Failure::file(&path, &error))?;
+        let (bytes, crc32) = through(file, &mut io::sink(), (&path, &path), &bar)?;
+        entries.push(Entry { name: name.to_string_lossy().into_owned(), bytes, crc32 });
+    }
+    bar.finish_and_clear();
+    Ok(entries)
 }
 
 /// Makes an archive of a copy.
@@ -101,21 +136,19 @@ pub(crate) fn restore(from: &Path, archive: &Path, is_json: bool) -> Result {
     let open = Archive::open(archive, Options { default_policies: false, ..Options::default() });
     let open = open.map_err(|error| Failure::Found(format!("{}: {error}", visible(&archive.to_string_lossy()))))?;
     let metrics = count(&open, archive)?;
-    if metrics != list.metrics {
-        return Err(Failure::Found(format!(
-            "the archive has {metrics} metrics, and had {} when it was copied",
-            list.metrics
-        )));
+    if let Some(before) = list.metrics.filter(|before| *before != metrics) {
+        return Err(Failure::Found(format!("the archive has {metrics} metrics, and had {before} when it was copied")));
     }
     let total = list.files.iter().map(|entry| entry.bytes).sum();
-    told(is_json, "restored", list.files.len(), total, metrics)
+    told(is_json, "restored", list.files.len(), total, Some(metrics))
 }
 
-fn told(is_json: bool, what: &str, files: usize, total: u64, metrics: u64) -> Result {
+fn told(is_json: bool, what: &str, files: usize, total: u64, metrics: Option<u64>) -> Result {
     let mut out = io::stdout().lock();
+    let rest = metrics.map_or("of an archive at work".to_owned(), |metrics| format!("{metrics} metrics"));
     match is_json {
         true => writeln!(out, "{}", json!({what: {"files": files, "bytes": total, "metrics": metrics}}))?,
-        false => writeln!(out, "{what}: {files} files, {}, {metrics} metrics", bytes(total))?,
+        false => writeln!(out, "{what}: {files} files, {}, {rest}", bytes(total))?,
     }
     Ok(())
 }
@@ -179,20 +212,30 @@ fn copy(from: &Path, to: &Path, bar: &ProgressBar) -> Result<(u64, u32)> {
     if let Some(folder) = to.parent() {
         fs::create_dir_all(folder).map_err(|error| Failure::file(folder, &error))?;
     }
-    let mut source = File::open(from).map_err(|error| Failure::file(from, &error))?;
+    let source = File::open(from).map_err(|error| Failure::file(from, &error))?;
     let mut target = File::create_new(to).map_err(|error| Failure::file(to, &error))?;
+    let found = through(source, &mut target, (from, to), bar)?;
+    target.sync_all().map_err(|error| Failure::file(to, &error))?;
+    Ok(found)
+}
+
+/// Reads all, and writes it; returns length and checksum.
+fn through(
+    mut source: File,
+    target: &mut dyn Write,
+    (from, to): (&Path, &Path),
+    bar: &ProgressBar,
+) -> Result<(u64, u32)> {
     let mut hasher = crc32fast::Hasher::new();
     let (mut piece, mut length) = (vec![0; PIECE], 0);
     loop {
         let read = source.read(&mut piece).map_err(|error| Failure::file(from, &error))?;
         if read == 0 {
-            break;
+            return Ok((length, hasher.finalize()));
         }
         hasher.update(&piece[..read]);
         target.write_all(&piece[..read]).map_err(|error| Failure::file(to, &error))?;
         length += read as u64;
         bar.inc(read as u64);
     }
-    target.sync_all().map_err(|error| Failure::file(to, &error))?;
-    Ok((length, hasher.finalize()))
 }

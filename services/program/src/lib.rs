@@ -13,6 +13,7 @@
 //! | `serve` | the server |
 //! | `collect`, `servers` | the collector; metric servers |
 //! | `archive`, `backup` | an archive, over its API and on disk |
+//! | `control` | a word with the server that has an archive open |
 //! | `catalogue` | the metrics of a program, compared with a file |
 //! | `outcome`, `text`, `table` | exit codes; texts that are safe to print; tables |
 //! | `remote`, `records` | other programs over HTTP; their records |
@@ -26,6 +27,7 @@ mod backup;
 mod catalogue;
 mod check;
 mod collect;
+mod control;
 mod dump;
 mod fsck;
 mod listener;

@@ -2,6 +2,8 @@
 
 #![allow(dead_code)]
 
+pub mod second;
+
 use prost::Message;
 use std::collections::BTreeMap;
 

@@ -99,8 +99,10 @@ impl Service for RemoteWrite {
 
     fn routes(self: Arc<Self>) -> Vec<Route> {
         let gnocchi = Arc::clone(&self.gnocchi);
-        let take = async move |body: Bytes| {
-            forward(Arc::clone(&gnocchi), "/v1/prometheus/write".to_owned(), HeaderMap::new(), move || Ok(body)).await
+        let take = async move |headers: HeaderMap, body: Bytes| {
+            let kind = headers.get(header::CONTENT_TYPE).cloned().map(|kind| (header::CONTENT_TYPE, kind));
+            let own = kind.into_iter().collect();
+            forward(Arc::clone(&gnocchi), "/v1/prometheus/write".to_owned(), own, move || Ok(body)).await
         };
         let route = Route::post("", take).require(WRITE, "/").max_body_bytes(self.max_body);
         let usage = if self.is_usual { "POST /api/v1/write" } else { "POST (remote_write.path)" };

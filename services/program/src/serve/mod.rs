@@ -142,7 +142,8 @@ fn tell(running: &Running, is_json: bool) -> Result {
     let places = running.places();
     match is_json {
         true => writeln!(out, "{}", json!({"serving": places}))?,
-        false => places.iter().try_for_each(|place| writeln!(out, "{place}"))?,
+        // In one piece: who waits for it has all of it.
+        false => out.write_all(places.iter().map(|place| format!("{place}\n")).collect::<String>().as_bytes())?,
     }
     Ok(out.flush()?)
 }

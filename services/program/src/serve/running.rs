@@ -6,6 +6,7 @@ use super::mount::{self, Served};
 use super::relay::Relay;
 use super::settings::Settings;
 use super::sockets::Given;
+use crate::control::Control;
 use crate::listener::{Address, Bound, Listening, hear};
 use crate::outcome::{Failure, Result};
 use ferrometer::agent::Options;
@@ -31,6 +32,8 @@ pub(crate) struct Running {
     metrics: Metrics,
     totals: Option<PrometheusHandle>,
     archive: Option<Arc<Archive>>,
+    /// Hears those who want a copy of the archive.
+    control: Option<Control>,
     managed: Option<Arc<MetricServers>>,
     lines: Option<Lines>,
     servers: Vec<Serving>,
@@ -155,6 +158,7 @@ impl Running {
         std::fs::create_dir_all(&settings.data).map_err(|error| Failure::file(&settings.data, &error))?;
         let config = with_cache(&settings, config)?;
         let archive = mount::archive(&settings)?;
+        let control = archive.clone().and_then(|archive| control(&settings, archive));
         let metrics = init(config)?;
         let totals = mount::totals(&settings)?;
         let managed = mount::servers(&settings)?;
@@ -173,7 +177,7 @@ impl Running {
         if let Some(managed) = &managed {
             managed.start();
         }
-        Ok(Running { settings, metrics, totals, archive, managed, lines, servers, given })
+        Ok(Running { settings, metrics, totals, archive, control, managed, lines, servers, given })
     }
 
     /// Replaces what a changed file says. On an error everything is as before.
@@ -266,6 +270,7 @@ impl Running {
         };
         let _ = thread::Builder::new().name("deadline".into()).spawn(late);
         let left = || until.saturating_duration_since(Instant::now());
+        drop(self.control);
         drop(self.lines);
         for serving in self.servers {
             serving.server.finish(left() / 2);
@@ -304,6 +309,16 @@ impl Lines {
         drop(flushing);
         sockets
     }
+}
+
+/// Hears those who want a copy of the archive. Without it the server does everything else.
+fn control(settings: &Settings, archive: Arc<Archive>) -> Option<Control> {
+    let started = Control::start(&settings.data, archive);
+    let tell = |error: &std::io::Error| {
+        let directory = settings.data.display();
+        tracing::warn!(%error, %directory, "no socket there: `archive backup` has to wait for the server's end");
+    };
+    started.inspect_err(tell).ok()
 }
 
 fn scheme(settings: &Settings) -> &'static str {

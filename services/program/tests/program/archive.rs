@@ -49,12 +49,11 @@ fn a_copy_is_checked_before_it_becomes_an_archive() {
     good(["archive", "--url", &url, "measures", "add", &id, "43.5@1700000000"]);
     let folder = serve.scratch.path().to_owned();
     let (data, copy) = (folder.join("data/archive"), folder.join("copy"));
-    // A server has it open.
-    let ran = run(["archive", "backup", text(&data), text(&copy)]);
-    assert_eq!(ran.code, 4, "{ran:?}");
-    assert!(!copy.exists());
+    let control = folder.join("data/control.sock");
+    assert!(control.exists());
     serve.signal("TERM");
     assert_eq!(serve.wait(), 0);
+    assert!(!control.exists());
     let said = good(["archive", "backup", text(&data), text(&copy)]);
     assert!(said.starts_with("copied: ") && said.ends_with(", 1 metrics\n"), "{said}");
     // What is there is not replaced.
@@ -119,4 +118,63 @@ fn a_check_tells_what_is_damaged_and_repairs_what_it_can() {
     assert_eq!(run(["archive", "fsck", text(serve.scratch.path())]).code, 4);
     assert_eq!(run(["archive", "fsck"]).code, 2);
     assert_eq!(run(["archive", "fsck", text(&data), "--index", "postgresql://h/d"]).code, 2);
+}
+
+#[test]
+fn an_archive_at_work_is_copied_by_its_server() {
+    let serve = Serve::start("program-backup-running", FAST);
+    let url = format!("{}/gnocchi", serve.url());
+    let made: serde_json::Value =
+        serde_json::from_str(&good(["--json", "archive", "--url", &url, "metric", "add", "cpu"])).unwrap();
+    let id = made["id"].as_str().unwrap().to_owned();
+    good(["archive", "--url", &url, "measures", "add", &id, "43.5@1700000000"]);
+    let folder = serve.scratch.path().to_owned();
+    let (data, copy) = (folder.join("data/archive"), folder.join("copy"));
+    let said = good(["archive", "backup", text(&data), text(&copy)]);
+    assert!(said.starts_with("copied: ") && said.ends_with(", of an archive at work\n"), "{said}");
+    // It goes on, and what comes now is not in the copy.
+    good(["archive", "--url", &url, "measures", "add", &id, "99@1700000600"]);
+    assert!(good(["archive", "--url", &url, "measures", "show", &id]).contains("99"));
+    let ran = run(["archive", "backup", text(&data), text(&copy)]);
+    assert!(ran.code == 4 && ran.err.contains("is there already"), "{ran:?}");
+    std::fs::create_dir(folder.join("restored")).unwrap();
+    let restored = folder.join("restored/archive");
+    let json: serde_json::Value =
+        serde_json::from_str(&good(["--json", "archive", "restore", text(&copy), text(&restored)])).unwrap();
+    assert_eq!(json["restored"]["metrics"], 1);
+    let again = Serve::start(
+        "program-backup-running-again",
+        &FAST.replace("\"data\"", &format!("{:?}", text(&folder.join("restored")))),
+    );
+    let url = format!("{}/gnocchi", again.url());
+    let shown = good(["archive", "--url", &url, "measures", "show", &id]);
+    assert!(shown.contains("43.5") && !shown.contains("99"), "{shown}");
+    // Whoever may not use the socket, or says something else, copies nothing.
+    use std::io::{Read, Write};
+    use std::os::unix::fs::MetadataExt;
+    let control = folder.join("data/control.sock");
+    assert_eq!(std::fs::metadata(&control).unwrap().mode() & 0o777, 0o600);
+    for (asked, says) in [
+        ("restore /x\n", "error expected `backup PATH`\n"),
+        ("backup copy\n", "error the path is not absolute\n"),
+        ("backup /", "error expected `backup PATH`\n"),
+    ] {
+        let mut stream = std::os::unix::net::UnixStream::connect(&control).unwrap();
+        stream.write_all(asked.as_bytes()).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut said = String::new();
+        stream.read_to_string(&mut said).unwrap();
+        assert_eq!(said, says, "{asked:?}");
+    }
+}
+
+#[test]
+fn an_archive_that_no_server_can_copy_is_told() {
+    let serve = Serve::start("program-backup-socket", FAST);
+    let folder = serve.scratch.path().to_owned();
+    std::fs::remove_file(folder.join("data/control.sock")).unwrap();
+    let (data, copy) = (folder.join("data/archive"), folder.join("copy"));
+    let ran = run(["archive", "backup", text(&data), text(&copy)]);
+    assert!(ran.code == 4 && ran.err.contains("open in another process"), "{ran:?}");
+    assert!(!copy.exists());
 }

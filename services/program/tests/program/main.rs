@@ -7,6 +7,8 @@ mod collect;
 mod common;
 mod dump;
 mod help;
+mod image;
+mod lookup;
 mod serve;
 mod servers;
 mod tap;

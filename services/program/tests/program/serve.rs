@@ -33,6 +33,11 @@ fn lines_of_statsd_come_by_every_socket_and_go_into_cache_and_archive() {
     let (status, page) = http_at(&url, "/archive");
     assert!(status == 200 && page.contains("data-api=\"./gnocchi\""), "{page}");
     assert_eq!(get(&url, "/readyz").0, 200);
+    let (status, index) = get(&url, "/");
+    assert!(
+        status == 200 && index.contains("\nGET /gnocchi/v1 ") && index.contains("\nPOST /api/v1/write "),
+        "{index}"
+    );
     let api = format!("{url}/gnocchi");
     wait_until("measures in the archive", || {
         let list = run(["archive", "--url", &api, "metric", "list", "--name", "*.sales|c"]);
@@ -87,6 +92,23 @@ fn lines_of_influx_are_taken_in_both_versions_of_its_api() {
         csv,
         "timestamp,granularity,value\r\n2023-11-14T22:10:00+00:00,300,1.5\r\n2023-11-14T22:15:00+00:00,300,2.5\r\n"
     );
+}
+
+#[test]
+fn a_message_of_remote_write_that_is_not_known_is_refused_and_not_taken_for_nothing() {
+    let serve = Serve::start("program-serve-remote-write", FAST);
+    let url = serve.url();
+    // A request of 2.0 without series, and one of 1.0, compressed.
+    let (second, first) = ([2, 4, 0x22, 0], [0]);
+    for path in ["/api/v1/write", "/gnocchi/v1/prometheus/write"] {
+        let own = "Authorization: Basic YWRtaW46\r\nContent-Type: application/x-protobuf";
+        let (status, said) = post(&url, path, &format!("{own};proto=io.prometheus.write.v2.Request\r\n"), &second);
+        assert_eq!(status, 415, "{path}: {said}");
+        for kind in ["", ";proto=prometheus.WriteRequest"] {
+            let (status, said) = post(&url, path, &format!("{own}{kind}\r\n"), &first);
+            assert!([202, 204].contains(&status), "{path}{kind}: {status} {said}");
+        }
+    }
 }
 
 #[test]
