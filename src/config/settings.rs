@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use super::choices::{
     ArchiveCounters, Compression, Dialect, InfluxdbApi, InfluxdbProto, NegativeGauges, OtlpEncoding, OtlpHistograms,
-    PrometheusHistograms, Proto, Scrape, StatsdHistograms, StatsdLabels, StatsdRates, StatsdValues, Temporality,
-    Transport,
+    PrometheusHistograms, Proto, Scrape, StatsdHistograms, StatsdLabels, StatsdRates, StatsdTimers, StatsdValues,
+    Temporality, Transport,
 };
 use super::for_agents::ForAgents;
 use super::kind::Kind::{self, Host};
@@ -173,9 +173,11 @@ settings! {
             set statsd_negative_gauges(NegativeGauges), to negative_gauges (mapped);
         /// Kinds that carry their sample rate.
         rates: Option<StatsdRates> = unset "that of the dialect", eg "counters", set statsd_rates(StatsdRates), to rates (mapped);
-        /// The type behind a histogram's values.
+        /// The type behind a histogram's values; `d` is a distribution, whose percentiles Datadog computes over all hosts.
         histograms: Option<StatsdHistograms> = unset "that of the dialect", eg "ms",
             set statsd_histograms(StatsdHistograms), to histograms (mapped);
+        /// The type behind a timer's values; `d` is a distribution, whose percentiles Datadog computes over all hosts.
+        timers: Option<StatsdTimers> = unset "that of the dialect", eg "d", set statsd_timers(StatsdTimers), to timers (mapped);
         /// Time after which the address of `statsd_host` is looked up again.
         resolve_interval: Duration = "30s" in at_least_ms(1_000), eg "5m", set statsd_resolve_interval(Duration), to resolve_interval (always);
     }
