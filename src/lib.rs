@@ -67,6 +67,7 @@ pub mod agent;
 mod backends;
 mod background;
 mod built;
+mod cardinality;
 pub mod config;
 pub mod dry_run;
 mod error;
@@ -85,6 +86,7 @@ pub mod testing;
 #[cfg(feature = "tower")]
 pub mod tower;
 
+pub use cardinality::{Cardinality, LabelCount, NameCount, cardinality};
 pub use config::Config;
 pub use error::Error;
 pub use ferrometer_core::{

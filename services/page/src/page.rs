@@ -31,6 +31,7 @@ macro_rules! files {
 
 files! {
     "app.js" SCRIPT,
+    "cardinality.js" SCRIPT,
     "chart.js" SCRIPT,
     "client.js" SCRIPT,
     "data.js" SCRIPT,
