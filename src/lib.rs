@@ -51,6 +51,7 @@
 //! | `agent` | | a program whose metrics its conductor configures |
 //! | `lookup` | | … the conductor's side of that: routes to mount |
 //! | `tower` | | a layer that counts and times requests |
+//! | `process-metrics` | | the process' own metrics, for every backend |
 //! | `tokio` | | the health of tokio's runtimes and tasks |
 //! | `tracing-layer` | | spans of `tracing` as timers, its events as counters |
 //! | `metrics-bridge` | | recordings of libraries that use the `metrics` crate, and a backend that feeds a recorder of it |
@@ -119,6 +120,9 @@ pub use ferrometer_metrics_bridge as metrics_bridge;
 /// The OTLP backend, for a program that installs it itself.
 #[cfg(feature = "otlp")]
 pub use ferrometer_otlp as otlp;
+/// The source that records the process' own metrics.
+#[cfg(feature = "process-metrics")]
+pub use ferrometer_process as process;
 /// The Prometheus exporter, for a program that installs it itself.
 #[cfg(feature = "prometheus")]
 pub use ferrometer_prometheus as prometheus;

@@ -111,6 +111,9 @@ settings! {
         uuid: Option<String> = unset "none" in Kind::Uuid, eg "1be26c0b-03f2-4d2e-ae87-c02d7f33c123", set uuid(into String);
         /// Time after which an agent asks its conductor whether its configuration has changed; a tenth more or less.
         lookup_interval: Duration = "60s" in at_least_ms(1_000), eg "5m", set lookup_interval(Duration);
+        /// Time after which the metrics of the process itself (CPU time, memory, file descriptors, threads) are recorded again, for every backend. Needs the
+        /// cargo feature `process-metrics`.
+        process_interval: Option<Duration> = unset "they are not recorded" in at_least_ms(100), eg "10s", set process_interval(Duration);
         /// Time in which the shutdown guard may deliver what is pending.
         shutdown_deadline: Duration = "2s" in at_least_ms(0), eg "500ms", set shutdown_deadline(Duration);
     }
