@@ -50,7 +50,7 @@
 //! | `host-metrics` | | the node's own metrics, under the names that Proxmox gives them |
 //! | `agent` | | a program whose metrics its conductor configures |
 //! | `lookup` | | … the conductor's side of that: routes to mount |
-//! | `tower` | | a layer that counts and times requests |
+//! | `tower` | | layers that count and time requests of servers and of clients, also under OpenTelemetry's names |
 //! | `process-metrics` | | the process' own metrics, for every backend |
 //! | `tokio` | | the health of tokio's runtimes and tasks |
 //! | `tracing-layer` | | spans of `tracing` as timers, its events as counters |
@@ -86,6 +86,12 @@ pub mod services;
 pub mod testing;
 #[cfg(feature = "tower")]
 pub mod tower;
+#[cfg(feature = "tower")]
+pub mod tower_client;
+#[cfg(feature = "tower")]
+mod tower_measured;
+#[cfg(feature = "tower")]
+pub mod tower_semantics;
 
 pub use cardinality::{Cardinality, LabelCount, NameCount, cardinality};
 pub use config::Config;
