@@ -46,6 +46,9 @@ pub(crate) fn build(config: &Config, earlier: Option<&Cache>) -> Result<Parts, E
             _ => return Err(missing(name, "an unknown one")),
         }
     }
+    if config.process_interval.is_some() && cfg!(not(feature = "process-metrics")) {
+        return Err(Error::NotCompiled { key: "metrics.process_interval", feature: "process-metrics" });
+    }
     #[cfg(feature = "metric-servers")]
     {
         parts.metric_servers = crate::metric_servers::open(config)?;

@@ -71,6 +71,8 @@ struct InForce {
     pull_cache: Option<ferrometer_pull_cache::PullCacheHandle>,
     #[cfg(feature = "prometheus")]
     server: Option<Serving>,
+    #[cfg(feature = "process-metrics")]
+    process: Option<ferrometer_process::ProcessMetrics>,
     #[cfg(feature = "metric-servers")]
     metric_servers: Option<std::sync::Arc<ferrometer_metric_servers::MetricServers>>,
 }
@@ -237,6 +239,11 @@ fn replace(config: &Config, mut in_force: MutexGuard<'static, InForce>) -> Resul
     {
         let old = std::mem::replace(&mut in_force.metric_servers, parts.metric_servers);
         crate::metric_servers::take_over(old, in_force.metric_servers.as_ref(), deadline);
+    }
+    #[cfg(feature = "process-metrics")]
+    {
+        let interval = config.process_interval.filter(|_| !is_off);
+        in_force.process = interval.map(ferrometer_process::ProcessMetrics::start);
     }
     in_force.settings = Some(settings);
     in_force.call = CALLS.fetch_add(1, Relaxed) + 1;
@@ -416,6 +423,8 @@ impl Metrics {
         let end = Instant::now() + deadline;
         #[cfg(feature = "metric-servers")]
         let servers = in_force.metric_servers.take().inspect(|servers| servers.retire());
+        #[cfg(feature = "process-metrics")]
+        drop(in_force.process.take());
         let report = ferrometer_core::shutdown(deadline);
         in_force.call = 0;
         in_force.backends.clear();

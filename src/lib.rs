@@ -50,7 +50,8 @@
 //! | `host-metrics` | | the node's own metrics, under the names that Proxmox gives them |
 //! | `agent` | | a program whose metrics its conductor configures |
 //! | `lookup` | | … the conductor's side of that: routes to mount |
-//! | `tower` | | a layer that counts and times requests |
+//! | `tower` | | layers that count and time requests of servers and of clients, also under OpenTelemetry's names |
+//! | `process-metrics` | | the process' own metrics, for every backend |
 //! | `tokio` | | the health of tokio's runtimes and tasks |
 //! | `tracing-layer` | | spans of `tracing` as timers, its events as counters |
 //! | `metrics-bridge` | | recordings of libraries that use the `metrics` crate, and a backend that feeds a recorder of it |
@@ -68,6 +69,7 @@ pub mod backend;
 mod backends;
 mod background;
 mod built;
+mod cardinality;
 pub mod config;
 pub mod dry_run;
 mod error;
@@ -85,7 +87,14 @@ pub mod services;
 pub mod testing;
 #[cfg(feature = "tower")]
 pub mod tower;
+#[cfg(feature = "tower")]
+pub mod tower_client;
+#[cfg(feature = "tower")]
+mod tower_measured;
+#[cfg(feature = "tower")]
+pub mod tower_semantics;
 
+pub use cardinality::{Cardinality, LabelCount, NameCount, cardinality};
 pub use config::Config;
 pub use error::Error;
 pub use ferrometer_core::{
@@ -117,6 +126,9 @@ pub use ferrometer_metrics_bridge as metrics_bridge;
 /// The OTLP backend, for a program that installs it itself.
 #[cfg(feature = "otlp")]
 pub use ferrometer_otlp as otlp;
+/// The source that records the process' own metrics.
+#[cfg(feature = "process-metrics")]
+pub use ferrometer_process as process;
 /// The Prometheus exporter, for a program that installs it itself.
 #[cfg(feature = "prometheus")]
 pub use ferrometer_prometheus as prometheus;

@@ -365,7 +365,8 @@ fn the_form_of_statsd_lines() {
             r#"26: metrics.statsd.negative_gauges = true (boolean): expected "signed" or "zero-first""#,
         ),
         ("statsd.rates = 1", r#"16: metrics.statsd.rates = 1 (integer): expected "all" or "counters""#),
-        ("statsd.histograms = 'd'", r#"21: metrics.statsd.histograms = 'd' (string): expected "h" or "ms""#),
+        ("statsd.histograms = 'g'", r#"21: metrics.statsd.histograms = 'g' (string): expected "h", "ms" or "d""#),
+        ("statsd.timers = 'h'", r#"17: metrics.statsd.timers = 'h' (string): expected "ms" or "d""#),
         (
             "statsd.state_interval = '25h'",
             &format!("25: metrics.statsd.state_interval = '25h' (string): expected {DURATION}, from 0s to 24h"),

@@ -7,6 +7,7 @@
 //! | how Prometheus calls it | [`prometheus_names`] |
 //! | whether the name is free | [`NameTable`] |
 //! | how its labels look | [`Labels`], [`gated_labels`] |
+//! | which names and labels have the most series | [`Cardinality`] |
 //! | what it reports of a delivery | [`account`](account()) |
 //! | how old something is | [`age_seconds`], [`whole_seconds`] |
 //! | whether what a fork inherited is free | [`ancestor_is_running`] |
@@ -20,6 +21,7 @@
 mod account;
 mod aging_clock;
 mod ancestor;
+mod cardinality;
 mod full_name;
 mod instruments;
 mod labels;
@@ -30,6 +32,7 @@ mod regular_file;
 pub use account::account;
 pub use aging_clock::{age_seconds, whole_seconds};
 pub use ancestor::ancestor_is_running;
+pub use cardinality::{Cardinality, LabelCount, NameCount};
 pub use full_name::{folded_name, full_name, labels, labels_with_object};
 pub use instruments::{Instrument, Instruments};
 pub use labels::{Labels, gated_labels};

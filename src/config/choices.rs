@@ -122,6 +122,16 @@ choices! {
         H = "h",
         /// `ms`, as for timers.
         Ms = "ms",
+        /// `d`, a distribution of Datadog's.
+        D = "d",
+    }
+
+    /// The type behind a timer's values on a statsd line.
+    StatsdTimers => (ferrometer_statsd::Timers, feature = "statsd") {
+        /// `ms`.
+        Ms = "ms",
+        /// `d`, a distribution of Datadog's.
+        D = "d",
     }
 
     /// Ways on which statsd lines travel.

@@ -64,8 +64,8 @@ use std::path::Path;
 
 pub use choices::{
     ArchiveCounters, Compression, Dialect, InfluxdbApi, InfluxdbProto, NegativeGauges, OtlpEncoding, OtlpHistograms,
-    PrometheusHistograms, Proto, RemoteWriteVersion, Scrape, StatsdHistograms, StatsdLabels, StatsdRates, StatsdValues,
-    Temporality, Transport,
+    PrometheusHistograms, Proto, RemoteWriteVersion, Scrape, StatsdHistograms, StatsdLabels, StatsdRates, StatsdTimers,
+    StatsdValues, Temporality, Transport,
 };
 pub use error::{Error, Problem};
 pub use peer::Peer;

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use super::choices::{
     ArchiveCounters, Compression, Dialect, InfluxdbApi, InfluxdbProto, NegativeGauges, OtlpEncoding, OtlpHistograms,
-    PrometheusHistograms, Proto, RemoteWriteVersion, Scrape, StatsdHistograms, StatsdLabels, StatsdRates, StatsdValues,
-    Temporality, Transport,
+    PrometheusHistograms, Proto, RemoteWriteVersion, Scrape, StatsdHistograms, StatsdLabels, StatsdRates, StatsdTimers,
+    StatsdValues, Temporality, Transport,
 };
 use super::for_agents::ForAgents;
 use super::kind::Kind::{self, Host};
@@ -111,6 +111,9 @@ settings! {
         uuid: Option<String> = unset "none" in Kind::Uuid, eg "1be26c0b-03f2-4d2e-ae87-c02d7f33c123", set uuid(into String);
         /// Time after which an agent asks its conductor whether its configuration has changed; a tenth more or less.
         lookup_interval: Duration = "60s" in at_least_ms(1_000), eg "5m", set lookup_interval(Duration);
+        /// Time after which the metrics of the process itself (CPU time, memory, file descriptors, threads) are recorded again, for every backend. Needs the
+        /// cargo feature `process-metrics`.
+        process_interval: Option<Duration> = unset "they are not recorded" in at_least_ms(100), eg "10s", set process_interval(Duration);
         /// Time in which the shutdown guard may deliver what is pending.
         shutdown_deadline: Duration = "2s" in at_least_ms(0), eg "500ms", set shutdown_deadline(Duration);
     }
@@ -173,9 +176,11 @@ settings! {
             set statsd_negative_gauges(NegativeGauges), to negative_gauges (mapped);
         /// Kinds that carry their sample rate.
         rates: Option<StatsdRates> = unset "that of the dialect", eg "counters", set statsd_rates(StatsdRates), to rates (mapped);
-        /// The type behind a histogram's values.
+        /// The type behind a histogram's values; `d` is a distribution, whose percentiles Datadog computes over all hosts.
         histograms: Option<StatsdHistograms> = unset "that of the dialect", eg "ms",
             set statsd_histograms(StatsdHistograms), to histograms (mapped);
+        /// The type behind a timer's values; `d` is a distribution, whose percentiles Datadog computes over all hosts.
+        timers: Option<StatsdTimers> = unset "that of the dialect", eg "d", set statsd_timers(StatsdTimers), to timers (mapped);
         /// Time after which the address of `statsd_host` is looked up again.
         resolve_interval: Duration = "30s" in at_least_ms(1_000), eg "5m", set statsd_resolve_interval(Duration), to resolve_interval (always);
     }

@@ -49,6 +49,13 @@ const SCENARIOS = {
     check(page.url().includes(".as=total"), page.url());
     await page.click("#as button[value=rate]");
 
+    // What has the most series is told on request.
+    await page.click("#cardinality summary");
+    await until("the largest names", async () => (await page.$$eval("#cardinality tbody tr", (rows) => rows.map((row) => row.textContent))).some((row) => /^quickstart\.files\.by_size3$/.test(row)));
+    await until("the largest labels", async () => (await page.$$eval("#cardinality table:last-child td:first-child", (cells) => cells.map((cell) => cell.textContent))).includes("size"));
+    await accessible(page, "the list with its cardinality");
+    await page.click("#cardinality summary");
+
     // The search narrows as it is typed, and stands in the address.
     await page.keyboard.press("/");
     await page.keyboard.type("walk");
@@ -79,7 +86,7 @@ const SCENARIOS = {
       await page.keyboard.press("Tab");
       reached.add(await page.evaluate(() => { const e = document.activeElement; return e.id || (e.tagName.toLowerCase() + (e.className ? `.${e.className}` : "")) + (e.value ? `=${e.value}` : ""); }));
     }
-    for (const wanted of ["skip", "search", "theme", "by", "own", "a.brand", "a.name", "button=30m", "button=total"]) check(reached.has(wanted), `Tab does not reach ${wanted}: ${[...reached]}`);
+    for (const wanted of ["skip", "search", "theme", "by", "own", "summary", "a.brand", "a.name", "button=30m", "button=total"]) check(reached.has(wanted), `Tab does not reach ${wanted}: ${[...reached]}`);
     const focused = () => page.evaluate(() => document.activeElement.textContent);
     const before = await focused();
     await page.keyboard.press("ArrowDown");

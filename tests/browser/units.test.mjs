@@ -15,6 +15,20 @@ const { Store, coarse, step, summary } = await from("data.js");
 
 const flat = (pair) => joined(pair).replaceAll("\u202f", " ");
 
+test("the largest names and labels are counted, with ties by name", async () => {
+  const { counted } = await from("cardinality.js");
+  const series = (name, ...labels) => ({ name, labels });
+  const all = [series("b", ["user", "1"]), series("b", ["user", "2"]), series("a", ["user", "2"]), series("a", ["user", "1"], ["zone", "x"]), series("c")];
+  assert.deepEqual(counted(all), {
+    names: [{ name: "a", count: 2 }, { name: "b", count: 2 }, { name: "c", count: 1 }],
+    labels: [{ name: "user", count: 2, series: 4 }, { name: "zone", count: 1, series: 1 }],
+  });
+  const many = Array.from({ length: 30 }, (_, at) => series(`n${at}`, ["__proto__", String(at)]));
+  const { names, labels } = counted(many);
+  assert.equal(names.length, 10);
+  assert.deepEqual(labels, [{ name: "__proto__", count: 30, series: 30 }]);
+});
+
 test("numbers have three or four figures and a unit that fits", () => {
   for (const [x, unit, wanted] of [
     [0, "", "0"], [12, "", "12"], [1234, "", "1234"], [12345, "", "12 345"], [999999, "", "999 999"], [1234567, "", "1.235 M"],

@@ -1,6 +1,7 @@
 """gnocchi-statsd without its database: its own parser and state. Listens on a port until its input ends, then prints what it holds as JSON."""
 import asyncio
 import json
+import math
 import sys
 
 from gnocchi import statsd
@@ -20,7 +21,9 @@ async def main():
     await loop.run_in_executor(None, sys.stdin.read)
     await asyncio.sleep(0.2)
     kinds = {"gauges": stats.gauges, "counters": stats.counters, "times": stats.times}
-    print(json.dumps({kind: {name: at.value for name, at in held.items()} for kind, held in kinds.items()}))
+    # JSON has no numbers that are not finite.
+    shown = lambda value: value if math.isfinite(value) else str(value)
+    print(json.dumps({kind: {name: shown(at.value) for name, at in held.items()} for kind, held in kinds.items()}))
 
 
 asyncio.run(main())

@@ -1,6 +1,8 @@
 //! Real statsd servers beside Etsy's: collectd and netdata from Debian, gnocchi-statsd, statsdly and navdoon from PyPI. `INTEROP_STATSD` names the
 //! folder whose `statsd-servers` is the Python environment of the latter; `scripts/test` installs all of them.
 
+#![allow(dead_code)]
+
 use super::{Scratch, free_tcp_port, free_udp_port};
 use ferrometer_testkit::SOON;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -86,6 +88,19 @@ impl Collectd {
         all
     }
 
+    /// Returns the names of all that it holds, such as `count-app.hits`.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(&self.values)
+            .into_iter()
+            .flatten()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .map(|file| file[..file.len() - "-2000-01-01".len()].to_owned())
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
     pub fn sum(&self, name: &str) -> f64 {
         self.values(name).iter().filter(|value| !value.is_nan()).sum()
     }
@@ -122,15 +137,33 @@ impl Netdata {
         Netdata { port, web, _process: process, _scratch: scratch }
     }
 
-    /// Returns the rows of a chart's dimensions, second by second, newest first.
-    pub fn rows(&self, chart: &str) -> Vec<Vec<f64>> {
+    fn get(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.web)).unwrap();
         stream.set_read_timeout(Some(SOON)).unwrap();
-        let path = format!("/api/v1/data?chart={chart}&after=-120&points=120&format=csv");
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        // Without chunks.
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
-        let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        text.split_once("\r\n\r\n").map_or_else(String::new, |(_, body)| body.to_owned())
+    }
+
+    /// Returns the names of the charts of statsd's metrics.
+    pub fn charts(&self) -> Vec<String> {
+        let text = self.get("/api/v1/charts");
+        let all: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        let names = all["charts"].as_object().unwrap().keys();
+        names.filter(|name| name.starts_with("statsd_")).cloned().collect()
+    }
+
+    /// Returns the names of a chart's dimensions.
+    pub fn dimensions(&self, chart: &str) -> Vec<String> {
+        let body = self.get(&format!("/api/v1/data?chart={chart}&after=-2&points=2&format=csv"));
+        body.lines().next().unwrap_or("").split(',').skip(1).map(|name| name.trim_matches('"').to_owned()).collect()
+    }
+
+    /// Returns the rows of a chart's dimensions, second by second, newest first.
+    pub fn rows(&self, chart: &str) -> Vec<Vec<f64>> {
+        let body = self.get(&format!("/api/v1/data?chart={chart}&after=-120&points=120&format=csv"));
         let numbers = |line: &str| line.split(',').skip(1).map(|n| n.trim().parse().unwrap_or(f64::NAN)).collect();
         body.lines().skip(1).map(numbers).collect()
     }

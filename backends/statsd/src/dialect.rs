@@ -1,6 +1,6 @@
 //! Dialects: the form of line that each statsd server reads. Facts from the servers' sources and documents; `docs/statsd.md` has the table.
 
-use crate::format::{Format, Histograms, Labels, NegativeGauges, Rates, Values};
+use crate::format::{Format, Histograms, Labels, NegativeGauges, Rates, Timers, Values};
 
 /// The server that is spoken to: a name for a form of line, each part of which is a [setting](crate::Settings) too.
 ///
@@ -40,6 +40,7 @@ impl Dialect {
             negative_gauges: NegativeGauges::ZeroFirst,
             rates: Rates::All,
             histograms: Histograms::Ms,
+            timers: Timers::Ms,
             refuses_negative_ms: true,
             refuses_negative_h: false,
         };

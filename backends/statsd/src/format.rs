@@ -58,6 +58,18 @@ pub enum Histograms {
     H,
     /// `ms`, as if they were timers.
     Ms,
+    /// `d`: a distribution, whose percentiles Datadog computes over all hosts together.
+    D,
+}
+
+/// The type behind a timer's values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Timers {
+    /// `ms`. Every server reads that.
+    Ms,
+    /// `d`: a distribution, in milliseconds too, whose percentiles Datadog computes over all hosts together.
+    D,
 }
 
 /// The form of every line that one backend sends.
@@ -68,6 +80,7 @@ pub(crate) struct Format {
     pub(crate) negative_gauges: NegativeGauges,
     pub(crate) rates: Rates,
     pub(crate) histograms: Histograms,
+    pub(crate) timers: Timers,
     /// The server refuses negative values of type `ms`.
     pub(crate) refuses_negative_ms: bool,
     /// The server refuses negative values of type `h`.
@@ -79,9 +92,15 @@ impl Format {
     pub(crate) fn type_of(&self, kind: Kind) -> &'static str {
         match kind {
             Kind::Counter => "c",
-            Kind::Timer => "ms",
-            Kind::Histogram if self.histograms == Histograms::H => "h",
-            Kind::Histogram => "ms",
+            Kind::Timer => match self.timers {
+                Timers::Ms => "ms",
+                Timers::D => "d",
+            },
+            Kind::Histogram => match self.histograms {
+                Histograms::H => "h",
+                Histograms::Ms => "ms",
+                Histograms::D => "d",
+            },
             _ => "g",
         }
     }
@@ -94,6 +113,7 @@ impl Format {
     pub(crate) fn refuses_negative(&self, kind: Kind) -> bool {
         match self.type_of(kind) {
             "h" => self.refuses_negative_h,
+            "d" => false,
             _ => self.refuses_negative_ms,
         }
     }

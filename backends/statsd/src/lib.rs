@@ -40,7 +40,7 @@ use ferrometer_core::object::MAX_OBJECT_BYTES;
 
 pub use backend::Statsd;
 pub use dialect::Dialect;
-pub use format::{Histograms, Labels, NegativeGauges, Rates, Values};
+pub use format::{Histograms, Labels, NegativeGauges, Rates, Timers, Values};
 pub use settings::{Settings, Transport};
 
 /// The most memory one backend keeps for itself, in bytes, when the program has `series` series: whose their names are, and the datagrams

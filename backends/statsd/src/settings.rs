@@ -1,7 +1,7 @@
 //! The settings of a backend: where lines go, how they travel, and in the words of which server.
 
 use crate::dialect::Dialect;
-use crate::format::{Format, Histograms, Labels, NegativeGauges, Rates, Values};
+use crate::format::{Format, Histograms, Labels, NegativeGauges, Rates, Timers, Values};
 use crate::resolver::{self, Lookup};
 use std::fmt;
 use std::io;
@@ -61,6 +61,8 @@ pub struct Settings {
     pub rates: Option<Rates>,
     /// The type behind a histogram's values. Default: the dialect's.
     pub histograms: Option<Histograms>,
+    /// The type behind a timer's values. Default: the dialect's.
+    pub timers: Option<Timers>,
     /// Time after which gauges and counts in flight that did not change are sent again, for servers that forget them. Zero: only to a server that was away.
     /// Default 5 s.
     pub state_interval: Duration,
@@ -87,6 +89,7 @@ impl Settings {
             negative_gauges: None,
             rates: None,
             histograms: None,
+            timers: None,
             state_interval: Duration::from_secs(5),
             spread: Duration::from_millis(500),
             max_datagram: 1432,
@@ -143,6 +146,21 @@ impl Settings {
         self
     }
 
+    /// Sets the type behind a timer's values, whatever the dialect says.
+    ///
+    /// ```
+    /// # mod ferrometer { pub use ferrometer_core::*; pub use ferrometer_statsd as statsd; }
+    /// use ferrometer::statsd::{Dialect, Histograms, Settings, Timers};
+    ///
+    /// // Datadog computes percentiles of distributions over all hosts.
+    /// let settings = Settings::udp("localhost", 8125).dialect(Dialect::DogStatsD).timers(Timers::D).histograms(Histograms::D);
+    /// ```
+    #[must_use]
+    pub fn timers(mut self, timers: Timers) -> Settings {
+        self.timers = Some(timers);
+        self
+    }
+
     /// Sets the time after which gauges and counts in flight that did not change are sent again; zero: only to a server that was away.
     #[must_use]
     pub fn state_interval(mut self, state_interval: Duration) -> Settings {
@@ -192,6 +210,7 @@ impl Settings {
             negative_gauges: self.negative_gauges.unwrap_or(format.negative_gauges),
             rates: self.rates.unwrap_or(format.rates),
             histograms: self.histograms.unwrap_or(format.histograms),
+            timers: self.timers.unwrap_or(format.timers),
             ..format
         }
     }

@@ -523,7 +523,7 @@ fn negative_histogram_values_go_where_they_are_read() {
 /// Each part of a line's form is a setting of its own.
 #[test]
 fn the_parts_of_a_form_are_set_one_by_one() {
-    use ferrometer_statsd::{Histograms, Labels, NegativeGauges, Rates, Values};
+    use ferrometer_statsd::{Histograms, Labels, NegativeGauges, Rates, Timers, Values};
     let near = 1.0 - 1e-9;
     let read = |name: &'static str, change: fn(Settings) -> Settings| {
         let _alone = alone();
@@ -560,5 +560,9 @@ fn the_parts_of_a_form_are_set_one_by_one() {
     assert_eq!(
         read("p4", |s| s.dialect(Dialect::DogStatsD).labels(Labels::Folded).values(Values::Repeated)),
         "p4.g.k.v:-7|g\np4.t.k.v:1|ms|@0.999999999:2|ms|@0.999999999\np4.h.k.v:3|h\n"
+    );
+    assert_eq!(
+        read("p5", |s| s.dialect(Dialect::DogStatsD).timers(Timers::D).histograms(Histograms::D)),
+        "p5.g:-7|g|#k:v\np5.t:1:2|d|@0.999999999|#k:v\np5.h:3|d|#k:v\n"
     );
 }

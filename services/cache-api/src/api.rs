@@ -2,7 +2,7 @@
 
 use crate::records::Records;
 use crate::unwritable::Unwritable;
-use crate::{health, instruments};
+use crate::{cardinality, health, instruments};
 use ferrometer_http::{HeaderMap, JSON, Privilege, RawQuery, Route, Service, StatusCode, respond};
 use ferrometer_pull_cache::PullCacheHandle;
 use std::sync::Arc;
@@ -54,6 +54,8 @@ impl Service for CacheApi {
         };
         let handle = self.handle.clone();
         let get_instruments = async move || instruments::instruments(&handle);
+        let report = Arc::new(cardinality::Report::default());
+        let get_cardinality = async move || Arc::clone(&report).get().await;
         let mut routes = vec![
             Route::get("/v1/metrics", get_records)
                 .readable_with(AUDIT, "/")
@@ -75,6 +77,9 @@ impl Service for CacheApi {
             Route::get("/v1/instruments", get_instruments)
                 .readable_with(AUDIT, "/")
                 .about("GET /v1/instruments", "what the names stand for: kinds, units, descriptions"),
+            Route::get("/v1/cardinality", get_cardinality)
+                .readable_with(AUDIT, "/")
+                .about("GET /v1/cardinality", "the names with the most series, and the labels with the most values"),
         ];
         if self.nodes {
             // This process is no node of a cluster.

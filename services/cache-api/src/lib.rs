@@ -3,6 +3,7 @@
 //! | route | answer |
 //! |---|---|
 //! | `GET /v1/metrics` | the newest generation as JSON; `history=1` for all, `start-time=<seconds>` for what is strictly newer |
+//! | `GET /v1/cardinality` | the names with the most series, the labels with the most values |
 //! | `GET /v1/instruments` | kinds, units and descriptions; how often and how many generations are made |
 //! | `GET /v1/nodes` | no nodes, unless another service knows them |
 //!
@@ -31,6 +32,7 @@
 #![deny(missing_docs)]
 
 mod api;
+mod cardinality;
 mod cursor;
 mod health;
 mod instruments;

@@ -89,6 +89,28 @@ fn prometheus_text_and_index() {
 }
 
 #[test]
+fn the_largest_names_and_labels_are_told() {
+    let cache = Cache::install(Duration::from_secs(3600));
+    let server = start(&cache);
+    for user in 0..50u32 {
+        get_logger("largest").with("user_of_largest", user).send_counter("clicks", 1);
+    }
+    let answer = get(&server, "/v1/cardinality");
+    assert_eq!(answer.status, 200);
+    let json = answer.json();
+    let (names, labels) = (json["names"].as_array().unwrap(), json["labels"].as_array().unwrap());
+    // Other tests of this process have names of their own.
+    assert!(names.contains(&serde_json::json!({"name": "largest.clicks", "series": 50})), "{json}");
+    assert!(labels.contains(&serde_json::json!({"label": "user_of_largest", "values": 50, "series": 50})), "{json}");
+    assert!(names.len() <= 10 && labels.len() <= 10 && json["series"].as_u64().unwrap() >= 50, "{json}");
+    let counts: Vec<_> = names.iter().map(|name| name["series"].as_u64().unwrap()).collect();
+    assert!(counts.is_sorted_by(|a, b| a >= b), "{json}");
+    // Who asks again soon gets the same report.
+    get_logger("largest").with("user_of_largest", 50).send_counter("clicks", 1);
+    assert_eq!(get(&server, "/v1/cardinality").json(), json);
+}
+
+#[test]
 fn an_empty_cache_answers() {
     let server = empty();
     assert_eq!(get(&server, "/v1/metrics").text(), r#"{"data":[],"window":{"from":null,"to":null}}"#);

@@ -1,5 +1,6 @@
 // The page: what is chosen stands in the address; whatever comes in, or is chosen, draws what is seen.
 
+import { Cardinality } from "./cardinality.js";
 import { Source } from "./client.js";
 import { Store } from "./data.js";
 import { Detail } from "./detail.js";
@@ -39,6 +40,7 @@ const source = new Source({
   },
 });
 const health = new Health(find("health-tiles"), store);
+const cardinality = new Cardinality(find("cardinality"), store);
 const list = new List({
   scroller: main,
   rows: find("rows"),
@@ -139,6 +141,7 @@ function draw() {
   const view = { state, from: to - room, to };
   setText(find("clock"), clock(to));
   health.update(store.series.size, source.node);
+  if (state.metric === null) cardinality.update();
   if (state.metric !== null) {
     detail.update({ ...view, back: format(toList()) });
     return;

@@ -47,6 +47,7 @@ files! {
     "archive_format.js" SCRIPT,
     "archive_metric.js" SCRIPT,
     "archive_range.js" SCRIPT,
+    "cardinality.js" SCRIPT,
     "chart.js" SCRIPT,
     "client.js" SCRIPT,
     "data.js" SCRIPT,

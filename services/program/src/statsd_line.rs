@@ -139,8 +139,30 @@ impl StatsdSample<'_> {
 }
 
 #[cfg(test)]
+#[path = "../../../tests/statsd-conformance/corpus.rs"]
+mod corpus;
+
+#[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_corpus_is_read_as_it_says() {
+        let sample = |sample: &StatsdSample<'_>| match sample.numbers() {
+            Ok(_) => format!("{} {} @{}", sample.kind, sample.values, sample.rate),
+            // The members of a set are no numbers.
+            Err(_) if sample.kind == "s" => format!("s {} @{}", sample.values, sample.rate),
+            Err(fault) => format!("!{fault}"),
+        };
+        super::corpus::compare("tap", |case| {
+            let lines = case.send.iter().flat_map(|datagram| datagram.lines()).filter(|line| !line.is_empty());
+            let read = |line| match StatsdLine::parse(line) {
+                Ok(line) => line.samples.iter().map(sample).collect(),
+                Err(fault) => vec![format!("!{fault}")],
+            };
+            lines.flat_map(read).collect()
+        });
+    }
 
     fn samples(line: &str) -> Vec<(&str, &str, f64)> {
         StatsdLine::parse(line).unwrap().samples.iter().map(|s| (s.values, s.kind, s.rate)).collect()

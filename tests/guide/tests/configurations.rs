@@ -38,7 +38,9 @@ fn each_variable_is_known_and_takes_its_value() {
             let (key, value) = rest.split_once(", value: ")?;
             Some((key, value.trim_end_matches(" }").trim_matches('"')))
         });
-        let kubernetes = kubernetes.map(|(key, value)| (format!("FERROMETER_{key}"), value.to_owned()));
+        // Kubernetes puts the pod's address there.
+        let kubernetes =
+            kubernetes.map(|(key, value)| (format!("FERROMETER_{key}"), value.replace("$(POD_IP)", "10.0.0.7")));
         let all: Vec<_> = shell.map(|(key, value)| (key.to_owned(), value.to_owned())).chain(kubernetes).collect();
         if !all.is_empty() {
             found += all.len();

@@ -135,7 +135,7 @@ pub(crate) fn frames(
         }
     }
     if let Some(cache) = metrics.pull_cache().filter(|_| settings.cache.is_some()) {
-        paths.extend(["/v1/metrics".to_owned(), "/v1/instruments".to_owned()]);
+        paths.extend(["/v1/metrics", "/v1/instruments", "/v1/cardinality"].map(str::to_owned));
         let api = CacheApi::new(cache.clone());
         match &settings.proxmox {
             Some(proxmox) => {

@@ -77,6 +77,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, programs: &[Program], rows: &[Row], st
     match state.view {
         View::Metrics => lines.extend(list(rows, state, look, width, room, programs.len() > 1)),
         View::Ledger => lines.extend(ledger_lines(programs, look, width, now).into_iter().take(room)),
+        View::Cardinality => lines.extend(cardinality_lines(programs, look, width).into_iter().take(room)),
         View::Help => lines.extend(HELP.iter().take(room).map(|line| Line::raw(*line))),
     }
     let body = usize::from(area.height).saturating_sub(foot.len());
@@ -179,13 +180,13 @@ fn foot(programs: &[Program], rows: &[Row], state: &State, look: Look, width: us
     } else if !state.search.is_empty() {
         format!("search: {}   / changes it, Esc ends it, q quits", visible(&state.search))
     } else {
-        "q quit  / search  s sort  r reverse  l ledger  o own metrics  p pause  ? help".to_owned()
+        "q quit  / search  s sort  r reverse  l ledger  c series  o own  p pause  ? help".to_owned()
     };
     lines.push(Line::styled(cut(&keys, width, look), Style::new().add_modifier(Modifier::REVERSED)));
     lines
 }
 
-const HELP: [&str; 16] = [
+const HELP: [&str; 17] = [
     "",
     "  q, Esc        ends the view",
     "  / text        shows metrics that have all its words, in name, id or labels",
@@ -193,6 +194,7 @@ const HELP: [&str; 16] = [
     "  r             turns the order round",
     "  arrows, j, k  choose a metric; PgUp, PgDn, Home, End go further",
     "  l             the ledger: what became of every recording",
+    "  c             the names and labels with the most series",
     "  o             shows ferrometer's own metrics too",
     "  p             holds the picture",
     "",
@@ -203,6 +205,36 @@ const HELP: [&str; 16] = [
     "  ?, Esc        back",
     "",
 ];
+
+fn cardinality_lines(programs: &[Program], look: Look, width: usize) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    let under = Style::new().add_modifier(Modifier::UNDERLINED);
+    let name_width = width.saturating_sub(22).max(8);
+    let row = |name: &str, values: &str, series: &str| {
+        let line = format!("{}{values:>11}{series:>11}", cut(&visible(name), name_width, look));
+        cut(&line, width, look)
+    };
+    for program in programs {
+        let Some(found) = &program.cardinality else {
+            let why = format!("{} does not tell how many series its names have", program.name);
+            lines.push(Line::raw(cut(&visible(&why), width, look)));
+            continue;
+        };
+        if programs.len() > 1 {
+            lines.push(Line::styled(cut(&visible(&program.name), width, look), look.strong()));
+        }
+        let count = |value: u64| number(value as f64);
+        lines.push(Line::styled(row("NAME", "", "SERIES"), under));
+        lines.extend(found.names.iter().map(|one| Line::raw(row(&one.name, "", &count(one.series)))));
+        lines.push(Line::raw(row("all", "", &count(found.series))));
+        lines.push(Line::raw(""));
+        lines.push(Line::styled(row("LABEL", "VALUES", "SERIES"), under));
+        let labels = found.labels.iter();
+        lines.extend(labels.map(|one| Line::raw(row(&one.label, &count(one.values), &count(one.series)))));
+        lines.push(Line::raw(""));
+    }
+    lines
+}
 
 fn ledger_lines(programs: &[Program], look: Look, width: usize, now: i64) -> Vec<Line<'static>> {
     let (accounts, limits) = ledger(programs);
@@ -288,7 +320,7 @@ mod tests {
         assert_eq!(screen[3], "shop.queue.depth                                  1                        █▇▅▄▂");
         assert_eq!(screen[4], "shop.sales                                      320         14              ▂▄▆█");
         assert_eq!(screen[7], "host shop.queue.depth = 1");
-        assert_eq!(screen[9], "q quit  / search  s sort  r reverse  l ledger  o own metrics  p pause  ? help");
+        assert_eq!(screen[9], "q quit  / search  s sort  r reverse  l ledger  c series  o own  p pause  ? help");
     }
 
     #[test]
@@ -310,6 +342,23 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_names_and_labels_are_listed() {
+        let mut program = shop();
+        program.cardinality = serde_json::from_str(
+            r#"{"series":1204,"names":[{"name":"shop.clicks","series":1200}],"labels":[{"label":"user","values":400,"series":1200}]}"#,
+        )
+        .unwrap();
+        let mut state = State::new(Sort::Name, String::new(), false);
+        state.key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::NONE));
+        let screen = screen(&[program, Program::new("x")], &mut state, PLAIN, 60, 16);
+        assert_eq!(screen[4], "NAME                                                  SERIES");
+        assert_eq!(screen[5], "shop.clicks                                             1200");
+        assert_eq!(screen[8], "LABEL                                      VALUES     SERIES");
+        assert_eq!(screen[9], "user                                          400       1200");
+        assert_eq!(screen[11], "x does not tell how many series its names have");
+    }
+
+    #[test]
     fn hostile_names_reach_no_terminal() {
         let mut program = Program::new("http://evil\x1b[2J");
         program.take(vec![record("a\x1b]0;x\x07b\u{202e}", "gauge", 1, f64::NAN)]);
@@ -323,7 +372,7 @@ mod tests {
     #[test]
     fn any_size_of_the_terminal_is_drawn() {
         for (width, height) in [(1, 1), (5, 2), (20, 3), (300, 60)] {
-            for key in ['s', 'l', '?'] {
+            for key in ['s', 'l', 'c', '?'] {
                 let mut state = State::new(Sort::Name, String::new(), true);
                 state.key(KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE));
                 screen(&[shop(), Program::new("x")], &mut state, PLAIN, width, height);

@@ -62,6 +62,9 @@ pub(crate) struct Command {
     /// Begins with the ledger.
     #[arg(long)]
     ledger: bool,
+    /// Begins with the names and labels that have the most series.
+    #[arg(long, conflicts_with = "ledger")]
+    cardinality: bool,
     /// Columns of the picture of --once.
     #[arg(long, value_name = "COLUMNS", default_value_t = 80, value_parser = clap::value_parser!(u16).range(20..=500))]
     width: u16,
@@ -79,6 +82,9 @@ pub(crate) fn run(command: &Command, is_json: bool) -> Result {
     let mut state = State::new(command.sort, command.search.clone(), command.own);
     if command.ledger {
         state.view = View::Ledger;
+    }
+    if command.cardinality {
+        state.view = View::Cardinality;
     }
     if command.once || is_json {
         return once(command, is_json, polls, &mut programs, &mut state);
@@ -122,6 +128,7 @@ fn take(programs: &mut [Program], at: usize, news: News) {
             program.take(records);
         }
         News::About(about) => program.about = about,
+        News::Cardinality(cardinality) => program.cardinality = Some(cardinality),
         News::Failure(why) => program.failure = Some(why),
     }
 }
@@ -169,12 +176,23 @@ fn once(command: &Command, is_json: bool, polls: Vec<Poll>, programs: &mut [Prog
         if let Ok(about) = poll.about() {
             take(programs, at, News::About(about));
         }
+        if let Ok(cardinality) = poll.cardinality() {
+            take(programs, at, News::Cardinality(cardinality));
+        }
     }
     let shown = rows(programs, &state.search, state.sort, state.is_reversed, state.shows_own);
     let mut out = io::stdout().lock();
     if is_json {
         let (accounts, limits) = ledger(programs);
-        writeln!(out, "{}", json!({"metrics": shown, "ledger": accounts, "limits": limits}))?;
+        let cardinality: Vec<_> = programs
+            .iter()
+            .filter_map(|program| Some(json!({"program": program.name, "found": program.cardinality.as_ref()?})))
+            .collect();
+        writeln!(
+            out,
+            "{}",
+            json!({"metrics": shown, "ledger": accounts, "limits": limits, "cardinality": cardinality})
+        )?;
     } else {
         // As high as it needs to be.
         let lines = shown.len() + 3 * programs.len() + 8;

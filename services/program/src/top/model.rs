@@ -1,7 +1,7 @@
 //! What is known of the programs: their metrics with the last values, and the account of their backends. Bounded, whatever they send.
 
 use crate::records::Record;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Metrics of one program that are shown.
@@ -22,6 +22,8 @@ pub(crate) struct Program {
     /// Metrics beyond [`MAX_SERIES`].
     pub(crate) left_out: u64,
     pub(crate) about: BTreeMap<String, About>,
+    /// `None` while it is not known, and for a program that does not tell.
+    pub(crate) cardinality: Option<Cardinality>,
 }
 
 /// What makes a metric another one than the next.
@@ -37,6 +39,27 @@ pub(crate) struct Key {
 pub(crate) struct Series {
     pub(crate) is_total: bool,
     pub(crate) points: VecDeque<(i64, f64)>,
+}
+
+/// The names and labels of a program that have the most series, as it tells them.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+pub(crate) struct Cardinality {
+    pub(crate) series: u64,
+    pub(crate) names: Vec<NameCount>,
+    pub(crate) labels: Vec<LabelCount>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub(crate) struct NameCount {
+    pub(crate) name: String,
+    pub(crate) series: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub(crate) struct LabelCount {
+    pub(crate) label: String,
+    pub(crate) values: u64,
+    pub(crate) series: u64,
 }
 
 /// Unit and meaning of an instrument.
@@ -84,6 +107,7 @@ impl Program {
             series: BTreeMap::new(),
             left_out: 0,
             about: BTreeMap::new(),
+            cardinality: None,
         }
     }
 

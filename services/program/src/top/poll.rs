@@ -1,6 +1,6 @@
 //! Asking programs, each on a thread of its own, so that one that does not answer holds up no other.
 
-use super::model::About;
+use super::model::{About, Cardinality};
 use crate::outcome::{Failure, Result};
 use crate::records::{Line, Record};
 use crate::remote::Remote;
@@ -21,6 +21,7 @@ const ABOUT_EVERY: u32 = 15;
 pub(crate) enum News {
     Records(Vec<Record>),
     About(BTreeMap<String, About>),
+    Cardinality(Cardinality),
     Failure(String),
 }
 
@@ -92,6 +93,11 @@ impl Poll {
         Ok(all.instruments.into_iter().map(about).collect())
     }
 
+    /// Returns the names and labels with the most series.
+    pub(crate) fn cardinality(&self) -> Result<Cardinality> {
+        self.remote.json("/v1/cardinality")
+    }
+
     /// Asks again and again, and hands what is new to whoever shows it, until they have gone.
     pub(crate) fn spawn(mut self, at: usize, every: Duration, to: SyncSender<(usize, News)>) -> Result {
         let run = move || {
@@ -101,10 +107,9 @@ impl Poll {
                     Ok(records) => News::Records(records),
                     Err(failure) => News::Failure(words(&failure)),
                 }];
-                if round.is_multiple_of(ABOUT_EVERY)
-                    && let Ok(about) = self.about()
-                {
-                    news.push(News::About(about));
+                if round.is_multiple_of(ABOUT_EVERY) {
+                    news.extend(self.about().map(News::About));
+                    news.extend(self.cardinality().map(News::Cardinality));
                 }
                 round = round.wrapping_add(1);
                 for one in news {

@@ -8,6 +8,7 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 pub(crate) enum View {
     Metrics,
     Ledger,
+    Cardinality,
     Help,
 }
 
@@ -85,6 +86,9 @@ impl State {
             KeyCode::Char('o') => self.shows_own = !self.shows_own,
             KeyCode::Char('p') => self.is_paused = !self.is_paused,
             KeyCode::Char('l') => self.view = if self.view == View::Ledger { View::Metrics } else { View::Ledger },
+            KeyCode::Char('c') => {
+                self.view = if self.view == View::Cardinality { View::Metrics } else { View::Cardinality };
+            }
             KeyCode::Char('?' | 'h') => self.view = if self.view == View::Help { View::Metrics } else { View::Help },
             KeyCode::Up | KeyCode::Char('k') => self.chosen = self.chosen.saturating_sub(1),
             KeyCode::Down | KeyCode::Char('j') => self.chosen = self.chosen.saturating_add(1),

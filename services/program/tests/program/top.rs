@@ -16,6 +16,9 @@ fn one_picture_shows_metrics_rates_and_the_ledger() {
     assert!(picture.contains("\nshop.sales {till=3} "), "{picture}");
     assert!(picture.lines().all(|line| line.chars().count() <= 80), "{picture}");
     wait_until("the ledger", || good(["top", &url, "--once", "--ledger"]).contains("\npull-cache  "));
+    // The labels of the lines that came are told, and nothing else has such a label.
+    let picture = good(["top", &url, "--once", "--cardinality"]);
+    assert!(picture.contains("\nLABEL ") && picture.contains("\ntill "), "{picture}");
     let json: serde_json::Value = serde_json::from_str(&good(["--json", "top", &url, "--sort", "value"])).unwrap();
     assert!(
         json["metrics"]
