@@ -85,6 +85,7 @@ mod registry {
 #[cfg(not(ferrometer_loom))]
 pub use self::{
     callsite::LabelValue,
+    callsite::call_site::{CallSite, call_sites},
     callsite::label_text::LabelArgument,
     collect::distribution::Distribution,
     collect::ledger::{Amount, Cause, Dropped, Ledger},
@@ -96,6 +97,7 @@ pub use self::{
     instrument::handle::{Counter, Entered, Gauge, Histogram, InFlight, Timer},
     instrument::logger::{Logger, Sampled, get_logger},
     instrument::recordable::{CounterValue, Dynamic, GaugeReturn, GaugeValue, MetricName},
+    instrument::timed_future::{BusyFuture, TimedFuture},
     naming::name::Naming,
     naming::{name, object},
     pipeline::control::{

@@ -31,6 +31,15 @@ impl Kind {
         }
     }
 
+    /// The variant of the core's `Kind`.
+    pub fn variant(self) -> &'static str {
+        match self {
+            Kind::Timer => "Timer",
+            Kind::Counter => "Counter",
+            Kind::Gauge => "Gauge",
+        }
+    }
+
     /// The name recorded by default, for a function called `function`.
     fn default_name(self, function: &str) -> String {
         match self {
@@ -42,7 +51,8 @@ impl Kind {
 
     fn allowed(self) -> &'static [&'static str] {
         match self {
-            Kind::Timer | Kind::Counter => &["logger", "name", "prefix", "sample_rate", "on", "outcome", "crate"],
+            Kind::Timer => &["logger", "name", "prefix", "sample_rate", "on", "outcome", "busy", "crate"],
+            Kind::Counter => &["logger", "name", "prefix", "sample_rate", "on", "outcome", "crate"],
             Kind::Gauge => &["logger", "name", "prefix", "crate"],
         }
     }
@@ -69,6 +79,8 @@ pub struct Args {
     pub on: Option<Outcome>,
     /// Record the outcome as a label.
     pub outcome: bool,
+    /// Record the time in polls, too.
+    pub busy: bool,
     /// Further labels.
     pub labels: Labels,
     /// The path of the facade.
@@ -172,6 +184,7 @@ struct Fields {
     sample_rate: Option<Literal>,
     on: Option<LitStr>,
     outcome: Option<Ident>,
+    busy: Option<Ident>,
     labels: Labels,
     krate: Option<Path>,
 }
@@ -218,6 +231,11 @@ impl Fields {
                 no_gauge(kind, &ident)?;
                 let span = ident.span();
                 return once(&mut self.outcome, ident, "outcome", span);
+            }
+            if ident == "busy" && kind == Kind::Timer {
+                input.parse::<Ident>()?;
+                let span = ident.span();
+                return once(&mut self.busy, ident, "busy", span);
             }
             let word = ident.to_string();
             if word != "logger" && kind.allowed().contains(&word.as_str()) {
@@ -273,6 +291,9 @@ impl Fields {
                 no_gauge(kind, key)?;
                 Err(Error::new(span, "`outcome` is a flag and takes no value: write `outcome` alone"))
             }
+            "busy" if kind == Kind::Timer => {
+                Err(Error::new(span, "`busy` is a flag and takes no value: write `busy` alone"))
+            }
             _ => Err(unknown(kind, key)),
         }
     }
@@ -294,6 +315,20 @@ impl Fields {
                 "the label key \"outcome\" is that of the flag `outcome`; leave one of the two out",
             ));
         }
+        if let Some(flag) = &self.busy {
+            let other = match (&self.sample_rate, &self.on, &self.outcome) {
+                (Some(_), ..) => Some("sample_rate"),
+                (_, Some(_), _) => Some("on"),
+                (.., Some(_)) => Some("outcome"),
+                _ => None,
+            };
+            if let Some(other) = other {
+                let message = format!(
+                    "`busy` measures every call, however it ends, and goes with no `{other}`; use a second #[timer]"
+                );
+                return Err(Error::new(flag.span(), message));
+            }
+        }
         let checked = |literal: Option<LitStr>, what: &str| {
             literal.map(|literal| check::name(&literal, what).map(|name| (name, literal.span()))).transpose()
         };
@@ -305,6 +340,7 @@ impl Fields {
             sample_rate: self.sample_rate,
             on,
             outcome: self.outcome.is_some(),
+            busy: self.busy.is_some(),
             labels: self.labels,
             krate: facade(self.krate),
         })

@@ -5,18 +5,22 @@
 //! - **Invariants**: a site never remembers a series of another logger, nor the overflow series. It allocates at most its bounded memory of labels.
 //!
 //! Read in this order: [`site`] (sites without labels), [`cached_series`] (the memory of one series), [`outcome`] (sites that wait for the end of
-//! the call), [`labels`] (sites whose labels vary), [`label_value`] (labels whose types have a few values).
+//! the call), [`labels`] (sites whose labels vary), [`label_value`] (labels whose types have a few values); beside the way of a recording, [`told`] and
+//! [`call_site`] (what sites say of themselves).
 //!
 //! Not public API: the names here are those that expansions use, under `ferrometer_core::__private`.
 
 pub(crate) mod cached_series;
+pub(crate) mod call_site;
 pub(crate) mod label_text;
 pub(crate) mod label_value;
 pub(crate) mod labels;
 pub(crate) mod outcome;
 pub(crate) mod site;
+pub(crate) mod told;
 
 pub use crate::instrument::guard::CallTimer;
+pub use crate::instrument::timed_future::{BusyFuture, Meter};
 pub use crate::record::enabled::enabled;
 pub use crate::registry::kind::Kind;
 pub use ::core;
@@ -30,3 +34,4 @@ pub use outcome::{
     Probe, ResultOutcome, Since,
 };
 pub use site::{CounterSite, GaugeSite, TimerSite};
+pub use told::{Byte, Elsewhere, InPlace, IsLogger, LoggerProbe, NoLogger, Place, Told, describe, name_of};

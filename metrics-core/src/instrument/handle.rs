@@ -3,6 +3,7 @@
 use crate::callsite::label_text::LabelArgument;
 use crate::instrument::guard::{InFlightGuard, TimerGuard};
 use crate::instrument::recordable::{CounterValue, GaugeValue};
+use crate::instrument::timed_future::TimedFuture;
 use crate::record::distributions;
 use crate::record::enabled::{any_bit, enabled, switch_bits};
 use crate::record::scalars;
@@ -185,9 +186,9 @@ impl Timer {
 
     /// Measures a future from its first poll to its end, or to its being dropped half-way. One that is never polled records
     /// nothing.
-    pub async fn time_future<F: Future>(self, future: F) -> F::Output {
-        let _guard = self.start();
-        future.await
+    /// With [`busy`](TimedFuture::busy) behind it, also how much of that it was polled.
+    pub fn time_future<F: Future>(self, future: F) -> TimedFuture<F> {
+        TimedFuture::new(self, future)
     }
 }
 

@@ -68,6 +68,11 @@ impl Logger {
         Logger { path, entry: AtomicPtr::new(ptr::null_mut()) }
     }
 
+    /// Returns the name that [`of_module`](Logger::of_module) was given.
+    pub(crate) const fn given_name(&self) -> &'static str {
+        self.path
+    }
+
     fn of(entry: &'static LoggerEntry) -> Logger {
         Logger { path: "", entry: AtomicPtr::new(ptr::from_ref(entry).cast_mut()) }
     }

@@ -6,9 +6,11 @@
 //!   way its block is left. While nothing is recorded, a call reads one word and returns.
 //!
 //! Read in this order: [`logger`] (names begin here), [`handle`] (one instrument, looked up once), [`guard`] (records when a block ends),
+//! [`timed_future`] (records when a future ends),
 //! [`recordable`] (the types that can be recorded, and the forms a name may have).
 
 pub(crate) mod guard;
 pub(crate) mod handle;
 pub(crate) mod logger;
 pub(crate) mod recordable;
+pub(crate) mod timed_future;
