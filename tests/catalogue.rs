@@ -18,7 +18,7 @@ mod elsewhere {
 }
 
 trait Metered {
-    const METRICS: Logger;
+    const METRICS: &'static Logger;
 }
 
 struct Program {
@@ -26,7 +26,7 @@ struct Program {
 }
 
 impl Metered for Program {
-    const METRICS: Logger = logger!("associated");
+    const METRICS: &'static Logger = &METRICS;
 }
 
 #[derive(Clone, Copy, LabelValue)]

@@ -14,7 +14,7 @@ pub(super) struct Site {
     /// 0.0: none given.
     pub(super) rate: f64,
     pub(super) memory: CachedSeries,
-    /// What a macro says of the site; empty where none does.
+    /// The record that a macro writes of the site; empty where none does.
     pub(super) told: &'static [u8],
 }
 

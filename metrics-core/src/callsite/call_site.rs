@@ -1,4 +1,4 @@
-//! What call sites tell of themselves, read: from the bytes of a program's file, or of one site.
+//! Records that call sites tell of themselves, read: from the bytes of a program's file, or of one site.
 
 use crate::callsite::told::{BUSY, DESCRIPTION, HEAD, LOGGER_BYTES, MAGIC, VERSION, letter};
 use crate::instrument::logger::Logger;
@@ -53,7 +53,7 @@ struct Read<'r> {
 
 /// Returns the call sites in the bytes of a program, a library or an object file, sorted by file and line.
 ///
-/// What is no record is passed over: any bytes may be given. Of what a linker left out, or a packer compressed, nothing is found.
+/// Any bytes may be given: those that are no record are passed over. Sites that a linker left out, or a packer compressed, are not found.
 ///
 /// ```no_run
 /// # use ferrometer_core as ferrometer;

@@ -19,15 +19,15 @@ pub(super) const VERSION: u8 = 1;
 pub(super) const LOGGER_BYTES: usize = 64;
 /// Bytes of a record before its texts.
 pub(super) const HEAD: usize = MAGIC.len() + 1 + 1 + 8 + 4 + 4 + 2 + LOGGER_BYTES;
-/// What it is: a timer with the parts of [`TimedFuture::busy`](crate::TimedFuture::busy).
+/// Mark of a timer with the parts of [`TimedFuture::busy`](crate::TimedFuture::busy).
 pub(super) const BUSY: u8 = b'b';
-/// What it is: a description, and no kind of instrument.
+/// Mark of a description, which is no kind of instrument.
 pub(super) const DESCRIPTION: u8 = b'd';
 
 /// A byte of a record. A program may have another `u8`.
 pub type Byte = u8;
 
-/// What a macro knows of the site that it writes.
+/// Facts that a macro knows of the site that it writes.
 pub struct Told {
     what: u8,
     rate: f64,
@@ -187,7 +187,7 @@ pub const fn name_of<T, R: Place<T>, F: Fn() -> R>(place: &T, probe: &F) -> &'st
     let _ = probe;
     match R::IS_LOGGER {
         // SAFETY: the one type whose `Place<T>` says so is `InPlace`, for `T` = `Logger` alone, and `Place` is sealed.
-        true => unsafe { &*std::ptr::from_ref(place).cast::<Logger>() }.given_name(),
+        true => unsafe { &*std::ptr::from_ref(place).cast::<Logger>() }.path,
         false => "",
     }
 }

@@ -33,7 +33,7 @@ use std::time::Duration;
 /// assert_eq!(get_logger("nova.compute"), get_logger("nova").child("compute"));
 /// ```
 pub struct Logger {
-    path: &'static str,
+    pub(crate) path: &'static str,
     /// Null until the first use, so that a logger can be a `static`.
     entry: AtomicPtr<LoggerEntry>,
 }
@@ -66,11 +66,6 @@ impl Logger {
     #[must_use]
     pub const fn of_module(path: &'static str) -> Logger {
         Logger { path, entry: AtomicPtr::new(ptr::null_mut()) }
-    }
-
-    /// Returns the name that [`of_module`](Logger::of_module) was given.
-    pub(crate) const fn given_name(&self) -> &'static str {
-        self.path
     }
 
     fn of(entry: &'static LoggerEntry) -> Logger {

@@ -128,7 +128,7 @@ impl<F> fmt::Debug for BusyFuture<F> {
     }
 }
 
-/// What is measured of one future. Packed, because the future holds it.
+/// Measurements of one future. Packed, because the future holds it.
 #[repr(C, packed(4))]
 pub struct Meter {
     /// `None`: nothing is recorded, or all is.

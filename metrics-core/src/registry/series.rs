@@ -158,7 +158,7 @@ pub struct Series {
     kind: Kind,
     /// `true` where `word` is a rate of its own.
     is_rated: bool,
-    /// What its first call site says of itself; null where none did.
+    /// The record of its first call site; null where it has none.
     told: AtomicPtr<&'static [u8]>,
     /// The series of its parts, of a timer that has some; null until they are known.
     parts: AtomicPtr<[&'static Series; 4]>,

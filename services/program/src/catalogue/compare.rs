@@ -1,10 +1,10 @@
-//! What vanished or changed since it was written down.
+//! Differences: metrics that vanished or changed since they were written down.
 
 use super::metric::{Catalogue, Metric};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
-/// What is other than it was.
+/// Metrics that are other than they were.
 #[derive(Debug, Default, PartialEq, Serialize)]
 pub(super) struct Differences {
     pub(super) vanished: Vec<String>,

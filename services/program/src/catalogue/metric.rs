@@ -1,4 +1,4 @@
-//! What is known of a metric, from whichever side.
+//! A metric, as far as one side knows it.
 
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};

@@ -12,7 +12,7 @@ struct Instruments {
     instruments: Vec<Told>,
 }
 
-/// What a program tells of one.
+/// One instrument, as a program tells of it.
 #[derive(Deserialize)]
 struct Told {
     name: String,

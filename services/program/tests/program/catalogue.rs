@@ -74,7 +74,7 @@ fn the_file_of_a_program_lists_what_never_ran() {
     assert!(markdown.contains("| `<logger>.of.a.local` | counter |"), "{markdown}");
 
     let scratch = ferrometer_testkit::scratch::Scratch::new("program-catalogue-file");
-    // What is stripped has the same metrics.
+    // A stripped program has the same metrics.
     let stripped = scratch.path().join("stripped");
     let status = Command::new("strip")
         .arg("-o")
