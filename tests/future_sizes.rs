@@ -105,6 +105,11 @@ fn one_attribute_adds_at_most_32_bytes_a_level() {
             let number = text.parse::<u64>().map_err(|error| error.to_string())?;
             Ok(number + 1)
         }
+        "polls": #[timer(busy)] (n: u8 = 1) -> u8 { ready(n).await }
+        "polls of large arguments": #[timer(busy)] (bytes: [u8; 1000] = [0; 1000], text: String = "1".into()) -> Answer {
+            ready(()).await;
+            Ok(bytes.len() as u64 + text.parse::<u64>().map_err(|error| error.to_string())?)
+        }
         "a gauge": #[gauge] (n: u64 = 1) -> u64 { ready(n).await }
     };
     for (what, plain, measured) in all {
@@ -117,6 +122,16 @@ fn one_attribute_adds_at_most_32_bytes_a_level() {
     expect("eight levels, timed", plain, timed, 8);
     expect("eight levels with outcome", plain, outcome, 8);
     expect("eight levels, errors counted", plain, errors, 8);
+    let polls = chain!([#[timer(busy)]] bytes: [u64; 8] = [0; 8]; z a b c d e f g h);
+    expect("eight levels, polls measured", plain, polls, 8);
+    let timer = ferrometer::get_logger("sizes").timer("time");
+    expect("a future that is timed", size_of_val(&inner()), size_of_val(&timer.time_future(inner())), 1);
+    expect(
+        "a future that is timed with its polls",
+        size_of_val(&inner()),
+        size_of_val(&timer.time_future(inner()).busy()),
+        1,
+    );
     let (plain, timed, outcome) = (passed_on!([]), passed_on!([#[timer]]), passed_on!([#[timer(outcome)]]));
     for levels in 1..=3 {
         // A future that is handed on is held as the argument it came as and as what is awaited: its growth counts twice a level.

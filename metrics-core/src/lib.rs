@@ -85,6 +85,7 @@ mod registry {
 #[cfg(not(ferrometer_loom))]
 pub use self::{
     callsite::LabelValue,
+    callsite::call_site::{CallSite, call_sites},
     callsite::label_text::LabelArgument,
     collect::distribution::Distribution,
     collect::ledger::{Amount, Cause, Dropped, Ledger},
@@ -98,6 +99,7 @@ pub use self::{
     instrument::observed::Observed,
     instrument::recordable::{CounterValue, Dynamic, GaugeReturn, GaugeValue, MetricName},
     instrument::sampled::Sampled,
+    instrument::timed_future::{BusyFuture, TimedFuture},
     naming::prefix::Naming,
     naming::{name, object},
     pipeline::control::{

@@ -51,6 +51,17 @@ impl Kind {
         }
     }
 
+    /// The variant of the core's `Kind`.
+    pub fn variant(self) -> &'static str {
+        match self {
+            Kind::Timer => "Timer",
+            Kind::Counter => "Counter",
+            Kind::Gauge => "Gauge",
+            Kind::InFlight => "InFlight",
+            Kind::Measured => unreachable!("it is parsed into its parts"),
+        }
+    }
+
     /// The name recorded by default, for a function called `function`.
     fn default_name(self, function: &str) -> String {
         format!("{function}{}", self.suffix())
@@ -58,9 +69,8 @@ impl Kind {
 
     fn allowed(self) -> &'static [&'static str] {
         match self {
-            Kind::Timer | Kind::Counter => {
-                &["logger", "name", "prefix", "sample_rate", "on", "outcome", "error", "crate"]
-            }
+            Kind::Timer => &["logger", "name", "prefix", "sample_rate", "on", "outcome", "error", "busy", "crate"],
+            Kind::Counter => &["logger", "name", "prefix", "sample_rate", "on", "outcome", "error", "crate"],
             Kind::Measured => &["logger", "name", "prefix", "sample_rate", "error", "crate"],
             Kind::Gauge | Kind::InFlight => &["logger", "name", "prefix", "crate"],
         }
@@ -90,6 +100,8 @@ pub struct Args {
     pub outcome: bool,
     /// Returns what a returned error is, for a label.
     pub error: Option<Expr>,
+    /// Record the time in polls, too.
+    pub busy: bool,
     /// Further labels.
     pub labels: Labels,
     /// The path of the facade.
@@ -195,6 +207,7 @@ struct Fields {
     on: Option<LitStr>,
     outcome: Option<Ident>,
     error: Option<Expr>,
+    busy: Option<Ident>,
     labels: Labels,
     krate: Option<Path>,
 }
@@ -241,6 +254,11 @@ impl Fields {
                 has_outcome(kind, &ident)?;
                 let span = ident.span();
                 return once(&mut self.outcome, ident, "outcome", span);
+            }
+            if ident == "busy" && kind == Kind::Timer {
+                input.parse::<Ident>()?;
+                let span = ident.span();
+                return once(&mut self.busy, ident, "busy", span);
             }
             let word = ident.to_string();
             if word != "logger" && kind.allowed().contains(&word.as_str()) {
@@ -300,6 +318,9 @@ impl Fields {
                 has_outcome(kind, key)?;
                 Err(Error::new(span, "`outcome` is a flag and takes no value: write `outcome` alone"))
             }
+            "busy" if kind == Kind::Timer => {
+                Err(Error::new(span, "`busy` is a flag and takes no value: write `busy` alone"))
+            }
             _ => Err(unknown(kind, key)),
         }
     }
@@ -327,6 +348,21 @@ impl Fields {
                 "the label key \"error\" is that of the argument `error`; leave one of the two out",
             ));
         }
+        if let Some(flag) = &self.busy {
+            let other = match (&self.sample_rate, &self.on, &self.outcome, &self.error) {
+                (Some(_), ..) => Some("sample_rate"),
+                (_, Some(_), ..) => Some("on"),
+                (.., Some(_), _) => Some("outcome"),
+                (.., Some(_)) => Some("error"),
+                _ => None,
+            };
+            if let Some(other) = other {
+                let message = format!(
+                    "`busy` measures every call, however it ends, and goes with no `{other}`; use a second #[timer]"
+                );
+                return Err(Error::new(flag.span(), message));
+            }
+        }
         let checked = |literal: Option<LitStr>, what: &str| {
             literal.map(|literal| check::name(&literal, what).map(|name| (name, literal.span()))).transpose()
         };
@@ -339,6 +375,7 @@ impl Fields {
             on,
             outcome: self.outcome.is_some(),
             error: self.error,
+            busy: self.busy.is_some(),
             labels: self.labels,
             krate: facade(self.krate),
         })

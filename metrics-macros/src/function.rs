@@ -3,10 +3,10 @@
 //! The body is never parsed: it may hold syntax newer than our parser, and tokens that are only moved keep their spans.
 
 use proc_macro2::{Group, TokenStream, TokenTree};
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Error, Ident, Result, Signature, Token, Visibility, braced, token};
+use syn::{Attribute, Error, FnArg, Ident, Pat, Result, ReturnType, Signature, Token, Type, Visibility, braced, token};
 
 use crate::span::ours;
 
@@ -58,6 +58,51 @@ impl Function {
             tokens.to_tokens(whole);
         });
         whole
+    }
+
+    /// Statements that move the arguments of an `async fn` into an async block, as the compiler does: whole first, then into their patterns, used or
+    /// not. The signature gets names in their place.
+    pub fn arguments(&mut self) -> TokenStream {
+        let mut statements = TokenStream::new();
+        for (at, argument) in self.sig.inputs.iter_mut().enumerate() {
+            let argument = match argument {
+                FnArg::Receiver(receiver) => {
+                    // The user's own word: one of ours is another `self`.
+                    let word = &receiver.self_token;
+                    statements.extend(quote_spanned!(ours()=> let _ = &#word;));
+                    continue;
+                }
+                FnArg::Typed(argument) => argument,
+            };
+            let pattern = argument.pat.to_token_stream();
+            let whole = match &*argument.pat {
+                Pat::Ident(name) if name.by_ref.is_none() && name.subpat.is_none() => name.ident.to_token_stream(),
+                _ => {
+                    let whole = format_ident!("__ferrometer_argument_{at}", span = ours());
+                    statements.extend(quote_spanned!(ours()=> let #whole = #whole;));
+                    whole.to_token_stream()
+                }
+            };
+            statements.extend(quote_spanned!(ours()=> let #pattern = #whole;));
+            *argument.pat = Pat::Verbatim(whole);
+        }
+        statements
+    }
+
+    /// Makes an `async fn` a function that returns its future. It borrows what the future of an `async fn` does: what `impl` borrows goes by the
+    /// edition of the one who wrote it.
+    pub fn return_future(&mut self, krate: &TokenStream) {
+        let output = match &self.sig.output {
+            ReturnType::Default => quote_spanned!(ours()=> ()),
+            ReturnType::Type(_, ty) => ty.to_token_stream(),
+        };
+        self.sig.asyncness = None;
+        self.sig.output = ReturnType::Type(
+            Token![->](ours()),
+            Box::new(Type::Verbatim(quote_spanned! {ours()=>
+                impl #krate::__private::core::future::Future<Output = #output>
+            })),
+        );
     }
 
     /// The function as it was written, less the attributes taken out of `attrs`.

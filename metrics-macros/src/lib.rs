@@ -65,11 +65,20 @@ use verbs::Verb;
 /// | `on = "err"` | only calls that ended so: `"ok"`, `"err"`, `"panic"`, `"cancelled"` | every call |
 /// | `outcome` | label each time with `outcome`: `ok`, `err`, `panic`, `cancelled` | |
 /// | `error = Error::kind` | label the times of calls that return `Err` with `error`: what this function, which gets the error, returns; a label as in [`count!`] | |
+/// | `busy` | of a future: record its polls too, see below | |
 /// | `"key" => value` | a label, as in [`count!`]: evaluated on entry, while recording is on | |
 /// | `crate = path` | where the facade is | `::ferrometer` |
 ///
 /// A returned `Err` is the outcome `err`, every other value `ok`; a future that is dropped before it is ready is
 /// `cancelled`.
+///
+/// # The polls of a future
+///
+/// With `busy` an `async fn`, or a function that returns a future, records five series. For `#[timer(busy)]` on `fetch` they are the timer `fetch.time`, from the
+/// first poll to the end; the timers `fetch.busy`, in polls, and `fetch.idle`, between them, which together are the whole; the counter `fetch.polls`; and the counter
+/// `fetch.cancelled` of futures that were dropped between their first poll and their end. A name that does not end with `.time` stays whole in front: `load`, `load.busy`.
+/// Every call is recorded, so `busy` goes with no `sample_rate`, `on` or `outcome`; a second attribute on the function may have those. Logger and labels are
+/// evaluated in the call, before the first poll.
 ///
 /// # Example
 ///
@@ -122,7 +131,16 @@ use verbs::Verb;
 /// }
 /// ```
 ///
-/// An attribute makes a future at most 32 bytes larger, and functions can be nested as deep as without.
+/// With `busy` an `async fn` becomes a function that returns the future of its body, measured from outside:
+///
+/// ```text
+/// fn fetch(url: &str) -> impl Future<Output = Result<Vec<u8>, Error>> {
+///     let meter = { static SITE: TimerSite = …; &SITE }.meter(&METRICS);
+///     return BusyFuture::new(meter, async move { let url = url; /* the body */ });
+/// }
+/// ```
+///
+/// An attribute makes a future at most 32 bytes larger, and functions can be nested as deep as without; with `busy` three quarters as deep.
 ///
 /// # Limits
 ///

@@ -11,7 +11,7 @@ use syn::{Error, Expr, ExprBlock, Ident, LitStr, Result, Token};
 
 use crate::args::{at_named, crate_path, facade, needs_value, once};
 use crate::check;
-use crate::expand::{borrowed_logger, rate, site};
+use crate::expand::{Site, borrowed_logger, rate, site};
 use crate::labels::{Labels, at_label};
 use crate::span::{ours, report};
 
@@ -31,6 +31,16 @@ impl Verb {
             Verb::SetGauge => "set_gauge!",
             Verb::Record => "record!",
             Verb::Time => "time!",
+        }
+    }
+
+    /// The variant of the core's `Kind`.
+    fn variant(self) -> &'static str {
+        match self {
+            Verb::Count => "Counter",
+            Verb::SetGauge => "Gauge",
+            Verb::Record => "Histogram",
+            Verb::Time => "Timer",
         }
     }
 
@@ -275,31 +285,22 @@ impl Call {
 
     fn site(&self, verb: Verb) -> TokenStream {
         let name = LitStr::new(&self.name, self.name_literal.span().resolved_at(ours()));
-        if !self.labels.is_empty() {
-            let kind = match verb {
-                Verb::SetGauge => quote_spanned!(ours()=> Gauge),
-                Verb::Record => quote_spanned!(ours()=> Histogram),
-                Verb::Count => quote_spanned!(ours()=> Counter),
-                Verb::Time => quote_spanned!(ours()=> Timer),
-            };
-            let (krate, rate) = (&self.krate, rate(self.sample_rate.as_ref()));
-            let (count, keys) = (self.labels.len(), self.labels.keys());
-            let arguments = quote_spanned!(ours()=> #name, &[#(#keys),*], #krate::__private::Kind::#kind, #rate);
-            return site(krate, "LabelledSite", Some(count), &arguments);
-        }
-        let (ty, arguments) = match verb {
-            Verb::SetGauge => ("GaugeSite", name.into_token_stream()),
-            Verb::Count | Verb::Record | Verb::Time => {
-                let rate = rate(self.sample_rate.as_ref());
-                let ty = match verb {
-                    Verb::Count => "CounterSite",
-                    Verb::Record => "HistogramSite",
-                    _ => "TimerSite",
-                };
-                (ty, quote_spanned!(ours()=> #name, #rate))
+        let (rate, variant) = (rate(self.sample_rate.as_ref()), verb.variant());
+        let keys: Vec<&LitStr> = self.labels.keys().collect();
+        let kind = Ident::new(variant, ours());
+        let krate = &self.krate;
+        let (ty, parameter, arguments) = match verb {
+            _ if !self.labels.is_empty() => {
+                let arguments = quote_spanned!(ours()=> #name, &[#(#keys),*], #krate::__private::Kind::#kind, #rate);
+                ("LabelledSite", Some(keys.len()), arguments)
             }
+            Verb::SetGauge => ("GaugeSite", None, name.to_token_stream()),
+            Verb::Count => ("CounterSite", None, quote_spanned!(ours()=> #name, #rate)),
+            Verb::Record => ("HistogramSite", None, quote_spanned!(ours()=> #name, #rate)),
+            Verb::Time => ("TimerSite", None, quote_spanned!(ours()=> #name, #rate)),
         };
-        site(&self.krate, ty, None, &arguments)
+        let (arguments, logger) = (&arguments, Some(&self.logger));
+        site(&Site { krate, ty, parameter, arguments, kind: variant, name: &name, keys, rate, busy: false, logger })
     }
 
     fn with_labels(&self, value: Option<&Value>, call: &dyn Fn(&TokenStream, &Ident) -> TokenStream) -> TokenStream {

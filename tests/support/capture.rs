@@ -29,6 +29,9 @@ const LOGGERS: &[&str] = &[
     "service",
     "driver",
     "owner",
+    "busy",
+    "handle",
+    "shop",
     "x",
 ];
 

@@ -39,6 +39,9 @@ pub struct Instrument {
     /// Meaning, in the words of the program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// The place in the source that recorded it first, file and line, if that was an attribute or a verb macro: `src/shop.rs:12`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
 }
 
 /// Builds the list; kept by the backend.
@@ -52,7 +55,7 @@ pub(crate) struct Catalog {
 }
 
 impl Catalog {
-    /// Takes in new instruments, and units and descriptions given since. The list is the same one while nothing has changed.
+    /// Takes in new instruments, and units, descriptions and places given since. The list is the same one while nothing has changed.
     pub(crate) fn update(
         &mut self,
         instruments: &Instruments,
@@ -78,10 +81,12 @@ impl Catalog {
             let known = &self.list[place];
             let unit = unit.filter(|_| known.unit.is_none());
             let description = series.description().filter(|_| known.description.is_none());
-            if unit.is_some() || description.is_some() {
+            let site = if known.at.is_none() { series.call_site() } else { None };
+            if unit.is_some() || description.is_some() || site.is_some() {
                 let known = &mut Arc::make_mut(&mut self.list)[place];
                 known.unit = unit.map(str::to_owned).or(known.unit.take());
                 known.description = description.map(str::to_owned).or(known.description.take());
+                known.at = site.map(|site| format!("{}:{}", site.file, site.line)).or(known.at.take());
             }
         }
         Arc::clone(&self.list)
@@ -94,7 +99,7 @@ impl Catalog {
         }
         let list = Arc::make_mut(&mut self.list);
         let logger = logger(&name, series.metric_name()).to_owned();
-        list.push(Instrument { name: name.clone(), logger, kind, unit: None, description: None });
+        list.push(Instrument { name: name.clone(), logger, kind, unit: None, description: None, at: None });
         self.places.insert((kind, name), list.len() - 1);
         list.len() - 1
     }

@@ -14,11 +14,19 @@ pub(super) struct Site {
     /// 0.0: none given.
     pub(super) rate: f64,
     pub(super) memory: CachedSeries,
+    /// The record that a macro writes of the site; empty where none does.
+    pub(super) told: &'static [u8],
 }
 
 impl Site {
     pub(super) const fn new(name: &'static str, rate: f64) -> Site {
-        Site { name, rate, memory: CachedSeries::new() }
+        Site { name, rate, memory: CachedSeries::new(), told: &[] }
+    }
+
+    /// Returns the site with what a macro says of it.
+    pub(super) const fn told(mut self, told: &'static [u8]) -> Site {
+        self.told = told;
+        self
     }
 
     /// Returns the remembered series, if it is of this logger.
@@ -29,17 +37,33 @@ impl Site {
 
     /// Returns the series of this logger, looked up if need be.
     #[inline(always)]
-    pub(super) fn series(&self, logger: &Logger, kind: Kind) -> &'static Series {
+    pub(super) fn series(&'static self, logger: &Logger, kind: Kind) -> &'static Series {
         match self.get(logger) {
             Some(series) => series,
             None => self.first(logger, kind),
         }
     }
 
+    /// Returns the series of a logger that is known, looked up if need be.
+    #[inline(always)]
+    pub(super) fn series_of(&'static self, logger: &'static LoggerEntry, kind: Kind) -> &'static Series {
+        match self.memory.get(logger) {
+            Some(series) => series,
+            None => self.look_up(logger, kind),
+        }
+    }
+
     #[cold]
     #[inline(never)]
-    fn first(&self, logger: &Logger, kind: Kind) -> &'static Series {
-        self.memory.look_up(logger.entry(), self.name, kind, self.rate)
+    fn first(&'static self, logger: &Logger, kind: Kind) -> &'static Series {
+        self.look_up(logger.entry(), kind)
+    }
+
+    #[cold]
+    fn look_up(&'static self, logger: &'static LoggerEntry, kind: Kind) -> &'static Series {
+        let series = self.memory.look_up(logger, self.name, kind, self.rate);
+        series.recorded_at(&self.told);
+        series
     }
 }
 
@@ -61,21 +85,6 @@ impl CachedSeries {
             &*series
         };
         ptr::eq(series.logger, logger).then_some(series)
-    }
-
-    /// Returns the series of this logger, looked up if need be.
-    #[inline(always)]
-    pub(super) fn series(
-        &self,
-        logger: &'static LoggerEntry,
-        name: &'static str,
-        kind: Kind,
-        rate: f64,
-    ) -> &'static Series {
-        match self.get(logger) {
-            Some(series) => series,
-            None => self.look_up(logger, name, kind, rate),
-        }
     }
 
     #[cold]

@@ -17,6 +17,12 @@ impl HistogramSite {
         Self(Site::new(name, rate))
     }
 
+    /// Returns the site with what the macro says of it; see [`Told`](crate::callsite::told::Told).
+    #[must_use]
+    pub const fn told(self, record: &'static [u8]) -> Self {
+        Self(self.0.told(record))
+    }
+
     /// Records a value.
     #[inline(always)]
     pub fn record(&'static self, logger: &Logger, value: impl GaugeValue) {

@@ -16,6 +16,12 @@ impl InFlightSite {
         Self(Site::new(name, 0.0))
     }
 
+    /// Returns the site with what the macro says of it; see [`Told`](crate::callsite::told::Told).
+    #[must_use]
+    pub const fn told(self, record: &'static [u8]) -> Self {
+        Self(self.0.told(record))
+    }
+
     /// Counts one more, until the guard is dropped.
     #[inline(always)]
     pub fn enter(&'static self, logger: &Logger) -> Option<InFlightGuard> {

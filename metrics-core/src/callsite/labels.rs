@@ -27,13 +27,21 @@ pub struct LabelledSite<const N: usize> {
     kind: Kind,
     rate: f64,
     texts: TextMemory<Series>,
+    told: &'static [u8],
 }
 
 impl<const N: usize> LabelledSite<N> {
     /// `rate` 0.0: none given.
     #[must_use]
     pub const fn new(name: &'static str, keys: &'static [&'static str; N], kind: Kind, rate: f64) -> Self {
-        Self { fixed: FixedMemory::new(), name, keys, kind, rate, texts: TextMemory::new() }
+        Self { fixed: FixedMemory::new(), name, keys, kind, rate, texts: TextMemory::new(), told: &[] }
+    }
+
+    /// Returns the site with what the macro says of it; see [`Told`](crate::callsite::told::Told).
+    #[must_use]
+    pub const fn told(mut self, record: &'static [u8]) -> Self {
+        self.told = record;
+        self
     }
 
     /// The series of labels whose types have a few values each.
@@ -188,7 +196,9 @@ impl<const N: usize> LabelledSite<N> {
             |series| series.logger.is_programs(),
             || {
                 let labels: [(&str, &str); N] = std::array::from_fn(|i| (self.keys[i], values[i]));
-                static_series(with_labels(parent, &labels), self.name, self.kind, self.rate, false)
+                let series = static_series(with_labels(parent, &labels), self.name, self.kind, self.rate, false);
+                series.recorded_at(&self.told);
+                series
             },
         )
     }

@@ -6,11 +6,13 @@
 //!
 //! Read in this order: [`site`] (sites without labels), [`histogram`] and [`in_flight`] (those of
 //! the further kinds), [`cached_series`] (the memory of one series), [`outcome`] (sites that wait for the end of
-//! the call), [`labels`] (sites whose labels vary), [`label_value`] (labels whose types have a few values).
+//! the call), [`labels`] (sites whose labels vary), [`label_value`] (labels whose types have a few values); beside the way of a recording,
+//! [`told`] and [`call_site`] (what sites say of themselves).
 //!
 //! Not public API: the names here are those that expansions use, under `ferrometer_core::__private`.
 
 pub(crate) mod cached_series;
+pub(crate) mod call_site;
 pub(crate) mod histogram;
 pub(crate) mod in_flight;
 pub(crate) mod label_text;
@@ -18,8 +20,10 @@ pub(crate) mod label_value;
 pub(crate) mod labels;
 pub(crate) mod outcome;
 pub(crate) mod site;
+pub(crate) mod told;
 
 pub use crate::instrument::guard::CallTimer;
+pub use crate::instrument::timed_future::{BusyFuture, Meter};
 pub use crate::record::enabled::enabled;
 pub use crate::registry::kind::Kind;
 pub use ::core;
@@ -35,3 +39,4 @@ pub use outcome::{
     Probe, ResultOutcome, Since,
 };
 pub use site::{CounterSite, GaugeSite, TimerSite};
+pub use told::{Byte, Elsewhere, InPlace, IsLogger, LoggerProbe, NoLogger, Place, Told, describe, name_of};

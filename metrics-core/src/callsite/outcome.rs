@@ -67,6 +67,13 @@ impl ExitSite {
         ExitSite { site: Site::new(name, rate), kind, on, label, outcomes: FixedMemory::new() }
     }
 
+    /// Returns the site with what the macro says of it; see [`Told`](crate::callsite::told::Told).
+    #[must_use]
+    pub const fn told(mut self, record: &'static [u8]) -> Self {
+        self.site.told = record;
+        self
+    }
+
     /// Counts when the call ends; see [`ExitCounter`].
     #[inline(always)]
     pub fn count(&'static self, logger: &Logger) -> ExitCounter {
@@ -100,7 +107,7 @@ impl ExitSite {
         }
         Some(match self.label {
             true => self.labelled(logger, outcome),
-            false => self.site.memory.series(logger, self.site.name, self.kind, self.site.rate),
+            false => self.site.series_of(logger, self.kind),
         })
     }
 
@@ -121,6 +128,7 @@ impl ExitSite {
             _ => {
                 let labelled = with_labels(logger, &[("outcome", outcome.as_ref())]);
                 let series = static_series(labelled, self.site.name, self.kind, self.site.rate, false);
+                series.recorded_at(&self.site.told);
                 self.outcomes.put(logger, Sets::of(&numbers), numbers.combination(), series);
                 series
             }

@@ -12,6 +12,7 @@ use crate::registry::series::Series;
 
 use crate::callsite::cached_series::Site;
 use crate::instrument::guard::CallTimer;
+use crate::instrument::timed_future::Meter;
 use crate::registry::kind::Kind;
 
 /// A place that counts.
@@ -28,6 +29,12 @@ impl CounterSite {
     #[must_use]
     pub const fn new(name: &'static str, rate: f64) -> Self {
         Self(Site::new(name, rate))
+    }
+
+    /// Returns the site with what the macro says of it; see [`Told`](crate::callsite::told::Told).
+    #[must_use]
+    pub const fn told(self, record: &'static [u8]) -> Self {
+        Self(self.0.told(record))
     }
 
     /// Adds 1.
@@ -70,6 +77,12 @@ impl GaugeSite {
         Self(Site::new(name, 0.0))
     }
 
+    /// Returns the site with what the macro says of it; see [`Told`](crate::callsite::told::Told).
+    #[must_use]
+    pub const fn told(self, record: &'static [u8]) -> Self {
+        Self(self.0.told(record))
+    }
+
     /// Sets the gauge.
     #[inline(always)]
     pub fn set(&'static self, logger: &Logger, value: impl GaugeValue) {
@@ -94,6 +107,18 @@ impl TimerSite {
     #[must_use]
     pub const fn new(name: &'static str, rate: f64) -> Self {
         Self(Site::new(name, rate))
+    }
+
+    /// Returns the site with what the macro says of it; see [`Told`](crate::callsite::told::Told).
+    #[must_use]
+    pub const fn told(self, record: &'static [u8]) -> Self {
+        Self(self.0.told(record))
+    }
+
+    /// Measures a future, with its polls.
+    #[inline]
+    pub fn meter(&'static self, logger: &Logger) -> Meter {
+        if enabled() { Meter::new(self.0.series(logger, Kind::Timer)) } else { Meter::off() }
     }
 
     /// Starts measuring a block, inline in the function around it.

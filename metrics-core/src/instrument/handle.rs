@@ -6,6 +6,7 @@ use crate::callsite::label_text::LabelArgument;
 use crate::instrument::guard::{InFlightGuard, TimerGuard};
 use crate::instrument::observed::{self, Observed};
 use crate::instrument::recordable::{CounterValue, GaugeReturn, GaugeValue};
+use crate::instrument::timed_future::TimedFuture;
 use crate::record::absolute;
 use crate::record::clock;
 use crate::record::distributions;
@@ -387,6 +388,7 @@ impl Timer {
 
     /// Measures a future from its first poll to its end, or to its being dropped half-way. One that is never polled records
     /// nothing.
+    /// With [`busy`](TimedFuture::busy) behind it, also how much of that it was polled.
     ///
     /// ```
     /// # use ferrometer_core as ferrometer;
@@ -395,9 +397,8 @@ impl Timer {
     ///     ferrometer::get_logger("client").timer("fetch").time_future(request).await
     /// }
     /// ```
-    pub async fn time_future<F: Future>(self, future: F) -> F::Output {
-        let _guard = self.start();
-        future.await
+    pub fn time_future<F: Future>(self, future: F) -> TimedFuture<F> {
+        TimedFuture::new(self, future)
     }
 }
 

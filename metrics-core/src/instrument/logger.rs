@@ -35,7 +35,7 @@ use std::time::Duration;
 /// assert_eq!(get_logger("nova.compute"), get_logger("nova").child("compute"));
 /// ```
 pub struct Logger {
-    path: &'static str,
+    pub(crate) path: &'static str,
     /// Null until the first use, so that a logger can be a `static`.
     entry: AtomicPtr<LoggerEntry>,
 }

@@ -38,6 +38,11 @@ pub(crate) const SLEW: u64 = 500;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp(u64);
 
+impl Stamp {
+    /// No moment: for a place that is not filled yet.
+    pub(crate) const UNSET: Stamp = Stamp(0);
+}
+
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod counter {
     use std::arch::x86_64::{__cpuid, _rdtsc};

@@ -159,6 +159,10 @@ pub struct Series {
     kind: Kind,
     /// `true` where `word` is a rate of its own.
     is_rated: bool,
+    /// The record of its first call site; null where it has none.
+    told: AtomicPtr<&'static [u8]>,
+    /// The series of its parts, of a timer that has some; null until they are known.
+    parts: AtomicPtr<[&'static Series; 4]>,
 }
 
 // SAFETY: `name` is a part of a `&'static str`; nothing else in it is a pointer that is not shareable.
@@ -194,6 +198,8 @@ impl Series {
             name_len: name.len() as u16,
             kind,
             is_rated: rate.to_bits() != 0,
+            told: AtomicPtr::new(ptr::null_mut()),
+            parts: AtomicPtr::new(ptr::null_mut()),
         }
     }
 
@@ -307,6 +313,32 @@ impl Series {
     #[must_use]
     pub fn description(&self) -> Option<&'static str> {
         descriptions::find(self.logger_name(), self.metric_name())?.text.get().copied()
+    }
+
+    /// Notes what a call site says of itself. The first one's word stays; the overflow series has none.
+    pub(crate) fn recorded_at(&self, told: &'static &'static [u8]) {
+        if !told.is_empty() && self.logger.is_programs() && self.told.load(Relaxed).is_null() {
+            self.told.store(ptr::from_ref(told).cast_mut(), Release);
+        }
+    }
+
+    /// Returns the series of its parts, if they are known.
+    pub(crate) fn parts(&self) -> Option<&'static [&'static Series; 4]> {
+        // SAFETY: the pointer is null or was published in `remember_parts`; it stays for ever.
+        unsafe { self.parts.load(Acquire).as_ref() }
+    }
+
+    /// Remembers the series of its parts: one piece of memory for each timer that has some.
+    pub(crate) fn remember_parts(&self, parts: [&'static Series; 4]) {
+        if let Some(_busy) = reentrancy::try_enter() {
+            publish_once::publish(&self.parts, ptr::null_mut(), parts);
+        }
+    }
+
+    /// Returns what its first call site says of itself.
+    pub(crate) fn told(&self) -> Option<&'static [u8]> {
+        // SAFETY: the pointer is null or was made from a `&'static &'static [u8]` in `recorded_at`.
+        unsafe { self.told.load(Acquire).as_ref() }.copied()
     }
 
     /// Returns whether this is one of ferrometer's own metrics, which are no part of the ledger.

@@ -27,22 +27,37 @@ pub fn asynchronous(body: &Body, records: &[Record<'_>], output: &Output) -> Tok
     asynchronous_block(&steps, &facade(records), body, output)
 }
 
+/// The new body of an `async fn` whose polls are measured: it is a function now that returns the future. `arguments` are moved into it, used or
+/// not, as those of an `async fn` are.
+pub fn metered(body: &Body, arguments: &TokenStream, records: &[Record<'_>], output: &Output) -> TokenStream {
+    let steps = Steps::of(records, Place::Here, output);
+    let krate = facade(records);
+    let inside = asynchronous_block(&steps, &krate, body, output);
+    let (outside, hint) = (&steps.outside, hint(&krate, output));
+    let future = steps.metered(&krate, quote_spanned!(ours()=> async move { #arguments #hint #inside }));
+    quote_spanned!(ours()=> #outside return #future;)
+}
+
 /// The new inside of an async block or function.
 pub fn asynchronous_block(steps: &Steps, krate: &TokenStream, body: &Body, output: &Output) -> TokenStream {
     around(steps, krate, body, output, false, || {
-        // An async block takes no return type; a `return` that is never reached tells the compiler, so that
-        // coercions work and a mismatch is reported where the user made it.
-        let return_type = return_type(output);
-        let hint = quote_spanned! {output.span()=>
-            if let #krate::__private::core::option::Option::Some(__ferrometer_hint) =
-                #krate::__private::core::option::Option::None::<#return_type>
-            {
-                return __ferrometer_hint;
-            }
-        };
+        let hint = hint(krate, output);
         let block = body.surround(&body.after(&hint));
         quote_spanned!(ours()=> async move #block.await)
     })
+}
+
+/// An async block takes no return type; a `return` that is never reached tells the compiler, so that coercions work and a mismatch is
+/// reported where the user made it.
+fn hint(krate: &TokenStream, output: &Output) -> TokenStream {
+    let return_type = return_type(output);
+    quote_spanned! {output.span()=>
+        if let #krate::__private::core::option::Option::Some(__ferrometer_hint) =
+            #krate::__private::core::option::Option::None::<#return_type>
+        {
+            return __ferrometer_hint;
+        }
+    }
 }
 
 /// The steps around a body. Where its tokens tell how it is left, it stays what it is: a block of the function. Otherwise `capture` makes it an

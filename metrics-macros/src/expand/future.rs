@@ -20,7 +20,7 @@ pub fn expand(function: &Function, records: &[Record<'_>], returned: &Returned) 
     match AsyncBlock::find(function.body.tokens(), returned.form) {
         Some(found) => {
             let inside = asynchronous_block(&steps, &krate, &Body::of_block(&found.block), &returned.output);
-            let (outside, whole) = (&steps.outside, found.with(&inside));
+            let (outside, whole) = (&steps.outside, found.with(&inside, |block| steps.metered(&krate, block)));
             quote_spanned!(ours()=> #outside #whole)
         }
         None => wrap(function, &steps, &krate, returned),
@@ -40,6 +40,7 @@ fn wrap(function: &Function, steps: &Steps, krate: &TokenStream, returned: &Retu
     } else {
         quote_spanned!(span=> async move { #start #awaited })
     };
+    let measured = steps.metered(krate, measured);
     let result = match returned.form {
         Form::Opaque => measured,
         // An async block is not `Unpin`; a pinned box of one is.
@@ -90,10 +91,11 @@ impl AsyncBlock {
         matches.then_some(AsyncBlock { head: tokens, block, pin: None })
     }
 
-    /// Returns this expression with another inside.
-    fn with(&self, inside: &TokenStream) -> TokenStream {
+    /// Returns this expression with another inside, and something around the block.
+    fn with(&self, inside: &TokenStream, around: impl FnOnce(TokenStream) -> TokenStream) -> TokenStream {
         let mut block = TokenStream::from_iter(self.head.iter().cloned());
         block.extend([regroup(&self.block, inside.clone())]);
+        let block = around(block);
         match &self.pin {
             None => block,
             Some((path, parentheses)) => {

@@ -8,6 +8,7 @@ mod body;
 mod future;
 mod record;
 mod shape;
+mod site;
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
@@ -17,8 +18,9 @@ use crate::args::{Args, Kind, Outcome};
 use crate::function::{Function, is_merged_marker, not_a_function};
 use crate::span::{ours, report};
 use record::{Place, Record};
-pub use record::{borrowed_logger, rate, site};
+pub use record::{borrowed_logger, rate};
 use shape::{Output, Shape};
+pub use site::{Site, site};
 
 /// Expands the outermost attribute, and with it all of ours that follow on the same function.
 pub fn attribute(kind: Kind, args: TokenStream, item: TokenStream) -> TokenStream {
@@ -29,7 +31,7 @@ pub fn attribute(kind: Kind, args: TokenStream, item: TokenStream) -> TokenStrea
         Ok(function) => function,
         Err(error) => return with_error(not_a_function(kind.word(), &item, error), item),
     };
-    match collect(kind, args, &mut function).and_then(|all| expand(&all, &function)) {
+    match collect(kind, args, &mut function).and_then(|all| expand(&all, &mut function)) {
         Ok(tokens) => tokens,
         // The function stays, so that its callers do not each report that it is missing.
         Err(error) => with_error(error, function.unchanged()),
@@ -41,7 +43,7 @@ fn with_error(error: Error, item: TokenStream) -> TokenStream {
     quote!(#error #item)
 }
 
-fn expand(all: &[Args], function: &Function) -> syn::Result<TokenStream> {
+fn expand(all: &[Args], function: &mut Function) -> syn::Result<TokenStream> {
     if let Some(constness) = &function.sig.constness {
         return Err(Error::new_spanned(
             constness,
@@ -71,6 +73,21 @@ fn expand(all: &[Args], function: &Function) -> syn::Result<TokenStream> {
                 "`error` labels nothing here: this function returns nothing, so it never ends with an `Err`",
             ));
         }
+        if args.busy {
+            let wrong = match &shape {
+                Shape::Plain(_) => {
+                    "`busy` measures the polls of a future, and this function is not `async` and returns none"
+                }
+                Shape::Async(Output::Never) => "`busy` measures a future that can be ready; this one never is",
+                _ if all[..index].iter().any(|earlier| earlier.busy) => {
+                    "this function has `busy` twice; leave it out of one of them"
+                }
+                _ => "",
+            };
+            if !wrong.is_empty() {
+                return Err(Error::new(function.sig.ident.span(), wrong));
+            }
+        }
         if args.kind == Kind::Gauge && !matches!(shape.output(), Output::Type(_)) {
             return Err(Error::new(
                 function.sig.ident.span(),
@@ -99,6 +116,13 @@ fn expand(all: &[Args], function: &Function) -> syn::Result<TokenStream> {
         .collect::<syn::Result<Vec<_>>>()?;
     let body = match &shape {
         Shape::Plain(output) => body::plain(&function.body, &records, output),
+        Shape::Async(output) if all.iter().any(|args| args.busy) => {
+            let arguments = function.arguments();
+            let body = body::metered(&function.body, &arguments, &records, output);
+            drop(records);
+            function.return_future(&all[0].krate);
+            return Ok(function.with_body(&body));
+        }
         Shape::Async(output) => body::asynchronous(&function.body, &records, output),
         Shape::Future(returned) => future::expand(function, &records, returned),
     };

@@ -5,9 +5,10 @@
 use proc_macro2::{Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Expr, Ident};
+use syn::{Expr, Ident, LitStr};
 
 use super::shape::Output;
+use super::site::{Site, is_static, site};
 use crate::args::{Args, Kind, Outcome};
 use crate::check::{is_sampled, ungroup};
 use crate::span::{borrowed, ours};
@@ -36,6 +37,8 @@ pub struct Steps {
     leave: TokenStream,
     /// Something has to see the returned error itself, which `?` has not converted yet where it leaves.
     pub needs_error: bool,
+    /// The local that measures the polls of the whole future.
+    pub meter: Option<Ident>,
 }
 
 /// Where the body runs.
@@ -70,7 +73,7 @@ impl<'a> Record<'a> {
                 let (rate, on, label) = (rate(args.sample_rate.as_ref()), on(krate, args.on), args.outcome);
                 ("ExitSite", quote_spanned!(ours()=> #name, #krate::__private::Kind::#kind, #rate, #on, #label))
             }
-            Kind::Timer | Kind::Counter if !args.labels.is_empty() && place == Place::Here => {
+            Kind::Timer | Kind::Counter if !args.labels.is_empty() && place == Place::Here && !args.busy => {
                 let kind = Ident::new(if args.kind == Kind::Timer { "Timer" } else { "Counter" }, ours());
                 let (rate, keys) = (rate(args.sample_rate.as_ref()), args.labels.keys());
                 ("LabelledSite", quote_spanned!(ours()=> #name, &[#(#keys),*], #krate::__private::Kind::#kind, #rate))
@@ -81,9 +84,24 @@ impl<'a> Record<'a> {
                 (ty, quote_spanned!(ours()=> #name, #rate))
             }
         };
+        // The labels that the arguments bring.
+        let brought = [("outcome", args.outcome), ("error", args.error.is_some())];
+        let brought: Vec<LitStr> =
+            brought.iter().filter(|(_, is)| *is).map(|(key, _)| LitStr::new(key, ours())).collect();
         Ok(Record {
             args,
-            site: site(krate, ty, (ty == "LabelledSite").then_some(args.labels.len()), &arguments),
+            site: site(&Site {
+                krate,
+                ty,
+                parameter: (ty == "LabelledSite").then_some(args.labels.len()),
+                arguments: &arguments,
+                kind: args.kind.variant(),
+                name: &name,
+                keys: args.labels.keys().chain(&brought).collect(),
+                rate: rate(args.sample_rate.as_ref()),
+                busy: args.busy,
+                logger: args.logger.as_ref(),
+            }),
             local: Ident::new(&format!("__ferrometer_{}_{index}", args.kind.word()), ours()),
             kept: format_ident!("__ferrometer_logger_{index}", span = ours()),
         })
@@ -119,10 +137,38 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// In the call, before its future is built: what is looked at then is what the function was given.
+    fn lower_busy(&self, steps: &mut Steps) {
+        let Record { args, site, local, .. } = self;
+        let krate = &args.krate;
+        let logger = args.logger.as_ref().map_or_else(|| module_logger(krate), borrowed_logger);
+        let logger = match args.labels.is_empty() {
+            true => logger,
+            false => {
+                let labelled = args.labels.evaluate_pairs(
+                    krate,
+                    &|labels| quote_spanned!(ours()=> #krate::__private::Logger::with_all(#logger, &#labels)),
+                );
+                quote_spanned!(ours()=> &#labelled)
+            }
+        };
+        steps.outside.extend(quote_spanned! {ours()=>
+            let #local = if #krate::__private::enabled() {
+                #site.meter(#logger)
+            } else {
+                #krate::__private::Meter::off()
+            };
+        });
+        steps.meter = Some(local.clone());
+    }
+
     fn lower(&self, place: Place, output: &Output, steps: &mut Steps) {
         let Record { args, site, local, kept } = self;
         let krate = &args.krate;
         let option = quote_spanned!(ours()=> #krate::__private::core::option::Option);
+        if args.busy {
+            return self.lower_busy(steps);
+        }
         let logger = self.logger(place);
 
         if let Logger::Kept(expr) = &logger {
@@ -310,6 +356,14 @@ impl Steps {
         })
     }
 
+    /// Returns a future with its polls measured, if they are.
+    pub fn metered(&self, krate: &TokenStream, future: TokenStream) -> TokenStream {
+        match &self.meter {
+            Some(meter) => quote_spanned!(ours()=> #krate::__private::BusyFuture::new(#meter, #future)),
+            None => future,
+        }
+    }
+
     /// Returns whether the body's value is needed at all.
     pub fn wants_value(&self) -> bool {
         !self.finish.is_empty()
@@ -330,19 +384,6 @@ fn outcome_local() -> Ident {
     Ident::new("__ferrometer_outcome", ours())
 }
 
-/// An expression: a `&'static` to a call site of its own. The static sits in an inner block, where no other
-/// expression can see its name. `labels`: how many, where that is a part of the type.
-pub fn site(krate: &TokenStream, ty: &str, labels: Option<usize>, arguments: &TokenStream) -> TokenStream {
-    let ty = Ident::new(ty, ours());
-    let labels = labels.map(|labels| quote_spanned!(ours()=> <#labels>));
-    quote_spanned! {ours()=>
-        {
-            static SITE: #krate::__private::#ty #labels = #krate::__private::#ty::new(#arguments);
-            &SITE
-        }
-    }
-}
-
 /// The `rate` argument of a call site: 0 stands for "none given".
 pub fn rate(given: Option<&Literal>) -> Literal {
     given.cloned().unwrap_or_else(|| Literal::f64_suffixed(0.0))
@@ -357,14 +398,6 @@ fn module_logger(krate: &TokenStream) -> TokenStream {
             &LOGGER
         }
     }
-}
-
-/// Returns whether a path names a static or a constant, by the convention every Rust program keeps.
-fn is_static(path: &syn::ExprPath) -> bool {
-    path.path.segments.last().is_some_and(|segment| {
-        let name = segment.ident.to_string();
-        name.chars().any(char::is_uppercase) && !name.chars().any(char::is_lowercase)
-    })
 }
 
 /// The outcome that is recorded alone, if there is one: an expression.

@@ -28,7 +28,7 @@ pub(crate) enum Command {
     Dump(dump::Command),
     /// Says what a configuration means, what is wrong with it, and which names and bytes it makes.
     Check(check::Command),
-    /// Lists the metrics of a running program, and compares them with a file.
+    /// Lists the metrics of a program, from its file or while it runs, and compares them with a file.
     Catalogue(catalogue::Command),
     /// Manages the metric servers that a program sends to.
     Servers(servers::Command),

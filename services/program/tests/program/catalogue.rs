@@ -1,7 +1,22 @@
 //! `catalogue`: the metrics of a program, written down and compared.
 
 use crate::common::{FAST, Serve, good, run, text};
+use ferrometer::{Logger, Unit, count, describe, logger, time};
 use ferrometer_testkit::wait::wait_until;
+use std::hint::black_box;
+use std::process::Command;
+
+static SHOP: Logger = logger!("catalogued.shop");
+
+/// Call sites of this program, which is the one that is looked at. They never run.
+#[inline(never)]
+fn sites(till: &str, logger: &Logger) {
+    count!(SHOP, "sales", sample_rate = 0.25, "till" => till);
+    count!(SHOP, "sales", 2, "shelf" => 7);
+    time!(SHOP, "pay", { black_box(till) });
+    count!(logger, "of.a.local");
+    describe!(SHOP, "sales", Unit::Other("pieces"), "Pieces | sold.");
+}
 
 #[test]
 fn what_vanished_or_changed_fails() {
@@ -11,9 +26,9 @@ fn what_vanished_or_changed_fails() {
     serve.wait_for("server.statsd.lines");
     let url = serve.url();
     let markdown = good(["catalogue", &url]);
-    assert!(markdown.contains("| `shop.sales` | counter |  | `till` |  |\n"), "{markdown}");
+    assert!(markdown.contains("| `shop.sales` | counter |  | `till` |  |  |  |\n"), "{markdown}");
     assert!(
-        markdown.contains("| `shop.pay` | timer | ms |  |  |\n") && !markdown.contains("ferrometer."),
+        markdown.contains("| `shop.pay` | timer | ms |  |  |  |  |\n") && !markdown.contains("ferrometer."),
         "{markdown}"
     );
     wait_until("its own", || good(["catalogue", &url, "--own"]).contains("`ferrometer.backend.pull-cache.sent`"));
@@ -23,7 +38,7 @@ fn what_vanished_or_changed_fails() {
     good(["catalogue", &url, "--check", text(&json)]);
     // One that is not there any more, and one that was something else.
     let row = "| `shop.sales` | counter |";
-    let changed = markdown.replace(row, "| `shop.gone` | counter |  |  |  |\n| `shop.sales` | gauge |");
+    let changed = markdown.replace(row, "| `shop.gone` | counter |  |  |  |  |  |\n| `shop.sales` | gauge |");
     let file = serve.scratch.file("metrics.md", changed);
     let ran = run(["catalogue", &url, "--check", text(&file)]);
     assert_eq!(ran.code, 1);
@@ -37,4 +52,61 @@ fn what_vanished_or_changed_fails() {
     assert!(good(["catalogue", &url, "--check", text(&file)]).starts_with("new       shop.sales (counter)\n"));
     let file = serve.scratch.file("metrics.md", "nothing");
     assert_eq!(run(["catalogue", &url, "--check", text(&file)]).code, 2);
+}
+
+#[test]
+fn the_file_of_a_program_lists_what_never_ran() {
+    black_box(sites as fn(&str, &Logger));
+    let program = std::env::current_exe().unwrap();
+    let program = text(&program);
+    let lines = include_str!("catalogue.rs").lines();
+    let line = |of: &str| lines.clone().position(|line| line.contains(of)).unwrap() + 1;
+    let file = file!();
+    let markdown = good(["catalogue", program]);
+    let expected = format!(
+        "| `catalogued.shop.sales` | counter | pieces | `shelf`, `till` | 0.25 | Pieces \\| sold. | `{file}:{}`, `{file}:{}` |\n",
+        line("\"sales\", sample_rate"),
+        line("\"sales\", 2"),
+    );
+    assert!(markdown.contains(&expected), "{markdown}\n{expected}");
+    let timer = format!("| `catalogued.shop.pay` | timer | ms |  |  |  | `{file}:{}` |\n", line("\"pay\", {"));
+    assert!(markdown.contains(&timer), "{markdown}");
+    assert!(markdown.contains("| `<logger>.of.a.local` | counter |"), "{markdown}");
+
+    let scratch = ferrometer_testkit::scratch::Scratch::new("program-catalogue-file");
+    // A stripped program has the same metrics.
+    let stripped = scratch.path().join("stripped");
+    let status = Command::new("strip")
+        .arg("-o")
+        .arg(&stripped)
+        .arg(program)
+        .status()
+        .expect("strip, of binutils, as the linker is");
+    assert!(status.success());
+    assert_eq!(good(["catalogue", text(&stripped)]), markdown);
+
+    let committed = scratch.file("METRICS.md", format!("# Metrics\n\n{markdown}"));
+    let unchanged = "no metric vanished, and none changed\n";
+    assert_eq!(good(["catalogue", program, "--check", text(&committed)]), unchanged);
+    // An edit above moves a site and changes no metric.
+    let committed = scratch.file("METRICS.md", markdown.replace(&format!("{file}:"), "elsewhere.rs:1"));
+    assert_eq!(good(["catalogue", program, "--check", text(&committed)]), unchanged);
+    let json = scratch.file("metrics.json", good(["--json", "catalogue", program]));
+    assert_eq!(good(["catalogue", program, "--check", text(&json)]), unchanged);
+    let changed = markdown
+        .replace("| `shelf`, `till` | 0.25 |", "| `till` | 0.5 |")
+        .replace("`catalogued.shop.pay` | timer |", "`catalogued.shop.pays` | timer |");
+    let committed = scratch.file("METRICS.md", changed);
+    let ran = run(["catalogue", program, "--check", text(&committed)]);
+    assert_eq!(ran.code, 1);
+    let told = "vanished  catalogued.shop.pays (timer)\n\
+        changed   catalogued.shop.sales: labels was \"till\", is \"shelf, till\"\n\
+        changed   catalogued.shop.sales: rate was \"0.5\", is \"0.25\"\n\
+        new       catalogued.shop.pay (timer)\n";
+    assert_eq!(ran.out, told);
+
+    let none = scratch.file("none", "no program");
+    let ran = run(["catalogue", text(&none)]);
+    assert!(ran.code == 4 && ran.err.contains("has no call site"), "{ran:?}");
+    assert_eq!(run(["catalogue", "./not/there"]).code, 4);
 }
