@@ -18,7 +18,7 @@ pub struct Instrument {
     next: u32,
 }
 
-/// What is known of an instrument's recordings, where idle ones are to be hidden.
+/// Keeps when an instrument was last recorded on, where idle ones are to be hidden.
 #[derive(Debug)]
 struct Activity {
     /// Sum that changes with each recording, and when it last did, in seconds.

@@ -47,9 +47,9 @@ pub(crate) struct Catalog {
     list: Arc<Vec<Instrument>>,
     /// The place in the list, by kind and name.
     places: HashMap<(&'static str, String), usize>,
-    /// What may still get a unit or a description: series of each place that differ in their names as they were given.
+    /// Series of each place that may still bring a unit or a description. They differ in their names as they were given.
     told_by: Vec<Vec<&'static Series>>,
-    /// Whether an instrument was looked at, by its number, as bits.
+    /// Instruments that were looked at, by number, as bits.
     seen: Vec<u64>,
 }
 
