@@ -171,7 +171,7 @@ impl Ord for Labels {
             let rest =
                 || one.bytes().chain(ours.flat_map(str::bytes)).cmp(another.bytes().chain(theirs.flat_map(str::bytes)));
             let ends = |labels: &Labels| labels.iter().map(|(key, value)| (key.len(), value.len())).collect::<Vec<_>>();
-            // Of equal texts the one whose first difference ends earlier comes first.
+            // Where the texts are equal, the one whose first difference ends earlier comes first.
             return first.then_with(rest).then_with(|| ends(self).cmp(&ends(other)));
         }
     }
