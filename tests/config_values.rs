@@ -95,8 +95,8 @@ fn numbers_and_texts() {
             "22: metrics.limits.timer_chunk = 32 (integer): expected a power of two from 64 to 65536",
         ),
         (
-            "limits.max_instruments = 131073",
-            "26: metrics.limits.max_instruments = 131073 (integer): expected an integer from 1 to 131072",
+            "limits.max_instruments = 1048577",
+            "26: metrics.limits.max_instruments = 1048577 (integer): expected an integer from 1 to 1048576",
         ),
         (
             "statsd.max_datagram = 63",

@@ -7,7 +7,6 @@ use ferrometer::{Config, Error, get_logger, init, ledgers};
 use ferrometer_testkit::{SOON, alone};
 use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::time::Duration;
 
 fn ask(address: SocketAddr, target: &str) -> String {
     let mut client = std::net::TcpStream::connect(address).unwrap();

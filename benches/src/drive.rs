@@ -140,3 +140,10 @@ pub fn resident_bytes() -> f64 {
     let resident: f64 = pages.split(' ').nth(1).and_then(|n| n.parse().ok()).expect("a number of pages");
     resident * 4096.0
 }
+
+/// Memory that this process has allocated and not freed, in bytes, the allocator's own included, over all of its arenas.
+pub fn allocated_bytes() -> f64 {
+    // SAFETY: the call has no conditions.
+    let info = unsafe { libc::mallinfo2() };
+    (info.uordblks + info.hblkhd) as f64
+}

@@ -20,6 +20,7 @@ mod report;
 mod results;
 mod row;
 mod run;
+mod scale;
 
 use row::{Row, Run};
 use std::process::ExitCode;
@@ -28,7 +29,9 @@ const USAGE: &str = "usage:
   bench list
   bench run ROW [--threads N] [--iterations N]
   bench all [--quick [--builds]] [--only GROUP]
-  bench instructions [--bless]";
+  bench instructions [--bless | --only ROW]
+  bench scale [--quick] [--builds] [--only ROW]
+  bench point ROW [--series N] [--threads N] [--changed THOUSANDTHS]";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -36,13 +39,15 @@ fn main() -> ExitCode {
     let value = |name: &str| args.iter().position(|a| a == name).and_then(|at| args.get(at + 1)).cloned();
     match args.first().map(String::as_str) {
         Some("list") => {
-            for row in groups::rows() {
+            for row in groups::rows().iter().chain(groups::step::ROWS) {
                 println!("{:<28} {:<6} {:<10} {}", row.name, row.kind.as_str(), row.group, row.what);
             }
             ExitCode::SUCCESS
         }
         Some("run") => {
-            let Some(row) = args.get(1).and_then(|name| groups::rows().into_iter().find(|r| r.name == name)) else {
+            let Some(row) = args.get(1).and_then(|name| {
+                groups::rows().into_iter().chain(groups::step::ROWS.iter().copied()).find(|r| r.name == name)
+            }) else {
                 eprintln!("no such row; `bench list` shows them");
                 return ExitCode::FAILURE;
             };
@@ -61,7 +66,13 @@ fn main() -> ExitCode {
         Some("all") => {
             exit(all::run(flag("--quick"), !flag("--quick") || flag("--builds"), value("--only").as_deref()))
         }
-        Some("instructions") => exit(instructions::check(flag("--bless"))),
+        Some("scale") => exit(scale::run(flag("--quick"), flag("--builds"), value("--only").as_deref())),
+        Some("point") => {
+            let number = |name: &str, other: u64| value(name).and_then(|n| n.parse().ok()).unwrap_or(other);
+            let (series, threads) = (number("--series", 1000), number("--threads", 1) as usize);
+            exit(scale::point(args.get(1).map_or("", String::as_str), series, threads, number("--changed", 10)))
+        }
+        Some("instructions") => exit(instructions::check(flag("--bless"), value("--only").as_deref())),
         _ => {
             eprintln!("{USAGE}");
             ExitCode::FAILURE

@@ -20,7 +20,7 @@ pub fn toolchain() -> String {
     said("rustc", &["-V"])
 }
 
-fn machine() -> String {
+pub fn machine() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info
         .lines()
@@ -264,4 +264,4 @@ Figures of a virtual machine that shares its cores move by 15 % and more: look a
 
 Release profile without LTO, default codegen units. To repeat: `scripts/bench`, or `scripts/bench --quick`; `scripts/bench --instructions` counts instructions alone.
 
-Bytes a point and seconds an answer of the pull cache: [performance of the pull cache](performance-pull-cache.md).";
+Bytes a point and seconds an answer of the pull cache: [performance of the pull cache](performance-pull-cache.md). From ten series to a million, threads, starting and idling: [performance: scale](performance-scale.md).";

@@ -13,14 +13,19 @@ pub struct Instrument {
     /// The series registered first, for everything that does not depend on the rate.
     pub first: &'static Series,
     /// The ids of the others. Most have none.
-    others: Vec<u32>,
+    others: Box<[u32]>,
     /// The number of another one whose hash is the same, from 1; 0: there is none.
     next: u32,
+}
+
+/// Keeps when an instrument was last recorded on, where idle ones are to be hidden.
+#[derive(Debug)]
+struct Activity {
     /// Sum that changes with each recording, and when it last did, in seconds.
-    activity: u64,
-    active: i64,
+    sum: u64,
+    since: i64,
     /// How often it was recorded on, as far as that tells a gauge that was set once.
-    recordings: u64,
+    recordings: u32,
 }
 
 impl Instrument {
@@ -33,10 +38,10 @@ impl Instrument {
 
     /// Tells what may be idle. Without labels (or an object) an instrument stands for the program itself, however seldom something is
     /// recorded on it; a gauge that was set once is a constant; ferrometer's own say how it is at any time.
-    fn may_age(&self) -> bool {
+    fn may_age(&self, activity: &Activity) -> bool {
         let name = self.first.logger_name();
         let is_own = name.strip_prefix("ferrometer").is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-        let is_constant = self.first.kind() == Kind::Gauge && self.recordings <= 1;
+        let is_constant = self.first.kind() == Kind::Gauge && activity.recordings <= 1;
         self.first.labels_with_object().next().is_some() && !is_own && !is_constant
     }
 
@@ -46,9 +51,10 @@ impl Instrument {
     }
 
     /// Notes `now` as the time of the last recording if something was recorded since the last call, or is in progress.
-    fn look(&mut self, totals: Totals<'_>, now: i64) {
-        self.recordings = self.totals(totals).map(|total| total.recordings).sum();
-        let activity = self.totals(totals).fold(0u64, |all, total| {
+    fn look(&self, activity: &mut Activity, totals: Totals<'_>, now: i64) {
+        let recordings: u64 = self.totals(totals).map(|total| total.recordings).sum();
+        activity.recordings = u32::try_from(recordings).unwrap_or(u32::MAX);
+        let sum = self.totals(totals).fold(0u64, |all, total| {
             let value = match &total.value {
                 Value::Counter { increments, decrements } => increments.wrapping_mul(3).wrapping_add(*decrements),
                 Value::Gauge(value) => value.to_bits(),
@@ -61,18 +67,18 @@ impl Instrument {
         });
         // An instrument in progress is not idle, however long it takes.
         let busy = || self.totals(totals).any(|total| matches!(total.value, Value::InFlight(n) if n != 0));
-        if activity != self.activity || now < self.active || busy() {
-            (self.activity, self.active) = (activity, now);
+        if sum != activity.sum || now < activity.since || busy() {
+            (activity.sum, activity.since) = (sum, now);
         }
     }
 }
 
 /// Returns a hash that all series of one instrument share, and seldom others.
-fn hash(series: &Series) -> u64 {
+fn hash(series: &Series) -> u32 {
     let mut hasher = DefaultHasher::new();
     (series.kind(), series.logger_name(), series.metric_name()).hash(&mut hasher);
     series.labels_with_object().for_each(|label| label.hash(&mut hasher));
-    hasher.finish()
+    hasher.finish() as u32
 }
 
 /// Every instrument, in the order of registration.
@@ -94,7 +100,9 @@ pub struct Instruments {
     /// The instrument of each series.
     of_series: Vec<u32>,
     /// The first of those that share a hash.
-    found: HashMap<u64, u32>,
+    found: HashMap<u32, u32>,
+    /// By instrument; empty where none is ever idle.
+    activity: Vec<Activity>,
     /// Seconds without a recording after which an instrument is not shown; 0 for never.
     idle_after: i64,
     totals_stay: bool,
@@ -121,22 +129,34 @@ impl Instruments {
     /// must not fall from call to call; see [`age_seconds`](crate::age_seconds).
     pub fn update(&mut self, totals: Totals<'_>, now: i64) {
         self.now = now;
+        let new = totals.len().saturating_sub(self.of_series.len());
+        self.of_series.reserve_exact(new);
+        self.list.reserve_exact(new);
+        self.found.reserve(new);
         for id in self.of_series.len()..totals.len() {
             let Some(Total { series, .. }) = totals.get(id) else { break };
-            let at = self.place(series, now);
+            let at = self.place(series);
             self.of_series.push(at);
         }
-        self.list.iter_mut().for_each(|instrument| instrument.look(totals, now));
+        if self.idle_after > 0 {
+            self.activity.reserve_exact(self.list.len() - self.activity.len());
+            self.activity.resize_with(self.list.len(), || Activity { sum: 0, since: now, recordings: 0 });
+            for (instrument, activity) in self.list.iter().zip(&mut self.activity) {
+                instrument.look(activity, totals, now);
+            }
+        }
     }
 
     /// Finds or makes the instrument of a new series.
-    fn place(&mut self, series: &'static Series, now: i64) -> u32 {
+    fn place(&mut self, series: &'static Series) -> u32 {
         let new = self.list.len() as u32;
         let first = self.found.entry(hash(series)).or_insert(new);
         let mut at = *first;
         while let Some(instrument) = self.list.get_mut(at as usize) {
             if instrument.first.same_instrument(series) {
-                instrument.others.push(series.id() as u32);
+                let mut others = std::mem::take(&mut instrument.others).into_vec();
+                others.push(series.id() as u32);
+                instrument.others = others.into();
                 return at;
             }
             at = match instrument.next {
@@ -147,27 +167,20 @@ impl Instruments {
                 next => next - 1,
             };
         }
-        self.list.push(Instrument {
-            first: series,
-            others: Vec::new(),
-            next: 0,
-            activity: 0,
-            active: now,
-            recordings: 0,
-        });
+        self.list.push(Instrument { first: series, others: Box::default(), next: 0 });
         new
     }
 
     /// Returns the instruments that are not idle, in the order of registration, each with its number. An idle instrument comes back
     /// with its next recording, under the same number.
     pub fn iter(&self) -> impl Iterator<Item = (usize, &Instrument)> {
-        let idle = |i: &Instrument| {
-            self.idle_after > 0
-                && self.now.saturating_sub(i.active) > self.idle_after
-                && i.may_age()
+        let idle = |i: &Instrument, activity: &Activity| {
+            self.now.saturating_sub(activity.since) > self.idle_after
+                && i.may_age(activity)
                 && !(self.totals_stay && i.is_total())
         };
-        self.list.iter().enumerate().filter(move |(_, instrument)| !idle(instrument))
+        let is_idle = move |at: usize, i: &Instrument| self.activity.get(at).is_some_and(|activity| idle(i, activity));
+        self.list.iter().enumerate().filter(move |(at, instrument)| !is_idle(*at, instrument))
     }
 
     /// Returns the instrument of a number, idle or not.
@@ -176,10 +189,22 @@ impl Instruments {
         self.list.get(at)
     }
 
+    /// Returns the number of instruments, idle ones included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Returns whether there is no instrument.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
     /// Returns the number of idle instruments.
     #[must_use]
     pub fn count_idle(&self) -> usize {
-        self.list.len() - self.iter().count()
+        if self.activity.is_empty() { 0 } else { self.list.len() - self.iter().count() }
     }
 
     /// Returns the number of a series' instrument, idle or not. `None` means that the series came after the last

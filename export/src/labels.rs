@@ -1,11 +1,16 @@
 //! Labels as a reader sees them: keys pass a format's gate, each key occurs once, keys are sorted. Values stay as the program gave
 //! them.
 
+use crate::full_name::labels;
 use ferrometer_core::name::{MAX_LABELS, MAX_RAW_BYTES};
+use ferrometer_core::{Naming, Series};
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
-/// The labels of a record, sorted by key. Two allocations, however many there are.
+/// The labels of a record, sorted by key. A clone shares the texts.
 ///
 /// With the feature `serde` it is serialized as a map of strings.
 ///
@@ -15,9 +20,21 @@ use std::fmt;
 /// let labels = Labels::of_record([("till", "3"), ("a:b", "x")].into_iter());
 /// assert_eq!(labels.iter().collect::<Vec<_>>(), [("a_b", "x"), ("till", "3")]);
 /// ```
-#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Labels {
-    /// Key, value, key, value, … in one string, and where each ends.
+#[derive(Clone, Default)]
+pub struct Labels(Texts);
+
+/// Where the texts are.
+#[derive(Clone, Default)]
+enum Texts {
+    #[default]
+    None,
+    /// In the registry: they are shown as the program gave them.
+    Given(&'static Series),
+    Packed(Arc<Packed>),
+}
+
+/// Key, value, key, value, … in one string, and where each ends.
+struct Packed {
     text: Box<str>,
     ends: Box<[(u32, u32)]>,
 }
@@ -29,6 +46,9 @@ impl Labels {
     /// Packs pairs of key and value, in the order given. The keys must be unique and sorted.
     #[must_use]
     pub fn pack(pairs: &[(String, &str)]) -> Labels {
+        if pairs.is_empty() {
+            return Labels::default();
+        }
         let mut text = String::new();
         let mut ends = Vec::with_capacity(pairs.len());
         for (key, value) in pairs {
@@ -37,44 +57,123 @@ impl Labels {
             text.push_str(value);
             ends.push((key_end, text.len() as u32));
         }
-        Labels { text: text.into_boxed_str(), ends: ends.into_boxed_slice() }
+        Labels(Texts::Packed(Arc::new(Packed { text: text.into_boxed_str(), ends: ends.into_boxed_slice() })))
     }
 
     /// Returns labels as records show them: keys hold `[A-Za-z0-9_-]` alone.
     pub fn of_record<'a>(labels: impl Iterator<Item = (&'a str, &'a str)>) -> Labels {
-        let gate = |key: &str| {
-            let mut out = String::new();
-            ferrometer_core::name::push_part(&mut out, key);
-            if out.is_empty() { String::from("_") } else { out }
-        };
-        Labels::pack(&gated_labels(labels, gate))
+        Labels::pack(&gated_labels(labels, record_key))
+    }
+
+    /// Returns the labels of a series, those of the whole process included, as [`of_record`](Labels::of_record) does. Where they are shown as they were
+    /// given, as most are, they take no memory of their own.
+    ///
+    /// ```
+    /// use ferrometer_core::{Naming, get_logger};
+    /// use ferrometer_export::Labels;
+    ///
+    /// let series = get_logger("shop").with("till", "3").counter("sales").series();
+    /// assert_eq!(Labels::of_series(&Naming::default(), series), Labels::of_record([("till", "3")].into_iter()));
+    /// ```
+    #[must_use]
+    pub fn of_series(naming: &Naming, series: &'static Series) -> Labels {
+        let given = series.labels();
+        let are_more = labels(naming, series).count() > given.len();
+        let are_sorted = given.clone().zip(given.clone().skip(1)).all(|((a, _), (b, _))| a < b);
+        match !are_more && are_sorted && given.clone().all(|(key, _)| record_key(key) == key) {
+            true if given.len() == 0 => Labels::default(),
+            true => Labels(Texts::Given(series)),
+            false => Labels::of_record(labels(naming, series)),
+        }
     }
 
     /// Returns the pairs of key and value, sorted by key.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + Clone {
-        (0..self.ends.len()).map(|at| {
-            let start = if at == 0 { 0 } else { self.ends[at - 1].1 };
-            let (key_end, value_end) = self.ends[at];
-            (&self.text[start as usize..key_end as usize], &self.text[key_end as usize..value_end as usize])
-        })
+        (0..self.len()).map(|at| self.pair(at))
+    }
+
+    fn pair(&self, at: usize) -> (&str, &str) {
+        match &self.0 {
+            Texts::None => ("", ""),
+            Texts::Given(series) => series.labels().nth(at).unwrap_or_default(),
+            Texts::Packed(packed) => {
+                let start = if at == 0 { 0 } else { packed.ends[at - 1].1 };
+                let (key_end, value_end) = packed.ends[at];
+                (&packed.text[start as usize..key_end as usize], &packed.text[key_end as usize..value_end as usize])
+            }
+        }
     }
 
     /// Returns the number of labels.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.ends.len()
+        match &self.0 {
+            Texts::None => 0,
+            Texts::Given(series) => series.labels().len(),
+            Texts::Packed(packed) => packed.ends.len(),
+        }
     }
 
     /// Returns `true` when there are no labels.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.len() == 0
     }
 
     /// Returns the value of a key; `None` when there is no such key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
         self.iter().find(|(k, _)| *k == key).map(|(_, value)| value)
+    }
+}
+
+/// Returns the key of a label as records show it.
+fn record_key(key: &str) -> String {
+    let mut out = String::new();
+    ferrometer_core::name::push_part(&mut out, key);
+    if out.is_empty() { String::from("_") } else { out }
+}
+
+impl PartialEq for Labels {
+    fn eq(&self, other: &Labels) -> bool {
+        self.len() == other.len() && self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Labels {}
+
+impl Hash for Labels {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.len().hash(state);
+        self.iter().for_each(|label| label.hash(state));
+    }
+}
+
+impl PartialOrd for Labels {
+    fn partial_cmp(&self, other: &Labels) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// By the texts of all labels in one, and then by where each ends.
+impl Ord for Labels {
+    fn cmp(&self, other: &Labels) -> Ordering {
+        let texts = |(key, value)| [key, value];
+        let (mut ours, mut theirs) = (self.iter().flat_map(texts), other.iter().flat_map(texts));
+        loop {
+            let (one, another) = match (ours.next(), theirs.next()) {
+                (None, None) => return Ordering::Equal,
+                (Some(one), Some(another)) if one == another => continue,
+                (one, another) => (one.unwrap_or_default(), another.unwrap_or_default()),
+            };
+            let len = one.len().min(another.len());
+            let first = one.as_bytes()[..len].cmp(&another.as_bytes()[..len]);
+            let rest =
+                || one.bytes().chain(ours.flat_map(str::bytes)).cmp(another.bytes().chain(theirs.flat_map(str::bytes)));
+            let ends = |labels: &Labels| labels.iter().map(|(key, value)| (key.len(), value.len())).collect::<Vec<_>>();
+            // Where the texts are equal, the one whose first difference ends earlier comes first.
+            return first.then_with(rest).then_with(|| ends(self).cmp(&ends(other)));
+        }
     }
 }
 
@@ -152,6 +251,52 @@ mod tests {
     }
 
     #[test]
+    fn labels_are_the_same_wherever_their_texts_are() {
+        let logger = ferrometer_core::get_logger("labels");
+        let naming = |labels: &[(&str, &str)]| Naming {
+            labels: labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+            ..Naming::default()
+        };
+        let sets = [&[("a", "bc")][..], &[("ab", "c")], &[("a", "b"), ("c", "d")], &[("a", "")], &[("a:b", "c")], &[]];
+        let mut all = Vec::new();
+        for given in sets {
+            let series = logger.with_all(given).counter("c").series();
+            for naming in [naming(&[]), naming(&[("zone", "1")]), naming(&[("a", "1")])] {
+                let (shared, packed) = (Labels::of_series(&naming, series), Labels::of_record(labels(&naming, series)));
+                assert_eq!(shared, packed);
+                assert_eq!(shared.cmp(&packed), Ordering::Equal);
+                assert!(shared.iter().eq(packed.iter()) && format!("{shared:?}") == format!("{packed:?}"));
+                all.extend([shared, packed]);
+            }
+        }
+        assert!(
+            all.iter().any(|l| matches!(l.0, Texts::Given(_))) && all.iter().any(|l| matches!(l.0, Texts::Packed(_)))
+        );
+        // The order is that of the packed form: its text, and then its ends.
+        let key = |labels: &Labels| {
+            let (mut text, mut ends) = (String::new(), Vec::new());
+            for (key, value) in labels.iter() {
+                text.push_str(key);
+                let key_end = text.len();
+                text.push_str(value);
+                ends.push((key_end, text.len()));
+            }
+            (text, ends)
+        };
+        let hash = |labels: &Labels| {
+            let mut hasher = std::hash::DefaultHasher::new();
+            labels.hash(&mut hasher);
+            hasher.finish()
+        };
+        for a in &all {
+            for b in &all {
+                assert_eq!(a.cmp(b), key(a).cmp(&key(b)), "{a:?} {b:?}");
+                assert_eq!(a == b, hash(a) == hash(b), "{a:?} {b:?}");
+            }
+        }
+    }
+
+    #[test]
     fn the_worst_label_set_stays_within_the_bound() {
         // As many keys as there may be, all of which come out as underscores, and as long values as fit.
         let keys: Vec<String> =
@@ -159,6 +304,7 @@ mod tests {
         let value = "v".repeat(MAX_RAW_BYTES / MAX_LABELS - 3);
         let labels = Labels::of_record(keys.iter().map(|k| (k.as_str(), value.as_str())));
         assert_eq!(labels.len(), MAX_LABELS);
-        assert!(labels.text.len() + size_of_val(&*labels.ends) < Labels::MAX_BYTES);
+        let Texts::Packed(packed) = &labels.0 else { panic!("{labels:?}") };
+        assert!(packed.text.len() + size_of_val(&*packed.ends) < Labels::MAX_BYTES);
     }
 }

@@ -3,12 +3,14 @@
 use ferrometer_core::name::{self, NameError};
 use ferrometer_core::{Cause, Series, warn};
 use std::collections::HashMap;
-use std::hash::Hash;
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
+use std::marker::PhantomData;
 
 /// The rendered names of one format under one configuration, and the instrument that owns each.
 ///
 /// Two instruments that render alike are an error, reported once with both: the first keeps the name, the other gets
-/// [`Cause::Collision`]. `N` is what must be unique: the text itself, or a text with what else the format tells apart.
+/// [`Cause::Collision`]. `N` is what must be unique: the text itself, or a text with what else the format tells apart. It is not kept, but 128 bits of it, made
+/// with keys of this process, so that no input can make those of two names alike.
 ///
 /// ```
 /// use ferrometer_core::{Cause, Naming, get_logger};
@@ -27,7 +29,30 @@ use std::hash::Hash;
 pub struct NameTable<N = Box<str>> {
     /// By the series' id: [`UNDECIDED`], [`OWNED`], or the number of the cause of a refusal.
     states: Vec<u8>,
-    owners: HashMap<N, &'static Series>,
+    owners: HashMap<Bits, &'static Series, BuildHasherDefault<OfBits>>,
+    keys: (RandomState, RandomState),
+    names: PhantomData<fn(N)>,
+}
+
+/// The bits that stand for a name.
+type Bits = (u64, u64);
+
+/// The hash of bits that are one already.
+#[derive(Debug, Default)]
+struct OfBits(u64);
+
+impl Hasher for OfBits {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, bits: u64) {
+        self.0 ^= bits;
+    }
 }
 
 const UNDECIDED: u8 = 0;
@@ -36,7 +61,7 @@ const REFUSED: u8 = 2;
 
 impl<N> Default for NameTable<N> {
     fn default() -> NameTable<N> {
-        NameTable { states: Vec::new(), owners: HashMap::new() }
+        NameTable { states: Vec::new(), owners: HashMap::default(), keys: Default::default(), names: PhantomData }
     }
 }
 
@@ -48,7 +73,7 @@ impl NameTable {
     }
 }
 
-impl<N: Eq + Hash> NameTable<N> {
+impl<N: Hash> NameTable<N> {
     /// Claims all of `unique` for a series, or none of them. `shown` is the longest name as a reader sees it: its length is
     /// checked, and messages show it. The first call for a series decides; later calls return that decision and ignore the names.
     ///
@@ -64,7 +89,9 @@ impl<N: Eq + Hash> NameTable<N> {
         if let Some(known) = self.known(series) {
             return known;
         }
-        let unique: Vec<N> = unique.into_iter().collect();
+        let keys = &self.keys;
+        let unique: Vec<Bits> =
+            unique.into_iter().map(|name| (keys.0.hash_one(&name), keys.1.hash_one(&name))).collect();
         let owner = unique.iter().find_map(|name| self.owners.get(name)).copied().unwrap_or(series);
         let decided = check(series, shown, owner);
         if decided.is_ok() {
@@ -72,6 +99,12 @@ impl<N: Eq + Hash> NameTable<N> {
         }
         self.note(series, decided);
         decided
+    }
+
+    /// Makes room for so many more names, so that the table need not grow in steps.
+    pub fn reserve(&mut self, more: usize) {
+        self.states.reserve_exact(more);
+        self.owners.reserve(more);
     }
 
     fn note(&mut self, series: &Series, decided: Result<(), Cause>) {

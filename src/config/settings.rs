@@ -475,11 +475,11 @@ settings! {
     #[derive(Debug, Clone, PartialEq)]
     ["metrics.limits."] Limits of Config at (limits) fills (ferrometer_core::Limits, all()) {
         /// Loggers in all.
-        max_loggers: usize = 4096 in up_to(131_072), eg 100, unit "loggers", set max_loggers(usize), to max_loggers (always);
+        max_loggers: usize = 4096 in up_to(1_048_576), eg 100, unit "loggers", set max_loggers(usize), to max_loggers (always);
         /// Series in all, at most 15,232 of them timers and histograms; past it, recordings go to one overflow series per kind.
-        max_instruments: usize = 10000 in up_to(131_072), eg 50000, unit "series", set max_instruments(usize), to max_instruments (always);
+        max_instruments: usize = 10000 in up_to(1_048_576), eg 50000, unit "series", set max_instruments(usize), to max_instruments (always);
         /// Distinct sets of labels in all.
-        max_label_sets: usize = 8192 in up_to(131_072), eg 1000, unit "label sets", set max_label_sets(usize), to max_label_sets (always);
+        max_label_sets: usize = 8192 in up_to(1_048_576), eg 1000, unit "label sets", set max_label_sets(usize), to max_label_sets (always);
         /// Threads with cells of their own; beyond it threads share.
         max_threads: usize = 512 in up_to(65_536), eg 64, unit "threads", set max_threads(usize), to max_threads (always);
         /// Memory of the threads' own cells (the default is 64 MiB); beyond it threads share.

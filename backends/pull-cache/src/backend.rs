@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// How long a history is waited for by who shall not wait for a long one.
-const PATIENCE: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_millis(10);
 
 /// The writing end of a pull cache, to be [installed](ferrometer_core::install); see the [crate](crate) for an example.
 ///
@@ -73,8 +73,8 @@ impl PullCacheBackend {
         PullCacheBackend::open_within(settings, None)
     }
 
-    /// As [`open`](PullCacheBackend::open), for a program that shall not wait for a long history: what is not read after a tenth of a
-    /// second is read beside, and [`PullCacheHandle::is_loading`] says so. Until then readers see what is made here, and
+    /// As [`open`](PullCacheBackend::open), for a program that shall not wait for a long history: what is not read after a hundredth of
+    /// a second is read beside, and [`PullCacheHandle::is_loading`] says so. Until then readers see what is made here, and
     /// [`PullCacheHandle::window`] says from when. The old generations join with the next one that is made.
     ///
     /// This holds for the generations that [`after`](PullCacheBackend::after) takes in, too.
@@ -205,6 +205,7 @@ impl PullCacheBackend {
         let before = if place == Place::New { &self.newest } else { &self.before };
         let age = age.unwrap_or_else(|| self.store.timestamp(second));
         self.instruments.update(totals, age);
+        self.names.grow(self.instruments.len(), self.store.table());
         let mut row = Row::with_columns(self.store.table().columns().len());
         for (at, instrument) in self.instruments.iter().filter(|(_, i)| record_values::has_value(i, totals)) {
             if let Ok(columns) = self.names.get(at, instrument, naming, self.store.table()) {

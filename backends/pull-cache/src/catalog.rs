@@ -50,8 +50,10 @@ pub(crate) struct Catalog {
     list: Arc<Vec<Instrument>>,
     /// The place in the list, by kind and name.
     places: HashMap<(&'static str, String), usize>,
-    /// Index by instrument; `None` for one whose name is refused.
-    of_instrument: HashMap<usize, Option<usize>>,
+    /// Series of each place that may still bring a unit or a description. They differ in their names as they were given.
+    told_by: Vec<Vec<&'static Series>>,
+    /// Instruments that were looked at, by number, as bits.
+    seen: Vec<u64>,
 }
 
 impl Catalog {
@@ -62,31 +64,41 @@ impl Catalog {
         names: &RecordNames,
         naming: &Naming,
     ) -> Arc<Vec<Instrument>> {
+        self.seen.resize(instruments.len().div_ceil(64).max(self.seen.len()), 0);
         for (at, instrument) in instruments.iter() {
-            let series = instrument.first;
-            let kind = series.kind().as_str();
-            let place = match self.of_instrument.get(&at) {
-                Some(place) => *place,
-                // One that has no value yet may still get a name, or be refused one.
-                None if !names.has(at) => continue,
-                None => {
-                    let refused = names.refused(at).is_some();
-                    let place = (!refused).then(|| self.place(series, full_name(naming, series)));
-                    self.of_instrument.insert(at, place);
-                    place
+            let (word, bit) = (at / 64, 1 << (at % 64));
+            // One that has no value yet may still get a name, or be refused one.
+            if self.seen[word] & bit != 0 || !names.has(at) {
+                continue;
+            }
+            self.seen[word] |= bit;
+            if names.refused(at).is_none() {
+                let series = instrument.first;
+                let place = self.place(series, full_name(naming, series));
+                let told_by = &mut self.told_by[place];
+                let same = |known: &&Series| {
+                    known.logger_name() == series.logger_name()
+                        && known.metric_name() == series.metric_name()
+                        && (known.call_site().is_some() || series.call_site().is_none())
+                };
+                if !told_by.iter().any(same) {
+                    told_by.push(series);
                 }
-            };
-            let Some(place) = place else { continue };
-            let unit = if kind == "timer" { Some("ms") } else { series.unit() };
-            let known = &self.list[place];
-            let unit = unit.filter(|_| known.unit.is_none());
-            let description = series.description().filter(|_| known.description.is_none());
-            let site = if known.at.is_none() { series.call_site() } else { None };
-            if unit.is_some() || description.is_some() || site.is_some() {
-                let known = &mut Arc::make_mut(&mut self.list)[place];
-                known.unit = unit.map(str::to_owned).or(known.unit.take());
-                known.description = description.map(str::to_owned).or(known.description.take());
-                known.at = site.map(|site| format!("{}:{}", site.file, site.line)).or(known.at.take());
+            }
+        }
+        for (place, told_by) in self.told_by.iter().enumerate() {
+            for series in told_by {
+                let known = &self.list[place];
+                let unit = if known.kind == "timer" { Some("ms") } else { series.unit() };
+                let unit = unit.filter(|_| known.unit.is_none());
+                let description = series.description().filter(|_| known.description.is_none());
+                let site = if known.at.is_none() { series.call_site() } else { None };
+                if unit.is_some() || description.is_some() || site.is_some() {
+                    let known = &mut Arc::make_mut(&mut self.list)[place];
+                    known.unit = unit.map(str::to_owned).or(known.unit.take());
+                    known.description = description.map(str::to_owned).or(known.description.take());
+                    known.at = site.map(|site| format!("{}:{}", site.file, site.line)).or(known.at.take());
+                }
             }
         }
         Arc::clone(&self.list)
@@ -101,6 +113,7 @@ impl Catalog {
         let logger = logger(&name, series.metric_name()).to_owned();
         list.push(Instrument { name: name.clone(), logger, kind, unit: None, description: None, at: None });
         self.places.insert((kind, name), list.len() - 1);
+        self.told_by.push(Vec::new());
         list.len() - 1
     }
 }

@@ -3,6 +3,7 @@
 use crate::coding::Row;
 use crate::record::{Identity, Record};
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 /// The columns of a store: the identity of each, and their order. Columns are added and never taken away.
@@ -54,21 +55,48 @@ pub(crate) struct Table {
     columns: Arc<Columns>,
     /// Those that are not in `columns` yet.
     fresh: Vec<Arc<Identity>>,
-    found: HashMap<Arc<Identity>, u32>,
+    /// The first column of those whose identities share a hash.
+    found: HashMap<u32, u32>,
+    /// By column: the number of another one whose identity has the same hash, from 1; 0: there is none.
+    next: Vec<u32>,
+    keys: RandomState,
 }
 
 impl Table {
     /// The column of an identity.
     pub(crate) fn column(&mut self, identity: &Arc<Identity>) -> u32 {
-        let next = (self.columns.len() + self.fresh.len()) as u32;
-        match self.found.get(identity) {
-            Some(column) => *column,
-            None => {
-                self.found.insert(Arc::clone(identity), next);
-                self.fresh.push(Arc::clone(identity));
-                next
+        let new = self.next.len() as u32;
+        let mut at = *self.found.entry(self.keys.hash_one(identity) as u32).or_insert(new);
+        while at != new {
+            if self.identity(at) == identity {
+                return at;
             }
+            at = match self.next[at as usize] {
+                0 => {
+                    self.next[at as usize] = new + 1;
+                    new
+                }
+                next => next - 1,
+            };
         }
+        self.fresh.push(Arc::clone(identity));
+        self.next.push(0);
+        new
+    }
+
+    fn identity(&self, column: u32) -> &Arc<Identity> {
+        let known = self.columns.identities();
+        match known.get(column as usize) {
+            Some(identity) => identity,
+            None => &self.fresh[column as usize - known.len()],
+        }
+    }
+
+    /// Makes room for so many more identities.
+    pub(crate) fn reserve(&mut self, more: usize) {
+        self.found.reserve(more);
+        self.next.reserve_exact(more);
+        self.fresh.reserve_exact(more);
     }
 
     /// All columns, the newest included.
@@ -152,11 +180,11 @@ impl<'g> Iterator for Records<'g> {
         self.left = self.left.saturating_sub(1);
         Some(Record {
             id: identity.id(),
-            metric: &identity.metric,
+            metric: identity.metric(),
             timestamp: generation.timestamp,
-            kind: identity.kind,
+            kind: identity.kind(),
             value,
-            labels: &identity.labels,
+            labels: identity.labels(),
         })
     }
 

@@ -3,6 +3,9 @@
 use ferrometer_core::object::HOST;
 use ferrometer_export::Labels;
 use serde::Serialize;
+use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// How a reader should take a value.
@@ -69,34 +72,52 @@ pub(crate) enum Part {
 }
 
 /// Properties that the values of one metric share, in all generations.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug)]
 pub struct Identity {
-    pub(crate) metric: Arc<str>,
-    pub(crate) labels: Arc<Labels>,
+    head: Arc<Head>,
+    labels: Labels,
+}
+
+/// The part of an identity that does not depend on labels. Those of all label sets share one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Head {
+    pub(crate) metric: Box<str>,
     /// `None` for the program itself.
-    pub(crate) object: Option<Arc<str>>,
+    pub(crate) object: Option<Box<str>>,
     pub(crate) kind: RecordType,
     pub(crate) part: Part,
     rate_bits: u64,
 }
 
-impl Identity {
+impl Head {
     /// `rate` is what totals are divided by, in (0, 1]; known, they are kept in less room.
-    pub(crate) fn new(metric: Arc<str>, labels: Arc<Labels>, kind: RecordType, part: Part, rate: f64) -> Identity {
+    pub(crate) fn new(metric: &str, object: Option<&str>, kind: RecordType, part: Part, rate: f64) -> Head {
         let rate = if rate > 0.0 && rate <= 1.0 { rate } else { 1.0 };
-        Identity { metric, labels, object: None, kind, part, rate_bits: rate.to_bits() }
+        Head { metric: metric.into(), object: object.map(Box::from), kind, part, rate_bits: rate.to_bits() }
     }
 
-    /// Returns this identity, for an object.
-    pub(crate) fn of(mut self, object: Option<Arc<str>>) -> Identity {
-        self.object = object;
-        self
+    /// Returns the one of all that are alike.
+    pub(crate) fn shared(self, all: &mut HashSet<Arc<Head>>) -> Arc<Head> {
+        match all.get(&self) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let new = Arc::new(self);
+                all.insert(Arc::clone(&new));
+                new
+            }
+        }
+    }
+}
+
+impl Identity {
+    pub(crate) fn new(head: Arc<Head>, labels: Labels) -> Identity {
+        Identity { head, labels }
     }
 
     /// Returns the full name, as records show it.
     #[must_use]
     pub fn metric(&self) -> &str {
-        &self.metric
+        &self.head.metric
     }
 
     /// Returns the labels.
@@ -108,23 +129,63 @@ impl Identity {
     /// Returns how a reader should take the values.
     #[must_use]
     pub fn kind(&self) -> RecordType {
-        self.kind
+        self.head.kind
     }
 
     /// Returns the object that the metric belongs to; `None` for the program itself.
     #[must_use]
     pub fn object(&self) -> Option<&str> {
-        self.object.as_deref()
+        self.head.object.as_deref()
     }
 
     /// Returns what records of it show as `id`: the object, or `host`.
     #[must_use]
     pub fn id(&self) -> &str {
-        self.object.as_deref().unwrap_or(HOST)
+        self.object().unwrap_or(HOST)
+    }
+
+    pub(crate) fn part(&self) -> Part {
+        self.head.part
     }
 
     /// The sample rate that totals were divided by.
     pub(crate) fn rate(&self) -> f64 {
-        f64::from_bits(self.rate_bits)
+        f64::from_bits(self.head.rate_bits)
+    }
+
+    /// The rest of what the order goes by, behind name and labels.
+    fn rest(&self) -> (&Option<Box<str>>, RecordType, Part, u64) {
+        let Head { object, kind, part, rate_bits, .. } = &*self.head;
+        (object, *kind, *part, *rate_bits)
+    }
+}
+
+impl PartialEq for Identity {
+    fn eq(&self, other: &Identity) -> bool {
+        (Arc::ptr_eq(&self.head, &other.head) || self.head == other.head) && self.labels == other.labels
+    }
+}
+
+impl Eq for Identity {}
+
+impl Hash for Identity {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.head.hash(state);
+        self.labels.hash(state);
+    }
+}
+
+impl PartialOrd for Identity {
+    fn partial_cmp(&self, other: &Identity) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// By metric, then by labels, then by object.
+impl Ord for Identity {
+    fn cmp(&self, other: &Identity) -> Ordering {
+        let metric = || self.metric().cmp(other.metric());
+        let metric = if Arc::ptr_eq(&self.head, &other.head) { Ordering::Equal } else { metric() };
+        metric.then_with(|| self.labels.cmp(&other.labels)).then_with(|| self.rest().cmp(&other.rest()))
     }
 }

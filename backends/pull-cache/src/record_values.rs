@@ -2,13 +2,14 @@
 
 use crate::coding::Row;
 use crate::generation::Table;
-use crate::record::{Identity, Part, RecordType};
+use crate::record::{Head, Identity, Part, RecordType};
 use ferrometer_core::{Cause, Distribution, Kind, Naming, Total, Totals, Value};
 use ferrometer_export::Instrument;
 use ferrometer_export::Labels;
 use ferrometer_export::NameTable;
 use ferrometer_export::full_name;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// A timer or histogram is shown as these, in this order.
@@ -23,18 +24,37 @@ const PARTS: [(&str, RecordType, Part); 6] = [
 /// How many records one instrument is at most.
 pub(crate) const DISTRIBUTION_PARTS: usize = PARTS.len();
 
-/// The columns of an instrument's records, or why it has none.
-type Named = Result<Box<[u32]>, Cause>;
+/// The columns of an instrument's records.
+#[derive(Clone, Debug, Default)]
+enum Named {
+    /// It is not shown yet.
+    #[default]
+    Not,
+    /// It has no name, and why.
+    Refused(Cause),
+    One(u32),
+    /// One for each of [`PARTS`].
+    Parts(Box<[u32]>),
+}
 
 /// Key that is unique among records: metric, labels and object.
-type Name = (Arc<str>, Arc<Labels>, Option<Arc<str>>);
+#[derive(Debug)]
+struct Name(Arc<Identity>);
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.0.metric(), self.0.labels(), self.0.object()).hash(state);
+    }
+}
 
 /// The names of all instruments in records.
 #[derive(Debug, Default)]
 pub(crate) struct RecordNames {
     claims: NameTable<Name>,
-    /// By instrument; `None` until it is shown.
-    names: Vec<Option<Named>>,
+    /// By instrument.
+    names: Vec<Named>,
+    heads: HashSet<Arc<Head>>,
+    refused: usize,
 }
 
 impl RecordNames {
@@ -46,18 +66,62 @@ impl RecordNames {
         naming: &Naming,
         table: &mut Table,
     ) -> Result<&[u32], Cause> {
-        if self.names.len() <= at {
-            self.names.resize(at + 1, None);
+        if matches!(self.names[at], Named::Not) {
+            self.names[at] = self.name(instrument, naming, table);
         }
-        let claims = &mut self.claims;
-        let named = self.names[at].get_or_insert_with(|| name(claims, instrument, naming, table));
-        named.as_deref().map_err(|cause| *cause)
+        match &self.names[at] {
+            Named::Not => Ok(&[]),
+            Named::Refused(cause) => Err(*cause),
+            Named::One(column) => Ok(std::slice::from_ref(column)),
+            Named::Parts(columns) => Ok(columns),
+        }
+    }
+
+    /// Makes room for so many instruments.
+    pub(crate) fn grow(&mut self, instruments: usize, table: &mut Table) {
+        let more = instruments.saturating_sub(self.names.len());
+        self.names.reserve_exact(more);
+        self.names.resize(instruments.max(self.names.len()), Named::Not);
+        self.claims.reserve(more);
+        table.reserve(more);
+    }
+
+    fn name(&mut self, instrument: &Instrument, naming: &Naming, table: &mut Table) -> Named {
+        let series = instrument.first;
+        let base = full_name(naming, series);
+        let parts: &[(&str, RecordType, Part)] = match series.kind() {
+            Kind::Timer | Kind::Histogram => &PARTS,
+            Kind::Counter => &[("", RecordType::Derive, Part::Total)],
+            _ => &[("", RecordType::Gauge, Part::Value)],
+        };
+        let labels = Labels::of_series(naming, series);
+        let heads = &mut self.heads;
+        let mut identity = |(suffix, kind, part): &(&str, RecordType, Part)| {
+            let head = Head::new(&format!("{base}{suffix}"), series.object(), *kind, *part, series.rate());
+            Arc::new(Identity::new(head.shared(heads), labels.clone()))
+        };
+        let identities: Vec<Arc<Identity>> = parts.iter().map(&mut identity).collect();
+        let longest = if base.is_empty() { "" } else { identities[0].metric() };
+        let names = identities.iter().map(|identity| Name(Arc::clone(identity)));
+        if let Err(cause) = self.claims.claim(series, longest, names) {
+            self.refused += 1;
+            return Named::Refused(cause);
+        }
+        match &*identities {
+            [one] => Named::One(table.column(one)),
+            parts => Named::Parts(parts.iter().map(|identity| table.column(identity)).collect()),
+        }
     }
 
     /// Columns have other numbers from now on; `numbers` has them by the old ones.
     pub(crate) fn renumber(&mut self, numbers: &[u32]) {
-        for columns in self.names.iter_mut().flatten().flatten() {
-            for column in columns.iter_mut() {
+        for named in &mut self.names {
+            let columns = match named {
+                Named::Not | Named::Refused(_) => continue,
+                Named::One(column) => std::slice::from_mut(column),
+                Named::Parts(columns) => columns,
+            };
+            for column in columns {
                 *column = numbers[*column as usize];
             }
         }
@@ -65,60 +129,41 @@ impl RecordNames {
 
     /// Returns whether an instrument was named, or refused a name, by now.
     pub(crate) fn has(&self, at: usize) -> bool {
-        self.names.get(at).is_some_and(Option::is_some)
+        self.names.get(at).is_some_and(|named| !matches!(named, Named::Not))
     }
 
     /// Why an instrument is not shown.
     pub(crate) fn refused(&self, at: usize) -> Option<Cause> {
-        self.names.get(at)?.as_ref()?.as_ref().err().copied()
+        match self.names.get(at)? {
+            Named::Refused(cause) => Some(*cause),
+            _ => None,
+        }
     }
 
     /// How many instruments are not shown.
     pub(crate) fn count_refused(&self) -> usize {
-        self.names.iter().filter(|n| matches!(n, Some(Err(_)))).count()
+        self.refused
     }
 }
 
-fn name(claims: &mut NameTable<Name>, instrument: &Instrument, naming: &Naming, table: &mut Table) -> Named {
-    let base = full_name(naming, instrument.first);
-    let parts: &[(&str, RecordType, Part)] = match instrument.first.kind() {
-        Kind::Timer | Kind::Histogram => &PARTS,
-        Kind::Counter => &[("", RecordType::Derive, Part::Total)],
-        _ => &[("", RecordType::Gauge, Part::Value)],
-    };
-    let labels = Arc::new(Labels::of_record(ferrometer_export::labels(naming, instrument.first)));
-    let rate = instrument.first.rate();
-    let object: Option<Arc<str>> = instrument.first.object().map(Arc::from);
-    let identity = |(suffix, kind, part): &(&str, RecordType, Part)| {
-        let metric = format!("{base}{suffix}").into();
-        Arc::new(Identity::new(metric, Arc::clone(&labels), *kind, *part, rate).of(object.clone()))
-    };
-    let identities: Box<[Arc<Identity>]> = parts.iter().map(identity).collect();
-    let longest = if base.is_empty() { "" } else { &identities[0].metric };
-    let names: Vec<Name> =
-        identities.iter().map(|i| (Arc::clone(&i.metric), Arc::clone(&i.labels), object.clone())).collect();
-    claims.claim(instrument.first, longest, names)?;
-    Ok(identities.iter().map(|identity| table.column(identity)).collect())
-}
-
-/// The distributions of a snapshot, by series.
+/// The distributions of a snapshot, by the ids of their series, in order.
 #[derive(Debug, Default)]
-pub(crate) struct Distributions(Vec<Option<Arc<Distribution>>>);
+pub(crate) struct Distributions(Vec<(u32, Arc<Distribution>)>);
 
 impl Distributions {
     pub(crate) fn of(totals: Totals<'_>) -> Distributions {
         let distribution = |total: Total<'_>| match total.value {
-            Value::Distribution(d) => Some(Arc::clone(d)),
+            Value::Distribution(d) => Some((total.series.id() as u32, Arc::clone(d))),
             _ => None,
         };
-        Distributions(totals.iter().map(distribution).collect())
+        Distributions(totals.iter().filter_map(distribution).collect())
     }
 
     /// Returns the recordings that were added to a distribution since.
     fn until(&self, total: &Total<'_>, now: &Distribution) -> Distribution {
-        match self.0.get(total.series.id()).and_then(Option::as_ref) {
-            Some(before) => now.since(before),
-            None => now.clone(),
+        match self.0.binary_search_by_key(&(total.series.id() as u32), |(id, _)| *id) {
+            Ok(at) => now.since(&self.0[at].1),
+            Err(_) => now.clone(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::coding::Coder;
 use crate::generation::Columns;
-use crate::record::Identity;
+use crate::record::{Head, Identity};
 use crate::record_values::DISTRIBUTION_PARTS;
 use ferrometer_core::Scheme;
 use ferrometer_core::name::MAX_NAME_BYTES;
@@ -101,7 +101,8 @@ impl Settings {
     #[must_use]
     pub fn max_bytes(&self, series: usize) -> usize {
         const COUNTS: usize = 2 * size_of::<usize>();
-        const IDENTITY: usize = COUNTS + size_of::<Identity>() + 2 * COUNTS + MAX_NAME_BYTES + MAX_OBJECT_BYTES;
+        const HEAD: usize = COUNTS + size_of::<Head>() + MAX_NAME_BYTES + MAX_OBJECT_BYTES;
+        const IDENTITY: usize = COUNTS + size_of::<Identity>() + HEAD;
         // With the tables that say whose they are.
         const NAMES: usize =
             DISTRIBUTION_PARTS * (IDENTITY + 192) + 2 * Labels::MAX_BYTES + 2 * (MAX_NAME_BYTES + 128) + 1024;

@@ -15,7 +15,7 @@
 use crate::coding::{Coder, Row};
 use crate::generation::{Columns, Generation, Table};
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// Where the next generation goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,6 +210,8 @@ pub(crate) struct Store {
     tail: Coder,
     /// The second of the system's clock in which the newest was made; `None` when it came from elsewhere.
     second: Option<i64>,
+    /// The columns here of those that the last generation from elsewhere had.
+    restored: Option<(Weak<Columns>, Vec<u32>)>,
     /// Time of the newest generation elsewhere: generations made here are newer.
     after: Option<i64>,
 }
@@ -223,6 +225,7 @@ impl Store {
             view: View::default(),
             tail: Coder::default(),
             second: None,
+            restored: None,
             after: None,
         }
     }
@@ -278,17 +281,24 @@ impl Store {
     pub(crate) fn push(&mut self, second: i64, row: Row) -> Change {
         let (place, timestamp) = (self.place(second), self.timestamp(second));
         self.second = Some(second);
+        self.restored = None;
         self.put(place, timestamp, row)
     }
 
     /// Takes over a generation of an earlier process. It must be newer than the newest.
     pub(crate) fn restore(&mut self, old: &Generation) -> Change {
+        let columns = match self.restored.take() {
+            // As long as the weak reference is there, no others can stand at the same address.
+            Some((same, columns)) if Weak::ptr_eq(&same, &Arc::downgrade(old.columns())) => columns,
+            _ => old.columns().identities().iter().map(|identity| self.table.column(identity)).collect::<Vec<_>>(),
+        };
         let mut row = Row::default();
-        for (column, identity) in old.columns().identities().iter().enumerate() {
+        for (column, to) in columns.iter().enumerate() {
             if let Some(value) = old.row().get(column) {
-                row.set(self.table.column(identity) as usize, value);
+                row.set(*to as usize, value);
             }
         }
+        self.restored = Some((Arc::downgrade(old.columns()), columns));
         self.second = None;
         self.put(Place::New, old.timestamp(), row)
     }

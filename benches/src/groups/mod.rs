@@ -10,6 +10,7 @@ pub mod off;
 pub mod receiver;
 pub mod record;
 pub mod statsd;
+pub mod step;
 pub mod timer;
 
 use crate::row::Row;

@@ -44,6 +44,17 @@ impl Block {
         Block { recordings, sums: (!ones).then(|| Box::new(sums)) }
     }
 
+    /// Returns the block of series that were only incremented by one.
+    pub(crate) fn of_unit_counts(recordings: [u64; CHUNK]) -> Block {
+        Block { recordings, sums: None }
+    }
+
+    /// Returns whether [`of_unit_counts`](Block::of_unit_counts) would return this one.
+    #[inline]
+    pub(crate) fn is_of_unit_counts(&self, recordings: &[u64; CHUNK]) -> bool {
+        self.sums.is_none() && self.recordings == *recordings
+    }
+
     #[inline]
     pub(crate) fn get(&self, at: usize) -> Row {
         let recordings = self.recordings[at];

@@ -3,7 +3,7 @@
 use crate::collect::sample_batch::BatchPool;
 use crate::deliver::mailbox::MAX_SEGMENTS;
 use crate::naming::name::{MAX_LABELS, MAX_RAW_BYTES};
-use crate::registry::limits::Limits;
+use crate::registry::limits::{Limits, RESERVED};
 use crate::registry::{descriptions, loggers};
 use crate::storage::bucket::Scheme;
 use crate::storage::cell_address::MAX_DISTRIBUTIONS;
@@ -41,7 +41,7 @@ impl Limits {
             .saturating_add(times(l.max_instruments, instrument + 3 * 256));
         let shared = times(l.max_instruments, size_of::<ScalarCell>())
             .saturating_add(times(dists, OwnDist::bytes(Scheme::Float)))
-            .saturating_add(Slab::bytes());
+            .saturating_add(Slab::bytes(l.max_instruments.saturating_add(RESERVED)));
         // A snapshot: rows in blocks, and the distributions' buckets as pairs. The
         // collector's and the one that is made; for each backend one that it is at work on, and one that waits for it.
         let snapshot = times(l.max_instruments, 64).saturating_add(times(dists, buckets * 16 + 128));

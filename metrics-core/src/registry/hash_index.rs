@@ -189,12 +189,16 @@ impl HashIndex {
             let entry = place(at).load(Relaxed);
             // A walk begins at or before the entry, or else it goes round the end, which is no longer there.
             if number_in(entry).is_some() && entry as u32 as usize & (grown - 1) > at {
-                taken += usize::from(self.put_among(grown, entry));
                 left[at / 64] |= 1 << (at % 64);
             }
         }
+        let left = || (0..len).filter(|at| left[at / 64] >> (at % 64) & 1 == 1);
+        // Which ones move is decided before any does: a copy may go round the end into the lower half, and is not to move again.
+        for at in left() {
+            taken += usize::from(self.put_among(grown, place(at).load(Relaxed)));
+        }
         self.len.store(grown as u64, Release);
-        for at in (0..len).filter(|at| left[at / 64] >> (at % 64) & 1 == 1) {
+        for at in left() {
             place(at).store(TOMBSTONE, Release);
         }
         Some(taken)
@@ -237,6 +241,28 @@ mod tests {
                 assert_eq!(chunk_of_place(expected), (number, at, len));
                 expected += 1;
             }
+        }
+    }
+
+    #[test]
+    fn who_looks_for_what_is_not_there_meets_an_empty_slot_soon() {
+        // With the first of these, an entry that goes round the end while the index grows would fill all of the lower half.
+        for seed in [0x8924_ee17_6b1c_26f1, 1, 0x1234_5678_1234_5671] {
+            let (index, mut taken) = (HashIndex::new(), Occupied::default());
+            let of = |number: u64| fingerprint(crate::registry::hash::text(seed, &format!("{number:07}")));
+            let mut steps = 0;
+            for number in 0..30_000 {
+                index.make_room(&mut taken, number as usize).unwrap();
+                let len = index.len();
+                let mut at = of(number) as usize & (len - 1);
+                // SAFETY: `at` is below the length.
+                while unsafe { &index.from(at)[0] }.load(Acquire) != 0 {
+                    at = (at + 1) & (len - 1);
+                    steps += 1;
+                }
+                index.put(&mut taken, of(number), number as usize);
+            }
+            assert!(steps < 150 * 30_000, "{steps} steps, seed {seed:x}");
         }
     }
 

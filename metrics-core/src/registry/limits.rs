@@ -23,7 +23,7 @@ const MAX_SERIES: usize = MAX_SCALARS - RESERVED;
 pub struct Limits {
     /// Loggers, labels not counted. Default 4,096.
     pub max_loggers: usize,
-    /// Series: instruments, times label sets, times rates. Default 10,000, at most 129,920, of which [`MAX_DISTRIBUTIONS`](Limits::MAX_DISTRIBUTIONS)
+    /// Series: instruments, times label sets, times rates. Default 10,000, at most 1,047,424, of which [`MAX_DISTRIBUTIONS`](Limits::MAX_DISTRIBUTIONS)
     /// can be timers and histograms.
     pub max_instruments: usize,
     /// Loggers with labels. Default 8,192.

@@ -10,7 +10,7 @@ mod size {
 #[cfg(not(ferrometer_loom))]
 mod size {
     pub(crate) const CHUNK: usize = 128;
-    pub(crate) const SCALAR_CHUNKS: usize = 1024;
+    pub(crate) const SCALAR_CHUNKS: usize = 8192;
     pub(crate) const DIST_CHUNKS: usize = 128;
 }
 pub(crate) use size::CHUNK;

@@ -59,10 +59,14 @@ impl Slab {
         &self.next
     }
 
-    /// The memory of an empty slab, in bytes.
+    /// Returns the most memory that a slab without cells takes while there are `series` series, in bytes: the system gives the pages of a table when they
+    /// are first written.
     #[cfg(not(ferrometer_loom))]
-    pub(crate) fn bytes() -> usize {
-        size_of::<Slab>()
+    pub(crate) fn bytes(series: usize) -> usize {
+        const PAGE: usize = 4096;
+        const TABLE: usize = SCALAR_CHUNKS * size_of::<AtomicPtr<ScalarChunk>>();
+        let used = (series.div_ceil(CHUNK) * size_of::<AtomicPtr<ScalarChunk>>()).next_multiple_of(PAGE) + PAGE;
+        size_of::<Slab>() - 2 * TABLE + 2 * used.min(TABLE)
     }
 
     /// The ones of a scalar series, if their chunk is there.

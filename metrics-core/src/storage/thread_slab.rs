@@ -214,7 +214,8 @@ mod lease {
             if let Some(slab) = lease.0.get() {
                 return Some(slab);
             }
-            let make = || Cells.take(Slab::bytes()).then(|| &*Box::leak(boxed_zero::<Slab>()));
+            let series = limits::current().max_instruments.saturating_add(limits::RESERVED);
+            let make = || Cells.take(Slab::bytes(series)).then(|| &*Box::leak(boxed_zero::<Slab>()));
             // A fork holds the lock for as long as it takes. Only the first recording of a thread waits for it, and not for long.
             let lists = match left {
                 0 => reentrancy::lock_in_time(SLABS.lists()),

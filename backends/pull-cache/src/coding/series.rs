@@ -84,7 +84,7 @@ impl Models {
         given: Option<f64>,
     ) -> Option<f64> {
         let before = self.before;
-        let part = identity.part as usize;
+        let part = identity.part() as usize;
         let context = usize::from(series.present) | usize::from(before.present) << 1 | usize::from(before.changed) << 2;
         let present = code.bit(&mut self.present[part][context], given.is_some());
         self.before.present = present;
@@ -96,11 +96,11 @@ impl Models {
 
         let rate = identity.rate();
         let form = match given {
-            Some(value) => series.form.next(series.form.value(series.last, rate), value, identity.part, rate),
+            Some(value) => series.form.next(series.form.value(series.last, rate), value, identity.part(), rate),
             None => series.form,
         };
         let number = given.and_then(|value| form.find(value, rate)).unwrap_or(0);
-        let predicted = series.predict(identity.part);
+        let predicted = series.predict(identity.part());
         let known = series.form != Form::NONE;
         // Whoever reads sees `form` and `number` as nothing until the bits tell.
         let size = series.context();
@@ -111,13 +111,13 @@ impl Models {
             );
         self.before.exact = exact;
         if exact {
-            series.learn(predicted, 0, identity.part);
+            series.learn(predicted, 0, identity.part());
             return Some(series.form.value(predicted, rate));
         }
         if !known || code.bit(&mut self.other_form[part], form != series.form) {
             let form = Form::of_number(code.bits(5, form.number()));
             let number = code.bits(64, number as u64) as i64;
-            series.exception(form, number, identity.part);
+            series.exception(form, number, identity.part());
             return Some(form.value(number, rate));
         }
         // Small whichever the sign; never 0 here.
@@ -125,7 +125,7 @@ impl Models {
         let written = self.difference(code, part, size, ((difference << 1) ^ (difference >> 63)) as u64);
         let difference = (written >> 1) as i64 ^ -((written & 1) as i64);
         let number = predicted.wrapping_add(difference);
-        series.learn(number, 64 - written.leading_zeros(), identity.part);
+        series.learn(number, 64 - written.leading_zeros(), identity.part());
         Some(series.form.value(number, rate))
     }
 

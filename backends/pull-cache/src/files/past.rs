@@ -95,6 +95,7 @@ impl Past {
     }
 
     /// Looks all segments through, the newest first, and returns those to be read, oldest first.
+    #[expect(clippy::mutable_key_type, reason = "the texts of a series, which labels may point to, never change")]
     fn survey(&self, max_names: usize, stop: &AtomicBool, found: &mut Found) -> Option<Vec<(u64, PathBuf)>> {
         let files = survey::segments(&self.directory).unwrap_or_else(|why| {
             found.left.push(unreadable(&self.directory, &why));

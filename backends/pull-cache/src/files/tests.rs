@@ -266,9 +266,10 @@ fn a_damaged_file_is_set_aside_and_what_is_whole_of_it_goes_on() {
 fn what_version_1_wrote_is_still_read() {
     let directory = Directory::new();
     fs::create_dir(&directory.0).unwrap();
-    let labels = Arc::new(ferrometer_export::Labels::of_record([("k", "v")].into_iter()));
+    let labels = ferrometer_export::Labels::of_record([("k", "v")].into_iter());
     let kind = crate::record::RecordType::Derive;
-    let identity = Identity::new("a.b".into(), labels, kind, crate::record::Part::Total, 0.5);
+    let head = crate::record::Head::new("a.b", None, kind, crate::record::Part::Total, 0.5);
+    let identity = Identity::new(Arc::new(head), labels);
     let mut table = crate::generation::Table::default();
     let column = table.column(&Arc::new(identity));
     let mut row = crate::coding::Row::default();

@@ -6,6 +6,7 @@
 
 use super::*;
 use crate::files::read;
+use crate::record::Head;
 use std::path::Path;
 use std::time::Instant;
 
@@ -31,7 +32,7 @@ fn measure(recording: &Path, wanted: impl Fn(&str) -> bool) -> Measured {
     for generation in history {
         let mut row = Row::default();
         for (column, identity) in generation.columns().identities().iter().enumerate() {
-            if let Some(value) = generation.row().get(column).filter(|_| wanted(&identity.metric)) {
+            if let Some(value) = generation.row().get(column).filter(|_| wanted(identity.metric())) {
                 row.set(store.table().column(identity) as usize, value);
             }
         }
@@ -116,10 +117,9 @@ fn compactness_of_a_hundred_thousand_series() {
         .take(COLUMNS)
         .map(|column| {
             let name = &names[column % names.len()];
-            let metric = format!("copy{}.{}", column / names.len(), name.metric).into();
-            // Labels are not shared by copies, but by the parts of a timer, as in the backend.
-            let labels = Arc::clone(&name.labels);
-            let identity = crate::record::Identity::new(metric, labels, name.kind, name.part, name.rate());
+            let metric = format!("copy{}.{}", column / names.len(), name.metric());
+            let head = Head::new(&metric, None, name.kind(), name.part(), name.rate());
+            let identity = crate::record::Identity::new(Arc::new(head), name.labels().clone());
             store.table().column(&Arc::new(identity))
         })
         .collect();

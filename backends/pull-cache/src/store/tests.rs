@@ -1,7 +1,7 @@
 //! The order of generations, what falls out, and that what comes out is what went in.
 
 use super::*;
-use crate::record::{Identity, Part, RecordType};
+use crate::record::{Head, Identity, Part, RecordType};
 use ferrometer_export::Labels;
 use proptest::prelude::*;
 
@@ -142,9 +142,10 @@ fn a_walk_sees_what_was_there_when_it_began() {
 
 pub(crate) fn identity(number: usize, rate: f64) -> Arc<Identity> {
     let part = [Part::Value, Part::Total, Part::Quantile][number % 3];
-    let metric = format!("m{}.{}", number * 7 % 11, number).into();
-    let object = (number % 4 > 1).then(|| format!("qemu/{}", number % 3).into());
-    Arc::new(Identity::new(metric, Arc::new(Labels::default()), RecordType::Gauge, part, rate).of(object))
+    let metric = format!("m{}.{}", number * 7 % 11, number);
+    let object = (number % 4 > 1).then(|| format!("qemu/{}", number % 3));
+    let head = Head::new(&metric, object.as_deref(), RecordType::Gauge, part, rate);
+    Arc::new(Identity::new(Arc::new(head), Labels::default()))
 }
 
 /// Any float that is finite, and those that programs record.
@@ -203,7 +204,7 @@ proptest! {
             }
             expected.push((change.newest().timestamp(), said(change.newest())));
             let mut last: std::collections::BTreeMap<String, u64> = Default::default();
-            last.extend(values.iter().map(|(n, v)| (identity(*n, rate).metric.to_string(), v.to_bits())));
+            last.extend(values.iter().map(|(n, v)| (identity(*n, rate).metric().to_string(), v.to_bits())));
             prop_assert_eq!(&expected.last().unwrap().1, &last.into_iter().collect::<Vec<_>>());
             drop(shared.apply(change));
         }

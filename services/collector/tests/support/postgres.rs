@@ -43,6 +43,7 @@ impl Postgres {
     }
 
     /// Starts one that asks for the password `hunter2`, and shows a certificate that `write` makes of it as `server.crt` and `server.key`.
+    #[allow(dead_code)]
     pub fn with_tls(name: &str, write: impl FnOnce(&Folder)) -> Postgres {
         Postgres::with(name, "scram-sha-256", " -c ssl=on", write)
     }

@@ -1,0 +1,127 @@
+//! Goals of scale: what is set beside what.
+
+use super::{At, Measured};
+
+/// A goal, and how it stands.
+pub struct Judged {
+    pub work: &'static str,
+    pub goal: &'static str,
+    /// The figure; `None` when its points were not measured.
+    pub figure: Option<f64>,
+    pub bound: f64,
+    pub unit: &'static str,
+    /// The floor of a minimal program in the same unit, where there is one.
+    pub floor: Option<f64>,
+}
+
+impl Judged {
+    pub fn verdict(&self) -> &'static str {
+        match self.figure {
+            None => "not measured",
+            Some(figure) if figure <= self.bound => "met",
+            Some(_) => "missed",
+        }
+    }
+}
+
+const K100: At = At { series: 100_000, threads: 1, changed: 10 };
+const MILLION: At = At { series: 1_000_000, threads: 1, changed: 10 };
+const K1: At = At { series: 1_000, threads: 1, changed: 10 };
+const FEW: At = At { series: 10, threads: 1, changed: 10 };
+const NONE: At = At { series: 0, threads: 1, changed: 10 };
+
+pub fn judge(all: &[Measured]) -> Vec<Judged> {
+    let get = |row: &str, at: At, figure: &str| {
+        all.iter().find(|m| m.row == row && m.at == at).and_then(|measured| measured.get(figure))
+    };
+    let ratio = |a: Option<f64>, b: Option<f64>| Some(a? / b?);
+    let above_empty = |row: &str| Some((get(row, NONE, "bytes")? - get("size.empty", NONE, "bytes")?) / 1e6);
+    let judged = |work, goal, figure, bound, unit| Judged { work, goal, figure, bound, unit, floor: None };
+    let floored = |floor, judged: Judged| Judged { floor, ..judged };
+    let collected = get("collect", MILLION, "cpu_ms");
+    vec![
+        judged(
+            "memory of the pull cache, 100,000 labelled counters",
+            "≤ 40 MB",
+            get("memory.cache", K100, "resident"),
+            40.0,
+            " MB",
+        ),
+        judged(
+            "memory of the pull cache, 1,000,000 labelled counters",
+            "≤ 400 MB",
+            get("memory.cache", MILLION, "resident"),
+            400.0,
+            " MB",
+        ),
+        judged(
+            "memory of statsd, 100,000 counters with one label",
+            "≤ 14 MB",
+            get("memory.statsd", K100, "resident"),
+            14.0,
+            " MB",
+        ),
+        floored(
+            get("floor.collect", MILLION, "cpu_ms"),
+            judged("collection of 1,000,000 series, 1 % changed", "≤ 5 ms of CPU", collected, 5.0, " ms"),
+        ),
+        judged("statsd delivery of the same", "≤ 10 ms of CPU", get("deliver.statsd", MILLION, "cpu_ms"), 10.0, " ms"),
+        floored(
+            Some(1.0),
+            judged(
+                "scrape of 1,000,000 series",
+                "≤ 1.3 × its floor",
+                ratio(get("scrape", MILLION, "cpu_ms"), get("floor.scrape", MILLION, "cpu_ms")),
+                1.3,
+                " ×",
+            ),
+        ),
+        judged(
+            "64 scrapes at once of 1,000,000 series",
+            "≤ 2 × one rendering",
+            ratio(get("scrape.64", MILLION, "cpu_ms"), get("scrape", MILLION, "cpu_ms")),
+            2.0,
+            " ×",
+        ),
+        judged("idle, 1,000 series", "≤ 0.05 % of a core", get("idle", K1, "percent"), 0.05, " %"),
+        judged("idle, 1,000 series", "≤ 2 wake-ups a second", get("idle", K1, "wake_ups_per_second"), 2.0, ""),
+        judged(
+            "a thread born and gone that records",
+            "≤ 3 × one with a bare `thread_local!`",
+            ratio(get("threads", FEW, "cpu_us"), get("threads.floor", FEW, "cpu_us")),
+            3.0,
+            " ×",
+        ),
+        judged("`init`", "≤ 20 ms to return", get("init", FEW, "elapsed_ms"), 20.0, " ms"),
+        judged(
+            "`init` with a history of 100,000 series",
+            "≤ 20 ms to return",
+            get("init.history", K100, "elapsed_ms"),
+            20.0,
+            " ms",
+        ),
+        judged(
+            "the history of 100,000 series is there",
+            "within 2 s of CPU",
+            get("init.history", K100, "there_cpu_s"),
+            2.0,
+            " s",
+        ),
+        judged("stripped lean program above an empty one", "≤ 0.5 MB", above_empty("size.lean"), 0.5, " MB"),
+        judged("stripped program with HTTP above an empty one", "≤ 1.5 MB", above_empty("size.http"), 1.5, " MB"),
+        judged(
+            "clean build, lean, CPU",
+            "≤ 1.8 × syn and quote",
+            ratio(get("size.lean", NONE, "cpu_s"), get("size.syn", NONE, "cpu_s")),
+            1.8,
+            " ×",
+        ),
+        judged(
+            "clean build, default features, CPU",
+            "≤ 2.5 × syn and quote",
+            ratio(get("size.default", NONE, "cpu_s"), get("size.syn", NONE, "cpu_s")),
+            2.5,
+            " ×",
+        ),
+    ]
+}

@@ -1,0 +1,104 @@
+//! Sizes of stripped programs above an empty one, and the CPU time of their clean builds.
+
+use super::{Measured, at};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Names the row, the dependencies and the program.
+type Program = (&'static str, String, &'static str);
+
+const USER: &str = "use ferrometer::{Config, Logger, counter, init, logger};\nstatic METRICS: Logger = logger!();\n#[counter]\nfn work() { METRICS.send_gauge(\"x\", 1) }\nfn main() { let _metrics = init(Config::new().backend(\"statsd\")).expect(\"statsd\"); work() }\n";
+const SERVES: &str = "use ferrometer::{Config, Logger, counter, init, logger};\nstatic METRICS: Logger = logger!();\n#[counter]\nfn work() { METRICS.send_gauge(\"x\", 1) }\nfn main() { let _metrics = init(Config::new().backend(\"prometheus\")).expect(\"a port\"); work() }\n";
+const DOGSTATSD: &str = "fn main() { metrics_exporter_dogstatsd::DogStatsDBuilder::default().with_remote_address(\"127.0.0.1:8125\").expect(\"an address\").install().expect(\"dogstatsd\"); metrics::counter!(\"x\").increment(1) }\n";
+const METRICS_HTTP: &str = "fn main() { metrics_exporter_prometheus::PrometheusBuilder::new().install().expect(\"a port\"); metrics::counter!(\"x\").increment(1) }\n";
+
+fn programs() -> Vec<Program> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace above");
+    let facade = |features: &str| {
+        format!("ferrometer = {{ path = {path:?}, default-features = false, features = [{features}] }}")
+    };
+    vec![
+        ("size.empty", String::new(), "fn main() {}\n"),
+        ("size.syn", "onsyn = { path = \"onsyn\" }".to_owned(), "fn main() {}\n"),
+        ("size.lean", facade("\"macros\", \"statsd\""), USER),
+        ("size.default", facade("\"macros\", \"statsd\", \"config-file\""), USER),
+        ("size.http", facade("\"macros\", \"prometheus\""), SERVES),
+        (
+            "size.dogstatsd",
+            "metrics = \"=0.24.6\"\nmetrics-exporter-dogstatsd = \"=0.9.8\"".to_owned(),
+            DOGSTATSD,
+        ),
+        (
+            "size.metrics_http",
+            "metrics = \"=0.24.6\"\nmetrics-exporter-prometheus = { version = \"=0.18.3\", default-features = false, features = [\"http-listener\"] }"
+                .to_owned(),
+            METRICS_HTTP,
+        ),
+    ]
+}
+
+/// Measures all of them: `bytes` of the stripped program and `cpu_s` of the clean build, the compiler's threads included.
+pub fn measure(failed: &mut Vec<String>) -> Vec<Measured> {
+    let root = std::env::temp_dir().join(format!("ferrometer-size-{}", std::process::id()));
+    let mut all = Vec::new();
+    for (name, dependencies, program) in programs() {
+        match build(&root.join(name), &dependencies, program) {
+            Ok((bytes, cpu)) => {
+                eprintln!("{name}: {bytes} bytes, {cpu:.1} s of CPU");
+                let figures = serde_json::json!({ "bytes": bytes, "cpu_s": cpu });
+                all.push(Measured { row: name, at: at(0), figures });
+            }
+            Err(error) => failed.push(format!("{name}: {error}")),
+        }
+    }
+    let _ = fs::remove_dir_all(root);
+    all
+}
+
+fn build(dir: &PathBuf, dependencies: &str, program: &str) -> Result<(u64, f64), String> {
+    let write = |file: &str, text: &str| {
+        let path = dir.join(file);
+        path.parent().map(fs::create_dir_all).transpose().and_then(|_| fs::write(path, text)).map_err(|e| e.to_string())
+    };
+    let profile = "[profile.release]\nstrip = true\n";
+    let manifest = format!(
+        "[package]\nname = \"user\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[workspace]\n{profile}[dependencies]\n{dependencies}\n"
+    );
+    write("Cargo.toml", &manifest)?;
+    write("src/main.rs", program)?;
+    if dependencies.contains("onsyn") {
+        let manifest = "[package]\nname = \"onsyn\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[lib]\nproc-macro = true\n[dependencies]\nsyn = { version = \"3\", features = [\"full\"] }\nquote = \"1\"\n";
+        write("onsyn/Cargo.toml", manifest)?;
+        write("onsyn/src/lib.rs", "")?;
+    }
+    cargo(dir, &["fetch"])?;
+    let before = children_cpu_s();
+    cargo(dir, &["build", "--release", "--offline"])?;
+    let cpu = children_cpu_s() - before;
+    let bytes = fs::metadata(dir.join("target/release/user")).map_err(|error| error.to_string())?.len();
+    let _ = fs::remove_dir_all(dir);
+    Ok((bytes, cpu))
+}
+
+fn cargo(dir: &Path, args: &[&str]) -> Result<(), String> {
+    let mut command = Command::new("cargo");
+    command.args(args).current_dir(dir).env("CARGO_TARGET_DIR", dir.join("target"));
+    let output = command.output().map_err(|error| error.to_string())?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(String::from_utf8_lossy(&output.stderr).lines().take(3).collect::<Vec<_>>().join(" ")),
+    }
+}
+
+/// CPU time of all processes that this one has waited for, and of theirs.
+fn children_cpu_s() -> f64 {
+    // SAFETY: the struct is plain numbers, and the call writes it.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        assert!(libc::getrusage(libc::RUSAGE_CHILDREN, &mut usage) == 0, "no usage");
+        usage
+    };
+    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
+    seconds(usage.ru_utime) + seconds(usage.ru_stime)
+}
