@@ -253,9 +253,10 @@ mod tests {
     #[test]
     fn labels_are_the_same_wherever_their_texts_are() {
         let logger = ferrometer_core::get_logger("labels");
-        let naming = |labels: &[(&str, &str)]| Naming {
-            labels: labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
-            ..Naming::default()
+        let naming = |labels: &[(&str, &str)]| {
+            let mut naming = Naming::default();
+            naming.labels = labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            naming
         };
         let sets = [&[("a", "bc")][..], &[("ab", "c")], &[("a", "b"), ("c", "d")], &[("a", "")], &[("a:b", "c")], &[]];
         let mut all = Vec::new();
