@@ -1,4 +1,4 @@
-//! What the author of a backend needs: the trait, what a backend is given, and the account it keeps.
+//! Everything that the author of a backend needs: the trait, what a backend is given, and the account it keeps.
 //!
 //! A program that only records and configures needs none of it. [`Backend`] has the life of a backend and an example; `examples/own_backend.rs` is a whole
 //! one. [`install`](crate::install) puts it beside those of the configuration.

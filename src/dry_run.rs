@@ -28,7 +28,7 @@ use std::time::Duration;
 pub struct DryRun {
     /// The backend's name, as in `metrics.backend`.
     pub backend: &'static str,
-    /// What it would deliver first: datagrams, bodies of requests, or what it keeps for those who ask.
+    /// The first delivery that it would make: datagrams, bodies of requests, or what it keeps for those who ask.
     pub bodies: Vec<Body>,
 }
 
@@ -118,7 +118,7 @@ fn without_places(config: &Config, own: &UdpSocket) -> Config {
     config.otlp.spool = None;
     config.remote_write.spool = None;
     config.archive.spool = None;
-    // What would be kept here is shown as a server would be sent it.
+    // A generation that would be kept here is shown as a server would be sent it.
     config.archive.path = None;
     config.statsd_host = "127.0.0.1".to_owned();
     config.statsd_port = own.local_addr().map_or(0, |address| address.port());

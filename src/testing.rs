@@ -266,7 +266,7 @@ impl Capture {
         }
         let of_kind = || all.iter().filter(|(series, _)| series.kind() == kind).map(|(series, _)| shown(series));
         let bare = |name: &str| name.split(' ').next().unwrap_or_default().to_owned();
-        // The same metric with other labels, or the nearest name.
+        // Finds this metric with other labels, or the nearest name.
         let labelled = of_kind().find(|known| bare(known) == bare(name));
         let near = || {
             let known = of_kind().map(|known| (strsim::levenshtein(name, &known), known));

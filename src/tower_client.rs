@@ -230,7 +230,7 @@ fn address_and_port<'p>(peer: &'p str, uri: &Uri) -> (&'p str, Option<&'p str>) 
     if let Some((address, port)) = peer.rsplit_once(':').filter(|(_, port)| is_port(port)) {
         return (address, Some(port));
     }
-    // What is no peer has no port.
+    // An address that is no peer has no port.
     let is_one = peer != OTHER && peer != UNKNOWN;
     let port = match uri.scheme_str() {
         Some("http") if is_one => Some("80"),

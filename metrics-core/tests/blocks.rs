@@ -140,7 +140,7 @@ fn each_series_recordings_are_taken_once_in_whatever_order() {
             assert_eq!(found, *sum, "{:?}", total.series);
         }
     }
-    // What is left is taken sooner or later.
+    // The rest is taken sooner or later.
     let all_taken = || flush(SOON).ledgers.iter().all(|ledger| ledger.pending.is_zero());
     assert!((0..200).any(|_| all_taken()));
     assert!(series.len() > 3 * 128, "{}", series.len());

@@ -17,7 +17,7 @@ use std::time::Duration;
 use std::time::UNIX_EPOCH;
 use support::{NEVER, SOON, alone};
 
-/// What a backend does when it is called.
+/// Moods of a backend: how it answers a call.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Manner {
     /// Takes everything, piece by piece.
@@ -111,7 +111,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What a backend has taken, by its own count.
+/// Counts what a backend has taken, by the backend's own books.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Taken {
     sent: Amount,
@@ -376,7 +376,7 @@ fn set_clock(off: i64) -> Result<(), TestCaseError> {
     let before = snapshot();
     wall::set_off(off);
     let (now, after) = (wall::seconds(), snapshot());
-    // What the library read is this clock, not another.
+    // The library read this clock and no other.
     let read = after
         .time()
         .duration_since(UNIX_EPOCH)
@@ -413,7 +413,7 @@ fn record(what: u8, times: u64) {
     }
 }
 
-/// What [`record`] records, when anything is installed.
+/// Returns what [`record`] records, when anything is installed.
 fn amount(what: u8, times: u64) -> Amount {
     match what {
         0 => Amount::new(times).with_value(times, 0),

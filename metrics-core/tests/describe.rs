@@ -1,4 +1,4 @@
-//! What a program declares of its metrics reaches each instrument of the name, whichever comes first; the first word stays, a
+//! Declarations of a program about its metrics: each reaches each instrument of the name, whichever comes first; the first word stays, a
 //! different one is reported once, and all of it is bounded.
 
 #[path = "support/subscriber.rs"]
@@ -40,7 +40,7 @@ fn declarations() {
     assert_eq!(said(get_logger("other").gauge("before").series()), ("", String::new()));
     assert_eq!(said(logger.child("before").gauge("before").series()), ("", String::new()));
 
-    // The same again, and what completes it, is no conflict.
+    // An equal declaration, and one that completes it, is no conflict.
     logger.describe("before", Unit::Bytes, "Said before.");
     logger.describe("parts", Unit::None, "");
     logger.describe("parts", Unit::Volts, "");
@@ -73,7 +73,7 @@ fn declarations() {
     assert_eq!(logger.gauge("many5999").series().unit(), None);
     let reported = lines();
     assert!(reported.len() == 1 && reported[0].contains("at most 4096 are kept"), "{reported:?}");
-    // What is there can still be completed and used.
+    // Descriptions that are there can still be completed and used.
     logger.describe("many0", Unit::Bytes, "Said late.");
     assert_eq!(logger.gauge("many0").series().description(), Some("Said late."));
 }

@@ -63,7 +63,7 @@ fn a_metric_is_described_while_allocations_are_recorded_in_it() {
     assert_eq!(plain.series().unit(), Some("blocks"));
     assert_eq!(plain.series().description(), Some("How many blocks were allocated."));
     assert_eq!(gauge.series().unit(), Some("blocks"), "the first stays");
-    // What was recorded on the way belongs to the same instrument, and what a registration allocates was turned away.
+    // Recordings made on the way belong to the same instrument; those that a registration's own allocations make were turned away.
     let snapshot = snapshot();
     let sizes: Vec<_> = snapshot.totals().iter().filter(|t| t.series.labels().len() > 0 && t.recordings > 0).collect();
     assert!(!sizes.is_empty() && sizes.iter().all(|t| t.series.unit() == Some("blocks")), "{sizes:?}");

@@ -36,7 +36,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What was recorded of one counter: increments by 1, the sum of all others, and that of decrements.
+/// Recordings of one counter: increments by 1, the sum of all others, and that of decrements.
 #[derive(Clone, Copy, Debug, Default)]
 struct Truth {
     ones: u64,

@@ -182,7 +182,7 @@ fn children_of_one_process_sample_each_for_itself() {
                 count() == before
             };
             let hits = (0..40).filter(|_| fork(misses) == 7).count();
-            // Of 40 that are independent, none or all once in 500,000 million runs.
+            // Forty independent calls are all misses or all hits once in 500,000 million runs.
             (1..40).contains(&hits)
         });
         assert_eq!(status, 0, "children were sampled all alike; counted before: {counted_before}");

@@ -1,4 +1,4 @@
-//! What a hostile or careless program and its backends can do: none of it may lose, double, panic or hang.
+//! Hostile and careless programs and backends: nothing that they do may lose, double, panic or hang.
 
 mod support;
 

@@ -50,7 +50,7 @@ fn labels<'l>(parent: &Labels, given: impl IntoIterator<Item = (&'l str, &'l str
     all
 }
 
-/// What was recorded, by object and labels.
+/// Sums of what was recorded, by object and labels.
 type Sums = BTreeMap<(Option<&'static str>, Labels), u64>;
 
 fn work(seed: u64) -> Sums {

@@ -1,4 +1,4 @@
-//! What is recorded in one step: a total that is counted elsewhere, and a value that was seen many times. Both are compared with the steps one by one.
+//! Recordings in one step: a total that is counted elsewhere, and a value that was seen many times. Both are compared with the steps one by one.
 
 use ferrometer_core::*;
 use proptest::prelude::*;

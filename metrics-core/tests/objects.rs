@@ -1,4 +1,4 @@
-//! What belongs to an object is told from what belongs to the program, whatever else is the same, and is bounded like labels.
+//! Metrics of objects: they are told from those of the program, whatever else is the same, and are bounded like labels.
 
 use ferrometer_core::{Limits, Naming, configure, get_logger, name, refused};
 

@@ -279,7 +279,7 @@ fn one_name_is_one_logger_and_one_series_from_any_thread() {
     assert_ne!(get_logger("same"), get_logger("same").with("a", "b"));
     static IN_A_STATIC: Logger = logger!("same.name");
     assert_eq!(IN_A_STATIC, found[0].0);
-    // The same address with another length is another name.
+    // An equal address with another length is another name.
     let text: &'static str = "prefix.suffix";
     let logger = get_logger("lengths");
     assert_ne!(logger.counter(&text[..6]).series().id(), logger.counter(text).series().id());
@@ -374,7 +374,7 @@ fn what_rules_sample_is_sampled_while_a_configuration_is_put_in_force() {
         }
     });
     for i in 0..20_000 {
-        // The same, and others.
+        // An equal set, and others.
         configure(Naming::default(), Limits::default(), rules([0.5, 0.5, 0.25][i % 3]));
     }
     stop.store(true, Relaxed);

@@ -156,7 +156,7 @@ struct Asking {
     holds: bool,
 }
 
-/// What is in force belongs to somebody else now.
+/// Tells that what is in force belongs to somebody else now.
 struct TakenOver;
 
 impl Asking {

@@ -16,7 +16,7 @@ pub struct Status {
     pub backends: Vec<String>,
     /// Reason why the last lookup brought nothing, without secrets; `None` when it did.
     pub error: Option<String>,
-    /// What of the last good answer was not applied, and why.
+    /// Parts of the last good answer that were not applied, and why.
     pub ignored: Vec<String>,
 }
 

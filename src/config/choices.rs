@@ -228,9 +228,9 @@ choices! {
 
     /// Measures of counters in an archive.
     ArchiveCounters => (ferrometer_archive_backend::Counters, feature = "archive") {
-        /// What was counted since the last delivery that arrived.
+        /// The change since the last delivery that arrived.
         Delta = "delta",
-        /// What was counted since the program started.
+        /// The total since the program started.
         Total = "total",
     }
 }

@@ -20,7 +20,7 @@ pin_project! {
 
 impl<B: Body> MeasuredBody<B> {
     pub(super) fn new(inner: B, whole: Option<Whole>) -> MeasuredBody<B> {
-        // Of such a body nobody asks for the first part.
+        // Nobody asks such a body for its first part.
         let whole = if inner.is_end_stream() { ended(whole, Ended::COMPLETE) } else { whole };
         MeasuredBody { inner, whole }
     }

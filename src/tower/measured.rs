@@ -5,7 +5,7 @@ use http::{Method, StatusCode};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// What a layer was told.
+/// Options that a layer was given.
 #[derive(Clone)]
 pub(super) struct Options {
     pub(super) logger: Logger,

@@ -172,7 +172,7 @@ fn like(parts: &[Part], found: &str) -> bool {
     }
 }
 
-/// The same for `grep -P`, for the wait alone.
+/// Does so for `grep -P`, for the wait alone.
 fn pattern(expected: &[String]) -> String {
     let line = |line: &String| -> String {
         let part = |part: Part| match part {

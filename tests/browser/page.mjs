@@ -1,4 +1,4 @@
-// What the page does in a browser, scenario by scenario: `node page.mjs <scenario> <address>`. tests/interop_page.rs starts the programs
+// Scenarios of the page in a browser, one by one: `node page.mjs <scenario> <address>`. tests/interop_page.rs starts the programs
 // that are looked at; where a scenario needs one to end or begin, it says so on a line, and waits for the answer.
 
 import { createServer } from "node:http";
@@ -49,7 +49,7 @@ const SCENARIOS = {
     check(page.url().includes(".as=total"), page.url());
     await page.click("#as button[value=rate]");
 
-    // What has the most series is told on request.
+    // The names with the most series are told on request.
     await page.click("#cardinality summary");
     await until("the largest names", async () => (await page.$$eval("#cardinality tbody tr", (rows) => rows.map((row) => row.textContent))).some((row) => /^quickstart\.files\.by_size3$/.test(row)));
     await until("the largest labels", async () => (await page.$$eval("#cardinality table:last-child td:first-child", (cells) => cells.map((cell) => cell.textContent))).includes("size"));
@@ -106,7 +106,7 @@ const SCENARIOS = {
     await page.waitForSelector("#rows .row");
     same(await focused(), name, "the focus after coming back");
 
-    // What was searched for is there again, by the keyboard, the link and the browser's own way back.
+    // The search is there again, by the keyboard, the link and the browser's own way back.
     await page.fill("#search", "quickstart.file");
     await until("a narrower list", async () => (await names(page)).every((name) => name.includes("quickstart.file")));
     for (const back of [() => page.keyboard.press("Escape"), () => page.click("#detail a.back"), () => page.goBack()]) {
@@ -405,7 +405,7 @@ const SCENARIOS = {
     const histories = requests.filter((url) => new URL(url).searchParams.has("limit"));
     check(histories.length > 0 && histories.every((url) => new URL(url).searchParams.has("name")), `the whole history was fetched: ${histories.filter((url) => !new URL(url).searchParams.has("name"))}`);
 
-    // Of a name with two thousand label sets the whole history of those that are seen: by a search, and of one.
+    // A name with two thousand label sets gives the whole history of those that are seen: by a search, and of one.
     const asked = () => requests.map((url) => new URL(url).searchParams).filter((all) => all.getAll("name").includes("wide.time.p50")).map((all) => all.getAll("label"));
     await page.fill("#search", "wide route=/77/");
     await until("its label set is asked for", async () => asked().some((labels) => labels.length === 1 && labels[0] === "route=/77/"), 60);

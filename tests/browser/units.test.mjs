@@ -1,4 +1,4 @@
-// What the page's modules do without a browser: numbers, addresses, the search, and curves. `node --test tests/browser/units.test.mjs`.
+// Tests of the page's modules without a browser: numbers, addresses, the search, and curves. `node --test tests/browser/units.test.mjs`.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -151,7 +151,7 @@ test("two nodes keep apart what is called alike", () => {
   assert.equal(store.to, 11);
   // One program has begun anew; the other goes on.
   assert.deepEqual([last("one"), last("two")], [null, 3]);
-  // Of a node that does not answer there is no last value; forgotten, it takes nothing with it.
+  // A node that does not answer has no last value; forgotten, it takes nothing with it.
   Object.assign(store.node("two"), { lost: true, state: { name: "two" } });
   assert.equal(last("two"), null);
   store.clear("one", true);
@@ -206,7 +206,7 @@ test("of a name with very many label sets those are asked for that are seen, and
   assert.deepEqual([asked.count, asked.list.length], [2, 2]);
   // A star may stand for all of them.
   assert.equal(seen(all[3]).count, 1000);
-  // What is no longer seen is not asked for, and again when it is.
+  // A series that is no longer seen is not asked for, and is again when it is seen.
   source.want([all[10]]);
   source.want([all[1000]]);
   assert.deepEqual([[...source.queue].length, all[10].loaded], [1, false]);

@@ -264,7 +264,7 @@ impl Exporter for Measures {
         }
         self.bases.resize(self.instruments.len(), Base::default());
         for (at, instrument) in self.instruments.iter() {
-            // What was dropped is gone: no later delta holds it.
+            // Dropped values are gone: no later delta holds them.
             if ids(instrument, totals).all(|id| memory.account().is_settled(id)) {
                 self.bases[at] = base_of(summary(instrument, totals));
             }

@@ -34,7 +34,7 @@ pub enum Auth {
     None,
 }
 
-/// What a counter's measure is, and that of a timer's count and sum.
+/// Says which number is the measure of a counter, and of a timer's count and sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Counters {
@@ -60,7 +60,7 @@ pub struct Settings {
     pub resource_type: String,
     /// The archive policy of metrics that are made. Default none: the rules of the archive choose by name.
     pub policy: Option<String>,
-    /// What a counter's measure is. Default what came since the last delivery.
+    /// The number that is a counter's measure. Default: what came since the last delivery.
     pub counters: Counters,
     /// How a request shows who sends it, and in an archive of this process who makes resource and metrics. Default the user `admin` without a
     /// password, as Gnocchi comes out of the box.

@@ -169,7 +169,7 @@ fn each_answer_has_its_place_in_the_account() {
     let value =
         |body: &Value| body.as_object().unwrap().values().next().unwrap()["rv.c"]["measures"][0]["value"].clone();
     assert_eq!(value(&body(&server)), 1, "what was missed comes once");
-    // What is refused is given up, and no later delta has it.
+    // Refused measures are given up, and no later delta has them.
     logger.send_counter("c", 10);
     *answer.lock().unwrap() = Answer::status(400);
     flush(SOON);

@@ -77,7 +77,7 @@ impl PullCacheBackend {
     /// a second is read beside, and [`PullCacheHandle::is_loading`] says so. Until then readers see what is made here, and
     /// [`PullCacheHandle::window`] says from when. The old generations join with the next one that is made.
     ///
-    /// This holds for the generations that [`after`](PullCacheBackend::after) takes in, too.
+    /// This holds for the generations that [`continuing_from`](PullCacheBackend::continuing_from) takes in, too.
     ///
     /// # Errors
     /// As [`open`](PullCacheBackend::open).

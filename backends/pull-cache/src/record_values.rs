@@ -202,7 +202,7 @@ pub(crate) fn push(
             Value::Gauge(value) => sum += value,
             Value::InFlight(value) => sum += *value as f64,
             Value::Counter { decrements, .. } if rate < 1.0 => {
-                // What is exact is not scaled.
+                // Exact values are not scaled.
                 let (exact, sampled) = total.increments();
                 sum += exact as f64 + (sampled as f64 - *decrements as f64) / rate;
             }

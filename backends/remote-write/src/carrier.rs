@@ -23,7 +23,7 @@ const SECOND: [(&str, &str); 3] = [
     ("X-Prometheus-Remote-Write-Version", "2.0.0"),
 ];
 
-/// What the server takes.
+/// Versions that the server takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Takes {
     Unknown,
@@ -127,7 +127,7 @@ impl Carrier for Requests {
                 self.count = count;
                 return;
             }
-            // What families are, and nothing else; or more than may be sent at once. A receiver of 2.0 takes 1.0, too.
+            // The request holds families and nothing else, or more than may be sent at once. A receiver of 2.0 takes 1.0, too.
             body.clear();
         }
         body.extend_from_slice(packed.bytes());

@@ -32,7 +32,7 @@ pub(crate) struct SeriesWriter {
     owners: HashMap<String, u32>,
     /// By the family's number: its name; `None` when another family has one of its names.
     families: Vec<Option<String>>,
-    /// What they are, for the carrier.
+    /// Their families, for the carrier.
     meta: Families,
     /// Three for each instrument. A mark in front tells what is empty from what was not written yet.
     labels: Texts,
@@ -221,7 +221,7 @@ impl SeriesWriter {
     }
 }
 
-/// What the family of a series is.
+/// Returns the family of a series.
 fn meta(series: &'static Series) -> Meta {
     let kind = match series.kind() {
         Kind::Counter => Type::Counter,

@@ -3,7 +3,7 @@
 use crate::message::Type;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What a family is.
+/// A family of series.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Meta {
     pub(crate) kind: Type,

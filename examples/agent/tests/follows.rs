@@ -114,7 +114,7 @@ fn changes_are_followed_and_nothing_is_lost_or_counted_twice() {
     handle.add(1);
     assert!(agent.wait_configured(SOON));
     handle.add(10);
-    // The same again changes nothing.
+    // A second answer with equal options changes nothing.
     ask(&agent);
     assert_eq!(agent.status().changes, 1);
     handle.add(100);

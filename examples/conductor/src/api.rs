@@ -21,7 +21,7 @@ fn route<B>(request: &Request<B>) -> Option<&str> {
 /// How the layer learns the route of a request.
 type Routed = for<'a> fn(&'a Request<axum::body::Body>) -> Option<&'a str>;
 
-/// What is put around all routes.
+/// Measures every route: a layer around all of them.
 pub fn metrics() -> MetricsLayer<Routed> {
     MetricsLayer::new(get_logger("conductor.api")).route(route as Routed)
 }

@@ -1,4 +1,4 @@
-//! What the conductor does to hardware. Each function is timed by its outcome, and its errors are counted.
+//! Functions of the conductor that act on hardware. Each is timed by its outcome, and its errors are counted.
 
 use ferrometer::{Logger, counter, logger, timer};
 use std::time::Duration;

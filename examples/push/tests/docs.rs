@@ -16,7 +16,7 @@ fn lines_below(title: &str, more: &[(&str, String)]) {
          exec '{}' \"$@\"",
         env!("CARGO_BIN_EXE_push")
     );
-    // What it would install is there.
+    // Everything that it would install is there.
     let programs = [&[("cargo", program), ("apt-get", String::new())], more].concat();
     run(block, Scratch::new(&format!("docs-push-{}", title.len())).path(), &programs);
 }

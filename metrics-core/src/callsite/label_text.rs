@@ -31,7 +31,7 @@ impl<T: AsRef<str> + ?Sized> LabelArgument for &T {
     }
 }
 
-/// What `format_args!("{id}")` makes: anything that is `Display`.
+/// Made by `format_args!("{id}")`: anything that is `Display`.
 impl LabelArgument for fmt::Arguments<'_> {
     fn __ferrometer_with_text<R>(self, take: impl FnOnce(&str) -> R) -> R {
         match self.as_str() {
@@ -59,7 +59,7 @@ impl ShortText {
 
     fn of(value: impl fmt::Display) -> ShortText {
         let mut text = ShortText { bytes: [0; ShortText::LONGEST], len: 0 };
-        // What does not fit is left out, and everything that is shown fits.
+        // A number that does not fit is left out, and everything that is shown fits.
         let _ = write!(text, "{value}");
         text
     }
@@ -116,7 +116,7 @@ pub struct TextProbe<'a, T: ?Sized>(pub &'a T);
 
 /// The text of what is text.
 pub trait RefText<'a> {
-    /// What is text.
+    /// Marks types that are text.
     type Text: ?Sized + AsRef<str>;
     /// Returns it.
     fn __ferrometer_text(&self) -> &'a Self::Text;
@@ -143,7 +143,7 @@ impl<T: Short + ?Sized> WrittenText for &&TextProbe<'_, T> {
     }
 }
 
-/// What any other type would have to be. No type is.
+/// Stands for what any other type would have to be. No type is.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no value of a label",
     label = "neither text (`AsRef<str>`) nor an integer or `bool`",

@@ -173,7 +173,7 @@ impl Ending for Since {
     }
 }
 
-/// What is recorded where when the call ends.
+/// Lists where the end of a call is recorded.
 type Running<T> = (&'static ExitSite, &'static LoggerEntry, T);
 
 /// Records one call by its outcome. Dropped unfinished, the call panicked or its future was dropped.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 mod sealed {
     pub trait Sealed {}
-    /// Of what may be returned.
+    /// Seals what may be returned.
     pub trait ReturnSealed {}
 }
 use sealed::{ReturnSealed, Sealed};

@@ -11,7 +11,7 @@ use std::sync::Once;
 
 /// Installs the handlers, once.
 pub(crate) fn watch(forget: fn()) {
-    // What is made once is made now: no fork can find it half made.
+    // Makes now whatever is made once: no fork can find it half made.
     crate::registry::prepare();
     crate::record::clock::system_nanos();
     #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! What is kept for backends that are not there yet: the moment at which they begin, and the single values since.
+//! Values held for backends that are not there yet: the moment at which they begin, and the single values since.
 //!
 //! Totals are cumulative, so nothing has to be kept of them but the moment. Single values stay in the rings of their threads; what is drained
 //! from them meanwhile is kept up to the bound that holds for a backend.

@@ -47,7 +47,7 @@ pub(super) fn round(deadline: Duration) {
         drop(rounds);
         return is_slow(gauge);
     }
-    // What runs may have asked some before this moment.
+    // The reading that runs may have asked some before this moment.
     let number = rounds.ended + if rounds.at.is_some() { 2 } else { 1 };
     rounds.asked = rounds.asked.max(number);
     if !std::mem::replace(&mut rounds.has_thread, true) {

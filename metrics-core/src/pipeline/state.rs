@@ -90,7 +90,7 @@ impl Pipeline {
 impl State {
     /// Takes a snapshot. The single values drained on the way are held for the backends that want them.
     pub(super) fn collect(&mut self) -> Arc<Snapshot> {
-        // What this thread knows of its own calls. Others say it at their next hit, or when they end.
+        // This thread tells what it knows of its own calls. Others do at their next hit, or when they end.
         skipped::count();
         let (snapshot, segment) = self.collector.collect();
         self.buffer_samples(segment);

@@ -1,4 +1,4 @@
-//! What the tests of the core share, which stands in the testkit.
+//! Re-exports the testkit, which the tests of the core share.
 
 #![allow(unused_imports)]
 

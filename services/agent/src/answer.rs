@@ -45,7 +45,7 @@ impl Answer {
     /// ```
     ///
     /// # Errors
-    /// What is wrong, in words that repeat nothing of the document.
+    /// Names the fault, in words that repeat nothing of the document.
     pub fn read(document: &[u8]) -> Result<Answer, Garbled> {
         // The parser's own words have place and reason; its limit on depth holds.
         let document: Value = serde_json::from_slice(document).map_err(|error| Garbled(format!("no JSON: {error}")))?;

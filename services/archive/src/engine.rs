@@ -31,7 +31,7 @@ pub(crate) struct Newest {
     pub last: Nanos,
     /// Rows that changed since they were stored.
     pub rows: Rows,
-    /// What is stored, as it was when the rows were made or later.
+    /// Stored rows, as they were when they were asked for or later.
     pub storage: Arc<dyn Storage>,
 }
 

@@ -1,6 +1,6 @@
 //! Redis as incoming and as storage: one server, perhaps with replicas; not a cluster of Redis, whose scripts reach the keys of one node alone.
 //!
-//! What is acknowledged is as safe as the server keeps it: with `appendonly yes` and `appendfsync always` it is on disk.
+//! An acknowledged measure is as safe as the server keeps it: with `appendonly yes` and `appendfsync always` it is on disk.
 
 mod incoming;
 mod storage;

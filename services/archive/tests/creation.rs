@@ -28,7 +28,7 @@ fn of_changes_that_come_together_each_stands_or_falls_alone() {
             scope.spawn(move || {
                 for i in 0..50 {
                     let number = thread * 1000 + i;
-                    // Of two metrics the second has no policy: both are refused.
+                    // The second of two metrics has no policy: both are refused.
                     let wrong = [metric(number + 500, "low"), metric(number + 600, "none")];
                     assert!(matches!(archive.add_metrics(&wrong), Err(Error::NoSuchPolicy(_))));
                     archive.add_metrics(&[metric(number, "low")]).unwrap();

@@ -1,4 +1,4 @@
-//! What an archive on PostgreSQL promises beside the kills: the same answers as in a directory, to every process.
+//! Promises of an archive on PostgreSQL beside the kills: the same answers as in a directory, to every process.
 
 #![cfg(feature = "postgresql")]
 
@@ -191,7 +191,7 @@ fn every_process_sees_what_another_did_and_a_metric_leaves_nothing() {
     other.remove_metric(metric.id).unwrap();
     assert!(matches!(one.account(metric.id), Err(Error::NoSuchMetric(_))));
     assert_eq!((one.state().storage.objects, one.state().measures_waiting), (0, 0));
-    // What comes for it later is dropped by a worker.
+    // Measures that come for it later are dropped by a worker.
     other.append(vec![(metric.id, vec![Point { at: 0, value: 5.0 }])]).unwrap();
     let begun = Instant::now();
     while one.state().measures_waiting > 0 {

@@ -202,7 +202,7 @@ fn runs_alike(lock: &mut File, name: &str, names: &str) -> io::Result<bool> {
         Ok((!runs || theirs == names, theirs.is_empty()))
     };
     let mut is_clear = patiently(|| look().map(|(is_clear, _)| is_clear))?;
-    // What is written next is a matter of moments, and who writes may have to wait for a processor.
+    // The names are written within moments, but their writer may have to wait for a processor.
     for _ in 0..10 {
         if is_clear || !look()?.1 {
             break;

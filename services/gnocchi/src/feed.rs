@@ -48,7 +48,7 @@ impl Drop for Place {
     }
 }
 
-/// What a stream has told.
+/// Remembers what a stream has told.
 pub(crate) struct Told {
     api: Arc<Gnocchi>,
     metric: Uuid,

@@ -1,4 +1,4 @@
-//! What a server of the API is configured with: a table of keys that TOML, arguments and `gnocchi.conf` set alike.
+//! Configuration of a server of the API: a table of keys that TOML, arguments and `gnocchi.conf` set alike.
 //!
 //! ```toml
 //! address = "127.0.0.1:8041"

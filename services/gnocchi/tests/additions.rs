@@ -1,4 +1,4 @@
-//! What Gnocchi has not: each an addition that leaves its clients right.
+//! Additions that Gnocchi has not: each leaves its clients right.
 
 mod common;
 
@@ -219,7 +219,7 @@ fn aggregates_are_told_as_they_come_and_go_on_where_a_stream_was_cut() {
     assert_eq!(next(&mut stream, "content-type:"), "text/event-stream");
     assert_eq!(next(&mut stream, "id:"), "120000000000");
     assert_eq!(next(&mut stream, "data:"), "[[\"1970-01-01T00:02:00+00:00\",60.0,2.0]]");
-    // What changes comes again, and with it what is new.
+    // A changed aggregate comes again, and with it the new ones.
     api.post(&path, measures(&[(131, 5.0), (190, 7.0)])).is(202);
     let data = "[[\"1970-01-01T00:02:00+00:00\",60.0,5.0],[\"1970-01-01T00:03:00+00:00\",60.0,7.0]]";
     assert_eq!(next(&mut stream, "data:"), data);

@@ -41,7 +41,7 @@ fn gzip_and_zstd_are_read_and_nothing_else_is() {
     assert!(bomb.len() < 1 << 20);
     let told = post("gzip", &bomb).is(413);
     assert!(told["description"].as_str().unwrap().contains("1048576 bytes when it is decompressed"), "{told}");
-    // What was refused takes no memory: there is room for more than fits at once.
+    // A refused body takes no memory: there is room for more than fits at once.
     for _ in 0..10 {
         post("gzip", &bomb).is(413);
         post("gzip", &gzip(body.as_bytes())).is(202);

@@ -65,7 +65,7 @@ fn bodies_together_have_a_limit() {
     let told = api.send("admin", "POST", "/v1/batch/metrics/measures", &[], " ".repeat((64 << 10) + 1).as_bytes());
     assert_eq!(told.is(503)["title"], "Service Unavailable");
     assert!(!told.header("retry-after").is_empty());
-    // What was taken is given back.
+    // The permit that was taken is given back.
     let told = api.send("admin", "POST", "/v1/batch/metrics/measures", &[], " ".repeat(64 << 10).as_bytes());
     assert_eq!(told.status, 400);
 }

@@ -114,7 +114,7 @@ fn a_full_disk_is_said_and_loses_nothing_that_was_acknowledged() {
         assert!(acknowledged < 10_000_000, "the limit holds");
     }
     assert!(acknowledged > 0);
-    // What is there can be read all the same.
+    // Stored measures can be read all the same.
     let count = |server: &Server| -> f64 {
         let (status, rows) = server.ask("GET", &format!("{path}?aggregation=count"), "");
         assert_eq!(status, 200, "{rows}");

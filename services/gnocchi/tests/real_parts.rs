@@ -182,7 +182,7 @@ fn a_load_of_statsd_lines_is_counted() {
         counts.taken,
         100.0 - counts.taken as f64 * 100.0 / LINES as f64
     );
-    // What was taken is in the archive, whatever the system lost before.
+    // Every line that was taken is in the archive, whatever the system lost before.
     assert_eq!((counts.unreadable, counts.refused, counts.beyond_limits), (0, 0, 0));
     let found = metrics(&api, "generic", &Uuid::from_u128(7).to_string()).unwrap();
     let total = |kind: &str, method: &str| -> f64 {

@@ -10,7 +10,6 @@ import { clock } from "./format.js";
 import { Health } from "./health.js";
 import { List } from "./list.js";
 import { DEFAULTS, format, parse, seconds } from "./route.js";
-import { Servers } from "./servers.js";
 import { askForToken, stored } from "./token.js";
 
 const find = (id) => document.getElementById(id);
@@ -261,7 +260,9 @@ window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () 
 window.addEventListener("hashchange", arrive);
 window.addEventListener("popstate", arrive);
 
-if (document.body.dataset.servers === "yes") new Servers({ base, token: () => source.token });
+if (document.body.dataset.servers === "yes") {
+  import("./servers.js").then(({ Servers }) => new Servers({ base, token: () => source.token }));
+}
 setText(find("host"), location.host);
 arrive();
 source.start();

@@ -161,7 +161,7 @@ export class Store {
     const fallback = { name: record.metric, kind: record.type === "gauge" ? "gauge" : "counter", part: "value" };
     const { name, kind, part } = this.resolve(node, record) ?? fallback;
     const labels = Object.entries(record.labels ?? {});
-    // What a metric belongs to, if not to the program, is told as Prometheus is told it.
+    // The object that a metric belongs to is told as Prometheus is told it.
     if (record.id !== "host") labels.unshift(["object", record.id]);
     let series = new Series(node, name, labels, kind);
     if (this.series.has(series.key)) {
@@ -274,7 +274,7 @@ export class Store {
     const { t, v } = series.part(name);
     const last = t.length - 1;
     const { to, lost, state, restarts } = this.node(series.node);
-    // Of our own node the last is shown: that it is lost is told at the top.
+    // Our own node shows its last: that it is lost is told at the top.
     if (last < 0 || t[last] < to || (lost && state)) return null;
     if (what !== "rate" && what !== "count") return v[last];
     if (last === 0 || restarts.has(t[last])) return null;

@@ -42,7 +42,7 @@ export class Detail {
       const list = [...this.store.series.values()].filter((series) => Detail.matches(state, series));
       list.sort((a, b) => (a.key < b.key ? -1 : 1));
       const said = JSON.stringify(list.map(({ unit, description }) => [unit, description]));
-      // What is new elsewhere leaves what is looked at as it is.
+      // News from elsewhere leave what is looked at as it is.
       const same = chosen === this.chosen && said === this.said && list.every((series, i) => series === this.list[i]);
       Object.assign(this, { list, chosen, said, shape: this.store.shape });
       if (!same) this.build();

@@ -1,4 +1,4 @@
-// What is searched for: words that must all occur; `key=value` for labels, `kind:timer`, `unit:ms`, `node:b`; `-` before any of them for
+// A search: words that must all occur; `key=value` for labels, `kind:timer`, `unit:ms`, `node:b`; `-` before any of them for
 // what must not occur; quotes around what has spaces.
 
 /** A node's name is letters, digits and hyphens. */

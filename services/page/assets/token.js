@@ -29,7 +29,7 @@ export function askForToken(message, use) {
   form.onsubmit = (event) => {
     event.preventDefault();
     const token = field.value.trim();
-    // What cannot stand in a header can be no token.
+    // A text that cannot stand in a header can be no token.
     if (!/^[\x21-\x7e]+$/.test(token)) {
       fault.textContent = "A token is letters, digits and signs, without spaces.";
       field.setAttribute("aria-invalid", "true");

@@ -80,7 +80,7 @@ enum Policy {
     /// Adds one.
     Add {
         name: String,
-        /// What is kept: GRANULARITY:TIMESPAN, such as 60s:30d. May be given several times.
+        /// Aggregates to keep: GRANULARITY:TIMESPAN, such as 60s:30d. May be given several times.
         #[arg(long, value_name = "KEPT", required = true, value_parser = kept)]
         keep: Vec<(String, String)>,
         /// Aggregation, such as mean, max or rate:mean. May be given several times; without it the server's.

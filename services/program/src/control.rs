@@ -92,7 +92,7 @@ fn answer(mut stream: UnixStream, archive: &Archive) -> io::Result<()> {
 /// Asks the server that has an archive open to copy it into a new directory. `None`: no server listens.
 ///
 /// # Errors
-/// What the server says, or that it says nothing.
+/// Reads what the server says, or that it says nothing.
 pub(crate) fn ask_for_backup(archive: &Path, to: &Path) -> Option<Result<(), String>> {
     let path = std::path::absolute(archive).ok()?.parent()?.join(NAME);
     let mut stream = match UnixStream::connect(&path) {

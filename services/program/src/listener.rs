@@ -242,7 +242,7 @@ fn datagrams(mut next: impl FnMut(&mut [u8]) -> io::Result<(usize, String)>, hea
     loop {
         match next(&mut buffer) {
             Ok((length, from)) => hears.heard(&from, &buffer[..length]),
-            // What had come before it was stopped is taken first.
+            // Datagrams that had come before it was stopped are taken first.
             Err(error) if is_late(&error) => {
                 if stop.load(Relaxed) {
                     return;

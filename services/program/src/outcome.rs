@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 /// Everything was done, and nothing was found wrong.
 pub(crate) const OK: u8 = 0;
-/// What was to be looked at is wrong.
+/// The thing that was looked at is wrong.
 pub(crate) const FOUND: u8 = 1;
 /// Arguments, or the configuration file of a command, are wrong.
 pub(crate) const USAGE: u8 = 2;
@@ -32,7 +32,7 @@ Exit codes:
 pub(crate) enum Failure {
     /// Something is wrong with what was looked at; the command has told.
     Told,
-    /// The same, with a message.
+    /// Makes it with a message.
     Found(String),
     /// Arguments or a configuration are wrong.
     Usage(String),

@@ -1,6 +1,6 @@
 //! Texts that are safe to print, numbers and times as people read them.
 //!
-//! What comes from elsewhere (a network, a file) may hold sequences that a terminal obeys. [`visible`] makes them text.
+//! Text from elsewhere (a network, a file) may hold sequences that a terminal obeys. [`visible`] makes them text.
 
 use jiff::Timestamp;
 use std::borrow::Cow;

@@ -1,4 +1,4 @@
-//! What is recorded is what the system says, read another way.
+//! Compares what is recorded with what the system says, read another way.
 
 #![cfg(target_os = "linux")]
 

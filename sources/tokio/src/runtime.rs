@@ -106,7 +106,7 @@ fn run(shared: &Shared, runtime: &Handle, interval: Duration) {
         let waited = shared.changed.wait_timeout_while(shared.lock(), interval, |state| !state.stop);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
         if state.stop {
-            // What happened since the last interval is recorded too.
+            // The time since the last interval is recorded too.
             if is_on() {
                 record(&shared.logger, readings.next());
                 state.tasks.values_mut().for_each(Watched::record);

@@ -1,4 +1,4 @@
-//! What a Gnocchi tells of the metrics of a resource, asked as any client asks.
+//! A client of a Gnocchi: it reads the metrics of a resource as any client does.
 #![allow(dead_code, reason = "not every test needs all of it")]
 
 use serde_json::Value;

@@ -75,7 +75,7 @@ pub struct Found {
     pub kind: i32,
     pub help: String,
     pub unit: String,
-    /// Of the series and of its sample, which are the same.
+    /// Start times of the series and of its sample, which are equal.
     pub started: i64,
     pub sample: Option<(f64, i64)>,
     pub histogram: Option<Histogram>,

@@ -23,7 +23,7 @@ pub struct Removed {
     pub accepted_from: Nanos,
 }
 
-/// What became of the aggregates of a metric whose policy was changed.
+/// Tells what became of the aggregates of a metric whose policy was changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Repolicied {
     /// Granularities whose aggregates stay.
@@ -207,7 +207,7 @@ impl Archive {
                 if is_kept && done.added_methods.is_empty() && done.removed_methods.is_empty() {
                     continue;
                 }
-                // What stays is not computed from a part of its points; what is new has no others.
+                // Methods that stay are not computed from a part of their points; new ones have no others.
                 let first = if is_kept {
                     window.first_complete(definition.granularity)
                 } else {

@@ -123,7 +123,7 @@ impl Engine for Member {
         Err(Error::Invalid(text))
     }
 
-    /// What waits is in the incoming, and workers apply it: there is nothing that this process alone holds.
+    /// Does nothing: measures that wait are in the incoming, and workers apply them. This process alone holds nothing.
     fn store(&self) -> Result<(), Error> {
         Ok(())
     }

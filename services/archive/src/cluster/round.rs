@@ -44,7 +44,7 @@ pub(crate) struct Held {
     done: Mutex<Finished>,
 }
 
-/// What a worker knows of its rounds under one lease. Without it, they do more than they need.
+/// Knowledge of a worker about its rounds under one lease. Without it, they do more than they need.
 #[derive(Default)]
 struct Finished {
     /// Generations of metrics behind which nothing is left to remove.
@@ -239,7 +239,7 @@ impl Places {
             let named = Key { metric: view.metric, granularity: key.0, stretch: key.1 };
             match view.get(&named) {
                 Ok(Some(object)) => add(&mut head, key, &object),
-                // What is damaged stays where it is: it stops nothing but itself.
+                // A damaged object stays where it is: it stops nothing but itself.
                 Ok(None) | Err(Error::Damaged(_)) => {}
                 Err(error) => return Err(error),
             }

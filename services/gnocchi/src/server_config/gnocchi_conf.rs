@@ -2,7 +2,7 @@
 
 use super::{ConfigError, ServerConfig};
 
-/// What becomes of a key.
+/// Fates of a key.
 enum Counterpart {
     /// It is this key of ours.
     Key(&'static str),

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use toml::Value;
 
-/// What is wrong with a configuration: the key, what was found, what is allowed, and what was probably meant. Tokens are not shown.
+/// A fault of a configuration: the key, what was found, what is allowed, and what was probably meant. Tokens are not shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError(String);
 

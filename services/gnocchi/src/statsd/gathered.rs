@@ -1,4 +1,4 @@
-//! What has come since the last flush, and the measures that it makes.
+//! Values that have come since the last flush, and the measures that they make.
 
 use super::counts::StatsdCause as Cause;
 use super::line::{Kind, Line, Piece};
@@ -222,7 +222,7 @@ fn each(values: &[Timed]) -> Vec<Point> {
     points
 }
 
-/// What the values of a flush come to, each counted for as many calls as it stands for.
+/// Sums up the values of a flush, each counted for as many calls as it stands for.
 fn summary(measures: &mut Measures, name: &str, mut values: Vec<Timed>, percentiles: &[u8], at: Nanos) {
     let stem = name.strip_suffix("|ms").unwrap_or(name);
     values.sort_by(|a, b| a.value.total_cmp(&b.value));

@@ -11,7 +11,7 @@
 use super::counts::StatsdCause as Cause;
 use ferrometer_archive::{Nanos, SECOND};
 
-/// What a value is.
+/// Kinds of values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Counter,

@@ -63,7 +63,7 @@ impl Drop for Listening {
     }
 }
 
-/// What the threads of a daemon share.
+/// State that the threads of a daemon share.
 #[derive(Clone)]
 struct Shared {
     statsd: Arc<Statsd>,
@@ -180,7 +180,7 @@ fn datagrams(shared: &Shared, receive: impl Fn(&mut [u8]) -> io::Result<usize>) 
                     received.ends.push(received.bytes.len());
                 }
                 Err(error) if is_pause(error) => {}
-                // What a client's host refused says nothing about this socket.
+                // A refusal of a client's host says nothing about this socket.
                 Err(_) => thread::sleep(Duration::from_millis(10)),
             }
             let is_due = came.is_err() || is_idle.load(Ordering::Relaxed) || received.bytes.len() > LONGEST;

@@ -21,7 +21,7 @@ pub enum StatsdTimers {
     /// Each is a measure, so that every method of the archive policy counts all of them. A value with a rate of 0.1 is ten measures; at most 1,000.
     #[default]
     Values,
-    /// Of each flush its `name.count|ms`, `.sum`, `.mean`, `.min`, `.max`, and these percentiles, `name.95pct|ms` for 95: each value stands for as many
+    /// Adds for each flush its `name.count|ms`, `.sum`, `.mean`, `.min`, `.max`, and these percentiles, `name.95pct|ms` for 95: each value stands for as many
     /// calls as its rate says. Percentiles are 1 to 99.
     Summary(Vec<u8>),
 }

@@ -116,7 +116,7 @@ fn load(command: &Command) -> Result<(Settings, Config)> {
     // Without its sources: the server's own tables are no mistakes.
     let config = Config::from_toml(&config.to_toml()).map_err(|error| wrong(&error))?;
     let settings = match &command.data {
-        // Of several directories, the first is ours.
+        // The first of several directories is ours.
         Some(data) => settings.in_directory(data.to_string_lossy().split(':').next().unwrap_or_default().as_ref()),
         None => settings,
     };

@@ -27,7 +27,7 @@ pub(crate) struct Served {
     pub(crate) name: &'static str,
     pub(crate) address: SocketAddr,
     pub(crate) frame: Frame,
-    /// What is printed when it is there, with the address before it.
+    /// Text that is printed when it is there, with the address before it.
     pub(crate) paths: Vec<String>,
 }
 
@@ -123,7 +123,7 @@ pub(crate) fn frames(
             paths.push(remote_write.path.clone());
         }
         if let Some(influx) = &settings.influx {
-            // What comes has a type of its own, as a database that was created over Gnocchi's API.
+            // Lines that come have a type of their own, as a database that was created over Gnocchi's API.
             let kind = ResourceType { name: "influxdb".to_owned(), attributes: Default::default() };
             match archive.add_resource_type(&kind) {
                 Ok(()) | Err(ferrometer_archive::Error::ResourceTypeExists(_)) => {}

@@ -51,7 +51,7 @@ enum Handle {
 
 struct Series {
     handle: Handle,
-    /// What is left of a counter that is no whole number.
+    /// Remainder of a counter that is no whole number.
     rest: f64,
 }
 

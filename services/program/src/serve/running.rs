@@ -1,4 +1,4 @@
-//! What is there: sockets, the archive, metrics, servers. A changed file replaces it, and the end drains it.
+//! Everything that runs: sockets, the archive, metrics, servers. A changed file replaces it, and the end drains it.
 //!
 //! A socket whose address stays is kept, so that nothing that comes meanwhile is refused.
 

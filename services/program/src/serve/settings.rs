@@ -58,10 +58,10 @@ pub(crate) struct Settings {
     pub(crate) page: Option<Page>,
     pub(crate) metric_servers: Option<MetricServers>,
     pub(crate) lookup: Option<Lookup>,
-    /// What agents are told: keys of `[metrics]` that begin with `agent_`.
+    /// Options that agents are told: keys of `[metrics]` that begin with `agent_`.
     #[serde(skip)]
     pub(crate) agents: ferrometer::agent::Options,
-    /// What is read by others.
+    /// Tables that others read.
     metrics: Option<toml::Table>,
     metrics_statsd: Option<toml::Table>,
 }
@@ -166,7 +166,7 @@ impl Settings {
     }
 }
 
-/// What was probably meant, of a message such as: unknown field `adress`, expected one of `address`, `tokens`.
+/// Returns what was probably meant, of a message such as: unknown field `adress`, expected one of `address`, `tokens`.
 fn unknown_field(said: &str) -> Option<String> {
     let (_, rest) = said.split_once("unknown field `")?;
     let (found, rest) = rest.split_once('`')?;

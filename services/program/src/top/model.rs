@@ -1,4 +1,4 @@
-//! What is known of the programs: their metrics with the last values, and the account of their backends. Bounded, whatever they send.
+//! Knowledge about the programs: their metrics with the last values, and the account of their backends. Bounded, whatever they send.
 
 use crate::records::Record;
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,7 @@ pub(crate) struct Program {
     pub(crate) cardinality: Option<Cardinality>,
 }
 
-/// What makes a metric another one than the next.
+/// Identity of a metric.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
     pub(crate) metric: String,
@@ -126,7 +126,7 @@ impl Program {
             }
             let series = self.series.entry(key).or_insert_with(|| Series { is_total, points: VecDeque::new() });
             match series.points.back_mut() {
-                // The same second once more.
+                // This second was there before.
                 Some(last) if last.0 == record.timestamp => last.1 = record.value,
                 Some(last) if last.0 > record.timestamp => {}
                 _ => series.points.push_back((record.timestamp, record.value)),
@@ -135,7 +135,7 @@ impl Program {
                 series.points.pop_front();
             }
         }
-        // What is in no generation any more is gone.
+        // A metric that is in no generation any more is gone.
         let oldest = newest - 3600;
         self.series.retain(|_, series| series.points.back().is_some_and(|point| point.0 > oldest));
     }

@@ -1,4 +1,4 @@
-//! What the reader of the view has chosen, and what keys change of it.
+//! Choices of the reader of the view, and the keys that change them.
 
 use super::model::Sort;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};

@@ -56,7 +56,7 @@ fn a_copy_is_checked_before_it_becomes_an_archive() {
     assert!(!control.exists());
     let said = good(["archive", "backup", text(&data), text(&copy)]);
     assert!(said.starts_with("copied: ") && said.ends_with(", 1 metrics\n"), "{said}");
-    // What is there is not replaced.
+    // An archive that is there is not replaced.
     assert_eq!(run(["archive", "backup", text(&data), text(&copy)]).code, 4);
     let restored = folder.join("restored/archive");
     std::fs::create_dir(folder.join("restored")).unwrap();

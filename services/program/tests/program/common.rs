@@ -1,4 +1,4 @@
-//! What the tests share: running the binary, and a server that ends with its test.
+//! Helpers of the tests: running the binary, and a server that ends with its test.
 
 use ferrometer_testkit::scratch::Scratch;
 use ferrometer_testkit::wait::wait_until;
@@ -64,7 +64,7 @@ pub fn good<'a>(arguments: impl IntoIterator<Item = &'a str>) -> String {
 pub struct Serve {
     pub child: Child,
     pub scratch: Scratch,
-    /// What it printed when it was ready.
+    /// The text that it printed when it was ready.
     pub places: Vec<String>,
 }
 

@@ -58,7 +58,7 @@ fn promtool_makes_blocks_of_it() {
     assert!(made.status.success(), "{made:?}");
     // A database has this folder too.
     std::fs::create_dir(blocks.join("wal")).unwrap();
-    // What is in the blocks is what was dumped, sample by sample.
+    // The blocks hold what was dumped, sample by sample.
     let dumped = Command::new("promtool").args(["tsdb", "dump"]).arg(&blocks).output().unwrap();
     assert!(dumped.status.success(), "{dumped:?}");
     let dumped = String::from_utf8(dumped.stdout).unwrap();

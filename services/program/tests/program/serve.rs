@@ -162,7 +162,7 @@ fn a_changed_file_is_read_again_and_a_wrong_one_changes_nothing() {
     // The sockets that stayed hear as before.
     serve.send("shop.sales:1|c");
     serve.wait_for("\"value\":8.0");
-    // What needs a restart says so.
+    // A key that needs a restart says so.
     std::fs::write(&config, FAST.replace("data = \"data\"", "data = \"other\"")).unwrap();
     serve.signal("HUP");
     wait_until("the complaint", || serve.log().contains("restart the server"));

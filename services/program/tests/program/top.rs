@@ -83,7 +83,7 @@ fn a_terminal_of_eighty_columns_shows_it_and_keys_work() {
     tmux.run(&["new-session", "-d", "-s", "top", "-x", "80", "-y", "24", &command]);
     tmux.wait("shop.sales {till=3}");
     assert!(tmux.screen().contains("q quit  / search"));
-    // What comes is shown.
+    // New metrics are shown.
     serve.send("shop.new:1|c");
     tmux.wait("shop.new");
     tmux.press(&["/", "queue", "Enter"]);

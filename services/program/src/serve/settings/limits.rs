@@ -1,4 +1,4 @@
-//! What the values of the server's file may be, and which tables need each other.
+//! Bounds of the values of the server's file, and which tables need each other.
 
 use super::Settings;
 use crate::text::visible;

@@ -1,4 +1,4 @@
-//! What the server's file means, for who reads it: a part, and what it does.
+//! Meaning of the server's file, for who reads it: a part, and what it does.
 
 use super::{Cache, Settings};
 

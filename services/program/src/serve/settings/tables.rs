@@ -65,7 +65,7 @@ pub(crate) struct Influx {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Archive {
-    /// Whether a measure is on disk when it is acknowledged (`group`), or soon after (`none`).
+    /// Says if a measure is on disk when it is acknowledged (`group`), or soon after (`none`).
     pub(crate) sync: Sync,
     pub(crate) workers: Option<usize>,
     /// Bytes of raw points in memory.
