@@ -122,8 +122,7 @@ impl House {
     }
 
     fn install(&mut self, naming: Naming) {
-        let limits =
-            Limits::DEFAULT.max_instruments(100_000).max_loggers(100_000).max_label_sets(100_000);
+        let limits = Limits::DEFAULT.max_instruments(100_000).max_loggers(100_000).max_label_sets(100_000);
         configure(naming.clone(), limits, Vec::new());
         self.naming = naming;
         self.before.clear();
@@ -253,7 +252,7 @@ fn record(logger: &Logger, metric: &Metric, op: Op) -> (&'static Series, Truth) 
             let histogram = logger.histogram(name);
             if let Some(unit) = &metric.unit {
                 // A unit lives as long as the program; so do the few of this process.
-                let _ = histogram.unit(Box::leak(unit.clone().into_boxed_str()));
+                let _ = histogram.unit(&*Box::leak(unit.clone().into_boxed_str()));
             }
             histogram.record(value);
             if value.is_finite() {
@@ -416,7 +415,13 @@ fn run(input: &Input) {
     }
     let at = process::count();
     if let Some(prefix) = input.naming.as_ref().filter(|_| at % ANEW == 0) {
-        house.install(Naming::default().global_prefix(prefix.global.clone()).prepend_host(prefix.host.is_some()).prepend_host_reverse(prefix.reverse).host(prefix.host.clone().unwrap_or_default()));
+        house.install(
+            Naming::default()
+                .global_prefix(prefix.global.clone())
+                .prepend_host(prefix.host.is_some())
+                .prepend_host_reverse(prefix.reverse)
+                .host(prefix.host.clone().unwrap_or_default()),
+        );
     }
     let root = format!("f{at}z");
     let mut truths: BTreeMap<usize, (&'static Series, Truth)> = BTreeMap::new();
@@ -488,7 +493,7 @@ fn run(input: &Input) {
         }
         let dropped = judge(*dialect, &house.naming, &truths, &all);
         for cause in Cause::ALL {
-            let of = |l: &Ledger| l.dropped[cause].recordings;
+            let of = |l: &Ledger| l.dropped[*cause].recordings;
             let expected = dropped.get(&cause).copied().unwrap_or(0);
             assert_eq!(of(ledger) - of(&before), expected, "{dialect:?} {cause}: {ledger}");
         }

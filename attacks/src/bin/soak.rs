@@ -6,9 +6,9 @@
 #[path = "../../../metrics-core/tests/support/wall.rs"]
 mod wall;
 
+use ferrometer::backend::{Backend, BackendError, Delivery, SnapshotView};
 use ferrometer::pull_cache::{PullCacheBackend, PullCacheHandle, Settings as PullSettings};
 use ferrometer::statsd::{Settings, Statsd, Transport};
-use ferrometer::backend::{Backend, BackendError, Delivery, SnapshotView};
 use ferrometer::{Amount, Cause, Kind, Ledger, Logger, Total, Value, counter, logger, timer};
 use ferrometer_attacks::number;
 use ferrometer_testkit::server::StatsdServer;

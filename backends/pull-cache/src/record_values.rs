@@ -24,17 +24,40 @@ const PARTS: [(&str, RecordType, Part); 6] = [
 /// How many records one instrument is at most.
 pub(crate) const DISTRIBUTION_PARTS: usize = PARTS.len();
 
-/// The columns of an instrument's records.
-#[derive(Clone, Debug, Default)]
-enum Named {
+/// The columns of an instrument's records, or why it has none. There may be a million of them, so each takes four bytes: the column, or a number that
+/// no column has.
+#[derive(Clone, Copy, Debug)]
+struct Named(u32);
+
+/// A [`Named`] as it is read.
+enum Columns {
     /// It is not shown yet.
-    #[default]
     Not,
     /// It has no name, and why.
     Refused(Cause),
-    One(u32),
-    /// One for each of [`PARTS`].
-    Parts(Box<[u32]>),
+    One,
+    /// One for each of [`PARTS`], at this place.
+    Parts(usize),
+}
+
+impl Named {
+    const NOT: Named = Named(u32::MAX);
+    /// The first number of parts; columns are below it.
+    const PARTS: u32 = 1 << 31;
+
+    fn refused(cause: Cause) -> Named {
+        let at = Cause::ALL.iter().position(|one| *one == cause).unwrap_or_default();
+        Named(Named::NOT.0 - 1 - at as u32)
+    }
+
+    fn columns(self) -> Columns {
+        match (self.0, (Named::NOT.0 - self.0) as usize) {
+            (column, _) if column < Named::PARTS => Columns::One,
+            (_, 0) => Columns::Not,
+            (_, behind) if behind <= Cause::ALL.len() => Columns::Refused(Cause::ALL[behind - 1]),
+            (parts, _) => Columns::Parts((parts - Named::PARTS) as usize),
+        }
+    }
 }
 
 /// Key that is unique among records: metric, labels and object.
@@ -53,6 +76,8 @@ pub(crate) struct RecordNames {
     claims: NameTable<Name>,
     /// By instrument.
     names: Vec<Named>,
+    /// The columns of timers and histograms.
+    parts: Vec<[u32; DISTRIBUTION_PARTS]>,
     heads: HashSet<Arc<Head>>,
     refused: usize,
 }
@@ -66,14 +91,14 @@ impl RecordNames {
         naming: &Naming,
         table: &mut Table,
     ) -> Result<&[u32], Cause> {
-        if matches!(self.names[at], Named::Not) {
+        if !self.has(at) {
             self.names[at] = self.name(instrument, naming, table);
         }
-        match &self.names[at] {
-            Named::Not => Ok(&[]),
-            Named::Refused(cause) => Err(*cause),
-            Named::One(column) => Ok(std::slice::from_ref(column)),
-            Named::Parts(columns) => Ok(columns),
+        match self.names[at].columns() {
+            Columns::Not => Ok(&[]),
+            Columns::Refused(cause) => Err(cause),
+            Columns::One => Ok(std::slice::from_ref(&self.names[at].0)),
+            Columns::Parts(parts) => Ok(&self.parts[parts]),
         }
     }
 
@@ -81,7 +106,7 @@ impl RecordNames {
     pub(crate) fn grow(&mut self, instruments: usize, table: &mut Table) {
         let more = instruments.saturating_sub(self.names.len());
         self.names.reserve_exact(more);
-        self.names.resize(instruments.max(self.names.len()), Named::Not);
+        self.names.resize(instruments.max(self.names.len()), Named::NOT);
         self.claims.reserve(more);
         table.reserve(more);
     }
@@ -105,37 +130,33 @@ impl RecordNames {
         let names = identities.iter().map(|identity| Name(Arc::clone(identity)));
         if let Err(cause) = self.claims.claim(series, longest, names) {
             self.refused += 1;
-            return Named::Refused(cause);
+            return Named::refused(cause);
         }
-        match &*identities {
-            [one] => Named::One(table.column(one)),
-            parts => Named::Parts(parts.iter().map(|identity| table.column(identity)).collect()),
+        if let [one] = &*identities {
+            return Named(table.column(one));
         }
+        self.parts.push(std::array::from_fn(|part| table.column(&identities[part])));
+        Named(Named::PARTS + self.parts.len() as u32 - 1)
     }
 
     /// Columns have other numbers from now on; `numbers` has them by the old ones.
     pub(crate) fn renumber(&mut self, numbers: &[u32]) {
-        for named in &mut self.names {
-            let columns = match named {
-                Named::Not | Named::Refused(_) => continue,
-                Named::One(column) => std::slice::from_mut(column),
-                Named::Parts(columns) => columns,
-            };
-            for column in columns {
-                *column = numbers[*column as usize];
-            }
+        let ones =
+            self.names.iter_mut().filter(|named| matches!(named.columns(), Columns::One)).map(|named| &mut named.0);
+        for column in ones.chain(self.parts.iter_mut().flatten()) {
+            *column = numbers[*column as usize];
         }
     }
 
     /// Returns whether an instrument was named, or refused a name, by now.
     pub(crate) fn has(&self, at: usize) -> bool {
-        self.names.get(at).is_some_and(|named| !matches!(named, Named::Not))
+        self.names.get(at).is_some_and(|named| !matches!(named.columns(), Columns::Not))
     }
 
     /// Why an instrument is not shown.
     pub(crate) fn refused(&self, at: usize) -> Option<Cause> {
-        match self.names.get(at)? {
-            Named::Refused(cause) => Some(*cause),
+        match self.names.get(at)?.columns() {
+            Columns::Refused(cause) => Some(cause),
             _ => None,
         }
     }
@@ -250,4 +271,22 @@ fn quantile(parts: &[(f64, Distribution)], q: f64) -> f64 {
     let bucket = reached.or(buckets.last_key_value()).map_or(0, |(bucket, _)| *bucket);
     let max = max(parts);
     parts[0].1.scheme().representative(bucket, max).min(max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn four_bytes_say_which_columns_or_why_none() {
+        assert_eq!(size_of::<Named>(), 4);
+        assert!(matches!(Named::NOT.columns(), Columns::Not));
+        for cause in Cause::ALL {
+            assert!(matches!(Named::refused(*cause).columns(), Columns::Refused(found) if found == *cause), "{cause}");
+        }
+        assert!([0, 7, Named::PARTS - 1].into_iter().all(|column| matches!(Named(column).columns(), Columns::One)));
+        for at in [0, 7, 1 << 24] {
+            assert!(matches!(Named(Named::PARTS + at).columns(), Columns::Parts(found) if found == at as usize));
+        }
+    }
 }

@@ -6,8 +6,9 @@
 use crate::drive::measured_loop;
 use crate::row::{Row, Run, Sample};
 use crate::scale::work::{NEVER, counters, flush, roomy};
+use ferrometer::backend::{Backend, BackendError, Delivery, SnapshotView, Wants};
 use ferrometer::testing::Capture;
-use ferrometer::{Backend, BackendError, Counter, Delivery, SnapshotView, Wants, get_logger};
+use ferrometer::{Counter, get_logger};
 use ferrometer_prometheus::{Filter, Format, Prometheus};
 use std::hint::black_box;
 use std::net::UdpSocket;

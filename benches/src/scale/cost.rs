@@ -7,7 +7,7 @@ use crate::drive::{process_cpu_ns, thread_cpu_ns};
 use crate::groups::receiver::Receiver;
 use crate::ours::count_of_all;
 use crate::row::{Sample, expect};
-use ferrometer::Backend;
+use ferrometer::backend::Backend;
 use ferrometer::pull_cache::{PullCacheBackend, Settings};
 use ferrometer_prometheus::{Filter, Format, Prometheus, PrometheusHandle};
 use std::hint::black_box;

@@ -165,13 +165,13 @@ fn write_history(at: &At, path: &Path) {
 
 struct Nothing;
 
-impl ferrometer::Backend for Nothing {
+impl ferrometer::backend::Backend for Nothing {
     fn publish(
         &mut self,
-        view: &mut ferrometer::SnapshotView<'_>,
-    ) -> Result<ferrometer::Delivery, ferrometer::BackendError> {
+        view: &mut ferrometer::backend::SnapshotView<'_>,
+    ) -> Result<ferrometer::backend::Delivery, ferrometer::backend::BackendError> {
         view.all_sent();
-        Ok(ferrometer::Delivery::default())
+        Ok(ferrometer::backend::Delivery::default())
     }
 }
 

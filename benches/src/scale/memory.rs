@@ -6,7 +6,7 @@ use crate::drive::{allocated_bytes, resident_bytes};
 use crate::groups::receiver::Receiver;
 use crate::ours::count_of_all;
 use crate::row::{Sample, expect};
-use ferrometer::Backend;
+use ferrometer::backend::Backend;
 use ferrometer::pull_cache::{PullCacheBackend, Settings};
 use ferrometer_prometheus::{Filter, Format, Prometheus};
 use std::thread;

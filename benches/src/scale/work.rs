@@ -2,7 +2,8 @@
 
 use super::At;
 use crate::drive::thread_cpu_ns;
-use ferrometer::{Backend, BackendError, Counter, Delivery, Limits, SnapshotView, Wants, get_logger};
+use ferrometer::backend::{Backend, BackendError, Delivery, SnapshotView, Wants};
+use ferrometer::{Counter, Limits, get_logger};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread::{self, JoinHandle};
@@ -13,13 +14,11 @@ pub const NEVER: Duration = Duration::from_secs(24 * 3600);
 
 /// Sets limits that leave room for so many.
 pub fn roomy(series: u64, threads: usize) {
-    let limits = Limits {
-        max_instruments: series as usize + 1_000,
-        max_label_sets: series as usize + 1_000,
-        max_threads: threads + 16,
-        max_cell_bytes: 1 << 36,
-        ..Limits::DEFAULT
-    };
+    let mut limits = Limits::default();
+    limits.max_instruments = series as usize + 1_000;
+    limits.max_label_sets = series as usize + 1_000;
+    limits.max_threads = threads + 16;
+    limits.max_cell_bytes = 1 << 36;
     ferrometer_core::configure(Default::default(), limits, Vec::new());
 }
 
