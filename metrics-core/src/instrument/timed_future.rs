@@ -46,7 +46,8 @@ impl<F: Future> TimedFuture<F> {
     /// | `fetch.cancelled` | counter | futures that were dropped between their first poll and their end |
     ///
     /// A timer whose name does not end with `.time` keeps it whole: `fetch`, `fetch.busy`. A future is recorded once, at its end, whichever that is: ready,
-    /// panicked or dropped. The two counters are never sampled. The future is at most 32 bytes larger than the one inside.
+    /// panicked or dropped. The parts are given no sample rate; a rule of the configuration that samples the
+    /// logger samples each of them by itself. The future is at most 32 bytes larger than the one inside.
     ///
     /// ```
     /// # use ferrometer_core as ferrometer;
