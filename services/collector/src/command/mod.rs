@@ -81,6 +81,20 @@ pub struct Args {
     /// Shows no progress bar.
     #[arg(long)]
     quiet: bool,
+    /// Prints JSON alone, one value a line.
+    #[arg(skip)]
+    json: bool,
+}
+
+impl Args {
+    /// Has everything that is printed be JSON, one value a line: data points, what `--explain` tells as `{"scope", "query", "url"}`, and an error that
+    /// ends it as `{"error", "code"}`.
+    #[must_use]
+    pub fn json(mut self) -> Args {
+        self.json = true;
+        self.format.get_or_insert_with(|| "json".to_owned());
+        self
+    }
 }
 
 /// Runs the command with the arguments of this program. Returns 0, 1 where something was not collected, 2 for wrong arguments or files.
@@ -106,6 +120,14 @@ pub fn run_with(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 #[must_use]
 pub fn run(args: Args) -> ExitCode {
     let _ = tracing::subscriber::set_global_default(stderr_log::StderrLog);
+    let json = args.json;
+    let told = |message: &str, code: u8| {
+        match json {
+            true => eprintln!("{}", serde_json::json!({"error": message, "code": code})),
+            false => eprintln!("{message}"),
+        }
+        ExitCode::from(code)
+    };
     match command(args) {
         Ok(complete) => ExitCode::from(u8::from(!complete)),
         Err(Failure::Usage(message)) => told(&message, 2),
@@ -114,11 +136,6 @@ pub fn run(args: Args) -> ExitCode {
         Err(Failure::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(Failure::Io(error)) => told(&error.to_string(), 1),
     }
-}
-
-fn told(message: &str, status: u8) -> ExitCode {
-    eprintln!("{message}");
-    ExitCode::from(status)
 }
 
 fn command(args: Args) -> Result<bool, Failure> {
@@ -136,7 +153,7 @@ fn command(args: Args) -> Result<bool, Failure> {
     let collector = Collector::new(client, config);
     let period = i64::from(collector.config().period);
     if let (true, Some(begin)) = (args.explain, begin) {
-        return explain(&collector, &args.scope, begin + period);
+        return explain(&collector, &args.scope, begin + period, args.json);
     }
     if let Some((from, to)) = from.zip(to)
         && (to <= from || (to - from) % period != 0)
@@ -215,11 +232,14 @@ fn limits(options: &Options) -> Limits {
 }
 
 /// Prints each definition's query and address.
-fn explain(collector: &Collector, scopes: &[String], end: i64) -> Result<bool, Failure> {
+fn explain(collector: &Collector, scopes: &[String], end: i64, json: bool) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
     for scope in scopes {
         for (query, url) in collector.explain(scope, end) {
-            writeln!(out, "{query}\n{url}")?;
+            match json {
+                true => writeln!(out, "{}", serde_json::json!({"scope": scope, "query": query, "url": url}))?,
+                false => writeln!(out, "{query}\n{url}")?,
+            }
         }
     }
     let config = collector.config();
