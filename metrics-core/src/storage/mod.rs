@@ -14,7 +14,9 @@ pub(crate) mod bucket;
 pub(crate) mod cell_address;
 pub(crate) mod collector_waker;
 pub(crate) mod histogram_cell;
+#[cfg(not(ferrometer_loom))]
 pub(crate) mod non_finite;
+#[cfg(not(ferrometer_loom))]
 pub(crate) mod per_series;
 pub(crate) mod sample_ring;
 pub(crate) mod scalar_cell;
