@@ -88,6 +88,7 @@ pub(crate) fn all() -> Vec<Observer> {
 }
 
 /// Lets nobody register or leave while the guard lives: for `fork`.
+#[cfg(unix)]
 pub(crate) fn freeze() -> impl Sized {
     lock(&ALL)
 }

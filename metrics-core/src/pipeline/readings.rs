@@ -100,6 +100,7 @@ fn ask_for_ever() {
 }
 
 /// Lets no round begin or end while the guard lives: for `fork`.
+#[cfg(unix)]
 pub(super) fn freeze() -> impl Sized {
     lock()
 }
