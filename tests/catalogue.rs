@@ -41,6 +41,11 @@ fn save(works: bool) -> Result<u64, String> {
     if works { Ok(1) } else { Err("no".into()) }
 }
 
+#[timer(METRICS, "refuse.time", error = String::as_str)]
+fn refuse(why: &str) -> Result<(), String> {
+    Err(why.to_owned())
+}
+
 #[gauge(elsewhere::METRICS, prefix = "Queue")]
 fn depth() -> u64 {
     2
@@ -158,6 +163,15 @@ fn a_series_knows_the_place_that_recorded_it_first() {
     let first = found().iter().find(|site| site.name == "first").unwrap();
     assert_eq!(logger.counter("first").series().call_site().as_ref(), Some(first));
     assert_eq!(METRICS.counter("made by a handle").series().call_site(), None);
+}
+
+#[test]
+fn a_series_of_an_error_knows_its_place_too() {
+    let capture = ferrometer::testing::Capture::start();
+    refuse("closed").unwrap_err();
+    drop(capture);
+    let site = METRICS.with("error", "closed").timer("refuse.time").series().call_site().unwrap();
+    assert_eq!((site.name.as_str(), &*site.labels), ("refuse.time", &["error".to_owned()][..]));
 }
 
 #[test]

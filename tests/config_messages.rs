@@ -1,4 +1,7 @@
 //! Every bad configuration with the full message that it gets.
+//!
+//! One table of messages, to be read beside the reference; hence the length.
+
 #![cfg(feature = "config-file")]
 
 #[path = "support/configuration.rs"]

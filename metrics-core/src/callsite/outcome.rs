@@ -118,7 +118,9 @@ impl ExitSite {
         }
         let labels = [("error", kind), ("outcome", Outcome::Err.as_ref())];
         let labelled = with_labels(logger, if self.label { &labels } else { &labels[..1] });
-        Some(static_series(labelled, self.site.name, self.kind, self.site.rate, false))
+        let series = static_series(labelled, self.site.name, self.kind, self.site.rate, false);
+        series.recorded_at(&self.site.told);
+        Some(series)
     }
 
     fn labelled(&'static self, logger: &'static LoggerEntry, outcome: Outcome) -> &'static Series {

@@ -1,4 +1,6 @@
 //! Files: what CloudKitty reads is read unchanged, the same in TOML means the same, and what is wrong is named with file, line and key.
+//!
+//! Tables of what is wrong, one for each file, are most of it; hence the length.
 
 use ferrometer_collector::number::parse;
 use ferrometer_collector::{Boundaries, ByOrder, Config, Fetcher, Format, Method};
