@@ -1,7 +1,7 @@
 //! An instrumented program that does real work: it walks a directory, and reads and hashes every file on several threads.
 //!
 //! ```text
-//! cargo run --release --example quickstart -- [DIR] [--serve] [--config FILE]
+//! cargo run --release -p ferrometer --example quickstart -- [DIR] [--serve] [--config FILE]
 //! ```
 //!
 //! Without `--config` it keeps its metrics in the embedded pull cache, and prints a table of what was recorded and one generation as
