@@ -34,7 +34,7 @@ pub enum Error {
         /// Reason, in the words of the frame.
         cause: ferrometer_http::ServeError,
     },
-    /// The directory that the pull cache shall keep its generations in, `metrics.pull_cache.path`, cannot be used.
+    /// The directory in which the pull cache keeps its generations, `metrics.pull_cache.path`, cannot be used.
     #[cfg(feature = "pull-cache")]
     CachePath(ferrometer_pull_cache::OpenError),
     /// The file or the secrets of the servers that are managed, `metrics.metric_servers`, cannot be used.

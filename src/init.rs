@@ -154,7 +154,7 @@ impl Settings {
 /// It says through `tracing`, at level info, what is in force and from which file and variables; tables and variables that were probably meant for
 /// it and are not looked at are warnings.
 ///
-/// In the child of a fork, recording is off until it calls `init`, which begins anew; guards from before the fork do nothing there. Totals go on from
+/// In the child of a fork, recording is off until it calls `init`, which starts over; guards from before the fork do nothing there. Totals go on from
 /// where they stood at the fork, as those of the parent do. The child needs a port and a directory of its own: those of the parent are taken, unless it
 /// has ended (Linux): a daemon that calls `init` again takes over what its parent had. `_Fork` and the bare system call run no fork handlers: recording is
 /// off in such a child too (Linux), and it must not call `init`.

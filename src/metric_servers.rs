@@ -29,7 +29,7 @@ pub(crate) fn open(config: &Config) -> Result<Option<Arc<MetricServers>>, Error>
         return Err(Error::Setting {
             key: "metrics.metric_servers.path".to_owned(),
             found: settings.path.display().to_string(),
-            allowed: "none without tokens at an address that other machines can reach: whoever reaches it could send metrics anywhere".to_owned(),
+            allowed: "none without tokens at an address that other machines can reach: anyone who reaches it could send metrics anywhere".to_owned(),
         });
     }
     let core = Core::new(settings.interval, settings.deadline);

@@ -11,7 +11,7 @@
 //!
 //! - `method`: one of the nine standard methods, else `other`.
 //! - `route`: what the function given to [`MetricsLayer::route`] answers, else `unmatched`. The path itself is never a label:
-//!   whoever can reach the service could otherwise fill the memory with series. [`Limits`](crate::Limits) hold all the same.
+//!   anyone who can reach the service could otherwise fill the memory with series. [`Limits`](crate::Limits) hold all the same.
 //! - `status`: `1xx` to `5xx` (`other` outside 100 to 599), or the number with [`exact_status`](MetricsLayer::exact_status); `error` when the inner service failed; `cancelled` when the
 //!   request's future was dropped before it was ready, as it is when a client disconnects; `panic`.
 //!

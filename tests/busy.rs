@@ -15,7 +15,7 @@ use support::{block_on, capture, off, panics};
 
 static METRICS: Logger = logger!();
 
-/// Is pending so many times, and works for a while in each poll.
+/// Is pending this many times, and works for a while in each poll.
 fn pauses(times: u32, work: Duration) -> impl Future<Output = u32> + Send {
     let mut left = times;
     poll_fn(move |context| {

@@ -1,4 +1,4 @@
-//! The first calls at a call site, made by several threads at the same moment: whoever fills what the site remembers, each call counts once.
+//! The first calls at a call site, made by several threads at the same moment: no matter who fills what the site remembers, each call counts once.
 
 #[path = "support/recording.rs"]
 mod recording;

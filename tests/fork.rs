@@ -1,4 +1,4 @@
-//! The child of a fork and the configuration of its parent: the guard it has a copy of does nothing there, and an `init` of its own begins anew,
+//! The child of a fork and the configuration of its parent: the guard it has a copy of does nothing there, and an `init` of its own starts over,
 //! whatever the parent's threads were doing.
 #![cfg(unix)]
 
@@ -103,7 +103,7 @@ fn a_child_need_not_wait_for_an_init_that_the_parent_was_in() {
         let work = || init(kept("child")).is_ok_and(|metrics| metrics.pull_cache().is_some());
         let bad = (0..40).filter(|_| in_a_child(work) != 0).count();
         stop.store(true, Relaxed);
-        assert_eq!(bad, 0, "so many of 40 children hung or failed");
+        assert_eq!(bad, 0, "number of 40 children that hung or failed");
     });
     // Not waited for when they were shut down, some may still write, and what is removed meanwhile is made again.
     scratch.remove();

@@ -55,7 +55,7 @@ fn labels(method: &str, route: &str, status: &str) -> String {
     format!("method={method} route={route} status={status}")
 }
 
-/// Asserts that so many requests ended like this, and as many times were recorded.
+/// Asserts that this many requests ended like this, and as many times were recorded.
 #[track_caller]
 fn assert_ended(capture: &Capture, method: &str, route: &str, status: &str, times: usize) {
     let labels = labels(method, route, status);

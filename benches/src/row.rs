@@ -102,7 +102,7 @@ impl Row {
         self.iterations = iterations;
         self
     }
-    /// So many, and neither more nor fewer.
+    /// This many, and neither more nor fewer.
     pub const fn exactly(mut self, iterations: u64) -> Row {
         self.iterations = iterations;
         self.scales = false;

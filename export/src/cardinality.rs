@@ -1,4 +1,4 @@
-//! Cardinality: which names and which labels have the most series, for whoever looks for what fills a limit or a bill.
+//! Cardinality: which names and which labels have the most series, for anyone who looks for what fills a limit or a bill.
 
 use ferrometer_core::Snapshot;
 use std::borrow::Cow;

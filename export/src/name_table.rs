@@ -101,7 +101,7 @@ impl<N: Hash> NameTable<N> {
         decided
     }
 
-    /// Makes room for so many more names, so that the table need not grow in steps.
+    /// Makes room for this many more names, so that the table need not grow in steps.
     pub fn reserve(&mut self, more: usize) {
         self.states.reserve_exact(more);
         self.owners.reserve(more);

@@ -23,7 +23,7 @@ const SOON: Duration = Duration::from_secs(20);
 const NEVER: Duration = Duration::from_secs(3600);
 /// Names after which the process has enough of them: each is looked at in each delivery, of eight backends.
 const ENOUGH: usize = 1500;
-/// One input in so many, the first of a process included, may have the backends installed anew, with other prefixes.
+/// One input in this many, the first of a process included, may have the backends installed again, with other prefixes.
 const ANEW: u64 = 16;
 const DIALECTS: [(&str, Dialect); 7] = [
     ("etsy", Dialect::Etsy),

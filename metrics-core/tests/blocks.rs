@@ -1,5 +1,5 @@
 //! Series by the hundred, in more than one block of rows: three backends that take what they like in any order get each series'
-//! recordings once, of whatever kind and sign they are, whoever else looks at the same snapshots.
+//! recordings once, of whatever kind and sign they are, no matter who else looks at the same snapshots.
 
 mod support;
 

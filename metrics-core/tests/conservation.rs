@@ -73,7 +73,7 @@ enum Step {
     Shutdown {
         hurry: bool,
     },
-    /// The system's clock is set to so many seconds before or after the right time.
+    /// The system's clock is set to a number of seconds before or after the right time.
     Clock {
         off: i64,
     },

@@ -1,4 +1,4 @@
-//! Sampled counters are exact: whatever threads record, and whoever looks, increments by 1 are all there, at the sampled price.
+//! Sampled counters are exact: whatever threads record, and no matter who looks, increments by 1 are all there, at the sampled price.
 
 mod support;
 
@@ -10,13 +10,13 @@ use support::{NEVER, SOON, alone, sink};
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// So many increments by 1, of the counter of this number.
+    /// This many increments by 1, of the counter of this number.
     Ones(usize, u32),
-    /// Another number, so many times.
+    /// Another number, this many times.
     Add(usize, i64, u32),
     /// Through the logger and a name, not a handle.
     ByName(usize, u32),
-    /// Another thread does so many increments by 1, and ends.
+    /// Another thread does this many increments by 1, and ends.
     Thread(usize, u32),
     Flush,
     Snapshot,

@@ -136,7 +136,7 @@ fn every_kind_reaches_the_backend_once() {
 #[test]
 fn values_that_cannot_be_held_are_merged_and_none_is_lost() {
     let _alone = alone();
-    // However large the chunk of this thread is (it may have the cells of an earlier one), so many at once are too many to be held.
+    // However large the chunk of this thread is (it may have the cells of an earlier one), this many at once are too many to be held.
     configure(Naming::default(), Limits::default().timer_chunk(64).max_held_values(1000), Vec::new());
     let got = install_receiver("r", Receiver { singles: true, ..Receiver::default() }, Duration::from_secs(3600));
     thread::spawn(|| {
@@ -205,7 +205,7 @@ fn refusals_panics_and_swaps_lose_nothing() {
     let begin = Instant::now();
     let mut sent = Amount::default();
     let mut round = 0;
-    // On a busy machine, or under a sanitizer, so many swaps take longer.
+    // On a busy machine, or under a sanitizer, this many swaps take longer.
     while begin.elapsed() < least || (round <= 20 && begin.elapsed() < most) {
         round += 1;
         refuse.store(if round % 3 == 0 { 2 } else { 0 }, Relaxed);

@@ -324,7 +324,7 @@ pub fn measured(args: TokenStream, item: TokenStream) -> TokenStream {
 /// `count!([crate = path,] LOGGER, "name" [, value] [, sample_rate = 0.1] [, "key" => label]*)`
 ///
 /// The value is an integer and may be negative; a label is anything that is `AsRef<str>`, an integer, `bool`, or,
-/// marked with `%`, anything that is `Display` (its text is made anew at each call). Neither is evaluated while recording is off. Labels in the call itself, of types that are [`LabelValue`](derive@LabelValue), and literals from elsewhere in the program are found without
+/// marked with `%`, anything that is `Display` (its text is made again at each call). Neither is evaluated while recording is off. Labels in the call itself, of types that are [`LabelValue`](derive@LabelValue), and literals from elsewhere in the program are found without
 /// being read; others are compared. The macro's value is `()`.
 ///
 /// # Example

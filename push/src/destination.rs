@@ -6,7 +6,7 @@
 use crate::invalid::Invalid;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Services that hand out credentials to whoever asks from inside a cloud, outside of the link-local networks.
+/// Services that hand out credentials to any caller from inside a cloud, outside of the link-local networks.
 const METADATA_V4: [Ipv4Addr; 3] =
     [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(192, 0, 0, 192), Ipv4Addr::new(168, 63, 129, 16)];
 const METADATA_V6: [Ipv6Addr; 2] =

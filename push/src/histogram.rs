@@ -107,7 +107,7 @@ pub struct Exponential {
 }
 
 impl Exponential {
-    /// Counts anew, in the room there is.
+    /// Counts again, in the room there is.
     pub fn count(&mut self, rates: &Rates<'_>) {
         (self.zero_threshold, self.zero_count) = (0.0, 0);
         self.positive.clear();

@@ -1,6 +1,6 @@
 //! Counts of sampled recordings as counts of calls.
 
-/// Returns for how many calls so many recordings stand that were sampled at `rate`: whole, and never less for more recordings.
+/// Returns the number of calls that a number of recordings sampled at `rate` stand for: whole, and never less for more recordings.
 ///
 /// ```
 /// assert_eq!(ferrometer_push::scaled(3, 0.25), 12);

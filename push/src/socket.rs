@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 /// How long a refusal takes to come back from a server that is away.
 const PROBE: Duration = Duration::from_millis(5);
-/// A receiver's buffer holds 212,992 bytes by default on Linux, the kernel's overhead included. After so many bytes there is a pause, so that a
+/// A receiver's buffer holds 212,992 bytes by default on Linux, the kernel's overhead included. After this many bytes there is a pause, so that a
 /// receiver that is held up for some milliseconds loses nothing.
 const BURST: usize = 64_000;
 const PAUSE: Duration = Duration::from_millis(4);

@@ -137,7 +137,7 @@ impl Spool {
         self.bytes
     }
 
-    /// Removes the oldest until so many more bytes fit.
+    /// Removes the oldest until this many more bytes fit.
     fn make_room(&mut self, more: u64) {
         while self.bytes.saturating_add(more) > self.max_bytes && !self.entries.is_empty() {
             warn("spool full", &format!("the spool {} is full: its oldest is given up", self.directory.display()));

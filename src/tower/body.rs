@@ -47,7 +47,7 @@ impl<B: Body> Body for MeasuredBody<B> {
         *this.whole = match &polled {
             Poll::Ready(None) => ended(Some(whole), Ended::COMPLETE),
             Poll::Ready(Some(Err(_))) => ended(Some(whole), Ended::ERROR),
-            // Whoever knows by this that it was the last part asks for no other.
+            // A caller that knows by this that it was the last part asks for no other.
             Poll::Ready(Some(Ok(_))) if this.inner.is_end_stream() => ended(Some(whole), Ended::COMPLETE),
             _ => Some(whole),
         };

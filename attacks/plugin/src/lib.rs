@@ -19,7 +19,7 @@ pub extern "C" fn plugin_begin() -> i32 {
     i32::from(ferrometer::install("all", Box::new(All), Duration::from_millis(1)).is_err())
 }
 
-/// Records so many ones, on this thread and on another.
+/// Records this many ones, on this thread and on another.
 #[unsafe(no_mangle)]
 pub extern "C" fn plugin_record(times: u64) {
     let record = move || {

@@ -166,7 +166,7 @@ fn inside() {
     assert!(ledger.balances(), "{ledger}");
 }
 
-/// `fork` in the middle of everything: the child records nothing, can leave, and can begin anew.
+/// `fork` in the middle of everything: the child records nothing, can leave, and can start over.
 fn forking() {
     begin(Duration::from_millis(1));
     let recording = thread::spawn(|| (0..200_000).for_each(|_| drop(Counts("beside"))));

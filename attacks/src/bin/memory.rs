@@ -37,7 +37,7 @@ fn config(port: u16, backends: &[&str]) -> Config {
         .max_held_values(1 << 18)
 }
 
-/// A text of so many bytes that begins with `text`.
+/// A text of this many bytes that begins with `text`.
 fn long(text: &str, bytes: usize) -> String {
     let mut out = String::with_capacity(bytes);
     out.push_str(text);

@@ -76,7 +76,7 @@ impl Embedded {
         self.archive.append(batch)
     }
 
-    /// Finds the metrics, or makes them. A metric that somebody removed is made anew.
+    /// Finds the metrics, or makes them. A metric that somebody removed is made again.
     fn find(&mut self, measures: &[Measure<'_>]) -> Result<(), Error> {
         let ids: Vec<Uuid> = measures.iter().filter_map(|measure| self.ids.get(measure.name).copied()).collect();
         let there = self.archive.index().metrics_by_id(&ids)?;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// 2^5 buckets to a power of two.
 pub(crate) const SCHEMA: i32 = 5;
-/// A gap of so many empty buckets is written as empty buckets, not as a new span.
+/// A gap of this many empty buckets is written as empty buckets, not as a new span.
 const FILLED_GAP: i32 = 2;
 
 /// The buckets of one histogram.

@@ -6,7 +6,7 @@ use ferrometer_core::{Scheme, Total};
 use ferrometer_export::Labels;
 use std::time::Duration;
 
-/// So many expositions that were made for a scrape may be in use at a time.
+/// Maximum number of expositions in use at a time that were made for a scrape.
 pub(crate) const MAX_FRESH: usize = 8;
 
 /// Settings of a [`Prometheus`](crate::Prometheus) exporter.

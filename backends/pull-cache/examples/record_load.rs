@@ -138,7 +138,7 @@ fn levels(random: &mut Random) -> Vec<Level> {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let path = std::env::args().nth(1).ok_or("give the directory that the recording shall be made in")?;
+    let path = std::env::args().nth(1).ok_or("give the directory to record in")?;
     install("on", Box::new(On), Duration::from_secs(3600))?;
     let mut random = Random(2026);
     let routes = routes(&mut random);

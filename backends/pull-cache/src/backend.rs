@@ -13,7 +13,7 @@ use ferrometer_export::{Instruments, account, age_seconds, whole_seconds};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// How long a history is waited for by who shall not wait for a long one.
+/// How long a history is waited for by a caller that must not wait for a long one.
 const PATIENCE: Duration = Duration::from_millis(10);
 
 /// The writing end of a pull cache, to be [installed](ferrometer_core::install); see the [crate](crate) for an example.
@@ -73,7 +73,7 @@ impl PullCacheBackend {
         PullCacheBackend::open_within(settings, None)
     }
 
-    /// As [`open`](PullCacheBackend::open), for a program that shall not wait for a long history: what is not read after a hundredth of
+    /// As [`open`](PullCacheBackend::open), for a program that must not wait for a long history: what is not read after a hundredth of
     /// a second is read beside, and [`PullCacheHandle::is_loading`] says so. Until then readers see what is made here, and
     /// [`PullCacheHandle::window`] says from when. The old generations join with the next one that is made.
     ///

@@ -1,5 +1,5 @@
 //! The catalog: what the names of the records stand for. A record says nothing of its instrument's kind, unit and meaning, because
-//! those do not change; whoever shows records to people looks here.
+//! those do not change; anyone who shows records to people looks here.
 
 use crate::record_values::RecordNames;
 use ferrometer_core::{Naming, Series};

@@ -92,7 +92,7 @@ impl Table {
         }
     }
 
-    /// Makes room for so many more identities.
+    /// Makes room for this many more identities.
     pub(crate) fn reserve(&mut self, more: usize) {
         self.found.reserve(more);
         self.next.reserve_exact(more);

@@ -67,7 +67,7 @@ impl PullCacheHandle {
     /// one generation. The cache is not held up meanwhile.
     ///
     /// A generation made in the same second as the newest takes its place (at a flush, or with an interval below a
-    /// second). Whoever has seen the first of the two gets what was added with the next generation: totals are cumulative, and the
+    /// second). Anyone who has seen the first of the two gets what was added with the next generation: totals are cumulative, and the
     /// next quantiles begin where the first of the two ended.
     #[must_use]
     pub fn history(&self, after: Option<i64>) -> History {

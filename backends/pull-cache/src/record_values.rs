@@ -102,7 +102,7 @@ impl RecordNames {
         }
     }
 
-    /// Makes room for so many instruments.
+    /// Makes room for this many instruments.
     pub(crate) fn grow(&mut self, instruments: usize, table: &mut Table) {
         let more = instruments.saturating_sub(self.names.len());
         self.names.reserve_exact(more);

@@ -109,7 +109,7 @@ impl Settings {
         // At the last generation, at the one before, and in the newest snapshot.
         const DISTRIBUTIONS: usize = 3 * (Scheme::Float.len() * size_of::<(u16, u64)>() + 128);
         // The states of coding: before the oldest, the one that takes its place, before the newest, in the file; the newest, the one
-        // being made, and one that a reader still holds; with the tables of columns, which may be made anew.
+        // being made, and one that a reader still holds; with the tables of columns, which may be made again.
         const STATES: usize = 4 * Coder::COLUMN_BYTES + 3 * 2 * (size_of::<f64>() + 1) + 3 * Columns::COLUMN_BYTES;
         const GENERATION: usize = 128;
         // A name of an earlier process, and while its files are read the same again, as it stands there.

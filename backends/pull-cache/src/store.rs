@@ -4,7 +4,7 @@
 //! gets every later generation:
 //!
 //! - A generation made in the same second of the system's clock as the newest (a flush, a short interval) takes its place and its
-//!   timestamp. Totals are cumulative: whoever saw the first gets the difference with the next generation.
+//!   timestamp. Totals are cumulative: anyone who saw the first gets the difference with the next generation.
 //! - When the clock stands at or before the newest timestamp (it was set back), the timestamp is one more than the newest, until
 //!   the clock has caught up.
 //!
@@ -277,7 +277,7 @@ impl Store {
         }
     }
 
-    /// Puts a generation in its [`place`](Store::place), and says what readers shall see from now on.
+    /// Puts a generation in its [`place`](Store::place), and says what readers see from now on.
     pub(crate) fn push(&mut self, second: i64, row: Row) -> Change {
         let (place, timestamp) = (self.place(second), self.timestamp(second));
         self.second = Some(second);

@@ -67,7 +67,7 @@ fn check(generation: &Generation) -> u64 {
     counters[0] as u64
 }
 
-/// Starts a child, lets it make so many generations, and kills it so much later. Returns how many generations it took over, and the
+/// Starts a child, lets it make this many generations, and kills it so much later. Returns how many generations it took over, and the
 /// last it made.
 fn run(directory: &Path, generations: u64, later: Duration) -> (usize, i64) {
     let mut child = Command::new(std::env::current_exe().unwrap())

@@ -110,7 +110,7 @@ pub(crate) fn stale_histogram(out: &mut Vec<u8>, millis: i64) {
     });
 }
 
-/// A gap of so many empty buckets is written as empty buckets, not as a new span.
+/// A gap of this many empty buckets is written as empty buckets, not as a new span.
 const FILLED_GAP: i32 = 2;
 
 /// Populated buckets: spans, and the difference of each count from the one before.

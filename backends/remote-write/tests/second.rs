@@ -19,7 +19,7 @@ fn is_second(request: &Request) -> bool {
     request.header("content-type") == Some(SECOND)
 }
 
-/// The answer of a receiver of 2.0 that wrote so many samples and histograms.
+/// The answer of a receiver of 2.0 that wrote this many samples and histograms.
 fn wrote(status: u16, samples: usize, histograms: usize) -> Answer {
     let headers = format!(
         "X-Prometheus-Remote-Write-Samples-Written: {samples}\r\nX-Prometheus-Remote-Write-Histograms-Written: {histograms}\r\n\

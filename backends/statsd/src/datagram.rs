@@ -51,7 +51,7 @@ impl DatagramBuffer {
         self.len = self.len.min(len);
     }
 
-    /// Adds zeros to a number that ends there, so many bytes of them, without changing what it says; `false` when that cannot be.
+    /// Adds zeros to a number that ends there, this many bytes of them, without changing what it says; `false` when that cannot be.
     pub(crate) fn lengthen_number(&mut self, at: usize, by: usize) -> bool {
         let mut digits = 0;
         while digits < at && self.bytes[at - digits - 1].is_ascii_digit() {
@@ -93,7 +93,7 @@ impl DatagramBuffer {
         }
     }
 
-    /// Returns the space behind the end: at least so many bytes.
+    /// Returns the space behind the end: at least this many bytes.
     #[inline(always)]
     fn room(&mut self, len: usize) -> &mut [u8] {
         if self.bytes.len() - self.len < len {

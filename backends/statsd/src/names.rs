@@ -37,7 +37,7 @@ impl Names {
         }
     }
 
-    /// Takes over how names begin. Another beginning is another configuration: all names are claimed anew.
+    /// Takes over how names begin. Another beginning is another configuration: all names are claimed again.
     pub(crate) fn begin(&mut self, naming: &Naming) {
         if *naming != self.naming {
             *self = Names::new(self.format);

@@ -75,7 +75,7 @@ impl Pacer {
         self.burst / in_receive_buffer(datagram)
     }
 
-    /// Waits until so many datagrams of one size may be sent, but not beyond `until`.
+    /// Waits until this many datagrams of one size may be sent, but not beyond `until`.
     pub(crate) fn wait(&mut self, datagram: usize, count: usize, until: Instant) {
         let space = in_receive_buffer(datagram) * count;
         self.offered += space;
@@ -145,7 +145,7 @@ mod tests {
         (0..1000).for_each(|_| pacer.wait(1432, 1, far));
         let short = SHORT_PAUSE * (1000 * in_receive_buffer(1432) / FAST_BURST) as u32;
         assert!(pacer.paused >= spread && pacer.paused <= spread * 2 + short, "{:?}", pacer.paused);
-        // Whoever has no time left is not held up.
+        // A caller without time left is not held up.
         let mut pacer = Pacer::new(spread, 1432);
         let now = Instant::now();
         (0..1000).for_each(|_| pacer.wait(1432, 1, now));

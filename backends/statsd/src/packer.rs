@@ -272,7 +272,7 @@ impl<'b, 'v> Packer<'b, 'v> {
             self.at_once = self.connection.at_once_when_heard();
             return self.clear();
         }
-        // After a refusal lines are still packed by whoever is in the middle of a series, and go nowhere.
+        // After a refusal lines are still packed by the one that is in the middle of a series, and go nowhere.
         if self.stopped.is_none() {
             let count = self.closed.len();
             if count < 2 || !self.send_at_once(count) {

@@ -61,7 +61,7 @@ enum Step {
     /// Reads what has arrived.
     Read,
     Names(Names),
-    /// The kernel's error by its place in the list, in one call of so many; `None`: all is well again.
+    /// The kernel's error by its place in the list, in one call of this many; `None`: all is well again.
     #[cfg(target_os = "linux")]
     Trouble(Option<(usize, u32)>),
 }

@@ -161,7 +161,7 @@ fn account() -> Ledger {
     ledgers().into_iter().find(|l| l.backend == "statsd").unwrap()
 }
 
-/// The account once it has so many recordings: a delivery may take longer than the flush that asked for it.
+/// The account once it has this many recordings: a delivery may take longer than the flush that asked for it.
 fn account_of(recordings: u64) -> Ledger {
     let until = Instant::now() + SOON;
     while account().recorded.recordings < recordings {

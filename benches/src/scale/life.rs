@@ -78,7 +78,7 @@ fn idle(at: &At) -> Sample {
         .with("wake_ups_per_second", woken as f64 / passed.as_secs_f64())
 }
 
-/// Each measures so many threads, one after the other, in rounds of which the least counts.
+/// Each measures this many threads, one after the other, in rounds of which the least counts.
 const BORN: u32 = 2_000;
 
 fn born_and_gone(work: impl Fn() + Sync) -> f64 {

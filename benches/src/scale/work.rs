@@ -1,4 +1,4 @@
-//! The work that points share: so many counters with one label, recorded on by so many threads, and a backend that knows its own time.
+//! The work that points share: this many counters with one label, recorded on by this many threads, and a backend that knows its own time.
 
 use super::At;
 use crate::drive::thread_cpu_ns;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// Longer than any point takes: what is delivered is flushed.
 pub const NEVER: Duration = Duration::from_secs(24 * 3600);
 
-/// Sets limits that leave room for so many.
+/// Sets limits that leave room for this many.
 pub fn roomy(series: u64, threads: usize) {
     let mut limits = Limits::default();
     limits.max_instruments = series as usize + 1_000;
@@ -51,7 +51,7 @@ impl Crew {
                 steps[0].wait();
                 match changed.load(Relaxed) {
                     END => return,
-                    // So many of 1,000, evenly spread: hardly a block of series is left alone, which is the worst case.
+                    // This many of 1,000, evenly spread: hardly a block of series is left alone, which is the worst case.
                     share => range
                         .clone()
                         .filter(|i| i * share % 1000 < share)
@@ -65,7 +65,7 @@ impl Crew {
         Crew { steps, changed, threads }
     }
 
-    /// Has so many of 1,000 series recorded on, once. It returns when that is done.
+    /// Has this many of 1,000 series recorded on, once. It returns when that is done.
     pub fn record(&self, share: u64) {
         self.changed.store(share, Relaxed);
         self.steps.iter().for_each(|step| {

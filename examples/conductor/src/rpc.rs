@@ -25,7 +25,7 @@ pub enum Call {
     Heartbeat(String, Option<Done>),
 }
 
-/// Where a node shall go.
+/// State that a node is to reach.
 #[derive(Clone, Copy, Debug)]
 pub enum Target {
     Active,

@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("serving at {address}");
     }
     let work = thread::spawn(work);
-    // Until whoever started it goes away.
+    // Until its parent goes away.
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
     DONE.store(true, Relaxed);
     drop(work.join());

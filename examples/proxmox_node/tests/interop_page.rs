@@ -225,7 +225,7 @@ fn ten_thousand_series_stay_usable_and_hostile_text_is_text() {
             logger.send_timer("time", Duration::from_millis(1 + round));
         }
     };
-    // So many that the page does not take all that it keeps of a wide name.
+    // More than the page takes, so that it does not take all that it keeps of a wide name.
     for round in 0..25 {
         record(round);
         assert!(metrics.flush(Duration::from_secs(10)).complete);

@@ -1,7 +1,7 @@
 //! A call site says of itself what it can record: bytes that the compiler writes, and that stay in the program.
 //!
 //! The macros put such a record beside each site, and the site refers to it: a program holds the records of the sites that it holds, and of no
-//! others. There is no address in a record, so that whoever has the program's file can read it, on every platform and in every format. A recording
+//! others. There is no address in a record, so that anyone who has the program's file can read it, on every platform and in every format. A recording
 //! never looks at it. [`call_site`](crate::callsite::call_site) reads it.
 //!
 //! Layout, numbers in little endian: [`MAGIC`], [`VERSION`], what it is (1 byte), rate (8 bytes; 0.0: none given), line (4), length of the whole (4),

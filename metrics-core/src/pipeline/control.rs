@@ -89,7 +89,7 @@ pub fn configure(naming: Naming, limits: Limits, rules: Vec<LoggerRule>) {
 /// Installs a backend, called every `interval` on a thread of its own. It sees what is recorded from now on.
 ///
 /// It returns when the threads that it starts have begun to run: a child of a fork that follows gets no lock that a thread held while it was born. The
-/// standard library holds locks while any thread is born, so a program that forks shall have its own threads begin, or end, before it does.
+/// standard library holds locks while any thread is born, so a program that forks should have its own threads begin, or end, before it does.
 ///
 /// ```
 /// # mod ferrometer { pub mod backend { pub use ferrometer_core::*; } pub use ferrometer_core::*; }

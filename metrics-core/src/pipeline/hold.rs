@@ -4,7 +4,7 @@ use crate::pipeline::held::Held;
 use crate::pipeline::state::pipeline;
 
 /// Switches recording on though no backend is there, until [`release`]. Backends that are installed meanwhile under a name that is new see what is
-/// recorded from now on. Called again, it begins anew at that moment.
+/// recorded from now on. Called again, it starts over at that moment.
 ///
 /// Nothing grows while it lasts: totals have their cells, and single values past `timer_chunk` and `max_held_values` are delivered
 /// merged. Until a backend is there, [`flush`](crate::flush) reports a ledger named `held` in which all is pending, and

@@ -110,7 +110,7 @@ impl Pair {
     }
 }
 
-/// Nanoseconds of so many halves of ticks.
+/// Nanoseconds of this many halves of ticks.
 #[inline(always)]
 pub(crate) fn counter_nanos(halves: u64) -> u64 {
     scaled(halves, SCALE.load(Relaxed))
@@ -121,7 +121,7 @@ fn scaled(halves: u64, scale: u64) -> u64 {
     ((u128::from(halves) * u128::from(scale)) >> 64) as u64
 }
 
-/// Returns the scale by which so many ticks are so many nanoseconds. `None` for a counter that stops or runs backwards, or faster than any CPU, or below
+/// Returns the scale by which this many ticks are this many nanoseconds. `None` for a counter that stops or runs backwards, or faster than any CPU, or below
 /// half a gigahertz.
 pub(crate) fn scale_of(ticks: u64, nanos: u64) -> Option<u64> {
     let scale = (u128::from(nanos) << 63).checked_div(u128::from(ticks))?;

@@ -225,7 +225,7 @@ fn slabs_that_two_threads_leave_at_once_are_both_found() {
         };
         mine.ensure_scalar(0, &Unlimited).unwrap().count(1, Writer::Single);
         slabs.release(mine);
-        // One of them, whatever the other thread does now: its values are seen by whoever writes it next.
+        // One of them, whatever the other thread does now: its values are seen by the thread that writes it next.
         let first = acquire(&slabs).unwrap();
         first.ensure_scalar(0, &Unlimited).unwrap().count(1, Writer::Single);
         other.join().unwrap();

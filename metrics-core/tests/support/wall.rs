@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 
 static OFF: AtomicI64 = AtomicI64::new(0);
 
-/// From now on the system's clock is so many seconds ahead (or behind) of the right time.
+/// From now on the system's clock is this many seconds ahead (or behind) of the right time.
 pub fn set_off(seconds: i64) {
     OFF.store(seconds, SeqCst);
 }

@@ -35,7 +35,7 @@ pub enum Sync {
 pub struct Log {
     directory: PathBuf,
     sync: Sync,
-    /// A file of so many bytes is followed by a new one.
+    /// A file of this many bytes is followed by a new one.
     file_bytes: u64,
     sink: Sink,
     state: Mutex<State>,

@@ -83,7 +83,7 @@ impl MetricState {
 }
 
 /// Reads the window of a metric. Where it is damaged, or not there beside aggregates, it begins behind everything that is stored, so that no bucket that lost its raw
-/// points is written anew from a few.
+/// points is written again from a few.
 fn load(metric: Uuid, policy: &Policy, storage: &dyn Storage) -> Result<Window, Error> {
     let reason =
         match storage.get(&window_key(metric)).and_then(|bytes| bytes.map(|bytes| decode_window(&bytes)).transpose()) {

@@ -56,7 +56,7 @@ pub struct Resource {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum AttributeKind {
-    /// Text of so many characters.
+    /// Text of this many characters.
     String {
         /// Fewest characters.
         min_length: u32,

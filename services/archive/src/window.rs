@@ -7,7 +7,7 @@ use crate::{Nanos, Point};
 /// Raw points of a metric from the start of its back window on, and its account.
 ///
 /// A point is accepted when it is not before the window as it stood when its batch began. All buckets that an accepted point can touch
-/// have their raw points here, so their aggregates are computed anew from all of them, in order of time.
+/// have their raw points here, so their aggregates are computed again from all of them, in order of time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Window {
     /// Sequence number of the last batch that was applied; a batch is applied once.

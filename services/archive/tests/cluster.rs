@@ -156,7 +156,7 @@ impl Parent {
         child
     }
 
-    /// Hears so many acknowledgements.
+    /// Hears this many acknowledgements.
     fn hear(&mut self, count: usize) {
         for _ in 0..count {
             let (metric, count) = self.heard.recv_timeout(Duration::from_secs(300)).expect("writers go on");

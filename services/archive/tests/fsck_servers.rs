@@ -28,7 +28,7 @@ fn open(servers: &Servers, workers: usize) -> Archive {
     connect(&servers.clone().cluster(cluster), Options { workers, ..Options::default() }).unwrap()
 }
 
-/// Adds so many measures to each metric, and waits until workers have aggregated them.
+/// Adds this many measures to each metric, and waits until workers have aggregated them.
 fn fill(servers: &Servers, from: i64, count: i64) {
     let archive = open(servers, 1);
     for part in (from..from + count).collect::<Vec<_>>().chunks(500) {

@@ -63,7 +63,7 @@ fn fill(policy: &Policy, spans: &[(i64, i64)], mut value: impl FnMut(i64) -> f64
         .unwrap();
     let metric = archive.new_metric("", Some("x")).unwrap();
     archive.add_metrics(std::slice::from_ref(&metric)).unwrap();
-    // Each span is so many seconds before the end, in steps of milliseconds, up to the next one.
+    // Each span is this many seconds before the end, in steps of milliseconds, up to the next one.
     let end = BASE * 1000;
     for (at, (back, step)) in spans.iter().enumerate() {
         let until = spans.get(at + 1).map_or(end, |(next, _)| end - next * 1000);

@@ -4,7 +4,7 @@
 //!
 //! ```console
 //! $ cargo run --release -p ferrometer-cache-api --example answers                  # all of it
-//! $ cargo run --release -p ferrometer-cache-api --example answers -- 100000 181    # so many series, generations
+//! $ cargo run --release -p ferrometer-cache-api --example answers -- 100000 181    # this many series, generations
 //! ```
 
 #[path = "../../../backends/pull-cache/examples/support/mod.rs"]
@@ -153,7 +153,7 @@ fn table() {
     );
 }
 
-/// So many series, in a process that has no others.
+/// This many series, in a process that has no others.
 fn measure(count: usize, generations: u64) -> Result<(), Box<dyn Error>> {
     let limits = Limits::default().max_instruments(129_000).max_label_sets(300_000).max_cell_bytes(1 << 30);
     configure(Naming::default(), limits, Vec::new());

@@ -72,7 +72,7 @@ impl Service for CacheApi {
                 .about("GET /v1/metrics?label=<key>=<value>", "only records with this label; * likewise; repeatable")
                 .about(
                     "GET /v1/metrics?limit=<number>",
-                    "so many records; `next` in the answer, given as after=<next>, gets the following ones",
+                    "maximum number of records; `next` in the answer, given as after=<next>, gets the following ones",
                 ),
             Route::get("/v1/instruments", get_instruments)
                 .readable_with(AUDIT, "/")

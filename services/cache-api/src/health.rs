@@ -3,7 +3,7 @@
 use ferrometer_pull_cache::PullCacheHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// So many intervals old may the newest generation be.
+/// Maximum age of the newest generation, in intervals.
 const INTERVALS: u32 = 3;
 
 /// `Ok` when the newest generation is there and not old.

@@ -32,7 +32,7 @@ pub struct Query {
     pub names: Vec<Pattern>,
     /// Only records that have, for each key named here, a label of this key whose value matches one of its patterns. Sorted by key.
     pub labels: Vec<(String, Vec<Pattern>)>,
-    /// At most so many records.
+    /// At most this many records.
     pub limit: Option<u64>,
     /// Only what comes behind this place.
     pub after: Option<Cursor>,

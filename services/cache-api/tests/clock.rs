@@ -1,5 +1,5 @@
 //! The system's clock is set, by seconds and by centuries, ahead and back, before 1970 too, while a cache is installed, written to disk and served: no
-//! number is lost, generations stay in order for whoever reads them, none is made out of turn, nothing ages by it, and nobody fills the log.
+//! number is lost, generations stay in order for anyone who reads them, none is made out of turn, nothing ages by it, and nobody fills the log.
 
 #![cfg(target_os = "linux")]
 

@@ -33,7 +33,7 @@ fn endpoint(cache: &Cache) -> Frame {
     frame(cache)
 }
 
-/// Every `{1000}` becomes so many letters.
+/// Every `{1000}` becomes this many letters.
 fn expand(text: &str) -> String {
     let Some((before, rest)) = text.split_once('{') else { return text.to_owned() };
     let (count, after) = rest.split_once('}').unwrap();

@@ -1,4 +1,4 @@
-//! Answers that are large, or take long to find, are made in steps: whoever asks for little is answered meanwhile.
+//! Answers that are large, or take long to find, are made in steps: anyone who asks for little is answered meanwhile.
 
 mod common;
 

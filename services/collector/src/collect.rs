@@ -177,7 +177,7 @@ impl Collector {
         query::usage(definition, &self.scope_key, scope, self.config.period, self.config.options.by_order, ranges)
     }
 
-    /// Asks for some periods at once, and for half of them where the server cannot answer for so many.
+    /// Asks for some periods at once, and for half of them where the server cannot answer for this many.
     fn ask(
         &self,
         d: &Prepared,

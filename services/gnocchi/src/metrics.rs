@@ -198,7 +198,7 @@ impl Gnocchi {
 
     /// Adds a policy that is given with a metric, unless it is there; returns its name.
     fn own_policy(&self, request: &Request<'_>, value: &Value) -> Result<String, Refusal> {
-        // Whoever makes policies decides what metrics cost.
+        // Anyone who makes policies decides what metrics cost.
         request.admin()?;
         let policy = unnamed_policy(value)?;
         match self.archive.add_policy(&policy) {

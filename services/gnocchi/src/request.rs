@@ -138,7 +138,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Returns whether the token of whoever asks has a privilege on this path.
+    /// Returns whether the token of the caller has a privilege on this path.
     fn may(&self, privilege: Privilege) -> bool {
         let path = format!("/{}", self.path.get(1).map_or("", String::as_str));
         self.caller.rights.as_ref().is_some_and(|rights| match rights {

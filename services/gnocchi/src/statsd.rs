@@ -43,11 +43,11 @@ struct State {
     gathered: Gathered,
     account: Account,
     ids: Ids,
-    /// When they were looked for anew.
+    /// When they were last looked for.
     ids_since: Option<Instant>,
 }
 
-/// How long ids are believed: a metric that was removed is made anew after that.
+/// How long ids are believed: a metric that was removed is made again after that.
 const IDS: Duration = Duration::from_secs(60);
 
 /// Statsd lines on their way into an archive.

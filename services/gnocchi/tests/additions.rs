@@ -66,7 +66,7 @@ fn a_policy_is_given_with_the_metric_and_changes() {
     api.patch(&path, json!({})).is(400);
     api.post("/v1/metric", json!({"archive_policy": given, "archive_policy_name": "low"})).is(400);
     api.post("/v1/metric", json!({"archive_policy": {"definition": []}})).is(400);
-    // Whoever makes policies decides what metrics cost.
+    // Anyone who makes policies decides what metrics cost.
     let body = json!({"archive_policy": given}).to_string();
     assert_eq!(api.send("somebody", "POST", "/v1/metric", &[], body.as_bytes()).status, 403);
 }

@@ -34,7 +34,7 @@ struct Server {
 }
 
 impl Server {
-    /// Starts one; with `limit`, no file of it may grow beyond so many blocks of 512 bytes, and the system says so instead of ending it.
+    /// Starts one; with `limit`, no file of it may grow beyond this many blocks of 512 bytes, and the system says so instead of ending it.
     fn start(directory: &Path, limit: Option<u32>) -> Server {
         let limit = limit.map_or_else(String::new, |blocks| format!("trap '' XFSZ; ulimit -f {blocks};"));
         let exe = std::env::current_exe().unwrap();

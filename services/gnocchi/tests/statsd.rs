@@ -46,7 +46,7 @@ fn each_type_becomes_its_measures_and_each_bad_line_is_counted() {
     assert_eq!((measured(&api, "t%7Cms", "count"), measured(&api, "t%7Cms", "max")), (vec![3.0], vec![9.0]));
     let counts = statsd.counts();
     assert_eq!((counts.taken, counts.unreadable, counts.unknown_type, counts.refused), (7, 10, 1, 0));
-    // A counter begins anew, a gauge that nobody changed says nothing.
+    // A counter starts over, a gauge that nobody changed says nothing.
     statsd.receive(b"c:1|c", 130 * SECOND);
     statsd.flush(131 * SECOND).unwrap();
     assert_eq!(measured(&api, "c%7Cc", "sum"), [5.0, 1.0]);
@@ -106,7 +106,7 @@ fn rates_sets_tags_and_moments_of_every_dialect() {
     let mut with_tags = settings(false);
     with_tags.tags = StatsdTags::InName;
     let statsd = Statsd::new(api.archive(), with_tags);
-    // A timer with a rate stands for so many calls, so that count, sum and percentiles are those of the calls.
+    // A timer with a rate stands for this many calls, so that count, sum and percentiles are those of the calls.
     statsd.receive(b"t:10|ms|@0.1:20|ms\nu:joe|s\nu:ann|s\nu:joe|s", 60 * SECOND);
     statsd.receive(b"c:1|c|#b:2,a:1/x\nc,a=1/x,b=2:1|c\nc;b=2;a=1/x:1|c\nc[a=1/x,b=2]:1|c", 60 * SECOND);
     statsd.receive(b"old:5|c|T30\nold:6|c|T30\nold:1|g|T30\nold:7|g|T30", 60 * SECOND);

@@ -96,7 +96,7 @@ impl Rights {
     }
 }
 
-/// The name of the token of whoever asks, as the list of tokens has it. Handlers find it in an `Extension` of the request, unless the frame has no
+/// The name of the token of the caller, as the list of tokens has it. Handlers find it in an `Extension` of the request, unless the frame has no
 /// tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallerName(pub Arc<str>);

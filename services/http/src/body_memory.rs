@@ -18,7 +18,7 @@ impl Taken {
         Taken { of: Arc::clone(of), bytes: 0 }
     }
 
-    /// Takes so many bytes more; `false`, and nothing is taken, when all bodies together would have more than `most`.
+    /// Takes this many bytes more; `false`, and nothing is taken, when all bodies together would have more than `most`.
     pub(crate) fn more(&mut self, bytes: usize, most: usize) -> bool {
         let fits = |all: usize| all.checked_add(bytes).filter(|all| *all <= most);
         let taken = self.of.0.fetch_update(Relaxed, Relaxed, fits).is_ok();

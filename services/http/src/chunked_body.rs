@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// A chunk is sent when it has so many bytes; it should have at most one item more.
+/// A chunk is sent when it has this many bytes; it should have at most one item more.
 pub const CHUNK_BYTES: usize = 16 << 10;
 /// The number of items that one chunk should look at, at most.
 pub const CHUNK_WORK: usize = 1024;

@@ -27,7 +27,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 const MAX_HEADERS: usize = 64;
 const MAX_HEAD_BYTES: usize = 64 << 10;
 
-/// Another server: where it is, and how it is known. All requests are to be made within a runtime of tokio; whoever makes them bounds the
+/// Another server: where it is, and how it is known. All requests are to be made within a runtime of tokio; anyone who makes them bounds the
 /// time, and a request that is dropped is broken off.
 ///
 /// ```

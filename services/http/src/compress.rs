@@ -1,4 +1,4 @@
-//! gzip and zstd, for whoever asks for them (`Accept-Encoding`). Bodies are compressed piece by piece while they are sent; an
+//! gzip and zstd, for callers that ask for them (`Accept-Encoding`). Bodies are compressed piece by piece while they are sent; an
 //! encoder's memory (about 0.3 MB for gzip, 1 MB for zstd) is all that an answer takes beyond its pieces.
 
 use crate::negotiation;
@@ -37,7 +37,7 @@ pub(crate) async fn compress(request: Request, next: Next) -> Response {
     }
     let encoder = match encoding {
         Some("identity") => return response,
-        // A short body goes as it is to whoever takes it so.
+        // A short body goes as it is to a caller that takes it so.
         Some(_) if response.body().size_hint().upper().is_some_and(|most| most < SHORT) => return response,
         Some(name) => Encoder::new(name).map(|encoder| (name, encoder)),
         None => {

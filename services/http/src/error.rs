@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
-/// The reason why a frame cannot be served. Messages name settings as this crate does; whoever reads them from a configuration
+/// The reason why a frame cannot be served. Messages name settings as this crate does; anyone who reads them from a configuration
 /// says how they are called there with [`describe`](ServeError::describe).
 #[derive(Debug)]
 #[non_exhaustive]
@@ -21,7 +21,7 @@ pub enum ServeError {
         /// The address asked for.
         address: SocketAddr,
     },
-    /// Other machines can reach the address, and whoever does could read.
+    /// Other machines can reach the address, and anyone who does could read.
     Anonymous {
         /// The address asked for.
         address: SocketAddr,

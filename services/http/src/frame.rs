@@ -179,7 +179,7 @@ impl Frame {
     }
 
     /// Serves as [`serve`](Frame::serve) does, on a socket that listens already: one that a service manager has opened. Its address takes the
-    /// place of the frame's. The socket is not shut when the server ends, because whoever opened it may hand it to the next one: connections
+    /// place of the frame's. The socket is not shut when the server ends, because its opener may hand it to the next one: connections
     /// that come meanwhile wait in it.
     ///
     /// ```
@@ -217,7 +217,7 @@ impl Frame {
     }
 
     /// Returns the routes, to be mounted in a server of your own with `nest`. Tokens, allowed hosts and the limits of a request hold as with
-    /// [`serve`](Frame::serve); address, TLS, connections and their time limits are that server's. Without tokens, whoever reaches
+    /// [`serve`](Frame::serve); address, TLS, connections and their time limits are that server's. Without tokens, anyone who reaches
     /// that server may ask.
     ///
     /// # Errors

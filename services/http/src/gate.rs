@@ -25,7 +25,7 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// Returns the rights of whoever asks, and the name of its token. `first` is the number of the service whose reader of credentials is asked first.
+    /// Returns the rights of the caller, and the name of its token. `first` is the number of the service whose reader of credentials is asked first.
     pub(crate) async fn rights(
         &self,
         headers: &HeaderMap,

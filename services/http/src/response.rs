@@ -8,7 +8,7 @@ use serde::Serialize;
 /// The media type of JSON.
 pub const JSON: &str = "application/json";
 
-/// Answers with a body that no cache shall keep and no browser shall take for a page.
+/// Answers with a body that no cache may keep and no browser may take for a page.
 ///
 /// ```
 /// use ferrometer_http::{StatusCode, respond};

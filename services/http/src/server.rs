@@ -1,5 +1,5 @@
 //! A small server: one thread, bounded in time, size and connections, so that no client can hold it up for others. Its end is bounded too:
-//! whoever stops it waits for its thread for a while and no longer.
+//! the caller that stops it waits for its thread for a while and no longer.
 
 use crate::connection::{self, Crowd};
 use crate::error::ServeError;
@@ -96,7 +96,7 @@ impl Server {
             runtime.shutdown_timeout(DROP_TIMEOUT);
         };
         let thread = thread::Builder::new().name("ferrometer-http".into()).spawn(run).map_err(ServeError::Thread)?;
-        // A program that forks next shall not do so while a thread is half born.
+        // A program that forks next must not do so while a thread is half born.
         let _ = begun.recv();
         let (stop, thread, process) = (Some(stop), Some(thread), std::process::id());
         Ok(Server { address, stats, stop, thread, ended: Mutex::new(ended), socket: shut, process })

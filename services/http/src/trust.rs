@@ -46,7 +46,7 @@ fn config() -> Result<tokio_rustls::rustls::ConfigBuilder<ClientConfig, tokio_ru
     builder.with_safe_default_protocol_versions().map_err(|why| format!("there is no TLS: {why}"))
 }
 
-/// Whoever has a certificate of these authorities, for the name that is asked.
+/// Anyone who has a certificate of these authorities, for the name that is asked.
 fn rooted(pem: &[u8]) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {
@@ -59,7 +59,7 @@ fn rooted(pem: &[u8]) -> Result<ClientConfig, String> {
     Ok(config()?.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// Whoever has this one certificate, whatever it says.
+/// Anyone who has this one certificate, whatever it says.
 fn pinned(fingerprint: &str) -> Result<Trust, String> {
     let hex: String = fingerprint.chars().filter(|c| *c != ':').collect();
     let digits = hex.as_bytes().as_chunks::<2>().0.iter().map(|pair| {
@@ -74,7 +74,7 @@ fn pinned(fingerprint: &str) -> Result<Trust, String> {
     Ok(Trust::Pinned(Arc::new(config)))
 }
 
-/// Trusts one certificate by its SHA-256. Whoever shows it must also prove that its key is theirs, which the handshake's signature does.
+/// Trusts one certificate by its SHA-256. Anyone who shows it must also prove that its key is theirs, which the handshake's signature does.
 #[derive(Debug)]
 struct Pin256 {
     digest: [u8; 32],

@@ -64,7 +64,7 @@ fn a_further_request_has_the_time_of_the_first() {
     let server = frame().limits(limits).serve().unwrap();
     let mut client = Client::to(&server);
     assert_eq!(client.get("/small/hello").status, 200);
-    // Silence is no request that is late, and the next one begins anew.
+    // Silence is no request that is late, and the next one starts over.
     std::thread::sleep(300 * MS);
     assert_eq!(client.get("/small/hello").status, 200);
     client.send("GET /small/hel");

@@ -102,7 +102,7 @@ fn a_process_that_is_killed_at_any_step_leaves_the_old_state_or_the_new_one() {
             }
             let output = child.output().unwrap();
             let left = files(&dir);
-            // Whoever comes next ends what was begun.
+            // Anyone who comes next ends what was begun.
             drop(open(&dir));
             (output.status.success(), before, left, files(&dir))
         };

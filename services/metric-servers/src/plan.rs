@@ -75,7 +75,7 @@ impl Plan {
         }
     }
 
-    /// Returns the most memory that the backend takes with so many series.
+    /// Returns the most memory that the backend takes with this many series.
     pub(crate) fn max_bytes(&self, series: usize) -> usize {
         match self {
             Plan::Graphite(settings) => settings.max_bytes(series),

@@ -21,7 +21,7 @@ pub(crate) enum Rule {
     Boolean,
     /// From, to.
     Integer(u64, u64),
-    /// From so many to so many characters, none of them a control character.
+    /// From a least to a greatest number of characters, none of them a control character.
     Text(usize, usize),
     Choice(&'static [&'static str]),
     /// A host's name or an IP address.

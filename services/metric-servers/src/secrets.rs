@@ -1,7 +1,7 @@
 //! Secrets: one file for each server that has one, `<id>.pw`, for its owner alone.
 //!
 //! A change of a server changes two files, and a process may end between them. So a new secret waits in a file whose name has the digest of the
-//! section file that it belongs to. Replacing the section file is then the moment at which both change: whoever comes next finds the digest to be that of
+//! section file that it belongs to. Replacing the section file is then the moment at which both change: anyone who comes next finds the digest to be that of
 //! the section file, and puts the secret in place, or finds that it is not, and removes what waits. An empty file that waits means that there is no
 //! secret any more.
 

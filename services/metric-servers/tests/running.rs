@@ -166,7 +166,7 @@ fn many_changes_at_once_leave_file_secrets_and_program_alike() {
                         3 => served.pve("PUT", id, &format!("{body}&token=of-{id}")),
                         _ => served.pve("DELETE", id, ""),
                     };
-                    // Whoever comes too late is told so.
+                    // Anyone who comes too late is told so.
                     let said = answer.message();
                     assert!(
                         answer.status == 200 || said.contains("already exists") || said.contains("no such server"),

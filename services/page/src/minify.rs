@@ -1,4 +1,4 @@
-//! Files of the page as they are sent: without the remarks and the indentation that whoever works on them needs. Nothing else is changed, so
+//! Files of the page as they are sent: without the remarks and the indentation that anyone who works on them needs. Nothing else is changed, so
 //! that what a browser's tools show can still be read.
 
 /// Leaves out what stands at the beginning of lines, and lines that are remarks from their beginning to their end. For our own files, in

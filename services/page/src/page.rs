@@ -178,7 +178,7 @@ async fn file(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, 
     }
 }
 
-/// With a tag of the contents: a program that was built anew is seen at once, and otherwise nothing is sent twice.
+/// With a tag of the contents: a new build of the program is seen at once, and otherwise nothing is sent twice.
 fn send(headers: &HeaderMap, content_type: &'static str, bytes: Bytes) -> Response {
     let mut hasher = DefaultHasher::new();
     bytes.hash(&mut hasher);

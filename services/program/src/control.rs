@@ -18,7 +18,7 @@ use std::time::Duration;
 const NAME: &str = "control.sock";
 /// The longest question.
 const LONGEST: u64 = 8192;
-/// How long whoever connects may take to ask.
+/// How long a caller that connects may take to ask.
 const ASKS: Duration = Duration::from_secs(2);
 
 /// The server's end; it goes when it is dropped.
@@ -48,7 +48,7 @@ impl Control {
                 if own.load(Relaxed) {
                     return;
                 }
-                // Whoever has gone meanwhile needs no answer.
+                // A caller that has gone meanwhile needs no answer.
                 let _ = stream.and_then(|stream| answer(stream, &archive));
             }
         })?;

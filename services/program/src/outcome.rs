@@ -40,7 +40,7 @@ pub(crate) enum Failure {
     Unreachable(String),
     /// A file, a socket or the terminal cannot be used.
     Io(String),
-    /// Whoever read the output has gone.
+    /// The reader of the output has gone.
     Gone,
 }
 

@@ -1,4 +1,4 @@
-//! Records and instruments of another node, as they are read and written anew.
+//! Records and instruments of another node, as they are read and written again.
 
 use ferrometer_cache_api::Cursor;
 use ferrometer_core::name::{MAX_NAME_BYTES, is_name_char};

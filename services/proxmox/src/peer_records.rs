@@ -1,5 +1,5 @@
 //! Reads another node's `/v1/metrics` and `/v1/instruments` strictly and writes them again: the answer that is handed on holds nothing but
-//! records and instruments, whoever answered.
+//! records and instruments, no matter who answered.
 
 use crate::peer_model::{Instruments, Records};
 use crate::peer_state::State;

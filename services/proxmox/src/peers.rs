@@ -18,9 +18,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// So many answers with rows of other nodes are made or sent at a time: they bound the memory that those take.
+/// Maximum number of answers with rows of other nodes that are made or sent at a time. They bound the memory that those take.
 const MAX_QUESTIONS: usize = 4;
-/// So many answers of a single node are read or sent at a time, each with an equal part of the room.
+/// Maximum number of answers of a single node that are read or sent at a time, each with an equal part of the room.
 const MAX_ANSWERS: usize = 8;
 /// The least room for one of them.
 const MIN_ROOM: usize = 64 << 10;

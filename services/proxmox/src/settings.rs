@@ -52,7 +52,7 @@ impl Proxmox {
         self
     }
 
-    /// How many bytes all of them together may answer to one question, 64 KiB to 4 GiB, each an equal part; whoever goes beyond is left out. Such an
+    /// How many bytes all of them together may answer to one question, 64 KiB to 4 GiB, each an equal part; anyone who goes beyond is left out. Such an
     /// answer takes up to four times as much memory while it is read, and four of them are under way at a time. Default 64 MiB.
     pub fn max_peer_bytes(mut self, bytes: usize) -> Proxmox {
         self.max_bytes = bytes;

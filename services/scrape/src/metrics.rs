@@ -54,7 +54,7 @@ impl Service for Scrape {
 async fn get(totals: PrometheusHandle, query: &str, headers: &HeaderMap) -> Result<Response, Refusal> {
     let filter = filter(query).map_err(|message| Refusal::new(StatusCode::BAD_REQUEST, message))?;
     let format = Format::negotiate(accept(headers).as_deref());
-    // A snapshot of many series takes some milliseconds, which others shall not wait for. What is there already is taken at once: a
+    // A snapshot of many series takes some milliseconds, which others need not wait for. What is there already is taken at once: a
     // scrape does not queue behind readers of the history.
     let pieces = match totals.ready_exposition(format, &filter) {
         Some(there) => there,

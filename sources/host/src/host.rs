@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// A share of fewer ticks of the processors' time says little.
 const LEAST_TICKS: u64 = 10;
 
-/// Last recorded values of the counters here. They are the process's, whoever reads.
+/// Last recorded values of the counters here. They are the process's, no matter who reads.
 static COUNTED: Mutex<BTreeMap<String, u64>> = Mutex::new(BTreeMap::new());
 
 /// Records the node's own metrics, on a thread that ends when this is dropped.

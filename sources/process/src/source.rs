@@ -12,7 +12,7 @@ const MIN_INTERVAL: Duration = Duration::from_millis(100);
 /// How often it is looked whether recording has begun.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// CPU time that is recorded already, in microseconds. It is the process', whoever records.
+/// CPU time that is recorded already, in microseconds. It is the process', no matter who records.
 static RECORDED: AtomicU64 = AtomicU64::new(0);
 /// The process that it is of: the child of a fork has a copy of its parent's, and begins with no CPU time.
 static OWNER: AtomicU32 = AtomicU32::new(0);

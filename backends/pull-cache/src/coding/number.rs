@@ -115,7 +115,7 @@ impl Form {
         if self == Form::NONE || self.find(value, rate).is_none() {
             return Form::choose(value, part, rate);
         }
-        // Most quantiles are those of buckets; one that is not shall not change how all others are said.
+        // Most quantiles are those of buckets; one that is not must not change how all others are written.
         if part == Part::Quantile && !self.is_short() {
             let better = Form::choose(value, part, rate);
             return if better.is_short() { better } else { self };

@@ -102,7 +102,7 @@ impl Models {
         let number = given.and_then(|value| form.find(value, rate)).unwrap_or(0);
         let predicted = series.predict(identity.part());
         let known = series.form != Form::NONE;
-        // Whoever reads sees `form` and `number` as nothing until the bits tell.
+        // A reader sees `form` and `number` as nothing until the bits tell.
         let size = series.context();
         let exact = known
             && code.bit(
@@ -153,7 +153,7 @@ impl Models {
     }
 }
 
-/// So many quantiles that are not those of a bucket are taken for exceptions.
+/// Number of quantiles that are no bucket's and are taken for exceptions.
 const EXCEPTIONS: u8 = 3;
 
 impl Series {

@@ -26,7 +26,7 @@ impl fmt::Display for Damage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DamageKind {
-    /// The file ends within a generation: whoever wrote it was ended, or is writing just now.
+    /// The file ends within a generation: its writer was ended, or is writing just now.
     Torn,
     /// A checksum is wrong.
     Checksum,

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// Damaged segments that are kept for whoever wants to look at them.
+/// Damaged segments that are kept for anyone who wants to look at them.
 const SET_ASIDE: usize = 4;
 
 /// Description of a segment that is on disk.

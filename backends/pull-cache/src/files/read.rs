@@ -176,10 +176,10 @@ pub fn read(path: impl AsRef<Path>) -> Result<PersistedHistory, ReadError> {
     read_directory(path.as_ref())
 }
 
-/// How often a directory is read anew of which every file was deleted meanwhile.
+/// How often a directory is read again after every file in it was deleted meanwhile.
 const AGAIN: usize = 8;
 
-/// So many bytes of files are held, at most: of the newest.
+/// Maximum bytes of files held: of the newest.
 const MAX_HELD_BYTES: u64 = if usize::BITS < 64 { 1 << 28 } else { 1 << 30 };
 
 fn read_directory(directory: &Path) -> Result<PersistedHistory, ReadError> {

@@ -19,7 +19,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A new segment is begun at this length.
 const LONG: u64 = 1 << 28;
-/// So many segments are one window.
+/// Number of segments in one window.
 const SEGMENTS: usize = 4;
 /// A generation is replaced on disk this often; further ones in the same second are left to the next generation.
 const REPLACEMENTS: usize = 4;
@@ -156,7 +156,7 @@ impl Writer {
         let lock = Arc::new(lock);
         let mut writer =
             Writer { directory: directory.to_owned(), bounds, segments: VecDeque::new(), current: None, next, lock };
-        // So that an empty cache is one. A disk that is full has room another time, and the program shall not wait for it.
+        // So that an empty cache is one. A disk that is full has room another time, and the program does not wait for it.
         match writer.begin() {
             Err(full) if is_full(&full) => {}
             begun => begun.map_err(at(directory))?,
@@ -248,7 +248,7 @@ impl Writer {
             let lock = Lock::take(&self.directory)
                 .map_err(|_| io::Error::other("it was removed, and is written by another process now"))?;
             self.lock = Arc::new(lock);
-            // Whoever had it meanwhile may have left segments.
+            // Another process that had it meanwhile may have left segments.
             self.next = self.next.max(next_sequence(&self.directory)?);
         }
         if let Some(current) = &self.current

@@ -19,7 +19,7 @@ fn what_the_kernel_does_not_cut_goes_one_by_one() {
     assert!(connection.at_once() > 2);
     assert!(connection.send_at_once(&[b'x'; 160], 3, until).unwrap().is_some());
     assert_eq!([received(), received(), received()], [64, 64, 32]);
-    // No kernel takes so many; none of them is sent, and the socket forgets the size.
+    // No kernel takes this many; none of them is sent, and the socket forgets the size.
     assert!(connection.send_at_once(&[b'x'; 64 * 1000], 1000, until).unwrap().is_none());
     assert_eq!(connection.at_once(), 1);
     connection.send(&[b'y'; 160], until).unwrap();

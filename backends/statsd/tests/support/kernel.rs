@@ -13,7 +13,7 @@ pub struct Trouble {
     pub errno: c_int,
     /// In which call.
     pub call: Call,
-    /// One call in so many.
+    /// One call in this many.
     pub one_in: u32,
 }
 

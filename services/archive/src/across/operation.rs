@@ -150,7 +150,7 @@ pub enum Operation {
     Aggregate(Aggregator, bool, Box<Operation>),
     /// Longer buckets.
     Resample(Aggregator, Nanos, Box<Operation>),
-    /// A number over each run of so many points, and with `true` the differences.
+    /// A number over each run of this many points, and with `true` the differences.
     Rolling(Aggregator, bool, usize, Box<Operation>),
     /// An operation on each value.
     Unary(Unary, Box<Operation>),

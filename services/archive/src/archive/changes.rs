@@ -129,7 +129,7 @@ fn within(rows: &Rows, from: i64, to: i64) -> Rows {
 impl Archive {
     /// Removes the measures of a range of time, the start in and the stop out, and opens the window again as far as what is left allows: after a
     /// measure of a wrong clock was removed, those of the right one are accepted. Buckets that the range covers whole are removed; those that it covers in
-    /// part are computed anew where their raw points are there, and else stay.
+    /// part are computed again where their raw points are there, and else stay.
     ///
     /// # Errors
     /// [`Error::NoSuchMetric`], [`Error::Io`].

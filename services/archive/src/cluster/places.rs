@@ -145,7 +145,7 @@ pub trait SharedIncoming: Send + Sync {
     /// [`Error::Away`].
     fn load(&self) -> Result<(u64, u64), Error>;
 
-    /// Counts what waits anew, and with `repair` makes the counts those that were counted. Returns how many were wrong; none of a place that keeps no
+    /// Counts again what waits, and with `repair` makes the counts those that were counted. Returns how many were wrong; none of a place that keeps no
     /// counts. `sack` tells the sack of a metric.
     ///
     /// # Errors
@@ -155,7 +155,7 @@ pub trait SharedIncoming: Send + Sync {
         Ok(0)
     }
 
-    /// Returns metrics with measures, and how many, at most so many metrics.
+    /// Returns metrics with measures, and how many, at most this many metrics.
     ///
     /// # Errors
     /// [`Error::Away`].

@@ -267,7 +267,7 @@ impl Places {
             }
             let view = View::new(metric, head, Arc::clone(&self.storage), Arc::clone(&self.cache));
             let mut state = MetricState::default();
-            // All bundles are at hand before the answer is made from them.
+            // All bundles have been read before the answer is made from them.
             for version in view.head.versions() {
                 view.hold(version)?;
             }

@@ -75,7 +75,7 @@ impl Places {
         Ok(true)
     }
 
-    /// Commits a head once more as it is, with its size counted anew, and deletes the listed bundles that it does not name. Returns `false` when
+    /// Commits a head once more as it is, with its size counted again, and deletes the listed bundles that it does not name. Returns `false` when
     /// somebody else was quicker.
     ///
     /// # Errors

@@ -21,7 +21,7 @@ struct Bundles {
 }
 
 impl Cache {
-    /// Returns a cache of at most so many bytes.
+    /// Returns a cache of at most this many bytes.
     pub fn new(most: usize) -> Cache {
         Cache { bundles: Mutex::default(), most }
     }
@@ -84,7 +84,7 @@ pub(crate) struct View {
     pub head: Head,
     storage: Arc<dyn Storage>,
     cache: Arc<Cache>,
-    /// Bundles that were read: they stay at hand when a worker deletes them.
+    /// Bundles that were read: they stay readable when a worker deletes them.
     held: Mutex<HashMap<i64, Arc<Vec<u8>>>>,
     /// Objects that were put, in order.
     changes: Mutex<Vec<(Key, Option<Vec<u8>>)>>,

@@ -44,7 +44,7 @@ struct Sack {
 }
 
 impl Workers {
-    /// Starts so many threads that do rounds, and one for the leases; with 0, none.
+    /// Starts this many threads that do rounds, and one for the leases; with 0, none.
     ///
     /// # Errors
     /// [`Error::Io`] when no thread can be started.

@@ -81,7 +81,7 @@ pub(super) fn examine(
 /// Returns the rows of which the window has all points, and that are not too old to be kept.
 fn told(window: &Window, policy: &Policy, definition: &Definition) -> Rows {
     let Some(last) = window.last else { return Rows::with_columns(policy.methods().len()) };
-    // The first difference needs the point before it, which a window that was begun anew has not.
+    // The first difference needs the point before it, which a window that was started over has not.
     let first = window.first_complete(definition.granularity) + i64::from(policy.has_rate());
     rows(&window.points, definition.granularity, &policy.methods(), first.max(definition.oldest_bucket(last)))
 }
@@ -158,7 +158,7 @@ fn readable_stretch(
     }
 }
 
-/// Writes again what is damaged of a metric: the raw points tell their part of a stretch, and begin anew where they are unreadable.
+/// Writes again what is damaged of a metric: the raw points tell their part of a stretch, and start over where they are unreadable.
 ///
 /// # Errors
 /// Those of the storage.

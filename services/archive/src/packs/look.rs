@@ -42,7 +42,7 @@ pub(crate) fn look_at_packs(directory: &Path) -> Result<SeenPacks, Error> {
     Ok(SeenPacks { files, packs })
 }
 
-/// Writes the readable objects of files anew, and removes the files.
+/// Writes the readable objects of files again, and removes the files.
 ///
 /// # Errors
 /// [`Error::Io`]; then the files stay.

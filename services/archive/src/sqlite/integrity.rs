@@ -82,7 +82,7 @@ fn look(path: &Path, seen: &mut SeenRows) -> Result<(), Error> {
     Ok(())
 }
 
-/// Makes the indexes anew, and frees metrics of resources that are not there.
+/// Makes the indexes again, and frees metrics of resources that are not there.
 ///
 /// # Errors
 /// [`Error::Index`].

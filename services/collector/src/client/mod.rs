@@ -1,6 +1,6 @@
 //! A client of Prometheus' HTTP API: queries at a moment and at many moments, over HTTP and HTTPS.
 //!
-//! Blocking, on the threads of whoever asks: a collector has a few requests under way at once and nothing else to do meanwhile.
+//! Blocking, on the threads of the caller: a collector has a few requests under way at once and nothing else to do meanwhile.
 
 mod reply;
 mod url;

@@ -132,7 +132,7 @@ pub fn run(args: Args) -> ExitCode {
         Ok(complete) => ExitCode::from(u8::from(!complete)),
         Err(Failure::Usage(message)) => told(&message, 2),
         Err(Failure::Work(message)) => told(&message, 1),
-        // Whoever read the data points has gone.
+        // The reader of the data points has gone.
         Err(Failure::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(Failure::Io(error)) => told(&error.to_string(), 1),
     }

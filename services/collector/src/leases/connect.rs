@@ -21,7 +21,7 @@ const LONGEST: u64 = 16 << 20;
 pub(super) fn client(address: &Secret, cafile: Option<&Path>) -> io::Result<Client> {
     let mut config: Config = address.expose().parse().map_err(unreadable)?;
     if config.get_ssl_mode() == SslMode::Prefer {
-        // Whoever is on the way could take the offer of TLS out, so there is no preferring.
+        // A machine between the two could take the offer of TLS out, so there is no preferring.
         config.ssl_mode(if stays_here(&config) { SslMode::Disable } else { SslMode::Require });
     }
     if config.get_ssl_mode() == SslMode::Disable {

@@ -129,7 +129,7 @@ impl Leases {
         self.client.execute(ADD, &[&bytes(scopes)]).map_err(failed).map(drop)
     }
 
-    /// Claims at most so many of these scopes that have periods before `to` left and that nobody holds.
+    /// Claims at most this many of these scopes that have periods before `to` left and that nobody holds.
     ///
     /// # Errors
     /// The database cannot be used.
@@ -146,7 +146,7 @@ impl Leases {
         Ok(claimed)
     }
 
-    /// Returns how many of these scopes have periods before `to` left, whoever holds them.
+    /// Returns how many of these scopes have periods before `to` left, no matter who holds them.
     ///
     /// # Errors
     /// The database cannot be used.

@@ -43,7 +43,7 @@ pub trait Sink: Send {
     /// Whatever keeps it from being taken back, or less being there than was committed.
     fn rewind(&mut self, position: u64) -> io::Result<()>;
 
-    /// Returns the position behind what is there now, whoever wrote it.
+    /// Returns the position behind what is there now, no matter who wrote it.
     ///
     /// # Errors
     /// Whatever keeps it from being known.

@@ -236,7 +236,7 @@ fn summary(measures: &mut Measures, name: &str, mut values: Vec<Timed>, percenti
     one("min", first.value);
     one("max", last.value);
     for rank in percentiles {
-        // The smallest value that so many calls do not pass.
+        // The smallest value that the given number of calls do not pass.
         let wanted = count * f64::from(*rank) / 100.0;
         let mut seen = 0.0;
         let reached = values.iter().find(|timed| {

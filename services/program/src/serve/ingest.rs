@@ -74,7 +74,7 @@ async fn forward(
         own.insert(header::AUTHORIZATION, HeaderValue::from_static("Basic YWRtaW46"));
         own.insert(header::ACCEPT, HeaderValue::from_static(JSON));
         let answer = gnocchi.handle(Method::POST, &uri, own, body);
-        // Whoever pushes wants to know that it was taken, and nothing else.
+        // A pusher wants to know that it was taken, and nothing else.
         match answer.status().is_success() {
             true => respond(StatusCode::NO_CONTENT, JSON, Body::empty()),
             false => answer.map(Body::from),

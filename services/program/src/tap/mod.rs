@@ -51,7 +51,7 @@ pub(crate) struct Command {
     /// Lines a second, of a file of plain lines.
     #[arg(long, value_name = "LINES", default_value_t = 10_000.0, requires = "replay", value_parser = above_zero)]
     rate: f64,
-    /// Ends after so many lines.
+    /// Ends after this many lines.
     #[arg(long, value_name = "LINES")]
     count: Option<u64>,
     /// Ends after this time.

@@ -98,7 +98,7 @@ impl Poll {
         self.remote.json("/v1/cardinality")
     }
 
-    /// Asks again and again, and hands what is new to whoever shows it, until they have gone.
+    /// Asks again and again, and hands what is new to the view, until it has gone.
     pub(crate) fn spawn(mut self, at: usize, every: Duration, to: SyncSender<(usize, News)>) -> Result {
         let run = move || {
             let mut round = 0_u32;

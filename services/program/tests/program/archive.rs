@@ -149,7 +149,7 @@ fn an_archive_at_work_is_copied_by_its_server() {
     let url = format!("{}/gnocchi", again.url());
     let shown = good(["archive", "--url", &url, "measures", "show", &id]);
     assert!(shown.contains("43.5") && !shown.contains("99"), "{shown}");
-    // Whoever may not use the socket, or says something else, copies nothing.
+    // Anyone who may not use the socket, or says something else, copies nothing.
     use std::io::{Read, Write};
     use std::os::unix::fs::MetadataExt;
     let control = folder.join("data/control.sock");

@@ -67,7 +67,7 @@ impl Settings {
             let http = self.http.clone().unwrap_or_default();
             let is_guarded = !http.tokens.is_empty() || http.tokens_file.is_some();
             if !is_guarded && !http.address.ip().to_canonical().is_loopback() {
-                return Err("[metric_servers] needs tokens at an address that other machines can reach: whoever reaches it could send metrics anywhere".into());
+                return Err("[metric_servers] needs tokens at an address that other machines can reach: anyone who reaches it could send metrics anywhere".into());
             }
             if servers.interval < Duration::from_millis(10) {
                 return Err(format!("metric_servers.interval = {:?}: expected at least 10ms", servers.interval));
