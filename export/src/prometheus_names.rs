@@ -14,21 +14,40 @@ use ferrometer_core::{Kind, Naming, Series};
 /// ```
 #[must_use]
 pub fn family(naming: &Naming, series: &Series) -> String {
-    let mut name = full_name(naming, series).replace(['.', '-'], "_");
+    of_parts(&full_name(naming, series), series.kind(), &unit(series))
+}
+
+/// Returns the name of a family by what a catalogue tells of a metric: its full name, its kind and its unit. Other tools find by it what a
+/// scrape shows.
+///
+/// ```
+/// use ferrometer_core::Kind;
+/// use ferrometer_export::prometheus_names::family_of;
+///
+/// assert_eq!(family_of("shop.api.request", Kind::Timer, ""), "shop_api_request_seconds");
+/// assert_eq!(family_of("shop.sent.total", Kind::Counter, "bytes"), "shop_sent_bytes");
+/// ```
+#[must_use]
+pub fn family_of(name: &str, kind: Kind, unit: &str) -> String {
+    let parts: Vec<String> = name.split('.').filter(|part| !part.is_empty()).map(allowed).collect();
+    of_parts(&parts.join("."), kind, &unit_of(kind, unit))
+}
+
+fn of_parts(full_name: &str, kind: Kind, unit: &str) -> String {
+    let mut name = full_name.replace(['.', '-'], "_");
     if name.starts_with(|c: char| c.is_ascii_digit()) {
         name.insert(0, '_');
     }
     // No suffix is written twice: `x.total` is `x_total`.
-    if series.kind() == Kind::Counter
+    if kind == Kind::Counter
         && let Some(stem) = name.strip_suffix("_total").filter(|stem| !stem.is_empty())
     {
         name.truncate(stem.len());
     }
-    let unit = unit(series);
-    let has_it = name.strip_suffix(unit.as_str()).is_some_and(|stem| stem.ends_with('_'));
+    let has_it = name.strip_suffix(unit).is_some_and(|stem| stem.ends_with('_'));
     if !name.is_empty() && !unit.is_empty() && !has_it {
         name.push('_');
-        name.push_str(&unit);
+        name.push_str(unit);
     }
     name
 }
@@ -36,9 +55,13 @@ pub fn family(naming: &Naming, series: &Series) -> String {
 /// Returns the unit as it stands at the end of a family's name; empty when there is none.
 #[must_use]
 pub fn unit(series: &Series) -> String {
-    match series.kind() {
+    unit_of(series.kind(), series.unit().unwrap_or(""))
+}
+
+fn unit_of(kind: Kind, unit: &str) -> String {
+    match kind {
         Kind::Timer => "seconds".to_owned(),
-        _ => allowed(series.unit().unwrap_or("")).trim_matches('_').to_owned(),
+        _ => allowed(unit).trim_matches('_').to_owned(),
     }
 }
 

@@ -7,10 +7,13 @@
 //! | `running` | … from the running program: what it has recorded |
 //! | `written` | … as Markdown and JSON, there and back |
 //! | `compare` | what vanished or changed |
+//! | `dashboard` | … as a dashboard of Grafana, whose questions `promql` writes |
 
 mod binary;
 mod compare;
+mod dashboard;
 mod metric;
+mod promql;
 mod running;
 mod written;
 
@@ -32,6 +35,15 @@ pub(crate) struct Command {
     /// Compares with this file, Markdown or JSON, as this command wrote it. New metrics are told, and are no failure.
     #[arg(long, value_name = "FILE")]
     check: Option<PathBuf>,
+    /// Prints a dashboard of Grafana that shows the metrics as a Prometheus has them which scrapes the program.
+    #[arg(long, conflicts_with = "check")]
+    dashboard: bool,
+    /// Title of the dashboard: 1 to 100 characters. Without it, the name of the file or the address.
+    #[arg(long, value_name = "TEXT", requires = "dashboard")]
+    title: Option<String>,
+    /// Text that stands before the names of a program's file: global_prefix, host and UUID, as they are configured.
+    #[arg(long, value_name = "PREFIX", requires = "dashboard", default_value = "")]
+    prefix: String,
     /// Lists ferrometer's own metrics too.
     #[arg(long)]
     own: bool,
@@ -49,6 +61,14 @@ pub(crate) fn run(command: &Command, is_json: bool) -> Result {
     };
     if !command.own {
         found.retain(|(name, _), _| !is_own(name));
+    }
+    if command.dashboard {
+        let title = command.title.clone().unwrap_or_else(|| match is_file {
+            true => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            false => command.program.clone(),
+        });
+        writeln!(io::stdout().lock(), "{:#}", dashboard::of(&found, &title, &command.prefix)?)?;
+        return Ok(());
     }
     let Some(path) = &command.check else {
         let mut out = io::stdout().lock();
