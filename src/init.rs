@@ -151,6 +151,9 @@ impl Settings {
 /// counted twice, a pull cache goes on with the generations of the one before, and the guard of the call before no longer does
 /// anything. With `backend = "noop"`, or no configuration at all, no thread is started and no socket opened.
 ///
+/// A backend of the program's own ([`install`](crate::install)) stays through `init`, with the names of its installation, until the guard ends;
+/// [`replace`](crate::replace) gives it the new ones.
+///
 /// It says through `tracing`, at level info, what is in force and from which file and variables; tables and variables that were probably meant for
 /// it and are not looked at are warnings.
 ///
@@ -389,7 +392,9 @@ impl Metrics {
         self.pull_cache.as_ref()
     }
 
-    /// The totals for Prometheus, when they are kept: by the backend `prometheus`, or for a pull cache that is served.
+    /// The totals for Prometheus, when they are kept: by the backend `prometheus`, or for a pull cache that is served. `services::scrape::Scrape`
+    /// serves them in a frame of the program's own. They are those of this configuration: after `init` again, take the new guard's, for these
+    /// stay as they were.
     #[cfg(feature = "prometheus")]
     #[must_use]
     pub fn prometheus(&self) -> Option<&ferrometer_prometheus::PrometheusHandle> {

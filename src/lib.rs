@@ -98,11 +98,11 @@ pub use cardinality::{Cardinality, LabelCount, NameCount, cardinality};
 pub use config::Config;
 pub use error::Error;
 pub use ferrometer_core::{
-    Amount, CallSite, Cause, Counter, CounterValue, Distribution, Dropped, Dynamic, Entered, FlushReport, Gauge,
-    GaugeReturn, GaugeValue, Histogram, InFlight, InFlightGuard, InstallError, Kind, LabelArgument, LabelValue, Ledger,
-    Limits, Logger, MetricName, Observed, Preview, PreviewError, Refused, Sampled, Series, Snapshot, Timer, TimerGuard,
-    Total, Totals, Unit, Value, call_sites, describe, flush, get_logger, install, is_on, ledgers, logger, name,
-    preview, refused, remove, replace, snapshot,
+    Amount, BusyFuture, CallSite, Cause, Counter, CounterValue, Distribution, Dropped, Dynamic, Entered, FlushReport,
+    Gauge, GaugeReturn, GaugeValue, Histogram, InFlight, InFlightGuard, InstallError, Kind, LabelArgument, LabelValue,
+    Ledger, Limits, Logger, MetricName, Observed, Preview, PreviewError, Refused, Sampled, Series, Snapshot,
+    TimedFuture, Timer, TimerGuard, Total, Totals, Unit, Value, call_sites, describe, flush, get_logger, install,
+    is_on, ledgers, logger, name, preview, refused, remove, replace, snapshot,
 };
 #[cfg(feature = "macros")]
 pub use ferrometer_macros::{LabelValue, count, counter, gauge, measured, record, set_gauge, time, timer};

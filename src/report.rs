@@ -24,6 +24,8 @@ pub(crate) fn in_force(config: &Config) {
         return;
     }
     let (backends, from) = (config.backends().join(", "), config.origin.in_words());
+    // Backends that the program installed go on, whatever the configuration says.
+    let installed = ferrometer_core::ledgers().into_iter().map(|ledger| ledger.backend).collect::<Vec<_>>().join(", ");
     let subscriber = tracing::dispatcher::get_default(Clone::clone);
     let (end, ended) = mpsc::channel::<Infallible>();
     let tell = move || {
@@ -33,7 +35,10 @@ pub(crate) fn in_force(config: &Config) {
                 tracing::warn!(target: "ferrometer", %hint, "the configuration is probably not what was meant");
             }
             match is_off {
-                true => tracing::info!(target: "ferrometer", %from, "recording is off"),
+                true if installed.is_empty() => tracing::info!(target: "ferrometer", %from, "recording is off"),
+                true => {
+                    tracing::info!(target: "ferrometer", %installed, %from, "the configuration has no backend; those that the program installed go on")
+                }
                 false => tracing::info!(target: "ferrometer", %backends, %from, "metrics are in force"),
             }
         });

@@ -17,10 +17,10 @@
 //! current-thread runtimes, closures and futures wrapped with it ([`Capture::run`], [`Capture::future`]), and threads that enter it
 //! ([`Capture::handle`], for a runtime's thread-start hook). A bare `thread::spawn` does not inherit it. Sampled calls are all
 //! captured: a test wants to know that the call was made.
-//!
-//! `#[inline]` stands here so that a function is compiled in the program that uses it: programs that are no tests use none.
-//!
-//! One method for each question of a test, most of it documentation; hence the length.
+
+// `#[inline]` stands here so that a function is compiled in the program that uses it: programs that are no tests use none.
+//
+// One method for each question of a test, most of it documentation; hence the length.
 
 use ferrometer_core::__private::capture::{self, Captured, Entered, Store};
 use ferrometer_core::{Kind, Series};
@@ -337,7 +337,13 @@ impl fmt::Display for Capture {
             }
             writeln!(f)?;
         }
-        if any { Ok(()) } else { writeln!(f, "  nothing") }
+        if any {
+            return Ok(());
+        }
+        writeln!(
+            f,
+            "  nothing; threads and tasks that the test starts join with `Capture::handle` and `Capture::future`"
+        )
     }
 }
 

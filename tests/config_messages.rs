@@ -628,6 +628,14 @@ fn contradictions_are_warnings() {
             "configuration:3:24: metrics.prepend_host_reverse = true has no effect: metrics.prepend_host = false",
         ),
         (
+            "backend = 'statsd'\nprometheus.address = '127.0.0.1:1'\nprometheus.interval = '5s'",
+            "configuration:4:23: metrics.pull_cache.interval (or metrics.prometheus.interval) has no effect: metrics.backend has no \"pull-cache\" and no \"prometheus\"",
+        ),
+        (
+            "backend = 'prometheus'\notlp.compression = 'none'",
+            "configuration:3:20: metrics.otlp.compression has no effect: metrics.backend has no \"otlp\"",
+        ),
+        (
             "backend = 'influxdb'\ninfluxdb.token = 'hush'",
             "configuration:3:18: metrics.influxdb.token has no effect: metrics.influxdb.proto = \"udp\", and datagrams carry no token",
         ),
@@ -637,6 +645,8 @@ fn contradictions_are_warnings() {
     for fine in [
         "backend = 'pull-cache'\npull_cache.http = true\npull_cache.idle_after = 0",
         "backend = 'noop'\npull_cache.http = true",
+        "backend = 'prometheus'\npull_cache.address = '127.0.0.1:1'",
+        "backend = 'statsd'\nprometheus.address = '127.0.0.1:1'\nmetric_servers.path = '/s'",
         "backend = 'statsd'\nstatsd.transport = 'unix'\nstatsd.path = '/run/s'\nprepend_host = true\nprepend_host_reverse = true",
     ] {
         assert!(warnings(fine).is_empty(), "{fine}");

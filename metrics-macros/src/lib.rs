@@ -470,7 +470,7 @@ pub fn time(tokens: TokenStream) -> TokenStream {
 /// }
 ///
 /// count!(METRICS, "requests", "method" => Method::Put);
-/// METRICS.with("method", Method::Get.as_ref()).send_counter("requests", 1);
+/// METRICS.with("method", &Method::Get).send_counter("requests", 1);
 /// ```
 #[proc_macro_derive(LabelValue, attributes(label))]
 pub fn label_value(item: TokenStream) -> TokenStream {

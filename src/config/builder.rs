@@ -5,7 +5,7 @@
 use super::peer::Peer;
 use super::rule::Rule;
 use super::settings::{
-    Archive, Config, Graphite, Influxdb, Limits, MetricServers, Otlp, PullCache, RemoteWrite, Statsd,
+    Archive, Config, Graphite, Influxdb, Limits, MetricServers, Otlp, Prometheus, PullCache, RemoteWrite, Statsd,
 };
 
 /// A method that changes one table's fields by name.
@@ -32,6 +32,7 @@ groups! {
     "remote_write" remote_write: RemoteWrite;
     "archive" archive: Archive;
     "pull_cache" pull_cache: PullCache;
+    "prometheus" prometheus: Prometheus;
     "metric_servers" metric_servers: MetricServers;
     "limits" limits: Limits;
 }

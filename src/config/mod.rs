@@ -71,7 +71,9 @@ pub use error::{Error, Problem};
 pub use peer::Peer;
 pub use rule::Rule;
 pub use setting::{Hidden, Pairs, Tokens};
-pub use settings::{Archive, Config, Graphite, Influxdb, Limits, MetricServers, Otlp, PullCache, RemoteWrite, Statsd};
+pub use settings::{
+    Archive, Config, Graphite, Influxdb, Limits, MetricServers, Otlp, Prometheus, PullCache, RemoteWrite, Statsd,
+};
 
 use draft::Draft;
 

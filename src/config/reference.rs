@@ -38,7 +38,7 @@ The keys that most programs need:
 
 ```toml
 [metrics]
-# Backend options are \"statsd\" and \"noop\"
+# One of the backends of the table below, or a list of them
 backend=\"noop\"
 statsd_host=\"localhost\"
 statsd_port=8125
@@ -90,7 +90,7 @@ error.
 const PULL_CACHE_TABLE: &str = "
 The keys `interval`, `idle_after`, `scrape`, `process_metrics`, `timer_buckets`, `histogram_buckets` and those of the endpoint, from `address` on but for `page`, may also stand
 under `[metrics.prometheus]`: there is one endpoint for whatever is served. In both places with different values they are an error. The
-backend `prometheus` is served always, `pull-cache` where `http` says so.
+backend `prometheus` is served unless `http = false` stands under `[metrics.prometheus]`, `pull-cache` where its own `http` says so.
 ";
 
 const PEERS: &str = "

@@ -132,6 +132,8 @@ settings! {
         pub remote_write: RemoteWrite = RemoteWrite::defaults();
         /// `[metrics.archive]`.
         pub archive: Archive = Archive::defaults();
+        /// `[metrics.prometheus]`: what of it is not `[metrics.pull_cache]`'s too.
+        pub prometheus: Prometheus = Prometheus::defaults();
         /// `[metrics.metric_servers]`.
         pub metric_servers: MetricServers = MetricServers::defaults();
         /// `[metrics.limits]`.
@@ -451,6 +453,15 @@ settings! {
 }
 
 settings! {
+    /// The Prometheus exporter, but for what it shares with the pull cache.
+    #[derive(Debug, Clone, PartialEq)]
+    ["metrics.prometheus."] Prometheus of Config at (prometheus) fills () {
+        /// Opens an endpoint for the backend `prometheus`. With `false` the program serves `/metrics` itself, from `Metrics::prometheus`.
+        http: bool = true, eg false, set prometheus_http(bool);
+    }
+}
+
+settings! {
     /// The servers that an operator manages while the program runs; see [metric-servers.md](metric-servers.md).
     #[derive(Debug, Clone, PartialEq)]
     ["metrics.metric_servers."] MetricServers of Config at (metric_servers) fills () {
@@ -492,7 +503,7 @@ settings! {
 }
 
 /// The tables, in the order of the reference.
-static TABLES: [&[Key<Config>]; 10] = [
+static TABLES: [&[Key<Config>]; 11] = [
     Config::KEYS,
     Statsd::KEYS,
     Graphite::KEYS,
@@ -501,6 +512,7 @@ static TABLES: [&[Key<Config>]; 10] = [
     RemoteWrite::KEYS,
     Archive::KEYS,
     PullCache::KEYS,
+    Prometheus::KEYS,
     MetricServers::KEYS,
     Limits::KEYS,
 ];

@@ -94,7 +94,7 @@ macro_rules! settings {
             $(
                 #[doc = concat!(
                     "`", $table, stringify!($field), "`;", $(" no default: ", $absent,)? $(" default `", stringify!($default), "`",)?
-                    $(", allowed: `", stringify!($kind), "`",)? "."
+                    ". `docs/configuration.md` says which values are allowed."
                 )]
                 #[doc = ""]
                 $(#[doc = $doc])+
@@ -136,7 +136,7 @@ macro_rules! settings {
                 settings! { @setter [$($setter $argument)?] $at $field
                     [concat!(
                         "Sets `", $table, stringify!($field), "`; ", $("no default: ", $absent,)? $("`", stringify!($default), "` by default",)?
-                        $(", allowed: `", stringify!($kind), "`",)? "."
+                        ". `docs/configuration.md` says which values are allowed; [`Config::validate`] checks them."
                     )]
                     $($doc)+
                 }

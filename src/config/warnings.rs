@@ -6,6 +6,20 @@ use super::choices::{Dialect, InfluxdbProto, Transport};
 use super::duration::show;
 use super::kind::Kind;
 use super::settings::{Config, keys};
+use super::table::split;
+
+const PULL_CACHE: &str = "metrics.pull_cache";
+
+/// Tables, each with the backends that it is for.
+const TABLES: [(&str, &[&str]); 7] = [
+    ("metrics.statsd", &["statsd"]),
+    ("metrics.graphite", &["graphite"]),
+    ("metrics.influxdb", &["influxdb"]),
+    ("metrics.otlp", &["otlp"]),
+    ("metrics.remote_write", &["remote-write"]),
+    ("metrics.archive", &["archive"]),
+    (PULL_CACHE, &["pull-cache", "prometheus"]),
+];
 
 impl Config {
     /// Returns the parts of this configuration that are probably not what was meant, a sentence each: settings that contradict each other
@@ -36,6 +50,24 @@ impl Config {
         warnings
     }
 
+    /// Warns of the first given key of each table of backends that are not wanted.
+    fn tables_of_others(&self, warn: &mut dyn FnMut(&str, String)) {
+        let has = |backend: &str| self.backends().iter().any(|name| name == backend);
+        for (table, of) in TABLES {
+            // Managed servers share the endpoint.
+            let shared = table == PULL_CACHE && self.metric_servers.path.is_some();
+            if shared || of.iter().any(|backend| has(backend)) {
+                continue;
+            }
+            let mut given = keys().filter(|key| split(key.path).0 == table);
+            if let Some(key) = given.find(|key| self.place(key.path).is_some()) {
+                let also = key.alias.map_or_else(String::new, |alias| format!(" (or {alias})"));
+                let of: Vec<String> = of.iter().map(|backend| format!("\"{backend}\"")).collect();
+                warn(key.path, format!("{also} has no effect: metrics.backend has no {}", of.join(" and no ")));
+            }
+        }
+    }
+
     fn contradictions(&self, warn: &mut dyn FnMut(&str, String)) {
         let has = |backend: &str| self.backends().iter().any(|name| name == backend);
         let c = &self.pull_cache;
@@ -44,11 +76,18 @@ impl Config {
             ("metrics.pull_cache.proxmox", c.proxmox),
             ("metrics.pull_cache.host_metrics", c.host_metrics),
         ];
+        let mut told = false;
         for (key, asked) in asked {
             if asked && !has("pull-cache") {
                 warn(key, " = true has no effect: metrics.backend has no \"pull-cache\"".to_owned());
+                told = true;
             }
         }
+        self.tables_of_others(&mut |key, what| {
+            if !told || split(key).0 != PULL_CACHE {
+                warn(key, what);
+            }
+        });
         if has("pull-cache") {
             if c.proxmox && !c.http {
                 let what = " = true has no effect: metrics.pull_cache.http = false, so nothing is served";

@@ -50,13 +50,14 @@ pub trait Backend: Send + 'static {
     /// handed in as sent is sent, the rest is pending.
     fn publish(&mut self, view: &mut SnapshotView<'_>) -> Result<Delivery, BackendError>;
 
-    /// Returns the data that this backend needs beyond totals. Read once, at installation.
+    /// Returns the data that this backend needs; without it, [`Wants::TOTALS`]. Read once, at installation.
     fn wants(&self) -> Wants {
         Wants::TOTALS
     }
 
     /// Delivers what is still held back, within `deadline`: called after [`publish`](Backend::publish) when the program flushes, and before a
-    /// removal. Recordings that are pending afterwards are reported to the caller of the flush, and dropped at a removal.
+    /// removal. Recordings that are pending afterwards are reported to the caller of the flush, and dropped at a removal. Without it, nothing more is
+    /// done.
     ///
     /// # Errors
     /// As for [`publish`](Backend::publish).
@@ -66,7 +67,7 @@ pub trait Backend: Send + 'static {
     }
 
     /// Returns the datagrams or bodies that [`publish`](Backend::publish) would send now, byte for byte, without sending anything. `None` for a backend
-    /// that sends nothing, or cannot tell. Called by [`preview`](crate::preview), with a view of its own: receipts that are handed in change no account.
+    /// that sends nothing, or cannot tell, as for one without this method. Called by [`preview`](crate::preview), with a view of its own: receipts that are handed in change no account.
     fn preview(&mut self, view: &SnapshotView<'_>) -> Option<Vec<Preview>> {
         let _ = view;
         None

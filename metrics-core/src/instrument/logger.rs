@@ -143,7 +143,8 @@ impl Logger {
     /// of series of its own: keep values few; past `max_label_sets` recordings go to the overflow series. So do those of a logger with more
     /// than 32 labels, or more than 2,048 bytes of them.
     ///
-    /// The value is text by reference, an integer, or `bool`; see [`LabelArgument`].
+    /// The value is text or an enum by reference (`&text`, `&Method::Get`), an integer, or `bool`; see [`LabelArgument`]. Anything that is `Display`
+    /// is given as `&value.to_string()`.
     ///
     /// ```
     /// # use ferrometer_core as ferrometer;

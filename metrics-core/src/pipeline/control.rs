@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
-/// The shortest interval of a backend.
+/// The shortest interval of a backend: 1 ms.
 pub const MIN_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Why a backend could not be installed.
@@ -86,7 +86,8 @@ pub fn configure(naming: Naming, limits: Limits, rules: Vec<LoggerRule>) {
     pipeline().lock().naming = Arc::new(naming);
 }
 
-/// Installs a backend, called every `interval` on a thread of its own. It sees what is recorded from now on.
+/// Installs a backend, called every `interval` on a thread of its own. It sees what is recorded from now on, under names as they are configured
+/// now. It stays, and keeps them, when the configuration is replaced; [`replace`] gives it the new ones.
 ///
 /// It returns when the threads that it starts have begun to run: a child of a fork that follows gets no lock that a thread held while it was born. The
 /// standard library holds locks while any thread is born, so a program that forks should have its own threads begin, or end, before it does.

@@ -14,6 +14,10 @@
 //! # Ok::<(), ferrometer_http::ServeError>(())
 //! ```
 
+//!
+//! A `Scrape` shows the exporter that it was made of. When another one takes its place (`ferrometer::init` again), it goes on showing the last
+//! numbers of the old one: make another of the new exporter's handle.
+
 #![deny(missing_docs)]
 
 mod metrics;

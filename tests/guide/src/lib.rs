@@ -23,6 +23,7 @@ pages! {
     MigratePythonStatsd = "migrate/python-statsd.md"
     Names = "names.md"
     NoNumbers = "no-numbers.md"
+    Reloading = "reloading.md"
     Sampling = "sampling.md"
     Testing = "testing.md"
 }
