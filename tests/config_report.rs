@@ -49,7 +49,15 @@ impl Subscriber for Lines {
 
 /// The lines of one `init`.
 fn told(config: Config) -> Vec<String> {
+    told_beside(config, None)
+}
+
+/// The lines of one `init` in a program that has installed a backend of its own.
+fn told_beside(config: Config, own: Option<&str>) -> Vec<String> {
     let _alone = alone();
+    if let Some(own) = own {
+        ferrometer::install(own, ferrometer_testkit::backend::sink(), std::time::Duration::from_secs(60)).unwrap();
+    }
     let lines = Lines::default();
     let metrics = tracing::subscriber::with_default(lines.clone(), || init(config)).unwrap();
     // They are told on another thread, which `init` does not wait for for ever; a slow machine may need longer.
@@ -58,6 +66,7 @@ fn told(config: Config) -> Vec<String> {
         assert!(begun.elapsed().as_secs() < 60, "nothing was told");
         std::thread::yield_now();
     }
+    // It ends all backends, the program's own too.
     drop(metrics);
     let lines = lines.0.lock().unwrap();
     lines.iter().filter(|line| line.starts_with("INFO") || line.contains("probably")).cloned().collect()
@@ -82,6 +91,14 @@ fn what_is_in_force_is_told_with_its_sources() {
         told(Config::from_toml("[metrics]\nbackend = \"noop\"\n").unwrap()),
         ["INFO recording is off from=configuration"]
     );
+}
+
+#[test]
+fn backends_that_the_program_installed_are_not_passed_over() {
+    let lines = told_beside(Config::new(), Some("own"));
+    let expected = "INFO the configuration has no backend; those that the program installed go on installed=own \
+                    from=the program alone, no file and no variable";
+    assert_eq!(lines, [expected]);
 }
 
 #[test]

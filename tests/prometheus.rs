@@ -66,6 +66,27 @@ fn a_pull_cache_that_is_served_has_totals_in_its_own_account() {
 }
 
 #[test]
+fn a_program_with_a_server_of_its_own_needs_no_second_one() {
+    let _alone = alone();
+    let config = Config::from_toml("[metrics]\nbackend = 'prometheus'\nprometheus.http = false\n").unwrap();
+    assert_eq!(config.warnings(), [""; 0]);
+    let metrics = init(config).unwrap();
+    assert!(metrics.http_address().is_none());
+    let scrape = std::sync::Arc::new(ferrometer::services::scrape::Scrape::new(metrics.prometheus().unwrap().clone()));
+    let frame = ferrometer::http::Frame::new().address("127.0.0.1:0".parse().unwrap()).mount("/", scrape);
+    let server = frame.serve().unwrap();
+    get_logger("own").send_counter("c", 2);
+    assert!(metrics.flush(SOON).complete);
+    assert!(ask(server.local_addr(), "/metrics").contains("\nown_c_total 2\n"));
+    // A pull cache that is served has its totals there in any case.
+    drop(metrics);
+    let both = Config::new().backend("pull-cache").pull_cache_http(true).prometheus_http(false);
+    let metrics = init(both.pull_cache_address("127.0.0.1:0".parse().unwrap())).unwrap();
+    assert!(metrics.flush(SOON).complete);
+    assert!(ask(metrics.http_address().unwrap(), "/metrics").starts_with("HTTP/1.1 200 "));
+}
+
+#[test]
 fn mistakes_name_the_table_that_they_are_looked_for_in() {
     let _alone = alone();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
