@@ -74,7 +74,7 @@ impl PullCacheBackend {
     }
 
     /// As [`open`](PullCacheBackend::open), for a program that must not wait for a long history: what is not read after a hundredth of
-    /// a second is read beside, and [`PullCacheHandle::is_loading`] says so. Until then readers see what is made here, and
+    /// a second, and files of more than a MiB, are read beside, and [`PullCacheHandle::is_loading`] says so. Until then readers see what is made here, and
     /// [`PullCacheHandle::window`] says from when. The old generations join with the next one that is made.
     ///
     /// This holds for the generations that [`continuing_from`](PullCacheBackend::continuing_from) takes in, too.
@@ -136,8 +136,9 @@ impl PullCacheBackend {
     /// Begins to take in what an earlier process, or backend, left.
     fn restore(&mut self, source: Source) {
         self.store.follow(source.newest());
+        let patience = self.patience.map(|patience| if source.is_long() { Duration::ZERO } else { patience });
         self.restoring = Some(Restoring::begin(source, &self.shared.settings));
-        self.take_in(self.patience);
+        self.take_in(patience);
     }
 
     /// Takes in what was read meanwhile; waits so long for it.

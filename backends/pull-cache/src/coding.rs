@@ -40,12 +40,14 @@ impl Row {
         self.values.len()
     }
 
+    #[inline]
     pub(crate) fn get(&self, column: usize) -> Option<f64> {
         let word = self.present.get(column / 64)?;
         if word >> (column % 64) & 1 == 1 { self.values.get(column).copied() } else { None }
     }
 
     /// A column that is not there yet makes the row longer.
+    #[inline]
     pub(crate) fn set(&mut self, column: usize, value: f64) {
         if column >= self.values.len() {
             self.values.resize(column + 1, 0.0);
@@ -53,6 +55,13 @@ impl Row {
         }
         self.values[column] = value;
         self.present[column / 64] |= 1 << (column % 64);
+    }
+
+    /// Returns whether all values are finite.
+    pub(crate) fn is_finite(&self) -> bool {
+        // What is not present is zero in a row that was read.
+        self.values.iter().all(|value| value.is_finite())
+            || (0..self.columns()).all(|column| self.get(column).is_none_or(f64::is_finite))
     }
 
     /// How many values there are.
@@ -127,8 +136,9 @@ impl Coder {
         mut out: impl FnMut(usize, f64),
     ) {
         if self.series.len() < identities.len() {
-            self.series.reserve_exact(identities.len() - self.series.len());
-            self.series.resize_with(identities.len(), Series::default);
+            let new = &identities[self.series.len()..];
+            self.series.reserve_exact(new.len());
+            self.series.extend(new.iter().map(|identity| Series::new(identity.part())));
         }
         self.models.begin();
         for (column, (series, identity)) in self.series.iter_mut().zip(identities).enumerate() {

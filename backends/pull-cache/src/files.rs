@@ -35,7 +35,7 @@ mod writer_lease;
 pub use damage::{Damage, DamageKind};
 #[doc(hidden)]
 pub use frame_reader::walk;
-pub(crate) use past::{Found, Past};
+pub(crate) use past::{Found, Past, Step};
 pub use read::{PersistedHistory, ReadError, read};
 pub use writer::OpenError;
 pub use writer_lease::Persistence;

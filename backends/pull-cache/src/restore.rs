@@ -2,8 +2,7 @@
 //!
 //! Meanwhile the backend goes on with a store of its own, whose generations are all newer; see [`Store::catch_up`].
 
-use crate::files::{Found, Past};
-use crate::generation::Generation;
+use crate::files::{Found, Past, Step};
 use crate::record_values::DISTRIBUTION_PARTS;
 use crate::settings::{Settings, seconds};
 use crate::store::{History, Store};
@@ -27,6 +26,11 @@ impl Source {
             Source::Files(past) => past.newest(),
             Source::Cache(history) => history.window().map(|(_, newest)| newest),
         }
+    }
+
+    /// Returns whether it is known to take longer than anybody waits who shall not wait for it.
+    pub(crate) fn is_long(&self) -> bool {
+        matches!(self, Source::Files(past) if past.is_long())
     }
 }
 
@@ -107,10 +111,13 @@ struct Job {
 impl Job {
     fn run(self) {
         let Job { source, mut store, max_names, stop, send } = self;
-        let mut take = |generation: Arc<Generation>| drop(store.restore(&generation));
         let found = match source {
             Source::Files(past) => {
-                let Some(found) = past.load(max_names, &stop, take) else { return };
+                let step = |step| match step {
+                    Step::Generation(generation) => drop(store.restore(&generation)),
+                    Step::Again => store.forget(),
+                };
+                let Some(found) = past.load(max_names, &stop, step) else { return };
                 Some(found)
             }
             Source::Cache(history) => {
@@ -118,7 +125,7 @@ impl Job {
                     if stop.load(Relaxed) {
                         return;
                     }
-                    take(generation);
+                    drop(store.restore(&generation));
                 }
                 None
             }

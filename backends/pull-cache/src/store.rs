@@ -230,6 +230,11 @@ impl Store {
         }
     }
 
+    /// Is as it was made.
+    pub(crate) fn forget(&mut self) {
+        *self = Store::new(self.keep, self.window);
+    }
+
     /// Makes all generations from now on newer than this one, which has been kept elsewhere until now.
     pub(crate) fn follow(&mut self, newest: Option<i64>) {
         self.after = self.after.max(newest);
@@ -292,12 +297,18 @@ impl Store {
             Some((same, columns)) if Weak::ptr_eq(&same, &Arc::downgrade(old.columns())) => columns,
             _ => old.columns().identities().iter().map(|identity| self.table.column(identity)).collect::<Vec<_>>(),
         };
-        let mut row = Row::default();
-        for (column, to) in columns.iter().enumerate() {
-            if let Some(value) = old.row().get(column) {
-                row.set(*to as usize, value);
+        // Most come from a store that had the same columns.
+        let row = if columns.iter().enumerate().all(|(column, to)| *to as usize == column) {
+            old.row().clone()
+        } else {
+            let mut row = Row::with_columns(columns.iter().max().map_or(0, |most| *most as usize + 1));
+            for (column, to) in columns.iter().enumerate() {
+                if let Some(value) = old.row().get(column) {
+                    row.set(*to as usize, value);
+                }
             }
-        }
+            row
+        };
         self.restored = Some((Arc::downgrade(old.columns()), columns));
         self.second = None;
         self.put(Place::New, old.timestamp(), row)

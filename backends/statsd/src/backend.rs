@@ -104,6 +104,11 @@ impl Backend for Statsd {
         Wants::SINGLES
     }
 
+    /// Rests until state is to be told again.
+    fn rests_until(&self) -> Option<Instant> {
+        self.state.rests_until()
+    }
+
     /// Shows the datagrams, or what is written to the stream, as they are while the server takes everything.
     fn preview(&mut self, view: &SnapshotView<'_>) -> Option<Vec<Preview>> {
         let mut shown = Vec::new();

@@ -40,6 +40,12 @@ impl State {
         self.was_away || self.due.is_some_and(|due| due <= Instant::now())
     }
 
+    /// Returns until when there is nothing to tell again; `None` when that is now.
+    pub(crate) fn rests_until(&self) -> Option<Instant> {
+        const A_YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+        (!self.was_away).then(|| self.due.unwrap_or_else(|| Instant::now() + A_YEAR))
+    }
+
     /// A series is told by this delivery anyway.
     pub(crate) fn told(&mut self, series: &Series) {
         let id = series.id();

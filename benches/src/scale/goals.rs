@@ -12,9 +12,15 @@ pub struct Judged {
     pub unit: &'static str,
     /// The floor of a minimal program in the same unit, where there is one.
     pub floor: Option<f64>,
+    /// The figure before names, labels and tables were shared, where it was measured.
+    pub before: &'static str,
 }
 
 impl Judged {
+    fn was(self, before: &'static str) -> Judged {
+        Judged { before, ..self }
+    }
+
     pub fn verdict(&self) -> &'static str {
         match self.figure {
             None => "not measured",
@@ -36,7 +42,9 @@ pub fn judge(all: &[Measured]) -> Vec<Judged> {
     };
     let ratio = |a: Option<f64>, b: Option<f64>| Some(a? / b?);
     let above_empty = |row: &str| Some((get(row, NONE, "bytes")? - get("size.empty", NONE, "bytes")?) / 1e6);
-    let judged = |work, goal, figure, bound, unit| Judged { work, goal, figure, bound, unit, floor: None };
+    let added = |row: &str, to: &str| Some(get(row, NONE, "cpu_s")? - get(to, NONE, "cpu_s")?);
+    let judged =
+        |work, goal, figure, bound, unit| Judged { work, goal, figure, bound, unit, floor: None, before: "–" };
     let floored = |floor, judged: Judged| Judged { floor, ..judged };
     let collected = get("collect", MILLION, "cpu_ms");
     vec![
@@ -46,7 +54,8 @@ pub fn judge(all: &[Measured]) -> Vec<Judged> {
             get("memory.cache", K100, "resident"),
             40.0,
             " MB",
-        ),
+        )
+        .was("73.6 MB"),
         judged(
             "memory of the pull cache, 1,000,000 labelled counters",
             "≤ 400 MB",
@@ -60,12 +69,15 @@ pub fn judge(all: &[Measured]) -> Vec<Judged> {
             get("memory.statsd", K100, "resident"),
             14.0,
             " MB",
-        ),
+        )
+        .was("24.4 MB"),
         floored(
             get("floor.collect", MILLION, "cpu_ms"),
-            judged("collection of 1,000,000 series, 1 % changed", "≤ 5 ms of CPU", collected, 5.0, " ms"),
+            judged("collection of 1,000,000 series, 1 % changed", "≤ 5 ms of CPU", collected, 5.0, " ms")
+                .was("9.56 ms"),
         ),
-        judged("statsd delivery of the same", "≤ 10 ms of CPU", get("deliver.statsd", MILLION, "cpu_ms"), 10.0, " ms"),
+        judged("statsd delivery of the same", "≤ 10 ms of CPU", get("deliver.statsd", MILLION, "cpu_ms"), 10.0, " ms")
+            .was("17.1 ms"),
         floored(
             Some(1.0),
             judged(
@@ -74,7 +86,8 @@ pub fn judge(all: &[Measured]) -> Vec<Judged> {
                 ratio(get("scrape", MILLION, "cpu_ms"), get("floor.scrape", MILLION, "cpu_ms")),
                 1.3,
                 " ×",
-            ),
+            )
+            .was("0.59 ×"),
         ),
         judged(
             "64 scrapes at once of 1,000,000 series",
@@ -91,22 +104,25 @@ pub fn judge(all: &[Measured]) -> Vec<Judged> {
             ratio(get("threads", FEW, "cpu_us"), get("threads.floor", FEW, "cpu_us")),
             3.0,
             " ×",
-        ),
+        )
+        .was("0.79 ×"),
         judged("`init`", "≤ 20 ms to return", get("init", FEW, "elapsed_ms"), 20.0, " ms"),
         judged(
-            "`init` with a history of 100,000 series",
+            "`init` with a history of 100,000 series, elapsed",
             "≤ 20 ms to return",
             get("init.history", K100, "elapsed_ms"),
             20.0,
             " ms",
-        ),
+        )
+        .was("182 ms"),
         judged(
             "the history of 100,000 series is there",
             "within 2 s of CPU",
             get("init.history", K100, "there_cpu_s"),
             2.0,
             " s",
-        ),
+        )
+        .was("14.5 s"),
         judged("stripped lean program above an empty one", "≤ 0.5 MB", above_empty("size.lean"), 0.5, " MB"),
         judged("stripped program with HTTP above an empty one", "≤ 1.5 MB", above_empty("size.http"), 1.5, " MB"),
         judged(
@@ -122,6 +138,15 @@ pub fn judge(all: &[Measured]) -> Vec<Judged> {
             ratio(get("size.default", NONE, "cpu_s"), get("size.syn", NONE, "cpu_s")),
             2.5,
             " ×",
+        ),
+        judged(
+            "clean build, what `otlp` adds, CPU",
+            "≤ 40 % of `opentelemetry-otlp`",
+            added("size.otlp", "size.off")
+                .zip(added("size.opentelemetry", "size.empty"))
+                .map(|(ours, theirs)| ours / theirs * 100.0),
+            40.0,
+            " %",
         ),
     ]
 }

@@ -101,29 +101,44 @@ fn measure(row: &Row, at: At) -> Result<Measured, String> {
     }
 }
 
-/// Measures all points, prints curves and goals, and writes the page. `quick` leaves out what takes more than some seconds. Returns whether every
-/// point could be measured.
+/// Measures all points, prints curves and goals, and writes the page. `quick` leaves out what takes more than some seconds, and `only` all rows but those
+/// that begin so: what is left out keeps the figures that the page has. Returns whether every point could be measured.
 pub fn run(quick: bool, builds: bool, only: Option<&str>) -> bool {
-    let (mut all, mut failed) = (Vec::new(), Vec::new());
+    let (mut all, mut failed) = (page::kept(&rows()), Vec::new());
+    let mut take = |measured: Measured| {
+        all.retain(|known| (known.row, known.at) != (measured.row, measured.at));
+        all.push(measured);
+    };
     for row in rows().iter().filter(|row| only.is_none_or(|only| row.name.starts_with(only))) {
         for at in row.points.iter().filter(|at| !quick || (at.series <= 100_000 && at.threads <= 64)) {
             match measure(row, *at) {
                 Ok(measured) => {
                     eprintln!("{} {at:?}: {}", row.name, measured.figures);
-                    all.push(measured);
+                    take(measured);
                 }
                 Err(error) => failed.push(format!("{} at {at:?}: {error}", row.name)),
             }
         }
     }
     if builds {
-        all.extend(size::measure(&mut failed));
+        size::measure(only, &mut failed).into_iter().for_each(&mut take);
     }
+    let place = |measured: &Measured| {
+        let row = rows().iter().position(|row| row.name == measured.row);
+        let size = size::NAMES.iter().position(|name| *name == measured.row);
+        (
+            row.unwrap_or(usize::MAX),
+            size,
+            measured.at.series,
+            measured.at.threads,
+            measured.at.changed != 10,
+            measured.at.changed,
+        )
+    };
+    all.sort_by_key(place);
     println!("{}", page::curves(&rows(), &all));
     println!("{}", page::goals(&goals::judge(&all)));
     failed.iter().for_each(|failed| println!("FAILED: {failed}"));
-    if !quick && only.is_none() {
-        page::write(&rows(), &all);
-    }
+    page::write(&rows(), &all);
     failed.is_empty()
 }

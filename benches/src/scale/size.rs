@@ -13,6 +13,26 @@ const SERVES: &str = "use ferrometer::{Config, Logger, counter, init, logger};\n
 const DOGSTATSD: &str = "fn main() { metrics_exporter_dogstatsd::DogStatsDBuilder::default().with_remote_address(\"127.0.0.1:8125\").expect(\"an address\").install().expect(\"dogstatsd\"); metrics::counter!(\"x\").increment(1) }\n";
 const METRICS_HTTP: &str = "fn main() { metrics_exporter_prometheus::PrometheusBuilder::new().install().expect(\"a port\"); metrics::counter!(\"x\").increment(1) }\n";
 
+const OTLP: &str = "use ferrometer::{Config, Logger, counter, init, logger};\nstatic METRICS: Logger = logger!();\n#[counter]\nfn work() { METRICS.send_gauge(\"x\", 1) }\nfn main() { let _metrics = init(Config::new().backend(\"otlp\")).expect(\"otlp\"); work() }\n";
+const OFF: &str = "use ferrometer::{Logger, counter, logger};\nstatic METRICS: Logger = logger!();\n#[counter]\nfn work() { METRICS.send_gauge(\"x\", 1) }\nfn main() { work() }\n";
+const PROMETHEUS: &str = "fn main() { let counter = prometheus::register_int_counter!(\"x\", \"x\").expect(\"a counter\"); counter.inc(); println!(\"{}\", prometheus::TextEncoder::new().encode_to_string(&prometheus::gather()).expect(\"a text\")) }\n";
+const OTEL: &str = "use opentelemetry::metrics::MeterProvider as _;\nfn main() { let exporter = opentelemetry_otlp::MetricExporter::builder().with_http().build().expect(\"an exporter\"); let provider = opentelemetry_sdk::metrics::SdkMeterProvider::builder().with_periodic_exporter(exporter).build(); provider.meter(\"x\").u64_counter(\"x\").build().add(1, &[]); }\n";
+
+/// The programs, in the order in which they are shown.
+pub const NAMES: &[&str] = &[
+    "size.empty",
+    "size.syn",
+    "size.off",
+    "size.lean",
+    "size.default",
+    "size.http",
+    "size.otlp",
+    "size.dogstatsd",
+    "size.metrics_http",
+    "size.prometheus",
+    "size.opentelemetry",
+];
+
 fn programs() -> Vec<Program> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace above");
     let facade = |features: &str| {
@@ -21,6 +41,8 @@ fn programs() -> Vec<Program> {
     vec![
         ("size.empty", String::new(), "fn main() {}\n"),
         ("size.syn", "onsyn = { path = \"onsyn\" }".to_owned(), "fn main() {}\n"),
+        ("size.off", facade("\"macros\""), OFF),
+        ("size.otlp", facade("\"macros\", \"otlp\""), OTLP),
         ("size.lean", facade("\"macros\", \"statsd\""), USER),
         ("size.default", facade("\"macros\", \"statsd\", \"config-file\""), USER),
         ("size.http", facade("\"macros\", \"prometheus\""), SERVES),
@@ -35,14 +57,24 @@ fn programs() -> Vec<Program> {
                 .to_owned(),
             METRICS_HTTP,
         ),
+        ("size.prometheus", "prometheus = { version = \"=0.14.0\", default-features = false }".to_owned(), PROMETHEUS),
+        (
+            "size.opentelemetry",
+            "opentelemetry = { version = \"=0.33.1\", default-features = false, features = [\"metrics\"] }\nopentelemetry_sdk = { version = \"=0.33.1\", default-features = false, features = [\"metrics\"] }\nopentelemetry-otlp = { version = \"0.33\", default-features = false, features = [\"metrics\", \"http-proto\", \"reqwest-blocking-client\"] }"
+                .to_owned(),
+            OTEL,
+        ),
     ]
 }
 
-/// Measures all of them: `bytes` of the stripped program and `cpu_s` of the clean build, the compiler's threads included.
-pub fn measure(failed: &mut Vec<String>) -> Vec<Measured> {
+/// Measures all of them, or those whose names begin so: `bytes` of the stripped program and `cpu_s` of the clean build, the compiler's threads included.
+pub fn measure(only: Option<&str>, failed: &mut Vec<String>) -> Vec<Measured> {
     let root = std::env::temp_dir().join(format!("ferrometer-size-{}", std::process::id()));
     let mut all = Vec::new();
     for (name, dependencies, program) in programs() {
+        if !only.is_none_or(|only| name.starts_with(only)) {
+            continue;
+        }
         match build(&root.join(name), &dependencies, program) {
             Ok((bytes, cpu)) => {
                 eprintln!("{name}: {bytes} bytes, {cpu:.1} s of CPU");

@@ -62,7 +62,7 @@ impl Site {
     #[cold]
     fn look_up(&'static self, logger: &'static LoggerEntry, kind: Kind) -> &'static Series {
         let series = self.memory.look_up(logger, self.name, kind, self.rate);
-        series.recorded_at(&self.told);
+        series.recorded_at(self.told);
         series
     }
 }

@@ -197,7 +197,7 @@ impl<const N: usize> LabelledSite<N> {
             || {
                 let labels: [(&str, &str); N] = std::array::from_fn(|i| (self.keys[i], values[i]));
                 let series = static_series(with_labels(parent, &labels), self.name, self.kind, self.rate, false);
-                series.recorded_at(&self.told);
+                series.recorded_at(self.told);
                 series
             },
         )

@@ -119,7 +119,7 @@ impl ExitSite {
         let labels = [("error", kind), ("outcome", Outcome::Err.as_ref())];
         let labelled = with_labels(logger, if self.label { &labels } else { &labels[..1] });
         let series = static_series(labelled, self.site.name, self.kind, self.site.rate, false);
-        series.recorded_at(&self.site.told);
+        series.recorded_at(self.site.told);
         Some(series)
     }
 
@@ -130,7 +130,7 @@ impl ExitSite {
             _ => {
                 let labelled = with_labels(logger, &[("outcome", outcome.as_ref())]);
                 let series = static_series(labelled, self.site.name, self.kind, self.site.rate, false);
-                series.recorded_at(&self.site.told);
+                series.recorded_at(self.site.told);
                 self.outcomes.put(logger, Sets::of(&numbers), numbers.combination(), series);
                 series
             }

@@ -52,6 +52,11 @@ pub(crate) struct Collector {
     counts: (Vec<Counts>, Vec<Counts>),
     /// Everything recorded since the program started, refused floats and ferrometer's own metrics left out.
     recorded: Amount,
+    /// What was refused as of the last collection, and whether anything else changed since.
+    invalid: Invalid,
+    is_new: bool,
+    /// The number of the last snapshot that said something new.
+    news: u64,
     pool: BatchPool,
 }
 
@@ -128,6 +133,10 @@ impl Collector {
             }
         }
         self.sequence += 1;
+        let invalid = Invalid::new(refused);
+        if self.is_new || invalid != self.invalid {
+            (self.news, self.is_new, self.invalid) = (self.sequence, false, invalid.clone());
+        }
         let snapshot = Snapshot {
             sequence: self.sequence,
             time,
@@ -135,7 +144,8 @@ impl Collector {
             len: listed.series,
             scalars: self.scalars.clone(),
             distributions: Arc::clone(&self.distributions),
-            invalid: Invalid::new(refused),
+            invalid,
+            news: self.news,
             exact: self.exact.clone(),
             recorded,
         };
@@ -191,6 +201,7 @@ impl Collector {
         }
         if let Some(all) = changed {
             self.distributions = Arc::new(all);
+            self.is_new = true;
         }
     }
 
@@ -214,6 +225,7 @@ impl Collector {
                     continue;
                 }
                 put_block(&mut self.scalars, chunk, Block::of_unit_counts(sums), counts, &mut self.recorded);
+                self.is_new = true;
                 continue;
             }
             let (mut rows, units) = sum_scalars(slabs, chunk);
@@ -243,6 +255,7 @@ impl Collector {
             let new = Block::of(&rows);
             if self.scalars.0.get(chunk).is_none_or(|old| **old != new) {
                 put_block(&mut self.scalars, chunk, new, counts, &mut self.recorded);
+                self.is_new = true;
             }
         }
         self.exact = Exact::new(exact);

@@ -55,6 +55,30 @@ impl Block {
         self.sums.is_none() && self.recordings == *recordings
     }
 
+    /// Returns in which places the other one has another row: a bit for each.
+    pub(crate) fn differing(&self, other: &Block) -> u128 {
+        const { assert!(CHUNK <= 128) };
+        let mut bits = 0;
+        if self.sums.is_some() || other.sums.is_some() {
+            for at in 0..CHUNK {
+                bits |= u128::from(self.get(at) != other.get(at)) << at;
+            }
+            return bits;
+        }
+        // Most differ in few: several at once first.
+        const AT_ONCE: usize = 16;
+        let pieces = self.recordings.chunks(AT_ONCE).zip(other.recordings.chunks(AT_ONCE));
+        for (number, (mine, theirs)) in pieces.enumerate() {
+            if mine.iter().zip(theirs).fold(0, |all, (mine, theirs)| all | (mine ^ theirs)) == 0 {
+                continue;
+            }
+            for (at, (mine, theirs)) in mine.iter().zip(theirs).enumerate() {
+                bits |= u128::from(mine != theirs) << (number * AT_ONCE + at);
+            }
+        }
+        bits
+    }
+
     #[inline]
     pub(crate) fn get(&self, at: usize) -> Row {
         let recordings = self.recordings[at];
@@ -78,6 +102,9 @@ impl Block {
     }
 }
 
+/// Stands for a block that is not there.
+static ZERO: Block = Block::ZERO;
+
 /// The rows of all slots. What is beyond the last block is zero.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Blocks(pub(crate) Vec<Arc<Block>>);
@@ -87,6 +114,11 @@ impl Blocks {
     pub(crate) fn get(&self, slot: u32) -> Row {
         let slot = slot as usize;
         self.0.get(slot / CHUNK).map_or(Row::default(), |block| block.get(slot % CHUNK))
+    }
+
+    /// Returns a block; one without recordings beyond the last.
+    pub(crate) fn block(&self, number: usize) -> &Block {
+        self.0.get(number).map_or(&ZERO, |block| block)
     }
 
     /// Returns whether both hold the same block in memory.
@@ -102,6 +134,23 @@ impl Blocks {
         self.grow(slot / CHUNK + 1);
         if let Some(block) = self.0.get_mut(slot / CHUNK) {
             Arc::make_mut(block).set(slot % CHUNK, row);
+        }
+    }
+
+    /// Returns a block with the rows of `other`, but for those of which a bit says that they are left.
+    pub(crate) fn half_way(&self, block: usize, left: u128, other: &Blocks) -> Block {
+        let (mut new, other) = (self.block(block).clone(), other.block(block));
+        for at in (0..CHUNK).filter(|at| left >> at & 1 == 0) {
+            new.set(at, other.get(at));
+        }
+        new
+    }
+
+    /// Holds the block of `other` from now on.
+    pub(crate) fn take_over(&mut self, block: usize, other: &Blocks) {
+        if let Some(theirs) = other.0.get(block) {
+            self.grow(block + 1);
+            self.0[block] = Arc::clone(theirs);
         }
     }
 

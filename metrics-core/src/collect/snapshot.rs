@@ -27,6 +27,8 @@ pub struct Snapshot {
     /// By slot among distributions.
     pub(crate) distributions: Arc<Vec<Arc<Distribution>>>,
     pub(crate) invalid: Invalid,
+    /// The sequence of the first snapshot that said all that this one says.
+    pub(crate) news: u64,
     pub(crate) exact: Exact,
     /// Everything recorded since the program started, ferrometer's own metrics left out.
     pub(crate) recorded: Amount,

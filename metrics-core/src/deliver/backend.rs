@@ -6,6 +6,8 @@
 //! backend's cursor. Nothing a backend does can slow down or fail a recording: one that blocks misses snapshots and gets all
 //! of it with the next one, one that panics is called again.
 //!
+//! One that [may rest](Backend::rests_until) is not called while nothing is recorded.
+//!
 //! A backend that delivers **changes** (statsd) walks [`deltas`](SnapshotView::deltas), and hands each piece's receipt in again with
 //! [`sent`](SnapshotView::sent) or [`dropped`](SnapshotView::dropped); what it does not hand in is in the next delta. A backend that keeps
 //! **totals** reads [`snapshot`](SnapshotView::snapshot) and calls [`all_sent`](SnapshotView::all_sent).
@@ -53,6 +55,13 @@ pub trait Backend: Send + 'static {
     /// Returns the data that this backend needs; without it, [`Wants::TOTALS`]. Read once, at installation.
     fn wants(&self) -> Wants {
         Wants::TOTALS
+    }
+
+    /// Returns until when this backend need not be called while nothing is recorded, so that an idle program sleeps. Asked after each delivery that
+    /// ended without an error and left nothing pending: its intervals pass then without a call. The first recording ends the rest, and so does a flush.
+    /// `None`, unless a backend says more: it is called at every interval.
+    fn rests_until(&self) -> Option<Instant> {
+        None
     }
 
     /// Delivers what is still held back, within `deadline`: called after [`publish`](Backend::publish) when the program flushes, and before a

@@ -4,9 +4,9 @@ use crate::collect::distribution::Distribution;
 use crate::collect::ledger::Amount;
 use crate::collect::scalar_blocks::{Block, Blocks, Row};
 use crate::collect::snapshot::Snapshot;
+use crate::deliver::walk::{Stretches, Walk};
 use crate::registry::kind::Kind;
 use crate::registry::series::Series;
-use crate::registry::series_table;
 use crate::storage::bucket::Scheme;
 use crate::storage::cell_address::CHUNK;
 use crate::storage::non_finite::Invalid;
@@ -25,14 +25,34 @@ pub(crate) struct Position {
 pub(crate) struct Cursor {
     /// Accounted totals of counters, gauges and in-flight counts, by slot. A block that is done is the snapshot's own.
     scalars: Blocks,
-    /// The block that is being changed, and its number: put back when another one is, or the delivery ends.
-    open: Option<(usize, Block)>,
+    /// The block that is being changed: put back when another one is, or the delivery ends.
+    open: Option<Open>,
     /// By slot among distributions.
     pub(crate) distributions: Vec<Position>,
+    /// Where series of one kind were registered one after the other.
+    pub(crate) stretches: Stretches,
     /// How many recordings that were NaN or infinite are accounted for, by the id of the few series that have any.
     pub(crate) invalid: Invalid,
     /// Recordings made before the backend was installed, which are not its own.
     pub(crate) base: Amount,
+}
+
+/// A block that is being changed, and its number.
+#[derive(Clone, Debug)]
+enum Open {
+    /// Its rows become the snapshot's, one after the other, as they mostly do: a bit for each that is not yet. Once none is left, the block is the
+    /// snapshot's, and nothing was written.
+    Passing { number: usize, left: u128 },
+    /// A copy, of which some rows became others.
+    Copied { number: usize, block: Box<Block> },
+}
+
+impl Open {
+    fn number(&self) -> usize {
+        match self {
+            Open::Passing { number, .. } | Open::Copied { number, .. } => *number,
+        }
+    }
 }
 
 /// Remembers whether the block of the last series was done: series come mostly in the order of their slots, and a block that is done stays so.
@@ -96,6 +116,7 @@ impl Cursor {
             scalars: snapshot.scalars.clone(),
             open: None,
             distributions,
+            stretches: Stretches::default(),
             invalid: snapshot.invalid.clone(),
             base: snapshot.recorded,
         }
@@ -104,6 +125,7 @@ impl Cursor {
     /// Has places for all that is in the snapshot.
     pub(crate) fn grow(&mut self, snapshot: &Snapshot) {
         self.scalars.grow(snapshot.scalars.0.len());
+        self.stretches.grow(snapshot.len);
         while self.distributions.len() < snapshot.distributions.len() {
             self.distributions.push(Position::default());
         }
@@ -111,9 +133,13 @@ impl Cursor {
 
     /// How far it is with a counter, gauge or in-flight count. Of the latter two only the recordings count.
     #[inline]
-    pub(crate) fn row(&self, series: &Series) -> Row {
+    pub(crate) fn row(&self, series: &Series, snapshot: &Snapshot) -> Row {
+        let (open, at) = (series.slot as usize / CHUNK, series.slot as usize % CHUNK);
         match &self.open {
-            Some((number, block)) if *number == series.slot as usize / CHUNK => block.get(series.slot as usize % CHUNK),
+            Some(Open::Passing { number, left }) if *number == open && left >> at & 1 == 0 => {
+                snapshot.scalars.get(series.slot)
+            }
+            Some(Open::Copied { number, block }) if *number == open => block.get(at),
             _ => self.scalars.get(series.slot),
         }
     }
@@ -122,29 +148,55 @@ impl Cursor {
     #[inline]
     pub(crate) fn is_done(&self, series: &Series, snapshot: &Snapshot) -> bool {
         let block = series.slot as usize / CHUNK;
-        self.scalars.shares(&snapshot.scalars, block) && self.open.as_ref().is_none_or(|(open, _)| *open != block)
+        self.scalars.shares(&snapshot.scalars, block) && self.open.as_ref().is_none_or(|open| open.number() != block)
+    }
+
+    /// Returns in which of [`CHUNK`] slots, from one on, the snapshot has another row: a bit for each, the first one lowest.
+    pub(crate) fn differing(&self, slot: u32, snapshot: &Snapshot) -> u128 {
+        let (block, at) = (slot as usize / CHUNK, slot as usize % CHUNK);
+        let first = self.differing_in(block, snapshot) >> at;
+        if at == 0 { first } else { first | self.differing_in(block + 1, snapshot) << (CHUNK - at) }
+    }
+
+    fn differing_in(&self, block: usize, snapshot: &Snapshot) -> u128 {
+        let mine = match &self.open {
+            Some(Open::Passing { number, left }) if *number == block => return *left,
+            Some(Open::Copied { number, block: copy }) if *number == block => copy,
+            _ if self.scalars.shares(&snapshot.scalars, block) => return 0,
+            _ => self.scalars.block(block),
+        };
+        mine.differing(snapshot.scalars.block(block))
     }
 
     #[inline]
     pub(crate) fn set_row(&mut self, series: &Series, row: Row, snapshot: &Snapshot) {
-        let number = series.slot as usize / CHUNK;
-        match &mut self.open {
-            Some((open, block)) if *open == number => block.set(series.slot as usize % CHUNK, row),
-            _ => self.open(number, snapshot).set(series.slot as usize % CHUNK, row),
+        let (block, at) = (series.slot as usize / CHUNK, series.slot as usize % CHUNK);
+        if self.open.as_ref().is_none_or(|open| open.number() != block) {
+            self.share(snapshot);
+            self.open = Some(Open::Passing { number: block, left: self.differing_in(block, snapshot) });
         }
-    }
-
-    #[inline(never)]
-    fn open(&mut self, number: usize, snapshot: &Snapshot) -> &mut Block {
-        self.share(snapshot);
-        let block = self.scalars.0.get(number).map_or(Block::ZERO, |block| Block::clone(block));
-        &mut self.open.insert((number, block)).1
+        match &mut self.open {
+            Some(Open::Passing { left, .. }) if row == snapshot.scalars.get(series.slot) => *left &= !(1 << at),
+            Some(Open::Passing { left, .. }) => {
+                let mut copy = Box::new(self.scalars.half_way(block, *left, &snapshot.scalars));
+                copy.set(at, row);
+                self.open = Some(Open::Copied { number: block, block: copy });
+            }
+            Some(Open::Copied { block, .. }) => block.set(at, row),
+            None => {}
+        }
     }
 
     /// Puts back what was being changed: the snapshot's block where it says the same.
     pub(crate) fn share(&mut self, snapshot: &Snapshot) {
-        if let Some((number, block)) = self.open.take() {
-            self.scalars.put(number, block, &snapshot.scalars);
+        match self.open.take() {
+            None => {}
+            Some(Open::Passing { number, left: 0 }) => self.scalars.take_over(number, &snapshot.scalars),
+            Some(Open::Passing { number, left }) => {
+                let block = self.scalars.half_way(number, left, &snapshot.scalars);
+                self.scalars.put(number, block, &snapshot.scalars);
+            }
+            Some(Open::Copied { number, block }) => self.scalars.put(number, *block, &snapshot.scalars),
         }
     }
 
@@ -161,18 +213,18 @@ impl Cursor {
     }
 
     /// How many recordings are accounted for, refused ones left out.
-    pub(crate) fn recordings(&self, series: &Series) -> u64 {
+    pub(crate) fn recordings(&self, series: &Series, snapshot: &Snapshot) -> u64 {
         match series.kind() {
             Kind::Timer | Kind::Histogram => self.distributions[series.slot as usize].recordings,
-            _ => self.row(series).recordings,
+            _ => self.row(series, snapshot).recordings,
         }
     }
 
     /// How much of a series is accounted for.
-    pub(crate) fn amount(&self, series: &Series) -> Amount {
-        let mut amount = Amount::new(self.recordings(series));
+    pub(crate) fn amount(&self, series: &Series, snapshot: &Snapshot) -> Amount {
+        let mut amount = Amount::new(self.recordings(series, snapshot));
         if series.kind() == Kind::Counter {
-            let row = self.row(series);
+            let row = self.row(series, snapshot);
             (amount.increments, amount.decrements) = (row.increments, row.decrements);
         }
         amount += Amount::new(self.invalid.of(series.id));
@@ -183,11 +235,10 @@ impl Cursor {
     pub(crate) fn pending(&self, snapshot: &Snapshot) -> Amount {
         let mut all = Amount::default();
         // Refused recordings are accounted for before a backend sees anything.
-        let done = DoneBlocks::default();
-        for series in series_table::series_in(0..snapshot.len) {
-            let is_done = series.kind().scheme().is_none() && done.has(series, |series| self.is_done(series, snapshot));
-            if !is_done && !series.is_internal() {
-                all += snapshot.totals().of(series).amount().minus(self.amount(series));
+        let mut walk = Walk::over(snapshot);
+        while let Some(series) = walk.next(self, snapshot) {
+            if !series.is_internal() {
+                all += snapshot.totals().of(series).amount().minus(self.amount(series, snapshot));
             }
         }
         all

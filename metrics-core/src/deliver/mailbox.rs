@@ -51,6 +51,8 @@ struct State {
     requested: u64,
     done: u64,
     ledger: Ledger,
+    /// Nothing is to be done while snapshots say no more than that of this number, until then.
+    rest: Option<(u64, Instant)>,
     /// The account was closed; a delivery that ends later no longer counts.
     closed: bool,
 }
@@ -101,8 +103,23 @@ impl Mailbox {
         state.flush = state.flush.max(flush);
         state.stop |= stop;
         state.requested += 1;
+        let request = state.requested;
+        // Who is woken takes the lock first of all.
+        drop(state);
         self.changed.notify_all();
-        state.requested
+        request
+    }
+
+    /// Says until when nothing is to be done while snapshots say no more than that of a number.
+    pub(crate) fn rest(&self, sequence: u64, until: Option<Instant>) {
+        lock(&self.state).rest = until.map(|until| (sequence, until));
+    }
+
+    /// Returns whether a snapshot need not be delivered.
+    pub(crate) fn rests(&self, snapshot: &Snapshot, now: Instant) -> bool {
+        let state = lock(&self.state);
+        let rests = state.rest.is_some_and(|(sequence, until)| snapshot.news <= sequence && now < until);
+        rests && state.snapshot.is_none() && state.segments.is_empty()
     }
 
     /// Asks what a delivery would be, of the snapshot and all values that are held for it. The answer's sender is dropped when the backend is removed before.

@@ -68,14 +68,14 @@ impl SnapshotView<'_> {
     /// Everything in the snapshot was accepted: for a store, which keeps totals.
     #[inline]
     pub fn all_sent(&self) {
-        for delta in self.deltas() {
+        for delta in self.amounts() {
             self.delta_sent(&delta);
         }
     }
 
     /// Nothing is pending afterwards, whatever was handed in before.
     pub(crate) fn all_dropped(&self, cause: Cause) {
-        for delta in self.deltas() {
+        for delta in self.amounts() {
             self.delta_dropped(&delta, cause);
         }
         // Where receipts of other views were handed in, the buckets that are left may hold fewer recordings than the series has left.
@@ -83,7 +83,7 @@ impl SnapshotView<'_> {
         let mut left = Amount::default();
         for series in series_table::series_in(0..self.snapshot.len) {
             if !series.is_internal() {
-                left += self.snapshot.totals().of(series).amount().minus(cursor.amount(series));
+                left += self.snapshot.totals().of(series).amount().minus(cursor.amount(series, self.snapshot));
             }
         }
         cursor.finish(self.snapshot);
@@ -101,7 +101,7 @@ impl SnapshotView<'_> {
             return Amount::default();
         }
         if let Piece::Counter { recordings, increments, decrements } = receipt.piece {
-            let (now, mut row) = (snapshot.scalars.get(series.slot), cursor.row(series));
+            let (now, mut row) = (snapshot.scalars.get(series.slot), cursor.row(series, snapshot));
             let left = now.amount().minus(row.amount());
             if recordings > left.recordings || increments > left.increments || decrements > left.decrements {
                 return Amount::default();
@@ -113,7 +113,7 @@ impl SnapshotView<'_> {
             return Amount { recordings, increments, decrements };
         }
         let total = snapshot.totals().of(series);
-        let left = total.recordings.wrapping_sub(cursor.recordings(series));
+        let left = total.recordings.wrapping_sub(cursor.recordings(series, snapshot));
         match receipt.piece {
             Piece::Counter { .. } => Amount::default(),
             Piece::Replaced { recordings } => {
@@ -124,7 +124,7 @@ impl SnapshotView<'_> {
                     // All of it: the rest of the row is the snapshot's too, so that the block can be.
                     true => self.snapshot.scalars.get(series.slot),
                     false => {
-                        let before = cursor.row(series);
+                        let before = cursor.row(series, snapshot);
                         Row { recordings: before.recordings.wrapping_add(recordings), ..before }
                     }
                 };

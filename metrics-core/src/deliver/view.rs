@@ -7,11 +7,11 @@
 use crate::collect::distribution::Distribution;
 use crate::collect::ledger::{Amount, Cause, Dropped};
 use crate::collect::snapshot::Snapshot;
-use crate::deliver::cursor::{Cursor, DoneBlocks, Position};
+use crate::deliver::cursor::{Cursor, Position};
 use crate::deliver::delta::{Change, Delta};
 use crate::deliver::samples::{AckBitmap, GroupedSamples};
+use crate::deliver::walk::Walk;
 use crate::naming::prefix::Naming;
-use crate::registry::append_table::Values;
 use crate::registry::kind::Kind;
 use crate::registry::series::Series;
 use crate::registry::series_table;
@@ -94,13 +94,18 @@ impl<'a> SnapshotView<'a> {
 
     /// Returns the recordings of each series that are not accounted for, in the order of registration. Series without news are left out.
     pub fn deltas(&self) -> impl Iterator<Item = Delta<'_>> + '_ {
-        Deltas { view: self, series: series_table::series_in(0..self.snapshot.len), done: DoneBlocks::default() }
+        Deltas { view: self, walk: Walk::over(self.snapshot).reading_labels() }
+    }
+
+    /// Returns the work of [`deltas`](Self::deltas) for whoever reads no labels.
+    pub(super) fn amounts(&self) -> impl Iterator<Item = Delta<'_>> + '_ {
+        Deltas { view: self, walk: Walk::over(self.snapshot) }
     }
 
     /// Returns the news of a counter, gauge or in-flight count.
     #[inline]
     fn scalar(&self, series: &'static Series) -> Option<Delta<'_>> {
-        let (now, before) = (self.snapshot.scalars.get(series.slot), self.cursor.borrow().row(series));
+        let (now, before) = (self.snapshot.scalars.get(series.slot), self.cursor.borrow().row(series, self.snapshot));
         let recordings = now.recordings.wrapping_sub(before.recordings);
         let change = match series.kind() {
             Kind::Counter => {
@@ -172,8 +177,7 @@ impl<'a> SnapshotView<'a> {
 /// The news, series by series. Compiled once, and not in each backend.
 struct Deltas<'v, 'a> {
     view: &'v SnapshotView<'a>,
-    series: Values<'static, Series>,
-    done: DoneBlocks,
+    walk: Walk,
 }
 
 impl<'v> Iterator for Deltas<'v, '_> {
@@ -181,9 +185,9 @@ impl<'v> Iterator for Deltas<'v, '_> {
 
     fn next(&mut self) -> Option<Delta<'v>> {
         let view = self.view;
-        for series in &mut self.series {
+        loop {
+            let series = self.walk.next(&view.cursor.borrow(), view.snapshot)?;
             let new = match series.kind().scheme() {
-                None if self.done.has(series, |series| view.cursor.borrow().is_done(series, view.snapshot)) => None,
                 None => view.scalar(series),
                 Some(_) => view.distribution(series),
             };
@@ -191,7 +195,6 @@ impl<'v> Iterator for Deltas<'v, '_> {
                 return new;
             }
         }
-        None
     }
 }
 

@@ -72,6 +72,7 @@ impl Worker {
 
     fn deliver(&mut self, job: Job) -> Ledger {
         let singles = GroupedSamples::of(&job.segments, std::mem::take(&mut self.memory));
+        let sequence = job.snapshot.sequence();
         let mut view = SnapshotView::new(&job.snapshot, &self.naming, &mut self.cursor, singles, job.stop);
         let backend = &mut self.backend;
         let mut guarded = |call: &mut dyn FnMut(&mut dyn Backend, &mut SnapshotView<'_>) -> Outcome| {
@@ -97,6 +98,13 @@ impl Worker {
         } else {
             self.mail.account(job.request, write)
         };
+        if messages.iter().all(Option::is_none) && ledger.pending.is_zero() {
+            let backend = &self.backend;
+            let rest = catch_unwind(AssertUnwindSafe(|| backend.rests_until()));
+            self.mail.rest(sequence, rest.unwrap_or(None));
+        } else {
+            self.mail.rest(sequence, None);
+        }
         // The memory of one busy interval is not kept for ever.
         memory.shrink_to(2 * memory.len());
         self.memory = memory;

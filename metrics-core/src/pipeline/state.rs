@@ -202,7 +202,9 @@ impl State {
                 if !backend.is_due(now) {
                     continue;
                 }
-                backend.mail.deliver(Arc::clone(&snapshot), None, false);
+                if !backend.mail.rests(&snapshot, now) {
+                    backend.mail.deliver(Arc::clone(&snapshot), None, false);
+                }
                 backend.due = next_tick(self.epoch, backend.interval, now);
                 backend.is_filling = false;
             }

@@ -7,7 +7,7 @@
 //!
 //! Read in this order: [`kind`], [`state_word`] (the word a recording reads), [`series`] (loggers and series themselves), [`limits`],
 //! [`overflow`] (what was refused), [`rules`] (what the configuration says of loggers), [`loggers`] and [`series_table`] (lookup and registration),
-//! [`literal_cache`] (names that are literals), [`text_memory`] (labels of short texts), [`descriptions`]; and below them [`append_table`] over [`hash_index`], [`interner`], [`hash`].
+//! [`literal_cache`] (names that are literals), [`text_memory`] (labels of short texts), [`descriptions`], [`notes`] (call sites and parts of series); and below them [`append_table`] over [`hash_index`], [`interner`], [`hash`].
 //!
 //! # Sentinels
 //! A pointer that the recording path follows is never null: it points to a *sentinel* until there is something to point to, so that the path has
@@ -22,6 +22,7 @@ pub(crate) mod kind;
 pub(crate) mod limits;
 pub(crate) mod literal_cache;
 pub(crate) mod loggers;
+pub(crate) mod notes;
 pub(crate) mod overflow;
 pub(crate) mod rules;
 pub(crate) mod series;

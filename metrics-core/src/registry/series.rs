@@ -7,12 +7,13 @@ use crate::record::sampling;
 use crate::registry::descriptions;
 use crate::registry::interner::Label;
 use crate::registry::kind::Kind;
+use crate::registry::notes::{self, Note, Parts};
 use crate::registry::state_word::StateWord;
 use crate::sync::{publish_once, reentrancy};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering::*};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering::*};
 
 /// The owner of a logger's metrics.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -159,11 +160,12 @@ pub struct Series {
     kind: Kind,
     /// `true` where `word` is a rate of its own.
     is_rated: bool,
-    /// The record of its first call site; null where it has none.
-    told: AtomicPtr<&'static [u8]>,
-    /// The series of its parts, of a timer that has some; null until they are known.
-    parts: AtomicPtr<[&'static Series; 4]>,
+    /// The number of its note; 0 where it has none.
+    note: AtomicU32,
 }
+
+// There may be a million.
+const _: () = assert!(size_of::<Series>() <= 48);
 
 // SAFETY: `name` is a part of a `&'static str`; nothing else in it is a pointer that is not shareable.
 unsafe impl Send for Series {}
@@ -198,8 +200,7 @@ impl Series {
             name_len: name.len() as u16,
             kind,
             is_rated: rate.to_bits() != 0,
-            told: AtomicPtr::new(ptr::null_mut()),
-            parts: AtomicPtr::new(ptr::null_mut()),
+            note: AtomicU32::new(0),
         }
     }
 
@@ -316,29 +317,36 @@ impl Series {
     }
 
     /// Notes what a call site says of itself. The first one's word stays; the overflow series has none.
-    pub(crate) fn recorded_at(&self, told: &'static &'static [u8]) {
-        if !told.is_empty() && self.logger.is_programs() && self.told.load(Relaxed).is_null() {
-            self.told.store(ptr::from_ref(told).cast_mut(), Release);
+    pub(crate) fn recorded_at(&self, told: &'static [u8]) {
+        if !told.is_empty() && self.logger.is_programs() && self.told().is_none() {
+            self.write_note(|note| note.told.replace(told).is_none());
         }
-    }
-
-    /// Returns the series of its parts, if they are known.
-    pub(crate) fn parts(&self) -> Option<&'static [&'static Series; 4]> {
-        // SAFETY: the pointer is null or was published in `remember_parts`; it stays for ever.
-        unsafe { self.parts.load(Acquire).as_ref() }
     }
 
     /// Remembers the series of its parts: one piece of memory for each timer that has some.
-    pub(crate) fn remember_parts(&self, parts: [&'static Series; 4]) {
-        if let Some(_busy) = reentrancy::try_enter() {
-            publish_once::publish(&self.parts, ptr::null_mut(), parts);
-        }
+    pub(crate) fn remember_parts(&self, parts: Parts) {
+        self.write_note(|note| {
+            let is_new = note.parts.is_none();
+            if is_new {
+                note.parts = Some(Box::leak(Box::new(parts)));
+            }
+            is_new
+        });
+    }
+
+    #[cold]
+    fn write_note(&self, change: impl FnOnce(&mut Note) -> bool) {
+        notes::rewrite(&self.note, change);
+    }
+
+    /// Returns the series of its parts, if they are known.
+    pub(crate) fn parts(&self) -> Option<&'static Parts> {
+        Note::of(&self.note).parts
     }
 
     /// Returns what its first call site says of itself.
     pub(crate) fn told(&self) -> Option<&'static [u8]> {
-        // SAFETY: the pointer is null or was made from a `&'static &'static [u8]` in `recorded_at`.
-        unsafe { self.told.load(Acquire).as_ref() }.copied()
+        Note::of(&self.note).told
     }
 
     /// Returns whether this is one of ferrometer's own metrics, which are no part of the ledger.

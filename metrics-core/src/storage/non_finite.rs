@@ -25,7 +25,7 @@ pub(crate) fn of(id: u32) -> u64 {
 }
 
 /// The refusals up to some moment, for the few series that have any: by id, in order.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Invalid(Arc<Vec<(u32, u64)>>);
 
 impl Invalid {

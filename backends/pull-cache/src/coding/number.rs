@@ -56,6 +56,16 @@ impl Form {
         self.0 < 4
     }
 
+    /// Returns whether a value that this form can say stays in it, whatever others could.
+    pub(super) fn is_settled(self, part: Part) -> bool {
+        self != Form::NONE && self != Form::BITS && (part != Part::Quantile || self.is_short())
+    }
+
+    /// Returns whether the value of a number depends on the sample rate.
+    pub(super) fn is_rated(self) -> bool {
+        self == Form::RATED || self == Form::RATED_NANOS
+    }
+
     /// The value that a number stands for.
     pub(super) fn value(self, n: i64, rate: f64) -> f64 {
         match self.0 {
@@ -63,6 +73,8 @@ impl Form {
             1 => f64::from_bits((n << 29) as u64),
             2 => f64::from_bits((n << 48) as u64),
             3 => f64::from_bits((n << 48) as u64) / 1e6,
+            // Most totals.
+            4 => n as f64,
             17 => n as f64 / rate,
             18 => n as f64 / 1e6 / rate,
             19 => n.wrapping_shl(10) as f64,

@@ -14,15 +14,18 @@ pub(super) struct Series {
     /// The usual length of a difference, in sixteenths of a bit.
     size: u16,
     form: Form,
+    /// That of the column's identity, which stands elsewhere in memory.
+    part: Part,
     present: bool,
     /// How many differences `step` is made of; it settles after a few. For a quantile, how many exceptions there were since the
     /// last that was none.
     steps: u8,
 }
 
-impl Default for Series {
-    fn default() -> Series {
-        Series { last: 0, step: 0, size: 0, form: Form::NONE, present: false, steps: 0 }
+impl Series {
+    /// Returns a column of which nothing was said yet.
+    pub(super) fn new(part: Part) -> Series {
+        Series { last: 0, step: 0, size: 0, form: Form::NONE, part, present: false, steps: 0 }
     }
 }
 
@@ -84,7 +87,8 @@ impl Models {
         given: Option<f64>,
     ) -> Option<f64> {
         let before = self.before;
-        let part = identity.part() as usize;
+        let kind = series.part;
+        let part = kind as usize;
         let context = usize::from(series.present) | usize::from(before.present) << 1 | usize::from(before.changed) << 2;
         let present = code.bit(&mut self.present[part][context], given.is_some());
         self.before.present = present;
@@ -94,15 +98,22 @@ impl Models {
             return None;
         }
 
-        let rate = identity.rate();
-        let form = match given {
-            Some(value) => series.form.next(series.form.value(series.last, rate), value, identity.part(), rate),
-            None => series.form,
-        };
-        let number = given.and_then(|value| form.find(value, rate)).unwrap_or(0);
-        let predicted = series.predict(identity.part());
+        let predicted = series.predict(kind);
         let known = series.form != Form::NONE;
+        // The identity stands elsewhere in memory: it is looked at only where the rate counts.
+        let value_of = |form: Form, number| form.value(number, if form.is_rated() { identity.rate() } else { 1.0 });
+        let is_predicted =
+            |value: f64| series.form.is_settled(kind) && value_of(series.form, predicted).to_bits() == value.to_bits();
         // A reader sees `form` and `number` as nothing until the bits tell.
+        let (form, number) = match given {
+            Some(value) if !is_predicted(value) => {
+                let rate = identity.rate();
+                let form = series.form.next(series.form.value(series.last, rate), value, kind, rate);
+                (form, form.find(value, rate).unwrap_or(0))
+            }
+            Some(_) => (series.form, predicted),
+            None => (series.form, 0),
+        };
         let size = series.context();
         let exact = known
             && code.bit(
@@ -111,22 +122,22 @@ impl Models {
             );
         self.before.exact = exact;
         if exact {
-            series.learn(predicted, 0, identity.part());
-            return Some(series.form.value(predicted, rate));
+            series.learn(predicted, 0, kind);
+            return Some(value_of(series.form, predicted));
         }
         if !known || code.bit(&mut self.other_form[part], form != series.form) {
             let form = Form::of_number(code.bits(5, form.number()));
             let number = code.bits(64, number as u64) as i64;
-            series.exception(form, number, identity.part());
-            return Some(form.value(number, rate));
+            series.exception(form, number, kind);
+            return Some(value_of(form, number));
         }
         // Small whichever the sign; never 0 here.
         let difference = number.wrapping_sub(predicted);
         let written = self.difference(code, part, size, ((difference << 1) ^ (difference >> 63)) as u64);
         let difference = (written >> 1) as i64 ^ -((written & 1) as i64);
         let number = predicted.wrapping_add(difference);
-        series.learn(number, 64 - written.leading_zeros(), identity.part());
-        Some(series.form.value(number, rate))
+        series.learn(number, 64 - written.leading_zeros(), kind);
+        Some(value_of(series.form, number))
     }
 
     fn difference<C: Code>(&mut self, code: &mut C, part: usize, size: usize, given: u64) -> u64 {
@@ -164,7 +175,7 @@ impl Series {
             return;
         }
         let step = if part == Part::Quantile { number.clamp(-(1 << 57), 1 << 57) << 4 } else { 0 };
-        *self = Series { last: number, step, form, size: 8 * 16, present: true, steps: 0 };
+        *self = Series { last: number, step, form, part, size: 8 * 16, present: true, steps: 0 };
     }
 
     fn predict(&self, part: Part) -> i64 {

@@ -88,6 +88,23 @@ impl<R: Read + Seek> FrameReader<R> {
         Ok(Some(generation))
     }
 
+    /// Passes the next frame without decoding its values: the checksum is right, and it is no older than the one before. Returns its timestamp, and how
+    /// many new names it says that it has; `None` at the end. After an error it does not go on, and nothing can be decoded afterwards.
+    pub(super) fn pass(&mut self) -> Result<Option<(i64, usize)>, DamageKind> {
+        let Some((length, sum)) = self.frame_header()? else { return Ok(None) };
+        self.read_payload(length, sum)?;
+        let mut input = Input(&self.payload);
+        let (Ok(timestamp), Ok(names)) = (input.array().map(i64::from_le_bytes), input.number()) else {
+            return Err(DamageKind::Content);
+        };
+        if self.newest.is_some_and(|newest| timestamp < newest) {
+            return Err(DamageKind::Content);
+        }
+        self.newest = Some(timestamp);
+        self.at += FRAME_BYTES as u64 + self.payload.len() as u64;
+        Ok(Some((timestamp, names)))
+    }
+
     /// The timestamp of the last frame that can be believed, without decoding any: the way to it is by the lengths alone.
     pub(super) fn last_timestamp(mut self) -> Option<i64> {
         // A file may be torn behind its last frames, or damaged somewhere: then the way is by the checksums.
@@ -194,8 +211,7 @@ impl<R: Read + Seek> FrameReader<R> {
             Arc::make_mut(&mut self.columns).extend(new);
         }
         let row = self.coder.decode(self.columns.identities(), input.0).map_err(|_| Malformed)?;
-        let finite = |column: usize| row.get(column).is_none_or(f64::is_finite);
-        if !(0..row.columns()).all(finite) {
+        if !row.is_finite() {
             return Err(Malformed);
         }
         self.newest = Some(timestamp);

@@ -1,5 +1,8 @@
 //! Generations that earlier writers left in a directory: tidied and read beside the program, while new generations are written already.
 //!
+//! Files are decoded once: those that are wanted are found by their checksums. Content that makes no sense though its checksum is right, which no
+//! program of ours writes, is found while generations are handed out already; then it all begins again, with a look at everything first.
+//!
 //! Only files of names that are given here are touched, and only where they are files. What cannot be tidied is told and left.
 
 use super::create::write_new;
@@ -9,7 +12,7 @@ use super::lock::Lock;
 use super::paths::{segment_path, sequence_of, sequence_with};
 use super::read::InOrder;
 use super::segment::HEADER_BYTES;
-use super::survey;
+use super::survey::{self, Checked};
 use crate::generation::Generation;
 use crate::record::Identity;
 use ferrometer_export::{must_be_regular, open_regular};
@@ -43,6 +46,39 @@ pub(crate) struct Past {
     pub(super) lock: Option<Arc<Lock>>,
 }
 
+/// A step of the reading.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// The next generation.
+    Generation(Arc<Generation>),
+    /// All of them come again, and may be others: those so far are not to be kept.
+    Again,
+}
+
+/// How much is looked at before anything is handed out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    /// Checksums, timestamps, and how many names there are.
+    AtFrames,
+    /// Everything.
+    AtContent,
+}
+
+/// Why a reading ended before its end.
+enum Ended {
+    /// It was told to stop.
+    Stopped,
+    /// The frames alone do not tell enough.
+    TooQuick,
+}
+
+/// A segment that is wanted, and how many of its bytes are known to be whole.
+struct Wanted {
+    sequence: u64,
+    path: PathBuf,
+    whole: u64,
+}
+
 /// Result of the reading.
 #[derive(Debug)]
 pub(crate) struct Found {
@@ -62,47 +98,75 @@ impl Past {
         self.newest
     }
 
+    /// Returns whether the files are too long to be read in moments: their names alone are many then.
+    pub(crate) fn is_long(&self) -> bool {
+        const LONG: u64 = 1 << 20;
+        let files = survey::segments(&self.directory).unwrap_or_default();
+        let length = |(_, path): &(u64, PathBuf)| fs::symlink_metadata(path).map_or(0, |there| there.len());
+        files.iter().map(length).fold(0, u64::saturating_add) > LONG
+    }
+
     /// Hands out the generations, oldest first: the newest of those that have no more than `max_names` different names in all. `None` when
     /// it was told to stop.
-    pub(crate) fn load(
-        &self,
-        max_names: usize,
-        stop: &AtomicBool,
-        mut each: impl FnMut(Arc<Generation>),
-    ) -> Option<Found> {
+    pub(crate) fn load(&self, max_names: usize, stop: &AtomicBool, mut each: impl FnMut(Step)) -> Option<Found> {
         let mut found =
             Found { before: self.before, kept: Vec::new(), damage: Vec::new(), left: Vec::new(), too_many_names: 0 };
+        let mut ended = self.read(Look::AtFrames, max_names, stop, &mut found, &mut each);
+        if let Err(Ended::TooQuick) = ended {
+            each(Step::Again);
+            // What was set aside is, and is not found again.
+            found = Found { kept: Vec::new(), left: Vec::new(), too_many_names: 0, ..found };
+            ended = self.read(Look::AtContent, max_names, stop, &mut found, &mut each);
+        }
+        found.damage.sort_by(|a, b| a.file.cmp(&b.file));
+        ended.is_ok().then_some(found)
+    }
+
+    fn read(
+        &self,
+        look: Look,
+        max_names: usize,
+        stop: &AtomicBool,
+        found: &mut Found,
+        each: &mut dyn FnMut(Step),
+    ) -> Result<(), Ended> {
         if self.lock.is_some() {
             self.finish_repairs(&mut found.left);
         }
-        let wanted = self.survey(max_names, stop, &mut found)?;
+        let wanted = self.survey(look, max_names, stop, found)?;
         if self.lock.is_some() {
             self.forget_set_aside(&mut found.left);
         }
         let mut order = InOrder::default();
-        for (sequence, path) in wanted {
+        for Wanted { sequence, path, whole } in wanted {
             // One that was set aside and could not be repaired is gone.
             let Ok(mut reader) = survey::open(sequence, &path) else { continue };
-            while let Ok(Some(generation)) = reader.next() {
-                if stop.load(Relaxed) {
-                    return None;
+            loop {
+                match reader.next() {
+                    Ok(Some(generation)) => {
+                        order.push(generation).into_iter().for_each(|next| each(Step::Generation(next)))
+                    }
+                    Err(_) if look == Look::AtFrames && reader.offset() < whole => return Err(Ended::TooQuick),
+                    Ok(None) | Err(_) => break,
                 }
-                order.push(generation).into_iter().for_each(&mut each);
+                if stop.load(Relaxed) {
+                    return Err(Ended::Stopped);
+                }
             }
         }
-        order.end().into_iter().for_each(each);
-        Some(found)
+        order.end().into_iter().for_each(|last| each(Step::Generation(last)));
+        Ok(())
     }
 
     /// Looks all segments through, the newest first, and returns those to be read, oldest first.
     #[expect(clippy::mutable_key_type, reason = "the texts of a series, which labels may point to, never change")]
-    fn survey(&self, max_names: usize, stop: &AtomicBool, found: &mut Found) -> Option<Vec<(u64, PathBuf)>> {
+    fn survey(&self, look: Look, max_names: usize, stop: &AtomicBool, found: &mut Found) -> Result<Vec<Wanted>, Ended> {
         let files = survey::segments(&self.directory).unwrap_or_else(|why| {
             found.left.push(unreadable(&self.directory, &why));
             Vec::new()
         });
         let mut names: HashSet<Arc<Identity>> = HashSet::new();
-        let (mut wanted, mut generations, mut fits) = (Vec::new(), 0usize, true);
+        let (mut wanted, mut generations, mut fits, mut named) = (Vec::new(), 0usize, true, 0usize);
         for (sequence, path) in files.into_iter().rev().filter(|(sequence, _)| *sequence < self.before) {
             // It is not wanted: newer ones are enough, or have as many names as there may be.
             if generations > self.keep || !fits {
@@ -124,9 +188,16 @@ impl Past {
                 }
                 fits && !stop.load(Relaxed)
             };
-            let checked = survey::check(sequence, &path, max_names, &mut seen);
+            let mut checked = match look {
+                Look::AtFrames => survey::glance(sequence, &path, &|| !stop.load(Relaxed)),
+                Look::AtContent => survey::check(sequence, &path, max_names, &mut seen),
+            };
+            // It is set aside once: what is whole of it has to make sense too.
+            if look == Look::AtFrames && matches!(&checked, Ok(Some(Checked { damage: Some(_), .. }))) {
+                checked = survey::check(sequence, &path, max_names, &mut |_| !stop.load(Relaxed));
+            }
             if stop.load(Relaxed) {
-                return None;
+                return Err(Ended::Stopped);
             }
             let checked = match checked {
                 Ok(Some(checked)) => checked,
@@ -136,6 +207,13 @@ impl Past {
                     continue;
                 }
             };
+            if look == Look::AtFrames {
+                // Segments have names in common: how many different ones there are, only the names tell.
+                named = named.saturating_add(checked.names);
+                if checked.has_too_many || named > max_names {
+                    return Err(Ended::TooQuick);
+                }
+            }
             fits &= !checked.has_too_many;
             if !fits {
                 let newest = survey::open(sequence, &path).ok().and_then(FrameReader::last_timestamp);
@@ -156,12 +234,11 @@ impl Past {
             generations += checked.generations;
             let newest = checked.window.map(|(_, newest)| newest);
             found.kept.push(Kept { sequence, generations: checked.generations, newest });
-            wanted.push((sequence, path));
+            wanted.push(Wanted { sequence, path, whole: checked.whole });
         }
         found.kept.reverse();
-        found.damage.reverse();
         wanted.reverse();
-        Some(wanted)
+        Ok(wanted)
     }
 
     /// Gives a damaged segment another name, and puts what is whole of it in its place.

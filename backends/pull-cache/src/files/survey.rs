@@ -24,6 +24,8 @@ pub(super) struct Checked {
     pub(super) window: Option<(i64, i64)>,
     /// Damage behind the whole part.
     pub(super) damage: Option<Damage>,
+    /// How many names its generations say that they have.
+    pub(super) names: usize,
     /// True if it was left at more columns than were wanted.
     pub(super) has_too_many: bool,
 }
@@ -40,7 +42,7 @@ pub(super) fn segments(directory: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
 }
 
 /// A segment to be read from its beginning.
-pub(super) fn open(sequence: u64, path: &Path) -> Result<FrameReader<BufReader<File>>, Damage> {
+pub(super) fn open(sequence: u64, path: &Path) -> Result<Frames, Damage> {
     let damaged = |kind| Damage { file: path.to_owned(), offset: 0, kind };
     let unreadable = |why: io::Error| damaged(DamageKind::Unreadable(why.to_string()));
     let file = open_regular(path).map_err(unreadable)?;
@@ -59,21 +61,49 @@ pub(super) fn check(
     max_columns: usize,
     seen: &mut dyn FnMut(&[Arc<Identity>]) -> bool,
 ) -> Result<Option<Checked>, Damage> {
+    let next = |reader: &mut Frames| {
+        reader.limit_columns(max_columns);
+        let Some(generation) = reader.next()? else { return Ok(None) };
+        Ok(Some((generation.timestamp(), seen(reader.identities()))))
+    };
+    look_through(sequence, path, next)
+}
+
+/// Does the work of [`check`] without decoding: checksums and timestamps are right, and whether the content makes sense is not known yet. When
+/// `goes_on` says `false`, nothing more is read.
+pub(super) fn glance(sequence: u64, path: &Path, goes_on: &dyn Fn() -> bool) -> Result<Option<Checked>, Damage> {
+    let mut names = 0usize;
+    let next = |reader: &mut Frames| {
+        let Some((timestamp, new)) = reader.pass()? else { return Ok(None) };
+        names = names.saturating_add(new);
+        Ok(Some((timestamp, goes_on())))
+    };
+    let checked = look_through(sequence, path, next)?;
+    Ok(checked.map(|checked| Checked { names, ..checked }))
+}
+
+/// A segment that is read from a file.
+pub(super) type Frames = FrameReader<BufReader<File>>;
+
+/// Looks a segment through; `next` returns the timestamp of the next generation, and whether to go on.
+fn look_through(
+    sequence: u64,
+    path: &Path,
+    mut next: impl FnMut(&mut Frames) -> Result<Option<(i64, bool)>, DamageKind>,
+) -> Result<Option<Checked>, Damage> {
     let mut reader = match open(sequence, path) {
         Ok(reader) => reader,
         Err(_) if is_gone(path) => return Ok(None),
         Err(damage) => return Err(damage),
     };
-    reader.limit_columns(max_columns);
     let (mut generations, mut window): (usize, Option<(i64, i64)>) = (0, None);
     let damage = loop {
-        match reader.next() {
-            Ok(Some(generation)) => {
-                let timestamp = generation.timestamp();
+        match next(&mut reader) {
+            Ok(Some((timestamp, goes_on))) => {
                 // A generation that is replaced counts once.
                 generations += usize::from(window.is_none_or(|(_, newest)| newest != timestamp));
                 window = Some((window.map_or(timestamp, |(oldest, _)| oldest), timestamp));
-                if !seen(reader.identities()) {
+                if !goes_on {
                     break None;
                 }
             }
@@ -82,8 +112,8 @@ pub(super) fn check(
             Err(kind) => break Some(Damage { file: path.to_owned(), offset: reader.offset(), kind }),
         }
     };
-    let has_too_many = reader.has_too_many();
-    Ok(Some(Checked { whole: reader.offset(), generations, window, damage, has_too_many }))
+    let (has_too_many, names) = (reader.has_too_many(), reader.identities().len());
+    Ok(Some(Checked { whole: reader.offset(), generations, window, damage, names, has_too_many }))
 }
 
 fn is_gone(path: &Path) -> bool {

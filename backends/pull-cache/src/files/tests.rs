@@ -51,10 +51,20 @@ impl Drop for Directory {
 type Generations = std::vec::IntoIter<Arc<Generation>>;
 
 fn load(sink: &mut WriterLease, past: &Past) -> Generations {
-    let mut all = Vec::new();
-    let found = past.load(usize::MAX, &AtomicBool::new(false), |generation| all.push(generation)).unwrap();
+    let (all, found) = read_all(past, usize::MAX);
     sink.found(found);
     all.into_iter()
+}
+
+/// Reads all generations that have no more than so many names in all.
+fn read_all(past: &Past, max_names: usize) -> (Vec<Arc<Generation>>, Found) {
+    let mut all = Vec::new();
+    let step = |step| match step {
+        Step::Generation(generation) => all.push(generation),
+        Step::Again => all.clear(),
+    };
+    let found = past.load(max_names, &AtomicBool::new(false), step).unwrap();
+    (all, found)
 }
 
 type Said = Vec<(i64, Vec<(String, u64)>)>;
@@ -262,6 +272,47 @@ fn a_damaged_file_is_set_aside_and_what_is_whole_of_it_goes_on() {
 }
 
 /// A segment of version 1 is one of version 2 in which nothing belongs to an object.
+/// Makes a frame behind the others of a file: with a checksum that is right, and content that makes no sense.
+fn spoil(path: &Path, timestamp: i64) -> u64 {
+    let mut bytes = fs::read(path).unwrap();
+    let sequence = sequence_of(path.file_name().unwrap().to_str().unwrap()).unwrap();
+    let (whole, mut payload) = (bytes.len() as u64, timestamp.to_le_bytes().to_vec());
+    // More names than there are bytes.
+    payload.extend([100, 1, 2, 3]);
+    bytes.extend(segment::frame_of(sequence, whole, &payload));
+    fs::write(path, bytes).unwrap();
+    whole
+}
+
+#[test]
+fn content_without_sense_is_found_while_generations_are_handed_out_and_each_comes_once() {
+    let directory = Directory::new();
+    let mut expected = Said::new();
+    for life in 0..3 {
+        let (mut sink, _) = directory.open(100);
+        expected.extend(write(&mut sink, 1000 * (life + 1), 5));
+    }
+    let segments = directory.segments();
+    let spoilt: Vec<_> =
+        (1..3).map(|at| (segments[at].clone(), spoil(&segments[at], 1000 * (at as i64 + 1) + 900))).collect();
+
+    // Whoever may not tidy leaves it, and reads what is whole.
+    let past = |lock| Past { directory: directory.0.clone(), before: u64::MAX, keep: 100, newest: None, lock };
+    let (generations, found) = read_all(&past(None), usize::MAX);
+    assert_eq!(all(generations.into_iter()), expected);
+    let places = |damage: &[Damage]| damage.iter().map(|one| (one.file.clone(), one.offset)).collect::<Vec<_>>();
+    assert_eq!((places(&found.damage), found.left.len()), (vec![], 2));
+
+    let (sink, history) = directory.open(100);
+    assert_eq!(all(history), expected);
+    assert_eq!(places(&sink.state.set_aside), spoilt);
+    assert!(sink.state.set_aside.iter().all(|damage| damage.kind == DamageKind::Content));
+    drop(sink);
+    let history = read(&directory.0).unwrap();
+    assert!(history.damage().is_empty());
+    assert_eq!(all(history), expected);
+}
+
 #[test]
 fn what_version_1_wrote_is_still_read() {
     let directory = Directory::new();

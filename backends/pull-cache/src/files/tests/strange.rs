@@ -148,11 +148,10 @@ fn no_more_names_of_earlier_lives_come_back_than_there_may_be() {
     live(&directory, 1010, 90, 10);
     let load = |names: usize| {
         let (mut sink, past) = WriterLease::open(&directory.0, 1000, i64::MAX).unwrap();
-        let mut seen = Vec::new();
-        let found = past.load(names, &AtomicBool::new(false), |generation| seen.push(generation.timestamp())).unwrap();
+        let (all, found) = read_all(&past, names);
         let too_many = found.too_many_names;
         sink.found(found);
-        (seen, too_many)
+        (all.iter().map(|generation| generation.timestamp()).collect::<Vec<_>>(), too_many)
     };
     assert_eq!(load(100), ((1000..=1010).collect(), 0));
     assert_eq!(load(35), (vec![1007, 1008, 1009, 1010], 7));
@@ -161,8 +160,7 @@ fn no_more_names_of_earlier_lives_come_back_than_there_may_be() {
     // Generations that are not taken in stay where they are, for readers, until they are too old.
     assert_eq!(read(&directory.0).unwrap().count(), 11);
     let (mut sink, past) = WriterLease::open(&directory.0, 2, i64::MAX).unwrap();
-    let found = past.load(9, &AtomicBool::new(false), drop).unwrap();
-    sink.found(found);
+    sink.found(read_all(&past, 9).1);
     write(&mut sink, 2000, 5);
     assert_eq!(read(&directory.0).unwrap().count(), 5);
 }
