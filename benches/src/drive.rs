@@ -118,7 +118,7 @@ pub fn measured_loop<F: FnMut(u64)>(iterations: u64, mut op: F) {
     }
 }
 
-fn clock_ns(clock: libc::clockid_t) -> u64 {
+pub fn clock_ns(clock: libc::clockid_t) -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is valid for writing, and the clocks asked for exist on every Linux.
     let failed = unsafe { libc::clock_gettime(clock, &mut time) };

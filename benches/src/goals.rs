@@ -99,6 +99,7 @@ pub const TIMERS: &[&str] = &[
     "timer.tracing",
 ];
 pub const STATSD: &[&str] = &["statsd.dogstatsd_handle", "statsd.cadence", "statsd.dipstick"];
+const UNSENT: &str = "beside the writing alone";
 const WITH_PACE: &str = "the pace included";
 const TEXT: &[&str] = &["exposition.measured", "exposition.prometheus_client"];
 
@@ -112,6 +113,16 @@ fn slower(r: &Results, ours: &str, beside: &str) -> Option<f64> {
 
 pub fn throughput(r: &Results, ours: &str, peers: &[&str], threads: usize) -> Option<f64> {
     Some(r.max(ours, threads, "mops")? / r.most(peers, threads, "mops")?)
+}
+
+/// A delivery beside its floor, both sent.
+fn slower_delivery(r: &Results, ours: &str, floor: &str) -> Option<f64> {
+    Some(r.min(ours, 1, "cpu_ms")? / r.min(floor, 1, "cpu_ms")?)
+}
+
+/// A delivery that was sent beside the writing of its floor alone.
+fn unsent(r: &Results, ours: &str, floor: &str) -> Option<f64> {
+    Some(r.min(ours, 1, "cpu_ms")? / r.min(floor, 1, "write_ms")?)
 }
 
 fn instructions(r: &Results, row: &str) -> Option<f64> {
@@ -397,6 +408,48 @@ pub const GOALS: &[Goal] = &[
         "×",
         |r| Some(r.min("exposition.pull_cache", 1, "render_ms")? / r.min("base.prefix_copy", 1, "render_ms")?),
     ),
+    Goal {
+        also: Some((UNSENT, |r| unsent(r, "push.influxdb", "base.push_lines"))),
+        ..goal(
+            "push.influxdb",
+            "push",
+            "influx lines of 100,000 series",
+            "time of a prefix copy, sent",
+            false,
+            2.5,
+            "×",
+            |r| slower_delivery(r, "push.influxdb", "base.push_lines"),
+        )
+    },
+    Goal {
+        also: Some((UNSENT, |r| unsent(r, "push.remote_write_1", "base.push_labels"))),
+        ..goal(
+            "push.remote_write_1",
+            "push",
+            "remote write 1.0 of 100,000 series",
+            "time of a label copy, with snappy, sent",
+            false,
+            2.5,
+            "×",
+            |r| slower_delivery(r, "push.remote_write_1", "base.push_labels"),
+        )
+    },
+    Goal {
+        also: Some((UNSENT, |r| unsent(r, "push.remote_write_2", "base.push_symbols"))),
+        ..goal(
+            "push.remote_write_2",
+            "push",
+            "remote write 2.0 of 100,000 series",
+            "time of a symbol copy, with snappy, sent",
+            false,
+            2.5,
+            "×",
+            |r| slower_delivery(r, "push.remote_write_2", "base.push_symbols"),
+        )
+    },
+    goal("push.otlp", "push", "OTLP of 100,000 series, less CPU", "opentelemetry-otlp", true, 3.0, "×", |r| {
+        Some(r.min("push.otel", 1, "process_ms")? / r.min("push.otlp", 1, "process_ms")?)
+    }),
     goal("memory.plain", "memory", "100,000 counters on 2 threads, plain names", "resident", false, 12.0, " MB", |r| {
         r.min("memory.statsd", 1, "megabytes")
     }),

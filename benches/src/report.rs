@@ -99,6 +99,10 @@ fn own_table(rows: &[&Row], r: &Results) -> String {
         ("render_ms", "ms"),
         ("again_ms", "again, ms"),
         ("generation_ms", "generation, wall ms"),
+        ("cpu_ms", "CPU ms of the delivering thread"),
+        ("write_ms", "of it writing"),
+        ("first_ms", "first delivery, CPU ms"),
+        ("process_ms", "with the collection, of all threads"),
         ("bytes", "bytes"),
         ("megabytes", "MB"),
         ("before_delivery_megabytes", "MB before delivery"),
@@ -191,6 +195,7 @@ fn charts(group: &str) -> Vec<(String, &'static str, &'static str, usize)> {
         ],
         "statsd-timers" => vec![one("CPU ms per million, less is better", "cpu_ms_per_million", 1)],
         "exposition" => vec![one("ms, less is better", "render_ms", 1)],
+        "push" => vec![one("ms of CPU of all threads, less is better", "process_ms", 1)],
         "memory" => vec![one("MB, less is better", "megabytes", 1)],
         _ => Vec::new(),
     }

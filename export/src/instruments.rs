@@ -29,11 +29,23 @@ struct Activity {
 }
 
 impl Instrument {
-    /// Returns the totals of each rate, as far as the snapshot has them.
+    /// Returns the totals of each rate, that of the first in front, as far as the snapshot has them.
     pub fn totals<'t>(&self, totals: Totals<'t>) -> impl Iterator<Item = Total<'t>> + Clone {
-        let others = self.others.iter();
-        let ids = iter::once(self.first.id()).chain(others.map(|id| *id as usize));
-        ids.filter_map(move |id| totals.get(id))
+        let others = self.others.iter().filter_map(move |id| totals.get(*id as usize));
+        totals.of_series(self.first).into_iter().chain(others)
+    }
+
+    /// Returns the ids of its series, that of the first in front.
+    #[inline]
+    pub fn ids(&self) -> impl Iterator<Item = usize> + Clone {
+        iter::once(self.first.id()).chain(self.others.iter().map(|id| *id as usize))
+    }
+
+    /// Returns `true` when it is one series, as most are.
+    #[inline]
+    #[must_use]
+    pub fn is_single(&self) -> bool {
+        self.others.is_empty()
     }
 
     /// Tells what may be idle. Without labels (or an object) an instrument stands for the program itself, however seldom something is

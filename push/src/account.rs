@@ -54,17 +54,11 @@ impl Account {
 
     /// Hands in what is new of each series as what became of it. What was not sent stays pending.
     pub(crate) fn hand_in(&self, view: &SnapshotView<'_>) {
-        for delta in view.deltas() {
-            match self.0.get(delta.series.id()).copied().unwrap_or(NOT_YET) {
-                NOT_YET | PENDING => {}
-                SENT => view.delta_sent(&delta),
-                dropped => {
-                    if let Some(cause) = Cause::ALL.get(usize::from(dropped - DROPPED)) {
-                        view.delta_dropped(&delta, *cause);
-                    }
-                }
-            }
-        }
+        view.settle(|series| match self.0.get(series.id()).copied().unwrap_or(NOT_YET) {
+            NOT_YET | PENDING => None,
+            SENT => Some(Ok(())),
+            dropped => Cause::ALL.get(usize::from(dropped - DROPPED)).map(|cause| Err(*cause)),
+        });
     }
 }
 

@@ -265,8 +265,9 @@ fn reply(answer: ureq::http::Response<ureq::Body>) -> Reply {
 /// Reads `Retry-After`: seconds, or a date.
 fn wait(value: &str) -> Option<Duration> {
     let value = value.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More than there are is a long time, too.
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
     let date = httpdate::parse_http_date(value).ok()?;
     Some(date.duration_since(SystemTime::now()).unwrap_or_default())
@@ -347,6 +348,7 @@ mod tests {
         let soon = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(100));
         assert!((90..=100).contains(&wait(&soon).unwrap().as_secs()));
         assert_eq!((wait("-1"), wait("soon"), wait("")), (None, None, None));
+        assert_eq!(wait(&"9".repeat(40)), Some(Duration::from_secs(u64::MAX)));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Every instrument of the program, and what each has come to, its sample rates added up.
 
 use crate::scaled::scaled;
-use ferrometer_core::{Distribution, Kind, Totals, Value};
+use ferrometer_core::{Distribution, Kind, Total, Totals, Value};
 use ferrometer_export::{Instrument, age_seconds};
 use std::collections::HashMap;
 use std::iter;
@@ -48,25 +48,29 @@ impl<'t> Rates<'t> {
 
 /// The ids of an instrument's series, as far as the snapshot has them.
 pub fn ids(instrument: &Instrument, totals: Totals<'_>) -> impl Iterator<Item = usize> + Clone {
-    instrument.totals(totals).map(|total| total.series.id())
+    let known = totals.len();
+    instrument.ids().filter(move |id| *id < known)
 }
 
 /// Returns what an instrument has come to; `None` while it has no value: a gauge that was never set, and one of a kind that this version does not
 /// know.
 #[must_use]
 pub fn summary<'t>(instrument: &Instrument, totals: Totals<'t>) -> Option<Summary<'t>> {
-    let mut all = instrument.totals(totals);
-    let first = all.next()?;
-    let others = || all.clone();
+    let first = totals.of_series(instrument.first)?;
+    let others = || instrument.totals(totals).skip(1);
     match first.value {
         Value::Counter { .. } => {
             let (mut increments, mut decrements) = (0u64, 0u64);
-            for total in iter::once(first).chain(others()) {
+            let mut add = |total: &Total<'_>| {
                 if let Value::Counter { decrements: less, .. } = total.value {
                     let (rate, (exact, sampled)) = (total.series.rate(), total.increments());
                     increments = increments.saturating_add(exact).saturating_add(scaled(sampled, rate));
                     decrements = decrements.saturating_add(scaled(less, rate));
                 }
+            };
+            add(&first);
+            if !instrument.is_single() {
+                others().for_each(|total| add(&total));
             }
             Some(Summary::Counter { increments, decrements })
         }

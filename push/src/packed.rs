@@ -7,9 +7,9 @@ use std::time::Instant;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Piece {
-    pub(crate) end: usize,
+    pub(crate) end: u32,
     /// Where its owners end.
-    pub(crate) owners: usize,
+    pub(crate) owners: u32,
     pub(crate) group: u32,
 }
 
@@ -46,7 +46,7 @@ impl<'m> Packed<'m> {
     /// Each piece by itself.
     pub fn pieces(&self) -> impl Iterator<Item = &'m [u8]> {
         let memory = self.memory;
-        self.pieces.clone().map(move |at| &memory.bytes[memory.begin(at)..memory.pieces[at].end])
+        self.pieces.clone().map(move |at| &memory.bytes[memory.begin(at)..memory.begin(at + 1)])
     }
 }
 
@@ -67,11 +67,11 @@ pub struct Memory {
 
 impl Memory {
     pub(crate) fn begin(&self, piece: usize) -> usize {
-        if piece == 0 { 0 } else { self.pieces[piece - 1].end }
+        if piece == 0 { 0 } else { self.pieces[piece - 1].end as usize }
     }
 
     fn first_owner(&self, piece: usize) -> usize {
-        if piece == 0 { 0 } else { self.pieces[piece - 1].owners }
+        if piece == 0 { 0 } else { self.pieces[piece - 1].owners as usize }
     }
 
     pub(crate) fn owners(&self, pieces: Range<usize>) -> Range<usize> {

@@ -13,12 +13,17 @@ const QUARANTINE: Duration = Duration::from_secs(600);
 /// The most requests that are made in one delivery to find out what is refused, and how much the server takes at once.
 const MOST_HALVES: usize = 128;
 const MOST_CUTS: usize = 4096;
+/// After so many pieces that are too large alone, the server takes nothing: the rest is not tried.
+const MOST_ALONE: usize = 64;
+/// The most bytes of one body, whatever the limit is.
+const MOST_BYTES: usize = 1 << 30;
 
 /// Carries what was packed to a server.
 pub trait Carrier {
-    /// Writes the pieces as one body.
-    fn frame(&mut self, packed: &Packed<'_>, body: &mut Vec<u8>) {
-        body.extend_from_slice(packed.bytes());
+    /// Writes the pieces as one body; `false`, and nothing is written, where a body is its pieces as they are, one behind the other.
+    fn frame(&mut self, packed: &Packed<'_>, body: &mut Vec<u8>) -> bool {
+        let _ = (packed, body);
+        false
     }
 
     /// Compresses a body into `wire`; `false` when it is sent as it is.
@@ -57,11 +62,13 @@ pub struct Packer<'p, 'v> {
     last_group: Option<u32>,
     halves: usize,
     cuts: usize,
+    /// How many pieces the server found too large alone.
+    alone: usize,
     delivery: Delivery,
     /// Nothing more goes out in this delivery, and the server's wish.
     later: Option<(String, Option<Duration>)>,
-    /// All that is left is refused.
-    refused: bool,
+    /// All that is left is given up, and why.
+    refused: Option<Cause>,
     /// The first reason for something that is dropped.
     dropped: Option<String>,
 }
@@ -93,6 +100,8 @@ impl<'p, 'v> Packer<'p, 'v> {
         memory.pieces.clear();
         memory.owners.clear();
         memory.account.begin(view.snapshot().totals().len());
+        // Places in a body have 32 bits. One piece more than is allowed fits in them, too.
+        let limit = Limit { bytes: limit.bytes.min(MOST_BYTES), ..limit };
         let now = Instant::now();
         memory.quarantine.retain(|_, until| *until > now);
         memory.learned = memory.learned.filter(|(_, until)| *until > now);
@@ -108,9 +117,10 @@ impl<'p, 'v> Packer<'p, 'v> {
             last_group: None,
             halves: 0,
             cuts: 0,
+            alone: 0,
             delivery: Delivery::default(),
             later: None,
-            refused: false,
+            refused: None,
             dropped: None,
         }
     }
@@ -149,9 +159,9 @@ impl<'p, 'v> Packer<'p, 'v> {
     ) {
         let before = (self.memory.bytes.len(), self.memory.owners.len());
         self.memory.owners.extend(owners.into_iter().map(|id| id as u32));
-        let has_left = !self.is_stopped() && !self.refused;
+        let has_left = !self.is_stopped() && self.refused.is_none();
         if !has_left || self.is_quarantined(before.1) {
-            let cause = (self.later.is_none()).then_some(Cause::Refused);
+            let cause = self.later.is_none().then_some(self.refused.unwrap_or(Cause::Refused));
             for at in before.1..self.memory.owners.len() {
                 let id = self.memory.owners[at];
                 match cause {
@@ -178,7 +188,8 @@ impl<'p, 'v> Packer<'p, 'v> {
             self.groups = group_bytes;
         }
         self.last_group = Some(group);
-        let piece = Piece { end: self.memory.bytes.len(), owners: self.memory.owners.len(), group };
+        let (end, owners) = (self.memory.bytes.len() as u32, self.memory.owners.len() as u32);
+        let piece = Piece { end, owners, group };
         self.memory.pieces.push(piece);
         if self.memory.bytes.len() + self.groups + self.limit.frame > self.limit.bytes {
             // Alone, and too large all the same.
@@ -215,8 +226,8 @@ impl<'p, 'v> Packer<'p, 'v> {
         if self.is_stopped() {
             return self.note_pending(pieces);
         }
-        if self.refused {
-            return self.note_dropped(pieces, Cause::Refused);
+        if let Some(cause) = self.refused {
+            return self.note_dropped(pieces, cause);
         }
         if self.shown.is_none() && Instant::now() >= self.until {
             self.later.get_or_insert(("no time is left".to_owned(), None));
@@ -226,13 +237,15 @@ impl<'p, 'v> Packer<'p, 'v> {
         }
         let (mut body, mut wire) = (std::mem::take(&mut self.memory.body), std::mem::take(&mut self.memory.wire));
         body.clear();
-        self.carrier.frame(&Packed { memory: self.memory, pieces: pieces.clone() }, &mut body);
-        let is_compressed = self.carrier.compress(&body, &mut wire);
-        let out = if is_compressed { &wire } else { &body };
+        let packed = Packed { memory: self.memory, pieces: pieces.clone() };
+        let is_framed = self.carrier.frame(&packed, &mut body);
+        let plain: &[u8] = if is_framed { &body } else { packed.bytes() };
+        let is_compressed = self.carrier.compress(plain, &mut wire);
+        let out = if is_compressed { &wire } else { plain };
         let verdict = match &mut self.shown {
             Some(shown) => {
-                let plain = if is_compressed { body.clone() } else { Vec::new() };
-                shown.push(Preview::new(out.clone()).with_plain(plain));
+                let plain = if is_compressed { plain.to_vec() } else { Vec::new() };
+                shown.push(Preview::new(out.to_vec()).with_plain(plain));
                 Verdict::Accepted
             }
             None => match self.later.clone() {
@@ -241,10 +254,13 @@ impl<'p, 'v> Packer<'p, 'v> {
                 None => self.carrier.send(out, is_compressed, pieces.len(), self.until),
             },
         };
-        let (sent, plain) = (out.len() as u64, body.len());
+        let (sent, plain) = (out.len() as u64, plain.len());
         if let (Verdict::Later { .. }, Some(spool)) = (&verdict, &mut self.spool) {
+            if !is_framed && !is_compressed {
+                body.extend_from_slice(packed.bytes());
+            }
             let out = if is_compressed { &mut wire } else { &mut body };
-            self.carrier.frame_kept(&Packed { memory: self.memory, pieces: pieces.clone() }, out);
+            self.carrier.frame_kept(&packed, out);
             spool.keep(out, pieces.len(), is_compressed);
         }
         (self.memory.body, self.memory.wire) = (body, wire);
@@ -273,6 +289,10 @@ impl<'p, 'v> Packer<'p, 'v> {
             }
             Verdict::TooLarge { reason } => {
                 self.dropped.get_or_insert(reason);
+                self.alone += usize::from(pieces.len() == 1);
+                if self.alone >= MOST_ALONE {
+                    self.refused = Some(Cause::TooLarge);
+                }
                 self.note_dropped(pieces, Cause::TooLarge);
             }
             Verdict::Refused { reason, extent } => {
@@ -283,7 +303,9 @@ impl<'p, 'v> Packer<'p, 'v> {
                         self.memory.quarantine.insert(*id, Instant::now() + QUARANTINE);
                     }
                 }
-                self.refused |= extent == Extent::All;
+                if extent == Extent::All {
+                    self.refused = Some(Cause::Refused);
+                }
                 self.note_dropped(pieces, Cause::Refused);
             }
         }

@@ -30,7 +30,13 @@ pub fn names(kind: Kind) -> &'static [&'static str] {
 
 /// Where the distributions stood when they were last sent: quantiles are those of what was recorded since.
 #[derive(Debug, Default)]
-pub struct Interval(Vec<Option<Arc<Distribution>>>);
+pub struct Interval {
+    /// By the series' id, as far as one of a distribution was sent.
+    sent: Vec<Option<Arc<Distribution>>>,
+    /// Series of distributions among the first `seen` ones: others have nothing to note.
+    distributions: Vec<u32>,
+    seen: usize,
+}
 
 impl Interval {
     /// Calls `each` with the name and value of every number that an instrument has: a counter's increments, and its decrements once there were any;
@@ -70,7 +76,7 @@ impl Interval {
             }
             count = count.saturating_add(scaled(d.count(), rate));
             sum += d.sum() / unit / rate;
-            let before = self.0.get(id).and_then(Option::as_ref);
+            let before = self.sent.get(id).and_then(Option::as_ref);
             let is_new = before.is_none_or(|before| before.count() != d.count()) && d.count() > 0;
             if is_new {
                 new.push((rate, before.map_or_else(|| Distribution::clone(d), |before| d.since(before))));
@@ -92,16 +98,21 @@ impl Interval {
 
     /// Notes what was sent: what is recorded from here on is the next interval's.
     pub fn sent(&mut self, totals: Totals<'_>, memory: &Memory) {
-        for total in totals.iter() {
-            let Value::Distribution(d) = total.value else { continue };
-            let id = total.series.id();
+        for id in self.seen..totals.len() {
+            if totals.get(id).is_some_and(|total| matches!(total.value, Value::Distribution(_))) {
+                self.distributions.push(id as u32);
+            }
+        }
+        self.seen = totals.len();
+        for id in self.distributions.iter().map(|id| *id as usize) {
             if !memory.account().is_sent(id) {
                 continue;
             }
-            if self.0.len() <= id {
-                self.0.resize(id + 1, None);
+            let Some(Value::Distribution(d)) = totals.get(id).map(|total| total.value) else { continue };
+            if self.sent.len() <= id {
+                self.sent.resize(id + 1, None);
             }
-            self.0[id] = Some(Arc::clone(d));
+            self.sent[id] = Some(Arc::clone(d));
         }
     }
 }

@@ -39,8 +39,14 @@ pub fn unsigned(out: &mut Vec<u8>, field: u32, value: u64) {
 /// Appends a field of eight bytes, little end first.
 #[inline]
 pub fn fixed64(out: &mut Vec<u8>, field: u32, value: u64) {
-    key(out, field, 1);
-    out.extend_from_slice(&value.to_le_bytes());
+    if field >= 16 {
+        key(out, field, 1);
+        return out.extend_from_slice(&value.to_le_bytes());
+    }
+    // The key is one byte: nine bytes are put there at once.
+    let mut all = [(field << 3 | 1) as u8; 9];
+    all[1..].copy_from_slice(&value.to_le_bytes());
+    out.extend_from_slice(&all);
 }
 
 /// Appends a field that is a float.

@@ -4,7 +4,7 @@ use crate::packed::{Limit, Memory};
 use crate::packer::{Carrier, Packer};
 use crate::patience::Patience;
 use crate::spool::Spool;
-use crate::verdict::Verdict;
+use crate::verdict::{Extent, Verdict};
 use ferrometer_core::{Backend, BackendError, Delivery, Preview, SnapshotView, warn};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -128,6 +128,8 @@ impl<E: Exporter, C: Carrier + Send + 'static> Pusher<E, C> {
                     sent.bytes += body.bytes.len() as u64;
                 }
                 Verdict::Later { reason, after } => return (sent, Some((reason, after))),
+                // A wrong token, say: when it is mended the server takes what was kept.
+                Verdict::Refused { reason, extent: Extent::All } => return (sent, Some((reason, None))),
                 Verdict::Refused { reason, .. } | Verdict::TooLarge { reason } => {
                     warn("spooled body refused", &format!("a body of the spool is given up: {reason}"));
                 }

@@ -157,20 +157,35 @@ impl Spool {
         self.make_room(size);
         let entry = Entry { number: self.next, points, is_compressed, bytes: size };
         let temporary = self.directory.join(self.temporary());
-        let written = File::create(&temporary).and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_data()?;
-            fs::rename(&temporary, self.name(&entry))
-        });
+        let mut written = self.write(&temporary, &entry, bytes);
+        // Others may have filled the disk: the oldest go then, too.
+        while let Err(error) = &written
+            && matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+            && !self.entries.is_empty()
+        {
+            let _ = fs::remove_file(&temporary);
+            self.remove_oldest();
+            written = self.write(&temporary, &entry, bytes);
+        }
         match written {
             Ok(()) => {
                 (self.next, self.bytes) = (self.next.saturating_add(1), self.bytes + size);
                 self.entries.push_back(entry);
             }
             Err(error) => {
+                // What was written of it would take room that is lacking.
+                let _ = fs::remove_file(&temporary);
                 warn("spool", &format!("cannot write to the spool {}: {error}", self.directory.display()));
             }
         }
+    }
+
+    /// Writes a body beside its place, and moves it there whole.
+    fn write(&self, temporary: &Path, entry: &Entry, bytes: &[u8]) -> io::Result<()> {
+        let mut file = File::create(temporary)?;
+        file.write_all(bytes)?;
+        file.sync_data()?;
+        fs::rename(temporary, self.name(entry))
     }
 
     /// The oldest body. One that cannot be read is given up.
@@ -308,6 +323,51 @@ mod tests {
         spool.keep(b"more", 1, false);
         assert_eq!(drain(&mut Spool::open(&path, "x", 1000).unwrap()).len(), 1);
         fs::remove_dir_all(path).unwrap();
+    }
+
+    /// Keeps more than its disk has room for.
+    #[cfg(target_os = "linux")]
+    #[test]
+    #[ignore = "the child of the test below"]
+    fn on_a_small_disk() {
+        let Ok(path) = std::env::var("SPOOL_ON_A_SMALL_DISK") else { return };
+        let path = Path::new(&path).join("spool");
+        let mut spool = Spool::open(&path, "x", 1 << 30).unwrap();
+        (0..40u8).for_each(|i| spool.keep(&[i; 16 * 1024], 1, false));
+        // One that finds no room at all leaves nothing behind.
+        spool.keep(&vec![1; 1 << 20], 1, false);
+        assert!(
+            spool.is_empty() && fs::read_dir(&path).unwrap().all(|file| file.unwrap().metadata().unwrap().len() < 100)
+        );
+        (40..80u8).for_each(|i| spool.keep(&[i; 16 * 1024], 1, false));
+        let kept: Vec<u8> = drain(&mut spool).iter().map(|body| body.0[0]).collect();
+        assert!(kept.len() > 4 && kept.len() < 17 && kept.is_sorted() && kept.last() == Some(&79), "{kept:?}");
+        println!("the newest were kept");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_costs_the_oldest() {
+        use std::process::Command;
+
+        let path = scratch("small");
+        fs::create_dir(&path).unwrap();
+        let script =
+            "mount -t tmpfs -o size=256k none \"$SPOOL_ON_A_SMALL_DISK\" && echo mounted && exec \"$0\" \"$@\"";
+        let mut child = Command::new("unshare");
+        child.args(["--map-root-user", "--mount", "sh", "-c", script]).arg(std::env::current_exe().unwrap());
+        child.args(["--exact", "spool::tests::on_a_small_disk", "--ignored", "--nocapture"]);
+        let output = child.env("SPOOL_ON_A_SMALL_DISK", &path).output();
+        fs::remove_dir(path).unwrap();
+        let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        match output {
+            Ok(output) if said(&output.stdout).contains("mounted") => {
+                let said = said(&output.stdout) + &said(&output.stderr);
+                assert!(output.status.success() && said.contains("the newest were kept"), "{said}");
+            }
+            // Not every system lets its users have a small disk.
+            other => eprintln!("no small disk: {other:?}"),
+        }
     }
 
     #[test]

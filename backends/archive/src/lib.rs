@@ -63,8 +63,8 @@ impl Way {
 }
 
 impl Carrier for Way {
-    fn frame(&mut self, packed: &Packed<'_>, body: &mut Vec<u8>) {
-        self.carrier().frame(packed, body);
+    fn frame(&mut self, packed: &Packed<'_>, body: &mut Vec<u8>) -> bool {
+        self.carrier().frame(packed, body)
     }
 
     fn compress(&mut self, body: &[u8], wire: &mut Vec<u8>) -> bool {

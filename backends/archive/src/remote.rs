@@ -85,7 +85,7 @@ fn lacks_resource(reply: &Reply) -> bool {
 }
 
 impl Carrier for Remote {
-    fn frame(&mut self, packed: &Packed<'_>, body: &mut Vec<u8>) {
+    fn frame(&mut self, packed: &Packed<'_>, body: &mut Vec<u8>) -> bool {
         body.extend_from_slice(&self.head);
         for (at, piece) in packed.pieces().enumerate() {
             if at > 0 {
@@ -94,6 +94,7 @@ impl Carrier for Remote {
             body.extend_from_slice(piece);
         }
         body.extend_from_slice(b"}}");
+        true
     }
 
     fn compress(&mut self, body: &[u8], wire: &mut Vec<u8>) -> bool {

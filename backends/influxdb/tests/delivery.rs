@@ -108,6 +108,25 @@ fn a_server_that_takes_less_gets_halves() {
 }
 
 #[test]
+fn a_server_that_finds_everything_too_large_is_not_asked_for_each_line() {
+    let _alone = alone();
+    let server = Server::start(|_| Answer::status(413));
+    start(http(&server));
+    let logger = get_logger("it");
+    (0..2000u64).for_each(|i| logger.send_counter(format!("c{i}"), 1));
+    for _ in 0..2 {
+        logger.send_counter("c1", 1);
+        flush(SOON);
+        let requests = server.take().len();
+        assert!(requests < 400, "{requests}");
+        let ledger = account();
+        assert!(ledger.balances() && ledger.sent.is_zero() && ledger.pending.is_zero(), "{ledger}");
+        assert!(ledger.dropped[Cause::TooLarge].recordings > 0, "{ledger}");
+    }
+    assert!(remove("influxdb", SOON).unwrap().balances());
+}
+
+#[test]
 fn one_line_that_is_refused_costs_only_itself() {
     let _alone = alone();
     let refuse = |request: &ferrometer_push_testkit::http::Request| {

@@ -6,7 +6,7 @@ use ferrometer_push_testkit::http::{Answer, Request, Server};
 use ferrometer_push_testkit::{SOON, Scratch, alone, wait_for};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering::Relaxed};
 use std::time::Duration;
 
 const INTERVAL: Duration = Duration::from_millis(50);
@@ -51,7 +51,10 @@ fn what_a_dead_server_missed_arrives_in_order_when_it_is_back() {
         wait_for(|| (files(&scratch) >= n).then_some(()), || format!("{} files", files(&scratch)));
     }
     let account = || ledgers().into_iter().find(|l| l.backend == "influxdb").unwrap();
-    assert!(account().balances() && account().sent.is_zero() && account().pending.increments == 20, "{}", account());
+    // A file is there before its delivery is in the account, and one is written at every interval.
+    let all_pending = || account().pending.increments == 20;
+    wait_for(|| all_pending().then_some(()), || account().to_string());
+    assert!(account().balances() && account().sent.is_zero(), "{}", account());
     server.take();
     is_up.store(true, Relaxed);
     assert!(flush(SOON).complete);
@@ -64,6 +67,38 @@ fn what_a_dead_server_missed_arrives_in_order_when_it_is_back() {
     let ledger = remove("influxdb", SOON).unwrap();
     assert!(ledger.balances() && ledger.pending.is_zero() && ledger.sent.increments == 20, "{ledger}");
     assert_eq!(files(&scratch), 0);
+}
+
+#[test]
+fn a_wrong_token_does_not_cost_what_was_kept() {
+    let _alone = alone();
+    let scratch = Scratch::new("influx-spool-token");
+    let status = Arc::new(AtomicU16::new(503));
+    let answers = Arc::clone(&status);
+    let server = Server::start(move |_| Answer::status(answers.load(Relaxed)));
+    let spool = scratch.path().join("spool");
+    install("influxdb", Box::new(backend(server.address.port(), &spool, 1 << 20)), INTERVAL).unwrap();
+    for n in 1..=5 {
+        get_logger("token").send_counter("c", 1);
+        wait_for(|| (files(&scratch) >= n).then_some(()), || format!("{} files", files(&scratch)));
+    }
+    status.store(401, Relaxed);
+    server.take();
+    flush(SOON);
+    wait_for(|| (!server.take().is_empty()).then_some(()), || "no request".to_owned());
+    assert!(files(&scratch) >= 5, "{}", files(&scratch));
+    status.store(204, Relaxed);
+    server.take();
+    wait_for(
+        || {
+            flush(SOON);
+            (files(&scratch) == 0).then_some(())
+        },
+        || format!("{} files", files(&scratch)),
+    );
+    let points = points(&server.take(), "token.c");
+    assert!(points.len() >= 5 && points.is_sorted() && points[0].1 == 1, "{points:?}");
+    assert!(remove("influxdb", SOON).unwrap().balances());
 }
 
 #[test]

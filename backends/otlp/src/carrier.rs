@@ -98,13 +98,17 @@ impl Requests {
 const FRAME: usize = 160;
 
 impl Carrier for Requests {
-    fn frame(&mut self, packed: &Packed<'_>, body: &mut Vec<u8>) {
+    fn frame(&mut self, packed: &Packed<'_>, body: &mut Vec<u8>) -> bool {
         let headers = self.headers.lock().unwrap_or_else(PoisonError::into_inner);
-        let metrics = packed.groups().filter_map(|(group, _, points)| Some((headers.get(&group)?, points)));
+        let metrics = || {
+            let headed = |(group, _, points)| Some((headers.get(group as usize)?.as_ref()?, points));
+            packed.groups().filter_map(headed)
+        };
         match self.encoding {
             Encoding::Protobuf => protobuf::request(body, &self.resource, &self.scope, metrics),
-            Encoding::Json => json::request(body, &self.resource, SCOPE, metrics),
+            Encoding::Json => json::request(body, &self.resource, SCOPE, metrics()),
         }
+        true
     }
 
     fn compress(&mut self, body: &[u8], wire: &mut Vec<u8>) -> bool {

@@ -14,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Text around points, by the number of their group. The carrier frames with it.
-pub(crate) type Headers = Arc<Mutex<HashMap<u32, Header>>>;
+pub(crate) type Headers = Arc<Mutex<Vec<Option<Header>>>>;
 
 /// The exporter.
 #[derive(Debug)]
@@ -83,6 +83,7 @@ impl Points {
             self.shapes.clear();
             self.misshapen.clear();
             self.attributes.clear();
+            self.headers.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
     }
 
@@ -97,7 +98,7 @@ impl Points {
     }
 
     /// Decides whether an instrument can be written, the first time; and keeps its attributes.
-    fn admit(&mut self, at: usize, series: &'static Series, naming: &Naming, name: &str) -> Result<(), Cause> {
+    fn admit(&mut self, at: usize, series: &'static Series, naming: &Naming) -> Result<(), Cause> {
         if self.attributes.get(at).is_some() {
             return Ok(());
         }
@@ -107,7 +108,7 @@ impl Points {
         if let Some(Err(cause)) = self.claims.known(series) {
             return Err(cause);
         }
-        let shape = self.shape(series.kind());
+        let (shape, name) = (self.shape(series.kind()), full_name(naming, series));
         let pairs =
             gated_labels(
                 labels_with_object(naming, series),
@@ -120,9 +121,12 @@ impl Points {
         }
         let decrements = (shape == Shape::Counter).then(|| format!("{name}.decrements {identity}"));
         let own = format!("{name} {identity}");
-        debug_assert_eq!(full_name(naming, series), name);
-        self.claims.claim(series, name, [Some(&own), decrements.as_ref()].into_iter().flatten().map(String::as_str))?;
-        if *self.shapes.entry(name.to_owned()).or_insert(shape) != shape {
+        self.claims.claim(
+            series,
+            &name,
+            [Some(&own), decrements.as_ref()].into_iter().flatten().map(String::as_str),
+        )?;
+        if *self.shapes.entry(name.clone()).or_insert(shape) != shape {
             self.misshapen.insert(at);
             let what = format!("{name} is of another kind on the wire; {series:?} is not delivered");
             warn(&format!("collision {name}"), &what);
@@ -139,20 +143,22 @@ impl Points {
         Ok(())
     }
 
-    /// Says what stands around the points of a group, and how many bytes that may take.
-    fn head(&self, group: u32, series: &'static Series, name: &str, shape: Shape) -> usize {
-        let unit = if series.kind() == Kind::Timer { "s" } else { series.unit().unwrap_or("") };
-        let is_delta = self.temporality == Temporality::Delta && shape != Shape::UpDown;
-        let header = Header {
-            name: name.to_owned(),
-            unit,
-            description: series.description().unwrap_or(""),
-            shape,
-            is_delta: is_delta && shape != Shape::Gauge,
-        };
-        let bytes = header.max_bytes();
-        self.headers.lock().unwrap_or_else(PoisonError::into_inner).insert(group, header);
-        bytes
+    /// Says what stands around the points of a group, and how many bytes that may take. `suffix` is the end of its name.
+    fn head(&self, group: u32, series: &'static Series, naming: &Naming, suffix: &str) -> usize {
+        let (shape, at) = (self.shape(series.kind()), group as usize);
+        let is_delta = self.temporality == Temporality::Delta && !matches!(shape, Shape::UpDown | Shape::Gauge);
+        let mut headers = self.headers.lock().unwrap_or_else(PoisonError::into_inner);
+        if headers.len() <= at {
+            headers.resize(at + 1, None);
+        }
+        let header = headers[at].get_or_insert_with(|| {
+            let name = full_name(naming, series) + suffix;
+            Header { name, unit: "", description: "", shape, is_delta }
+        });
+        // Descriptions may be given at any time.
+        header.unit = if series.kind() == Kind::Timer { "s" } else { series.unit().unwrap_or("") };
+        header.description = series.description().unwrap_or("");
+        header.max_bytes()
     }
 }
 
@@ -174,9 +180,16 @@ struct Writer<'w> {
     starts: &'w [u64],
     bases: &'w HashMap<usize, Base>,
     room: &'w mut Room,
+    /// Counters of the family that have decrements: a point of their own each.
+    fell: Vec<usize>,
 }
 
 impl Writer<'_> {
+    /// Returns the number under which the fate of a part is noted. Where totals are sent nobody asks for it.
+    fn part(&self, at: usize, which: usize) -> Option<usize> {
+        self.is_delta.then_some(self.parts + 2 * at + which)
+    }
+
     fn piece(
         &self,
         packer: &mut Packer<'_, '_>,
@@ -204,13 +217,13 @@ impl Writer<'_> {
     ) {
         let Some(summary) = summary(instrument, totals) else { return };
         let owners = ids(instrument, totals);
-        let base = self.bases.get(&at).filter(|_| self.is_delta);
+        let base = if self.is_delta { self.bases.get(&at) } else { None };
         let begun = self.starts.get(at).copied().unwrap_or(self.time);
         match summary {
             Summary::Counter { increments, decrements } => {
                 let (which, now) = if part == Part::Main { (0, increments) } else { (1, decrements) };
-                if part == Part::Decrements && decrements == 0 {
-                    return;
+                if part == Part::Main && decrements > 0 {
+                    self.fell.push(at);
                 }
                 let before = base.map_or(0, |base| base.sums[which]);
                 let new = now.saturating_sub(before);
@@ -222,13 +235,13 @@ impl Writer<'_> {
                     return owners.for_each(|id| packer.sent(id));
                 }
                 let start = base.map(|base| base.times[which]).filter(|time| *time > 0).unwrap_or(begun);
-                let owners = owners.chain([self.parts + 2 * at + which]);
+                let owners = owners.chain(self.part(at, which));
                 self.piece(packer, group, owners, at, start, Value::Int(value));
             }
             Summary::Gauge(value) => self.piece(packer, group, owners, at, 0, Value::Double(value)),
             Summary::InFlight(value) => self.piece(packer, group, owners, at, begun, Value::Int(value)),
             Summary::Distributions(rates) => {
-                let owners = owners.chain([self.parts + 2 * at]);
+                let owners = owners.chain(self.part(at, 0));
                 self.distribution(packer, group, at, owners, (&rates, base), begun);
             }
         }
@@ -302,7 +315,7 @@ impl Exporter for Points {
         let time = moment::nanos(view.snapshot().time());
         let instruments = std::mem::take(&mut self.instruments);
         self.starts.resize(instruments.len(), self.last.min(time));
-        let mut room = std::mem::take(&mut self.room);
+        let (mut room, mut fell) = (std::mem::take(&mut self.room), Vec::new());
         for (number, family) in instruments.families() {
             if packer.is_stopped() {
                 break;
@@ -312,21 +325,16 @@ impl Exporter for Points {
                 numbers.filter_map(|at| Some((at, instruments.get(at)?)))
             };
             let Some((_, Instrument { first, .. })) = members().next() else { continue };
-            let name = full_name(naming, first);
-            let shape = self.shape(first.kind());
-            let main = (2 * number, self.head(2 * number, first, &name, shape));
-            let decrements = (shape == Shape::Counter).then(|| {
-                let name = format!("{name}.decrements");
-                (2 * number + 1, self.head(2 * number + 1, first, &name, shape))
-            });
             for (at, instrument) in members() {
-                if let Err(cause) = self.admit(at, instrument.first, naming, &name) {
+                if let Err(cause) = self.admit(at, instrument.first, naming) {
                     ids(instrument, totals).for_each(|id| packer.dropped(id, cause));
                 }
             }
+            let main = (2 * number, self.head(2 * number, first, naming, ""));
+            let is_delta = self.temporality == Temporality::Delta;
             let mut writer = Writer {
                 encoding: self.encoding,
-                is_delta: self.temporality == Temporality::Delta,
+                is_delta,
                 histograms: self.histograms,
                 time,
                 parts: totals.len(),
@@ -334,11 +342,19 @@ impl Exporter for Points {
                 starts: &self.starts,
                 bases: &self.bases,
                 room: &mut room,
+                fell,
             };
-            for (group, part) in [(Some(main), Part::Main), (decrements, Part::Decrements)] {
-                let Some(group) = group else { continue };
-                for (at, instrument) in members().filter(|(at, _)| self.attributes.get(*at).is_some()) {
-                    writer.write(packer, group, (at, instrument, totals), part);
+            for (at, instrument) in members().filter(|(at, _)| self.attributes.get(*at).is_some()) {
+                writer.write(packer, main, (at, instrument, totals), Part::Main);
+            }
+            fell = std::mem::take(&mut writer.fell);
+            if fell.is_empty() {
+                continue;
+            }
+            let decrements = (2 * number + 1, self.head(2 * number + 1, first, naming, ".decrements"));
+            for at in fell.drain(..) {
+                if let Some(instrument) = instruments.get(at) {
+                    writer.write(packer, decrements, (at, instrument, totals), Part::Decrements);
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::point::{Header, Point, Shape, Value, dense};
 use ferrometer_push::histogram::{SCALE, Sum};
-use ferrometer_push::protobuf::{bytes, double, fixed64, message, unsigned, varint, zigzag};
+use ferrometer_push::protobuf::{bytes, double, fixed64, key, message, unsigned, varint, varint_len, zigzag};
 
 /// Appends attributes as the field of this number.
 pub(crate) fn attributes<'a>(out: &mut Vec<u8>, field: u32, pairs: impl Iterator<Item = (&'a str, &'a str)>) {
@@ -24,7 +24,32 @@ pub(crate) const fn attributes_field(shape: Shape) -> u32 {
 }
 
 /// Appends a point as the field `data_points` of its metric.
+#[inline]
 pub(crate) fn point(out: &mut Vec<u8>, point: &Point<'_>) {
+    match point.value {
+        Value::Int(value) => number(out, point, 6, value as u64),
+        Value::Double(value) => number(out, point, 4, value.to_bits()),
+        _ => histogram(out, point),
+    }
+}
+
+/// Appends a point of one number. Its length is known before it is written, so that nothing is moved.
+#[inline]
+fn number(out: &mut Vec<u8>, point: &Point<'_>, field: u32, bits: u64) {
+    /// A field of eight bytes, with its key.
+    const FIXED: usize = 9;
+    let len = point.attributes.len() + if point.start > 0 { 3 * FIXED } else { 2 * FIXED };
+    key(out, 1, 2);
+    varint(out, len as u64);
+    out.extend_from_slice(point.attributes);
+    if point.start > 0 {
+        fixed64(out, 2, point.start);
+    }
+    fixed64(out, 3, point.time);
+    fixed64(out, field, bits);
+}
+
+fn histogram(out: &mut Vec<u8>, point: &Point<'_>) {
     message(out, 1, |out| {
         out.extend_from_slice(point.attributes);
         if point.start > 0 {
@@ -32,8 +57,7 @@ pub(crate) fn point(out: &mut Vec<u8>, point: &Point<'_>) {
         }
         fixed64(out, 3, point.time);
         match &point.value {
-            Value::Int(value) => fixed64(out, 6, *value as u64),
-            Value::Double(value) => double(out, 4, *value),
+            Value::Int(_) | Value::Double(_) => {}
             Value::Explicit { sum, bounds, counts } => {
                 fixed64_unless_zero(out, 4, sum.count);
                 total(out, sum);
@@ -83,48 +107,72 @@ fn side(out: &mut Vec<u8>, field: u32, buckets: &[(i32, u64)]) {
     });
 }
 
-/// Appends a metric with points that are written already.
-fn metric(out: &mut Vec<u8>, header: &Header, points: &[u8]) {
-    message(out, 2, |out| {
-        bytes(out, 1, header.name.as_bytes());
-        if !header.description.is_empty() {
-            bytes(out, 2, header.description.as_bytes());
-        }
-        if !header.unit.is_empty() {
-            bytes(out, 3, header.unit.as_bytes());
-        }
-        let field = match header.shape {
-            Shape::Gauge => 5,
-            Shape::Counter | Shape::UpDown => 7,
-            Shape::Explicit => 9,
-            Shape::Exponential => 10,
-        };
-        message(out, field, |out| {
-            out.extend_from_slice(points);
-            if header.shape != Shape::Gauge {
-                unsigned(out, 2, if header.is_delta { 1 } else { 2 });
-            }
-            if header.shape == Shape::Counter {
-                unsigned(out, 3, 1);
-            }
-        });
-    });
+/// Length of a field with a key of one byte that holds so many bytes.
+fn field_len(content: usize) -> usize {
+    1 + varint_len(content as u64) + content
 }
 
-/// Appends a whole request; `resource` and `scope` are fields that are written already.
-pub(crate) fn request<'a>(
+/// Length of a text's field, which an empty one has not.
+fn text_len(text: &str) -> usize {
+    if text.is_empty() { 0 } else { field_len(text.len()) }
+}
+
+/// Lengths of the messages `data` and `metric` around points of so many bytes.
+fn metric_lens(header: &Header, points: usize) -> (usize, usize) {
+    let temporality = if header.shape == Shape::Gauge { 0 } else { 2 };
+    let monotonic = if header.shape == Shape::Counter { 2 } else { 0 };
+    let data = points + temporality + monotonic;
+    // A metric without a name has the field all the same.
+    let texts = field_len(header.name.len()) + text_len(header.description) + text_len(header.unit);
+    (data, texts + field_len(data))
+}
+
+/// Appends a metric with points that are written already.
+fn metric(out: &mut Vec<u8>, header: &Header, points: &[u8]) {
+    let (data, whole) = metric_lens(header, points.len());
+    key(out, 2, 2);
+    varint(out, whole as u64);
+    bytes(out, 1, header.name.as_bytes());
+    if !header.description.is_empty() {
+        bytes(out, 2, header.description.as_bytes());
+    }
+    if !header.unit.is_empty() {
+        bytes(out, 3, header.unit.as_bytes());
+    }
+    let field = match header.shape {
+        Shape::Gauge => 5,
+        Shape::Counter | Shape::UpDown => 7,
+        Shape::Explicit => 9,
+        Shape::Exponential => 10,
+    };
+    key(out, field, 2);
+    varint(out, data as u64);
+    out.extend_from_slice(points);
+    if header.shape != Shape::Gauge {
+        unsigned(out, 2, if header.is_delta { 1 } else { 2 });
+    }
+    if header.shape == Shape::Counter {
+        unsigned(out, 3, 1);
+    }
+}
+
+/// Appends a whole request; `resource` and `scope` are fields that are written already. Lengths stand in front of what they are of, and are added up first:
+/// to put them in afterwards would move all points three times.
+pub(crate) fn request<'a, M: Iterator<Item = (&'a Header, &'a [u8])>>(
     out: &mut Vec<u8>,
     resource: &[u8],
     scope: &[u8],
-    metrics: impl Iterator<Item = (&'a Header, &'a [u8])>,
+    metrics: impl Fn() -> M,
 ) {
-    message(out, 1, |out| {
-        out.extend_from_slice(resource);
-        message(out, 2, |out| {
-            out.extend_from_slice(scope);
-            metrics.for_each(|(header, points)| metric(out, header, points));
-        });
-    });
+    let all: usize = metrics().map(|(header, points)| field_len(metric_lens(header, points.len()).1)).sum();
+    let in_scope = scope.len() + all;
+    key(out, 1, 2);
+    varint(out, (resource.len() + field_len(in_scope)) as u64);
+    out.extend_from_slice(resource);
+    key(out, 2, 2);
+    varint(out, in_scope as u64);
+    out.extend_from_slice(scope);
+    metrics().for_each(|(header, points)| metric(out, header, points));
 }
 
 /// The field `resource`.

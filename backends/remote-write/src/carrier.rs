@@ -45,12 +45,15 @@ pub(crate) struct Requests {
     /// Room for the series of a request of 2.0, and how many are in the last one.
     series: Vec<u8>,
     count: usize,
+    /// Room to compress into, which is never cleared: that took as long as compressing.
+    room: Vec<u8>,
 }
 
 impl Requests {
     pub(crate) fn new(http: Http, version: Version, most: usize, families: Families) -> Requests {
         let takes = if version == Version::Auto { Takes::Unknown } else { Takes::Told };
-        Requests { http, encoder: snap::raw::Encoder::new(), families, takes, most, series: Vec::new(), count: 0 }
+        let (encoder, series, room) = (snap::raw::Encoder::new(), Vec::new(), Vec::new());
+        Requests { http, encoder, families, takes, most, series, count: 0, room }
     }
 
     pub(crate) fn http(&self) -> &Http {
@@ -118,27 +121,31 @@ fn written(reply: &Reply) -> Option<u64> {
 }
 
 impl Carrier for Requests {
-    fn frame(&mut self, packed: &Packed<'_>, body: &mut Vec<u8>) {
+    fn frame(&mut self, packed: &Packed<'_>, body: &mut Vec<u8>) -> bool {
         if self.takes == Takes::Second {
             let families = self.families.lock();
-            let groups = packed.groups().map(|(group, _, pieces)| (group, pieces));
             let started = i64::try_from(moment::started() / 1_000_000).unwrap_or(0);
-            if let Some(count) = request_v2::request(body, &mut self.series, groups, &families, started, self.most) {
+            if let Some(count) =
+                request_v2::request(body, &mut self.series, packed.groups(), &families, started, self.most)
+            {
                 self.count = count;
-                return;
+                return true;
             }
             // The request holds families and nothing else, or more than may be sent at once. A receiver of 2.0 takes 1.0, too.
             body.clear();
         }
-        body.extend_from_slice(packed.bytes());
+        false
     }
 
     fn compress(&mut self, body: &[u8], wire: &mut Vec<u8>) -> bool {
-        wire.resize(snap::raw::max_compress_len(body.len()), 0);
-        match self.encoder.compress(body, wire) {
-            Ok(len) => wire.truncate(len),
-            // Not for bodies below 4 GiB.
-            Err(_) => wire.clear(),
+        wire.clear();
+        let most = snap::raw::max_compress_len(body.len());
+        if self.room.len() < most {
+            self.room.resize(most, 0);
+        }
+        // It fails for bodies of 4 GiB alone.
+        if let Ok(len) = self.encoder.compress(body, &mut self.room) {
+            wire.extend_from_slice(&self.room[..len]);
         }
         true
     }

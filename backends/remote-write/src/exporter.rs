@@ -1,7 +1,7 @@
 //! Writes instruments as series.
 
 use crate::families::{Families, Meta};
-use crate::message::{self, Labels, STALE, Type};
+use crate::message::{self, Labels, STALE, Time, Type};
 use crate::names;
 use crate::settings::{Histograms, Settings};
 use ferrometer_core::{Cause, Kind, Naming, Series, SnapshotView, Totals, warn};
@@ -45,26 +45,53 @@ pub(crate) struct SeriesWriter {
     cumulative: Vec<u64>,
 }
 
-/// The explicit bounds: as recorded, and as `le`.
+/// The explicit bounds: as recorded, and as the label `le`.
 #[derive(Debug)]
 struct Bounds {
     timers: (Vec<f64>, Vec<Vec<u8>>),
     histograms: (Vec<f64>, Vec<Vec<u8>>),
+    infinity: Vec<u8>,
 }
 
 impl Bounds {
     fn new() -> Bounds {
         let of = |kind, unit: f64| {
             let recorded = histogram::bounds(kind);
-            let text = |bound: &f64| {
+            let label = |bound: &f64| {
                 let mut text = Vec::new();
                 push_float(&mut text, bound / unit);
-                text
+                le(&text)
             };
-            let shown = recorded.iter().map(text).collect();
+            let shown = recorded.iter().map(label).collect();
             (recorded, shown)
         };
-        Bounds { timers: of(Kind::Timer, 1e9), histograms: of(Kind::Histogram, 1.0) }
+        Bounds { timers: of(Kind::Timer, 1e9), histograms: of(Kind::Histogram, 1.0), infinity: le(b"+Inf") }
+    }
+}
+
+fn le(bound: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    message::label(&mut out, "le", bound);
+    out
+}
+
+/// The names of a family's samples as labels, for all of its instruments.
+struct Names([Vec<u8>; 4]);
+
+/// Places in [`names::samples`] of a counter's names, and of those of a timer or histogram. That of anything else is `MAIN`, too.
+const MAIN: usize = 0;
+const DECREMENTS: usize = 1;
+const SUM: usize = 1;
+const COUNT: usize = 2;
+const BUCKET: usize = 3;
+
+impl Names {
+    fn new(family: &str, kind: Kind) -> Names {
+        let mut all = [const { Vec::new() }; 4];
+        for (name, suffix) in all.iter_mut().zip(names::samples(kind)) {
+            *name = message::name(family, suffix);
+        }
+        Names(all)
     }
 }
 
@@ -159,7 +186,7 @@ impl SeriesWriter {
 
     fn write_all(&mut self, view: &SnapshotView<'_>, packer: &mut Packer<'_, '_>, millis: i64, what: What) {
         let (naming, totals) = (view.naming(), view.snapshot().totals());
-        let instruments = std::mem::take(&mut self.instruments);
+        let (instruments, time) = (std::mem::take(&mut self.instruments), Time::new(millis));
         let (mut buckets, mut cumulative) = (std::mem::take(&mut self.buckets), std::mem::take(&mut self.cumulative));
         for (number, family) in instruments.families() {
             if packer.is_stopped() {
@@ -176,6 +203,7 @@ impl SeriesWriter {
                 });
                 continue;
             };
+            let names = Names::new(&name, first.kind());
             for (at, instrument) in members() {
                 if let Err(cause) = self.admit(at, instrument.first, view.naming(), &name) {
                     ids(instrument, totals).for_each(|id| packer.dropped(id, cause));
@@ -184,9 +212,10 @@ impl SeriesWriter {
                 let part = |part| self.labels.get(3 * at + part).and_then(|text| text.get(1..)).unwrap_or_default();
                 let mut writer = Writer {
                     labels: Labels { before: part(0), between: part(1), behind: part(2) },
-                    name: &name,
+                    names: &names,
                     group: number,
                     millis,
+                    time: &time,
                     what,
                     histograms: self.histograms,
                     bounds: &self.bounds,
@@ -234,10 +263,11 @@ fn meta(series: &'static Series) -> Meta {
 /// Writes one instrument.
 struct Writer<'w> {
     labels: Labels<'w>,
-    name: &'w str,
+    names: &'w Names,
     /// The family's number.
     group: u32,
     millis: i64,
+    time: &'w Time,
     what: What,
     histograms: Histograms,
     bounds: &'w Bounds,
@@ -251,19 +281,19 @@ impl Writer<'_> {
         let owners = || ids(instrument, totals);
         match summary {
             Summary::Counter { increments, decrements } => {
-                self.sample(packer, owners(), "_total", None, increments as f64);
+                self.sample(packer, owners(), MAIN, &[], increments as f64);
                 if decrements > 0 {
-                    self.sample(packer, owners(), "_decrements_total", None, decrements as f64);
+                    self.sample(packer, owners(), DECREMENTS, &[], decrements as f64);
                 }
             }
-            Summary::Gauge(value) => self.sample(packer, owners(), "", None, value),
-            Summary::InFlight(value) => self.sample(packer, owners(), "", None, value as f64),
+            Summary::Gauge(value) => self.sample(packer, owners(), MAIN, &[], value),
+            Summary::InFlight(value) => self.sample(packer, owners(), MAIN, &[], value as f64),
             Summary::Distributions(rates) if self.histograms == Histograms::Native => {
                 let sum = Sum::of(&rates);
                 self.buckets.count(&rates);
                 let (buckets, millis, what) = (&*self.buckets, self.millis, self.what);
                 packer.piece(self.group, 0, owners(), |out| {
-                    message::series(out, self.labels, &[self.name], None, |out| match what {
+                    message::series(out, self.labels, &self.names.0[MAIN], |out| match what {
                         What::Values => message::histogram(out, &sum, buckets, millis),
                         What::End => message::stale_histogram(out, millis),
                     });
@@ -277,13 +307,13 @@ impl Writer<'_> {
         &self,
         packer: &mut Packer<'_, '_>,
         owners: impl Iterator<Item = usize>,
-        suffix: &str,
-        le: Option<&[u8]>,
+        name: usize,
+        le: &[u8],
         value: f64,
     ) {
         let value = if self.what == What::End { STALE } else { value };
         packer.piece(self.group, 0, owners, |out| {
-            message::series(out, self.labels, &[self.name, suffix], le, |out| message::sample(out, value, self.millis));
+            message::sample(out, self.labels, &self.names.0[name], le, value, self.time);
         });
     }
 
@@ -304,14 +334,14 @@ impl Writer<'_> {
             let is_needed = is_timer || (*count > 0 && !is_complete);
             is_complete = *count == sum.count;
             if is_needed {
-                self.sample(packer, owners(), "_bucket", Some(le), *count as f64);
+                self.sample(packer, owners(), BUCKET, le, *count as f64);
             }
         }
-        self.sample(packer, owners(), "_bucket", Some(b"+Inf"), sum.count as f64);
-        self.sample(packer, owners(), "_count", None, sum.count as f64);
+        self.sample(packer, owners(), BUCKET, &self.bounds.infinity, sum.count as f64);
+        self.sample(packer, owners(), COUNT, &[], sum.count as f64);
         // One that may fall is no sum of Prometheus'.
         if let Some(value) = sum.sum.filter(|_| !sum.has_negative) {
-            self.sample(packer, owners(), "_sum", None, value);
+            self.sample(packer, owners(), SUM, &[], value);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::families::Meta;
 use ferrometer_push::histogram::{Exponential, SCALE, Sum};
-use ferrometer_push::protobuf::{bytes, double, message, unsigned, varint, zigzag};
+use ferrometer_push::protobuf::{bytes, double, key, message, unsigned, varint, zigzag};
 
 /// The value that says that a series ends.
 pub(crate) const STALE: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
@@ -21,6 +21,19 @@ pub(crate) struct Labels<'l> {
     pub(crate) before: &'l [u8],
     pub(crate) between: &'l [u8],
     pub(crate) behind: &'l [u8],
+}
+
+impl Labels<'_> {
+    /// Appends them with `__name__`, and `le` where there is one: both are fields that are written already.
+    fn write(&self, out: &mut Vec<u8>, name: &[u8], le: &[u8]) {
+        for part in [self.before, name, self.between, le, self.behind] {
+            out.extend_from_slice(part);
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.before.len() + self.between.len() + self.behind.len()
+    }
 }
 
 /// Appends a label.
@@ -47,25 +60,17 @@ pub(crate) fn labels(pairs: &[(String, String)]) -> [Vec<u8>; 3] {
     parts
 }
 
-/// Appends a series with what `write` adds to its labels. The name is a family's and a suffix.
-pub(crate) fn series(
-    out: &mut Vec<u8>,
-    labels: Labels<'_>,
-    name: &[&str],
-    le: Option<&[u8]>,
-    write: impl FnOnce(&mut Vec<u8>),
-) {
+/// Returns the label `__name__` as a field: the name of a family and a suffix.
+pub(crate) fn name(family: &str, suffix: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    label(&mut out, "__name__", format!("{family}{suffix}").as_bytes());
+    out
+}
+
+/// Appends a series with what `write` adds to its labels.
+pub(crate) fn series(out: &mut Vec<u8>, labels: Labels<'_>, name: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
     message(out, 1, |out| {
-        out.extend_from_slice(labels.before);
-        message(out, 1, |out| {
-            bytes(out, 1, b"__name__");
-            message(out, 2, |out| name.iter().for_each(|part| out.extend_from_slice(part.as_bytes())));
-        });
-        out.extend_from_slice(labels.between);
-        if let Some(le) = le {
-            label(out, "le", le);
-        }
-        out.extend_from_slice(labels.behind);
+        labels.write(out, name, &[]);
         write(out);
     });
 }
@@ -77,12 +82,32 @@ fn double_unless_zero(out: &mut Vec<u8>, field: u32, value: f64) {
     }
 }
 
-/// Appends a sample; `millis` since 1970.
-pub(crate) fn sample(out: &mut Vec<u8>, value: f64, millis: i64) {
-    message(out, 2, |out| {
-        double_unless_zero(out, 1, value);
-        unsigned(out, 2, millis as u64);
-    });
+/// A moment as the field of a sample.
+#[derive(Clone, Debug)]
+pub(crate) struct Time(Vec<u8>);
+
+impl Time {
+    /// Milliseconds since 1970.
+    pub(crate) fn new(millis: i64) -> Time {
+        let mut field = Vec::new();
+        unsigned(&mut field, 2, millis as u64);
+        Time(field)
+    }
+}
+
+/// Appends a series of one sample. Its length is known before it is written, so that nothing is moved.
+pub(crate) fn sample(out: &mut Vec<u8>, labels: Labels<'_>, name: &[u8], le: &[u8], value: f64, time: &Time) {
+    /// The key of a sample, and its length: below 128, because it is two numbers.
+    const HEAD: usize = 2;
+    const DOUBLE: usize = 9;
+    let sample = time.0.len() + if value.to_bits() == 0 { 0 } else { DOUBLE };
+    let len = labels.len() + name.len() + le.len() + HEAD + sample;
+    key(out, 1, 2);
+    varint(out, len as u64);
+    labels.write(out, name, le);
+    out.extend_from_slice(&[2 << 3 | 2, sample as u8]);
+    double_unless_zero(out, 1, value);
+    out.extend_from_slice(&time.0);
 }
 
 /// Appends a native histogram.

@@ -7,6 +7,7 @@
 use crate::families::Meta;
 use crate::message::Type;
 use ferrometer_push::protobuf::{bytes, key, message, unsigned, varint};
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -18,14 +19,33 @@ pub(crate) const EMPTY: [u8; 2] = [SYMBOLS, 0];
 
 /// Texts and their numbers. The first one is empty.
 struct Symbols<'a> {
-    numbers: HashMap<&'a [u8], u32>,
+    numbers: HashMap<&'a [u8], u32, RandomState>,
     table: Vec<u8>,
     most: usize,
+    /// The texts of the last series by their place in it: the next one has most of them, too, at the same place.
+    recent: Vec<(&'a [u8], u32)>,
 }
 
 impl<'a> Symbols<'a> {
-    fn new(most: usize) -> Symbols<'a> {
-        Symbols { numbers: HashMap::from([(&b""[..], 0)]), table: EMPTY.to_vec(), most }
+    /// Makes a table with room for so many texts.
+    fn new(most: usize, room: usize) -> Symbols<'a> {
+        let mut numbers = HashMap::with_capacity_and_hasher(room, RandomState::default());
+        numbers.insert(&b""[..], 0);
+        Symbols { numbers, table: EMPTY.to_vec(), most, recent: Vec::new() }
+    }
+
+    /// The number of the text at a place in a series.
+    fn number_at(&mut self, place: usize, text: &'a [u8]) -> Option<u32> {
+        if let Some((_, number)) = self.recent.get(place).filter(|(recent, _)| *recent == text) {
+            return Some(*number);
+        }
+        let number = self.number(text)?;
+        match self.recent.get_mut(place) {
+            Some(recent) => *recent = (text, number),
+            // Places come in order.
+            None => self.recent.push((text, number)),
+        }
+        Some(number)
     }
 
     /// The number of a text; `None` when there are too many.
@@ -42,23 +62,26 @@ impl<'a> Symbols<'a> {
     }
 }
 
-/// Writes a request of at most `most` bytes, and returns how many series are in it. `groups` are families and the series of 1.0 in them; a group
+/// Writes a request of at most `most` bytes, and returns how many series are in it. `groups` are families, how many series of 1.0 each has, and those; a group
 /// that is no family has no series. `None`: it cannot be written, and `body` holds nothing of use.
 ///
 /// `started` is the moment since when counters and histograms count, in milliseconds since 1970.
 pub(crate) fn request<'a>(
     body: &mut Vec<u8>,
     series: &mut Vec<u8>,
-    groups: impl Iterator<Item = (u32, &'a [u8])>,
+    groups: impl Iterator<Item = (u32, usize, &'a [u8])>,
     families: &'a [Option<Meta>],
     started: i64,
     most: usize,
 ) -> Option<usize> {
     series.clear();
-    let mut symbols = Symbols::new(most / 32);
+    let mut groups = groups.peekable();
+    // Mostly each series has one text of its own.
+    let room = groups.peek().map_or(0, |(_, pieces, _)| (pieces + 16).min(most / 32));
+    let mut symbols = Symbols::new(most / 32, room);
     let mut refs = Vec::new();
     let mut count = 0;
-    for (number, mut pieces) in groups {
+    for (number, _, mut pieces) in groups {
         let Some(meta) = families.get(number as usize).and_then(Option::as_ref) else { continue };
         let help = symbols.number(meta.help.as_bytes())?;
         let unit = symbols.number(meta.unit.as_bytes())?;
@@ -88,12 +111,13 @@ fn one<'a>(
 ) -> Option<()> {
     refs.clear();
     let mut rest = piece;
-    let mut value = None;
+    let (mut value, mut place) = (None, 0);
     while !rest.is_empty() {
         match field(&mut rest)? {
             (1, mut label) => {
                 for _ in 0..2 {
-                    varint(refs, u64::from(symbols.number(field(&mut label)?.1)?));
+                    varint(refs, u64::from(symbols.number_at(place, field(&mut label)?.1)?));
+                    place += 1;
                 }
             }
             // A sample has the same fields, and a histogram too; its place is another one.
@@ -165,12 +189,12 @@ pub(crate) fn is_second(wire: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{Labels, sample, series};
+    use crate::message::{self, Labels, Time, sample};
 
     fn piece(name: &str) -> Vec<u8> {
         let mut out = Vec::new();
         let labels = Labels { before: &[], between: &[], behind: &[] };
-        series(&mut out, labels, &[name], None, |out| sample(out, 1.0, 5));
+        sample(&mut out, labels, &message::name(name, ""), &[], 1.0, &Time::new(5));
         out
     }
 
@@ -202,7 +226,7 @@ mod tests {
         let mut room = (Vec::new(), Vec::new());
         let mut made = |most| {
             room.0.clear();
-            let made = request(&mut room.0, &mut room.1, [(1, one.as_slice())].into_iter(), &families, 1, most);
+            let made = request(&mut room.0, &mut room.1, [(1, 1, one.as_slice())].into_iter(), &families, 1, most);
             (made, room.0.len())
         };
         let (count, len) = made(1000);
@@ -220,7 +244,7 @@ mod tests {
         let mut room = (Vec::new(), Vec::new());
         let mut made = |group, pieces: &[u8]| {
             room.0.clear();
-            request(&mut room.0, &mut room.1, [(group, pieces)].into_iter(), &families, 1, 10_000)
+            request(&mut room.0, &mut room.1, [(group, 1, pieces)].into_iter(), &families, 1, 10_000)
         };
         let whole = piece("a");
         assert_eq!(made(1, &whole), Some(1));

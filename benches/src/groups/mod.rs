@@ -7,6 +7,7 @@ pub mod exposition;
 pub mod labels;
 pub mod memory;
 pub mod off;
+pub mod push;
 pub mod receiver;
 pub mod record;
 pub mod statsd;
@@ -25,6 +26,7 @@ pub fn rows() -> Vec<Row> {
         timer::ROWS,
         statsd::ROWS,
         exposition::ROWS,
+        push::ROWS,
         memory::ROWS,
     ];
     #[cfg(feature = "peers")]
@@ -37,6 +39,7 @@ pub fn rows() -> Vec<Row> {
         timer::peers::ROWS,
         statsd::peers::ROWS,
         exposition::peers::ROWS,
+        push::peers::ROWS,
         memory::peers::ROWS,
     ];
     #[cfg(not(feature = "peers"))]

@@ -125,6 +125,13 @@ impl<'a> Totals<'a> {
         Some(self.of(series_table::series_of(id as u32)?))
     }
 
+    /// Returns the total of a series at hand, as [`get`](Self::get) with its id does; `None` when it was registered later.
+    #[inline]
+    #[must_use]
+    pub fn of_series(self, series: &'static Series) -> Option<Total<'a>> {
+        (series.id() < self.0.len).then(|| self.of(series))
+    }
+
     /// The totals, in the order of registration.
     ///
     /// ```

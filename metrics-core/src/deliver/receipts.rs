@@ -6,6 +6,8 @@ use crate::collect::snapshot::{Total, Value};
 use crate::deliver::cursor::{Cursor, Position};
 use crate::deliver::delta::{Delta, Piece, Receipt};
 use crate::deliver::view::SnapshotView;
+use crate::registry::kind::Kind;
+use crate::registry::series::Series;
 use crate::registry::series_table;
 use std::ops::Range;
 
@@ -65,12 +67,65 @@ impl SnapshotView<'_> {
         }
     }
 
+    /// Hands in what became of everything that is new, series by series: `fate` is asked for each series with news, and says `Ok` where all of it was
+    /// accepted, the cause where all of it will never be delivered, and `None` where it stays pending.
+    ///
+    /// It does what [`delta_sent`](Self::delta_sent) and [`delta_dropped`](Self::delta_dropped) do for each of the [`deltas`](Self::deltas), in less time.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// # use ferrometer::{Cause, SnapshotView};
+    /// /// Names that begin with `test` are given up, and everything else was sent.
+    /// fn hand_in(view: &SnapshotView<'_>) {
+    ///     view.settle(|series| match series.metric_name().starts_with("test") {
+    ///         true => Some(Err(Cause::Name)),
+    ///         false => Some(Ok(())),
+    ///     });
+    /// }
+    /// ```
+    // Inline as `delta_sent` is.
+    #[inline]
+    pub fn settle(&self, mut fate: impl FnMut(&'static Series) -> Option<Result<(), Cause>>) {
+        for delta in self.amounts() {
+            let series = delta.series;
+            if series.kind().scheme().is_some() {
+                match fate(series) {
+                    None => {}
+                    Some(Ok(())) => self.delta_sent(&delta),
+                    Some(Err(cause)) => self.delta_dropped(&delta, cause),
+                }
+                continue;
+            }
+            let now = self.snapshot.scalars.get(series.slot);
+            let new = now.amount().minus(self.cursor.borrow().row(series, self.snapshot).amount());
+            let is_counter = series.kind() == Kind::Counter;
+            let Some(fate) = fate(series) else { continue };
+            self.cursor.borrow_mut().set_row(series, now, self.snapshot);
+            if series.is_internal() {
+                continue;
+            }
+            let amount = if is_counter { new } else { Amount::new(1) };
+            if !is_counter {
+                // Of a gauge one value is taken; those it replaced are superseded.
+                let mut superseded = self.superseded.get();
+                superseded += Amount::new(new.recordings - 1);
+                self.superseded.set(superseded);
+            }
+            match fate {
+                Ok(()) => {
+                    let mut sent = self.sent.get();
+                    sent += amount;
+                    self.sent.set(sent);
+                }
+                Err(cause) => self.dropped.borrow_mut()[cause] += amount,
+            }
+        }
+    }
+
     /// Everything in the snapshot was accepted: for a store, which keeps totals.
     #[inline]
     pub fn all_sent(&self) {
-        for delta in self.amounts() {
-            self.delta_sent(&delta);
-        }
+        self.settle(|_| Some(Ok(())));
     }
 
     /// Nothing is pending afterwards, whatever was handed in before.

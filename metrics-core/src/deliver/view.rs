@@ -125,7 +125,7 @@ impl<'a> SnapshotView<'a> {
     }
 
     /// Returns the news of a timer or histogram.
-    fn distribution(&self, series: &'static Series) -> Option<Delta<'_>> {
+    pub(super) fn distribution(&self, series: &'static Series) -> Option<Delta<'_>> {
         let d = self.snapshot.distributions.get(series.slot as usize)?;
         let mut cursor = self.cursor.borrow_mut();
         let position = cursor.distributions.get_mut(series.slot as usize)?;

@@ -127,8 +127,8 @@ impl LoggerEntry {
         self.named.role == Role::Overflow
     }
 
-    pub(crate) fn is_internal(&self) -> bool {
-        self.named.role == Role::Internal
+    pub(crate) const fn is_internal(&self) -> bool {
+        matches!(self.named.role, Role::Internal)
     }
 
     pub(crate) fn is_programs(&self) -> bool {
@@ -160,6 +160,8 @@ pub struct Series {
     kind: Kind,
     /// `true` where `word` is a rate of its own.
     is_rated: bool,
+    /// `true` for ferrometer's own: its logger says so too, two cache lines away from what a delivery reads of each series.
+    is_internal: bool,
     /// The number of its note; 0 where it has none.
     note: AtomicU32,
 }
@@ -200,6 +202,7 @@ impl Series {
             name_len: name.len() as u16,
             kind,
             is_rated: rate.to_bits() != 0,
+            is_internal: logger.is_internal(),
             note: AtomicU32::new(0),
         }
     }
@@ -352,7 +355,7 @@ impl Series {
     /// Returns whether this is one of ferrometer's own metrics, which are no part of the ledger.
     #[must_use]
     pub fn is_internal(&self) -> bool {
-        self.logger.is_internal()
+        self.is_internal
     }
 
     /// Returns whether two series differ in nothing but their sample rate.

@@ -3,6 +3,7 @@
 
 pub mod hard;
 pub mod http;
+pub mod peak;
 pub mod program;
 #[cfg(feature = "tls")]
 pub mod tls;
