@@ -68,6 +68,7 @@ pub use choices::{
     StatsdValues, Temporality, Transport,
 };
 pub use error::{Error, Problem};
+pub use ferrometer_core::name::Pattern;
 pub use peer::Peer;
 pub use rule::Rule;
 pub use setting::{Hidden, Pairs, Tokens};
