@@ -12,7 +12,7 @@ use crate::sync::{publish_once, reentrancy};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering::*};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering::*};
 
 /// The owner of a logger's metrics.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -159,6 +159,8 @@ pub struct Series {
     kind: Kind,
     /// `true` where `word` is a rate of its own.
     is_rated: bool,
+    /// The id of the series that has its recordings, with [`FLAGS`].
+    home: AtomicU32,
     /// The record of its first call site; null where it has none.
     told: AtomicPtr<&'static [u8]>,
     /// The series of its parts, of a timer that has some; null until they are known.
@@ -169,6 +171,14 @@ pub struct Series {
 unsafe impl Send for Series {}
 // SAFETY: as above.
 unsafe impl Sync for Series {}
+
+/// The program asked for the series. Others are there because rules or views lead to them.
+const ASKED_FOR: u32 = 1 << 31;
+/// Views keep its recordings: another series has them, or none.
+const REDIRECTED: u32 = 1 << 30;
+/// Rules or views lead to it.
+const LED_TO: u32 = 1 << 29;
+const FLAGS: u32 = ASKED_FOR | REDIRECTED | LED_TO;
 
 /// The part of a series that never changes.
 #[derive(Clone, Copy)]
@@ -198,6 +208,7 @@ impl Series {
             name_len: name.len() as u16,
             kind,
             is_rated: rate.to_bits() != 0,
+            home: AtomicU32::new(id & !FLAGS),
             told: AtomicPtr::new(ptr::null_mut()),
             parts: AtomicPtr::new(ptr::null_mut()),
         }
@@ -214,6 +225,49 @@ impl Series {
         if self.is_rated { self.route_rate() } else { 0.0 }
     }
 
+    /// Returns whether the program asked for it.
+    #[inline(always)]
+    pub(crate) fn is_asked_for(&self) -> bool {
+        self.home.load(Relaxed) & ASKED_FOR != 0
+    }
+
+    /// Notes that the program asked for it, or else that rules or views lead to it. Under the registry's lock, as all that follows.
+    pub(crate) fn note(&self, is_asked_for: bool) {
+        self.home.fetch_or(if is_asked_for { ASKED_FOR } else { LED_TO }, Relaxed);
+    }
+
+    /// Forgets that rules or views lead to it.
+    pub(crate) fn forget_leads(&self) {
+        self.home.fetch_and(!LED_TO, Relaxed);
+    }
+
+    /// Returns the id of the series that has its recordings, if it is another one.
+    #[inline]
+    pub(crate) fn home(&self) -> Option<u32> {
+        let home = self.home.load(Relaxed);
+        (home & REDIRECTED != 0).then_some(home & !FLAGS).filter(|home| *home != self.id)
+    }
+
+    /// Has views keep its recordings for the series of an id, for none at its own, or no longer.
+    pub(crate) fn redirect(&self, to: Option<u32>) {
+        let kept = self.home.load(Relaxed) & (ASKED_FOR | LED_TO);
+        self.home.store(kept | to.map_or(self.id, |to| to | REDIRECTED), Relaxed);
+    }
+
+    /// Returns whether nothing is recorded here under the configuration in force: views have the recordings in another series, with another name or fewer
+    /// labels, or have none made; or the rule that led here is gone. What was recorded before stays in the totals. An exporter that begins does not show
+    /// such a series.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// assert!(!ferrometer::get_logger("shop").counter("sales").series().is_retired());
+    /// ```
+    #[must_use]
+    pub fn is_retired(&self) -> bool {
+        let flags = self.home.load(Relaxed);
+        flags & LED_TO == 0 && flags & (ASKED_FOR | REDIRECTED) != ASKED_FOR
+    }
+
     #[inline(always)]
     pub(crate) fn state(&self) -> StateWord {
         StateWord(self.state.load(Relaxed))
@@ -227,7 +281,12 @@ impl Series {
         // A counter knows its misses, if it has a countdown of its own.
         let number = if self.kind == Kind::Counter { sampling::own_number } else { |_, rate| sampling::number(rate) };
         let sampled = || StateWord::sampled(slot, number(slot, rate));
-        let state = if rate < 1.0 { sampled() } else { StateWord::new(self.kind, slot) };
+        let state = match rate < 1.0 {
+            true => sampled(),
+            // Its value is not beside its cell: who sets it has to ask for its home.
+            false if self.kind == Kind::Gauge && slot != self.slot => StateWord::elsewhere(slot),
+            false => StateWord::new(self.kind, slot),
+        };
         self.state.store(state.0, Relaxed);
     }
 
@@ -303,16 +362,24 @@ impl Series {
         if self.is_rated { self.route_rate() } else { 1.0 }
     }
 
-    /// The unit the program declared, such as `bytes`.
+    /// The unit that a view gives the metric, or that the program declared, such as `bytes`.
     #[must_use]
     pub fn unit(&self) -> Option<&'static str> {
-        descriptions::find(self.logger_name(), self.metric_name())?.unit.get().copied()
+        descriptions::find(self.logger_name(), self.metric_name())?.unit()
     }
 
-    /// Returns the sentence that the program declared about the instrument.
+    /// Returns the sentence that a view gives the metric, or that the program declared about it.
     #[must_use]
     pub fn description(&self) -> Option<&'static str> {
-        descriptions::find(self.logger_name(), self.metric_name())?.text.get().copied()
+        descriptions::find(self.logger_name(), self.metric_name())?.text()
+    }
+
+    /// Returns the upper bounds that a view gives the buckets of a timer, in seconds, or of a histogram: finite, in rising order. A backend that has such
+    /// buckets takes them instead of those of its settings.
+    #[must_use]
+    pub fn buckets(&self) -> Option<&'static [f64]> {
+        self.kind.scheme()?;
+        descriptions::find(self.logger_name(), self.metric_name())?.buckets()
     }
 
     /// Notes what a call site says of itself. The first one's word stays; the overflow series has none.
