@@ -80,7 +80,7 @@ fn every_kind_goes_to_the_series_that_a_view_names() {
                 (&format!("timer {base}.new.t city=\"Oslo\""), 10),
             ])
         );
-        let invalid = |s: &&Series| s.logger_name() == base && s.metric_name() == "new.g";
+        let invalid = |s: &&Series| s.to_string() == format!("{base}.new.g city=Oslo");
         let snapshot = snapshot();
         let refused: u64 = snapshot.totals().iter().filter(|t| invalid(&t.series)).map(|t| t.invalid).sum();
         assert_eq!(refused, 2);
@@ -182,7 +182,12 @@ fn names_that_lead_to_names_end() {
         get_logger("deep").send_counter("x.c", 10);
     }
     assert_eq!(recorded("deep"), of(&[("counter deep.x.c", 20), ("counter deep.x.x.c", 200)]));
-    let longest = snapshot().totals().iter().map(|t| t.series.metric_name().matches("x.").count()).max();
+    let longest = snapshot()
+        .totals()
+        .iter()
+        .filter(|t| t.series.to_string().starts_with("deep."))
+        .map(|t| t.series.to_string().matches("x.").count())
+        .max();
     assert_eq!(longest, Some(2));
     // Two names that change places.
     views([
@@ -195,6 +200,30 @@ fn names_that_lead_to_names_end() {
     get_logger("swap").send_counter("a", 100);
     assert_eq!(recorded("swap"), of(&[("counter swap.a", 10), ("counter swap.b", 101)]));
     assert!(["a", "b"].iter().all(|name| !get_logger("swap").counter(*name).series().is_retired()));
+    assert!(remove("a", SOON).unwrap().balances());
+    views([]);
+}
+
+/// However a name is divided between logger and metric, it is one: else a backend would refuse all but one of them.
+#[test]
+fn what_is_shown_under_one_name_is_one_series_whichever_loggers_it_comes_from() {
+    let _alone = alone();
+    install("a", sink(), NEVER).unwrap();
+    let to = |name: &str| View::new(name).rename("one.api.http.hits");
+    views([to("one.api.hits"), to("one.web.hits"), to("one.own.*")]);
+    get_logger("one.api").send_counter("hits", 1);
+    get_logger("one.web").send_counter("hits", 10);
+    get_logger("one.api").send_counter("http.hits", 100);
+    get_logger("one").send_counter("own.a", 1000);
+    assert_eq!(recorded("one"), of(&[("counter one.api.http.hits", 1111)]));
+    // One that the program has by itself is taken, and no other is made.
+    get_logger("two").send_counter("api.http.hits", 1);
+    views([View::new("two.web.hits").rename("two.api.http.hits")]);
+    get_logger("two.web").send_counter("hits", 10);
+    get_logger("two").send_counter("api.http.hits", 100);
+    let snapshot = snapshot();
+    let shown = snapshot.totals().iter().filter(|t| t.recordings > 0 && t.series.to_string() == "two.api.http.hits");
+    assert_eq!(shown.map(|t| t.value.net()).collect::<Vec<_>>(), [Some(111)]);
     assert!(remove("a", SOON).unwrap().balances());
     views([]);
 }

@@ -168,6 +168,11 @@ fn find_or_register(busy: Busy, key: Key<'_>, like: Option<&'static LoggerName>)
     })
 }
 
+/// Returns the logger that has this name, this object and these labels, if there is one.
+pub(crate) fn find(name: &str, object: &str, labels: &[Label]) -> Option<&'static LoggerEntry> {
+    Key::new(name, object, labels).find()
+}
+
 /// Returns the logger that a view makes of another: with this name, and of its labels with these. `None` past a cap.
 pub(crate) fn viewed(
     state: &mut State,

@@ -236,6 +236,11 @@ impl Series {
         self.home.fetch_or(if is_asked_for { ASKED_FOR } else { LED_TO }, Relaxed);
     }
 
+    /// Returns whether rules or views lead to it.
+    pub(crate) fn is_led_to(&self) -> bool {
+        self.home.load(Relaxed) & LED_TO != 0
+    }
+
     /// Forgets that rules or views lead to it.
     pub(crate) fn forget_leads(&self) {
         self.home.fetch_and(!LED_TO, Relaxed);

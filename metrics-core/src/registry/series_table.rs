@@ -51,6 +51,13 @@ impl<'k> Key<'k> {
     }
 }
 
+impl Key<'_> {
+    /// Returns whether it is that of a series of the same kind and rate.
+    fn is_of(&self, series: &Series) -> bool {
+        ptr::eq(self.logger, series.logger) && self.name == series.metric_name()
+    }
+}
+
 /// The caps that a new series has to keep.
 #[derive(Clone, Copy, PartialEq)]
 enum Cap {
@@ -175,7 +182,8 @@ fn find_or_register(state: &mut State, key: Key<'_>, cap: Cap, is_asked_for: boo
         return Some(found);
     }
     // What views lead to is registered first: nothing is recorded under a name that they change.
-    let way = if is_asked_for { way(state, key) } else { Way::default() };
+    let is_on = rule(state, key.logger).is_none_or(|rule| rule.enabled);
+    let way = if is_asked_for && is_on { way(state, key) } else { Way::default() };
     // No program's is as long; one of ferrometer's own may be, where a backend is called so.
     if key.name.len() > usize::from(u16::MAX) {
         return None;
@@ -212,7 +220,7 @@ fn find_or_register(state: &mut State, key: Key<'_>, cap: Cap, is_asked_for: boo
     }
     let series = Series::new(id, slots as u32, Identity { logger, name, kind, rate });
     series.note(is_asked_for);
-    if rule(state, logger).is_none_or(|rule| rule.enabled) {
+    if is_on {
         way.enter(&series);
     }
     SERIES.push(&mut state.permit, key.hash, series)
@@ -276,20 +284,34 @@ fn way(state: &mut State, key: Key<'_>) -> Way {
     if viewed.dropped {
         return Way { dropped: true, ..Way::default() };
     }
-    let Viewed { name, labels, rate, words, .. } = viewed;
-    let is_other = name.is_some() || labels.is_some();
-    let to = is_other.then(|| viewed_series(state, key, name.as_deref(), labels.as_deref()));
+    let Viewed { name, is_renamed, labels, rate, words, .. } = viewed;
+    let is_other = is_renamed || labels.is_some();
+    let labels = labels.as_deref().unwrap_or(key.logger.labels);
+    let division = is_renamed.then(|| views::divisions(&name).next()).flatten();
+    let to = match of_name(&views, key, &name, labels) {
+        None if is_other => Some(viewed_series(state, key, division.unwrap_or((key.logger.name(), key.name)), labels)),
+        found => found.filter(|found| !key.is_of(found)).inspect(|found| found.note(false)),
+    };
     Way { dropped: false, to, rate, words }
 }
 
-/// Returns the series of another name, or of other labels, registered if need be.
-fn viewed_series(state: &mut State, of: Key<'_>, name: Option<&str>, labels: Option<&[Label]>) -> &'static Series {
-    let logger = of.logger;
-    let (named, metric) = name.map_or((logger.name(), of.name), |name| views::split(name, logger.name()));
-    let logger = match labels {
-        None if named == logger.name() => Some(logger),
-        labels => loggers::viewed(state, logger, named, labels.unwrap_or(logger.labels)),
+/// Returns the series that is shown under a name by now, however the name is divided between logger and metric: two of them would collide.
+fn of_name(views: &[View], of: Key<'_>, name: &str, labels: &[Label]) -> Option<&'static Series> {
+    let is_its_own = |series: &Series| {
+        let viewed = Viewed::new(views, series.logger_name(), series.metric_name(), series.logger.labels);
+        !(viewed.dropped || viewed.is_renamed || viewed.labels.is_some())
     };
+    let found = views::divisions(name).filter_map(|(logger, metric)| {
+        let logger = loggers::find(logger, of.logger.object(), labels)?;
+        Key::new(logger, metric, of.kind, of.rate).find()
+    });
+    let mut found = found.filter(|series| series.logger.is_programs());
+    found.clone().find(|series| series.is_led_to()).or_else(|| found.find(|s| s.is_asked_for() && is_its_own(s)))
+}
+
+/// Returns the series of another name, or of other labels, registered if need be.
+fn viewed_series(state: &mut State, of: Key<'_>, (named, metric): (&str, &str), labels: &[Label]) -> &'static Series {
+    let logger = loggers::viewed(state, of.logger, named, labels);
     let key = logger.map(|logger| Key::new(logger, metric, of.kind, of.rate));
     let found = key.and_then(|key| find_or_register(state, key, Cap::Limits, false));
     found.unwrap_or_else(|| register_overflow(state, of.kind))
@@ -299,12 +321,12 @@ fn viewed_series(state: &mut State, of: Key<'_>, name: Option<&str>, labels: Opt
 /// sibling of either with the rule's rate.
 fn route(state: &mut State, series: &'static Series) {
     let key = Key::new(series.logger, series.metric_name(), series.kind(), series.given_rate());
-    let way = if series.is_asked_for() { way(state, key) } else { Way::default() };
-    let rule = rule(state, series.logger);
-    if rule.is_some_and(|rule| !rule.enabled) {
+    if rule(state, series.logger).is_some_and(|rule| !rule.enabled) {
         series.redirect(None);
         return series.switch_off();
     }
+    let way = if series.is_asked_for() { way(state, key) } else { Way::default() };
+    let rule = rule(state, series.logger);
     let takes_default = series.given_rate() == 0.0 && !matches!(series.kind(), Kind::Gauge | Kind::InFlight);
     let rate = way.rate.or(rule.and_then(|rule| rule.sample_rate)).filter(|rate| takes_default && *rate < 1.0);
     let home = way.to.unwrap_or(series);

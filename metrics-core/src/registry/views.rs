@@ -152,8 +152,9 @@ pub(crate) struct Words {
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Viewed {
     pub(crate) dropped: bool,
-    /// The new name.
-    pub(crate) name: Option<String>,
+    /// The name, gated; whether it is new.
+    pub(crate) name: String,
+    pub(crate) is_renamed: bool,
     /// The labels that stay, where some do not.
     pub(crate) labels: Option<Vec<Label>>,
     pub(crate) rate: Option<f64>,
@@ -189,7 +190,7 @@ impl Viewed {
             words.text = view.description.clone().or(words.text.take());
             words.buckets = view.buckets.clone().or(words.buckets.take());
         }
-        viewed.name = (name != given).then_some(name);
+        (viewed.is_renamed, viewed.name) = (name != given, name);
         viewed
     }
 }
@@ -208,13 +209,9 @@ fn fill(rename: &str, stars: &[&str]) -> String {
     gated
 }
 
-/// Returns a name as a logger's and a metric's: the logger stays where the name is below it, so that scopes stay what they were.
-pub(crate) fn split<'n>(name: &'n str, logger: &str) -> (&'n str, &'n str) {
-    let below = name.strip_prefix(logger).and_then(|rest| rest.strip_prefix('.'));
-    match below.filter(|metric| !logger.is_empty() && !metric.is_empty()) {
-        Some(metric) => (&name[..logger.len()], metric),
-        None => name.rsplit_once('.').unwrap_or(("", name)),
-    }
+/// Returns each way to divide a name between a logger and a metric: the last dot first, and no logger last. All of them render alike.
+pub(crate) fn divisions(name: &str) -> impl Iterator<Item = (&str, &str)> + Clone {
+    name.rmatch_indices('.').map(|(at, _)| (&name[..at], &name[at + 1..])).chain([("", name)])
 }
 
 #[cfg(test)]
@@ -229,7 +226,7 @@ mod tests {
     }
 
     fn name(views: &[View], given: &str) -> String {
-        of(views, given).name.unwrap_or_else(|| given.to_owned())
+        of(views, given).name
     }
 
     #[test]
@@ -237,7 +234,7 @@ mod tests {
         let chain = [View::new("a").rename("b"), View::new("b").rename("c")];
         assert_eq!((name(&chain, "a"), name(&chain, "b"), name(&chain, "c")), ("c".into(), "c".into(), "c".into()));
         let circle = [View::new("a").rename("b"), View::new("b").rename("a")];
-        assert_eq!(of(&circle, "a"), Viewed::default());
+        assert_eq!(of(&circle, "a"), Viewed { name: "a".into(), ..Viewed::default() });
         assert_eq!(name(&circle, "b"), "a");
         let drops = [View::new("b").dropped(true), View::new("a").rename("b")];
         assert!(of(&drops, "b").dropped && !of(&drops, "a").dropped);
@@ -268,20 +265,13 @@ mod tests {
         let viewed = of(&views, "a");
         assert_eq!(viewed.words, Words { unit: Some(String::new()), text: Some("d".into()), buckets: None });
         assert_eq!((viewed.rate, viewed.labels), (Some(0.5), Some(vec![("city", "Oslo")])));
-        assert_eq!(of(&[View::new("*").keep_labels(["city", "user"])], "a"), Viewed::default());
+        assert_eq!(of(&[View::new("*").keep_labels(["city", "user"])], "a"), of(&[], "a"));
     }
 
     #[test]
-    fn a_name_stays_below_its_logger_if_it_can() {
-        for (name, logger, expected) in [
-            ("shop.api.hits", "shop", ("shop", "api.hits")),
-            ("shop.api.hits", "shop.ap", ("shop.api", "hits")),
-            ("shop", "shop", ("", "shop")),
-            ("hits", "", ("", "hits")),
-            ("a.hits", "", ("a", "hits")),
-        ] {
-            assert_eq!(split(name, logger), expected, "{name} {logger}");
-        }
+    fn a_name_is_divided_at_each_of_its_dots() {
+        assert_eq!(divisions("a.b.c").collect::<Vec<_>>(), [("a.b", "c"), ("a", "b.c"), ("", "a.b.c")]);
+        assert_eq!(divisions("a").collect::<Vec<_>>(), [("", "a")]);
     }
 
     proptest! {
