@@ -15,7 +15,7 @@
 use crate::backends;
 use crate::config::{Config, Transport};
 use crate::error::Error;
-use crate::init::{naming, rules};
+use crate::init::{naming, rules, views};
 use crate::limits::limits;
 use ferrometer_core::{Backend, BackendError, Delivery, SnapshotView, Wants};
 use std::net::UdpSocket;
@@ -67,7 +67,7 @@ pub fn dry_run(config: &Config, record: impl FnOnce()) -> Result<Vec<DryRun>, Er
     let config = without_places(config, &own);
     let mut installed: Vec<&'static str> = Vec::new();
     let shown = Arc::new(Mutex::new(Vec::new()));
-    ferrometer_core::configure(naming(&config), limits(&config), rules(&config));
+    ferrometer_core::configure_with_views(naming(&config), limits(&config), rules(&config), views(&config));
     let result = install(&config, &shown, &mut installed);
     if result.is_ok() {
         record();

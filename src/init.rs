@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::limits::limits;
 #[cfg(feature = "prometheus")]
 use crate::serve::{self, Serving};
-use ferrometer_core::{FlushReport, Limits, LoggerRule, Naming, Preview, PreviewError};
+use ferrometer_core::{FlushReport, Limits, LoggerRule, Naming, Preview, PreviewError, View};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -136,11 +136,13 @@ struct Settings {
     naming: Naming,
     limits: Limits,
     rules: Vec<LoggerRule>,
+    views: Vec<View>,
 }
 
 impl Settings {
     fn apply(&self) {
-        ferrometer_core::configure(self.naming.clone(), self.limits, self.rules.clone());
+        let (naming, rules, views) = (self.naming.clone(), self.rules.clone(), self.views.clone());
+        ferrometer_core::configure_with_views(naming, self.limits, rules, views);
     }
 }
 
@@ -212,7 +214,8 @@ fn replace(config: &Config, mut in_force: MutexGuard<'static, InForce>) -> Resul
         return Err(Error::Incomplete { key: "metrics.prepend_uuid", missing: "metrics.uuid" });
     }
     let deadline = config.shutdown_deadline;
-    let settings = Settings { naming: naming(config), limits: limits(config), rules: rules(config) };
+    let settings =
+        Settings { naming: naming(config), limits: limits(config), rules: rules(config), views: views(config) };
     #[cfg(feature = "prometheus")]
     free_inherited_port(config.pull_cache.address.port());
     #[cfg(feature = "pull-cache")]
@@ -474,6 +477,10 @@ pub(crate) fn naming(config: &Config) -> Naming {
         .host(host)
         .labels(config.labels.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
         .uuid(config.uuid.clone().filter(|_| config.prepend_uuid).unwrap_or_default())
+}
+
+pub(crate) fn views(config: &Config) -> Vec<View> {
+    config.views().iter().map(View::from).collect()
 }
 
 pub(crate) fn rules(config: &Config) -> Vec<LoggerRule> {

@@ -8,7 +8,7 @@
 mod configuration;
 
 use configuration::{DURATION, message, metrics, variables};
-use ferrometer::config::{Config, Error, Rule, Transport};
+use ferrometer::config::{Config, Error, Rule, Transport, View};
 
 fn file(cases: &[(&str, &str)]) {
     for (toml, expected) in cases {
@@ -126,6 +126,80 @@ fn rules() {
             r#"2:18: metrics.loggers."a.b": this logger has a rule already"#,
         ),
     ]);
+}
+
+#[test]
+fn views_that_are_wrong() {
+    let view = |lines: &str| format!("[[metrics.views]]\nmatch = 'a.*'\n{lines}");
+    for (lines, expected) in [
+        (
+            "rename = 'a b'",
+            "3:10: metrics.views[0].rename = 'a b' (string): expected a name of 1 to 512 bytes: parts of [A-Za-z0-9_*-], joined with dots; no name holds ` `: there it is `_`",
+        ),
+        (
+            "rename = 'a::b'",
+            "3:10: metrics.views[0].rename = 'a::b' (string): expected a name of 1 to 512 bytes: parts of [A-Za-z0-9_*-], joined with dots; did you mean \"a.b\"?",
+        ),
+        (
+            "rename = 'a..b'",
+            "3:10: metrics.views[0].rename = 'a..b' (string): expected a name of 1 to 512 bytes: parts of [A-Za-z0-9_*-], joined with dots; it has an empty part",
+        ),
+        (
+            "rename = ''",
+            "3:10: metrics.views[0].rename = '' (string): expected a name of 1 to 512 bytes: parts of [A-Za-z0-9_*-], joined with dots",
+        ),
+        (
+            "rename = '*.*'",
+            "1:1: metrics.views[0]: has 2 stars in `rename` and 1 in `match`; each needs one to take its text from",
+        ),
+        ("rename = 'ferrometer.*'", "1:1: metrics.views[0]: has a `rename` among ferrometer's own metrics"),
+        ("", "1:1: metrics.views[0]: changes nothing: it has `match` alone"),
+        (
+            "drop = true\nunit = 'b'",
+            "1:1: metrics.views[0]: has `drop` and more; of what is dropped nothing else can be said",
+        ),
+        ("drop = 1", "3:8: metrics.views[0].drop = 1 (integer): expected true or false"),
+        (
+            "drop_labels = ['a']\nkeep_labels = ['b']",
+            "1:1: metrics.views[0]: has `drop_labels` and `keep_labels`; keep one of them",
+        ),
+        (
+            "drop_labels = []",
+            "3:15: metrics.views[0].drop_labels = [] (list): expected a list of 1 to 32 keys of labels; the list is empty",
+        ),
+        (
+            "drop_labels = ['a', 'a']",
+            "3:15: metrics.views[0].drop_labels = ['a', 'a'] (list): expected a list of 1 to 32 keys of labels; item 2 is there twice",
+        ),
+        (
+            "labels = { drop = ['a'] }",
+            "3:1: metrics.views[0].labels: unknown key; did you mean `drop_labels` or `keep_labels`?",
+        ),
+        ("rate = 0.5", "3:1: metrics.views[0].rate: unknown key; did you mean `sample_rate`?"),
+        ("renam = 'b'", "3:1: metrics.views[0].renam: unknown key; did you mean `rename`?"),
+        (
+            "buckets = [1, 1]",
+            "3:11: metrics.views[0].buckets = [1, 1] (list): expected a list of 1 to 200 numbers in rising order; item 2 is 1",
+        ),
+        (
+            "sample_rate = 0",
+            "3:15: metrics.views[0].sample_rate = 0 (integer): expected a number greater than 0 and at most 1",
+        ),
+        ("unit = 'b'\n[[metrics.views]]\nunit = 'b'", "4:1: metrics.views[1]: has no `match`"),
+        (
+            "unit = 'b'\n[[metrics.views]]\nmatch = 'a{1}'\nunit = 'b'",
+            "5:9: metrics.views[1].match = 'a{1}' (string): expected 1 to 512 bytes of [A-Za-z0-9_.*-], in which each * stands for any text; no name holds `{`: there it is `_`",
+        ),
+    ] {
+        assert_eq!(message(&view(lines)), format!("configuration:{expected}"), "\n{lines}");
+    }
+    file(&[(
+        "[metrics.views]\nmatch = 'a'\n",
+        "1:10: metrics.views: expected a list of tables, each begun with [[metrics.views]], found a value of type table",
+    )]);
+    let views = |count: usize| (0..count).fold(Config::new(), |config, _| config.view(View::new("a").dropped(true)));
+    assert!(views(256).validate().is_ok());
+    assert_eq!(views(257).validate().unwrap_err().to_string(), "builder: metrics.views[256]: is one more than 256");
 }
 
 #[test]

@@ -16,6 +16,8 @@ pub struct Instrument {
     others: Box<[u32]>,
     /// The number of another one whose hash is the same, from 1; 0: there is none.
     next: u32,
+    /// All its series are retired, and were so when they were first seen.
+    is_retired: bool,
 }
 
 /// Keeps when an instrument was last recorded on, where idle ones are to be hidden.
@@ -115,6 +117,8 @@ pub struct Instruments {
     found: HashMap<u32, u32>,
     /// By instrument; empty where none is ever idle.
     activity: Vec<Activity>,
+    /// Numbers of those that are retired.
+    retired: Vec<u32>,
     /// Seconds without a recording after which an instrument is not shown; 0 for never.
     idle_after: i64,
     totals_stay: bool,
@@ -150,6 +154,14 @@ impl Instruments {
             let at = self.place(series);
             self.of_series.push(at);
         }
+        // The configuration may have changed, or the program asks for it now.
+        let Instruments { list, retired, .. } = self;
+        retired.retain(|at| {
+            let Some(instrument) = list.get_mut(*at as usize) else { return false };
+            let is_retired = instrument.totals(totals).all(|total| total.series.is_retired());
+            instrument.is_retired = is_retired;
+            is_retired
+        });
         if self.idle_after > 0 {
             self.activity.reserve_exact(self.list.len() - self.activity.len());
             self.activity.resize_with(self.list.len(), || Activity { sum: 0, since: now, recordings: 0 });
@@ -169,6 +181,7 @@ impl Instruments {
                 let mut others = std::mem::take(&mut instrument.others).into_vec();
                 others.push(series.id() as u32);
                 instrument.others = others.into();
+                instrument.is_retired &= series.is_retired();
                 return at;
             }
             at = match instrument.next {
@@ -179,13 +192,22 @@ impl Instruments {
                 next => next - 1,
             };
         }
-        self.list.push(Instrument { first: series, others: Box::default(), next: 0 });
+        let is_retired = series.is_retired();
+        if is_retired {
+            self.retired.push(new);
+        }
+        self.list.push(Instrument { first: series, others: Box::default(), next: 0, is_retired });
         new
     }
 
     /// Returns the instruments that are not idle, in the order of registration, each with its number. An idle instrument comes back
-    /// with its next recording, under the same number.
+    /// with its next recording, under the same number. One that was [retired](Series::is_retired) when it was first seen is left out too, until it no
+    /// longer is.
     pub fn iter(&self) -> impl Iterator<Item = (usize, &Instrument)> {
+        self.with_retired().filter(|(_, instrument)| !instrument.is_retired)
+    }
+
+    fn with_retired(&self) -> impl Iterator<Item = (usize, &Instrument)> {
         let idle = |i: &Instrument, activity: &Activity| {
             self.now.saturating_sub(activity.since) > self.idle_after
                 && i.may_age(activity)
@@ -216,7 +238,7 @@ impl Instruments {
     /// Returns the number of idle instruments.
     #[must_use]
     pub fn count_idle(&self) -> usize {
-        if self.activity.is_empty() { 0 } else { self.list.len() - self.iter().count() }
+        if self.activity.is_empty() { 0 } else { self.list.len() - self.with_retired().count() }
     }
 
     /// Returns the number of a series' instrument, idle or not. `None` means that the series came after the last

@@ -115,6 +115,7 @@ pub use self::{
     registry::overflow::{Refused, refused},
     registry::rules::{LoggerRule, is_at_or_below},
     registry::series::Series,
+    registry::views::{View, ViewLabels},
     storage::bucket::Scheme,
     sync::diagnostics::warn,
 };
@@ -122,7 +123,10 @@ pub use self::{
 /// For the facade, which has a configuration for this, and for tests. Not public API.
 #[cfg(not(ferrometer_loom))]
 #[doc(hidden)]
-pub use self::{pipeline::control::configure, storage::thread_slab::cell_bytes};
+pub use self::{
+    pipeline::control::{configure, configure_with_views},
+    storage::thread_slab::cell_bytes,
+};
 
 /// The names that expansions of the macros use. Not public API.
 #[cfg(not(ferrometer_loom))]

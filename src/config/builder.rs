@@ -7,6 +7,7 @@ use super::rule::Rule;
 use super::settings::{
     Archive, Config, Graphite, Influxdb, Limits, MetricServers, Otlp, Prometheus, PullCache, RemoteWrite, Statsd,
 };
+use super::view::View;
 
 /// A method that changes one table's fields by name.
 macro_rules! groups {
@@ -61,6 +62,20 @@ impl Config {
         self
     }
 
+    /// One more view of metrics, behind those before it.
+    ///
+    /// ```
+    /// use ferrometer::config::{Config, View};
+    ///
+    /// let config = Config::new().view(View::new("shop.*").drop_labels(["user"]));
+    /// assert_eq!(config.views().len(), 1);
+    /// ```
+    #[must_use]
+    pub fn view(mut self, view: View) -> Self {
+        self.views.push(view);
+        self
+    }
+
     /// One more node whose rows the pull cache shows too.
     #[must_use]
     pub fn peer(mut self, peer: Peer) -> Self {
@@ -76,6 +91,11 @@ impl Config {
     /// The rules for loggers, in the order they were given.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
+    }
+
+    /// The views of metrics, in the order they were given. Each is applied to what the one before left.
+    pub fn views(&self) -> &[View] {
+        &self.views
     }
 
     /// The rule that holds for `logger`: of those that reach it the longest.

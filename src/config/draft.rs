@@ -9,6 +9,7 @@ use super::rule::Rule;
 use super::settings::{Config, keys};
 use super::table::Key;
 use super::value::Value;
+use super::view::View;
 
 /// Rules are compared one by one, and a logger is compared with all of them.
 const MOST_RULES: usize = 4096;
@@ -110,6 +111,14 @@ pub(super) fn validate(config: &Config) -> Result<(), Error> {
             check(key, rule, &format!("{}.{}", rule.path(), key.path), &mut problems);
         }
     }
+    for (at, view) in config.views.iter().enumerate() {
+        if let Some(problem) = view_problem(view, at, Place::Builder) {
+            problems.push(problem);
+        }
+        for key in View::KEYS {
+            check(key, view, &format!("{}.{}", View::path(at), key.path), &mut problems);
+        }
+    }
     for (at, peer) in config.pull_cache.peers.iter().enumerate() {
         if let Some(problem) = peer_problem(peer, &config.pull_cache.peers[..at], Place::Builder) {
             problems.push(problem);
@@ -146,6 +155,11 @@ pub(super) fn shown(kind: &Kind, value: &str) -> String {
 /// Returns the fault of a node beside those before it.
 pub(super) fn peer_problem(peer: &Peer, before: &[Peer], place: Place) -> Option<Problem> {
     peer.fault(before).map(|fault| Problem::new(place, Peer::path(before.len()), format!(": {fault}")))
+}
+
+/// Returns the fault of a view behind as many others.
+pub(super) fn view_problem(view: &View, before: usize, place: Place) -> Option<Problem> {
+    view.fault(before).map(|fault| Problem::new(place, View::path(before), format!(": {fault}")))
 }
 
 /// Returns the fault of a rule's name beside the rules before it.

@@ -4,6 +4,7 @@ use std::net::Ipv6Addr;
 
 use super::error::clean;
 use super::value::Value;
+use ferrometer_core::name::{MAX_NAME_BYTES, is_name_char};
 
 /// Schemes that other clients write before the path of a socket.
 const SCHEMES: [&str; 6] = ["unix", "unixgram", "unixpacket", "unixstream", "uds", "file"];
@@ -79,6 +80,28 @@ pub(super) fn pair_fault(text: &str) -> Option<String> {
     }
     (value.len() > 4096 || value.chars().any(char::is_control))
         .then(|| "its value is longer than 4096 bytes or holds a control character".to_owned())
+}
+
+/// Returns the fault of a name, in which stars stand for texts, or of a pattern of names.
+pub(super) fn name_fault(text: &str, is_pattern: bool) -> Option<String> {
+    if text.len() > MAX_NAME_BYTES {
+        return Some(format!("it has {} bytes", text.len()));
+    }
+    if text.contains("::") {
+        return Some(format!("did you mean \"{}\"?", clean(&text.replace("::", "."))));
+    }
+    if let Some(wrong) = text.chars().find(|c| !is_name_char(*c) && !matches!(c, '.' | '*')) {
+        let wrong = clean(&wrong.to_string());
+        return Some(format!("no name holds `{wrong}`: there it is `_`"));
+    }
+    let is_empty = !is_pattern && !text.is_empty() && text.split('.').any(str::is_empty);
+    is_empty.then(|| "it has an empty part".to_owned())
+}
+
+/// Returns the fault of a label's key.
+pub(super) fn key_fault(text: &str) -> Option<String> {
+    (text.len() > 256 || text.chars().any(char::is_control))
+        .then(|| "it is longer than 256 bytes or holds a control character".to_owned())
 }
 
 /// Returns bounds as floats, or the fault of the list.

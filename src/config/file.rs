@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::document::{Places, Source};
-use super::draft::{Draft, name_problem, peer_problem, shown};
+use super::draft::{Draft, name_problem, peer_problem, shown, view_problem};
 use super::error::{Error, Place, Problem, clean};
 use super::for_agents::PREFIX;
 use super::kind::Kind;
@@ -21,15 +21,17 @@ use super::suggest::{self, distance, nearest};
 use super::syntax;
 use super::table::{Key, split};
 use super::value::Value;
+use super::view::View;
 
 const LOGGERS: &str = "metrics.loggers";
 const PEERS: &str = "metrics.pull_cache.peers";
+const VIEWS: &str = "metrics.views";
 
 /// Our tables at the top, each with the number of slips within which another name is taken for it.
 const TOP: [(&str, usize); 2] = [("metrics", 2), ("metrics_statsd", 3)];
 
 /// Our tables below `[metrics]`, which are not accepted as `[metrics_statsd]` is.
-const BELOW: [&str; 4] = ["pull_cache", "prometheus", "limits", "loggers"];
+const BELOW: [&str; 5] = ["pull_cache", "prometheus", "limits", "loggers", "views"];
 
 /// Reads a document over the draft.
 pub(super) fn read(draft: &mut Draft, source: Source<'_>, bytes: &[u8]) -> Result<(), Error> {
@@ -139,6 +141,8 @@ impl Reader<'_> {
                 self.loggers(key, value);
             } else if full == PEERS {
                 self.peers(key, value);
+            } else if full == VIEWS {
+                self.views(key, value);
             } else if is_table(&full) {
                 self.descend(&full, key, value);
             } else {
@@ -224,17 +228,52 @@ impl Reader<'_> {
         }
     }
 
-    fn peers(&mut self, key: &Name<'_>, value: &Content<'_>) {
+    /// Returns the tables of an array; reports any other value.
+    fn array<'v, 'i>(&mut self, path: &'static str, key: &Name<'_>, value: &'v Content<'i>) -> &'v [Content<'i>] {
+        let place = self.at(key.span());
         let DeValue::Array(tables) = value.get_ref() else {
             let found = plain(value.get_ref()).type_name();
             let what =
-                format!(": expected a list of tables, each begun with [[{PEERS}]], found a value of type {found}");
-            let place = self.at(key.span());
-            return self.draft.problem(Problem::new(place, PEERS, what));
+                format!(": expected a list of tables, each begun with [[{path}]], found a value of type {found}");
+            self.draft.problem(Problem::new(place, path, what));
+            return &[];
         };
-        let place = self.at(key.span());
-        self.draft.config.origin.given.push(Given { key: PEERS, place, value: None });
-        for (at, value) in tables.iter().enumerate() {
+        self.draft.config.origin.given.push(Given { key: path, place, value: None });
+        tables
+    }
+
+    fn views(&mut self, key: &Name<'_>, value: &Content<'_>) {
+        for (at, value) in self.array(VIEWS, key, value).iter().enumerate() {
+            let path = View::path(at);
+            let Some(table) = self.table(&path, key, value) else {
+                continue;
+            };
+            let place = self.at(value.span());
+            let mut view = View::new("");
+            let mut whole = true;
+            for (key, value) in in_order(table) {
+                whole &= self.row(View::KEYS, &mut view, &path, (key, value), |_, name| {
+                    let meant = match name {
+                        "labels" => "`drop_labels` or `keep_labels`",
+                        "name" | "pattern" | "instrument_name" => "`match`",
+                        "rate" => "`sample_rate`",
+                        "bounds" | "boundaries" => "`buckets`",
+                        _ => return None,
+                    };
+                    Some(format!("; did you mean {meant}?"))
+                });
+            }
+            let before = self.draft.config.views.len();
+            if let Some(problem) = view_problem(&view, before, place).filter(|_| whole) {
+                self.draft.problem(problem);
+                continue;
+            }
+            self.draft.config.views.push(view);
+        }
+    }
+
+    fn peers(&mut self, key: &Name<'_>, value: &Content<'_>) {
+        for (at, value) in self.array(PEERS, key, value).iter().enumerate() {
             let path = Peer::path(at);
             let Some(table) = self.table(&path, key, value) else {
                 continue;
@@ -364,6 +403,7 @@ fn meant(table: &str, name: &str) -> String {
             "metric_servers",
             "limits",
             "loggers",
+            "views",
         ]);
     }
     if let Some(words) = suggest::key(name, &here) {

@@ -9,11 +9,12 @@ use std::time::Duration;
 use super::duration;
 use super::error::{Refused, clean};
 use super::faults::{
-    bounds, destination_fault, host_fault, pair_fault, repeated_name, token_fault, too_many, without_scheme,
+    bounds, destination_fault, host_fault, key_fault, name_fault, pair_fault, repeated_name, token_fault, too_many,
+    without_scheme,
 };
 use super::suggest::nearest;
 use super::value::Value;
-use ferrometer_core::name::{UUID_FORM, uuid};
+use ferrometer_core::name::{MAX_LABELS, MAX_NAME_BYTES, UUID_FORM, uuid};
 
 /// No interval or deadline is longer; keeps sums of an instant and a duration far from overflow.
 const ONE_DAY: Duration = Duration::from_secs(86_400);
@@ -113,6 +114,12 @@ pub(super) enum Kind {
     Hosts,
     /// A list of hosts, of names below one (`*.example.com`), and of networks (`10.0.0.0/8`).
     Destinations,
+    /// A metric's name in which each `*` stands for any text.
+    Pattern,
+    /// A metric's name in which each `*` stands for a text of its pattern's.
+    Name,
+    /// A list of labels' keys.
+    Keys,
     /// A list of `name=sha256:<64 hex digits>`, each perhaps with privileges behind it.
     Tokens,
     /// A token itself: never shown.
@@ -214,6 +221,10 @@ impl Kind {
                 becomes = Some(Value::Float(1.0));
                 true
             }
+            (Kind::Pattern | Kind::Name, Value::Text(text)) => {
+                hint = name_fault(text, matches!(self, Kind::Pattern));
+                hint.is_none() && !text.is_empty()
+            }
             (Kind::SocketAddress, Value::Text(text)) => {
                 let address = text.parse::<SocketAddr>();
                 becomes = address.ok().map(|address| Value::Text(address.to_string()));
@@ -233,6 +244,11 @@ impl Kind {
             (Kind::Destinations, Value::List(items)) => {
                 return list(self, items, &|text| destination_fault(text).map(str::to_owned));
             }
+            (Kind::Keys, Value::List(items)) if items.len() > MAX_LABELS => {
+                hint = Some(format!("it has {} of them", items.len()));
+                false
+            }
+            (Kind::Keys, Value::List(items)) => return list(self, items, &key_fault),
             (Kind::Tokens, Value::List(items)) => return list(self, items, &token_fault),
             (Kind::Pairs { once, .. }, Value::List(items)) => {
                 if let Some(fault) = too_many(items).filter(|_| *once) {
@@ -270,7 +286,7 @@ impl Kind {
                 let number = |item: &str| item.parse().map_or_else(|_| Value::text(item), Value::Float);
                 Some(Value::List(items.map(number).collect()))
             }
-            Kind::Backends(..) | Kind::Hosts | Kind::Destinations | Kind::Tokens | Kind::Pairs { .. }
+            Kind::Backends(..) | Kind::Hosts | Kind::Destinations | Kind::Keys | Kind::Tokens | Kind::Pairs { .. }
                 if !text.is_empty() =>
             {
                 let mut items = Vec::new();
@@ -309,6 +325,11 @@ impl Kind {
                 let above = above.map_or_else(String::new, |above| format!(", the first above {above}"));
                 format!("a list of 1 to 200 numbers in rising order{above}")
             }
+            Kind::Pattern => format!("1 to {MAX_NAME_BYTES} bytes of [A-Za-z0-9_.*-], in which each * stands for any text"),
+            Kind::Name => {
+                format!("a name of 1 to {MAX_NAME_BYTES} bytes: parts of [A-Za-z0-9_*-], joined with dots")
+            }
+            Kind::Keys => format!("a list of 1 to {MAX_LABELS} keys of labels"),
             Kind::Hosts => "a list of host names or IP addresses".to_owned(),
             Kind::Destinations => "a list of host names, IP addresses, networks such as \"10.0.0.0/8\", and ends of names such as \"*.example.com\"".to_owned(),
             Kind::Tokens => "a list of texts of the form name=sha256:<64 hex digits>".to_owned(),
@@ -327,6 +348,8 @@ impl Kind {
             | Kind::File { .. }
             | Kind::Path { .. }
             | Kind::Host
+            | Kind::Pattern
+            | Kind::Name
             | Kind::Uuid
             | Kind::Choice(_)
             | Kind::Server(..)
@@ -335,7 +358,9 @@ impl Kind {
             Kind::Backends(..) => "string or list",
             Kind::Duration { .. } => "duration",
             Kind::Rate => "number",
-            Kind::Bounds { .. } | Kind::Hosts | Kind::Destinations | Kind::Tokens | Kind::Pairs { .. } => "list",
+            Kind::Bounds { .. } | Kind::Hosts | Kind::Destinations | Kind::Keys | Kind::Tokens | Kind::Pairs { .. } => {
+                "list"
+            }
         }
     }
 

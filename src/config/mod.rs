@@ -55,6 +55,7 @@ mod table_tests;
 #[cfg(any(feature = "agent", feature = "lookup"))]
 mod told;
 mod value;
+mod view;
 mod warnings;
 #[cfg(feature = "config-file")]
 mod write;
@@ -68,12 +69,15 @@ pub use choices::{
     StatsdValues, Temporality, Transport,
 };
 pub use error::{Error, Problem};
+pub use ferrometer_core::name::Pattern;
 pub use peer::Peer;
 pub use rule::Rule;
 pub use setting::{Hidden, Pairs, Tokens};
 pub use settings::{
     Archive, Config, Graphite, Influxdb, Limits, MetricServers, Otlp, Prometheus, PullCache, RemoteWrite, Statsd,
 };
+
+pub use view::View;
 
 use draft::Draft;
 

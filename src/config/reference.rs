@@ -6,6 +6,7 @@ use super::peer::Peer;
 use super::rule::Rule;
 use super::settings::keys;
 use super::table::{Fallback, Key, split};
+use super::view::View;
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md");
 
@@ -68,7 +69,7 @@ them. The last column of the tables below has every name.
   over: `…_SERVICE_HOST`, `…_SERVICE_PORT`, `…_SERVICE_PORT_<name>`, `…_PORT_8125_UDP` and what stands behind it, a `…_PORT` with an address such as
   `udp://10.0.0.5:8125` (so `FERROMETER_STATSD_PORT` with such a value is not the key), and Docker's `…_NAME` with the path of a link.
 - `FERROMETER_CONFIG` names a TOML file to be read instead of the one that the program names, if it names one.
-- Rules for loggers, and other nodes, cannot be given in the environment.
+- Rules for loggers, views, and other nodes, cannot be given in the environment.
 
 ## A value of the program's own
 
@@ -109,6 +110,19 @@ name is quoted, since its dots would otherwise part it into tables; `nova::compu
 
 ";
 
+const VIEWS: &str = "
+## `[[metrics.views]]`
+
+A view changes what becomes of the metrics whose names fit a pattern, for all backends; as many tables as there are views, at most 256. See
+[views](guide/src/views.md).
+
+- The name that is matched is `logger.metric` as backends show it, without prefix, host and labels. Views are applied in their order, each to what the one before
+  left; with `drop` it ends there.
+- A view acts when a series is registered and when the configuration changes: recording costs the same with and without. Handles that there are follow.
+- A rule of a logger that is off is off. Ferrometer's own metrics have no views.
+
+";
+
 const END: &str = "
 ## All keys
 
@@ -140,6 +154,11 @@ fn reference() -> String {
     page += RULES;
     page += &head(false);
     for key in Rule::KEYS {
+        page += &row(key, None);
+    }
+    page += VIEWS;
+    page += &head(false);
+    for key in View::KEYS {
         page += &row(key, None);
     }
     page + END + "```toml\n" + &every_key() + "```\n"
@@ -191,6 +210,18 @@ fn every_key() -> String {
     for key in Rule::KEYS {
         file += &format!("{} = {}\n", key.path, key.example);
     }
+    // A view that drops says nothing else, and labels are dropped or kept.
+    for one in ["drop", "keep_labels", ""] {
+        file += "\n[[metrics.views]]\n";
+        for key in View::KEYS {
+            let is_alone = ["drop", "keep_labels"].contains(&key.path);
+            match key.path {
+                "match" => file += &format!("match = {}\n", key.example),
+                path if one == path || one.is_empty() && !is_alone => file += &format!("{path} = {}\n", key.example),
+                _ => {}
+            }
+        }
+    }
     file
 }
 
@@ -216,6 +247,10 @@ fn every_example_loads_and_differs_from_the_default() {
     }
     for key in Rule::KEYS {
         assert_ne!((key.get)(&config.rules[0]), (key.get)(&super::Rule::new("nova.compute")), "{}", key.path);
+    }
+    for key in View::KEYS {
+        let default = (key.get)(&super::View::new(""));
+        assert!(config.views.iter().any(|view| (key.get)(view) != default), "{}", key.path);
     }
 }
 

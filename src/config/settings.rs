@@ -20,6 +20,7 @@ use super::peer::Peer;
 use super::rule::Rule;
 use super::setting::{FromGiven, Hidden, Pairs, Setting, Tokens};
 use super::table::{Fallback, Key, settings};
+use super::view::View;
 
 /// The backends, as `metrics.backend` names them, the first for none; and other words for them.
 const BACKENDS: Kind = Kind::Backends(
@@ -140,6 +141,8 @@ settings! {
         pub limits: Limits = Limits::defaults();
         /// `[metrics.loggers]`, in the order they were given; see [`Config::rules`].
         pub rules: Vec<Rule> = Vec::new();
+        /// `[[metrics.views]]`, in the order they were given, in which they are applied; see [`Config::views`].
+        pub views: Vec<View> = Vec::new();
         /// Keys with the prefix `agent_`: what a conductor tells its agents.
         pub(crate) agent: ForAgents = ForAgents::default();
         /// The sources; no key.

@@ -8,6 +8,7 @@
 //! | part | says | left out |
 //! |---|---|---|
 //! | `= "default"` | the default, as TOML writes it; `= unset "words"` for none, and in words what holds then | never |
+//! | `as "word"` | the name of the key, where no field can have it | that of the field |
 //! | `in allowed` | the [`Kind`] | the one of the field's type |
 //! | `eg` | a value other than the default, for the reference's example | never |
 //! | `unit` | the unit, for the reference | there is none |
@@ -77,7 +78,7 @@ macro_rules! settings {
         [$table:literal] $name:ident of $owner:ident at $at:tt fills $fills:tt {
             $(
                 $(#[doc = $doc:literal])+
-                $field:ident: $type:ty = $(unset $absent:literal)? $($default:literal)? $(in $kind:expr)?
+                $field:ident: $type:ty = $(unset $absent:literal)? $($default:literal)? $(as $word:literal)? $(in $kind:expr)?
                 , eg $example:tt
                 $(, unit $unit:literal)?
                 $(, also $alias:literal)?
@@ -93,7 +94,7 @@ macro_rules! settings {
         pub struct $name {
             $(
                 #[doc = concat!(
-                    "`", $table, stringify!($field), "`;", $(" no default: ", $absent,)? $(" default `", stringify!($default), "`",)?
+                    "`", $table, settings!(@word $field $($word)?), "`;", $(" no default: ", $absent,)? $(" default `", stringify!($default), "`",)?
                     ". `docs/configuration.md` says which values are allowed."
                 )]
                 #[doc = ""]
@@ -107,7 +108,7 @@ macro_rules! settings {
             /// The keys, in the order of the reference.
             pub(super) const KEYS: &'static [Key<$owner>] = &[$(
                 Key {
-                    path: concat!($table, stringify!($field)),
+                    path: concat!($table, settings!(@word $field $($word)?)),
                     alias: settings!(@option $(concat!($alias, ".", stringify!($field)))?),
                     kind: settings!(@kind $type $(, $kind)?),
                     default: settings!(@default $(unset $absent)? $($default)?),
@@ -145,6 +146,9 @@ macro_rules! settings {
 
         settings!{ @fill $name $fills $($($field $target $way)?)+ }
     };
+
+    (@word $field:ident) => { stringify!($field) };
+    (@word $field:ident $word:literal) => { $word };
 
     (@option) => { None };
     (@option $value:expr) => { Some($value) };

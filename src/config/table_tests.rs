@@ -5,6 +5,7 @@ use super::rule::Rule;
 use super::settings::{Config, keys};
 use super::table::{Fallback, Key};
 use super::value::Value;
+use super::view::View;
 
 fn sound<T>(key: &Key<T>, make: fn() -> T) {
     let path = key.path;
@@ -28,6 +29,7 @@ fn kinds_readers_and_defaults_belong_together() {
     keys().for_each(|key| sound(key, Config::new));
     Rule::KEYS.iter().for_each(|key| sound(key, || Rule::new("a")));
     Peer::KEYS.iter().for_each(|key| sound(key, Peer::default));
+    View::KEYS.iter().for_each(|key| sound(key, || View::new("")));
 }
 
 /// Sets each key to its example through the environment and looks that this key alone has changed.

@@ -17,7 +17,7 @@ use ferrometer_agent::{Map, Options, Value as Json};
 const LOGGERS: &str = "metrics.loggers";
 
 /// Tables that are the agent's own.
-const OWN_TABLES: [&str; 3] = ["metrics.pull_cache", "metrics.prometheus", "metrics.limits"];
+const OWN_TABLES: [&str; 4] = ["metrics.pull_cache", "metrics.prometheus", "metrics.limits", "metrics.views"];
 /// Keys that are the agent's own.
 const OWN_KEYS: [&str; 3] = ["metrics.host", "metrics.uuid", "metrics.shutdown_deadline"];
 

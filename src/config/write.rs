@@ -8,6 +8,7 @@ use super::rule::Rule;
 use super::settings::{Config, keys};
 use super::table::split;
 use super::value::Value;
+use super::view::View;
 
 impl Config {
     /// Returns this configuration as a TOML document with every key that has a value: defaults, file and environment merged. [`Config::from_toml`] reads a valid one back as it was.
@@ -46,6 +47,10 @@ impl Config {
             out.push_str("\n[[metrics.pull_cache.peers]]\n");
             Peer::KEYS.iter().for_each(|key| line(&mut out, key.path, (key.get)(peer)));
         }
+        for view in self.views() {
+            out.push_str("\n[[metrics.views]]\n");
+            View::KEYS.iter().for_each(|key| line(&mut out, key.path, (key.get)(view)));
+        }
         for rule in self.rules() {
             out.push_str("\n[metrics.loggers.");
             text(&mut out, &rule.logger);
@@ -59,7 +64,16 @@ impl Config {
 #[cfg(all(test, feature = "config-file"))]
 mod tests {
     use super::*;
-    use crate::config::Peer;
+    use crate::config::{Peer, View};
+
+    #[test]
+    fn views_are_read_back_in_their_order() {
+        let config = Config::new()
+            .view(View::new("b*").rename("a.*").drop_labels(["user", "a \"b\""]).buckets([0.5, 1e300]))
+            .view(View::new("a.*").unit("bytes").description("x=\"y\\").sample_rate(0.25))
+            .view(View::new("c").dropped(true));
+        assert_eq!(Config::from_toml(&config.to_toml()).unwrap(), config);
+    }
 
     #[test]
     fn other_nodes_are_read_back() {

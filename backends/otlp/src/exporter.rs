@@ -242,7 +242,7 @@ impl Writer<'_> {
             Summary::InFlight(value) => self.piece(packer, group, owners, at, begun, Value::Int(value)),
             Summary::Distributions(rates) => {
                 let owners = owners.chain(self.part(at, 0));
-                self.distribution(packer, group, at, owners, (&rates, base), begun);
+                self.distribution(packer, group, at, owners, (&rates, base, instrument.first.buckets()), begun);
             }
         }
     }
@@ -253,7 +253,7 @@ impl Writer<'_> {
         group: (u32, usize),
         at: usize,
         owners: impl Iterator<Item = usize>,
-        (rates, base): (&Rates<'_>, Option<&Base>),
+        (rates, base, viewed): (&Rates<'_>, Option<&Base>, Option<&'static [f64]>),
         begun: u64,
     ) {
         let before = base.and_then(Base::rates);
@@ -277,6 +277,10 @@ impl Writer<'_> {
             let Room { cumulative, earlier, counts, bounds, .. } = &mut room;
             let [nanos, seconds, recorded, shown] = &*bounds;
             let (recorded, shown) = if is_timer { (nanos, seconds) } else { (recorded, shown) };
+            let unit = if is_timer { 1e9 } else { 1.0 };
+            let viewed = viewed.map(|shown| (shown.iter().map(|bound| bound * unit).collect::<Vec<_>>(), shown));
+            let (recorded, shown) =
+                viewed.as_ref().map_or((&**recorded, &**shown), |(recorded, shown)| (recorded, *shown));
             histogram::explicit(rates, recorded, cumulative);
             earlier.clear();
             if let Some(before) = &before {

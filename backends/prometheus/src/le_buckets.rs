@@ -37,10 +37,10 @@ impl Bounds {
         Bounds::shown(recorded, shown)
     }
 
-    /// The bounds that a configuration gives for all instruments of a kind.
-    fn given(kind: Kind, buckets: &Buckets) -> Bounds {
+    /// The bounds that a configuration gives, for all instruments of a kind or for one.
+    pub(crate) fn given(kind: Kind, bounds: &[f64]) -> Bounds {
         let unit = if kind == Kind::Timer { 1e9 } else { 1.0 };
-        Bounds::shown(buckets.bounds().iter().map(|bound| bound * unit).collect(), buckets.bounds().to_vec())
+        Bounds::shown(bounds.iter().map(|bound| bound * unit).collect(), bounds.to_vec())
     }
 
     fn shown(recorded: Vec<f64>, shown: Vec<f64>) -> Bounds {
@@ -64,8 +64,9 @@ pub(crate) struct GivenBounds {
 
 impl GivenBounds {
     pub(crate) fn new(settings: &Settings) -> GivenBounds {
-        let given =
-            |kind, buckets: &Option<Buckets>| buckets.as_ref().map(|buckets| Arc::new(Bounds::given(kind, buckets)));
+        let given = |kind, buckets: &Option<Buckets>| {
+            buckets.as_ref().map(|buckets| Arc::new(Bounds::given(kind, buckets.bounds())))
+        };
         GivenBounds {
             timers: given(Kind::Timer, &settings.timer_buckets),
             histograms: given(Kind::Histogram, &settings.histogram_buckets),

@@ -132,11 +132,15 @@ impl ExposedTotals {
 
     /// The bounds of a block's histograms: the same for all label sets, so that they can be added up.
     pub(crate) fn bounds(&self, block: usize) -> Arc<Bounds> {
-        let kind = self.layout.blocks[block].family.kind();
-        if let Some(given) = self.given.of(kind) {
+        let first = self.layout.blocks[block].family.first;
+        let (kind, viewed) = (first.kind(), first.buckets());
+        if let Some(given) = self.given.of(kind).filter(|_| viewed.is_none()) {
             return given;
         }
         let found = || {
+            if let Some(viewed) = viewed {
+                return Bounds::given(kind, viewed);
+            }
             let all = self.cells[self.layout.blocks[block].rows.clone()].iter();
             let all = all.flat_map(|cell| self.distributions_of(cell)).map(|(_, d)| &**d);
             Bounds::of(kind, all)

@@ -57,15 +57,17 @@ impl Bounds {
     fn new() -> Bounds {
         let of = |kind, unit: f64| {
             let recorded = histogram::bounds(kind);
-            let label = |bound: &f64| {
-                let mut text = Vec::new();
-                push_float(&mut text, bound / unit);
-                le(&text)
-            };
-            let shown = recorded.iter().map(label).collect();
+            let shown = recorded.iter().map(|bound| le_of(bound / unit)).collect();
             (recorded, shown)
         };
         Bounds { timers: of(Kind::Timer, 1e9), histograms: of(Kind::Histogram, 1.0), infinity: le(b"+Inf") }
+    }
+
+    /// The bounds that a view gives a metric.
+    fn viewed(series: &Series) -> Option<(Vec<f64>, Vec<Vec<u8>>)> {
+        let unit = if series.kind() == Kind::Timer { 1e9 } else { 1.0 };
+        let shown = series.buckets()?;
+        Some((shown.iter().map(|bound| bound * unit).collect(), shown.iter().map(|bound| le_of(*bound)).collect()))
     }
 }
 
@@ -93,6 +95,12 @@ impl Names {
         }
         Names(all)
     }
+}
+
+fn le_of(bound: f64) -> Vec<u8> {
+    let mut text = Vec::new();
+    push_float(&mut text, bound);
+    le(&text)
 }
 
 /// The series of an instrument.
@@ -327,11 +335,13 @@ impl Writer<'_> {
     ) {
         let sum = Sum::of(rates);
         let is_timer = instrument.first.kind() == Kind::Timer;
-        let (recorded, shown) = if is_timer { &self.bounds.timers } else { &self.bounds.histograms };
+        let viewed = Bounds::viewed(instrument.first);
+        let of_kind = if is_timer { &self.bounds.timers } else { &self.bounds.histograms };
+        let (recorded, shown) = viewed.as_ref().unwrap_or(of_kind);
         histogram::explicit(rates, recorded, self.cumulative);
         let mut is_complete = false;
         for (count, le) in self.cumulative.iter().zip(shown) {
-            let is_needed = is_timer || (*count > 0 && !is_complete);
+            let is_needed = is_timer || viewed.is_some() || (*count > 0 && !is_complete);
             is_complete = *count == sum.count;
             if is_needed {
                 self.sample(packer, owners(), BUCKET, le, *count as f64);

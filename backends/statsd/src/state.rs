@@ -55,7 +55,8 @@ impl State {
         self.told[id / 64] |= 1 << (id % 64);
     }
 
-    /// The gauges and counts in flight that were ever set, with their values, without those that are told.
+    /// The gauges and counts in flight that were ever set, with their values, without those that are told, and those that the
+    /// configuration has retired.
     pub(crate) fn untold(&self, snapshot: &Snapshot) -> impl Iterator<Item = (&'static Series, f64)> {
         snapshot.totals().iter().filter_map(|total| {
             let id = total.series.id();
@@ -65,7 +66,7 @@ impl State {
                 Value::InFlight(value) => value as f64,
                 _ => return None,
             };
-            (total.recordings > 0 && !is_told).then_some((total.series, value))
+            (total.recordings > 0 && !is_told && !total.series.is_retired()).then_some((total.series, value))
         })
     }
 

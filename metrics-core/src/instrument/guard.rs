@@ -192,7 +192,7 @@ impl InFlightGuard {
         if !enabled() || series.state().is_off() {
             return InFlightGuard { counted: None };
         }
-        InFlightGuard { counted: scalars::go_up(series).map(|side| (series, side)) }
+        InFlightGuard { counted: scalars::go_up(series) }
     }
 }
 

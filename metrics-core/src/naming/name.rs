@@ -4,6 +4,7 @@
 //! are joined with `.`; every other character becomes one `_`; empty parts are skipped. What comes out can
 //! add no line, type, tag or rate to any of the formats a backend writes.
 
+pub use super::pattern::Pattern;
 pub use super::uuid::{NoUuid, UUID_FORM, uuid};
 use std::fmt;
 

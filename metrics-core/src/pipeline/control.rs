@@ -11,6 +11,7 @@ use crate::pipeline::state::{after, pipeline, read_gauges};
 use crate::registry::limits::Limits;
 use crate::registry::rules::LoggerRule;
 use crate::registry::series_table;
+use crate::registry::views::View;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -82,7 +83,12 @@ impl std::error::Error for PreviewError {}
 /// Sets how names begin, the limits and the logger rules. Series and handles made before follow at once; backends installed
 /// before keep their naming, so configure first and install after.
 pub fn configure(naming: Naming, limits: Limits, rules: Vec<LoggerRule>) {
-    series_table::configure(limits.clamped(), rules);
+    configure_with_views(naming, limits, rules, Vec::new());
+}
+
+/// As [`configure`], with views.
+pub fn configure_with_views(naming: Naming, limits: Limits, rules: Vec<LoggerRule>, views: Vec<View>) {
+    series_table::configure(limits.clamped(), rules, views);
     pipeline().lock().naming = Arc::new(naming);
 }
 

@@ -1,5 +1,6 @@
 //! Messages about recordings that found no place: a recording cannot say so itself.
 
+use crate::registry::descriptions::MAX_WORDS;
 use crate::registry::limits::Limits;
 use crate::registry::overflow::Refused;
 
@@ -24,6 +25,10 @@ pub(super) fn messages(before: &Refused, now: &Refused) -> Vec<(&'static str, St
     if now.long_names > before.long_names {
         let what = "names longer than 2048 bytes, ids of objects longer than 128, and more or longer labels than a logger can have";
         messages.push(("long names", format!("{what}, are recorded in ferrometer.overflow")));
+    }
+    if now.view_words > before.view_words {
+        let what = "different units, descriptions and sets of buckets of views were in force since the start: further ones are left out";
+        messages.push(("words of views", format!("{MAX_WORDS} {what}")));
     }
     if now.reentrant > before.reentrant {
         let what = "recordings from within a registration (a global allocator that records?), or of new names during a fork that takes \

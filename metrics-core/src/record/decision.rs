@@ -47,7 +47,8 @@ pub(crate) fn decide_sampled(series: &'static Series) -> Option<&'static Series>
 #[cold]
 fn routed(series: &'static Series) -> &'static Series {
     let rate = series.route_rate();
-    if rate < 1.0 { series_table::series(series.logger, series.metric_name(), series.kind(), rate) } else { series }
+    let sibling = if rate < 1.0 { series_table::sibling(series, rate) } else { None };
+    sibling.unwrap_or(series)
 }
 
 /// Returns whether a call of a sampled series is a hit, after it has been counted down. In a capture scope every call is.

@@ -4,6 +4,7 @@ use crate::record::enabled::{BACKENDS, SINGLES, enabled, switch_bits};
 use crate::record::{capture, clock, decision, non_finite, sampling};
 use crate::registry::limits;
 use crate::registry::series::Series;
+use crate::registry::series_table;
 use crate::storage::bucket::SubSecond;
 use crate::storage::histogram_cell::Dist;
 use crate::storage::sample_ring::Ring;
@@ -30,7 +31,7 @@ fn record_nanos_slow(series: &'static Series, nanos: u64, routed: bool) {
     }
     let state = series.state();
     if enabled() && !state.is_off() {
-        one_by_one(series, if routed { state.slot() } else { series.slot }, nanos);
+        one_by_one(series, if routed { state.slot() } else { series_table::home(series).slot }, nanos);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::record::capture;
 use crate::registry::series::Series;
+use crate::registry::series_table;
 use crate::storage::non_finite;
 
 /// Counts a NaN, an infinity, or a sum that became one, instead of recording it.
@@ -14,6 +15,6 @@ pub(crate) fn refuse(series: &'static Series) {
 #[cold]
 pub(crate) fn refuse_many(series: &'static Series, times: u64) {
     if !capture::invalid(series, times) {
-        non_finite::count(series.id, times);
+        non_finite::count(series_table::home(series).id, times);
     }
 }

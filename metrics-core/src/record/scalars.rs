@@ -4,6 +4,7 @@ use crate::record::enabled::enabled;
 use crate::record::{capture, decision, non_finite, sampling, skipped};
 use crate::registry::kind::Kind;
 use crate::registry::series::Series;
+use crate::registry::series_table;
 use crate::registry::state_word::StateWord;
 use crate::storage::scalar_cell::{self, ScalarCell, Writer};
 use crate::storage::thread_slab::{Cells, Unlimited, own_slab, shared, slab};
@@ -140,28 +141,29 @@ pub(crate) enum Side {
     Scope(Arc<capture::Store>),
 }
 
-/// Lets an in-flight count go up. `None`: it was turned away, and must not go down.
+/// Lets an in-flight count go up. Returns the series that it went up in; `None`: it was turned away, and must not go down.
 #[inline]
-pub(crate) fn go_up(series: &'static Series) -> Option<Side> {
-    match slab().scalar(series.slot) {
+pub(crate) fn go_up(series: &'static Series) -> Option<(&'static Series, Side)> {
+    let home = series_table::home(series);
+    match slab().scalar(home.slot) {
         Some(cell) => {
             cell.count(1, Writer::Single);
-            Some(Side::Cells)
+            Some((home, Side::Cells))
         }
-        None => go_up_elsewhere(series),
+        None => go_up_elsewhere(series, home),
     }
 }
 
 #[cold]
 #[inline(never)]
-fn go_up_elsewhere(series: &'static Series) -> Option<Side> {
+fn go_up_elsewhere(series: &'static Series, home: &'static Series) -> Option<(&'static Series, Side)> {
     match capture::innermost() {
-        Some(scope) => capture::move_in(&scope, series, 1).then_some(Side::Scope(scope)),
-        None => move_in_cells(series, 1).then_some(Side::Cells),
+        Some(scope) => capture::move_in(&scope, series, 1).then_some((series, Side::Scope(scope))),
+        None => move_in_cells(home, 1).then_some((home, Side::Cells)),
     }
 }
 
-/// Lets it go down where it went up, whatever has been switched off since, and whatever scope the thread is in now.
+/// Lets it go down where it went up, whatever has been switched off or redirected since, and whatever scope the thread is in now.
 #[inline]
 pub(crate) fn go_down(series: &'static Series, side: &Side) {
     match (side, slab().scalar(series.slot)) {
@@ -181,6 +183,7 @@ fn go_down_elsewhere(series: &'static Series, side: &Side) {
 
 /// Adds to a counter's own cell, whatever rate it is sampled at. Returns `false` when the recording was turned away.
 pub(crate) fn add_unsampled(series: &'static Series, value: i64) -> bool {
+    let series = series_table::home(series);
     match slab().scalar(series.slot) {
         Some(cell) => {
             cell.count(value, Writer::Single);
@@ -237,8 +240,9 @@ pub(crate) fn add_to_gauge(series: &'static Series, value: f64) {
     if !value.is_finite() {
         return non_finite::refuse(series);
     }
-    match slab().scalar(state.slot()) {
-        Some(cell) => apply(series, cell, ScalarOp::Add(value), Writer::Single),
+    let home = series_table::home(series);
+    match slab().scalar(home.slot) {
+        Some(cell) => apply(home, cell, ScalarOp::Add(value), Writer::Single),
         None => scalar_cold(series, state, ScalarOp::Add(value)),
     }
 }
@@ -279,7 +283,14 @@ fn scalar_cold(series: &'static Series, state: StateWord, op: ScalarOp) {
         ScalarOp::Set(value) => capture::set(series, |_| value),
         ScalarOp::Add(by) => capture::set(series, |now| now + by),
     };
-    if !captured {
+    if captured {
+        return;
+    }
+    if series.kind() == Kind::Gauge {
+        // The value and the cell of one series, whatever a view has done since the state was read.
+        let home = series_table::home(series);
+        into_cells(home, StateWord::new(Kind::Gauge, home.slot), op);
+    } else {
         into_cells(series, state, op);
     }
 }

@@ -5,14 +5,19 @@
 
 use crate::naming::name::{MAX_NAME_BYTES, beginning};
 use crate::registry::append_table::AppendTable;
+use crate::registry::overflow::{REFUSED, refuse};
+use crate::registry::views::Words;
 use crate::registry::{State, Writer, hash};
 use crate::sync::{diagnostics, reentrancy};
 use std::fmt;
+use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering::*};
 
 /// Most names that can be described without being registered.
 pub(crate) const MAX_DESCRIPTIONS: usize = 4096;
+/// Most different words of views there can be in the life of a program, however often its configuration changes.
+pub(crate) const MAX_WORDS: usize = 1024;
 /// Most characters of a description.
 pub(crate) const MAX_TEXT: usize = 1024;
 
@@ -108,9 +113,11 @@ impl fmt::Display for Unit {
 pub(crate) struct Description {
     logger: &'static str,
     name: &'static str,
-    pub(crate) unit: OnceLock<&'static str>,
-    pub(crate) text: OnceLock<&'static str>,
+    unit: OnceLock<&'static str>,
+    text: OnceLock<&'static str>,
     conflict_reported: AtomicBool,
+    /// The words of views, which come first; null where there are none.
+    viewed: AtomicPtr<Words>,
 }
 
 static DESCRIPTIONS: AppendTable<Description> = AppendTable::new();
@@ -126,7 +133,8 @@ pub(crate) fn find(logger: &str, name: &str) -> Option<&'static Description> {
 
 fn push(state: &mut State, logger: &'static str, name: &'static str) -> Option<&'static Description> {
     let (unit, text, conflict_reported) = (OnceLock::new(), OnceLock::new(), AtomicBool::new(false));
-    let new = Description { logger, name, unit, text, conflict_reported };
+    let viewed = AtomicPtr::new(ptr::null_mut());
+    let new = Description { logger, name, unit, text, conflict_reported, viewed };
     DESCRIPTIONS.push(&mut state.permit, key(logger, name), new)
 }
 
@@ -182,7 +190,54 @@ pub(crate) fn of_handle(logger: &'static str, name: &'static str, unit: &'static
     }
 }
 
+/// Takes the words of views away from all names.
+pub(crate) fn forget_views(_: &mut State) {
+    DESCRIPTIONS.iter().for_each(|known| known.viewed.store(ptr::null_mut(), Release));
+}
+
+/// Gives a name that is registered under these texts the words of views.
+pub(crate) fn view(state: &mut State, logger: &'static str, name: &'static str, words: &Words) {
+    if *words == Words::default() {
+        return;
+    }
+    let known = state.words.iter().copied().find(|known| *known == words);
+    let words = known.or_else(|| {
+        let fits = state.words.len() < MAX_WORDS;
+        fits.then(|| {
+            let made: &'static Words = Box::leak(Box::new(words.clone()));
+            state.words.push(made);
+            made
+        })
+    });
+    let Some(words) = words else { return refuse(&REFUSED.view_words) };
+    if let Some(known) = find(logger, name).or_else(|| push(state, logger, name)) {
+        known.viewed.store(ptr::from_ref(words).cast_mut(), Release);
+    }
+}
+
 impl Description {
+    fn viewed(&self) -> Option<&'static Words> {
+        // SAFETY: the pointer is null or was made from a `&'static Words` in `view`; those are never freed.
+        unsafe { self.viewed.load(Acquire).as_ref() }
+    }
+
+    /// Returns the unit.
+    pub(crate) fn unit(&self) -> Option<&'static str> {
+        let viewed = self.viewed().and_then(|words| words.unit.as_deref());
+        viewed.or_else(|| self.unit.get().copied()).filter(|unit| !unit.is_empty())
+    }
+
+    /// Returns the sentence.
+    pub(crate) fn text(&self) -> Option<&'static str> {
+        let viewed = self.viewed().and_then(|words| words.text.as_deref());
+        viewed.or_else(|| self.text.get().copied()).filter(|text| !text.is_empty())
+    }
+
+    /// Returns the bounds of buckets.
+    pub(crate) fn buckets(&self) -> Option<&'static [f64]> {
+        self.viewed()?.buckets.as_deref()
+    }
+
     /// Adds the words that are not there yet. Returns `false` when one that is there differs; nothing is added then.
     fn set_once(&self, state: &mut State, unit: &'static str, text: &str) -> bool {
         let differs = |known: Option<&&str>, new: &str| !new.is_empty() && known.is_some_and(|known| *known != new);
@@ -202,4 +257,5 @@ impl Description {
 /// Returns the most memory that declarations take, in bytes.
 pub(crate) const fn max_bytes() -> usize {
     MAX_DESCRIPTIONS * (MAX_NAME_BYTES + 4 * MAX_TEXT + size_of::<Description>() + 128)
+        + MAX_WORDS * (5 * MAX_TEXT + 200 * size_of::<f64>() + size_of::<Words>() + 64)
 }

@@ -3,10 +3,11 @@
 use crate::naming::name::{MAX_LABELS, MAX_RAW_BYTES, logger_name};
 use crate::naming::object;
 use crate::registry::append_table::AppendTable;
+use crate::registry::interner::Label;
 use crate::registry::overflow::{FULL_LABEL_SETS, FULL_LOGGERS, REFUSED, is_full, mark_full, refuse};
 use crate::registry::series::{LoggerEntry, LoggerName, Role, SENTINEL_LOGGER};
 use crate::registry::text_memory::TextMemory;
-use crate::registry::{Writer, hash, limits};
+use crate::registry::{State, Writer, hash, limits};
 use crate::sync::reentrancy::{self, Busy};
 
 static LOGGERS: AppendTable<LoggerEntry> = AppendTable::new();
@@ -167,11 +168,30 @@ fn find_or_register(busy: Busy, key: Key<'_>, like: Option<&'static LoggerName>)
     })
 }
 
-fn register(writer: &mut Writer, key: Key<'_>, like: Option<&'static LoggerName>) -> Option<&'static LoggerEntry> {
+/// Returns the logger that has this name, this object and these labels, if there is one.
+pub(crate) fn find(name: &str, object: &str, labels: &[Label]) -> Option<&'static LoggerEntry> {
+    Key::new(name, object, labels).find()
+}
+
+/// Returns the logger that a view makes of another: with this name, and of its labels with these. `None` past a cap.
+pub(crate) fn viewed(
+    state: &mut State,
+    of: &'static LoggerEntry,
+    name: &str,
+    labels: &[Label],
+) -> Option<&'static LoggerEntry> {
+    let key = Key::new(name, of.object(), labels);
+    let registered = register(state, key, Some(of.named).filter(|named| named.name == name));
+    if registered.is_none() {
+        refuse(if key.is_plain() { &REFUSED.loggers } else { &REFUSED.label_sets });
+    }
+    registered
+}
+
+fn register(state: &mut State, key: Key<'_>, like: Option<&'static LoggerName>) -> Option<&'static LoggerEntry> {
     if let Some(found) = key.find() {
         return Some(found);
     }
-    let state = &mut **writer;
     let limits = limits::current();
     let (count, max, full) = match key.is_plain() {
         true => (&mut state.loggers, limits.max_loggers, FULL_LOGGERS),

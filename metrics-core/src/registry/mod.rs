@@ -6,8 +6,9 @@
 //!   refusal is counted. Every change is made under one lock, the [`Writer`]; readers never take it.
 //!
 //! Read in this order: [`kind`], [`state_word`] (the word a recording reads), [`series`] (loggers and series themselves), [`limits`],
-//! [`overflow`] (what was refused), [`rules`] (what the configuration says of loggers), [`loggers`] and [`series_table`] (lookup and registration),
-//! [`literal_cache`] (names that are literals), [`text_memory`] (labels of short texts), [`descriptions`], [`notes`] (call sites and parts of series); and below them [`append_table`] over [`hash_index`], [`interner`], [`hash`].
+//! [`overflow`] (what was refused), [`rules`] and [`views`] (what the configuration says of loggers and of metrics), [`loggers`] and [`series_table`] (lookup and registration),
+//! [`literal_cache`] (names that are literals), [`text_memory`] (labels of short texts), [`descriptions`], [`notes`] (call sites and parts of series), [`homes`] (where views
+//! lead recordings to); and below them [`append_table`] over [`hash_index`], [`interner`], [`hash`].
 //!
 //! # Sentinels
 //! A pointer that the recording path follows is never null: it points to a *sentinel* until there is something to point to, so that the path has
@@ -17,6 +18,7 @@ pub(crate) mod append_table;
 pub(crate) mod descriptions;
 pub(crate) mod hash;
 pub(crate) mod hash_index;
+pub(crate) mod homes;
 pub(crate) mod interner;
 pub(crate) mod kind;
 pub(crate) mod limits;
@@ -29,10 +31,12 @@ pub(crate) mod series;
 pub(crate) mod series_table;
 pub(crate) mod state_word;
 pub(crate) mod text_memory;
+pub(crate) mod views;
 
 use crate::registry::append_table::Permit;
 use crate::registry::interner::Interner;
 use crate::registry::rules::Rules;
+use crate::registry::views::Words;
 use crate::storage::bucket::Scheme;
 use crate::sync::reentrancy::{self, Busy};
 use crate::sync::{Mutex, MutexGuard, lock};
@@ -53,6 +57,8 @@ pub(crate) struct State {
     pub(crate) distributions: Vec<Scheme>,
     /// Number of metrics that were described by name.
     pub(crate) described: usize,
+    /// The words of all views so far, each once.
+    pub(crate) words: Vec<&'static Words>,
 }
 
 static STATE: Mutex<State> = Mutex::new(State {
@@ -65,6 +71,7 @@ static STATE: Mutex<State> = Mutex::new(State {
     scalars: 0,
     distributions: Vec::new(),
     described: 0,
+    words: Vec::new(),
 });
 
 /// The registry's one lock, held by this thread. A global allocator that records while the lock is held finds the thread busy, and is turned

@@ -13,6 +13,7 @@ pub(super) struct Refusals {
     pub(super) distributions: AtomicU64,
     pub(super) label_sets: AtomicU64,
     pub(super) long_names: AtomicU64,
+    pub(super) view_words: AtomicU64,
     pub(super) bad_rates: AtomicU64,
     pub(super) bad_rate_example: AtomicU64,
 }
@@ -23,6 +24,7 @@ pub(super) static REFUSED: Refusals = Refusals {
     distributions: AtomicU64::new(0),
     label_sets: AtomicU64::new(0),
     long_names: AtomicU64::new(0),
+    view_words: AtomicU64::new(0),
     bad_rates: AtomicU64::new(0),
     bad_rate_example: AtomicU64::new(0),
 };
@@ -65,6 +67,8 @@ pub struct Refused {
     pub label_sets: u64,
     /// Names, or all labels of one logger together, longer than [`MAX_RAW_BYTES`](crate::naming::name::MAX_RAW_BYTES).
     pub long_names: u64,
+    /// Metrics whose unit, description or buckets of a view were left out: past the 1,024th different ones.
+    pub view_words: u64,
     /// Sample rates outside (0, 1], recorded unsampled.
     pub bad_rates: u64,
     /// The last such rate.
@@ -92,6 +96,7 @@ pub fn refused() -> Refused {
         distributions: of(&REFUSED.distributions),
         label_sets: of(&REFUSED.label_sets),
         long_names: of(&REFUSED.long_names),
+        view_words: of(&REFUSED.view_words),
         bad_rates: of(&REFUSED.bad_rates),
         bad_rate_example: f64::from_bits(of(&REFUSED.bad_rate_example)),
         reentrant: reentrancy::turned_away(),

@@ -1,4 +1,7 @@
-//! The rules of a configuration about loggers: which are off, and the rate of calls that give none.
+//! The rules of a configuration about loggers: which are off, and the rate of calls that give none; and beside them its views.
+
+use crate::registry::views::View;
+use std::sync::Arc;
 
 /// A rule for the loggers at and below a name.
 ///
@@ -55,15 +58,19 @@ pub fn is_at_or_below(logger: &str, prefix: &str) -> bool {
 }
 
 /// The rules in force.
-pub(crate) struct Rules(pub(crate) Vec<LoggerRule>);
+pub(crate) struct Rules {
+    pub(crate) loggers: Vec<LoggerRule>,
+    /// `None`: there are none.
+    pub(crate) views: Option<Arc<[View]>>,
+}
 
 impl Rules {
     pub(crate) const fn new() -> Rules {
-        Rules(Vec::new())
+        Rules { loggers: Vec::new(), views: None }
     }
 
     /// Returns the rule with the longest prefix of a logger's name, by whole dotted parts.
     pub(crate) fn of(&self, logger: &str) -> Option<&LoggerRule> {
-        self.0.iter().filter(|rule| rule.reaches(logger)).max_by_key(|rule| rule.prefix.len())
+        self.loggers.iter().filter(|rule| rule.reaches(logger)).max_by_key(|rule| rule.prefix.len())
     }
 }

@@ -4,7 +4,9 @@
 //! once and lives as long as the program, so a handle is a plain reference that never goes stale.
 
 use crate::record::sampling;
+use crate::registry::append_table::Permit;
 use crate::registry::descriptions;
+use crate::registry::homes;
 use crate::registry::interner::Label;
 use crate::registry::kind::Kind;
 use crate::registry::notes::{self, Note, Parts};
@@ -13,7 +15,7 @@ use crate::sync::{publish_once, reentrancy};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering::*};
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering::*};
 
 /// The owner of a logger's metrics.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -158,10 +160,8 @@ pub struct Series {
     name: *const u8,
     name_len: u16,
     kind: Kind,
-    /// `true` where `word` is a rate of its own.
-    is_rated: bool,
-    /// `true` for ferrometer's own: its logger says so too, two cache lines away from what a delivery reads of each series.
-    is_internal: bool,
+    /// [`RATED`] and its like.
+    bits: AtomicU8,
     /// The number of its note; 0 where it has none.
     note: AtomicU32,
 }
@@ -173,6 +173,17 @@ const _: () = assert!(size_of::<Series>() <= 48);
 unsafe impl Send for Series {}
 // SAFETY: as above.
 unsafe impl Sync for Series {}
+
+/// Its `word` is a rate of its own. This bit never changes.
+const RATED: u8 = 1;
+/// It is one of ferrometer's own: its logger says so too, two cache lines away from what a delivery reads of each series. This bit never changes.
+const INTERNAL: u8 = 1 << 1;
+/// The program asked for the series. Others are there because rules or views lead to them.
+const ASKED_FOR: u8 = 1 << 2;
+/// Views keep its recordings: another series has them, its [home](homes), or none.
+const REDIRECTED: u8 = 1 << 3;
+/// Rules or views lead to it.
+const LED_TO: u8 = 1 << 4;
 
 /// The part of a series that never changes.
 #[derive(Clone, Copy)]
@@ -192,6 +203,8 @@ impl Series {
             true => name,
             false => "",
         };
+        let rated = if rate.to_bits() == 0 { 0 } else { RATED };
+        let internal = if logger.is_internal() { INTERNAL } else { 0 };
         Series {
             id,
             slot,
@@ -201,8 +214,7 @@ impl Series {
             name: name.as_ptr(),
             name_len: name.len() as u16,
             kind,
-            is_rated: rate.to_bits() != 0,
-            is_internal: logger.is_internal(),
+            bits: AtomicU8::new(rated | internal),
             note: AtomicU32::new(0),
         }
     }
@@ -210,12 +222,65 @@ impl Series {
     /// Returns whether it was given a rate, which no rule changes.
     #[inline(always)]
     pub(crate) fn is_rated(&self) -> bool {
-        self.is_rated
+        self.bits.load(Relaxed) & RATED != 0
     }
 
     /// The rate it was given; 0.0: none.
     pub(crate) fn given_rate(&self) -> f64 {
-        if self.is_rated { self.route_rate() } else { 0.0 }
+        if self.is_rated() { self.route_rate() } else { 0.0 }
+    }
+
+    /// Returns whether the program asked for it.
+    #[inline(always)]
+    pub(crate) fn is_asked_for(&self) -> bool {
+        self.bits.load(Relaxed) & ASKED_FOR != 0
+    }
+
+    /// Notes that the program asked for it, or else that rules or views lead to it. Under the registry's lock, as all that follows.
+    pub(crate) fn mark(&self, is_asked_for: bool) {
+        self.bits.fetch_or(if is_asked_for { ASKED_FOR } else { LED_TO }, Relaxed);
+    }
+
+    /// Returns whether rules or views lead to it.
+    pub(crate) fn is_led_to(&self) -> bool {
+        self.bits.load(Relaxed) & LED_TO != 0
+    }
+
+    /// Forgets that rules or views lead to it.
+    pub(crate) fn forget_leads(&self) {
+        self.bits.fetch_and(!LED_TO, Relaxed);
+    }
+
+    /// Returns the id of the series that has its recordings, if it is another one.
+    #[inline]
+    pub(crate) fn home(&self) -> Option<u32> {
+        let is_redirected = self.bits.load(Relaxed) & REDIRECTED != 0;
+        is_redirected.then(|| homes::of(self.id)).flatten().filter(|home| *home != self.id)
+    }
+
+    /// Has views keep its recordings for the series of an id, for none at its own, or no longer.
+    pub(crate) fn redirect(&self, permit: &mut Permit, to: Option<u32>) {
+        match to {
+            Some(to) => {
+                homes::set(permit, self.id, to);
+                self.bits.fetch_or(REDIRECTED, Relaxed);
+            }
+            None => _ = self.bits.fetch_and(!REDIRECTED, Relaxed),
+        }
+    }
+
+    /// Returns whether nothing is recorded here under the configuration in force: views have the recordings in another series, with another name or fewer
+    /// labels, or have none made; or the rule that led here is gone. What was recorded before stays in the totals. An exporter that begins does not show
+    /// such a series.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// assert!(!ferrometer::get_logger("shop").counter("sales").series().is_retired());
+    /// ```
+    #[must_use]
+    pub fn is_retired(&self) -> bool {
+        let flags = self.bits.load(Relaxed);
+        flags & LED_TO == 0 && flags & (ASKED_FOR | REDIRECTED) != ASKED_FOR
     }
 
     #[inline(always)]
@@ -225,13 +290,18 @@ impl Series {
 
     /// Sends recordings to the cell of `slot`, sampled at `rate`. One that has a rate of its own keeps it.
     pub(crate) fn route(&self, slot: u32, rate: f64) {
-        if self.kind() != Kind::Gauge && !self.is_rated {
+        if self.kind() != Kind::Gauge && !self.is_rated() {
             self.word.store(rate.to_bits(), Relaxed);
         }
         // A counter knows its misses, if it has a countdown of its own.
         let number = if self.kind == Kind::Counter { sampling::own_number } else { |_, rate| sampling::number(rate) };
         let sampled = || StateWord::sampled(slot, number(slot, rate));
-        let state = if rate < 1.0 { sampled() } else { StateWord::new(self.kind, slot) };
+        let state = match rate < 1.0 {
+            true => sampled(),
+            // Its value is not beside its cell: who sets it has to ask for its home.
+            false if self.kind == Kind::Gauge && slot != self.slot => StateWord::elsewhere(slot),
+            false => StateWord::new(self.kind, slot),
+        };
         self.state.store(state.0, Relaxed);
     }
 
@@ -304,19 +374,27 @@ impl Series {
     /// Returns the sample rate of the recordings in this series, in (0, 1].
     #[must_use]
     pub fn rate(&self) -> f64 {
-        if self.is_rated { self.route_rate() } else { 1.0 }
+        if self.is_rated() { self.route_rate() } else { 1.0 }
     }
 
-    /// The unit the program declared, such as `bytes`.
+    /// The unit that a view gives the metric, or that the program declared, such as `bytes`.
     #[must_use]
     pub fn unit(&self) -> Option<&'static str> {
-        descriptions::find(self.logger_name(), self.metric_name())?.unit.get().copied()
+        descriptions::find(self.logger_name(), self.metric_name())?.unit()
     }
 
-    /// Returns the sentence that the program declared about the instrument.
+    /// Returns the sentence that a view gives the metric, or that the program declared about it.
     #[must_use]
     pub fn description(&self) -> Option<&'static str> {
-        descriptions::find(self.logger_name(), self.metric_name())?.text.get().copied()
+        descriptions::find(self.logger_name(), self.metric_name())?.text()
+    }
+
+    /// Returns the upper bounds that a view gives the buckets of a timer, in seconds, or of a histogram: finite, in rising order. A backend that has such
+    /// buckets takes them instead of those of its settings.
+    #[must_use]
+    pub fn buckets(&self) -> Option<&'static [f64]> {
+        self.kind.scheme()?;
+        descriptions::find(self.logger_name(), self.metric_name())?.buckets()
     }
 
     /// Notes what a call site says of itself. The first one's word stays; the overflow series has none.
@@ -355,7 +433,7 @@ impl Series {
     /// Returns whether this is one of ferrometer's own metrics, which are no part of the ledger.
     #[must_use]
     pub fn is_internal(&self) -> bool {
-        self.is_internal
+        self.bits.load(Relaxed) & INTERNAL != 0
     }
 
     /// Returns whether two series differ in nothing but their sample rate.

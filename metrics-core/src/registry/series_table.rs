@@ -2,14 +2,16 @@
 
 use crate::naming::name::MAX_RAW_BYTES;
 use crate::record::sampling::is_sample_rate;
-use crate::registry::append_table::{AppendTable, Values};
+use crate::registry::append_table::{AppendTable, Permit, Values};
+use crate::registry::interner::Label;
 use crate::registry::kind::Kind;
 use crate::registry::limits::{self, Limits, RESERVED};
-use crate::registry::loggers::OVERFLOW_LOGGER;
+use crate::registry::loggers::{self, OVERFLOW_LOGGER};
 use crate::registry::overflow::{FULL_DISTRIBUTIONS, REFUSED, is_full, mark_full, nothing_is_full, refuse};
 use crate::registry::rules::{LoggerRule, Rules};
 use crate::registry::series::{Identity, LoggerEntry, LoggerName, Role, SENTINEL_SERIES, Series};
-use crate::registry::{self, State, Writer, hash};
+use crate::registry::views::{self, View, Viewed, Words};
+use crate::registry::{self, State, Writer, descriptions, hash};
 use crate::storage::bucket::Scheme;
 use crate::storage::cell_address::{MAX_DISTRIBUTIONS, MAX_SCALARS};
 use crate::storage::non_finite;
@@ -49,6 +51,13 @@ impl<'k> Key<'k> {
     }
 }
 
+impl Key<'_> {
+    /// Returns whether it is that of a series of the same kind and rate.
+    fn is_of(&self, series: &Series) -> bool {
+        ptr::eq(self.logger, series.logger) && self.name == series.metric_name()
+    }
+}
+
 /// The caps that a new series has to keep.
 #[derive(Clone, Copy, PartialEq)]
 enum Cap {
@@ -66,7 +75,8 @@ pub(crate) fn series(logger: &'static LoggerEntry, name: &str, kind: Kind, rate:
         _ => checked(rate),
     };
     let key = Key::new(logger, name, kind, rate);
-    if let Some(found) = key.find() {
+    let found = key.find();
+    if let Some(found) = found.filter(|found| found.is_asked_for()) {
         return found;
     }
     let Some(busy) = reentrancy::enter() else { return SENTINEL_SERIES };
@@ -75,14 +85,14 @@ pub(crate) fn series(logger: &'static LoggerEntry, name: &str, kind: Kind, rate:
     }
     let refused = match name.len() > MAX_RAW_BYTES {
         true => Some(&REFUSED.long_names),
-        false => is_full(1 << kind as usize).then(|| cause(kind)),
+        false => (found.is_none() && is_full(1 << kind as usize)).then(|| cause(kind)),
     };
     if let Some(counter) = refused {
         refuse(counter);
         return overflow(busy, kind);
     }
-    let Some(mut writer) = Writer::new(busy) else { return turned_away(kind) };
-    match find_or_register(&mut writer, key, Cap::Limits) {
+    let Some(mut writer) = Writer::new(busy) else { return found.unwrap_or_else(|| turned_away(kind)) };
+    match find_or_register(&mut writer, key, Cap::Limits, true) {
         Some(series) => {
             route(&mut writer, series);
             series
@@ -139,7 +149,7 @@ fn register_overflow(state: &mut State, kind: Kind) -> &'static Series {
 }
 
 fn unlimited(state: &mut State, logger: &'static LoggerEntry, name: &str, kind: Kind) -> &'static Series {
-    find_or_register(state, Key::new(logger, name, kind, 0.0), Cap::Tables).unwrap_or(SENTINEL_SERIES)
+    find_or_register(state, Key::new(logger, name, kind, 0.0), Cap::Tables, true).unwrap_or(SENTINEL_SERIES)
 }
 
 /// Returns the series of these ids, as far as there are any.
@@ -152,12 +162,28 @@ pub(crate) fn series_of(id: u32) -> Option<&'static Series> {
     SERIES.at(id as usize)
 }
 
-/// Returns the series that has this identity, registered if need be: then its recordings go to its own cell until it is [routed](route). `None`
-/// past a cap.
-fn find_or_register(state: &mut State, key: Key<'_>, cap: Cap) -> Option<&'static Series> {
+/// Returns the series that has the recordings of another: itself, or the one that views lead to.
+#[inline]
+pub(crate) fn home(series: &'static Series) -> &'static Series {
+    series.home().and_then(series_of).unwrap_or(series)
+}
+
+/// Returns the series that a rule's rate leads to from another one, if it is still registered as such.
+pub(crate) fn sibling(series: &'static Series, rate: f64) -> Option<&'static Series> {
+    let home = home(series);
+    Key::new(home.logger, home.metric_name(), home.kind(), rate).find()
+}
+
+/// Returns the series that has this identity, registered if need be: then its recordings go where views have them go, unsampled, until it is
+/// [routed](route). `is_asked_for`: the program asks for it; views are about such alone. `None` past a cap.
+fn find_or_register(state: &mut State, key: Key<'_>, cap: Cap, is_asked_for: bool) -> Option<&'static Series> {
     if let Some(found) = key.find() {
+        found.mark(is_asked_for);
         return Some(found);
     }
+    // What views lead to is registered first: nothing is recorded under a name that they change.
+    let is_on = rule(state, key.logger).is_none_or(|rule| rule.enabled);
+    let way = if is_asked_for && is_on { way(state, key) } else { Way::default() };
     // No program's is as long; one of ferrometer's own may be, where a backend is called so.
     if key.name.len() > usize::from(u16::MAX) {
         return None;
@@ -193,8 +219,9 @@ fn find_or_register(state: &mut State, key: Key<'_>, cap: Cap) -> Option<&'stati
         non_finite::prepare(id);
     }
     let series = Series::new(id, slots as u32, Identity { logger, name, kind, rate });
-    if rule(state, logger).is_none_or(|rule| rule.enabled) {
-        series.route(series.slot, series.rate());
+    series.mark(is_asked_for);
+    if is_on {
+        way.enter(&mut state.permit, &series);
     }
     SERIES.push(&mut state.permit, key.hash, series)
 }
@@ -225,37 +252,116 @@ fn rule<'s>(state: &'s State, logger: &LoggerEntry) -> Option<&'s LoggerRule> {
     state.rules.of(logger.name()).filter(|_| logger.is_programs())
 }
 
-/// Sends the recordings of a series where the rules have them go: nowhere, to its own cell, or to that of its sibling with the rule's rate.
+/// Where views have the recordings of a series go.
+#[derive(Default)]
+struct Way {
+    /// Nowhere.
+    dropped: bool,
+    /// To another series.
+    to: Option<&'static Series>,
+    /// The rate of calls that give none.
+    rate: Option<f64>,
+    words: Words,
+}
+
+impl Way {
+    /// Sends the recordings of a series there, unsampled where the program gives no rate.
+    fn enter(&self, permit: &mut Permit, series: &Series) {
+        if self.dropped {
+            series.redirect(permit, Some(series.id));
+            return series.switch_off();
+        }
+        series.redirect(permit, self.to.map(|to| to.id));
+        let rate = if self.to.is_some_and(|to| to.logger.is_overflow()) { 1.0 } else { series.rate() };
+        series.route(self.to.map_or(series.slot, |to| to.slot), rate);
+    }
+}
+
+/// Returns the way of a series that the program asks for. The series that it leads to is registered; past a cap it is the overflow series.
+fn way(state: &mut State, key: Key<'_>) -> Way {
+    let Some(views) = state.rules.views.clone().filter(|_| key.logger.is_programs()) else { return Way::default() };
+    let viewed = Viewed::new(&views, key.logger.name(), key.name, key.logger.labels);
+    if viewed.dropped {
+        return Way { dropped: true, ..Way::default() };
+    }
+    let Viewed { name, is_renamed, labels, rate, words, .. } = viewed;
+    let is_other = is_renamed || labels.is_some();
+    let labels = labels.as_deref().unwrap_or(key.logger.labels);
+    let division = is_renamed.then(|| views::divisions(&name).next()).flatten();
+    let to = match of_name(&views, key, &name, labels) {
+        None if is_other => Some(viewed_series(state, key, division.unwrap_or((key.logger.name(), key.name)), labels)),
+        found => found.filter(|found| !key.is_of(found)).inspect(|found| found.mark(false)),
+    };
+    Way { dropped: false, to, rate, words }
+}
+
+/// Returns the series that is shown under a name by now, however the name is divided between logger and metric: two of them would collide.
+fn of_name(views: &[View], of: Key<'_>, name: &str, labels: &[Label]) -> Option<&'static Series> {
+    let is_its_own = |series: &Series| {
+        let viewed = Viewed::new(views, series.logger_name(), series.metric_name(), series.logger.labels);
+        !(viewed.dropped || viewed.is_renamed || viewed.labels.is_some())
+    };
+    let found = views::divisions(name).filter_map(|(logger, metric)| {
+        let logger = loggers::find(logger, of.logger.object(), labels)?;
+        Key::new(logger, metric, of.kind, of.rate).find()
+    });
+    let mut found = found.filter(|series| series.logger.is_programs());
+    found.clone().find(|series| series.is_led_to()).or_else(|| found.find(|s| s.is_asked_for() && is_its_own(s)))
+}
+
+/// Returns the series of another name, or of other labels, registered if need be.
+fn viewed_series(state: &mut State, of: Key<'_>, (named, metric): (&str, &str), labels: &[Label]) -> &'static Series {
+    let logger = loggers::viewed(state, of.logger, named, labels);
+    let key = logger.map(|logger| Key::new(logger, metric, of.kind, of.rate));
+    let found = key.and_then(|key| find_or_register(state, key, Cap::Limits, false));
+    found.unwrap_or_else(|| register_overflow(state, of.kind))
+}
+
+/// Sends the recordings of a series where the rules have them go: nowhere, to its own cell, to that of the series that views lead to, or to that of the
+/// sibling of either with the rule's rate.
 fn route(state: &mut State, series: &'static Series) {
-    let rule = rule(state, series.logger);
-    if rule.is_some_and(|rule| !rule.enabled) {
+    let key = Key::new(series.logger, series.metric_name(), series.kind(), series.given_rate());
+    if rule(state, series.logger).is_some_and(|rule| !rule.enabled) {
+        series.redirect(&mut state.permit, None);
         return series.switch_off();
     }
+    let way = if series.is_asked_for() { way(state, key) } else { Way::default() };
+    let rule = rule(state, series.logger);
     let takes_default = series.given_rate() == 0.0 && !matches!(series.kind(), Kind::Gauge | Kind::InFlight);
-    let rate = rule.and_then(|rule| rule.sample_rate).filter(|rate| takes_default && *rate < 1.0);
-    let Some(rate) = rate else { return series.route(series.slot, series.rate()) };
-    let key = Key::new(series.logger, series.metric_name(), series.kind(), rate);
-    match find_or_register(state, key, Cap::Limits) {
+    let rate = way.rate.or(rule.and_then(|rule| rule.sample_rate)).filter(|rate| takes_default && *rate < 1.0);
+    let home = way.to.unwrap_or(series);
+    if home.logger.is_programs() {
+        descriptions::view(state, home.logger_name(), home.metric_name(), &way.words);
+    }
+    let Some(rate) = rate.filter(|_| !way.dropped && !home.logger.is_overflow()) else {
+        return way.enter(&mut state.permit, series);
+    };
+    series.redirect(&mut state.permit, way.to.map(|to| to.id));
+    let key = Key::new(home.logger, home.metric_name(), home.kind(), rate);
+    match find_or_register(state, key, Cap::Limits, false) {
         // From one rate to another it is unsampled at no moment: a guard that was started unsampled would be recorded with the weight of a
         // sampled one.
         Some(sibling) => series.route(sibling.slot, rate),
         // Past a cap there is no sibling to be had: unsampled.
-        None => series.route(series.slot, 1.0),
+        None => series.route(home.slot, 1.0),
     }
 }
 
-/// Takes over limits and rules; those of series already registered change at once. Caps already passed stay passed.
-pub(crate) fn configure(limits: Limits, mut rules: Vec<LoggerRule>) {
+/// Takes over limits, rules and views; those of series already registered change at once. Caps already passed stay passed.
+pub(crate) fn configure(limits: Limits, mut rules: Vec<LoggerRule>, mut views: Vec<View>) {
     let Some(busy) = reentrancy::enter() else { return };
     let mut writer = Writer::wait(busy);
     limits::set_current(limits);
     nothing_is_full();
-    for rule in &mut rules {
-        if let Some(rate) = rule.sample_rate.take_if(|rate| !is_sample_rate(*rate)) {
+    let rates = rules.iter_mut().map(|rule| &mut rule.sample_rate);
+    for rate in rates.chain(views.iter_mut().map(|view| &mut view.sample_rate)) {
+        if let Some(rate) = rate.take_if(|rate| !is_sample_rate(*rate)) {
             report(rate);
         }
     }
-    writer.rules = Rules(rules);
+    writer.rules = Rules { loggers: rules, views: (!views.is_empty()).then(|| views.into()) };
+    descriptions::forget_views(&mut writer);
+    SERIES.iter().for_each(Series::forget_leads);
     SERIES.iter().for_each(|series| route(&mut writer, series));
 }
 

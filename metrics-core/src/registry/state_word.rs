@@ -23,6 +23,10 @@ impl StateWord {
         // Slots are far below 2^30.
         StateWord(place.0 as u64 | (slot as u64) << StateWord::SLOT | StateWord::ON)
     }
+    /// Returns the word of a gauge whose values another one has: none finds its cell at once.
+    pub(crate) const fn elsewhere(slot: u32) -> StateWord {
+        StateWord(CellAddress::NONE.0 as u64 | (slot as u64) << StateWord::SLOT | StateWord::ON)
+    }
     /// Returns the word of a series that is sampled at the rate of this [number](crate::record::sampling::number).
     pub(crate) const fn sampled(slot: u32, rate: u8) -> StateWord {
         StateWord(

@@ -1,8 +1,8 @@
 //! The parameters of `/v1/metrics`.
 
 use crate::cursor::Cursor;
-use ferrometer_core::name::is_name_char;
-use ferrometer_http::{Pattern, decode, shorten};
+use ferrometer_core::name::{Pattern, is_name_char};
+use ferrometer_http::{decode, shorten};
 
 /// The parameters there are.
 const KNOWN: [&str; 7] = ["history", "start-time", "id", "name", "label", "limit", "after"];

@@ -4,7 +4,8 @@
 use crate::cursor::{Cursor, mark};
 use crate::query::Query;
 use crate::unwritable::Unwritable;
-use ferrometer_http::{CHUNK_BYTES, CHUNK_WORK, Chunks, Pattern, json};
+use ferrometer_core::name::Pattern;
+use ferrometer_http::{CHUNK_BYTES, CHUNK_WORK, Chunks, json};
 use ferrometer_pull_cache::{Generation, Record};
 use serde::Serialize;
 use std::sync::Arc;

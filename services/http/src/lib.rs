@@ -11,7 +11,7 @@
 //! | connections | `server`, begun with `start`, `connection` with its `progress`, over `tls`; `stats` |
 //! | may this request pass? | `guard`, asking the `gate`: `host_check`, `tokens`; `reloaded_file` reads files again; `body_memory` counts bodies |
 //! | all routes as one router | `router`, with the `index`; `layers` stand around each, as its `spec` says |
-//! | tools for services | `negotiation`, `query_string`, `glob`, `response`, `path`, `chunked_body`, `offload`, `permit_body` |
+//! | tools for services | `negotiation`, `query_string`, `response`, `path`, `chunked_body`, `offload`, `permit_body` |
 //! | how answers travel | `compress` |
 //! | asking other servers | `client`, `trust` |
 //!
@@ -55,7 +55,6 @@ mod connection;
 mod error;
 mod frame;
 mod gate;
-mod glob;
 mod guard;
 mod host_check;
 mod index;
@@ -93,7 +92,6 @@ pub use chunked_body::{CHUNK_BYTES, CHUNK_WORK, ChunkedBody, Chunks};
 pub use client::{Client, Failure, Reply};
 pub use error::ServeError;
 pub use frame::{DEFAULT_ADDRESS, Frame};
-pub use glob::Pattern;
 pub use hyper::ext::ReasonPhrase;
 pub use limits::Limits;
 pub use negotiation::media_type;

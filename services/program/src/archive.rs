@@ -300,7 +300,7 @@ impl Api {
     fn metric(&self, metric: &Metric) -> Result {
         match metric {
             Metric::List { name, resource } => {
-                let pattern = ferrometer_http::Pattern::new(name);
+                let pattern = ferrometer::config::Pattern::new(name);
                 let mut found = Vec::new();
                 let mut marker = String::new();
                 loop {

@@ -3,7 +3,7 @@
 use crate::outcome::{Failure, Result};
 use crate::text::visible;
 use clap::Args;
-use ferrometer_http::Pattern;
+use ferrometer::config::Pattern;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

@@ -4,8 +4,8 @@
 use crate::peer_model::{Instruments, Record, Records, Type, Window};
 use crate::peer_reply::PeerRow;
 use ferrometer_cache_api::{Cursor, Query};
+use ferrometer_core::name::Pattern;
 use ferrometer_core::object::HOST;
-use ferrometer_http::Pattern;
 use ferrometer_pull_cache::RecordType;
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};

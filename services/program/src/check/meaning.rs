@@ -1,7 +1,7 @@
 //! A configuration in words: where each backend delivers, how often, what names look like, what is switched off.
 
 use ferrometer::Config;
-use ferrometer::config::{InfluxdbProto, Proto, Transport};
+use ferrometer::config::{InfluxdbProto, Proto, Transport, View};
 use std::time::Duration;
 
 /// Returns pairs of a subject and what is to be said of it.
@@ -35,9 +35,28 @@ pub(crate) fn of(config: &Config) -> Vec<(String, String)> {
         let how: Vec<String> = std::iter::once(enabled.to_owned()).chain(rate).collect();
         say("rule", format!("{} and below: {}", rule.logger, how.join(", ")));
     }
+    for view in config.views() {
+        say("view", format!("{}: {}", view.pattern, what(view)));
+    }
     say("memory", super::memory(config));
     say("at the end", format!("delivers for at most {}", time(config.shutdown_deadline)));
     out
+}
+
+/// What a view does, in words.
+fn what(view: &View) -> String {
+    let list = |what: &str, keys: &[String]| (!keys.is_empty()).then(|| format!("{what} {}", keys.join(", ")));
+    let all = [
+        view.drop.then(|| "dropped".to_owned()),
+        view.rename.as_ref().map(|name| format!("renamed to {name}")),
+        list("without the labels", &view.drop_labels),
+        list("with no labels but", &view.keep_labels),
+        view.sample_rate.map(|rate| format!("sample rate {rate}")),
+        view.unit.as_ref().map(|unit| format!("in {unit}")),
+        view.description.as_ref().map(|text| format!("described as {text:?}")),
+        (!view.buckets.is_empty()).then(|| format!("buckets {:?}", view.buckets)),
+    ];
+    all.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn time(duration: Duration) -> String {
