@@ -58,12 +58,21 @@ impl Api {
         assert!(told["description"].as_str().is_some_and(|words| words.contains("away")), "{told}");
     }
 
+    /// Asks whether it is ready, which has an answer of its own form.
+    #[track_caller]
+    fn is_not_ready(&self) {
+        let (status, after, told) = self.ask("GET", "/readyz", &json!(null));
+        assert_eq!((status, after), (503, Some(5)), "{told}");
+        assert!(told["reason"].as_str().is_some_and(|words| words.contains("the archive")), "{told}");
+    }
+
     fn count(&self, path: &str) -> f64 {
         let (status, _, rows) = self.ask("GET", &format!("{path}?aggregation=count&granularity=3600"), &json!(null));
         assert_eq!(status, 200, "{rows}");
         rows.as_array().unwrap().iter().map(|row| row[2].as_f64().unwrap()).sum()
     }
 
+    /// Waits until nothing waits.
     fn drain(&self) {
         let begun = Instant::now();
         loop {
@@ -113,6 +122,10 @@ fn what_was_acknowledged_before_and_while_a_server_was_away_is_there_once() {
     // Incoming: no measure is taken.
     redis.stop();
     for api in [&works, &answers] {
+        api.is_not_ready();
+        // What waits is not known, which is not nothing.
+        api.is_away("GET", "/v1/status", &json!(null));
+        api.is_away("GET", "/v1/status?details=false", &json!(null));
         api.is_away("POST", &path, &measure(1_000_000));
         api.is_away("GET", &path, &json!(null));
     }
@@ -123,6 +136,7 @@ fn what_was_acknowledged_before_and_while_a_server_was_away_is_there_once() {
     // Index: nothing is made, and who asks is told.
     postgres.stop();
     for api in [&works, &answers] {
+        api.is_not_ready();
         api.is_away("POST", "/v1/metric", &json!({"archive_policy_name": "low"}));
         api.is_away("GET", &path, &json!(null));
         api.is_away("POST", &path, &measure(1_000_000));
