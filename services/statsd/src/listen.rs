@@ -259,7 +259,8 @@ mod tests {
         let send_udp = |text: &[u8]| from.send_to(text, udp_at).map(drop);
         let unix = UnixDatagram::unbound().unwrap();
         let send_unix = |text: &[u8]| unix.send_to(text, &datagram).map(drop);
-        let mut all: Vec<(Socket, Box<dyn FnMut(&[u8]) -> io::Result<()> + '_>)> = vec![
+        type Send<'a> = Box<dyn FnMut(&[u8]) -> io::Result<()> + 'a>;
+        let mut all: Vec<(Socket, Send<'_>)> = vec![
             (Socket::Udp(udp), Box::new(send_udp)),
             (Socket::UnixDatagram(UnixDatagram::bind(&datagram).unwrap()), Box::new(send_unix)),
         ];
