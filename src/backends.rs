@@ -16,6 +16,8 @@ pub(crate) struct Parts {
     pub(crate) metric_servers: Option<std::sync::Arc<ferrometer_metric_servers::MetricServers>>,
     #[cfg(feature = "prometheus")]
     pub(crate) totals: Option<ferrometer_prometheus::PrometheusHandle>,
+    #[cfg(feature = "archive-api")]
+    pub(crate) gnocchi: Option<std::sync::Arc<ferrometer_gnocchi::Gnocchi>>,
 }
 
 /// The pull cache in force, if there is one.
@@ -41,7 +43,7 @@ pub(crate) fn build(config: &Config, earlier: Option<&Cache>) -> Result<Parts, E
             "influxdb" => parts.backends.push(crate::push::influxdb(config)?),
             "otlp" => parts.backends.push(crate::push::otlp(config)?),
             "remote-write" => parts.backends.push(crate::push::remote_write(config)?),
-            "archive" => parts.backends.push(crate::push::archive(config)?),
+            "archive" => parts.add_archive(config)?,
             // The configuration's check knows the same names; a new one that is not built here is refused, not ignored.
             _ => return Err(missing(name, "an unknown one")),
         }
@@ -61,6 +63,26 @@ pub(crate) fn build(config: &Config, earlier: Option<&Cache>) -> Result<Parts, E
 }
 
 impl Parts {
+    #[cfg(feature = "archive")]
+    fn add_archive(&mut self, config: &Config) -> Result<(), Error> {
+        let backend = crate::push::archive_backend(config)?;
+        #[cfg(feature = "archive-api")]
+        {
+            self.gnocchi = crate::push::archive_api(config, &backend)?;
+        }
+        #[cfg(not(feature = "archive-api"))]
+        if config.archive.api {
+            return Err(Error::NotCompiled { key: "metrics.archive.api", feature: "archive-api" });
+        }
+        self.backends.push(Built { name: "archive", backend: Box::new(backend), interval: config.archive.interval });
+        Ok(())
+    }
+
+    #[cfg(not(feature = "archive"))]
+    fn add_archive(&mut self, _: &Config) -> Result<(), Error> {
+        Err(missing("archive", "archive"))
+    }
+
     #[cfg(feature = "statsd")]
     fn add_statsd(&mut self, config: &Config) -> Result<(), Error> {
         use crate::config::Transport as Way;

@@ -120,6 +120,7 @@ fn without_places(config: &Config, own: &UdpSocket) -> Config {
     config.archive.spool = None;
     // A generation that would be kept here is shown as a server would be sent it.
     config.archive.path = None;
+    config.archive.api = false;
     config.statsd_host = "127.0.0.1".to_owned();
     config.statsd_port = own.local_addr().map_or(0, |address| address.port());
     config.statsd.transport = Transport::Udp;

@@ -37,6 +37,7 @@
 //! | `statsd` | yes | the statsd backend |
 //! | `graphite`, `influxdb`, `otlp`, `remote-write` | no | the backends that push to these servers |
 //! | `archive`, `archive-embedded` | no | the backend for a server that speaks Gnocchi's API; for an archive in this process too |
+//! | `archive-api` | no | Gnocchi's API over that archive, at the endpoint |
 //! | `config-file` | yes | configuration from a TOML file |
 //! | `serde` | | a configuration from a value of the program's own; ledgers and snapshots that can be serialized |
 //! | `pull-cache` | | the pull cache, in process |

@@ -1,13 +1,7 @@
 //! From a configuration to the backends that push.
 
 use crate::built::Built;
-#[cfg(not(all(
-    feature = "graphite",
-    feature = "influxdb",
-    feature = "otlp",
-    feature = "remote-write",
-    feature = "archive"
-)))]
+#[cfg(not(all(feature = "graphite", feature = "influxdb", feature = "otlp", feature = "remote-write")))]
 use crate::built::missing;
 use crate::config::Config;
 use crate::error::Error;
@@ -216,15 +210,33 @@ pub(crate) fn archive_backend(config: &Config) -> Result<ferrometer_archive_back
     backend.map_err(refused!("metrics.archive"))
 }
 
-#[cfg(feature = "archive")]
-pub(crate) fn archive(config: &Config) -> Result<Built, Error> {
-    let backend = archive_backend(config)?;
-    Ok(Built { name: "archive", backend: Box::new(backend), interval: config.archive.interval })
-}
+/// The path that the API of an archive in this process is below.
+#[cfg(feature = "archive-api")]
+pub(crate) const GNOCCHI: &str = "/gnocchi";
 
-#[cfg(not(feature = "archive"))]
-pub(crate) fn archive(_: &Config) -> Result<Built, Error> {
-    Err(missing("archive", "archive"))
+/// Makes the API over a backend's archive, where that is to be served.
+#[cfg(feature = "archive-api")]
+pub(crate) fn archive_api(
+    config: &Config,
+    backend: &ferrometer_archive_backend::ArchiveBackend,
+) -> Result<Option<std::sync::Arc<ferrometer_gnocchi::Gnocchi>>, Error> {
+    use ferrometer_gnocchi::{Auth, Gnocchi, Settings};
+
+    if !config.archive.api {
+        return Ok(None);
+    }
+    let Some(archive) = backend.archive() else {
+        return Err(Error::Setting {
+            key: "metrics.archive.api".to_owned(),
+            found: "true without a path".to_owned(),
+            allowed: "`path` beside it: an archive in this process is what can be served".to_owned(),
+        });
+    };
+    // The way of Gnocchi's clients names users and keeps nobody out: where there are tokens, they are asked for.
+    let has_tokens = !config.pull_cache.tokens.texts().is_empty() || config.pull_cache.tokens_file.is_some();
+    let auth = if has_tokens { Auth::Tokens } else { Auth::Basic };
+    let settings = Settings { prefix: GNOCCHI.to_owned(), auth, ..Settings::default() };
+    Ok(Some(std::sync::Arc::new(Gnocchi::new(archive, settings))))
 }
 
 /// The most memory that one of these backends keeps for itself, in bytes; 0 for what is none of them.

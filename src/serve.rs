@@ -95,9 +95,20 @@ fn frame(config: &Config, parts: &Parts) -> Result<Option<Frame>, Error> {
         frame = crate::metric_servers::mount(frame, servers, has_index);
         served = true;
     }
+    #[cfg(feature = "archive-api")]
+    if let Some(api) = &parts.gnocchi {
+        frame = frame.mount(crate::push::GNOCCHI, Arc::<ferrometer_gnocchi::Gnocchi>::clone(api) as _);
+        served = true;
+    }
+    #[cfg(all(feature = "page", feature = "archive-api"))]
+    if config.pull_cache.page && parts.gnocchi.is_some() && !(config.pull_cache.http && parts.pull_cache.is_some()) {
+        frame = frame.mount("/", Arc::new(ferrometer_page::Page::of_archive(crate::push::GNOCCHI)));
+    }
     #[cfg(feature = "page")]
     if config.pull_cache.page && config.pull_cache.http && parts.pull_cache.is_some() {
         let page = ferrometer_page::Page::new();
+        #[cfg(feature = "archive-api")]
+        let page = if parts.gnocchi.is_some() { page.with_archive(crate::push::GNOCCHI) } else { page };
         #[cfg(feature = "metric-servers")]
         let page = if parts.metric_servers.is_some() { page.with_servers() } else { page };
         frame = frame.mount("/", Arc::new(page));
@@ -110,6 +121,9 @@ fn secured(config: &Config, frame: Frame) -> Result<Frame, Error> {
     const CERT: &str = "metrics.pull_cache.tls_cert";
     const KEY: &str = "metrics.pull_cache.tls_key";
     let c = &config.pull_cache;
+    #[cfg(feature = "archive-api")]
+    let mut limits = if config.archive.api { ferrometer_gnocchi::Gnocchi::limits() } else { Limits::default() };
+    #[cfg(not(feature = "archive-api"))]
     let mut limits = Limits::default();
     c.fill(&mut limits);
     let mut frame = frame

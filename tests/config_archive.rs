@@ -35,6 +35,63 @@ fn what_is_recorded_is_in_the_directory() {
     let _ = std::fs::remove_dir_all(&directory);
 }
 
+/// Runs curl, which prints the body and the status.
+#[cfg(feature = "archive-api")]
+fn curl(arguments: &[&str]) -> (String, String) {
+    let output = std::process::Command::new("curl").args(["-s", "-w", "\n%{http_code}"]).args(arguments).output();
+    let text = String::from_utf8(output.expect("curl runs").stdout).unwrap();
+    let (body, status) = text.rsplit_once('\n').unwrap();
+    (body.to_owned(), status.to_owned())
+}
+
+#[cfg(feature = "archive-api")]
+#[test]
+fn a_program_serves_its_own_archive() {
+    let _alone = alone();
+    let directory = std::env::temp_dir().join(format!("ferrometer-config-archive-api-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&directory);
+    let toml = format!(
+        "[metrics]\nbackend = 'archive'\narchive.path = '{}'\narchive.policy = 'high'\narchive.resource = 'shop'\narchive.api = true\n\
+         pull_cache.address = '127.0.0.1:0'\n",
+        directory.display()
+    );
+    let soon = Duration::from_secs(60);
+    let metrics = ferrometer::init(Config::from_toml(&toml).unwrap()).unwrap();
+    ferrometer::get_logger("config.archive").send_counter("served", 42);
+    assert!(metrics.flush(soon).complete);
+    let base = format!("http://{}/gnocchi/v1", metrics.http_address().unwrap());
+    let ask = |path: &str| {
+        let (body, status) = curl(&["-u", "admin:", &format!("{base}/{path}")]);
+        assert_eq!(status, "200", "{path}: {body}");
+        serde_json::from_str::<serde_json::Value>(&body).unwrap()
+    };
+    let found = ask("resource/generic");
+    let shop = found.as_array().unwrap().iter().find(|one| one["original_resource_id"] == "shop").unwrap();
+    let id = shop["metrics"]["config.archive.served"].as_str().unwrap();
+    let rows = ask(&format!("metric/{id}/measures?aggregation=sum&granularity=3600"));
+    let sum: f64 = rows.as_array().unwrap().iter().map(|row| row[2].as_f64().unwrap()).sum();
+    assert_eq!(sum, 42.0, "{rows}");
+    assert_eq!(ask("status")["storage"]["summary"]["measures"], 0);
+    // What others push is taken too.
+    let measures = r#"[{"timestamp": 1700000000, "value": 8}]"#;
+    let json = ["-u", "admin:", "-H", "Content-Type: application/json", "-d", measures];
+    let (body, status) = curl(&[&json[..], &[&format!("{base}/metric/{id}/measures")]].concat());
+    assert_eq!(status, "202", "{body}");
+    drop(metrics.shutdown(soon));
+
+    // Tokens of the endpoint are asked for.
+    let file = directory.join("tokens");
+    std::fs::write(&file, "page=plain:correct-horse-battery-staple\n").unwrap();
+    let tokens = format!("{toml}pull_cache.tokens_file = '{}'\n", file.display());
+    let metrics = ferrometer::init(Config::from_toml(&tokens).unwrap()).unwrap();
+    let metric = format!("http://{}/gnocchi/v1/metric/{id}", metrics.http_address().unwrap());
+    assert_eq!(curl(&["-u", "admin:", &metric]).1, "401");
+    let (body, status) = curl(&["-H", "Authorization: Bearer correct-horse-battery-staple", &metric]);
+    assert_eq!(status, "200", "{body}");
+    drop(metrics.shutdown(soon));
+    let _ = std::fs::remove_dir_all(&directory);
+}
+
 #[test]
 fn keys_that_do_not_go_together_are_named() {
     let _alone = alone();
@@ -47,6 +104,8 @@ fn keys_that_do_not_go_together_are_named() {
             "archive.bearer = 'hush'\narchive.password = 'hush'",
             "metrics.archive.bearer = \"(a token beside a password)\"",
         ),
+        #[cfg(feature = "archive-api")]
+        ("archive.api = true", "metrics.archive.api = \"true without a path\": expected `path` beside it"),
         ("archive.url = 'h:1'", "metrics.archive.url = \"h:1"),
         (
             "archive.resource = 'a/b'",

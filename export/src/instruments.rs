@@ -50,6 +50,25 @@ impl Instrument {
         self.others.is_empty()
     }
 
+    /// Returns the sample rates that its series were given, each below 1; without one, every recording counts.
+    ///
+    /// ```
+    /// use ferrometer_export::Instruments;
+    ///
+    /// let logger = ferrometer_core::get_logger("rates");
+    /// logger.counter("sales").series();
+    /// logger.sampled(0.5).counter("sales").series();
+    ///
+    /// let mut instruments = Instruments::new(0);
+    /// let snapshot = ferrometer_core::snapshot();
+    /// instruments.update(snapshot.totals(), 1_700_000_000);
+    /// let (_, sales) = instruments.iter().find(|(_, one)| one.first.logger_name() == "rates").unwrap();
+    /// assert_eq!(sales.rates(snapshot.totals()).collect::<Vec<_>>(), [0.5]);
+    /// ```
+    pub fn rates<'t>(&self, totals: Totals<'t>) -> impl Iterator<Item = f64> + use<'_, 't> {
+        self.totals(totals).map(|total| total.series.rate()).filter(|rate| *rate < 1.0)
+    }
+
     /// Tells what may be idle. Without labels (or an object) an instrument stands for the program itself, however seldom something is
     /// recorded on it; a gauge that was set once is a constant; ferrometer's own say how it is at any time.
     fn may_age(&self, activity: &Activity) -> bool {

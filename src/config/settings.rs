@@ -335,6 +335,8 @@ posting! {
         url: Option<String> = unset "`http://localhost:8041`, unless there is a `path`" in length(0, 2048), eg "https://gnocchi.example.com/gnocchi";
         /// Directory of an archive in this process; it is made where it is missing. Needs the cargo feature `archive-embedded`.
         path: Option<PathBuf> = unset "none: a server" in length(0, 4095), eg "/var/lib/shop/archive";
+        /// Serves Gnocchi's API over the archive of `path` below `/gnocchi`, at the endpoint of `[metrics.pull_cache]`. Needs the cargo feature `archive-api`.
+        api: bool = false, eg true;
         /// The resource that has the metrics: a UUID, or a text without `/`.
         resource: Option<String> = unset "the program's name, `@` and the host's" in length(0, 255), eg "shop", to resource (if set);
         /// The type of that resource, where it has to be made.

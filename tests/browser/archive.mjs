@@ -94,6 +94,14 @@ const SCENARIOS = {
     await page.goBack();
     await until("the list again", async () => JSON.stringify(await names(page)) === '["house 7"]');
     same(faults, [], "faults");
+
+    // A server of the archive is away: what waits is not known, and no old number stays.
+    const away = await open(browser, address, { expected: ["503"] });
+    await until("the backlog", async () => (await text(away.page, "#backlog")).includes("nothing waits"));
+    const answer = { status: 503, contentType: "application/json", body: JSON.stringify({ description: "the server is away" }) };
+    await away.page.route("**/v1/status*", (route) => route.fulfill(answer));
+    await until("the reason", async () => (await text(away.page, "#backlog")) === "what waits is not known: the server is away");
+    same(away.faults, [], "faults");
   },
 
   /** A token is asked for, once, and a wrong one is said to be. */

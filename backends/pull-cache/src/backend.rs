@@ -214,7 +214,7 @@ impl PullCacheBackend {
             }
         }
         let bytes = row.count() * size_of::<f64>();
-        let catalog = self.catalog.update(&self.instruments, &self.names, naming);
+        let catalog = self.catalog.update(&self.instruments, totals, &self.names, naming);
         let left_out = LeftOut { records: self.names.count_refused(), idle: self.instruments.count_idle() };
         let change = self.store.push(second, row);
         let newest = Arc::clone(change.newest());

@@ -2,7 +2,7 @@
 //! those do not change; anyone who shows records to people looks here.
 
 use crate::record_values::RecordNames;
-use ferrometer_core::{Naming, Series};
+use ferrometer_core::{Naming, Series, Totals};
 use ferrometer_export::Instruments;
 use ferrometer_export::full_name;
 use serde::Serialize;
@@ -24,7 +24,7 @@ use std::sync::Arc;
 /// assert_eq!((basket.kind, basket.unit.as_deref()), ("histogram", Some("items")));
 /// # ferrometer_core::remove("catalog", std::time::Duration::from_secs(2));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Instrument {
     /// The full name. The records of a timer or histogram have it with a suffix.
@@ -42,6 +42,9 @@ pub struct Instrument {
     /// The place in the source that recorded it first, file and line, if that was an attribute or a verb macro: `src/shop.rs:12`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
+    /// The sample rates below 1 that it has been recorded with, ascending: of attributes, macros, sampled loggers and rules.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rates: Vec<f64>,
 }
 
 /// Builds the list; kept by the backend.
@@ -54,6 +57,8 @@ pub(crate) struct Catalog {
     told_by: Vec<Vec<&'static Series>>,
     /// Instruments that were looked at, by number, as bits.
     seen: Vec<u64>,
+    /// Series that were looked at for their rates.
+    series: usize,
 }
 
 impl Catalog {
@@ -61,20 +66,31 @@ impl Catalog {
     pub(crate) fn update(
         &mut self,
         instruments: &Instruments,
+        totals: Totals<'_>,
         names: &RecordNames,
         naming: &Naming,
     ) -> Arc<Vec<Instrument>> {
+        // A further rate is a further series.
+        let has_new = totals.len() > self.series;
+        self.series = totals.len();
         self.seen.resize(instruments.len().div_ceil(64).max(self.seen.len()), 0);
         for (at, instrument) in instruments.iter() {
             let (word, bit) = (at / 64, 1 << (at % 64));
             // One that has no value yet may still get a name, or be refused one.
-            if self.seen[word] & bit != 0 || !names.has(at) {
+            let is_new = self.seen[word] & bit == 0;
+            if !(is_new || has_new && instrument.rates(totals).next().is_some()) || !names.has(at) {
                 continue;
             }
             self.seen[word] |= bit;
             if names.refused(at).is_none() {
                 let series = instrument.first;
                 let place = self.place(series, full_name(naming, series));
+                for rate in instrument.rates(totals) {
+                    let known = &self.list[place].rates;
+                    if let Err(before) = known.binary_search_by(|known| known.total_cmp(&rate)) {
+                        Arc::make_mut(&mut self.list)[place].rates.insert(before, rate);
+                    }
+                }
                 let told_by = &mut self.told_by[place];
                 let same = |known: &&Series| {
                     known.logger_name() == series.logger_name()
@@ -111,7 +127,15 @@ impl Catalog {
         }
         let list = Arc::make_mut(&mut self.list);
         let logger = logger(&name, series.metric_name()).to_owned();
-        list.push(Instrument { name: name.clone(), logger, kind, unit: None, description: None, at: None });
+        list.push(Instrument {
+            name: name.clone(),
+            logger,
+            kind,
+            unit: None,
+            description: None,
+            at: None,
+            rates: Vec::new(),
+        });
         self.places.insert((kind, name), list.len() - 1);
         self.told_by.push(Vec::new());
         list.len() - 1

@@ -201,13 +201,39 @@ impl Archive {
         crate::backup::restore(backup, directory)
     }
 
-    /// Returns how the archive is doing.
-    pub fn state(&self) -> State {
+    /// Returns how the archive is doing. An archive on servers sums up the heads of all metrics for it: who only wants to know what waits
+    /// asks for the [`backlog`](Archive::backlog).
+    ///
+    /// # Errors
+    /// [`Error::Away`] while a server that knows it is away; [`Error::Index`], [`Error::Io`].
+    pub fn state(&self) -> Result<State, Error> {
         self.engine.state()
     }
 
-    /// Returns the metrics whose measures wait, and how many do.
-    pub fn waiting(&self) -> Vec<(Uuid, u64)> {
+    /// Returns how many metrics have measures that wait to be aggregated, and how many measures these are.
+    ///
+    /// # Errors
+    /// Those of [`state`](Archive::state).
+    ///
+    /// ```
+    /// use ferrometer_archive::{Archive, Options};
+    ///
+    /// let directory = std::env::temp_dir().join(format!("ferrometer-backlog-doc-{}", std::process::id()));
+    /// let archive = Archive::open(&directory, Options::default())?;
+    /// assert_eq!(archive.backlog()?, (0, 0));
+    /// # drop(archive);
+    /// # std::fs::remove_dir_all(&directory)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn backlog(&self) -> Result<(u64, u64), Error> {
+        self.engine.backlog()
+    }
+
+    /// Returns the metrics whose measures wait, and how many do. An archive on servers tells at most 10,000 of them.
+    ///
+    /// # Errors
+    /// Those of [`state`](Archive::state).
+    pub fn waiting(&self) -> Result<Vec<(Uuid, u64)>, Error> {
         self.engine.waiting()
     }
 }

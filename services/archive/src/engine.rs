@@ -63,9 +63,11 @@ pub(crate) trait Engine: Send + Sync {
     /// Stores what changed.
     fn store(&self) -> Result<(), Error>;
     /// Returns how it is doing.
-    fn state(&self) -> State;
+    fn state(&self) -> Result<State, Error>;
+    /// Returns how many metrics and measures wait.
+    fn backlog(&self) -> Result<(u64, u64), Error>;
     /// Returns the metrics whose measures wait, and how many do.
-    fn waiting(&self) -> Vec<(Uuid, u64)>;
+    fn waiting(&self) -> Result<Vec<(Uuid, u64)>, Error>;
     /// Ends the threads, after what is in progress.
     fn end(&mut self);
 }

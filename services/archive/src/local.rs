@@ -76,19 +76,24 @@ impl Engine for Local {
         self.shared.store(true)
     }
 
-    fn state(&self) -> State {
+    fn state(&self) -> Result<State, Error> {
         let (metrics_waiting, measures_waiting, memory) = self.shared.shards.load();
-        State {
+        Ok(State {
             metrics_waiting,
             measures_waiting,
             memory,
             log: self.shared.incoming.bytes(),
-            storage: self.shared.storage.usage(),
-        }
+            storage: self.shared.storage.usage()?,
+        })
     }
 
-    fn waiting(&self) -> Vec<(Uuid, u64)> {
-        self.shared.shards.waiting()
+    fn backlog(&self) -> Result<(u64, u64), Error> {
+        let (metrics, measures, _) = self.shared.shards.load();
+        Ok((metrics, measures))
+    }
+
+    fn waiting(&self) -> Result<Vec<(Uuid, u64)>, Error> {
+        Ok(self.shared.shards.waiting())
     }
 
     fn end(&mut self) {

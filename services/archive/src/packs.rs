@@ -319,13 +319,13 @@ impl Storage for Packs {
         Ok(())
     }
 
-    fn usage(&self) -> Usage {
-        self.with_index(|index| Usage {
+    fn usage(&self) -> Result<Usage, Error> {
+        Ok(self.with_index(|index| Usage {
             objects: index.places.len() as u64,
             live: index.fills.values().map(|fill| fill.live).sum(),
             disk: index.fills.values().map(|fill| fill.total).sum(),
             files: index.fills.len() as u64,
-        })
+        }))
     }
 }
 

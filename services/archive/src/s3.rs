@@ -237,8 +237,8 @@ impl Storage for S3 {
     }
 
     /// S3 does not tell what a part of a bucket takes.
-    fn usage(&self) -> Usage {
-        Usage::default()
+    fn usage(&self) -> Result<Usage, Error> {
+        Ok(Usage::default())
     }
 }
 

@@ -55,8 +55,11 @@ pub trait Storage: Send + Sync {
     /// [`Error::Io`].
     fn sync(&self) -> Result<(), Error>;
 
-    /// Returns what is kept.
-    fn usage(&self) -> Usage;
+    /// Returns what is kept; a server that does not tell it without a walk over everything gives zeros.
+    ///
+    /// # Errors
+    /// [`Error::Away`].
+    fn usage(&self) -> Result<Usage, Error>;
 
     /// Copies what is kept at this moment into a directory, which is there and empty. Nothing is deleted meanwhile; what is added may be in it.
     ///

@@ -195,14 +195,14 @@ impl Parent {
         };
         all(&archive, "while measures wait");
         let begun = Instant::now();
-        while archive.state().measures_waiting > 0 {
+        while patiently(|| archive.state()).measures_waiting > 0 {
             assert!(begun.elapsed() < Duration::from_secs(300), "{:?} waits for ever", archive.state());
             std::thread::sleep(Duration::from_millis(50));
         }
         all(&archive, "when none waits");
         // A writer that was replaced last may not have begun.
         let begun = self.acknowledged.iter().filter(|count| **count > 0).count() as u64;
-        let state = archive.state();
+        let state = patiently(|| archive.state());
         assert!(begun > 0 && state.storage.objects >= begun, "{begun} metrics have measures: {state:?}");
         let total: u64 = self.acknowledged.iter().sum();
         eprintln!("{total} measures were acknowledged and are there");

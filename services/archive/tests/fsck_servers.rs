@@ -37,7 +37,7 @@ fn fill(servers: &Servers, from: i64, count: i64) {
             archive.append(vec![(Uuid::from_u128(number), points.collect())]).unwrap();
         }
         let begun = Instant::now();
-        while archive.state().measures_waiting > 0 {
+        while archive.state().unwrap().measures_waiting > 0 {
             assert!(begun.elapsed() < Duration::from_secs(60));
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -163,9 +163,9 @@ fn counts_in_redis_are_counted_anew() {
         run(&["SREM", &format!("ferrometer-archive:sack:{sack}"), &one]);
     }
     repaired(&servers, "counts of what waits");
-    assert_eq!(archive.state().measures_waiting, METRICS as u64);
+    assert_eq!(archive.state().unwrap().measures_waiting, METRICS as u64);
     fill(&servers, 200, 1);
-    assert_eq!(archive.state().measures_waiting, 0);
+    assert_eq!(archive.state().unwrap().measures_waiting, 0);
 }
 
 #[test]

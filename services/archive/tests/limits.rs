@@ -30,7 +30,7 @@ fn memory_is_bounded_however_much_comes() {
     for round in 0..15 {
         let points = |i: i64| Point { at: (round * size + i) * SECOND, value: i as f64 };
         archive.append(metrics.iter().map(|metric| (metric.id, (0..size).map(points).collect())).collect()).unwrap();
-        let (memory, batch) = (archive.state().memory, metrics.len() * size as usize * size_of::<Point>());
+        let (memory, batch) = (archive.state().unwrap().memory, metrics.len() * size as usize * size_of::<Point>());
         // The batch waits and is applied, and points have a quarter of room to grow.
         assert!(memory <= (2 * (LIMIT + batch)) as u64, "round {round}: {memory}");
     }
@@ -62,7 +62,7 @@ fn what_is_no_measure_is_refused_with_all_of_its_batch() {
     // Measures of a metric that is not there are dropped, and nothing of them stays.
     archive.append(vec![(Uuid::from_u128(9), vec![good])]).unwrap();
     archive.store().unwrap();
-    assert_eq!(archive.state().measures_waiting, 0);
+    assert_eq!(archive.state().unwrap().measures_waiting, 0);
 }
 
 #[test]
@@ -73,14 +73,14 @@ fn a_metric_that_is_removed_takes_its_aggregates_with_it() {
     archive.add_metrics(std::slice::from_ref(&metric)).unwrap();
     archive.append(vec![(metric.id, vec![Point { at: 5, value: 1.0 }])]).unwrap();
     archive.store().unwrap();
-    assert_eq!(archive.state().storage.objects, 2);
+    assert_eq!(archive.state().unwrap().storage.objects, 2);
     archive.append(vec![(metric.id, vec![Point { at: 6, value: 1.0 }])]).unwrap();
     archive.remove_metric(metric.id).unwrap();
     assert!(matches!(archive.account(metric.id), Err(Error::NoSuchMetric(_))));
     drop(archive);
     let archive = Archive::open(scratch.path(), options()).unwrap();
     archive.store().unwrap();
-    assert_eq!(archive.state().storage.objects, 0);
+    assert_eq!(archive.state().unwrap().storage.objects, 0);
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn fill(policy: &Policy, spans: &[(i64, i64)], mut value: impl FnMut(i64) -> f64
         asked.sum::<usize>() as u64
     });
     let kept = kept.sum();
-    let usage = archive.state().storage;
+    let usage = archive.state().unwrap().storage;
     assert!(
         policy.cost().bytes.is_none_or(|most| usage.live < most + 100_000),
         "{usage:?} is more than was told before"
@@ -171,7 +171,7 @@ fn states_of_a_year_that_repeats_take_a_third_of_the_documents_ceiling_exactly()
             archive.append(vec![(metric.id, points)]).unwrap();
             archive.store().unwrap();
         }
-        let usage = archive.state().storage;
+        let usage = archive.state().unwrap().storage;
         // The window of raw points, and the stretches.
         assert_eq!(usage.objects, stretches as u64 + 1);
         usage.live

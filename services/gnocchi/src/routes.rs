@@ -136,10 +136,10 @@ impl Gnocchi {
     fn status(&self, request: &Request<'_>) -> Answer {
         request.admin()?;
         let details = request.truth("details", true)?;
-        let state = self.archive.state();
-        let mut storage = json!({"summary": {"metrics": state.metrics_waiting, "measures": state.measures_waiting}});
+        let (metrics, measures) = self.archive.backlog()?;
+        let mut storage = json!({"summary": {"metrics": metrics, "measures": measures}});
         if details {
-            let waiting = self.archive.waiting().into_iter().map(|(id, count)| (id.to_string(), Value::from(count)));
+            let waiting = self.archive.waiting()?.into_iter().map(|(id, count)| (id.to_string(), Value::from(count)));
             storage["measures_to_process"] = waiting.collect::<Map<_, _>>().into();
         }
         Ok(Reply::ok(&json!({"storage": storage, "metricd": {"processors": null, "statistics": {}}})))

@@ -151,11 +151,13 @@ impl Service for Gnocchi {
 
     fn ready(&self) -> Result<(), String> {
         let read = self.archive.index().metrics_by_id(&[Uuid::nil()]);
-        read.map(drop).map_err(|error| format!("the archive's index cannot be read: {error}"))
+        read.map_err(|error| format!("the archive's index cannot be read: {error}"))?;
+        let waits = self.archive.backlog();
+        waits.map(drop).map_err(|error| format!("the archive takes no measures: {error}"))
     }
 
     fn readiness(&self) -> Option<&'static str> {
-        Some("the archive's index can be read")
+        Some("the archive's index and incoming can be read")
     }
 
     fn refuse(&self, refusal: &frame::Refusal) -> Response {

@@ -15,9 +15,9 @@
 //! | file | idea |
 //! |---|---|
 //! | `settings`, `counts` | what a daemon is made of, and its account |
-//! | `line`, `gathered` | a line, and what came since the last flush |
+//! | `line`, `gathered` | what a line means, and what came since the last flush |
 //! | `place` | metrics, found or made |
-//! | `listen` | sockets |
+//! | `listen` | what the sockets hear, and when it is flushed |
 
 mod counts;
 mod gathered;
@@ -27,11 +27,13 @@ mod place;
 mod settings;
 
 pub use counts::{StatsdCause, StatsdCounts};
-pub use listen::{Listening, StatsdSocket};
+pub use ferrometer_statsd_input::Socket as StatsdSocket;
+pub use listen::Listening;
 pub use settings::{StatsdSettings, StatsdTags, StatsdTimers};
 
 use counts::Account;
 use ferrometer_archive::{Archive, Error, Nanos};
+use ferrometer_statsd_input::Line;
 use gathered::Gathered;
 use place::{Ids, place};
 use std::net::UdpSocket;
@@ -49,6 +51,51 @@ struct State {
 
 /// How long ids are believed: a metric that was removed is made again after that.
 const IDS: Duration = Duration::from_secs(60);
+
+impl State {
+    fn take_datagram(&mut self, datagram: &[u8], at: Nanos, settings: &StatsdSettings) {
+        if !settings.exact {
+            return self.take_lines(datagram, at, settings);
+        }
+        let Ok(text) = std::str::from_utf8(datagram) else {
+            return self.account.dropped(StatsdCause::Encoding, datagram);
+        };
+        let mut lines = text.split('\n').filter(|line| !line.is_empty());
+        while let Some(text) = lines.next() {
+            match self.take(text, at, settings) {
+                Ok(()) => self.account.counts.taken += 1,
+                Err(cause) => {
+                    self.account.dropped(cause, text.as_bytes());
+                    if cause == StatsdCause::Fatal {
+                        lines.by_ref().for_each(|line| self.account.dropped(StatsdCause::Behind, line.as_bytes()));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes lines, each for itself.
+    fn take_lines(&mut self, lines: &[u8], at: Nanos, settings: &StatsdSettings) {
+        for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.iter().all(u8::is_ascii_whitespace)) {
+            let text = std::str::from_utf8(line).map(str::trim).map_err(|_| StatsdCause::Encoding);
+            match text.and_then(|text| self.take(text, at, settings)) {
+                Ok(()) => self.account.counts.taken += 1,
+                Err(cause) => self.account.dropped(cause, line),
+            }
+        }
+    }
+
+    fn take(&mut self, text: &str, at: Nanos, settings: &StatsdSettings) -> Result<(), StatsdCause> {
+        if settings.exact {
+            let (head, piece) = line::read_exactly(text)?;
+            return self.gathered.take(&head, std::iter::once(piece), at, settings);
+        }
+        let line = Line::parse(text)?;
+        line.samples().try_for_each(|sample| line::piece(sample).map(drop))?;
+        let head = line::Head::of(&line, settings.tags == StatsdTags::InName);
+        self.gathered.take(&head, line.samples().filter_map(|sample| line::piece(sample).ok()), at, settings)
+    }
+}
 
 /// Statsd lines on their way into an archive.
 pub struct Statsd {
@@ -69,48 +116,7 @@ impl Statsd {
 
     /// Takes a datagram: lines, of which each stands for itself.
     pub fn receive(&self, datagram: &[u8], at: Nanos) {
-        if !self.settings.exact {
-            return self.receive_lines(datagram, at);
-        }
-        let mut state = self.state();
-        let Ok(text) = std::str::from_utf8(datagram) else {
-            return state.account.dropped(StatsdCause::Encoding, datagram);
-        };
-        let mut lines = text.split('\n').filter(|line| !line.is_empty());
-        while let Some(text) = lines.next() {
-            let taken = line::parse_exactly(text);
-            match taken.and_then(|line| state.gathered.take(&line, at, &self.settings)) {
-                Ok(()) => state.account.counts.taken += 1,
-                Err(cause) => {
-                    state.account.dropped(cause, text.as_bytes());
-                    if cause == StatsdCause::Fatal {
-                        lines.by_ref().for_each(|line| state.account.dropped(StatsdCause::Behind, line.as_bytes()));
-                    }
-                }
-            }
-        }
-    }
-
-    /// Takes lines of a stream, each for itself.
-    fn receive_lines(&self, lines: &[u8], at: Nanos) {
-        let mut state = self.state();
-        let state = &mut *state;
-        for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.iter().all(u8::is_ascii_whitespace)) {
-            let text = std::str::from_utf8(line).map(str::trim).map_err(|_| StatsdCause::Encoding);
-            let parse = if self.settings.exact { line::parse_exactly } else { line::parse };
-            match text.and_then(parse).and_then(|line| state.gathered.take(&line, at, &self.settings)) {
-                Ok(()) => state.account.counts.taken += 1,
-                Err(cause) => state.account.dropped(cause, line),
-            }
-        }
-    }
-
-    fn unreadable(&self, cause: StatsdCause, line: &[u8]) {
-        self.state().account.dropped(cause, line);
-    }
-
-    fn refused_connection(&self) {
-        self.state().account.counts.connections_refused += 1;
+        self.state().take_datagram(datagram, at, &self.settings);
     }
 
     /// Hands what has come to the archive.

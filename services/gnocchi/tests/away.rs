@@ -10,6 +10,8 @@ use ferrometer_gnocchi::{Gnocchi, Settings};
 use ferrometer_http::{Frame, Server};
 use places::servers;
 use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -58,12 +60,21 @@ impl Api {
         assert!(told["description"].as_str().is_some_and(|words| words.contains("away")), "{told}");
     }
 
+    /// Asks whether it is ready, which has an answer of its own form.
+    #[track_caller]
+    fn is_not_ready(&self) {
+        let (status, after, told) = self.ask("GET", "/readyz", &json!(null));
+        assert_eq!((status, after), (503, Some(5)), "{told}");
+        assert!(told["reason"].as_str().is_some_and(|words| words.contains("the archive")), "{told}");
+    }
+
     fn count(&self, path: &str) -> f64 {
         let (status, _, rows) = self.ask("GET", &format!("{path}?aggregation=count&granularity=3600"), &json!(null));
         assert_eq!(status, 200, "{rows}");
         rows.as_array().unwrap().iter().map(|row| row[2].as_f64().unwrap()).sum()
     }
 
+    /// Waits until nothing waits.
     fn drain(&self) {
         let begun = Instant::now();
         loop {
@@ -113,6 +124,10 @@ fn what_was_acknowledged_before_and_while_a_server_was_away_is_there_once() {
     // Incoming: no measure is taken.
     redis.stop();
     for api in [&works, &answers] {
+        api.is_not_ready();
+        // What waits is not known, which is not nothing.
+        api.is_away("GET", "/v1/status", &json!(null));
+        api.is_away("GET", "/v1/status?details=false", &json!(null));
         api.is_away("POST", &path, &measure(1_000_000));
         api.is_away("GET", &path, &json!(null));
     }
@@ -123,6 +138,7 @@ fn what_was_acknowledged_before_and_while_a_server_was_away_is_there_once() {
     // Index: nothing is made, and who asks is told.
     postgres.stop();
     for api in [&works, &answers] {
+        api.is_not_ready();
         api.is_away("POST", "/v1/metric", &json!({"archive_policy_name": "low"}));
         api.is_away("GET", &path, &json!(null));
         api.is_away("POST", &path, &measure(1_000_000));
@@ -151,4 +167,63 @@ fn what_was_acknowledged_before_and_while_a_server_was_away_is_there_once() {
     assert_eq!(answers.count(&path), count);
     answers.metric();
     assert!(ferrometer_archive::fsck::check_servers(&places, false).unwrap().is_sound());
+}
+
+/// Whichever server is away for a minute: what was acknowledged before, meanwhile and afterwards is there once, and what was not got 503 with
+/// `Retry-After`.
+#[test]
+#[ignore = "needs PostgreSQL, Redis, s3rver; takes minutes"]
+fn a_minute_without_a_server_loses_nothing() {
+    let (postgres, redis, s3) = (servers::Postgres::start("minute"), servers::Server::redis(), servers::Server::s3());
+    let (redis, s3) = (RefCell::new(redis), RefCell::new(s3));
+    let places = Servers::new(&postgres.address)
+        .incoming(format!("redis://127.0.0.1:{}/0", redis.borrow().port))
+        .storage(format!("s3://S3RVER:S3RVER@archive/a?endpoint=http://127.0.0.1:{}", s3.borrow().port));
+    let (works, answers) = (Api::new(&places, 1, 64 << 20), Api::new(&places, 0, 0));
+    let (status, _, made) = works.ask("POST", "/v1/metric", &json!({"archive_policy_name": "high"}));
+    assert_eq!(status, 201, "{made}");
+    let path = format!("/v1/metric/{}/measures", made["id"].as_str().unwrap());
+    // Each attempt is a second of its own, so that one that comes twice or not at all is told from the others.
+    let (mut taken, mut refused, mut next) = (Vec::new(), 0, 0);
+    let mut send = || {
+        for api in [&works, &answers] {
+            let (status, after, told) = api.ask("POST", &path, &measure(next));
+            match (status, after) {
+                (202, _) => taken.push(next),
+                (503, Some(5)) => refused += 1,
+                other => panic!("{other:?} {told}"),
+            }
+            next += 1;
+        }
+    };
+    let stop: [&dyn Fn(); 3] = [&|| postgres.stop(), &|| redis.borrow_mut().stop(), &|| s3.borrow_mut().stop()];
+    let again: [&dyn Fn(); 3] = [&|| postgres.again(), &|| redis.borrow_mut().again(), &|| s3.borrow_mut().again()];
+    for (stop, again) in stop.into_iter().zip(again) {
+        send();
+        stop();
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(60) {
+            send();
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        again();
+        send();
+    }
+    works.drain();
+    let ask = format!("{path}?aggregation=count&granularity=1");
+    for api in [&works, &answers] {
+        let (status, _, rows) = api.ask("GET", &ask, &json!(null));
+        assert_eq!(status, 200, "{rows}");
+        let counts: Vec<f64> = rows.as_array().unwrap().iter().map(|row| row[2].as_f64().unwrap()).collect();
+        assert!(counts.iter().all(|count| *count == 1.0), "one came twice: {rows}");
+        let at = |row: &Value| row[0].as_str().unwrap().to_owned();
+        let there: HashSet<String> = rows.as_array().unwrap().iter().map(at).collect();
+        for second in &taken {
+            let second = ferrometer_archive::time::timestamp(*second * ferrometer_archive::SECOND);
+            assert!(there.contains(&second), "{second} was acknowledged and is not there");
+        }
+    }
+    assert!(taken.len() > 6 && refused > 0, "{} taken, {refused} refused", taken.len());
+    let report = ferrometer_archive::fsck::check_servers(&places, false).unwrap();
+    assert!(report.is_sound(), "{report:?}");
 }

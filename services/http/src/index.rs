@@ -4,6 +4,7 @@ use crate::access::Access;
 use crate::gate::Gate;
 use crate::layers::frames_own;
 use crate::negotiation::media_type;
+use crate::offload::offload;
 use crate::response::{JSON, json, respond};
 use axum::extract::OriginalUri;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -15,6 +16,8 @@ use std::sync::Arc;
 
 /// Where the answer of a line begins.
 const COLUMN: usize = 39;
+/// Seconds after which a service that is not ready may be asked again.
+const AGAIN: HeaderValue = HeaderValue::from_static("5");
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// The text of the index.
@@ -63,10 +66,19 @@ pub(crate) async fn alive() -> Response {
     respond(StatusCode::OK, JSON, json(&Health { ok: true, reason: None }))
 }
 
-/// 200 when every service is ready; else the reasons of those that are not.
+/// 200 when every service is ready; else 503 with the reasons of those that are not.
 pub(crate) async fn ready(gate: Arc<Gate>) -> Response {
-    let faults: Vec<String> = gate.services.iter().filter_map(|(_, service)| service.ready().err()).collect();
+    // A service may ask a server that does not answer.
+    let asked = offload(move || gate.services.iter().filter_map(|(_, service)| service.ready().err()).collect()).await;
+    let faults: Vec<String> = match asked {
+        Ok(faults) => faults,
+        Err(refusal) => return refusal.into_response(),
+    };
     let reason = (!faults.is_empty()).then(|| faults.join("; "));
     let status = if reason.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    respond(status, JSON, json(&Health { ok: reason.is_none(), reason }))
+    let mut response = respond(status, JSON, json(&Health { ok: reason.is_none(), reason }));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, AGAIN);
+    }
+    response
 }

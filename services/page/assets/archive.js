@@ -171,8 +171,8 @@ async function backlog() {
       const { metrics, measures } = json.storage.summary;
       setText(find("backlog"), measures === 0 ? "nothing waits" : `${joined(number(measures))} measures of ${joined(number(metrics))} metrics wait`);
     } catch (error) {
-      setText(find("backlog"), "");
       // A caller who may not know how much waits sees the rest all the same.
+      setText(find("backlog"), error.status === 403 ? "" : `what waits is not known: ${error.message}`);
       if (error.status === 403) return;
     }
   }

@@ -17,10 +17,11 @@
 //! | `catalogue` | the metrics of a program, compared with a file |
 //! | `outcome`, `text`, `table` | exit codes; texts that are safe to print; tables |
 //! | `remote`, `records` | other programs over HTTP; their records |
-//! | `listener`, `statsd_line` | sockets of statsd; a line taken apart |
+//! | `address` | where statsd lines come and go |
 
 #![deny(missing_docs)]
 
+mod address;
 mod archive;
 mod arguments;
 mod backup;
@@ -30,13 +31,11 @@ mod collect;
 mod control;
 mod dump;
 mod fsck;
-mod listener;
 mod outcome;
 mod records;
 mod remote;
 mod serve;
 mod servers;
-mod statsd_line;
 mod table;
 mod tap;
 mod text;

@@ -128,15 +128,18 @@ impl Engine for Member {
         Ok(())
     }
 
-    fn state(&self) -> State {
-        let told = |error: &Error| tracing::warn!(%error, "what waits and what is stored cannot be told");
-        let (metrics_waiting, measures_waiting) = self.places.incoming.load().inspect_err(told).unwrap_or_default();
-        let storage = self.places.index.usage().inspect_err(told).unwrap_or_default();
-        State { metrics_waiting, measures_waiting, memory: self.places.cache.bytes() as u64, log: 0, storage }
+    fn state(&self) -> Result<State, Error> {
+        let (metrics_waiting, measures_waiting) = self.places.incoming.load()?;
+        let storage = self.places.index.usage()?;
+        Ok(State { metrics_waiting, measures_waiting, memory: self.places.cache.bytes() as u64, log: 0, storage })
     }
 
-    fn waiting(&self) -> Vec<(Uuid, u64)> {
-        self.places.incoming.loads(TOLD).unwrap_or_default()
+    fn backlog(&self) -> Result<(u64, u64), Error> {
+        self.places.incoming.load()
+    }
+
+    fn waiting(&self) -> Result<Vec<(Uuid, u64)>, Error> {
+        self.places.incoming.loads(TOLD)
     }
 
     fn end(&mut self) {

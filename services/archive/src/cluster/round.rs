@@ -163,8 +163,11 @@ impl Places {
         let before: BTreeSet<i64> = view.head.versions().into_iter().chain(uncertain).collect();
         next.stale = before.difference(&next.versions()).copied().collect();
         add_copy(&mut bytes, &next, found.generation + 1);
-        self.storage.put(&[(bundle(metric, version), Some(bytes.clone()))])?;
-        self.storage.sync()?;
+        // A storage that gave no answer may have the bundle all the same: the next commit removes it.
+        let put = self.storage.put(&[(bundle(metric, version), Some(bytes.clone()))]);
+        put.and_then(|()| self.storage.sync()).inspect_err(|_| {
+            held.done().uncertain.entry(metric).or_default().push(version);
+        })?;
         let committed = self.index.commit(held.lease, metric, found.generation, &next.encode(), next.bytes());
         match committed {
             Ok(true) => {}

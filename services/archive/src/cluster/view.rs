@@ -183,7 +183,7 @@ impl Storage for View {
         Ok(())
     }
 
-    fn usage(&self) -> Usage {
+    fn usage(&self) -> Result<Usage, Error> {
         self.storage.usage()
     }
 }

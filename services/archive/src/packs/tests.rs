@@ -29,7 +29,7 @@ fn the_newest_object_counts_and_a_deleted_one_is_gone() {
         assert_eq!(packs.get(&key(1)).unwrap().as_deref(), Some(&b"uno"[..]));
         assert_eq!(packs.get(&key(2)).unwrap(), None);
         assert_eq!(packs.stretches(key(0).metric, 60, 0..=9).unwrap(), [1]);
-        assert_eq!(packs.usage().objects, 1);
+        assert_eq!(packs.usage().unwrap().objects, 1);
     }
     std::fs::remove_dir_all(&path).unwrap();
 }
@@ -103,13 +103,13 @@ fn what_is_mostly_replaced_is_swept_and_nothing_lost() {
         }
         packs.sync().unwrap();
     }
-    let usage = packs.usage();
+    let usage = packs.usage().unwrap();
     assert!(usage.disk < 3 * SMALL, "{usage:?}");
     for packs in [packs, Packs::open(&path).unwrap()] {
         assert_eq!(packs.get(&key(-1)).unwrap(), Some(vec![9; 50]));
         assert_eq!(packs.get(&key(-2)).unwrap(), None);
         assert!((0..20).all(|k| packs.get(&key(k)).unwrap() == Some(vec![39; 20_000])));
-        assert_eq!(packs.usage().objects, 21);
+        assert_eq!(packs.usage().unwrap().objects, 21);
     }
     std::fs::remove_dir_all(&path).unwrap();
 }

@@ -70,12 +70,11 @@ impl Storage for Postgres {
         Ok(())
     }
 
-    fn usage(&self) -> Usage {
+    fn usage(&self) -> Result<Usage, Error> {
         let sql = "SELECT count(*), coalesce(sum(length(body)), 0)::int8 FROM archive_object";
-        let asked = self.pool.read(|connection| {
+        self.pool.read(|connection| {
             let rows = connection.query(sql, &[])?;
             Ok(rows.first().map(|row| usage(row.get(0), row.get(1))).unwrap_or_default())
-        });
-        asked.unwrap_or_default()
+        })
     }
 }

@@ -106,6 +106,8 @@ pub struct StatsdCounts {
     pub refused: u64,
     /// Connections that were closed at once, because there are too many.
     pub connections_refused: u64,
+    /// Datagrams that the system threw away before they could be read, because a socket's buffer was full. Linux tells them, of UDP.
+    pub datagrams_lost: u64,
     by_cause: [u64; StatsdCause::ALL.len()],
 }
 
@@ -122,6 +124,7 @@ impl StatsdCounts {
 pub(super) struct Account {
     pub(super) counts: StatsdCounts,
     told: [Option<(Instant, u64)>; StatsdCause::ALL.len()],
+    lost_told: Option<Instant>,
 }
 
 impl Account {
@@ -142,6 +145,17 @@ impl Account {
         let others = told.map_or(0, |(_, before)| count - before - 1);
         *told = Some((now, count));
         tracing::warn!(line = shown(line), others, "a statsd line was not taken: {}", cause.as_str());
+    }
+
+    /// Counts datagrams that the system threw away, and tells it, if that was not told in the last minute.
+    pub(super) fn lost(&mut self, datagrams: u64) {
+        self.counts.datagrams_lost += datagrams;
+        let now = Instant::now();
+        if self.lost_told.is_none_or(|at| now.saturating_duration_since(at) >= PAUSE) {
+            self.lost_told = Some(now);
+            let lost = self.counts.datagrams_lost;
+            tracing::warn!(lost, "the system threw statsd datagrams away: they came faster than they were read");
+        }
     }
 }
 

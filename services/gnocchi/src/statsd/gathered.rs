@@ -1,7 +1,7 @@
 //! Values that have come since the last flush, and the measures that they make.
 
 use super::counts::StatsdCause as Cause;
-use super::line::{Kind, Line, Piece};
+use super::line::{Head, Kind, Piece};
 use super::settings::{StatsdSettings, StatsdTags, StatsdTimers};
 use ferrometer_archive::{Nanos, Point, sum};
 use std::collections::{HashMap, HashSet};
@@ -39,24 +39,48 @@ pub(super) struct Gathered {
     /// Lines that told their moment.
     moments: HashMap<String, HashMap<Nanos, f64>>,
     values: usize,
-    /// The name of a metric that is being looked for.
+    /// The name of a metric that is being looked for, and the values of the line: memory that is used again.
     key: String,
+    numbers: Vec<f64>,
 }
 
 impl Gathered {
-    /// Takes a line: all of it or nothing.
-    pub(super) fn take(&mut self, line: &Line<'_>, at: Nanos, settings: &StatsdSettings) -> Result<(), Cause> {
-        for piece in &line.pieces {
-            if piece.kind != Kind::Set {
-                numbers(piece.values).try_for_each(|number| number.map(drop))?;
+    /// Takes the pieces of a line: all of them or none.
+    pub(super) fn take<'l>(
+        &mut self,
+        head: &Head<'l>,
+        pieces: impl Iterator<Item = Piece<'l>> + Clone,
+        at: Nanos,
+        settings: &StatsdSettings,
+    ) -> Result<(), Cause> {
+        let (mut key, mut numbers) = (std::mem::take(&mut self.key), std::mem::take(&mut self.numbers));
+        let taken = self.take_with(head, pieces, at, settings, &mut key, &mut numbers);
+        (self.key, self.numbers) = (key, numbers);
+        taken
+    }
+
+    fn take_with<'l>(
+        &mut self,
+        head: &Head<'l>,
+        pieces: impl Iterator<Item = Piece<'l>> + Clone,
+        at: Nanos,
+        settings: &StatsdSettings,
+        key: &mut String,
+        numbers: &mut Vec<f64>,
+    ) -> Result<(), Cause> {
+        numbers.clear();
+        for piece in pieces.clone().filter(|piece| piece.kind != Kind::Set) {
+            for text in piece.values.split(':') {
+                numbers.push(number(text).ok_or(Cause::Value)?);
             }
         }
-        for piece in &line.pieces {
-            let mut key = std::mem::take(&mut self.key);
-            let taken =
-                name(&mut key, line, piece.kind, settings).and_then(|()| self.piece(&key, piece, line, at, settings));
-            self.key = key;
-            taken?;
+        let mut left = &numbers[..];
+        for piece in pieces {
+            let count = if piece.kind == Kind::Set { 0 } else { piece.values.split(':').count() };
+            let (values, rest) = left.split_at(count);
+            left = rest;
+            name(key, head, piece.kind, settings)?;
+            self.piece(key, &piece, values, head.time, at, settings)?;
         }
         Ok(())
     }
@@ -65,72 +89,73 @@ impl Gathered {
         &mut self,
         key: &str,
         piece: &Piece<'_>,
-        line: &Line<'_>,
+        values: &[f64],
+        time: Option<Nanos>,
         at: Nanos,
         settings: &StatsdSettings,
     ) -> Result<(), Cause> {
-        let values = || numbers(piece.values).map_while(Result::ok);
-        if let Some(moment) = line.time.filter(|_| matches!(piece.kind, Kind::Counter | Kind::Gauge)) {
-            self.has_room(self.moments.contains_key(key), 1)?;
-            self.values += 1;
-            change(&mut self.moments, key, |moments: &mut HashMap<Nanos, f64>| {
+        let has_name = self.names() < MOST_NAMES;
+        if let Some(moment) = time.filter(|_| matches!(piece.kind, Kind::Counter | Kind::Gauge)) {
+            self.has_room(1)?;
+            change(&mut self.moments, key, has_name, |moments: &mut HashMap<Nanos, f64>| {
                 let value = moments.entry(moment).or_default();
                 match piece.kind {
-                    Kind::Counter => *value += values().sum::<f64>() / piece.rate.unwrap_or(1.0),
-                    _ => *value = values().last().unwrap_or(*value),
+                    Kind::Counter => *value += values.iter().sum::<f64>() / piece.rate,
+                    _ => *value = values.last().copied().unwrap_or(*value),
                 }
-            });
+            })?;
+            self.values += 1;
             return Ok(());
         }
         match piece.kind {
             Kind::Counter => {
-                self.has_room(self.counters.contains_key(key), 0)?;
-                let sum = values().sum::<f64>() / piece.rate.unwrap_or(1.0);
-                change(&mut self.counters, key, |counter| *counter = (counter.0 + sum, at));
+                let sum = values.iter().sum::<f64>() / piece.rate;
+                change(&mut self.counters, key, has_name, |counter| *counter = (counter.0 + sum, at))?;
             }
             Kind::Gauge => {
-                self.has_room(self.gauges.contains_key(key), 0)?;
-                change(&mut self.gauges, key, |gauge: &mut (f64, Option<Nanos>)| {
-                    for (text, value) in piece.values.split(':').zip(values()) {
+                change(&mut self.gauges, key, has_name, |gauge: &mut (f64, Option<Nanos>)| {
+                    for (text, value) in piece.values.split(':').zip(values) {
                         let is_relative = text.trim().starts_with(['+', '-']) && !settings.exact;
-                        *gauge = (if is_relative { gauge.0 + value } else { value }, Some(at));
+                        *gauge = (if is_relative { gauge.0 + value } else { *value }, Some(at));
                     }
-                });
+                })?;
             }
             Kind::Timer => {
-                let weight = 1.0 / piece.rate.unwrap_or(1.0);
+                let weight = 1.0 / piece.rate;
                 let repeated =
                     if settings.timers == StatsdTimers::Values { weight.round().min(MOST_REPEATED) } else { 1.0 };
-                let count = values().count() * repeated as usize;
-                self.has_room(self.timers.contains_key(key), count)?;
-                self.values += if settings.exact { 0 } else { count };
-                change(&mut self.timers, key, |timer: &mut Vec<Timed>| {
+                let count = values.len() * repeated as usize;
+                self.has_room(count)?;
+                change(&mut self.timers, key, has_name, |timer: &mut Vec<Timed>| {
                     if settings.exact {
                         timer.clear();
                     }
-                    timer.extend(values().map(|value| Timed { value, weight, at }));
-                });
+                    timer.extend(values.iter().map(|value| Timed { value: *value, weight, at }));
+                })?;
+                self.values += if settings.exact { 0 } else { count };
             }
             Kind::Set => {
-                self.has_room(self.sets.contains_key(key), 1)?;
+                self.has_room(1)?;
                 let mut end = piece.values.len().min(LONGEST_MEMBER);
                 while !piece.values.is_char_boundary(end) {
                     end -= 1;
                 }
                 let member = &piece.values[..end];
-                let is_new = change(&mut self.sets, key, |set: &mut HashSet<Box<str>>| {
+                let is_new = change(&mut self.sets, key, has_name, |set: &mut HashSet<Box<str>>| {
                     !set.contains(member) && set.insert(member.into())
-                });
+                })?;
                 self.values += usize::from(is_new);
             }
         }
         Ok(())
     }
 
-    fn has_room(&self, is_known: bool, values: usize) -> Result<(), Cause> {
-        let names = self.counters.len() + self.gauges.len() + self.timers.len() + self.sets.len() + self.moments.len();
-        let fits = (is_known || names < MOST_NAMES) && (values == 0 || self.values + values <= MOST_VALUES);
-        if fits { Ok(()) } else { Err(Cause::Limit) }
+    fn names(&self) -> usize {
+        self.counters.len() + self.gauges.len() + self.timers.len() + self.sets.len() + self.moments.len()
+    }
+
+    fn has_room(&self, values: usize) -> Result<(), Cause> {
+        if self.values + values <= MOST_VALUES { Ok(()) } else { Err(Cause::Limit) }
     }
 
     /// Takes out the measures of a flush; those that came at no moment of their own are of `at`.
@@ -167,24 +192,32 @@ impl Gathered {
     }
 }
 
-/// Changes what belongs to a name. Nearly always it is there, and no text is made.
-fn change<V: Default, T>(map: &mut HashMap<String, V>, key: &str, change: impl FnOnce(&mut V) -> T) -> T {
+/// Changes what belongs to a name. Nearly always it is there, and no text is made; a new one needs room.
+fn change<V: Default, T>(
+    map: &mut HashMap<String, V>,
+    key: &str,
+    has_room: bool,
+    change: impl FnOnce(&mut V) -> T,
+) -> Result<T, Cause> {
     if let Some(value) = map.get_mut(key) {
-        return change(value);
+        return Ok(change(value));
+    }
+    if !has_room {
+        return Err(Cause::Limit);
     }
     let mut value = V::default();
     let done = change(&mut value);
     map.insert(key.to_owned(), value);
-    done
+    Ok(done)
 }
 
-/// The numbers of a piece.
-fn numbers(values: &str) -> impl Iterator<Item = Result<f64, Cause>> + '_ {
-    values.split(':').map(|text| text.trim().parse().ok().filter(|value: &f64| value.is_finite()).ok_or(Cause::Value))
+/// Reads a value.
+fn number(text: &str) -> Option<f64> {
+    text.trim().parse().ok().filter(|value: &f64| value.is_finite())
 }
 
 /// Writes the name of a metric.
-fn name(key: &mut String, line: &Line<'_>, kind: Kind, settings: &StatsdSettings) -> Result<(), Cause> {
+fn name(key: &mut String, line: &Head<'_>, kind: Kind, settings: &StatsdSettings) -> Result<(), Cause> {
     key.clear();
     key.push_str(line.name);
     if settings.tags == StatsdTags::InName && !line.tags.is_empty() {

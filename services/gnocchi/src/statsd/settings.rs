@@ -46,6 +46,8 @@ pub struct StatsdSettings {
     pub timers: StatsdTimers,
     /// Most connections, TCP and Unix together. Default 256.
     pub connections: usize,
+    /// Bytes of datagrams that the system is asked to keep of each socket until they are read; it gives what it allows. Default 8 MiB.
+    pub buffer: usize,
 }
 
 impl StatsdSettings {
@@ -61,6 +63,7 @@ impl StatsdSettings {
             tags: StatsdTags::default(),
             timers: StatsdTimers::default(),
             connections: 256,
+            buffer: 8 << 20,
         }
     }
 }

@@ -12,8 +12,8 @@ pub(super) struct Differences {
     pub(super) new: Vec<String>,
 }
 
-/// Compares what was written down with what is. `rates`: those are known, and compared too.
-pub(super) fn compare(known: &Catalogue, found: &Catalogue, rates: bool) -> Differences {
+/// Compares what was written down with what is.
+pub(super) fn compare(known: &Catalogue, found: &Catalogue) -> Differences {
     let mut out = Differences::default();
     for ((name, kind), before) in known {
         let Some(now) = found.get(&(name.clone(), kind.clone())) else {
@@ -28,7 +28,8 @@ pub(super) fn compare(known: &Catalogue, found: &Catalogue, rates: bool) -> Diff
         };
         let text = |value: &Option<String>| value.as_deref().unwrap_or("none").to_owned();
         let list = |texts: &BTreeSet<String>| texts.iter().cloned().collect::<Vec<_>>().join(", ");
-        let rate = |metric: &Metric| if rates { list(&metric.rates) } else { String::new() };
+        // A rate of 1 is none: every recording counts.
+        let rate = |metric: &Metric| list(&metric.rates.iter().filter(|rate| *rate != "1").cloned().collect());
         for (what, before, now) in [
             ("unit", text(&before.unit), text(&now.unit)),
             ("description", text(&before.description), text(&now.description)),
@@ -65,7 +66,7 @@ mod tests {
             metric("more", "gauge", None, &[]),
         ]);
         found.get_mut(&("same".to_owned(), "gauge".to_owned())).unwrap().rates.clear();
-        let differences = compare(&known, &found, true);
+        let differences = compare(&known, &found);
         assert_eq!(differences.vanished, ["gone (counter)"]);
         assert_eq!(
             differences.changed,
@@ -77,12 +78,13 @@ mod tests {
             ]
         );
         assert_eq!(differences.new, ["more (gauge)"]);
-        assert_eq!(compare(&known, &known, true), Differences::default());
-        // A running program tells of no rates, and no edit moves a metric.
-        let told = compare(&known, &found, false);
-        assert!(!told.changed.iter().any(|change| change.contains("rate")), "{told:?}");
+        assert_eq!(compare(&known, &known), Differences::default());
+        // No edit moves a metric, and a rate of 1 is none.
         found = known.clone();
         found.values_mut().for_each(|metric| metric.at.clear());
-        assert_eq!(compare(&known, &found, true), Differences::default());
+        found.values_mut().for_each(|metric| {
+            metric.rates.insert("1".to_owned());
+        });
+        assert_eq!(compare(&known, &found), Differences::default());
     }
 }

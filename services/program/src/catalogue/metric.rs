@@ -15,7 +15,7 @@ pub(super) struct Metric {
     /// Keys of labels.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(super) labels: BTreeSet<String>,
-    /// Sample rates that call sites give.
+    /// Sample rates that call sites give, or that recordings were made with.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(super) rates: BTreeSet<String>,
     /// Files and lines. They change with every edit, and are never compared.

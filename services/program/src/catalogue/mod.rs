@@ -54,8 +54,7 @@ pub(crate) struct Command {
 /// Runs the command.
 pub(crate) fn run(command: &Command, is_json: bool) -> Result {
     let path = Path::new(&command.program);
-    let is_file = is_path(&command.program) || path.is_file();
-    let mut found = match is_file {
+    let mut found = match is_path(&command.program) || path.is_file() {
         true => binary::read(path)?,
         false => running::ask(&command.access.open(&command.program)?)?,
     };
@@ -83,8 +82,7 @@ pub(crate) fn run(command: &Command, is_json: bool) -> Result {
     if !command.own {
         known.retain(|(name, _), _| !is_own(name));
     }
-    // A running program tells of no rates.
-    report(&compare(&known, &found, is_file), is_json)
+    report(&compare(&known, &found), is_json)
 }
 
 /// Returns whether this can be no address, whether there is such a file or not.

@@ -20,6 +20,8 @@ struct Told {
     unit: Option<String>,
     description: Option<String>,
     at: Option<String>,
+    #[serde(default)]
+    rates: Vec<f64>,
 }
 
 /// Asks a program.
@@ -34,7 +36,7 @@ pub(super) fn ask(remote: &Remote) -> Result<Catalogue> {
             unit: told.unit,
             description: told.description.map(|text| one_line(&text)),
             labels: BTreeSet::new(),
-            rates: BTreeSet::new(),
+            rates: told.rates.iter().map(f64::to_string).collect(),
             at: told.at.into_iter().collect(),
         };
         all.insert((metric.name.clone(), metric.kind.clone()), metric);

@@ -1,8 +1,8 @@
 //! Metrics that are recorded to show what becomes of them, written as statsd lines.
 
-use crate::statsd_line::StatsdLine;
 use crate::text::visible;
 use ferrometer::Logger;
+use ferrometer_statsd_input::{Kind as Letters, Line};
 use std::time::Duration;
 
 /// One metric with its values.
@@ -42,26 +42,27 @@ impl Metric {
     /// Reads a statsd line with one sample.
     pub(crate) fn parse(text: &str) -> Result<Metric, String> {
         let wrong = |why: String| format!("{:?} is no metric: {}", visible(text), visible(&why));
-        let line = StatsdLine::parse(text).map_err(|fault| wrong(fault.to_string()))?;
-        let [sample] = line.samples[..] else { return Err(wrong("one type with its values is expected".into())) };
-        let kind = match sample.kind {
-            "c" => Kind::Counter,
-            "g" => Kind::Gauge,
-            "ms" => Kind::Timer,
-            "h" | "d" => Kind::Histogram,
-            other => return Err(wrong(format!("the type {other:?} is none; known are c, g, ms, h"))),
+        let line = Line::parse(text).map_err(|fault| wrong(fault.to_string()))?;
+        let mut samples = line.samples();
+        let (Some(sample), None) = (samples.next(), samples.next()) else {
+            return Err(wrong("one type with its values is expected".into()));
         };
-        let values = sample.numbers().map_err(|fault| wrong(fault.to_string()))?;
+        let kind = match sample.kind() {
+            Some(Letters::Counter) => Kind::Counter,
+            Some(Letters::Gauge) => Kind::Gauge,
+            Some(Letters::Timer) => Kind::Timer,
+            Some(Letters::Histogram | Letters::Distribution) => Kind::Histogram,
+            _ => return Err(wrong(format!("the type {:?} is none; known are c, g, ms, h", sample.letters))),
+        };
+        let values: Vec<f64> = sample.numbers().collect::<Result<_, _>>().map_err(|fault| wrong(fault.to_string()))?;
         if kind == Kind::Timer && values.iter().any(|value| *value < 0.0 || *value > 1e12) {
             return Err(wrong("a duration is 0 or more milliseconds, and at most 1e12".into()));
         }
         if kind == Kind::Counter && values.iter().any(|value| value.fract() != 0.0 || value.abs() > 1e15) {
             return Err(wrong("a counter counts in whole numbers".into()));
         }
-        let pairs = line.tags.unwrap_or_default().split(',').filter(|tag| !tag.is_empty());
-        let labels = pairs.map(|tag| tag.split_once(':').unwrap_or((tag, "true")));
-        let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-        let (logger, name) = line.name.rsplit_once('.').unwrap_or(("", line.name));
+        let labels = line.tags().map(|(key, value)| (key.to_owned(), value.unwrap_or("true").to_owned())).collect();
+        let (logger, name) = line.bare_name().rsplit_once('.').unwrap_or(("", line.bare_name()));
         let (logger, name) = (logger.to_owned(), name.to_owned());
         Ok(Metric { logger, name, kind, values, labels, text: text.to_owned() })
     }

@@ -3,21 +3,18 @@
 //!
 //! | line | recorded as |
 //! |---|---|
-//! | `c` | a counter; what is left of a whole number is kept for the next line |
+//! | `c`, `m` | a counter; what is left of a whole number is kept for the next line |
 //! | `g` | a gauge; with a sign it is changed |
 //! | `ms` | a timer; with a rate it counts as often as it stands for |
 //! | `h`, `d` | a histogram |
-//! | tags of DogStatsD and Telegraf | labels |
+//! | tags, in any dialect | labels |
 
-use crate::listener::Hears;
-use crate::statsd_line::{StatsdLine, StatsdSample};
 use ferrometer::{Counter, Gauge, Histogram, Logger, Timer, count, get_logger, logger};
-use ferrometer_archive::time::now;
 use ferrometer_gnocchi::Statsd;
+use ferrometer_statsd_input::{Datagrams, Hears, Kind, Line, Peer, Sample};
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// The server's own account of statsd.
 static SERVER: Logger = logger!("server.statsd");
@@ -66,7 +63,7 @@ impl Relay {
         for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
             count!(SERVER, "lines");
             let recorded = std::str::from_utf8(line).ok().and_then(|text| {
-                let line = StatsdLine::parse(text.trim()).ok()?;
+                let line = Line::parse(text.trim()).ok()?;
                 recorder.line(&line)
             });
             if recorded.is_none() {
@@ -78,22 +75,25 @@ impl Relay {
 
 impl Recorder {
     /// Records a line; `None` for one that cannot be.
-    fn line(&mut self, line: &StatsdLine<'_>) -> Option<()> {
-        let samples: Option<Vec<Vec<f64>>> = line.samples.iter().map(|sample| sample.numbers().ok()).collect();
-        for (sample, values) in line.samples.iter().zip(samples?) {
+    fn line(&mut self, line: &Line<'_>) -> Option<()> {
+        let samples: Option<Vec<Vec<f64>>> =
+            line.samples().map(|sample| sample.numbers().collect::<Result<_, _>>().ok()).collect();
+        for (sample, values) in line.samples().zip(samples?) {
             self.sample(line, sample, &values)?;
         }
         Some(())
     }
 
-    fn sample(&mut self, line: &StatsdLine<'_>, sample: &StatsdSample<'_>, values: &[f64]) -> Option<()> {
-        let kind = match sample.kind {
-            "c" | "g" | "ms" => sample.kind,
-            "h" | "d" => "h",
+    fn sample(&mut self, line: &Line<'_>, sample: &Sample<'_>, values: &[f64]) -> Option<()> {
+        let kind = match sample.kind()? {
+            Kind::Counter => "c",
+            Kind::Gauge => "g",
+            Kind::Timer => "ms",
+            Kind::Histogram | Kind::Distribution => "h",
             _ => return None,
         };
         self.key.clear();
-        self.key.extend([kind, "|", line.name, "|", line.tags.unwrap_or_default()]);
+        self.key.extend([kind, "|", line.name, "|", line.tag_field.unwrap_or_default()]);
         if !self.known.contains_key(self.key.as_str()) {
             let series = Series { handle: handle(line, kind), rest: 0.0 };
             if self.known.len() >= REMEMBERED {
@@ -107,7 +107,7 @@ impl Recorder {
 }
 
 impl Series {
-    fn add(&mut self, sample: &StatsdSample<'_>, values: &[f64]) -> Option<()> {
+    fn add(&mut self, sample: &Sample<'_>, values: &[f64]) -> Option<()> {
         let times = (1.0 / sample.rate).round().clamp(1.0, MOST_TIMES) as u32;
         for value in values {
             match self.handle {
@@ -137,13 +137,9 @@ impl Series {
 }
 
 /// Makes the series of a line, with its tags as labels.
-fn handle(line: &StatsdLine<'_>, kind: &str) -> Handle {
-    let mut parts = line.name.split(',');
-    let name = parts.next().unwrap_or_default();
-    let telegraf = parts.filter_map(|tag| tag.split_once('='));
-    let dogstatsd = line.tags.unwrap_or_default().split(',').filter(|tag| !tag.is_empty());
-    let dogstatsd = dogstatsd.map(|tag| tag.split_once(':').unwrap_or((tag, "true")));
-    let labels: Vec<(&str, &str)> = telegraf.chain(dogstatsd).collect();
+fn handle(line: &Line<'_>, kind: &str) -> Handle {
+    let name = line.bare_name();
+    let labels: Vec<(&str, &str)> = line.tags().map(|(key, value)| (key, value.unwrap_or("true"))).collect();
     let (logger, metric) = name.rsplit_once('.').unwrap_or(("", name));
     let logger = get_logger(logger).with_all(&labels);
     let metric = metric.to_owned();
@@ -156,20 +152,45 @@ fn handle(line: &StatsdLine<'_>, kind: &str) -> Handle {
 }
 
 impl Hears for Relay {
-    fn heard(&self, _: &dyn fmt::Display, bytes: &[u8]) {
+    fn datagrams(&self, datagrams: &Datagrams) {
         if let Some(archive) = &self.archive {
-            archive.receive(bytes, now());
+            archive.datagrams(datagrams);
         }
-        self.record(bytes);
+        datagrams.iter().for_each(|(_, bytes)| self.record(bytes));
     }
 
-    fn too_long(&self, from: &dyn fmt::Display) {
+    fn lines(&self, from: Peer, at: SystemTime, lines: &[u8]) {
+        if let Some(archive) = &self.archive {
+            archive.lines(from, at, lines);
+        }
+        self.record(lines);
+    }
+
+    fn too_long(&self, from: Peer, beginning: &[u8]) {
         count!(SERVER, "too_long");
-        tracing::warn!(from = %from, "a connection of statsd was closed: its line has no end");
+        match &self.archive {
+            // It tells the line.
+            Some(archive) => archive.too_long(from, beginning),
+            None => tracing::warn!(%from, "a line of statsd was skipped: it is longer than a line may be"),
+        }
     }
 
-    fn too_many(&self) {
+    fn refused(&self, from: Peer) {
         count!(SERVER, "too_many_connections");
+        if let Some(archive) = &self.archive {
+            archive.refused(from);
+        }
+    }
+
+    fn lost(&self, datagrams: u64) {
+        count!(SERVER, "datagrams_lost", datagrams);
+        match &self.archive {
+            Some(archive) => archive.lost(datagrams),
+            None => tracing::warn!(
+                datagrams,
+                "the system threw statsd datagrams away: they came faster than they were read"
+            ),
+        }
     }
 }
 
@@ -183,7 +204,7 @@ mod tests {
         let capture = Capture::start();
         let relay = Relay::new(None, true);
         let lines = "a.b:1.5|c\na.b:1.5|c\na.c:2|c|@0.1\na.g:10|g\na.g:-3|g\na.t:250|ms|@0.5\na.h:7|h|#zone:x\nbad\na.s:u|s\na.c:x|c\n";
-        relay.heard(&"test", lines.as_bytes());
+        relay.record(lines.as_bytes());
         assert_eq!(capture.counter("a.b"), 3);
         assert_eq!(capture.counter("a.c"), 20);
         assert_eq!(capture.gauge("a.g"), Some(7.0));

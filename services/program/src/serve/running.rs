@@ -6,8 +6,8 @@ use super::mount::{self, Served};
 use super::relay::Relay;
 use super::settings::Settings;
 use super::sockets::Given;
+use crate::address::{Address, Bound, Hearing, hear};
 use crate::control::Control;
-use crate::listener::{Address, Bound, Listening, hear};
 use crate::outcome::{Failure, Result};
 use ferrometer::agent::Options;
 use ferrometer::prometheus::PrometheusHandle;
@@ -53,7 +53,7 @@ struct Serving {
 
 /// The listeners of statsd.
 struct Lines {
-    listening: Vec<Listening>,
+    listening: Vec<Hearing>,
     sockets: Vec<(Option<Address>, Bound)>,
     flushing: Option<Flushing>,
 }
@@ -394,8 +394,8 @@ fn start_lines(
     let mut listening = Vec::new();
     for (_, socket) in &sockets {
         let again = socket.again().map_err(|error| Failure::Io(error.to_string()))?;
-        let relay: Arc<dyn crate::listener::Hears> = Arc::<Relay>::clone(&relay);
-        listening.push(hear(again, relay).map_err(|error| Failure::Io(format!("no thread for statsd: {error}")))?);
+        let heard = hear(again, Arc::<Relay>::clone(&relay) as _);
+        listening.push(heard.map_err(|error| Failure::Io(format!("no thread for statsd: {error}")))?);
     }
     Ok(Some(Lines { listening, sockets, flushing }))
 }

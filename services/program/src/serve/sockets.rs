@@ -7,7 +7,7 @@
 //! | `statsd` | lines of statsd, whatever the kind of socket |
 //! | any other | TCP for `[http]`, others for statsd |
 
-use crate::listener::Bound;
+use crate::address::Bound;
 use listenfd::ListenFd;
 use std::net::TcpListener;
 

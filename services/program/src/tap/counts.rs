@@ -19,8 +19,10 @@ pub(crate) struct Counts {
     pub(crate) lines: u64,
     pub(crate) bad: u64,
     pub(crate) bytes: u64,
-    /// Connections that were closed, for a line without end or because there were too many.
+    /// Connections that were closed because there were too many, and lines of streams that are longer than a line may be.
     pub(crate) closed: u64,
+    /// Datagrams that the system threw away before they could be read.
+    pub(crate) lost: u64,
     pub(crate) names: Tally,
     pub(crate) senders: Tally,
     pub(crate) reasons: Tally,
@@ -65,6 +67,7 @@ impl Counts {
             bad: 0,
             bytes: 0,
             closed: 0,
+            lost: 0,
             names: Tally::default(),
             senders: Tally::default(),
             reasons: Tally::default(),
@@ -85,6 +88,7 @@ impl Counts {
             "bad": self.bad,
             "bytes": self.bytes,
             "closed": self.closed,
+            "lost": self.lost,
             "lines_per_second": self.per_second(),
             "reasons": list(&self.reasons),
             "names": list(&self.names),
@@ -101,7 +105,10 @@ impl Counts {
             self.bad
         )?;
         if self.closed > 0 {
-            writeln!(out, "{} connections were closed: a line without end, or too many of them", self.closed)?;
+            writeln!(out, "{} connections too many were closed, or lines too long skipped", self.closed)?;
+        }
+        if self.lost > 0 {
+            writeln!(out, "{} datagrams were lost before they could be read: they came too fast", self.lost)?;
         }
         for (head, tally) in [("BAD, BECAUSE", &self.reasons), ("NAME", &self.names), ("SENDER", &self.senders)] {
             let top = tally.top(most);

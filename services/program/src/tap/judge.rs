@@ -2,8 +2,8 @@
 //!
 //! The rules are those of the servers' own parsers, as `docs/statsd.md` and the dialects of the statsd backend have them.
 
-use crate::statsd_line::{StatsdLine, StatsdSample};
 use crate::text::visible;
+use ferrometer_statsd_input::{Fault, Kind, Line, Sample};
 
 /// The dialects, by the names that `metrics.statsd.dialect` knows.
 pub(crate) const DIALECTS: [&str; 7] = ["etsy", "dogstatsd", "telegraf", "gnocchi", "collectd", "plain", "tagged"];
@@ -12,7 +12,7 @@ pub(crate) const DIALECTS: [&str; 7] = ["etsy", "dogstatsd", "telegraf", "gnocch
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Judged<'a> {
     /// A metric, with the dialects that do not read it, and why.
-    Metric { line: StatsdLine<'a>, refused: Vec<(&'static str, String)> },
+    Metric { line: Line<'a>, refused: Vec<(&'static str, String)> },
     /// An event or a service check of DogStatsD.
     Event(&'a str),
     /// Nothing that any server reads.
@@ -25,20 +25,19 @@ pub(crate) fn judge(bytes: &[u8]) -> Judged<'_> {
         Ok(text) => text.trim_end_matches('\r'),
         Err(error) => return Judged::Bad(format!("byte {} is no UTF-8", error.valid_up_to() + 1)),
     };
-    if text.starts_with("_e{") || text.starts_with("_sc|") {
-        return Judged::Event(if text.starts_with("_e{") { "event" } else { "service check" });
-    }
     if let Some(hidden) = text.chars().find(|c| c.is_control()) {
         return Judged::Bad(format!("the line has a control character, {}", visible(&hidden.to_string())));
     }
-    let line = match StatsdLine::parse(text) {
+    let line = match Line::parse(text) {
         Ok(line) => line,
+        Err(Fault::Event) => return Judged::Event("event"),
+        Err(Fault::ServiceCheck) => return Judged::Event("service check"),
         Err(fault) => return Judged::Bad(visible(&fault.to_string()).into_owned()),
     };
-    for sample in &line.samples {
+    for sample in line.samples() {
         // A member of a set may be any text.
-        if sample.kind != "s"
-            && let Err(fault) = sample.numbers()
+        if sample.kind() != Some(Kind::Set)
+            && let Some(Err(fault)) = sample.numbers().find(Result::is_err)
         {
             return Judged::Bad(visible(&fault.to_string()).into_owned());
         }
@@ -56,14 +55,14 @@ pub(crate) fn judge(bytes: &[u8]) -> Judged<'_> {
 }
 
 /// Why a dialect does not read a line as it is meant; `None`: it does.
-fn reason(dialect: &str, line: &StatsdLine<'_>) -> Option<String> {
+fn reason(dialect: &str, line: &Line<'_>) -> Option<String> {
     let types: &[&str] = match dialect {
         "etsy" => &["c", "g", "ms", "s"],
         "gnocchi" | "plain" => &["c", "g", "ms"],
         "collectd" => &["c", "g", "ms", "s"],
         _ => &["c", "g", "ms", "h", "d", "s"],
     };
-    let has_tags = line.tags.is_some();
+    let has_tags = line.tag_field.is_some();
     let is_tagged = matches!(dialect, "dogstatsd" | "tagged");
     if !is_tagged && dialect != "etsy" && has_tags {
         let more = if dialect == "telegraf" { " unless datadog_extensions is on" } else { "" };
@@ -75,14 +74,14 @@ fn reason(dialect: &str, line: &StatsdLine<'_>) -> Option<String> {
     if line.name.contains(',') && line.name.contains('=') && dialect != "telegraf" {
         return Some("tags in the name, as name,key=value, are Telegraf's alone".to_owned());
     }
-    if line.samples.len() > 1 && !matches!(dialect, "etsy" | "telegraf") {
+    if line.samples().count() > 1 && !matches!(dialect, "etsy" | "telegraf") {
         return Some("several values as name:1|c:2|c are read by Etsy's statsd and Telegraf alone".to_owned());
     }
-    line.samples.iter().find_map(|sample| reason_of_sample(dialect, types, line, sample))
+    line.samples().find_map(|sample| reason_of_sample(dialect, types, line, sample))
 }
 
-fn reason_of_sample(dialect: &str, types: &[&str], line: &StatsdLine<'_>, sample: &StatsdSample<'_>) -> Option<String> {
-    let StatsdSample { values, kind, rate_text, .. } = *sample;
+fn reason_of_sample(dialect: &str, types: &[&str], line: &Line<'_>, sample: &Sample<'_>) -> Option<String> {
+    let Sample { values, letters: kind, rate_text, .. } = *sample;
     if !types.contains(&kind) {
         let shown = visible(kind);
         return Some(match dialect {
@@ -93,6 +92,9 @@ fn reason_of_sample(dialect: &str, types: &[&str], line: &StatsdLine<'_>, sample
     let is_packed = kind != "s" && values.contains(':');
     if is_packed && dialect != "dogstatsd" {
         return Some("several values as name:1:2|ms are DogStatsD's alone".to_owned());
+    }
+    if kind != "s" && values.contains(char::is_whitespace) && !matches!(dialect, "etsy" | "gnocchi") {
+        return Some("a blank beside the value is refused".to_owned());
     }
     let is_negative = values.split(':').any(|value| value.starts_with('-'));
     if kind == "ms" && is_negative && !matches!(dialect, "dogstatsd" | "tagged" | "gnocchi") {
@@ -149,6 +151,7 @@ mod tests {
             ("a.b:12.5|ms", all.as_str()),
             ("a.b:12.5|ms|@0.1", "etsy dogstatsd telegraf plain tagged"),
             ("a.b:-1|ms", "dogstatsd gnocchi tagged"),
+            ("a.b: 1|c", "etsy gnocchi"),
             ("a.b:1|h", "dogstatsd telegraf tagged"),
             ("a.b:u1|s", "etsy dogstatsd telegraf collectd tagged"),
             ("a.b:1|ms:2|ms", "etsy telegraf"),
@@ -171,6 +174,7 @@ mod tests {
             ("", "bad: there is no `:` behind the name; expected name:value|type"),
             ("a:x|c", "bad: the value \"x\" is no number"),
             ("a:1|x", "bad: the type \"x\" is none; known are c, g, ms, h, d, s"),
+            ("a:1|c|Tx", "bad: the time stamp \"x\" is no second from 1970 to 2262; expected |T1656581400"),
             ("a:1|ms|T1", "bad: a time stamp is read on counters and gauges alone"),
             ("a\x1b[2J:1|c", "bad: the line has a control character, \\u{1b}"),
             ("a:1|c|@2", "bad: the sample rate \"2\" is no number above 0 and at most 1; expected |@0.1"),

@@ -10,22 +10,22 @@ mod counts;
 mod judge;
 mod recording;
 
-use crate::listener::{Address, Hears, hear};
+use crate::address::{Address, hear};
 use crate::outcome::{Failure, Result};
 use crate::text::{number, read_duration, visible, visible_bytes};
 use clap::Args;
 use counts::Counts;
+use ferrometer_statsd_input::{Datagrams, Hears, Peer};
 use judge::{DIALECTS, Judged, judge};
 use recording::{Pace, Recorder, replay};
 use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use std::fmt;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Datagrams that wait to be shown; further ones wait in the socket, and are lost there as a server would lose them.
 const WAITING: usize = 4096;
@@ -89,19 +89,36 @@ fn above_zero(text: &str) -> std::result::Result<f64, String> {
 struct Queue {
     to: SyncSender<(String, Vec<u8>)>,
     closed: Arc<AtomicU64>,
+    lost: Arc<AtomicU64>,
 }
 
 impl Hears for Queue {
-    fn heard(&self, from: &dyn fmt::Display, bytes: &[u8]) {
-        let _ = self.to.send((from.to_string(), bytes.to_vec()));
+    fn datagrams(&self, datagrams: &Datagrams) {
+        for (from, bytes) in datagrams.iter() {
+            if self.to.send((from.to_string(), bytes.to_vec())).is_err() {
+                return;
+            }
+        }
     }
 
-    fn too_long(&self, _: &dyn fmt::Display) {
+    fn lines(&self, from: Peer, _: SystemTime, lines: &[u8]) {
+        for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            if self.to.send((from.to_string(), line.to_vec())).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn too_long(&self, _: Peer, _: &[u8]) {
         self.closed.fetch_add(1, Relaxed);
     }
 
-    fn too_many(&self) {
+    fn refused(&self, _: Peer) {
         self.closed.fetch_add(1, Relaxed);
+    }
+
+    fn lost(&self, datagrams: u64) {
+        self.lost.fetch_add(datagrams, Relaxed);
     }
 }
 
@@ -133,7 +150,8 @@ fn listen(command: &Command, is_json: bool, stop: &AtomicBool) -> Result {
     eprintln!("listening on {}", visible(&bound.place()));
     let (to, heard) = sync_channel(WAITING);
     let closed = Arc::new(AtomicU64::new(0));
-    let queue = Queue { to, closed: Arc::clone(&closed) };
+    let lost = Arc::new(AtomicU64::new(0));
+    let queue = Queue { to, closed: Arc::clone(&closed), lost: Arc::clone(&lost) };
     let listening = hear(bound, Arc::new(queue)).map_err(cannot)?;
     let mut counts = Counts::new();
     let mut out = io::stdout().lock();
@@ -153,7 +171,7 @@ fn listen(command: &Command, is_json: bool, stop: &AtomicBool) -> Result {
     // The receiver goes first, so that nobody waits for room in the queue.
     drop(heard);
     drop(listening);
-    counts.closed = closed.load(Relaxed);
+    (counts.closed, counts.lost) = (closed.load(Relaxed), lost.load(Relaxed));
     recorder.map_or(Ok(()), Recorder::end)?;
     result?;
     match is_json {
@@ -253,13 +271,13 @@ impl<'a> Shown<'a> {
         }
         match &self.judged {
             Judged::Metric { line, .. } => {
-                let values = line.samples.iter().map(|sample| {
+                let values = line.samples().map(|sample| {
                     let rate = sample.rate_text.map(|_| format!(" @{}", number(sample.rate))).unwrap_or_default();
                     format!("{}{rate}", visible(sample.values))
                 });
                 let values = values.collect::<Vec<_>>().join(" ");
-                let kind = line.samples.first().map_or("", |sample| sample.kind);
-                let tags = line.tags.map(|tags| format!("  #{}", visible(tags))).unwrap_or_default();
+                let kind = line.samples().next().map_or("", |sample| sample.letters);
+                let tags = line.tag_field.map(|tags| format!("  #{}", visible(tags))).unwrap_or_default();
                 format!("{:<4}  {:<32}  {values:>10}{tags}  [{}]", visible(kind), visible(line.name), self.readers())
             }
             Judged::Event(what) => format!("{what}: {}  [{}]", visible_bytes(self.bytes), self.readers()),
@@ -271,10 +289,10 @@ impl<'a> Shown<'a> {
         let line = visible_bytes(self.bytes);
         let mut out = json!({"from": from, "line": line, "bad": self.bad});
         if let Judged::Metric { line, refused } = &self.judged {
-            let samples = line.samples.iter().map(|s| json!({"values": s.values, "type": s.kind, "rate": s.rate}));
+            let samples = line.samples().map(|s| json!({"values": s.values, "type": s.letters, "rate": s.rate}));
             out["name"] = json!(line.name);
             out["samples"] = samples.collect();
-            out["tags"] = json!(line.tags);
+            out["tags"] = json!(line.tag_field);
             let reads = |name: &&str| !refused.iter().any(|(no, _)| no == name);
             out["dialects"] = DIALECTS.into_iter().filter(reads).collect();
             let reasons = refused.iter().map(|(name, why)| ((*name).to_owned(), json!(why)));

@@ -8,7 +8,7 @@
 //!
 //! A file that does not begin so is taken as plain lines, each of which is sent as a datagram.
 
-use crate::listener::Address;
+use crate::address::Address;
 use crate::outcome::{Failure, Result};
 use crate::text::visible;
 use base64::Engine as _;

@@ -178,3 +178,27 @@ fn an_archive_that_no_server_can_copy_is_told() {
     assert!(ran.code == 4 && ran.err.contains("open in another process"), "{ran:?}");
     assert!(!copy.exists());
 }
+
+/// What waits in an archive whose server is away is not known, and that is said: no zero is shown.
+#[cfg(feature = "archive-servers")]
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn the_status_of_an_archive_whose_server_is_away_is_an_error() {
+    use ferrometer_archive::{Options, Servers, connect};
+    use ferrometer_gnocchi::{Gnocchi, Settings};
+    use std::sync::Arc;
+
+    let postgres = crate::archive_servers::Postgres::start("program-away");
+    let archive = connect(&Servers::new(&postgres.address), Options { workers: 0, ..Options::default() }).unwrap();
+    let frame = ferrometer_http::Frame::new().address("127.0.0.1:0".parse().unwrap());
+    let server = Arc::new(Gnocchi::new(archive.into(), Settings::default())).mount(frame).serve().unwrap();
+    let url = format!("http://{}", server.local_addr());
+    let status = || run(["archive", "--url", &url, "status"]);
+    assert_eq!(status().out, "0 measures of 0 metrics wait to be aggregated\n");
+    postgres.stop();
+    let told = status();
+    assert_eq!((told.code, told.out.as_str()), (3, ""), "{told:?}");
+    assert!(told.err.contains("answers 503") && told.err.contains("away"), "{told:?}");
+    postgres.again();
+    assert_eq!(status().out, "0 measures of 0 metrics wait to be aggregated\n");
+}

@@ -5,6 +5,7 @@ use ferrometer::{Logger, Unit, count, describe, logger, time};
 use ferrometer_testkit::wait::wait_until;
 use std::hint::black_box;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 static SHOP: Logger = logger!("catalogued.shop");
 
@@ -52,6 +53,56 @@ fn what_vanished_or_changed_fails() {
     assert!(good(["catalogue", &url, "--check", text(&file)]).starts_with("new       shop.sales (counter)\n"));
     let file = serve.scratch.file("metrics.md", "nothing");
     assert_eq!(run(["catalogue", &url, "--check", text(&file)]).code, 2);
+}
+
+/// Rates of a macro, of a sampled logger and of a rule, told by a program that runs: this one.
+#[test]
+fn a_running_program_tells_its_rates() {
+    static RATED: Logger = logger!("catalogued.rated");
+    let config = ferrometer::Config::new()
+        .backend_list(["pull-cache"])
+        .pull_cache_http(true)
+        .pull_cache_interval(Duration::from_secs(1))
+        .pull_cache_address("127.0.0.1:0".parse().unwrap());
+    let metrics = ferrometer::init(config).unwrap();
+    let url = format!("http://{}", metrics.http_address().unwrap());
+    count!(RATED, "sales", sample_rate = 0.25);
+    count!(RATED, "sales");
+    count!(RATED, "all", sample_rate = 1.0);
+    RATED.counter("plain").add(1);
+    RATED.sampled(0.5).timer("pay").record(Duration::from_millis(1));
+    let markdown = good_when("its rates", || {
+        let found = good(["catalogue", &url]);
+        found.contains("`catalogued.rated.pay`").then_some(found)
+    });
+    let rate = |name: &str| {
+        let row = markdown.lines().find(|line| line.starts_with(&format!("| `catalogued.rated.{name}` |"))).unwrap();
+        row.split(" | ").nth(4).unwrap().to_owned()
+    };
+    assert_eq!(
+        (rate("sales"), rate("pay"), rate("plain"), rate("all")),
+        ("0.25".into(), "0.5".into(), String::new(), String::new()),
+        "{markdown}"
+    );
+    // Another rate later is added, and told by --check.
+    let scratch = ferrometer_testkit::scratch::Scratch::new("program-catalogue-rates");
+    let file = scratch.file("metrics.md", &markdown);
+    assert_eq!(good(["catalogue", &url, "--check", text(&file)]), "no metric vanished, and none changed\n");
+    RATED.sampled(0.125).counter("sales").add(1);
+    let told = good_when("the other rate", || {
+        let ran = run(["catalogue", &url, "--check", text(&file)]);
+        (ran.code == 1).then_some(ran.out)
+    });
+    assert_eq!(told, "changed   catalogued.rated.sales: rate was \"0.25\", is \"0.125, 0.25\"\n");
+}
+
+fn good_when(what: &str, mut ask: impl FnMut() -> Option<String>) -> String {
+    let mut found = None;
+    wait_until(what, || {
+        found = ask();
+        found.is_some()
+    });
+    found.unwrap()
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The tables of the server's file: their keys, and what is meant where a key is not given.
 
-use crate::listener::Address;
+use crate::address::Address;
 use crate::text::{read_duration, visible};
 use serde::{Deserialize, Deserializer};
 use std::net::SocketAddr;

@@ -1,0 +1,242 @@
+//! Sockets of datagrams: a thread receives and does nothing else, so that the system's buffer does not overflow while lines are read; another
+//! hands them over.
+
+use crate::listen::{LONGEST, LOOK, Peer, REST, Shared, is_pause};
+use std::io;
+use std::net::UdpSocket;
+#[cfg(unix)]
+use std::os::unix::net::UnixDatagram;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::thread;
+use std::time::SystemTime;
+
+/// Most handfuls that wait to be handed over, each of at most twice [`FULL`]: 32 MiB in all.
+const WAITING: usize = 128;
+/// Bytes from which on a handful is handed over even while the one before is being read.
+const FULL: usize = 128 << 10;
+
+/// Datagrams on their way from the thread that receives them to the one that hands them over.
+#[derive(Debug)]
+pub struct Datagrams {
+    bytes: Vec<u8>,
+    /// Where each ends, and who sent it.
+    ends: Vec<(usize, Peer)>,
+    at: SystemTime,
+}
+
+impl Datagrams {
+    fn new() -> Datagrams {
+        Datagrams { bytes: Vec::new(), ends: Vec::new(), at: SystemTime::UNIX_EPOCH }
+    }
+
+    fn push(&mut self, from: Peer, bytes: &[u8]) {
+        if self.ends.is_empty() {
+            self.at = SystemTime::now();
+        }
+        self.bytes.extend_from_slice(bytes);
+        self.ends.push((self.bytes.len(), from));
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
+    /// Returns when the first of them came.
+    #[must_use]
+    pub fn at(&self) -> SystemTime {
+        self.at
+    }
+
+    /// Returns them in the order in which they came.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (Peer, &[u8])> {
+        self.ends.iter().enumerate().map(|(number, (end, from))| {
+            let begin = number.checked_sub(1).map_or(0, |before| self.ends[before].0);
+            (*from, &self.bytes[begin..*end])
+        })
+    }
+}
+
+/// Result of one call of the system.
+struct Came {
+    /// Datagrams that were thrown away since the socket was made, as far as was told.
+    lost: Option<u32>,
+}
+
+pub(crate) fn udp(shared: &Shared, socket: &UdpSocket) {
+    let peer = |from| Peer::Inet(from);
+    let one = |buffer: &mut [u8]| socket.recv_from(buffer).map(|(length, from)| (length, peer(from)));
+    let mut receiver = receiver::Receiver::new(socket);
+    let before = receiver.lost_before;
+    hear(shared, before, |into, is_last| receiver.receive(into, is_last, one));
+}
+
+#[cfg(unix)]
+pub(crate) fn unix(shared: &Shared, socket: &UnixDatagram) {
+    let one = |buffer: &mut [u8]| socket.recv(buffer).map(|length| (length, Peer::Unix));
+    let mut receiver = receiver::Receiver::new(socket);
+    hear(shared, 0, |into, is_last| receiver.receive(into, is_last, one));
+}
+
+/// Receives until the end, and then what had come by then. `receive` waits for at most [`LOOK`], and not at all for the last ones.
+fn hear(shared: &Shared, before: u32, mut receive: impl FnMut(&mut Datagrams, bool) -> io::Result<Came>) {
+    let is_idle = &AtomicBool::new(true);
+    let (sender, waiting) = sync_channel::<Datagrams>(WAITING);
+    // Emptied ones, so that their memory is used again.
+    let (emptied, empty) = sync_channel::<Datagrams>(2);
+    let hears = &*shared.hears;
+    thread::scope(|scope| {
+        let begun = thread::Builder::new().name("statsd-read".into()).spawn_scoped(scope, move || {
+            while let Ok(mut datagrams) = waiting.recv() {
+                is_idle.store(false, Ordering::Relaxed);
+                hears.datagrams(&datagrams);
+                datagrams.clear();
+                let _ = emptied.try_send(datagrams);
+                is_idle.store(true, Ordering::Relaxed);
+            }
+        });
+        let has_reader = begun.is_ok();
+        let sender = sender;
+        let mut datagrams = Datagrams::new();
+        let (mut lost, mut rest) = (before, REST);
+        loop {
+            let is_last = shared.is_stopped();
+            let had = datagrams.bytes.len();
+            let came = receive(&mut datagrams, is_last);
+            if let Ok(Came { lost: Some(now) }) = came
+                && now != lost
+            {
+                // The system's count wraps around.
+                hears.lost(u64::from(now.wrapping_sub(lost)));
+                lost = now;
+            }
+            let is_due = came.is_err() || is_idle.load(Ordering::Relaxed) || datagrams.bytes.len() > FULL;
+            if is_last {
+                rest = rest.saturating_sub((datagrams.bytes.len() - had).max(1));
+            }
+            if is_due && !datagrams.ends.is_empty() {
+                if !has_reader {
+                    // No thread was left: read here, and slower.
+                    hears.datagrams(&datagrams);
+                    datagrams.clear();
+                } else {
+                    let next = empty.try_recv().unwrap_or_else(|_| Datagrams::new());
+                    if sender.send(std::mem::replace(&mut datagrams, next)).is_err() {
+                        return;
+                    }
+                }
+            }
+            match came {
+                Ok(_) if is_last && rest == 0 => break,
+                Ok(_) => {}
+                Err(_) if is_last => break,
+                Err(error) if is_pause(&error) => {}
+                // A refusal of a client's host says nothing about this socket.
+                Err(_) => thread::sleep(LOOK / 10),
+            }
+        }
+        if !datagrams.ends.is_empty() && has_reader {
+            let _ = sender.send(datagrams);
+        }
+    });
+}
+
+/// Many datagrams with one call.
+#[cfg(target_os = "linux")]
+mod receiver {
+    use super::{Came, Datagrams, LONGEST, Peer, io};
+    use nix::cmsg_space;
+    use nix::sys::socket::{
+        ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, setsockopt, sockopt::RxqOvfl,
+    };
+    use std::fs;
+    use std::io::IoSliceMut;
+    use std::net::SocketAddr;
+    use std::os::fd::{AsFd, AsRawFd, RawFd};
+    use std::os::unix::fs::MetadataExt;
+
+    /// Most datagrams of a call.
+    const MOST: usize = 64;
+
+    pub(super) struct Receiver {
+        socket: RawFd,
+        buffer: Vec<u8>,
+        /// Datagrams that the system threw away before this.
+        pub lost_before: u32,
+    }
+
+    impl Receiver {
+        pub(super) fn new(socket: &(impl AsFd + AsRawFd)) -> Receiver {
+            // Where it is not to be had, nothing is told of what is lost.
+            let _ = setsockopt(socket, RxqOvfl, &1);
+            let lost_before = lost(socket.as_raw_fd()).unwrap_or(0);
+            Receiver { socket: socket.as_raw_fd(), buffer: vec![0; MOST * LONGEST], lost_before }
+        }
+
+        pub(super) fn receive(
+            &mut self,
+            into: &mut Datagrams,
+            is_last: bool,
+            _one: impl FnMut(&mut [u8]) -> io::Result<(usize, Peer)>,
+        ) -> io::Result<Came> {
+            let mut slices: Vec<_> = self.buffer.chunks_exact_mut(LONGEST).map(|one| [IoSliceMut::new(one)]).collect();
+            let flags = if is_last { MsgFlags::MSG_DONTWAIT } else { MsgFlags::MSG_WAITFORONE };
+            // The system writes into the headers how much of them it used, so that they serve for one call.
+            let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(MOST, Some(cmsg_space!(u32)));
+            let mut came = Came { lost: None };
+            for message in recvmmsg(self.socket, &mut headers, slices.iter_mut(), flags, None)? {
+                let v4 = || Some(SocketAddr::V4((*message.address?.as_sockaddr_in()?).into()));
+                let v6 = || Some(SocketAddr::V6((*message.address?.as_sockaddr_in6()?).into()));
+                let from = v4().or_else(v6).map_or(Peer::Unix, Peer::Inet);
+                into.push(from, message.iovs().next().unwrap_or_default());
+                for told in message.cmsgs().into_iter().flatten() {
+                    if let ControlMessageOwned::RxqOvfl(lost) = told {
+                        came.lost = Some(lost);
+                    }
+                }
+            }
+            Ok(came)
+        }
+    }
+
+    /// Reads from the system's tables how many datagrams of a socket it has thrown away: one that others heard before has some.
+    fn lost(socket: RawFd) -> Option<u32> {
+        let own = fs::metadata(format!("/proc/self/fd/{socket}")).ok()?.ino().to_string();
+        let row = |table: &str| {
+            let text = fs::read_to_string(table).ok()?;
+            let fields = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+            let found = fields.into_iter().find(|fields| fields.get(9) == Some(&own.as_str()))?;
+            found.last()?.parse().ok()
+        };
+        row("/proc/self/net/udp").or_else(|| row("/proc/self/net/udp6"))
+    }
+}
+
+/// One datagram with each call.
+#[cfg(not(target_os = "linux"))]
+mod receiver {
+    use super::{Came, Datagrams, LONGEST, Peer, io};
+
+    pub(super) struct Receiver {
+        buffer: Vec<u8>,
+        pub lost_before: u32,
+    }
+
+    impl Receiver {
+        pub(super) fn new<S>(_socket: &S) -> Receiver {
+            Receiver { buffer: vec![0; LONGEST + 1], lost_before: 0 }
+        }
+
+        pub(super) fn receive(
+            &mut self,
+            into: &mut Datagrams,
+            _is_last: bool,
+            mut one: impl FnMut(&mut [u8]) -> io::Result<(usize, Peer)>,
+        ) -> io::Result<Came> {
+            let (length, from) = one(&mut self.buffer)?;
+            into.push(from, &self.buffer[..length]);
+            Ok(Came { lost: None })
+        }
+    }
+}

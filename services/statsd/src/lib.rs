@@ -1,0 +1,28 @@
+//! Statsd lines that come: sockets that hear them, and a reader for every dialect.
+//!
+//! ```text
+//!  sockets ──► listen: datagrams and lines ──► whoever Hears ──► line: Line::parse
+//! ```
+//!
+//! | file | idea |
+//! |---|---|
+//! | `line` | a line taken apart, or the reason why it is none |
+//! | `listen` | a thread for each socket, and one for each connection |
+//! | `datagrams`, `streams` | how the two kinds of socket are read |
+//!
+//! The archive's daemon, the server's recorder and `ferrometer tap` all hear and read with this crate. What a line means is theirs to say.
+
+#![forbid(unsafe_code)]
+
+mod datagrams;
+mod line;
+mod listen;
+mod streams;
+
+pub use datagrams::Datagrams;
+pub use line::{Fault, Kind, Line, Sample};
+pub use listen::{Hears, Limits, Listening, Peer, Socket, listen};
+
+#[cfg(test)]
+#[path = "../../../tests/statsd-conformance/corpus.rs"]
+mod corpus;
