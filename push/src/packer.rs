@@ -13,7 +13,7 @@ const QUARANTINE: Duration = Duration::from_secs(600);
 /// The most requests that are made in one delivery to find out what is refused, and how much the server takes at once.
 const MOST_HALVES: usize = 128;
 const MOST_CUTS: usize = 4096;
-/// After so many pieces that are too large alone, the server takes nothing: the rest is not tried.
+/// After this many pieces that are too large alone, the server takes nothing: the rest is not tried.
 const MOST_ALONE: usize = 64;
 /// The most bytes of one body, whatever the limit is.
 const MOST_BYTES: usize = 1 << 30;

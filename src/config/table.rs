@@ -137,7 +137,7 @@ macro_rules! settings {
                 settings! { @setter [$($setter $argument)?] $at $field
                     [concat!(
                         "Sets `", $table, stringify!($field), "`; ", $("no default: ", $absent,)? $("`", stringify!($default), "` by default",)?
-                        ". `docs/configuration.md` says which values are allowed; [`Config::validate`] checks them."
+                        ". `docs/configuration.md` says which values are allowed."
                     )]
                     $($doc)+
                 }

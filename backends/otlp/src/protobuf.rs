@@ -107,7 +107,7 @@ fn side(out: &mut Vec<u8>, field: u32, buckets: &[(i32, u64)]) {
     });
 }
 
-/// Length of a field with a key of one byte that holds so many bytes.
+/// Length of a field with a key of one byte that holds this many bytes.
 fn field_len(content: usize) -> usize {
     1 + varint_len(content as u64) + content
 }
@@ -117,7 +117,7 @@ fn text_len(text: &str) -> usize {
     if text.is_empty() { 0 } else { field_len(text.len()) }
 }
 
-/// Lengths of the messages `data` and `metric` around points of so many bytes.
+/// Lengths of the messages `data` and `metric` around points of this many bytes.
 fn metric_lens(header: &Header, points: usize) -> (usize, usize) {
     let temporality = if header.shape == Shape::Gauge { 0 } else { 2 };
     let monotonic = if header.shape == Shape::Counter { 2 } else { 0 };

@@ -2,7 +2,9 @@
 
 mod support;
 
-use ferrometer_core::{Cause, Ledger, flush, get_logger, install, ledgers, remove};
+use ferrometer_core::{
+    Cause, Ledger, Limits, Naming, View, configure_with_views, flush, get_logger, install, ledgers, remove,
+};
 use ferrometer_otlp::{Encoding, Histograms, Otlp, Settings, Temporality};
 use ferrometer_push_testkit::http::{Answer, Request, Server};
 use ferrometer_push_testkit::{NEVER, SOON, alone, hard, with_view};
@@ -133,6 +135,25 @@ fn explicit_buckets_add_up() {
         took.bucket_counts.iter().zip(&took.explicit_bounds).filter(|(_, b)| **b <= 0.05).map(|(n, _)| n).sum();
     // Among 1 to 100 ms, 50 are at most 50 ms; the core's bucket at the bound goes to the next.
     assert!((44..=50).contains(&below), "{below}");
+}
+
+#[test]
+fn a_view_gives_the_explicit_buckets() {
+    let _alone = alone();
+    let views = |views: Vec<View>| configure_with_views(Naming::default(), Limits::default(), vec![], views);
+    views(vec![View::new("oviewed.took").buckets([0.01, 0.1]), View::new("oviewed.rows").buckets([10.0, 1000.0])]);
+    let server = Server::start(|_| Answer::status(200));
+    start(settings(&server).histograms(Histograms::Explicit));
+    [1, 50, 500].into_iter().for_each(|millis| get_logger("oviewed").send_timer("took", Duration::from_millis(millis)));
+    [1.0, 2.0, 500.0].into_iter().for_each(|rows| get_logger("oviewed").send_histogram("rows", rows));
+    assert!(flush(SOON).complete);
+    let all = decoded(&server.take());
+    let of = |name: &str| all.iter().find(|m| m.name == name).unwrap().histogram.clone().unwrap().points[0].clone();
+    let (took, rows) = (of("oviewed.took"), of("oviewed.rows"));
+    assert_eq!((took.explicit_bounds, took.bucket_counts), (vec![0.01, 0.1], vec![1, 1, 1]));
+    assert_eq!((rows.explicit_bounds, rows.bucket_counts), (vec![10.0, 1000.0], vec![2, 1, 0]));
+    remove("otlp", SOON).unwrap();
+    views(vec![]);
 }
 
 #[test]

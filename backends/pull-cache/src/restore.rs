@@ -28,7 +28,7 @@ impl Source {
         }
     }
 
-    /// Returns whether it is known to take longer than anybody waits who shall not wait for it.
+    /// Returns whether it is known to take longer than a caller waits that must not wait for it.
     pub(crate) fn is_long(&self) -> bool {
         matches!(self, Source::Files(past) if past.is_long())
     }

@@ -27,7 +27,7 @@ struct Symbols<'a> {
 }
 
 impl<'a> Symbols<'a> {
-    /// Makes a table with room for so many texts.
+    /// Makes a table with room for this many texts.
     fn new(most: usize, room: usize) -> Symbols<'a> {
         let mut numbers = HashMap::with_capacity_and_hasher(room, RandomState::default());
         numbers.insert(&b""[..], 0);

@@ -2,11 +2,13 @@
 
 mod support;
 
-use ferrometer_core::{Cause, Ledger, flush, get_logger, install, ledgers, remove};
+use ferrometer_core::{
+    Cause, Ledger, Limits, Naming, View, configure_with_views, flush, get_logger, install, ledgers, remove,
+};
 use ferrometer_push_testkit::http::{Answer, Server};
 use ferrometer_push_testkit::{NEVER, SOON, alone, hard, with_view};
 use ferrometer_remote_write::{Auth, Histograms, RemoteWrite, Settings, Version};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use support::{WriteRequest, decode, one, samples};
 
@@ -89,6 +91,28 @@ fn what_arrives_is_what_was_recorded() {
     let ledger = remove("remote-write", SOON).unwrap();
     assert!(ledger.balances() && ledger.pending.is_zero(), "{ledger}");
     assert_eq!(ledger.dropped_in_all().recordings, 2 * hard::INVALID, "{ledger}");
+}
+
+#[test]
+fn a_view_gives_the_buckets() {
+    let _alone = alone();
+    let views = |views: Vec<View>| configure_with_views(Naming::default(), Limits::default(), vec![], views);
+    views(vec![View::new("rviewed.took").buckets([0.01, 0.1]), View::new("rviewed.rows").buckets([10.0, 1000.0])]);
+    let server = Server::start(|_| Answer::status(204));
+    start(settings(&server));
+    [1, 50, 500].into_iter().for_each(|millis| get_logger("rviewed").send_timer("took", Duration::from_millis(millis)));
+    [1.0, 2.0, 500.0].into_iter().for_each(|rows| get_logger("rviewed").send_histogram("rows", rows));
+    assert!(flush(SOON).complete);
+    let all = decoded(&server);
+    let buckets = |name: &str| {
+        let of = |(labels, value): &(BTreeMap<String, String>, f64)| (labels["le"].clone(), *value);
+        samples(&all, name).iter().map(of).collect::<Vec<_>>()
+    };
+    let le = |bounds: [(&str, f64); 3]| bounds.map(|(le, count)| (le.to_owned(), count)).to_vec();
+    assert_eq!(buckets("rviewed_took_seconds_bucket"), le([("0.01", 1.0), ("0.1", 2.0), ("+Inf", 3.0)]));
+    assert_eq!(buckets("rviewed_rows_bucket"), le([("10", 2.0), ("1000", 3.0), ("+Inf", 3.0)]));
+    remove("remote-write", SOON).unwrap();
+    views(vec![]);
 }
 
 #[test]

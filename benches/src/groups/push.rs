@@ -45,7 +45,7 @@ pub const ROWS: &[Row] = &[
     ours("push.otlp_gzip", "OTLP over HTTP, protobuf, gzip", |run| otlp(run, true)),
 ];
 
-/// Returns what all series have come to when each was added to in so many rounds.
+/// Returns what all series have come to when each was added to in this many rounds.
 fn expected(series: u64, rounds: u64) -> u64 {
     series * rounds
 }

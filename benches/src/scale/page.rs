@@ -68,7 +68,7 @@ pub fn goals(goals: &[Judged]) -> String {
     text
 }
 
-/// Returns the points that the page shows, with their figures as it shows them: for what is not measured anew.
+/// Returns the points that the page shows, with their figures as it shows them: for what is not measured again.
 pub fn kept(rows: &[Row]) -> Vec<Measured> {
     let page = fs::read_to_string(page()).unwrap_or_default();
     let section = |title: &str| page.split_once(title).map_or("", |(_, rest)| rest.split("\n#").next().unwrap_or(""));

@@ -97,7 +97,7 @@ impl<'a> SnapshotView<'a> {
         Deltas { view: self, walk: Walk::over(self.snapshot).reading_labels() }
     }
 
-    /// Returns the work of [`deltas`](Self::deltas) for whoever reads no labels.
+    /// Returns the work of [`deltas`](Self::deltas) for a caller that reads no labels.
     pub(super) fn amounts(&self) -> impl Iterator<Item = Delta<'_>> + '_ {
         Deltas { view: self, walk: Walk::over(self.snapshot) }
     }

@@ -47,7 +47,7 @@ impl Note {
     }
 }
 
-/// Writes a note anew, as `change` has it, unless that says `false`. An allocator that records meanwhile is turned away, and so is whoever would wait for a
+/// Writes a note again, as `change` has it, unless that says `false`. An allocator that records meanwhile is turned away, and so is a thread that would wait for a
 /// fork: then the note stays as it is.
 pub(crate) fn rewrite(number: &AtomicU32, change: impl FnOnce(&mut Note) -> bool) {
     let Some(busy) = reentrancy::try_enter() else { return };

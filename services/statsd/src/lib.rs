@@ -1,7 +1,7 @@
 //! Statsd lines that come: sockets that hear them, and a reader for every dialect.
 //!
 //! ```text
-//!  sockets ──► listen: datagrams and lines ──► whoever Hears ──► line: Line::parse
+//!  sockets ──► listen: datagrams and lines ──► `Hears` ──► line: Line::parse
 //! ```
 //!
 //! | file | idea |

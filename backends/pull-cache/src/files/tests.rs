@@ -56,7 +56,7 @@ fn load(sink: &mut WriterLease, past: &Past) -> Generations {
     all.into_iter()
 }
 
-/// Reads all generations that have no more than so many names in all.
+/// Reads all generations that have no more than this many names in all.
 fn read_all(past: &Past, max_names: usize) -> (Vec<Arc<Generation>>, Found) {
     let mut all = Vec::new();
     let step = |step| match step {
@@ -296,7 +296,7 @@ fn content_without_sense_is_found_while_generations_are_handed_out_and_each_come
     let spoilt: Vec<_> =
         (1..3).map(|at| (segments[at].clone(), spoil(&segments[at], 1000 * (at as i64 + 1) + 900))).collect();
 
-    // Whoever may not tidy leaves it, and reads what is whole.
+    // Anyone who may not tidy leaves it, and reads what is whole.
     let past = |lock| Past { directory: directory.0.clone(), before: u64::MAX, keep: 100, newest: None, lock };
     let (generations, found) = read_all(&past(None), usize::MAX);
     assert_eq!(all(generations.into_iter()), expected);

@@ -54,7 +54,8 @@ pub(crate) struct Command {
 /// Runs the command.
 pub(crate) fn run(command: &Command, is_json: bool) -> Result {
     let path = Path::new(&command.program);
-    let mut found = match is_path(&command.program) || path.is_file() {
+    let is_file = is_path(&command.program) || path.is_file();
+    let mut found = match is_file {
         true => binary::read(path)?,
         false => running::ask(&command.access.open(&command.program)?)?,
     };
