@@ -81,7 +81,9 @@ fn frame(config: &Config, parts: &Parts) -> Result<Option<Frame>, Error> {
         frame = with_cache(config, frame, cache)?;
         served = true;
     }
-    let wanted = config.prometheus.http || crate::backends::cache_has_totals(config);
+    let wanted = config.prometheus.http;
+    #[cfg(feature = "http")]
+    let wanted = wanted || crate::backends::cache_has_totals(config);
     if let Some(totals) = parts.totals.as_ref().filter(|_| wanted) {
         frame = frame.mount("/", Arc::new(Scrape::new(totals.clone())));
         served = true;
