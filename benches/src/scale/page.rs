@@ -168,4 +168,4 @@ What is beyond the floor are new blocks: with changes spread evenly over the ser
 - **A statsd delivery.** Blocks that nothing changed in cost one comparison (`still_ms`). With changes spread evenly, all blocks are set beside the last ones, and 10,000 lines are \
 put together from texts that each stand elsewhere in memory, and sent with a system call for each datagram.\n\
 - **64 scrapes at once.** One of them renders each piece; the rest of the figure is 64 threads that are woken, and wait for it.\n\
-- **A clean build.** Taken while many other builds ran, which makes CPU seconds longer. What weighs is not known yet.";
+- **A clean build.** CPU seconds of both processors, in release. Of 40 s that a lean program takes with one job, the core has 12, the facade 9 (it reads every table of the configuration, whichever backend is on), `syn` 4, the exporters' common part 3. Of what `otlp` adds more than half is TLS (`rustls`, `ring` and their like, 42 s) and a quarter the HTTP client; OpenTelemetry's exporter is built here as its features say, without TLS of its own.";
