@@ -72,7 +72,7 @@ fn a_program_serves_its_own_archive() {
     let sum: f64 = rows.as_array().unwrap().iter().map(|row| row[2].as_f64().unwrap()).sum();
     assert_eq!(sum, 42.0, "{rows}");
     assert_eq!(ask("status")["storage"]["summary"]["measures"], 0);
-    // What others push is taken too.
+    // Measures that others push are taken too.
     let measures = r#"[{"timestamp": 1700000000, "value": 8}]"#;
     let json = ["-u", "admin:", "-H", "Content-Type: application/json", "-d", measures];
     let (body, status) = curl(&[&json[..], &[&format!("{base}/metric/{id}/measures")]].concat());

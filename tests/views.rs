@@ -102,7 +102,7 @@ fn a_configuration_that_comes_later_moves_what_handles_record_and_shows_it_alone
     record();
     assert!(second.flush(SOON).complete);
     let text = second.prometheus().unwrap().text();
-    // What was recorded before was told before.
+    // Recordings from before were told before.
     assert_eq!(lines(&text, "later_calls_total"), ["later_calls_total 2"]);
 
     let third = init(config(&receiver, "[[metrics.views]]\nmatch = 'later.*'\ndrop = true\n")).unwrap();

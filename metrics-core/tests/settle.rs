@@ -1,4 +1,4 @@
-//! What is handed in at once leaves the account that receipts leave, one by one.
+//! Recordings that are handed in at once leave the account that receipts leave, one by one.
 
 use ferrometer_core::*;
 use ferrometer_testkit::SOON;

@@ -173,7 +173,7 @@ impl Spool {
                 self.entries.push_back(entry);
             }
             Err(error) => {
-                // What was written of it would take room that is lacking.
+                // The part of it that was written would take room that is lacking.
                 let _ = fs::remove_file(&temporary);
                 warn("spool", &format!("cannot write to the spool {}: {error}", self.directory.display()));
             }

@@ -59,7 +59,7 @@ impl Row {
 
     /// Returns whether all values are finite.
     pub(crate) fn is_finite(&self) -> bool {
-        // What is not present is zero in a row that was read.
+        // A value that is not present is zero in a row that was read.
         self.values.iter().all(|value| value.is_finite())
             || (0..self.columns()).all(|column| self.get(column).is_none_or(f64::is_finite))
     }

@@ -52,7 +52,7 @@ pub(crate) struct Collector {
     counts: (Vec<Counts>, Vec<Counts>),
     /// Everything recorded since the program started, refused floats and ferrometer's own metrics left out.
     recorded: Amount,
-    /// What was refused as of the last collection, and whether anything else changed since.
+    /// Refusals as of the last collection, and whether anything else changed since.
     invalid: Invalid,
     is_new: bool,
     /// The number of the last snapshot that said something new.

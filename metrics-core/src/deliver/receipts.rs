@@ -106,7 +106,7 @@ impl SnapshotView<'_> {
             }
             let amount = if is_counter { new } else { Amount::new(1) };
             if !is_counter {
-                // Of a gauge one value is taken; those it replaced are superseded.
+                // One value of a gauge is taken; those it replaced are superseded.
                 let mut superseded = self.superseded.get();
                 superseded += Amount::new(new.recordings - 1);
                 self.superseded.set(superseded);

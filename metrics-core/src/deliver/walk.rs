@@ -61,7 +61,7 @@ pub(crate) struct Walk {
     /// Series that are looked up, the next one last.
     ahead: [Option<&'static Series>; AHEAD],
     left: usize,
-    /// Whether their labels are going to be read.
+    /// `true`: their labels are going to be read.
     reads_labels: bool,
     /// The rest of a stretch that is walked series by series.
     mixed: Values<'static, Series>,

@@ -181,7 +181,7 @@ fn find_or_register(state: &mut State, key: Key<'_>, cap: Cap, is_asked_for: boo
         found.mark(is_asked_for);
         return Some(found);
     }
-    // What views lead to is registered first: nothing is recorded under a name that they change.
+    // The series that views lead to is registered first: nothing is recorded under a name that they change.
     let is_on = rule(state, key.logger).is_none_or(|rule| rule.enabled);
     let way = if is_asked_for && is_on { way(state, key) } else { Way::default() };
     // No program's is as long; one of ferrometer's own may be, where a backend is called so.

@@ -148,7 +148,7 @@ pub(crate) struct Words {
     pub(crate) buckets: Option<Vec<f64>>,
 }
 
-/// What all views together make of one metric.
+/// Result of all views together for one metric.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Viewed {
     pub(crate) dropped: bool,

@@ -1,6 +1,10 @@
 //! The memory that one call of a backend takes at its peak, beyond what it had before.
 
-use ferrometer_core::{Backend, BackendError, Delivery, SnapshotView};
+use crate::http::Server;
+use crate::{NEVER, SOON, alone};
+use ferrometer_core::{
+    Backend, BackendError, Delivery, Limits, Naming, SnapshotView, configure, flush, get_logger, install, remove,
+};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::{Arc, Mutex};
@@ -67,4 +71,34 @@ impl<B: Backend> Backend for Watched<B> {
         self.peaks.lock().unwrap().push(usize::try_from(PEAK.get() - before).unwrap_or(0));
         delivered
     }
+}
+
+/// Asserts that a delivery of 20,000 series takes no more memory than one of 1,000, by a backend whose bodies have at most `body` bytes.
+///
+/// # Panics
+/// When it takes more, or when a delivery is not accepted.
+pub fn assert_bounded(server: &Server, backend: impl Backend, body: usize) {
+    let _alone = alone();
+    let limits = Limits::default().max_instruments(30_000).max_label_sets(30_000);
+    configure(Naming::default(), limits, Vec::new());
+    let (watched, peaks) = Watched::new(backend);
+    install("watched", Box::new(watched), NEVER).unwrap();
+    let logger = get_logger("peak");
+    // Peaks of deliveries in which no name is new: the buffers and what is kept of each series are there.
+    let of = |from: usize, to: usize| {
+        let all: Vec<_> = (from..to).map(|i| logger.with("id", &format!("{i:05}")).counter("c")).collect();
+        for _ in 0..3 {
+            all.iter().for_each(|counter| counter.increment());
+            peaks.lock().unwrap().clear();
+            assert!(flush(SOON).complete);
+        }
+        peaks.lock().unwrap().iter().copied().max().unwrap()
+    };
+    let (few, many) = (of(0, 1000), of(0, 20_000));
+    let bytes: usize = server.take().iter().map(|request| request.body.len()).sum();
+    assert!(bytes > 10 * body, "{bytes}");
+    // The client's buffers, gzip's window, and a body: bounds that no number of series is in.
+    let most = 8 * body + 1024 * 1024;
+    assert!(few <= most && many <= most && many <= few + 2 * body, "few {few}, many {many}, at most {most}");
+    assert!(remove("watched", SOON).unwrap().balances());
 }

@@ -125,7 +125,7 @@ fn what_was_acknowledged_before_and_while_a_server_was_away_is_there_once() {
     redis.stop();
     for api in [&works, &answers] {
         api.is_not_ready();
-        // What waits is not known, which is not nothing.
+        // The backlog is not known, which is not nothing.
         api.is_away("GET", "/v1/status", &json!(null));
         api.is_away("GET", "/v1/status?details=false", &json!(null));
         api.is_away("POST", &path, &measure(1_000_000));

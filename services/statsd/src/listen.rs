@@ -274,7 +274,7 @@ mod tests {
             let (heard, listening) = start(socket, Limits::default());
             send(b"a:1|c").unwrap();
             wait_until("the first line", || heard.count() == 1);
-            // What came before the end is handed over, though nobody had read it.
+            // Text that came before the end is handed over, though nobody had read it.
             let held = heard.held.lock().unwrap();
             (0..100).for_each(|_| send(b"b:2|c").unwrap());
             let end = std::thread::spawn(move || drop(listening));

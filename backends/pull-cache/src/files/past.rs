@@ -114,7 +114,7 @@ impl Past {
         let mut ended = self.read(Look::AtFrames, max_names, stop, &mut found, &mut each);
         if let Err(Ended::TooQuick) = ended {
             each(Step::Again);
-            // What was set aside is, and is not found again.
+            // A file that was set aside stays so, and is not found again.
             found = Found { kept: Vec::new(), left: Vec::new(), too_many_names: 0, ..found };
             ended = self.read(Look::AtContent, max_names, stop, &mut found, &mut each);
         }

@@ -1,4 +1,4 @@
-//! What a line means to the archive: kinds of measures, and the moment.
+//! Meaning of a line for the archive: kinds of measures, and the moment.
 //!
 //! Lines are read by `ferrometer-statsd-input`; those of gnocchi-statsd alone ([`read_exactly`]) are read here, fault for fault.
 
@@ -36,7 +36,7 @@ pub(super) struct Piece<'l> {
     pub rate: f64,
 }
 
-/// What all pieces of a line share.
+/// Parts that all pieces of a line share.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Head<'l> {
     pub name: &'l str,

@@ -43,7 +43,7 @@ pub(crate) fn of(config: &Config) -> Vec<(String, String)> {
     out
 }
 
-/// What a view does, in words.
+/// Returns the effect of a view in words.
 fn what(view: &View) -> String {
     let list = |what: &str, keys: &[String]| (!keys.is_empty()).then(|| format!("{what} {}", keys.join(", ")));
     let all = [

@@ -179,7 +179,7 @@ fn an_archive_that_no_server_can_copy_is_told() {
     assert!(!copy.exists());
 }
 
-/// What waits in an archive whose server is away is not known, and that is said: no zero is shown.
+/// The backlog of an archive whose server is away is not known, and that is said: no zero is shown.
 #[cfg(feature = "archive-servers")]
 #[test]
 #[ignore = "needs PostgreSQL"]

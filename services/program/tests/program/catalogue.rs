@@ -1,10 +1,10 @@
 //! `catalogue`: the metrics of a program, written down, compared and drawn.
 
-use crate::common::{FAST, Serve, get, good, run, text};
+use crate::common::{FAST, Prometheus, Serve, get, good, run, text};
 use ferrometer::{Logger, Unit, count, describe, logger, time};
 use ferrometer_testkit::wait::wait_until;
 use std::hint::black_box;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 static SHOP: Logger = logger!("catalogued.shop");
@@ -162,16 +162,6 @@ fn the_file_of_a_program_lists_what_never_ran() {
     assert_eq!(run(["catalogue", "./not/there"]).code, 4);
 }
 
-/// A Prometheus that ends with its test.
-struct Prometheus(Child);
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 #[ignore = "needs prometheus, of Debian's package prometheus"]
 fn every_panel_of_a_dashboard_has_something_to_show() {
@@ -180,20 +170,8 @@ fn every_panel_of_a_dashboard_has_something_to_show() {
     send();
     serve.wait_for("shop.api.pay.count");
     let url = serve.url();
-    let target = url.trim_start_matches("http://");
-    let config = format!(
-        "global: {{scrape_interval: 1s}}\nscrape_configs:\n- job_name: shop\n  static_configs: [{{targets: ['{target}']}}]\n"
-    );
-    let config = serve.scratch.file("prometheus.yml", config);
-    let port = ferrometer_testkit::scratch::free_tcp_port();
-    let prometheus = Command::new("prometheus")
-        .arg(format!("--config.file={}", text(&config)))
-        .arg(format!("--storage.tsdb.path={}/tsdb", text(serve.scratch.path())))
-        .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("prometheus is missing: apt-get install prometheus");
-    let _prometheus = Prometheus(prometheus);
+    let prometheus = Prometheus::scraping(&serve, "");
+    let port = prometheus.port;
     let ask = |query: &str| {
         let encoded: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let (_, body) = get(&format!("http://127.0.0.1:{port}"), &format!("/api/v1/query?query={encoded}"));
@@ -206,7 +184,7 @@ fn every_panel_of_a_dashboard_has_something_to_show() {
     for panel in panels.iter().filter(|panel| panel["type"] != "row") {
         for target in panel["targets"].as_array().unwrap() {
             let expr = target["expr"].as_str().unwrap();
-            let query = expr.replace("$__rate_interval", "1m").replace("$job", "shop").replace("$instance", ".*");
+            let query = expr.replace("$__rate_interval", "1m").replace("$job", "self").replace("$instance", ".*");
             assert!(!query.contains('$'), "{query}");
             // A rate needs two scrapes, between which something may happen.
             wait_until(expr, || {

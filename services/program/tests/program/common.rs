@@ -198,3 +198,37 @@ host_metrics = false
 [metric_servers]
 interval = "100ms"
 "#;
+
+/// A Prometheus that ends with its test.
+pub struct Prometheus {
+    child: Child,
+    pub port: u16,
+}
+
+impl Prometheus {
+    /// Starts one that scrapes a server each second. `more` is what its configuration says besides.
+    pub fn scraping(serve: &Serve, more: &str) -> Prometheus {
+        let url = serve.url();
+        let target = url.trim_start_matches("http://");
+        let config = format!(
+            "global: {{scrape_interval: 1s}}\nscrape_configs:\n- job_name: self\n  static_configs: [{{targets: ['{target}']}}]\n{more}"
+        );
+        let config = serve.scratch.file("prometheus.yml", config);
+        let port = ferrometer_testkit::scratch::free_tcp_port();
+        let child = Command::new("prometheus")
+            .arg(format!("--config.file={}", text(&config)))
+            .arg(format!("--storage.tsdb.path={}/tsdb", text(serve.scratch.path())))
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("prometheus is missing: apt-get install prometheus");
+        Prometheus { child, port }
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,6 +1,6 @@
 //! `serve`: every way in and out, signals, sockets of a service manager, tokens, the end.
 
-use crate::common::{FAST, Serve, ferrometer, get, good, post, run, text};
+use crate::common::{FAST, Prometheus, Serve, ferrometer, get, good, post, run, text};
 use ferrometer_testkit::scratch::Scratch;
 use ferrometer_testkit::wait::wait_until;
 use std::io::{Read, Write};
@@ -116,28 +116,12 @@ fn a_message_of_remote_write_that_is_not_known_is_refused_and_not_taken_for_noth
 fn a_prometheus_writes_to_it() {
     let serve = Serve::start("program-serve-prometheus", FAST);
     let url = serve.url();
-    let target = url.trim_start_matches("http://");
-    let config = format!(
-        "global: {{scrape_interval: 1s}}\nscrape_configs:\n- job_name: self\n  static_configs: [{{targets: ['{target}']}}]\nremote_write:\n- url: {url}/api/v1/write\n  queue_config: {{batch_send_deadline: 1s}}\n"
-    );
-    let config = serve.scratch.file("prometheus.yml", config);
-    let port = ferrometer_testkit::scratch::free_tcp_port();
-    let mut prometheus = Command::new("prometheus")
-        .arg(format!("--config.file={}", text(&config)))
-        .arg(format!("--storage.tsdb.path={}/tsdb", text(serve.scratch.path())))
-        .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("prometheus is missing: apt-get install prometheus");
+    let to = format!("remote_write:\n- url: {url}/api/v1/write\n  queue_config: {{batch_send_deadline: 1s}}\n");
+    let _prometheus = Prometheus::scraping(&serve, &to);
     let api = format!("{url}/gnocchi");
-    let arrived = std::panic::catch_unwind(|| {
-        wait_until("a metric of Prometheus", || {
-            run(["archive", "--url", &api, "metric", "list", "--name", "up"]).out.lines().count() == 2
-        });
+    wait_until("a metric of Prometheus", || {
+        run(["archive", "--url", &api, "metric", "list", "--name", "up"]).out.lines().count() == 2
     });
-    prometheus.kill().unwrap();
-    prometheus.wait().unwrap();
-    assert!(arrived.is_ok());
 }
 
 #[test]
