@@ -87,6 +87,38 @@ fn a_program_with_a_server_of_its_own_needs_no_second_one() {
 }
 
 #[test]
+fn what_a_program_mounted_follows_a_new_configuration() {
+    let _alone = alone();
+    let config =
+        || Config::new().backend_list(["prometheus", "pull-cache"]).prometheus_http(false).pull_cache_http(false);
+    let mut metrics = init(config()).unwrap();
+    let (totals, cache) = (metrics.prometheus().unwrap().clone(), metrics.pull_cache().unwrap().clone());
+    let scrape = std::sync::Arc::new(ferrometer::services::scrape::Scrape::new(totals.clone()));
+    let api = std::sync::Arc::new(ferrometer::services::cache_api::CacheApi::new(cache.clone()));
+    let frame = ferrometer::http::Frame::new().address("127.0.0.1:0".parse().unwrap()).mount("/", scrape);
+    let server = frame.mount("/", api).serve().unwrap();
+    let followed = get_logger("followed").counter("c");
+    for reload in 1..=3 {
+        followed.increment();
+        metrics = init(config().global_prefix(format!("p{reload}"))).unwrap();
+        assert!(metrics.flush(SOON).complete);
+        let line = format!("\np{reload}_followed_c_total {reload}\n");
+        assert!(ask(server.local_addr(), "/metrics").contains(&line), "reload {reload}");
+        assert!(totals.text().contains(&line) && metrics.prometheus().unwrap().text().contains(&line));
+        let record = format!("p{reload}.followed");
+        assert!(ask(server.local_addr(), "/v1/metrics").contains(&record), "reload {reload}");
+        assert_eq!(cache.window(), metrics.pull_cache().unwrap().window());
+    }
+    // Without a successor, the last numbers stay.
+    drop(metrics);
+    followed.increment();
+    let again = init(config()).unwrap();
+    assert!(again.flush(SOON).complete);
+    assert!(totals.text().contains("\np3_followed_c_total 3\n"));
+    assert!(!again.prometheus().unwrap().text().contains("p3_"));
+}
+
+#[test]
 fn mistakes_name_the_table_that_they_are_looked_for_in() {
     let _alone = alone();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -6,7 +6,7 @@ use crate::format::Format;
 use crate::render::{Exposition, Pieces};
 use crate::settings::{Scrape, Settings};
 use ferrometer_core::{Backend, BackendError, Delivery, Naming, SnapshotView, Totals};
-use ferrometer_export::{account, age_seconds, whole_seconds};
+use ferrometer_export::{Current, account, age_seconds, whole_seconds};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -61,7 +61,7 @@ impl Prometheus {
     /// Returns the reading end.
     #[must_use]
     pub fn handle(&self) -> PrometheusHandle {
-        PrometheusHandle { shared: Arc::clone(&self.shared) }
+        PrometheusHandle { shared: Current::new(Arc::clone(&self.shared)) }
     }
 
     /// Takes the totals of a snapshot, and accounts for nothing: for a backend that has an exporter beside something else, and
@@ -166,10 +166,10 @@ impl Shared {
     }
 }
 
-/// The reading end of an exporter, for any thread at any time. Clones read the same exporter.
+/// The reading end of an exporter, for any thread at any time. Clones read the same exporter, and [follow](PrometheusHandle::follow) together.
 #[derive(Clone, Debug)]
 pub struct PrometheusHandle {
-    shared: Arc<Shared>,
+    shared: Current<Shared>,
 }
 
 impl PrometheusHandle {
@@ -193,7 +193,7 @@ impl PrometheusHandle {
     /// ```
     #[must_use]
     pub fn exposition(&self, format: Format, filter: &Filter) -> Pieces {
-        Pieces::new(self.shared.exposition(), format, filter)
+        Pieces::new(self.shared.get().exposition(), format, filter)
     }
 
     /// Returns the same as [`exposition`](PrometheusHandle::exposition) when nothing has to be made for it first, so that the call
@@ -203,7 +203,7 @@ impl PrometheusHandle {
         if !filter.is_all() {
             return None;
         }
-        Some(Pieces::new(self.shared.made_exposition()?, format, filter))
+        Some(Pieces::new(self.shared.get().made_exposition()?, format, filter))
     }
 
     /// Returns the totals in the text format, version 0.0.4, in one string.
@@ -217,12 +217,18 @@ impl PrometheusHandle {
     /// Returns the number of instruments that are not shown, and why.
     #[must_use]
     pub fn left_out(&self) -> LeftOut {
-        self.shared.lock().left_out
+        self.shared.get().lock().left_out
     }
 
     /// Returns the settings that the exporter was made with.
     #[must_use]
-    pub fn settings(&self) -> &Settings {
-        &self.shared.settings
+    pub fn settings(&self) -> Settings {
+        self.shared.get().settings.clone()
+    }
+
+    /// Turns this handle and its clones to the exporter of `successor`: for a program that puts another exporter in the place of one whose handle is
+    /// already served. `ferrometer::init` does it for the handles that it gave out.
+    pub fn follow(&self, successor: &PrometheusHandle) {
+        self.shared.follow(&successor.shared);
     }
 }

@@ -5,6 +5,7 @@ use crate::files::Persistence;
 use crate::generation::Generation;
 use crate::settings::Settings;
 use crate::store::{History, View};
+use ferrometer_export::Current;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// State that backend and readers share. The lock is held for moments: generations are made before and freed after.
@@ -31,6 +32,11 @@ impl Shared {
         Shared { settings, kept: Mutex::new(kept) }
     }
 
+    /// Returns the generations that are newer than `after`, as they stand now.
+    pub(crate) fn history(&self, after: Option<i64>) -> History {
+        self.lock().view.history(after)
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -47,17 +53,17 @@ pub struct LeftOut {
     pub idle: usize,
 }
 
-/// Reads the cache. Clones read the same cache, which lives as long as one of them or the backend.
+/// Reads the cache. Clones read the same cache, which lives as long as one of them or the backend, and [follow](PullCacheHandle::follow) together.
 #[derive(Clone, Debug)]
 pub struct PullCacheHandle {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Current<Shared>,
 }
 
 impl PullCacheHandle {
     /// The newest generation; `None` until the first is made.
     #[must_use]
     pub fn most_recent(&self) -> Option<Arc<Generation>> {
-        self.shared.lock().view.newest().cloned()
+        self.shared.get().lock().view.newest().cloned()
     }
 
     /// The generations strictly newer than `after`, in seconds since 1970, oldest first; all that are kept with `None`. With the
@@ -71,14 +77,14 @@ impl PullCacheHandle {
     /// next quantiles begin where the first of the two ended.
     #[must_use]
     pub fn history(&self, after: Option<i64>) -> History {
-        self.shared.lock().view.history(after)
+        self.shared.get().history(after)
     }
 
     /// The timestamps of the oldest and the newest generation kept. A reader whose last generation is older than the oldest has
     /// missed some.
     #[must_use]
     pub fn window(&self) -> Option<(i64, i64)> {
-        self.shared.lock().view.window()
+        self.shared.get().lock().view.window()
     }
 
     /// Returns whether generations of an earlier process, or backend, are still being read, beside the program: see
@@ -86,30 +92,36 @@ impl PullCacheHandle {
     /// begins with this program.
     #[must_use]
     pub fn is_loading(&self) -> bool {
-        self.shared.lock().is_loading
+        self.shared.get().lock().is_loading
     }
 
     /// How many instruments could not be shown.
     #[must_use]
     pub fn left_out(&self) -> LeftOut {
-        self.shared.lock().left_out
+        self.shared.get().lock().left_out
     }
 
     /// How the files are doing; `None` without [`Settings::path`].
     #[must_use]
     pub fn persistence(&self) -> Option<Persistence> {
-        self.shared.lock().persistence.clone()
+        self.shared.get().lock().persistence.clone()
     }
 
     /// Returns the kind, unit and description of each instrument that was shown so far.
     #[must_use]
     pub fn instruments(&self) -> Arc<Vec<Instrument>> {
-        Arc::clone(&self.shared.lock().catalog)
+        Arc::clone(&self.shared.get().lock().catalog)
     }
 
     /// The settings the cache was made with.
     #[must_use]
-    pub fn settings(&self) -> &Settings {
-        &self.shared.settings
+    pub fn settings(&self) -> Settings {
+        self.shared.get().settings.clone()
+    }
+
+    /// Turns this handle and its clones to the cache of `successor`, which should [go on](crate::PullCacheBackend::continuing_from) with the generations of
+    /// this one. `ferrometer::init` does it for the handles that it gave out.
+    pub fn follow(&self, successor: &PullCacheHandle) {
+        self.shared.follow(&successor.shared);
     }
 }

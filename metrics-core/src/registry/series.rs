@@ -465,10 +465,21 @@ impl Hash for Series {
     }
 }
 
+impl Series {
+    /// Writes the logger's name and the metric's, which stands alone where the logger has none. It is a part of lines of logs: names come from outside
+    /// too, and must not end them.
+    fn fmt_name(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.logger_name().is_empty() {
+            write!(f, "{}.", self.logger_name().escape_debug())?;
+        }
+        write!(f, "{}", self.metric_name().escape_debug())
+    }
+}
+
 /// The logger's and the metric's name, and the labels: `shop.sold city=Oslo`. Control characters are escaped.
 impl fmt::Display for Series {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.logger_name().escape_debug(), self.metric_name().escape_debug())?;
+        self.fmt_name(f)?;
         for (key, value) in self.labels_with_object() {
             write!(f, " {}={}", key.escape_debug(), value.escape_debug())?;
         }
@@ -478,9 +489,8 @@ impl fmt::Display for Series {
 
 impl fmt::Debug for Series {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // It is a part of lines of logs: names come from outside too, and must not end them.
-        let (logger, name) = (self.logger_name().escape_debug(), self.metric_name().escape_debug());
-        write!(f, "{} {logger}.{name}", self.kind())?;
+        write!(f, "{} ", self.kind())?;
+        self.fmt_name(f)?;
         for (key, value) in self.labels_with_object() {
             write!(f, " {}={value:?}", key.escape_debug())?;
         }

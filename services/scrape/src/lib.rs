@@ -13,10 +13,9 @@
 //! assert!(server.local_addr().ip().is_loopback());
 //! # Ok::<(), ferrometer_http::ServeError>(())
 //! ```
-
 //!
-//! A `Scrape` shows the exporter that it was made of. When another one takes its place (`ferrometer::init` again), it goes on showing the last
-//! numbers of the old one: make another of the new exporter's handle.
+//! A `Scrape` shows what its handle leads to: when `ferrometer::init` is called again, the new numbers; elsewhere,
+//! [`PrometheusHandle::follow`](ferrometer_prometheus::PrometheusHandle::follow) turns it.
 
 #![deny(missing_docs)]
 
