@@ -11,8 +11,11 @@ use crate::limits::limits;
 #[cfg(feature = "prometheus")]
 use crate::serve::{self, Serving};
 use ferrometer_core::{FlushReport, Limits, LoggerRule, Naming, Preview, PreviewError, View};
+use ferrometer_fork::PerProcess;
+#[cfg(feature = "prometheus")]
+use ferrometer_fork::ancestor_is_running;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 #[cfg(feature = "prometheus")]
 use std::time::Instant;
@@ -69,6 +72,9 @@ struct InForce {
     settings: Option<Settings>,
     #[cfg(feature = "pull-cache")]
     pull_cache: Option<ferrometer_pull_cache::PullCacheHandle>,
+    /// The reading end that guards give out: it follows from call to call.
+    #[cfg(feature = "prometheus")]
+    totals: Option<ferrometer_prometheus::PrometheusHandle>,
     #[cfg(feature = "prometheus")]
     server: Option<Serving>,
     #[cfg(feature = "process-metrics")]
@@ -77,34 +83,15 @@ struct InForce {
     metric_servers: Option<std::sync::Arc<ferrometer_metric_servers::MetricServers>>,
 }
 
-/// State of one process. The child of a fork has a copy of all that its parent had, and none of the threads that belong to it:
-/// locks may be held for ever, and a server that is dropped waits for nobody. It leaves them as they are and begins with one of its own.
-struct Process {
-    id: u32,
-    in_force: Mutex<InForce>,
-    child: Next,
-}
-
-type Next = OnceLock<Box<Process>>;
-
-/// State of the process that called first.
-static FIRST: Next = OnceLock::new();
+/// State of this process. The child of a fork begins with one of its own: a server of its parent's that is dropped waits for nobody.
+static IN_FORCE: PerProcess<Mutex<InForce>> = PerProcess::new();
 
 /// How often `init` was successful, in this process and those it was forked from, whose guards it has copies of.
 static CALLS: AtomicU64 = AtomicU64::new(0);
 
 /// Returns the state of this process.
 fn in_force() -> MutexGuard<'static, InForce> {
-    let id = std::process::id();
-    let mut next = &FIRST;
-    loop {
-        let make = || Box::new(Process { id, in_force: Mutex::default(), child: OnceLock::new() });
-        let process: &'static Process = next.get_or_init(make);
-        if process.id == id {
-            return process.in_force.lock().unwrap_or_else(PoisonError::into_inner);
-        }
-        next = &process.child;
-    }
+    IN_FORCE.get().lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Frees a port that a process listened on which this one was forked from, and which has ended: a daemon has the socket that its parent had. One that
@@ -112,21 +99,19 @@ fn in_force() -> MutexGuard<'static, InForce> {
 #[cfg(feature = "prometheus")]
 fn free_inherited_port(port: u16) {
     const ENDING: Duration = Duration::from_millis(500);
-    let mut next = FIRST.get();
-    while let Some(process) = next.filter(|process| process.id != std::process::id()) {
-        if let Ok(inherited) = process.in_force.try_lock()
+    for (process, state) in IN_FORCE.ancestors() {
+        if let Ok(inherited) = state.try_lock()
             && let Some(serving) =
                 inherited.server.as_ref().filter(|serving| serving.server.local_addr().port() == port)
         {
             let begun = Instant::now();
-            while ferrometer_export::ancestor_is_running(process.id) && begun.elapsed() < ENDING {
+            while ancestor_is_running(process) && begun.elapsed() < ENDING {
                 std::thread::sleep(ENDING / 50);
             }
-            if !ferrometer_export::ancestor_is_running(process.id) {
+            if !ancestor_is_running(process) {
                 serving.server.shut_inherited();
             }
         }
-        next = process.child.get();
     }
 }
 
@@ -257,19 +242,30 @@ fn replace(config: &Config, mut in_force: MutexGuard<'static, InForce>) -> Resul
         call: in_force.call,
         deadline,
         #[cfg(feature = "pull-cache")]
-        pull_cache: parts.pull_cache,
+        pull_cache: followed(&in_force.pull_cache, parts.pull_cache, ferrometer_pull_cache::PullCacheHandle::follow),
         #[cfg(feature = "prometheus")]
-        totals: parts.totals,
+        totals: followed(&in_force.totals, parts.totals, ferrometer_prometheus::PrometheusHandle::follow),
         #[cfg(feature = "prometheus")]
         address: server.as_ref().map(|serving| serving.server.local_addr()),
     };
     #[cfg(feature = "pull-cache")]
     in_force.pull_cache.clone_from(&metrics.pull_cache);
     #[cfg(feature = "prometheus")]
+    in_force.totals.clone_from(&metrics.totals);
+    #[cfg(feature = "prometheus")]
     if let Some(old) = std::mem::replace(&mut in_force.server, server) {
         drop(old.stop(Instant::now() + deadline));
     }
     Ok(metrics)
+}
+
+/// Returns the reading end that a new guard gives out: the one that programs have already, turned to what is new.
+#[cfg(any(feature = "pull-cache", feature = "prometheus"))]
+fn followed<H: Clone>(old: &Option<H>, new: Option<H>, follow: fn(&H, &H)) -> Option<H> {
+    let new = new?;
+    let Some(old) = old else { return Some(new) };
+    follow(old, &new);
+    Some(old.clone())
 }
 
 /// Replaces the backends in force by these.
@@ -388,7 +384,7 @@ impl Metrics {
         Background::start("shutdown", move || self.shutdown(timeout))
     }
 
-    /// The pull cache, when it is configured.
+    /// The pull cache, when it is configured. When another call of [`init`] takes over whose configuration has one too, this handle and its clones turn to that.
     #[cfg(feature = "pull-cache")]
     #[must_use]
     pub fn pull_cache(&self) -> Option<&ferrometer_pull_cache::PullCacheHandle> {
@@ -396,8 +392,8 @@ impl Metrics {
     }
 
     /// The totals for Prometheus, when they are kept: by the backend `prometheus`, or for a pull cache that is served. `services::scrape::Scrape`
-    /// serves them in a frame of the program's own. They are those of this configuration: after `init` again, take the new guard's, for these
-    /// stay as they were.
+    /// serves them in a frame of the program's own. When another call of [`init`] takes over whose configuration keeps them too, this handle and its clones
+    /// turn to the new ones, so a frame that serves one follows.
     #[cfg(feature = "prometheus")]
     #[must_use]
     pub fn prometheus(&self) -> Option<&ferrometer_prometheus::PrometheusHandle> {
@@ -438,6 +434,8 @@ impl Metrics {
         in_force.backends.clear();
         #[cfg(feature = "pull-cache")]
         drop(in_force.pull_cache.take());
+        #[cfg(feature = "prometheus")]
+        drop(in_force.totals.take());
         #[cfg(feature = "prometheus")]
         if let Some(serving) = in_force.server.take() {
             drop(serving.stop(end));

@@ -190,3 +190,60 @@ fn a_child_is_told_that_its_parent_has_the_directory() {
     assert_eq!(status, 0, "the child was told something else");
     assert!(metrics.shutdown(SOON).complete);
 }
+
+#[cfg(feature = "archive-embedded")]
+fn archived(directory: &std::path::Path) -> Config {
+    Config::from_toml(&format!("[metrics]\nbackend = 'archive'\narchive.path = {directory:?}\n")).unwrap()
+}
+
+#[cfg(feature = "archive-embedded")]
+#[test]
+fn a_child_does_not_write_the_archive_of_its_parent() {
+    let _alone = alone();
+    let scratch = Scratch::new("fork-archive");
+    let metrics = init(archived(scratch.path())).unwrap();
+    METRICS.send_counter("archived", 1);
+    assert!(metrics.flush(SOON).complete);
+    let parent = format!("is open in process {}, which this one was forked from", std::process::id());
+    let status = in_a_child(|| init(archived(scratch.path())).is_err_and(|error| error.to_string().contains(&parent)));
+    assert_eq!(status, 0, "the child was told something else");
+    METRICS.send_counter("archived", 1);
+    assert!(metrics.shutdown(SOON).complete);
+    assert!(init(archived(scratch.path())).unwrap().shutdown(SOON).complete);
+}
+
+#[cfg(all(target_os = "linux", feature = "archive-embedded"))]
+#[test]
+fn a_daemon_goes_on_with_the_archive_of_its_parent() {
+    let _alone = alone();
+    let scratch = Scratch::new("fork-archive-daemon");
+    let (mut said, mut say) = std::io::pipe().unwrap();
+    let status = in_a_child(|| {
+        let parent = std::process::id();
+        std::mem::forget(init(archived(scratch.path())).unwrap());
+        // SAFETY: as daemon(3) does it; the child goes on, its parent leaves.
+        if unsafe { libc::fork() } > 0 {
+            return true;
+        }
+        // SAFETY: ends the daemon should it hang.
+        unsafe { libc::alarm(20) };
+        while ferrometer_fork::ancestor_is_running(parent) {
+            thread::yield_now();
+        }
+        let begun = match init(archived(scratch.path())) {
+            Ok(metrics) => {
+                METRICS.send_counter("after", 2);
+                metrics.shutdown(SOON).complete.to_string()
+            }
+            Err(error) => error.to_string(),
+        };
+        write!(say, "{begun}").unwrap();
+        // SAFETY: ends the daemon without the test harness's exit.
+        unsafe { libc::_exit(0) };
+    });
+    assert_eq!(status, 0, "the child ended badly");
+    drop(say);
+    let mut begun = String::new();
+    said.read_to_string(&mut begun).unwrap();
+    assert_eq!(begun, "true");
+}

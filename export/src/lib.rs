@@ -10,7 +10,7 @@
 //! | which names and labels have the most series | [`Cardinality`] |
 //! | what it reports of a delivery | [`account`](account()) |
 //! | how old something is | [`age_seconds`], [`whole_seconds`] |
-//! | whether what a fork inherited is free | [`ancestor_is_running`] |
+//! | what its readers see after a successor took over | [`Current`] |
 //! | whether a path is that of a file that can be read | [`open_regular`], [`must_be_regular`] |
 //!
 //! The crate uses the public API of [`ferrometer_core`] alone, as a backend written elsewhere would. Diagnostics go through
@@ -20,8 +20,8 @@
 
 mod account;
 mod aging_clock;
-mod ancestor;
 mod cardinality;
+mod current;
 mod full_name;
 mod instruments;
 mod labels;
@@ -31,8 +31,8 @@ mod regular_file;
 
 pub use account::account;
 pub use aging_clock::{age_seconds, whole_seconds};
-pub use ancestor::ancestor_is_running;
 pub use cardinality::{Cardinality, LabelCount, NameCount};
+pub use current::Current;
 pub use full_name::{folded_name, full_name, labels, labels_with_object};
 pub use instruments::{Instrument, Instruments};
 pub use labels::{Labels, gated_labels};

@@ -1,6 +1,7 @@
 //! The archives that are open in this process: a backend that replaces another of the same directory goes on with its archive.
 
 use ferrometer_archive::{Archive, Error, Options};
+use ferrometer_fork::PerProcess;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -15,13 +16,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// # Errors
 /// Those of [`Archive::open`].
 pub(crate) fn open(path: &Path, options: &Options) -> Result<Arc<Archive>, Error> {
-    static OPENED: Mutex<Option<HashMap<PathBuf, Weak<Archive>>>> = Mutex::new(None);
+    // The child of a fork has none of the threads that its parent's archive works with.
+    static OPENED: PerProcess<Mutex<HashMap<PathBuf, Weak<Archive>>>> = PerProcess::new();
     let begun = Instant::now();
     std::fs::create_dir_all(path)?;
     let path = path.canonicalize()?;
     loop {
-        let mut guard = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
-        let opened = guard.get_or_insert_default();
+        let mut opened = OPENED.get().lock().unwrap_or_else(PoisonError::into_inner);
         opened.retain(|known, archive| *known == path || archive.strong_count() > 0);
         let known = opened.get(&path);
         if let Some(archive) = known.and_then(Weak::upgrade) {
@@ -37,7 +38,7 @@ pub(crate) fn open(path: &Path, options: &Options) -> Result<Arc<Archive>, Error
             Err(Error::Busy(_)) if is_closing => {}
             Err(error) => return Err(error),
         }
-        drop(guard);
+        drop(opened);
         thread::sleep(Duration::from_millis(20));
     }
 }

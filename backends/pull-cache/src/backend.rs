@@ -9,7 +9,7 @@ use crate::restore::{Absent, Restored, Restoring, Source};
 use crate::settings::{Settings, seconds};
 use crate::store::{Place, Store};
 use ferrometer_core::{Backend, BackendError, Delivery, Naming, SnapshotView, Totals};
-use ferrometer_export::{Instruments, account, age_seconds, whole_seconds};
+use ferrometer_export::{Current, Instruments, account, age_seconds, whole_seconds};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -26,7 +26,7 @@ pub struct PullCacheBackend {
     store: Store,
     sink: Option<WriterLease>,
     /// Whose generations are taken in with the first one made here.
-    earlier: Option<PullCacheHandle>,
+    earlier: Option<Arc<Shared>>,
     /// Generations that are being taken in.
     restoring: Option<Restoring>,
     /// How long a history is waited for; `None`: until it is there.
@@ -128,8 +128,10 @@ impl PullCacheBackend {
     /// ```
     #[must_use]
     pub fn continuing_from(mut self, earlier: &PullCacheHandle) -> PullCacheBackend {
+        // The state and not the handle, which may come to follow this cache.
+        let earlier = earlier.shared.get();
         self.restore(Source::Cache(earlier.history(None)));
-        self.earlier = Some(earlier.clone());
+        self.earlier = Some(earlier);
         self
     }
 
@@ -170,7 +172,7 @@ impl PullCacheBackend {
     /// The reading end.
     #[must_use]
     pub fn handle(&self) -> PullCacheHandle {
-        PullCacheHandle { shared: Arc::clone(&self.shared) }
+        PullCacheHandle { shared: Current::new(Arc::clone(&self.shared)) }
     }
 
     /// Makes a generation of these totals, as if the system's clock stood at `time`; returns the bytes of its values. This is what the

@@ -10,6 +10,7 @@ pub use changes::{Removed, Repolicied};
 
 use crate::aggregate::Rows;
 use crate::catalog::Catalog;
+use crate::directory_lock;
 use crate::engine::{Engine, State};
 use crate::incoming::{Batch, Incoming, Sink};
 use crate::index::Index;
@@ -24,7 +25,7 @@ use crate::shared::Shared;
 use crate::sqlite::Sqlite;
 use crate::storage::Storage;
 use crate::{Error, Method, Nanos, Point};
-use std::fs::{File, OpenOptions};
+use ferrometer_fork::FileLock;
 use std::path::Path;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -43,7 +44,7 @@ pub struct Archive {
     catalog: Arc<Catalog>,
     engine: Box<dyn Engine>,
     /// Locked as long as the archive is open.
-    _lock: Option<File>,
+    _lock: Option<FileLock>,
 }
 
 impl Archive {
@@ -53,10 +54,7 @@ impl Archive {
     /// [`Error::Busy`] when another process has it open; [`Error::Io`], [`Error::Index`].
     pub fn open(directory: &Path, options: Options) -> Result<Archive, Error> {
         std::fs::create_dir_all(directory)?;
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(directory.join("lock"))?;
-        if fs4::FileExt::try_lock(&lock).is_err() {
-            return Err(Error::Busy(format!("the archive {} is open in another process", directory.display())));
-        }
+        let lock = directory_lock::take(directory)?;
         let index = Arc::new(Sqlite::open(&directory.join("index.sqlite"), options.sync == Sync::Group)?);
         let storage = Arc::new(Packs::open(&directory.join("aggregates"))?);
         if storage.damaged() > 0 {

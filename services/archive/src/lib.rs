@@ -50,6 +50,7 @@ mod catalog;
 mod cluster;
 mod column;
 mod condition;
+mod directory_lock;
 mod engine;
 mod error;
 mod files;

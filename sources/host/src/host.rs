@@ -5,6 +5,7 @@
 //! Values that the kernel does not give are not recorded.
 
 use ferrometer_core::{Logger, get_logger, is_on};
+use ferrometer_fork::PerProcess;
 use procfs::{Current, CurrentSI};
 use std::collections::BTreeMap;
 use std::os::linux::fs::MetadataExt;
@@ -19,7 +20,10 @@ const LOOK: Duration = Duration::from_millis(20);
 const LEAST_TICKS: u64 = 10;
 
 /// Last recorded values of the counters here. They are the process's, no matter who reads.
-static COUNTED: Mutex<BTreeMap<String, u64>> = Mutex::new(BTreeMap::new());
+static COUNTED: PerProcess<Mutex<Counted>> = PerProcess::new();
+
+/// For each counter, the last value of each of its parts.
+type Counted = BTreeMap<&'static str, BTreeMap<String, u64>>;
 
 /// Records the node's own metrics, on a thread that ends when this is dropped.
 #[derive(Debug)]
@@ -143,10 +147,13 @@ impl Reader {
 
     /// A total since the machine was started. What falls (a device was taken away, and another has its name) counts from 0.
     fn total(&self, name: &'static str, parts: impl IntoIterator<Item = (String, u64)>) {
-        let mut counted = COUNTED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counted = COUNTED.get().lock().unwrap_or_else(PoisonError::into_inner);
+        // The child of a fork goes on from its parent's totals: what it reads first is in them.
+        let is_in_total = !counted.contains_key(name) && COUNTED.ancestors().next().is_some();
+        let before = counted.entry(name).or_default();
         let mut more = 0u64;
         for (part, now) in parts {
-            let before = counted.entry(format!("{name} {part}")).or_default();
+            let before = before.entry(part).or_insert(if is_in_total { now } else { 0 });
             more = more.saturating_add(now.checked_sub(*before).unwrap_or(now));
             *before = now;
         }

@@ -34,22 +34,3 @@ pub(super) fn write_new(path: &Path, content: &mut dyn Read) -> io::Result<File>
     }
     written
 }
-
-/// Returns whether a file that is open is still at its path.
-#[cfg(unix)]
-pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-
-    let open = file.metadata()?;
-    match fs::metadata(path) {
-        Ok(there) => Ok((open.dev(), open.ino()) == (there.dev(), there.ino())),
-        Err(missing) if missing.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(why) => Err(why),
-    }
-}
-
-/// An open file cannot be deleted.
-#[cfg(not(unix))]
-pub(super) fn is_at(_: &File, _: &Path) -> io::Result<bool> {
-    Ok(true)
-}

@@ -8,7 +8,6 @@
 use super::create::write_new;
 use super::damage::{Damage, DamageKind};
 use super::frame_reader::FrameReader;
-use super::lock::Lock;
 use super::paths::{segment_path, sequence_of, sequence_with};
 use super::read::InOrder;
 use super::segment::HEADER_BYTES;
@@ -16,6 +15,7 @@ use super::survey::{self, Checked};
 use crate::generation::Generation;
 use crate::record::Identity;
 use ferrometer_export::{must_be_regular, open_regular};
+use ferrometer_fork::FileLock;
 use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Read};
@@ -43,7 +43,7 @@ pub(crate) struct Past {
     pub(super) keep: usize,
     pub(super) newest: Option<i64>,
     /// Who only reads has none, and tidies nothing.
-    pub(super) lock: Option<Arc<Lock>>,
+    pub(super) lock: Option<Arc<FileLock>>,
 }
 
 /// A step of the reading.

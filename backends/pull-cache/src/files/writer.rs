@@ -1,14 +1,15 @@
 //! Writing a cache's directory: one segment at a time is written, and the oldest are deleted.
 
-use super::create::{is_at, unfinished, write_new};
+use super::create::{unfinished, write_new};
 use super::frame_writer::FrameWriter;
-use super::lock::Lock;
+use super::lock;
 use super::past::{Kept, Past};
 use super::paths::{any_sequence_of, segment_path};
 use super::segment::{HEADER_BYTES, header};
 use super::survey;
 use crate::generation::Generation;
 use ferrometer_export::must_be_regular;
+use ferrometer_fork::{FileLock, TryLockError, is_at};
 use std::collections::VecDeque;
 use std::fmt;
 use std::fs::{self, File};
@@ -125,7 +126,7 @@ pub(super) struct Writer {
     current: Option<Current>,
     next: u64,
     /// Held as long as this lives.
-    lock: Arc<Lock>,
+    lock: Arc<FileLock>,
 }
 
 impl Writer {
@@ -143,11 +144,11 @@ impl Writer {
             }
             Err(cause) => return Err(at(directory)(cause)),
         }
-        let lock = Lock::wait_for(directory).map_err(|refused| match refused {
-            fs4::TryLockError::WouldBlock => {
-                OpenError::InUse { path: directory.to_owned(), parent: Lock::ancestor(directory) }
+        let lock = lock::wait_for(directory).map_err(|refused| match refused {
+            TryLockError::WouldBlock => {
+                OpenError::InUse { path: directory.to_owned(), parent: FileLock::ancestor(&lock::path(directory)) }
             }
-            fs4::TryLockError::Error(cause) => at(&Lock::path(directory))(cause),
+            TryLockError::Error(cause) => at(&lock::path(directory))(cause),
         })?;
         // A program that changes its own directory later goes on writing this one.
         let directory = &directory.canonicalize().map_err(at(directory))?;
@@ -240,12 +241,12 @@ impl Writer {
     /// Sees to it that what is written can be found. Somebody may have removed the directory, which is made and taken again then, or the
     /// segment that is written; what goes on in an open file that has no name any more, no reader would see.
     fn keep_place(&mut self) -> io::Result<()> {
-        if !self.lock.is_in(&self.directory)? {
+        if !self.lock.is_at(&lock::path(&self.directory))? {
             make_directory(&self.directory).or_else(|why| match why.kind() {
                 io::ErrorKind::AlreadyExists => Ok(()),
                 _ => Err(why),
             })?;
-            let lock = Lock::take(&self.directory)
+            let lock = lock::take(&self.directory)
                 .map_err(|_| io::Error::other("it was removed, and is written by another process now"))?;
             self.lock = Arc::new(lock);
             // Another process that had it meanwhile may have left segments.

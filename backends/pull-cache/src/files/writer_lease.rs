@@ -8,8 +8,9 @@ use super::past::{Found, Past};
 use super::survey;
 use super::writer::{Bounds, OpenError, Writer};
 use crate::generation::Generation;
+use ferrometer_fork::PerProcess;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// How the files of a cache are doing.
@@ -40,18 +41,8 @@ struct Slot {
 
 type Shared = Mutex<Slot>;
 
-/// The directories that one process writes. A child made by `fork` has a copy of what is its parent's, which may be locked for ever; it
-/// leaves that as it is, and begins with an empty one.
-struct Process {
-    id: u32,
-    open: Mutex<Open>,
-    child: Next,
-}
-
-type Next = OnceLock<Box<Process>>;
-
-/// Lease of the process that was first.
-static FIRST: Next = OnceLock::new();
+/// The directories that this process writes.
+static OPEN: PerProcess<Mutex<Open>> = PerProcess::new();
 
 #[derive(Default)]
 struct Open {
@@ -63,16 +54,7 @@ struct Open {
 impl Open {
     /// Those of this process.
     fn here() -> MutexGuard<'static, Open> {
-        let id = std::process::id();
-        let mut next = &FIRST;
-        loop {
-            let make = || Box::new(Process { id, open: Mutex::default(), child: OnceLock::new() });
-            let process: &'static Process = next.get_or_init(make);
-            if process.id == id {
-                return lock(&process.open);
-            }
-            next = &process.child;
-        }
+        lock(OPEN.get())
     }
 
     fn find(&self, path: &Path) -> Option<Arc<Shared>> {

@@ -2,6 +2,7 @@
 
 use super::metric::{examine, fitting_policy, mend};
 use super::{Remedy, Report};
+use crate::directory_lock;
 use crate::index::Index;
 use crate::log::look::{begin_at, look_at_log};
 use crate::packs::Packs;
@@ -12,7 +13,7 @@ use crate::sqlite::integrity::{look_at_rows, mend_rows};
 use crate::storage::Storage;
 use crate::{Archive, Error, Metric, Nanos, Options, Policy};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
@@ -59,10 +60,7 @@ pub fn check_directory(directory: &Path, repair: bool) -> Result<Report, Error> 
     if !directory.join("index.sqlite").is_file() && !directory.join("aggregates").is_dir() {
         return Err(Error::Invalid(format!("there is no archive in {}", directory.display())));
     }
-    let lock = OpenOptions::new().create(true).truncate(false).write(true).open(directory.join("lock"))?;
-    if fs4::FileExt::try_lock(&lock).is_err() {
-        return Err(Error::Busy(format!("the archive {} is open in another process", directory.display())));
-    }
+    let lock = directory_lock::take(directory)?;
     let mut looked = look(directory)?;
     if !repair || looked.is_blind || looked.report.findings.is_empty() {
         return Ok(looked.report);

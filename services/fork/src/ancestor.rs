@@ -7,7 +7,7 @@ use std::path::Path;
 ///
 /// ```
 /// // This process runs, and so does the one that started it.
-/// assert!(ferrometer_export::ancestor_is_running(std::process::id()));
+/// assert!(ferrometer_fork::ancestor_is_running(std::process::id()));
 /// ```
 #[must_use]
 pub fn ancestor_is_running(process: u32) -> bool {
