@@ -15,7 +15,9 @@ pub(crate) struct DirectoryLock {
 }
 
 /// The directories of this process.
-static OURS: PerProcess<Mutex<Vec<(PathBuf, Weak<Locked>)>>> = PerProcess::new();
+static OURS: PerProcess<Mutex<Ours>> = PerProcess::new();
+
+type Ours = Vec<(PathBuf, Weak<Locked>)>;
 
 impl DirectoryLock {
     /// Takes the lock; `None` when another process has it, the one that this one was forked from too.
