@@ -103,7 +103,7 @@ impl Embedded {
                 None => self.archive.policy_for(Some(measure.name))?,
             };
             new.push(Metric {
-                id: Uuid::new_v4(),
+                id: Metric::new_id(),
                 creator: self.told.creator.clone(),
                 name: Some(measure.name.to_owned()),
                 unit: Some(measure.unit.to_owned()).filter(|unit| !unit.is_empty()),

@@ -2,6 +2,9 @@
 
 #![cfg(feature = "postgresql")]
 
+#[cfg(all(feature = "postgresql", feature = "redis", feature = "s3"))]
+#[path = "common/ceph.rs"]
+mod ceph;
 mod common;
 
 use common::servers::Postgres;
@@ -325,4 +328,23 @@ fn five_kills_on_postgresql_and_redis() {
         redis.borrow_mut().again();
     };
     kill(5, [postgres.address.clone(), address.clone(), address], vec![Box::new(restart)]);
+}
+
+#[cfg(all(feature = "redis", feature = "s3"))]
+#[test]
+#[ignore = "needs PostgreSQL, Redis and Ceph; scripts/test --full installs it"]
+fn ten_kills_on_postgresql_redis_and_ceph() {
+    let postgres = Postgres::start("cluster-ceph");
+    let redis = std::cell::RefCell::new(Server::redis());
+    let mut cephs = ceph::Ceph::start();
+    let addresses =
+        [postgres.address.clone(), format!("redis://127.0.0.1:{}/0", redis.borrow().port), cephs.address.clone()];
+    let servers: Vec<Box<dyn FnMut() + '_>> = vec![
+        Box::new(|| {
+            postgres.stop();
+            postgres.again();
+        }),
+        Box::new(|| cephs.restart_gateway()),
+    ];
+    kill(10, addresses, servers);
 }

@@ -1,5 +1,8 @@
 //! One contract for every storage: objects are replaced whole, listed in order, deleted, and forgotten with their metric.
 
+#[cfg(all(feature = "postgresql", feature = "redis", feature = "s3"))]
+#[path = "common/ceph.rs"]
+mod ceph;
 mod common;
 
 use common::Scratch;
@@ -81,4 +84,12 @@ fn s3_keeps_objects() {
     contract(&ferrometer_archive::S3::connect(&address).unwrap());
     // With objects in it.
     ferrometer_archive::S3::connect(&address).unwrap();
+}
+
+#[cfg(all(feature = "postgresql", feature = "redis", feature = "s3"))]
+#[test]
+#[ignore = "needs Ceph; scripts/test --full installs it"]
+fn ceph_keeps_objects() {
+    let ceph = ceph::Ceph::start();
+    contract(&ferrometer_archive::S3::connect(&ceph.address).unwrap());
 }

@@ -19,7 +19,7 @@
 //! An argument is the key of the same name in the file, and counts more: `--statsd-tcp` is `tcp` in `[statsd]`.
 
 use ferrometer_archive::{Archive, Options};
-use ferrometer_gnocchi::{Auth, ConfigError, Gnocchi, Listening, ServerConfig, Statsd, StatsdSocket};
+use ferrometer_gnocchi::{Auth, ConfigError, Gnocchi, Listening, ServerConfig, Statsd, StatsdAccounts, StatsdSocket};
 use ferrometer_http::Frame;
 use ferrometer_page::Page;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
@@ -159,7 +159,11 @@ fn unlink(path: &Path) {
     }
 }
 
-fn statsd(config: &ServerConfig, archive: &Arc<Archive>) -> Result<Option<Listening>, Box<dyn std::error::Error>> {
+fn statsd(
+    config: &ServerConfig,
+    archive: &Arc<Archive>,
+    accounts: &StatsdAccounts,
+) -> Result<Option<Listening>, Box<dyn std::error::Error>> {
     let wanted = &config.statsd;
     let mut sockets = Vec::new();
     if let Some(address) = &wanted.address {
@@ -180,6 +184,7 @@ fn statsd(config: &ServerConfig, archive: &Arc<Archive>) -> Result<Option<Listen
         return Ok(None);
     }
     let statsd = Arc::new(Statsd::new(Arc::clone(archive), wanted.settings.clone()));
+    accounts.add(&statsd);
     Ok(Some(statsd.listen_to(sockets)?))
 }
 
@@ -194,7 +199,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 #[tokio::main(flavor = "current_thread")]
 async fn serve(config: ServerConfig, archive: &Arc<Archive>) -> Result<(), Box<dyn std::error::Error>> {
-    let _statsd = statsd(&config, archive)?;
+    let accounts = StatsdAccounts::default();
+    let _statsd = statsd(&config, archive, &accounts)?;
     let prefix = config.settings.prefix.clone();
     let mut limits = Gnocchi::limits();
     // One body as large as it may be, and others beside it.
@@ -215,7 +221,7 @@ async fn serve(config: ServerConfig, archive: &Arc<Archive>) -> Result<(), Box<d
         (Some(cert), Some(key)) => frame.tls(cert, key),
         _ => frame.allow_plaintext(true),
     };
-    let api = Arc::new(Gnocchi::new(Arc::clone(archive), config.settings));
+    let api = Arc::new(Gnocchi::new(Arc::clone(archive), config.settings).with_statsd(accounts));
     let page = Arc::new(Page::of_archive(&prefix));
     let server = api.mount(frame).mount("/", page).serve()?;
     println!("http://{}{prefix}", server.local_addr());

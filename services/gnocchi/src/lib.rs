@@ -54,5 +54,6 @@ pub use routes::Gnocchi;
 pub use server_config::{ConfigError, ServerConfig, StatsdConfig};
 pub use settings::{Auth, Settings};
 pub use statsd::{
-    Listening, Statsd, StatsdCause, StatsdCounts, StatsdSettings, StatsdSocket, StatsdTags, StatsdTimers,
+    Listening, Statsd, StatsdAccounts, StatsdCause, StatsdCounts, StatsdSettings, StatsdSocket, StatsdTags,
+    StatsdTimers,
 };

@@ -47,6 +47,20 @@ impl Told {
     }
 }
 
+/// Returns a metric without its policy.
+fn bare_json(metric: &Metric) -> Value {
+    let (user, project) = user_and_project(&metric.creator);
+    json!({
+        "id": metric.id.to_string(),
+        "name": metric.name,
+        "unit": metric.unit,
+        "creator": metric.creator,
+        "created_by_user_id": user,
+        "created_by_project_id": project,
+        "resource_id": metric.resource.map(|id| id.to_string()),
+    })
+}
+
 impl Gnocchi {
     /// Makes a metric of what was told, which is not added yet.
     pub(crate) fn metric_of(&self, told: Told, creator: &str, resource: Option<Uuid>) -> Result<Metric, Refusal> {
@@ -57,7 +71,7 @@ impl Gnocchi {
             Some(policy) => policy,
             None => self.archive.policy_for(told.name.as_deref())?,
         };
-        Ok(Metric { id: Uuid::new_v4(), creator: creator.into(), name: told.name, unit: told.unit, policy, resource })
+        Ok(Metric { id: Metric::new_id(), creator: creator.into(), name: told.name, unit: told.unit, policy, resource })
     }
 
     /// Reads the metrics of a resource: names with ids of metrics that exist, or with metrics to make.
@@ -87,18 +101,9 @@ impl Gnocchi {
     }
 
     pub(crate) fn metric_json(&self, metric: &Metric) -> Value {
-        let (user, project) = user_and_project(&metric.creator);
-        let policy = self.archive.policy(&metric.policy).map_or(Value::Null, |policy| policy_json(&policy));
-        json!({
-            "id": metric.id.to_string(),
-            "name": metric.name,
-            "unit": metric.unit,
-            "creator": metric.creator,
-            "created_by_user_id": user,
-            "created_by_project_id": project,
-            "archive_policy": policy,
-            "resource_id": metric.resource.map(|id| id.to_string()),
-        })
+        let mut json = bare_json(metric);
+        json["archive_policy"] = self.archive.policy(&metric.policy).map_or(Value::Null, |policy| policy_json(&policy));
+        json
     }
 
     /// Returns a metric with its resource.
@@ -271,11 +276,8 @@ impl Gnocchi {
             }
             other => other.into(),
         })?;
-        let mut body = self.metric_json(&metric);
-        if let Some(map) = body.as_object_mut() {
-            map.remove("archive_policy");
-            map.insert("archive_policy_name".into(), metric.policy.clone().into());
-        }
+        let mut body = bare_json(&metric);
+        body["archive_policy_name"] = metric.policy.clone().into();
         let location = self.location(request, &["metric", &metric.id.to_string()]);
         Ok(Reply::json(StatusCode::CREATED, &body).with(LOCATION, location))
     }

@@ -3,7 +3,7 @@
 use crate::schema::Invalid;
 use ferrometer_archive::Error;
 use ferrometer_http::Bytes;
-use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ACCEPT, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, Response, StatusCode};
 use serde_json::ser::Formatter;
 use serde_json::{Value, json};
@@ -75,13 +75,15 @@ impl Formatter for Spaced {
 pub(crate) struct Refusal {
     pub status: StatusCode,
     pub description: Value,
+    /// Methods that a path has, where the one that was asked for is none of them.
+    pub allowed: Option<&'static str>,
 }
 
 pub(crate) type Answer = Result<Reply, Refusal>;
 
 impl Refusal {
     pub fn new(status: StatusCode, description: impl Into<Value>) -> Refusal {
-        Refusal { status, description: description.into() }
+        Refusal { status, description: description.into(), allowed: None }
     }
 
     pub fn bad(description: impl Into<Value>) -> Refusal {
@@ -133,7 +135,7 @@ impl From<Error> for Refusal {
             Error::ResourceExists(id) => json!({"cause": "Resource already exists", "detail": id}),
             _ => error.to_string().into(),
         };
-        Refusal { status, description }
+        Refusal { status, description, allowed: None }
     }
 }
 
@@ -225,6 +227,9 @@ impl Refusal {
         }
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             reply = reply.with(RETRY_AFTER, "5");
+        }
+        if let Some(methods) = self.allowed {
+            reply = reply.with(ALLOW, methods);
         }
         reply
     }

@@ -1,6 +1,6 @@
 //! A request, taken apart: path, parameters, body, and who asks.
 
-use crate::reply::{Answer, Refusal, Reply};
+use crate::reply::{Answer, Refusal};
 use crate::schema::Invalid;
 use crate::settings::{Auth, Settings};
 use base64::Engine as _;
@@ -224,9 +224,8 @@ pub(crate) fn not_found() -> Refusal {
 }
 
 /// Refuses a method that a path does not have.
-pub(crate) fn not_allowed(allowed: &str) -> Answer {
-    let refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "");
-    Ok(Reply { status: refusal.status, ..refusal.reply(&HeaderMap::new()) }.with(http::header::ALLOW, allowed))
+pub(crate) fn not_allowed(methods: &'static str) -> Answer {
+    Err(Refusal { allowed: Some(methods), ..Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "") })
 }
 
 /// Reads user and password of basic authentication.

@@ -4,6 +4,7 @@ use crate::decoding::Decoded;
 use crate::reply::{Answer, Refusal, Reply, accepts};
 use crate::request::{Caller, Request, not_allowed, not_found};
 use crate::settings::Settings;
+use crate::statsd::StatsdAccounts;
 use ferrometer_archive::{Archive, Method as Aggregation};
 use ferrometer_http::Bytes;
 use http::header::{
@@ -22,6 +23,7 @@ pub struct Gnocchi {
     pub(crate) archive: Arc<Archive>,
     pub(crate) settings: Settings,
     decoded: Decoded,
+    statsd: StatsdAccounts,
     /// Streams of aggregates that are being told.
     pub(crate) streams: Arc<AtomicUsize>,
 }
@@ -34,7 +36,20 @@ const METHODS: [&str; 6] = ["GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"];
 impl Gnocchi {
     /// Returns the API of an archive.
     pub fn new(archive: Arc<Archive>, settings: Settings) -> Gnocchi {
-        Gnocchi { archive, settings, decoded: Decoded::default(), streams: Arc::default() }
+        Gnocchi {
+            archive,
+            settings,
+            decoded: Decoded::default(),
+            statsd: StatsdAccounts::default(),
+            streams: Arc::default(),
+        }
+    }
+
+    /// Tells the accounts of statsd daemons in the status.
+    #[must_use]
+    pub fn with_statsd(mut self, daemons: StatsdAccounts) -> Gnocchi {
+        self.statsd = daemons;
+        self
     }
 
     /// Answers a request whose body has been read.
@@ -142,7 +157,12 @@ impl Gnocchi {
             let waiting = self.archive.waiting()?.into_iter().map(|(id, count)| (id.to_string(), Value::from(count)));
             storage["measures_to_process"] = waiting.collect::<Map<_, _>>().into();
         }
-        Ok(Reply::ok(&json!({"storage": storage, "metricd": {"processors": null, "statistics": {}}})))
+        let mut status = json!({"storage": storage, "metricd": {"processors": null, "statistics": {}}});
+        let statsd = self.statsd.json();
+        if statsd.as_array().is_some_and(|daemons| !daemons.is_empty()) {
+            status["statsd"] = statsd;
+        }
+        Ok(Reply::ok(&status))
     }
 
     /// Returns where something is that has been made.

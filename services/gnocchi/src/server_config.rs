@@ -35,7 +35,7 @@ pub struct StatsdConfig {
     pub unix: Option<PathBuf>,
     /// `statsd.unix_stream`: the socket where it takes connections.
     pub unix_stream: Option<PathBuf>,
-    /// The others: `resource`, `creator`, `policy`, `flush`, `exact`, `tags`, `percentiles`, `connections`.
+    /// The others: `resource`, `creator`, `policy`, `flush`, `exact`, `tags`, `percentiles`, `connections`, `buffer`.
     pub settings: StatsdSettings,
 }
 

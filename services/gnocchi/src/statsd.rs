@@ -14,11 +14,12 @@
 //!
 //! | file | idea |
 //! |---|---|
-//! | `settings`, `counts` | what a daemon is made of, and its account |
+//! | `settings`, `counts`, `accounts` | what a daemon is made of, and its account |
 //! | `line`, `gathered` | what a line means, and what came since the last flush |
 //! | `place` | metrics, found or made |
 //! | `listen` | what the sockets hear, and when it is flushed |
 
+mod accounts;
 mod counts;
 mod gathered;
 mod line;
@@ -26,6 +27,7 @@ mod listen;
 mod place;
 mod settings;
 
+pub use accounts::StatsdAccounts;
 pub use counts::{StatsdCause, StatsdCounts};
 pub use ferrometer_statsd_input::Socket as StatsdSocket;
 pub use listen::Listening;
@@ -34,11 +36,12 @@ pub use settings::{StatsdSettings, StatsdTags, StatsdTimers};
 use counts::Account;
 use ferrometer_archive::{Archive, Error, Nanos};
 use ferrometer_statsd_input::Line;
-use gathered::Gathered;
+use gathered::{Gathered, Measures};
 use place::{Ids, place};
 use std::net::UdpSocket;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use uuid::Uuid;
 
 #[derive(Default)]
 struct State {
@@ -116,7 +119,9 @@ impl Statsd {
 
     /// Takes a datagram: lines, of which each stands for itself.
     pub fn receive(&self, datagram: &[u8], at: Nanos) {
-        self.state().take_datagram(datagram, at, &self.settings);
+        let mut state = self.state();
+        state.take_datagram(datagram, at, &self.settings);
+        self.relieve(state);
     }
 
     /// Hands what has come to the archive.
@@ -126,6 +131,20 @@ impl Statsd {
     pub fn flush(&self, at: Nanos) -> Result<(), Error> {
         let mut state = self.state();
         let measures = state.gathered.flush(at, &self.settings);
+        self.hand_over(state, measures)
+    }
+
+    /// Hands values of timers over before the flush, when there are very many.
+    fn relieve(&self, mut state: MutexGuard<'_, State>) {
+        if state.gathered.is_crowded(&self.settings) {
+            let measures = state.gathered.timed();
+            if let Err(error) = self.hand_over(state, measures) {
+                tracing::warn!(%error, "the archive did not take the values of statsd timers");
+            }
+        }
+    }
+
+    fn hand_over(&self, mut state: MutexGuard<'_, State>, measures: Measures) -> Result<(), Error> {
         if measures.is_empty() {
             return Ok(());
         }
@@ -145,6 +164,10 @@ impl Statsd {
         state.ids = if result.is_ok() { ids } else { Ids::new() };
         state.account.counts.refused += if result.is_err() { count } else { lost };
         result
+    }
+
+    pub(crate) fn resource(&self) -> Uuid {
+        self.settings.resource
     }
 
     /// Returns the account.

@@ -6,6 +6,7 @@ mod common;
 use common::Api;
 use ferrometer_gnocchi::Settings;
 use serde_json::Value;
+use std::path::Path;
 use std::process::Command;
 
 #[test]
@@ -90,4 +91,19 @@ fn the_commands_of_the_client_work() {
     run("archive-policy create gone -d granularity:1s,points:5", &[]);
     run("archive-policy delete gone", &[]);
     run("resource-type delete instance", &[]);
+}
+
+#[test]
+#[ignore = "needs gnocchiclient from PyPI: GNOCCHI_CLIENT=…/bin/gnocchi"]
+fn programs_that_live_on_gnocchi_find_what_they_look_for() {
+    let client = std::env::var("GNOCCHI_CLIENT").expect("GNOCCHI_CLIENT names the client");
+    let python = Path::new(&client).with_file_name("python");
+    let cors = vec!["http://grafana.example.org".to_owned()];
+    let api = Api::new(Settings { prefix: "/gnocchi".into(), cors, ..Settings::default() });
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/projects.py");
+    let mut command = Command::new(python);
+    command.arg(script).arg(format!("http://{}/gnocchi", api.server.local_addr()));
+    let output = command.output().expect("Python runs");
+    let [out, err] = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned());
+    assert!(output.status.success(), "{out}{err}");
 }

@@ -4,7 +4,10 @@ mod common;
 
 use common::Api;
 use ferrometer_archive::SECOND;
-use ferrometer_gnocchi::{Settings, Statsd, StatsdCause, StatsdSettings, StatsdSocket, StatsdTags, StatsdTimers};
+use ferrometer_gnocchi::{
+    Gnocchi, Settings, Statsd, StatsdAccounts, StatsdCause, StatsdSettings, StatsdSocket, StatsdTags, StatsdTimers,
+};
+use http::{Method, header};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -98,6 +101,28 @@ fn each_cause_is_counted_by_itself() {
         assert_eq!(counts.of(cause), expected, "{cause:?}");
     }
     assert_eq!((counts.taken, counts.unreadable, counts.unknown_type), (1, 8, 3));
+}
+
+#[test]
+fn the_status_tells_the_account_of_each_daemon_that_runs() {
+    let (api, accounts) = (Api::new(Settings::default()), StatsdAccounts::default());
+    let told = Gnocchi::new(api.archive(), Settings::default()).with_statsd(accounts.clone());
+    let ask = || {
+        let headers = [(header::AUTHORIZATION, "basic YWRtaW46".parse().unwrap())].into_iter().collect();
+        let answer = told.handle(Method::GET, &"/v1/status".parse().unwrap(), headers, Default::default());
+        serde_json::from_slice::<serde_json::Value>(answer.body()).unwrap()
+    };
+    assert!(ask().get("statsd").is_none(), "as Gnocchi's, where there is no daemon");
+    let daemon = Arc::new(Statsd::new(api.archive(), settings(false)));
+    accounts.add(&daemon);
+    daemon.receive(b"n:1|c\nn:1|c\nn:x|c\nn:1\nn:1", SECOND);
+    let account = json!({
+        "resource_id": Uuid::from_u128(7).to_string(), "lines_taken": 2, "datagrams_lost": 0, "measures_refused": 0, "connections_refused": 0,
+        "lines_dropped": {"a value that is no finite number": 1, "no type behind the value": 2},
+    });
+    assert_eq!(ask()["statsd"], json!([account]));
+    drop(daemon);
+    assert!(ask().get("statsd").is_none(), "one that ended is not told");
 }
 
 #[test]

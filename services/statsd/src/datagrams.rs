@@ -6,15 +6,15 @@ use std::io;
 use std::net::UdpSocket;
 #[cfg(unix)]
 use std::os::unix::net::UnixDatagram;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::thread;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-/// Most handfuls that wait to be handed over, each of at most twice [`FULL`]: 32 MiB in all.
-const WAITING: usize = 128;
-/// Bytes from which on a handful is handed over even while the one before is being read.
-const FULL: usize = 128 << 10;
+/// Most bytes of memory that wait to be handed over: a million short lines. Beyond it the system keeps them, and then throws away and counts.
+pub(crate) const MOST: usize = 64 << 20;
+/// Bytes of memory from which on a handful is handed over even while the one before is being read.
+pub(crate) const FULL: usize = 256 << 10;
 
 /// Datagrams on their way from the thread that receives them to the one that hands them over.
 #[derive(Debug)]
@@ -41,6 +41,11 @@ impl Datagrams {
     fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
+    }
+
+    /// Returns the bytes of memory that they take: an empty datagram takes some too.
+    fn weight(&self) -> usize {
+        self.bytes.len() + self.ends.len() * size_of::<(usize, Peer)>()
     }
 
     /// Returns when the first of them came.
@@ -82,7 +87,8 @@ pub(crate) fn unix(shared: &Shared, socket: &UnixDatagram) {
 /// Receives until the end, and then what had come by then. `receive` waits for at most [`LOOK`], and not at all for the last ones.
 fn hear(shared: &Shared, before: u32, mut receive: impl FnMut(&mut Datagrams, bool) -> io::Result<Came>) {
     let is_idle = &AtomicBool::new(true);
-    let (sender, waiting) = sync_channel::<Datagrams>(WAITING);
+    let (sender, waiting) = sync_channel::<Datagrams>(MOST / FULL);
+    let waits = &AtomicUsize::new(0);
     // Emptied ones, so that their memory is used again.
     let (emptied, empty) = sync_channel::<Datagrams>(2);
     let hears = &*shared.hears;
@@ -91,18 +97,20 @@ fn hear(shared: &Shared, before: u32, mut receive: impl FnMut(&mut Datagrams, bo
             while let Ok(mut datagrams) = waiting.recv() {
                 is_idle.store(false, Ordering::Relaxed);
                 hears.datagrams(&datagrams);
+                waits.fetch_sub(datagrams.weight(), Ordering::Relaxed);
                 datagrams.clear();
                 let _ = emptied.try_send(datagrams);
                 is_idle.store(true, Ordering::Relaxed);
             }
         });
-        let has_reader = begun.is_ok();
+        let reader = begun.ok();
         let sender = sender;
         let mut datagrams = Datagrams::new();
-        let (mut lost, mut rest) = (before, REST);
+        // All that the system kept, which has its own part of each datagram beside it.
+        let (mut lost, mut rest) = (before, shared.limits.buffer.saturating_mul(2).max(REST));
         loop {
             let is_last = shared.is_stopped();
-            let had = datagrams.bytes.len();
+            let had = datagrams.weight();
             let came = receive(&mut datagrams, is_last);
             if let Ok(Came { lost: Some(now) }) = came
                 && now != lost
@@ -111,20 +119,25 @@ fn hear(shared: &Shared, before: u32, mut receive: impl FnMut(&mut Datagrams, bo
                 hears.lost(u64::from(now.wrapping_sub(lost)));
                 lost = now;
             }
-            let is_due = came.is_err() || is_idle.load(Ordering::Relaxed) || datagrams.bytes.len() > FULL;
+            let is_due = came.is_err() || is_idle.load(Ordering::Relaxed) || datagrams.weight() > FULL;
             if is_last {
-                rest = rest.saturating_sub((datagrams.bytes.len() - had).max(1));
+                rest = rest.saturating_sub((datagrams.weight() - had).max(1));
             }
             if is_due && !datagrams.ends.is_empty() {
-                if !has_reader {
-                    // No thread was left: read here, and slower.
-                    hears.datagrams(&datagrams);
-                    datagrams.clear();
-                } else {
+                if let Some(reader) = &reader {
+                    // One call of the system may bring more than fits a handful.
+                    while waits.load(Ordering::Relaxed) > MOST && !reader.is_finished() {
+                        thread::sleep(Duration::from_millis(1));
+                    }
+                    waits.fetch_add(datagrams.weight(), Ordering::Relaxed);
                     let next = empty.try_recv().unwrap_or_else(|_| Datagrams::new());
                     if sender.send(std::mem::replace(&mut datagrams, next)).is_err() {
                         return;
                     }
+                } else {
+                    // No thread was left: read here, and slower.
+                    hears.datagrams(&datagrams);
+                    datagrams.clear();
                 }
             }
             match came {
@@ -136,7 +149,8 @@ fn hear(shared: &Shared, before: u32, mut receive: impl FnMut(&mut Datagrams, bo
                 Err(_) => thread::sleep(LOOK / 10),
             }
         }
-        if !datagrams.ends.is_empty() && has_reader {
+        if !datagrams.ends.is_empty() && reader.is_some() {
+            waits.fetch_add(datagrams.weight(), Ordering::Relaxed);
             let _ = sender.send(datagrams);
         }
     });
@@ -157,7 +171,7 @@ mod receiver {
     use std::os::unix::fs::MetadataExt;
 
     /// Most datagrams of a call.
-    const MOST: usize = 64;
+    const AT_ONCE: usize = 64;
 
     pub(super) struct Receiver {
         socket: RawFd,
@@ -171,7 +185,7 @@ mod receiver {
             // Where it is not to be had, nothing is told of what is lost.
             let _ = setsockopt(socket, RxqOvfl, &1);
             let lost_before = lost(socket.as_raw_fd()).unwrap_or(0);
-            Receiver { socket: socket.as_raw_fd(), buffer: vec![0; MOST * LONGEST], lost_before }
+            Receiver { socket: socket.as_raw_fd(), buffer: vec![0; AT_ONCE * LONGEST], lost_before }
         }
 
         pub(super) fn receive(
@@ -183,7 +197,7 @@ mod receiver {
             let mut slices: Vec<_> = self.buffer.chunks_exact_mut(LONGEST).map(|one| [IoSliceMut::new(one)]).collect();
             let flags = if is_last { MsgFlags::MSG_DONTWAIT } else { MsgFlags::MSG_WAITFORONE };
             // The system writes into the headers how much of them it used, so that they serve for one call.
-            let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(MOST, Some(cmsg_space!(u32)));
+            let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(AT_ONCE, Some(cmsg_space!(u32)));
             let mut came = Came { lost: None };
             for message in recvmmsg(self.socket, &mut headers, slices.iter_mut(), flags, None)? {
                 let v4 = || Some(SocketAddr::V4((*message.address?.as_sockaddr_in()?).into()));

@@ -79,13 +79,14 @@ pub trait Hears: Send + Sync + 'static {
 pub struct Limits {
     /// Most connections, of all sockets together. Default 256.
     pub connections: usize,
-    /// Bytes that the system is asked to keep of each socket's datagrams until they are read. It gives what it allows. Default 8 MiB.
+    /// Bytes that the system is asked to keep of each socket's datagrams until they are read. It gives what it allows: a privileged process all of
+    /// it (`CAP_NET_ADMIN` on Linux), others as much as its limit. A short line takes some 400 of them. Default 32 MiB.
     pub buffer: usize,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { connections: 256, buffer: 8 << 20 }
+        Limits { connections: 256, buffer: 32 << 20 }
     }
 }
 
@@ -176,13 +177,26 @@ pub fn listen(sockets: Vec<Socket>, hears: Arc<dyn Hears>, limits: Limits) -> io
 
 impl Listening {
     fn ask_for_buffer(&mut self, socket: &socket2::SockRef<'_>, bytes: usize) {
-        // Less is no error: the system has a limit of its own.
-        let _ = socket.set_recv_buffer_size(bytes);
+        // Less is no error: the system has a limit of its own, except for the privileged.
+        if !is_forced(socket, bytes) {
+            let _ = socket.set_recv_buffer_size(bytes);
+        }
         // Linux doubles what it is asked for, and tells that.
         let double = if cfg!(target_os = "linux") { 2 } else { 1 };
         let Ok(given) = socket.recv_buffer_size() else { return };
         self.buffer = Some(self.buffer.unwrap_or(usize::MAX).min(given / double));
     }
+}
+
+/// Asks for a buffer beyond the system's limit, which the privileged get.
+#[cfg(target_os = "linux")]
+fn is_forced(socket: &socket2::SockRef<'_>, bytes: usize) -> bool {
+    nix::sys::socket::setsockopt(&**socket, nix::sys::socket::sockopt::RcvBufForce, &bytes).is_ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_forced(_: &socket2::SockRef<'_>, _: usize) -> bool {
+    false
 }
 
 pub(crate) fn is_pause(error: &io::Error) -> bool {
@@ -340,6 +354,49 @@ mod tests {
         wait_until("the line", || later.count() == 1);
         drop(listening);
         assert!(later.lost.load(Ordering::Relaxed) + lost + came <= sent);
+    }
+
+    /// Returns the most that the system gives those who are not privileged.
+    #[cfg(target_os = "linux")]
+    fn most_for_everyone() -> usize {
+        std::fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap().trim().parse().unwrap()
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_buffer_is_what_was_asked_or_the_most_that_is_given() {
+        let most = most_for_everyone();
+        for asked in [most / 2, 3 * most] {
+            let socket = Socket::Udp(UdpSocket::bind("127.0.0.1:0").unwrap());
+            let (_, listening) = start(socket, Limits { buffer: asked, ..Limits::default() });
+            let given = listening.buffer().unwrap();
+            assert!(given == asked || given == asked.min(most), "{given} of {asked}, {most} for everyone");
+        }
+    }
+
+    #[test]
+    fn what_waits_for_a_slow_reader_has_a_limit() {
+        const LENGTH: usize = 60_000;
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let to = socket.local_addr().unwrap();
+        let kept = 1 << 20;
+        let (heard, listening) = start(Socket::Udp(socket), Limits { buffer: kept, ..Limits::default() });
+        let from = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let held = heard.held.lock().unwrap();
+        let line = [b'x'; LENGTH];
+        for number in 0..4000 {
+            let _ = from.send_to(&line, to);
+            if number % 8 == 0 {
+                // The thread that receives goes on meanwhile, if it may.
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        drop(held);
+        drop(listening);
+        let came = heard.count() * LENGTH;
+        // What waits, a handful with the reader, one that is being made, and what the system kept.
+        let most = datagrams::MOST + 2 * (64 * (LENGTH + 64) + datagrams::FULL) + 2 * kept;
+        assert!(came > LENGTH && came <= most, "{came} bytes of {}, at most {most}", 4000 * LENGTH);
     }
 
     #[test]

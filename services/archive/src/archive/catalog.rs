@@ -108,7 +108,7 @@ impl Archive {
     pub fn new_metric(&self, creator: &str, name: Option<&str>) -> Result<Metric, Error> {
         let policy = self.policy_for(name)?;
         Ok(Metric {
-            id: Uuid::new_v4(),
+            id: Metric::new_id(),
             creator: creator.into(),
             name: name.map(Into::into),
             unit: None,

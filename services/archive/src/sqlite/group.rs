@@ -6,19 +6,44 @@
 use crate::Error;
 use rusqlite::Connection;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Most changes of one transaction.
 const MOST: usize = 256;
 
-type Outcome = OnceLock<Result<(), String>>;
+/// The end of a transaction, as those are told whose changes are in it. Waiting for it holds up nobody who writes.
+#[derive(Default)]
+struct Outcome {
+    ended: Mutex<Option<Result<(), String>>>,
+    told: Condvar,
+}
+
+impl Outcome {
+    fn lock(&self) -> MutexGuard<'_, Option<Result<(), String>>> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(&self, result: Result<(), String>) {
+        self.lock().get_or_insert(result);
+        self.told.notify_all();
+    }
+
+    fn wait(&self) -> Result<(), String> {
+        let mut ended = self.lock();
+        loop {
+            match &*ended {
+                Some(result) => return result.clone(),
+                None => ended = self.told.wait(ended).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+}
 
 /// The writing connection.
 pub(super) struct Group {
     writer: Mutex<Writer>,
     /// Threads that want to write and do not yet.
     coming: AtomicUsize,
-    committed: Condvar,
 }
 
 struct Writer {
@@ -34,8 +59,12 @@ impl Writer {
             // Where even that fails, the transaction ended by itself.
             let _ = self.connection.execute_batch("ROLLBACK");
         }
-        let _ = self.outcome.set(result.map_err(|error| error.to_string()));
-        self.outcome = Arc::default();
+        self.begin_anew(result.map_err(|error| error.to_string()));
+    }
+
+    /// Tells how the transaction ended; the next one has not begun.
+    fn begin_anew(&mut self, ended: Result<(), String>) {
+        std::mem::take(&mut self.outcome).end(ended);
         self.changes = 0;
     }
 
@@ -66,9 +95,7 @@ impl Writer {
             && self.connection.is_autocommit()
         {
             // A full disk, say, took back the whole transaction.
-            let _ = self.outcome.set(Err(error.to_string()));
-            self.outcome = Arc::default();
-            self.changes = 0;
+            self.begin_anew(Err(error.to_string()));
             return made;
         }
         if made.is_err() {
@@ -83,7 +110,7 @@ impl Writer {
 impl Group {
     pub fn new(connection: Connection) -> Group {
         let writer = Writer { connection, changes: 0, outcome: Arc::default() };
-        Group { writer: Mutex::new(writer), coming: AtomicUsize::new(0), committed: Condvar::new() }
+        Group { writer: Mutex::new(writer), coming: AtomicUsize::new(0) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Writer> {
@@ -94,10 +121,7 @@ impl Group {
                 self.writer.clear_poison();
                 let mut writer = poisoned.into_inner();
                 let _ = writer.connection.execute_batch("ROLLBACK");
-                let _ = writer.outcome.set(Err("a change that went along broke off".into()));
-                writer.outcome = Arc::default();
-                writer.changes = 0;
-                self.committed.notify_all();
+                writer.begin_anew(Err("a change that went along broke off".into()));
                 writer
             }
         }
@@ -105,26 +129,100 @@ impl Group {
 
     /// Makes a change whole or not at all; it is on disk when it returns, if the connection is set so.
     pub fn write<T>(&self, change: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        // It goes behind the lock.
+        let _broken_off = BrokenOff(self);
         self.coming.fetch_add(1, SeqCst);
         let mut writer = self.lock();
         self.coming.fetch_sub(1, SeqCst);
         let outcome = Arc::clone(&writer.outcome);
         let made = writer.change(change);
-        if outcome.get().is_some() {
-            self.committed.notify_all();
-        }
         if writer.changes > 0 && (writer.changes >= MOST || self.coming.load(SeqCst) == 0) {
             writer.commit();
-            self.committed.notify_all();
-        } else if writer.changes > 0 {
-            // Somebody comes, and commits this too, or leaves it to the next who comes.
-            while outcome.get().is_none() {
-                writer = self.committed.wait(writer).unwrap_or_else(PoisonError::into_inner);
-            }
         }
-        match outcome.get() {
-            Some(Err(reason)) => Err(Error::Index(reason.clone())),
-            _ => made,
+        drop(writer);
+        let made = made?;
+        // Where it is not committed yet, somebody comes, and commits this too, or leaves it to the next who comes.
+        outcome.wait().map(|()| made).map_err(Error::Index)
+    }
+}
+
+/// Tells those who wait for a change that broke off, and took theirs along.
+struct BrokenOff<'g>(&'g Group);
+
+impl Drop for BrokenOff<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            drop(self.0.lock());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    fn group() -> Group {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY)").unwrap();
+        Group::new(connection)
+    }
+
+    fn insert(connection: &Connection, number: usize) -> Result<(), Error> {
+        connection.execute("INSERT INTO t VALUES (?1)", [number])?;
+        Ok(())
+    }
+
+    fn count(group: &Group) -> usize {
+        group.write(|connection| Ok(connection.query_row("SELECT count(*) FROM t", [], |row| row.get(0))?)).unwrap()
+    }
+
+    /// Waits until so many stand behind the change that is being made.
+    fn behind(group: &Group, many: usize) {
+        while group.coming.load(SeqCst) < many {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_change_that_fails_last_commits_those_before_it() {
+        let group = &group();
+        std::thread::scope(|scope| {
+            let (begun, has_begun) = channel();
+            let first = scope.spawn(move || {
+                group.write(|connection| {
+                    begun.send(()).unwrap();
+                    behind(group, 1);
+                    insert(connection, 1)
+                })
+            });
+            has_begun.recv().unwrap();
+            assert!(group.write(|connection| insert(connection, 1)).is_err());
+            first.join().unwrap().unwrap();
+        });
+        assert_eq!(count(group), 1);
+    }
+
+    #[test]
+    fn a_change_that_breaks_off_leaves_nobody_waiting() {
+        let group = &group();
+        std::thread::scope(|scope| {
+            let (begun, has_begun) = channel();
+            let first = scope.spawn(move || {
+                group.write(|connection| {
+                    begun.send(()).unwrap();
+                    behind(group, 1);
+                    insert(connection, 1)
+                })
+            });
+            has_begun.recv().unwrap();
+            let broken = scope.spawn(|| group.write(|_| -> Result<(), Error> { panic!("on purpose") }));
+            assert!(broken.join().is_err());
+            let told = first.join().unwrap().unwrap_err();
+            assert!(told.to_string().contains("broke off"), "{told}");
+        });
+        assert_eq!(count(group), 0);
+        group.write(|connection| insert(connection, 2)).unwrap();
+        assert_eq!(count(group), 1);
     }
 }

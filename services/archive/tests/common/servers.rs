@@ -12,7 +12,7 @@ pub fn free_port() -> u16 {
 }
 
 /// Waits until somebody listens.
-fn wait_for(port: u16, what: &str) {
+pub fn wait_for(port: u16, what: &str) {
     let begun = Instant::now();
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(begun.elapsed() < Duration::from_secs(120), "{what} does not listen on {port}");

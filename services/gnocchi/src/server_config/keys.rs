@@ -52,7 +52,7 @@ const fn list(name: &'static str, allowed: &'static str, set: Set) -> Key {
 /// Most bytes that a body may be told to have; all bodies together have a limit of their own.
 const MOST_BODY: usize = 1 << 30;
 
-const KEYS: [Key; 29] = [
+const KEYS: [Key; 30] = [
     key("address", "an address with a port", |c, v| filled(v).map(|v| c.address = v)),
     key("data", "a directory", |c, v| filled(v).map(|v| c.data = Some(v.into()))),
     list("allowed_hosts", "names of hosts", |c, v| filled(v).map(|v| c.hosts.push(v))),
@@ -123,6 +123,9 @@ const KEYS: [Key; 29] = [
     }),
     key("statsd.connections", "a number, 1 to 4096", |c, v| {
         number(v, 1, 4096).map(|v| c.statsd.settings.connections = v)
+    }),
+    key("statsd.buffer", "a number of bytes, 4096 to 1073741824", |c, v| {
+        number(v, 4096, 1 << 30).map(|v| c.statsd.settings.buffer = v)
     }),
 ];
 

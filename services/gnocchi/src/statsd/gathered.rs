@@ -3,12 +3,16 @@
 use super::counts::StatsdCause as Cause;
 use super::line::{Head, Kind, Piece};
 use super::settings::{StatsdSettings, StatsdTags, StatsdTimers};
-use ferrometer_archive::{Nanos, Point, sum};
+use ferrometer_archive::{Nanos, Point, SECOND, sum};
 use std::collections::{HashMap, HashSet};
 
 /// Most names of a flush, and most timer values and members of sets; further lines are dropped and counted.
 const MOST_NAMES: usize = 200_000;
 const MOST_VALUES: usize = 2_000_000;
+/// Values of timers that are not left to the next flush: half of what there is room for.
+const MANY_TIMED: usize = MOST_VALUES / 2;
+/// Gauges that nobody changed for as long are forgotten where there are many names. A sign changes one that was forgotten from 0 on.
+const FORGOTTEN: Nanos = 3600 * SECOND;
 /// Longest name of a metric.
 const LONGEST: usize = 255;
 /// The most measures that one sampled value stands for.
@@ -24,6 +28,16 @@ struct Timed {
     at: Nanos,
 }
 
+/// A value that stays over flushes.
+#[derive(Default)]
+struct Gauge {
+    value: f64,
+    /// When it came last.
+    came: Nanos,
+    /// It came since the last flush.
+    is_new: bool,
+}
+
 /// Measures of a flush, by the name of their metric.
 pub(super) type Measures = Vec<(String, Vec<Point>)>;
 
@@ -32,13 +46,14 @@ pub(super) type Measures = Vec<(String, Vec<Point>)>;
 pub(super) struct Gathered {
     /// And when the last came.
     counters: HashMap<String, (f64, Nanos)>,
-    /// Values that stay over flushes, and when the last came, for those that changed.
-    gauges: HashMap<String, (f64, Option<Nanos>)>,
+    gauges: HashMap<String, Gauge>,
     timers: HashMap<String, Vec<Timed>>,
     sets: HashMap<String, HashSet<Box<str>>>,
     /// Lines that told their moment.
     moments: HashMap<String, HashMap<Nanos, f64>>,
     values: usize,
+    /// Those of them that are of timers.
+    timed: usize,
     /// The name of a metric that is being looked for, and the values of the line: memory that is used again.
     key: String,
     numbers: Vec<f64>,
@@ -113,10 +128,11 @@ impl Gathered {
                 change(&mut self.counters, key, has_name, |counter| *counter = (counter.0 + sum, at))?;
             }
             Kind::Gauge => {
-                change(&mut self.gauges, key, has_name, |gauge: &mut (f64, Option<Nanos>)| {
+                change(&mut self.gauges, key, has_name, |gauge: &mut Gauge| {
                     for (text, value) in piece.values.split(':').zip(values) {
                         let is_relative = text.trim().starts_with(['+', '-']) && !settings.exact;
-                        *gauge = (if is_relative { gauge.0 + value } else { *value }, Some(at));
+                        let value = if is_relative { gauge.value + value } else { *value };
+                        *gauge = Gauge { value, came: at, is_new: true };
                     }
                 })?;
             }
@@ -132,7 +148,8 @@ impl Gathered {
                     }
                     timer.extend(values.iter().map(|value| Timed { value: *value, weight, at }));
                 })?;
-                self.values += if settings.exact { 0 } else { count };
+                let count = if settings.exact { 0 } else { count };
+                (self.values, self.timed) = (self.values + count, self.timed + count);
             }
             Kind::Set => {
                 self.has_room(1)?;
@@ -158,19 +175,32 @@ impl Gathered {
         if self.values + values <= MOST_VALUES { Ok(()) } else { Err(Cause::Limit) }
     }
 
+    /// Returns whether timers have so many values that the room may not last until the next flush.
+    pub(super) fn is_crowded(&self, settings: &StatsdSettings) -> bool {
+        self.timed >= MANY_TIMED && settings.timers == StatsdTimers::Values
+    }
+
+    /// Takes out the values of timers. Each is a measure of its own, so that it may come before the flush.
+    pub(super) fn timed(&mut self) -> Measures {
+        self.values -= std::mem::take(&mut self.timed);
+        self.timers.drain().map(|(name, values)| (name, each(&values))).collect()
+    }
+
     /// Takes out the measures of a flush; those that came at no moment of their own are of `at`.
     pub(super) fn flush(&mut self, at: Nanos, settings: &StatsdSettings) -> Measures {
         let exact = settings.exact;
         let one = |came: Nanos, value| vec![Point { at: if exact { came } else { at }, value }];
         let mut measures: Measures = Vec::new();
         measures.extend(self.counters.drain().map(|(name, (value, came))| (name, one(came, value))));
-        for (name, (value, came)) in &mut self.gauges {
-            if let Some(came) = came.take() {
-                measures.push((name.clone(), one(came, *value)));
+        for (name, gauge) in &mut self.gauges {
+            if std::mem::take(&mut gauge.is_new) {
+                measures.push((name.clone(), one(gauge.came, gauge.value)));
             }
         }
         if exact {
             self.gauges.clear();
+        } else if self.gauges.len() > MOST_NAMES / 2 {
+            self.gauges.retain(|_, gauge| at.saturating_sub(gauge.came) < FORGOTTEN);
         }
         for (name, values) in self.timers.drain() {
             match &settings.timers {
@@ -185,7 +215,7 @@ impl Gathered {
         for (name, moments) in self.moments.drain() {
             measures.push((name, moments.into_iter().map(|(at, value)| Point { at, value }).collect()));
         }
-        self.values = 0;
+        (self.values, self.timed) = (0, 0);
         // A sum of many may be beyond what a float holds.
         measures.iter_mut().for_each(|(_, points)| points.retain(|point| point.value.is_finite()));
         measures
@@ -277,5 +307,62 @@ fn summary(measures: &mut Measures, name: &str, mut values: Vec<Timed>, percenti
             seen >= wanted * (1.0 - 1e-12)
         });
         one(&format!("{rank}pct"), reached.unwrap_or(last).value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ferrometer_statsd_input::Line;
+    use uuid::Uuid;
+
+    fn take(gathered: &mut Gathered, text: &str, at: Nanos) -> Result<(), Cause> {
+        let line = Line::parse(text).unwrap();
+        let head = Head::of(&line, false);
+        let pieces = line.samples().filter_map(|sample| super::super::line::piece(sample).ok());
+        gathered.take(&head, pieces, at, &StatsdSettings::new(Uuid::nil()))
+    }
+
+    #[test]
+    fn gauges_of_long_ago_make_room_and_others_keep_their_value() {
+        let settings = StatsdSettings::new(Uuid::nil());
+        let mut gathered = Gathered::default();
+        for number in 0..MOST_NAMES {
+            take(&mut gathered, &format!("old{number}:7|g"), SECOND).unwrap();
+        }
+        assert_eq!(take(&mut gathered, "new:1|c", SECOND), Err(Cause::Limit));
+        assert_eq!(gathered.flush(2 * SECOND, &settings).len(), MOST_NAMES);
+        // They stay, as somebody may change them.
+        assert_eq!(take(&mut gathered, "new:1|c", SECOND), Err(Cause::Limit));
+        take(&mut gathered, "old5:+1|g", FORGOTTEN).unwrap();
+        let flushed = gathered.flush(FORGOTTEN + 2 * SECOND, &settings);
+        assert_eq!((flushed.len(), flushed[0].1[0].value), (1, 8.0));
+        take(&mut gathered, "new:1|c", FORGOTTEN).unwrap();
+        take(&mut gathered, "old5:+1|g", FORGOTTEN).unwrap();
+        let mut flushed = gathered.flush(FORGOTTEN + 3 * SECOND, &settings);
+        flushed.sort_by(|a, b| a.0.cmp(&b.0));
+        let values: Vec<_> = flushed.iter().map(|(name, points)| (name.as_str(), points[0].value)).collect();
+        assert_eq!(values, [("new|c", 1.0), ("old5|g", 9.0)]);
+    }
+
+    #[test]
+    fn values_of_timers_are_handed_over_before_there_is_no_room() {
+        let settings = StatsdSettings::new(Uuid::nil());
+        let mut gathered = Gathered::default();
+        take(&mut gathered, "u:joe|s", SECOND).unwrap();
+        let mut taken = 0;
+        while !gathered.is_crowded(&settings) {
+            take(&mut gathered, "t:5|ms|@0.001", SECOND).unwrap();
+            taken += 1000;
+        }
+        assert_eq!(gathered.timed()[0].1.len(), taken);
+        assert!(!gathered.is_crowded(&settings));
+        // The set goes on to the flush.
+        take(&mut gathered, "u:ann|s", SECOND).unwrap();
+        let flushed = gathered.flush(2 * SECOND, &settings);
+        assert_eq!((flushed.len(), flushed[0].1[0].value, gathered.values), (1, 2.0, 0));
+        let summary = StatsdSettings { timers: StatsdTimers::Summary(vec![50]), ..settings };
+        (0..taken / 1000).for_each(|_| take(&mut gathered, "t:5|ms|@0.001", SECOND).unwrap());
+        assert!(!gathered.is_crowded(&summary), "a summary is of a whole flush");
     }
 }

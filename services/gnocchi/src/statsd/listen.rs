@@ -17,10 +17,13 @@ impl Hears for Statsd {
     fn datagrams(&self, datagrams: &Datagrams) {
         let (at, mut state) = (nanos(datagrams.at()), self.state());
         datagrams.iter().for_each(|(_, bytes)| state.take_datagram(bytes, at, &self.settings));
+        self.relieve(state);
     }
 
     fn lines(&self, _: Peer, at: SystemTime, lines: &[u8]) {
-        self.state().take_lines(lines, nanos(at), &self.settings);
+        let mut state = self.state();
+        state.take_lines(lines, nanos(at), &self.settings);
+        self.relieve(state);
     }
 
     fn too_long(&self, _: Peer, beginning: &[u8]) {

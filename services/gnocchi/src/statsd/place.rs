@@ -40,7 +40,7 @@ pub(super) fn place(
             };
             let creator = settings.creator.clone();
             let name = Some(name.clone());
-            new.push(Metric { id: Uuid::new_v4(), creator, name, unit: None, policy, resource: Some(resource) });
+            new.push(Metric { id: Metric::new_id(), creator, name, unit: None, policy, resource: Some(resource) });
         }
         archive.add_metrics(&new)?;
         ids.extend(new.into_iter().filter_map(|metric| Some((metric.name?, metric.id))));

@@ -46,7 +46,8 @@ pub struct StatsdSettings {
     pub timers: StatsdTimers,
     /// Most connections, TCP and Unix together. Default 256.
     pub connections: usize,
-    /// Bytes of datagrams that the system is asked to keep of each socket until they are read; it gives what it allows. Default 8 MiB.
+    /// Bytes of datagrams that the system is asked to keep of each socket until they are read; it gives what it allows, and a
+    /// privileged process all of it. Default 32 MiB.
     pub buffer: usize,
 }
 
@@ -63,7 +64,7 @@ impl StatsdSettings {
             tags: StatsdTags::default(),
             timers: StatsdTimers::default(),
             connections: 256,
-            buffer: 8 << 20,
+            buffer: 32 << 20,
         }
     }
 }

@@ -219,5 +219,9 @@ both("DELETE", "/v1/metric/<m1>")
 both("DELETE", "/v1/resource/instance", {"=": {"host": "h0"}})
 both("DELETE", "/v1/resource/instance")
 both("DELETE", "/v1/resource/instance/vm1")
+for _ in range(300):
+    if not json.loads(send(A, "GET", "/v1/status?details=false", None, {}, {})[1])["storage"]["summary"]["measures"]:
+        break
+    time.sleep(0.2)
 both("GET", "/v1/status?details=false")
 print("%d requests, %d answers differ" % (SEEN, DIFFERENT))

@@ -15,7 +15,7 @@ use ferrometer::services::page::Page;
 use ferrometer::services::proxmox::{Exports, Nodes, Peer, Proxmox, ProxmoxNode};
 use ferrometer::services::scrape::Scrape;
 use ferrometer_archive::{Archive, Options, ResourceType, Sync};
-use ferrometer_gnocchi::{Auth, Gnocchi};
+use ferrometer_gnocchi::{Auth, Gnocchi, StatsdAccounts};
 use ferrometer_http::{Frame, Limits, ServeError};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -85,13 +85,17 @@ pub(crate) fn frames(
     metrics: &Metrics,
     totals: Option<&PrometheusHandle>,
     servers: Option<&Arc<MetricServers>>,
+    daemons: &StatsdAccounts,
 ) -> Result<Vec<Served>> {
     let http = settings.http.clone().unwrap_or_default();
     let mut all = Vec::new();
     let mut frame = secured(&http, Frame::new().title("ferrometer"), settings);
     let mut paths: Vec<String> = Vec::new();
     if let (Some(gnocchi), Some(archive)) = (&settings.gnocchi, archive) {
-        let service = |prefix: &str| Arc::new(Gnocchi::new(Arc::clone(archive), api(&http, gnocchi, prefix)));
+        let service = |prefix: &str| {
+            let own = Gnocchi::new(Arc::clone(archive), api(&http, gnocchi, prefix));
+            Arc::new(own.with_statsd(daemons.clone()))
+        };
         match gnocchi.address {
             None => {
                 frame = frame.mount(&gnocchi.prefix, service(&gnocchi.prefix));

@@ -15,7 +15,7 @@ use ferrometer::services::metric_servers::MetricServers;
 use ferrometer::{Config, Metrics};
 use ferrometer_archive::Archive;
 use ferrometer_archive::time::now;
-use ferrometer_gnocchi::{Statsd, StatsdSettings};
+use ferrometer_gnocchi::{Statsd, StatsdAccounts, StatsdSettings};
 use ferrometer_http::Server;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -35,6 +35,8 @@ pub(crate) struct Running {
     /// Hears those who want a copy of the archive.
     control: Option<Control>,
     managed: Option<Arc<MetricServers>>,
+    /// Accounts of statsd, which the archive's status tells.
+    daemons: StatsdAccounts,
     lines: Option<Lines>,
     servers: Vec<Serving>,
     given: Given,
@@ -162,7 +164,8 @@ impl Running {
         let metrics = init(config)?;
         let totals = mount::totals(&settings)?;
         let managed = mount::servers(&settings)?;
-        let frames = mount::frames(&settings, archive.as_ref(), &metrics, totals.as_ref(), managed.as_ref())?;
+        let daemons = StatsdAccounts::default();
+        let frames = mount::frames(&settings, archive.as_ref(), &metrics, totals.as_ref(), managed.as_ref(), &daemons)?;
         let mut sockets = Vec::new();
         for served in &frames {
             sockets.push(match given.http(served.name) {
@@ -170,14 +173,15 @@ impl Running {
                 None => listen(served)?,
             });
         }
-        let lines = lines(&settings, archive.as_ref(), std::mem::take(&mut given.statsd), Vec::new())?;
+        let own = archive.as_ref().map(|archive| (archive, &daemons));
+        let lines = lines(&settings, own, std::mem::take(&mut given.statsd), Vec::new())?;
         let scheme = scheme(&settings);
         let servers = frames.into_iter().zip(sockets).map(|(served, socket)| Serving::start(served, socket, scheme));
         let servers = servers.collect::<Result<Vec<_>>>()?;
         if let Some(managed) = &managed {
             managed.start();
         }
-        Ok(Running { settings, metrics, totals, archive, control, managed, lines, servers, given })
+        Ok(Running { settings, metrics, totals, archive, control, managed, daemons, lines, servers, given })
     }
 
     /// Replaces what a changed file says. On an error everything is as before.
@@ -202,6 +206,7 @@ impl Running {
             &self.metrics,
             self.totals.as_ref(),
             self.managed.as_ref(),
+            &self.daemons,
         )?;
         let mut sockets = Vec::new();
         for served in &probes {
@@ -231,9 +236,11 @@ impl Running {
             &self.metrics,
             self.totals.as_ref(),
             self.managed.as_ref(),
+            &self.daemons,
         )?;
         let paths = self.lines.take().map(Lines::own_paths).unwrap_or_default();
-        self.lines = start_lines(&settings, self.archive.as_ref(), bound, paths)?;
+        let own = self.archive.as_ref().map(|archive| (archive, &self.daemons));
+        self.lines = start_lines(&settings, own, bound, paths)?;
         let deadline = settings.drain;
         for serving in self.servers.drain(..) {
             serving.server.finish(deadline);
@@ -362,7 +369,7 @@ fn statsd_sockets(
 
 fn lines(
     settings: &Settings,
-    archive: Option<&Arc<Archive>>,
+    archive: Option<(&Arc<Archive>, &StatsdAccounts)>,
     given: Vec<Bound>,
     known: Vec<(Option<Address>, Bound)>,
 ) -> Result<Option<Lines>> {
@@ -373,7 +380,7 @@ fn lines(
 /// Hears sockets. `old` holds the paths of sockets until the new ones have them.
 fn start_lines(
     settings: &Settings,
-    archive: Option<&Arc<Archive>>,
+    archive: Option<(&Arc<Archive>, &StatsdAccounts)>,
     mut sockets: Vec<(Option<Address>, Bound)>,
     old: Vec<(Option<Address>, Bound)>,
 ) -> Result<Option<Lines>> {
@@ -384,10 +391,12 @@ fn start_lines(
             slot.1 = bound;
         }
     }
-    let daemon = archive.filter(|_| statsd.archive).map(|archive| {
+    let daemon = archive.filter(|_| statsd.archive).map(|(archive, daemons)| {
         let mut own = StatsdSettings::new(statsd.resource);
         (own.policy, own.flush) = (statsd.policy.clone(), statsd.flush);
-        Arc::new(Statsd::new(Arc::clone(archive), own))
+        let daemon = Arc::new(Statsd::new(Arc::clone(archive), own));
+        daemons.add(&daemon);
+        daemon
     });
     let relay = Arc::new(Relay::new(daemon.clone(), statsd.record));
     let flushing = daemon.map(|daemon| Flushing::start(daemon, statsd.flush)).transpose()?;
