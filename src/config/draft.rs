@@ -61,8 +61,8 @@ impl Draft {
     pub(super) fn give(&mut self, key: &Key<Config>, path: &str, value: &Value, shown: &str, place: Place) {
         match key.kind.check(value) {
             Ok(checked) => {
-                (key.set)(&mut self.config, checked);
-                let value = (key.get)(&self.config);
+                key.set(&mut self.config, checked);
+                let value = key.get(&self.config);
                 self.config.origin.given.push(Given { key: key.path, place, value });
             }
             Err(mut refused) => {
@@ -134,7 +134,7 @@ pub(super) fn validate(config: &Config) -> Result<(), Error> {
 }
 
 fn check<T>(key: &Key<T>, target: &T, path: &str, problems: &mut Vec<Problem>) {
-    let Some(mut value) = (key.get)(target) else { return };
+    let Some(mut value) = key.get(target) else { return };
     // One backend is shown as a program writes it: as a name.
     if let Value::List(names) = &value
         && let (Kind::Backends(..), [name]) = (&key.kind, names.as_slice())
