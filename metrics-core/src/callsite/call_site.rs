@@ -63,7 +63,9 @@ struct Read<'r> {
 /// }
 /// # Ok::<(), std::io::Error>(())
 /// ```
+// Compiled in the program that calls it: most do not.
 #[must_use]
+#[inline]
 pub fn call_sites(program: &[u8]) -> Vec<CallSite> {
     // Not as it stands: a program that looks for records would hold what is none.
     const INVERTED: [u8; MAGIC.len()] = {
