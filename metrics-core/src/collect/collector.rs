@@ -288,12 +288,16 @@ fn put_block(scalars: &mut Blocks, chunk: usize, new: Block, counts: &[Counts], 
     scalars.grow(chunk + 1);
     let new = Arc::new(new);
     let old = std::mem::replace(&mut scalars.0[chunk], Arc::clone(&new));
-    for (at, counts) in counts.iter().enumerate() {
+    // Most series stay as they were, also in a block that has changed.
+    let mut left = new.differing(&old);
+    while left != 0 {
+        let at = left.trailing_zeros() as usize;
+        left &= left - 1;
         let more = new.get(at).amount().minus(old.get(at).amount());
-        match counts {
-            Counts::Nothing => {}
-            Counts::Recordings => *recorded += Amount::new(more.recordings),
-            Counts::Value => *recorded += more,
+        match counts.get(at) {
+            Some(Counts::Recordings) => *recorded += Amount::new(more.recordings),
+            Some(Counts::Value) => *recorded += more,
+            Some(Counts::Nothing) | None => {}
         }
     }
 }
