@@ -370,7 +370,7 @@ impl fmt::Display for Logger {
         if !entry.object().is_empty() {
             write!(f, " object={}", entry.object())?;
         }
-        for (key, value) in entry.labels {
+        for (key, value) in entry.labels.iter() {
             write!(f, " {}={}", key.escape_debug(), value.escape_debug())?;
         }
         Ok(())
@@ -384,7 +384,7 @@ impl fmt::Debug for Logger {
         if !entry.object().is_empty() {
             write!(f, " for {}", entry.object())?;
         }
-        for (key, value) in entry.labels {
+        for (key, value) in entry.labels.iter() {
             write!(f, " {key}={value:?}")?;
         }
         f.write_str(")")
