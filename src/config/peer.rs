@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::kind::{Kind, file, length};
 use super::setting::{Field, FromGiven, Setting};
-use super::table::{Fallback, Key, settings, with_defaults};
+use super::table::{Fallback, Fields, Key, settings, with_defaults};
 
 settings! {
     /// Another node, as `[[metrics.pull_cache.peers]]` describes it.

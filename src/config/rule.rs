@@ -2,7 +2,7 @@
 
 use super::kind::Kind;
 use super::setting::{Field, Setting};
-use super::table::{Fallback, Key, settings, with_defaults};
+use super::table::{Fallback, Fields, Key, settings, with_defaults};
 
 settings! {
     /// A rule for one logger and those below it.

@@ -19,7 +19,7 @@ use super::origin::Origin;
 use super::peer::Peer;
 use super::rule::Rule;
 use super::setting::{Field, FromGiven, Hidden, Pairs, Setting, Tokens};
-use super::table::{Fallback, Key, settings};
+use super::table::{Fallback, Fields, Key, settings};
 use super::view::View;
 
 /// The backends, as `metrics.backend` names them, the first for none; and other words for them.

@@ -40,15 +40,19 @@ pub(super) struct Key<T: 'static> {
     pub(super) example: &'static str,
     /// The number of the field among those of its table.
     pub(super) number: usize,
-    /// Returns the field of a number, of the table that this key stands in. One function for all: hundreds of small ones take seconds to compile.
-    pub(super) field: fn(&T, usize) -> &dyn Field,
-    pub(super) field_mut: fn(&mut T, usize) -> &mut dyn Field,
+    pub(super) fields: &'static Fields<T>,
+}
+
+/// The ways to the fields of one table, by their numbers. Two functions for all of them: hundreds of small ones take seconds to compile.
+pub(super) struct Fields<T> {
+    pub(super) get: fn(&T, usize) -> &dyn Field,
+    pub(super) get_mut: fn(&mut T, usize) -> &mut dyn Field,
 }
 
 impl<T> Key<T> {
     /// Returns the value for the check; `None` where nothing was given and nothing has to be.
     pub(super) fn get(&self, of: &T) -> Option<Value> {
-        let field = (self.field)(of, self.number);
+        let field = (self.fields.get)(of, self.number);
         match self.default {
             Fallback::Given(_) => field.value(),
             Fallback::Absent(_) => field.given(),
@@ -57,7 +61,7 @@ impl<T> Key<T> {
 
     /// Takes a value that the check has let through.
     pub(super) fn set(&self, of: &mut T, value: Value) {
-        (self.field_mut)(of, self.number).take(value);
+        (self.fields.get_mut)(of, self.number).take(value);
     }
 }
 
@@ -156,6 +160,7 @@ macro_rules! settings {
                     panic!("no key of this table has the number")
                 }
 
+                const FIELDS: &Fields<$owner> = &Fields { get: field, get_mut: field_mut };
                 let mut keys = [$(
                     Key {
                         path: concat!($table, settings!(@word $field $($word)?)),
@@ -169,8 +174,7 @@ macro_rules! settings {
                         #[cfg(test)]
                         example: stringify!($example),
                         number: 0,
-                        field,
-                        field_mut,
+                        fields: FIELDS,
                     },
                 )+];
                 let mut number = 0;

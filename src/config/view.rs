@@ -3,7 +3,7 @@
 use super::kind::Kind::{Keys, Name, Pattern, Rate};
 use super::kind::{bounds_above, length};
 use super::setting::{Field, FromGiven, Setting};
-use super::table::{Fallback, Key, settings, with_defaults};
+use super::table::{Fallback, Fields, Key, settings, with_defaults};
 
 /// Each series is compared with every view when it is registered.
 const MOST_VIEWS: usize = 256;
