@@ -72,9 +72,12 @@ impl Block {
             if mine.iter().zip(theirs).fold(0, |all, (mine, theirs)| all | (mine ^ theirs)) == 0 {
                 continue;
             }
+            // In a word of few bits, whose shifts are single instructions.
+            let mut piece = 0u32;
             for (at, (mine, theirs)) in mine.iter().zip(theirs).enumerate() {
-                bits |= u128::from(mine != theirs) << (number * AT_ONCE + at);
+                piece |= u32::from(mine != theirs) << at;
             }
+            bits |= u128::from(piece) << (number * AT_ONCE);
         }
         bits
     }
