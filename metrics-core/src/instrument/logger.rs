@@ -364,6 +364,7 @@ impl Hash for Logger {
 
 /// The name, and then the labels: `shop city=Oslo`. Control characters are escaped.
 impl fmt::Display for Logger {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let entry = self.entry();
         write!(f, "{}", entry.name().escape_debug())?;
@@ -378,6 +379,7 @@ impl fmt::Display for Logger {
 }
 
 impl fmt::Debug for Logger {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let entry = self.entry();
         write!(f, "Logger({}", entry.name())?;

@@ -33,6 +33,7 @@ pub enum InstallError {
 }
 
 impl fmt::Display for InstallError {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             InstallError::NameTaken(name) => {
@@ -61,6 +62,7 @@ pub enum PreviewError {
 }
 
 impl fmt::Display for PreviewError {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PreviewError::NotInstalled(name) => {
