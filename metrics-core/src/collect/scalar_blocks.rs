@@ -49,6 +49,12 @@ impl Block {
         Block { recordings, sums: None }
     }
 
+    /// Returns the counts of series that were only incremented by one; `None` where some had other recordings.
+    #[inline]
+    pub(crate) fn unit_counts(&self) -> Option<&[u64; CHUNK]> {
+        self.sums.is_none().then_some(&self.recordings)
+    }
+
     /// Returns whether [`of_unit_counts`](Block::of_unit_counts) would return this one.
     #[inline]
     pub(crate) fn is_of_unit_counts(&self, recordings: &[u64; CHUNK]) -> bool {
