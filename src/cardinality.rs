@@ -13,7 +13,9 @@ pub use ferrometer_export::{Cardinality, LabelCount, NameCount};
 ///     println!("{:>8} values of {}, in {} series", label.values, label.label, label.series);
 /// }
 /// ```
+// Compiled in the program that calls it: most do not.
 #[must_use]
+#[inline]
 pub fn cardinality(largest: usize) -> Cardinality {
     Cardinality::new(&ferrometer_core::snapshot(), largest)
 }

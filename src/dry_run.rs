@@ -12,6 +12,8 @@
 //! # Ok::<(), ferrometer::Error>(())
 //! ```
 
+// `#[inline]` stands here so that a function is compiled in the program that uses it: most use none.
+
 use crate::backends;
 use crate::config::{Config, Transport};
 use crate::error::Error;
@@ -98,6 +100,7 @@ pub fn dry_run(config: &Config, record: impl FnOnce()) -> Result<Vec<DryRun>, Er
 /// # Ok::<(), ferrometer::config::Error>(())
 /// ```
 #[must_use]
+#[inline]
 pub fn doubts(config: &Config) -> Vec<String> {
     let origin = &config.origin;
     origin.strange_tables.iter().chain(&origin.strange_variables).cloned().collect()
@@ -107,6 +110,7 @@ pub fn doubts(config: &Config) -> Vec<String> {
 type Reader = Box<dyn FnOnce(&UdpSocket) -> Vec<Body>>;
 
 /// Leaves out what a configuration would write to, and sends statsd's lines here.
+#[inline]
 fn without_places(config: &Config, own: &UdpSocket) -> Config {
     let mut config = config.clone();
     config.pull_cache.path = None;
@@ -127,6 +131,7 @@ fn without_places(config: &Config, own: &UdpSocket) -> Config {
     config
 }
 
+#[inline]
 fn install(
     config: &Config,
     shown: &Arc<Mutex<Vec<DryRun>>>,
@@ -165,6 +170,7 @@ fn install(
 }
 
 /// Reads what has come to a socket of this process: everything is there already.
+#[inline]
 fn datagrams(own: &UdpSocket) -> Vec<Body> {
     let mut bodies = Vec::new();
     let mut datagram = vec![0; DATAGRAM];
@@ -178,6 +184,7 @@ fn datagrams(own: &UdpSocket) -> Vec<Body> {
 
 /// The records of the newest generation, as a reader gets them, one a line.
 #[cfg(feature = "pull-cache")]
+#[inline]
 fn records(cache: &ferrometer_pull_cache::PullCacheHandle) -> Vec<Body> {
     use std::fmt::Write;
 
@@ -231,6 +238,7 @@ impl<B: Backend> Backend for Asked<B> {
 type Named = (&'static str, Box<dyn Backend>);
 
 /// Makes a backend that pushes; `None` for what is none.
+#[inline]
 fn asked(config: &Config, name: &str, shown: &Arc<Mutex<Vec<DryRun>>>) -> Result<Option<Named>, Error> {
     let _ = (config, shown);
     /// Makes a backend of one kind.

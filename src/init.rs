@@ -368,6 +368,8 @@ impl Metrics {
     /// assert!(report.complete);
     /// # }
     /// ```
+    // Compiled in the program that calls it: most do not.
+    #[inline]
     pub fn flush_async(&self, timeout: Duration) -> impl Future<Output = FlushReport> + Send + 'static {
         Background::start("flush", move || ferrometer_core::flush(timeout))
     }
@@ -380,6 +382,8 @@ impl Metrics {
     /// let report = metrics.shutdown_async(std::time::Duration::from_secs(2)).await;
     /// # }
     /// ```
+    // Compiled in the program that calls it: most do not.
+    #[inline]
     pub fn shutdown_async(self, timeout: Duration) -> impl Future<Output = FlushReport> + Send + 'static {
         Background::start("shutdown", move || self.shutdown(timeout))
     }

@@ -5,8 +5,7 @@
 //! [`init`](crate::init()) waits for only a moment; it is made only when somebody listens.
 
 use crate::config::Config;
-use std::convert::Infallible;
-use std::sync::mpsc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 use tracing::Level;
@@ -15,6 +14,17 @@ use tracing::Level;
 const MOMENT: Duration = Duration::from_millis(500);
 
 /// Tells what is in force now.
+/// Says at its end, also by a panic, that a thread has told its lines.
+struct End(Arc<(Mutex<bool>, Condvar)>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let (is_over, changed) = &*self.0;
+        *is_over.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        changed.notify_all();
+    }
+}
+
 pub(crate) fn in_force(config: &Config) {
     let is_off = config.backends().iter().all(|name| name == "noop");
     let warns = tracing::enabled!(target: "ferrometer", Level::WARN);
@@ -27,7 +37,8 @@ pub(crate) fn in_force(config: &Config) {
     // Backends that the program installed go on, whatever the configuration says.
     let installed = ferrometer_core::ledgers().into_iter().map(|ledger| ledger.backend).collect::<Vec<_>>().join(", ");
     let subscriber = tracing::dispatcher::get_default(Clone::clone);
-    let (end, ended) = mpsc::channel::<Infallible>();
+    let ended = Arc::new((Mutex::new(false), Condvar::new()));
+    let end = End(Arc::clone(&ended));
     let tell = move || {
         let _end = end;
         tracing::dispatcher::with_default(&subscriber, || {
@@ -44,7 +55,8 @@ pub(crate) fn in_force(config: &Config) {
         });
     };
     if thread::Builder::new().name("ferrometer-init".into()).spawn(tell).is_ok() {
-        // Nothing is ever sent: it ends with the thread, or with time.
-        let _ = ended.recv_timeout(MOMENT);
+        let (is_over, changed) = &*ended;
+        let is_over = is_over.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(changed.wait_timeout_while(is_over, MOMENT, |is_over| !*is_over));
     }
 }

@@ -1,6 +1,8 @@
 //! Series grouped to instruments: series that differ only in their sample rate are shown as one. Where that is asked for, an instrument
 //! with labels and without a recent recording is idle, and not shown until its next recording.
 
+// `#[inline]` stands at what is long here, so that it is compiled with the exporters that use it: most programs have none.
+
 use ferrometer_core::{Kind, Series, Total, Totals, Value};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -71,6 +73,7 @@ impl Instrument {
 
     /// Tells what may be idle. Without labels (or an object) an instrument stands for the program itself, however seldom something is
     /// recorded on it; a gauge that was set once is a constant; ferrometer's own say how it is at any time.
+    #[inline]
     fn may_age(&self, activity: &Activity) -> bool {
         let name = self.first.logger_name();
         let is_own = name.strip_prefix("ferrometer").is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
@@ -84,6 +87,7 @@ impl Instrument {
     }
 
     /// Notes `now` as the time of the last recording if something was recorded since the last call, or is in progress.
+    #[inline]
     fn look(&self, activity: &mut Activity, totals: Totals<'_>, now: i64) {
         let recordings: u64 = self.totals(totals).map(|total| total.recordings).sum();
         activity.recordings = u32::try_from(recordings).unwrap_or(u32::MAX);
@@ -107,6 +111,7 @@ impl Instrument {
 }
 
 /// Returns a hash that all series of one instrument share, and seldom others.
+#[inline]
 fn hash(series: &Series) -> u32 {
     let mut hasher = DefaultHasher::new();
     (series.kind(), series.logger_name(), series.metric_name()).hash(&mut hasher);
@@ -162,6 +167,7 @@ impl Instruments {
 
     /// Takes in series registered since the last call, and looks which instruments have recordings since. `now` is in seconds, and
     /// must not fall from call to call; see [`age_seconds`](crate::age_seconds).
+    #[inline]
     pub fn update(&mut self, totals: Totals<'_>, now: i64) {
         self.now = now;
         let new = totals.len().saturating_sub(self.of_series.len());
@@ -191,6 +197,7 @@ impl Instruments {
     }
 
     /// Finds or makes the instrument of a new series.
+    #[inline]
     fn place(&mut self, series: &'static Series) -> u32 {
         let new = self.list.len() as u32;
         let first = self.found.entry(hash(series)).or_insert(new);
@@ -256,6 +263,7 @@ impl Instruments {
 
     /// Returns the number of idle instruments.
     #[must_use]
+    #[inline]
     pub fn count_idle(&self) -> usize {
         if self.activity.is_empty() { 0 } else { self.list.len() - self.with_retired().count() }
     }

@@ -1,6 +1,8 @@
 //! Labels as a reader sees them: keys pass a format's gate, each key occurs once, keys are sorted. Values stay as the program gave
 //! them.
 
+// `#[inline]` stands at what is long here, so that it is compiled with the exporters that use it: most programs have none.
+
 use crate::full_name::labels;
 use ferrometer_core::name::{MAX_LABELS, MAX_RAW_BYTES};
 use ferrometer_core::{Naming, Series};
@@ -45,6 +47,7 @@ impl Labels {
 
     /// Packs pairs of key and value, in the order given. The keys must be unique and sorted.
     #[must_use]
+    #[inline]
     pub fn pack(pairs: &[(String, &str)]) -> Labels {
         if pairs.is_empty() {
             return Labels::default();
@@ -61,6 +64,7 @@ impl Labels {
     }
 
     /// Returns labels as records show them: keys hold `[A-Za-z0-9_-]` alone.
+    #[inline]
     pub fn of_record<'a>(labels: impl Iterator<Item = (&'a str, &'a str)>) -> Labels {
         Labels::pack(&gated_labels(labels, record_key))
     }
@@ -76,6 +80,7 @@ impl Labels {
     /// assert_eq!(Labels::of_series(&Naming::default(), series), Labels::of_record([("till", "3")].into_iter()));
     /// ```
     #[must_use]
+    #[inline]
     pub fn of_series(naming: &Naming, series: &'static Series) -> Labels {
         let given = series.labels();
         let are_more = labels(naming, series).count() > given.len();
@@ -157,6 +162,7 @@ impl PartialOrd for Labels {
 
 /// By the texts of all labels in one, and then by where each ends.
 impl Ord for Labels {
+    #[inline]
     fn cmp(&self, other: &Labels) -> Ordering {
         let texts = |(key, value)| [key, value];
         let (mut ours, mut theirs) = (self.iter().flat_map(texts), other.iter().flat_map(texts));
@@ -178,6 +184,7 @@ impl Ord for Labels {
 }
 
 impl fmt::Debug for Labels {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter()).finish()
     }
@@ -204,6 +211,7 @@ impl serde::Serialize for Labels {
 /// let gated = ferrometer_export::gated_labels(labels, |key| key.replace([':', '.'], "_"));
 /// assert_eq!(gated, [("a_b".to_owned(), "1"), ("a_b_2".to_owned(), "2")]);
 /// ```
+#[inline]
 pub fn gated_labels<'a>(
     labels: impl Iterator<Item = (&'a str, &'a str)>,
     gate: impl Fn(&str) -> String,

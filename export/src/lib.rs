@@ -5,7 +5,7 @@
 //! | which series are one instrument, and which of them are idle | [`Instruments`] |
 //! | how an instrument is called | [`full_name`], [`folded_name`], [`labels`](fn@labels), [`labels_with_object`] |
 //! | how Prometheus calls it | [`prometheus_names`] |
-//! | whether the name is free | [`NameTable`] |
+//! | whether the name is free | [`NameTable`], [`RenderedNames`] |
 //! | how its labels look | [`Labels`], [`gated_labels`] |
 //! | which names and labels have the most series | [`Cardinality`] |
 //! | what it reports of a delivery | [`account`](account()) |
@@ -22,12 +22,14 @@ mod account;
 mod aging_clock;
 mod cardinality;
 mod current;
+mod decisions;
 mod full_name;
 mod instruments;
 mod labels;
 mod name_table;
 pub mod prometheus_names;
 mod regular_file;
+mod rendered_names;
 
 pub use account::account;
 pub use aging_clock::{age_seconds, whole_seconds};
@@ -38,3 +40,4 @@ pub use instruments::{Instrument, Instruments};
 pub use labels::{Labels, gated_labels};
 pub use name_table::NameTable;
 pub use regular_file::{must_be_regular, open_regular};
+pub use rendered_names::RenderedNames;

@@ -1,7 +1,7 @@
 //! Owners of rendered names: each name belongs to the first instrument that claims it.
 
-use ferrometer_core::name::{self, NameError};
-use ferrometer_core::{Cause, Series, warn};
+use crate::decisions::{Decisions, check};
+use ferrometer_core::{Cause, Series};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
 use std::marker::PhantomData;
@@ -27,8 +27,7 @@ use std::marker::PhantomData;
 /// ```
 #[derive(Debug)]
 pub struct NameTable<N = Box<str>> {
-    /// By the series' id: [`UNDECIDED`], [`OWNED`], or the number of the cause of a refusal.
-    states: Vec<u8>,
+    decisions: Decisions,
     owners: HashMap<Bits, &'static Series, BuildHasherDefault<OfBits>>,
     keys: (RandomState, RandomState),
     names: PhantomData<fn(N)>,
@@ -55,13 +54,14 @@ impl Hasher for OfBits {
     }
 }
 
-const UNDECIDED: u8 = 0;
-const OWNED: u8 = 1;
-const REFUSED: u8 = 2;
-
 impl<N> Default for NameTable<N> {
     fn default() -> NameTable<N> {
-        NameTable { states: Vec::new(), owners: HashMap::default(), keys: Default::default(), names: PhantomData }
+        NameTable {
+            decisions: Decisions::default(),
+            owners: HashMap::default(),
+            keys: Default::default(),
+            names: PhantomData,
+        }
     }
 }
 
@@ -97,22 +97,14 @@ impl<N: Hash> NameTable<N> {
         if decided.is_ok() {
             self.owners.extend(unique.into_iter().map(|name| (name, owner)));
         }
-        self.note(series, decided);
+        self.decisions.note(series, decided);
         decided
     }
 
     /// Makes room for this many more names, so that the table need not grow in steps.
     pub fn reserve(&mut self, more: usize) {
-        self.states.reserve_exact(more);
+        self.decisions.reserve(more);
         self.owners.reserve(more);
-    }
-
-    fn note(&mut self, series: &Series, decided: Result<(), Cause>) {
-        let id = series.id();
-        if self.states.len() <= id {
-            self.states.resize(id + 1, UNDECIDED);
-        }
-        self.states[id] = decided.err().map_or(OWNED, |cause| REFUSED + cause as u8);
     }
 }
 
@@ -121,37 +113,8 @@ impl<N> NameTable<N> {
     #[inline]
     #[must_use]
     pub fn known(&self, series: &Series) -> Option<Result<(), Cause>> {
-        match *self.states.get(series.id())? {
-            UNDECIDED => None,
-            OWNED => Some(Ok(())),
-            refused => Cause::ALL.get(usize::from(refused - REFUSED)).map(|cause| Err(*cause)),
-        }
+        self.decisions.known(series)
     }
-}
-
-// Compiled once, and not for each kind of name.
-fn check(series: &'static Series, shown: &str, owner: &'static Series) -> Result<(), Cause> {
-    if let Err(error) = name::check(shown) {
-        let metric = beginning(series.metric_name());
-        let what = if error == NameError::Empty { "is empty" } else { "is longer than 512 bytes" };
-        let logger = beginning(series.logger_name());
-        warn(what, &format!("a name {what}: {}.{metric:?}… is not delivered", logger.escape_debug()));
-        return Err(Cause::Name);
-    }
-    if !owner.same_instrument(series) {
-        // Each pair is a cause of its own, reported once: the refusal is remembered.
-        let message = format!(
-            "two instruments are called {shown} on the wire: {owner:?} keeps the name, {series:?} is not delivered"
-        );
-        warn(&format!("collision {shown}"), &message);
-        return Err(Cause::Collision);
-    }
-    Ok(())
-}
-
-/// Returns the first 64 characters of a text.
-fn beginning(text: &str) -> &str {
-    text.char_indices().nth(64).map_or(text, |(at, _)| &text[..at])
 }
 
 #[cfg(test)]
@@ -188,16 +151,5 @@ mod tests {
         // The first decision stays, whatever is claimed later.
         assert_eq!(names.claim(b, "z", ["z"]), Err(Cause::Collision));
         assert_eq!(names.known(b), Some(Err(Cause::Collision)));
-    }
-
-    #[test]
-    fn every_cause_is_remembered() {
-        let mut table = NameTable::new();
-        for (at, cause) in Cause::ALL.iter().enumerate() {
-            let series = get_logger("causes").counter(format!("c{at}")).series();
-            assert_eq!(table.known(series), None);
-            table.note(series, Err(*cause));
-            assert_eq!(table.known(series), Some(Err(*cause)));
-        }
     }
 }

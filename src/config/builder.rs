@@ -5,8 +5,9 @@
 use super::peer::Peer;
 use super::rule::Rule;
 use super::settings::{
-    Archive, Config, Graphite, Influxdb, Limits, MetricServers, Otlp, Prometheus, PullCache, RemoteWrite, Statsd,
+    Archive, Config, Graphite, Influxdb, Limits, MetricServers, Otlp, Prometheus, PullCache, RemoteWrite, Statsd, keys,
 };
+use super::table::with_defaults;
 use super::view::View;
 
 /// A method that changes one table's fields by name.
@@ -16,6 +17,7 @@ macro_rules! groups {
             $(
                 #[doc = concat!("Changes the settings of `[metrics.", $table, "]` by name.")]
                 #[must_use]
+                #[inline]
                 pub fn $group(mut self, change: impl FnOnce(&mut $type)) -> Self {
                     change(&mut self.$group);
                     self
@@ -41,7 +43,7 @@ groups! {
 impl Config {
     /// Everything at its default: recording is off.
     pub fn new() -> Self {
-        Config::defaults()
+        with_defaults(Config::bare(), keys())
     }
 
     /// The one backend, by its name in the configuration. Replaces those that were set before.

@@ -1,7 +1,7 @@
 //! Choices: settings that are one of a few names, each written once.
 
 use super::kind::Kind;
-use super::setting::Setting;
+use super::setting::{Field, Setting};
 use super::value::Value;
 
 /// Makes enums whose variants have names in the configuration. Behind `=>` is the enum of the backend's own settings, with the cargo
@@ -22,6 +22,8 @@ macro_rules! choices {
             /// Every name, as the configuration writes it.
             pub(super) const NAMES: &[&str] = &[$($name),+];
 
+            const ALL: &[$type] = &[$($type::$variant),+];
+
             /// The name as the configuration writes it.
             pub fn as_str(self) -> &'static str {
                 match self { $($type::$variant => $name),+ }
@@ -32,12 +34,13 @@ macro_rules! choices {
             const KIND: Kind = Kind::Choice($type::NAMES);
 
             fn absent() -> Self {
-                const ALL: &[$type] = &[$($type::$variant),+];
-                ALL[0]
+                $type::ALL[0]
             }
+        }
 
-            fn take(value: Value) -> Self {
-                match value.into_text().as_str() { $($name => $type::$variant,)+ _ => Self::absent() }
+        impl Field for $type {
+            fn take(&mut self, value: Value) {
+                *self = $type::ALL[value.number_in($type::NAMES)];
             }
 
             fn value(&self) -> Option<Value> {

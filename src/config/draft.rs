@@ -61,8 +61,8 @@ impl Draft {
     pub(super) fn give(&mut self, key: &Key<Config>, path: &str, value: &Value, shown: &str, place: Place) {
         match key.kind.check(value) {
             Ok(checked) => {
-                (key.set)(&mut self.config, checked);
-                let value = (key.get)(&self.config);
+                key.set(&mut self.config, checked);
+                let value = key.get(&self.config);
                 self.config.origin.given.push(Given { key: key.path, place, value });
             }
             Err(mut refused) => {
@@ -134,17 +134,22 @@ pub(super) fn validate(config: &Config) -> Result<(), Error> {
 }
 
 fn check<T>(key: &Key<T>, target: &T, path: &str, problems: &mut Vec<Problem>) {
-    let Some(mut value) = (key.get)(target) else { return };
+    if let Some(value) = key.get(target) {
+        problems.extend(refusal(&key.kind, value, path));
+    }
+}
+
+// Compiled once, and not for each kind of table.
+fn refusal(kind: &Kind, mut value: Value, path: &str) -> Option<Problem> {
     // One backend is shown as a program writes it: as a name.
     if let Value::List(names) = &value
-        && let (Kind::Backends(..), [name]) = (&key.kind, names.as_slice())
+        && let (Kind::Backends(..), [name]) = (kind, names.as_slice())
     {
         value = name.clone();
     }
-    if let Err(refused) = key.kind.check(&value) {
-        let shown = shown(&key.kind, &value.to_string());
-        problems.push(Problem::refused(Place::Builder, path, &shown, &value, refused));
-    }
+    let refused = kind.check(&value).err()?;
+    let shown = shown(kind, &value.to_string());
+    Some(Problem::refused(Place::Builder, path, &shown, &value, refused))
 }
 
 /// A value for a message, unless it may be secret.

@@ -157,7 +157,7 @@ fn read_datadog(draft: &mut Draft, variables: &[Variable]) {
             && let Some(key) = keys().find(|key| key.path == "metrics.labels")
         {
             draft.config.origin.variables.push(name.clone());
-            let mut items = match (key.get)(&draft.config) {
+            let mut items = match key.get(&draft.config) {
                 Some(Value::List(items)) => items,
                 _ => Vec::new(),
             };

@@ -170,8 +170,8 @@ impl Reader<'_> {
         };
         if let Some(first) = self.draft.place_here(found.path).cloned() {
             // The other place was read already. Saying the same twice is no conflict.
-            let before = (found.get)(&self.draft.config)
-                .filter(|before| found.kind.check(&plain).is_ok_and(|now| now != *before));
+            let before =
+                found.get(&self.draft.config).filter(|before| found.kind.check(&plain).is_ok_and(|now| now != *before));
             if let Some(before) = before {
                 let what = format!(" = {shown}: conflicts with {} = {before} ({first}); keep one of them", found.path);
                 return self.draft.problem(Problem::new(place, full, what));
@@ -320,7 +320,7 @@ impl Reader<'_> {
         let plain = plain(value.get_ref());
         match found.kind.check(&plain) {
             Ok(checked) => {
-                (found.set)(row, checked);
+                found.set(row, checked);
                 true
             }
             Err(refused) => {

@@ -20,12 +20,12 @@ use ferrometer_core::name::{MAX_LABELS, MAX_NAME_BYTES, UUID_FORM, uuid};
 const ONE_DAY: Duration = Duration::from_secs(86_400);
 
 /// An integer within both bounds.
-pub(super) const fn between(min: i128, max: i128) -> Kind {
+pub(super) const fn between(min: u64, max: u64) -> Kind {
     Kind::Integer { min, max }
 }
 
 /// A number of things, at least one.
-pub(super) const fn up_to(max: i128) -> Kind {
+pub(super) const fn up_to(max: u64) -> Kind {
     Kind::Integer { min: 1, max }
 }
 
@@ -74,12 +74,12 @@ pub(super) const fn labels() -> Kind {
 pub(super) enum Kind {
     Bool,
     Integer {
-        min: i128,
-        max: i128,
+        min: u64,
+        max: u64,
     },
     PowerOfTwo {
-        min: i128,
-        max: i128,
+        min: u64,
+        max: u64,
     },
     /// Bytes, both ends included.
     Text {
@@ -148,8 +148,8 @@ impl Kind {
                 hint = meant.map(|word| format!("did you mean {word}?"));
                 false
             }
-            (Kind::Integer { min, max }, Value::Integer(n)) => min <= n && n <= max,
-            (Kind::PowerOfTwo { min, max }, Value::Integer(n)) => min <= n && n <= max && n.count_ones() == 1,
+            (Kind::Integer { min, max }, Value::Integer(n)) => is_between(*n, *min, *max),
+            (Kind::PowerOfTwo { min, max }, Value::Integer(n)) => is_between(*n, *min, *max) && n.count_ones() == 1,
             (Kind::Text { min, max } | Kind::File { min, max }, Value::Text(text)) => {
                 if text.chars().any(char::is_control) {
                     hint = Some("it holds a control character".to_owned());
@@ -368,6 +368,10 @@ impl Kind {
     pub(super) fn is_secret(&self) -> bool {
         matches!(self, Kind::Tokens | Kind::Secret | Kind::Pairs { secret: true, .. })
     }
+}
+
+fn is_between(number: i128, min: u64, max: u64) -> bool {
+    i128::from(min) <= number && number <= i128::from(max)
 }
 
 /// A list of texts, each without fault and there once.

@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::kind::{Kind, file, length};
-use super::setting::{FromGiven, Setting};
-use super::table::{Fallback, Key, settings};
+use super::setting::{Field, FromGiven, Setting};
+use super::table::{Fallback, Fields, Key, settings, with_defaults};
 
 settings! {
     /// Another node, as `[[metrics.pull_cache.peers]]` describes it.
@@ -35,7 +35,7 @@ settings! {
 impl Peer {
     /// A node of this name at `https://<host>:<port>`.
     pub fn new(name: impl Into<String>, url: impl Into<String>) -> Self {
-        Peer { name: name.into(), url: url.into(), ..Peer::defaults() }
+        Peer { name: name.into(), url: url.into(), ..with_defaults(Peer::bare(), Peer::KEYS) }
     }
 
     /// Returns the fault of this node beside those before it, if it has one.

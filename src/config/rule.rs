@@ -1,8 +1,8 @@
 //! Rules per logger: switching a branch of loggers off, or sampling it.
 
 use super::kind::Kind;
-use super::setting::Setting;
-use super::table::{Fallback, Key, settings};
+use super::setting::{Field, Setting};
+use super::table::{Fallback, Fields, Key, settings, with_defaults};
 
 settings! {
     /// A rule for one logger and those below it.
@@ -42,7 +42,7 @@ impl Rule {
                 name.push(c);
             }
         }
-        Rule { logger: name, ..Rule::defaults() }
+        Rule { logger: name, ..with_defaults(Rule::bare(), Rule::KEYS) }
     }
 
     /// Returns `true` for the rule's own logger, and for one below it.

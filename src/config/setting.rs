@@ -8,16 +8,10 @@ use std::time::Duration;
 use super::kind::Kind;
 use super::value::Value;
 
-/// A field of the configuration.
-pub(super) trait Setting: Sized {
-    /// The kind of a key of this type whose row names none.
-    const KIND: Kind = panic!("a row of this type names its kind");
-
-    /// Returns the field when nothing is given and the key has no default.
-    fn absent() -> Self;
-
+/// A field of the configuration, by way of its key.
+pub(super) trait Field {
     /// Takes a value that a check has let through.
-    fn take(value: Value) -> Self;
+    fn take(&mut self, value: Value);
 
     /// Returns the value; `None` for an option without one, and for an empty list.
     fn value(&self) -> Option<Value>;
@@ -26,6 +20,15 @@ pub(super) trait Setting: Sized {
     fn given(&self) -> Option<Value> {
         self.value()
     }
+}
+
+/// The type of a field.
+pub(super) trait Setting: Field + Sized {
+    /// The kind of a key of this type whose row names none.
+    const KIND: Kind = panic!("a row of this type names its kind");
+
+    /// Returns the field when nothing is given and the key has no default.
+    fn absent() -> Self;
 }
 
 /// A text or a path that a setter was given.
@@ -58,9 +61,14 @@ impl<T: Setting> Setting for Option<T> {
     fn absent() -> Self {
         None
     }
+}
 
-    fn take(value: Value) -> Self {
-        (value != Value::text("")).then(|| T::take(value))
+impl<T: Setting> Field for Option<T> {
+    fn take(&mut self, value: Value) {
+        *self = None;
+        if !value.is_empty_text() {
+            self.insert(T::absent()).take(value);
+        }
     }
 
     fn value(&self) -> Option<Value> {
@@ -72,9 +80,11 @@ impl Setting for String {
     fn absent() -> Self {
         String::new()
     }
+}
 
-    fn take(value: Value) -> Self {
-        value.into_text()
+impl Field for String {
+    fn take(&mut self, value: Value) {
+        *self = value.into_text();
     }
 
     fn value(&self) -> Option<Value> {
@@ -95,9 +105,11 @@ macro_rules! setting {
             fn absent() -> Self {
                 $absent
             }
+        }
 
-            fn take($value: Value) -> Self {
-                $take
+        impl Field for $type {
+            fn take(&mut self, $value: Value) {
+                *self = $take;
             }
 
             fn value(&self) -> Option<Value> {

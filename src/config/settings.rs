@@ -18,8 +18,8 @@ use super::kind::{at_least_ms, between, bounds_above, file, headers, labels, len
 use super::origin::Origin;
 use super::peer::Peer;
 use super::rule::Rule;
-use super::setting::{FromGiven, Hidden, Pairs, Setting, Tokens};
-use super::table::{Fallback, Key, settings};
+use super::setting::{Field, FromGiven, Hidden, Pairs, Setting, Tokens};
+use super::table::{Fallback, Fields, Key, settings};
 use super::view::View;
 
 /// The backends, as `metrics.backend` names them, the first for none; and other words for them.
@@ -120,25 +120,25 @@ settings! {
     }
     and {
         /// `[metrics.statsd]`.
-        pub statsd: Statsd = Statsd::defaults();
+        pub statsd: Statsd = Statsd::bare();
         /// `[metrics.pull_cache]`.
-        pub pull_cache: PullCache = PullCache::defaults();
+        pub pull_cache: PullCache = PullCache::bare();
         /// `[metrics.graphite]`.
-        pub graphite: Graphite = Graphite::defaults();
+        pub graphite: Graphite = Graphite::bare();
         /// `[metrics.influxdb]`.
-        pub influxdb: Influxdb = Influxdb::defaults();
+        pub influxdb: Influxdb = Influxdb::bare();
         /// `[metrics.otlp]`.
-        pub otlp: Otlp = Otlp::defaults();
+        pub otlp: Otlp = Otlp::bare();
         /// `[metrics.remote_write]`.
-        pub remote_write: RemoteWrite = RemoteWrite::defaults();
+        pub remote_write: RemoteWrite = RemoteWrite::bare();
         /// `[metrics.archive]`.
-        pub archive: Archive = Archive::defaults();
+        pub archive: Archive = Archive::bare();
         /// `[metrics.prometheus]`: what of it is not `[metrics.pull_cache]`'s too.
-        pub prometheus: Prometheus = Prometheus::defaults();
+        pub prometheus: Prometheus = Prometheus::bare();
         /// `[metrics.metric_servers]`.
-        pub metric_servers: MetricServers = MetricServers::defaults();
+        pub metric_servers: MetricServers = MetricServers::bare();
         /// `[metrics.limits]`.
-        pub limits: Limits = Limits::defaults();
+        pub limits: Limits = Limits::bare();
         /// `[metrics.loggers]`, in the order they were given; see [`Config::rules`].
         pub rules: Vec<Rule> = Vec::new();
         /// `[[metrics.views]]`, in the order they were given, in which they are applied; see [`Config::views`].

@@ -19,6 +19,7 @@
 //! The key is the table's and the field's name; the variable is named after the key. So a new option is one row.
 
 use super::kind::Kind;
+use super::setting::Field;
 use super::value::Value;
 
 /// One key of a `T`: the configuration, a logger's rule or a peer.
@@ -29,19 +30,49 @@ pub(super) struct Key<T: 'static> {
     #[cfg_attr(not(feature = "config-file"), allow(dead_code))]
     pub(super) alias: Option<&'static str>,
     pub(super) kind: Kind,
-    #[cfg_attr(not(test), allow(dead_code))]
     pub(super) default: Fallback,
-    #[cfg_attr(not(test), allow(dead_code))]
+    #[cfg(test)]
     pub(super) unit: &'static str,
-    #[cfg_attr(not(test), allow(dead_code))]
+    #[cfg(test)]
     pub(super) doc: &'static str,
     /// A value other than the default, as TOML writes it.
-    #[cfg_attr(not(test), allow(dead_code))]
+    #[cfg(test)]
     pub(super) example: &'static str,
+    /// The number of the field among those of its table.
+    pub(super) number: usize,
+    pub(super) fields: &'static Fields<T>,
+}
+
+/// The ways to the fields of one table, by their numbers. Two functions for all of them: hundreds of small ones take seconds to compile.
+pub(super) struct Fields<T> {
+    pub(super) get: fn(&T, usize) -> &dyn Field,
+    pub(super) get_mut: fn(&mut T, usize) -> &mut dyn Field,
+}
+
+impl<T> Key<T> {
     /// Returns the value for the check; `None` where nothing was given and nothing has to be.
-    pub(super) get: fn(&T) -> Option<Value>,
+    pub(super) fn get(&self, of: &T) -> Option<Value> {
+        let field = (self.fields.get)(of, self.number);
+        match self.default {
+            Fallback::Given(_) => field.value(),
+            Fallback::Absent(_) => field.given(),
+        }
+    }
+
     /// Takes a value that the check has let through.
-    pub(super) set: fn(&mut T, Value),
+    pub(super) fn set(&self, of: &mut T, value: Value) {
+        (self.fields.get_mut)(of, self.number).take(value);
+    }
+}
+
+/// Returns a target whose keys have their defaults.
+pub(super) fn with_defaults<T: 'static>(mut target: T, keys: impl IntoIterator<Item = &'static Key<T>>) -> T {
+    for key in keys {
+        if let Some(value) = key.default.value(&key.kind) {
+            key.set(&mut target, value);
+        }
+    }
+    target
 }
 
 /// The value when nothing is given.
@@ -106,27 +137,58 @@ macro_rules! settings {
 
         impl $name {
             /// The keys, in the order of the reference.
-            pub(super) const KEYS: &'static [Key<$owner>] = &[$(
-                Key {
-                    path: concat!($table, settings!(@word $field $($word)?)),
-                    alias: settings!(@option $(concat!($alias, ".", stringify!($field)))?),
-                    kind: settings!(@kind $type $(, $kind)?),
-                    default: settings!(@default $(unset $absent)? $($default)?),
-                    unit: concat!($($unit)?),
-                    doc: concat!($($doc),+),
-                    example: stringify!($example),
-                    get: |owner| settings!(@get $(unset $absent)? $($default)?, settings!(@place owner $at $field)),
-                    set: |owner, value| settings!(@place owner $at $field) = Setting::take(value),
-                },
-            )+];
+            pub(super) const KEYS: &'static [Key<$owner>] = &{
+                fn field(owner: &$owner, number: usize) -> &dyn Field {
+                    let mut left = number + 1;
+                    $(
+                        left -= 1;
+                        if left == 0 {
+                            return &settings!(@place owner $at $field);
+                        }
+                    )+
+                    panic!("no key of this table has the number")
+                }
 
-            /// Every key at its default.
-            pub(super) fn defaults() -> Self {
+                fn field_mut(owner: &mut $owner, number: usize) -> &mut dyn Field {
+                    let mut left = number + 1;
+                    $(
+                        left -= 1;
+                        if left == 0 {
+                            return &mut settings!(@place owner $at $field);
+                        }
+                    )+
+                    panic!("no key of this table has the number")
+                }
+
+                const FIELDS: &Fields<$owner> = &Fields { get: field, get_mut: field_mut };
+                let mut keys = [$(
+                    Key {
+                        path: concat!($table, settings!(@word $field $($word)?)),
+                        alias: settings!(@option $(concat!($alias, ".", stringify!($field)))?),
+                        kind: settings!(@kind $type $(, $kind)?),
+                        default: settings!(@default $(unset $absent)? $($default)?),
+                        #[cfg(test)]
+                        unit: concat!($($unit)?),
+                        #[cfg(test)]
+                        doc: concat!($($doc),+),
+                        #[cfg(test)]
+                        example: stringify!($example),
+                        number: 0,
+                        fields: FIELDS,
+                    },
+                )+];
+                let mut number = 0;
+                while number < keys.len() {
+                    keys[number].number = number;
+                    number += 1;
+                }
+                keys
+            };
+
+            /// Every key without a value: what [`with_defaults`](super::table::with_defaults) begins with.
+            pub(super) fn bare() -> Self {
                 $name {
-                    $($field: match settings!(@default $(unset $absent)? $($default)?).value(&settings!(@kind $type $(, $kind)?)) {
-                        Some(value) => Setting::take(value),
-                        None => Setting::absent(),
-                    },)+
+                    $($field: Setting::absent(),)+
                     $($($more: $more_value,)+)?
                 }
             }
@@ -162,9 +224,6 @@ macro_rules! settings {
     (@place $owner:ident () $field:ident) => { $owner.$field };
     (@place $owner:ident ($at:ident) $field:ident) => { $owner.$at.$field };
 
-    (@get unset $words:literal, $field:expr) => { Setting::given(&$field) };
-    (@get $value:literal, $field:expr) => { Setting::value(&$field) };
-
     (@setter [] $($rest:tt)*) => {};
     (@setter [$setter:ident (list)] $at:tt $field:ident [$first:expr] $($doc:literal)+) => {
         #[doc = $first]
@@ -173,6 +232,7 @@ macro_rules! settings {
         #[doc = ""]
         #[doc = "Replaces the values that were set before."]
         #[must_use]
+        #[inline]
         pub fn $setter(mut self, values: impl IntoIterator<Item = impl Into<String>>) -> Self {
             let values: Vec<String> = values.into_iter().map(Into::into).collect();
             settings!(@place self $at $field) = values.into();
@@ -184,6 +244,7 @@ macro_rules! settings {
         #[doc = ""]
         $(#[doc = $doc])+
         #[must_use]
+        #[inline]
         pub fn $setter(mut self, value: impl Into<$type>) -> Self {
             let value: $type = value.into();
             settings!(@place self $at $field) = FromGiven::from_given(value);
@@ -195,6 +256,7 @@ macro_rules! settings {
         #[doc = ""]
         $(#[doc = $doc])+
         #[must_use]
+        #[inline]
         pub fn $setter(mut self, value: $type) -> Self {
             settings!(@place self $at $field) = value.into();
             self

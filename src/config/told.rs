@@ -162,7 +162,7 @@ impl Reader<'_> {
         let shown = value.to_string();
         if self.draft.place(found.path).is_some() {
             // The other table was read already. Saying the same twice is no conflict.
-            let before = (found.get)(&self.draft.config);
+            let before = found.get(&self.draft.config);
             let differs = |now: Value| before.as_ref().is_some_and(|before| now != *before);
             if found.kind.check(&value).is_ok_and(differs) {
                 let what = format!(" = {}: conflicts with {}", clean(&shown), found.path);
@@ -191,7 +191,7 @@ impl Reader<'_> {
                 };
                 let value = plain(value);
                 match found.kind.check(&value) {
-                    Ok(checked) => (found.set)(&mut rule, checked),
+                    Ok(checked) => found.set(&mut rule, checked),
                     Err(refused) => {
                         let problem = Problem::refused(self.place(), &full, &value.to_string(), &value, refused);
                         self.draft.problem(problem);

@@ -47,6 +47,10 @@ impl Value {
         }
     }
 
+    pub(super) fn is_empty_text(&self) -> bool {
+        matches!(self, Value::Text(text) if text.is_empty())
+    }
+
     // The readers below take what a check has let through. The table's test proves that each key's
     // kind and reader belong together, so the fallbacks are never seen; they only replace a panic.
 
@@ -79,6 +83,12 @@ impl Value {
             Value::Text(text) => text,
             _ => String::new(),
         }
+    }
+
+    /// The place of a text in a list; that of the first where it is none of them.
+    pub(super) fn number_in(self, names: &[&str]) -> usize {
+        let text = self.into_text();
+        names.iter().position(|name| *name == text).unwrap_or_default()
     }
 
     pub(super) fn into_duration(self) -> Duration {

@@ -2,8 +2,8 @@
 
 use super::kind::Kind::{Keys, Name, Pattern, Rate};
 use super::kind::{bounds_above, length};
-use super::setting::{FromGiven, Setting};
-use super::table::{Fallback, Key, settings};
+use super::setting::{Field, FromGiven, Setting};
+use super::table::{Fallback, Fields, Key, settings, with_defaults};
 
 /// Each series is compared with every view when it is registered.
 const MOST_VIEWS: usize = 256;
@@ -47,7 +47,7 @@ settings! {
 impl View {
     /// A view that changes nothing yet, of the names that a pattern fits.
     pub fn new(pattern: impl Into<String>) -> Self {
-        View { pattern: pattern.into(), ..View::defaults() }
+        View { pattern: pattern.into(), ..with_defaults(View::bare(), View::KEYS) }
     }
 
     /// Returns the fault of this view, behind as many others, if it has one.

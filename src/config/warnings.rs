@@ -146,7 +146,7 @@ impl Config {
     /// Returns the place in a file, or the variable, that gave a key the value that it has; `None` if neither did.
     pub(crate) fn place(&self, key: &str) -> Option<String> {
         let row = keys().find(|row| row.path == key || row.alias == Some(key));
-        let now = row.and_then(|row| (row.get)(self));
+        let now = row.and_then(|row| row.get(self));
         let place = self.origin.place(row.map_or(key, |row| row.path), now.as_ref())?;
         Some(place.to_string())
     }
@@ -154,7 +154,7 @@ impl Config {
     /// Returns the directory in which the path of this key is looked up, if it is a relative one.
     pub(crate) fn looked_up_in(&self, key: &str) -> Option<PathBuf> {
         let row = keys().find(|row| row.path == key || row.alias == Some(key))?;
-        let value = (row.get)(self).filter(|_| matches!(row.kind, Kind::File { .. }))?;
+        let value = row.get(self).filter(|_| matches!(row.kind, Kind::File { .. }))?;
         Path::new(&value.into_text()).is_relative().then(std::env::current_dir)?.ok()
     }
 }

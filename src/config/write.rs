@@ -37,7 +37,7 @@ impl Config {
             let separator = if out.is_empty() { "" } else { "\n" };
             let _ = writeln!(out, "{separator}[{table}]");
             for key in keys().filter(|key| split(key.path).0 == table) {
-                line(&mut out, split(key.path).1, (key.get)(self));
+                line(&mut out, split(key.path).1, key.get(self));
             }
             for (path, value) in self.agent.iter().filter(|(path, _)| split(path).0 == table) {
                 line(&mut out, &format!("{PREFIX}{}", split(path).1), Some(value.clone()));
@@ -45,17 +45,17 @@ impl Config {
         }
         for peer in &self.pull_cache.peers {
             out.push_str("\n[[metrics.pull_cache.peers]]\n");
-            Peer::KEYS.iter().for_each(|key| line(&mut out, key.path, (key.get)(peer)));
+            Peer::KEYS.iter().for_each(|key| line(&mut out, key.path, key.get(peer)));
         }
         for view in self.views() {
             out.push_str("\n[[metrics.views]]\n");
-            View::KEYS.iter().for_each(|key| line(&mut out, key.path, (key.get)(view)));
+            View::KEYS.iter().for_each(|key| line(&mut out, key.path, key.get(view)));
         }
         for rule in self.rules() {
             out.push_str("\n[metrics.loggers.");
             text(&mut out, &rule.logger);
             out.push_str("]\n");
-            Rule::KEYS.iter().for_each(|key| line(&mut out, key.path, (key.get)(rule)));
+            Rule::KEYS.iter().for_each(|key| line(&mut out, key.path, key.get(rule)));
         }
         out
     }

@@ -1,7 +1,7 @@
 //! Writes one series' change as lines of a format.
 
 use crate::format::{Format, NegativeGauges, Values};
-use crate::number::{push_float, push_int, push_millis, weights, whole};
+use crate::number::{push_float, push_millis, push_net, weights, whole};
 use crate::packed::Frame;
 use crate::packer::Packer;
 use ferrometer_core::{Cause, Change, Delta, Naming, Receipt, Scheme, Series};
@@ -29,13 +29,12 @@ impl Encoder {
         let suffix = format.suffix(naming, series);
         match &delta.change {
             Change::Counter { increments, decrements } => {
-                let net = i128::from(*increments) - i128::from(*decrements);
                 // A net change of 0 is sent too: it is how the server hears of a counter whose changes cancel.
                 self.set_tail("c", series.rate(), &suffix);
                 self.line.clear();
                 self.line.extend_from_slice(name.as_bytes());
                 self.line.push(b':');
-                push_int(&mut self.line, net);
+                push_net(&mut self.line, *increments, *decrements);
                 self.line.extend_from_slice(&self.tail);
                 packer.together(&self.line, Some(delta.receipt()));
             }

@@ -5,7 +5,7 @@
 
 use crate::format::Format;
 use ferrometer_core::{Cause, Naming, Series};
-use ferrometer_export::{NameTable, labels_with_object};
+use ferrometer_export::{RenderedNames, labels_with_object};
 
 /// The names in one form under one configuration.
 pub(crate) struct Names {
@@ -13,7 +13,7 @@ pub(crate) struct Names {
     naming: Naming,
     /// Everything before the logger's name, with a dot behind it.
     prefix: String,
-    table: NameTable,
+    table: RenderedNames,
     /// Bits, by the series' id: its name stands on the wire as it was given.
     verbatim: Vec<u64>,
     /// The last one that was asked for.
@@ -29,7 +29,7 @@ impl Names {
             format,
             naming: Naming::default(),
             prefix: String::new(),
-            table: NameTable::new(),
+            table: RenderedNames::new(),
             verbatim: Vec::new(),
             name: String::new(),
             logger: "",
@@ -74,7 +74,11 @@ impl Names {
         self.write(series);
         let name = self.format.name(&self.naming, series);
         let unique = self.format.unique(&name, &self.naming, series);
-        self.table.claim(series, &name, [unique.into()])?;
+        let (format, naming) = (self.format, &self.naming);
+        self.table.claim(series, &name, &unique, |other| {
+            let name = format.name(naming, other);
+            format.unique(&name, naming, other)
+        })?;
         if name == self.name {
             let id = series.id();
             if self.verbatim.len() <= id / 64 {

@@ -63,7 +63,9 @@ struct Read<'r> {
 /// }
 /// # Ok::<(), std::io::Error>(())
 /// ```
+// Compiled in the program that calls it: most do not.
 #[must_use]
+#[inline]
 pub fn call_sites(program: &[u8]) -> Vec<CallSite> {
     // Not as it stands: a program that looks for records would hold what is none.
     const INVERTED: [u8; MAGIC.len()] = {
@@ -117,12 +119,14 @@ pub fn call_sites(program: &[u8]) -> Vec<CallSite> {
 
 /// Returns what a description and the sites of its metric have in common: the logger and the name. A logger whose name is not known is the same
 /// one where it is written the same way in the same module.
+#[inline]
 fn key(read: &Read<'_>) -> Option<(String, String)> {
     let [name, source, module, ..] = read.texts[..] else { return None };
     let logger = logger_of(read).unwrap_or_else(|| format!("{module} {source}"));
     Some((logger, name.to_owned()))
 }
 
+#[inline]
 fn logger_of(read: &Read<'_>) -> Option<String> {
     let (name, is_whole) = read.logger;
     let dotted = logger_name(name);
@@ -133,6 +137,7 @@ fn logger_of(read: &Read<'_>) -> Option<String> {
     }
 }
 
+#[inline]
 fn site(read: &Read<'_>) -> Option<CallSite> {
     let kind = match read.what {
         BUSY => Kind::Timer,
@@ -156,6 +161,7 @@ fn site(read: &Read<'_>) -> Option<CallSite> {
 }
 
 /// Returns a site, and those of its parts where it has some.
+#[inline]
 fn with_parts(site: CallSite, what: u8) -> Vec<CallSite> {
     let parts = if what == BUSY { &PARTS[..] } else { &[] };
     let part =

@@ -55,6 +55,7 @@ impl Amount {
 }
 
 impl fmt::Display for Amount {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} recording{}", self.recordings, if self.recordings == 1 { "" } else { "s" })?;
         match (self.increments, self.decrements) {
@@ -123,6 +124,7 @@ impl Cause {
 }
 
 impl fmt::Display for Cause {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -169,6 +171,7 @@ impl Dropped {
 
 /// The number of recordings of each cause that has any: `name=3 transport=1`; `nothing` where none was dropped.
 impl fmt::Display for Dropped {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut before = "";
         for (cause, amount) in self.iter() {
@@ -255,6 +258,7 @@ impl Ledger {
 }
 
 impl fmt::Display for Ledger {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,

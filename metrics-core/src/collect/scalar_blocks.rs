@@ -49,6 +49,12 @@ impl Block {
         Block { recordings, sums: None }
     }
 
+    /// Returns the counts of series that were only incremented by one; `None` where some had other recordings.
+    #[inline]
+    pub(crate) fn unit_counts(&self) -> Option<&[u64; CHUNK]> {
+        self.sums.is_none().then_some(&self.recordings)
+    }
+
     /// Returns whether [`of_unit_counts`](Block::of_unit_counts) would return this one.
     #[inline]
     pub(crate) fn is_of_unit_counts(&self, recordings: &[u64; CHUNK]) -> bool {
@@ -72,9 +78,12 @@ impl Block {
             if mine.iter().zip(theirs).fold(0, |all, (mine, theirs)| all | (mine ^ theirs)) == 0 {
                 continue;
             }
+            // In a word of few bits, whose shifts are single instructions.
+            let mut piece = 0u32;
             for (at, (mine, theirs)) in mine.iter().zip(theirs).enumerate() {
-                bits |= u128::from(mine != theirs) << (number * AT_ONCE + at);
+                piece |= u32::from(mine != theirs) << at;
             }
+            bits |= u128::from(piece) << (number * AT_ONCE);
         }
         bits
     }

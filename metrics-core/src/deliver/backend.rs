@@ -174,6 +174,7 @@ impl BackendError {
 }
 
 impl fmt::Display for BackendError {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }

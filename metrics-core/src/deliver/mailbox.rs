@@ -6,9 +6,8 @@
 use crate::collect::ledger::Ledger;
 use crate::collect::sample_batch::SampleBatch;
 use crate::collect::snapshot::Snapshot;
-use crate::deliver::backend::Preview;
+use crate::deliver::shown::Answer;
 use crate::sync::lock;
-use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -31,7 +30,7 @@ pub(crate) struct Job {
 pub(crate) struct Question {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) segments: Vec<Arc<SampleBatch>>,
-    pub(crate) answer: SyncSender<Option<Vec<Preview>>>,
+    pub(crate) answer: Answer,
 }
 
 /// The next thing that a backend's thread has to do.
@@ -122,8 +121,8 @@ impl Mailbox {
         rests && state.snapshot.is_none() && state.segments.is_empty()
     }
 
-    /// Asks what a delivery would be, of the snapshot and all values that are held for it. The answer's sender is dropped when the backend is removed before.
-    pub(crate) fn ask(&self, snapshot: Arc<Snapshot>, answer: SyncSender<Option<Vec<Preview>>>) {
+    /// Asks what a delivery would be, of the snapshot and all values that are held for it. The answer is dropped when the backend is removed before.
+    pub(crate) fn ask(&self, snapshot: Arc<Snapshot>, answer: Answer) {
         let mut state = lock(&self.state);
         if !state.stop {
             state.questions.push(Question { snapshot, segments: Vec::new(), answer });

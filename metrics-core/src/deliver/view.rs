@@ -211,6 +211,7 @@ fn left_over(d: &Distribution, position: &Position) -> Vec<(usize, u64)> {
 }
 
 impl std::fmt::Debug for SnapshotView<'_> {
+    #[inline]
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SnapshotView").field("sequence", &self.snapshot.sequence).finish_non_exhaustive()
     }

@@ -63,8 +63,7 @@ impl Worker {
         let singles = GroupedSamples::of(&question.segments, Vec::new());
         let view = SnapshotView::new(&question.snapshot, &self.naming, &mut cursor, singles, false);
         let shown = catch_unwind(AssertUnwindSafe(|| self.backend.preview(&view)));
-        // Who asked may have gone.
-        let _ = question.answer.try_send(shown.unwrap_or_else(|panic| {
+        question.answer.give(shown.unwrap_or_else(|panic| {
             dispose(panic);
             None
         }));

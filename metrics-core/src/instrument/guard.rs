@@ -16,6 +16,7 @@ use std::time::Duration;
 pub struct TimerGuard(pub(crate) Running<Stamp>);
 
 impl fmt::Debug for TimerGuard {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("TimerGuard").field(&self.0.get()).finish()
     }

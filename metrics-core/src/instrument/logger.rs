@@ -364,13 +364,14 @@ impl Hash for Logger {
 
 /// The name, and then the labels: `shop city=Oslo`. Control characters are escaped.
 impl fmt::Display for Logger {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let entry = self.entry();
         write!(f, "{}", entry.name().escape_debug())?;
         if !entry.object().is_empty() {
             write!(f, " object={}", entry.object())?;
         }
-        for (key, value) in entry.labels {
+        for (key, value) in entry.labels.iter() {
             write!(f, " {}={}", key.escape_debug(), value.escape_debug())?;
         }
         Ok(())
@@ -378,13 +379,14 @@ impl fmt::Display for Logger {
 }
 
 impl fmt::Debug for Logger {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let entry = self.entry();
         write!(f, "Logger({}", entry.name())?;
         if !entry.object().is_empty() {
             write!(f, " for {}", entry.object())?;
         }
-        for (key, value) in entry.labels {
+        for (key, value) in entry.labels.iter() {
             write!(f, " {key}={value:?}")?;
         }
         f.write_str(")")

@@ -48,6 +48,7 @@ impl Drop for Observed {
 }
 
 impl fmt::Debug for Observed {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Observed").field(&self.gauge).finish()
     }

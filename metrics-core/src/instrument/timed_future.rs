@@ -90,6 +90,7 @@ impl<F: Future> Future for TimedFuture<F> {
 }
 
 impl<F> fmt::Debug for TimedFuture<F> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TimedFuture").finish_non_exhaustive()
     }
@@ -124,6 +125,7 @@ impl<F: Future> Future for BusyFuture<F> {
 }
 
 impl<F> fmt::Debug for BusyFuture<F> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BusyFuture").field("timer", &{ self.meter.timer }).finish_non_exhaustive()
     }

@@ -88,6 +88,7 @@ pub enum NameError {
 }
 
 impl fmt::Display for NameError {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             NameError::Empty => f.write_str("the name is empty: it has no part with a character in it"),

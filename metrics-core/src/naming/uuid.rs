@@ -24,6 +24,7 @@ impl NoUuid {
 }
 
 impl fmt::Display for NoUuid {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "expected a UUID {UUID_FORM}{}", self.hint())
     }

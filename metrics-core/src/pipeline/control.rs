@@ -6,6 +6,7 @@
 use crate::collect::ledger::{Cause, Ledger};
 use crate::collect::snapshot::Snapshot;
 use crate::deliver::backend::{Backend, Preview};
+use crate::deliver::shown;
 use crate::naming::prefix::Naming;
 use crate::pipeline::state::{after, pipeline, read_gauges};
 use crate::registry::limits::Limits;
@@ -14,8 +15,7 @@ use crate::registry::series_table;
 use crate::registry::views::View;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The shortest interval of a backend: 1 ms.
 pub const MIN_INTERVAL: Duration = Duration::from_millis(1);
@@ -33,6 +33,7 @@ pub enum InstallError {
 }
 
 impl fmt::Display for InstallError {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             InstallError::NameTaken(name) => {
@@ -61,6 +62,7 @@ pub enum PreviewError {
 }
 
 impl fmt::Display for PreviewError {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PreviewError::NotInstalled(name) => {
@@ -343,7 +345,7 @@ pub fn ledgers() -> Vec<Ledger> {
 pub fn preview(name: &str, timeout: Duration) -> Result<Vec<Preview>, PreviewError> {
     let until = after(timeout);
     read_gauges(timeout);
-    let (answer, answered) = sync_channel(1);
+    let (answer, answered) = shown::answer();
     {
         let mut state = pipeline().lock();
         let at = state.position(name).ok_or_else(|| PreviewError::NotInstalled(name.to_owned()))?;
@@ -353,10 +355,10 @@ pub fn preview(name: &str, timeout: Duration) -> Result<Vec<Preview>, PreviewErr
         let snapshot = state.collect();
         state.backends[at].mail.ask(snapshot, answer);
     }
-    match answered.recv_timeout(until.saturating_duration_since(Instant::now())) {
-        Ok(Some(shown)) => Ok(shown),
-        Ok(None) => Err(PreviewError::NothingSent(name.to_owned())),
-        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Err(PreviewError::Busy(name.to_owned())),
+    match answered.wait(until) {
+        Some(Some(shown)) => Ok(shown),
+        Some(None) => Err(PreviewError::NothingSent(name.to_owned())),
+        None => Err(PreviewError::Busy(name.to_owned())),
     }
 }
 

@@ -5,8 +5,7 @@
 //! standard library holds at that moment, which nobody opens in the child.
 
 use super::signals;
-use std::sync::mpsc::sync_channel;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
 use std::{io, thread};
 
 /// Held while a thread is being born, and by a fork: no child is made of a process where one is half born.
@@ -32,15 +31,17 @@ pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<thr
 
 fn start(name: &str, work: Box<dyn FnOnce() + Send>) -> io::Result<thread::JoinHandle<()>> {
     let builder = thread::Builder::new().name(format!("ferrometer-{name}"));
-    let (begin, begun) = sync_channel(1);
+    let begun = Arc::new(Barrier::new(2));
+    let begin = Arc::clone(&begun);
     let birth = freeze();
     let thread = without_signals(|| {
         builder.spawn(move || {
-            let _ = begin.send(());
+            begin.wait();
+            drop(begin);
             work();
         })
     })?;
-    let _ = begun.recv();
+    begun.wait();
     drop(birth);
     Ok(thread)
 }

@@ -1,31 +1,27 @@
 //! Texts and label sets that stay for the life of the program, side by side in blocks: an allocation of its own for each would take twice
 //! their memory.
 
-use std::collections::BTreeSet;
+use crate::registry::label_set::{LabelSet, SharedText};
+use std::collections::BTreeMap;
 use std::mem::take;
 
-/// A label as it is kept.
-pub(crate) type Label = (&'static str, &'static str);
+const BLOCK: usize = 16 << 10;
 
-const TEXT_BLOCK: usize = 16 << 10;
-const LABEL_BLOCK: usize = 256;
-
-/// The unused ends of the newest blocks, and the texts that are kept once.
+/// The unused end of the newest block, and the texts that are kept once.
 pub(crate) struct Interner {
-    texts: &'static mut [u8],
-    labels: &'static mut [Label],
+    rest: &'static mut [u8],
     /// Label keys, and names below loggers with labels: few, each in many label sets.
-    shared: BTreeSet<&'static str>,
+    shared: BTreeMap<&'static str, SharedText>,
 }
 
-/// Cuts `len` values off a block, or off a new one.
-fn bump<T: Clone + Default>(rest: &mut &'static mut [T], len: usize, block: usize) -> &'static mut [T] {
-    let new = |len| vec![T::default(); len].leak();
-    if len > block / 4 {
+/// Cuts `len` bytes off a block, or off a new one.
+fn bump(rest: &mut &'static mut [u8], len: usize) -> &'static mut [u8] {
+    let new = |len| vec![0; len].leak();
+    if len > BLOCK / 4 {
         return new(len);
     }
     if rest.len() < len {
-        *rest = new(block);
+        *rest = new(BLOCK);
     }
     let (first, left) = take(rest).split_at_mut(len);
     *rest = left;
@@ -34,33 +30,36 @@ fn bump<T: Clone + Default>(rest: &mut &'static mut [T], len: usize, block: usiz
 
 impl Interner {
     pub(crate) const fn new() -> Interner {
-        Interner { texts: &mut [], labels: &mut [], shared: BTreeSet::new() }
+        Interner { rest: &mut [], shared: BTreeMap::new() }
     }
 
     /// Returns a copy of a text.
     pub(crate) fn intern(&mut self, text: &str) -> &'static str {
-        let copy = bump(&mut self.texts, text.len(), TEXT_BLOCK);
+        let copy = bump(&mut self.rest, text.len());
         copy.copy_from_slice(text.as_bytes());
         std::str::from_utf8(copy).unwrap_or_default()
     }
 
     /// Returns the one copy of a text that many share.
     pub(crate) fn intern_shared(&mut self, text: &str) -> &'static str {
+        self.share(text).get()
+    }
+
+    fn share(&mut self, text: &str) -> SharedText {
         if let Some(known) = self.shared.get(text) {
-            return known;
+            return *known;
         }
-        let copy = self.intern(text);
-        self.shared.insert(copy);
+        let copy = SharedText::new(bump(&mut self.rest, SharedText::bytes(text)), text);
+        self.shared.insert(copy.get(), copy);
         copy
     }
 
-    /// Returns a copy of labels.
-    pub(crate) fn intern_labels(&mut self, labels: &[(&str, &str)]) -> &'static [Label] {
-        let copy = bump(&mut self.labels, labels.len(), LABEL_BLOCK);
-        for (to, (key, value)) in copy.iter_mut().zip(labels) {
-            *to = (self.intern_shared(key), self.intern(value));
+    /// Returns a copy of labels, at most [`MAX_LABELS`](crate::naming::name::MAX_LABELS).
+    pub(crate) fn intern_labels(&mut self, labels: &[(&str, &str)]) -> LabelSet {
+        if labels.is_empty() {
+            return LabelSet::EMPTY;
         }
-        copy
+        LabelSet::new(bump(&mut self.rest, LabelSet::bytes(labels)), labels, |key| self.share(key))
     }
 }
 
@@ -80,10 +79,12 @@ mod tests {
         let copies = COPIES.get_or_init(|| texts.iter().map(|t| interner.intern(t)).collect());
         assert_eq!(&texts, copies);
         let labels = [("a", "1"), ("b", ""), ("", "x")];
-        static LABELS: OnceLock<[&[Label]; 2]> = OnceLock::new();
-        let [first, again] = LABELS.get_or_init(|| [interner.intern_labels(&labels), interner.intern_labels(&labels)]);
-        assert_eq!((*first, interner.intern_labels(&[])), (&labels[..], &[][..]));
+        static LABELS: OnceLock<[LabelSet; 2]> = OnceLock::new();
+        let sets = LABELS.get_or_init(|| [interner.intern_labels(&labels), interner.intern_labels(&labels)]);
+        assert!(sets.iter().all(|set| set.iter().eq(labels) && set.are(&labels) && !set.are(&labels[1..])));
+        assert!(interner.intern_labels(&[]).is_empty() && interner.intern_labels(&[]).are(&[]));
         // The keys are the same ones, the values copies.
-        assert!(std::ptr::eq(first[0].0, again[0].0) && !std::ptr::eq(first[0].1, again[0].1));
+        let [first, again] = sets.map(|set| set.iter().next().unwrap());
+        assert!(std::ptr::eq(first.0, again.0) && !std::ptr::eq(first.1, again.1));
     }
 }

@@ -3,7 +3,7 @@
 use crate::naming::name::{MAX_LABELS, MAX_RAW_BYTES, logger_name};
 use crate::naming::object;
 use crate::registry::append_table::AppendTable;
-use crate::registry::interner::Label;
+use crate::registry::label_set::{LABEL_ROOM, Label, LabelSet};
 use crate::registry::overflow::{FULL_LABEL_SETS, FULL_LOGGERS, REFUSED, is_full, mark_full, refuse};
 use crate::registry::series::{LoggerEntry, LoggerName, Role, SENTINEL_LOGGER};
 use crate::registry::text_memory::TextMemory;
@@ -14,7 +14,7 @@ static LOGGERS: AppendTable<LoggerEntry> = AppendTable::new();
 
 /// The logger of all that found no place.
 pub(crate) static OVERFLOW_LOGGER: LoggerEntry =
-    LoggerEntry::new(&LoggerName::new("ferrometer.overflow", "", Role::Overflow), &[]);
+    LoggerEntry::new(&LoggerName::new("ferrometer.overflow", "", Role::Overflow), LabelSet::EMPTY);
 
 /// A logger's identity, and its hash.
 #[derive(Clone, Copy)]
@@ -41,7 +41,7 @@ impl<'k> Key<'k> {
 
     /// Returns the logger that has it, without a lock.
     fn find(&self) -> Option<&'static LoggerEntry> {
-        LOGGERS.get(self.hash, |l| l.name() == self.name && l.object() == self.object && l.labels == self.labels)
+        LOGGERS.get(self.hash, |l| l.name() == self.name && l.object() == self.object && l.labels.are(self.labels))
     }
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn child(parent: &'static LoggerEntry, name: &str) -> &'static Logger
     }
     let Some(busy) = reentrancy::try_enter() else { return &SENTINEL_LOGGER };
     let name = format!("{}.{}", parent.name(), logger_name(name));
-    find_or_register(busy, Key::new(&name, parent.object(), parent.labels), None)
+    find_or_register(busy, Key::new(&name, parent.object(), parent.labels.list(&mut { LABEL_ROOM })), None)
 }
 
 /// Returns the logger with the same name and labels for an object, given in any form; the empty one is the program itself.
@@ -68,7 +68,9 @@ pub(crate) fn for_object(parent: &'static LoggerEntry, object: &str) -> &'static
     }
     let Some(busy) = reentrancy::try_enter() else { return &SENTINEL_LOGGER };
     match object::gate(object) {
-        Some(object) => find_or_register(busy, Key::new(parent.name(), &object, parent.labels), None),
+        Some(object) => {
+            find_or_register(busy, Key::new(parent.name(), &object, parent.labels.list(&mut { LABEL_ROOM })), None)
+        }
         None => {
             refuse(&REFUSED.long_names);
             &OVERFLOW_LOGGER
@@ -127,8 +129,11 @@ fn merge_labels<'p, 'l>(
     parent: &LoggerEntry,
     labels: &[(&'l str, &'l str)],
 ) -> Option<&'p [(&'l str, &'l str)]> {
-    let mut len = parent.labels.len();
-    place[..len].copy_from_slice(parent.labels);
+    let mut len = 0;
+    for label in parent.labels.iter() {
+        place[len] = label;
+        len += 1;
+    }
     for (key, value) in labels {
         match place[..len].binary_search_by(|(k, _)| k.cmp(key)) {
             Ok(at) => place[at].1 = value,

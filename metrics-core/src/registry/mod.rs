@@ -8,7 +8,7 @@
 //! Read in this order: [`kind`], [`state_word`] (the word a recording reads), [`series`] (loggers and series themselves), [`limits`],
 //! [`overflow`] (what was refused), [`rules`] and [`views`] (what the configuration says of loggers and of metrics), [`loggers`] and [`series_table`] (lookup and registration),
 //! [`literal_cache`] (names that are literals), [`text_memory`] (labels of short texts), [`descriptions`], [`notes`] (call sites and parts of series), [`homes`] (where views
-//! lead recordings to); and below them [`append_table`] over [`hash_index`], [`interner`], [`hash`].
+//! lead recordings to); and below them [`append_table`] over [`hash_index`], [`interner`] over [`label_set`], [`hash`].
 //!
 //! # Sentinels
 //! A pointer that the recording path follows is never null: it points to a *sentinel* until there is something to point to, so that the path has
@@ -21,6 +21,7 @@ pub(crate) mod hash_index;
 pub(crate) mod homes;
 pub(crate) mod interner;
 pub(crate) mod kind;
+pub(crate) mod label_set;
 pub(crate) mod limits;
 pub(crate) mod literal_cache;
 pub(crate) mod loggers;

@@ -7,8 +7,8 @@ use crate::record::sampling;
 use crate::registry::append_table::Permit;
 use crate::registry::descriptions;
 use crate::registry::homes;
-use crate::registry::interner::Label;
 use crate::registry::kind::Kind;
+use crate::registry::label_set::LabelSet;
 use crate::registry::notes::{self, Note, Parts};
 use crate::registry::state_word::StateWord;
 use crate::sync::{publish_once, reentrancy};
@@ -45,7 +45,7 @@ impl LoggerName {
 /// A logger's identity: its name, the object its metrics belong to, and its labels, sorted by key.
 pub(crate) struct LoggerEntry {
     pub(crate) named: &'static LoggerName,
-    pub(crate) labels: &'static [Label],
+    pub(crate) labels: LabelSet,
     /// The literals used with this logger that are tried first. Never null; [`SENTINEL_RECENT`] until there are any.
     recent: AtomicPtr<Recent>,
 }
@@ -73,9 +73,10 @@ static SENTINEL: Series =
     Series::new(u32::MAX, u32::MAX, Identity { logger: &SENTINEL_OWNER, name: "", kind: Kind::Counter, rate: 0.0 });
 pub(crate) const SENTINEL_SERIES: &Series = &SENTINEL;
 /// The logger of [`SENTINEL_SERIES`] alone. No call is made with it, so that the sentinel is never taken for the series of a call.
-static SENTINEL_OWNER: LoggerEntry = LoggerEntry::new(&LoggerName::new("", "", Role::Overflow), &[]);
+static SENTINEL_OWNER: LoggerEntry = LoggerEntry::new(&LoggerName::new("", "", Role::Overflow), LabelSet::EMPTY);
 /// The logger that a re-entrant call gets. Recordings there are counted as turned away when their series is asked for.
-pub(crate) static SENTINEL_LOGGER: LoggerEntry = LoggerEntry::new(&LoggerName::new("", "", Role::Overflow), &[]);
+pub(crate) static SENTINEL_LOGGER: LoggerEntry =
+    LoggerEntry::new(&LoggerName::new("", "", Role::Overflow), LabelSet::EMPTY);
 /// A name that no literal has: its tag holds a length that none has.
 static SENTINEL_NAME: StaticName =
     StaticName { name: ptr::null(), tag: u64::MAX, rate: 0, series: SENTINEL_SERIES, logger: ptr::null() };
@@ -86,7 +87,7 @@ const fn no_recent() -> Recent {
 }
 
 impl LoggerEntry {
-    pub(crate) const fn new(named: &'static LoggerName, labels: &'static [Label]) -> LoggerEntry {
+    pub(crate) const fn new(named: &'static LoggerName, labels: LabelSet) -> LoggerEntry {
         LoggerEntry { named, labels, recent: AtomicPtr::new(ptr::from_ref(&SENTINEL_RECENT).cast_mut()) }
     }
 
@@ -368,7 +369,7 @@ impl Series {
 
     /// The labels, sorted by key, as given; not gated. The [object](Series::object) is none of them.
     pub fn labels(&self) -> impl ExactSizeIterator<Item = (&'static str, &'static str)> + Clone {
-        self.logger.labels.iter().copied()
+        self.logger.labels.iter()
     }
 
     /// Returns the sample rate of the recordings in this series, in (0, 1].

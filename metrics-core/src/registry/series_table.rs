@@ -3,8 +3,8 @@
 use crate::naming::name::MAX_RAW_BYTES;
 use crate::record::sampling::is_sample_rate;
 use crate::registry::append_table::{AppendTable, Permit, Values};
-use crate::registry::interner::Label;
 use crate::registry::kind::Kind;
+use crate::registry::label_set::{LABEL_ROOM, Label, LabelSet};
 use crate::registry::limits::{self, Limits, RESERVED};
 use crate::registry::loggers::{self, OVERFLOW_LOGGER};
 use crate::registry::overflow::{FULL_DISTRIBUTIONS, REFUSED, is_full, mark_full, nothing_is_full, refuse};
@@ -111,7 +111,7 @@ fn cause(kind: Kind) -> &'static AtomicU64 {
 
 /// Returns one of ferrometer's own series, which the limits do not touch.
 pub(crate) fn internal_series(name: &str, kind: Kind) -> &'static Series {
-    static LOGGER: LoggerEntry = LoggerEntry::new(&LoggerName::new("ferrometer", "", Role::Internal), &[]);
+    static LOGGER: LoggerEntry = LoggerEntry::new(&LoggerName::new("ferrometer", "", Role::Internal), LabelSet::EMPTY);
     let Some(busy) = reentrancy::enter() else { return SENTINEL_SERIES };
     unlimited(&mut Writer::wait(busy), &LOGGER, name, kind)
 }
@@ -160,6 +160,20 @@ pub(crate) fn series_in(ids: Range<usize>) -> Values<'static, Series> {
 /// Returns the series of an id.
 pub(crate) fn series_of(id: u32) -> Option<&'static Series> {
     SERIES.at(id as usize)
+}
+
+impl Series {
+    /// Returns the series with an [id](Series::id), if there is one.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// let series = ferrometer::get_logger("shop").counter("sales").series();
+    /// assert_eq!(ferrometer::Series::of_id(series.id()), Some(series));
+    /// ```
+    #[must_use]
+    pub fn of_id(id: usize) -> Option<&'static Series> {
+        SERIES.at(id)
+    }
 }
 
 /// Returns the series that has the recordings of another: itself, or the one that views lead to.
@@ -286,7 +300,11 @@ fn way(state: &mut State, key: Key<'_>) -> Way {
     }
     let Viewed { name, is_renamed, labels, rate, words, .. } = viewed;
     let is_other = is_renamed || labels.is_some();
-    let labels = labels.as_deref().unwrap_or(key.logger.labels);
+    let mut room = LABEL_ROOM;
+    let labels = match &labels {
+        Some(labels) => labels,
+        None => key.logger.labels.list(&mut room),
+    };
     let division = is_renamed.then(|| views::divisions(&name).next()).flatten();
     let to = match of_name(&views, key, &name, labels) {
         None if is_other => Some(viewed_series(state, key, division.unwrap_or((key.logger.name(), key.name)), labels)),

@@ -3,7 +3,7 @@
 //! A view is looked at when a series is registered and when the configuration changes, never when something is recorded.
 
 use crate::naming::name::{Pattern, push_dotted};
-use crate::registry::interner::Label;
+use crate::registry::label_set::{LABEL_ROOM, Label, LabelSet};
 
 /// A rule for the metrics whose names fit a pattern.
 ///
@@ -163,14 +163,14 @@ pub(crate) struct Viewed {
 
 impl Viewed {
     /// Applies views to a metric of a logger.
-    pub(crate) fn new(views: &[View], logger: &str, metric: &str, labels: &'static [Label]) -> Viewed {
+    pub(crate) fn new(views: &[View], logger: &str, metric: &str, labels: LabelSet) -> Viewed {
         let mut given = String::new();
         push_dotted(&mut given, logger);
         push_dotted(&mut given, metric);
-        Viewed::of(views, given, labels)
+        Viewed::of(views, given, labels.list(&mut { LABEL_ROOM }))
     }
 
-    fn of(views: &[View], given: String, labels: &'static [Label]) -> Viewed {
+    fn of(views: &[View], given: String, labels: &[Label]) -> Viewed {
         let (mut viewed, mut name) = (Viewed::default(), given.clone());
         for view in views {
             let Some(stars) = view.pattern.stars(&name) else { continue };

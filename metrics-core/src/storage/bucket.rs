@@ -29,6 +29,7 @@ pub enum Scheme {
 }
 
 impl fmt::Debug for Scheme {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Scheme::Nanos => "Nanos",
