@@ -1,11 +1,12 @@
 //! Recordings of counters, gauges and in-flight counts: from a series to this thread's cell.
 
 use crate::record::enabled::enabled;
-use crate::record::{capture, decision, non_finite, sampling, skipped};
+use crate::record::{capture, decision, exemplars, non_finite, sampling, skipped};
 use crate::registry::kind::Kind;
 use crate::registry::series::Series;
 use crate::registry::series_table;
 use crate::registry::state_word::StateWord;
+use crate::storage::cell_address::CellAddress;
 use crate::storage::scalar_cell::{self, ScalarCell, Writer};
 use crate::storage::thread_slab::{Cells, Unlimited, own_slab, shared, slab};
 use crate::sync::reentrancy;
@@ -62,7 +63,7 @@ pub(crate) fn add_slow<const HERE: bool>(series: &'static Series, value: i64) {
         return sampled_add(series, value, state);
     }
     match slab().scalar(state.slot()) {
-        Some(cell) if !state.is_off() => cell.count(value, Writer::Single),
+        Some(cell) if state.is_plain() => cell.count(value, Writer::Single),
         _ => count_cold(series, value, state),
     }
 }
@@ -96,19 +97,25 @@ fn sampled_count(series: &'static Series, value: i64, state: StateWord, number: 
         skipped::count_at_end();
     }
     if decision::is_hit_of(series, state, number) {
-        match slab().scalar(state.slot()) {
+        let is_recorded = match slab().scalar(state.slot()) {
             _ if sampling::is_own(number) && !capture::is_active() => hit_of_one(state.slot(), number),
-            Some(cell) => cell.count(value, Writer::Single),
+            Some(cell) => {
+                cell.count(value, Writer::Single);
+                true
+            }
             None => scalar_cold(series, state, ScalarOp::Count(value)),
+        };
+        if state.is_watched() && is_recorded {
+            exemplars::offer_count(state.slot(), value);
         }
     }
 }
 
 /// Counts a hit of a counter that has a countdown of its own, and the misses before it. Such hits are counted as units, so that what is known of all
-/// calls stands apart from what is a sample.
-fn hit_of_one(slot: u32, number: u8) {
+/// calls stands apart from what is a sample. Returns `false` when the recording was turned away.
+fn hit_of_one(slot: u32, number: u8) -> bool {
     let skipped = sampling::take_skipped(number);
-    let Some(_busy) = reentrancy::enter() else { return };
+    let Some(_busy) = reentrancy::enter() else { return false };
     if let Some(own) = own_slab()
         && let Some((ones, cell)) = own.ensure_unit_count(slot, &Cells).zip(own.ensure_scalar(slot, &Cells))
     {
@@ -120,6 +127,7 @@ fn hit_of_one(slot: u32, number: u8) {
         scalar_cell::add(&cell.skipped, skipped, Writer::Shared);
         ones.fetch_add(1, Release);
     }
+    true
 }
 
 /// Counts a call of a series that is not sampled, by the state that said so. The next state may be a sampled one, where this call would count for
@@ -127,8 +135,30 @@ fn hit_of_one(slot: u32, number: u8) {
 #[cold]
 #[inline(never)]
 fn count_cold(series: &'static Series, value: i64, state: StateWord) {
-    if !state.is_off() {
+    if state.is_watched() {
+        count_watched(series, value, state);
+    } else if !state.is_off() {
         scalar_cold(series, state, ScalarOp::Count(value));
+    }
+}
+
+/// Counts a call of a series that offers exemplars: its word leads to no cell, and most often there is one.
+#[inline(never)]
+fn count_watched(series: &'static Series, value: i64, state: StateWord) {
+    let slot = state.slot();
+    let is_recorded = match (value, slab().unit_count(CellAddress::scalar(slot)), slab().scalar(slot)) {
+        (1, Some(ones), _) => {
+            scalar_cell::increment_unit(ones);
+            true
+        }
+        (2.. | ..=0, _, Some(cell)) => {
+            cell.count(value, Writer::Single);
+            true
+        }
+        _ => scalar_cold(series, state, ScalarOp::Count(value)),
+    };
+    if is_recorded {
+        exemplars::offer_count(slot, value);
     }
 }
 
@@ -243,7 +273,7 @@ pub(crate) fn add_to_gauge(series: &'static Series, value: f64) {
     let home = series_table::home(series);
     match slab().scalar(home.slot) {
         Some(cell) => apply(home, cell, ScalarOp::Add(value), Writer::Single),
-        None => scalar_cold(series, state, ScalarOp::Add(value)),
+        None => _ = scalar_cold(series, state, ScalarOp::Add(value)),
     }
 }
 
@@ -275,23 +305,24 @@ fn apply(series: &'static Series, cell: &ScalarCell, op: ScalarOp, writer: Write
     cell.called(writer);
 }
 
-/// Records into a cell that was not found where it is looked for first. A call of a sampled series is a hit here.
+/// Records into a cell that was not found where it is looked for first. A call of a sampled series is a hit here. Returns `false` when the recording
+/// was turned away.
 #[cold]
-fn scalar_cold(series: &'static Series, state: StateWord, op: ScalarOp) {
+fn scalar_cold(series: &'static Series, state: StateWord, op: ScalarOp) -> bool {
     let captured = match op {
         ScalarOp::Count(value) | ScalarOp::Move(value) => capture::count(series, value),
         ScalarOp::Set(value) => capture::set(series, |_| value),
         ScalarOp::Add(by) => capture::set(series, |now| now + by),
     };
     if captured {
-        return;
+        return true;
     }
     if series.kind() == Kind::Gauge {
         // The value and the cell of one series, whatever a view has done since the state was read.
         let home = series_table::home(series);
-        into_cells(home, StateWord::new(Kind::Gauge, home.slot), op);
+        into_cells(home, StateWord::new(Kind::Gauge, home.slot), op)
     } else {
-        into_cells(series, state, op);
+        into_cells(series, state, op)
     }
 }
 
