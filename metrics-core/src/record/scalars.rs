@@ -6,7 +6,6 @@ use crate::registry::kind::Kind;
 use crate::registry::series::Series;
 use crate::registry::series_table;
 use crate::registry::state_word::StateWord;
-use crate::storage::cell_address::CellAddress;
 use crate::storage::scalar_cell::{self, ScalarCell, Writer};
 use crate::storage::thread_slab::{Cells, Unlimited, own_slab, shared, slab};
 use crate::sync::reentrancy;
@@ -103,7 +102,7 @@ fn sampled_count(series: &'static Series, value: i64, state: StateWord, number: 
                 cell.count(value, Writer::Single);
                 true
             }
-            None => scalar_cold(series, state, ScalarOp::Count(value)),
+            None => return scalar_cold(series, state, ScalarOp::Count(value)),
         };
         if state.is_watched() && is_recorded {
             exemplars::offer_count(state.slot(), value);
@@ -135,31 +134,28 @@ fn hit_of_one(slot: u32, number: u8) -> bool {
 #[cold]
 #[inline(never)]
 fn count_cold(series: &'static Series, value: i64, state: StateWord) {
-    if state.is_watched() {
-        count_watched(series, value, state);
-    } else if !state.is_off() {
+    if !state.is_off() {
         scalar_cold(series, state, ScalarOp::Count(value));
     }
 }
 
-/// Counts a call of a series that offers exemplars: its word leads to no cell, and most often there is one.
+/// Counts a call of a series that offers exemplars, by a thread that is in no capture scope: its word leads to no cell, and most often there is one.
 #[inline(never)]
 fn count_watched(series: &'static Series, value: i64, state: StateWord) {
     let slot = state.slot();
-    let is_recorded = match (value, slab().unit_count(CellAddress::scalar(slot)), slab().scalar(slot)) {
-        (1, Some(ones), _) => {
-            scalar_cell::increment_unit(ones);
-            true
-        }
-        (2.. | ..=0, _, Some(cell)) => {
-            cell.count(value, Writer::Single);
-            true
-        }
-        _ => scalar_cold(series, state, ScalarOp::Count(value)),
-    };
-    if is_recorded {
-        exemplars::offer_count(slot, value);
+    if value == 1
+        && !state.is_sampled()
+        && let Some(ones) = slab().unit_count_of(slot)
+    {
+        scalar_cell::increment_unit(ones);
+    } else if value != 1
+        && let Some(cell) = slab().scalar(slot)
+    {
+        cell.count(value, Writer::Single);
+    } else if !into_cells(series, state, ScalarOp::Count(value)) {
+        return;
     }
+    exemplars::offer_count(slot, value);
 }
 
 /// Where an in-flight count went up, and goes down.
@@ -273,7 +269,7 @@ pub(crate) fn add_to_gauge(series: &'static Series, value: f64) {
     let home = series_table::home(series);
     match slab().scalar(home.slot) {
         Some(cell) => apply(home, cell, ScalarOp::Add(value), Writer::Single),
-        None => _ = scalar_cold(series, state, ScalarOp::Add(value)),
+        None => scalar_cold(series, state, ScalarOp::Add(value)),
     }
 }
 
@@ -305,24 +301,28 @@ fn apply(series: &'static Series, cell: &ScalarCell, op: ScalarOp, writer: Write
     cell.called(writer);
 }
 
-/// Records into a cell that was not found where it is looked for first. A call of a sampled series is a hit here. Returns `false` when the recording
-/// was turned away.
+/// Records into a cell that was not found where it is looked for first. A call of a sampled series is a hit here.
 #[cold]
-fn scalar_cold(series: &'static Series, state: StateWord, op: ScalarOp) -> bool {
+fn scalar_cold(series: &'static Series, state: StateWord, op: ScalarOp) {
     let captured = match op {
         ScalarOp::Count(value) | ScalarOp::Move(value) => capture::count(series, value),
         ScalarOp::Set(value) => capture::set(series, |_| value),
         ScalarOp::Add(by) => capture::set(series, |now| now + by),
     };
     if captured {
-        return true;
+        return;
+    }
+    if let ScalarOp::Count(value) = op
+        && state.is_watched()
+    {
+        return count_watched(series, value, state);
     }
     if series.kind() == Kind::Gauge {
         // The value and the cell of one series, whatever a view has done since the state was read.
         let home = series_table::home(series);
-        into_cells(home, StateWord::new(Kind::Gauge, home.slot), op)
+        into_cells(home, StateWord::new(Kind::Gauge, home.slot), op);
     } else {
-        into_cells(series, state, op)
+        into_cells(series, state, op);
     }
 }
 

@@ -80,8 +80,9 @@ pub(crate) fn of_value(scheme: Scheme, slot: u32, bits: u64) -> Option<&'static 
 
 #[inline]
 fn find(cell: CellNumber, range: u32) -> Option<&'static ExemplarSlot> {
-    let first = FIRST.get(cell.0)?.load(Acquire);
-    SLOTS.get(u32::try_from(first.checked_sub(1)?).ok()? + range)
+    // Fewer than 2^17.
+    let first = FIRST.get(cell.0)?.load(Acquire) as u32;
+    SLOTS.get(first.checked_sub(1)? + range)
 }
 
 /// Returns the number of a value's range.
