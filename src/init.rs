@@ -122,12 +122,13 @@ struct Settings {
     limits: Limits,
     rules: Vec<LoggerRule>,
     views: Vec<View>,
+    exemplars: bool,
 }
 
 impl Settings {
     fn apply(&self) {
         let (naming, rules, views) = (self.naming.clone(), self.rules.clone(), self.views.clone());
-        ferrometer_core::configure_with_views(naming, self.limits, rules, views);
+        ferrometer_core::configure_with_exemplars(naming, self.limits, rules, views, self.exemplars);
     }
 }
 
@@ -199,8 +200,14 @@ fn replace(config: &Config, mut in_force: MutexGuard<'static, InForce>) -> Resul
         return Err(Error::Incomplete { key: "metrics.prepend_uuid", missing: "metrics.uuid" });
     }
     let deadline = config.shutdown_deadline;
-    let settings =
-        Settings { naming: naming(config), limits: limits(config), rules: rules(config), views: views(config) };
+    let settings = Settings {
+        naming: naming(config),
+        limits: limits(config),
+        rules: rules(config),
+        views: views(config),
+        exemplars: config.exemplars,
+    };
+    crate::exemplars::provide_default(config);
     #[cfg(feature = "prometheus")]
     free_inherited_port(config.pull_cache.address.port());
     #[cfg(feature = "pull-cache")]

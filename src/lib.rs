@@ -55,6 +55,7 @@
 //! | `process-metrics` | | the process' own metrics, for every backend |
 //! | `tokio` | | the health of tokio's runtimes and tasks |
 //! | `tracing-layer` | | spans of `tracing` as timers, its events as counters |
+//! | `opentelemetry-context` | | the trace of exemplars from OpenTelemetry's current context |
 //! | `metrics-bridge` | | recordings of libraries that use the `metrics` crate, and a backend that feeds a recorder of it |
 //!
 //! # Not supported
@@ -74,6 +75,7 @@ mod cardinality;
 pub mod config;
 pub mod dry_run;
 mod error;
+pub mod exemplars;
 mod host;
 mod init;
 mod limits;

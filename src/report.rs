@@ -29,8 +29,10 @@ pub(crate) fn in_force(config: &Config) {
     let is_off = config.backends().iter().all(|name| name == "noop");
     let warns = tracing::enabled!(target: "ferrometer", Level::WARN);
     let warnings = if warns { config.warnings() } else { Vec::new() };
+    // A program may say it later, but hardly does.
+    let has_no_traces = warns && !is_off && crate::exemplars::are_wanted(config) && !crate::exemplars::is_provided();
     let tells = tracing::enabled!(target: "ferrometer", Level::INFO);
-    if !tells && warnings.is_empty() {
+    if !tells && warnings.is_empty() && !has_no_traces {
         return;
     }
     let (backends, from) = (config.backends().join(", "), config.origin.in_words());
@@ -44,6 +46,13 @@ pub(crate) fn in_force(config: &Config) {
         tracing::dispatcher::with_default(&subscriber, || {
             for hint in &warnings {
                 tracing::warn!(target: "ferrometer", %hint, "the configuration is probably not what was meant");
+            }
+            if has_no_traces {
+                tracing::warn!(
+                    target: "ferrometer",
+                    "exemplars are on, and nothing tells the trace of a recording: take the cargo feature opentelemetry-context, or call \
+                     ferrometer::exemplars::provide before init"
+                );
             }
             match is_off {
                 true if installed.is_empty() => tracing::info!(target: "ferrometer", %from, "recording is off"),

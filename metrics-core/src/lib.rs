@@ -120,11 +120,26 @@ pub use self::{
     sync::diagnostics::warn,
 };
 
+/// Exemplars: with the total of a counter, timer or histogram, the trace of one recording that is in it, so that one gets from a curve to a request.
+///
+/// A configuration says which metrics have them, and a function of the program's [tells](exemplars::provide) the trace. A counter has place for one, and a timer
+/// or histogram for 16: one for each power of two of its values, of which every sixteenth shares a place. The first recording in a trace fills a
+/// place, and each collection empties it. [`Totals::exemplars`] has the last of each place, and [`SnapshotView::new_exemplars`] those that a backend has not
+/// delivered.
+///
+/// A recording by a metric without exemplars costs what it did. By one with them it takes a slower way; what asks for the trace is asked at most until it has
+/// told one, and at most 1,024 times, for each place and collection. Nothing is allocated, and no recording waits for another.
+#[cfg(not(ferrometer_loom))]
+pub mod exemplars {
+    pub use crate::collect::exemplars::Exemplar;
+    pub use crate::record::trace_context::{AlreadyProvided, TraceContext, is_provided, provide};
+}
+
 /// For the facade, which has a configuration for this, and for tests. Not public API.
 #[cfg(not(ferrometer_loom))]
 #[doc(hidden)]
 pub use self::{
-    pipeline::control::{configure, configure_with_views},
+    pipeline::control::{configure, configure_with_exemplars, configure_with_views},
     storage::thread_slab::cell_bytes,
 };
 

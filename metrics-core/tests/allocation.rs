@@ -1,10 +1,11 @@
 //! Recording does not allocate after the first use of an instrument on a thread: a counting allocator is asked.
 
 use ferrometer_core::__private::{CounterSite, LabelledSite, Literal};
+use ferrometer_core::exemplars::{TraceContext, provide};
 use ferrometer_core::*;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 struct Counting;
@@ -106,6 +107,45 @@ fn recording_does_not_allocate() {
     }
     assert_eq!(ALLOCATIONS.get() - before, 0);
     assert!(remove("sink", Duration::from_secs(5)).unwrap().balances());
+}
+
+#[test]
+fn exemplars_do_not_allocate() {
+    // Two of three recordings are in no trace.
+    let contexts = || TraceContext::new(u128::from(ASKED.fetch_add(1, Relaxed).is_multiple_of(3)), 1);
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    provide(contexts).unwrap();
+    configure_with_exemplars(
+        Naming::default(),
+        Limits::default(),
+        vec![],
+        vec![View::new("exemplars.*").exemplars(true)],
+        false,
+    );
+    install("sink3", Box::new(Sink), Duration::from_secs(3600)).unwrap();
+    let logger = get_logger("exemplars");
+    let (counter, timer, histogram) = (logger.counter("c"), logger.timer("t"), logger.histogram("h"));
+    let sampled = logger.counter("s").sampled(0.5);
+    let record = |number: u64| {
+        counter.increment();
+        counter.add(number + 2);
+        sampled.increment();
+        timer.record(Duration::from_nanos(1 << (number % 40)));
+        timer.start().stop();
+        histogram.record(number as f64);
+    };
+    (0..100).for_each(record);
+    let (mut allocated, mut asked) = (0, 0);
+    for _ in 0..10 {
+        let before = (ALLOCATIONS.get(), ASKED.load(Relaxed));
+        (0..1000).for_each(record);
+        allocated += ALLOCATIONS.get() - before.0;
+        asked += ASKED.load(Relaxed) - before.1;
+        // Empties the places.
+        let _ = snapshot();
+    }
+    assert!(allocated == 0 && asked > 100, "{allocated} {asked}");
+    assert!(remove("sink3", Duration::from_secs(5)).unwrap().balances());
 }
 
 #[test]

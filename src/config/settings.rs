@@ -115,6 +115,9 @@ settings! {
         /// Time after which the metrics of the process itself (CPU time, memory, file descriptors, threads) are recorded again, for every backend. Needs the
         /// cargo feature `process-metrics`.
         process_interval: Option<Duration> = unset "they are not recorded" in at_least_ms(100), eg "10s", set process_interval(Duration);
+        /// Offers exemplars for counters, timers and histograms where no view says otherwise: with their totals, the trace of one recording. Needs something that
+        /// tells the trace: the cargo feature `opentelemetry-context`, or a function of the program's.
+        exemplars: bool = false, eg true, set exemplars(bool);
         /// Time in which the shutdown guard may deliver what is pending.
         shutdown_deadline: Duration = "2s" in at_least_ms(0), eg "500ms", set shutdown_deadline(Duration);
     }
@@ -504,6 +507,8 @@ settings! {
         timer_chunk: usize = 8192 in Kind::PowerOfTwo { min: 64, max: 65_536 }, eg 1024, unit "values", set timer_chunk(usize), to timer_chunk (always);
         /// Single timer values held for one backend.
         max_held_values: usize = 262144 in between(64, 1 << 26), eg 65536, unit "values", set max_held_values(usize), to max_held_values (always);
+        /// Places for exemplars: a counter that has them takes one, a timer or histogram 16; past it, series have none.
+        max_exemplars: usize = 8192 in up_to(65_536), eg 1024, unit "places", set max_exemplars(usize), to max_exemplars (always);
     }
 }
 

@@ -41,6 +41,8 @@ settings! {
         /// Upper bounds of the buckets of timers, in seconds, and of histograms, in the unit of what is recorded: at `/metrics`, for OTLP with explicit bounds,
         /// and for remote write with classic histograms. They win over those of the backend.
         buckets: Vec<f64> = unset "those of the backend" in bounds_above(None), eg [0.01, 0.1, 1.0], set buckets(into Vec<f64>);
+        /// Offers exemplars for the counters, timers and histograms among them, or not, whatever `metrics.exemplars` says.
+        exemplars: Option<bool> = unset "what `metrics.exemplars` says", eg true, set exemplars(bool);
     }
 }
 
@@ -95,6 +97,7 @@ impl From<&View> for ferrometer_core::View {
         core.unit.clone_from(&view.unit);
         core.description.clone_from(&view.description);
         core.buckets = (!view.buckets.is_empty()).then(|| view.buckets.clone());
+        core.exemplars = view.exemplars;
         match (view.drop_labels.is_empty(), view.keep_labels.is_empty()) {
             (false, _) => core.drop_labels(&view.drop_labels),
             (true, false) => core.keep_labels(&view.keep_labels),

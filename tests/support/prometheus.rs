@@ -64,9 +64,8 @@ impl Prometheus {
             .arg(format!("--web.listen-address={address}"))
             .stdout(Stdio::null())
             .stderr(log);
-        if native {
-            command.arg("--enable-feature=native-histograms");
-        }
+        let features = if native { "native-histograms,exemplar-storage" } else { "exemplar-storage" };
+        command.arg(format!("--enable-feature={features}"));
         let process = command.spawn().expect("prometheus runs: scripts/test installs it");
         let prometheus = Prometheus { process, address, _scratch: scratch };
         let until = Instant::now() + Duration::from_secs(60);

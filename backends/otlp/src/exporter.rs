@@ -1,7 +1,7 @@
 //! Writes instruments as data points.
 
 use crate::base::{Base, take_away};
-use crate::point::{Header, Point, Shape, Value};
+use crate::point::{Header, Point, Shape, Spot, Value};
 use crate::settings::{Encoding, Histograms, Settings, Temporality};
 use crate::{json, protobuf};
 use ferrometer_core::{Cause, Kind, Naming, Series, SnapshotView, Totals, warn};
@@ -169,10 +169,11 @@ enum Part {
     Decrements,
 }
 
-struct Writer<'w> {
+struct Writer<'w, 'v> {
     encoding: Encoding,
     is_delta: bool,
     histograms: Histograms,
+    view: &'w SnapshotView<'v>,
     time: u64,
     /// Where the numbers begin under which the fate of parts is noted.
     parts: usize,
@@ -184,7 +185,7 @@ struct Writer<'w> {
     fell: Vec<usize>,
 }
 
-impl Writer<'_> {
+impl Writer<'_, '_> {
     /// Returns the number under which the fate of a part is noted. Where totals are sent nobody asks for it.
     fn part(&self, at: usize, which: usize) -> Option<usize> {
         self.is_delta.then_some(self.parts + 2 * at + which)
@@ -197,14 +198,40 @@ impl Writer<'_> {
         owners: impl Iterator<Item = usize>,
         at: usize,
         start: u64,
-        value: Value<'_>,
+        (value, exemplars): (Value<'_>, &[u8]),
     ) {
         let attributes = self.attributes.get(at).and_then(|text| text.get(1..)).unwrap_or_default();
-        let point = Point { attributes, start, time: self.time, value };
+        let point = Point { attributes, start, time: self.time, value, exemplars };
         packer.piece(group, bytes, owners, |out| match self.encoding {
             Encoding::Protobuf => protobuf::point(out, &point),
             Encoding::Json => json::point(out, &point),
         });
+    }
+
+    /// Returns the exemplars of an instrument that came since the last delivery, as they stand in a point.
+    fn exemplars(&self, instrument: &Instrument, totals: Totals<'_>) -> Vec<u8> {
+        let mut out = Vec::new();
+        if !totals.has_exemplars() {
+            return out;
+        }
+        let kind = instrument.first.kind();
+        let shape = match (kind.scheme(), self.histograms) {
+            (None, _) => Shape::Counter,
+            (Some(_), Histograms::Explicit) => Shape::Explicit,
+            (Some(_), _) => Shape::Exponential,
+        };
+        for new in instrument.totals(totals).flat_map(|total| self.view.new_exemplars(total.series)) {
+            let value = match kind.scheme() {
+                None => Value::Int(new.value as i64),
+                Some(scheme) => Value::Double(new.value / histogram::unit(scheme)),
+            };
+            let spot = Spot { value, time: moment::nanos(new.time), context: new.context };
+            match self.encoding {
+                Encoding::Protobuf => protobuf::exemplar(&mut out, shape, &spot),
+                Encoding::Json => json::exemplar(&mut out, &spot),
+            }
+        }
+        out
     }
 
     /// Writes one point of an instrument; nothing where it has none, or none that is new.
@@ -236,13 +263,16 @@ impl Writer<'_> {
                 }
                 let start = base.map(|base| base.times[which]).filter(|time| *time > 0).unwrap_or(begun);
                 let owners = owners.chain(self.part(at, which));
-                self.piece(packer, group, owners, at, start, Value::Int(value));
+                let exemplars = if part == Part::Main { self.exemplars(instrument, totals) } else { Vec::new() };
+                self.piece(packer, group, owners, at, start, (Value::Int(value), &exemplars));
             }
-            Summary::Gauge(value) => self.piece(packer, group, owners, at, 0, Value::Double(value)),
-            Summary::InFlight(value) => self.piece(packer, group, owners, at, begun, Value::Int(value)),
+            Summary::Gauge(value) => self.piece(packer, group, owners, at, 0, (Value::Double(value), &[])),
+            Summary::InFlight(value) => self.piece(packer, group, owners, at, begun, (Value::Int(value), &[])),
             Summary::Distributions(rates) => {
                 let owners = owners.chain(self.part(at, 0));
-                self.distribution(packer, group, at, owners, (&rates, base, instrument.first.buckets()), begun);
+                let exemplars = self.exemplars(instrument, totals);
+                let buckets = instrument.first.buckets();
+                self.distribution(packer, group, at, owners, (&rates, base, buckets), (begun, &exemplars));
             }
         }
     }
@@ -254,7 +284,7 @@ impl Writer<'_> {
         at: usize,
         owners: impl Iterator<Item = usize>,
         (rates, base, viewed): (&Rates<'_>, Option<&Base>, Option<&'static [f64]>),
-        begun: u64,
+        (begun, exemplars): (u64, &[u8]),
     ) {
         let before = base.and_then(Base::rates);
         let mut sum = Sum::of(rates);
@@ -294,14 +324,16 @@ impl Writer<'_> {
                 last = last.max(seen);
             }
             counts.push(sum.count.saturating_sub(last));
-            self.piece(packer, group, owners, at, start, Value::Explicit { sum, bounds: shown, counts });
+            let value = Value::Explicit { sum, bounds: shown, counts };
+            self.piece(packer, group, owners, at, start, (value, exemplars));
         } else {
             room.now.count(rates);
             if let Some(before) = &before {
                 room.before.count(before);
                 take_away(&mut room.now, &room.before);
             }
-            self.piece(packer, group, owners, at, start, Value::Exponential { sum, buckets: &room.now });
+            let value = Value::Exponential { sum, buckets: &room.now };
+            self.piece(packer, group, owners, at, start, (value, exemplars));
         }
         *self.room = room;
     }
@@ -340,6 +372,7 @@ impl Exporter for Points {
                 encoding: self.encoding,
                 is_delta,
                 histograms: self.histograms,
+                view,
                 time,
                 parts: totals.len(),
                 attributes: &self.attributes,

@@ -1,6 +1,6 @@
 //! The messages of OTLP's metrics as JSON: names in lower camel case, 64-bit whole numbers as texts.
 
-use crate::point::{Header, Point, Shape, Value, dense};
+use crate::point::{Header, Point, Shape, Spot, Value, dense};
 use ferrometer_push::histogram::{SCALE, Sum};
 use ferrometer_push::{push_float, push_whole};
 
@@ -59,7 +59,31 @@ pub(crate) fn point(out: &mut Vec<u8>, point: &Point<'_>) {
         raw(out, ",");
     }
     long(out, "\"timeUnixNano\":\"", point.time);
-    match &point.value {
+    value(out, &point.value);
+    if !point.exemplars.is_empty() {
+        raw(out, ",\"exemplars\":[");
+        out.extend_from_slice(point.exemplars.strip_suffix(b",").unwrap_or(point.exemplars));
+        raw(out, "]");
+    }
+    raw(out, "},");
+}
+
+/// Appends an exemplar, with a comma behind it.
+pub(crate) fn exemplar(out: &mut Vec<u8>, spot: &Spot) {
+    long(out, "{\"timeUnixNano\":\"", spot.time);
+    value(out, &spot.value);
+    raw(out, ",\"traceId\":");
+    text(out, &spot.context.trace_id_hex());
+    if let Some(span) = spot.context.span_id_hex() {
+        raw(out, ",\"spanId\":");
+        text(out, &span);
+    }
+    raw(out, "},");
+}
+
+/// Appends a value, with a comma in front.
+fn value(out: &mut Vec<u8>, value: &Value<'_>) {
+    match value {
         Value::Int(value) => {
             // Readers take a number for a text and the other way round, but some take only numbers here. A number is exact up to 2^53.
             let quote = if value.unsigned_abs() <= 1 << 53 { "" } else { "\"" };
@@ -95,7 +119,6 @@ pub(crate) fn point(out: &mut Vec<u8>, point: &Point<'_>) {
             side(out, ",\"negative\":", &buckets.negative);
         }
     }
-    raw(out, "},");
 }
 
 fn total(out: &mut Vec<u8>, sum: &Sum) {

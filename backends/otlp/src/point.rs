@@ -1,5 +1,6 @@
 //! A data point, before it is written in one of the two encodings.
 
+use ferrometer_core::exemplars::TraceContext;
 use ferrometer_push::histogram::{Exponential, Sum};
 
 /// The kind of a metric, which all points of one name share.
@@ -42,6 +43,18 @@ pub(crate) struct Point<'a> {
     pub(crate) start: u64,
     pub(crate) time: u64,
     pub(crate) value: Value<'a>,
+    /// Exemplars, written already.
+    pub(crate) exemplars: &'a [u8],
+}
+
+/// An exemplar.
+#[derive(Debug)]
+pub(crate) struct Spot {
+    /// [`Value::Int`] or [`Value::Double`].
+    pub(crate) value: Value<'static>,
+    /// Nanoseconds since 1970.
+    pub(crate) time: u64,
+    pub(crate) context: TraceContext,
 }
 
 /// Text around the points of one name.

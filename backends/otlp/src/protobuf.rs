@@ -1,6 +1,6 @@
 //! The messages of OTLP's metrics as protocol buffers. The numbers are those of `opentelemetry/proto/metrics/v1/metrics.proto`.
 
-use crate::point::{Header, Point, Shape, Value, dense};
+use crate::point::{Header, Point, Shape, Spot, Value, dense};
 use ferrometer_push::histogram::{SCALE, Sum};
 use ferrometer_push::protobuf::{bytes, double, fixed64, key, message, unsigned, varint, varint_len, zigzag};
 
@@ -23,6 +23,27 @@ pub(crate) const fn attributes_field(shape: Shape) -> u32 {
     }
 }
 
+/// Appends an exemplar of a point of this shape.
+pub(crate) fn exemplar(out: &mut Vec<u8>, shape: Shape, spot: &Spot) {
+    let field = match shape {
+        Shape::Explicit => 8,
+        Shape::Exponential => 11,
+        _ => 5,
+    };
+    message(out, field, |out| {
+        fixed64(out, 2, spot.time);
+        match spot.value {
+            Value::Int(value) => fixed64(out, 6, value as u64),
+            Value::Double(value) => double(out, 3, value),
+            _ => {}
+        }
+        if spot.context.span_id() != 0 {
+            bytes(out, 4, &spot.context.span_id().to_be_bytes());
+        }
+        bytes(out, 5, &spot.context.trace_id().to_be_bytes());
+    });
+}
+
 /// Appends a point as the field `data_points` of its metric.
 #[inline]
 pub(crate) fn point(out: &mut Vec<u8>, point: &Point<'_>) {
@@ -38,7 +59,8 @@ pub(crate) fn point(out: &mut Vec<u8>, point: &Point<'_>) {
 fn number(out: &mut Vec<u8>, point: &Point<'_>, field: u32, bits: u64) {
     /// A field of eight bytes, with its key.
     const FIXED: usize = 9;
-    let len = point.attributes.len() + if point.start > 0 { 3 * FIXED } else { 2 * FIXED };
+    let fixed = if point.start > 0 { 3 * FIXED } else { 2 * FIXED };
+    let len = point.attributes.len() + fixed + point.exemplars.len();
     key(out, 1, 2);
     varint(out, len as u64);
     out.extend_from_slice(point.attributes);
@@ -47,6 +69,7 @@ fn number(out: &mut Vec<u8>, point: &Point<'_>, field: u32, bits: u64) {
     }
     fixed64(out, 3, point.time);
     fixed64(out, field, bits);
+    out.extend_from_slice(point.exemplars);
 }
 
 fn histogram(out: &mut Vec<u8>, point: &Point<'_>) {
@@ -80,6 +103,7 @@ fn histogram(out: &mut Vec<u8>, point: &Point<'_>) {
                 double(out, 14, buckets.zero_threshold);
             }
         }
+        out.extend_from_slice(point.exemplars);
     });
 }
 

@@ -1,12 +1,14 @@
 //! Against rotel, a collector; and the official classes for Python, which read our bytes.
 
-use ferrometer_core::{flush, install, remove};
+use ferrometer_core::exemplars::{TraceContext, provide};
+use ferrometer_core::{Limits, Naming, View, configure_with_exemplars, flush, get_logger, install, remove};
 use ferrometer_otlp::{Encoding, Histograms, Otlp, Settings};
 use ferrometer_push_testkit::program::{Program, low_port};
 use ferrometer_push_testkit::{NEVER, SOON, Scratch, alone, hard, wait_for, with_view};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// A program of the environment that `INTEROP_OTLP` names.
 fn installed(path: &str) -> PathBuf {
@@ -76,6 +78,60 @@ fn the_official_classes_read_what_is_sent() {
                 assert_eq!(of(metric)[0][4].as_f64(), Some(value), "{metric}");
             }
         }
+    }
+}
+
+/// Reads a request with the official classes and prints its exemplars. JSON has ids in hexadecimal digits, which `json_format` takes for base64.
+const EXEMPLARS: &str = r#"
+import sys, json
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest as R
+for rm in R.FromString(sys.stdin.buffer.read()).resource_metrics:
+    for sm in rm.scope_metrics:
+        for m in sm.metrics:
+            for p in getattr(m, m.WhichOneof("data")).data_points:
+                for e in getattr(p, "exemplars", []):
+                    value = e.as_int if e.WhichOneof("value") == "as_int" else e.as_double
+                    print(json.dumps([m.name, e.trace_id.hex(), e.span_id.hex(), value, e.time_unix_nano <= p.time_unix_nano]))
+"#;
+
+#[test]
+#[ignore = "needs the PyPI package opentelemetry-proto; scripts/test installs and runs it"]
+fn the_official_classes_read_exemplars() {
+    let python = installed("bin/python");
+    let _alone = alone();
+    provide(|| TraceContext::new(0xab << 64 | 1, 0xcd)).unwrap();
+    configure_with_exemplars(
+        Naming::default(),
+        Limits::default(),
+        vec![],
+        vec![View::new("opx.*").exemplars(true)],
+        false,
+    );
+    for histograms in [Histograms::Exponential, Histograms::Explicit] {
+        let name = format!("opx.{histograms:?}");
+        let settings = Settings::new("http://localhost/v1/metrics").histograms(histograms);
+        let mut backend = Otlp::new(settings).unwrap();
+        let own = name.clone();
+        let record = move || {
+            get_logger(&own).send_counter("c", 3);
+            get_logger(&own).send_timer("t", Duration::from_millis(250));
+            get_logger(&own).send_histogram("h", -2.5);
+        };
+        let shown = with_view(record, move |view| backend.preview(view));
+        let mut command = Command::new(&python);
+        command.args(["-c", EXEMPLARS]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(&shown[0].plain).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let mut found: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        found.sort_by_key(|exemplar| exemplar[0].to_string());
+        let (trace, span) = ("00000000000000ab0000000000000001", "00000000000000cd");
+        let expected = [("c", serde_json::json!(3)), ("h", serde_json::json!(-2.5)), ("t", serde_json::json!(0.25))];
+        let expected =
+            expected.map(|(metric, value)| serde_json::json!([format!("{name}.{metric}"), trace, span, value, true]));
+        assert_eq!(found, expected);
     }
 }
 

@@ -90,9 +90,8 @@ impl Exposer {
         self.decide_names(moment, naming);
         let process = if self.process { process::read() } else { Default::default() };
         let layout = Arc::clone(&self.layout);
-        let instruments = self.instruments.iter();
         let (given, process) = (self.given.clone(), (process, self.started));
-        let totals = ExposedTotals::new(layout, instruments, moment.totals, given, process, moment.sequence);
+        let totals = ExposedTotals::new(layout, &self.instruments, moment.totals, given, process, moment.sequence);
         Arc::new(Exposition::new(totals))
     }
 

@@ -49,6 +49,16 @@ impl Bounds {
         Bounds { recorded, shown, text, canonical }
     }
 
+    /// Returns how many there are, without +Inf.
+    pub(crate) fn len(&self) -> usize {
+        self.recorded.len()
+    }
+
+    /// Returns the first that is not below a recorded value; for one beyond the last, how many there are.
+    pub(crate) fn bucket_of(&self, recorded: f64) -> usize {
+        self.recorded.partition_point(|bound| *bound < recorded)
+    }
+
     /// Returns whether there is one below zero.
     pub(crate) fn has_negative(&self) -> bool {
         self.shown.first().is_some_and(|bound| *bound < 0.0)

@@ -32,6 +32,7 @@
 #![deny(missing_docs)]
 
 mod buckets;
+mod exemplars;
 mod exporter;
 mod exposer;
 mod families;

@@ -3,6 +3,7 @@
 //! They are a handful of fields, written by hand: a code generator would weigh more than this file. The numbers are those of
 //! [`metrics.proto`](https://github.com/prometheus/client_model/blob/master/io/prometheus/client/metrics.proto).
 
+use crate::exemplars::Shown;
 use crate::layout::{Block, PIECE, Part, Row, Step};
 use crate::le_buckets::{self, Bounds, HistogramTotals};
 use crate::names;
@@ -33,6 +34,7 @@ mod metric {
     pub(crate) const LABEL_VALUE: u32 = 2;
     /// In `Gauge` and `Counter`.
     pub(crate) const VALUE: u32 = 1;
+    pub(crate) const COUNTER_EXEMPLAR: u32 = 2;
     pub(crate) const COUNTER_CREATED: u32 = 3;
 }
 
@@ -48,9 +50,17 @@ mod histogram {
     pub(crate) const POSITIVE_SPAN: u32 = 12;
     pub(crate) const POSITIVE_DELTA: u32 = 13;
     pub(crate) const CREATED: u32 = 15;
+    pub(crate) const EXEMPLARS: u32 = 16;
     /// In `Bucket`.
     pub(crate) const CUMULATIVE_COUNT: u32 = 1;
     pub(crate) const UPPER_BOUND: u32 = 2;
+    pub(crate) const BUCKET_EXEMPLAR: u32 = 3;
+}
+
+mod exemplar {
+    pub(crate) const LABEL: u32 = 1;
+    pub(crate) const VALUE: u32 = 2;
+    pub(crate) const TIME: u32 = 3;
 }
 
 /// Renders whole families.
@@ -64,8 +74,7 @@ pub(crate) fn render(exposition: &ExposedTotals, steps: &[Step]) -> Vec<Piece> {
         let (mut one, mut inner) = (Vec::new(), Vec::new());
         for at in steps.iter().flat_map(|step| step.rows.clone()) {
             one.clear();
-            let (cell, row) = (&exposition.cells[at], &exposition.layout.rows[at]);
-            if write(&mut one, &mut inner, exposition, shown, part, cell, row, bounds.as_deref()) {
+            if write(&mut one, &mut inner, exposition, shown, part, at, bounds.as_deref()) {
                 key(metrics.room(), family::METRIC, 2);
                 varint(metrics.room(), one.len() as u64);
                 metrics.push(&one);
@@ -107,15 +116,18 @@ fn write(
     exposition: &ExposedTotals,
     block: &Block,
     part: Part,
-    cell: &Cell,
-    row: &Row,
+    at: usize,
     bounds: Option<&Bounds>,
 ) -> bool {
+    let (cell, row) = (&exposition.cells[at], &exposition.layout.rows[at]);
     inner.clear();
     let field = match (part, cell) {
         (Part::Main, Cell::Counter { increments: value, .. })
         | (Part::Decrements, Cell::Counter { decrements: value @ 1.., .. }) => {
             double(inner, metric::VALUE, *value as f64);
+            if let Some(newest) = exposition.exemplars.of(at).next_back().filter(|_| part == Part::Main) {
+                exemplar(inner, metric::COUNTER_EXEMPLAR, newest);
+            }
             timestamp(inner, metric::COUNTER_CREATED, row.created);
             metric::COUNTER
         }
@@ -125,24 +137,40 @@ fn write(
         }
         (Part::Main, Cell::Distributions(..)) => {
             let Some(bounds) = bounds else { return false };
-            distribution(inner, exposition, cell, row, bounds);
+            distribution(inner, exposition, (at, cell, row), bounds);
             metric::HISTOGRAM
         }
         _ => return false,
     };
     for (name, value) in names::pairs(exposition.layout.labels(&block.family, row)) {
-        let len = 2 + varint_len(name.len()) + name.len() + varint_len(value.len()) + value.len();
-        key(out, metric::LABEL, 2);
-        varint(out, len as u64);
-        text(out, metric::NAME, name);
-        text(out, metric::LABEL_VALUE, &value);
+        label(out, metric::LABEL, name, &value);
     }
     bytes(out, field, inner);
     true
 }
 
+/// A `LabelPair`.
+fn label(out: &mut Vec<u8>, field: u32, name: &str, value: &str) {
+    let len = 2 + varint_len(name.len()) + name.len() + varint_len(value.len()) + value.len();
+    key(out, field, 2);
+    varint(out, len as u64);
+    text(out, metric::NAME, name);
+    text(out, metric::LABEL_VALUE, value);
+}
+
+/// An `Exemplar`.
+fn exemplar(out: &mut Vec<u8>, field: u32, shown: &Shown) {
+    let mut inner = Vec::new();
+    for (name, id) in shown.labels() {
+        label(&mut inner, exemplar::LABEL, name, &id);
+    }
+    double(&mut inner, exemplar::VALUE, shown.value);
+    timestamp(&mut inner, exemplar::TIME, shown.millis());
+    bytes(out, field, &inner);
+}
+
 /// A `Histogram`: classic and native.
-fn distribution(out: &mut Vec<u8>, exposition: &ExposedTotals, cell: &Cell, row: &Row, bounds: &Bounds) {
+fn distribution(out: &mut Vec<u8>, exposition: &ExposedTotals, (at, cell, row): (usize, &Cell, &Row), bounds: &Bounds) {
     let rates = exposition.distributions_of(cell);
     let totals = HistogramTotals::of(rates, bounds);
     unsigned(out, histogram::COUNT, totals.count);
@@ -150,11 +178,18 @@ fn distribution(out: &mut Vec<u8>, exposition: &ExposedTotals, cell: &Cell, row:
         double(out, histogram::SUM, sum);
     }
     let mut bucket = Vec::new();
-    // The bucket of +Inf is the count.
-    for (bound, n) in bounds.shown.iter().zip(&totals.cumulative) {
+    let exemplars = exposition.exemplars.by_bucket(at, bounds);
+    let exemplar_of = |bucket: usize| exemplars.get(bucket).copied().flatten();
+    // The bucket of +Inf is the count, and written where it has an exemplar.
+    let infinite = exemplar_of(bounds.len()).map(|_| (f64::INFINITY, totals.count));
+    let all = bounds.shown.iter().copied().zip(totals.cumulative.iter().copied()).chain(infinite);
+    for (number, (bound, n)) in all.enumerate() {
         bucket.clear();
-        unsigned(&mut bucket, histogram::CUMULATIVE_COUNT, *n);
-        double(&mut bucket, histogram::UPPER_BOUND, *bound);
+        unsigned(&mut bucket, histogram::CUMULATIVE_COUNT, n);
+        double(&mut bucket, histogram::UPPER_BOUND, bound);
+        if let Some(shown) = exemplar_of(number) {
+            exemplar(&mut bucket, histogram::BUCKET_EXEMPLAR, shown);
+        }
         bytes(out, histogram::BUCKET, &bucket);
     }
     let native = Native::of(rates, rates.first().map_or(1.0, |(_, d)| le_buckets::unit(d.scheme())));
@@ -168,6 +203,9 @@ fn distribution(out: &mut Vec<u8>, exposition: &ExposedTotals, cell: &Cell, row:
         populated(out, side, span, delta);
     }
     timestamp(out, histogram::CREATED, row.created);
+    for shown in exposition.exemplars.of(at) {
+        exemplar(out, histogram::EXEMPLARS, shown);
+    }
 }
 
 fn populated(out: &mut Vec<u8>, side: &Buckets, span: u32, delta: u32) {

@@ -16,14 +16,14 @@ pub(crate) fn render(out: &mut Vec<u8>, exposition: &ExposedTotals, step: &Step,
     if exposition.begins(step) {
         head(out, block, step.part, format);
     }
-    let rows = step.rows.clone().zip(&layout.rows[step.rows.clone()]).map(|(at, row)| (&exposition.cells[at], row));
+    let rows = step.rows.clone().map(|at| (at, &exposition.cells[at], &layout.rows[at]));
     match (step.part, block.family.kind()) {
-        (Part::Decrements, _) => rows.for_each(|(cell, row)| decrements(out, exposition, block, cell, row, format)),
+        (Part::Decrements, _) => rows.for_each(|(_, cell, row)| decrements(out, exposition, block, cell, row, format)),
         (_, Kind::Timer | Kind::Histogram) => {
             let histogram = Histogram { exposition, block, bounds: &exposition.bounds(step.block), format };
-            rows.for_each(|(cell, row)| histogram.render(out, cell, row));
+            rows.for_each(|shown| histogram.render(out, shown));
         }
-        _ => rows.for_each(|(cell, row)| scalar(out, exposition, block, cell, row, format)),
+        _ => rows.for_each(|shown| scalar(out, exposition, block, shown, format)),
     }
 }
 
@@ -101,14 +101,24 @@ fn head(out: &mut Vec<u8>, block: &Block, part: Part, format: Format) {
 }
 
 /// A counter or gauge.
-fn scalar(out: &mut Vec<u8>, exposition: &ExposedTotals, block: &Block, cell: &Cell, row: &Row, format: Format) {
+fn scalar(
+    out: &mut Vec<u8>,
+    exposition: &ExposedTotals,
+    block: &Block,
+    (at, cell, row): (usize, &Cell, &Row),
+    format: Format,
+) {
     let prefix = exposition.layout.prefix(row);
     match cell {
         Cell::Counter { increments, .. } => {
             out.extend_from_slice(prefix.as_bytes());
             number::whole(out, *increments);
+            let is_open_counter = format == Format::OpenMetrics && block.is_counter;
+            if let Some(newest) = exposition.exemplars.of(at).next_back().filter(|_| is_open_counter) {
+                newest.write(out);
+            }
             out.push(b'\n');
-            if format == Format::OpenMetrics && block.is_counter {
+            if is_open_counter {
                 created(out, exposition, block, "_created", row);
             }
         }
@@ -158,7 +168,7 @@ struct Histogram<'a> {
 }
 
 impl Histogram<'_> {
-    fn render(&self, out: &mut Vec<u8>, cell: &Cell, row: &Row) {
+    fn render(&self, out: &mut Vec<u8>, (at, cell, row): (usize, &Cell, &Row)) {
         let rates = self.exposition.distributions_of(cell);
         if rates.is_empty() {
             return;
@@ -167,16 +177,20 @@ impl Histogram<'_> {
         let prefix = self.exposition.layout.prefix(row);
         let open = self.format == Format::OpenMetrics;
         let labels = if open { &self.bounds.canonical } else { &self.bounds.text };
-        let mut line = |le: &str, n: u64| {
+        let exemplars = if open { self.exposition.exemplars.by_bucket(at, self.bounds) } else { Vec::new() };
+        let mut line = |bucket: usize, le: &str, n: u64| {
             out.extend_from_slice(prefix.as_bytes());
             out.extend_from_slice(b"le=\"");
             out.extend_from_slice(le.as_bytes());
             out.extend_from_slice(b"\"} ");
             number::whole(out, n);
+            if let Some(Some(exemplar)) = exemplars.get(bucket) {
+                exemplar.write(out);
+            }
             out.push(b'\n');
         };
-        labels.iter().zip(&totals.cumulative).for_each(|(le, n)| line(le, *n));
-        line("+Inf", totals.count);
+        labels.iter().zip(&totals.cumulative).enumerate().for_each(|(at, (le, n))| line(at, le, *n));
+        line(labels.len(), "+Inf", totals.count);
         // A sum with negative values may fall, which a reader would take for a restart. OpenMetrics allows none beside a bound
         // below zero, and no count without a sum; what is counted stands at +Inf.
         let sum = totals.sum.filter(|_| !(totals.has_negative || open && self.bounds.has_negative()));

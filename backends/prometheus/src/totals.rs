@@ -1,11 +1,12 @@
 //! The totals of one moment, in the order of a layout: the numbers that every format writes.
 
+use crate::exemplars::Exemplars;
 use crate::layout::{Layout, NO_ROW, Part, Step};
 use crate::le_buckets::{Bounds, GivenBounds};
 use crate::number::scaled;
 use crate::process;
 use ferrometer_core::{Distribution, Kind, Totals, Value};
-use ferrometer_export::Instrument;
+use ferrometer_export::{Instrument, Instruments};
 use std::sync::{Arc, OnceLock};
 
 /// Value of an instrument, its sample rates added up.
@@ -36,6 +37,7 @@ pub(crate) struct ExposedTotals {
     pub(crate) cells: Vec<Cell>,
     /// With the rate each was sampled at.
     pub(crate) distributions: Vec<(f64, Arc<Distribution>)>,
+    pub(crate) exemplars: Exemplars,
     /// By block.
     pub(crate) first: Vec<First>,
     bounds: Vec<OnceLock<Arc<Bounds>>>,
@@ -93,9 +95,9 @@ pub(crate) fn has_value(instrument: &Instrument, totals: Totals<'_>) -> bool {
 }
 
 impl ExposedTotals {
-    pub(crate) fn new<'i>(
+    pub(crate) fn new(
         layout: Arc<Layout>,
-        instruments: impl Iterator<Item = (usize, &'i Instrument)>,
+        instruments: &Instruments,
         totals: Totals<'_>,
         given: GivenBounds,
         process: (process::Values, i64),
@@ -103,9 +105,16 @@ impl ExposedTotals {
     ) -> ExposedTotals {
         let mut cells = vec![Cell::Hidden; layout.rows.len()];
         let mut distributions = Vec::new();
-        for (at, instrument) in instruments {
-            let row = layout.row_of.get(at).copied().unwrap_or(NO_ROW);
-            if let Some(place) = cells.get_mut(row as usize) {
+        let row = |at: usize| layout.row_of.get(at).copied().unwrap_or(NO_ROW) as usize;
+        let exemplars = match totals.has_exemplars() {
+            true => {
+                let shown = instruments.iter().map(|(at, instrument)| (row(at), instrument));
+                Exemplars::new(shown.filter(|(row, _)| *row < layout.rows.len()), totals)
+            }
+            false => Exemplars::default(),
+        };
+        for (at, instrument) in instruments.iter() {
+            if let Some(place) = cells.get_mut(row(at)) {
                 *place = cell(instrument, totals, &mut distributions);
             }
         }
@@ -122,7 +131,18 @@ impl ExposedTotals {
         let first = first.collect();
         let bounds = layout.blocks.iter().map(|_| OnceLock::new()).collect();
         let (process, process_created) = process;
-        ExposedTotals { layout, cells, distributions, first, bounds, given, process, process_created, sequence }
+        ExposedTotals {
+            layout,
+            cells,
+            distributions,
+            exemplars,
+            first,
+            bounds,
+            given,
+            process,
+            process_created,
+            sequence,
+        }
     }
 
     /// The number of the snapshot it shows.

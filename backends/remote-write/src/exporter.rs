@@ -219,6 +219,7 @@ impl SeriesWriter {
                 }
                 let part = |part| self.labels.get(3 * at + part).and_then(|text| text.get(1..)).unwrap_or_default();
                 let mut writer = Writer {
+                    view,
                     labels: Labels { before: part(0), between: part(1), behind: part(2) },
                     names: &names,
                     group: number,
@@ -268,8 +269,21 @@ fn meta(series: &'static Series) -> Meta {
     Meta { kind, help: series.description().unwrap_or("").to_owned(), unit: names::unit(series).to_string() }
 }
 
+/// An exemplar that is written already.
+struct Spot {
+    recorded: f64,
+    time: SystemTime,
+    bytes: Vec<u8>,
+}
+
+/// Takes those out that fit: as fields, the oldest first.
+fn take(spots: &mut Vec<Spot>, fits: impl Fn(f64) -> bool) -> Vec<u8> {
+    spots.extract_if(.., |spot| fits(spot.recorded)).flat_map(|spot| spot.bytes).collect()
+}
+
 /// Writes one instrument.
-struct Writer<'w> {
+struct Writer<'w, 'v> {
+    view: &'w SnapshotView<'v>,
     labels: Labels<'w>,
     names: &'w Names,
     /// The family's number.
@@ -283,32 +297,55 @@ struct Writer<'w> {
     cumulative: &'w mut Vec<u64>,
 }
 
-impl Writer<'_> {
+impl Writer<'_, '_> {
     fn write(&mut self, packer: &mut Packer<'_, '_>, instrument: &Instrument, totals: Totals<'_>) {
         let Some(summary) = summary(instrument, totals) else { return };
         let owners = || ids(instrument, totals);
+        let mut spots = self.spots(instrument, totals);
+        let mut all = || take(&mut spots, |_| true);
         match summary {
             Summary::Counter { increments, decrements } => {
-                self.sample(packer, owners(), MAIN, &[], increments as f64);
+                self.sample(packer, owners(), MAIN, &[], (increments as f64, &all()));
                 if decrements > 0 {
-                    self.sample(packer, owners(), DECREMENTS, &[], decrements as f64);
+                    self.sample(packer, owners(), DECREMENTS, &[], (decrements as f64, &[]));
                 }
             }
-            Summary::Gauge(value) => self.sample(packer, owners(), MAIN, &[], value),
-            Summary::InFlight(value) => self.sample(packer, owners(), MAIN, &[], value as f64),
+            Summary::Gauge(value) => self.sample(packer, owners(), MAIN, &[], (value, &[])),
+            Summary::InFlight(value) => self.sample(packer, owners(), MAIN, &[], (value as f64, &[])),
             Summary::Distributions(rates) if self.histograms == Histograms::Native => {
                 let sum = Sum::of(&rates);
                 self.buckets.count(&rates);
-                let (buckets, millis, what) = (&*self.buckets, self.millis, self.what);
+                let (buckets, millis, what, exemplars) = (&*self.buckets, self.millis, self.what, all());
                 packer.piece(self.group, 0, owners(), |out| {
                     message::series(out, self.labels, &self.names.0[MAIN], |out| match what {
-                        What::Values => message::histogram(out, &sum, buckets, millis),
+                        What::Values => {
+                            out.extend_from_slice(&exemplars);
+                            message::histogram(out, &sum, buckets, millis);
+                        }
                         What::End => message::stale_histogram(out, millis),
                     });
                 });
             }
-            Summary::Distributions(rates) => self.classic(packer, instrument, &rates, owners),
+            Summary::Distributions(rates) => self.classic(packer, instrument, (&rates, spots), owners),
         }
+    }
+
+    /// Returns the exemplars of an instrument that came since the last delivery, the oldest first.
+    fn spots(&self, instrument: &Instrument, totals: Totals<'_>) -> Vec<Spot> {
+        if !totals.has_exemplars() || self.what == What::End {
+            return Vec::new();
+        }
+        let unit = instrument.first.kind().scheme().map_or(1.0, histogram::unit);
+        let new = instrument.totals(totals).flat_map(|total| self.view.new_exemplars(total.series));
+        let mut spots: Vec<Spot> = new
+            .map(|new| {
+                let mut bytes = Vec::new();
+                message::exemplar(&mut bytes, new.value / unit, millis(new.time), new.context);
+                Spot { recorded: new.value, time: new.time, bytes }
+            })
+            .collect();
+        spots.sort_by_key(|spot| spot.time);
+        spots
     }
 
     fn sample(
@@ -317,20 +354,21 @@ impl Writer<'_> {
         owners: impl Iterator<Item = usize>,
         name: usize,
         le: &[u8],
-        value: f64,
+        (value, exemplars): (f64, &[u8]),
     ) {
         let value = if self.what == What::End { STALE } else { value };
         packer.piece(self.group, 0, owners, |out| {
-            message::sample(out, self.labels, &self.names.0[name], le, value, self.time);
+            message::sample(out, self.labels, &self.names.0[name], le, (value, exemplars), self.time);
         });
     }
 
-    /// Buckets, of which those below the first value and beyond the last are left out where bounds are many.
+    /// Buckets, of which those below the first value and beyond the last are left out where bounds are many. An exemplar stands at the first that is written
+    /// and not below it.
     fn classic<O: Iterator<Item = usize>>(
         &mut self,
         packer: &mut Packer<'_, '_>,
         instrument: &Instrument,
-        rates: &Rates<'_>,
+        (rates, mut spots): (&Rates<'_>, Vec<Spot>),
         owners: impl Fn() -> O,
     ) {
         let sum = Sum::of(rates);
@@ -340,18 +378,20 @@ impl Writer<'_> {
         let (recorded, shown) = viewed.as_ref().unwrap_or(of_kind);
         histogram::explicit(rates, recorded, self.cumulative);
         let mut is_complete = false;
-        for (count, le) in self.cumulative.iter().zip(shown) {
+        for ((count, bound), le) in self.cumulative.iter().zip(recorded).zip(shown) {
             let is_needed = is_timer || viewed.is_some() || (*count > 0 && !is_complete);
             is_complete = *count == sum.count;
             if is_needed {
-                self.sample(packer, owners(), BUCKET, le, *count as f64);
+                let exemplars = take(&mut spots, |recorded| recorded <= *bound);
+                self.sample(packer, owners(), BUCKET, le, (*count as f64, &exemplars));
             }
         }
-        self.sample(packer, owners(), BUCKET, &self.bounds.infinity, sum.count as f64);
-        self.sample(packer, owners(), COUNT, &[], sum.count as f64);
+        let exemplars = take(&mut spots, |_| true);
+        self.sample(packer, owners(), BUCKET, &self.bounds.infinity, (sum.count as f64, &exemplars));
+        self.sample(packer, owners(), COUNT, &[], (sum.count as f64, &[]));
         // One that may fall is no sum of Prometheus'.
         if let Some(value) = sum.sum.filter(|_| !sum.has_negative) {
-            self.sample(packer, owners(), SUM, &[], value);
+            self.sample(packer, owners(), SUM, &[], (value, &[]));
         }
     }
 }

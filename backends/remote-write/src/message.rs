@@ -1,6 +1,7 @@
 //! Remote write's messages. The numbers are those of `prometheus/prompb`, `remote.proto` and `types.proto`.
 
 use crate::families::Meta;
+use ferrometer_core::exemplars::TraceContext;
 use ferrometer_push::histogram::{Exponential, SCALE, Sum};
 use ferrometer_push::protobuf::{bytes, double, key, message, unsigned, varint, zigzag};
 
@@ -95,19 +96,39 @@ impl Time {
     }
 }
 
-/// Appends a series of one sample. Its length is known before it is written, so that nothing is moved.
-pub(crate) fn sample(out: &mut Vec<u8>, labels: Labels<'_>, name: &[u8], le: &[u8], value: f64, time: &Time) {
+/// Appends an exemplar as a field of its series.
+pub(crate) fn exemplar(out: &mut Vec<u8>, value: f64, millis: i64, context: TraceContext) {
+    message(out, 3, |out| {
+        label(out, "trace_id", context.trace_id_hex().as_bytes());
+        if let Some(span) = context.span_id_hex() {
+            label(out, "span_id", span.as_bytes());
+        }
+        double_unless_zero(out, 2, value);
+        unsigned(out, 3, millis as u64);
+    });
+}
+
+/// Appends a series of one sample and its exemplars, which are written already. Its length is known before it is written, so that nothing is moved.
+pub(crate) fn sample(
+    out: &mut Vec<u8>,
+    labels: Labels<'_>,
+    name: &[u8],
+    le: &[u8],
+    (value, exemplars): (f64, &[u8]),
+    time: &Time,
+) {
     /// The key of a sample, and its length: below 128, because it is two numbers.
     const HEAD: usize = 2;
     const DOUBLE: usize = 9;
     let sample = time.0.len() + if value.to_bits() == 0 { 0 } else { DOUBLE };
-    let len = labels.len() + name.len() + le.len() + HEAD + sample;
+    let len = labels.len() + name.len() + le.len() + HEAD + sample + exemplars.len();
     key(out, 1, 2);
     varint(out, len as u64);
     labels.write(out, name, le);
     out.extend_from_slice(&[2 << 3 | 2, sample as u8]);
     double_unless_zero(out, 1, value);
     out.extend_from_slice(&time.0);
+    out.extend_from_slice(exemplars);
 }
 
 /// Appends a native histogram.

@@ -112,6 +112,7 @@ fn one<'a>(
     refs.clear();
     let mut rest = piece;
     let (mut value, mut place) = (None, 0);
+    let mut exemplars = Vec::new();
     while !rest.is_empty() {
         match field(&mut rest)? {
             (1, mut label) => {
@@ -123,6 +124,7 @@ fn one<'a>(
             // A sample has the same fields, and a histogram too; its place is another one.
             (2, sample) => value = Some((2, sample, 3)),
             (4, histogram) => value = Some((3, histogram, 17)),
+            (3, found) => exemplar(&mut exemplars, found, symbols)?,
             _ => return None,
         }
     }
@@ -135,6 +137,7 @@ fn one<'a>(
                 unsigned(out, start, since as u64);
             }
         });
+        out.extend_from_slice(&exemplars);
         message(out, 5, |out| {
             unsigned(out, 1, kind as u64);
             for (number, text) in [(3, help), (4, unit)] {
@@ -147,6 +150,22 @@ fn one<'a>(
             key(out, 6, 0);
             varint(out, since as u64);
         }
+    });
+    Some(())
+}
+
+/// Appends an exemplar. Its value and its time have the fields that they have in 1.0.
+fn exemplar<'a>(out: &mut Vec<u8>, mut rest: &'a [u8], symbols: &mut Symbols<'a>) -> Option<()> {
+    let mut refs = Vec::new();
+    while rest.first() == Some(&(1 << 3 | 2)) {
+        let mut label = field(&mut rest)?.1;
+        for _ in 0..2 {
+            varint(&mut refs, u64::from(symbols.number(field(&mut label)?.1)?));
+        }
+    }
+    message(out, 4, |out| {
+        bytes(out, 1, &refs);
+        out.extend_from_slice(rest);
     });
     Some(())
 }
@@ -194,7 +213,7 @@ mod tests {
     fn piece(name: &str) -> Vec<u8> {
         let mut out = Vec::new();
         let labels = Labels { before: &[], between: &[], behind: &[] };
-        sample(&mut out, labels, &message::name(name, ""), &[], 1.0, &Time::new(5));
+        sample(&mut out, labels, &message::name(name, ""), &[], (1.0, &[]), &Time::new(5));
         out
     }
 

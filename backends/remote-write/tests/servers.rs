@@ -1,10 +1,12 @@
 //! Against Prometheus and VictoriaMetrics.
 
-use ferrometer_core::{Cause, flush, get_logger, install, remove};
+use ferrometer_core::exemplars::{TraceContext, provide};
+use ferrometer_core::{Cause, Limits, Naming, configure, configure_with_exemplars, flush, get_logger, install, remove};
 use ferrometer_push_testkit::http::{ask, encoded};
 use ferrometer_push_testkit::program::{Program, low_port};
 use ferrometer_push_testkit::{NEVER, SOON, Scratch, alone, hard, wait_for};
 use ferrometer_remote_write::{Auth, Histograms, RemoteWrite, Settings};
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
@@ -20,7 +22,7 @@ fn prometheus(web: &str) -> (Program, u16) {
         .arg(format!("--web.config.file={}", web.display()))
         .arg(format!("--storage.tsdb.path={}", scratch.path().join("data").display()))
         .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-        .args(["--web.enable-remote-write-receiver", "--enable-feature=native-histograms"]);
+        .args(["--web.enable-remote-write-receiver", "--enable-feature=native-histograms,exemplar-storage"]);
     let program = Program::start(scratch, &mut command, port);
     // It listens before it is ready; one with a password says so instead.
     let ready =
@@ -101,6 +103,60 @@ fn prometheus_keeps_what_was_recorded_and_sees_series_end() {
     }
     // A counter never fell.
     assert_eq!(value(port, "sum(resets(rwc_falls_total[5m]))"), Some(0.0));
+}
+
+#[test]
+#[ignore = "needs Debian's prometheus; scripts/test installs and runs it"]
+fn prometheus_keeps_exemplars() {
+    let _alone = alone();
+    let (_program, port) = prometheus("");
+    provide(|| TraceContext::new(TRACE.get(), (TRACE.get() >> 64) as u64)).unwrap();
+    configure_with_exemplars(Naming::default(), Limits::default(), vec![], vec![], true);
+    for (name, histograms) in [("rwxc", Histograms::Classic), ("rwxn", Histograms::Native)] {
+        let settings = Settings::new(format!("http://127.0.0.1:{port}/api/v1/write")).histograms(histograms);
+        install("remote-write", Box::new(RemoteWrite::new(settings).unwrap()), NEVER).unwrap();
+        let logger = get_logger(name);
+        // This version makes the series of a native histogram behind its exemplars: those of a first delivery find none.
+        logger.send_timer("t", Duration::from_millis(1));
+        assert!(flush(SOON).complete);
+        let mut expected = Vec::new();
+        for round in 1..=3u128 {
+            TRACE.set(round << 64 | 5);
+            logger.send_counter("c", round as u64);
+            logger.send_timer("t", Duration::from_millis(round as u64));
+            let ids = (format!("{:032x}", TRACE.replace(0)), format!("{round:016x}"));
+            expected.extend([(ids.clone(), round as f64), (ids, round as f64 / 1e3)]);
+            assert!(flush(SOON).complete);
+            // Those of one series come in the order of their times, which have milliseconds.
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let stored = || {
+            let matcher = encoded(&format!("{{__name__=~\"{name}_.*\"}}"));
+            let target = format!("/api/v1/query_exemplars?query={matcher}&start=0&end=4000000000");
+            let (_, body) = ask(SocketAddr::from(([127, 0, 0, 1], port)), "GET", &target);
+            let answer: serde_json::Value = serde_json::from_str(&body).unwrap_or_else(|why| panic!("{why}: {body}"));
+            let series = answer["data"].as_array().cloned().unwrap_or_default();
+            let all = series.iter().flat_map(|series| series["exemplars"].as_array().unwrap().clone());
+            let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+            let mut all: Vec<_> = all
+                .map(|found| {
+                    let ids = (text(&found["labels"]["trace_id"]), text(&found["labels"]["span_id"]));
+                    (ids, text(&found["value"]).parse::<f64>().unwrap())
+                })
+                .collect();
+            all.sort_by(|a, b| a.partial_cmp(b).unwrap());
+            all
+        };
+        expected.sort_by(|a, b| a.partial_cmp(b).unwrap());
+        wait_for(|| (stored() == expected).then_some(()), || format!("{:?}, not {expected:?}", stored()));
+        let ledger = remove("remote-write", SOON).unwrap();
+        assert!(ledger.balances() && ledger.dropped_in_all().is_zero(), "{ledger}");
+    }
+    configure(Naming::default(), Limits::default(), vec![]);
+}
+
+thread_local! {
+    static TRACE: Cell<u128> = const { Cell::new(0) };
 }
 
 #[test]

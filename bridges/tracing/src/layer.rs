@@ -3,6 +3,7 @@
 use crate::callsite::{self, SpanTimers, Times};
 use crate::fields::Values;
 use crate::span_time::SpanTime;
+use crate::trace_ids;
 use ferrometer_core::is_on;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -187,6 +188,8 @@ where
             Some((measured.time.end(now), measured.values.take()))
         });
         let Some(((whole, busy), values)) = ended else { return };
+        // The span's own times are of its trace.
+        let _within = trace_ids::within(&span.extensions());
         let metadata = span.metadata();
         let labels = values.as_ref().map(Values::labels).unwrap_or_default();
         let timers = if labels.is_empty() {

@@ -23,11 +23,13 @@
 //! (targets `ferrometer…`) are never counted. While recording is off, a span costs one load and one branch.
 //!
 //! Read in this order: `layer` (what it does for each span and event), `callsite` (instruments that a call site has), `span_time` (clocks of one span),
-//! `fields` (values that become labels).
+//! `fields` (values that become labels), `trace_ids` (which trace a span belongs to, for exemplars).
 
 mod callsite;
 mod fields;
 mod layer;
 mod span_time;
+mod trace_ids;
 
 pub use layer::Layer;
+pub use trace_ids::{TraceIds, current_trace};

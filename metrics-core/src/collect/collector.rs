@@ -2,6 +2,7 @@
 
 use crate::collect::distribution::Distribution;
 use crate::collect::exact::{Exact, Units};
+use crate::collect::exemplars::LastExemplars;
 use crate::collect::ledger::Amount;
 use crate::collect::sample_batch::{BatchPool, SampleBatch};
 use crate::collect::scalar_blocks::{Block, Blocks, Row};
@@ -58,6 +59,7 @@ pub(crate) struct Collector {
     /// The number of the last snapshot that said something new.
     news: u64,
     pool: BatchPool,
+    exemplars: LastExemplars,
 }
 
 impl Collector {
@@ -115,6 +117,8 @@ impl Collector {
     /// Reads everything. Everything recorded before the call is in.
     pub(crate) fn collect(&mut self) -> (Arc<Snapshot>, Arc<SampleBatch>) {
         let (time, instant) = (SystemTime::now(), Instant::now());
+        // Before the cells: the recordings of those taken are in them.
+        self.is_new |= self.exemplars.take(self.sequence + 1);
         let slabs = thread_slab::slabs();
         let segment = self.drain_slabs(&slabs);
         let listed = series_table::list();
@@ -148,6 +152,7 @@ impl Collector {
             news: self.news,
             exact: self.exact.clone(),
             recorded,
+            exemplars: self.exemplars.all(),
         };
         (Arc::new(snapshot), segment)
     }

@@ -2,6 +2,7 @@
 
 use crate::collect::distribution::Distribution;
 use crate::collect::exact::{Exact, Units};
+use crate::collect::exemplars::{Exemplar, Exemplars};
 use crate::collect::ledger::Amount;
 use crate::collect::scalar_blocks::{Blocks, Row};
 use crate::registry::kind::Kind;
@@ -32,6 +33,7 @@ pub struct Snapshot {
     pub(crate) exact: Exact,
     /// Everything recorded since the program started, ferrometer's own metrics left out.
     pub(crate) recorded: Amount,
+    pub(crate) exemplars: Exemplars,
 }
 
 impl Snapshot {
@@ -144,6 +146,20 @@ impl<'a> Totals<'a> {
     /// ```
     pub fn iter(self) -> impl ExactSizeIterator<Item = Total<'a>> + Clone {
         series_table::series_in(0..self.0.len).map(move |series| self.of(series))
+    }
+
+    /// Returns the last exemplars of a series: of a counter at most one, of a timer or histogram at most 16, each for a range of values. In no
+    /// order. The recording of each is in the total.
+    #[inline]
+    #[must_use]
+    pub fn exemplars(self, series: &Series) -> &'a [Exemplar] {
+        self.0.exemplars.of(series)
+    }
+
+    /// Returns whether any series has exemplars.
+    #[must_use]
+    pub fn has_exemplars(self) -> bool {
+        !self.0.exemplars.is_empty()
     }
 
     /// The total of a series that is in the snapshot.

@@ -35,6 +35,8 @@ pub(crate) struct Cursor {
     pub(crate) invalid: Invalid,
     /// Recordings made before the backend was installed, which are not its own.
     pub(crate) base: Amount,
+    /// The last snapshot whose exemplars were delivered.
+    pub(crate) exemplars: u64,
 }
 
 /// A block that is being changed, and its number.
@@ -119,6 +121,7 @@ impl Cursor {
             stretches: Stretches::default(),
             invalid: snapshot.invalid.clone(),
             base: snapshot.recorded,
+            exemplars: snapshot.sequence,
         }
     }
 

@@ -8,7 +8,7 @@
 //! | `backend.<name>.pending` | gauge | recordings not yet sent, after the last delivery |
 //! | `backend.<name>.held` | gauge | single values that waited for the last delivery, of at most `limits.held_values.max` |
 //! | `backend.<name>.last_success.timestamp_seconds` | gauge | when something was last sent without an error, in seconds since 1970; the time of the first delivery until then |
-//! | `limits.<what>.used`, `max`, `refused` | gauge, gauge, counter | for `loggers`, `instruments`, `label_sets`, and where `max_instruments` is larger than the table of `distributions` for those: how many there are, how many there may be, how often one found no place |
+//! | `limits.<what>.used`, `max`, `refused` | gauge, gauge, counter | for `loggers`, `instruments`, `label_sets`, and where `max_instruments` is larger than the table of `distributions` for those, and where there are exemplars for their places (`exemplars`): how many there are, how many there may be, how often one found no place |
 
 use crate::collect::ledger::{Cause, Ledger};
 use crate::record::scalars;
@@ -18,6 +18,7 @@ use crate::registry::limits::{self, Limits};
 use crate::registry::overflow::refused;
 use crate::registry::series::{SENTINEL_SERIES, Series};
 use crate::registry::series_table;
+use crate::storage::exemplar_slots;
 use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -104,6 +105,18 @@ fn export_limits(held: bool) {
         let help =
             "Number of times that one more timer or histogram was refused, and was recorded in the overflow series.";
         all.count("limits.distributions.refused".to_owned(), refused.distributions, help);
+    }
+    let places = exemplar_slots::used();
+    if places > 0 || refused.exemplars > 0 {
+        all.set(
+            "limits.exemplars.used".to_owned(),
+            places as u64,
+            "Number of places in use, of the largest number allowed.",
+        );
+        let help = "Largest number of places for exemplars; metrics.limits.max_exemplars sets it.";
+        all.set("limits.exemplars.max".to_owned(), limits.max_exemplars as u64, help);
+        let help = "Number of times that a series was to have exemplars and found no place.";
+        all.count("limits.exemplars.refused".to_owned(), refused.exemplars, help);
     }
     if held {
         let help =

@@ -5,6 +5,7 @@
 //! sent, or as dropped with a cause. A piece whose receipt is never handed in is pending, and part of the next delta.
 
 use crate::collect::distribution::Distribution;
+use crate::collect::exemplars::Exemplar;
 use crate::collect::ledger::{Amount, Cause, Dropped};
 use crate::collect::snapshot::Snapshot;
 use crate::deliver::cursor::{Cursor, Position};
@@ -27,6 +28,8 @@ pub struct SnapshotView<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) naming: &'a Naming,
     is_last: bool,
+    /// The last snapshot whose exemplars were delivered.
+    exemplars: u64,
     pub(super) cursor: RefCell<&'a mut Cursor>,
     pub(super) singles: GroupedSamples,
     pub(super) marks: RefCell<AckBitmap>,
@@ -49,6 +52,7 @@ impl<'a> SnapshotView<'a> {
             snapshot,
             naming,
             is_last,
+            exemplars: cursor.exemplars,
             cursor: RefCell::new(cursor),
             marks: RefCell::new(singles.marks()),
             singles,
@@ -90,6 +94,13 @@ impl<'a> SnapshotView<'a> {
     #[must_use]
     pub fn is_last(&self) -> bool {
         self.is_last
+    }
+
+    /// Returns the exemplars of a series that came since the last delivery after which nothing was pending: for a server that keeps those it was sent. One that is
+    /// shown the totals gets all, [`Totals::exemplars`](crate::Totals::exemplars).
+    pub fn new_exemplars(&self, series: &Series) -> impl Iterator<Item = &'a Exemplar> + use<'a> {
+        let delivered = self.exemplars;
+        self.snapshot.totals().exemplars(series).iter().filter(move |exemplar| exemplar.sequence > delivered)
     }
 
     /// Returns the recordings of each series that are not accounted for, in the order of registration. Series without news are left out.

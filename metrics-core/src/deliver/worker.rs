@@ -97,6 +97,9 @@ impl Worker {
         } else {
             self.mail.account(job.request, write)
         };
+        if ledger.pending.is_zero() {
+            self.cursor.exemplars = sequence;
+        }
         if messages.iter().all(Option::is_none) && ledger.pending.is_zero() {
             let backend = &self.backend;
             let rest = catch_unwind(AssertUnwindSafe(|| backend.rests_until()));

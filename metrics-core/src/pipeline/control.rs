@@ -13,6 +13,7 @@ use crate::registry::limits::Limits;
 use crate::registry::rules::LoggerRule;
 use crate::registry::series_table;
 use crate::registry::views::View;
+use crate::storage::exemplar_slots;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,8 +91,22 @@ pub fn configure(naming: Naming, limits: Limits, rules: Vec<LoggerRule>) {
 
 /// As [`configure`], with views.
 pub fn configure_with_views(naming: Naming, limits: Limits, rules: Vec<LoggerRule>, views: Vec<View>) {
-    series_table::configure(limits.clamped(), rules, views);
-    pipeline().lock().naming = Arc::new(naming);
+    configure_with_exemplars(naming, limits, rules, views, false);
+}
+
+/// As [`configure_with_views`]. `exemplars`: counters, timers and histograms offer exemplars where no view says otherwise.
+pub fn configure_with_exemplars(
+    naming: Naming,
+    limits: Limits,
+    rules: Vec<LoggerRule>,
+    views: Vec<View>,
+    exemplars: bool,
+) {
+    series_table::configure(limits.clamped(), rules, views, exemplars);
+    let mut state = pipeline().lock();
+    state.naming = Arc::new(naming);
+    // Those of series that offer none any more.
+    exemplar_slots::forget();
 }
 
 /// Installs a backend, called every `interval` on a thread of its own. It sees what is recorded from now on, under names as they are configured

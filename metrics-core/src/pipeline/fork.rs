@@ -29,7 +29,7 @@ mod unix {
     use crate::record::sampling;
     use crate::record::skipped;
     use crate::registry;
-    use crate::storage::{collector_waker, thread_slab};
+    use crate::storage::{collector_waker, exemplar_slots, thread_slab};
     use crate::sync::{diagnostics, reentrancy};
     use std::any::Any;
     use std::cell::RefCell;
@@ -91,6 +91,7 @@ mod unix {
         reentrancy::fork_is_on(false);
         skipped::count();
         sampling::in_child();
+        exemplar_slots::in_child();
         let _ = HELD.try_with(|h| h.borrow_mut().take());
         if let Some(forget) = FORGET.get() {
             forget();

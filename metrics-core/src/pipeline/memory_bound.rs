@@ -1,5 +1,6 @@
 //! The most memory that the recording side takes, from the limits: the one place that knows the size of everything.
 
+use crate::collect::exemplars::Exemplar;
 use crate::collect::sample_batch::BatchPool;
 use crate::deliver::mailbox::MAX_SEGMENTS;
 use crate::naming::name::{MAX_LABELS, MAX_RAW_BYTES};
@@ -7,6 +8,7 @@ use crate::registry::limits::{Limits, RESERVED};
 use crate::registry::{descriptions, loggers};
 use crate::storage::bucket::Scheme;
 use crate::storage::cell_address::MAX_DISTRIBUTIONS;
+use crate::storage::exemplar_slots::SLOT_BYTES;
 use crate::storage::histogram_cell::OwnDist;
 use crate::storage::scalar_cell::ScalarCell;
 use crate::storage::slab::Slab;
@@ -50,6 +52,9 @@ impl Limits {
         let held = times(l.max_held_values, 16 * 2 + 8 * 3 + 1).saturating_add(MAX_SEGMENTS * 128);
         let backend = times(snapshot, 2).saturating_add(cursor).saturating_add(held);
         let spare = BatchPool::BYTES;
+        // In its place, and shown: by the snapshots, of which two are being replaced, and by each backend's two.
+        let exemplars = times(l.max_exemplars, SLOT_BYTES + 2 * (size_of::<Exemplar>() + 32));
+        let shown = times(times(l.max_exemplars, 32), backends);
         [
             descriptions::max_bytes(),
             loggers::LABELS_BYTES,
@@ -59,6 +64,8 @@ impl Limits {
             times(snapshot, 2),
             times(dists, buckets * 8),
             spare,
+            exemplars,
+            shown,
             times(backend, backends),
         ]
         .into_iter()

@@ -1,8 +1,10 @@
 //! Messages about recordings that found no place: a recording cannot say so itself.
 
+use crate::record::trace_context;
 use crate::registry::descriptions::MAX_WORDS;
 use crate::registry::limits::Limits;
 use crate::registry::overflow::Refused;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Returns a cause and a message for each sort of refusal that has come since `before`.
 pub(super) fn messages(before: &Refused, now: &Refused) -> Vec<(&'static str, String)> {
@@ -30,6 +32,10 @@ pub(super) fn messages(before: &Refused, now: &Refused) -> Vec<(&'static str, St
         let what = "different units, descriptions and sets of buckets of views were in force since the start: further ones are left out";
         messages.push(("words of views", format!("{MAX_WORDS} {what}")));
     }
+    if now.exemplars > before.exemplars {
+        let what = "is reached: further series have no exemplars";
+        messages.push(("max_exemplars", format!("the limit max_exemplars {what}")));
+    }
     if now.reentrant > before.reentrant {
         let what = "recordings from within a registration (a global allocator that records?), or of new names during a fork that takes \
                     long, are turned away";
@@ -41,4 +47,16 @@ pub(super) fn messages(before: &Refused, now: &Refused) -> Vec<(&'static str, St
         messages.push(("bad rates", format!("a sample rate of {rate} {what}")));
     }
     messages
+}
+
+/// Returns a message when the function that tells traces has panicked, once.
+pub(super) fn of_traces() -> Option<(&'static str, String)> {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    let is_news = trace_context::is_broken() && !TOLD.swap(true, Relaxed);
+    is_news.then(|| {
+        (
+            "exemplars",
+            "the function that tells the trace of a recording panicked; there are no more exemplars".to_owned(),
+        )
+    })
 }

@@ -210,6 +210,7 @@ impl State {
             }
             let now = overflow::refused();
             messages = reports::messages(&std::mem::replace(&mut self.refused, now), &now);
+            messages.extend(reports::of_traces());
         }
         let mut next: Option<Instant> = None;
         for backend in &self.backends {

@@ -1,11 +1,12 @@
 //! Recordings of timers and histograms: from a series to this thread's cell, or to its ring while somebody wants values one by one.
 
 use crate::record::enabled::{BACKENDS, SINGLES, enabled, switch_bits};
-use crate::record::{capture, clock, decision, non_finite, sampling};
+use crate::record::{capture, clock, decision, exemplars, non_finite, sampling};
 use crate::registry::limits;
 use crate::registry::series::Series;
 use crate::registry::series_table;
-use crate::storage::bucket::SubSecond;
+use crate::registry::state_word::StateWord;
+use crate::storage::bucket::{Scheme, SubSecond};
 use crate::storage::histogram_cell::Dist;
 use crate::storage::sample_ring::Ring;
 use crate::storage::scalar_cell::Writer;
@@ -31,7 +32,10 @@ fn record_nanos_slow(series: &'static Series, nanos: u64, routed: bool) {
     }
     let state = series.state();
     if enabled() && !state.is_off() {
-        one_by_one(series, if routed { state.slot() } else { series_table::home(series).slot }, nanos);
+        let slot = if routed { state.slot() } else { series_table::home(series).slot };
+        if one_by_one(series, slot, nanos) && state.is_watched() {
+            exemplars::offer_value(Scheme::Nanos, slot, nanos);
+        }
     }
 }
 
@@ -102,22 +106,32 @@ fn dist_elsewhere(series: &'static Series, bits: u64) {
     if state.is_off() || (state.is_sampled() && is_miss()) {
         return;
     }
-    one_by_one(series, state.slot(), bits);
+    if one_by_one(series, state.slot(), bits) && state.is_watched() {
+        offer(series, state.slot(), bits);
+    }
+}
+
+#[inline(never)]
+fn offer(series: &Series, slot: u32, bits: u64) {
+    if let Some(scheme) = series.kind().scheme() {
+        exemplars::offer_value(scheme, slot, bits);
+    }
 }
 
 /// The one home of a value that is to be recorded: the ring while somebody wants values one by one and there is place, else the
-/// histogram.
+/// histogram. Returns `false` when the recording was turned away.
 #[inline(always)]
-fn one_by_one(series: &'static Series, slot: u32, bits: u64) {
+fn one_by_one(series: &'static Series, slot: u32, bits: u64) -> bool {
     let slab = slab();
     let Some(cell) = slab.dist_of(slot) else { return dist_cold(series, slot, bits) };
     if switch_bits() & SINGLES != 0 {
         let Some(ring) = slab.ring() else { return dist_cold(series, slot, bits) };
         if ring.push(slot, bits) {
-            return;
+            return true;
         }
     }
     cell.record_bits(bits, Writer::Single);
+    true
 }
 
 /// Records a value `count` times, if the call is sampled. It goes to the histogram even while somebody wants values one by one: they would not fit.
@@ -128,18 +142,26 @@ pub(crate) fn many(series: &'static Series, bits: u64, count: u64) {
     if !enabled() || count == 0 || state.is_off() || (state.is_sampled() && is_miss()) {
         return;
     }
+    if many_in_cells(series, state, bits, count) && state.is_watched() {
+        offer(series, state.slot(), bits);
+    }
+}
+
+fn many_in_cells(series: &'static Series, state: StateWord, bits: u64, count: u64) -> bool {
     if let Some(cell) = slab().dist_of(state.slot()) {
-        return cell.record_many(bits, count, Writer::Single);
+        cell.record_many(bits, count, Writer::Single);
+        return true;
     }
     if capture::values(series, bits, count) {
-        return;
+        return true;
     }
-    let Some(_busy) = reentrancy::enter() else { return };
+    let Some(_busy) = reentrancy::enter() else { return false };
     if let Some(cell) = own_slab().and_then(|slab| ensure_dist(slab, series, state.slot(), &Cells)) {
         cell.record_many(bits, count, Writer::Single);
     } else if let Some(cell) = ensure_dist(shared(), series, state.slot(), &Unlimited) {
         cell.record_many(bits, count, Writer::Shared);
     }
+    true
 }
 
 /// Records a float `count` times, if the call is sampled.
@@ -156,11 +178,11 @@ fn ensure_dist<'s>(slab: &'s Slab, series: &Series, slot: u32, budget: &impl Bud
 }
 
 #[cold]
-fn dist_cold(series: &'static Series, slot: u32, bits: u64) {
+fn dist_cold(series: &'static Series, slot: u32, bits: u64) -> bool {
     if capture::values(series, bits, 1) {
-        return;
+        return true;
     }
-    let Some(_busy) = reentrancy::enter() else { return };
+    let Some(_busy) = reentrancy::enter() else { return false };
     if let Some(slab) = own_slab()
         && let Some(cell) = ensure_dist(slab, series, slot, &Cells)
     {
@@ -168,11 +190,12 @@ fn dist_cold(series: &'static Series, slot: u32, bits: u64) {
         if !(singles && slab.ensure_ring(new_ring).push(slot, bits)) {
             cell.record_bits(bits, Writer::Single);
         }
-        return;
+        return true;
     }
     if let Some(cell) = ensure_dist(shared(), series, slot, &Unlimited) {
         cell.record_bits(bits, Writer::Shared);
     }
+    true
 }
 
 fn new_ring() -> Ring {

@@ -13,7 +13,7 @@
 //!
 //! Read in this order: [`enabled`] (the switch), [`scalars`] (counters, gauges, in-flight counts), [`distributions`] (timers, histograms),
 //! [`decision`] (is this call sampled?), [`sampling`] (the countdown to the next hit), [`skipped`] (misses that no hit took along), [`clock`] (time
-//! stamps), [`non_finite`] (refused values), [`absolute`] (counters that mirror another), [`capture`] (scopes of tests).
+//! stamps), [`exemplars`] and [`trace_context`] (which trace a recording belongs to), [`non_finite`] (refused values), [`absolute`] (counters that mirror another), [`capture`] (scopes of tests).
 
 pub(crate) mod absolute;
 pub(crate) mod capture;
@@ -21,7 +21,9 @@ pub(crate) mod clock;
 pub(crate) mod decision;
 pub(crate) mod distributions;
 pub(crate) mod enabled;
+pub(crate) mod exemplars;
 pub(crate) mod non_finite;
 pub(crate) mod sampling;
 pub(crate) mod scalars;
 pub(crate) mod skipped;
+pub(crate) mod trace_context;

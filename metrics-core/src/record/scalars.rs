@@ -1,7 +1,7 @@
 //! Recordings of counters, gauges and in-flight counts: from a series to this thread's cell.
 
 use crate::record::enabled::enabled;
-use crate::record::{capture, decision, non_finite, sampling, skipped};
+use crate::record::{capture, decision, exemplars, non_finite, sampling, skipped};
 use crate::registry::kind::Kind;
 use crate::registry::series::Series;
 use crate::registry::series_table;
@@ -62,7 +62,7 @@ pub(crate) fn add_slow<const HERE: bool>(series: &'static Series, value: i64) {
         return sampled_add(series, value, state);
     }
     match slab().scalar(state.slot()) {
-        Some(cell) if !state.is_off() => cell.count(value, Writer::Single),
+        Some(cell) if state.is_plain() => cell.count(value, Writer::Single),
         _ => count_cold(series, value, state),
     }
 }
@@ -96,19 +96,25 @@ fn sampled_count(series: &'static Series, value: i64, state: StateWord, number: 
         skipped::count_at_end();
     }
     if decision::is_hit_of(series, state, number) {
-        match slab().scalar(state.slot()) {
+        let is_recorded = match slab().scalar(state.slot()) {
             _ if sampling::is_own(number) && !capture::is_active() => hit_of_one(state.slot(), number),
-            Some(cell) => cell.count(value, Writer::Single),
-            None => scalar_cold(series, state, ScalarOp::Count(value)),
+            Some(cell) => {
+                cell.count(value, Writer::Single);
+                true
+            }
+            None => return scalar_cold(series, state, ScalarOp::Count(value)),
+        };
+        if state.is_watched() && is_recorded {
+            exemplars::offer_count(state.slot(), value);
         }
     }
 }
 
 /// Counts a hit of a counter that has a countdown of its own, and the misses before it. Such hits are counted as units, so that what is known of all
-/// calls stands apart from what is a sample.
-fn hit_of_one(slot: u32, number: u8) {
+/// calls stands apart from what is a sample. Returns `false` when the recording was turned away.
+fn hit_of_one(slot: u32, number: u8) -> bool {
     let skipped = sampling::take_skipped(number);
-    let Some(_busy) = reentrancy::enter() else { return };
+    let Some(_busy) = reentrancy::enter() else { return false };
     if let Some(own) = own_slab()
         && let Some((ones, cell)) = own.ensure_unit_count(slot, &Cells).zip(own.ensure_scalar(slot, &Cells))
     {
@@ -120,6 +126,7 @@ fn hit_of_one(slot: u32, number: u8) {
         scalar_cell::add(&cell.skipped, skipped, Writer::Shared);
         ones.fetch_add(1, Release);
     }
+    true
 }
 
 /// Counts a call of a series that is not sampled, by the state that said so. The next state may be a sampled one, where this call would count for
@@ -130,6 +137,25 @@ fn count_cold(series: &'static Series, value: i64, state: StateWord) {
     if !state.is_off() {
         scalar_cold(series, state, ScalarOp::Count(value));
     }
+}
+
+/// Counts a call of a series that offers exemplars, by a thread that is in no capture scope: its word leads to no cell, and most often there is one.
+#[inline(never)]
+fn count_watched(series: &'static Series, value: i64, state: StateWord) {
+    let slot = state.slot();
+    if value == 1
+        && !state.is_sampled()
+        && let Some(ones) = slab().unit_count_of(slot)
+    {
+        scalar_cell::increment_unit(ones);
+    } else if value != 1
+        && let Some(cell) = slab().scalar(slot)
+    {
+        cell.count(value, Writer::Single);
+    } else if !into_cells(series, state, ScalarOp::Count(value)) {
+        return;
+    }
+    exemplars::offer_count(slot, value);
 }
 
 /// Where an in-flight count went up, and goes down.
@@ -285,6 +311,11 @@ fn scalar_cold(series: &'static Series, state: StateWord, op: ScalarOp) {
     };
     if captured {
         return;
+    }
+    if let ScalarOp::Count(value) = op
+        && state.is_watched()
+    {
+        return count_watched(series, value, state);
     }
     if series.kind() == Kind::Gauge {
         // The value and the cell of one series, whatever a view has done since the state was read.

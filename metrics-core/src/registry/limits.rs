@@ -1,6 +1,7 @@
 //! The numbers that bound memory.
 
 use crate::storage::cell_address::{self, MAX_SCALARS};
+use crate::storage::exemplar_slots::MAX_SLOTS;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Slots kept for the overflow series and ferrometer's own metrics, beyond every cap.
@@ -36,6 +37,8 @@ pub struct Limits {
     pub timer_chunk: usize,
     /// Single timer values held for one backend between two of its intervals. Default 262,144.
     pub max_held_values: usize,
+    /// Places for exemplars: a counter that has them takes one, a timer or histogram 16. Default 8,192, at most 65,536.
+    pub max_exemplars: usize,
 }
 
 impl Limits {
@@ -48,6 +51,7 @@ impl Limits {
         max_cell_bytes: 64 << 20,
         timer_chunk: 8192,
         max_held_values: 262_144,
+        max_exemplars: 8192,
     };
 
     /// The most timers and histograms there can be, label sets and rates counted, whatever `max_instruments` allows: 15,232. No limit sets it.
@@ -102,6 +106,13 @@ impl Limits {
         self
     }
 
+    /// Sets the largest number of places for exemplars; see [the field](Limits::max_exemplars).
+    #[must_use]
+    pub const fn max_exemplars(mut self, most: usize) -> Limits {
+        self.max_exemplars = most;
+        self
+    }
+
     /// Returns these limits with out-of-range values clamped to the nearest allowed value.
     ///
     /// ```
@@ -114,13 +125,14 @@ impl Limits {
         Limits {
             max_instruments: self.max_instruments.min(MAX_SERIES),
             timer_chunk: self.timer_chunk.clamp(1, 1 << 20).next_power_of_two(),
+            max_exemplars: self.max_exemplars.min(MAX_SLOTS),
             ..self
         }
     }
 }
 
 /// Those in force, in the order of the fields: a recording that asks for one waits for nobody.
-static CURRENT: [AtomicUsize; 7] = {
+static CURRENT: [AtomicUsize; 8] = {
     let d = Limits::DEFAULT;
     [
         AtomicUsize::new(d.max_loggers),
@@ -130,14 +142,25 @@ static CURRENT: [AtomicUsize; 7] = {
         AtomicUsize::new(d.max_cell_bytes),
         AtomicUsize::new(d.timer_chunk),
         AtomicUsize::new(d.max_held_values),
+        AtomicUsize::new(d.max_exemplars),
     ]
 };
 
 /// Returns the limits in force. Asked on cold paths alone.
 pub(crate) fn current() -> Limits {
     let all = CURRENT.each_ref().map(|limit| limit.load(Relaxed));
-    let [max_loggers, max_instruments, max_label_sets, max_threads, max_cell_bytes, timer_chunk, max_held_values] = all;
-    Limits { max_loggers, max_instruments, max_label_sets, max_threads, max_cell_bytes, timer_chunk, max_held_values }
+    let [max_loggers, max_instruments, max_label_sets, max_threads, max_cell_bytes, timer_chunk, rest @ ..] = all;
+    let [max_held_values, max_exemplars] = rest;
+    Limits {
+        max_loggers,
+        max_instruments,
+        max_label_sets,
+        max_threads,
+        max_cell_bytes,
+        timer_chunk,
+        max_held_values,
+        max_exemplars,
+    }
 }
 
 pub(crate) fn set_current(limits: Limits) {
@@ -150,6 +173,7 @@ pub(crate) fn set_current(limits: Limits) {
         l.max_cell_bytes,
         l.timer_chunk,
         l.max_held_values,
+        l.max_exemplars,
     ];
     CURRENT.iter().zip(all).for_each(|(limit, new)| limit.store(new, Relaxed));
 }

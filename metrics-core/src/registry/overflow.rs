@@ -14,6 +14,7 @@ pub(super) struct Refusals {
     pub(super) label_sets: AtomicU64,
     pub(super) long_names: AtomicU64,
     pub(super) view_words: AtomicU64,
+    pub(super) exemplars: AtomicU64,
     pub(super) bad_rates: AtomicU64,
     pub(super) bad_rate_example: AtomicU64,
 }
@@ -25,6 +26,7 @@ pub(super) static REFUSED: Refusals = Refusals {
     label_sets: AtomicU64::new(0),
     long_names: AtomicU64::new(0),
     view_words: AtomicU64::new(0),
+    exemplars: AtomicU64::new(0),
     bad_rates: AtomicU64::new(0),
     bad_rate_example: AtomicU64::new(0),
 };
@@ -69,6 +71,8 @@ pub struct Refused {
     pub long_names: u64,
     /// Metrics whose unit, description or buckets of a view were left out: past the 1,024th different ones.
     pub view_words: u64,
+    /// Series that were to have exemplars and have none: past `max_exemplars`.
+    pub exemplars: u64,
     /// Sample rates outside (0, 1], recorded unsampled.
     pub bad_rates: u64,
     /// The last such rate.
@@ -97,6 +101,7 @@ pub fn refused() -> Refused {
         label_sets: of(&REFUSED.label_sets),
         long_names: of(&REFUSED.long_names),
         view_words: of(&REFUSED.view_words),
+        exemplars: of(&REFUSED.exemplars),
         bad_rates: of(&REFUSED.bad_rates),
         bad_rate_example: f64::from_bits(of(&REFUSED.bad_rate_example)),
         reentrant: reentrancy::turned_away(),

@@ -62,11 +62,13 @@ pub(crate) struct Rules {
     pub(crate) loggers: Vec<LoggerRule>,
     /// `None`: there are none.
     pub(crate) views: Option<Arc<[View]>>,
+    /// Series offer exemplars where no view says otherwise.
+    pub(crate) exemplars: bool,
 }
 
 impl Rules {
     pub(crate) const fn new() -> Rules {
-        Rules { loggers: Vec::new(), views: None }
+        Rules { loggers: Vec::new(), views: None, exemplars: false }
     }
 
     /// Returns the rule with the longest prefix of a logger's name, by whole dotted parts.

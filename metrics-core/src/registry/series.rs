@@ -185,6 +185,8 @@ const ASKED_FOR: u8 = 1 << 2;
 const REDIRECTED: u8 = 1 << 3;
 /// Rules or views lead to it.
 const LED_TO: u8 = 1 << 4;
+/// Its recordings offer exemplars.
+const WATCHED: u8 = 1 << 5;
 
 /// The part of a series that never changes.
 #[derive(Clone, Copy)]
@@ -247,9 +249,23 @@ impl Series {
         self.bits.load(Relaxed) & LED_TO != 0
     }
 
-    /// Forgets that rules or views lead to it.
+    /// Forgets that rules or views lead to it, and that it offers exemplars.
     pub(crate) fn forget_leads(&self) {
-        self.bits.fetch_and(!LED_TO, Relaxed);
+        self.bits.fetch_and(!(LED_TO | WATCHED), Relaxed);
+    }
+
+    /// Has recordings offer exemplars from the next [route](Series::route) on.
+    pub(crate) fn watch(&self) {
+        self.bits.fetch_or(WATCHED, Relaxed);
+    }
+
+    /// Has recordings offer exemplars from now on, if those of a series that leads here are to.
+    pub(crate) fn watch_with(&self, other: &Series) {
+        if other.bits.load(Relaxed) & WATCHED != 0 {
+            self.watch();
+            let state = self.state();
+            self.state.store(if state.is_off() { state } else { state.watched() }.0, Relaxed);
+        }
     }
 
     /// Returns the id of the series that has its recordings, if it is another one.
@@ -303,7 +319,8 @@ impl Series {
             false if self.kind == Kind::Gauge && slot != self.slot => StateWord::elsewhere(slot),
             false => StateWord::new(self.kind, slot),
         };
-        self.state.store(state.0, Relaxed);
+        let is_watched = self.bits.load(Relaxed) & WATCHED != 0;
+        self.state.store(if is_watched { state.watched() } else { state }.0, Relaxed);
     }
 
     pub(crate) fn switch_off(&self) {

@@ -14,6 +14,7 @@ use crate::registry::views::{self, View, Viewed, Words};
 use crate::registry::{self, State, Writer, descriptions, hash};
 use crate::storage::bucket::Scheme;
 use crate::storage::cell_address::{MAX_DISTRIBUTIONS, MAX_SCALARS};
+use crate::storage::exemplar_slots;
 use crate::storage::non_finite;
 use crate::sync::reentrancy::{self, Busy};
 use crate::sync::{AtomicPtr, AtomicU64, Ordering::*};
@@ -275,6 +276,8 @@ struct Way {
     to: Option<&'static Series>,
     /// The rate of calls that give none.
     rate: Option<f64>,
+    /// Whether its recordings offer exemplars, where views say so.
+    exemplars: Option<bool>,
     words: Words,
 }
 
@@ -298,7 +301,7 @@ fn way(state: &mut State, key: Key<'_>) -> Way {
     if viewed.dropped {
         return Way { dropped: true, ..Way::default() };
     }
-    let Viewed { name, is_renamed, labels, rate, words, .. } = viewed;
+    let Viewed { name, is_renamed, labels, rate, exemplars, words, .. } = viewed;
     let is_other = is_renamed || labels.is_some();
     let mut room = LABEL_ROOM;
     let labels = match &labels {
@@ -310,7 +313,7 @@ fn way(state: &mut State, key: Key<'_>) -> Way {
         None if is_other => Some(viewed_series(state, key, division.unwrap_or((key.logger.name(), key.name)), labels)),
         found => found.filter(|found| !key.is_of(found)).inspect(|found| found.mark(false)),
     };
-    Way { dropped: false, to, rate, words }
+    Way { dropped: false, to, rate, exemplars, words }
 }
 
 /// Returns the series that is shown under a name by now, however the name is divided between logger and metric: two of them would collide.
@@ -351,7 +354,12 @@ fn route(state: &mut State, series: &'static Series) {
     if home.logger.is_programs() {
         descriptions::view(state, home.logger_name(), home.metric_name(), &way.words);
     }
+    let is_shown = series.is_asked_for() && home.logger.is_programs() && !way.dropped;
+    let wants_exemplars = is_shown && way.exemplars.unwrap_or(state.rules.exemplars);
     let Some(rate) = rate.filter(|_| !way.dropped && !home.logger.is_overflow()) else {
+        if wants_exemplars {
+            watch(series, home);
+        }
         return way.enter(&mut state.permit, series);
     };
     series.redirect(&mut state.permit, way.to.map(|to| to.id));
@@ -359,14 +367,37 @@ fn route(state: &mut State, series: &'static Series) {
     match find_or_register(state, key, Cap::Limits, false) {
         // From one rate to another it is unsampled at no moment: a guard that was started unsampled would be recorded with the weight of a
         // sampled one.
-        Some(sibling) => series.route(sibling.slot, rate),
+        Some(sibling) => {
+            if wants_exemplars {
+                watch(series, sibling);
+                // A timer whose call is a hit is recorded through the sibling.
+                sibling.watch_with(series);
+            }
+            series.route(sibling.slot, rate);
+        }
         // Past a cap there is no sibling to be had: unsampled.
-        None => series.route(home.slot, 1.0),
+        None => {
+            if wants_exemplars {
+                watch(series, home);
+            }
+            series.route(home.slot, 1.0);
+        }
+    }
+}
+
+/// Has recordings of a series offer exemplars, from its next route on, in the places of the series that has them; not where there are no more places.
+fn watch(series: &Series, home: &Series) {
+    if matches!(series.kind(), Kind::Gauge | Kind::InFlight) {
+        return;
+    }
+    match exemplar_slots::make(home.kind().scheme(), home.slot, limits::current().max_exemplars) {
+        true => series.watch(),
+        false => refuse(&REFUSED.exemplars),
     }
 }
 
 /// Takes over limits, rules and views; those of series already registered change at once. Caps already passed stay passed.
-pub(crate) fn configure(limits: Limits, mut rules: Vec<LoggerRule>, mut views: Vec<View>) {
+pub(crate) fn configure(limits: Limits, mut rules: Vec<LoggerRule>, mut views: Vec<View>, exemplars: bool) {
     let Some(busy) = reentrancy::enter() else { return };
     let mut writer = Writer::wait(busy);
     limits::set_current(limits);
@@ -377,7 +408,7 @@ pub(crate) fn configure(limits: Limits, mut rules: Vec<LoggerRule>, mut views: V
             report(rate);
         }
     }
-    writer.rules = Rules { loggers: rules, views: (!views.is_empty()).then(|| views.into()) };
+    writer.rules = Rules { loggers: rules, views: (!views.is_empty()).then(|| views.into()), exemplars };
     descriptions::forget_views(&mut writer);
     SERIES.iter().for_each(Series::forget_leads);
     SERIES.iter().for_each(|series| route(&mut writer, series));

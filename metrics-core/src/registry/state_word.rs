@@ -11,6 +11,7 @@ pub(crate) struct StateWord(pub(crate) u64);
 impl StateWord {
     pub(crate) const OFF: StateWord = StateWord(CellAddress::NONE.0 as u64);
     const SLOT: u64 = 32;
+    const WATCHED: u64 = 1 << 61;
     const ON: u64 = 1 << 62;
     const SAMPLED: u64 = 1 << 63;
 
@@ -20,7 +21,7 @@ impl StateWord {
             Some(_) => CellAddress::dist(slot),
             None => CellAddress::scalar(slot),
         };
-        // Slots are far below 2^30.
+        // Slots are far below 2^29.
         StateWord(place.0 as u64 | (slot as u64) << StateWord::SLOT | StateWord::ON)
     }
     /// Returns the word of a gauge whose values another one has: none finds its cell at once.
@@ -35,6 +36,11 @@ impl StateWord {
                 | StateWord::ON
                 | StateWord::SAMPLED,
         )
+    }
+    /// Returns the word of a series that offers exemplars: none of its recordings finds its cell at once.
+    pub(crate) const fn watched(self) -> StateWord {
+        let place = if self.0 & StateWord::SAMPLED == 0 { StateWord::OFF.0 } else { 0 };
+        StateWord(self.0 | place | StateWord::WATCHED)
     }
     #[inline(always)]
     pub(crate) fn place(self) -> CellAddress {
@@ -51,7 +57,7 @@ impl StateWord {
     }
     #[inline(always)]
     pub(crate) fn slot(self) -> u32 {
-        (self.0 >> StateWord::SLOT) as u32 & (u32::MAX >> 2)
+        (self.0 >> StateWord::SLOT) as u32 & (u32::MAX >> 3)
     }
     /// The number of the rate, if it is sampled.
     #[inline(always)]
@@ -61,5 +67,15 @@ impl StateWord {
     #[inline(always)]
     pub(crate) fn is_sampled(self) -> bool {
         self.0 & StateWord::SAMPLED != 0
+    }
+    /// Returns whether the series offers exemplars.
+    #[inline(always)]
+    pub(crate) fn is_watched(self) -> bool {
+        self.0 & StateWord::WATCHED != 0
+    }
+    /// Returns whether it is neither off nor watched.
+    #[inline(always)]
+    pub(crate) fn is_plain(self) -> bool {
+        self.0 & (StateWord::ON | StateWord::WATCHED) == StateWord::ON
     }
 }

@@ -35,6 +35,8 @@ pub struct View {
     pub description: Option<String>,
     /// Upper bounds of the buckets of timers (in seconds) and histograms, for backends with such buckets.
     pub buckets: Option<Vec<f64>>,
+    /// Whether counters, timers and histograms offer [exemplars](crate::exemplars); `None` for what is said of all.
+    pub exemplars: Option<bool>,
 }
 
 /// Labels of a metric that a [`View`] lets stay.
@@ -73,6 +75,7 @@ impl View {
             unit: None,
             description: None,
             buckets: None,
+            exemplars: None,
         }
     }
 
@@ -138,6 +141,13 @@ impl View {
         self.buckets = Some(bounds.into());
         self
     }
+
+    /// Has counters, timers and histograms offer exemplars, or not; see [the field](View::exemplars).
+    #[must_use]
+    pub fn exemplars(mut self, exemplars: impl Into<Option<bool>>) -> View {
+        self.exemplars = exemplars.into();
+        self
+    }
 }
 
 /// The words of views about one metric. They come before those of the program.
@@ -158,6 +168,7 @@ pub(crate) struct Viewed {
     /// The labels that stay, where some do not.
     pub(crate) labels: Option<Vec<Label>>,
     pub(crate) rate: Option<f64>,
+    pub(crate) exemplars: Option<bool>,
     pub(crate) words: Words,
 }
 
@@ -185,6 +196,7 @@ impl Viewed {
                 viewed.labels.get_or_insert_with(|| labels.to_vec()).retain(|(key, _)| view.labels.keeps(key));
             }
             viewed.rate = view.sample_rate.or(viewed.rate);
+            viewed.exemplars = view.exemplars.or(viewed.exemplars);
             let words = &mut viewed.words;
             words.unit = view.unit.clone().or(words.unit.take());
             words.text = view.description.clone().or(words.text.take());

@@ -6,13 +6,18 @@
 //!   of counters and timers only grow, from zero. A chunk lives as long as its slab. Memory is taken only from a budget.
 //!
 //! Read in this order: [`cell_address`], [`scalar_cell`], [`bucket`] (which bucket a value is in), [`histogram_cell`], [`slab`] (chunks of
-//! cells), [`sample_ring`] (single timer values), [`per_series`] (numbers by a series' id), [`non_finite`] (counts of what was refused), [`collector_waker`] (called when a ring is half full), [`thread_slab`] (which slab a thread writes).
+//! cells), [`sample_ring`] (single timer values), [`chunked`] and [`per_series`] (numbers by a series' id), [`non_finite`] (counts of what was refused), [`exemplar_slot`] and [`exemplar_slots`] (places for exemplars), [`collector_waker`] (called when a ring is half full), [`thread_slab`] (which slab a thread writes).
 //!
 //! **The thread boundary runs behind this room**: a program's threads write here, the collector's thread reads.
 
 pub(crate) mod bucket;
 pub(crate) mod cell_address;
+#[cfg(not(ferrometer_loom))]
+pub(crate) mod chunked;
 pub(crate) mod collector_waker;
+pub(crate) mod exemplar_slot;
+#[cfg(not(ferrometer_loom))]
+pub(crate) mod exemplar_slots;
 pub(crate) mod histogram_cell;
 #[cfg(not(ferrometer_loom))]
 pub(crate) mod non_finite;

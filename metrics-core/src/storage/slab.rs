@@ -72,11 +72,23 @@ impl Slab {
     /// The ones of a scalar series, if their chunk is there.
     #[inline(always)]
     pub(crate) fn unit_count(&self, place: CellAddress) -> Option<&AtomicU64> {
-        let chunk = self.unit_counts[place.chunk(SCALAR_CHUNKS)].load(Acquire);
+        self.unit_count_in(place.chunk(SCALAR_CHUNKS), place.cell())
+    }
+
+    /// Returns the ones of a scalar series by its slot, if their chunk is there.
+    #[inline(always)]
+    pub(crate) fn unit_count_of(&self, slot: u32) -> Option<&AtomicU64> {
+        debug_assert!((slot as usize) < MAX_SCALARS);
+        self.unit_count_in(slot as usize / CHUNK % SCALAR_CHUNKS, slot as usize % CHUNK)
+    }
+
+    #[inline(always)]
+    fn unit_count_in(&self, chunk: usize, cell: usize) -> Option<&AtomicU64> {
+        let chunk = self.unit_counts[chunk].load(Acquire);
         // SAFETY: a chunk pointer is null or was published by `publish` from a `Box`, with release order, and
         // is freed only by `Drop` of this slab, which `&self` outlives.
         let chunk = unsafe { chunk.as_ref() }?;
-        Some(&chunk[place.cell()])
+        Some(&chunk[cell])
     }
 
     /// The cell of a scalar series, if its chunk is there.

@@ -8,13 +8,14 @@ use crate::registry::append_table::{AppendTable, Permit};
 use crate::registry::hash_index::hash_of;
 use crate::storage::bucket::{Scheme, SubSecond};
 use crate::storage::cell_address::CellAddress;
+use crate::storage::exemplar_slot::{ExemplarSlot, Written};
 use crate::storage::histogram_cell::Dist;
 use crate::storage::sample_ring::Ring;
 use crate::storage::scalar_cell::{self, Writer};
 use crate::storage::slab::{Budget, Slab};
 use crate::storage::thread_slab::Slabs;
 use crate::sync::Ordering::*;
-use crate::sync::{Mutex, lock};
+use crate::sync::{AtomicU64, Mutex, Zero, lock};
 use loom::sync::Arc;
 use loom::thread;
 use std::time::Duration;
@@ -434,5 +435,58 @@ fn a_place_given_back_is_not_written_before_it_was_read() {
         let second = writer.join().unwrap();
         ring.drain(|slot, bits| seen.push((slot, bits)));
         assert_eq!(seen.len(), 1 + usize::from(second));
+    });
+}
+
+/// An exemplar of which all parts say the same.
+fn all_of(number: u64) -> Written {
+    Written { bits: number, time: number, trace: u128::from(number) << 64 | u128::from(number), span: number }
+}
+
+#[test]
+fn an_exemplar_is_taken_whole_and_after_its_recording() {
+    loom::model(|| {
+        let slot = Arc::new(ExemplarSlot::zero());
+        let cells = Arc::new([AtomicU64::new(0), AtomicU64::new(0)]);
+        let record = |number: usize| {
+            let (slot, cells) = (Arc::clone(&slot), Arc::clone(&cells));
+            move || {
+                cells[number - 1].store(1, Relaxed);
+                slot.offer(|| Some(all_of(number as u64)));
+            }
+        };
+        let (first, second) = (thread::spawn(record(1)), thread::spawn(record(2)));
+        let take = || {
+            if let Some(written) = slot.take() {
+                assert_eq!(written, all_of(written.bits));
+                assert_eq!(cells[written.bits as usize - 1].load(Relaxed), 1, "the collector reads the cells behind");
+                return 1;
+            }
+            0
+        };
+        let taken = take();
+        first.join().unwrap();
+        second.join().unwrap();
+        // At least one of them found the place free, and none is taken twice.
+        assert!((1..=2).contains(&(taken + take() + take())));
+    });
+}
+
+#[test]
+fn a_place_that_asked_too_often_asks_again_after_a_collection_whatever_comes_between() {
+    loom::model(|| {
+        let slot = Arc::new(ExemplarSlot::zero());
+        let recorder = {
+            let slot = Arc::clone(&slot);
+            thread::spawn(move || {
+                slot.offer(|| None);
+                slot.offer(|| None);
+            })
+        };
+        assert_eq!(slot.take(), None);
+        recorder.join().unwrap();
+        assert_eq!(slot.take(), None);
+        slot.offer(|| Some(all_of(1)));
+        assert_eq!(slot.take(), Some(all_of(1)));
     });
 }

@@ -33,6 +33,11 @@ pub(crate) fn try_enter() -> Option<Busy> {
     DEPTH.with(|busy| (!busy.replace(true)).then(|| Busy(())))
 }
 
+/// Returns whether the thread is in the registry, or in an allocation of ours.
+pub(crate) fn is_busy() -> bool {
+    DEPTH.get()
+}
+
 /// Our own code that allocates while it holds a lock that recordings take: whatever records meanwhile is turned away. Nests.
 pub(crate) struct Section {
     was: bool,

@@ -12,6 +12,7 @@ pages! {
     Async = "async.md"
     Backends = "backends.md"
     Deploying = "deploying.md"
+    Exemplars = "exemplars.md"
     FirstHour = "first-hour.md"
     Measure = "measure.md"
     MigrateCadence = "migrate/cadence.md"

@@ -5,6 +5,7 @@ use ferrometer::Config;
 const PAGES: &[(&str, &str)] = &[
     ("first-hour.md", include_str!("../../../docs/guide/src/first-hour.md")),
     ("backends.md", include_str!("../../../docs/guide/src/backends.md")),
+    ("exemplars.md", include_str!("../../../docs/guide/src/exemplars.md")),
     ("views.md", include_str!("../../../docs/guide/src/views.md")),
     ("sampling.md", include_str!("../../../docs/guide/src/sampling.md")),
     ("deploying.md", include_str!("../../../docs/guide/src/deploying.md")),

@@ -94,6 +94,19 @@ pub struct Exponential {
     pub temporality: i32,
 }
 #[derive(Clone, PartialEq, Message)]
+pub struct Exemplar {
+    #[prost(fixed64, tag = "2")]
+    pub time: u64,
+    #[prost(double, optional, tag = "3")]
+    pub as_double: Option<f64>,
+    #[prost(bytes = "vec", tag = "4")]
+    pub span_id: Vec<u8>,
+    #[prost(bytes = "vec", tag = "5")]
+    pub trace_id: Vec<u8>,
+    #[prost(sfixed64, optional, tag = "6")]
+    pub as_int: Option<i64>,
+}
+#[derive(Clone, PartialEq, Message)]
 pub struct NumberPoint {
     #[prost(fixed64, tag = "2")]
     pub start: u64,
@@ -101,6 +114,8 @@ pub struct NumberPoint {
     pub time: u64,
     #[prost(double, optional, tag = "4")]
     pub as_double: Option<f64>,
+    #[prost(message, repeated, tag = "5")]
+    pub exemplars: Vec<Exemplar>,
     #[prost(sfixed64, optional, tag = "6")]
     pub as_int: Option<i64>,
     #[prost(message, repeated, tag = "7")]
@@ -120,6 +135,8 @@ pub struct HistogramPoint {
     pub bucket_counts: Vec<u64>,
     #[prost(double, repeated, tag = "7")]
     pub explicit_bounds: Vec<f64>,
+    #[prost(message, repeated, tag = "8")]
+    pub exemplars: Vec<Exemplar>,
     #[prost(message, repeated, tag = "9")]
     pub attributes: Vec<KeyValue>,
     #[prost(double, optional, tag = "12")]
@@ -152,6 +169,8 @@ pub struct ExponentialPoint {
     pub positive: Option<Buckets>,
     #[prost(message, optional, tag = "9")]
     pub negative: Option<Buckets>,
+    #[prost(message, repeated, tag = "11")]
+    pub exemplars: Vec<Exemplar>,
     #[prost(double, optional, tag = "13")]
     pub max: Option<f64>,
     #[prost(double, tag = "14")]

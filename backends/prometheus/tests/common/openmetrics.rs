@@ -9,6 +9,27 @@ pub struct Family {
     pub help: Option<String>,
     pub unit: String,
     pub samples: Vec<Sample>,
+    /// With the number of the sample it stands behind.
+    pub exemplars: Vec<(usize, Exemplar)>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exemplar {
+    pub labels: Labels,
+    pub value: f64,
+    pub seconds: f64,
+}
+
+/// What stands behind a sample and its `#`.
+fn exemplar(text: &str) -> Result<Exemplar, String> {
+    let (labels, rest) = labels(text.strip_prefix('{').ok_or("no labels")?)?;
+    let characters: usize = labels.iter().map(|(key, value)| key.chars().count() + value.chars().count()).sum();
+    if characters > 128 {
+        return Err(format!("{characters} characters"));
+    }
+    let (value, seconds) =
+        rest.strip_prefix(' ').and_then(|rest| rest.split_once(' ')).ok_or("no value, or no time")?;
+    Ok(Exemplar { labels, value: number(value)?, seconds: number(seconds)? })
 }
 
 fn suffixes(kind: &str) -> Result<&'static [&'static str], String> {
@@ -76,7 +97,9 @@ pub fn parse(text: &str) -> Result<BTreeMap<String, Family>, String> {
             Some(rest) => labels(rest).map_err(|e| format!("{e}: {line:?}"))?,
             None => (Vec::new(), &line[end..]),
         };
-        let value = number(rest.strip_prefix(' ').ok_or_else(|| format!("no space: {line:?}"))?)?;
+        let rest = rest.strip_prefix(' ').ok_or_else(|| format!("no space: {line:?}"))?;
+        let (value, behind) = rest.split_once(" # ").map_or((rest, None), |(value, behind)| (value, Some(behind)));
+        let value = number(value)?;
         let Some(family) = families.get_mut(&current) else { return fail("sample before its family") };
         let name = &line[..end];
         let suffix = name.strip_prefix(current.as_str()).unwrap_or("?");
@@ -85,6 +108,15 @@ pub fn parse(text: &str) -> Result<BTreeMap<String, Family>, String> {
         }
         if labels.iter().any(|(key, _)| key == "le") != (suffix == "_bucket") || (suffix == "_total" && value < 0.0) {
             return fail("le, or a counter below zero");
+        }
+        if let Some(behind) = behind {
+            let exemplar = exemplar(behind).map_err(|e| format!("{e}: {line:?}"))?;
+            let le = labels.iter().find(|(key, _)| key == "le").map(|(_, le)| le.as_str());
+            let is_within = le.is_none_or(|le| le == "+Inf" || le.parse().is_ok_and(|le: f64| exemplar.value <= le));
+            if !["_bucket", "_total"].contains(&suffix) || !is_within {
+                return fail("an exemplar that does not belong here");
+            }
+            family.exemplars.push((family.samples.len(), exemplar));
         }
         family.samples.push(Sample { name: name.to_owned(), labels, value });
     }

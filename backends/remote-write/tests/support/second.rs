@@ -18,10 +18,21 @@ pub struct TimeSeries {
     pub samples: Vec<Sample>,
     #[prost(message, repeated, tag = "3")]
     pub histograms: Vec<Histogram>,
+    #[prost(message, repeated, tag = "4")]
+    pub exemplars: Vec<Exemplar>,
     #[prost(message, optional, tag = "5")]
     pub metadata: Option<Metadata>,
     #[prost(int64, tag = "6")]
     pub created_timestamp: i64,
+}
+#[derive(Clone, PartialEq, Message)]
+pub struct Exemplar {
+    #[prost(uint32, repeated, tag = "1")]
+    pub labels_refs: Vec<u32>,
+    #[prost(double, tag = "2")]
+    pub value: f64,
+    #[prost(int64, tag = "3")]
+    pub timestamp: i64,
 }
 #[derive(Clone, PartialEq, Message)]
 pub struct Sample {
@@ -79,6 +90,8 @@ pub struct Found {
     pub started: i64,
     pub sample: Option<(f64, i64)>,
     pub histogram: Option<Histogram>,
+    /// With their labels in place of the numbers.
+    pub exemplars: Vec<super::Exemplar>,
 }
 
 /// Reads a body off the wire, and checks what the specification says of every request: the symbols, each once and the empty one first; labels in order; one
@@ -91,6 +104,12 @@ pub fn decode(wire: &[u8]) -> Vec<Found> {
     assert_eq!(symbols[0], "");
     assert_eq!(symbols.iter().collect::<BTreeSet<_>>().len(), symbols.len(), "a symbol twice: {symbols:?}");
     let text = |at: u32| symbols[at as usize].clone();
+    let label = |pair: &[u32]| super::Label { name: text(pair[0]), value: text(pair[1]) };
+    let exemplar = |found: &Exemplar| super::Exemplar {
+        labels: found.labels_refs.chunks(2).map(label).collect(),
+        value: found.value,
+        timestamp: found.timestamp,
+    };
     let found = request.timeseries.iter().map(|series| {
         let pairs: Vec<(String, String)> =
             series.labels_refs.chunks(2).map(|pair| (text(pair[0]), text(pair[1]))).collect();
@@ -114,6 +133,7 @@ pub fn decode(wire: &[u8]) -> Vec<Found> {
             started: series.created_timestamp,
             sample: series.samples.first().map(|s| (s.value, s.timestamp)),
             histogram: series.histograms.first().cloned(),
+            exemplars: series.exemplars.iter().map(exemplar).collect(),
         }
     });
     found.collect()
