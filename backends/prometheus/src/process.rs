@@ -100,12 +100,14 @@ fn number_at(fields: &[&str], at: usize) -> Option<f64> {
     fields.get(at)?.parse().ok()
 }
 
+#[cfg(any(target_os = "linux", test))]
 fn kilobytes(status: &str, key: &str) -> Option<f64> {
     let value = status.lines().find_map(|line| line.strip_prefix(key))?;
     value.trim().strip_suffix(" kB")?.trim().parse::<f64>().ok().map(|kb| kb * 1024.0)
 }
 
 /// A soft limit. No limit is written as the largest number there is, as Prometheus' own client does.
+#[cfg(any(target_os = "linux", test))]
 fn limit(limits: &str, key: &str) -> Option<f64> {
     let soft = limits.lines().find_map(|line| line.strip_prefix(key))?.split_ascii_whitespace().next()?;
     if soft == "unlimited" { Some(u64::MAX as f64) } else { soft.parse().ok() }

@@ -36,7 +36,8 @@ fn answers_differ_where_it_is_said_and_nowhere_else() {
         beside_gnocchi("exec python3 \"$1\" \"$GNOCCHI_URL\" \"$2\"", &[&script("compare.py"), Path::new(&ours)]);
     let known: Vec<&str> = DIFFERENCES.lines().filter_map(|line| line.strip_prefix("    ")).collect();
     // The two answers stand behind a request that is answered differently.
-    let is_request = |line: &&str| ["GET /", "POST /", "PATCH /", "DELETE /"].iter().any(|begin| line.starts_with(begin));
+    let is_request =
+        |line: &&str| ["GET /", "POST /", "PATCH /", "DELETE /"].iter().any(|begin| line.starts_with(begin));
     let differ = told.lines().filter(is_request);
     let unknown: Vec<&str> = differ.clone().filter(|line| !known.iter().any(|known| line.starts_with(known))).collect();
     assert!(unknown.is_empty(), "{unknown:#?}\n{told}");
