@@ -37,6 +37,8 @@ const OURS: &[&str] = &[
     "sampled.guard_out",
     "sampled.attribute_out",
     "sampled.attr_counter_out",
+    "exemplars.counter",
+    "exemplars.timer",
     "step.first_recording",
     "step.capture",
     "step.collect",

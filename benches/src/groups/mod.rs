@@ -3,6 +3,7 @@
 #[cfg(feature = "peers")]
 pub mod bridge;
 pub mod counter;
+pub mod exemplars;
 pub mod exposition;
 pub mod labels;
 pub mod memory;
@@ -24,6 +25,7 @@ pub fn rows() -> Vec<Row> {
         labels::ROWS,
         record::ROWS,
         timer::ROWS,
+        exemplars::ROWS,
         statsd::ROWS,
         exposition::ROWS,
         push::ROWS,

@@ -108,16 +108,17 @@ fn with(series: &'static Series, change: &mut dyn FnMut(&mut Captured)) -> bool 
     }
     // An allocator that records while this allocates would wait for its own lock.
     let Some(_busy) = reentrancy::enter() else { return true };
-    let Some(store) = innermost() else { return false };
+    let Some(store) = last_scope() else { return false };
     change_in(&store, series, change);
     true
 }
 
 /// Returns the scope that this thread records into, if it is in one.
 pub(crate) fn innermost() -> Option<Arc<Store>> {
-    if !is_active() {
-        return None;
-    }
+    if is_active() { last_scope() } else { None }
+}
+
+fn last_scope() -> Option<Arc<Store>> {
     SCOPES.try_with(|scopes| scopes.borrow().last().map(|(_, store)| Arc::clone(store))).ok().flatten()
 }
 

@@ -134,14 +134,25 @@ fn hit_of_one(slot: u32, number: u8) -> bool {
 #[cold]
 #[inline(never)]
 fn count_cold(series: &'static Series, value: i64, state: StateWord) {
-    if !state.is_off() {
+    if state.is_watched() {
+        count_watched(series, value, state);
+    } else if !state.is_off() {
         scalar_cold(series, state, ScalarOp::Count(value));
+    }
+}
+
+/// Counts a call of a series that offers exemplars. Out of line, so that other calls save no registers for it.
+#[inline(never)]
+fn count_watched(series: &'static Series, value: i64, state: StateWord) {
+    match capture::is_active() {
+        true => scalar_cold(series, state, ScalarOp::Count(value)),
+        false => count_and_offer(series, value, state),
     }
 }
 
 /// Counts a call of a series that offers exemplars, by a thread that is in no capture scope: its word leads to no cell, and most often there is one.
 #[inline(never)]
-fn count_watched(series: &'static Series, value: i64, state: StateWord) {
+fn count_and_offer(series: &'static Series, value: i64, state: StateWord) {
     let slot = state.slot();
     if value == 1
         && !state.is_sampled()
@@ -309,13 +320,19 @@ fn scalar_cold(series: &'static Series, state: StateWord, op: ScalarOp) {
         ScalarOp::Set(value) => capture::set(series, |_| value),
         ScalarOp::Add(by) => capture::set(series, |now| now + by),
     };
-    if captured {
-        return;
+    if !captured {
+        scalar_uncaptured(series, state, op);
     }
+}
+
+/// The rest of [`scalar_cold`]. Out of line, so that a recording in a scope saves no registers for it.
+#[cold]
+#[inline(never)]
+fn scalar_uncaptured(series: &'static Series, state: StateWord, op: ScalarOp) {
     if let ScalarOp::Count(value) = op
         && state.is_watched()
     {
-        return count_watched(series, value, state);
+        return count_and_offer(series, value, state);
     }
     if series.kind() == Kind::Gauge {
         // The value and the cell of one series, whatever a view has done since the state was read.
