@@ -104,10 +104,10 @@ pub use self::{
     naming::{name, object},
     pipeline::control::{
         FlushReport, InstallError, MIN_INTERVAL, PreviewError, flush, install, ledgers, naming, preview, remove,
-        replace, shutdown, snapshot,
+        replace, shutdown, snapshot, spawn,
     },
     pipeline::hold::{hold, release},
-    pipeline::threads::{spawn, without_signals},
+    pipeline::threads::without_signals,
     record::enabled::enabled as is_on,
     registry::descriptions::Unit,
     registry::kind::Kind,

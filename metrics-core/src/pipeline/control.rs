@@ -8,7 +8,8 @@ use crate::collect::snapshot::Snapshot;
 use crate::deliver::backend::{Backend, Preview};
 use crate::deliver::shown;
 use crate::naming::prefix::Naming;
-use crate::pipeline::state::{after, pipeline, read_gauges};
+use crate::pipeline::state::{after, pipeline, read_gauges, watch_forks};
+use crate::pipeline::threads;
 use crate::registry::limits::Limits;
 use crate::registry::rules::LoggerRule;
 use crate::registry::series_table;
@@ -17,6 +18,7 @@ use crate::storage::exemplar_slots;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{io, thread};
 
 /// The shortest interval of a backend: 1 ms.
 pub const MIN_INTERVAL: Duration = Duration::from_millis(1);
@@ -391,6 +393,25 @@ pub fn preview(name: &str, timeout: Duration) -> Result<Vec<Preview>, PreviewErr
 pub fn snapshot() -> Arc<Snapshot> {
     read_gauges(Duration::MAX);
     pipeline().lock().collect()
+}
+
+/// Starts a thread with the name `ferrometer-NAME`, which takes no signals of the program, and returns when the thread has begun to run. For
+/// backends, and for the sources and services around them.
+///
+/// It blocks all signals but those by which the system tells a thread of its own faults. A thread that it starts inherits that.
+///
+/// # Errors
+/// The error of the system that gave no thread. What was to be run is dropped.
+///
+/// ```
+/// let thread = ferrometer_core::spawn("lookups", || println!("no signal is delivered here"))?;
+/// thread.join().unwrap();
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<thread::JoinHandle<()>> {
+    // A backend may start one before the first is installed: a child of that moment would wait for a thread that is half born.
+    watch_forks();
+    threads::spawn(name, work)
 }
 
 fn check(interval: Duration) -> Result<(), InstallError> {

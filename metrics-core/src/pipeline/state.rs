@@ -73,6 +73,11 @@ fn forget() {
     readings::forget();
 }
 
+/// Has a fork find no lock of ours taken, from now on.
+pub(super) fn watch_forks() {
+    fork::watch(forget);
+}
+
 /// Has observed gauges asked for before a collection, for at most as long as `deadline`. Not with the pipeline's lock in hand.
 pub(super) fn read_gauges(deadline: Duration) {
     if observed::any() {

@@ -11,20 +11,8 @@ use std::{io, thread};
 /// Held while a thread is being born, and by a fork: no child is made of a process where one is half born.
 static BIRTH: Mutex<()> = Mutex::new(());
 
-/// Starts a thread with the name `ferrometer-NAME`, which takes no signals of the program, and returns when the thread has begun to run. For
-/// backends, and for the sources and services around them.
-///
-/// It blocks all signals but those by which the system tells a thread of its own faults. A thread that it starts inherits that.
-///
-/// # Errors
-/// The error of the system that gave no thread. What was to be run is dropped.
-///
-/// ```
-/// let thread = ferrometer_core::spawn("lookups", || println!("no signal is delivered here"))?;
-/// thread.join().unwrap();
-/// # Ok::<(), std::io::Error>(())
-/// ```
-pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<thread::JoinHandle<()>> {
+/// Starts a thread, as [`control::spawn`](super::control::spawn) does, in a process whose forks are watched.
+pub(super) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<thread::JoinHandle<()>> {
     // Boxed, so that there is one function of this kind.
     start(name, Box::new(work))
 }
@@ -47,7 +35,7 @@ fn start(name: &str, work: Box<dyn FnOnce() + Send>) -> io::Result<thread::JoinH
 }
 
 /// Calls `make` with the program's signals blocked, and then sets the thread's mask to what it was. Threads that `make` starts never take a signal of the
-/// program. For libraries that start their threads themselves; else see [`spawn`].
+/// program. For libraries that start their threads themselves; else see [`spawn`](crate::spawn).
 ///
 /// ```
 /// let thread = ferrometer_core::without_signals(|| std::thread::spawn(|| 1 + 1));
