@@ -9,12 +9,20 @@ use std::os::unix::net::UnixDatagram;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Most bytes of memory that wait to be handed over: a million short lines. Beyond it the system keeps them, and then throws away and counts.
 pub(crate) const MOST: usize = 64 << 20;
 /// Bytes of memory from which on a handful is handed over even while the one before is being read.
 pub(crate) const FULL: usize = 256 << 10;
+
+/// Rest between two calls of the system while datagrams come thick and fast: each call then brings many, and neither this thread nor the senders
+/// pay for a waking up with each.
+const REST_BETWEEN: Duration = Duration::from_micros(500);
+/// Datagrams that come within so short a time come fast.
+const FAST: Duration = Duration::from_millis(1);
+/// Bytes of the system's buffer from which on a rest loses nothing: room for a million short lines a second, four rests long.
+const ROOMY: usize = 1 << 20;
 
 /// Datagrams on their way from the thread that receives them to the one that hands them over.
 #[derive(Debug)]
@@ -69,23 +77,30 @@ struct Came {
     lost: Option<u32>,
 }
 
-pub(crate) fn udp(shared: &Shared, socket: &UdpSocket) {
+/// Hears a socket for which the system keeps so many bytes.
+pub(crate) fn udp(shared: &Shared, socket: &UdpSocket, kept: usize) {
     let peer = |from| Peer::Inet(from);
     let one = |buffer: &mut [u8]| socket.recv_from(buffer).map(|(length, from)| (length, peer(from)));
     let mut receiver = receiver::Receiver::new(socket);
     let before = receiver.lost_before;
-    hear(shared, before, |into, is_last| receiver.receive(into, is_last, one));
+    hear(shared, before, kept >= ROOMY, |into, is_last| receiver.receive(into, is_last, one));
 }
 
 #[cfg(unix)]
 pub(crate) fn unix(shared: &Shared, socket: &UnixDatagram) {
     let one = |buffer: &mut [u8]| socket.recv(buffer).map(|length| (length, Peer::Unix));
     let mut receiver = receiver::Receiver::new(socket);
-    hear(shared, 0, |into, is_last| receiver.receive(into, is_last, one));
+    // Senders wait where there is no room.
+    hear(shared, 0, false, |into, is_last| receiver.receive(into, is_last, one));
 }
 
 /// Receives until the end, and then what had come by then. `receive` waits for at most [`LOOK`], and not at all for the last ones.
-fn hear(shared: &Shared, before: u32, mut receive: impl FnMut(&mut Datagrams, bool) -> io::Result<Came>) {
+fn hear(
+    shared: &Shared,
+    before: u32,
+    may_rest: bool,
+    mut receive: impl FnMut(&mut Datagrams, bool) -> io::Result<Came>,
+) {
     let is_idle = &AtomicBool::new(true);
     let (sender, waiting) = sync_channel::<Datagrams>(MOST / FULL);
     let waits = &AtomicUsize::new(0);
@@ -106,11 +121,12 @@ fn hear(shared: &Shared, before: u32, mut receive: impl FnMut(&mut Datagrams, bo
         let reader = begun.ok();
         let sender = sender;
         let mut datagrams = Datagrams::new();
+        let mut heard = Instant::now();
         // All that the system kept, which has its own part of each datagram beside it.
         let (mut lost, mut rest) = (before, shared.limits.buffer.saturating_mul(2).max(REST));
         loop {
             let is_last = shared.is_stopped();
-            let had = datagrams.weight();
+            let (had, count) = (datagrams.weight(), datagrams.ends.len());
             let came = receive(&mut datagrams, is_last);
             if let Ok(Came { lost: Some(now) }) = came
                 && now != lost
@@ -119,6 +135,7 @@ fn hear(shared: &Shared, before: u32, mut receive: impl FnMut(&mut Datagrams, bo
                 hears.lost(u64::from(now.wrapping_sub(lost)));
                 lost = now;
             }
+            let count = datagrams.ends.len() - count;
             let is_due = came.is_err() || is_idle.load(Ordering::Relaxed) || datagrams.weight() > FULL;
             if is_last {
                 rest = rest.saturating_sub((datagrams.weight() - had).max(1));
@@ -142,7 +159,13 @@ fn hear(shared: &Shared, before: u32, mut receive: impl FnMut(&mut Datagrams, bo
             }
             match came {
                 Ok(_) if is_last && rest == 0 => break,
-                Ok(_) => {}
+                Ok(_) => {
+                    // A call that brought as many as it can has left some.
+                    if may_rest && !is_last && count < receiver::AT_ONCE && heard.elapsed() < FAST {
+                        thread::sleep(REST_BETWEEN);
+                    }
+                    heard = Instant::now();
+                }
                 Err(_) if is_last => break,
                 Err(error) if is_pause(&error) => {}
                 // A refusal of a client's host says nothing about this socket.
@@ -171,7 +194,7 @@ mod receiver {
     use std::os::unix::fs::MetadataExt;
 
     /// Most datagrams of a call.
-    const AT_ONCE: usize = 64;
+    pub(super) const AT_ONCE: usize = 64;
 
     pub(super) struct Receiver {
         socket: RawFd,
@@ -231,6 +254,9 @@ mod receiver {
 #[cfg(not(target_os = "linux"))]
 mod receiver {
     use super::{Came, Datagrams, LONGEST, Peer, io};
+
+    /// Most datagrams of a call.
+    pub(super) const AT_ONCE: usize = 1;
 
     pub(super) struct Receiver {
         buffer: Vec<u8>,

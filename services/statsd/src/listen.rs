@@ -143,8 +143,8 @@ pub fn listen(sockets: Vec<Socket>, hears: Arc<dyn Hears>, limits: Limits) -> io
             Socket::Udp(socket) => {
                 socket.set_nonblocking(false)?;
                 socket.set_read_timeout(Some(LOOK))?;
-                listening.ask_for_buffer(&socket2::SockRef::from(&socket), limits.buffer);
-                Box::new(move || datagrams::udp(&shared, &socket))
+                let kept = listening.ask_for_buffer(&socket2::SockRef::from(&socket), limits.buffer);
+                Box::new(move || datagrams::udp(&shared, &socket, kept))
             }
             Socket::Tcp(listener) => {
                 listener.set_nonblocking(true)?;
@@ -176,15 +176,17 @@ pub fn listen(sockets: Vec<Socket>, hears: Arc<dyn Hears>, limits: Limits) -> io
 }
 
 impl Listening {
-    fn ask_for_buffer(&mut self, socket: &socket2::SockRef<'_>, bytes: usize) {
+    /// Returns what was given.
+    fn ask_for_buffer(&mut self, socket: &socket2::SockRef<'_>, bytes: usize) -> usize {
         // Less is no error: the system has a limit of its own, except for the privileged.
         if !is_forced(socket, bytes) {
             let _ = socket.set_recv_buffer_size(bytes);
         }
         // Linux doubles what it is asked for, and tells that.
         let double = if cfg!(target_os = "linux") { 2 } else { 1 };
-        let Ok(given) = socket.recv_buffer_size() else { return };
+        let Ok(given) = socket.recv_buffer_size() else { return 0 };
         self.buffer = Some(self.buffer.unwrap_or(usize::MAX).min(given / double));
+        given / double
     }
 }
 
