@@ -3,6 +3,7 @@
 //! A request without series asks the server once, before the first one that has some. A receiver of 2.0 answers with the number of samples that it wrote; one of
 //! 1.0 refuses the type, or takes it for a request without series, and has no such header.
 
+use crate::exporter::NO_FAMILY;
 use crate::families::Families;
 use crate::request_v2;
 use crate::settings::Version;
@@ -82,6 +83,20 @@ impl Requests {
         None
     }
 
+    /// Sends a request without series, of the version that the server takes.
+    pub(crate) fn try_empty(&mut self, until: Instant) -> Verdict {
+        if let Some(verdict) = self.ask(until) {
+            return verdict;
+        }
+        // The question was such a request.
+        if self.takes == Takes::Second {
+            return Verdict::Accepted;
+        }
+        let mut wire = Vec::new();
+        self.compress(&[], &mut wire);
+        self.send(&wire, true, 0, until)
+    }
+
     fn is_first(&mut self) {
         self.takes = Takes::First(Instant::now() + BELIEVED);
     }
@@ -123,6 +138,12 @@ fn written(reply: &Reply) -> Option<u64> {
 impl Carrier for Requests {
     fn frame(&mut self, packed: &Packed<'_>, body: &mut Vec<u8>) -> bool {
         if self.takes == Takes::Second {
+            // 2.0 tells what families are with their series: there is nothing to send.
+            if packed.groups().all(|(number, _, _)| number == NO_FAMILY) {
+                self.count = 0;
+                body.extend_from_slice(&request_v2::EMPTY);
+                return true;
+            }
             let families = self.families.lock();
             let started = i64::try_from(moment::started() / 1_000_000).unwrap_or(0);
             if let Some(count) =
@@ -131,7 +152,7 @@ impl Carrier for Requests {
                 self.count = count;
                 return true;
             }
-            // The request holds families and nothing else, or more than may be sent at once. A receiver of 2.0 takes 1.0, too.
+            // It holds more than may be sent at once. A receiver of 2.0 takes 1.0 too, unless it is told otherwise.
             body.clear();
         }
         false

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant, SystemTime};
 const METADATA: Duration = Duration::from_secs(60);
 
 /// The group of pieces that are no series.
-const NO_FAMILY: u32 = u32::MAX;
+pub(crate) const NO_FAMILY: u32 = u32::MAX;
 
 /// The exporter.
 #[derive(Debug)]

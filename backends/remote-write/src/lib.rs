@@ -33,7 +33,7 @@ pub use settings::{Auth, Histograms, Settings, Version};
 use carrier::Requests;
 use exporter::SeriesWriter;
 use families::Families;
-use ferrometer_push::{Carrier, Http, Pusher, Spool, Verdict};
+use ferrometer_push::{Http, Pusher, Spool, Verdict};
 use std::fmt;
 use std::time::Instant;
 
@@ -61,9 +61,7 @@ impl RemoteWrite {
     pub fn test_connection(settings: &Settings) -> Result<(), String> {
         let http = settings.http().and_then(|http| Http::new(&http)).map_err(|error| error.to_string())?;
         let mut requests = Requests::new(http, settings.version, settings.max_body_size, Families::default());
-        let mut body = Vec::new();
-        requests.compress(&[], &mut body);
-        match requests.send(&body, true, 0, Instant::now() + settings.timeout) {
+        match requests.try_empty(Instant::now() + settings.timeout) {
             Verdict::Accepted => Ok(()),
             Verdict::Later { reason, .. } | Verdict::Refused { reason, .. } | Verdict::TooLarge { reason } => {
                 Err(reason)

@@ -5,6 +5,7 @@ pub mod hard;
 pub mod http;
 pub mod peak;
 pub mod program;
+pub mod prometheus;
 #[cfg(feature = "tls")]
 pub mod tls;
 
