@@ -92,7 +92,7 @@ impl std::error::Error for AlreadyProvided {}
 
 /// Has `provider` asked for the span that a recording is made in. It returns `None` outside of a trace, and where the trace is not kept.
 ///
-/// It is asked on the thread that records, after the recording, at most once for each place until there is an answer (see [the module](self)), and at most
+/// It is asked on the thread that records, after the recording, at most once for each place until there is an answer (see [the module](crate::exemplars)), and at most
 /// 1,024 times between two collections. So it should be quick: that thread waits for it, and no other does. What it records itself has no
 /// exemplar. One that panics is not asked again, and the log says so.
 ///
