@@ -17,9 +17,9 @@ use support::{Alone, NEVER, Publish, Random, SOON, sink};
 thread_local! {
     /// The trace that this thread is in; 0: none.
     static TRACE: Cell<u128> = const { Cell::new(0) };
-    /// How often it was asked for.
+    /// Number of times that it was asked for.
     static ASKED: Cell<u64> = const { Cell::new(0) };
-    /// What the provider does before it answers.
+    /// Act of the provider before it answers.
     static FIRST: Cell<fn()> = const { Cell::new(|| ()) };
 }
 
@@ -137,7 +137,7 @@ fn each_way_to_record_offers_one() {
     }
 }
 
-/// What was recorded, by trace: on which series, and the value as it is shown.
+/// Recordings by trace: on which series, and the value as it is shown.
 type Recorded = Mutex<HashMap<u128, (usize, f64)>>;
 
 #[test]
@@ -268,7 +268,7 @@ fn views_say_which_metrics_have_them_and_lead_them_along() {
     record(2);
     assert_eq!([yes, not, other].map(|c| of(c.series())), [vec![], vec![], vec![(2, 1.0)]]);
 
-    // What is renamed or loses labels is one series, with one place.
+    // Series that are renamed or lose labels are one, with one place.
     let home = get_logger("led").timer("new");
     set(true, [View::new("led.old").rename("led.new").drop_labels(["user"])]);
     for (trace, user) in [(3, "ann"), (4, "bob")] {

@@ -82,7 +82,7 @@ fn each_arrives_once_with_its_point() {
         let histogram = of(&all, &format!("{name}.h"));
         assert_eq!((traces(&histogram), histogram[0].as_double), (vec![5], Some(-2.5)));
         assert_eq!(of(&all, &format!("{name}.g")), []);
-        // What arrived does not come again; what is new does.
+        // Exemplars that arrived do not come again; new ones do.
         in_trace(7, || logger.send_timer("t", Duration::from_millis(1)));
         logger.send_counter("c", 1);
         flush(SOON);

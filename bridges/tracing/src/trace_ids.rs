@@ -29,7 +29,7 @@ use tracing_subscriber::registry::{Extensions, LookupSpan};
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct TraceIds {
-    /// Of the trace, and of the span.
+    /// Numbers of the trace and of the span.
     fields: &'static [&'static str; 2],
 }
 

@@ -43,7 +43,7 @@ fn spans_have_the_trace_that_they_or_those_around_them_name() {
         drop(outer);
     }
     assert_eq!((now(), of(get_logger("spans").counter("c").series())), (None, vec![(7, 11)]));
-    // What a span's own time says is of its trace, though nobody is in it any more.
+    // A span's own time belongs to its trace, though nobody is in it any more.
     let timer = get_logger("trace_ids").timer("outer.time").series();
     assert_eq!(of(timer), [(7, 11)]);
     for nonsense in ["", "0", "xyz", &"1".repeat(33), "7 # {a=\"b\"}\n"] {

@@ -64,7 +64,7 @@ impl Exemplars {
     }
 }
 
-/// What the collector keeps of exemplars between collections.
+/// Exemplars that the collector keeps between collections.
 #[derive(Default)]
 pub(crate) struct LastExemplars {
     last: Exemplars,

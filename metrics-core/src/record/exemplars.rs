@@ -34,7 +34,7 @@ fn offer(slot: Option<&'static ExemplarSlot>, bits: u64) {
 #[cold]
 #[inline(never)]
 fn fill(slot: &'static ExemplarSlot, bits: u64) {
-    // What a scope took is in no cell.
+    // A recording that a scope took is in no cell.
     if capture::is_active() {
         return;
     }

@@ -276,7 +276,7 @@ struct Way {
     to: Option<&'static Series>,
     /// The rate of calls that give none.
     rate: Option<f64>,
-    /// Whether its recordings offer exemplars, where views say so.
+    /// `true` when its recordings offer exemplars, where views say so.
     exemplars: Option<bool>,
     words: Words,
 }

@@ -35,7 +35,7 @@ pub struct View {
     pub description: Option<String>,
     /// Upper bounds of the buckets of timers (in seconds) and histograms, for backends with such buckets.
     pub buckets: Option<Vec<f64>>,
-    /// Whether counters, timers and histograms offer [exemplars](crate::exemplars); `None` for what is said of all.
+    /// Has counters, timers and histograms offer [exemplars](crate::exemplars); `None` for what is said of all.
     pub exemplars: Option<bool>,
 }
 

@@ -1,12 +1,12 @@
 //! One place for an exemplar: a recording fills it, the collector empties it, and neither waits for the other.
 //!
-//! Whoever moves the *turn* away from a number of questions, or from full, has the place to itself until it moves the turn again. A recording that
+//! The one who moves the *turn* away from a number of questions, or from full, has the place to itself until it moves the turn again. A recording that
 //! finds the turn elsewhere goes on without an exemplar.
 
 use crate::sync::Ordering::*;
 use crate::sync::{AtomicU64, Zero};
 
-/// How often a place asks for a context between two collections. Each recording until then may be outside of every trace that is kept; beyond it, the
+/// Number of times that a place asks for a context between two collections. Each recording until then may be outside of every trace that is kept; beyond it, the
 /// price of asking would be that of every recording.
 pub(crate) const QUESTIONS: u64 = if cfg!(ferrometer_loom) { 2 } else { 1024 };
 /// Turns beyond the number of questions.
@@ -68,7 +68,7 @@ impl ExemplarSlot {
         self.trace[0].store((written.trace >> 64) as u64, Relaxed);
         self.trace[1].store(written.trace as u64, Relaxed);
         self.span.store(written.span, Relaxed);
-        // What was recorded before the offer is seen by the collector that takes it.
+        // A recording before the offer is seen by the collector that takes it.
         self.turn.store(FULL, Release);
     }
 

@@ -23,7 +23,7 @@ static SLOTS: Chunked<ExemplarSlot, { MAX_SLOTS / CHUNK }> = Chunked::new();
 static FIRST: PerSeries = PerSeries::new();
 /// Number of places that are given away.
 static USED: AtomicU32 = AtomicU32::new(0);
-/// How often everything was forgotten.
+/// Number of times that everything was forgotten.
 static FORGOTTEN: AtomicU64 = AtomicU64::new(0);
 
 /// A counter's cell, or a distribution's.
@@ -126,7 +126,7 @@ pub(crate) fn in_child() {
     (0..USED.load(Acquire)).filter_map(|number| SLOTS.get(number)).for_each(ExemplarSlot::reset);
 }
 
-/// How often everything was forgotten.
+/// Number of times that everything was forgotten.
 pub(crate) fn forgotten() -> u64 {
     FORGOTTEN.load(Relaxed)
 }

@@ -1,4 +1,4 @@
-//! The same requests, to a real Gnocchi and to this one; and what Ceilometer, Aodh, CloudKitty and Grafana find in the real one.
+//! One list of requests, to a real Gnocchi and to this one; and what Ceilometer, Aodh, CloudKitty and Grafana find in the real one.
 //!
 //! Each test has a Gnocchi of its own, by `scripts/with-gnocchi`.
 

@@ -77,7 +77,7 @@ struct Came {
     lost: Option<u32>,
 }
 
-/// Hears a socket for which the system keeps so many bytes.
+/// Hears a socket for which the system keeps this number of bytes.
 pub(crate) fn udp(shared: &Shared, socket: &UdpSocket, kept: usize) {
     let peer = |from| Peer::Inet(from);
     let one = |buffer: &mut [u8]| socket.recv_from(buffer).map(|(length, from)| (length, peer(from)));

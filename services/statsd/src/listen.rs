@@ -396,7 +396,7 @@ mod tests {
         drop(held);
         drop(listening);
         let came = heard.count() * LENGTH;
-        // What waits, a handful with the reader, one that is being made, and what the system kept.
+        // Datagrams that wait, a handful with the reader, one that is being made, and what the system kept.
         let most = datagrams::MOST + 2 * (64 * (LENGTH + 64) + datagrams::FULL) + 2 * kept;
         assert!(came > LENGTH && came <= most, "{came} bytes of {}, at most {most}", 4000 * LENGTH);
     }

@@ -20,7 +20,7 @@ pub struct Exemplar {
     pub seconds: f64,
 }
 
-/// What stands behind a sample and its `#`.
+/// Text that stands behind a sample and its `#`.
 fn exemplar(text: &str) -> Result<Exemplar, String> {
     let (labels, rest) = labels(text.strip_prefix('{').ok_or("no labels")?)?;
     let characters: usize = labels.iter().map(|(key, value)| key.chars().count() + value.chars().count()).sum();

@@ -177,7 +177,7 @@ mod tests {
         group.write(|connection| Ok(connection.query_row("SELECT count(*) FROM t", [], |row| row.get(0))?)).unwrap()
     }
 
-    /// Waits until so many stand behind the change that is being made.
+    /// Waits until this number stand behind the change that is being made.
     fn behind(group: &Group, many: usize) {
         while group.coming.load(SeqCst) < many {
             std::thread::yield_now();

@@ -175,7 +175,7 @@ impl Gathered {
         if self.values + values <= MOST_VALUES { Ok(()) } else { Err(Cause::Limit) }
     }
 
-    /// Returns whether timers have so many values that the room may not last until the next flush.
+    /// Returns `true` when the values of timers may not leave room until the next flush.
     pub(super) fn is_crowded(&self, settings: &StatsdSettings) -> bool {
         self.timed >= MANY_TIMED && settings.timers == StatsdTimers::Values
     }
