@@ -1,7 +1,7 @@
 //! Writes instruments as series.
 
-use crate::families::{Families, Meta};
-use crate::message::{self, Labels, STALE, Time, Type};
+use crate::families::{Families, Meta, Type};
+use crate::message::{self, Labels, STALE, Time};
 use crate::names;
 use crate::settings::{Histograms, Settings};
 use ferrometer_core::{Cause, Kind, Naming, Series, SnapshotView, Totals, warn};

@@ -1,7 +1,14 @@
 //! Families as the carrier has to know them: remote write 2.0 has the type, help and unit in each series.
 
-use crate::message::Type;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The type of a family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Type {
+    Counter = 1,
+    Gauge = 2,
+    Histogram = 3,
+}
 
 /// A family of series.
 #[derive(Clone, Debug, PartialEq, Eq)]

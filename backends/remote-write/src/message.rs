@@ -8,14 +8,6 @@ use ferrometer_push::protobuf::{bytes, double, key, message, unsigned, varint, z
 /// The value that says that a series ends.
 pub(crate) const STALE: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
 
-/// The type of a family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Type {
-    Counter = 1,
-    Gauge = 2,
-    Histogram = 3,
-}
-
 /// The labels of one instrument as fields, cut where others stand between them: before `__name__`, between it and `le`, and behind `le`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Labels<'l> {

@@ -4,8 +4,7 @@
 //! The numbers of fields are those of `io.prometheus.write.v2`. The moment since when a series counts has two places: the series, up to the third candidate of
 //! the specification, and the sample, from the fourth on. It is written in both; a receiver passes over the one it does not know.
 
-use crate::families::Meta;
-use crate::message::Type;
+use crate::families::{Meta, Type};
 use ferrometer_push::protobuf::{bytes, key, message, unsigned, varint};
 use foldhash::fast::RandomState;
 use std::collections::HashMap;

@@ -221,8 +221,11 @@ impl Series {
     }
 }
 
-/// Describes a metric as its record does.
-pub(super) fn describe(logger: &Logger, record: &'static [u8]) {
+/// Describes a metric at run time as its record does; see [`describe!`](crate::describe).
+///
+/// Never inlined: what refers to the record is then in the program.
+#[inline(never)]
+pub fn describe(logger: &Logger, record: &'static [u8]) {
     if let Some(Read { texts, .. }) = read(record)
         && let [name, _, _, _, unit, text] = texts[..]
     {

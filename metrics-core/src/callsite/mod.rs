@@ -29,6 +29,7 @@ pub use crate::registry::kind::Kind;
 pub use ::core;
 // In a program that is `no_std`, `::std` is not there.
 pub use ::std::boxed::Box;
+pub use call_site::describe;
 pub use histogram::HistogramSite;
 pub use in_flight::InFlightSite;
 pub use label_text::{LabelText, NoText, RefText, Short, ShortText, TextProbe, WrittenText, display};
@@ -39,4 +40,4 @@ pub use outcome::{
     Probe, ResultOutcome, Since,
 };
 pub use site::{CounterSite, GaugeSite, TimerSite};
-pub use told::{Byte, Elsewhere, InPlace, IsLogger, LoggerProbe, NoLogger, Place, Told, describe, name_of};
+pub use told::{Byte, Elsewhere, InPlace, IsLogger, LoggerProbe, NoLogger, Place, Told, name_of};

@@ -135,14 +135,6 @@ pub(super) const fn letter(kind: Kind) -> u8 {
     }
 }
 
-/// Describes a metric at run time as its record does; see [`describe!`](crate::describe).
-///
-/// Never inlined: what refers to the record is then in the program.
-#[inline(never)]
-pub fn describe(logger: &Logger, record: &'static [u8]) {
-    super::call_site::describe(logger, record);
-}
-
 /// Says what a metric measures, and in what unit, as [`Logger::describe`] does; and in the program's catalogue, which lists it before it runs.
 ///
 /// `describe!(LOGGER, "name", UNIT, "text")`: the logger is a path to a `static`, the name and the text are literals, the unit is a constant.

@@ -4,7 +4,7 @@ use crate::collect::distribution::Distribution;
 use crate::collect::ledger::Amount;
 use crate::collect::scalar_blocks::{Block, Blocks, Row};
 use crate::collect::snapshot::Snapshot;
-use crate::deliver::walk::{Stretches, Walk};
+use crate::deliver::stretches::Stretches;
 use crate::registry::kind::Kind;
 use crate::registry::series::Series;
 use crate::storage::bucket::Scheme;
@@ -232,18 +232,5 @@ impl Cursor {
         }
         amount += Amount::new(self.invalid.of(series.id));
         amount
-    }
-
-    /// Returns the recordings between the cursor and the snapshot.
-    pub(crate) fn pending(&self, snapshot: &Snapshot) -> Amount {
-        let mut all = Amount::default();
-        // Refused recordings are accounted for before a backend sees anything.
-        let mut walk = Walk::over(snapshot);
-        while let Some(series) = walk.next(self, snapshot) {
-            if !series.is_internal() {
-                all += snapshot.totals().of(series).amount().minus(self.amount(series, snapshot));
-            }
-        }
-        all
     }
 }

@@ -6,7 +6,7 @@
 //!   a backend that blocks is bounded.
 //!
 //! Read in this order: [`backend`] (the trait), [`view`] (a snapshot as one backend sees it), [`delta`] (news of one series, and its receipts),
-//! [`receipts`] (what is handed in, and the account), [`cursor`] (how far a backend has come), [`walk`] (past series without news), [`samples`] (single values of a delivery), [`mailbox`] (the hand-over), [`shown`] (an answer of what would be sent), [`worker`] (the thread),
+//! [`receipts`] (what is handed in, and the account), [`cursor`] (how far a backend has come), [`stretches`] (series that are compared block by block), [`walk`] (past series without news), [`samples`] (single values of a delivery), [`mailbox`] (the hand-over), [`shown`] (an answer of what would be sent), [`worker`] (the thread),
 //! [`self_metrics`] (ferrometer's metrics about itself).
 
 pub(crate) mod backend;
@@ -17,6 +17,7 @@ mod receipts;
 pub(crate) mod samples;
 pub(crate) mod self_metrics;
 pub(crate) mod shown;
+mod stretches;
 pub(crate) mod view;
 mod walk;
 pub(crate) mod worker;

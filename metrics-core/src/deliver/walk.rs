@@ -3,49 +3,14 @@
 //! Counters and gauges are mostly registered one after the other, and then have slots one after the other too. The rows of such a stretch are
 //! set beside the backend's, block by block, and only series whose rows differ are looked at. A block that both share costs one comparison.
 
+use crate::collect::ledger::Amount;
 use crate::collect::snapshot::Snapshot;
 use crate::deliver::cursor::{Cursor, DoneBlocks};
+use crate::deliver::stretches::STRETCH;
 use crate::registry::append_table::Values;
 use crate::registry::series::Series;
 use crate::registry::series_table;
-use crate::storage::cell_address::CHUNK;
 use std::hint::black_box;
-
-/// Number of series of a stretch.
-const STRETCH: usize = CHUNK;
-/// Stands for the first slot of a stretch that is walked series by series.
-const MIXED: u32 = u32::MAX;
-
-/// The first slot of each whole stretch of series that have slots one after the other. Four bytes for a stretch.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Stretches(Vec<u32>);
-
-impl Stretches {
-    /// Takes in the stretches that these series fill.
-    pub(crate) fn grow(&mut self, series: usize) {
-        while (self.0.len() + 1) * STRETCH <= series {
-            let from = self.0.len() * STRETCH;
-            self.0.push(first_slot(series_table::series_in(from..from + STRETCH)));
-        }
-    }
-
-    /// Returns the first slot of the stretch that begins at an id and ends before another one.
-    fn slot(&self, from: usize, to: usize) -> Option<u32> {
-        let slot = *self.0.get(from / STRETCH).filter(|slot| **slot != MIXED)?;
-        (to - from == STRETCH).then_some(slot)
-    }
-}
-
-fn first_slot(mut stretch: Values<'_, Series>) -> u32 {
-    let Some(first) = stretch.clone().next() else { return MIXED };
-    let mut next = first.slot;
-    let follows = |series: &Series| {
-        let follows = series.kind().scheme().is_none() && series.slot == next;
-        next = next.wrapping_add(1);
-        follows
-    };
-    if stretch.len() == STRETCH && stretch.all(follows) { first.slot } else { MIXED }
-}
 
 /// Number of series that are looked up at once.
 const AHEAD: usize = 16;
@@ -146,5 +111,20 @@ impl Walk {
             false => series.kind() as u8,
         };
         black_box(ahead.iter().flatten().map(|series| touch(series)).fold(0, |a, b| a ^ b));
+    }
+}
+
+impl Cursor {
+    /// Returns the recordings between the cursor and the snapshot.
+    pub(crate) fn pending(&self, snapshot: &Snapshot) -> Amount {
+        let mut all = Amount::default();
+        // Refused recordings are accounted for before a backend sees anything.
+        let mut walk = Walk::over(snapshot);
+        while let Some(series) = walk.next(self, snapshot) {
+            if !series.is_internal() {
+                all += snapshot.totals().of(series).amount().minus(self.amount(series, snapshot));
+            }
+        }
+        all
     }
 }

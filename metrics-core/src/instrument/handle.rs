@@ -6,7 +6,6 @@ use crate::callsite::label_text::LabelArgument;
 use crate::instrument::guard::{InFlightGuard, TimerGuard};
 use crate::instrument::observed::{self, Observed};
 use crate::instrument::recordable::{CounterValue, GaugeReturn, GaugeValue};
-use crate::instrument::timed_future::TimedFuture;
 use crate::record::absolute;
 use crate::record::clock;
 use crate::record::distributions;
@@ -16,7 +15,6 @@ use crate::registry::descriptions::{self, Unit};
 use crate::registry::loggers;
 use crate::registry::series::Series;
 use crate::registry::series_table;
-use std::future::Future;
 use std::time::Duration;
 
 /// Methods that every handle has.
@@ -384,21 +382,6 @@ impl Timer {
     pub fn time<T>(self, work: impl FnOnce() -> T) -> T {
         let _guard = self.start();
         work()
-    }
-
-    /// Measures a future from its first poll to its end, or to its being dropped half-way. One that is never polled records
-    /// nothing.
-    /// With [`busy`](TimedFuture::busy) behind it, also how much of that it was polled.
-    ///
-    /// ```
-    /// # use ferrometer_core as ferrometer;
-    /// async fn fetch(url: &str) -> usize {
-    ///     let request = async { url.len() };
-    ///     ferrometer::get_logger("client").timer("fetch").time_future(request).await
-    /// }
-    /// ```
-    pub fn time_future<F: Future>(self, future: F) -> TimedFuture<F> {
-        TimedFuture::new(self, future)
     }
 }
 

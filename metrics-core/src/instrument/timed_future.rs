@@ -30,6 +30,23 @@ enum State {
     Begun { _guard: TimerGuard },
 }
 
+impl Timer {
+    /// Measures a future from its first poll to its end, or to its being dropped half-way. One that is never polled records
+    /// nothing.
+    /// With [`busy`](TimedFuture::busy) behind it, also how much of that it was polled.
+    ///
+    /// ```
+    /// # use ferrometer_core as ferrometer;
+    /// async fn fetch(url: &str) -> usize {
+    ///     let request = async { url.len() };
+    ///     ferrometer::get_logger("client").timer("fetch").time_future(request).await
+    /// }
+    /// ```
+    pub fn time_future<F: Future>(self, future: F) -> TimedFuture<F> {
+        TimedFuture::new(self, future)
+    }
+}
+
 impl<F: Future> TimedFuture<F> {
     pub(crate) fn new(timer: Timer, inner: F) -> TimedFuture<F> {
         TimedFuture { inner, state: State::New(timer) }

@@ -64,3 +64,38 @@ pub(crate) fn rewrite(number: &AtomicU32, change: impl FnOnce(&mut Note) -> bool
         number.store(known.number, Release);
     }
 }
+
+impl Series {
+    /// Notes what a call site says of itself. The first one's word stays; the overflow series has none.
+    pub(crate) fn recorded_at(&self, told: &'static [u8]) {
+        if !told.is_empty() && self.logger.is_programs() && self.told().is_none() {
+            self.write_note(|note| note.told.replace(told).is_none());
+        }
+    }
+
+    /// Remembers the series of its parts: one piece of memory for each timer that has some.
+    pub(crate) fn remember_parts(&self, parts: Parts) {
+        self.write_note(|note| {
+            let is_new = note.parts.is_none();
+            if is_new {
+                note.parts = Some(Box::leak(Box::new(parts)));
+            }
+            is_new
+        });
+    }
+
+    #[cold]
+    fn write_note(&self, change: impl FnOnce(&mut Note) -> bool) {
+        rewrite(&self.note, change);
+    }
+
+    /// Returns the series of its parts, if they are known.
+    pub(crate) fn parts(&self) -> Option<&'static Parts> {
+        Note::of(&self.note).parts
+    }
+
+    /// Returns what its first call site says of itself.
+    pub(crate) fn told(&self) -> Option<&'static [u8]> {
+        Note::of(&self.note).told
+    }
+}

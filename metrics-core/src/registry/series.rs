@@ -9,7 +9,6 @@ use crate::registry::descriptions;
 use crate::registry::homes;
 use crate::registry::kind::Kind;
 use crate::registry::label_set::LabelSet;
-use crate::registry::notes::{self, Note, Parts};
 use crate::registry::state_word::StateWord;
 use crate::sync::{publish_once, reentrancy};
 use std::fmt;
@@ -164,7 +163,7 @@ pub struct Series {
     /// [`RATED`] and its like.
     bits: AtomicU8,
     /// The number of its note; 0 where it has none.
-    note: AtomicU32,
+    pub(super) note: AtomicU32,
 }
 
 // There may be a million.
@@ -413,39 +412,6 @@ impl Series {
     pub fn buckets(&self) -> Option<&'static [f64]> {
         self.kind.scheme()?;
         descriptions::find(self.logger_name(), self.metric_name())?.buckets()
-    }
-
-    /// Notes what a call site says of itself. The first one's word stays; the overflow series has none.
-    pub(crate) fn recorded_at(&self, told: &'static [u8]) {
-        if !told.is_empty() && self.logger.is_programs() && self.told().is_none() {
-            self.write_note(|note| note.told.replace(told).is_none());
-        }
-    }
-
-    /// Remembers the series of its parts: one piece of memory for each timer that has some.
-    pub(crate) fn remember_parts(&self, parts: Parts) {
-        self.write_note(|note| {
-            let is_new = note.parts.is_none();
-            if is_new {
-                note.parts = Some(Box::leak(Box::new(parts)));
-            }
-            is_new
-        });
-    }
-
-    #[cold]
-    fn write_note(&self, change: impl FnOnce(&mut Note) -> bool) {
-        notes::rewrite(&self.note, change);
-    }
-
-    /// Returns the series of its parts, if they are known.
-    pub(crate) fn parts(&self) -> Option<&'static Parts> {
-        Note::of(&self.note).parts
-    }
-
-    /// Returns what its first call site says of itself.
-    pub(crate) fn told(&self) -> Option<&'static [u8]> {
-        Note::of(&self.note).told
     }
 
     /// Returns whether this is one of ferrometer's own metrics, which are no part of the ledger.

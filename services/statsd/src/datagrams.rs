@@ -1,7 +1,8 @@
 //! Sockets of datagrams: a thread receives and does nothing else, so that the system's buffer does not overflow while lines are read; another
 //! hands them over.
 
-use crate::listen::{LONGEST, LOOK, Peer, REST, Shared, is_pause};
+use crate::batch::{Datagrams, Peer};
+use crate::hears::{LONGEST, LOOK, REST, Shared, is_pause};
 use std::io;
 use std::net::UdpSocket;
 #[cfg(unix)]
@@ -9,7 +10,7 @@ use std::os::unix::net::UnixDatagram;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// Most bytes of memory that wait to be handed over: a million short lines. Beyond it the system keeps them, and then throws away and counts.
 pub(crate) const MOST: usize = 64 << 20;
@@ -23,53 +24,6 @@ const REST_BETWEEN: Duration = Duration::from_micros(500);
 const FAST: Duration = Duration::from_millis(1);
 /// Bytes of the system's buffer from which on a rest loses nothing: room for a million short lines a second, four rests long.
 const ROOMY: usize = 1 << 20;
-
-/// Datagrams on their way from the thread that receives them to the one that hands them over.
-#[derive(Debug)]
-pub struct Datagrams {
-    bytes: Vec<u8>,
-    /// Where each ends, and who sent it.
-    ends: Vec<(usize, Peer)>,
-    at: SystemTime,
-}
-
-impl Datagrams {
-    fn new() -> Datagrams {
-        Datagrams { bytes: Vec::new(), ends: Vec::new(), at: SystemTime::UNIX_EPOCH }
-    }
-
-    fn push(&mut self, from: Peer, bytes: &[u8]) {
-        if self.ends.is_empty() {
-            self.at = SystemTime::now();
-        }
-        self.bytes.extend_from_slice(bytes);
-        self.ends.push((self.bytes.len(), from));
-    }
-
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.ends.clear();
-    }
-
-    /// Returns the bytes of memory that they take: an empty datagram takes some too.
-    fn weight(&self) -> usize {
-        self.bytes.len() + self.ends.len() * size_of::<(usize, Peer)>()
-    }
-
-    /// Returns when the first of them came.
-    #[must_use]
-    pub fn at(&self) -> SystemTime {
-        self.at
-    }
-
-    /// Returns them in the order in which they came.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (Peer, &[u8])> {
-        self.ends.iter().enumerate().map(|(number, (end, from))| {
-            let begin = number.checked_sub(1).map_or(0, |before| self.ends[before].0);
-            (*from, &self.bytes[begin..*end])
-        })
-    }
-}
 
 /// Result of one call of the system.
 struct Came {
@@ -126,7 +80,7 @@ fn hear(
         let (mut lost, mut rest) = (before, shared.limits.buffer.saturating_mul(2).max(REST));
         loop {
             let is_last = shared.is_stopped();
-            let (had, count) = (datagrams.weight(), datagrams.ends.len());
+            let (had, count) = (datagrams.weight(), datagrams.len());
             let came = receive(&mut datagrams, is_last);
             if let Ok(Came { lost: Some(now) }) = came
                 && now != lost
@@ -135,12 +89,12 @@ fn hear(
                 hears.lost(u64::from(now.wrapping_sub(lost)));
                 lost = now;
             }
-            let count = datagrams.ends.len() - count;
+            let count = datagrams.len() - count;
             let is_due = came.is_err() || is_idle.load(Ordering::Relaxed) || datagrams.weight() > FULL;
             if is_last {
                 rest = rest.saturating_sub((datagrams.weight() - had).max(1));
             }
-            if is_due && !datagrams.ends.is_empty() {
+            if is_due && !datagrams.is_empty() {
                 if let Some(reader) = &reader {
                     // One call of the system may bring more than fits a handful.
                     while waits.load(Ordering::Relaxed) > MOST && !reader.is_finished() {
@@ -172,7 +126,7 @@ fn hear(
                 Err(_) => thread::sleep(LOOK / 10),
             }
         }
-        if !datagrams.ends.is_empty() && reader.is_some() {
+        if !datagrams.is_empty() && reader.is_some() {
             waits.fetch_add(datagrams.weight(), Ordering::Relaxed);
             let _ = sender.send(datagrams);
         }

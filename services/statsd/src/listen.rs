@@ -1,24 +1,16 @@
 //! Sockets at work: a thread for each, and one more for each connection of a stream.
 
-use crate::datagrams::{self, Datagrams};
+use crate::batch::Peer;
+use crate::datagrams;
+use crate::hears::{Hears, LOOK, Limits, Shared};
 use crate::streams::{self, Stream};
-use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{TcpListener, UdpSocket};
 #[cfg(unix)]
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
-
-/// Bytes of the largest datagram, and of the longest line of a stream.
-pub(crate) const LONGEST: usize = 65_535;
-/// The longest that a thread does not look whether it is to end.
-pub(crate) const LOOK: Duration = Duration::from_millis(100);
-/// Most bytes that a socket hands over after its end was asked for: what had come by then is taken, and a client that goes on sending does
-/// not hold the end up.
-pub(crate) const REST: usize = 16 << 20;
 
 /// A socket that statsd lines come from.
 #[derive(Debug)]
@@ -34,60 +26,6 @@ pub enum Socket {
     /// Connections to a Unix socket.
     #[cfg(unix)]
     UnixStream(UnixListener),
-}
-
-/// Who sends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Peer {
-    /// An address of the internet protocol.
-    Inet(SocketAddr),
-    /// A process of this machine, over a Unix socket.
-    Unix,
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Peer::Inet(address) => address.fmt(f),
-            Peer::Unix => f.write_str("unix"),
-        }
-    }
-}
-
-/// Takes what is heard, from several threads at a time.
-pub trait Hears: Send + Sync + 'static {
-    /// Takes datagrams that came one after the other.
-    fn datagrams(&self, datagrams: &Datagrams);
-
-    /// Takes whole lines of a stream, of which the last has no line feed.
-    fn lines(&self, from: Peer, at: SystemTime, lines: &[u8]);
-
-    /// Is told of a line of a stream that is longer than 65,535 bytes, with its beginning. It is skipped.
-    fn too_long(&self, from: Peer, beginning: &[u8]);
-
-    /// Is told of a connection that was closed at once, because there are too many or no thread was left for it.
-    fn refused(&self, from: Peer);
-
-    /// Is told of datagrams that the system threw away before anybody could read them, because the socket's buffer was full. Linux tells them, of UDP.
-    fn lost(&self, datagrams: u64);
-}
-
-/// Bounds of what is heard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Limits {
-    /// Most connections, of all sockets together. Default 256.
-    pub connections: usize,
-    /// Bytes that the system is asked to keep of each socket's datagrams until they are read. It gives what it allows: a privileged process all of
-    /// it (`CAP_NET_ADMIN` on Linux), others as much as its limit. A short line takes some 400 of them. Default 32 MiB.
-    pub buffer: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits { connections: 256, buffer: 32 << 20 }
-    }
 }
 
 /// Sockets at work. Dropping it ends that: what had come by then has been handed over.
@@ -112,21 +50,6 @@ impl Drop for Listening {
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
-    }
-}
-
-/// State that the threads share.
-#[derive(Clone)]
-pub(crate) struct Shared {
-    pub hears: Arc<dyn Hears>,
-    pub limits: Limits,
-    pub connections: Arc<AtomicUsize>,
-    stopped: Arc<AtomicBool>,
-}
-
-impl Shared {
-    pub fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Relaxed)
     }
 }
 
@@ -201,19 +124,19 @@ fn is_forced(_: &socket2::SockRef<'_>, _: usize) -> bool {
     false
 }
 
-pub(crate) fn is_pause(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::Datagrams;
+    use crate::hears::LONGEST;
     use ferrometer_testkit::scratch::Scratch;
     use ferrometer_testkit::wait::wait_until;
     use std::io::Write;
     use std::net::TcpStream;
     use std::os::unix::net::UnixStream;
     use std::sync::Mutex;
+    use std::sync::atomic::AtomicUsize;
+    use std::time::{Duration, SystemTime};
 
     #[derive(Default)]
     struct Heard {

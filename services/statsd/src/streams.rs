@@ -1,6 +1,7 @@
 //! Connections: each has a thread, which hands over its lines.
 
-use crate::listen::{LONGEST, LOOK, Peer, REST, Shared, is_pause};
+use crate::batch::Peer;
+use crate::hears::{LONGEST, LOOK, REST, Shared, is_pause};
 use std::io::{self, Read};
 use std::net::TcpStream;
 #[cfg(unix)]
