@@ -1,5 +1,7 @@
 //! Capture scopes: tests of instrumented programs, in parallel, without a backend.
 //!
+//! One type, with an example of each method; hence the length.
+//!
 //! ```
 //! use ferrometer::{Logger, logger, testing::Capture};
 //! static METRICS: Logger = logger!("shop");

@@ -2,6 +2,8 @@
 //!
 //! The file may be a program's own: only `[metrics]` and `[metrics_statsd]` are ours, and all else is left alone, unless
 //! it looks like a slip for one of ours, which would otherwise switch recording off in silence.
+//!
+//! One walk over the document that finds all of its mistakes; hence the length.
 
 use std::ops::Range;
 

@@ -2,6 +2,8 @@
 //!
 //! A [`Kind`] reads the text of an environment variable, checks a [`Value`] of whatever source, and says in words
 //! what it would have taken; messages and the reference use the same words.
+//!
+//! All kinds stand together, so that none words its messages by itself; hence the length.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,4 +1,6 @@
 //! Writes instruments as data points.
+//!
+//! Each kind of instrument has its points here, and histograms have two shapes; hence the length.
 
 use crate::base::{Base, take_away};
 use crate::point::{Header, Point, Shape, Spot, Value};

@@ -1,4 +1,6 @@
 //! Writes instruments as series.
+//!
+//! Each kind of instrument has its series here, and histograms have two shapes; hence the length.
 
 use crate::families::{Families, Meta, Type};
 use crate::message::{self, Labels, STALE, Time};

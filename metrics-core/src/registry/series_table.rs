@@ -1,4 +1,6 @@
 //! Series: from a logger, a name, a kind and a rate to the one series that has them, and where its recordings go.
+//!
+//! Look-up, registration and routes are one piece of work under one writer; hence the length.
 
 use crate::naming::name::MAX_RAW_BYTES;
 use crate::record::sampling::is_sample_rate;

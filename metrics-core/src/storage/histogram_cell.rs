@@ -1,5 +1,7 @@
 //! One thread's part of a timer or histogram: a sum, a maximum, and behind them the buckets, all in one allocation, so that a recording
 //! needs no further pointer. A timer has fewer buckets than a histogram; every cell has those of a timer at least.
+//!
+//! A quarter of the file are its tests; hence the length.
 
 use crate::storage::bucket::{
     Scheme, SubSecond, float_index, is_huge, nanos_index, normal_float_index, unbounded_nanos_index,

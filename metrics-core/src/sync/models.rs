@@ -3,6 +3,8 @@
 //!
 //! The writer is the model's main thread wherever a single writer loads and stores: loom looks for interleavings from the *last* access to an
 //! atomic alone, and a writer that loads before it stores would hide a reader that came before it.
+//!
+//! One model for each hand-over; hence the length.
 
 use crate::registry::append_table::{AppendTable, Permit};
 use crate::registry::hash_index::hash_of;

@@ -1,4 +1,6 @@
 //! `/v1/aggregates`: operations over metrics that are named, or over those of resources that are searched.
+//!
+//! A request is read, answered and written here from end to end; hence the length.
 
 use crate::Gnocchi;
 use crate::filter;

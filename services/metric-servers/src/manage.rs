@@ -1,5 +1,7 @@
 //! Creating, changing, removing and testing servers: lock, exists, check, secret, test of the connection, write, apply. Where one of these
 //! fails, everything is as before, the secret included.
+//!
+//! The changes stand side by side, since they differ in few of these steps; hence the length.
 
 use crate::kind::Kind;
 use crate::pipeline::Pipeline;

@@ -1,6 +1,8 @@
 //! The section file: text into sections and back. What is not changed stays byte for byte as it was, remarks and damage included.
 //!
 //! A section is a line `type: id` and indented lines `key value` below it, up to an empty line. One that is damaged is named, kept, and not used.
+//!
+//! A third of the file are its tests; hence the length.
 
 use crate::kind::Kind;
 use crate::rule::{Words, is_set};

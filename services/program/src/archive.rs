@@ -1,4 +1,6 @@
 //! `archive`: policies, metrics and measures of an archive, over Gnocchi's API; and the backup and the check of one on disk.
+//!
+//! One function for each command; hence the length.
 
 use crate::backup;
 use crate::dump::encoded;

@@ -1,4 +1,6 @@
 //! Tests that generations are read back, by this process and by the next, and that changed bytes are never taken for what was written.
+//!
+//! One test for each way of coming back; hence the length.
 
 use super::paths::*;
 use super::*;

@@ -1,6 +1,8 @@
 //! Everything that runs: sockets, the archive, metrics, servers. A changed file replaces it, and the end drains it.
 //!
 //! A socket whose address stays is kept, so that nothing that comes meanwhile is refused.
+//!
+//! Start, change and end of one state; hence the length.
 
 use super::mount::{self, Served};
 use super::relay::Relay;
