@@ -96,7 +96,7 @@ impl ExemplarSlot {
     }
 
     /// Forgets what is in it, and whose turn it is: for the child of a fork, whose other threads are gone.
-    #[cfg(not(ferrometer_loom))]
+    #[cfg(all(unix, not(ferrometer_loom)))]
     pub(crate) fn reset(&self) {
         self.turn.store(0, Release);
     }
