@@ -139,6 +139,31 @@ fn a_directory_and_a_port_are_free_when_the_parent_lets_go_of_them_though_a_chil
     drop(again.unwrap());
 }
 
+/// Returns what `begin` says in a daemon: in a process whose parent has done `before`, left it to its end, and is gone or about to go.
+#[cfg(target_os = "linux")]
+fn in_a_daemon(before: impl FnOnce(), begin: impl FnOnce(u32) -> String) -> String {
+    let (mut said, mut say) = std::io::pipe().unwrap();
+    // The process that becomes a daemon is a child of the test's, so that it can end.
+    let status = in_a_child(|| {
+        let parent = std::process::id();
+        before();
+        // SAFETY: as daemon(3) does it; the child goes on, its parent leaves.
+        if unsafe { libc::fork() } > 0 {
+            return true;
+        }
+        // SAFETY: ends the daemon should it hang.
+        unsafe { libc::alarm(20) };
+        write!(say, "{}", begin(parent)).unwrap();
+        // SAFETY: ends the daemon without the test harness's exit.
+        unsafe { libc::_exit(0) };
+    });
+    assert_eq!(status, 0, "the child ended badly");
+    drop(say);
+    let mut begun = String::new();
+    said.read_to_string(&mut begun).unwrap();
+    begun
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_daemon_takes_over_the_directory_and_the_port_of_its_parent() {
@@ -147,35 +172,20 @@ fn a_daemon_takes_over_the_directory_and_the_port_of_its_parent() {
     // A port that is free now.
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let kept = || served().pull_cache_path(scratch.path()).pull_cache_address(address);
-    let (mut said, mut say) = std::io::pipe().unwrap();
-    // The process that becomes a daemon is a child of the test's, so that it can end.
-    let status = in_a_child(|| {
+    let before = || {
         let metrics = init(kept()).unwrap();
         METRICS.send_counter("before", 1);
         assert!(metrics.flush(SOON).complete);
         std::mem::forget(metrics);
-        // SAFETY: as daemon(3) does it; the child goes on, its parent leaves.
-        if unsafe { libc::fork() } > 0 {
-            return true;
+    };
+    let begun = in_a_daemon(before, |_| match init(kept()) {
+        Ok(metrics) => {
+            METRICS.send_counter("after", 2);
+            let complete = metrics.flush(SOON).complete;
+            format!("{complete} {}", newest(address).contains("forks.after"))
         }
-        // SAFETY: ends the daemon should it hang.
-        unsafe { libc::alarm(20) };
-        let begun = match init(kept()) {
-            Ok(metrics) => {
-                METRICS.send_counter("after", 2);
-                let complete = metrics.flush(SOON).complete;
-                format!("{complete} {}", newest(address).contains("forks.after"))
-            }
-            Err(error) => error.to_string(),
-        };
-        write!(say, "{begun}").unwrap();
-        // SAFETY: ends the daemon without the test harness's exit.
-        unsafe { libc::_exit(0) };
+        Err(error) => error.to_string(),
     });
-    assert_eq!(status, 0, "the child ended badly");
-    drop(say);
-    let mut begun = String::new();
-    said.read_to_string(&mut begun).unwrap();
     assert_eq!(begun, "true true");
 }
 
@@ -217,33 +227,18 @@ fn a_child_does_not_write_the_archive_of_its_parent() {
 fn a_daemon_goes_on_with_the_archive_of_its_parent() {
     let _alone = alone();
     let scratch = Scratch::new("fork-archive-daemon");
-    let (mut said, mut say) = std::io::pipe().unwrap();
-    let status = in_a_child(|| {
-        let parent = std::process::id();
-        std::mem::forget(init(archived(scratch.path())).unwrap());
-        // SAFETY: as daemon(3) does it; the child goes on, its parent leaves.
-        if unsafe { libc::fork() } > 0 {
-            return true;
-        }
-        // SAFETY: ends the daemon should it hang.
-        unsafe { libc::alarm(20) };
+    let before = || std::mem::forget(init(archived(scratch.path())).unwrap());
+    let begun = in_a_daemon(before, |parent| {
         while ferrometer_fork::ancestor_is_running(parent) {
             thread::yield_now();
         }
-        let begun = match init(archived(scratch.path())) {
+        match init(archived(scratch.path())) {
             Ok(metrics) => {
                 METRICS.send_counter("after", 2);
                 metrics.shutdown(SOON).complete.to_string()
             }
             Err(error) => error.to_string(),
-        };
-        write!(say, "{begun}").unwrap();
-        // SAFETY: ends the daemon without the test harness's exit.
-        unsafe { libc::_exit(0) };
+        }
     });
-    assert_eq!(status, 0, "the child ended badly");
-    drop(say);
-    let mut begun = String::new();
-    said.read_to_string(&mut begun).unwrap();
     assert_eq!(begun, "true");
 }
