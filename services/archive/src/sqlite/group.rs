@@ -161,6 +161,7 @@ impl Drop for BrokenOff<'_> {
 mod tests {
     use super::*;
     use std::sync::mpsc::channel;
+    use std::thread::{Scope, ScopedJoinHandle};
 
     fn group() -> Group {
         let connection = Connection::open_in_memory().unwrap();
@@ -184,19 +185,25 @@ mod tests {
         }
     }
 
+    /// Begins a change that ends when another stands behind it.
+    fn begin<'s>(scope: &'s Scope<'s, '_>, group: &'s Group) -> ScopedJoinHandle<'s, Result<(), Error>> {
+        let (begun, has_begun) = channel();
+        let first = scope.spawn(move || {
+            group.write(|connection| {
+                begun.send(()).unwrap();
+                behind(group, 1);
+                insert(connection, 1)
+            })
+        });
+        has_begun.recv().unwrap();
+        first
+    }
+
     #[test]
     fn a_change_that_fails_last_commits_those_before_it() {
         let group = &group();
         std::thread::scope(|scope| {
-            let (begun, has_begun) = channel();
-            let first = scope.spawn(move || {
-                group.write(|connection| {
-                    begun.send(()).unwrap();
-                    behind(group, 1);
-                    insert(connection, 1)
-                })
-            });
-            has_begun.recv().unwrap();
+            let first = begin(scope, group);
             assert!(group.write(|connection| insert(connection, 1)).is_err());
             first.join().unwrap().unwrap();
         });
@@ -207,15 +214,7 @@ mod tests {
     fn a_change_that_breaks_off_leaves_nobody_waiting() {
         let group = &group();
         std::thread::scope(|scope| {
-            let (begun, has_begun) = channel();
-            let first = scope.spawn(move || {
-                group.write(|connection| {
-                    begun.send(()).unwrap();
-                    behind(group, 1);
-                    insert(connection, 1)
-                })
-            });
-            has_begun.recv().unwrap();
+            let first = begin(scope, group);
             let broken = scope.spawn(|| group.write(|_| -> Result<(), Error> { panic!("on purpose") }));
             assert!(broken.join().is_err());
             let told = first.join().unwrap().unwrap_err();
