@@ -1,15 +1,24 @@
 //! The configurations that the guide prints are accepted as they are printed.
 
 use ferrometer::Config;
+use std::path::Path;
 
-const PAGES: &[(&str, &str)] = &[
-    ("first-hour.md", include_str!("../../../docs/guide/src/first-hour.md")),
-    ("backends.md", include_str!("../../../docs/guide/src/backends.md")),
-    ("exemplars.md", include_str!("../../../docs/guide/src/exemplars.md")),
-    ("views.md", include_str!("../../../docs/guide/src/views.md")),
-    ("sampling.md", include_str!("../../../docs/guide/src/sampling.md")),
-    ("deploying.md", include_str!("../../../docs/guide/src/deploying.md")),
-];
+/// Returns the name below the guide's folder and the text of each page.
+fn pages() -> Vec<(String, String)> {
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide/src");
+    let mut found = Vec::new();
+    for folder in ["", "migrate/"] {
+        for entry in std::fs::read_dir(guide.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|end| end == "md") {
+                let name = path.file_name().unwrap().to_string_lossy();
+                found.push((format!("{folder}{name}"), std::fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    assert!(found.len() > 10, "{found:?}");
+    found
+}
 
 /// Returns the blocks of a language.
 fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
@@ -20,19 +29,19 @@ fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
 #[test]
 fn each_toml_block_is_a_configuration() {
     let mut found = 0;
-    for (name, page) in PAGES {
+    for (name, page) in &pages() {
         for block in blocks(page, "toml") {
             Config::from_toml(block).unwrap_or_else(|error| panic!("{name}: {error}\n{block}"));
             found += 1;
         }
     }
-    assert!(found >= 1);
+    assert!(found >= 3, "{found}");
 }
 
 #[test]
 fn each_variable_is_known_and_takes_its_value() {
     let mut found = 0;
-    for (name, page) in PAGES {
+    for (name, page) in &pages() {
         let shell = page.lines().filter(|line| line.starts_with("Environment="));
         let shell = shell.filter_map(|line| line.strip_prefix("Environment=")?.split_once('='));
         let kubernetes = page.lines().filter_map(|line| {
@@ -51,4 +60,15 @@ fn each_variable_is_known_and_takes_its_value() {
         }
     }
     assert!(found >= 4, "{found}");
+}
+
+#[test]
+fn each_page_is_in_the_book_and_its_programs_are_tests() {
+    let pages = pages();
+    let (_, summary) = pages.iter().find(|(name, _)| name == "SUMMARY.md").unwrap();
+    for (name, page) in pages.iter().filter(|(name, _)| name != "SUMMARY.md") {
+        assert!(summary.contains(&format!("({name})")), "{name} is not in the book");
+        let tested = include_str!("../src/lib.rs").contains(&format!("= \"{name}\""));
+        assert!(tested || !page.contains("```rust"), "{name}: its programs are no tests");
+    }
 }
