@@ -23,9 +23,14 @@ pub(crate) struct SpanTimers {
 }
 
 impl SpanTimers {
-    pub(crate) fn new(logger: &Logger, span: &str, times: Times, rate: f64) -> SpanTimers {
-        let timer =
-            |wanted: bool, part: &str| wanted.then(|| logger.sampled(rate).timer(Dynamic(&format!("{span}.{part}"))));
+    pub(crate) fn new(logger: &Logger, span: &str, times: Times, rate: Option<f64>) -> SpanTimers {
+        let timer = |wanted: bool, part: &str| {
+            let name = format!("{span}.{part}");
+            wanted.then(|| match rate {
+                Some(rate) => logger.sampled(rate).timer(Dynamic(&name)),
+                None => logger.timer(Dynamic(&name)),
+            })
+        };
         SpanTimers { time: timer(times.time, "time"), busy: timer(times.busy, "busy"), idle: timer(times.idle, "idle") }
     }
 }
@@ -79,7 +84,12 @@ fn known<T: Copy>(
 }
 
 /// Returns the timers of a span's call site.
-pub(crate) fn span_timers(layer: usize, metadata: &'static Metadata<'static>, times: Times, rate: f64) -> SpanTimers {
+pub(crate) fn span_timers(
+    layer: usize,
+    metadata: &'static Metadata<'static>,
+    times: Times,
+    rate: Option<f64>,
+) -> SpanTimers {
     known(&SPANS, layer, metadata, || SpanTimers::new(&logger(metadata), metadata.name(), times, rate))
 }
 

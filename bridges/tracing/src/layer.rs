@@ -33,7 +33,8 @@ pub struct Layer {
     times: Times,
     events: bool,
     labels: &'static [&'static str],
-    sample_rate: f64,
+    /// As the rules of the configuration say, where there is none.
+    sample_rate: Option<f64>,
 }
 
 /// Numbers the layers, so that a thread tells their instruments apart.
@@ -51,7 +52,7 @@ impl Layer {
             times: Times { time: true, busy: true, idle: true },
             events: true,
             labels: &[],
-            sample_rate: 1.0,
+            sample_rate: None,
         }
     }
 
@@ -83,10 +84,11 @@ impl Layer {
         self
     }
 
-    /// Records this share of the spans: more than 0, at most 1. Another value is reported, and records all.
+    /// Records this share of the spans: more than 0, at most 1. Another value is reported, and records all. If nothing is said, a rule of the
+    /// configuration decides (`[metrics.loggers."…"]`), and without one all are recorded.
     #[must_use]
     pub fn sample_rate(mut self, rate: f64) -> Layer {
-        self.sample_rate = rate;
+        self.sample_rate = Some(rate);
         self.number = NEXT.fetch_add(1, Ordering::Relaxed);
         self
     }

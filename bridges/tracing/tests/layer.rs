@@ -1,6 +1,6 @@
 //! Spans and events of `tracing` arrive as timers and counters: equal to an independent count, across threads, await points and filters.
 
-use ferrometer_core::{flush, install, remove};
+use ferrometer_core::{Limits, LoggerRule, Naming, configure, flush, install, remove};
 use ferrometer_testkit::{NEVER, Record, Recorder, SOON, alone};
 use ferrometer_tracing_layer::Layer;
 use std::collections::BTreeMap;
@@ -150,5 +150,20 @@ fn a_rate_takes_its_share() {
     });
     // 10,000 draws of 0.1: 8 standard deviations are 240.
     let count = got.values["sampled.span.time"];
+    assert!((760..=1240).contains(&count), "{count}");
+}
+
+#[test]
+fn without_a_rate_a_rule_of_the_configuration_has_its_say() {
+    let _alone = alone();
+    let rule = LoggerRule::new("ruled").sample_rate(Some(0.1));
+    configure(Naming::default(), Limits::default(), vec![rule]);
+    let got = recorded(|| {
+        tracing::subscriber::with_default(registry().with(Layer::new().busy(false)), || {
+            (0..10_000).for_each(|_| drop(info_span!(target: "ruled", "span")));
+        });
+    });
+    configure(Naming::default(), Limits::default(), Vec::new());
+    let count = got.values["ruled.span.time"];
     assert!((760..=1240).contains(&count), "{count}");
 }
