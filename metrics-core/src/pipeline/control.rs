@@ -17,6 +17,7 @@ use crate::registry::rules::LoggerRule;
 use crate::registry::series_table;
 use crate::registry::views::View;
 use crate::storage::exemplar_slots;
+use crate::sync::reentrancy;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -299,6 +300,9 @@ pub struct FlushReport {
 /// Takes a snapshot now, has every backend deliver it, and waits for them until `timeout` has passed. Everything recorded before the
 /// call is in.
 ///
+/// In a fork handler of the program's that runs after ferrometer's, as in an allocator that records, nothing can be collected: it returns at once, and the
+/// report is not `complete`.
+///
 /// ```
 /// # use ferrometer_core as ferrometer;
 /// use std::time::Duration;
@@ -311,6 +315,9 @@ pub struct FlushReport {
 /// }
 /// ```
 pub fn flush(timeout: Duration) -> FlushReport {
+    if reentrancy::is_busy() {
+        return FlushReport { complete: false, ledgers: Vec::new() };
+    }
     let until = after(timeout);
     read_gauges(timeout);
     let mut waiting = Vec::new();
