@@ -1,5 +1,7 @@
 //! Against carbon-cache, read with `whisper-fetch`, and VictoriaMetrics.
 
+mod carbon;
+
 use ferrometer_core::{flush, get_logger, install, remove};
 use ferrometer_graphite::{Graphite, Proto, Settings};
 use ferrometer_push_testkit::http::{ask, encoded};
@@ -10,30 +12,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-const CARBON: &str = "[cache]\nUSER =\nMAX_CACHE_SIZE = inf\nMAX_UPDATES_PER_SECOND = 5000\nMAX_CREATES_PER_MINUTE = inf\n\
-LINE_RECEIVER_INTERFACE = 127.0.0.1\nPICKLE_RECEIVER_INTERFACE = 127.0.0.1\nCACHE_QUERY_INTERFACE = 127.0.0.1\n\
-ENABLE_UDP_LISTENER = True\nUDP_RECEIVER_INTERFACE = 127.0.0.1\nLOG_UPDATES = False\nENABLE_LOGROTATION = False\n\
-GRAPHITE_URL = http://127.0.0.1:9\nENABLE_TAGS = False\n";
-
-/// A carbon-cache that keeps a point a second.
+/// Starts a carbon-cache at a port that it returns.
 fn carbon(name: &str) -> (Program, u16) {
-    let scratch = Scratch::new(name);
     let port = low_port();
-    let data = scratch.path().join("data");
-    std::fs::create_dir_all(&data).unwrap();
-    let config = format!(
-        "{CARBON}STORAGE_DIR = {dir}\nLOCAL_DATA_DIR = {data}\nLOG_DIR = {dir}\nPID_DIR = {dir}\nCONF_DIR = {dir}\n\
-         LINE_RECEIVER_PORT = {port}\nUDP_RECEIVER_PORT = {port}\nPICKLE_RECEIVER_PORT = {pickle}\nCACHE_QUERY_PORT = {query}\n",
-        dir = scratch.path().display(),
-        data = data.display(),
-        pickle = low_port(),
-        query = low_port(),
-    );
-    let config = scratch.file("carbon.conf", &config);
-    scratch.file("storage-schemas.conf", "[all]\npattern = .*\nretentions = 1s:1h\n");
-    let mut command = Command::new("carbon-cache");
-    command.arg(format!("--config={}", config.display())).args(["--nodaemon", "start"]);
-    (Program::start(scratch, &mut command, port), port)
+    (carbon::start(name, port, low_port(), None), port)
 }
 
 /// The last value of a metric that `whisper-fetch` shows.
@@ -139,19 +121,7 @@ fn a_restart_of_carbon_loses_nothing() {
     drop(program);
     get_logger("again").send_counter("c", 2);
     std::thread::sleep(Duration::from_millis(600));
-    let scratch = Scratch::new("carbon-again");
-    let config = format!(
-        "{CARBON}STORAGE_DIR = {dir}\nLOCAL_DATA_DIR = {dir}/data\nLOG_DIR = {dir}\nPID_DIR = {dir}\nCONF_DIR = {dir}\n\
-         LINE_RECEIVER_PORT = {port}\nUDP_RECEIVER_PORT = {port}\nPICKLE_RECEIVER_PORT = {}\nCACHE_QUERY_PORT = {}\n",
-        low_port(),
-        low_port(),
-        dir = scratch.path().display(),
-    );
-    let config = scratch.file("carbon.conf", &config);
-    scratch.file("storage-schemas.conf", "[all]\npattern = .*\nretentions = 1s:1h\n");
-    let mut command = Command::new("carbon-cache");
-    command.arg(format!("--config={}", config.display())).args(["--nodaemon", "start"]);
-    let program = Program::start(scratch, &mut command, port);
+    let program = carbon::start("carbon-again", port, low_port(), None);
     wait_for(|| (last(&at, "r.again.c") == Some(7.0)).then_some(()), || program.log());
     let ledger = remove("graphite", SOON).unwrap();
     assert!(ledger.balances() && ledger.pending.is_zero() && ledger.sent.increments == 7, "{ledger}");
