@@ -20,6 +20,11 @@ const MOST_BYTES: usize = 1 << 30;
 
 /// Carries what was packed to a server.
 pub trait Carrier {
+    /// Prepares a delivery, before anything of it is written: what the server takes may decide how.
+    fn begin(&mut self, until: Instant) {
+        let _ = until;
+    }
+
     /// Writes the pieces as one body; `false`, and nothing is written, where a body is its pieces as they are, one behind the other.
     fn frame(&mut self, packed: &Packed<'_>, body: &mut Vec<u8>) -> bool {
         let _ = (packed, body);
@@ -30,11 +35,6 @@ pub trait Carrier {
     fn compress(&mut self, body: &[u8], wire: &mut Vec<u8>) -> bool {
         let _ = (body, wire);
         false
-    }
-
-    /// Changes a body that is to be kept until the server is back, where what it takes then may differ. `wire` is what was to be sent.
-    fn frame_kept(&mut self, packed: &Packed<'_>, wire: &mut Vec<u8>) {
-        let _ = (packed, wire);
     }
 
     /// Sends a body. `points` is the number of pieces in it.
@@ -61,8 +61,8 @@ pub struct Packer<'p, 'v> {
     most: usize,
     /// Every piece is written: nothing was refused or put off, and none is in quarantine.
     is_free: bool,
-    /// Bytes of framing of the groups in the open body.
-    groups: usize,
+    /// Bytes that the pieces of the open body may need beside their own, and their groups.
+    beside: usize,
     last_group: Option<u32>,
     halves: usize,
     cuts: usize,
@@ -119,7 +119,7 @@ impl<'p, 'v> Packer<'p, 'v> {
             until,
             most: 0,
             is_free: false,
-            groups: 0,
+            beside: 0,
             last_group: None,
             halves: 0,
             cuts: 0,
@@ -174,6 +174,18 @@ impl<'p, 'v> Packer<'p, 'v> {
         owners: impl IntoIterator<Item = usize>,
         write: impl FnOnce(&mut Vec<u8>),
     ) {
+        self.piece_in(group, (group_bytes, 0), owners, write);
+    }
+
+    /// Adds a piece, as [`piece`](Self::piece) does, that may need more bytes in a body than it has itself: the second number.
+    #[inline]
+    pub fn piece_in(
+        &mut self,
+        group: u32,
+        (group_bytes, more): (usize, usize),
+        owners: impl IntoIterator<Item = usize>,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
         let owned = self.memory.owners.len();
         self.memory.owners.extend(owners.into_iter().map(|id| id as u32));
         if !self.is_free && !self.admits(owned) {
@@ -181,13 +193,14 @@ impl<'p, 'v> Packer<'p, 'v> {
         }
         write(&mut self.memory.bytes);
         if self.last_group != Some(group) {
-            self.groups += group_bytes;
+            self.beside += group_bytes;
             self.last_group = Some(group);
         }
+        self.beside += more;
         let is_full =
-            self.memory.bytes.len() + self.groups > self.most || self.memory.pieces.len() >= self.limit.pieces;
+            self.memory.bytes.len() + self.beside > self.most || self.memory.pieces.len() >= self.limit.pieces;
         if is_full {
-            self.turn(group, group_bytes);
+            self.turn(group, group_bytes + more);
         }
         let (end, owners) = (self.memory.bytes.len() as u32, self.memory.owners.len() as u32);
         self.memory.pieces.push(Piece { end, owners, group });
@@ -217,7 +230,7 @@ impl<'p, 'v> Packer<'p, 'v> {
 
     /// Sends all pieces. One that is written behind them begins the next body.
     #[cold]
-    fn turn(&mut self, group: u32, group_bytes: usize) {
+    fn turn(&mut self, group: u32, beside: usize) {
         let count = self.memory.pieces.len();
         if count == 0 {
             return;
@@ -227,14 +240,14 @@ impl<'p, 'v> Packer<'p, 'v> {
         self.memory.owners.drain(..owners);
         self.memory.bytes.drain(..bytes);
         self.memory.pieces.clear();
-        self.groups = group_bytes;
+        self.beside = beside;
         self.last_group = Some(group);
     }
 
     /// Drops a piece that is alone, and too large all the same.
     #[cold]
     fn give_up_too_large(&mut self) {
-        if self.memory.bytes.len() + self.groups + self.limit.frame > self.limit.bytes {
+        if self.memory.bytes.len() + self.beside + self.limit.frame > self.limit.bytes {
             self.note_dropped(0..1, Cause::TooLarge);
             let reason = format!("one piece is larger than the {} bytes that may go out at once", self.limit.bytes);
             self.dropped.get_or_insert(reason);
@@ -252,7 +265,7 @@ impl<'p, 'v> Packer<'p, 'v> {
         self.memory.bytes.clear();
         self.memory.pieces.clear();
         self.memory.owners.clear();
-        self.groups = 0;
+        self.beside = 0;
         self.last_group = None;
     }
 
@@ -302,9 +315,7 @@ impl<'p, 'v> Packer<'p, 'v> {
             if !is_framed && !is_compressed {
                 body.extend_from_slice(packed.bytes());
             }
-            let out = if is_compressed { &mut wire } else { &mut body };
-            self.carrier.frame_kept(&packed, out);
-            spool.keep(out, pieces.len(), is_compressed);
+            spool.keep(if is_compressed { &wire } else { &body }, pieces.len(), is_compressed);
         }
         (self.memory.body, self.memory.wire) = (body, wire);
         match verdict {
