@@ -233,13 +233,29 @@ impl Instruments {
         self.with_retired().filter(|(_, instrument)| !instrument.is_retired)
     }
 
+    /// Returns `true` when [`iter`](Self::iter) leaves none out: none is retired, and none is ever idle.
+    #[must_use]
+    pub fn are_all_shown(&self) -> bool {
+        self.retired.is_empty() && self.activity.is_empty()
+    }
+
+    /// Returns the instrument of a number, unless [`iter`](Self::iter) leaves it out.
+    #[must_use]
+    pub fn shown(&self, at: usize) -> Option<&Instrument> {
+        let instrument = self.list.get(at).filter(|instrument| !instrument.is_retired)?;
+        let is_idle = self.activity.get(at).is_some_and(|activity| self.is_idle(instrument, activity));
+        (!is_idle).then_some(instrument)
+    }
+
+    fn is_idle(&self, instrument: &Instrument, activity: &Activity) -> bool {
+        self.now.saturating_sub(activity.since) > self.idle_after
+            && instrument.may_age(activity)
+            && !(self.totals_stay && instrument.is_total())
+    }
+
     fn with_retired(&self) -> impl Iterator<Item = (usize, &Instrument)> {
-        let idle = |i: &Instrument, activity: &Activity| {
-            self.now.saturating_sub(activity.since) > self.idle_after
-                && i.may_age(activity)
-                && !(self.totals_stay && i.is_total())
-        };
-        let is_idle = move |at: usize, i: &Instrument| self.activity.get(at).is_some_and(|activity| idle(i, activity));
+        let is_idle =
+            move |at: usize, i: &Instrument| self.activity.get(at).is_some_and(|activity| self.is_idle(i, activity));
         self.list.iter().enumerate().filter(move |(at, instrument)| !is_idle(*at, instrument))
     }
 

@@ -89,7 +89,7 @@ pub use self::{
     callsite::label_text::LabelArgument,
     collect::distribution::Distribution,
     collect::ledger::{Amount, Cause, Dropped, Ledger},
-    collect::snapshot::{Snapshot, Total, Totals, Value},
+    collect::snapshot::{CounterPlace, Snapshot, Total, Totals, Value},
     deliver::backend::{Backend, BackendError, Delivery, Preview, Wants},
     deliver::delta::{Change, Delta, Receipt},
     deliver::view::SnapshotView,

@@ -1,6 +1,7 @@
 //! The fate of each series in one delivery. Handed in to the view at its end, in one walk over what changed.
 
 use ferrometer_core::{Cause, SnapshotView};
+use std::ops::Range;
 
 const NOT_YET: u8 = 0;
 const SENT: u8 = 1;
@@ -32,6 +33,16 @@ impl Account {
         self.change(id, |state| if state == NOT_YET { SENT } else { state });
     }
 
+    pub(crate) fn all_sent(&mut self, ids: &[u32]) {
+        for id in ids {
+            match self.0.get_mut(*id as usize) {
+                Some(state) if *state == NOT_YET => *state = SENT,
+                Some(_) => {}
+                None => self.sent(*id),
+            }
+        }
+    }
+
     pub(crate) fn pending(&mut self, id: u32) {
         self.change(id, |_| PENDING);
     }
@@ -54,7 +65,8 @@ impl Account {
 
     /// Hands in what is new of each series as what became of it. What was not sent stays pending.
     pub(crate) fn hand_in(&self, view: &SnapshotView<'_>) {
-        view.settle(|series| match self.0.get(series.id()).copied().unwrap_or(NOT_YET) {
+        let are_sent = |ids: Range<usize>| self.0.get(ids).is_some_and(|all| all.iter().all(|state| *state == SENT));
+        view.settle_runs(are_sent, |series| match self.0.get(series.id()).copied().unwrap_or(NOT_YET) {
             NOT_YET | PENDING => None,
             SENT => Some(Ok(())),
             dropped => Cause::ALL.get(usize::from(dropped - DROPPED)).map(|cause| Err(*cause)),

@@ -5,6 +5,7 @@
 
 use crate::destination::Destinations;
 use crate::invalid::Invalid;
+use crate::resolver::Addresses;
 use crate::secret::Secret;
 use crate::verdict::{Extent, Verdict};
 use crate::words;
@@ -16,11 +17,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use ureq::Agent;
-use ureq::config::Config;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+use ureq::unversioned::transport::DefaultConnector;
 
 /// The most bytes of a reply that are read.
 pub const MOST_REPLY: u64 = 64 * 1024;
@@ -124,13 +123,10 @@ impl Http {
             .tls_config(tls)
             .user_agent(concat!("ferrometer/", env!("CARGO_PKG_VERSION")))
             .max_idle_connections(1);
-        let agent = match settings.destinations.clone() {
-            None => config.build().into(),
-            Some(policy) => {
-                let resolver = Judged { policy, resolver: DefaultResolver::default() };
-                Agent::with_parts(config.proxy(None).build(), DefaultConnector::default(), resolver)
-            }
-        };
+        let policy = settings.destinations.clone();
+        // A proxy would look names up by itself.
+        let config = if policy.is_some() { config.proxy(None) } else { config };
+        let agent = Agent::with_parts(config.build(), DefaultConnector::default(), Addresses::new(policy));
         let secrets = settings.headers.iter().map(|(_, value)| value.clone()).collect();
         Ok(Http { agent, url, headers, secrets, timeout })
     }
@@ -231,25 +227,6 @@ impl Http {
 impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Http").field("url", &self.url).finish_non_exhaustive()
-    }
-}
-
-/// Looks names up, and gives addresses only where the policy allows all of them.
-#[derive(Debug)]
-struct Judged {
-    policy: Destinations,
-    resolver: DefaultResolver,
-}
-
-impl Resolver for Judged {
-    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let found = self.resolver.resolve(uri, config, timeout)?;
-        let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-        for address in found.iter() {
-            let judged = self.policy.check(host, address.ip());
-            judged.map_err(|reason| ureq::Error::Io(std::io::Error::other(reason)))?;
-        }
-        Ok(found)
     }
 }
 

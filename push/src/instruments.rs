@@ -1,7 +1,7 @@
 //! Every instrument of the program, and what each has come to, its sample rates added up.
 
 use crate::scaled::scaled;
-use ferrometer_core::{Distribution, Kind, Total, Totals, Value};
+use ferrometer_core::{CounterPlace, Distribution, Kind, Series, Total, Totals, Value};
 use ferrometer_export::{Instrument, age_seconds};
 use std::collections::HashMap;
 use std::iter;
@@ -103,6 +103,36 @@ pub struct Instruments {
     families: HashMap<(Kind, &'static str, &'static str), u32>,
     /// (Family, instrument).
     order: Vec<(u32, u32)>,
+    /// By instrument.
+    plain: Vec<Option<Plain>>,
+    /// How many series were taken in.
+    seen: usize,
+}
+
+/// A counter that is one series without a sample rate, as most instruments are: enough to find its total, so that nothing else of it need be read.
+#[derive(Clone, Copy, Debug)]
+pub struct Plain {
+    id: u32,
+    place: CounterPlace,
+}
+
+impl Plain {
+    /// The id of its series.
+    #[must_use]
+    #[inline]
+    pub fn id(self) -> usize {
+        self.id as usize
+    }
+
+    /// Returns its increments where it was never decremented.
+    #[must_use]
+    #[inline]
+    pub fn increments(self, totals: Totals<'_>) -> Option<u64> {
+        match totals.counter_at(self.place) {
+            (increments, 0) => Some(increments),
+            _ => None,
+        }
+    }
 }
 
 impl Instruments {
@@ -110,6 +140,7 @@ impl Instruments {
     pub fn update(&mut self, totals: Totals<'_>) {
         self.all.update(totals, age_seconds(Instant::now()));
         let before = self.family.len();
+        self.note_plain(totals);
         for (at, instrument) in self.all.iter().skip(before) {
             let (series, new) = (instrument.first, self.families.len() as u32);
             let name = (series.kind(), series.logger_name(), series.metric_name());
@@ -120,6 +151,27 @@ impl Instruments {
         if self.family.len() > before {
             self.order.sort_unstable();
         }
+    }
+
+    /// Notes which of the new series are plain counters, and which instruments are no longer one series.
+    fn note_plain(&mut self, totals: Totals<'_>) {
+        for id in self.seen..totals.len() {
+            let Some(series) = Series::of_id(id) else { break };
+            let Some(at) = self.all.of(series) else { break };
+            let plain = series.counter_place().map(|place| Plain { id: id as u32, place });
+            match self.plain.get_mut(at) {
+                Some(known) => *known = None,
+                None => self.plain.push(plain),
+            }
+            self.seen = id + 1;
+        }
+    }
+
+    /// Returns the instrument of a number where it is a plain counter.
+    #[must_use]
+    #[inline]
+    pub fn plain(&self, at: usize) -> Option<Plain> {
+        self.plain.get(at).copied().flatten()
     }
 
     /// How many there are.
@@ -139,6 +191,18 @@ impl Instruments {
         self.all.iter()
     }
 
+    /// Returns `true` when [`iter`](Self::iter) leaves none out.
+    #[must_use]
+    pub fn are_all_shown(&self) -> bool {
+        self.all.are_all_shown()
+    }
+
+    /// Returns the instrument of a number, unless [`iter`](Self::iter) leaves it out.
+    #[must_use]
+    pub fn shown(&self, at: usize) -> Option<&Instrument> {
+        self.all.shown(at)
+    }
+
     /// All of them by family: those of one logger, name and kind. The number of the family, and (family, number of the instrument) of each in it.
     pub fn families(&self) -> impl Iterator<Item = (u32, &[(u32, u32)])> {
         self.order.chunk_by(|a, b| a.0 == b.0).map(|family| (family[0].0, family))
@@ -148,5 +212,38 @@ impl Instruments {
     #[must_use]
     pub fn get(&self, at: usize) -> Option<&Instrument> {
         self.all.get(at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ferrometer_core::{get_logger, snapshot};
+
+    #[test]
+    fn an_instrument_of_several_series_is_no_plain_counter() {
+        ferrometer_core::hold();
+        let logger = get_logger("plain");
+        let (sold, gauge) = (logger.counter("sold"), logger.gauge("gauge"));
+        sold.add(3);
+        let mut instruments = Instruments::default();
+        let first = snapshot();
+        instruments.update(first.totals());
+        let number = |instruments: &Instruments, series: &Series| {
+            instruments.iter().find(|(_, one)| one.first.same_instrument(series)).map(|(at, _)| at).unwrap()
+        };
+        let at = number(&instruments, sold.series());
+        let plain = instruments.plain(at).unwrap();
+        assert_eq!((plain.id(), plain.increments(first.totals())), (sold.series().id(), Some(3)));
+        assert!(instruments.plain(number(&instruments, gauge.series())).is_none());
+        sold.add(-1);
+        assert_eq!(plain.increments(snapshot().totals()), None);
+        // Another rate of the same one comes later, and one that was never anything else.
+        logger.sampled(0.5).counter("sold").increment();
+        let rated = logger.sampled(0.5).counter("rated");
+        rated.increment();
+        instruments.update(snapshot().totals());
+        assert!(instruments.plain(at).is_none() && instruments.plain(number(&instruments, rated.series())).is_none());
+        assert!(instruments.plain(instruments.len()).is_none());
     }
 }

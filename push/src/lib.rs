@@ -11,7 +11,7 @@
 //! | writing it | the backend's own; `claims`, `parts`, `texts`, `number`, `protobuf`, `moment` |
 //! | pieces into bodies, halved where need be | `packer`, `packed` |
 //! | kept while a server is away | `spool` |
-//! | on the way | `http` or `socket`, each of which ends with a [`Verdict`]; to where a `destination` policy allows |
+//! | on the way | `http` with `resolver`, or `socket`, each of which ends with a [`Verdict`]; to where a `destination` policy allows |
 //! | what became of each series | `account` |
 //!
 //! Totals are cumulative, so an outage costs no memory: what a server missed is in the next delivery.
@@ -36,6 +36,7 @@ pub mod parts;
 mod patience;
 pub mod protobuf;
 mod pusher;
+mod resolver;
 mod scaled;
 mod secret;
 mod socket;

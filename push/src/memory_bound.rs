@@ -4,8 +4,8 @@
 /// texts of at most `text` bytes that are kept for each series.
 #[must_use]
 pub const fn max_bytes(series: usize, body: usize, text: usize) -> usize {
-    // Names that are claimed, which instrument and family a series belongs to, and its fate: tables that double.
-    const KNOWN: usize = 6 * 2 * 40 + 2 * (64 + 24 + 48 + 24 + 8);
+    // Names that are claimed, which instrument and family a series belongs to, where its total is, and its fate: tables that double.
+    const KNOWN: usize = 6 * 2 * 40 + 2 * (64 + 24 + 48 + 24 + 8 + 8);
     // A body, its pieces, as it is framed and as it is compressed, in buffers that double.
     const BUFFERS: usize = 10;
     // The client's own buffers, and a reply.

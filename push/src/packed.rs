@@ -43,6 +43,17 @@ impl<'m> Packed<'m> {
         })
     }
 
+    /// Each piece by itself, with its group.
+    pub fn grouped(&self) -> impl Iterator<Item = (u32, &'m [u8])> {
+        let memory = self.memory;
+        let mut from = self.start();
+        memory.pieces[self.pieces.clone()].iter().map(move |piece| {
+            let bytes = &memory.bytes[from..piece.end as usize];
+            from = piece.end as usize;
+            (piece.group, bytes)
+        })
+    }
+
     /// Each piece by itself.
     pub fn pieces(&self) -> impl Iterator<Item = &'m [u8]> {
         let memory = self.memory;

@@ -20,6 +20,11 @@ const MOST_BYTES: usize = 1 << 30;
 
 /// Carries what was packed to a server.
 pub trait Carrier {
+    /// Prepares a delivery, before anything of it is written: what the server takes may decide how.
+    fn begin(&mut self, until: Instant) {
+        let _ = until;
+    }
+
     /// Writes the pieces as one body; `false`, and nothing is written, where a body is its pieces as they are, one behind the other.
     fn frame(&mut self, packed: &Packed<'_>, body: &mut Vec<u8>) -> bool {
         let _ = (packed, body);
@@ -30,11 +35,6 @@ pub trait Carrier {
     fn compress(&mut self, body: &[u8], wire: &mut Vec<u8>) -> bool {
         let _ = (body, wire);
         false
-    }
-
-    /// Changes a body that is to be kept until the server is back, where what it takes then may differ. `wire` is what was to be sent.
-    fn frame_kept(&mut self, packed: &Packed<'_>, wire: &mut Vec<u8>) {
-        let _ = (packed, wire);
     }
 
     /// Sends a body. `points` is the number of pieces in it.
@@ -57,8 +57,12 @@ pub struct Packer<'p, 'v> {
     spool: Option<&'p mut Spool>,
     limit: Limit,
     until: Instant,
-    /// Bytes of framing of the groups in the open body.
-    groups: usize,
+    /// The most bytes of the pieces and groups of a body.
+    most: usize,
+    /// Every piece is written: nothing was refused or put off, and none is in quarantine.
+    is_free: bool,
+    /// Bytes that the pieces of the open body may need beside their own, and their groups.
+    beside: usize,
     last_group: Option<u32>,
     halves: usize,
     cuts: usize,
@@ -105,7 +109,7 @@ impl<'p, 'v> Packer<'p, 'v> {
         let now = Instant::now();
         memory.quarantine.retain(|_, until| *until > now);
         memory.learned = memory.learned.filter(|(_, until)| *until > now);
-        Packer {
+        let mut packer = Packer {
             view,
             carrier,
             memory,
@@ -113,7 +117,9 @@ impl<'p, 'v> Packer<'p, 'v> {
             spool: None,
             limit,
             until,
-            groups: 0,
+            most: 0,
+            is_free: false,
+            beside: 0,
             last_group: None,
             halves: 0,
             cuts: 0,
@@ -122,13 +128,23 @@ impl<'p, 'v> Packer<'p, 'v> {
             later: None,
             refused: None,
             dropped: None,
-        }
+        };
+        packer.look();
+        packer
+    }
+
+    /// Notes how much a body may have, and whether all pieces are written, as far as is known now.
+    fn look(&mut self) {
+        let learned = self.memory.learned.map_or(usize::MAX, |(bytes, _)| bytes);
+        self.most = self.limit.bytes.min(learned).saturating_sub(self.limit.frame);
+        self.is_free = self.later.is_none() && self.refused.is_none() && self.memory.quarantine.is_empty();
     }
 
     /// Keeps what the server does not take now in a spool. `away`: it is known to be away, and is not tried.
     pub(crate) fn spool(&mut self, spool: Option<&'p mut Spool>, away: Option<String>) {
         self.spool = spool;
         self.later = away.map(|reason| (reason, None));
+        self.look();
     }
 
     /// Returns `true` when nothing more goes out in this delivery: what is written from here on stays pending.
@@ -150,6 +166,7 @@ impl<'p, 'v> Packer<'p, 'v> {
     /// Adds a piece, which is never divided: `write` writes it; `owners` are the ids of the series that are in it, which are sent when it is.
     ///
     /// Pieces of one `group` stand together in one frame, for which a body needs `group_bytes` more.
+    #[inline]
     pub fn piece(
         &mut self,
         group: u32,
@@ -157,42 +174,80 @@ impl<'p, 'v> Packer<'p, 'v> {
         owners: impl IntoIterator<Item = usize>,
         write: impl FnOnce(&mut Vec<u8>),
     ) {
-        let before = (self.memory.bytes.len(), self.memory.owners.len());
+        self.piece_in(group, (group_bytes, 0), owners, write);
+    }
+
+    /// Adds a piece, as [`piece`](Self::piece) does, that may need more bytes in a body than it has itself: the second number.
+    #[inline]
+    pub fn piece_in(
+        &mut self,
+        group: u32,
+        (group_bytes, more): (usize, usize),
+        owners: impl IntoIterator<Item = usize>,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let owned = self.memory.owners.len();
         self.memory.owners.extend(owners.into_iter().map(|id| id as u32));
-        let has_left = !self.is_stopped() && self.refused.is_none();
-        if !has_left || self.is_quarantined(before.1) {
-            let cause = self.later.is_none().then_some(self.refused.unwrap_or(Cause::Refused));
-            for at in before.1..self.memory.owners.len() {
-                let id = self.memory.owners[at];
-                match cause {
-                    Some(cause) => self.memory.account.dropped(id, cause),
-                    None => self.memory.account.pending(id),
-                }
-            }
-            return self.memory.owners.truncate(before.1);
+        if !self.is_free && !self.admits(owned) {
+            return;
         }
         write(&mut self.memory.bytes);
         if self.last_group != Some(group) {
-            self.groups += group_bytes;
+            self.beside += group_bytes;
+            self.last_group = Some(group);
         }
-        let learned = self.memory.learned.map_or(usize::MAX, |(bytes, _)| bytes);
-        let is_full = self.memory.bytes.len() + self.groups + self.limit.frame > self.limit.bytes.min(learned)
-            || self.memory.pieces.len() >= self.limit.pieces;
-        if is_full && !self.memory.pieces.is_empty() {
-            // All but this one go out, and it begins the next body.
-            self.carry_all();
-            let owners = self.memory.owners.drain(..before.1).len();
-            self.memory.bytes.drain(..before.0);
-            self.memory.pieces.clear();
-            debug_assert_eq!(owners, before.1);
-            self.groups = group_bytes;
+        self.beside += more;
+        let is_full =
+            self.memory.bytes.len() + self.beside > self.most || self.memory.pieces.len() >= self.limit.pieces;
+        if is_full {
+            self.turn(group, group_bytes + more);
         }
-        self.last_group = Some(group);
         let (end, owners) = (self.memory.bytes.len() as u32, self.memory.owners.len() as u32);
-        let piece = Piece { end, owners, group };
-        self.memory.pieces.push(piece);
-        if self.memory.bytes.len() + self.groups + self.limit.frame > self.limit.bytes {
-            // Alone, and too large all the same.
+        self.memory.pieces.push(Piece { end, owners, group });
+        if is_full {
+            self.give_up_too_large();
+        }
+    }
+
+    /// Decides whether a piece is written; notes what becomes of its owners, from this one on, where it is not.
+    #[cold]
+    fn admits(&mut self, owned: usize) -> bool {
+        let has_left = !self.is_stopped() && self.refused.is_none();
+        if has_left && !self.is_quarantined(owned) {
+            return true;
+        }
+        let cause = self.later.is_none().then_some(self.refused.unwrap_or(Cause::Refused));
+        for at in owned..self.memory.owners.len() {
+            let id = self.memory.owners[at];
+            match cause {
+                Some(cause) => self.memory.account.dropped(id, cause),
+                None => self.memory.account.pending(id),
+            }
+        }
+        self.memory.owners.truncate(owned);
+        false
+    }
+
+    /// Sends all pieces. One that is written behind them begins the next body.
+    #[cold]
+    fn turn(&mut self, group: u32, beside: usize) {
+        let count = self.memory.pieces.len();
+        if count == 0 {
+            return;
+        }
+        let (bytes, owners) = (self.memory.begin(count), self.memory.owners(0..count).end);
+        self.carry_all();
+        self.memory.owners.drain(..owners);
+        self.memory.bytes.drain(..bytes);
+        self.memory.pieces.clear();
+        self.beside = beside;
+        self.last_group = Some(group);
+    }
+
+    /// Drops a piece that is alone, and too large all the same.
+    #[cold]
+    fn give_up_too_large(&mut self) {
+        if self.memory.bytes.len() + self.beside + self.limit.frame > self.limit.bytes {
             self.note_dropped(0..1, Cause::TooLarge);
             let reason = format!("one piece is larger than the {} bytes that may go out at once", self.limit.bytes);
             self.dropped.get_or_insert(reason);
@@ -210,12 +265,13 @@ impl<'p, 'v> Packer<'p, 'v> {
         self.memory.bytes.clear();
         self.memory.pieces.clear();
         self.memory.owners.clear();
-        self.groups = 0;
+        self.beside = 0;
         self.last_group = None;
     }
 
     fn carry_all(&mut self) {
         self.carry(0..self.memory.pieces.len());
+        self.look();
     }
 
     /// Sends some of the pieces, in halves where need be.
@@ -259,19 +315,15 @@ impl<'p, 'v> Packer<'p, 'v> {
             if !is_framed && !is_compressed {
                 body.extend_from_slice(packed.bytes());
             }
-            let out = if is_compressed { &mut wire } else { &mut body };
-            self.carrier.frame_kept(&packed, out);
-            spool.keep(out, pieces.len(), is_compressed);
+            spool.keep(if is_compressed { &wire } else { &body }, pieces.len(), is_compressed);
         }
         (self.memory.body, self.memory.wire) = (body, wire);
         match verdict {
             Verdict::Accepted => {
                 self.delivery.packets += 1;
                 self.delivery.bytes += sent;
-                for at in self.memory.owners(pieces) {
-                    let id = self.memory.owners[at];
-                    self.memory.account.sent(id);
-                }
+                let owners = self.memory.owners(pieces);
+                self.memory.account.all_sent(&self.memory.owners[owners]);
             }
             Verdict::Later { reason, after } => {
                 self.note_pending(pieces);

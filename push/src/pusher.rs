@@ -99,6 +99,9 @@ impl<E: Exporter, C: Carrier + Send + 'static> Pusher<E, C> {
             let error = BackendError::new(format!("{reason}; kept for the next interval")).with_delivery(earlier);
             return (earlier, Some(self.told_once(error, earlier)), true);
         }
+        if away.is_none() {
+            self.carrier.begin(until);
+        }
         let mut packer = Packer::new(view, &mut self.carrier, &mut self.memory, None, limit, until);
         packer.spool(self.spool.as_mut().filter(|_| keeps), away.map(|(reason, _)| reason));
         self.exporter.write(view, &mut packer);

@@ -1,17 +1,22 @@
 //! Requests, as 1.0 or 2.0 of remote write, by what the server takes; snappy makes them a body.
 //!
-//! A request without series asks the server once, before the first one that has some. A receiver of 2.0 answers with the number of samples that it wrote; one of
-//! 1.0 refuses the type, or takes it for a request without series, and has no such header.
+//! A request without series asks the server, before anything is written for it. A receiver of 2.0 answers with the number of samples that it wrote; one of
+//! 1.0 refuses the type, or takes it for a request without series, and has no such header. A body that was written for a server of the other version becomes
+//! one of this.
 
-use crate::exporter::NO_FAMILY;
-use crate::families::Families;
+use crate::convert;
+use crate::families::{Families, Form};
 use crate::request_v2;
 use crate::settings::Version;
+use crate::symbols::Room;
 use ferrometer_push::{Carrier, Extent, Http, Packed, Reply, Verdict, moment};
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 /// How long it is believed that a server takes nothing newer than 1.0.
 const BELIEVED: Duration = Duration::from_secs(3600);
+/// The most bytes of a body that was kept, far more than one has: a file that is damaged may name any number.
+const MOST_KEPT: usize = 1 << 28;
 
 const FIRST: [(&str, &str); 3] = [
     ("Content-Type", "application/x-protobuf"),
@@ -41,20 +46,20 @@ pub(crate) struct Requests {
     encoder: snap::raw::Encoder,
     families: Families,
     takes: Takes,
-    /// The largest body.
-    most: usize,
-    /// Room for the series of a request of 2.0, and how many are in the last one.
+    /// The answer to a question, where it is one to the next body, too.
+    asked: Option<Verdict>,
+    /// Room for the series of a request of 2.0, and for its symbols.
     series: Vec<u8>,
-    count: usize,
+    symbols: Room,
     /// Room to compress into, which is never cleared: that took as long as compressing.
     room: Vec<u8>,
 }
 
 impl Requests {
-    pub(crate) fn new(http: Http, version: Version, most: usize, families: Families) -> Requests {
+    pub(crate) fn new(http: Http, version: Version, families: Families) -> Requests {
         let takes = if version == Version::Auto { Takes::Unknown } else { Takes::Told };
         let (encoder, series, room) = (snap::raw::Encoder::new(), Vec::new(), Vec::new());
-        Requests { http, encoder, families, takes, most, series, count: 0, room }
+        Requests { http, encoder, families, takes, asked: None, series, symbols: Room::default(), room }
     }
 
     pub(crate) fn http(&self) -> &Http {
@@ -101,8 +106,8 @@ impl Requests {
         self.takes = Takes::First(Instant::now() + BELIEVED);
     }
 
-    /// Judges the answer to a request of 2.0.
-    fn judge(&mut self, reply: &Reply) -> Verdict {
+    /// Judges the answer to a request of 2.0 with this many series.
+    fn judge(&mut self, reply: &Reply, count: usize) -> Verdict {
         let written = written(reply);
         let url = self.http.url();
         let is_good = (200..300).contains(&reply.status);
@@ -111,10 +116,10 @@ impl Requests {
             self.is_first();
             return Verdict::Later { reason, after: None };
         }
-        let told = written.map(|written| format!("; {written} of {} samples were written", self.count));
+        let told = written.map(|written| format!("; {written} of {count} samples were written"));
         match self.http.verdict(reply) {
             // The halves tell which ones were not; what is written a second time is the same.
-            Verdict::Accepted if written.is_some_and(|written| written < self.count as u64) => {
+            Verdict::Accepted if written.is_some_and(|written| written < count as u64) => {
                 let reason = format!("{url} answers {}{}", reply.status, told.unwrap_or_default());
                 Verdict::Refused { reason, extent: Extent::Part }
             }
@@ -123,6 +128,35 @@ impl Requests {
             }
             other => other,
         }
+    }
+
+    fn send_second(&mut self, body: &[u8], points: usize, until: Instant) -> Verdict {
+        let Some((second, count)) = self.as_taken(body, points) else { return damaged() };
+        // 2.0 tells what families are with their series: a body of nothing else is nothing to send.
+        if count == 0 {
+            return Verdict::Accepted;
+        }
+        match self.http.post(&SECOND, &second, until) {
+            Ok(reply) => self.judge(&reply, count),
+            Err(reason) => Verdict::Later { reason, after: None },
+        }
+    }
+
+    /// Returns a body as one of the version that the server takes, and how many series are in it; `None` where it is damaged.
+    fn as_taken<'b>(&mut self, body: &'b [u8], points: usize) -> Option<(Cow<'b, [u8]>, usize)> {
+        let is_second = request_v2::is_second(body);
+        if is_second == (self.takes == Takes::Second) {
+            return Some((Cow::Borrowed(body), points));
+        }
+        let is_small = snap::raw::decompress_len(body).is_ok_and(|len| len <= MOST_KEPT);
+        let plain = is_small.then(|| snap::raw::Decoder::new().decompress_vec(body))?.ok()?;
+        let (plain, count) = match is_second {
+            true => (convert::to_first(&plain)?, points),
+            false => convert::to_second(&plain)?,
+        };
+        let mut wire = Vec::new();
+        self.compress(&plain, &mut wire);
+        Some((Cow::Owned(wire), count))
     }
 }
 
@@ -136,26 +170,19 @@ fn written(reply: &Reply) -> Option<u64> {
 }
 
 impl Carrier for Requests {
+    fn begin(&mut self, until: Instant) {
+        self.asked = self.ask(until);
+        self.families.lock().form = if self.takes == Takes::Second { Form::Second } else { Form::First };
+    }
+
     fn frame(&mut self, packed: &Packed<'_>, body: &mut Vec<u8>) -> bool {
-        if self.takes == Takes::Second {
-            // 2.0 tells what families are with their series: there is nothing to send.
-            if packed.groups().all(|(number, _, _)| number == NO_FAMILY) {
-                self.count = 0;
-                body.extend_from_slice(&request_v2::EMPTY);
-                return true;
-            }
-            let families = self.families.lock();
-            let started = i64::try_from(moment::started() / 1_000_000).unwrap_or(0);
-            if let Some(count) =
-                request_v2::request(body, &mut self.series, packed.groups(), &families, started, self.most)
-            {
-                self.count = count;
-                return true;
-            }
-            // It holds more than may be sent at once. A receiver of 2.0 takes 1.0 too, unless it is told otherwise.
-            body.clear();
+        let known = self.families.lock();
+        if known.form == Form::First {
+            return false;
         }
-        false
+        let started = i64::try_from(moment::started() / 1_000_000).unwrap_or(0);
+        request_v2::request(body, (&mut self.series, &mut self.symbols), packed.grouped(), &known, started);
+        true
     }
 
     fn compress(&mut self, body: &[u8], wire: &mut Vec<u8>) -> bool {
@@ -171,22 +198,32 @@ impl Carrier for Requests {
         true
     }
 
-    /// A server may be an older one when it is back: what is kept for it is 1.0.
-    fn frame_kept(&mut self, packed: &Packed<'_>, wire: &mut Vec<u8>) {
-        if request_v2::is_second(wire) {
-            self.compress(packed.bytes(), wire);
-        }
-    }
-
-    fn send(&mut self, body: &[u8], _: bool, _: usize, until: Instant) -> Verdict {
-        if let Some(verdict) = self.ask(until) {
+    fn send(&mut self, body: &[u8], _: bool, points: usize, until: Instant) -> Verdict {
+        if let Some(verdict) = self.asked.take().or_else(|| self.ask(until)) {
             return verdict;
         }
-        let is_second = request_v2::is_second(body);
-        match self.http.post(if is_second { &SECOND } else { &FIRST }, body, until) {
-            Ok(reply) if is_second => self.judge(&reply),
-            Ok(reply) => self.http.verdict(&reply),
-            Err(reason) => Verdict::Later { reason, after: None },
+        if self.takes == Takes::Second {
+            return self.send_second(body, points, until);
         }
+        let Some((first, _)) = self.as_taken(body, points) else { return damaged() };
+        let reply = match self.http.post(&FIRST, &first, until) {
+            Ok(reply) => reply,
+            Err(reason) => return Verdict::Later { reason, after: None },
+        };
+        // It was told to take another version since it was asked, perhaps.
+        if reply.status == 415 && self.takes != Takes::Told {
+            self.takes = Takes::Unknown;
+            if let Some(verdict) = self.ask(until) {
+                return verdict;
+            }
+            if self.takes == Takes::Second {
+                return self.send_second(body, points, until);
+            }
+        }
+        self.http.verdict(&reply)
     }
+}
+
+fn damaged() -> Verdict {
+    Verdict::Refused { reason: "a body that was kept is damaged".to_owned(), extent: Extent::Body }
 }

@@ -2,8 +2,9 @@
 //!
 //! Each kind of instrument has its series here, and histograms have two shapes; hence the length.
 
-use crate::families::{Families, Meta, Type};
-use crate::message::{self, Labels, STALE, Time};
+use crate::families::{Families, Form, Meta, Type};
+use crate::labels::{self, Kept};
+use crate::message::{self, Labels, STALE, Tail, Time};
 use crate::names;
 use crate::settings::{Histograms, Settings};
 use ferrometer_core::{Cause, Kind, Naming, Series, SnapshotView, Totals, warn};
@@ -36,7 +37,9 @@ pub(crate) struct SeriesWriter {
     families: Vec<Option<String>>,
     /// Their families, for the carrier.
     meta: Families,
-    /// Three for each instrument. A mark in front tells what is empty from what was not written yet.
+    /// The form of the pieces.
+    form: Form,
+    /// Those of each instrument, as [`labels::keep`] makes them.
     labels: Texts,
     /// When what families are was last told, and how many there were.
     told: Option<(Instant, usize)>,
@@ -56,26 +59,28 @@ struct Bounds {
 }
 
 impl Bounds {
-    fn new() -> Bounds {
+    fn new(families: &Families) -> Bounds {
         let of = |kind, unit: f64| {
             let recorded = histogram::bounds(kind);
-            let shown = recorded.iter().map(|bound| le_of(bound / unit)).collect();
+            let shown = recorded.iter().map(|bound| le_of(families, bound / unit)).collect();
             (recorded, shown)
         };
-        Bounds { timers: of(Kind::Timer, 1e9), histograms: of(Kind::Histogram, 1.0), infinity: le(b"+Inf") }
+        let infinity = le(families, b"+Inf");
+        Bounds { timers: of(Kind::Timer, 1e9), histograms: of(Kind::Histogram, 1.0), infinity }
     }
 
     /// The bounds that a view gives a metric.
-    fn viewed(series: &Series) -> Option<(Vec<f64>, Vec<Vec<u8>>)> {
+    fn viewed(families: &Families, series: &Series) -> Option<(Vec<f64>, Vec<Vec<u8>>)> {
         let unit = if series.kind() == Kind::Timer { 1e9 } else { 1.0 };
         let shown = series.buckets()?;
-        Some((shown.iter().map(|bound| bound * unit).collect(), shown.iter().map(|bound| le_of(*bound)).collect()))
+        let recorded = shown.iter().map(|bound| bound * unit).collect();
+        Some((recorded, shown.iter().map(|bound| le_of(families, *bound)).collect()))
     }
 }
 
-fn le(bound: &[u8]) -> Vec<u8> {
+fn le(families: &Families, bound: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    message::label(&mut out, "le", bound);
+    labels::label(families, &mut out, "le", bound);
     out
 }
 
@@ -90,19 +95,19 @@ const COUNT: usize = 2;
 const BUCKET: usize = 3;
 
 impl Names {
-    fn new(family: &str, kind: Kind) -> Names {
+    fn new(families: &Families, family: &str, kind: Kind) -> Names {
         let mut all = [const { Vec::new() }; 4];
         for (name, suffix) in all.iter_mut().zip(names::samples(kind)) {
-            *name = message::name(family, suffix);
+            *name = labels::name(families, family, suffix);
         }
         Names(all)
     }
 }
 
-fn le_of(bound: f64) -> Vec<u8> {
+fn le_of(families: &Families, bound: f64) -> Vec<u8> {
     let mut text = Vec::new();
     push_float(&mut text, bound);
-    le(&text)
+    le(families, &text)
 }
 
 /// The series of an instrument.
@@ -124,25 +129,32 @@ impl SeriesWriter {
             claims: Claims::default(),
             owners: HashMap::new(),
             families: Vec::new(),
+            bounds: Bounds::new(&meta),
+            form: meta.form(),
             meta,
             labels: Texts::default(),
             told: None,
             newest: 0,
-            bounds: Bounds::new(),
             buckets: Exponential::default(),
             cumulative: Vec::new(),
         }
     }
 
     fn begin(&mut self, naming: &Naming) {
+        // The names that are claimed stay so, whatever their form.
+        let form = self.meta.form();
+        if self.naming.as_ref() != Some(naming) || self.form != form {
+            self.form = form;
+            self.labels.clear();
+            self.families.clear();
+            self.meta.clear();
+            self.bounds = Bounds::new(&self.meta);
+            self.told = None;
+        }
         if self.naming.as_ref() != Some(naming) {
             self.naming = Some(naming.clone());
             self.claims = Claims::default();
             self.owners.clear();
-            self.families.clear();
-            self.meta.clear();
-            self.labels.clear();
-            self.told = None;
         }
     }
 
@@ -172,9 +184,15 @@ impl SeriesWriter {
         decided
     }
 
-    /// Decides whether an instrument can be written, the first time; and keeps its labels.
-    fn admit(&mut self, at: usize, series: &'static Series, naming: &Naming, family: &str) -> Result<(), Cause> {
-        if self.labels.get(3 * at).is_some() {
+    /// Decides whether an instrument can be written, the first time; and keeps its labels, with its name where it is one value.
+    fn admit(
+        &mut self,
+        at: usize,
+        series: &'static Series,
+        naming: &Naming,
+        (family, names): (&str, &Names),
+    ) -> Result<(), Cause> {
+        if self.labels.get(at).is_some() {
             return Ok(());
         }
         if let Some(Err(cause)) = self.claims.known(series) {
@@ -187,16 +205,15 @@ impl SeriesWriter {
             identity.push_str(&format!("\"{name}\"{}:{value}", value.len()));
         }
         self.claims.claim(series, family, [identity.as_str()])?;
-        for (part, bytes) in message::labels(&pairs).iter().enumerate() {
-            let marked: Vec<u8> = std::iter::once(b' ').chain(bytes.iter().copied()).collect();
-            self.labels.set(3 * at + part, &marked);
-        }
+        let name = series.kind().scheme().is_none().then_some(names.0[MAIN].as_slice());
+        self.labels.set(at, &labels::keep(&self.meta, &pairs, family, name));
         Ok(())
     }
 
     fn write_all(&mut self, view: &SnapshotView<'_>, packer: &mut Packer<'_, '_>, millis: i64, what: What) {
         let (naming, totals) = (view.naming(), view.snapshot().totals());
         let (instruments, time) = (std::mem::take(&mut self.instruments), Time::new(millis));
+        let mut tail = Tail::new(&time);
         let (mut buckets, mut cumulative) = (std::mem::take(&mut self.buckets), std::mem::take(&mut self.cumulative));
         for (number, family) in instruments.families() {
             if packer.is_stopped() {
@@ -213,16 +230,36 @@ impl SeriesWriter {
                 });
                 continue;
             };
-            let names = Names::new(&name, first.kind());
-            for (at, instrument) in members() {
-                if let Err(cause) = self.admit(at, instrument.first, view.naming(), &name) {
+            let names = Names::new(&self.meta, &name, first.kind());
+            let group_bytes = self.group_bytes(first);
+            let is_short = what == What::Values && !totals.has_exemplars();
+            for (_, at) in family {
+                let at = *at as usize;
+                // Most are counters of which nothing else has to be looked at.
+                if is_short
+                    && let Some(kept) = self.labels.get(at).and_then(Kept::read)
+                    && let Some(plain) = instruments.plain(at)
+                    && let Some(value) = plain.increments(totals).filter(|value| *value > 0)
+                {
+                    let form = self.form;
+                    packer.piece_in(number, (group_bytes, kept.weight), [plain.id()], |out| {
+                        message::plain(out, form, kept.all, &mut tail, value as f64);
+                    });
+                    continue;
+                }
+                let Some(instrument) = instruments.get(at) else { continue };
+                if let Err(cause) = self.admit(at, instrument.first, naming, (&name, &names)) {
                     ids(instrument, totals).for_each(|id| packer.dropped(id, cause));
                     continue;
                 }
-                let part = |part| self.labels.get(3 * at + part).and_then(|text| text.get(1..)).unwrap_or_default();
+                let Some(kept) = self.labels.get(at).and_then(Kept::read) else { continue };
+                let is_one = instrument.first.kind().scheme().is_none();
                 let mut writer = Writer {
                     view,
-                    labels: Labels { before: part(0), between: part(1), behind: part(2) },
+                    families: &self.meta,
+                    form: self.form,
+                    labels: if is_one { kept.around_name() } else { kept.in_three() },
+                    weights: (group_bytes, kept.weight),
                     names: &names,
                     group: number,
                     millis,
@@ -240,7 +277,17 @@ impl SeriesWriter {
         self.instruments = instruments;
     }
 
-    /// Tells what families are: all of them once a minute, and where there are new ones.
+    /// Returns how many bytes a family has in each request of 2.0.
+    fn group_bytes(&self, first: &'static Series) -> usize {
+        /// The keys and lengths of two symbols.
+        const KEYS: usize = 2 * 5;
+        match self.form {
+            Form::First => 0,
+            Form::Second => KEYS + first.description().map_or(0, str::len) + names::unit(first).to_string().len(),
+        }
+    }
+
+    /// Tells what families are: all of them once a minute, and where there are new ones. In 2.0 they are told with their series.
     fn write_metadata(&mut self, packer: &mut Packer<'_, '_>, marker: usize) {
         let is_old = |(when, count): &(Instant, usize)| when.elapsed() >= METADATA || *count != self.families.len();
         if !self.told.as_ref().is_none_or(is_old) {
@@ -251,12 +298,15 @@ impl SeriesWriter {
             let Some(first) = family.first().and_then(|(_, at)| self.instruments.get(*at as usize)) else { continue };
             let meta = meta(first.first);
             let suffix = if meta.kind == Type::Counter { "_total" } else { "" };
-            if !name.is_empty() {
+            if !name.is_empty() && self.form == Form::First {
                 let name = format!("{name}{suffix}");
                 packer.piece(NO_FAMILY, 0, [marker], |out| message::metadata(out, &meta, &name));
             }
             // Descriptions may be given at any time.
             self.meta.set(number, meta);
+        }
+        if self.form == Form::Second {
+            self.told = Some((Instant::now(), self.families.len()));
         }
     }
 }
@@ -286,7 +336,11 @@ fn take(spots: &mut Vec<Spot>, fits: impl Fn(f64) -> bool) -> Vec<u8> {
 /// Writes one instrument.
 struct Writer<'w, 'v> {
     view: &'w SnapshotView<'v>,
+    families: &'w Families,
+    form: Form,
     labels: Labels<'w>,
+    /// How many bytes its family, and a piece, may need in a body beside their own.
+    weights: (usize, usize),
     names: &'w Names,
     /// The family's number.
     group: u32,
@@ -318,8 +372,9 @@ impl Writer<'_, '_> {
                 let sum = Sum::of(&rates);
                 self.buckets.count(&rates);
                 let (buckets, millis, what, exemplars) = (&*self.buckets, self.millis, self.what, all());
-                packer.piece(self.group, 0, owners(), |out| {
-                    message::series(out, self.labels, &self.names.0[MAIN], |out| match what {
+                let weights = (self.weights.0, self.weights.1 + exemplars.len());
+                packer.piece_in(self.group, weights, owners(), |out| {
+                    message::series(out, self.form, self.labels, &self.names.0[MAIN], |out| match what {
                         What::Values => {
                             out.extend_from_slice(&exemplars);
                             message::histogram(out, &sum, buckets, millis);
@@ -359,8 +414,9 @@ impl Writer<'_, '_> {
         (value, exemplars): (f64, &[u8]),
     ) {
         let value = if self.what == What::End { STALE } else { value };
-        packer.piece(self.group, 0, owners, |out| {
-            message::sample(out, self.labels, &self.names.0[name], le, (value, exemplars), self.time);
+        let weights = (self.weights.0, self.weights.1 + exemplars.len());
+        packer.piece_in(self.group, weights, owners, |out| {
+            message::sample(out, self.form, self.labels, (&self.names.0[name], le), (value, exemplars), self.time);
         });
     }
 
@@ -375,7 +431,7 @@ impl Writer<'_, '_> {
     ) {
         let sum = Sum::of(rates);
         let is_timer = instrument.first.kind() == Kind::Timer;
-        let viewed = Bounds::viewed(instrument.first);
+        let viewed = Bounds::viewed(self.families, instrument.first);
         let of_kind = if is_timer { &self.bounds.timers } else { &self.bounds.histograms };
         let (recorded, shown) = viewed.as_ref().unwrap_or(of_kind);
         histogram::explicit(rates, recorded, self.cumulative);

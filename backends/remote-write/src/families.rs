@@ -1,5 +1,7 @@
-//! Families as the carrier has to know them: remote write 2.0 has the type, help and unit in each series.
+//! The part that exporter and carrier share: families, which remote write 2.0 has in each series; the form of the pieces, which the carrier knows when it
+//! has asked the server; and the texts that the numbers in pieces of 2.0 stand for.
 
+use crate::symbols::Symbols;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The type of a family.
@@ -18,25 +20,52 @@ pub(crate) struct Meta {
     pub(crate) unit: String,
 }
 
-/// Families by their number, which is the group of their pieces. The exporter writes them, the carrier reads them.
+/// The form of pieces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Series of 1.0: a body is its pieces, one behind the other.
+    #[default]
+    First,
+    /// For requests of 2.0: how many bytes its labels have; each label as the numbers of two [`Symbols`], of four bytes each; and what series of 1.0 have
+    /// behind their labels.
+    Second,
+}
+
+/// All of it.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// By their number, which is the group of their pieces.
+    pub(crate) families: Vec<Option<Meta>>,
+    pub(crate) form: Form,
+    pub(crate) symbols: Symbols,
+}
+
+/// What is known, for both.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Families(Arc<Mutex<Vec<Option<Meta>>>>);
+pub(crate) struct Families(Arc<Mutex<Known>>);
 
 impl Families {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Vec<Option<Meta>>> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes what a family is.
     pub(crate) fn set(&self, number: u32, meta: Meta) {
-        let (at, mut all) = (number as usize, self.lock());
-        if all.len() <= at {
-            all.resize(at + 1, None);
+        let (at, mut known) = (number as usize, self.lock());
+        if known.families.len() <= at {
+            known.families.resize(at + 1, None);
         }
-        all[at] = Some(meta);
+        known.families[at] = Some(meta);
     }
 
+    /// Forgets all families, and all symbols.
     pub(crate) fn clear(&self) {
-        self.lock().clear();
+        let mut known = self.lock();
+        known.families.clear();
+        known.symbols = Symbols::default();
+    }
+
+    pub(crate) fn form(&self) -> Form {
+        self.lock().form
     }
 }

@@ -20,12 +20,16 @@
 #![deny(missing_docs)]
 
 mod carrier;
+mod convert;
 mod exporter;
 mod families;
+mod fields;
+mod labels;
 mod message;
 mod names;
 mod request_v2;
 mod settings;
+mod symbols;
 
 pub use ferrometer_push::{Invalid, Preview, Secret};
 pub use settings::{Auth, Histograms, Settings, Version};
@@ -47,10 +51,10 @@ impl RemoteWrite {
     /// When a setting is out of range.
     pub fn new(settings: Settings) -> Result<RemoteWrite, Invalid> {
         let http = Http::new(&settings.http()?)?;
-        let open = |path| Spool::open(path, "remote-write-1", settings.spool_max_bytes);
+        let open = |path| Spool::open(path, "remote-write", settings.spool_max_bytes);
         let spool = settings.spool.as_deref().map(open).transpose()?;
         let families = Families::default();
-        let requests = Requests::new(http, settings.version, settings.max_body_size, families.clone());
+        let requests = Requests::new(http, settings.version, families.clone());
         Ok(RemoteWrite(Pusher::new(SeriesWriter::new(&settings, families), requests).spool(spool)))
     }
 
@@ -60,7 +64,7 @@ impl RemoteWrite {
     /// Why it cannot, with the server's status and words.
     pub fn test_connection(settings: &Settings) -> Result<(), String> {
         let http = settings.http().and_then(|http| Http::new(&http)).map_err(|error| error.to_string())?;
-        let mut requests = Requests::new(http, settings.version, settings.max_body_size, Families::default());
+        let mut requests = Requests::new(http, settings.version, Families::default());
         match requests.try_empty(Instant::now() + settings.timeout) {
             Verdict::Accepted => Ok(()),
             Verdict::Later { reason, .. } | Verdict::Refused { reason, .. } | Verdict::TooLarge { reason } => {

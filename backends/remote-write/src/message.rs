@@ -1,6 +1,6 @@
 //! Remote write's messages. The numbers are those of `prometheus/prompb`, `remote.proto` and `types.proto`.
 
-use crate::families::Meta;
+use crate::families::{Form, Meta};
 use ferrometer_core::exemplars::TraceContext;
 use ferrometer_push::histogram::{Exponential, SCALE, Sum};
 use ferrometer_push::protobuf::{bytes, double, key, message, unsigned, varint, zigzag};
@@ -37,35 +37,66 @@ pub(crate) fn label(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     });
 }
 
-/// Writes labels that are sorted, in the three parts.
-pub(crate) fn labels(pairs: &[(String, String)]) -> [Vec<u8>; 3] {
-    let mut parts = [Vec::new(), Vec::new(), Vec::new()];
-    for (name, value) in pairs {
-        let part = if name.as_str() < "__name__" {
-            0
-        } else if name.as_str() < "le" {
-            1
-        } else {
-            2
-        };
-        label(&mut parts[part], name, value.as_bytes());
-    }
-    parts
-}
-
-/// Returns the label `__name__` as a field: the name of a family and a suffix.
-pub(crate) fn name(family: &str, suffix: &str) -> Vec<u8> {
-    let mut out = Vec::new();
-    label(&mut out, "__name__", format!("{family}{suffix}").as_bytes());
-    out
-}
-
 /// Appends a series with what `write` adds to its labels.
-pub(crate) fn series(out: &mut Vec<u8>, labels: Labels<'_>, name: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
-    message(out, 1, |out| {
-        labels.write(out, name, &[]);
-        write(out);
-    });
+pub(crate) fn series(out: &mut Vec<u8>, form: Form, labels: Labels<'_>, name: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
+    match form {
+        Form::First => message(out, 1, |out| {
+            labels.write(out, name, &[]);
+            write(out);
+        }),
+        Form::Second => {
+            varint(out, (labels.len() + name.len()) as u64);
+            labels.write(out, name, &[]);
+            write(out);
+        }
+    }
+}
+
+/// Appends what stands in front of a series of this many bytes of labels, and of what is behind them.
+#[inline]
+fn head(out: &mut Vec<u8>, form: Form, labels: usize, behind: usize) {
+    match form {
+        Form::First => {
+            key(out, 1, 2);
+            varint(out, (labels + behind) as u64);
+        }
+        Form::Second => varint(out, labels as u64),
+    }
+}
+
+/// A sample without exemplars, as it stands behind the labels of its series.
+#[derive(Clone, Debug)]
+pub(crate) struct Tail(Vec<u8>);
+
+impl Tail {
+    /// Makes one of a time, whose value is still to be set.
+    pub(crate) fn new(time: &Time) -> Tail {
+        let mut all = Vec::new();
+        message(&mut all, 2, |out| {
+            double(out, 1, 1.0);
+            out.extend_from_slice(&time.0);
+        });
+        Tail(all)
+    }
+
+    /// Sets the value, which is not 0: that is not written.
+    #[inline]
+    fn set(&mut self, value: f64) {
+        // Behind the key of the sample, its length, and the key of the value.
+        if let Some(place) = self.0.get_mut(3..11) {
+            place.copy_from_slice(&value.to_le_bytes());
+        }
+    }
+}
+
+/// Appends a series of one sample that is not 0, with labels that are all at hand.
+#[inline]
+pub(crate) fn plain(out: &mut Vec<u8>, form: Form, labels: &[u8], tail: &mut Tail, value: f64) {
+    tail.set(value);
+    out.reserve(labels.len() + tail.0.len() + 6);
+    head(out, form, labels.len(), tail.0.len());
+    out.extend_from_slice(labels);
+    out.extend_from_slice(&tail.0);
 }
 
 /// A field whose default is 0, and need not be written then.
@@ -103,9 +134,9 @@ pub(crate) fn exemplar(out: &mut Vec<u8>, value: f64, millis: i64, context: Trac
 /// Appends a series of one sample and its exemplars, which are written already. Its length is known before it is written, so that nothing is moved.
 pub(crate) fn sample(
     out: &mut Vec<u8>,
+    form: Form,
     labels: Labels<'_>,
-    name: &[u8],
-    le: &[u8],
+    (name, le): (&[u8], &[u8]),
     (value, exemplars): (f64, &[u8]),
     time: &Time,
 ) {
@@ -113,9 +144,7 @@ pub(crate) fn sample(
     const HEAD: usize = 2;
     const DOUBLE: usize = 9;
     let sample = time.0.len() + if value.to_bits() == 0 { 0 } else { DOUBLE };
-    let len = labels.len() + name.len() + le.len() + HEAD + sample + exemplars.len();
-    key(out, 1, 2);
-    varint(out, len as u64);
+    head(out, form, labels.len() + name.len() + le.len(), HEAD + sample + exemplars.len());
     labels.write(out, name, le);
     out.extend_from_slice(&[2 << 3 | 2, sample as u8]);
     double_unless_zero(out, 1, value);

@@ -1,6 +1,7 @@
 //! Settings of a backend for Prometheus' remote write.
 
 use crate::names;
+use ferrometer_core::name::MAX_LABELS;
 use ferrometer_push::memory_bound::{self, NAME_AND_LABELS};
 use ferrometer_push::{HttpSettings, Invalid, Secret};
 use std::path::PathBuf;
@@ -154,8 +155,12 @@ impl Settings {
         let common: usize = self.labels.iter().map(|(name, value)| name.len() + value.len() + 16).sum();
         // And the names of families, with each suffix.
         let text = NAME_AND_LABELS + common + 6 * 560;
-        // And of 2.0 the series without their texts, and the table of texts.
-        let second = if self.version == Version::Auto { 4 * self.max_body_size } else { 0 };
+        // Places of a text in tables that double: where it ends, its number by its hash, and the one that it has in a request.
+        const SYMBOL: usize = 2 * (8 + 20 + 8);
+        // And of 2.0 the series without their texts, and the symbols. At worst no two labels have a text in common, the names of a family's samples included.
+        let labels = MAX_LABELS + self.labels.len() + 4;
+        let symbols = series.saturating_mul(2 * labels * SYMBOL);
+        let second = if self.version == Version::Auto { 4 * self.max_body_size + symbols } else { 0 };
         memory_bound::max_bytes(series, self.max_body_size, text) + second
     }
 

@@ -4,14 +4,14 @@ mod support;
 
 use ferrometer_core::{Cause, Ledger, flush, get_logger, install, ledgers, remove};
 use ferrometer_push_testkit::http::{Answer, Request, Server};
-use ferrometer_push_testkit::{NEVER, SOON, Scratch, alone, hard};
+use ferrometer_push_testkit::{NEVER, SOON, Scratch, alone, hard, wait_for};
 use ferrometer_remote_write::{Histograms, RemoteWrite, Settings, Version};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use support::second::{Found, decode};
-use support::{one, samples};
+use support::samples;
+use support::second::{Found, decode, decode_kept};
 
 const SECOND: &str = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
 
@@ -74,9 +74,9 @@ fn what_arrives_in_the_second_version_is_what_was_recorded() {
     start(settings(&server).header("X-Scope-OrgID", "t"));
     learn();
     let first = server.take();
-    // The question, and then what the first body was made for.
-    assert!(is_second(&first[0]) && decode(&first[0].wire).is_empty());
-    assert!(first.len() > 1 && first[1..].iter().all(|request| !is_second(request)));
+    // The question, and what was written when it was answered.
+    assert!(decode(&first[0].wire).is_empty());
+    assert!(first.len() > 1 && first.iter().all(is_second));
     let before = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
     let truth = hard::record("rv2", 2);
     let _ = get_logger("rv2").gauge("half").unit("bytes").description("Half of it.");
@@ -247,46 +247,94 @@ fn a_server_that_goes_back_to_the_first_version_misses_nothing() {
     }
 }
 
+const AWAY: u16 = 0;
+const ONLY_FIRST: u16 = 1;
+const ONLY_SECOND: u16 = 2;
+
+/// A server that is away, or takes one version alone, and changes.
+fn changing(now: &Arc<AtomicU16>) -> Server {
+    let seen = Arc::clone(now);
+    Server::start(move |request| match (seen.load(Ordering::Relaxed), is_second(request)) {
+        (AWAY, _) => Answer::status(503),
+        (ONLY_SECOND, true) => wrote(200, decode_kept(&request.wire).len(), 0),
+        (ONLY_FIRST, false) => Answer::status(204),
+        _ => Answer::status(415),
+    })
+}
+
+/// How many bodies are kept.
+fn kept(scratch: &Scratch) -> usize {
+    let files = std::fs::read_dir(scratch.path().join("spool")).unwrap();
+    files.filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().ends_with(".remote-write")).count()
+}
+
+/// The values of a counter with their times, and whether it has a type, in bodies of either version, in the order in which they came.
+fn values(requests: &[Request], name: &str) -> Vec<(i64, f64, bool)> {
+    let mut all = Vec::new();
+    for request in requests {
+        if is_second(request) {
+            let found = decode_kept(&request.wire).into_iter().filter(|found| found.name == name);
+            all.extend(found.map(|found| (found.sample.unwrap().1, found.sample.unwrap().0, found.kind == 1)));
+            continue;
+        }
+        for series in support::decode(&request.wire).timeseries {
+            if series.labels.iter().any(|label| label.name == "__name__" && label.value == name) {
+                assert!(series.labels.iter().any(|label| label.name == "city" && label.value == "Oslo"));
+                all.push((series.samples[0].timestamp, series.samples[0].value, false));
+            }
+        }
+    }
+    all
+}
+
 #[test]
-fn what_a_spool_keeps_can_be_read_by_a_server_of_either_version() {
+fn what_a_spool_keeps_becomes_what_the_server_takes_when_it_is_back() {
     let _alone = alone();
-    let scratch = Scratch::new("remote-write-second-spool");
-    // 0: it takes 2.0. 503: it is away. 415: it is back, as an older one.
-    let now = Arc::new(AtomicU16::new(0));
-    let seen = Arc::clone(&now);
-    let server = Server::start(move |request| match seen.load(Ordering::Relaxed) {
-        0 => takes_all(request),
-        503 => Answer::status(503),
-        _ => Answer::status(if is_second(request) { 415 } else { 204 }),
-    });
-    let mut settings = settings(&server);
-    settings.spool = Some(scratch.path().join("spool"));
-    start(settings);
-    learn();
-    now.store(503, Ordering::Relaxed);
-    let name = "rspooled";
-    get_logger(name).send_counter("c", 1);
-    let kept = || {
-        let files = std::fs::read_dir(scratch.path().join("spool")).unwrap();
-        files.filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().ends_with(".remote-write-1")).count()
-    };
-    // Pending, and kept as it is now.
-    ferrometer_core::flush(Duration::from_millis(200));
-    assert!(kept() > 0);
-    get_logger(name).send_counter("c", 1);
-    let shown = ledgers();
-    assert!(shown.iter().all(Ledger::balances));
-    server.take();
-    now.store(415, Ordering::Relaxed);
-    flush(SOON);
-    flush(SOON);
-    let ledger = remove("remote-write", SOON).unwrap();
-    assert!(ledger.balances() && ledger.pending.is_zero() && ledger.dropped_in_all().is_zero(), "{ledger}");
-    let first: Vec<_> =
-        server.take().iter().filter(|r| !is_second(r)).map(|request| support::decode(&request.wire)).collect();
-    let values: Vec<f64> = samples(&first, "rspooled_c_total").iter().map(|(_, value)| *value).collect();
-    assert!(values.contains(&1.0) && values.contains(&2.0), "{values:?}");
-    assert_eq!(kept(), 0);
+    // Of a server that is away from the start nothing is known: what is kept for it is of 1.0.
+    for (before, after) in
+        [(ONLY_SECOND, ONLY_FIRST), (ONLY_SECOND, ONLY_SECOND), (ONLY_FIRST, ONLY_SECOND), (AWAY, ONLY_SECOND)]
+    {
+        let scratch = Scratch::new("remote-write-second-spool");
+        let now = Arc::new(AtomicU16::new(before));
+        let server = changing(&now);
+        let mut settings = settings(&server);
+        settings.spool = Some(scratch.path().join("spool"));
+        let interval = Duration::from_millis(50);
+        install("remote-write", Box::new(RemoteWrite::new(settings).unwrap()), interval).unwrap();
+        let logger = format!("rspooled{before}{after}");
+        let add = || get_logger(&logger).with("city", "Oslo").send_counter("c", 1);
+        if before != AWAY {
+            get_logger(&logger).send_counter("first", 1);
+            assert!(flush(SOON).complete);
+        }
+        now.store(AWAY, Ordering::Relaxed);
+        for n in 1..=2 {
+            let had = kept(&scratch);
+            add();
+            // One may have begun before.
+            wait_for(|| (kept(&scratch) > had + 1).then_some(()), || format!("{n}: {} bodies", kept(&scratch)));
+        }
+        server.take();
+        now.store(after, Ordering::Relaxed);
+        wait_for(|| (kept(&scratch) == 0).then_some(()), || format!("{} bodies are left", kept(&scratch)));
+        assert!(flush(SOON).complete);
+        let ledger = remove("remote-write", SOON).unwrap();
+        assert!(ledger.balances() && ledger.pending.is_zero() && ledger.dropped_in_all().is_zero(), "{ledger}");
+        let requests = server.take();
+        // It learns once that the server takes another version now.
+        let taken = |request: &&Request| is_second(request) == (after == ONLY_SECOND);
+        let not_taken = requests.iter().filter(|request| !taken(request) && request.wire.len() > 10).count();
+        assert!(not_taken <= usize::from(before != after), "{before} {after}: {not_taken}");
+        let taken: Vec<Request> = requests.iter().filter(taken).cloned().collect();
+        let found: Vec<_> =
+            values(&taken, &format!("{logger}_c_total")).into_iter().filter(|v| !v.1.is_nan()).collect();
+        assert!(found.is_sorted_by(|a, b| a.0 <= b.0 && a.1 <= b.1), "in order: {found:?}");
+        assert!((1..=2).all(|n| found.iter().any(|(_, value, _)| *value == f64::from(n))), "{found:?}");
+        // What was written as 2.0 has its type all the way.
+        if (before, after) == (ONLY_SECOND, ONLY_SECOND) {
+            assert!(found.iter().all(|(_, _, has_type)| *has_type), "{found:?}");
+        }
+    }
 }
 
 #[test]
@@ -314,6 +362,29 @@ fn a_server_that_cannot_say_yet_is_asked_again() {
 }
 
 #[test]
+fn halves_of_a_body_that_is_too_large_are_of_the_second_version() {
+    let _alone = alone();
+    let server = Server::start(|request| match (is_second(request), snap::raw::decompress_len(&request.wire)) {
+        (false, _) => Answer::status(415),
+        (_, Ok(len)) if len > 2000 => Answer::status(413),
+        _ => takes_all(request),
+    });
+    start(settings(&server));
+    let logger = get_logger("rhalves");
+    (0..200u64).for_each(|i| logger.with("i", &i.to_string()).send_counter("n", i));
+    assert!(flush(SOON).complete);
+    let taken: Vec<Request> = server.take();
+    assert!(taken.iter().all(is_second));
+    let fits = taken.iter().filter(|request| snap::raw::decompress_len(&request.wire).unwrap() <= 2000);
+    let all: Vec<Found> = fits.flat_map(|request| decode(&request.wire)).collect();
+    let of_name = all.iter().filter(|found| found.name == "rhalves_n_total");
+    let sum: f64 = of_name.map(|found| found.sample.unwrap().0).sum();
+    assert_eq!(sum, (0..200).sum::<u64>() as f64);
+    let ledger = remove("remote-write", SOON).unwrap();
+    assert!(ledger.balances() && ledger.dropped_in_all().is_zero(), "{ledger}");
+}
+
+#[test]
 fn no_body_is_larger_than_it_may_be() {
     let _alone = alone();
     let server = Server::start(takes_all);
@@ -332,15 +403,9 @@ fn no_body_is_larger_than_it_may_be() {
     let mut sum = 0.0;
     for request in server.take() {
         let size = snap::raw::decompress_len(&request.wire).unwrap();
-        assert!(size <= 8192, "{size}");
-        if is_second(&request) {
-            let all = decode(&request.wire);
-            sum += all.iter().filter(|f| f.name == "rlarge_n_total").map(|f| f.sample.unwrap().0).sum::<f64>();
-        } else {
-            let all = [support::decode(&request.wire)];
-            assert_eq!(one(&all, "rlarge_none"), None);
-            sum += samples(&all, "rlarge_n_total").iter().map(|(_, value)| value).sum::<f64>();
-        }
+        assert!(size <= 8192 && is_second(&request), "{size}");
+        let all = decode(&request.wire);
+        sum += all.iter().filter(|f| f.name == "rlarge_n_total").map(|f| f.sample.unwrap().0).sum::<f64>();
     }
     assert_eq!(sum, (0..300).sum::<u64>() as f64);
     assert!(remove("remote-write", SOON).unwrap().balances());

@@ -70,6 +70,46 @@ fn prometheus_3_takes_both_versions_and_each_alone() {
     assert!(said.contains("415"), "{said}");
 }
 
+#[test]
+#[ignore = "needs Prometheus 3; scripts/test fetches and runs it"]
+fn prometheus_3_that_takes_the_second_version_alone_gets_what_it_missed() {
+    let _alone = alone();
+    let only = format!("{ONLY}=io.prometheus.write.v2.Request");
+    let mut server = Prometheus::start(Release::Third, &[&only]);
+    let (scratch, interval) = (Scratch::new("rw-spooled"), Duration::from_millis(50));
+    let kept = || std::fs::read_dir(scratch.path()).map_or(0, |files| files.count());
+    // It is away from the start, when nothing is known of it, and then as the server of 2.0 that it was.
+    for (name, is_known) in [("rwspool", false), ("rwspooled", true)] {
+        let mut settings = Settings::new(server.write_url()).label("job", name);
+        settings.spool = Some(scratch.path().to_owned());
+        let logger = get_logger(name);
+        if !is_known {
+            server.stop();
+        }
+        install("remote-write", Box::new(RemoteWrite::new(settings).unwrap()), interval).unwrap();
+        if is_known {
+            logger.send_counter("first", 1);
+            assert!(flush(SOON).complete);
+            server.stop();
+        }
+        for n in 1..=3 {
+            logger.send_counter("c", 1);
+            let had = kept();
+            // One may have begun before.
+            wait_for(|| (kept() > had + 1).then_some(()), || format!("{n}: {} bodies", kept()));
+            // Samples of one series have times that differ.
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        server.start_again();
+        wait_for(|| (kept() == 0).then_some(()), || format!("{} bodies are left", kept()));
+        assert!(flush(SOON).complete);
+        let ledger = remove("remote-write", SOON).unwrap();
+        assert!(ledger.balances() && ledger.dropped_in_all().is_zero(), "{ledger}");
+        server.promql.settle(&format!("max_over_time({name}_c_total[5m])"), 3.0);
+        server.promql.settle(&format!("min_over_time({name}_c_total[5m])"), 1.0);
+    }
+}
+
 fn keeps_exemplars(server: &Prometheus, names: [&str; 2]) {
     let [classic, native] = names;
     // Once for the process; the other test's is this one.

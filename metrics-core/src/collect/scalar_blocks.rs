@@ -88,6 +88,25 @@ impl Block {
         bits
     }
 
+    /// Returns how much the other one has more in these places, of which each has a bit.
+    pub(crate) fn amount_until(&self, other: &Block, mut places: u128) -> Amount {
+        let mut all = Amount::default();
+        let are_ones = self.sums.is_none() && other.sums.is_none();
+        while places != 0 {
+            let at = places.trailing_zeros() as usize;
+            places &= places - 1;
+            if are_ones {
+                all.recordings = all.recordings.wrapping_add(other.recordings[at].wrapping_sub(self.recordings[at]));
+            } else {
+                all += other.get(at).amount().minus(self.get(at).amount());
+            }
+        }
+        if are_ones {
+            all.increments = all.recordings;
+        }
+        all
+    }
+
     #[inline]
     pub(crate) fn get(&self, at: usize) -> Row {
         let recordings = self.recordings[at];

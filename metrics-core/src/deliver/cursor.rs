@@ -150,7 +150,11 @@ impl Cursor {
     /// Returns `true` when a counter, gauge or in-flight count is known to be done without comparing values. `false` decides nothing.
     #[inline]
     pub(crate) fn is_done(&self, series: &Series, snapshot: &Snapshot) -> bool {
-        let block = series.slot as usize / CHUNK;
+        self.is_block_done(series.slot as usize / CHUNK, snapshot)
+    }
+
+    #[inline]
+    fn is_block_done(&self, block: usize, snapshot: &Snapshot) -> bool {
         self.scalars.shares(&snapshot.scalars, block) && self.open.as_ref().is_none_or(|open| open.number() != block)
     }
 
@@ -174,10 +178,7 @@ impl Cursor {
     #[inline]
     pub(crate) fn set_row(&mut self, series: &Series, row: Row, snapshot: &Snapshot) {
         let (block, at) = (series.slot as usize / CHUNK, series.slot as usize % CHUNK);
-        if self.open.as_ref().is_none_or(|open| open.number() != block) {
-            self.share(snapshot);
-            self.open = Some(Open::Passing { number: block, left: self.differing_in(block, snapshot) });
-        }
+        self.open(block, snapshot);
         match &mut self.open {
             Some(Open::Passing { left, .. }) if row == snapshot.scalars.get(series.slot) => *left &= !(1 << at),
             Some(Open::Passing { left, .. }) => {
@@ -187,6 +188,38 @@ impl Cursor {
             }
             Some(Open::Copied { block, .. }) => block.set(at, row),
             None => {}
+        }
+    }
+
+    /// Accounts for all that is new in [`CHUNK`] slots of counters, from one on, and returns how much that was. `None`, and nothing is done, where rows
+    /// among them were given other values than the snapshot's.
+    pub(crate) fn pass(&mut self, slot: u32, snapshot: &Snapshot) -> Option<Amount> {
+        let (block, at) = (slot as usize / CHUNK, slot as usize % CHUNK);
+        let parts = [(block, u128::MAX << at), (block + 1, !(u128::MAX << at))].into_iter().filter(|part| part.1 != 0);
+        let is_copied =
+            |number: usize| matches!(&self.open, Some(Open::Copied { number: open, .. }) if *open == number);
+        if parts.clone().any(|(number, _)| is_copied(number)) {
+            return None;
+        }
+        let mut all = Amount::default();
+        for (number, slots) in parts {
+            if self.is_block_done(number, snapshot) {
+                continue;
+            }
+            self.open(number, snapshot);
+            if let Some(Open::Passing { left, .. }) = &mut self.open {
+                all += self.scalars.block(number).amount_until(snapshot.scalars.block(number), *left & slots);
+                *left &= !slots;
+            }
+        }
+        Some(all)
+    }
+
+    /// Begins to change a block, unless it is being changed.
+    fn open(&mut self, block: usize, snapshot: &Snapshot) {
+        if self.open.as_ref().is_none_or(|open| open.number() != block) {
+            self.share(snapshot);
+            self.open = Some(Open::Passing { number: block, left: self.differing_in(block, snapshot) });
         }
     }
 

@@ -32,20 +32,23 @@ impl Program {
     /// # Panics
     /// When it cannot be started, or does not listen.
     pub fn start(scratch: Scratch, command: &mut Command, port: u16) -> Program {
-        let log = File::create(scratch.0.join("log")).unwrap();
-        let error = log.try_clone().unwrap();
-        let name = format!("{:?}", command.get_program());
-        let child = command.stdin(Stdio::null()).stdout(log).stderr(error).spawn();
-        let child = child.unwrap_or_else(|why| panic!("{name} does not start ({why}): scripts/test installs it"));
-        let mut program = Program { child, scratch };
-        wait_for(
-            || {
-                assert!(program.child.try_wait().unwrap().is_none(), "{name} ended");
-                TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).ok()
-            },
-            || format!("{name} does not listen"),
-        );
-        program
+        let child = spawn(&scratch, command, port);
+        Program { child, scratch }
+    }
+
+    /// Ends it. Its files stay.
+    pub fn stop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts it again where it ended, with its files.
+    ///
+    /// # Panics
+    /// When it cannot be started, or does not listen.
+    pub fn start_again(&mut self, command: &mut Command, port: u16) {
+        self.stop();
+        self.child = spawn(&self.scratch, command, port);
     }
 
     /// Returns its log.
@@ -57,7 +60,22 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.stop();
     }
+}
+
+fn spawn(scratch: &Scratch, command: &mut Command, port: u16) -> Child {
+    let log = File::create(scratch.0.join("log")).unwrap();
+    let error = log.try_clone().unwrap();
+    let name = format!("{:?}", command.get_program());
+    let child = command.stdin(Stdio::null()).stdout(log).stderr(error).spawn();
+    let mut child = child.unwrap_or_else(|why| panic!("{name} does not start ({why}): scripts/test installs it"));
+    wait_for(
+        || {
+            assert!(child.try_wait().unwrap().is_none(), "{name} ended");
+            TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).ok()
+        },
+        || format!("{name} does not listen"),
+    );
+    child
 }

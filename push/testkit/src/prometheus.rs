@@ -20,6 +20,7 @@ pub enum Release {
 /// A running Prometheus that scrapes nothing. It ends when this is dropped.
 pub struct Prometheus {
     program: Program,
+    command: Command,
     /// Its answers.
     pub promql: Promql,
 }
@@ -62,11 +63,30 @@ impl Prometheus {
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
             .args(["--web.enable-remote-write-receiver", "--enable-feature=native-histograms,exemplar-storage"])
             .args(arguments);
-        let server = Prometheus { program: Program::start(scratch, &mut command, port), promql: Promql { port } };
-        // It listens before it is ready; one with a password says so instead.
-        let ready = || Some(ask(server.promql.address(), "GET", "/-/ready").0).filter(|s| [200, 401].contains(s));
-        wait_for(ready, || server.program.log());
+        let program = Program::start(scratch, &mut command, port);
+        let server = Prometheus { program, command, promql: Promql { port } };
+        server.wait();
         server
+    }
+
+    /// Waits until it is ready: it listens before. One with a password says so instead.
+    fn wait(&self) {
+        let ready = || Some(ask(self.promql.address(), "GET", "/-/ready").0).filter(|s| [200, 401].contains(s));
+        wait_for(ready, || self.program.log());
+    }
+
+    /// Ends it. What it stored stays.
+    pub fn stop(&mut self) {
+        self.program.stop();
+    }
+
+    /// Starts it again, with what it stored.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start_again(&mut self) {
+        self.program.start_again(&mut self.command, self.promql.port);
+        self.wait();
     }
 
     /// Returns the address that remote write goes to.
