@@ -90,7 +90,7 @@ impl Archive {
             Arc::new(move |sequence, batch| shards.deliver(sequence, batch))
         };
         let incoming = incoming(sink)?;
-        let catalog = Arc::new(Catalog::open(index, options.default_policies, false)?);
+        let catalog = Arc::new(Catalog::open(index, options.default_policies, false, options.memory / 8)?);
         let shared = Shared::new(incoming, storage, Arc::clone(&catalog), shards, options);
         let replayed = shared.incoming.replay()?;
         if replayed.damaged > 0 {

@@ -1,16 +1,16 @@
 //! Policies and rules of the index, as they are remembered in memory.
 
 use crate::index::Index;
+use crate::known::Known;
 use crate::policy::Policy;
 use crate::search::{Filter, Page};
 use crate::{Error, Nanos, Rule};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
-/// Most metrics whose policy is remembered.
-const KNOWN: usize = 1 << 17;
 /// Longest that policies and rules are believed when other processes may change them.
 const BELIEVED: Duration = Duration::from_secs(1);
 
@@ -20,18 +20,20 @@ pub(crate) struct Catalog {
     policies: RwLock<HashMap<String, Arc<Policy>>>,
     rules: RwLock<Vec<Rule>>,
     /// Policies of metrics that were asked for last; empty when other processes change the index.
-    known: Mutex<HashMap<Uuid, String>>,
+    known: Mutex<Known>,
+    /// Counts changes of what a metric's policy is.
+    generation: AtomicU64,
     /// When policies and rules were read last; none when nobody else changes them.
     read: Option<Mutex<Instant>>,
 }
 
 impl Catalog {
     /// Reads policies and rules. An index that has neither gets the usual ones when `defaults` says so. With `shared`, other processes
-    /// change it too.
+    /// change it too; else `room` bytes are for policies of metrics that are remembered.
     ///
     /// # Errors
     /// Those of the index.
-    pub fn open(index: Arc<dyn Index>, defaults: bool, shared: bool) -> Result<Catalog, Error> {
+    pub fn open(index: Arc<dyn Index>, defaults: bool, shared: bool, room: usize) -> Result<Catalog, Error> {
         if defaults && index.policies()?.is_empty() && index.rules()?.is_empty() {
             for policy in Policy::defaults() {
                 unless_there(index.set_policy(&policy, false))?;
@@ -42,7 +44,8 @@ impl Catalog {
             index,
             policies: RwLock::default(),
             rules: RwLock::default(),
-            known: Mutex::default(),
+            known: Mutex::new(Known::new(if shared { 0 } else { room })),
+            generation: AtomicU64::new(0),
             read: shared.then(|| Mutex::new(Instant::now())),
         };
         catalog.reload()?;
@@ -94,6 +97,7 @@ impl Catalog {
     pub fn remember_policy(&self, policy: &Policy) -> Arc<Policy> {
         let policy = Arc::new(policy.clone());
         self.policies.write().unwrap_or_else(PoisonError::into_inner).insert(policy.name.clone(), Arc::clone(&policy));
+        self.generation.fetch_add(1, SeqCst);
         policy
     }
 
@@ -115,32 +119,54 @@ impl Catalog {
         Ok(())
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<Uuid, String>> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the policy of a metric, or none for one that does not exist.
     pub fn policy_of(&self, metric: Uuid) -> Result<Option<Arc<Policy>>, Error> {
-        let known = self.known().get(&metric).cloned();
-        if let Some(policy) = known.and_then(|name| self.policy(&name).ok()) {
-            return Ok(Some(policy));
+        Ok(self.policies_of(&[metric])?.pop().flatten())
+    }
+
+    /// Returns the policy of each metric, or none for one that does not exist. The index is asked once for all that are not remembered.
+    pub fn policies_of(&self, metrics: &[Uuid]) -> Result<Vec<Option<Arc<Policy>>>, Error> {
+        let mut found: Vec<Option<Arc<Policy>>> = {
+            let known = self.known();
+            let names = metrics.iter().map(|metric| known.get(*metric).cloned()).collect::<Vec<_>>();
+            drop(known);
+            names.into_iter().map(|name| self.policy(&name?).ok()).collect()
+        };
+        let missing: Vec<usize> = (0..metrics.len()).filter(|at| found[*at].is_none()).collect();
+        if missing.is_empty() {
+            return Ok(found);
         }
-        let Some(found) = self.index.metrics_by_id(&[metric])?.pop() else { return Ok(None) };
-        let policy = self.policy(&found.policy)?;
-        if self.read.is_none() {
-            let mut known = self.known();
-            if known.len() >= KNOWN {
-                known.clear();
+        let generation = self.generation();
+        let asked: Vec<Uuid> = missing.iter().map(|at| metrics[*at]).collect();
+        let names = self.index.metric_policies(&asked)?;
+        for (at, name) in missing.iter().zip(&names) {
+            found[*at] = name.as_ref().map(|name| self.policy(name)).transpose()?;
+        }
+        let mut known = self.known();
+        // What changed meanwhile is not remembered as it was.
+        if self.read.is_none() && self.generation() == generation {
+            for (metric, name) in asked.into_iter().zip(names) {
+                name.iter().for_each(|name| known.set(metric, name));
             }
-            known.insert(metric, found.policy);
         }
-        Ok(Some(policy))
+        Ok(found)
+    }
+
+    /// Returns a number that is another one when the policy of a metric became another one, or changed.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(SeqCst)
     }
 
     /// Remembers that a metric has another policy now.
     pub fn know_policy(&self, metric: Uuid, name: &str) {
+        let mut known = self.known();
+        self.generation.fetch_add(1, SeqCst);
         if self.read.is_none() {
-            self.known().insert(metric, name.to_owned());
+            known.set(metric, name);
         }
     }
 
@@ -178,7 +204,9 @@ impl Catalog {
 
     /// Forgets what is known of a metric that is removed.
     pub fn forget(&self, metric: Uuid) {
-        self.known().remove(&metric);
+        let mut known = self.known();
+        self.generation.fetch_add(1, SeqCst);
+        known.remove(metric);
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::search::{Filter, Page};
 use crate::{Attribute, Error, Metric, Nanos, Policy, Resource, ResourceType, Rule};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use uuid::Uuid;
 
@@ -108,6 +108,15 @@ pub trait Index: Send + Sync {
     /// # Errors
     /// [`Error::Index`].
     fn metrics_by_id(&self, ids: &[Uuid]) -> Result<Vec<Metric>, Error>;
+    /// Returns the name of the policy of each metric, or none for one that does not exist.
+    ///
+    /// # Errors
+    /// [`Error::Index`].
+    fn metric_policies(&self, ids: &[Uuid]) -> Result<Vec<Option<String>>, Error> {
+        let found = self.metrics_by_id(ids)?;
+        let mut policies: HashMap<Uuid, String> = found.into_iter().map(|metric| (metric.id, metric.policy)).collect();
+        Ok(ids.iter().map(|id| policies.remove(id)).collect())
+    }
     /// Returns metrics by a condition on `id`, `name`, `unit`, `creator`, `archive_policy_name`, `resource_id`.
     ///
     /// # Errors

@@ -15,7 +15,7 @@
 //! | `object`, `column` | how aggregates become bytes |
 //! | `incoming`, `storage`, `index` | the traits of the three places |
 //! | `log`, `packs`, `sqlite` | their embedded implementations, one directory |
-//! | `archive`, `options`, `catalog`, `engine` | what an archive does, whichever way it works |
+//! | `archive`, `options`, `catalog`, `known`, `engine` | what an archive does, whichever way it works |
 //! | `local`, `shared`, `shards`, `metric_state`, `workers`, `backup` | the engine of one process with a directory |
 //! | [`fsck`] | the check of everything that is kept, and its repair |
 //! | `cluster`, `postgres`, `redis`, `s3` | the engine of one process of many, and its servers, by features |
@@ -57,6 +57,7 @@ mod files;
 pub mod fsck;
 mod incoming;
 mod index;
+mod known;
 mod local;
 mod log;
 pub mod method;

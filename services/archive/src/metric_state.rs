@@ -35,6 +35,14 @@ pub(crate) struct MetricState {
     pub pending: VecDeque<(u64, Vec<Point>)>,
 }
 
+/// Objects that are put, or deleted.
+pub(crate) type Changes = Vec<(Key, Option<Vec<u8>>)>;
+
+/// Bytes of a metric in memory beside its points, with the room that the tables leave free.
+const METRIC: usize = size_of::<(Uuid, MetricState)>() * 3 / 2;
+/// Bytes of a batch beside its points.
+const BATCH: usize = size_of::<(u64, Vec<Point>)>() + 16;
+
 /// The window of a metric.
 pub(crate) fn window_key(metric: Uuid) -> Key {
     Key { metric, granularity: 0, stretch: 0 }
@@ -48,37 +56,65 @@ impl MetricState {
             None => load(metric, policy, storage)?,
         };
         let window = self.window.insert(window);
-        for (sequence, points) in self.pending.drain(..) {
+        // The queue goes with its room: few of very many metrics have something that waits.
+        for (sequence, points) in std::mem::take(&mut self.pending) {
             window.apply(sequence, &points, policy);
         }
         Ok(window)
     }
 
-    /// Stores what changed: the aggregates first, the window behind them, so that a batch is applied again unless all of it is stored.
+    /// Stores what changed.
     pub fn flush(&mut self, metric: Uuid, policy: &Policy, storage: &dyn Storage) -> Result<(), Error> {
+        let mut changes = Changes::new();
+        if let Some(settled) = self.changes(metric, policy, storage, &mut changes)? {
+            storage.put(&changes)?;
+            self.window = Some(settled);
+        }
+        Ok(())
+    }
+
+    /// Adds what is to be stored: the aggregates first, the window behind them, so that a batch is applied again unless all of it is stored.
+    /// Returns the window as it is when that is done; none where nothing changed.
+    pub fn changes(
+        &mut self,
+        metric: Uuid,
+        policy: &Policy,
+        storage: &dyn Storage,
+        changes: &mut Changes,
+    ) -> Result<Option<Window>, Error> {
         let window = self.settle(metric, policy, storage)?;
         if !window.touched {
-            return Ok(());
+            return Ok(None);
         }
         let methods = policy.methods();
-        let mut changes = Vec::new();
         for definition in policy.definitions() {
             let rows = window.changed(definition, &methods, 0);
-            store(metric, definition, &methods, rows, window.last.unwrap_or(0), storage, &mut changes)?;
+            store(metric, definition, &methods, rows, window.last.unwrap_or(0), storage, changes)?;
         }
         let mut settled = window.clone();
         settled.settle(policy);
         changes.push((window_key(metric), Some(encode_window(&settled))));
-        storage.put(&changes)?;
-        *window = settled;
-        Ok(())
+        Ok(Some(settled))
+    }
+
+    /// Returns `true` when everything is stored as it is.
+    pub fn is_stored(&self) -> bool {
+        self.pending.is_empty() && self.window.as_ref().is_none_or(|window| !window.touched)
     }
 
     /// Returns the measures that wait, and about how many bytes of memory all of it takes.
     pub fn load(&self) -> (u64, u64) {
-        let waiting: usize = self.pending.iter().map(|(_, points)| points.len()).sum();
-        let bytes = waiting * size_of::<Point>() + self.window.as_ref().map_or(0, Window::memory);
-        (waiting as u64, bytes as u64)
+        let (mut waiting, mut bytes) = (0, METRIC + self.window.as_ref().map_or(0, Window::memory));
+        for (_, points) in &self.pending {
+            let (measures, memory) = MetricState::load_of(points);
+            (waiting, bytes) = (waiting + measures, bytes + memory as usize);
+        }
+        (waiting, bytes as u64)
+    }
+
+    /// Returns the measures of a batch that waits, and about how many bytes of memory it takes.
+    pub fn load_of(points: &[Point]) -> (u64, u64) {
+        (points.len() as u64, (BATCH + size_of_val(points)) as u64)
     }
 }
 

@@ -15,13 +15,14 @@
 
 pub(crate) mod look;
 mod record;
+mod sweep;
 
 use crate::storage::{Key, Storage, Usage};
 use crate::{Error, Nanos};
-use record::{Head, encode, next_head, read_head, scan};
+use record::{encode, scan};
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -33,8 +34,6 @@ const HEAD: usize = 48;
 const DELETED: u32 = u32::MAX;
 /// A file of this size is followed by a new one.
 const FILE: u64 = 128 << 20;
-/// A file of less is not swept.
-const SMALL: u64 = 4 << 20;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Place {
@@ -160,82 +159,6 @@ impl Packs {
             writer.length = 0;
         }
         writer.unmarked = false;
-        Ok(())
-    }
-
-    /// Appends what lives of files that are mostly replaced, and deletes them. It is called after a sync.
-    ///
-    /// # Errors
-    /// [`Error::Io`]; then the files stay.
-    pub fn sweep(&self) -> Result<(), Error> {
-        loop {
-            let current = {
-                let mut writer = self.writer();
-                let current = writer.file;
-                let fill = self.with_index(|index| index.fills.get(&current).copied()).unwrap_or_default();
-                // The file in use is closed when it is mostly replaced.
-                if fill.total > SMALL && fill.live * 2 < fill.total {
-                    self.mark(&mut writer)?;
-                    writer.file += 1;
-                    writer.length = 0;
-                }
-                writer.file
-            };
-            let wanted = self.with_index(|index| {
-                let sparse = |fill: &Fill| fill.live == 0 || (fill.live * 2 < fill.total && fill.total > SMALL);
-                index.fills.iter().find(|(number, fill)| **number < current && sparse(fill)).map(|(number, _)| *number)
-            });
-            let Some(number) = wanted else { return Ok(()) };
-            self.sweep_file(number)?;
-        }
-    }
-
-    fn sweep_file(&self, number: u32) -> Result<(), Error> {
-        let path = self.directory.join(name(number));
-        let mut reader = BufReader::new(File::open(&path)?);
-        let length = reader.get_ref().metadata()?.len();
-        let mut at = 0;
-        while at < length {
-            reader.seek(SeekFrom::Start(at))?;
-            match read_head(&mut reader)? {
-                Some(Head::Mark) => at += 8,
-                Some(Head::Object { key, length: DELETED, .. }) => {
-                    let mut writer = self.writer();
-                    // Older files may still have the object.
-                    let needed = self.with_index(|index| {
-                        !index.places.contains_key(&key)
-                            && index.fills.keys().next().is_some_and(|oldest| *oldest < number)
-                    });
-                    if needed {
-                        let record = encode(&key, None);
-                        let (file, _) = self.append(&mut writer, &record)?;
-                        self.change_index(|index| index.fills.entry(file).or_default().total += HEAD as u64);
-                    }
-                    at += HEAD as u64;
-                }
-                Some(Head::Object { key, length: size, .. }) => {
-                    let place = Place { file: number, offset: at + HEAD as u64, length: size };
-                    let mut record = vec![0; HEAD + size as usize];
-                    reader.seek(SeekFrom::Start(at))?;
-                    reader.read_exact(&mut record)?;
-                    let mut writer = self.writer();
-                    if self.with_index(|index| index.places.get(&key) == Some(&place)) {
-                        let (file, begin) = self.append(&mut writer, &record)?;
-                        self.change_index(|index| {
-                            index.set(key, Some(Place { file, offset: begin + HEAD as u64, length: size }))
-                        });
-                    }
-                    at += record.len() as u64;
-                }
-                None => at = next_head(&mut reader, at + 1, length)?.unwrap_or(length),
-            }
-        }
-        self.mark(&mut self.writer())?;
-        std::fs::remove_file(&path)?;
-        self.change_index(|index| {
-            index.files.remove(&number);
-            index.fills.remove(&number);
-        });
         Ok(())
     }
 }

@@ -1,8 +1,11 @@
 //! The metrics in memory: their waiting batches and raw points, and the account of both.
+//!
+//! They are spread over shards, each with a queue of its metrics that wait. A worker takes some of one queue at a time, so that what a step
+//! costs beside the points, a look into the index or a write, is paid once for many metrics.
 
+use crate::Error;
 use crate::incoming::Batch;
 use crate::metric_state::MetricState;
-use crate::{Error, Point};
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,80 +13,139 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 const SHARDS: usize = 64;
+/// Most metrics that a worker takes at a time.
+const TOGETHER: usize = 256;
 /// Longest that an append waits for room.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-type Shard = HashMap<Uuid, MetricState>;
+/// The states of the metrics of a shard.
+pub(crate) type States = HashMap<Uuid, MetricState>;
+
+#[derive(Default)]
+struct Shard {
+    states: States,
+    /// Metrics with waiting batches; one that was asked for meanwhile may be here and wait no more.
+    queue: VecDeque<Uuid>,
+    /// It stands among those that have a queue.
+    is_busy: bool,
+}
 
 /// Metrics in memory, by a part of their id.
 pub(crate) struct Shards {
     shards: Vec<Mutex<Shard>>,
-    /// Metrics with waiting batches, each once.
-    queue: Mutex<VecDeque<Uuid>>,
+    /// Shards with a queue, each once.
+    busy: Mutex<VecDeque<usize>>,
     work: Condvar,
     room: Condvar,
+    /// Metrics with waiting batches, and their measures.
+    metrics_waiting: AtomicU64,
     waiting: AtomicU64,
     memory: AtomicU64,
     /// Bytes in memory at which a metric is stored and forgotten as soon as its batch is applied.
     full: u64,
 }
 
+/// Load of a metric: if it waits, how many measures do, and the bytes of all of it.
+#[derive(Clone, Copy, Default)]
+struct Load {
+    waits: bool,
+    measures: u64,
+    memory: u64,
+}
+
+impl Load {
+    fn of(state: &MetricState) -> Load {
+        let (measures, memory) = state.load();
+        Load { waits: !state.pending.is_empty(), measures, memory }
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Returns the number of the shard of a metric.
+fn number(metric: Uuid) -> usize {
+    usize::from(metric.as_bytes()[15]) % SHARDS
 }
 
 impl Shards {
     pub fn new(memory: usize) -> Shards {
         Shards {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            queue: Mutex::default(),
+            busy: Mutex::default(),
             work: Condvar::new(),
             room: Condvar::new(),
+            metrics_waiting: AtomicU64::new(0),
             waiting: AtomicU64::new(0),
             memory: AtomicU64::new(0),
             full: memory as u64 / 4 * 3,
         }
     }
 
-    fn shard(&self, metric: Uuid) -> &Mutex<Shard> {
-        &self.shards[usize::from(metric.as_bytes()[15]) % SHARDS]
+    fn shard(&self, metric: Uuid) -> MutexGuard<'_, Shard> {
+        lock(&self.shards[number(metric)])
     }
 
     /// Takes a batch that is safe.
-    pub fn deliver(&self, sequence: u64, batch: Batch) {
-        let mut new = Vec::new();
-        for (metric, points) in batch {
-            let (count, bytes) = (points.len() as u64, (points.len() * size_of::<Point>()) as u64);
-            self.waiting.fetch_add(count, Relaxed);
-            self.memory.fetch_add(bytes, Relaxed);
-            let mut shard = lock(self.shard(metric));
-            let state = shard.entry(metric).or_default();
-            if state.pending.is_empty() {
-                new.push(metric);
+    pub fn deliver(&self, sequence: u64, mut batch: Batch) {
+        // Each shard is locked once. The order of batches of one metric stays.
+        batch.sort_by_key(|(metric, _)| number(*metric));
+        let mut busy = Vec::new();
+        let mut batch = batch.into_iter().peekable();
+        while let Some(at) = batch.peek().map(|(metric, _)| number(*metric)) {
+            let mut shard = lock(&self.shards[at]);
+            while let Some((metric, points)) = batch.next_if(|(metric, _)| number(*metric) == at) {
+                let is_new = !shard.states.contains_key(&metric);
+                let state = shard.states.entry(metric).or_default();
+                let waited = !state.pending.is_empty();
+                let new = if is_new { state.load().1 } else { 0 };
+                let (measures, memory) = MetricState::load_of(&points);
+                state.pending.push_back((sequence, points));
+                self.waiting.fetch_add(measures, Relaxed);
+                self.memory.fetch_add(memory + new, Relaxed);
+                if !waited {
+                    self.metrics_waiting.fetch_add(1, Relaxed);
+                    shard.queue.push_back(metric);
+                }
             }
-            state.pending.push_back((sequence, points));
+            if !shard.queue.is_empty() && !std::mem::replace(&mut shard.is_busy, true) {
+                busy.push(at);
+            }
         }
-        if !new.is_empty() {
-            lock(&self.queue).extend(new);
+        if !busy.is_empty() {
+            lock(&self.busy).extend(busy);
             self.work.notify_all();
         }
     }
 
     /// Runs something with the state of a metric, and keeps the accounts of memory and of what waits.
     pub fn with<T>(&self, metric: Uuid, run: impl FnOnce(&mut MetricState) -> Result<T, Error>) -> Result<T, Error> {
-        let mut shard = lock(self.shard(metric));
-        let state = shard.entry(metric).or_default();
-        let before = state.load();
-        let result = run(state);
-        let after = state.load();
-        let stored =
-            state.window.as_ref().is_none_or(|window| window.applied == 0 || (self.is_full() && !window.touched));
-        if state.pending.is_empty() && stored {
-            // A metric that never had a measure takes no memory for having been asked for, and none stays while others need it.
-            shard.remove(&metric);
-            self.settle_account(before, (0, 0));
-        } else {
-            self.settle_account(before, after);
+        self.with_all(&[metric], |states| run(states.entry(metric).or_default()))
+    }
+
+    /// Runs something with the states of different metrics of one shard, as [`with`](Shards::with) does with one.
+    pub fn with_all<T>(&self, metrics: &[Uuid], run: impl FnOnce(&mut States) -> Result<T, Error>) -> Result<T, Error> {
+        let Some(first) = metrics.first() else { return run(&mut States::new()) };
+        let mut shard = self.shard(*first);
+        let states = &mut shard.states;
+        let before = metrics.iter().map(|metric| states.get(metric).map_or_else(Load::default, Load::of));
+        let before: Vec<Load> = before.collect();
+        let result = run(states);
+        let is_full = self.is_full();
+        for (metric, before) in metrics.iter().zip(before) {
+            let Some(state) = states.get(metric) else {
+                self.settle_account(before, Load::default());
+                continue;
+            };
+            let stored = state.window.as_ref().is_none_or(|window| window.applied == 0 || (is_full && !window.touched));
+            if state.pending.is_empty() && stored {
+                // A metric that never had a measure takes no memory for having been asked for, and none stays while others need it.
+                states.remove(metric);
+                self.settle_account(before, Load::default());
+            } else {
+                self.settle_account(before, Load::of(state));
+            }
         }
         result
     }
@@ -92,19 +154,20 @@ impl Shards {
         self.memory.load(Relaxed) > self.full
     }
 
-    fn settle_account(&self, before: (u64, u64), after: (u64, u64)) {
-        self.waiting.fetch_add(after.0.wrapping_sub(before.0), Relaxed);
-        self.memory.fetch_add(after.1.wrapping_sub(before.1), Relaxed);
-        if after.0 < before.0 || after.1 < before.1 {
+    fn settle_account(&self, before: Load, after: Load) {
+        self.metrics_waiting.fetch_add(u64::from(after.waits).wrapping_sub(u64::from(before.waits)), Relaxed);
+        self.waiting.fetch_add(after.measures.wrapping_sub(before.measures), Relaxed);
+        self.memory.fetch_add(after.memory.wrapping_sub(before.memory), Relaxed);
+        if after.measures < before.measures || after.memory < before.memory {
             self.room.notify_all();
         }
     }
 
     /// Removes a metric, and does something while nobody can bring it back.
     pub fn remove(&self, metric: Uuid, meanwhile: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
-        let mut shard = lock(self.shard(metric));
-        if let Some(state) = shard.remove(&metric) {
-            self.settle_account(state.load(), (0, 0));
+        let mut shard = self.shard(metric);
+        if let Some(state) = shard.states.remove(&metric) {
+            self.settle_account(Load::of(&state), Load::default());
         }
         meanwhile()
     }
@@ -112,7 +175,7 @@ impl Shards {
     /// Returns when memory has room for one more batch.
     pub fn wait_for_room(&self, memory: usize) -> Result<(), Error> {
         let begun = Instant::now();
-        let mut queue = lock(&self.queue);
+        let mut busy = lock(&self.busy);
         loop {
             let used = self.memory.load(Relaxed);
             if used <= memory as u64 {
@@ -122,13 +185,13 @@ impl Shards {
                 return Err(Error::Busy(format!("memory is full: {used} of {memory} bytes wait to be stored")));
             }
             self.work.notify_all();
-            queue = self.room.wait_timeout(queue, Duration::from_millis(50)).unwrap_or_else(PoisonError::into_inner).0;
+            busy = self.room.wait_timeout(busy, Duration::from_millis(50)).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
     /// Returns metrics and measures that wait, and the bytes in memory.
     pub fn load(&self) -> (u64, u64, u64) {
-        (self.waiting().len() as u64, self.waiting.load(Relaxed), self.memory.load(Relaxed))
+        (self.metrics_waiting.load(Relaxed), self.waiting.load(Relaxed), self.memory.load(Relaxed))
     }
 
     /// Returns the bytes in memory.
@@ -136,51 +199,78 @@ impl Shards {
         self.memory.load(Relaxed)
     }
 
-    /// Returns the next metric with waiting batches; where none waits, it is waited for a little.
-    pub fn next(&self) -> Option<Uuid> {
-        let mut queue = lock(&self.queue);
-        if queue.is_empty() {
-            queue = self.work.wait_timeout(queue, Duration::from_millis(500)).unwrap_or_else(PoisonError::into_inner).0;
+    /// Returns metrics of one shard with waiting batches; where none waits, they are waited for a little.
+    pub fn next(&self) -> Vec<Uuid> {
+        let mut busy = lock(&self.busy);
+        if busy.is_empty() {
+            busy = self.work.wait_timeout(busy, Duration::from_millis(500)).unwrap_or_else(PoisonError::into_inner).0;
         }
-        queue.pop_front()
+        let Some(at) = busy.pop_front() else { return Vec::new() };
+        drop(busy);
+        let mut shard = lock(&self.shards[at]);
+        let many = shard.queue.len().min(TOGETHER);
+        let mut metrics: Vec<Uuid> = shard.queue.drain(..many).collect();
+        metrics.sort_unstable();
+        metrics.dedup();
+        metrics.retain(|metric| shard.states.get(metric).is_some_and(|state| !state.pending.is_empty()));
+        shard.is_busy = !shard.queue.is_empty();
+        if shard.is_busy {
+            lock(&self.busy).push_back(at);
+            self.work.notify_one();
+        } else if shard.queue.capacity() > TOGETHER {
+            shard.queue = VecDeque::new();
+        }
+        metrics
     }
 
-    /// Queues a metric once more whose batches could not be applied.
-    pub fn again(&self, metric: Uuid) {
-        lock(&self.queue).push_back(metric);
+    /// Queues metrics of one shard once more whose batches could not be applied.
+    pub fn again(&self, metrics: &[Uuid]) {
+        let Some(first) = metrics.first() else { return };
+        let mut shard = self.shard(*first);
+        shard.queue.extend(metrics);
+        if !std::mem::replace(&mut shard.is_busy, true) {
+            lock(&self.busy).push_back(number(*first));
+        }
     }
 
     /// Wakes everyone who waits for work.
     pub fn wake(&self) {
-        let _queue = lock(&self.queue);
+        let _busy = lock(&self.busy);
         self.work.notify_all();
     }
 
     pub fn waiting(&self) -> Vec<(Uuid, u64)> {
         let mut waiting = Vec::new();
         for shard in &self.shards {
-            for (metric, state) in lock(shard).iter().filter(|(_, state)| !state.pending.is_empty()) {
+            for (metric, state) in lock(shard).states.iter().filter(|(_, state)| !state.pending.is_empty()) {
                 waiting.push((*metric, state.load().0));
             }
         }
         waiting
     }
 
-    /// Returns every metric in memory.
-    pub fn metrics(&self) -> Vec<Uuid> {
-        self.shards.iter().flat_map(|shard| lock(shard).keys().copied().collect::<Vec<_>>()).collect()
+    /// Hands the metrics that are not stored as they are to `each`, some of one shard at a time.
+    pub fn changed(&self, mut each: impl FnMut(&[Uuid]) -> Result<(), Error>) -> Result<(), Error> {
+        for shard in &self.shards {
+            let changed = |(metric, state): (&Uuid, &MetricState)| (!state.is_stored()).then_some(*metric);
+            let metrics: Vec<Uuid> = lock(shard).states.iter().filter_map(changed).collect();
+            metrics.chunks(TOGETHER).try_for_each(&mut each)?;
+        }
+        Ok(())
     }
 
     /// Forgets metrics of which everything is stored.
     pub fn evict(&self) {
         for shard in &self.shards {
-            lock(shard).retain(|_, state| {
-                let stored = state.pending.is_empty() && state.window.as_ref().is_none_or(|window| !window.touched);
+            let states = &mut lock(shard).states;
+            states.retain(|_, state| {
+                let stored = state.is_stored();
                 if stored {
-                    self.settle_account(state.load(), (0, 0));
+                    self.settle_account(Load::of(state), Load::default());
                 }
                 !stored
             });
+            states.shrink_to_fit();
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use crate::catalog::Catalog;
 use crate::incoming::Incoming;
-use crate::metric_state::MetricState;
+use crate::metric_state::{Changes, MetricState};
 use crate::options::Options;
 use crate::policy::Policy;
-use crate::shards::Shards;
+use crate::shards::{Shards, States};
 use crate::storage::Storage;
+use crate::window::Window;
 use crate::{Error, Nanos};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -14,6 +15,8 @@ use uuid::Uuid;
 
 /// Bytes of a log that is not worth a storing.
 const LEAST_LOG: u64 = 64 << 20;
+/// Bytes of objects that are put together, about.
+const PUT: usize = 1 << 20;
 
 /// The parts of an archive, which its threads and those that ask it share.
 pub(crate) struct Shared {
@@ -24,6 +27,38 @@ pub(crate) struct Shared {
     pub options: Options,
     /// One storing at a time.
     storing: Mutex<()>,
+}
+
+/// Objects of several metrics that are put together, and the windows that are stored with them.
+struct Together<'s> {
+    storage: &'s dyn Storage,
+    changes: Changes,
+    /// Changes whose bytes are counted, and these bytes.
+    counted: (usize, usize),
+    settled: Vec<(Uuid, Window)>,
+}
+
+impl<'s> Together<'s> {
+    fn new(storage: &'s dyn Storage) -> Together<'s> {
+        Together { storage, changes: Changes::new(), counted: (0, 0), settled: Vec::new() }
+    }
+
+    /// Puts what has come together, if it is as many bytes.
+    fn put(&mut self, states: &mut States, bytes: usize) -> Result<(), Error> {
+        let (counted, size) = &mut self.counted;
+        *size += self.changes[*counted..].iter().filter_map(|(_, object)| Some(object.as_ref()?.len())).sum::<usize>();
+        *counted = self.changes.len();
+        if *size < bytes {
+            return Ok(());
+        }
+        self.storage.put(&self.changes)?;
+        self.changes.clear();
+        self.counted = (0, 0);
+        for (metric, window) in self.settled.drain(..) {
+            states.entry(metric).or_default().window = Some(window);
+        }
+        Ok(())
+    }
 }
 
 impl Shared {
@@ -55,14 +90,45 @@ impl Shared {
         Ok(())
     }
 
-    /// Applies what waits of a metric; a metric that does not exist any more is forgotten.
-    pub fn apply(&self, metric: Uuid) -> Result<(), Error> {
-        match self.catalog.policy_of(metric)? {
-            Some(policy) => self.with_metric(metric, |state| {
-                state.settle(metric, &policy, &*self.storage)?;
-                if self.shards.is_full() { state.flush(metric, &policy, &*self.storage) } else { Ok(()) }
-            }),
-            None => self.shards.remove(metric, || Ok(())),
+    /// Applies what waits of metrics of one shard.
+    pub fn apply(&self, metrics: &[Uuid]) -> Result<(), Error> {
+        self.step(metrics, |shards| shards.is_full())
+    }
+
+    /// Applies what waits of metrics of one shard, and stores them when told so: what is put together is one write. Metrics that do not exist any
+    /// more are forgotten.
+    fn step(&self, metrics: &[Uuid], stores: impl Fn(&Shards) -> bool) -> Result<(), Error> {
+        if metrics.is_empty() {
+            return Ok(());
+        }
+        loop {
+            let generation = self.catalog.generation();
+            let policies = self.catalog.policies_of(metrics)?;
+            let done = self.shards.with_all(metrics, |states| {
+                // A metric may be removed meanwhile, or get another policy: that is done before or after all of this.
+                if self.catalog.generation() != generation {
+                    return Ok(false);
+                }
+                let stores = stores(&self.shards);
+                let mut put = Together::new(&*self.storage);
+                for (metric, policy) in metrics.iter().zip(&policies) {
+                    let Some(policy) = policy else {
+                        states.remove(metric);
+                        continue;
+                    };
+                    let Some(state) = states.get_mut(metric) else { continue };
+                    state.settle(*metric, policy, put.storage)?;
+                    if stores && let Some(window) = state.changes(*metric, policy, put.storage, &mut put.changes)? {
+                        put.settled.push((*metric, window));
+                        put.put(states, PUT)?;
+                    }
+                }
+                put.put(states, 0)?;
+                Ok(true)
+            })?;
+            if done {
+                return Ok(());
+            }
         }
     }
 
@@ -80,12 +146,7 @@ impl Shared {
             Err(_) => return Ok(()),
         };
         let through = self.incoming.last();
-        for metric in self.shards.metrics() {
-            match self.catalog.policy_of(metric)? {
-                Some(policy) => self.with_metric(metric, |state| state.flush(metric, &policy, &*self.storage))?,
-                None => self.shards.remove(metric, || Ok(()))?,
-            }
-        }
+        self.shards.changed(|metrics| self.step(metrics, |_| true))?;
         self.storage.sync()?;
         self.incoming.discard(through)?;
         if self.shards.load().2 > self.options.memory as u64 / 4 {

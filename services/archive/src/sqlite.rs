@@ -263,10 +263,11 @@ impl Index for Sqlite {
     }
 
     fn metrics_by_id(&self, ids: &[Uuid]) -> Result<Vec<Metric>, Error> {
-        self.read(|connection| {
-            let found = ids.iter().map(|id| metrics::by_id(connection, *id));
-            found.filter_map(Result::transpose).collect()
-        })
+        self.read(|connection| metrics::by_ids(connection, ids))
+    }
+
+    fn metric_policies(&self, ids: &[Uuid]) -> Result<Vec<Option<String>>, Error> {
+        self.read(|connection| metrics::policies(connection, ids))
     }
 
     fn metrics(&self, filter: Option<&Filter>, page: &Page) -> Result<Vec<Metric>, Error> {

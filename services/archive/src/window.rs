@@ -124,9 +124,9 @@ impl Window {
         self.complete_from.div_euclid(granularity) + i64::from(self.complete_from.rem_euclid(granularity) != 0)
     }
 
-    /// Returns about how many bytes of memory this takes.
+    /// Returns how many bytes of memory the points take.
     pub fn memory(&self) -> usize {
-        size_of::<Window>() + self.points.capacity() * size_of::<Point>()
+        self.points.capacity() * size_of::<Point>()
     }
 }
 

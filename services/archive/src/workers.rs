@@ -45,8 +45,8 @@ fn work(shared: &Shared, stopped: &AtomicBool, stores: bool) {
     let (mut stored, mut expired) = (Instant::now(), Instant::now());
     let mut failed = Instant::now().checked_sub(Duration::from_secs(60));
     while !stopped.load(Relaxed) {
-        let metric = shared.shards.next();
-        let applied = metric.map_or(Ok(()), |metric| shared.apply(metric).inspect_err(|_| shared.shards.again(metric)));
+        let metrics = shared.shards.next();
+        let applied = shared.apply(&metrics).inspect_err(|_| shared.shards.again(&metrics));
         let result = applied.and_then(|()| {
             if stores && shared.should_store(stored) {
                 stored = Instant::now();

@@ -17,11 +17,13 @@
 //! | `settings`, `counts`, `accounts` | what a daemon is made of, and its account |
 //! | `line`, `gathered` | what a line means, and what came since the last flush |
 //! | `place` | metrics, found or made |
+//! | `kept` | measures that the archive did not take yet |
 //! | `listen` | what the sockets hear, and when it is flushed |
 
 mod accounts;
 mod counts;
 mod gathered;
+mod kept;
 mod line;
 mod listen;
 mod place;
@@ -37,6 +39,7 @@ use counts::Account;
 use ferrometer_archive::{Archive, Error, Nanos};
 use ferrometer_statsd_input::Line;
 use gathered::{Gathered, Measures};
+use kept::Kept;
 use place::{Ids, place};
 use std::net::UdpSocket;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -46,6 +49,8 @@ use uuid::Uuid;
 #[derive(Default)]
 struct State {
     gathered: Gathered,
+    /// Measures that wait for the archive.
+    kept: Kept,
     account: Account,
     ids: Ids,
     /// When they were last looked for.
@@ -105,12 +110,14 @@ pub struct Statsd {
     archive: Arc<Archive>,
     settings: StatsdSettings,
     state: Mutex<State>,
+    /// One hands over at a time, so that what came earlier goes earlier.
+    handing: Mutex<()>,
 }
 
 impl Statsd {
     /// Returns a daemon that hears nothing yet.
     pub fn new(archive: Arc<Archive>, settings: StatsdSettings) -> Statsd {
-        Statsd { archive, settings, state: Mutex::default() }
+        Statsd { archive, settings, state: Mutex::default(), handing: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -124,46 +131,82 @@ impl Statsd {
         self.relieve(state);
     }
 
-    /// Hands what has come to the archive.
+    /// Hands what has come to the archive, behind what earlier flushes could not hand over.
     ///
     /// # Errors
-    /// Those of the archive; then the measures of this flush are counted as refused.
+    /// Those of the archive; then the measures are kept for the next flush, as far as there is room. Measures that have none, and those that
+    /// the archive takes at no time, are counted as refused.
     pub fn flush(&self, at: Nanos) -> Result<(), Error> {
-        let mut state = self.state();
-        let measures = state.gathered.flush(at, &self.settings);
-        self.hand_over(state, measures)
+        let _one = self.handing.lock().unwrap_or_else(PoisonError::into_inner);
+        let measures = self.state().gathered.flush(at, &self.settings);
+        self.hand_over(measures)
     }
 
     /// Hands values of timers over before the flush, when there are very many.
-    fn relieve(&self, mut state: MutexGuard<'_, State>) {
+    fn relieve(&self, state: MutexGuard<'_, State>) {
+        if !state.gathered.is_crowded(&self.settings) {
+            return;
+        }
+        drop(state);
+        let _one = self.handing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
+        // Another thread may have been here.
         if state.gathered.is_crowded(&self.settings) {
             let measures = state.gathered.timed();
-            if let Err(error) = self.hand_over(state, measures) {
-                tracing::warn!(%error, "the archive did not take the values of statsd timers");
+            drop(state);
+            if let Err(error) = self.hand_over(measures) {
+                tracing::warn!(%error, "the archive did not take the values of statsd timers; they are tried again");
             }
         }
     }
 
-    fn hand_over(&self, mut state: MutexGuard<'_, State>, measures: Measures) -> Result<(), Error> {
-        if measures.is_empty() {
-            return Ok(());
-        }
-        let count: u64 = measures.iter().map(|(_, points)| points.len() as u64).sum();
-        let mut ids = std::mem::take(&mut state.ids);
-        if state.ids_since.is_none_or(|since| since.elapsed() > IDS) {
-            state.ids_since = Some(Instant::now());
-            ids.clear();
-        }
+    /// Hands over what is kept, then these; what the archive does not take is kept.
+    fn hand_over(&self, measures: Measures) -> Result<(), Error> {
+        let (mut waiting, mut ids) = {
+            let mut state = self.state();
+            let refused = state.kept.add(measures);
+            state.account.counts.refused += refused;
+            if state.ids_since.is_none_or(|since| since.elapsed() > IDS) {
+                state.ids_since = Some(Instant::now());
+                state.ids.clear();
+            }
+            (std::mem::take(&mut state.kept), std::mem::take(&mut state.ids))
+        };
         // Lines that come meanwhile do not wait for the disk.
-        drop(state);
-        let mut lost = 0;
-        let batch = place(&self.archive, &self.settings, measures, &mut ids, &mut lost);
-        let result = batch.and_then(|batch| self.archive.append(batch));
+        let (mut refused, mut result) = (0, Ok(()));
+        while let Some(measures) = waiting.first() {
+            let mut lost = 0;
+            let batch = place(&self.archive, &self.settings, measures, &mut ids, &mut lost);
+            match batch.and_then(|batch| self.archive.append(batch)) {
+                Ok(()) => refused += lost,
+                // These would be refused each time.
+                Err(error @ Error::Invalid(_)) => {
+                    refused += kept::count(measures);
+                    result = Err(error);
+                }
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
+            }
+            let _ = waiting.take_first();
+        }
         let mut state = self.state();
+        state.kept = waiting;
         // After an error the metrics are looked for again: one may have been removed.
         state.ids = if result.is_ok() { ids } else { Ids::new() };
-        state.account.counts.refused += if result.is_err() { count } else { lost };
+        state.account.counts.refused += refused;
         result
+    }
+
+    /// Counts what still waits as refused: nobody is there any more who would try it again.
+    fn give_up(&self) {
+        let mut state = self.state();
+        let lost = std::mem::take(&mut state.kept).count();
+        state.account.counts.refused += lost;
+        if lost > 0 {
+            tracing::warn!(lost, "the archive did not take the last statsd measures until the end");
+        }
     }
 
     pub(crate) fn resource(&self) -> Uuid {
@@ -172,7 +215,10 @@ impl Statsd {
 
     /// Returns the account.
     pub fn counts(&self) -> StatsdCounts {
-        self.state().account.counts
+        let state = self.state();
+        let mut counts = state.account.counts;
+        counts.waiting = state.kept.count();
+        counts
     }
 
     /// Hears a UDP socket until the guard is dropped, which flushes.

@@ -3,7 +3,7 @@
 mod common;
 
 use common::Api;
-use ferrometer_archive::SECOND;
+use ferrometer_archive::{Error, SECOND};
 use ferrometer_gnocchi::{
     Gnocchi, Settings, Statsd, StatsdAccounts, StatsdCause, StatsdSettings, StatsdSocket, StatsdTags, StatsdTimers,
 };
@@ -117,7 +117,7 @@ fn the_status_tells_the_account_of_each_daemon_that_runs() {
     accounts.add(&daemon);
     daemon.receive(b"n:1|c\nn:1|c\nn:x|c\nn:1\nn:1", SECOND);
     let account = json!({
-        "resource_id": Uuid::from_u128(7).to_string(), "lines_taken": 2, "datagrams_lost": 0, "measures_refused": 0, "connections_refused": 0,
+        "resource_id": Uuid::from_u128(7).to_string(), "lines_taken": 2, "datagrams_lost": 0, "measures_refused": 0, "measures_waiting": 0, "connections_refused": 0,
         "lines_dropped": {"a value that is no finite number": 1, "no type behind the value": 2},
     });
     assert_eq!(ask()["statsd"], json!([account]));
@@ -226,4 +226,56 @@ fn lines_of_every_socket_arrive() {
     assert_eq!((counts.taken, counts.of(StatsdCause::Long), counts.of(StatsdCause::NoType)), (8, 1, 1), "{counts:?}");
     assert_eq!(measured(&api, "n%7Cc", "sum").iter().sum::<f64>(), 8.0);
     let _ = std::fs::remove_dir_all(&directory);
+}
+
+#[test]
+fn what_the_archive_does_not_take_is_tried_again_and_keeps_its_order() {
+    let api = Api::new(Settings::default());
+    let mut later = settings(false);
+    later.policy = Some("later".into());
+    let statsd = Statsd::new(api.archive(), later.clone());
+    let waits = |waiting: u64, refused: u64| {
+        let counts = statsd.counts();
+        assert_eq!((counts.waiting, counts.refused), (waiting, refused));
+    };
+    // There is no such policy yet.
+    statsd.receive(b"c:1|c\ng:7|g\nt:5|ms\nt:9|ms", 60 * SECOND);
+    statsd.flush(61 * SECOND).unwrap_err();
+    waits(4, 0);
+    statsd.receive(b"c:2|c\nold:5|c|T30", 120 * SECOND);
+    statsd.flush(121 * SECOND).unwrap_err();
+    waits(6, 0);
+    let body = json!({"name": "later", "definition": [{"granularity": 60, "points": 10}], "back_window": 9});
+    api.post("/v1/archive_policy", body).is(201);
+    // Nothing has come meanwhile.
+    statsd.flush(181 * SECOND).unwrap();
+    waits(0, 0);
+    assert_eq!(measured(&api, "c%7Cc", "sum"), [1.0, 2.0]);
+    assert_eq!((measured(&api, "g%7Cg", "mean"), measured(&api, "t%7Cms", "sum")), (vec![7.0], vec![14.0]));
+    assert_eq!(measured(&api, "old%7Cc", "sum"), [5.0]);
+    statsd.flush(241 * SECOND).unwrap();
+    assert_eq!(measured(&api, "c%7Cc", "count"), [1.0, 1.0], "each went once");
+}
+
+#[test]
+fn the_disk_may_be_away_for_a_flush_but_not_at_the_end() {
+    let api = Api::new(Settings::default());
+    let (log, aside) = (api.directory().join("incoming"), api.directory().join("aside"));
+    std::fs::rename(&log, &aside).unwrap();
+    let statsd = Arc::new(Statsd::new(api.archive(), settings(false)));
+    statsd.receive(b"n:1|c", 60 * SECOND);
+    assert!(matches!(statsd.flush(61 * SECOND), Err(Error::Io(_))));
+    assert_eq!(statsd.counts().waiting, 1);
+    std::fs::rename(&aside, &log).unwrap();
+    statsd.receive(b"n:2|c", 120 * SECOND);
+    statsd.flush(121 * SECOND).unwrap();
+    assert_eq!(measured(&api, "n%7Cc", "sum"), [1.0, 2.0]);
+    // A daemon that ends has nobody who would try again.
+    let other = Api::new(Settings::default());
+    std::fs::rename(other.directory().join("incoming"), other.directory().join("aside")).unwrap();
+    let ends = Arc::new(Statsd::new(other.archive(), settings(false)));
+    let listening = Arc::clone(&ends).listen(UdpSocket::bind("127.0.0.1:0").unwrap()).unwrap();
+    ends.receive(b"n:1|c\nm:1|c", SECOND);
+    drop(listening);
+    assert_eq!((ends.counts().waiting, ends.counts().refused), (0, 2));
 }

@@ -75,7 +75,7 @@ impl Archive {
         options: Options,
     ) -> Result<Archive, Error> {
         let sacks = index.sacks()?;
-        let catalog = Arc::new(Catalog::open(Arc::clone(&index) as _, options.default_policies, true)?);
+        let catalog = Arc::new(Catalog::open(Arc::clone(&index) as _, options.default_policies, true, 0)?);
         let cache = Arc::new(Cache::new(options.memory));
         let places = Places { index, incoming, storage, cache, sacks };
         let workers = Workers::start(&places, &catalog, cluster, options.workers)?;

@@ -30,7 +30,7 @@ const CREATOR: &str = "fsck";
 pub fn check_servers(servers: &Servers, repair: bool) -> Result<Report, Error> {
     let (index, incoming, storage) = open(servers)?;
     let sacks = index.sacks()?;
-    let catalog = match Catalog::open(Arc::clone(&index) as _, false, true) {
+    let catalog = match Catalog::open(Arc::clone(&index) as _, false, true, 0) {
         Ok(catalog) => Arc::new(catalog),
         Err(Error::Damaged(reason)) => {
             let mut report = Report::default();

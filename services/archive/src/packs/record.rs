@@ -4,7 +4,7 @@ use super::{DELETED, Fill, HEAD, Index, MAGIC, MARK, Place};
 use crate::Error;
 use crate::storage::Key;
 use std::fs::{File, OpenOptions};
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -21,6 +21,32 @@ pub(super) fn encode(key: &Key, object: Option<&[u8]>) -> Vec<u8> {
     record.extend_from_slice(&rest);
     record.extend_from_slice(object.unwrap_or_default());
     record
+}
+
+/// A file that is read from one place on to the next, where what is at hand is not read again.
+pub(super) struct Walk {
+    reader: BufReader<File>,
+    at: u64,
+}
+
+impl Walk {
+    pub fn new(file: File) -> Walk {
+        Walk { reader: BufReader::with_capacity(64 << 10, file), at: 0 }
+    }
+
+    pub fn go(&mut self, to: u64) -> io::Result<()> {
+        self.reader.seek_relative(to.wrapping_sub(self.at) as i64)?;
+        self.at = to;
+        Ok(())
+    }
+}
+
+impl Read for Walk {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(bytes)?;
+        self.at += read as u64;
+        Ok(read)
+    }
 }
 
 pub(super) enum Head {
@@ -52,8 +78,8 @@ pub(super) fn read_head(from: &mut impl Read) -> Result<Option<Head>, Error> {
 }
 
 /// Returns where the next head is, from an offset on.
-pub(super) fn next_head(reader: &mut BufReader<File>, from: u64, length: u64) -> Result<Option<u64>, Error> {
-    reader.seek(SeekFrom::Start(from))?;
+pub(super) fn next_head(reader: &mut Walk, from: u64, length: u64) -> Result<Option<u64>, Error> {
+    reader.go(from)?;
     let mut window = Vec::new();
     reader.by_ref().take(length - from.min(length)).read_to_end(&mut window)?;
     for at in 0..window.len() {
@@ -66,9 +92,9 @@ pub(super) fn next_head(reader: &mut BufReader<File>, from: u64, length: u64) ->
 }
 
 /// Reads the object of a record.
-fn object_at(reader: &mut BufReader<File>, record: u64, size: u32) -> Result<Vec<u8>, Error> {
+fn object_at(reader: &mut Walk, record: u64, size: u32) -> Result<Vec<u8>, Error> {
     let mut object = vec![0; size as usize];
-    reader.seek(SeekFrom::Start(record + HEAD as u64))?;
+    reader.go(record + HEAD as u64)?;
     reader.read_exact(&mut object)?;
     Ok(object)
 }
@@ -89,14 +115,14 @@ pub(super) struct Scanned {
 pub(super) fn scan(path: &Path, number: u32, is_last: bool, cuts: bool, index: &mut Index) -> Result<Scanned, Error> {
     let file = OpenOptions::new().read(true).write(is_last && cuts).open(path)?;
     let mut length = file.metadata()?.len();
-    let mut reader = BufReader::new(file.try_clone()?);
+    let mut reader = Walk::new(file.try_clone()?);
     let mut scanned = Scanned::default();
     let mut at = 0;
     let mut records: Vec<(u64, Key, u32, u32)> = Vec::new();
     let mut marked = 0;
     let mut first_gap = None;
     while at < length {
-        reader.seek(SeekFrom::Start(at))?;
+        reader.go(at)?;
         match read_head(&mut reader)? {
             Some(Head::Mark) => {
                 at += 8;

@@ -1,5 +1,6 @@
 //! Pack files that are cut, damaged, and mostly replaced.
 
+use super::sweep::SMALL;
 use super::*;
 
 fn key(stretch: i64) -> Key {

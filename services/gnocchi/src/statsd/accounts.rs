@@ -34,6 +34,7 @@ fn account(resource: Uuid, counts: &StatsdCounts) -> Value {
         "lines_dropped": causes,
         "datagrams_lost": counts.datagrams_lost,
         "measures_refused": counts.refused,
+        "measures_waiting": counts.waiting,
         "connections_refused": counts.connections_refused,
     })
 }

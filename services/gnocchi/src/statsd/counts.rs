@@ -102,8 +102,10 @@ pub struct StatsdCounts {
     pub unknown_type: u64,
     /// Lines beyond the limits of a flush.
     pub beyond_limits: u64,
-    /// Measures that the archive did not take.
+    /// Measures that the archive did not take, and that are not tried again.
     pub refused: u64,
+    /// Measures that the archive did not take yet: each flush tries them again.
+    pub waiting: u64,
     /// Connections that were closed at once, because there are too many.
     pub connections_refused: u64,
     /// Datagrams that the system threw away before they could be read, because a socket's buffer was full. Linux tells them, of UDP.

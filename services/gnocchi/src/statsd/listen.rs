@@ -100,10 +100,11 @@ fn flushes(statsd: &Statsd, ended: &AtomicBool) {
         }
     }
     flush(statsd);
+    statsd.give_up();
 }
 
 fn flush(statsd: &Statsd) {
     if let Err(error) = statsd.flush(now()) {
-        tracing::warn!(%error, "the archive did not take the measures of a statsd flush");
+        tracing::warn!(%error, "the archive did not take the measures of a statsd flush; they are tried again");
     }
 }

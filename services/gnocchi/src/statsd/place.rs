@@ -15,7 +15,7 @@ pub(super) type Ids = HashMap<String, Uuid>;
 pub(super) fn place(
     archive: &Archive,
     settings: &StatsdSettings,
-    measures: Measures,
+    measures: &Measures,
     ids: &mut Ids,
     lost: &mut u64,
 ) -> Result<Batch, Error> {
@@ -45,7 +45,7 @@ pub(super) fn place(
         archive.add_metrics(&new)?;
         ids.extend(new.into_iter().filter_map(|metric| Some((metric.name?, metric.id))));
     }
-    Ok(measures.into_iter().filter_map(|(name, points)| Some((*ids.get(&name)?, points))).collect())
+    Ok(measures.iter().filter_map(|(name, points)| Some((*ids.get(name)?, points.clone()))).collect())
 }
 
 fn make_resource(archive: &Archive, settings: &StatsdSettings) -> Result<(), Error> {

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, header};
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -80,6 +80,10 @@ impl Api {
 
     pub fn archive(&self) -> Arc<Archive> {
         Arc::clone(&self.archive)
+    }
+
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     pub fn send(&self, user: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Told {
