@@ -92,12 +92,12 @@ impl Shared {
 
     /// Applies what waits of metrics of one shard.
     pub fn apply(&self, metrics: &[Uuid]) -> Result<(), Error> {
-        self.step(metrics, |shards| shards.is_full())
+        self.step(metrics, &|shards| shards.is_full())
     }
 
     /// Applies what waits of metrics of one shard, and stores them when told so: what is put together is one write. Metrics that do not exist any
     /// more are forgotten.
-    fn step(&self, metrics: &[Uuid], stores: impl Fn(&Shards) -> bool) -> Result<(), Error> {
+    fn step(&self, metrics: &[Uuid], stores: &impl Fn(&Shards) -> bool) -> Result<(), Error> {
         if metrics.is_empty() {
             return Ok(());
         }
@@ -129,6 +129,12 @@ impl Shared {
             if done {
                 return Ok(());
             }
+            // While many metrics are removed, a look at few of them is done before the next one is.
+            if metrics.len() > 1 {
+                let (some, others) = metrics.split_at(metrics.len() / 2);
+                self.step(some, stores)?;
+                return self.step(others, stores);
+            }
         }
     }
 
@@ -146,7 +152,7 @@ impl Shared {
             Err(_) => return Ok(()),
         };
         let through = self.incoming.last();
-        self.shards.changed(|metrics| self.step(metrics, |_| true))?;
+        self.shards.changed(|metrics| self.step(metrics, &|_| true))?;
         self.storage.sync()?;
         self.incoming.discard(through)?;
         if self.shards.load().2 > self.options.memory as u64 / 4 {
