@@ -11,7 +11,7 @@
 //! | writing it | the backend's own; `claims`, `parts`, `texts`, `number`, `protobuf`, `moment` |
 //! | pieces into bodies, halved where need be | `packer`, `packed` |
 //! | kept while a server is away | `spool` |
-//! | on the way | `http` with `resolver`, or `socket`, each of which ends with a [`Verdict`]; to where a `destination` policy allows |
+//! | on the way | `http` with `https` and `resolver`, or `socket`, each of which ends with a [`Verdict`]; to where a `destination` policy allows |
 //! | what became of each series | `account` |
 //!
 //! Totals are cumulative, so an outage costs no memory: what a server missed is in the next delivery.
@@ -25,6 +25,8 @@ mod destination;
 mod directory_lock;
 pub mod histogram;
 mod http;
+#[cfg(feature = "https")]
+mod https;
 mod instruments;
 mod invalid;
 pub mod memory_bound;

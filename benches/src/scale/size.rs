@@ -27,10 +27,12 @@ pub const NAMES: &[&str] = &[
     "size.default",
     "size.http",
     "size.otlp",
+    "size.otlp_tls",
     "size.dogstatsd",
     "size.metrics_http",
     "size.prometheus",
     "size.opentelemetry",
+    "size.opentelemetry_tls",
 ];
 
 fn programs() -> Vec<Program> {
@@ -38,11 +40,20 @@ fn programs() -> Vec<Program> {
     let facade = |features: &str| {
         format!("ferrometer = {{ path = {path:?}, default-features = false, features = [{features}] }}")
     };
+    let otel = |more: &str| {
+        let of = |name: &str, features: &str| {
+            format!("{name} = {{ version = \"=0.33.1\", default-features = false, features = [{features}] }}\n")
+        };
+        let http = format!("\"metrics\", \"http-proto\", \"reqwest-blocking-client\"{more}");
+        let api = of("opentelemetry", "\"metrics\"") + &of("opentelemetry_sdk", "\"metrics\"");
+        api + &of("opentelemetry-otlp", &http)
+    };
     vec![
         ("size.empty", String::new(), "fn main() {}\n"),
         ("size.syn", "onsyn = { path = \"onsyn\" }".to_owned(), "fn main() {}\n"),
         ("size.off", facade("\"macros\""), OFF),
         ("size.otlp", facade("\"macros\", \"otlp\""), OTLP),
+        ("size.otlp_tls", facade("\"macros\", \"otlp\", \"https\""), OTLP),
         ("size.lean", facade("\"macros\", \"statsd\""), USER),
         ("size.default", facade("\"macros\", \"statsd\", \"config-file\""), USER),
         ("size.http", facade("\"macros\", \"prometheus\""), SERVES),
@@ -58,12 +69,8 @@ fn programs() -> Vec<Program> {
             METRICS_HTTP,
         ),
         ("size.prometheus", "prometheus = { version = \"=0.14.0\", default-features = false }".to_owned(), PROMETHEUS),
-        (
-            "size.opentelemetry",
-            "opentelemetry = { version = \"=0.33.1\", default-features = false, features = [\"metrics\"] }\nopentelemetry_sdk = { version = \"=0.33.1\", default-features = false, features = [\"metrics\"] }\nopentelemetry-otlp = { version = \"0.33\", default-features = false, features = [\"metrics\", \"http-proto\", \"reqwest-blocking-client\"] }"
-                .to_owned(),
-            OTEL,
-        ),
+        ("size.opentelemetry", otel(""), OTEL),
+        ("size.opentelemetry_tls", otel(", \"reqwest-rustls\""), OTEL),
     ]
 }
 
