@@ -52,7 +52,7 @@ pub use claims::Claims;
 pub use destination::Destinations;
 pub use ferrometer_core::Preview;
 pub use http::{Http, HttpSettings, MOST_REPLY, Reply, gzip};
-pub use instruments::{Instruments, Rates, Summary, ids, summary};
+pub use instruments::{Instruments, Plain, Rates, Summary, ids, summary};
 pub use invalid::Invalid;
 pub use number::{push_float, push_plain, push_whole};
 pub use packed::{Limit, Memory, Packed};
