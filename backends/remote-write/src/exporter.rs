@@ -252,7 +252,11 @@ impl SeriesWriter {
                     ids(instrument, totals).for_each(|id| packer.dropped(id, cause));
                     continue;
                 }
-                let Some(kept) = self.labels.get(at).and_then(Kept::read) else { continue };
+                // More labels than 4 GiB are not kept.
+                let Some(kept) = self.labels.get(at).and_then(Kept::read) else {
+                    ids(instrument, totals).for_each(|id| packer.dropped(id, Cause::TooLarge));
+                    continue;
+                };
                 let is_one = instrument.first.kind().scheme().is_none();
                 let mut writer = Writer {
                     view,
