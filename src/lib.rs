@@ -36,7 +36,6 @@
 //! | `macros` | yes | the attributes and verb macros |
 //! | `statsd` | yes | the statsd backend |
 //! | `graphite`, `influxdb`, `otlp`, `remote-write` | no | the backends that push to these servers |
-//! | `https` | yes | … over TLS; without it an address of `https://` is an error that names this feature |
 //! | `archive`, `archive-embedded` | no | the backend for a server that speaks Gnocchi's API; for an archive in this process too |
 //! | `archive-api` | no | Gnocchi's API over that archive, at the endpoint |
 //! | `config-file` | yes | configuration from a TOML file |
