@@ -36,7 +36,7 @@
 //! ```
 
 pub use ferrometer_core::{
-    Backend, BackendError, Change, Delivery, Delta, Distribution, Kind, MIN_INTERVAL, Naming, Receipt, Scheme, Series,
-    Snapshot, SnapshotView, Total, Totals, Value, Wants, naming, spawn, warn, without_signals,
+    Backend, BackendError, Change, CounterPlace, Delivery, Delta, Distribution, Kind, MIN_INTERVAL, Naming, Receipt,
+    Scheme, Series, Snapshot, SnapshotView, Total, Totals, Value, Wants, naming, spawn, warn, without_signals,
 };
 pub use ferrometer_export::{NameTable, folded_name, full_name};

@@ -44,6 +44,9 @@ const OURS: &[&str] = &[
     "step.collect",
     "step.collect_changed",
     "step.deliver_statsd",
+    "step.deliver_influxdb",
+    "step.deliver_remote_write_1",
+    "step.deliver_remote_write_2",
     "step.render",
 ];
 /// For the table alone; those of peers where they are built in.

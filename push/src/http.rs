@@ -4,6 +4,8 @@
 //! environment (`ALL_PROXY`, `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`) is used.
 
 use crate::destination::Destinations;
+#[cfg(feature = "https")]
+use crate::https;
 use crate::invalid::Invalid;
 use crate::resolver::Addresses;
 use crate::secret::Secret;
@@ -14,11 +16,9 @@ use flate2::write::GzEncoder;
 use std::fmt;
 use std::io::{Read, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use ureq::Agent;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Uri};
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::transport::DefaultConnector;
 
 /// The most bytes of a reply that are read.
@@ -105,24 +105,16 @@ impl Http {
             let value = HeaderValue::from_str(value.reveal()).map_err(bad)?;
             headers.push((parsed, value));
         }
-        let roots = match &settings.ca {
-            Some(path) => authorities(path)?,
-            None => RootCerts::PlatformVerifier,
-        };
-        let tls = TlsConfig::builder()
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .root_certs(roots)
-            .disable_verification(!settings.verify_certificate)
-            .build();
         // Zero would be no limit at all.
         let timeout = settings.timeout.max(Duration::from_millis(1));
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .tls_config(tls)
             .user_agent(concat!("ferrometer/", env!("CARGO_PKG_VERSION")))
             .max_idle_connections(1);
+        #[cfg(feature = "https")]
+        let config = config.tls_config(https::config(settings)?);
         let policy = settings.destinations.clone();
         // A proxy would look names up by itself.
         let config = if policy.is_some() { config.proxy(None) } else { config };
@@ -261,25 +253,14 @@ fn check_url(url: &str) -> Result<String, Invalid> {
     if host.is_empty() || !matches!(uri.scheme_str(), Some("http" | "https")) || url.contains('#') {
         return Err(Invalid::new("url", url, allowed));
     }
+    if cfg!(not(feature = "https")) && uri.scheme_str() == Some("https") {
+        return Err(Invalid::new(
+            "url",
+            url,
+            "http://host[:port]/path: TLS is not compiled in, which the feature `https` does",
+        ));
+    }
     Ok(url.to_owned())
-}
-
-fn authorities(path: &std::path::Path) -> Result<RootCerts, Invalid> {
-    /// Far more than all authorities there are.
-    const MOST: u64 = 16 * 1024 * 1024;
-    let bad = |why: &str| Invalid::new("ca", format!("{} ({why})", path.display()), "a file with certificates as PEM");
-    let meta = std::fs::metadata(path).map_err(|error| bad(&error.to_string()))?;
-    if !meta.is_file() || meta.len() > MOST {
-        return Err(bad("no regular file of at most 16 MiB"));
-    }
-    let pem = std::fs::read(path).map_err(|error| bad(&error.to_string()))?;
-    let mut found: Vec<Certificate<'static>> = Vec::new();
-    for item in parse_pem(&pem) {
-        if let PemItem::Certificate(certificate) = item.map_err(|_| bad("damaged"))? {
-            found.push(certificate);
-        }
-    }
-    if found.is_empty() { Err(bad("no certificate in it")) } else { Ok(RootCerts::new_with_certs(&found)) }
 }
 
 /// Compresses a body into `out`; `false`, and nothing of use in `out`, when that would not make it smaller.
@@ -345,6 +326,13 @@ mod tests {
         assert!(matches!(judge(401), Verdict::Refused { extent: Extent::All, .. }));
         assert!(matches!(judge(413), Verdict::TooLarge { .. }));
         assert!(!format!("{http:?} {settings:?}").contains("hush"));
+    }
+
+    #[cfg(not(feature = "https"))]
+    #[test]
+    fn a_url_of_https_names_the_feature_that_is_missing() {
+        let error = Http::new(&HttpSettings::new("https://host/")).unwrap_err();
+        assert!(error.setting == "url" && error.allowed.contains("the feature `https`"), "{error}");
     }
 
     #[test]

@@ -11,7 +11,7 @@
 //! | writing it | the backend's own; `claims`, `parts`, `texts`, `number`, `protobuf`, `moment` |
 //! | pieces into bodies, halved where need be | `packer`, `packed` |
 //! | kept while a server is away | `spool` |
-//! | on the way | `http` with `resolver`, or `socket`, each of which ends with a [`Verdict`]; to where a `destination` policy allows |
+//! | on the way | `http` with `https` and `resolver`, or `socket`, each of which ends with a [`Verdict`]; to where a `destination` policy allows |
 //! | what became of each series | `account` |
 //!
 //! Totals are cumulative, so an outage costs no memory: what a server missed is in the next delivery.
@@ -25,6 +25,8 @@ mod destination;
 mod directory_lock;
 pub mod histogram;
 mod http;
+#[cfg(feature = "https")]
+mod https;
 mod instruments;
 mod invalid;
 pub mod memory_bound;
@@ -50,7 +52,7 @@ pub use claims::Claims;
 pub use destination::Destinations;
 pub use ferrometer_core::Preview;
 pub use http::{Http, HttpSettings, MOST_REPLY, Reply, gzip};
-pub use instruments::{Instruments, Rates, Summary, ids, summary};
+pub use instruments::{Instruments, Plain, Rates, Summary, ids, summary};
 pub use invalid::Invalid;
 pub use number::{push_float, push_plain, push_whole};
 pub use packed::{Limit, Memory, Packed};

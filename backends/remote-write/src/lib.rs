@@ -30,6 +30,7 @@ mod names;
 mod request_v2;
 mod settings;
 mod symbols;
+mod writer;
 
 pub use ferrometer_push::{Invalid, Preview, Secret};
 pub use settings::{Auth, Histograms, Settings, Version};

@@ -16,7 +16,7 @@ use sink::{Format, Sink};
 mod floor;
 #[cfg(feature = "peers")]
 pub mod peers;
-mod sink;
+pub mod sink;
 
 const GROUP: &str = "push";
 /// Here `iterations` is how many series.

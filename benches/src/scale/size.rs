@@ -14,6 +14,8 @@ const DOGSTATSD: &str = "fn main() { metrics_exporter_dogstatsd::DogStatsDBuilde
 const METRICS_HTTP: &str = "fn main() { metrics_exporter_prometheus::PrometheusBuilder::new().install().expect(\"a port\"); metrics::counter!(\"x\").increment(1) }\n";
 
 const OTLP: &str = "use ferrometer::{Config, Logger, counter, init, logger};\nstatic METRICS: Logger = logger!();\n#[counter]\nfn work() { METRICS.send_gauge(\"x\", 1) }\nfn main() { let _metrics = init(Config::new().backend(\"otlp\")).expect(\"otlp\"); work() }\n";
+/// With its own crate, which can be had without TLS.
+const OTLP_PLAIN: &str = "use ferrometer::{Logger, counter, logger};\nstatic METRICS: Logger = logger!();\n#[counter]\nfn work() { METRICS.send_gauge(\"x\", 1) }\nfn main() { let otlp = ferrometer_otlp::Otlp::new(ferrometer_otlp::Settings::new(\"http://localhost:4318/v1/metrics\")).expect(\"otlp\"); ferrometer::install(\"otlp\", Box::new(otlp), std::time::Duration::from_secs(10)).expect(\"a backend\"); work() }\n";
 const OFF: &str = "use ferrometer::{Logger, counter, logger};\nstatic METRICS: Logger = logger!();\n#[counter]\nfn work() { METRICS.send_gauge(\"x\", 1) }\nfn main() { work() }\n";
 const PROMETHEUS: &str = "fn main() { let counter = prometheus::register_int_counter!(\"x\", \"x\").expect(\"a counter\"); counter.inc(); println!(\"{}\", prometheus::TextEncoder::new().encode_to_string(&prometheus::gather()).expect(\"a text\")) }\n";
 const OTEL: &str = "use opentelemetry::metrics::MeterProvider as _;\nfn main() { let exporter = opentelemetry_otlp::MetricExporter::builder().with_http().build().expect(\"an exporter\"); let provider = opentelemetry_sdk::metrics::SdkMeterProvider::builder().with_periodic_exporter(exporter).build(); provider.meter(\"x\").u64_counter(\"x\").build().add(1, &[]); }\n";
@@ -27,10 +29,12 @@ pub const NAMES: &[&str] = &[
     "size.default",
     "size.http",
     "size.otlp",
+    "size.otlp_plain",
     "size.dogstatsd",
     "size.metrics_http",
     "size.prometheus",
     "size.opentelemetry",
+    "size.opentelemetry_tls",
 ];
 
 fn programs() -> Vec<Program> {
@@ -38,11 +42,21 @@ fn programs() -> Vec<Program> {
     let facade = |features: &str| {
         format!("ferrometer = {{ path = {path:?}, default-features = false, features = [{features}] }}")
     };
+    let plain = format!("ferrometer-otlp = {{ path = {:?}, default-features = false }}", path.join("backends/otlp"));
+    let otel = |more: &str| {
+        let of = |name: &str, features: &str| {
+            format!("{name} = {{ version = \"=0.33.1\", default-features = false, features = [{features}] }}\n")
+        };
+        let http = format!("\"metrics\", \"http-proto\", \"reqwest-blocking-client\"{more}");
+        let api = of("opentelemetry", "\"metrics\"") + &of("opentelemetry_sdk", "\"metrics\"");
+        api + &of("opentelemetry-otlp", &http)
+    };
     vec![
         ("size.empty", String::new(), "fn main() {}\n"),
         ("size.syn", "onsyn = { path = \"onsyn\" }".to_owned(), "fn main() {}\n"),
         ("size.off", facade("\"macros\""), OFF),
         ("size.otlp", facade("\"macros\", \"otlp\""), OTLP),
+        ("size.otlp_plain", format!("{}\n{plain}", facade("\"macros\"")), OTLP_PLAIN),
         ("size.lean", facade("\"macros\", \"statsd\""), USER),
         ("size.default", facade("\"macros\", \"statsd\", \"config-file\""), USER),
         ("size.http", facade("\"macros\", \"prometheus\""), SERVES),
@@ -58,12 +72,8 @@ fn programs() -> Vec<Program> {
             METRICS_HTTP,
         ),
         ("size.prometheus", "prometheus = { version = \"=0.14.0\", default-features = false }".to_owned(), PROMETHEUS),
-        (
-            "size.opentelemetry",
-            "opentelemetry = { version = \"=0.33.1\", default-features = false, features = [\"metrics\"] }\nopentelemetry_sdk = { version = \"=0.33.1\", default-features = false, features = [\"metrics\"] }\nopentelemetry-otlp = { version = \"0.33\", default-features = false, features = [\"metrics\", \"http-proto\", \"reqwest-blocking-client\"] }"
-                .to_owned(),
-            OTEL,
-        ),
+        ("size.opentelemetry", otel(""), OTEL),
+        ("size.opentelemetry_tls", otel(", \"reqwest-rustls\""), OTEL),
     ]
 }
 

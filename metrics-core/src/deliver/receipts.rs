@@ -115,17 +115,17 @@ impl SnapshotView<'_> {
 
     /// Hands in whole stretches of counters that were accepted.
     fn pass_counters(&self, is_sent: &mut dyn FnMut(Range<usize>) -> bool) {
-        let (cursor, mut sent) = (&mut **self.cursor.borrow_mut(), self.sent.get());
-        // The cursor changes meanwhile; its stretches do not.
-        let stretches = std::mem::take(&mut cursor.stretches);
+        // The cursor changes meanwhile, and the view may be used within; the stretches stay what they are.
+        let stretches = std::mem::take(&mut self.cursor.borrow_mut().stretches);
         for (from, slot) in stretches.of_counters() {
             let ids = from..from + STRETCH;
             if ids.end <= self.snapshot.len && is_sent(ids) {
-                sent += cursor.pass(slot, self.snapshot).unwrap_or_default();
+                let mut sent = self.sent.get();
+                sent += self.cursor.borrow_mut().pass(slot, self.snapshot).unwrap_or_default();
+                self.sent.set(sent);
             }
         }
-        cursor.stretches = stretches;
-        self.sent.set(sent);
+        self.cursor.borrow_mut().stretches = stretches;
     }
 
     #[inline]
