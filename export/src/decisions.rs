@@ -30,6 +30,11 @@ impl Decisions {
         self.0[id] = decided.err().map_or(OWNED, |cause| REFUSED + cause as u8);
     }
 
+    /// Returns the number of series up to the last for which something was decided.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Makes room for this many more.
     pub(crate) fn reserve(&mut self, more: usize) {
         self.0.reserve_exact(more);

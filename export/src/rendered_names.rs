@@ -24,17 +24,32 @@ use std::hash::{BuildHasher, RandomState};
 #[derive(Debug, Default)]
 pub struct RenderedNames {
     decisions: Decisions,
-    /// Open addressing: 0, or 32 bits of the name's hash, where a search begins, below the number of the series that has it, from 1.
-    places: Vec<u64>,
+    /// Open addressing: 0, or the number of the series that has the name, from 1, above 8 bits of the name's hash.
+    places: Vec<u32>,
     taken: usize,
+    /// How many series there are to be.
+    expected: usize,
     keys: RandomState,
 }
+
+/// The registry has fewer series than the other 24 bits count.
+const TAG_BITS: u32 = u8::BITS;
 
 impl RenderedNames {
     /// Creates an empty table.
     #[must_use]
     pub fn new() -> RenderedNames {
         RenderedNames::default()
+    }
+
+    /// Tells how many series there are by now, so that the table grows to their number at once: it renders all names again when it grows.
+    ///
+    /// ```
+    /// let mut names = ferrometer_export::RenderedNames::new();
+    /// names.expect(100_000);
+    /// ```
+    pub fn expect(&mut self, series: usize) {
+        self.expected = series;
     }
 
     /// Claims a name for a series. `shown` is the name as a reader sees it: its length is checked, and messages show it; `unique` is what no other instrument may
@@ -64,17 +79,18 @@ impl RenderedNames {
             return known;
         }
         if (self.taken + 1) * 8 > self.places.len() * 7 {
-            self.grow();
+            self.grow(render);
         }
         let hash = self.keys.hash_one(unique) as u32;
         let at = find(&self.places, hash, |number| Series::of_id(number).filter(|owner| render(owner) == unique));
         let decided = match at {
             Ok(owner) => check(series, shown, owner),
             Err(free) => check(series, shown, series).map(|()| {
-                self.places[free] = (series.id() as u64 + 1) << 32 | u64::from(hash);
+                self.places[free] = place(series.id(), hash);
                 self.taken += 1;
             }),
         };
+        self.decisions.reserve(self.expected.saturating_sub(self.decisions.len()));
         self.decisions.note(series, decided);
         decided
     }
@@ -86,31 +102,44 @@ impl RenderedNames {
         self.decisions.known(series)
     }
 
-    fn grow(&mut self) {
-        let mut places = vec![0; (2 * self.places.len()).max(64)];
-        for place in self.places.iter().filter(|place| **place != 0) {
-            if let Err(free) = find(&places, *place as u32, |_| None) {
-                places[free] = *place;
+    fn grow(&mut self, render: &mut dyn FnMut(&'static Series) -> String) {
+        let len = (self.expected / 7 * 8 + 8).max(self.places.len() / 2 * 3).max(64);
+        let mut owners = std::mem::replace(&mut self.places, vec![0; len]);
+        // In the order of their numbers they stand one behind the other in memory.
+        owners.retain(|owner| *owner != 0);
+        owners.sort_unstable();
+        for owner in owners.iter().filter_map(|place| Series::of_id(number_in(*place))) {
+            let hash = self.keys.hash_one(render(owner)) as u32;
+            if let Err(free) = find(&self.places, hash, |_| None) {
+                self.places[free] = place(owner.id(), hash);
             }
         }
-        self.places = places;
     }
+}
+
+fn place(number: usize, hash: u32) -> u32 {
+    (number as u32 + 1) << TAG_BITS | u32::from(hash as u8)
+}
+
+/// Returns the number in a place that is not free.
+fn number_in(place: u32) -> usize {
+    (place >> TAG_BITS) as usize - 1
 }
 
 /// Returns the owner that `is_it` takes, of those whose names have this hash, or else the free place where the search ended. Some places are free.
 fn find(
-    places: &[u64],
+    places: &[u32],
     hash: u32,
     mut is_it: impl FnMut(usize) -> Option<&'static Series>,
 ) -> Result<&'static Series, usize> {
-    let last = places.len() - 1;
-    let mut at = hash as usize & last;
+    // The highest bits say where a search begins, the lowest are the tag.
+    let mut at = ((u64::from(hash) * places.len() as u64) >> u32::BITS) as usize;
     while places[at] != 0 {
-        let owner = (places[at] as u32 == hash).then(|| is_it((places[at] >> 32) as usize - 1));
+        let owner = (places[at] as u8 == hash as u8).then(|| is_it(number_in(places[at])));
         if let Some(owner) = owner.flatten() {
             return Ok(owner);
         }
-        at = (at + 1) & last;
+        at = (at + 1) % places.len();
     }
     Err(at)
 }
@@ -142,6 +171,34 @@ mod tests {
     }
 
     #[test]
+    fn a_table_that_knows_the_number_of_series_grows_once() {
+        let logger = get_logger("expected");
+        let series: Vec<_> = (0..500).map(|i| logger.counter(format!("c{i}")).series()).collect();
+        let (mut names, mut rendered) = (RenderedNames::new(), 0);
+        names.expect(series.len());
+        for s in &series {
+            let name = s.metric_name();
+            let render = |other: &'static Series| {
+                rendered += usize::from(other.metric_name() != name);
+                other.metric_name().to_owned()
+            };
+            assert_eq!(names.claim(s, name, name, render), Ok(()));
+        }
+        // Some share their tags by chance.
+        assert!(names.places.len() < 600 && rendered < 100, "{} places, {rendered} rendered", names.places.len());
+        // More than was expected find room too.
+        let more: Vec<_> = (500..2000).map(|i| logger.counter(format!("c{i}")).series()).collect();
+        let name = |s: &'static Series| s.metric_name().to_owned();
+        for s in &more {
+            assert_eq!(names.claim(s, s.metric_name(), s.metric_name(), name), Ok(()));
+        }
+        assert_eq!(names.taken, 2000);
+        assert_eq!(names.claim(logger.sampled(0.5).counter("c7").series(), "c7", "c7", name), Ok(()));
+        let thief = get_logger("thief").counter("c1999").series();
+        assert_eq!(names.claim(thief, "c1999", "c1999", name), Err(Cause::Collision));
+    }
+
+    #[test]
     fn names_of_one_hash_are_told_apart() {
         let logger = get_logger("one hash");
         let [a, b, c] = ["a", "b", "c"].map(|name| logger.counter(name).series());
@@ -149,11 +206,10 @@ mod tests {
         let name = |s: &'static Series| s.metric_name().to_owned();
         assert_eq!(names.claim(a, "a", "a", name), Ok(()));
         // As if the hash of `b` were that of `a`.
-        let place = names.places.iter_mut().find(|place| **place != 0).unwrap();
         let hash = names.keys.hash_one("b") as u32;
-        let moved = *place >> 32 << 32 | u64::from(hash);
-        *place = 0;
-        names.places[hash as usize % 64] = moved;
+        names.places.fill(0);
+        let free = find(&names.places, hash, |_| None).unwrap_err();
+        names.places[free] = place(a.id(), hash);
         assert_eq!(names.claim(b, "b", "b", name), Ok(()));
         assert_eq!(names.claim(c, "b", "b", name), Err(Cause::Collision));
         assert_eq!((names.known(a), names.known(b), names.taken), (Some(Ok(())), Some(Ok(())), 2));

@@ -2,7 +2,8 @@
 //! it, and shared with all later readers.
 //!
 //! Rendered text is kept for the newest totals alone. A slow reader of older totals keeps the numbers, a few bytes for each
-//! series, and one piece at a time; so memory does not grow by a text for each reader.
+//! series, and one piece at a time; so memory does not grow by a text for each reader. Of the newest a reader takes a [run](RUN) of pieces at a time: of
+//! many that come at once, all but one wait for each run and not for each piece.
 
 use crate::filter::Filter;
 use crate::format::Format;
@@ -25,6 +26,9 @@ struct Cache {
     closed: bool,
     places: Vec<Option<Arc<[Piece]>>>,
 }
+
+/// How many bytes a reader takes at a time, and renders for all if need be: a piece at least.
+const RUN: usize = 8 * layout::PIECE;
 
 impl Exposition {
     pub(crate) fn new(totals: ExposedTotals) -> Exposition {
@@ -56,18 +60,28 @@ impl Exposition {
         }
     }
 
-    /// One of [`places`](Exposition::places), rendered unless it is there already.
-    fn piece(&self, format: Format, at: usize) -> Arc<[Piece]> {
+    /// Returns a run of the [`places`](Exposition::places) before `end`, from one on, rendered unless they are there already; and where it ends.
+    fn run(&self, format: Format, from: usize, end: usize) -> (Vec<Piece>, usize) {
+        let render = |at| self.render(format, &self.totals.layout.plan, at);
         let mut cache = self.cache(format);
         if cache.closed {
             drop(cache);
-            return self.render(format, &self.totals.layout.plan, at).into();
+            return (render(from), from + 1);
         }
-        if cache.places.len() <= at {
-            cache.places.resize(at + 1, None);
+        let (mut run, mut bytes) = (Vec::new(), 0);
+        for at in from..end {
+            if bytes >= RUN {
+                return (run, at);
+            }
+            if cache.places.len() <= at {
+                cache.places.resize(at + 1, None);
+            }
+            // Rendered under the lock: nobody renders what another one is rendering.
+            let pieces = cache.places[at].get_or_insert_with(|| render(at).into());
+            bytes += pieces.iter().map(|piece| piece.len()).sum::<usize>();
+            run.extend_from_slice(pieces);
         }
-        // Rendered under the lock: nobody renders what another one is rendering.
-        Arc::clone(cache.places[at].get_or_insert_with(|| self.render(format, &self.totals.layout.plan, at).into()))
+        (run, end)
     }
 
     /// How many places there are in a plan, the last for what stands at the end.
@@ -157,15 +171,15 @@ impl Iterator for Pieces {
             if at >= places {
                 return None;
             }
-            self.next += 1;
-            self.ready = if at + 1 == places {
-                self.exposition.end(self.format, &self.filter).into_iter()
+            let (ready, next) = if at + 1 == places {
+                (self.exposition.end(self.format, &self.filter), places)
             } else {
                 match &self.selected {
-                    Some(plan) => self.exposition.render(self.format, plan, at).into_iter(),
-                    None => self.exposition.piece(self.format, at).to_vec().into_iter(),
+                    Some(plan) => (self.exposition.render(self.format, plan, at), at + 1),
+                    None => self.exposition.run(self.format, at, places - 1),
                 }
             };
+            (self.ready, self.next) = (ready.into_iter(), next);
         }
     }
 }

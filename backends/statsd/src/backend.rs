@@ -66,7 +66,7 @@ fn write(
     view: &SnapshotView<'_>,
     packer: &mut Packer<'_, '_>,
 ) -> bool {
-    names.begin(view.naming());
+    names.begin(view.naming(), view.snapshot().totals().len());
     state.begin();
     for delta in view.deltas() {
         if packer.is_stopped() {

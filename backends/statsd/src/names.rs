@@ -37,8 +37,8 @@ impl Names {
         }
     }
 
-    /// Takes over how names begin. Another beginning is another configuration: all names are claimed again.
-    pub(crate) fn begin(&mut self, naming: &Naming) {
+    /// Takes over how names begin, and how many series there are. Another beginning is another configuration: all names are claimed again.
+    pub(crate) fn begin(&mut self, naming: &Naming, series: usize) {
         if *naming != self.naming {
             *self = Names::new(self.format);
             self.naming = naming.clone();
@@ -47,6 +47,7 @@ impl Names {
                 self.prefix.push('.');
             }
         }
+        self.table.expect(series);
     }
 
     /// The name of a series.
@@ -126,7 +127,7 @@ mod tests {
             let mut names = Names::new(format);
             let labelled = |key: &str| naming("pre").labels(vec![(key.into(), "b".into())]);
             for naming in [naming(""), naming("pre.fix"), naming("p:x"), labelled("zone"), labelled("k"), naming("")] {
-                names.begin(&naming);
+                names.begin(&naming, 0);
                 let mut verbatim = 0;
                 for logger in ["", "a", "a.b", "a..b", ".a", "a:b", "é"] {
                     for metric in ["m", "m.n", "", "m|n"] {

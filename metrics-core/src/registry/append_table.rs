@@ -14,6 +14,12 @@ use std::ptr;
 /// Number of chunks of values. There can be `FIRST_LEN << CHUNKS` values, and the index has room for more.
 const CHUNKS: usize = hash_index::CHUNKS - 2;
 
+/// A value that can be hashed again: an index keeps some bits of its hash alone, and asks for the others when it grows.
+pub(crate) trait Hashed {
+    /// Returns the hash that it is looked up by, the same for as long as the program runs.
+    fn hash(&self) -> u64;
+}
+
 /// Returns the position of the value of a number: which chunk, and where in it.
 fn position(number: usize) -> (usize, usize) {
     let at = number + FIRST_LEN;
@@ -53,7 +59,7 @@ unsafe impl<V: Sync + Send> Send for AppendTable<V> {}
 // SAFETY: as above.
 unsafe impl<V: Sync + Send> Sync for AppendTable<V> {}
 
-impl<V> AppendTable<V> {
+impl<V: Hashed> AppendTable<V> {
     const_unless_loom! {
         pub(crate) fn new() -> AppendTable<V> {
             const { assert!(size_of::<V>() > 0) };
@@ -121,7 +127,8 @@ impl<V> AppendTable<V> {
     pub(crate) fn push(&self, _: &mut Permit, hash: u64, value: V) -> Option<&V> {
         let number = self.len.load(Relaxed) as usize;
         let mut occupied = Occupied(self.occupied.load(Relaxed) as usize);
-        self.index.make_room(&mut occupied, number)?;
+        debug_assert_eq!(fingerprint(hash), fingerprint(value.hash()));
+        self.index.make_room(&mut occupied, number, &|| self.iter().map(|v| fingerprint(v.hash())).collect())?;
         let (chunk, at) = position(number);
         let place = self.chunks.get(chunk)?;
         if place.load(Relaxed).is_null() {
@@ -172,7 +179,7 @@ pub(crate) struct Values<'t, V> {
     chunk: &'t [V],
 }
 
-impl<'t, V> Iterator for Values<'t, V> {
+impl<'t, V: Hashed> Iterator for Values<'t, V> {
     type Item = &'t V;
 
     fn next(&mut self) -> Option<&'t V> {
@@ -197,7 +204,7 @@ impl<'t, V> Iterator for Values<'t, V> {
     }
 }
 
-impl<V> ExactSizeIterator for Values<'_, V> {}
+impl<V: Hashed> ExactSizeIterator for Values<'_, V> {}
 
 impl<V> Clone for Values<'_, V> {
     fn clone(&self) -> Self {
@@ -215,19 +222,34 @@ mod tests {
         unsafe { Permit::new() }
     }
 
+    /// A value with the hash that a test has for it.
+    struct Given<T>(u64, T);
+
+    impl<T> Hashed for Given<T> {
+        fn hash(&self) -> u64 {
+            self.0
+        }
+    }
+
+    impl<T> AppendTable<Given<T>> {
+        fn push_given(&self, hash: u64, value: T) -> &T {
+            &self.push(&mut permit(), hash, Given(hash, value)).unwrap().1
+        }
+    }
+
     #[test]
     fn finds_what_was_put_through_growth_and_collisions() {
-        let table: AppendTable<String> = AppendTable::new();
+        let table: AppendTable<Given<String>> = AppendTable::new();
         for i in 0..1000u64 {
             let hash = i % 7; // heavy collisions
             assert_eq!(table.len() as u64, i);
-            assert_eq!(table.push(&mut permit(), hash, i.to_string()), Some(&i.to_string()));
+            assert_eq!(*table.push_given(hash, i.to_string()), i.to_string());
         }
         for i in 0..1000u64 {
-            assert_eq!(table.get(i % 7, |v| *v == i.to_string()), Some(&i.to_string()));
+            assert!(table.get(i % 7, |v| v.1 == i.to_string()).is_some_and(|v| v.1 == i.to_string()));
         }
-        assert!(table.iter().cloned().eq((0..1000).map(|i| i.to_string())));
-        assert_eq!((table.len(), table.get(3, |v| v == "5000")), (1000, None));
+        assert!(table.iter().map(|v| v.1.clone()).eq((0..1000).map(|i| i.to_string())));
+        assert!(table.len() == 1000 && table.get(3, |v| v.1 == "5000").is_none());
         assert_eq!((position(0), position(63), position(64), position(191)), ((0, 0), (0, 63), (1, 0), (1, 127)));
     }
 
@@ -243,15 +265,15 @@ mod tests {
         ];
         for fingerprint in tags {
             let hash = |i| hash_of(fingerprint(i) as u32);
-            let table: AppendTable<u64> = AppendTable::new();
+            let table: AppendTable<Given<u64>> = AppendTable::new();
             for i in 0..3000u64 {
-                table.push(&mut permit(), hash(i), i);
+                table.push_given(hash(i), i);
                 if i.is_power_of_two() || i % 1000 == 0 {
-                    assert!((0..=i).all(|k| table.get(hash(k), |v| *v == k) == Some(&k)), "{i}");
+                    assert!((0..=i).all(|k| table.get(hash(k), |v| v.1 == k).is_some()), "{i}");
                 }
             }
-            assert!((0..3000).all(|i| table.get(hash(i), |v| *v == i) == Some(&i)));
-            assert!((3000..6000).all(|i| table.get(hash(i), |v| *v == i).is_none()));
+            assert!((0..3000).all(|i| table.get(hash(i), |v| v.1 == i).is_some()));
+            assert!((3000..6000).all(|i| table.get(hash(i), |v| v.1 == i).is_none()));
             let taken = table.occupied.load(Relaxed) as usize;
             let places = table.index.len();
             assert!((3000..places).contains(&taken) && places <= 8192, "{taken} of {places}");
@@ -260,7 +282,7 @@ mod tests {
 
     #[test]
     fn readers_find_what_is_there_while_it_grows() {
-        let table: std::sync::Arc<AppendTable<u64>> = std::sync::Arc::new(AppendTable::new());
+        let table: std::sync::Arc<AppendTable<Given<u64>>> = std::sync::Arc::new(AppendTable::new());
         let hash = |i: u64| i.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         std::thread::scope(|scope| {
             for _ in 0..2 {
@@ -269,13 +291,13 @@ mod tests {
                         // The last one may be counted and not yet have its place.
                         let len = (table.len() as u64).saturating_sub(1);
                         for i in (0..len).rev().step_by(97).take(50) {
-                            assert_eq!(table.get(hash(i), |v| *v == i), Some(&i), "{i} of {len}");
+                            assert!(table.get(hash(i), |v| v.1 == i).is_some(), "{i} of {len}");
                         }
                     }
                 });
             }
             for i in 0..20_000 {
-                table.push(&mut permit(), hash(i), i);
+                table.push_given(hash(i), i);
             }
         });
     }
@@ -285,7 +307,7 @@ mod tests {
         let alive = std::sync::Arc::new(());
         let table = AppendTable::new();
         for i in 0..200 {
-            table.push(&mut permit(), i, std::sync::Arc::clone(&alive));
+            table.push_given(i, std::sync::Arc::clone(&alive));
         }
         assert_eq!(std::sync::Arc::strong_count(&alive), 201);
         drop(table);

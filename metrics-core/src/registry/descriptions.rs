@@ -4,7 +4,7 @@
 //! differs is reported once.
 
 use crate::naming::name::{MAX_NAME_BYTES, beginning};
-use crate::registry::append_table::AppendTable;
+use crate::registry::append_table::{AppendTable, Hashed};
 use crate::registry::overflow::{REFUSED, refuse};
 use crate::registry::views::Words;
 use crate::registry::{State, Writer, hash};
@@ -118,6 +118,12 @@ pub(crate) struct Description {
     conflict_reported: AtomicBool,
     /// The words of views, which come first; null where there are none.
     viewed: AtomicPtr<Words>,
+}
+
+impl Hashed for Description {
+    fn hash(&self) -> u64 {
+        key(self.logger, self.name)
+    }
 }
 
 static DESCRIPTIONS: AppendTable<Description> = AppendTable::new();

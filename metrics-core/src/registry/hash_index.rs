@@ -1,16 +1,17 @@
 //! The places of a hash table that is read without a lock while it grows: which of many numbered values have a hash.
 //!
-//! Open addressing with linear probing. A place is one word: 32 bits of the hash, and the number of the value, so that most lookups read
-//! nothing but the places and the value that is found. Entries are never removed, so a probe that meets an empty place knows the key was
-//! not there when the probe began.
+//! Open addressing with linear probing. A place takes four bytes: a [tag](tag_of), which is some bits of the hash, and the number of the value, so that most
+//! lookups read nothing but the places and the value that is found. Entries are never removed, so a probe that meets an empty place knows the key
+//! was not there when the probe began.
 //!
 //! The slots are in chunks, and growing adds one that is as long as all before it. Old chunks stay, because a reader may be walking them,
-//! and nothing is kept twice. Growing takes three steps: (1) copy each entry whose slot changes to its new slot, (2) publish the new length, (3)
+//! and nothing is kept twice. A place does not hold the bits of the hash that say where an entry goes in a longer index: the table hashes its values
+//! again, one after the other as they stand in memory. Growing takes three steps: (1) copy each entry whose slot changes to its new slot, (2) publish the new length, (3)
 //! overwrite the old slot with a tombstone. Probes continue past tombstones, so a reader sees every entry at every moment, under the old length or
 //! the new: when it finds nothing and the length has changed meanwhile, it looks again.
 
 use crate::sync::Ordering::*;
-use crate::sync::{AtomicPtr, AtomicU64, boxed_zeros, const_unless_loom, nulls};
+use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, boxed_zeros, const_unless_loom, nulls};
 use std::ptr;
 
 /// How long the first chunk is.
@@ -25,10 +26,21 @@ pub(crate) const CHUNKS: usize = 5;
 #[cfg(not(ferrometer_loom))]
 pub(crate) const CHUNKS: usize = 26;
 
-/// A slot whose entry has moved elsewhere.
-const TOMBSTONE: u64 = 1;
+/// The most entries: their numbers, from 1, have 24 bits.
+pub(crate) const MAX_ENTRIES: usize = (1 << (u32::BITS - TAG_BITS)) - 1;
 
-/// Returns the 32 bits that are kept of a hash. Its lowest bits are the slot where a search begins, so each depends on all bits of the hash. Numbers in a
+const TAG_BITS: u32 = u8::BITS;
+
+/// A slot whose entry has moved elsewhere.
+const TOMBSTONE: u32 = 1;
+
+/// Returns the bits of a fingerprint that are kept in a place: the highest, which do not say where a search begins.
+#[inline]
+fn tag_of(fingerprint: u32) -> u8 {
+    (fingerprint >> (u32::BITS - TAG_BITS)) as u8
+}
+
+/// Returns the 32 bits of a hash that an index goes by. Its lowest bits are the slot where a search begins, so each depends on all bits of the hash. Numbers in a
 /// row that are multiplied with an unlucky seed would otherwise fall on few places.
 pub(crate) fn fingerprint(hash: u64) -> u32 {
     ((hash ^ hash >> 32).wrapping_mul(FACTOR) >> 32) as u32
@@ -46,8 +58,8 @@ pub(crate) fn hash_of(fingerprint: u32) -> u64 {
 }
 
 /// Returns the number in a slot; `None` where there is no entry.
-fn number_in(place: u64) -> Option<usize> {
-    (place >> 32).checked_sub(1).map(|number| number as usize)
+fn number_in(place: u32) -> Option<usize> {
+    (place >> TAG_BITS).checked_sub(1).map(|number| number as usize)
 }
 
 /// Returns the chunk that a slot is in, where in it, and the length of the chunk.
@@ -59,9 +71,9 @@ fn chunk_of_place(at: usize) -> (usize, usize, usize) {
     ((at.ilog2() - FIRST_LEN.ilog2()) as usize + 1, at - len, len)
 }
 
-/// HashIndex of a table: 0, [`TOMBSTONE`], or the number of the value, from 1, above 32 bits of its hash.
+/// HashIndex of a table: 0, [`TOMBSTONE`], or the number of the value, from 1, above its tag.
 pub(crate) struct HashIndex {
-    chunks: [AtomicPtr<AtomicU64>; CHUNKS],
+    chunks: [AtomicPtr<AtomicU32>; CHUNKS],
     /// How many there are: 0, or a power of two.
     len: AtomicU64,
 }
@@ -84,14 +96,14 @@ impl HashIndex {
     /// # Safety
     /// `at` is below a length that was read from `len` with acquire order.
     #[inline]
-    unsafe fn from(&self, at: usize) -> &[AtomicU64] {
+    unsafe fn from(&self, at: usize) -> &[AtomicU32] {
         let (chunk, at, len) = chunk_of_place(at);
         let chunk = self.chunks[chunk].load(Acquire);
         // SAFETY: the chunk was published as a box of `len` places before the length was stored with release order; it is freed only in `Drop`.
         unsafe { std::slice::from_raw_parts(chunk.add(at), len - at) }
     }
 
-    /// The first number that `is_it` takes, of those that share the fingerprint.
+    /// The first number that `is_it` takes, of those that share the tag and may stand there.
     #[inline]
     pub(crate) fn find<V>(&self, fingerprint: u32, mut is_it: impl FnMut(usize) -> Option<V>) -> Option<V> {
         let mut len = self.len.load(Acquire) as usize;
@@ -123,7 +135,7 @@ impl HashIndex {
                 if place == 0 {
                     return None;
                 }
-                if place as u32 == fingerprint
+                if place as u8 == tag_of(fingerprint)
                     && let Some(number) = number_in(place)
                     && let Some(found) = is_it(number)
                 {
@@ -135,28 +147,36 @@ impl HashIndex {
         None
     }
 
-    /// Makes room for one more entry, where there are `len`. Only the holder of the writer lock calls this. `None`: there can be no more.
-    pub(crate) fn make_room(&self, taken: &mut Occupied, len: usize) -> Option<()> {
+    /// Makes room for one more entry, where there are `len`. Only the holder of the writer lock calls this. `fingerprints` returns those of all
+    /// entries, by number. `None`: there can be no more.
+    pub(crate) fn make_room(
+        &self,
+        taken: &mut Occupied,
+        len: usize,
+        fingerprints: &dyn Fn() -> Vec<u32>,
+    ) -> Option<()> {
+        if len >= MAX_ENTRIES {
+            return None;
+        }
         loop {
             let places = self.len.load(Relaxed) as usize;
             // Enough slots are free for short walks; and of the others, few enough are tombstones that some are empty.
             if (len + 1) * 16 <= places * 13 && (taken.0 + 1) * 16 <= places * 15 {
                 return Some(());
             }
-            taken.0 += self.grow()?;
+            taken.0 += self.grow(&fingerprints())?;
         }
     }
 
     /// Puts an entry where there is room. Only the holder of the writer lock calls this.
     pub(crate) fn put(&self, taken: &mut Occupied, fingerprint: u32, number: usize) {
-        let was_empty =
-            self.put_among(self.len.load(Relaxed) as usize, (number as u64 + 1) << 32 | u64::from(fingerprint));
-        taken.0 += usize::from(was_empty);
+        taken.0 += usize::from(self.put_among(self.len.load(Relaxed) as usize, fingerprint, number));
     }
 
     /// Puts an entry in the first slot without one, among `len`. Returns whether the slot was empty, and no tombstone.
-    fn put_among(&self, len: usize, entry: u64) -> bool {
-        let mut at = entry as u32 as usize & (len - 1);
+    fn put_among(&self, len: usize, fingerprint: u32, number: usize) -> bool {
+        let entry = (number as u32 + 1) << TAG_BITS | u32::from(tag_of(fingerprint));
+        let mut at = fingerprint as usize & (len - 1);
         loop {
             // SAFETY: as in `walk`; or `grow` has put the chunk there that makes up the length.
             let places = unsafe { self.from(at) };
@@ -172,10 +192,10 @@ impl HashIndex {
     }
 
     /// Makes twice as many places; how many more are not empty. `None`: there can be no more.
-    fn grow(&self) -> Option<usize> {
+    fn grow(&self, fingerprints: &[u32]) -> Option<usize> {
         let len = self.len.load(Relaxed) as usize;
         let (chunk, _, added) = chunk_of_place(len);
-        let more: Box<[AtomicU64]> = boxed_zeros(added);
+        let more: Box<[AtomicU32]> = boxed_zeros(added);
         let grown = len + added;
         self.chunks.get(chunk)?.store(Box::into_raw(more).cast(), Release);
         // Which places are to be left, as bits.
@@ -185,17 +205,17 @@ impl HashIndex {
             // SAFETY: `at` is below the length.
             unsafe { &self.from(at)[0] }
         };
+        let entry = |at: usize| number_in(place(at).load(Relaxed)).map(|number| (fingerprints[number], number));
         for at in 0..len {
-            let entry = place(at).load(Relaxed);
             // A walk begins at or before the entry, or else it goes round the end, which is no longer there.
-            if number_in(entry).is_some() && entry as u32 as usize & (grown - 1) > at {
+            if entry(at).is_some_and(|(fingerprint, _)| fingerprint as usize & (grown - 1) > at) {
                 left[at / 64] |= 1 << (at % 64);
             }
         }
         let left = || (0..len).filter(|at| left[at / 64] >> (at % 64) & 1 == 1);
         // Which ones move is decided before any does: a copy may go round the end into the lower half, and is not to move again.
-        for at in left() {
-            taken += usize::from(self.put_among(grown, place(at).load(Relaxed)));
+        for (fingerprint, number) in left().filter_map(entry) {
+            taken += usize::from(self.put_among(grown, fingerprint, number));
         }
         self.len.store(grown as u64, Release);
         for at in left() {
@@ -252,7 +272,7 @@ mod tests {
             let of = |number: u64| fingerprint(crate::registry::hash::text(seed, &format!("{number:07}")));
             let mut steps = 0;
             for number in 0..30_000 {
-                index.make_room(&mut taken, number as usize).unwrap();
+                index.make_room(&mut taken, number as usize, &|| (0..number).map(of).collect()).unwrap();
                 let len = index.len();
                 let mut at = of(number) as usize & (len - 1);
                 // SAFETY: `at` is below the length.

@@ -1,6 +1,6 @@
 //! Homes: the series that has the recordings of one that views lead elsewhere. Few have one, so they are kept beside the series and not in them.
 
-use crate::registry::append_table::{AppendTable, Permit};
+use crate::registry::append_table::{AppendTable, Hashed, Permit};
 use crate::registry::hash;
 use std::sync::atomic::{AtomicU32, Ordering::*};
 
@@ -8,6 +8,12 @@ use std::sync::atomic::{AtomicU32, Ordering::*};
 struct Home {
     of: u32,
     to: AtomicU32,
+}
+
+impl Hashed for Home {
+    fn hash(&self) -> u64 {
+        hash_of(self.of)
+    }
 }
 
 static HOMES: AppendTable<Home> = AppendTable::new();

@@ -1,6 +1,7 @@
 //! Texts and label sets that stay for the life of the program, side by side in blocks: an allocation of its own for each would take twice
 //! their memory.
 
+use crate::naming::name::MAX_LABELS;
 use crate::registry::label_set::{LabelSet, SharedText};
 use std::collections::BTreeMap;
 use std::mem::take;
@@ -10,8 +11,10 @@ const BLOCK: usize = 16 << 10;
 /// The unused end of the newest block, and the texts that are kept once.
 pub(crate) struct Interner {
     rest: &'static mut [u8],
-    /// Label keys, and names below loggers with labels: few, each in many label sets.
-    shared: BTreeMap<&'static str, SharedText>,
+    /// Names below loggers with labels: few, each below many.
+    names: BTreeMap<&'static str, SharedText>,
+    /// Label keys: few, each in many label sets.
+    keys: BTreeMap<&'static str, SharedText>,
 }
 
 /// Cuts `len` bytes off a block, or off a new one.
@@ -30,7 +33,7 @@ fn bump(rest: &mut &'static mut [u8], len: usize) -> &'static mut [u8] {
 
 impl Interner {
     pub(crate) const fn new() -> Interner {
-        Interner { rest: &mut [], shared: BTreeMap::new() }
+        Interner { rest: &mut [], names: BTreeMap::new(), keys: BTreeMap::new() }
     }
 
     /// Returns a copy of a text.
@@ -40,27 +43,41 @@ impl Interner {
         std::str::from_utf8(copy).unwrap_or_default()
     }
 
-    /// Returns the one copy of a text that many share.
-    pub(crate) fn intern_shared(&mut self, text: &str) -> &'static str {
-        self.share(text).get()
+    /// Returns the one copy of a name that many loggers share.
+    pub(crate) fn intern_shared(&mut self, name: &str) -> &'static str {
+        let rest = &mut self.rest;
+        shared(&mut self.names, name, &mut || SharedText::new(bump(rest, SharedText::bytes(name)), name)).get()
     }
 
-    fn share(&mut self, text: &str) -> SharedText {
-        if let Some(known) = self.shared.get(text) {
-            return *known;
-        }
-        let copy = SharedText::new(bump(&mut self.rest, SharedText::bytes(text)), text);
-        self.shared.insert(copy.get(), copy);
-        copy
-    }
-
-    /// Returns a copy of labels, at most [`MAX_LABELS`](crate::naming::name::MAX_LABELS).
+    /// Returns a copy of labels, at most [`MAX_LABELS`].
     pub(crate) fn intern_labels(&mut self, labels: &[(&str, &str)]) -> LabelSet {
         if labels.is_empty() {
             return LabelSet::EMPTY;
         }
-        LabelSet::new(bump(&mut self.rest, LabelSet::bytes(labels)), labels, |key| self.share(key))
+        let mut all = [SharedText::EMPTY; MAX_LABELS];
+        let keys = &mut all[..labels.len()];
+        for (to, (key, _)) in keys.iter_mut().zip(labels) {
+            let rest = &mut self.rest;
+            let new =
+                || SharedText::of_key(key).unwrap_or_else(|| SharedText::new(bump(rest, SharedText::bytes(key)), key));
+            *to = shared(&mut self.keys, key, &mut { new });
+        }
+        LabelSet::new(bump(&mut self.rest, LabelSet::bytes(labels, keys)), labels, keys)
     }
+}
+
+/// Returns the one copy of a text, which `make` makes.
+fn shared(
+    known: &mut BTreeMap<&'static str, SharedText>,
+    text: &str,
+    make: &mut dyn FnMut() -> SharedText,
+) -> SharedText {
+    if let Some(known) = known.get(text) {
+        return *known;
+    }
+    let copy = make();
+    known.insert(copy.get(), copy);
+    copy
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Literals: a metric's name that lives for ever is found by its address and length, without being read. A heap address is never a key: only a
 //! `&'static str` comes here.
 
-use crate::registry::append_table::AppendTable;
+use crate::registry::append_table::{AppendTable, Hashed};
 use crate::registry::kind::Kind;
 use crate::registry::series::{LoggerEntry, SENTINEL_SERIES, Series, StaticName};
 use crate::registry::series_table::series;
@@ -14,6 +14,16 @@ use std::ptr;
 #[inline(always)]
 fn tag(name: &'static str, kind: Kind, rate: f64) -> u64 {
     (name.len() as u64) << 4 | (kind as u64) << 1 | u64::from(rate.to_bits() != 0)
+}
+
+fn hash_of(logger: *const LoggerEntry, (name, len): (*const u8, usize), tag: u64, rate: u64) -> u64 {
+    hash::mix(logger as u64 ^ rate.rotate_left(32) ^ tag << 48, name as u64 ^ (len as u64).rotate_left(48))
+}
+
+impl Hashed for StaticName {
+    fn hash(&self) -> u64 {
+        hash_of(self.logger, (self.name, (self.tag >> 4) as usize), self.tag, self.rate)
+    }
 }
 
 static STATIC_NAMES: AppendTable<StaticName> = AppendTable::new();
@@ -52,10 +62,7 @@ fn look_up(
 ) -> &'static Series {
     let Some(recent) = logger.remember_literals(keep) else { return series(logger, name, kind, rate) };
     let tag = tag(name, kind, rate);
-    let hash = hash::mix(
-        ptr::from_ref(logger) as u64 ^ rate.to_bits().rotate_left(32) ^ tag << 48,
-        name.as_ptr() as u64 ^ (name.len() as u64).rotate_left(48),
-    );
+    let hash = hash_of(logger, (name.as_ptr(), name.len()), tag, rate.to_bits());
     let is_it = |s: &StaticName| {
         ptr::eq(s.name, name.as_ptr()) && s.tag == tag && s.rate == rate.to_bits() && ptr::eq(s.logger, logger)
     };

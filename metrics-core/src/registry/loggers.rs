@@ -2,7 +2,7 @@
 
 use crate::naming::name::{MAX_LABELS, MAX_RAW_BYTES, logger_name};
 use crate::naming::object;
-use crate::registry::append_table::AppendTable;
+use crate::registry::append_table::{AppendTable, Hashed};
 use crate::registry::label_set::{LABEL_ROOM, Label, LabelSet};
 use crate::registry::overflow::{FULL_LABEL_SETS, FULL_LOGGERS, REFUSED, is_full, mark_full, refuse};
 use crate::registry::series::{LoggerEntry, LoggerName, Role, SENTINEL_LOGGER};
@@ -27,12 +27,7 @@ struct Key<'k> {
 
 impl<'k> Key<'k> {
     fn new(name: &'k str, object: &'k str, labels: &'k [(&'k str, &'k str)]) -> Key<'k> {
-        let start = hash::text(hash::seed(), name);
-        let mut hash = if object.is_empty() { start } else { hash::text(!start, object) };
-        for (key, value) in labels {
-            hash = hash::text(hash::text(hash, key), value);
-        }
-        Key { name, object, labels, hash }
+        Key { name, object, labels, hash: hash_of(name, object, labels.iter().copied()) }
     }
 
     fn is_plain(&self) -> bool {
@@ -42,6 +37,19 @@ impl<'k> Key<'k> {
     /// Returns the logger that has it, without a lock.
     fn find(&self) -> Option<&'static LoggerEntry> {
         LOGGERS.get(self.hash, |l| l.name() == self.name && l.object() == self.object && l.labels.are(self.labels))
+    }
+}
+
+#[inline]
+fn hash_of<'k>(name: &str, object: &str, labels: impl Iterator<Item = (&'k str, &'k str)>) -> u64 {
+    let start = hash::text(hash::seed(), name);
+    let start = if object.is_empty() { start } else { hash::text(!start, object) };
+    labels.fold(start, |hash, (key, value)| hash::text(hash::text(hash, key), value))
+}
+
+impl Hashed for LoggerEntry {
+    fn hash(&self) -> u64 {
+        hash_of(self.name(), self.object(), self.labels.iter())
     }
 }
 

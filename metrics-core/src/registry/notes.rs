@@ -3,7 +3,7 @@
 //!
 //! A series keeps the number of its note, which takes four bytes. Those of one site share a note, however many there are.
 
-use crate::registry::append_table::AppendTable;
+use crate::registry::append_table::{AppendTable, Hashed};
 use crate::registry::series::Series;
 use crate::registry::{Writer, hash};
 use crate::sync::reentrancy;
@@ -25,6 +25,16 @@ struct Numbered {
     /// Its place in the table, from 1.
     number: u32,
     note: Note,
+}
+
+impl Hashed for Numbered {
+    fn hash(&self) -> u64 {
+        hash_of(&self.note.addresses())
+    }
+}
+
+fn hash_of(addresses: &[usize]) -> u64 {
+    addresses.iter().fold(hash::seed(), |hash, word| hash::mix(hash, *word as u64))
 }
 
 static NOTES: AppendTable<Numbered> = AppendTable::new();
@@ -57,7 +67,7 @@ pub(crate) fn rewrite(number: &AtomicU32, change: impl FnOnce(&mut Note) -> bool
         return;
     }
     let wanted = note.addresses();
-    let hash = wanted.iter().fold(hash::seed(), |hash, word| hash::mix(hash, *word as u64));
+    let hash = hash_of(&wanted);
     let new = || Numbered { number: NOTES.len() as u32 + 1, note };
     let known = NOTES.get(hash, |known| known.note.addresses() == wanted);
     if let Some(known) = known.or_else(|| NOTES.push(&mut writer.permit, hash, new())) {

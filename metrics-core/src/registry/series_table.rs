@@ -4,7 +4,7 @@
 
 use crate::naming::name::MAX_RAW_BYTES;
 use crate::record::sampling::is_sample_rate;
-use crate::registry::append_table::{AppendTable, Permit, Values};
+use crate::registry::append_table::{AppendTable, Hashed, Permit, Values};
 use crate::registry::kind::Kind;
 use crate::registry::label_set::{LABEL_ROOM, Label, LabelSet};
 use crate::registry::limits::{self, Limits, RESERVED};
@@ -58,6 +58,12 @@ impl Key<'_> {
     /// Returns whether it is that of a series of the same kind and rate.
     fn is_of(&self, series: &Series) -> bool {
         ptr::eq(self.logger, series.logger) && self.name == series.metric_name()
+    }
+}
+
+impl Hashed for Series {
+    fn hash(&self) -> u64 {
+        Key::new(self.logger, self.metric_name(), self.kind(), self.given_rate()).hash
     }
 }
 

@@ -154,13 +154,21 @@ impl Slab {
             return None;
         }
         if self.unit_count(CellAddress::scalar(slot)).is_none() {
-            let place = self.unit_counts.get(slot as usize / CHUNK)?;
-            if !budget.take(size_of::<UnitCountsChunk>()) {
-                return None;
-            }
-            publish(place, boxed_zero::<UnitCountsChunk>());
+            self.make_unit_counts(slot, budget)?;
         }
         self.unit_count(CellAddress::scalar(slot))
+    }
+
+    /// Makes the chunk of a slot's ones: apart, so that the many who find it there save no registers for the one who does not.
+    #[cold]
+    #[inline(never)]
+    fn make_unit_counts(&self, slot: u32, budget: &impl Budget) -> Option<()> {
+        let place = self.unit_counts.get(slot as usize / CHUNK)?;
+        if !budget.take(size_of::<UnitCountsChunk>()) {
+            return None;
+        }
+        publish(place, boxed_zero::<UnitCountsChunk>());
+        Some(())
     }
 
     /// The cell of a scalar series, allocated if need be; `None` when the budget refuses.

@@ -6,7 +6,7 @@
 //!
 //! One model for each hand-over; hence the length.
 
-use crate::registry::append_table::{AppendTable, Permit};
+use crate::registry::append_table::{AppendTable, Hashed, Permit};
 use crate::registry::hash_index::hash_of;
 use crate::storage::bucket::{Scheme, SubSecond};
 use crate::storage::cell_address::CellAddress;
@@ -264,6 +264,17 @@ fn a_collector_that_sees_a_hit_sees_the_misses_before_it() {
     });
 }
 
+/// Returns a hash of a small key: the key says where a search begins, and is the tag too.
+fn hash_of_key(key: u64) -> u64 {
+    hash_of(key as u32 | (key as u32) << 24)
+}
+
+impl Hashed for u64 {
+    fn hash(&self) -> u64 {
+        hash_of_key(*self)
+    }
+}
+
 /// A permit for a table that one thread alone puts values in.
 fn permit() -> Permit {
     // SAFETY: as above; where there are two threads, one permit is behind a lock.
@@ -277,10 +288,10 @@ fn a_name_registered_by_two_threads_is_one_through_growth() {
         let table: Arc<AppendTable<u64>> = Arc::new(AppendTable::new());
         let writer = Arc::new(Mutex::new(permit()));
         let insert = |table: &AppendTable<u64>, writer: &Mutex<Permit>, key: u64| -> *const u64 {
-            let find = || table.get(hash_of(key as u32), |v| *v == key);
+            let find = || table.get(hash_of_key(key), |v| *v == key);
             find().unwrap_or_else(|| {
                 let mut permit = lock(writer);
-                find().unwrap_or_else(|| table.push(&mut permit, hash_of(key as u32), key).unwrap())
+                find().unwrap_or_else(|| table.push(&mut permit, hash_of_key(key), key).unwrap())
             })
         };
         let other = {
@@ -290,10 +301,16 @@ fn a_name_registered_by_two_threads_is_one_through_growth() {
         let mine = insert(&table, &writer, 7) as usize;
         // Two keys, in either order: the table of two places grows.
         insert(&table, &writer, 8);
-        assert_eq!(table.get(hash_of(7), |v| *v == 7).map(|v| std::ptr::from_ref(v) as usize), Some(mine));
+        assert_eq!(table.get(hash_of_key(7), |v| *v == 7).map(|v| std::ptr::from_ref(v) as usize), Some(mine));
         assert_eq!(other.join().unwrap(), mine);
-        assert_eq!(table.get(hash_of(8), |v| *v == 8), Some(&8));
+        assert_eq!(table.get(hash_of_key(8), |v| *v == 8), Some(&8));
     });
+}
+
+impl Hashed for Made {
+    fn hash(&self) -> u64 {
+        hash_of_key(self.0.load(Relaxed))
+    }
 }
 
 /// A value whose making another thread could miss: loom sees only what is atomic.
@@ -310,7 +327,7 @@ fn a_reader_walks_a_table_that_grows_under_it() {
     loom::model(|| {
         let table: Arc<AppendTable<Made>> = Arc::new(AppendTable::new());
         let put = |table: &AppendTable<Made>, key: u64| {
-            table.push(&mut permit(), hash_of(key as u32), made(key)).unwrap();
+            table.push(&mut permit(), hash_of_key(key), made(key)).unwrap();
         };
         put(&table, 1);
         let reader = {
@@ -318,7 +335,7 @@ fn a_reader_walks_a_table_that_grows_under_it() {
             thread::spawn(move || {
                 // Whatever is found under a key is whole.
                 for key in [1, 3] {
-                    let found = table.get(hash_of(key as u32), |_| true).map(|v| v.0.load(Relaxed));
+                    let found = table.get(hash_of_key(key), |_| true).map(|v| v.0.load(Relaxed));
                     assert!(found == Some(key) || (key != 1 && found.is_none()), "{key}: {found:?}");
                 }
             })
@@ -335,13 +352,13 @@ fn an_entry_that_moves_when_the_table_grows_is_found_at_every_moment() {
     loom::model(|| {
         let table: Arc<AppendTable<Made>> = Arc::new(AppendTable::new());
         let put = |table: &AppendTable<Made>, key: u64| {
-            table.push(&mut permit(), hash_of(key as u32), made(key)).unwrap();
+            table.push(&mut permit(), hash_of_key(key), made(key)).unwrap();
         };
         // In the second place of two, and in the fourth of four.
         put(&table, 3);
         let reader = {
             let table = Arc::clone(&table);
-            thread::spawn(move || table.get(hash_of(3), |_| true).map(|v| v.0.load(Relaxed)))
+            thread::spawn(move || table.get(hash_of_key(3), |_| true).map(|v| v.0.load(Relaxed)))
         };
         let before = table.places();
         // The place that is left is taken by the second of these.
@@ -350,7 +367,7 @@ fn an_entry_that_moves_when_the_table_grows_is_found_at_every_moment() {
         assert!(table.places() > before);
         assert_eq!(reader.join().unwrap(), Some(3));
         assert_eq!(
-            [1, 2, 3].map(|key| table.get(hash_of(key as u32), |_| true).map(|v| v.0.load(Relaxed))),
+            [1, 2, 3].map(|key| table.get(hash_of_key(key), |_| true).map(|v| v.0.load(Relaxed))),
             [Some(1), Some(2), Some(3)]
         );
     });
@@ -363,13 +380,13 @@ fn an_entry_put_in_a_free_place_is_whole() {
         loom::model(move || {
             let table: Arc<AppendTable<Made>> = Arc::new(AppendTable::new());
             let put = |table: &AppendTable<Made>, key: u64| {
-                table.push(&mut permit(), hash_of(key as u32), made(key)).unwrap();
+                table.push(&mut permit(), hash_of_key(key), made(key)).unwrap();
             };
             (1..last).for_each(|key| put(&table, key));
             let before = table.places();
             let reader = {
                 let table = Arc::clone(&table);
-                thread::spawn(move || table.get(hash_of(last as u32), |_| true).map(|v| v.0.load(Relaxed)))
+                thread::spawn(move || table.get(hash_of_key(last), |_| true).map(|v| v.0.load(Relaxed)))
             };
             put(&table, last);
             assert_eq!(table.places(), before, "it grew, and shows nothing");
@@ -384,7 +401,7 @@ fn a_list_is_whole_while_it_grows() {
     loom::model(|| {
         let table: Arc<AppendTable<Made>> = Arc::new(AppendTable::new());
         let put = |table: &AppendTable<Made>, key: u64| {
-            table.push(&mut permit(), hash_of(key as u32), made(key)).unwrap();
+            table.push(&mut permit(), hash_of_key(key), made(key)).unwrap();
         };
         put(&table, 1);
         let reader = {

@@ -4,12 +4,12 @@
 #[cfg(ferrometer_loom)]
 pub(crate) use loom::sync::{
     Mutex, MutexGuard,
-    atomic::{AtomicPtr, AtomicU64, Ordering},
+    atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering},
 };
 #[cfg(not(ferrometer_loom))]
 pub(crate) use std::sync::{
     Mutex, MutexGuard,
-    atomic::{AtomicPtr, AtomicU64, Ordering},
+    atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering},
 };
 
 /// A function that makes something of atomics: `const`, unless each of them is made for the model checker.
@@ -55,6 +55,13 @@ unsafe impl Zero for AtomicU64 {
     #[cfg(ferrometer_loom)]
     fn zero() -> Self {
         AtomicU64::new(0)
+    }
+}
+// SAFETY: as above.
+unsafe impl Zero for AtomicU32 {
+    #[cfg(ferrometer_loom)]
+    fn zero() -> Self {
+        AtomicU32::new(0)
     }
 }
 // SAFETY: as above; the null pointer's are 0.
