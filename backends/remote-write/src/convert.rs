@@ -16,7 +16,7 @@ pub(crate) fn to_second(body: &[u8]) -> Option<(Vec<u8>, usize)> {
     let (mut series, mut count) = (Vec::new(), 0);
     for field in fields::of(body) {
         let field = field?;
-        // What families are is no part of 2.0.
+        // 2.0 has no list of families.
         if field.number != 1 {
             continue;
         }

@@ -40,7 +40,7 @@ pub(crate) struct Known {
     pub(crate) symbols: Symbols,
 }
 
-/// What is known, for both.
+/// Texts and families that writer and carrier both know.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Families(Arc<Mutex<Known>>);
 

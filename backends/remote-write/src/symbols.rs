@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_text_has_one_number_and_requests_number_anew() {
+    fn each_text_has_one_number_and_each_request_its_own() {
         let mut symbols = Symbols::default();
         let texts: Vec<String> = (0..500).map(|i| format!("text {}", i % 250)).collect();
         let numbers: Vec<u32> = texts.iter().map(|text| symbols.number(text.as_bytes())).collect();

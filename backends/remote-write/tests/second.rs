@@ -290,7 +290,7 @@ fn values(requests: &[Request], name: &str) -> Vec<(i64, f64, bool)> {
 #[test]
 fn what_a_spool_keeps_becomes_what_the_server_takes_when_it_is_back() {
     let _alone = alone();
-    // Of a server that is away from the start nothing is known: what is kept for it is of 1.0.
+    // Nothing is known of a server that is away from the start: bodies that are kept for it are of 1.0.
     for (before, after) in
         [(ONLY_SECOND, ONLY_FIRST), (ONLY_SECOND, ONLY_SECOND), (ONLY_FIRST, ONLY_SECOND), (AWAY, ONLY_SECOND)]
     {
@@ -330,7 +330,7 @@ fn what_a_spool_keeps_becomes_what_the_server_takes_when_it_is_back() {
             values(&taken, &format!("{logger}_c_total")).into_iter().filter(|v| !v.1.is_nan()).collect();
         assert!(found.is_sorted_by(|a, b| a.0 <= b.0 && a.1 <= b.1), "in order: {found:?}");
         assert!((1..=2).all(|n| found.iter().any(|(_, value, _)| *value == f64::from(n))), "{found:?}");
-        // What was written as 2.0 has its type all the way.
+        // A body that was written as 2.0 has its type all the way.
         if (before, after) == (ONLY_SECOND, ONLY_SECOND) {
             assert!(found.iter().all(|(_, _, has_type)| *has_type), "{found:?}");
         }

@@ -41,7 +41,7 @@ impl KeyRoom {
         NonNull::from(&self.texts).cast()
     }
 
-    /// Returns where so many bytes are that nobody else is given; `None` where there is no more room.
+    /// Returns the place of that many bytes, which nobody else is given; `None` where there is no more room.
     fn take(&'static self, bytes: usize) -> Option<NonNull<u8>> {
         let more = |used: usize| used.checked_add(bytes).filter(|used| *used <= usize::from(ELSEWHERE));
         let at = self.used.fetch_update(Relaxed, Relaxed, more).ok()?;
@@ -254,7 +254,7 @@ mod tests {
     use super::*;
     use std::sync::Mutex;
 
-    /// What a program keeps for ever: the leak sanitizer looks for it.
+    /// Blocks that a program keeps for ever: the leak sanitizer looks for them.
     static KEPT: Mutex<(Vec<LabelSet>, Vec<SharedText>)> = Mutex::new((Vec::new(), Vec::new()));
     static LONG: [u8; 2048] = [b'v'; 2048];
 
@@ -284,7 +284,7 @@ mod tests {
             let keys: Vec<SharedText> = (0..labels.len()).map(of).collect();
             let set = set(&labels, &keys);
             assert!(set.iter().eq(labels.iter().copied()) && set.are(&labels));
-            // What was written is as long as was said.
+            // The text is as long as was said.
             let mut rest = set.iter();
             rest.by_ref().for_each(drop);
             assert_eq!(rest.next.addr().get() - set.0.addr().get(), LabelSet::bytes(&labels, &keys));

@@ -147,7 +147,7 @@ impl Catalog {
             found[*at] = name.as_ref().map(|name| self.policy(name)).transpose()?;
         }
         let mut known = self.known();
-        // What changed meanwhile is not remembered as it was.
+        // A policy that changed meanwhile is not remembered as it was.
         if self.read.is_none() && self.generation() == generation {
             for (metric, name) in asked.into_iter().zip(names) {
                 name.iter().for_each(|name| known.set(metric, name));

@@ -21,7 +21,7 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    /// Returns one that takes so many bytes at most; with none it remembers nothing.
+    /// Returns one that takes at most this many bytes; with none it remembers nothing.
     pub fn new(bytes: usize) -> Known {
         let slots = (bytes / SLOT).checked_ilog2().map_or(0, |log| 1 << log);
         Known { metrics: vec![0; slots], numbers: vec![0; slots], names: Vec::new() }

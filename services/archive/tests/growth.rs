@@ -70,7 +70,7 @@ fn measure(count: usize, memory: usize) {
             assert!(told <= most, "{told} bytes of points and batches, at most {most}");
         }
     }
-    // What was acknowledged can be asked for: what is left to do until then is done.
+    // Measures that were acknowledged can be asked for: what is left to do until then is done.
     while archive.backlog().unwrap().0 > 0 {
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
