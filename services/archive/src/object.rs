@@ -3,13 +3,16 @@
 use crate::aggregate::Rows;
 use crate::column::{Reader, damaged, put_number, read_values, read_whole, write_values, write_whole};
 use crate::method::{Kind, Method};
+use crate::policy::LONGEST_STRETCH;
 use crate::window::Window;
 use crate::{Error, Point};
 
 const STRETCH: u8 = 1;
 const WINDOW: u8 = 1;
-/// Most rows of an object, and points of a window, that are believed.
+/// Most points of a window that are believed.
 const MOST: usize = 1 << 28;
+/// Most rows of an object that are believed: a few bytes can tell of many.
+const MOST_ROWS: usize = LONGEST_STRETCH as usize;
 
 /// How a column says which rows have a value and where the values are.
 const NONE: u8 = 0;
@@ -110,19 +113,25 @@ impl<'a> Stretch<'a> {
         if reader.byte()? != STRETCH {
             return Err(damaged("an object of an unknown form"));
         }
-        let count = reader.count(MOST)?;
+        let count = reader.count(MOST_ROWS)?;
         let width = reader.count(256)?;
         let methods = reader.bytes(width)?;
         let methods = methods.iter().map(|code| Method::from_code(*code)).collect::<Option<Vec<_>>>();
         let methods = methods.ok_or_else(|| damaged("an unknown aggregation method"))?;
         let buckets = if reader.byte()? == 1 {
-            let start = first + reader.count(MOST)? as i64;
-            (start..start + count as i64).collect()
+            let start = first.saturating_add(reader.count(MOST_ROWS)? as i64);
+            (start..start.saturating_add(count as i64)).collect()
         } else {
-            let mut buckets = read_whole(&mut reader, count)?;
-            buckets.iter_mut().for_each(|bucket| *bucket = bucket.saturating_add(first));
-            buckets
+            let offsets = read_whole(&mut reader, count)?;
+            let ascend = offsets.windows(2).all(|pair| pair[0] < pair[1]);
+            if !ascend || offsets.iter().any(|offset| !(0..MOST_ROWS as i64).contains(offset)) {
+                return Err(damaged("buckets that are not those of their stretch"));
+            }
+            offsets.into_iter().map(|offset| first.saturating_add(offset)).collect::<Vec<_>>()
         };
+        if buckets.len() != count {
+            return Err(damaged("buckets beyond the end of time"));
+        }
         let mut columns = Vec::with_capacity(methods.len());
         for _ in &methods {
             let length = reader.number()? as usize;

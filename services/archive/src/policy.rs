@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 const DAY: Nanos = 86_400 * SECOND;
 /// Most points that a definition may keep: 30 years of seconds. A metric of more is a mistake in a unit.
 pub const MAX_POINTS: u64 = 1_000_000_000;
-/// Fewest and most buckets that one object holds.
-const STRETCHES: (u64, u64) = (1024, 32_768);
+/// Most buckets that one object holds.
+pub(crate) const LONGEST_STRETCH: u64 = 32_768;
+/// Fewest and most of them.
+const STRETCHES: (u64, u64) = (1024, LONGEST_STRETCH);
 
 /// One resolution of a policy: buckets of `granularity`, of which the last `points` are kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

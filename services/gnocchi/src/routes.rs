@@ -15,6 +15,7 @@ use http::header::{
 use http::{HeaderMap, Method, Response, StatusCode, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
@@ -167,8 +168,13 @@ impl Gnocchi {
 
     /// Returns where something is that has been made.
     pub(crate) fn location(&self, request: &Request<'_>, path: &[&str]) -> String {
-        let path: Vec<String> = path.iter().map(|part| utf8_percent_encode(part, PATH).to_string()).collect();
-        format!("{}/v1/{}", request.base(), path.join("/"))
+        let mut location = request.base() + "/v1";
+        for part in path {
+            location.push('/');
+            // Nearly always as it is.
+            location.push_str(&Cow::from(utf8_percent_encode(part, PATH)));
+        }
+        location
     }
 }
 

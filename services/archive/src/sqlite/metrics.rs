@@ -1,6 +1,6 @@
 //! Metrics in SQLite.
 
-use super::{DIALECT, exists, is_taken, optional, uuid};
+use super::{DIALECT, exists, is_referred, is_taken, optional, uuid};
 use crate::condition::{Condition, Parameter, metric_field};
 use crate::search::{Filter, Page};
 use crate::{Error, Metric};
@@ -19,17 +19,9 @@ fn metric((id, creator, name, unit, policy, resource): Raw) -> Result<Metric, Er
     Ok(Metric { id: uuid(&id)?, creator, name, unit, policy, resource: resource.as_deref().map(uuid).transpose()? })
 }
 
-/// Inserts a metric after having looked for what it refers to.
+/// Inserts a metric. The index looks for what it refers to by itself; it is looked for here where that refused the metric.
 pub(super) fn insert(connection: &Connection, metric: &Metric) -> Result<(), Error> {
-    if !exists(connection, "policy", &metric.policy)? {
-        return Err(Error::NoSuchPolicy(metric.policy.clone()));
-    }
     let resource = metric.resource.map(|id| id.to_string());
-    if let Some(id) = &resource
-        && !connection.prepare_cached("SELECT 1 FROM resource WHERE id = ?1")?.exists([id])?
-    {
-        return Err(Error::NoSuchResource(id.clone()));
-    }
     let mut statement = connection.prepare_cached("INSERT INTO metric VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
     match statement.execute(params![
         metric.id.to_string(),
@@ -40,9 +32,23 @@ pub(super) fn insert(connection: &Connection, metric: &Metric) -> Result<(), Err
         resource
     ]) {
         Ok(_) => Ok(()),
-        Err(error) if is_taken(&error) => Err(Error::MetricNameExists(metric.name.clone().unwrap_or_default())),
+        Err(error) if is_taken(&error) || is_referred(&error) => {
+            let name = || Error::MetricNameExists(metric.name.clone().unwrap_or_default());
+            let missing = missing(connection, metric, resource)?;
+            Err(missing.unwrap_or_else(|| if is_taken(&error) { name() } else { error.into() }))
+        }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Returns an error that tells which of what a metric refers to is not there; none where all is.
+fn missing(connection: &Connection, metric: &Metric, resource: Option<String>) -> Result<Option<Error>, Error> {
+    if !exists(connection, "policy", &metric.policy)? {
+        return Ok(Some(Error::NoSuchPolicy(metric.policy.clone())));
+    }
+    let Some(id) = resource else { return Ok(None) };
+    let is_there = connection.prepare_cached("SELECT 1 FROM resource WHERE id = ?1")?.exists([&id])?;
+    Ok((!is_there).then_some(Error::NoSuchResource(id)))
 }
 
 pub(super) fn by_ids(connection: &Connection, ids: &[Uuid]) -> Result<Vec<Metric>, Error> {
