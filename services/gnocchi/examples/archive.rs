@@ -190,6 +190,7 @@ fn statsd(
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (config, servers) = configured()?;
+    let _ = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).try_init();
     let archive = Arc::new(open(&config, &servers)?);
     let done = serve(config, &archive);
     // Its connections are closed where there is no asynchronous runtime any more.
