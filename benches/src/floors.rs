@@ -22,9 +22,8 @@ const RECORDING: &str = "The floor adds to a bucket of the logarithm and to a su
 const CLOCK: &str = "Two reads of the CPU's counter are nearly all of it, and a peer pays two reads of the system's clock for the same: the floor itself is no farther ahead.";
 const SINGLY: &str = "What has no place in the ring of its thread because the collector was not given a core in time travels merged, counted in the \
     account. Here the sender, the collector, the backend and the receiver share two cores.";
-const PUSH: &str = "The floor has texts and numbers in one list, and knows nothing else. Ours finds each series' total in the snapshot, notes which series a piece \
-    is of, so that a server may refuse a part of a body, and hands in what became of each: of about 770 instructions a series 130 are the handing in, 110 the \
-    total, and 400 the piece with its bytes. Each also reads a cache line of the series twice, which the floor has no need of.";
+const PUSH: &str = "The floor has texts and numbers in one list, and knows nothing else. Ours finds each series' total by its place in the snapshot, notes which series a piece \
+    is of, so that a server may refuse a part of a body, and hands in what became of each, those that were accepted in runs of 128.";
 const MEMORY: &str = "[ADR 13](adr/0013-the-registry-in-blocks.md) has what a counter takes, byte by byte: 110 with a plain name, 175 with one label. \
     16 more could be had of the label; below 155 there is no way while label sets, series and rendered names are each found in a table of their own.";
 

@@ -4,7 +4,7 @@
 //! An iteration is a series where a step walks all of them: a thousand and some are walked at once.
 
 use crate::drive::measured_loop;
-use crate::groups::push::sink::{Format, Sink};
+use crate::groups::push::sink::{self, Sink};
 use crate::row::{Row, Run, Sample};
 use crate::scale::work::{NEVER, counters, flush, roomy};
 use ferrometer::backend::{Backend, BackendError, Delivery, SnapshotView, Wants};
@@ -140,15 +140,15 @@ fn push(run: &Run, backend: Box<dyn Backend>) -> Sample {
 }
 
 fn influxdb(run: &Run) -> Sample {
-    let sink = Sink::start(Format::Lines);
-    let mut settings = influxdb::Settings::new("127.0.0.1", sink.address.port()).protocol(influxdb::Protocol::Http);
+    let server = Sink::start(sink::Format::Lines);
+    let mut settings = influxdb::Settings::new("127.0.0.1", server.address.port()).protocol(influxdb::Protocol::Http);
     settings.gzip = false;
     push(run, Box::new(InfluxDb::new(settings).expect("settings")))
 }
 
 fn remote_write(run: &Run, version: Version) -> Sample {
-    let sink = Sink::start(Format::RemoteWrite);
-    let settings = remote_write::Settings::new(format!("http://{}/write", sink.address)).version(version);
+    let server = Sink::start(sink::Format::RemoteWrite);
+    let settings = remote_write::Settings::new(format!("http://{}/write", server.address)).version(version);
     push(run, Box::new(RemoteWrite::new(settings).expect("settings")))
 }
 
