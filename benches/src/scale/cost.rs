@@ -11,8 +11,8 @@ use ferrometer::backend::Backend;
 use ferrometer::pull_cache::{PullCacheBackend, Settings};
 use ferrometer_prometheus::{Filter, Format, Prometheus, PrometheusHandle};
 use std::hint::black_box;
-use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Barrier};
 use std::thread;
 
 pub const ROWS: &[Row] = &[
@@ -33,6 +33,12 @@ pub const ROWS: &[Row] = &[
         run: scrape_floor,
     },
     Row { name: "scrape", what: "a scrape: the text of new totals", points: SERIES, run: scrape },
+    Row {
+        name: "floor.scrape.64",
+        what: "floor: 64 threads woken at once that look at all pieces of a text that is there",
+        points: SERIES,
+        run: scrape_64_floor,
+    },
     Row { name: "scrape.64", what: "64 scrapes of new totals at once", points: SERIES, run: scrape_64 },
 ];
 
@@ -149,7 +155,7 @@ fn scrape_floor(at: &At) -> Sample {
         for ends in ends.chunks(1500) {
             let mut piece = Vec::with_capacity(80 << 10);
             for (end, value) in ends {
-                piece.extend_from_slice(prefixes[from..*end].as_bytes());
+                piece.extend_from_slice(&prefixes.as_bytes()[from..*end]);
                 push_number(&mut piece, *value);
                 piece.push(b'\n');
                 from = *end;
@@ -223,19 +229,19 @@ fn scrape(at: &At) -> Sample {
     Sample::default().with("cpu_ms", took).with("again_ms", again).with("megabytes", bytes as f64 / 1e6)
 }
 
-/// The CPU time of the process while 64 threads scrape, for all of them together.
-fn scrape_64(at: &At) -> Sample {
-    const READERS: usize = 64;
-    let fresh = Fresh::new(at);
-    let took = least(|| {
-        fresh.next();
+const READERS: usize = 64;
+
+/// Returns the CPU time of the process while 64 threads do it, for all of them together; `ready` is done before.
+fn at_once(ready: impl Fn(), read: impl Fn() + Sync) -> f64 {
+    least(|| {
+        ready();
         let [ready, go, end] = [(); 3].map(|()| Barrier::new(READERS + 1));
         thread::scope(|scope| {
             for _ in 0..READERS {
                 scope.spawn(|| {
                     ready.wait();
                     go.wait();
-                    assert!(fresh.scrape() > 0);
+                    read();
                     end.wait();
                 });
             }
@@ -245,7 +251,28 @@ fn scrape_64(at: &At) -> Sample {
             end.wait();
             process_cpu_ns() - start
         })
-    });
+    })
+}
+
+fn scrape_64(at: &At) -> Sample {
+    let fresh = Fresh::new(at);
+    let took = at_once(|| fresh.next(), || assert!(fresh.scrape() > 0));
     fresh.crew.end();
+    Sample::default().with("cpu_ms", took)
+}
+
+/// The text is as long as the exporter's, in pieces as long, and rendered before.
+fn scrape_64_floor(at: &At) -> Sample {
+    let line = format!("app_requests_total{{id=\"{:07}\"}} 1\n", 0);
+    let lines = |n: usize| Arc::new(line.repeat(n).into_bytes());
+    let pieces: Vec<Arc<Vec<u8>>> =
+        (0..at.series as usize).step_by(1800).map(|from| lines(1800.min(at.series as usize - from))).collect();
+    let took = at_once(
+        || (),
+        || {
+            let len: usize = pieces.iter().map(|piece| black_box(Arc::clone(piece)).len()).sum();
+            assert_eq!(len, at.series as usize * line.len());
+        },
+    );
     Sample::default().with("cpu_ms", took)
 }

@@ -48,10 +48,11 @@ pub fn curves(rows: &[Row], all: &[Measured]) -> String {
     }
     let sizes: Vec<&Measured> = all.iter().filter(|measured| measured.row.starts_with("size.")).collect();
     if !sizes.is_empty() {
-        let _ = writeln!(text, "{SIZES}\n\n| program | bytes | CPU s |\n|---|---:|---:|");
+        let _ = writeln!(text, "{SIZES}\n\n| program | bytes | CPU s | elapsed s |\n|---|---:|---:|---:|");
         for size in sizes {
-            let of = |figure: &str| size.get(figure).unwrap_or(f64::NAN);
-            let _ = writeln!(text, "| `{}` | {:.0} | {:.1} |", size.row, of("bytes"), of("cpu_s"));
+            let of = |figure: &str, digits| size.get(figure).map_or("–".into(), |f| format!("{f:.digits$}"));
+            let (bytes, cpu, elapsed) = (of("bytes", 0), of("cpu_s", 1), of("elapsed_s", 1));
+            let _ = writeln!(text, "| `{}` | {bytes} | {cpu} | {elapsed} |", size.row);
         }
     }
     text
@@ -61,7 +62,10 @@ pub fn goals(goals: &[Judged]) -> String {
     let mut text = String::from("| work | goal | before | measured | floor | |\n|---|---|---:|---:|---:|---|\n");
     for goal in goals {
         let show = |figure: Option<f64>| figure.map_or("–".into(), |f| format!("{}{}", number(f), goal.unit));
-        let (figure, floor) = (show(goal.figure), show(goal.floor));
+        let (mut figure, floor) = (show(goal.figure), show(goal.floor));
+        if goal.elapsed.is_some() {
+            let _ = write!(figure, " (elapsed {})", show(goal.elapsed));
+        }
         let (work, before) = (goal.work, goal.before);
         let _ = writeln!(text, "| {work} | {} | {before} | {figure} | {floor} | {} |", goal.goal, goal.verdict());
     }
@@ -97,7 +101,11 @@ pub fn kept(rows: &[Row]) -> Vec<Measured> {
     for line in section(SIZES).lines().filter(|line| line.starts_with("| `")).map(cells) {
         let Some(row) = size::NAMES.iter().copied().find(|name| line[0] == format!("`{name}`")) else { continue };
         let of = |at: usize| line.get(at).and_then(|cell| cell.parse::<f64>().ok());
-        all.push(Measured { row, at: super::at(0), figures: serde_json::json!({ "bytes": of(1), "cpu_s": of(2) }) });
+        all.push(Measured {
+            row,
+            at: super::at(0),
+            figures: serde_json::json!({ "bytes": of(1), "cpu_s": of(2), "elapsed_s": of(3) }),
+        });
     }
     all
 }
@@ -161,12 +169,16 @@ A program's threads each record into a part of the series of their own.
 
 To repeat: `scripts/bench --scale`, with `--builds` for sizes and builds too, `--quick` for points of at most 100,000 series and 64 threads.";
 
-const WHY: &str = "- **Memory of statsd.** Of a series, 135 bytes are the registry's and two threads' cells: the series and its logger 72, its labels 18, two indexes that find them 21 (33 \
-at a million, where they have just grown), cells 16, a snapshot 8. 12 bytes say who has which name on the wire; the names are put together again for each line. The rest is what tables that double have given out and is not full yet. \
-An index with half as many bits would have to read all names again when it grows, while first recordings wait.\n\
-- **A collection.** The floor reads one word of each series. A recording leaves no other trace, so that it takes no more instructions: a collection reads all cells. \
+const WHY: &str = "- **A collection.** The floor reads one word of each series. A recording leaves no other trace, so that it takes no more instructions: a collection reads all cells. \
 What is beyond the floor are new blocks: with changes spread evenly over the series every block of 128 has one or two, and snapshots share only blocks that did not change.\n\
 - **A statsd delivery.** Blocks that nothing changed in cost one comparison (`still_ms`). With changes spread evenly, all blocks are set beside the last ones, and 10,000 lines are \
 put together from texts that each stand elsewhere in memory, and sent with a system call for each datagram.\n\
-- **64 scrapes at once.** One of them renders each piece; the rest of the figure is 64 threads that are woken, and wait for it.\n\
-- **A clean build.** CPU seconds of both processors, in release. Two thirds of what the core takes is the optimizer, over functions none of which stands out: the largest is 2 % of the code before it is optimized. The facade reads every table of the configuration, whichever backend is on. Of what `otlp` adds more than half is TLS (`rustls`, `ring` and their like, 42 s) and a quarter the HTTP client; OpenTelemetry's exporter is built here as its features say, without TLS of its own.";
+- **64 scrapes at once.** One of them renders half a megabyte at a time, and the others wait for it. The floor is one rendering by one thread, and 64 threads that are woken once and look at all pieces. \
+Between the two stand the waiting, and memory: text that many threads render comes from many parts of the allocator, which has each page cleared once more.\n\
+- **Sizes.** The floors are `size.floor.lean` (a thread that sends a line over UDP to where the environment says), and `size.floor.http` (a thread that reads requests with `httparse` and answers one of them). \
+`size.floor.axum` is that endpoint on the libraries that ferrometer serves with: what is above it is our own code, and TLS is in none of them. In the lean program, a fifth is the core, a seventh the facade \
+with the whole configuration, a twelfth statsd; the rest are the standard library's functions for their types, tables for unwinding, and relocations.\n\
+- **A clean build.** CPU seconds of both processors, in release; elapsed seconds stand beside them and say less, because a busy machine changes them. The floors are the minimal programs of the table below, on the same \
+libraries and as many crates of their own, all empty: `syn` and `quote`, `tracing`, and with a file `toml`, are there before a line of ours. Two thirds of what the core takes is the optimizer, over functions none of which stands out: \
+the largest is 2 % of the code before it is optimized. The facade reads every table of the configuration, whichever backend is on. Of what `otlp` adds more than half is TLS (`rustls`, `ring` and their like, 42 s) and a quarter \
+the HTTP client; OpenTelemetry's exporter is built here as its features say, without TLS of its own.";

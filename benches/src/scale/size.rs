@@ -1,9 +1,12 @@
-//! Sizes of stripped programs above an empty one, and the CPU time of their clean builds.
+//! Sizes of stripped programs above an empty one, and how long their clean builds take: ours, those of others, and floors.
+//!
+//! A floor does the least of what ours does, on the same libraries, beside crates that are as many as ours and empty: what is above it is our own code.
 
 use super::{Measured, at};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 /// Names the row, the dependencies and the program.
 type Program = (&'static str, String, &'static str);
@@ -20,6 +23,17 @@ const OFF: &str = "use ferrometer::{Logger, counter, logger};\nstatic METRICS: L
 const PROMETHEUS: &str = "fn main() { let counter = prometheus::register_int_counter!(\"x\", \"x\").expect(\"a counter\"); counter.inc(); println!(\"{}\", prometheus::TextEncoder::new().encode_to_string(&prometheus::gather()).expect(\"a text\")) }\n";
 const OTEL: &str = "use opentelemetry::metrics::MeterProvider as _;\nfn main() { let exporter = opentelemetry_otlp::MetricExporter::builder().with_http().build().expect(\"an exporter\"); let provider = opentelemetry_sdk::metrics::SdkMeterProvider::builder().with_periodic_exporter(exporter).build(); provider.meter(\"x\").u64_counter(\"x\").build().add(1, &[]); }\n";
 
+/// Libraries of others that a program of ours has in every form, and the macro crate's `syn` and `quote`.
+const EVERY: &str = "onsyn = { path = \"onsyn\" }\ntracing = { version = \"0.1.40\", default-features = false, features = [\"std\"] }\nstrsim = \"0.11\"\nitoa = \"1\"";
+/// As `config-file` has it.
+const TOML: &str = "\ntoml = { version = \"1\", default-features = false, features = [\"std\", \"parse\"] }";
+/// As the services' frame has them.
+const AXUM: &str = "\naxum = { version = \"0.8\", default-features = false, features = [\"original-uri\"] }\nhyper = { version = \"1.4\", default-features = false, features = [\"http1\", \"server\"] }\nhyper-util = { version = \"0.1.10\", default-features = false, features = [\"tokio\", \"service\"] }\ntokio = { version = \"1.40\", default-features = false, features = [\"io-util\", \"net\", \"rt\", \"sync\", \"time\"] }";
+/// As what pushes has them.
+const PUSH: &str = "\nflate2 = { version = \"1.0.30\", default-features = false, features = [\"rust_backend\"] }\nhttpdate = \"1.0.3\"\nrustls = { version = \"0.23\", default-features = false, features = [\"ring\", \"std\", \"tls12\"] }\nureq = { version = \"3.5\", default-features = false, features = [\"rustls-no-provider\", \"platform-verifier\"] }\nzmij = \"1\"\nfs4 = \"1\"";
+/// Empty crates of a floor: as many as ours.
+const EMPTY: [&str; 6] = ["empty1", "empty2", "empty3", "empty4", "empty5", "empty6"];
+
 /// The programs, in the order in which they are shown.
 pub const NAMES: &[&str] = &[
     "size.empty",
@@ -35,6 +49,11 @@ pub const NAMES: &[&str] = &[
     "size.prometheus",
     "size.opentelemetry",
     "size.opentelemetry_tls",
+    "size.floor.lean",
+    "size.floor.default",
+    "size.floor.http",
+    "size.floor.axum",
+    "size.floor.otlp",
 ];
 
 fn programs() -> Vec<Program> {
@@ -51,7 +70,14 @@ fn programs() -> Vec<Program> {
         let api = of("opentelemetry", "\"metrics\"") + &of("opentelemetry_sdk", "\"metrics\"");
         api + &of("opentelemetry-otlp", &http)
     };
+    let empty: String = EMPTY.iter().map(|name| format!("\n{name} = {{ path = \"{name}\" }}")).collect();
+    let floor = |more: &str| format!("{EVERY}{empty}{more}");
     vec![
+        ("size.floor.lean", floor(""), include_str!("floor/lean.rs")),
+        ("size.floor.default", floor(TOML), include_str!("floor/default.rs")),
+        ("size.floor.http", floor("\nhttparse = \"1\""), include_str!("floor/http.rs")),
+        ("size.floor.axum", floor(AXUM), include_str!("floor/axum.rs")),
+        ("size.floor.otlp", floor(PUSH), include_str!("floor/otlp.rs")),
         ("size.empty", String::new(), "fn main() {}\n"),
         ("size.syn", "onsyn = { path = \"onsyn\" }".to_owned(), "fn main() {}\n"),
         ("size.off", facade("\"macros\""), OFF),
@@ -77,7 +103,8 @@ fn programs() -> Vec<Program> {
     ]
 }
 
-/// Measures all of them, or those whose names begin so: `bytes` of the stripped program and `cpu_s` of the clean build, the compiler's threads included.
+/// Measures all of them, or those whose names begin so: `bytes` of the stripped program, `cpu_s` of the clean build, the compiler's threads included, and
+/// `elapsed_s`, which another machine or a busy one changes more.
 pub fn measure(only: Option<&str>, failed: &mut Vec<String>) -> Vec<Measured> {
     let root = std::env::temp_dir().join(format!("ferrometer-size-{}", std::process::id()));
     let mut all = Vec::new();
@@ -86,9 +113,9 @@ pub fn measure(only: Option<&str>, failed: &mut Vec<String>) -> Vec<Measured> {
             continue;
         }
         match build(&root.join(name), &dependencies, program) {
-            Ok((bytes, cpu)) => {
-                eprintln!("{name}: {bytes} bytes, {cpu:.1} s of CPU");
-                let figures = serde_json::json!({ "bytes": bytes, "cpu_s": cpu });
+            Ok((bytes, cpu, elapsed)) => {
+                eprintln!("{name}: {bytes} bytes, {cpu:.1} s of CPU, {elapsed:.1} s elapsed");
+                let figures = serde_json::json!({ "bytes": bytes, "cpu_s": cpu, "elapsed_s": elapsed });
                 all.push(Measured { row: name, at: at(0), figures });
             }
             Err(error) => failed.push(format!("{name}: {error}")),
@@ -98,7 +125,7 @@ pub fn measure(only: Option<&str>, failed: &mut Vec<String>) -> Vec<Measured> {
     all
 }
 
-fn build(dir: &PathBuf, dependencies: &str, program: &str) -> Result<(u64, f64), String> {
+fn build(dir: &PathBuf, dependencies: &str, program: &str) -> Result<(u64, f64, f64), String> {
     let write = |file: &str, text: &str| {
         let path = dir.join(file);
         path.parent().map(fs::create_dir_all).transpose().and_then(|_| fs::write(path, text)).map_err(|e| e.to_string())
@@ -114,13 +141,20 @@ fn build(dir: &PathBuf, dependencies: &str, program: &str) -> Result<(u64, f64),
         write("onsyn/Cargo.toml", manifest)?;
         write("onsyn/src/lib.rs", "")?;
     }
+    for name in EMPTY.into_iter().filter(|name| dependencies.contains(name)) {
+        write(
+            &format!("{name}/Cargo.toml"),
+            &format!("[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n"),
+        )?;
+        write(&format!("{name}/src/lib.rs"), "")?;
+    }
     cargo(dir, &["fetch"])?;
-    let before = children_cpu_s();
+    let (before, start) = (children_cpu_s(), Instant::now());
     cargo(dir, &["build", "--release", "--offline"])?;
-    let cpu = children_cpu_s() - before;
+    let (cpu, elapsed) = (children_cpu_s() - before, start.elapsed().as_secs_f64());
     let bytes = fs::metadata(dir.join("target/release/user")).map_err(|error| error.to_string())?.len();
     let _ = fs::remove_dir_all(dir);
-    Ok((bytes, cpu))
+    Ok((bytes, cpu, elapsed))
 }
 
 fn cargo(dir: &Path, args: &[&str]) -> Result<(), String> {
