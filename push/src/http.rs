@@ -114,7 +114,7 @@ impl Http {
             .user_agent(concat!("ferrometer/", env!("CARGO_PKG_VERSION")))
             .max_idle_connections(1);
         #[cfg(feature = "https")]
-        let config = config.tls_config(https::config(settings)?);
+        let config = config.tls_config(https::config(settings.ca.as_deref(), settings.verify_certificate)?);
         let policy = settings.destinations.clone();
         // A proxy would look names up by itself.
         let config = if policy.is_some() { config.proxy(None) } else { config };

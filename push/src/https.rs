@@ -1,21 +1,20 @@
 //! TLS of the HTTP client: whose certificates are believed.
 
-use crate::http::HttpSettings;
 use crate::invalid::Invalid;
 use std::path::Path;
 use std::sync::Arc;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
-/// Returns TLS as settings have it.
-pub(crate) fn config(settings: &HttpSettings) -> Result<TlsConfig, Invalid> {
-    let roots = match &settings.ca {
+/// Returns TLS that believes the authorities of a file, or else the system's; or everybody, where it does not verify.
+pub(crate) fn config(ca: Option<&Path>, verifies: bool) -> Result<TlsConfig, Invalid> {
+    let roots = match ca {
         Some(path) => authorities(path)?,
         None => RootCerts::PlatformVerifier,
     };
     Ok(TlsConfig::builder()
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .root_certs(roots)
-        .disable_verification(!settings.verify_certificate)
+        .disable_verification(!verifies)
         .build())
 }
 
