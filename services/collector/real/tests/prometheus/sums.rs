@@ -62,14 +62,32 @@ fn slope(samples: &Samples) -> f64 {
 /// Part of a number by which two right sums of the same samples may lie apart, in another order or with another rounding.
 const ROUNDING: f64 = 1e-11;
 
-/// Values of a function of a number that a method gave. At a step, as that of `ceil` at an integer, the last bit of a quotient decides the
-/// side: then there is more than one. Samples, their counts and their sums have few digits and no such bit.
-fn either(method: &str, value: f64, function: impl Fn(f64) -> f64) -> Vec<f64> {
+/// Returns how far two right results of a method may lie apart, of values that may each be off by `off`. A variance is the small difference of large
+/// squares where the values lie close together, so its error is a part of the squares. Samples, their counts and their sums have few digits and no error.
+fn error(method: &str, values: &[f64], off: f64) -> f64 {
+    /// The error of a few additions of floats.
+    const ADDED: f64 = 4e-15;
+    let largest = values.iter().fold(0.0, |most: f64, v| most.max(v.abs()));
+    let deviation = aggregate("stddev", values);
+    let of_variance = 2.0 * deviation * off + off.powi(2) + ADDED * largest.powi(2);
+    match method {
+        "avg" => off + ADDED * largest,
+        "stdvar" => of_variance,
+        "stddev" if deviation.powi(2) > of_variance => of_variance / deviation,
+        "stddev" => of_variance.sqrt(),
+        _ => 0.0,
+    }
+}
+
+/// Values of a function of a number that a method gave, and that may be off. At a step, as that of `ceil` at an integer, the last bits of a quotient
+/// decide the side: then there is more than one.
+fn either(method: &str, value: f64, off: f64, function: impl Fn(f64) -> f64) -> Vec<f64> {
     let mut found = vec![function(value)];
     if !matches!(method, "avg" | "stddev" | "stdvar") {
         return found;
     }
-    for near in [value - value.abs() * ROUNDING, value + value.abs() * ROUNDING] {
+    let off = off + value.abs() * ROUNDING;
+    for near in [value - off, value + off] {
         let other = function(near);
         if (other - found[0]).abs() > found[0].abs() * 1e-8 {
             found.push(other);
@@ -82,6 +100,7 @@ fn either(method: &str, value: f64, function: impl Fn(f64) -> f64) -> Vec<f64> {
 fn of_series(method: &str, what: &str, samples: &Samples, length: f64) -> Vec<f64> {
     let values: Vec<f64> = samples.iter().map(|s| s.1).collect();
     let over_time = aggregate(method, &values);
+    let off = error(method, &values, 0.0);
     let two = || (samples[samples.len() - 2], samples[samples.len() - 1]);
     vec![match what {
         "changes" => values.windows(2).filter(|w| w[0] != w[1]).count() as f64,
@@ -94,13 +113,13 @@ fn of_series(method: &str, what: &str, samples: &Samples, length: f64) -> Vec<f6
             (if to < from { to } else { to - from }) / (at - before)
         }
         "abs" => over_time.abs(),
-        "ceil" => return either(method, over_time, f64::ceil),
+        "ceil" => return either(method, over_time, off, f64::ceil),
         "exp" => over_time.exp(),
-        "floor" => return either(method, over_time, f64::floor),
+        "floor" => return either(method, over_time, off, f64::floor),
         "ln" => over_time.ln(),
         "log2" => over_time.log2(),
         "log10" => over_time.log10(),
-        "round" => return either(method, over_time, |v| (v + 0.5).floor()),
+        "round" => return either(method, over_time, off, |v| (v + 0.5).floor()),
         "sqrt" => over_time.sqrt(),
         _ => over_time,
     }]
@@ -117,14 +136,16 @@ fn expected(name: &str, series: &[Samples], length: f64) -> Vec<f64> {
         choices = choices.iter().flat_map(with).collect();
     }
     let converted = |value: f64| value * 0.125 + 1.0;
+    let off = |samples: &Samples| error(method, &samples.iter().map(|s| s.1).collect::<Vec<_>>(), 0.0);
+    let off = series.iter().map(off).fold(0.0, f64::max);
     choices
         .iter()
-        .map(|values| aggregate(method, values))
-        .flat_map(|value| match what {
+        .map(|values| (aggregate(method, values), error(method, values, off) * 0.125))
+        .flat_map(|(value, off)| match what {
             "NUMBOOL" => vec![f64::from(converted(value) != 0.0)],
             "NOTNUMBOOL" => vec![f64::from(converted(value) == 0.0)],
-            "FLOOR" => either(method, converted(value), f64::floor),
-            "CEIL" => either(method, converted(value), f64::ceil),
+            "FLOOR" => either(method, converted(value), off, f64::floor),
+            "CEIL" => either(method, converted(value), off, f64::ceil),
             "MAP" => {
                 let to = [(0.0, 1.0), (60.0, 7.0), (120.0, 9.0)].iter().find(|(from, _)| *from == value);
                 vec![to.map_or(0.0, |(_, to)| *to)]
@@ -225,4 +246,42 @@ pub fn compare_with(config: Config, of: &Stretch<'_>, differs: &mut dyn FnMut(&s
 /// Compares as [`compare_with`], and fails at the first difference.
 pub fn compare(config: Config, of: &Stretch<'_>) -> usize {
     compare_with(config, of, &mut |_, message| panic!("{message}"))
+}
+
+/// Returns the variance as Prometheus has it, value by value.
+fn one_by_one(values: &[f64]) -> f64 {
+    let (mut mean, mut squares) = (0.0, 0.0);
+    for (count, value) in (1..).zip(values) {
+        let off = value - mean;
+        mean += off / f64::from(count);
+        squares += off * (value - mean);
+    }
+    squares / values.len() as f64
+}
+
+#[test]
+fn two_ways_to_a_variance_lie_within_the_error() {
+    let mut seed = 7_u64;
+    let mut next = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (seed >> 40) as f64
+    };
+    let mut beyond = 0;
+    for base in [0.0, 1e3, 1e6, 1e9, 1e12] {
+        for _ in 0..1000 {
+            let series: Vec<Vec<f64>> = (0..3).map(|_| (0..7).map(|_| base + next() / 64.0).collect()).collect();
+            let (ours, theirs): (Vec<f64>, Vec<f64>) =
+                series.iter().map(|values| (aggregate("stdvar", values), one_by_one(values))).unzip();
+            let off = series.iter().map(|values| error("stdvar", values, 0.0)).fold(0.0, f64::max);
+            for (ours, theirs) in ours.iter().zip(&theirs) {
+                assert!((ours - theirs).abs() <= off, "{ours} {theirs} {off}");
+                beyond += usize::from((ours - theirs).abs() > ours * ROUNDING);
+            }
+            let (first, second) = (aggregate("stdvar", &ours), one_by_one(&theirs));
+            assert!((first - second).abs() <= error("stdvar", &ours, off), "{first} {second} {off}");
+            let (first, second) = (aggregate("stddev", &ours), one_by_one(&theirs).sqrt());
+            assert!((first - second).abs() <= error("stddev", &ours, off), "{first} {second} {off}");
+        }
+    }
+    assert!(beyond > 100, "{beyond}: a part of the variance alone would do");
 }
