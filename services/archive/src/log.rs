@@ -81,7 +81,7 @@ impl Log {
             group: Arc::default(),
             writing: false,
             next: first,
-            last: first - 1,
+            last: first.saturating_sub(1),
             file: None,
             files: files.into(),
         };
@@ -188,10 +188,13 @@ impl Incoming for Log {
     fn replay(&self) -> Result<Replayed, Error> {
         let mut replayed = Replayed::default();
         let files = self.lock().files.clone();
+        // The file that was read last has a record.
+        let mut holds = false;
         for (at, (first, _)) in files.iter().enumerate() {
             let mut bytes = Vec::new();
             File::open(self.path(*first))?.read_to_end(&mut bytes)?;
             let mut from = 0;
+            holds = false;
             while from < bytes.len() {
                 let (sequence, batch, length) = match record(&bytes[from..]) {
                     Some(record) => record,
@@ -214,18 +217,24 @@ impl Incoming for Log {
                     }
                 };
                 (self.sink)(sequence, batch);
+                holds = true;
                 let mut state = self.lock();
-                state.last = sequence;
-                state.next = sequence + 1;
+                state.last = state.last.max(sequence);
+                state.next = state.last.saturating_add(1);
                 replayed.batches += 1;
                 from += length;
             }
         }
-        // Appends go to a new file, so that the end of the last one needs no repair. A file without a record takes no number.
+        // Appends go to a new file, so that the end of the last one needs no repair. A file without a record takes no number. A damaged one that is
+        // not the last stays, and the new file does not take its name.
         let mut state = self.lock();
-        if let Some((first, _)) = state.files.back().copied().filter(|(first, _)| *first >= state.next) {
+        if let Some((first, _)) = state.files.back().copied().filter(|(first, _)| *first >= state.next && !holds) {
             std::fs::remove_file(self.path(first))?;
             state.files.pop_back();
+        }
+        if let Some((first, _)) = state.files.back().copied().filter(|(first, _)| *first >= state.next) {
+            state.last = first;
+            state.next = first.saturating_add(1);
         }
         Ok(replayed)
     }
