@@ -13,7 +13,7 @@
 //! 10 ns to read one, where XOR coding as in Gorilla takes about 6 bytes, because the low bits of a decimal are noise.
 
 use crate::Error;
-use pco::standalone::{simple_compress, simple_decompress};
+use pco::standalone::{simple_compress, simple_decompress_into};
 use pco::{ChunkConfig, ModeSpec};
 
 const CONSTANT: u8 = 0;
@@ -92,9 +92,14 @@ fn pack<T: pco::data_types::Number>(values: &[T]) -> Vec<u8> {
     simple_compress(values, &config(4)).unwrap_or_default()
 }
 
-fn unpack<T: pco::data_types::Number>(bytes: &[u8], count: usize) -> Result<Vec<T>, Error> {
-    let values = simple_decompress::<T>(bytes).map_err(|error| Error::Damaged(error.to_string()))?;
-    if values.len() == count { Ok(values) } else { Err(damaged("a column has another length than its object")) }
+fn unpack<T: pco::data_types::Number + Default>(bytes: &[u8], count: usize) -> Result<Vec<T>, Error> {
+    // It takes the memory of as many as there are to be, and not of as many as the bytes claim.
+    let mut values = vec![T::default(); count];
+    let read = simple_decompress_into(bytes, &mut values).map_err(|error| Error::Damaged(error.to_string()))?;
+    if read.n_processed == count && read.finished {
+        return Ok(values);
+    }
+    Err(damaged("a column has another length than its object"))
 }
 
 /// Appends whole numbers; [`read_whole`] wants to know how many.
@@ -298,6 +303,19 @@ mod tests {
             let mut out = Vec::new();
             write_whole(&mut out, &values);
             assert_eq!(read_whole(&mut Reader(&out), values.len()).unwrap(), values);
+        }
+    }
+
+    #[test]
+    fn a_packed_column_is_as_long_as_its_object_or_damaged() {
+        for length in [FEW, 256, 257, 5000] {
+            let values: Vec<i64> = (0..length as i64).map(|i| i * i).collect();
+            let packed = pack(&values);
+            assert_eq!(unpack::<i64>(&packed, length).unwrap(), values);
+            for other in [0, 1, length - 1, length + 1, 2 * length] {
+                assert!(matches!(unpack::<i64>(&packed, other), Err(Error::Damaged(_))), "{other} of {length}");
+            }
+            assert!(unpack::<i64>(&packed[..packed.len() - 1], length).is_err());
         }
     }
 }
