@@ -180,5 +180,5 @@ Between the two stand the waiting, and memory: text that many threads render com
 with the whole configuration, a twelfth statsd; the rest are the standard library's functions for their types, tables for unwinding, and relocations.\n\
 - **A clean build.** CPU seconds of both processors, in release; elapsed seconds stand beside them and say less, because a busy machine changes them. The floors are the minimal programs of the table below, on the same \
 libraries and as many crates of their own, all empty: `syn` and `quote`, `tracing`, and with a file `toml`, are there before a line of ours. Two thirds of what the core takes is the optimizer, over functions none of which stands out: \
-the largest is 2 % of the code before it is optimized. The facade reads every table of the configuration, whichever backend is on. Of what `otlp` adds more than half is TLS (`rustls`, `ring` and their like, 42 s) and a quarter \
+the largest is 2 % of the code before it is optimized. The facade reads every table of the configuration, whichever backend is on. Of what `otlp` adds more than half is TLS (`rustls`, `ring` and their like, 49 s) and a quarter \
 the HTTP client; so each exporter is built without TLS and with it, and compared with the other one that is built so.";
