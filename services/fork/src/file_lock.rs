@@ -1,13 +1,21 @@
 //! The lock of a file or a directory, held by one process; it ends with the process, however that ends.
 //!
 //! A lock belongs to an open file, and the child of a fork has its parent's open files: closing the file does not end the lock while one of the two has it.
+//! What a process has locked is kept in places, each with a mutex that its lock takes at its beginning and its end: whatever other threads do at
+//! a fork, the child can read which files its parent has locked.
 
 use crate::{PerProcess, ancestor_is_running};
 use fs4::{FileExt, TryLockError};
-use std::fs::{self, File};
+use once_cell::race::OnceBox;
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{
+    AtomicBool,
+    Ordering::{Acquire, Release},
+};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError as Busy, Weak};
+use std::time::SystemTime;
 
 /// A file or a directory that this process has locked, until this is dropped.
 ///
@@ -27,10 +35,44 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError as Busy, Weak};
 pub struct FileLock {
     file: Arc<File>,
     process: u32,
+    slot: &'static Slot,
 }
 
 /// The files that each process has locked.
-static LOCKED: PerProcess<Mutex<Vec<Weak<File>>>> = PerProcess::new();
+static LOCKED: PerProcess<Slot> = PerProcess::new();
+
+/// A place for one lock, and the places after it.
+#[derive(Debug, Default)]
+struct Slot {
+    is_taken: AtomicBool,
+    locked: Mutex<Option<Locked>>,
+    next: OnceBox<Slot>,
+}
+
+impl Slot {
+    /// Returns a place that nobody has, for the caller alone.
+    fn claim(&self) -> &Slot {
+        let mut slot = self;
+        while slot.is_taken.swap(true, Acquire) {
+            slot = slot.next.get_or_init(Box::default);
+        }
+        slot
+    }
+
+    fn set(&self, locked: Option<Locked>) {
+        *self.locked.lock().unwrap_or_else(PoisonError::into_inner) = locked;
+    }
+}
+
+/// A file as it was when it was locked.
+///
+/// A fork copies the descriptors first and memory after that. A file that another thread opens and locks in between is in the child's memory, and its
+/// descriptor is not among the child's: the number is that of the file which the child opens next. So a file is told by its identity.
+#[derive(Debug)]
+struct Locked {
+    file: Weak<File>,
+    identity: Identity,
+}
 
 impl FileLock {
     /// Locks `file`, which was opened at `path`. What this process has from one that it was forked from and that has ended, it takes over.
@@ -47,10 +89,10 @@ impl FileLock {
             locked = FileExt::try_lock(&*file);
         }
         locked?;
-        let mut all = LOCKED.get().lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|file| file.strong_count() > 0);
-        all.push(Arc::downgrade(&file));
-        Ok(FileLock { file, process: std::process::id() })
+        let identity = Identity::of(&file.metadata().map_err(TryLockError::Error)?);
+        let slot = LOCKED.get().claim();
+        slot.set(Some(Locked { file: Arc::downgrade(&file), identity }));
+        Ok(FileLock { file, process: std::process::id(), slot })
     }
 
     /// Returns the process that this one was forked from and that has locked the file at `path`, as far as it is known.
@@ -73,22 +115,52 @@ impl Drop for FileLock {
     fn drop(&mut self) {
         if self.process == std::process::id() {
             let _ = FileExt::unlock(&*self.file);
+            self.slot.set(None);
+            self.slot.is_taken.store(false, Release);
         }
     }
 }
 
 /// Returns the open file of a lock that this process has from one that it was forked from, and which process that was.
 fn inherited(path: &Path) -> Option<(u32, Arc<File>)> {
-    LOCKED.ancestors().find_map(|(process, locked)| {
-        // Held by another thread of that process at the fork, it is held for ever.
-        let locked = match locked.try_lock() {
-            Ok(locked) => locked,
-            Err(Busy::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(Busy::WouldBlock) => return None,
-        };
-        let file = locked.iter().filter_map(Weak::upgrade).find(|file| is_at(file, path).unwrap_or(false))?;
-        Some((process, file))
+    let there = Identity::of(&fs::metadata(path).ok()?);
+    LOCKED.ancestors().find_map(|(process, first)| {
+        let slots = std::iter::successors(Some(first), |slot| slot.next.get());
+        let mut locked = slots.filter_map(|slot| match slot.locked.try_lock() {
+            Ok(locked) => held(locked.as_ref()?, &there),
+            Err(Busy::Poisoned(poisoned)) => held(poisoned.into_inner().as_ref()?, &there),
+            // Its lock began or ended at the fork: it is held for ever.
+            Err(Busy::WouldBlock) => None,
+        });
+        Some((process, locked.next()?))
     })
+}
+
+/// Returns the open file of a lock if it is the one that is looked for, by what is known of it and by its descriptor.
+fn held(locked: &Locked, there: &Identity) -> Option<Arc<File>> {
+    let file = (locked.identity == *there).then(|| locked.file.upgrade())??;
+    (Identity::of(&file.metadata().ok()?) == *there).then_some(file)
+}
+
+/// Tells files apart: a number that a deleted file had is given again, so the moment of its creation is a part where the file system keeps it.
+#[derive(Debug, PartialEq)]
+struct Identity {
+    #[cfg(unix)]
+    number: (u64, u64),
+    created: Option<SystemTime>,
+}
+
+impl Identity {
+    fn of(file: &Metadata) -> Identity {
+        #[cfg(unix)]
+        use std::os::unix::fs::MetadataExt;
+
+        Identity {
+            #[cfg(unix)]
+            number: (file.dev(), file.ino()),
+            created: file.created().ok(),
+        }
+    }
 }
 
 /// Returns whether a file that is open is still at its path.

@@ -1,6 +1,6 @@
 //! State of one process, in a `static`.
 
-use std::sync::OnceLock;
+use once_cell::race::OnceBox;
 
 /// State of one process, for a `static`: the child of a fork begins with one of its own.
 ///
@@ -19,7 +19,8 @@ use std::sync::OnceLock;
 #[derive(Debug)]
 pub struct PerProcess<T>(Next<T>);
 
-type Next<T> = OnceLock<Box<Place<T>>>;
+/// Nobody waits for it: what is half made at a fork would be so for ever in the child.
+type Next<T> = OnceBox<Place<T>>;
 
 #[derive(Debug)]
 struct Place<T> {
@@ -32,7 +33,7 @@ impl<T> PerProcess<T> {
     /// Creates state that no process has used yet.
     #[must_use]
     pub const fn new() -> PerProcess<T> {
-        PerProcess(OnceLock::new())
+        PerProcess(OnceBox::new())
     }
 
     /// Returns the states of the processes that this one was forked from, as they stood at the fork, with the numbers of those processes; the first one
@@ -50,14 +51,7 @@ impl<T: Default> PerProcess<T> {
         let process = std::process::id();
         let mut next = &self.0;
         loop {
-            let place = match next.get() {
-                Some(place) => place,
-                None => {
-                    // Made before: a fork meanwhile would leave the place half made, and the child would wait for it.
-                    let made = Box::new(Place { process, state: T::default(), child: OnceLock::new() });
-                    next.get_or_init(|| made)
-                }
-            };
+            let place = next.get_or_init(|| Box::new(Place { process, state: T::default(), child: OnceBox::new() }));
             if place.process == process {
                 return &place.state;
             }

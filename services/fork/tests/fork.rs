@@ -6,6 +6,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Runs this in a child, which has ten seconds for it, and returns whether it was well.
 fn in_a_child(work: impl FnOnce() -> bool) -> bool {
@@ -76,6 +77,28 @@ fn a_child_is_told_that_its_parent_holds_the_file() {
     assert!(in_a_child(|| copy.take().is_some()));
     assert!(copy.is_some_and(|lock| is_held(&scratch) && lock.is_at(&scratch.0).unwrap()));
     assert!(!is_held(&scratch));
+}
+
+/// Descriptors and memory of a child are not those of one moment: what another thread locks while the process forks is in the one and not in the other.
+#[test]
+fn a_child_has_no_lock_whose_descriptor_it_does_not_have() {
+    let (theirs, own) = (Scratch::new("theirs"), Scratch::new("own"));
+    let over = AtomicBool::new(false);
+    let well = std::thread::scope(|threads| {
+        threads.spawn(|| {
+            while !over.load(Relaxed) {
+                drop(FileLock::take(theirs.open(), &theirs.0));
+            }
+        });
+        let is_of_nobody = || {
+            let held = FileLock::take(own.open(), &own.0);
+            held.is_ok() && FileLock::ancestor(&own.0).is_none()
+        };
+        let well = (0..300).all(|_| in_a_child(is_of_nobody));
+        over.store(true, Relaxed);
+        well
+    });
+    assert!(well);
 }
 
 #[test]
