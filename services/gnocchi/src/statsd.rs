@@ -51,6 +51,8 @@ struct State {
     gathered: Gathered,
     /// Measures that wait for the archive.
     kept: Kept,
+    /// How many of them are on their way to the archive, and not among `kept`.
+    handed: u64,
     account: Account,
     ids: Ids,
     /// When they were last looked for.
@@ -170,6 +172,7 @@ impl Statsd {
                 state.ids_since = Some(Instant::now());
                 state.ids.clear();
             }
+            state.handed = state.kept.count();
             (std::mem::take(&mut state.kept), std::mem::take(&mut state.ids))
         };
         // Lines that come meanwhile do not wait for the disk.
@@ -190,9 +193,10 @@ impl Statsd {
                 }
             }
             let _ = waiting.take_first();
+            self.state().handed = waiting.count();
         }
         let mut state = self.state();
-        state.kept = waiting;
+        (state.kept, state.handed) = (waiting, 0);
         // After an error the metrics are looked for again: one may have been removed.
         state.ids = if result.is_ok() { ids } else { Ids::new() };
         state.account.counts.refused += refused;
@@ -217,7 +221,7 @@ impl Statsd {
     pub fn counts(&self) -> StatsdCounts {
         let state = self.state();
         let mut counts = state.account.counts;
-        counts.waiting = state.kept.count();
+        counts.waiting = state.kept.count() + state.handed;
         counts
     }
 
