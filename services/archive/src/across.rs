@@ -4,7 +4,7 @@ mod operation;
 
 pub use operation::{Aggregator, Binary, Operation, Outcome, Unary, Values, evaluate};
 
-use crate::aggregate::aggregate;
+use crate::aggregate::{aggregate, run};
 use crate::time::Calendar;
 use crate::{Error, Kind, Nanos, Point};
 
@@ -39,7 +39,7 @@ pub fn resample(points: &[Point], kind: Kind, to: Sampling) -> Vec<Point> {
     let mut rest = points;
     while let Some(first) = rest.first() {
         let at = to.floor(first.at);
-        let (bucket, behind) = rest.split_at(rest.partition_point(|point| to.floor(point.at) <= at).max(1));
+        let (bucket, behind) = rest.split_at(run(rest, |point| to.floor(point.at) <= at).max(1));
         let values: Vec<f64> = bucket.iter().map(|point| point.value).collect();
         longer.extend(aggregate(kind, &values).map(|value| Point { at, value }));
         rest = behind;
@@ -100,9 +100,7 @@ pub struct Joining {
 /// # Errors
 /// [`Error::NotAggregable`] when they do not overlap enough.
 pub fn join(series: &[Vec<Point>], how: Joining) -> Result<Grid, Error> {
-    let mut times: Vec<Nanos> = series.iter().flatten().map(|point| point.at).collect();
-    times.sort_unstable();
-    times.dedup();
+    let times = times_of(series);
     let missing = if let Some(Fill::Value(value)) = how.fill { value } else { f64::NAN };
     let mut columns: Vec<Vec<f64>> = Vec::with_capacity(series.len());
     for points in series {
@@ -136,6 +134,22 @@ pub fn join(series: &[Vec<Point>], how: Joining) -> Result<Grid, Error> {
         cut_to_overlap(&mut grid, how)?;
     }
     Ok(grid)
+}
+
+/// Returns the time stamps of all series, ascending.
+fn times_of(series: &[Vec<Point>]) -> Vec<Nanos> {
+    let of = |points: &[Point]| -> Vec<Nanos> { points.iter().map(|point| point.at).collect() };
+    let mut times = series.first().map_or_else(Vec::new, |first| of(first));
+    let first = times.len();
+    for points in series {
+        // The usual case: series that are measured together have them all in common.
+        if points.len() != first || points.iter().zip(&times).any(|(point, at)| point.at != *at) {
+            times.extend(of(points));
+        }
+    }
+    times.sort_unstable();
+    times.dedup();
+    times
 }
 
 fn forward<'a>(values: impl Iterator<Item = &'a mut f64>) {

@@ -123,16 +123,27 @@ impl Rows {
     }
 }
 
+/// Returns how many points from the first on are among those that this tells, which stand at the front and the first of which is one. It looks near
+/// the front: most buckets are short.
+pub(crate) fn run(points: &[Point], is_within: impl Fn(&Point) -> bool) -> usize {
+    let mut beyond = 1;
+    while points.get(beyond).is_some_and(&is_within) {
+        beyond *= 2;
+    }
+    let within = beyond / 2;
+    within + points[within..points.len().min(beyond)].partition_point(is_within)
+}
+
 /// Aggregates points, sorted by time, into buckets from number `first` on. The points before serve the differences alone.
 pub(crate) fn rows(points: &[Point], granularity: Nanos, methods: &[Method], first: i64) -> Rows {
     let mut rows = Rows::with_columns(methods.len());
-    let bucket_of = |point: &Point| point.at.div_euclid(granularity);
-    let mut start = points.partition_point(|point| bucket_of(point) < first);
+    let mut start = points.partition_point(|point| point.at.div_euclid(granularity) < first);
     let with_rate = methods.iter().any(|method| method.rate);
     let (mut values, mut rates) = (Vec::new(), Vec::new());
     while start < points.len() {
-        let bucket = bucket_of(&points[start]);
-        let end = start + points[start..].partition_point(|point| bucket_of(point) == bucket);
+        let at = points[start].at;
+        let last = at.saturating_add(granularity - 1 - at.rem_euclid(granularity));
+        let end = start + run(&points[start..], |point| point.at <= last);
         values.clear();
         values.extend(points[start..end].iter().map(|point| point.value));
         if with_rate {
@@ -140,7 +151,7 @@ pub(crate) fn rows(points: &[Point], granularity: Nanos, methods: &[Method], fir
             let before = start.saturating_sub(1);
             rates.extend(points[before..end].windows(2).map(|pair| pair[1].value - pair[0].value));
         }
-        rows.buckets.push(bucket);
+        rows.buckets.push(at.div_euclid(granularity));
         // One sorting serves the median and all percentiles.
         let mut sorted: [Option<Vec<f64>>; 2] = [None, None];
         for (method, column) in methods.iter().zip(&mut rows.columns) {
@@ -180,6 +191,24 @@ mod tests {
         assert_eq!(column(&list, "std")[2], None);
         assert_eq!(column(&list, "95pct"), [Some(15.7), Some(48.5), Some(45.0)]);
         assert_eq!(column(&[(1, 3.0)], "rate:count"), [None]);
+    }
+
+    #[test]
+    fn runs_are_found_whatever_their_length_and_at_the_ends_of_time() {
+        for length in 1..40 {
+            for within in 1..=length {
+                let list: Vec<Point> = (0..length).map(|at| Point { at, value: 0.0 }).collect();
+                assert_eq!(run(&list, |point| point.at < within), within as usize, "{within} of {length}");
+            }
+        }
+        for granularity in [1, 2, 7, SECOND, i64::MAX] {
+            let list = [i64::MIN, i64::MIN + 1, -1, 0, 1, i64::MAX - 1, i64::MAX].map(|at| Point { at, value: 1.0 });
+            let rows = rows(&list, granularity, &["count".parse().unwrap()], i64::MIN);
+            let mut buckets: Vec<i64> = list.iter().map(|point| point.at.div_euclid(granularity)).collect();
+            buckets.dedup();
+            assert_eq!(rows.buckets, buckets);
+            assert_eq!(rows.columns[0].iter().flatten().sum::<f64>(), 7.0);
+        }
     }
 
     #[test]

@@ -163,28 +163,30 @@ pub fn write_timestamp(out: &mut String, stamp: Nanos) {
     let seconds = stamp.div_euclid(SECOND);
     let (year, month, day) = date_of(seconds.div_euclid(DAY));
     let of_day = seconds.rem_euclid(DAY);
-    out.push_str(&format!("{year:04}-"));
-    let mut two = |number: i64, behind: char| {
-        out.push(char::from(b'0' + (number / 10) as u8));
-        out.push(char::from(b'0' + (number % 10) as u8));
-        out.push(behind);
-    };
-    two(month, '-');
-    two(day, 'T');
-    two(of_day / 3600, ':');
-    two(of_day / 60 % 60, ':');
-    two(of_day % 60, '.');
-    let mut fraction = stamp.rem_euclid(SECOND);
-    if fraction == 0 {
-        out.pop();
-    } else {
-        let mut width = 9;
-        while width > 6 && fraction % 10 == 0 {
-            fraction /= 10;
-            width -= 1;
+    // A time stamp of 64 bits lies between the years 1677 and 2262.
+    let mut text = *b"0000-00-00T00:00:00.000000000";
+    let mut put = |place: std::ops::Range<usize>, mut number: i64| {
+        for digit in text[place].iter_mut().rev() {
+            *digit = b'0' + (number % 10) as u8;
+            number /= 10;
         }
-        out.push_str(&format!("{fraction:0width$}"));
-    }
+    };
+    put(0..4, year);
+    put(5..7, month);
+    put(8..10, day);
+    put(11..13, of_day / 3600);
+    put(14..16, of_day / 60 % 60);
+    put(17..19, of_day % 60);
+    let fraction = stamp.rem_euclid(SECOND);
+    put(20..29, fraction);
+    let end = match fraction {
+        0 => 19,
+        _ if fraction % 1000 == 0 => 26,
+        _ if fraction % 100 == 0 => 27,
+        _ if fraction % 10 == 0 => 28,
+        _ => 29,
+    };
+    out.push_str(std::str::from_utf8(&text[..end]).unwrap_or_default());
     out.push_str("+00:00");
 }
 

@@ -16,7 +16,7 @@ use ferrometer_archive::search::{Page, Sort};
 use ferrometer_archive::{Error, Metric, Nanos, Point, Policy, Range, Resource, ResourceQuery, matches};
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -167,16 +167,14 @@ impl Gnocchi {
             }
             let measures = self.compute(&references, &tree.operation, question)?;
             let with = details.then(|| {
-                resources
-                    .iter()
-                    .filter(|resource| references.iter().any(|reference| reference.resource == Some(resource.id)))
+                let used: HashSet<Option<Uuid>> = references.iter().map(|reference| reference.resource).collect();
+                let json = |resource: &&Resource| {
+                    let metrics = metrics.get(&resource.id).map(|list| names(list));
+                    used.contains(&Some(resource.id)).then(|| resource_json(resource, Some(&kind), metrics))
+                };
+                resources.iter().filter_map(json).collect::<Value>()
             });
-            let with = with.map(|list| {
-                list.map(|resource| {
-                    resource_json(resource, Some(&kind), metrics.get(&resource.id).map(|list| names(list)))
-                })
-            });
-            Ok(Some(answer(&measures, with.map(Iterator::collect::<Value>))))
+            Ok(Some(answer(&measures, with)))
         };
         if groups.is_empty() {
             let all: Vec<&Resource> = resources.iter().collect();
@@ -202,19 +200,20 @@ impl Gnocchi {
     }
 
     fn aggregates_of_metrics(&self, request: &Request<'_>, tree: &Tree, question: Question, details: bool) -> Answer {
-        let mut ids = Vec::new();
+        let (mut ids, mut seen) = (Vec::new(), HashSet::new());
         for (name, _) in &tree.references {
             let id = Uuid::parse_str(name).map_err(|_| {
                 let reason = "badly formed hexadecimal UUID string";
                 Refusal::bad(json!({"cause": "Invalid metric references", "reason": reason, "detail": tree.references}))
             })?;
-            if !ids.contains(&id) {
+            if seen.insert(id) {
                 ids.push(id);
             }
         }
         let metrics = self.archive.index().metrics_by_id(&ids)?;
+        let by_id: HashMap<Uuid, &Metric> = metrics.iter().map(|metric| (metric.id, metric)).collect();
         let mut unknown: Vec<String> =
-            ids.iter().filter(|id| !metrics.iter().any(|metric| metric.id == **id)).map(ToString::to_string).collect();
+            ids.iter().filter(|id| !by_id.contains_key(id)).map(ToString::to_string).collect();
         if !unknown.is_empty() {
             unknown.sort();
             let description =
@@ -222,7 +221,6 @@ impl Gnocchi {
             return Err(Refusal::new(StatusCode::NOT_FOUND, description));
         }
         metrics.iter().try_for_each(|metric| request.owner(&metric.creator))?;
-        let by_id: BTreeMap<Uuid, &Metric> = metrics.iter().map(|metric| (metric.id, metric)).collect();
         let mut references = Vec::new();
         for (name, aggregation) in &tree.references {
             if let Some(metric) = Uuid::parse_str(name).ok().and_then(|id| by_id.get(&id)) {

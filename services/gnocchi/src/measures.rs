@@ -358,7 +358,7 @@ pub(crate) fn seconds(nanos: Nanos) -> String {
 }
 
 pub(crate) fn write_points(out: &mut String, points: &[Point], label: &str) {
-    use fmt::Write as _;
+    let mut digits = zmij::Buffer::new();
     out.reserve(points.len() * 56);
     for point in points {
         if !out.ends_with('[') {
@@ -370,7 +370,7 @@ pub(crate) fn write_points(out: &mut String, points: &[Point], label: &str) {
         out.push_str(label);
         out.push(',');
         if point.value.is_finite() {
-            let _ = write!(out, "{:?}", point.value);
+            out.push_str(digits.format_finite(point.value));
         } else {
             out.push_str("null");
         }

@@ -6,6 +6,7 @@ use crate::values::operator;
 use ferrometer_archive::across::{Aggregator, Binary, Operation, Unary};
 use ferrometer_archive::time::parse_timespan;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 
 const DEEPEST: usize = 64;
 
@@ -35,6 +36,8 @@ pub(crate) fn read(body: &Value) -> Result<Tree, Refusal> {
     let operation = node(body, 0).map_err(|invalid| invalid.in_key("operations"))?;
     let mut references = Vec::new();
     collect(&operation, &mut references);
+    let mut seen = HashSet::new();
+    references.retain(|reference| seen.insert(reference.clone()));
     if references.is_empty() {
         let reason = "At least one 'metric' is required";
         return Err(Refusal::bad(json!({"cause": "Operations is invalid", "reason": reason, "detail": body})));
@@ -45,11 +48,7 @@ pub(crate) fn read(body: &Value) -> Result<Tree, Refusal> {
 fn collect(operation: &Operation, references: &mut Vec<Reference>) {
     match operation {
         Operation::Number(_) => {}
-        Operation::Metric(named) => named.iter().for_each(|reference| {
-            if !references.contains(reference) {
-                references.push(reference.clone());
-            }
-        }),
+        Operation::Metric(named) => references.extend_from_slice(named),
         Operation::Aggregate(_, _, inner)
         | Operation::Resample(_, _, inner)
         | Operation::Rolling(_, _, _, inner)

@@ -3,6 +3,7 @@
 use super::{Grid, Sampling, resample};
 use crate::aggregate::{deviation, median, sum};
 use crate::{Error, Kind, Nanos, Point, SECOND};
+use std::collections::HashSet;
 
 /// A number computed over several values, those that are missing left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,6 +225,7 @@ pub fn evaluate(
             Outcome { granularity, times: grid.times.clone(), values: Values::Number(*number), aggregated: false }
         }
         Operation::Metric(wanted) => {
+            let wanted: HashSet<&(String, String)> = wanted.iter().collect();
             let chosen = keys
                 .iter()
                 .zip(&grid.columns)
