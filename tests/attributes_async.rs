@@ -135,14 +135,18 @@ mod endings {
 
     #[test]
     fn time_runs_from_the_first_poll() {
+        let mut most = 0.0;
         let seen = capture_async(async {
             let future = slow();
+            // What a machine that is busy adds to the time of the future is in that of the wait for it, too.
             tokio::time::sleep(Duration::from_millis(400)).await;
+            let begun = std::time::Instant::now();
             future.await;
+            most = begun.elapsed().as_secs_f64() * 1000.0;
         });
         for name in ["slow", "slow.plain"] {
-            assert!(seen.longest(name) >= 29.0, "{name}: {}", seen.longest(name));
-            assert!(seen.longest(name) < 350.0, "{name}: {}", seen.longest(name));
+            let took = seen.longest(name);
+            assert!((29.0..=most).contains(&took), "{name}: {took} of {most}");
         }
     }
 

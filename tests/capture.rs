@@ -2,9 +2,9 @@
 
 use ferrometer::testing::Capture;
 use ferrometer::{get_logger, is_on};
-use ferrometer_testkit::alone;
+use ferrometer_testkit::{alone, wait_until};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 #[test]
 fn a_gauge_that_was_given_no_number_was_not_set() {
@@ -44,11 +44,7 @@ fn a_thread_that_joined_a_scope_for_good_leaves_the_switch_off_when_it_ends() {
     capture.assert_counter("joined.c", 1);
     drop(capture);
     // A thread is joined a moment before its last destructors have run.
-    let until = Instant::now() + Duration::from_secs(10);
-    while is_on() {
-        assert!(Instant::now() < until);
-        thread::yield_now();
-    }
+    wait_until("recording to be off", || !is_on());
 }
 
 /// Returns the message of an assertion that fails.

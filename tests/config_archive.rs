@@ -28,7 +28,7 @@ fn what_is_recorded_is_in_the_directory() {
     for round in 1..=2 {
         let metrics = ferrometer::init(config.clone()).unwrap();
         ferrometer::get_logger("config.archive").send_counter("c", round);
-        let report = metrics.shutdown(Duration::from_secs(30));
+        let report = metrics.shutdown(Duration::from_secs(60));
         assert!(report.ledgers.iter().all(|ledger| ledger.balances() && ledger.pending.is_zero()), "{report:?}");
         assert!(directory.join("index.sqlite").exists() && directory.join("lock").exists());
     }

@@ -18,7 +18,9 @@ fn the_same_program_reports_to_whatever_is_configured() {
     let handle = METRICS.counter("handle");
     let receiver = Receiver::new();
     let port = receiver.port();
-    let statsd = || Config::new().backend("statsd").statsd_host("127.0.0.1").statsd_port(port);
+    // For guards that are dropped: however slow the machine, what was recorded is delivered.
+    let patient = || Config::new().statsd_host("127.0.0.1").statsd_port(port).shutdown_deadline(SOON);
+    let statsd = || patient().backend("statsd");
     let metrics = init(statsd()).unwrap();
     handle.add(3);
     instrumented();
@@ -30,8 +32,7 @@ fn the_same_program_reports_to_whatever_is_configured() {
 
     // Off in between: nothing is recorded.
     handle.add(100);
-    let metrics =
-        init(Config::new().backend_list(["statsd", "pull-cache"]).statsd_host("127.0.0.1").statsd_port(port)).unwrap();
+    let metrics = init(patient().backend_list(["statsd", "pull-cache"])).unwrap();
     handle.add(4);
     assert!(metrics.flush(SOON).complete);
     assert_eq!(receiver.lines(1), ["facade.handle:4|c"]);
@@ -96,7 +97,8 @@ fn generations_on_disk_are_handed_over_and_an_unusable_path_is_refused() {
     let _alone = alone();
     let scratch = Scratch::new("facade");
     let directory = scratch.path();
-    let pull = || Config::new().backend("pull-cache").pull_cache_interval(Duration::from_secs(3600));
+    let pull =
+        || Config::new().backend("pull-cache").pull_cache_interval(Duration::from_secs(3600)).shutdown_deadline(SOON);
     let first = init(pull().pull_cache_path(directory)).unwrap();
     METRICS.send_counter("stored", 1);
     assert!(first.flush(SOON).complete);
@@ -126,7 +128,8 @@ fn the_endpoint_is_handed_over_to_the_next_configuration() {
     use std::io::{Read, Write};
     let _alone = alone();
     let pull = |address: &str| {
-        Config::new().backend("pull-cache").pull_cache_http(true).pull_cache_address(address.parse().unwrap())
+        let config = Config::new().backend("pull-cache").shutdown_deadline(SOON);
+        config.pull_cache_http(true).pull_cache_address(address.parse().unwrap())
     };
     let first = init(pull("127.0.0.1:0")).unwrap();
     let address = first.http_address().unwrap();

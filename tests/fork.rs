@@ -12,13 +12,13 @@ use std::time::Duration;
 
 static METRICS: Logger = logger!("forks");
 
-/// Runs this in a child, which has five seconds for it, and gives what `wait` says: 0 when it was well.
+/// Runs this in a child, which has two minutes for it, and gives what `wait` says: 0 when it was well.
 fn in_a_child(work: impl FnOnce() -> bool) -> i32 {
     // SAFETY: the child calls what is documented to work after a fork, and leaves by `_exit`; a panic in it is caught.
     let child = unsafe { libc::fork() };
     if child == 0 {
         // SAFETY: ends the child by a signal when it hangs.
-        unsafe { libc::alarm(5) };
+        unsafe { libc::alarm(120) };
         let well = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(false);
         // SAFETY: ends the child without running the test harness's exit.
         unsafe { libc::_exit(i32::from(!well)) };
@@ -31,7 +31,8 @@ fn in_a_child(work: impl FnOnce() -> bool) -> i32 {
 }
 
 fn served() -> Config {
-    Config::new().backend("pull-cache").pull_cache_http(true).pull_cache_address("127.0.0.1:0".parse().unwrap())
+    let config = Config::new().backend("pull-cache").shutdown_deadline(SOON);
+    config.pull_cache_http(true).pull_cache_address("127.0.0.1:0".parse().unwrap())
 }
 
 fn newest(address: std::net::SocketAddr) -> String {
@@ -121,7 +122,7 @@ fn a_directory_and_a_port_are_free_when_the_parent_lets_go_of_them_though_a_chil
     if child == 0 {
         // SAFETY: ends the child should nobody do so, and waits.
         unsafe {
-            libc::alarm(20);
+            libc::alarm(120);
             libc::pause();
             libc::_exit(0);
         }
@@ -152,7 +153,7 @@ fn in_a_daemon(before: impl FnOnce(), begin: impl FnOnce(u32) -> String) -> Stri
             return true;
         }
         // SAFETY: ends the daemon should it hang.
-        unsafe { libc::alarm(20) };
+        unsafe { libc::alarm(120) };
         write!(say, "{}", begin(parent)).unwrap();
         // SAFETY: ends the daemon without the test harness's exit.
         unsafe { libc::_exit(0) };

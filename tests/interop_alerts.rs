@@ -227,7 +227,7 @@ fn watch(address: SocketAddr, record: impl Fn(u64)) {
         "FerrometerSeriesNearCap loggers",
         "FerrometerSeriesRefused loggers",
     ];
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_secs(300);
     for round in 1.. {
         record(round);
         // One more that finds no place, each time.
@@ -270,7 +270,7 @@ fn the_dashboard_shows_the_quickstart() {
     let mut quickstart = example("quickstart");
     quickstart.arg(scratch.path().join("files")).arg("--serve").arg("--config").arg(config).stdout(Stdio::null());
     let _quickstart = Running(quickstart.spawn().unwrap());
-    let until = Instant::now() + Duration::from_secs(30);
+    let until = Instant::now() + Duration::from_secs(120);
     while TcpStream::connect(address).is_err() {
         assert!(Instant::now() < until, "the quickstart does not serve");
         thread::sleep(Duration::from_millis(50));

@@ -45,7 +45,7 @@ fn hostile_names_labels_and_texts_reach_all_of_them_whole() {
         }
         counted += 4.0;
     }
-    assert!(metrics.flush(Duration::from_secs(10)).complete);
+    assert!(metrics.flush(Duration::from_secs(60)).complete);
     let marks = |samples: Vec<serde_json::Value>| {
         let all: Vec<_> = samples.into_iter().filter(|s| s["name"] == "marked_marks_total").collect();
         let labels = all.iter().filter_map(|s| s["labels"]["at"].as_str()).map(str::to_owned);

@@ -2,7 +2,7 @@
 #![cfg(feature = "metric-servers")]
 
 use ferrometer::{Config, get_logger, init, ledgers};
-use ferrometer_testkit::{Scratch, alone};
+use ferrometer_testkit::{SOON, Scratch, alone};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
@@ -24,7 +24,7 @@ fn ask(address: SocketAddr, method: &str, path: &str, body: &str) -> (u16, Strin
 }
 
 fn config(scratch: &Scratch) -> Config {
-    let config = Config::new().metric_servers_path(scratch.path().join("status.cfg"));
+    let config = Config::new().metric_servers_path(scratch.path().join("status.cfg")).shutdown_deadline(SOON);
     config.metric_servers_interval(Duration::from_secs(3600)).pull_cache_address("127.0.0.1:0".parse().unwrap())
 }
 

@@ -34,7 +34,7 @@ fn every_backend_gets_them() {
         .statsd_host("127.0.0.1")
         .statsd_port(statsd_port)
         .process_interval(Duration::from_millis(100))
-        .shutdown_deadline(Duration::from_secs(5));
+        .shutdown_deadline(SOON);
     (config.graphite.server, config.graphite.port) = ("127.0.0.1".to_owned(), graphite_port);
     (config.influxdb.server, config.influxdb.port) = ("127.0.0.1".to_owned(), Some(influxdb_port));
     config.pull_cache.address = "127.0.0.1:0".parse().unwrap();

@@ -30,9 +30,8 @@ fn a_thread_that_moves_between_such_cpus_measures_right() {
     let [first, second] = cpus[..] else { panic!("this test needs two CPUs that it may run on; it found {cpus:?}") };
     counter::run_on(first);
     install("apart", sink(), Duration::from_millis(20)).unwrap();
-    // The counter is measured by then, or will be at some later round.
-    sleep(Duration::from_millis(300));
     let timer = get_logger("apart").timer("t");
+    counter::wait_until_used(|| drop(timer.start()));
     for round in 0..12 {
         let outer = Instant::now();
         let guard = timer.start();

@@ -28,18 +28,21 @@ fn a_counter_at_another_rate_is_given_up_and_told_once() {
     counter::trap();
     install("slower", sink(), Duration::from_millis(50)).unwrap();
     let timer = get_logger("slower").timer("t");
-    // A measurement beside the system's clock: as a share of what it is at least and at most.
-    let measure = || {
+    // A measurement beside the system's clock: as a share of what it is at least and at most. Where the thread was kept from running between the
+    // two clocks, half of the time may lie between those as well, and nothing is said.
+    let measure = || loop {
         let outer = Instant::now();
         let guard = timer.start();
         let inner = Instant::now();
         sleep(Duration::from_millis(20));
         let (least, measured) = (inner.elapsed(), guard.stop());
         let most = outer.elapsed();
-        (measured.as_secs_f64() / least.as_secs_f64(), measured.as_secs_f64() / most.as_secs_f64())
+        if most.as_secs_f64() < 1.5 * least.as_secs_f64() {
+            break (measured.as_secs_f64() / least.as_secs_f64(), measured.as_secs_f64() / most.as_secs_f64());
+        }
     };
     let is_right = |(of_least, of_most): (f64, f64)| of_least > 0.98 && of_most < 1.02;
-    sleep(Duration::from_millis(300));
+    counter::wait_until_used(|| drop(timer.start()));
     for _ in 0..3 {
         assert!(is_right(measure()));
     }
@@ -55,7 +58,5 @@ fn a_counter_at_another_rate_is_given_up_and_told_once() {
     remove("slower", SOON);
     let told: Vec<String> =
         lines.try_iter().filter(|line| line.contains("the CPU's counter cannot be believed")).collect();
-    let uses_the_counter = std::fs::read_to_string("/sys/devices/system/clocksource/clocksource0/current_clocksource");
-    let expected = usize::from(uses_the_counter.is_ok_and(|clock| clock.trim() == "tsc"));
-    assert_eq!(told.len(), expected, "{told:?}");
+    assert_eq!(told.len(), usize::from(counter::may_be_believed()), "{told:?}");
 }

@@ -48,7 +48,7 @@ fn is_alive_in_a_child() -> bool {
     assert!(pid >= 0);
     if pid == 0 {
         // SAFETY: ends a child that waits for ever.
-        unsafe { libc::alarm(20) };
+        unsafe { libc::alarm(120) };
         IS_SLOW.store(false, SeqCst);
         let published = Arc::new(AtomicU64::new(0));
         let seen = Arc::clone(&published);

@@ -95,7 +95,7 @@ fn a_fork_waits_for_no_thread_that_waits_for_it() {
         }
         // SAFETY: the child leaves at once; the alarm ends a fork that waits for a recording which waits for it.
         unsafe {
-            libc::alarm(60);
+            libc::alarm(120);
             let pid = libc::fork();
             if pid == 0 {
                 libc::_exit(0);

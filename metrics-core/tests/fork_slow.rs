@@ -57,7 +57,7 @@ fn no_lock_is_taken_after_the_first_recording() {
         ready.wait();
         // SAFETY: the child leaves at once; the alarm ends a fork that waits for a recording which waits for it.
         unsafe {
-            libc::alarm(60);
+            libc::alarm(120);
             let pid = libc::fork();
             if pid == 0 {
                 libc::_exit(0);

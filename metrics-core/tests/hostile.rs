@@ -7,8 +7,8 @@ use ferrometer_core::*;
 use std::sync::atomic::{AtomicU64, Ordering::*};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
-use support::{Alone, NEVER, Publish, SOON, sink};
+use std::time::Duration;
+use support::{Alone, NEVER, Publish, SOON, sink, wait_until};
 
 fn alone() -> Alone {
     let alone = support::alone().then(|| drop(shutdown(Duration::from_secs(1))));
@@ -189,10 +189,12 @@ fn a_panic_whose_payload_panics_is_one_panic() {
 fn a_backend_that_is_not_waited_for_delivers_nothing_that_is_called_dropped() {
     let _alone = alone();
     let calls = Arc::new(AtomicU64::new(0));
+    let (go, gate) = std::sync::mpsc::channel::<()>();
+    // Dropped with the backend: then no call follows.
     let seen = Arc::clone(&calls);
     let slow = move |view: &mut SnapshotView<'_>| {
         seen.fetch_add(1, SeqCst);
-        thread::sleep(Duration::from_millis(300));
+        let _ = gate.recv();
         view.all_sent();
         Ok(Delivery::default())
     };
@@ -200,16 +202,13 @@ fn a_backend_that_is_not_waited_for_delivers_nothing_that_is_called_dropped() {
     get_logger("slow").send_counter("c", 1);
     // It is at work, and then it is removed without being waited for.
     assert!(!flush(Duration::ZERO).complete);
-    let until = Instant::now() + SOON;
-    while calls.load(SeqCst) == 0 {
-        assert!(Instant::now() < until);
-        thread::yield_now();
-    }
+    wait_until("the delivery", || calls.load(SeqCst) == 1);
     get_logger("slow").send_counter("c", 1);
     let ledger = remove("slow", Duration::ZERO).unwrap();
     assert!(ledger.balances() && ledger.dropped[Cause::Removed] == ledger.recorded, "{ledger}");
+    drop(go);
+    wait_until("the end of the backend", || Arc::strong_count(&calls) == 1);
     // The delivery in progress, its flush, and no other.
-    thread::sleep(Duration::from_millis(1200));
     assert_eq!(calls.load(SeqCst), 2);
 }
 

@@ -23,8 +23,8 @@ fn only_the_delivery_of_a_removal_is_the_last() {
     let calls = Arc::new(Mutex::new(Vec::new()));
     install("last", Box::new(Last(Arc::clone(&calls))), Duration::from_secs(3600)).unwrap();
     get_logger("last").send_counter("c", 1);
-    flush(Duration::from_secs(30));
-    remove("last", Duration::from_secs(30)).unwrap();
+    flush(Duration::from_secs(60));
+    remove("last", Duration::from_secs(60)).unwrap();
     let expected = [("publish", false), ("flush", false), ("publish", true), ("flush", true)];
     assert_eq!(*calls.lock().unwrap(), expected);
 }

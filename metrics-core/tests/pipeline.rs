@@ -201,12 +201,12 @@ fn refusals_panics_and_swaps_lose_nothing() {
             })
         })
         .collect();
-    let (least, most) = (Duration::from_millis(1500), Duration::from_secs(120));
+    let least = Duration::from_millis(1500);
     let begin = Instant::now();
     let mut sent = Amount::default();
     let mut round = 0;
-    // On a busy machine, or under a sanitizer, this many swaps take longer.
-    while begin.elapsed() < least || (round <= 20 && begin.elapsed() < most) {
+    // On a busy machine, or under a sanitizer, this many swaps and calls take longer.
+    while begin.elapsed() < least || round <= 20 || calls.load(SeqCst) <= 10_000 {
         round += 1;
         refuse.store(if round % 3 == 0 { 2 } else { 0 }, Relaxed);
         panic.store(round % 4 == 0, Relaxed);
@@ -232,7 +232,6 @@ fn refusals_panics_and_swaps_lose_nothing() {
     let timers = got.singles.get("swap.t").map_or(0, Vec::len) as u64 + got.merged.get("swap.t").unwrap_or(&0);
     assert_eq!(timers, calls);
     assert_eq!(sent.recordings, 3 * calls);
-    assert!(round > 20 && calls > 10_000, "{round} {calls}");
 }
 
 #[test]

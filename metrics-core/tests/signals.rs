@@ -63,7 +63,7 @@ fn a_program_that_waits_for_a_signal_gets_it() {
         install("waiting", sink(), Duration::from_millis(1)).unwrap();
         // SAFETY: as a daemon does it: blocks the signal after the start, is sent it, and waits.
         unsafe {
-            libc::alarm(60);
+            libc::alarm(120);
             let mut set: libc::sigset_t = std::mem::zeroed();
             libc::sigaddset(&raw mut set, libc::SIGTERM);
             libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());

@@ -2,7 +2,7 @@
 
 #![allow(dead_code)]
 
-use ferrometer_testkit::{Scratch, free_tcp_port, free_udp_port};
+use ferrometer_testkit::{SOON, Scratch, free_tcp_port, free_udp_port};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -72,7 +72,7 @@ impl Etsy {
     }
 
     fn wait(&self) {
-        let until = Instant::now() + Duration::from_secs(20);
+        let until = Instant::now() + SOON;
         while TcpStream::connect(("127.0.0.1", self.management)).is_err() {
             assert!(Instant::now() < until, "statsd does not answer");
             thread::sleep(Duration::from_millis(20));
@@ -116,7 +116,7 @@ impl Etsy {
 
     /// Waits until all datagrams sent so far were read: until no counter but the server's own moves. (State is told again for ever.)
     pub fn settle(&self) {
-        let until = Instant::now() + Duration::from_secs(10);
+        let until = Instant::now() + SOON;
         let mut last = serde_json::Value::Null;
         loop {
             thread::sleep(Duration::from_millis(100));

@@ -68,7 +68,7 @@ impl Prometheus {
         command.arg(format!("--enable-feature={features}"));
         let process = command.spawn().expect("prometheus runs: scripts/test installs it");
         let prometheus = Prometheus { process, address, _scratch: scratch };
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + Duration::from_secs(120);
         while TcpStream::connect(address).is_err() || get(address, "/-/ready", None).0 != 200 {
             assert!(Instant::now() < until, "prometheus does not answer");
             thread::sleep(Duration::from_millis(100));
@@ -106,7 +106,7 @@ impl Prometheus {
 
     /// Waits until a query gives this value.
     pub fn settle(&self, query: &str, expected: f64) {
-        let until = Instant::now() + Duration::from_secs(30);
+        let until = Instant::now() + Duration::from_secs(120);
         loop {
             let got = self.value(query);
             if got == Some(expected) {

@@ -9,7 +9,7 @@ use ferrometer_gnocchi::Gnocchi;
 use ferrometer_http::Frame;
 use ferrometer_push_testkit::http::{Answer, Server};
 use ferrometer_push_testkit::program::{Program, low_port};
-use ferrometer_push_testkit::{NEVER, SOON, Scratch, alone, hard, with_view};
+use ferrometer_push_testkit::{NEVER, SOON, Scratch, alone, hard, wait_for, with_view};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -96,7 +96,9 @@ fn a_server_that_is_killed_misses_nothing() {
         if round % 3 == 0 {
             drop(server.take());
             assert!(!flush(Duration::from_millis(100)).complete);
-            assert!(!account().pending.is_zero() && account().balances(), "{}", account());
+            // A flush with little time may end before all is counted.
+            wait_for(|| (!account().pending.is_zero()).then_some(()), || account().to_string());
+            assert!(account().balances(), "{}", account());
         }
         server.get_or_insert_with(|| serve(scratch.path(), port));
         assert!(flush(SOON).complete, "{}", account());
@@ -159,8 +161,9 @@ fn each_answer_has_its_place_in_the_account() {
     for retry in [Answer::status(503), Answer::status(500), Answer::Cut, Answer::Garbage, Answer::status(302)] {
         *answer.lock().unwrap() = retry.clone();
         assert!(!flush(Duration::from_millis(100)).complete, "{retry:?}");
-        let ledger = account();
-        assert!(ledger.balances() && !ledger.pending.is_zero() && ledger.dropped_in_all().is_zero(), "{ledger}");
+        let counted = || Some(account()).filter(|ledger| !ledger.pending.is_zero());
+        let ledger = wait_for(counted, || account().to_string());
+        assert!(ledger.balances() && ledger.dropped_in_all().is_zero(), "{ledger}");
     }
     *answer.lock().unwrap() = Answer::status(202);
     server.take();
@@ -183,7 +186,9 @@ fn each_answer_has_its_place_in_the_account() {
     assert_eq!(last.as_object().unwrap().values().next().unwrap()["rv.d"]["measures"][0]["value"], 7);
     *answer.lock().unwrap() = Answer::Status(429, "Retry-After: 3600\r\n", Vec::new());
     logger.send_counter("d", 8);
+    let errors = account().errors;
     assert!(!flush(Duration::from_millis(200)).complete);
+    wait_for(|| (account().errors > errors).then_some(()), || account().to_string());
     server.take();
     assert!(!flush(Duration::from_millis(200)).complete);
     assert!(server.requests().is_empty(), "the server asked to be left alone");

@@ -11,6 +11,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+/// Held by a test that looks at a history that is still read.
+#[cfg(test)]
+pub(crate) static READING: Mutex<()> = Mutex::new(());
+
 /// Where a history comes from.
 pub(crate) enum Source {
     /// The files of a directory.
@@ -130,6 +134,8 @@ impl Job {
                 None
             }
         };
+        #[cfg(test)]
+        drop(READING.lock().unwrap_or_else(PoisonError::into_inner));
         // Nobody waits for what was given up.
         let _ = send.send(Restored { store, found });
     }

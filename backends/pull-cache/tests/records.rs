@@ -55,7 +55,7 @@ fn each_kind_has_its_records() {
     let names: Vec<_> = newest.records().map(|r| (r.metric, r.labels)).collect();
     assert!(names.is_sorted() && names.windows(2).all(|w| w[0] != w[1]));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
-    assert!((newest.timestamp() - now).abs() <= 5);
+    assert!((newest.timestamp() - now).abs() <= 60);
     never_set.set(0);
     drop(in_flight);
     cache.flush();
@@ -178,7 +178,7 @@ fn a_reader_that_asks_for_what_is_newer_sees_every_generation_once() {
     assert!(all.starts_with(&stamps), "{all:?} {stamps:?}");
     assert!(cache.handle.history(Some(i64::MAX)).next().is_none());
     let newest = cache.handle.most_recent().unwrap();
-    assert!(cache.handle.history(Some(newest.timestamp())).count() <= 1);
+    assert!(cache.handle.history(Some(newest.timestamp())).all(|later| later.timestamp() > newest.timestamp()));
     ferrometer_core::flush(SOON);
     assert_eq!(find(&cache.handle.most_recent().unwrap(), "follow.c").unwrap().value, 20.0);
 }

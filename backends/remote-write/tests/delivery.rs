@@ -242,7 +242,7 @@ fn each_answer_has_its_place_in_the_account() {
         let server = Server::start(move |_| Answer::status(status));
         start(settings(&server));
         get_logger("rs").send_counter("c", 3);
-        flush(Duration::from_secs(5));
+        flush(SOON);
         let ledger = account();
         assert!(ledger.balances(), "{status}: {ledger}");
         assert_eq!(

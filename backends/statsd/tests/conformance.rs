@@ -4,12 +4,10 @@ mod support;
 
 use ferrometer_core::{Dynamic, flush, get_logger, install, remove};
 use ferrometer_statsd::{Dialect, Settings, Statsd};
+use ferrometer_testkit::{NEVER, SOON};
 use serde_json::Value;
 use std::time::Duration;
 use support::{Receiver, alone};
-
-const SOON: Duration = Duration::from_secs(10);
-const NEVER: Duration = Duration::from_secs(3600);
 
 const DIALECTS: [(&str, Dialect); 7] = [
     ("etsy", Dialect::Etsy),

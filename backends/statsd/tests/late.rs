@@ -5,7 +5,7 @@ mod support;
 
 use ferrometer_core::{flush, get_logger, install, ledgers, remove};
 use ferrometer_statsd::{Dialect, Settings, Statsd, Transport};
-use ferrometer_testkit::{NEVER, SOON};
+use ferrometer_testkit::{NEVER, SOON, Scratch};
 use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -107,9 +107,8 @@ fn a_server_that_dies_between_two_intervals_misses_nothing() {
 fn a_unix_server_that_dies_misses_nothing() {
     use std::os::unix::net::UnixDatagram;
     let _alone = alone();
-    let directory = std::env::temp_dir().join(format!("ferrometer-late-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).unwrap();
-    let path = directory.join("s");
+    let scratch = Scratch::new("late");
+    let path = scratch.path().join("s");
     let bind = || {
         let socket = UnixDatagram::bind(&path).unwrap();
         socket.set_nonblocking(true).unwrap();
@@ -147,7 +146,6 @@ fn a_unix_server_that_dies_misses_nothing() {
         assert_eq!(read(&socket), 7);
     }
     assert!(remove("statsd", SOON).unwrap().balances());
-    std::fs::remove_dir_all(directory).unwrap();
 }
 
 /// A server that stops reading in the middle of a line and goes on later: it gets the rest of that line, on the same connection, and each value once.

@@ -7,10 +7,10 @@ mod support;
 
 use ferrometer_core::{Cause, Ledger, flush, get_logger, install, ledgers, remove};
 use ferrometer_statsd::{Dialect, Settings, Statsd, Transport};
-use ferrometer_testkit::{NEVER, SOON};
+use ferrometer_testkit::{NEVER, SOON, Scratch, wait_until};
 use std::io::{self, BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -94,12 +94,22 @@ fn a_server_that_moves_is_followed() {
     let _alone = alone();
     let (mut old, mut new) = (Receiver::at("127.0.0.1:0", Dialect::Etsy), Receiver::at("127.0.0.2:0", Dialect::Etsy));
     let place: Arc<Mutex<io::Result<SocketAddr>>> = Arc::new(Mutex::new(Err(io::Error::other("no such host"))));
+    let lookups = Arc::new(AtomicU64::new(0));
     let lookup = {
-        let place = Arc::clone(&place);
-        move |_: &str, _: u16| match &*place.lock().unwrap() {
-            Ok(address) => Ok(vec![*address]),
-            Err(error) => Err(io::Error::other(error.to_string())),
+        let (place, lookups) = (Arc::clone(&place), Arc::clone(&lookups));
+        move |_: &str, _: u16| {
+            lookups.fetch_add(1, SeqCst);
+            match &*place.lock().unwrap() {
+                Ok(address) => Ok(vec![*address]),
+                Err(error) => Err(io::Error::other(error.to_string())),
+            }
         }
+    };
+    // Once the second lookup after this has begun, the answer of the first one is known.
+    let now_at = |at: io::Result<SocketAddr>| {
+        *place.lock().unwrap() = at;
+        let before = lookups.load(SeqCst);
+        wait_until("two lookups", || lookups.load(SeqCst) >= before + 2);
     };
     let every = Duration::from_millis(30);
     start(Settings::udp("metrics.test", 8125).resolve_interval(every).lookup(lookup), NEVER);
@@ -107,18 +117,15 @@ fn a_server_that_moves_is_followed() {
     logger.send_counter("c", 1);
     // No such host yet: no error for the program, nothing lost.
     assert!(!flush(Duration::from_millis(300)).complete);
-    *place.lock().unwrap() = Ok(old.socket.local_addr().unwrap());
-    thread::sleep(Duration::from_millis(200));
+    now_at(Ok(old.socket.local_addr().unwrap()));
     assert!(flush(SOON).complete);
     assert_eq!(counters(&old.samples())["moves.c"], 1);
-    *place.lock().unwrap() = Ok(new.socket.local_addr().unwrap());
-    thread::sleep(Duration::from_millis(200));
+    now_at(Ok(new.socket.local_addr().unwrap()));
     logger.send_counter("c", 2);
     assert!(flush(SOON).complete);
     assert_eq!(counters(&new.samples())["moves.c"], 2);
     // Names that fail again later change nothing.
-    *place.lock().unwrap() = Err(io::Error::other("name server down"));
-    thread::sleep(Duration::from_millis(200));
+    now_at(Err(io::Error::other("name server down")));
     logger.send_counter("c", 4);
     assert!(flush(SOON).complete);
     assert_eq!(counters(&new.samples())["moves.c"], 4);
@@ -176,9 +183,8 @@ fn ipv6_is_spoken() {
 fn a_unix_socket_with_a_full_queue_loses_nothing() {
     use std::os::unix::net::UnixDatagram;
     let _alone = alone();
-    let directory = std::env::temp_dir().join(format!("ferrometer-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).unwrap();
-    let path = directory.join("statsd.sock");
+    let scratch = Scratch::new("full-queue");
+    let path = scratch.path().join("statsd.sock");
     start(Settings::new(Transport::Unix { path: path.clone() }).dialect(Dialect::DogStatsD).max_datagram(200), NEVER);
     let logger = get_logger("uds");
     for i in 0..5000u64 {
@@ -220,7 +226,6 @@ fn a_unix_socket_with_a_full_queue_loses_nothing() {
     let total: i128 = counters(&samples).iter().filter(|(n, _)| n.starts_with("uds.")).map(|(_, v)| v).sum();
     assert_eq!(total, 5000);
     assert!(ledger.balances() && ledger.sent.increments == 5000, "{ledger}");
-    std::fs::remove_dir_all(directory).unwrap();
 }
 
 /// Reads lines from one connection until it ends.
@@ -297,31 +302,30 @@ fn a_tcp_server_that_stops_reading_is_left_and_its_whole_lines_counted() {
         }
         all
     };
+    // Each connection is read to its end, until there are no more.
+    let removed = Arc::new(AtomicBool::new(false));
+    let is_removed = Arc::clone(&removed);
     let readers = thread::spawn(move || {
         listener.set_nonblocking(true).unwrap();
-        let until = Instant::now() + Duration::from_secs(3);
         let mut all = Vec::new();
-        while Instant::now() < until {
+        loop {
+            let is_last = is_removed.load(SeqCst);
             match listener.accept() {
                 Ok((stream, _)) => {
                     stream.set_nonblocking(false).unwrap();
-                    stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
-                    all.extend(
-                        BufReader::new(stream)
-                            .split(b'\n')
-                            .map_while(Result::ok)
-                            .map(|l| String::from_utf8(l).unwrap()),
-                    );
+                    let lines = BufReader::new(stream).split(b'\n').map_while(Result::ok);
+                    all.extend(lines.map(|line| String::from_utf8(line).unwrap()));
                 }
+                Err(_) if is_last => return all,
                 Err(_) => thread::sleep(Duration::from_millis(5)),
             }
         }
-        all
     });
     for _ in 0..4 {
         flush(SOON);
     }
     let ledger = remove("statsd", SOON).unwrap();
+    removed.store(true, SeqCst);
     received.extend(readers.join().unwrap());
     assert!(ledger.balances(), "{ledger}");
     let whole = received.iter().filter(|l| l.starts_with("stalled.") && l.ends_with("|c")).count() as u64;

@@ -4,7 +4,7 @@ mod support;
 
 use ferrometer_core::{flush, get_logger, install, remove};
 use ferrometer_statsd::{Dialect, Settings, Statsd};
-use ferrometer_testkit::{NEVER, SOON};
+use ferrometer_testkit::{NEVER, SOON, Scratch};
 use std::collections::BTreeMap;
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
@@ -98,7 +98,8 @@ fn a_server_that_was_replaced_is_told_what_holds() {
     use ferrometer_statsd::Transport;
     use std::os::unix::net::UnixDatagram;
     let _alone = alone();
-    let path = std::env::temp_dir().join(format!("ferrometer-state-{}", std::process::id()));
+    let scratch = Scratch::new("state");
+    let path = scratch.path().join("s");
     let bind = || {
         let socket = UnixDatagram::bind(&path).unwrap();
         socket.set_nonblocking(true).unwrap();
@@ -132,5 +133,4 @@ fn a_server_that_was_replaced_is_told_what_holds() {
         }
     }
     remove("statsd", SOON);
-    std::fs::remove_file(&path).unwrap();
 }

@@ -231,7 +231,7 @@ fn proxmoxer_manages_metric_servers() {
     );
     assert_eq!(file, expected);
     // The program delivers meanwhile.
-    let until = Instant::now() + Duration::from_secs(30);
+    let until = Instant::now() + Duration::from_secs(120);
     while !kept.lock().unwrap().contains("POST /api/v2/write?org=proxmox&bucket=proxmox HTTP/1.1 true") {
         assert!(Instant::now() < until, "{}", kept.lock().unwrap());
         thread::sleep(Duration::from_millis(100));

@@ -3,7 +3,7 @@
 
 use std::ffi::{c_int, c_void};
 use std::mem;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::SeqCst};
 
 /// The counter as a test wants it.
 #[derive(Clone, Copy)]
@@ -19,6 +19,9 @@ pub enum Counter {
 static KIND: AtomicU64 = AtomicU64::new(0);
 static BASE: AtomicU64 = AtomicU64::new(0);
 static VDSO: AtomicU64 = AtomicU64::new(0);
+/// The thread whose reads are counted, and how often it has read the counter itself, not through the system's clock.
+static THREAD: AtomicI64 = AtomicI64::new(0);
+static READ: AtomicU64 = AtomicU64::new(0);
 
 fn true_counter() -> u64 {
     // SAFETY: allows the instruction, reads the counter, and forbids it again, in this thread alone.
@@ -43,6 +46,9 @@ unsafe extern "C" fn trapped(_: c_int, _: *mut libc::siginfo_t, context: *mut c_
         };
         let ticks = true_counter();
         let vdso = VDSO.load(SeqCst);
+        if !(vdso..vdso + 0x4000).contains(&at) && libc::syscall(libc::SYS_gettid) == THREAD.load(SeqCst) {
+            READ.fetch_add(1, SeqCst);
+        }
         let wanted = match KIND.load(SeqCst) {
             _ if (vdso..vdso + 0x4000).contains(&at) => ticks,
             1 => ticks + libc::sched_getcpu() as u64 * 30_000_000_000,
@@ -63,11 +69,36 @@ pub fn trap() {
     // SAFETY: the handler changes nothing but what the trapped instruction would.
     unsafe {
         VDSO.store(libc::getauxval(libc::AT_SYSINFO_EHDR), SeqCst);
+        THREAD.store(libc::syscall(libc::SYS_gettid), SeqCst);
         let mut action: libc::sigaction = mem::zeroed();
         action.sa_sigaction = trapped as *const () as usize;
         action.sa_flags = libc::SA_SIGINFO | libc::SA_NODEFER;
         assert_eq!(libc::sigaction(libc::SIGSEGV, &raw const action, std::ptr::null_mut()), 0);
         assert_eq!(libc::prctl(libc::PR_SET_TSC, libc::PR_TSC_SIGSEGV), 0);
+    }
+}
+
+/// Returns `true` where the CPU and the kernel say that the counter may be believed: there it is used, once it is measured.
+pub fn may_be_believed() -> bool {
+    let clocks = |which: &str| {
+        std::fs::read_to_string(format!("/sys/devices/system/clocksource/clocksource0/{which}_clocksource"))
+            .unwrap_or_default()
+    };
+    let (current, available) = (clocks("current"), clocks("available"));
+    let is_scaled = ["kvm-clock", "hyperv_clocksource_tsc_page"].contains(&current.trim());
+    let is_the_kernels = current.trim() == "tsc" || is_scaled && available.split_whitespace().any(|name| name == "tsc");
+    let has_one_rate = std::fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| text.contains(" nonstop_tsc"));
+    is_the_kernels && has_one_rate
+}
+
+/// Waits until `take` reads the counter in the thread that called [`trap`]. Returns at once where that may not be believed.
+pub fn wait_until_used(take: impl Fn()) {
+    if may_be_believed() {
+        ferrometer_testkit::wait_until("the counter to be measured", || {
+            let before = READ.load(SeqCst);
+            take();
+            READ.load(SeqCst) > before
+        });
     }
 }
 

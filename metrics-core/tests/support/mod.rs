@@ -2,4 +2,4 @@
 
 #![allow(unused_imports)]
 
-pub use ferrometer_testkit::{Alone, NEVER, Publish, Random, SOON, alone, sink};
+pub use ferrometer_testkit::{Alone, NEVER, Publish, Random, SOON, alone, sink, wait_until};

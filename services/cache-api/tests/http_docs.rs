@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::client::{exactly, raw};
+use common::client::{Answer, exactly, get_in_time};
 use common::{Cache, frame};
 use ferrometer_core::get_logger;
 use ferrometer_http::{Frame, Limits, Server};
@@ -64,15 +64,19 @@ fn the_table_of_bad_requests() {
             let header = if header.is_empty() { header } else { format!("{header}\r\n") };
             bytes += &format!("{version}\r\n{host}{header}\r\n");
         }
-        let answer = exactly(&server, bytes.as_bytes()).unwrap_or_else(|| panic!("no answer: {row}"));
-        assert_eq!(answer.status, status.trim().parse::<u16>().unwrap(), "{row}\n{}", answer.text());
+        let expected = status.trim().parse::<u16>().unwrap();
+        let ask = || exactly(&server, bytes.as_bytes()).unwrap_or_else(|| panic!("no answer: {row}"));
+        // On a busy machine a thread may not get to send within the short limit.
+        let late = |answer: &Answer| answer.status == 408 && expected != 408;
+        let answer = (0..100).map(|_| ask()).find(|answer| !late(answer)).unwrap_or_else(ask);
+        assert_eq!(answer.status, expected, "{row}\n{}", answer.text());
         if code(error).is_empty() {
             assert!(answer.status == 200 || answer.body.is_empty(), "{row}\n{}", answer.text());
         } else {
             assert!(answer.error().contains(code(error)), "{row}\n{}", answer.text());
         }
     }
-    assert_eq!(raw(&server, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap().status, 200);
+    assert_eq!(get_in_time(&server, "/").status, 200);
 }
 
 /// Without white space, every number alike.

@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::client::{ask_slowly_with, get};
+use common::client::{ask_slowly_with, get, get_whole};
 use common::{Cache, fill, frame};
 use ferrometer_core::get_logger;
 use ferrometer_http::{Limits, Server};
@@ -28,7 +28,7 @@ const CLIENTS: usize = ASKING + READING_ALL + NOT_READING + SILENT + DRIPPING;
 const RECORDING: usize = 2;
 /// So long at least, and until there is enough to judge by.
 const LOAD: Duration = Duration::from_secs(5);
-const LOAD_AT_MOST: Duration = Duration::from_secs(120);
+const LOAD_AT_MOST: Duration = Duration::from_secs(600);
 
 const LIMITS: Limits = Limits {
     max_connections: 200,
@@ -63,18 +63,28 @@ fn ran() -> u64 {
 /// Values of `load.hits` by timestamp, of generations that nothing can replace any more.
 type Known = Mutex<BTreeMap<i64, f64>>;
 
+/// What came of a request.
+enum Reading {
+    Whole,
+    /// The server had too many answers in progress.
+    Busy,
+    /// The end of the load, or a thread that did not get to send or to read within the time it is given.
+    Nothing,
+}
+
 /// Asks for one series, newest and history in turn.
-fn ask_one(server: &Server, known: &Known, turn: usize) -> bool {
+fn ask_one(server: &Server, known: &Known, turn: usize) -> Reading {
     let history = turn.is_multiple_of(2);
     let path = if history { "/v1/metrics?name=load.hits&history=1" } else { "/v1/metrics?name=load.hits" };
-    let mut answer = get(server, path);
-    // On a machine that has other things to do, a thread may not come to send its request within the time it is given.
-    while answer.status == 408 {
-        answer = get(server, path);
-    }
+    // On a machine that has other things to do, a thread may not come to send its request within the time it is given, nor to read.
+    let begun = Instant::now();
+    let Some(answer) = get_whole(server, path).filter(|answer| answer.status != 408) else {
+        assert!(begun.elapsed() > LIMITS.write_timeout / 2, "no whole answer, after {:?}", begun.elapsed());
+        return Reading::Nothing;
+    };
     if answer.status == 503 {
         assert_eq!(answer.header("retry-after"), Some("1"));
-        return false;
+        return Reading::Busy;
     }
     assert_eq!(answer.status, 200, "{}", answer.text());
     let json = answer.json();
@@ -89,29 +99,36 @@ fn ask_one(server: &Server, known: &Known, turn: usize) -> bool {
             assert_eq!(known.entry(*timestamp).or_insert(*value), value, "two answers for {timestamp}");
         }
     }
-    true
+    Reading::Whole
 }
 
 /// Reads a whole generation, line by line, and keeps nothing.
-fn read_all(server: &Server, stop: &AtomicBool) -> bool {
+fn read_all(server: &Server, stop: &AtomicBool) -> Reading {
     let mut stream = TcpStream::connect(server.local_addr()).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     // HTTP/1.0: no chunks between the lines.
     stream.write_all(b"GET /v1/metrics HTTP/1.0\r\nHost: localhost\r\nAccept: application/x-ndjson\r\n\r\n").unwrap();
     let mut lines = BufReader::new(stream).lines();
-    let status = lines.next().unwrap().unwrap();
+    let Some(Ok(status)) = lines.next() else { return Reading::Nothing };
     if status.contains(" 503 ") {
-        return false;
+        return Reading::Busy;
+    }
+    if status.contains(" 408 ") {
+        return Reading::Nothing;
     }
     assert!(status.contains(" 200 "), "{status}");
     assert!(lines.by_ref().any(|line| line.unwrap().is_empty()));
     let (mut records, mut last, mut tail) = (0, i64::MIN, None);
+    let (mut before, mut longest) = (Instant::now(), Duration::ZERO);
     for line in lines {
+        longest = longest.max(before.elapsed());
+        before = Instant::now();
         if stop.load(Relaxed) {
-            return false;
+            return Reading::Nothing;
         }
         assert!(tail.is_none(), "something stands behind the end");
-        let json: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        // A line that is cut off is seen below.
+        let Some(json) = line.ok().and_then(|line| serde_json::from_str::<Value>(&line).ok()) else { break };
         if json.get("window").is_some() {
             tail = Some(json);
             continue;
@@ -120,9 +137,13 @@ fn read_all(server: &Server, stop: &AtomicBool) -> bool {
         assert!(timestamp >= last && json["value"].is_number() && json["metric"].is_string());
         (last, records) = (timestamp, records + 1);
     }
-    let tail = tail.expect("the answer has no end");
+    let Some(tail) = tail else {
+        longest = longest.max(before.elapsed());
+        assert!(longest > LIMITS.write_timeout / 2, "the answer has no end, and no pause was longer than {longest:?}");
+        return Reading::Nothing;
+    };
     assert!(records > 1000 && tail["window"]["to"].as_i64() == Some(last), "{records} {tail}");
-    true
+    Reading::Whole
 }
 
 /// Asks for much, in every form, and reads nothing until it is let go.
@@ -137,7 +158,7 @@ fn do_not_read(server: &Server, turn: usize) {
 
 fn stay_silent(server: &Server, drip: bool) {
     let mut stream = TcpStream::connect(server.local_addr()).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
     if drip {
         for byte in b"GET /v1/metrics HTTP/1.1\r\n".iter() {
             thread::sleep(Duration::from_millis(100));
@@ -190,23 +211,26 @@ fn under_load() {
             let work = move || {
                 ready.wait();
                 for turn in client.. {
-                    if stop.load(Relaxed) {
+                    // Once at least.
+                    if turn > client && stop.load(Relaxed) {
                         return;
                     }
                     match client {
                         _ if client < ASKING => match ask_one(server, known, turn) {
-                            true => _ = answered.fetch_add(1, Relaxed),
-                            false => {
+                            Reading::Whole => _ = answered.fetch_add(1, Relaxed),
+                            Reading::Busy => {
                                 busy.fetch_add(1, Relaxed);
                                 thread::sleep(Duration::from_millis(100));
                             }
+                            Reading::Nothing => {}
                         },
                         _ if client < ASKING + READING_ALL => match read_all(server, stop) {
-                            true => _ = whole.fetch_add(1, Relaxed),
-                            false => {
+                            Reading::Whole => _ = whole.fetch_add(1, Relaxed),
+                            Reading::Busy => {
                                 busy.fetch_add(1, Relaxed);
                                 thread::sleep(Duration::from_millis(5));
                             }
+                            Reading::Nothing => {}
                         },
                         _ if client < ASKING + READING_ALL + NOT_READING => do_not_read(server, turn),
                         _ => stay_silent(server, client % 2 == 0),

@@ -5,13 +5,13 @@ mod common;
 use common::client::raw;
 use common::{frame, nothing};
 use ferrometer_http::{Frame, Limits, Server};
+use ferrometer_testkit::wait_until;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -102,14 +102,16 @@ fn new_files_are_taken_and_broken_ones_are_not() {
     let server = endpoint(&files).serve().unwrap();
     assert!(served_with(&server, &first) && !served_with(&server, &second));
     files.write(&second);
-    assert!(served_with(&server, &second) && !served_with(&server, &first));
+    // A reading that takes long is not waited for: the change is seen by a later connection.
+    wait_until("the second", || served_with(&server, &second));
+    assert!(!served_with(&server, &first));
     // Half replaced: the certificate of one, the key of the other.
     fs::write(files.cert(), &first.cert).unwrap();
     for _ in 0..3 {
         assert!(served_with(&server, &second));
     }
     fs::write(files.key(), &first.key).unwrap();
-    assert!(served_with(&server, &first));
+    wait_until("the first again", || served_with(&server, &first));
     for broken in ["", "nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
         fs::write(files.cert(), broken).unwrap();
         assert!(served_with(&server, &first), "{broken}");
@@ -152,15 +154,14 @@ fn plain_text_and_silence_end_in_the_handshake() {
     for silent in [&b""[..], b"\x16\x03\x01\x02\x00\x01"] {
         assert!(raw(&server, silent).is_none());
     }
-    assert!((400 * MS..5_000 * MS).contains(&begun.elapsed()), "{:?}", begun.elapsed());
-    while server.counts().handshakes < 3 {
-        assert!(begun.elapsed() < Duration::from_secs(120), "{:?}", server.counts());
-        thread::sleep(MS);
-    }
-    // After the handshake, the request has the time once more.
-    let half = ask(server.local_addr(), &identity.cert, "GET / HT").unwrap();
-    assert!(half.starts_with("HTTP/1.1 408 "), "{half}");
-    assert!(served_with(&server, &identity));
+    assert!(begun.elapsed() >= 400 * MS, "{:?}", begun.elapsed());
+    wait_until("three handshakes", || server.counts().handshakes >= 3);
+    // After the handshake, the request has the time once more. On a busy machine a handshake may take longer than it may.
+    wait_until("a handshake in time", || {
+        let half = ask(server.local_addr(), &identity.cert, "GET / HT");
+        half.is_ok_and(|half| half.starts_with("HTTP/1.1 408 "))
+    });
+    wait_until("an answer", || served_with(&server, &identity));
 }
 
 #[test]

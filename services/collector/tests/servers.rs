@@ -47,7 +47,7 @@ impl Odd {
 
     fn client(&self, limits: Limits) -> Client {
         let mut server = Server::new(&self.url);
-        server.timeout = Duration::from_secs(20);
+        server.timeout = Duration::from_secs(120);
         Client::new(&server, limits).unwrap()
     }
 

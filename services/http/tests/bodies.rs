@@ -3,7 +3,7 @@
 mod support;
 
 use ferrometer_http::Limits;
-use support::{Client, MS, frame};
+use support::{Client, MS, frame, wait_for};
 
 #[test]
 fn a_route_takes_as_much_as_it_says() {
@@ -57,14 +57,22 @@ fn a_route_that_says_nothing_takes_none() {
 #[test]
 fn a_body_that_does_not_come_is_not_waited_for() {
     let server = frame().limits(Limits { header_timeout: 200 * MS, ..Limits::default() }).serve().unwrap();
-    let mut client = Client::to(&server);
-    client.send("POST /small/measures HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhello");
-    let late = client.answer().unwrap();
-    assert_eq!((late.status, late.body.as_str()), (408, "small: no whole body came within 0.2 s"));
-    client.wait_for_end();
-    assert_eq!(server.counts().too_slow, 1);
+    // On a busy machine the head may be what comes late.
+    wait_for("a head that is there in time", || {
+        let (mut client, before) = (Client::to(&server), server.counts());
+        client.send("POST /small/measures HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhello");
+        let late = client.answer().unwrap();
+        assert_eq!(late.status, 408);
+        client.wait_for_end();
+        assert_eq!(server.counts().too_slow, before.too_slow + 1);
+        let has_a_head = server.counts().requests > before.requests;
+        assert!(!has_a_head || late.body == "small: no whole body came within 0.2 s", "{}", late.body);
+        has_a_head
+    });
     // The place of the answer is free again.
-    assert_eq!(Client::to(&server).get("/small/hello").status, 200);
+    wait_for("an answer", || {
+        Client::to(&server).get_in_time("/small/hello").is_some_and(|answer| answer.status == 200)
+    });
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn own_address() -> Option<IpAddr> {
 
 fn get(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
@@ -53,7 +53,7 @@ fn comes_up(what: &str, text: &str, address: IpAddr) {
     let config = Config::from_env_with(variables).unwrap_or_else(|error| panic!("{what}: {error}"));
     let metrics = init(config).unwrap_or_else(|error| panic!("{what}: {error}"));
     get_logger("shop").send_counter("sales", 1);
-    assert!(metrics.flush(Duration::from_secs(10)).complete);
+    assert!(metrics.flush(Duration::from_secs(60)).complete);
     let at = metrics.http_address().unwrap_or_else(|| panic!("{what}: nothing is served"));
     for path in ["/healthz", "/readyz"] {
         let answer = get(at, path);

@@ -26,7 +26,10 @@ impl Directory {
     fn new() -> Directory {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("ferrometer-files-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        Directory(std::env::temp_dir().join(name))
+        let path = std::env::temp_dir().join(name);
+        // A process of the same number may have left one.
+        let _ = fs::remove_dir_all(&path);
+        Directory(path)
     }
 
     /// The writer of a directory, and what was there, read to its end.

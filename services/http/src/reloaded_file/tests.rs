@@ -53,6 +53,8 @@ fn what_is_new_and_right_is_taken_and_what_is_wrong_is_not() {
 #[test]
 fn a_pipe_is_refused_at_the_start_and_later_and_never_waited_for() {
     let directory = std::env::temp_dir().join(format!("ferrometer-watch-pipe-{}", std::process::id()));
+    // A process of the same number may have left one.
+    let _ = fs::remove_dir_all(&directory);
     fs::create_dir(&directory).unwrap();
     let path = directory.join("file");
     let make_fifo = || assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());

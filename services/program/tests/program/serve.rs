@@ -2,7 +2,7 @@
 
 use crate::common::{FAST, Prometheus, Serve, ferrometer, get, good, post, run, text};
 use ferrometer_testkit::scratch::Scratch;
-use ferrometer_testkit::wait::wait_until;
+use ferrometer_testkit::wait::{SOON, wait_until};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
@@ -225,7 +225,13 @@ fn without_a_file_everything_is_there() {
     // The usual ports may be taken on this machine: then that is what is said.
     let scratch = Scratch::new("program-serve-default");
     let data = scratch.path().join("data");
-    let taken = TcpListener::bind("127.0.0.1:9620");
+    // A test of another working copy has it for a moment, and a server for longer.
+    let until = Instant::now() + SOON;
+    let mut taken = TcpListener::bind("127.0.0.1:9620");
+    while taken.is_err() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(20));
+        taken = TcpListener::bind("127.0.0.1:9620");
+    }
     let ran = ferrometer()
         .args(["serve", "--data", text(&data)])
         .stdin(Stdio::null())
