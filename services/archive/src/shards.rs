@@ -101,6 +101,10 @@ impl Shards {
                 let waited = !state.pending.is_empty();
                 let new = if is_new { state.load().1 } else { 0 };
                 let (measures, memory) = MetricState::load_of(&points);
+                if !waited {
+                    // Few have more than one batch that waits.
+                    state.pending.reserve_exact(1);
+                }
                 state.pending.push_back((sequence, points));
                 self.waiting.fetch_add(measures, Relaxed);
                 self.memory.fetch_add(memory + new, Relaxed);
