@@ -3,7 +3,7 @@
 //! Places that memory has no room for are spilled: they go to a [run](super::run), and a [summary](super::summary) tells up to where in the
 //! pack files the runs know all. Both can be derived from the pack files, and are when they do not fit.
 
-use super::places::{Merge, Places, most_entries};
+use super::places::{Merge, Places, kept_pages, most_entries};
 use super::run::Run;
 use super::scan::{Scanned, scan};
 use super::summary::{Summary, remove_other_runs};
@@ -36,6 +36,8 @@ struct Spills {
     directory: PathBuf,
     /// Most entries in memory.
     most: usize,
+    /// Pages of each run that are kept in memory.
+    kept: usize,
     /// Entries at which they are written; more than `most` after a write has failed.
     at: usize,
     next_run: u32,
@@ -56,7 +58,7 @@ impl Index {
     /// # Errors
     /// [`Error::Io`].
     pub fn open(directory: &Path, memory: usize) -> Result<(Index, ScannedFiles), Error> {
-        let (mut index, through) = match Index::of_summary(directory) {
+        let (mut index, through) = match Index::of_summary(directory, kept_pages(memory)) {
             Ok(found) => found.unwrap_or_default(),
             Err(error) => {
                 tracing::warn!(%error, "the index of stored objects is made again from the objects");
@@ -67,7 +69,7 @@ impl Index {
         remove_other_runs(directory, &index.places.runs())?;
         let most = most_entries(memory);
         let next_run = index.places.runs().into_iter().max().map_or(1, |last| last + 1);
-        index.spills = Some(Spills { directory: directory.into(), most, at: most, next_run });
+        index.spills = Some(Spills { directory: directory.into(), most, kept: kept_pages(memory), at: most, next_run });
         let files = index.scan_from(directory, through, true)?;
         Ok((index, files))
     }
@@ -77,7 +79,7 @@ impl Index {
     /// # Errors
     /// [`Error::Io`]; [`Error::Damaged`] of a summary.
     pub fn look(directory: &Path, summary: bool) -> Result<(Index, ScannedFiles), Error> {
-        let found = if summary { Index::of_summary(directory)? } else { None };
+        let found = if summary { Index::of_summary(directory, 1)? } else { None };
         let (mut index, through) = found.unwrap_or_default();
         let files = index.scan_from(directory, through, false)?;
         Ok((index, files))
@@ -107,7 +109,7 @@ impl Index {
     ///
     /// # Errors
     /// [`Error::Damaged`] or [`Error::Io`] where they do not tell it.
-    fn of_summary(directory: &Path) -> Result<Option<(Index, End)>, Error> {
+    fn of_summary(directory: &Path, kept: usize) -> Result<Option<(Index, End)>, Error> {
         let Some(summary) = Summary::read(directory)? else { return Ok(None) };
         let numbers = numbers(directory, ".pack")?;
         // A file that is there and that they do not know would be taken for one without objects.
@@ -118,7 +120,7 @@ impl Index {
                 return Err(Error::Damaged(format!("it does not know of {}", name(*number))));
             }
         }
-        let runs = summary.runs.iter().map(|number| Run::open(directory, *number)).collect::<Result<_, _>>()?;
+        let runs = summary.runs.iter().map(|number| Run::open(directory, *number, kept)).collect::<Result<_, _>>()?;
         let mut fills = summary.fills;
         fills.retain(|number, _| numbers.contains(number));
         let places = Places::of(runs, summary.objects);
@@ -188,7 +190,7 @@ impl Index {
     /// [`Error::Io`].
     pub fn merge(&self, through: End) -> Result<Option<Merge>, Error> {
         let Some(spills) = self.spills.as_ref().filter(|_| self.is_full()) else { return Ok(None) };
-        let merge = self.places.merge(&spills.directory, spills.next_run)?;
+        let merge = self.places.merge(&spills.directory, spills.next_run, spills.kept)?;
         let runs = merge.numbers(&self.places);
         let summary = Summary { through, objects: self.places.objects(), runs, fills: self.fills.clone() };
         summary.write(&spills.directory)?;

@@ -8,7 +8,7 @@
 //! longer, so that there are few, and an entry is written again a few times only. Before the table was ever full there is no run.
 
 use super::Place;
-use super::run::{Entry, Run};
+use super::run::{Entry, MOST_KEPT, PAGE, Run};
 use crate::Error;
 use crate::storage::Key;
 use std::collections::BTreeMap;
@@ -72,6 +72,11 @@ impl Iterator for Merged<'_> {
         }
         self.sources[first].next()
     }
+}
+
+/// Returns how many pages of each run are kept where so many bytes are for the table: some sixteenths of it for all runs.
+pub(super) fn kept_pages(bytes: usize) -> usize {
+    (bytes / 16 / PAGE).clamp(1, MOST_KEPT)
 }
 
 /// Returns how many entries a table may have in so many bytes.
@@ -185,14 +190,14 @@ impl Places {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn merge(&self, directory: &Path, number: u32) -> Result<Merge, Error> {
+    pub fn merge(&self, directory: &Path, number: u32, kept: usize) -> Result<Merge, Error> {
         let (mut stay, mut entries) = (self.runs.len(), self.recent.len() as u64);
         while let Some(before) = stay.checked_sub(1).filter(|before| self.runs[*before].entries < TIMES * entries) {
             (stay, entries) = (before, entries + self.runs[before].entries);
         }
         // Behind the oldest run there is nothing that a deletion could hide.
         let counts = |entry: &Result<Entry, Error>| stay > 0 || !matches!(entry, Ok((_, None)));
-        let run = Run::write(directory, number, self.merged(stay, Key::FIRST).filter(counts))?;
+        let run = Run::write(directory, number, kept, self.merged(stay, Key::FIRST).filter(counts))?;
         Ok(Merge { stay, run: run.map(Arc::new) })
     }
 

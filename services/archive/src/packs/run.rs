@@ -17,6 +17,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use uuid::Uuid;
 
@@ -24,8 +25,9 @@ pub(super) const PAGE: usize = 4096;
 const PAGE_HEAD: usize = 8;
 const ENTRY: usize = 48;
 const ENTRIES: usize = (PAGE - PAGE_HEAD) / ENTRY;
-/// Pages that are kept. The objects of a metric are beside each other, and a storing asks for each of them several times.
-const KEPT: usize = 16;
+/// Most pages that are kept. The objects of a metric are beside each other, and a storing asks for each of them several times, for those of
+/// some hundred metrics at once.
+pub(super) const MOST_KEPT: usize = 256;
 
 /// A key, and its place or none where it was deleted.
 pub(super) type Entry = (Key, Option<Place>);
@@ -33,18 +35,20 @@ pub(super) type Entry = (Key, Option<Place>);
 type Kept = Option<(usize, Arc<Page>)>;
 
 /// Bytes of a page whose checksum was right.
-struct Page(Box<[u8]>);
+struct Page(Box<[u8; PAGE]>);
 
 impl Page {
-    /// Returns a page when its checksum is right and its entries ascend.
-    fn check(bytes: Box<[u8]>) -> Option<Page> {
-        let page = Page(bytes);
-        let ascends = |page: &Page| (1..page.len()).all(|at| page.entry(at - 1).0 < page.entry(at).0);
-        let is_right = page.0.len() == PAGE
-            && crc32fast::hash(&page.0[4..]).to_le_bytes() == page.0[..4]
-            && (1..=ENTRIES).contains(&page.len())
-            && ascends(&page);
+    /// Returns a page when its checksum is right.
+    fn check(bytes: Vec<u8>) -> Option<Page> {
+        let page = Page(bytes.into_boxed_slice().try_into().ok()?);
+        let is_right =
+            crc32fast::hash(&page.0[4..]).to_le_bytes() == page.array(0) && (1..=ENTRIES).contains(&page.len());
         is_right.then_some(page)
+    }
+
+    /// Returns true when its entries ascend, from behind a key on.
+    fn ascends(&self, behind: Option<Key>) -> bool {
+        behind.is_none_or(|behind| behind < self.key(0)) && (1..self.len()).all(|at| self.key(at - 1) < self.key(at))
     }
 
     fn len(&self) -> usize {
@@ -52,7 +56,8 @@ impl Page {
     }
 
     fn array<const N: usize>(&self, at: usize) -> [u8; N] {
-        std::array::from_fn(|i| self.0[at + i])
+        // All of them are within a page.
+        self.0[at..].first_chunk().copied().unwrap_or([0; N])
     }
 
     fn key(&self, number: usize) -> Key {
@@ -89,7 +94,9 @@ pub(super) struct Run {
     /// The first key of each page.
     first: Vec<Key>,
     /// Pages with their numbers.
-    kept: Mutex<[Kept; KEPT]>,
+    kept: Mutex<Vec<Kept>>,
+    /// The page that was asked for last.
+    hint: AtomicUsize,
 }
 
 /// Returns the path of a run.
@@ -117,10 +124,12 @@ fn write_page(to: &mut impl Write, page: &mut Vec<u8>, entries: usize) -> io::Re
 }
 
 impl Run {
-    /// Writes a run of ascending entries, which is on disk when it returns; none where there are no entries.
+    /// Writes a run of ascending entries, which is on disk when it returns; none where there are no entries. So many of its pages are kept
+    /// in memory when they were read.
     pub fn write(
         directory: &Path,
         number: u32,
+        kept: usize,
         entries: impl Iterator<Item = Result<Entry, Error>>,
     ) -> Result<Option<Run>, Error> {
         let path = path(directory, number);
@@ -151,14 +160,30 @@ impl Run {
         }
         file.sync_all()?;
         first.shrink_to_fit();
-        Ok(Some(Run { number, entries: all, path, file, first, kept: Mutex::default() }))
+        Ok(Some(Run {
+            number,
+            entries: all,
+            path,
+            file,
+            first,
+            kept: Mutex::new(vec![None; kept]),
+            hint: AtomicUsize::new(0),
+        }))
     }
 
     /// Opens a run, and reads all of it: what is damaged is known before anything is asked for.
-    pub fn open(directory: &Path, number: u32) -> Result<Run, Error> {
+    pub fn open(directory: &Path, number: u32, kept: usize) -> Result<Run, Error> {
         let path = path(directory, number);
         let file = File::open(&path)?;
-        let mut run = Run { number, entries: 0, path, file, first: Vec::new(), kept: Mutex::default() };
+        let mut run = Run {
+            number,
+            entries: 0,
+            path,
+            file,
+            first: Vec::new(),
+            kept: Mutex::new(vec![None; kept]),
+            hint: AtomicUsize::new(0),
+        };
         let mut reader = BufReader::with_capacity(64 * PAGE, &run.file);
         let mut last = None;
         loop {
@@ -169,7 +194,7 @@ impl Run {
                 run.first.shrink_to_fit();
                 return Ok(run);
             }
-            let page = Page::check(bytes.into()).filter(|page| last.is_none_or(|last| last < page.key(0)));
+            let page = Page::check(bytes).filter(|page| page.ascends(last));
             let page = page.ok_or_else(|| run.damaged(run.first.len()))?;
             last = Some(page.key(page.len() - 1));
             run.first.push(page.key(0));
@@ -189,13 +214,22 @@ impl Run {
 
     fn page(&self, number: usize) -> Result<Arc<Page>, Error> {
         let kept = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, page)) = kept()[number % KEPT].as_ref().filter(|(at, _)| *at == number) {
+        let slot = |slots: &Vec<Kept>| number % slots.len().max(1);
+        let is_it = |kept: &&(usize, Arc<Page>)| kept.0 == number;
+        let slots = kept();
+        if let Some((_, page)) = slots.get(slot(&slots)).and_then(|kept| kept.as_ref().filter(is_it)) {
             return Ok(Arc::clone(page));
         }
-        let mut bytes = vec![0; PAGE].into_boxed_slice();
+        drop(slots);
+        let mut bytes = vec![0; PAGE];
         read_at(&self.file, &mut bytes, (number * PAGE) as u64)?;
         let page = Arc::new(Page::check(bytes).ok_or_else(|| self.damaged(number))?);
-        kept()[number % KEPT] = Some((number, Arc::clone(&page)));
+        let mut slots = kept();
+        let slot = slot(&slots);
+        if let Some(kept) = slots.get_mut(slot) {
+            *kept = Some((number, Arc::clone(&page)));
+        }
+        drop(slots);
         Ok(page)
     }
 
@@ -207,7 +241,15 @@ impl Run {
 
     /// Returns the entries from a key on, ascending.
     pub fn entries_from(&self, key: Key) -> EntriesFrom<'_> {
-        let page = self.first.partition_point(|first| *first <= key).saturating_sub(1);
+        // Most keys are beside the one before.
+        let hint = self.hint.load(Relaxed);
+        let begins = self.first.get(hint).is_some_and(|first| *first <= key);
+        let page = if begins && self.first.get(hint + 1).is_none_or(|next| key < *next) {
+            hint
+        } else {
+            self.first.partition_point(|first| *first <= key).saturating_sub(1)
+        };
+        self.hint.store(page, Relaxed);
         EntriesFrom { run: self, key, number: page, page: None, at: 0 }
     }
 }
