@@ -56,7 +56,7 @@ impl Archive {
         std::fs::create_dir_all(directory)?;
         let lock = directory_lock::take(directory)?;
         let index = Arc::new(Sqlite::open(&directory.join("index.sqlite"), options.sync == Sync::Group)?);
-        let storage = Arc::new(Packs::open(&directory.join("aggregates"))?);
+        let storage = Arc::new(Packs::open(&directory.join("aggregates"), options.memory / 8)?);
         if storage.damaged() > 0 {
             tracing::warn!(
                 places = storage.damaged(),

@@ -4,7 +4,7 @@ use crate::index::Index;
 use crate::known::Known;
 use crate::policy::Policy;
 use crate::search::{Filter, Page};
-use crate::{Error, Nanos, Rule};
+use crate::{Error, Metric, Nanos, Rule};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -134,7 +134,16 @@ impl Catalog {
             let known = self.known();
             let names = metrics.iter().map(|metric| known.get(*metric).cloned()).collect::<Vec<_>>();
             drop(known);
-            names.into_iter().map(|name| self.policy(&name?).ok()).collect()
+            // Most metrics have the policy of the one before.
+            let mut last: Option<(Arc<str>, Option<Arc<Policy>>)> = None;
+            let policy = |name: Option<Arc<str>>| {
+                let name = name?;
+                match &last {
+                    Some((known, policy)) if Arc::ptr_eq(known, &name) => policy.clone(),
+                    _ => last.insert((Arc::clone(&name), self.policy(&name).ok())).1.clone(),
+                }
+            };
+            names.into_iter().map(policy).collect()
         };
         let missing: Vec<usize> = (0..metrics.len()).filter(|at| found[*at].is_none()).collect();
         if missing.is_empty() {
@@ -154,6 +163,21 @@ impl Catalog {
             }
         }
         Ok(found)
+    }
+
+    /// Adds metrics to the index, all or none, and remembers their policies.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn add_metrics(&self, metrics: &[Metric]) -> Result<(), Error> {
+        let generation = self.generation();
+        self.index.add_metrics(metrics)?;
+        let mut known = self.known();
+        // One that was removed meanwhile, or got another policy, is not remembered as it was.
+        if self.read.is_none() && self.generation() == generation {
+            metrics.iter().for_each(|metric| known.set(metric.id, &metric.policy));
+        }
+        Ok(())
     }
 
     /// Returns a number that is another one when the policy of a metric became another one, or changed.

@@ -58,7 +58,7 @@ impl MetricState {
         let window = self.window.insert(window);
         // The queue goes with its room: few of very many metrics have something that waits.
         for (sequence, points) in std::mem::take(&mut self.pending) {
-            window.apply(sequence, &points, policy);
+            window.apply(sequence, points, policy);
         }
         Ok(window)
     }

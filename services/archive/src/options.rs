@@ -11,6 +11,7 @@ pub struct Options {
     /// Threads that apply batches and store aggregates.
     pub workers: usize,
     /// Bytes of raw points and waiting batches in memory. At half of it what changed is stored; beyond it, appends wait: it is exceeded by the batches of those that append at one time, and by no more.
+    /// Beside it, an eighth of it is for the policies of metrics, and an eighth for the places of objects.
     pub memory: usize,
     /// Bytes of the log at which what changed is stored, and the log shortened.
     pub log: u64,

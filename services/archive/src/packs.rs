@@ -11,18 +11,30 @@
 //! short (no mark follows: everything from there on goes, and the incoming log still has it). A file that is mostly replaced objects is
 //! swept: what lives is appended again, synced, and the file deleted.
 //!
-//! The index of the objects is in memory, about 80 bytes for each.
+//! | file | idea |
+//! |---|---|
+//! | `record`, `scan` | the bytes of records, and how the files are read for them when they are opened |
+//! | `index`, `places` | where each object is: in memory up to a bound, about 80 bytes for each, and behind that on disk |
+//! | `run`, `summary` | the form of that on disk: sorted files, and which of them count |
+//! | `sweep`, `look` | the sweep, and a look that changes nothing |
 
+mod index;
 pub(crate) mod look;
+mod places;
 mod record;
+mod run;
+mod scan;
+mod summary;
 mod sweep;
 
 use crate::storage::{Key, Storage, Usage};
 use crate::{Error, Nanos};
-use record::{encode, scan};
-use std::collections::{BTreeMap, HashMap};
+use index::Index;
+use record::{encode, is_record_of, mark};
+use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -35,14 +47,14 @@ const DELETED: u32 = u32::MAX;
 /// A file of this size is followed by a new one.
 const FILE: u64 = 128 << 20;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Place {
-    file: u32,
+    file: NonZeroU32,
     offset: u64,
     length: u32,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Fill {
     live: u64,
     total: u64,
@@ -57,42 +69,41 @@ pub struct Packs {
     damaged: u64,
 }
 
-#[derive(Default)]
-struct Index {
-    places: BTreeMap<Key, Place>,
-    files: HashMap<u32, Arc<File>>,
-    fills: BTreeMap<u32, Fill>,
-}
-
 struct Writer {
-    file: u32,
+    file: NonZeroU32,
     length: u64,
     /// Something was appended since the last mark.
     unmarked: bool,
 }
 
+impl Writer {
+    /// Returns one that begins a file behind those that there are or were.
+    fn behind(last: u32) -> Writer {
+        Writer { file: NonZeroU32::MIN.saturating_add(last), length: 0, unmarked: false }
+    }
+
+    /// Leaves the file as it is, and begins another one with the next record.
+    fn next_file(&mut self) {
+        *self = Writer::behind(self.file.get());
+    }
+}
+
 impl Packs {
-    /// Opens the packs of a directory, which is made when it is not there.
+    /// Opens the packs of a directory, which is made when it is not there. About so many bytes of memory are for the places of objects:
+    /// what has no room there is on disk, and so costs a read to ask for.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn open(directory: &Path) -> Result<Packs, Error> {
+    pub fn open(directory: &Path, memory: usize) -> Result<Packs, Error> {
         std::fs::create_dir_all(directory)?;
-        let numbers = numbers(directory)?;
-        let mut index = Index::default();
-        let mut damaged = 0;
-        for (at, number) in numbers.iter().enumerate() {
-            damaged +=
-                scan(&directory.join(name(*number)), *number, at + 1 == numbers.len(), true, &mut index)?.damaged;
-        }
-        let next = numbers.last().map_or(1, |last| last + 1);
-        let packs = Packs {
+        let (index, files) = Index::open(directory, memory)?;
+        let damaged = files.iter().map(|(_, scanned)| scanned.damaged).sum();
+        Ok(Packs {
             directory: directory.into(),
+            writer: Mutex::new(Writer::behind(index.last_file())),
             index: RwLock::new(index),
-            writer: Mutex::new(Writer { file: next, length: 0, unmarked: false }),
             damaged,
-        };
-        Ok(packs)
+        })
     }
 
     /// Returns how many objects were unreadable when the directory was opened.
@@ -113,27 +124,25 @@ impl Packs {
     }
 
     /// Appends bytes to the file in use, and returns its number and where they begin.
-    fn append(&self, writer: &mut Writer, bytes: &[u8]) -> Result<(u32, u64), Error> {
+    fn append(&self, writer: &mut Writer, bytes: &[u8]) -> Result<(NonZeroU32, u64), Error> {
         if writer.length >= FILE {
             self.mark(writer)?;
-            writer.file += 1;
-            writer.length = 0;
+            writer.next_file();
         }
-        let file = match self.with_index(|index| index.files.get(&writer.file).cloned()) {
+        let file = match self.with_index(|index| index.files.get(&writer.file.get()).cloned()) {
             Some(file) => file,
             None => {
-                let path = self.directory.join(name(writer.file));
+                let path = self.directory.join(name(writer.file.get()));
                 let file = Arc::new(OpenOptions::new().create_new(true).read(true).append(true).open(path)?);
                 File::open(&self.directory)?.sync_all()?;
-                self.change_index(|index| index.files.insert(writer.file, Arc::clone(&file)));
+                self.change_index(|index| index.files.insert(writer.file.get(), Arc::clone(&file)));
                 file
             }
         };
         if let Err(error) = (&*file).write_all(bytes) {
             // Half a record: where it cannot be cut off, nothing follows it in this file.
             if file.set_len(writer.length).is_err() {
-                writer.file += 1;
-                writer.length = 0;
+                writer.next_file();
             }
             return Err(error.into());
         }
@@ -147,34 +156,73 @@ impl Packs {
         if !writer.unmarked {
             return Ok(());
         }
-        let Some(file) = self.with_index(|index| index.files.get(&writer.file).cloned()) else { return Ok(()) };
+        let file = self.with_index(|index| index.files.get(&writer.file.get()).cloned());
+        let Some(file) = file else { return Ok(()) };
         file.sync_data()?;
-        let mut mark = MARK.to_le_bytes().to_vec();
-        mark.extend_from_slice(&crc32fast::hash(&MARK.to_le_bytes()).to_le_bytes());
         // Without the mark nothing is lost: the next opening reads more to be sure.
-        if (&*file).write_all(&mark).is_ok() {
-            writer.length += mark.len() as u64;
+        if (&*file).write_all(&mark()).is_ok() {
+            writer.length += mark().len() as u64;
         } else if file.set_len(writer.length).is_err() {
-            writer.file += 1;
-            writer.length = 0;
+            writer.next_file();
         }
         writer.unmarked = false;
         Ok(())
+    }
+
+    /// Asks the index, which is made again where it is damaged on disk.
+    fn ask<T>(&self, question: impl Fn(&Index) -> Result<T, Error>) -> Result<T, Error> {
+        match self.with_index(&question) {
+            Err(error) if index::is_damage(&error) => self.ask_with(&mut self.writer(), question),
+            answer => answer,
+        }
+    }
+
+    /// As [`ask`](Packs::ask), for who appends.
+    fn ask_with<T>(&self, writer: &mut Writer, question: impl Fn(&Index) -> Result<T, Error>) -> Result<T, Error> {
+        self.with_index(&question).or_else(|error| {
+            self.heal(writer, error)?;
+            self.with_index(question)
+        })
+    }
+
+    /// Makes the index again from the pack files after damage of what it has on disk; any other error is returned.
+    fn heal(&self, writer: &mut Writer, error: Error) -> Result<(), Error> {
+        if !index::is_damage(&error) {
+            return Err(error);
+        }
+        tracing::warn!(%error, "the index of stored objects is made again from the objects");
+        self.mark(writer)?;
+        self.change_index(Index::make_again)
+    }
+
+    /// Spills places that memory has no room for. Queries go on meanwhile, with the runs that there were.
+    fn spill(&self, writer: &mut Writer) {
+        if !self.with_index(Index::is_full) {
+            return;
+        }
+        let merge = self.mark(writer).and_then(|()| {
+            let through = (writer.file.get(), writer.length);
+            self.with_index(|index| index.merge(through))
+        });
+        self.change_index(|index| match merge {
+            Ok(merge) => merge.into_iter().for_each(|merge| index.take(merge)),
+            Err(error) => index.put_off(&error),
+        });
     }
 }
 
 impl Storage for Packs {
     fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, Error> {
-        let found = self.with_index(|index| {
+        let found = self.ask(|index| {
             let place = index.places.get(key)?;
-            Some((*place, index.files.get(&place.file).cloned()))
-        });
+            Ok::<_, Error>(place.map(|place| (place, index.files.get(&place.file.get()).cloned())))
+        })?;
         let Some((place, Some(file))) = found else { return Ok(None) };
         let mut record = vec![0; HEAD + place.length as usize];
         read_at(&file, &mut record, place.offset - HEAD as u64)?;
         let crc = u32::from_le_bytes(std::array::from_fn(|i| record[44 + i]));
         let object = record.split_off(HEAD);
-        if crc32fast::hash(&object) != crc {
+        if !is_record_of(&record, key) || crc32fast::hash(&object) != crc {
             return Err(Error::Damaged(format!(
                 "object {} of metric {} has a wrong checksum",
                 key.stretch, key.metric
@@ -185,16 +233,12 @@ impl Storage for Packs {
 
     fn stretches(&self, metric: Uuid, granularity: Nanos, range: RangeInclusive<i64>) -> Result<Vec<i64>, Error> {
         let key = |stretch| Key { metric, granularity, stretch };
-        if range.is_empty() {
-            return Ok(Vec::new());
-        }
-        let keys = key(*range.start())..=key(*range.end());
-        Ok(self.with_index(|index| index.places.range(keys).map(|(key, _)| key.stretch).collect()))
+        let keys = self.ask(|index| index.places.keys(key(*range.start())..=key(*range.end())))?;
+        Ok(keys.into_iter().map(|key| key.stretch).collect())
     }
 
     fn keys(&self, each: &mut dyn FnMut(Key)) -> Result<(), Error> {
-        self.with_index(|index| index.places.keys().for_each(|key| each(*key)));
-        Ok(())
+        self.with_index(|index| index.places.each(|key, _| each(key)))
     }
 
     fn put(&self, changes: &[(Key, Option<Vec<u8>>)]) -> Result<(), Error> {
@@ -210,21 +254,21 @@ impl Storage for Packs {
         }
         let mut writer = self.writer();
         let (file, at) = self.append(&mut writer, &bytes)?;
-        self.change_index(|index| {
-            for (key, begin, length) in places {
-                index.set(key, length.map(|length| Place { file, offset: at + begin + HEAD as u64, length }));
-                if length.is_none() {
-                    index.fills.entry(file).or_default().total += HEAD as u64;
-                }
-            }
+        let set = self.change_index(|index| {
+            places.into_iter().try_for_each(|(key, begin, length)| {
+                index.set(key, file, length.map(|length| Place { file, offset: at + begin + HEAD as u64, length }))
+            })
         });
+        // Made again, it has them.
+        set.or_else(|error| self.heal(&mut writer, error))?;
+        self.spill(&mut writer);
         Ok(())
     }
 
     fn forget(&self, metric: Uuid) -> Result<(), Error> {
         let first = Key { metric, granularity: i64::MIN, stretch: i64::MIN };
         let last = Key { metric, granularity: i64::MAX, stretch: i64::MAX };
-        let keys: Vec<Key> = self.with_index(|index| index.places.range(first..=last).map(|(key, _)| *key).collect());
+        let keys = self.ask(|index| index.places.keys(first..=last))?;
         self.put(&keys.into_iter().map(|key| (key, None)).collect::<Vec<_>>())
     }
 
@@ -243,42 +287,24 @@ impl Storage for Packs {
     }
 
     fn usage(&self) -> Result<Usage, Error> {
-        Ok(self.with_index(|index| Usage {
-            objects: index.places.len() as u64,
-            live: index.fills.values().map(|fill| fill.live).sum(),
-            disk: index.fills.values().map(|fill| fill.total).sum(),
-            files: index.fills.len() as u64,
+        Ok(self.with_index(|index| {
+            let (runs, bytes) = index.places.on_disk();
+            Usage {
+                objects: index.places.objects(),
+                live: index.fills.values().map(|fill| fill.live).sum(),
+                disk: index.fills.values().map(|fill| fill.total).sum::<u64>() + bytes,
+                files: index.fills.len() as u64 + runs,
+            }
         }))
     }
 }
 
-impl Index {
-    /// Makes a key stand at a place, or nowhere, and keeps the account of the files.
-    fn set(&mut self, key: Key, place: Option<Place>) {
-        let size = |place: &Place| u64::from(place.length) + HEAD as u64;
-        let old = match place {
-            Some(place) => {
-                let fill = self.fills.entry(place.file).or_default();
-                fill.live += size(&place);
-                fill.total += size(&place);
-                self.places.insert(key, place)
-            }
-            None => self.places.remove(&key),
-        };
-        if let Some(old) = old
-            && let Some(fill) = self.fills.get_mut(&old.file)
-        {
-            fill.live -= size(&old);
-        }
-    }
-}
-
-/// Returns the numbers of the pack files of a directory, ascending.
-fn numbers(directory: &Path) -> Result<Vec<u32>, Error> {
+/// Returns the numbers of the files of a directory whose names have an end, ascending.
+fn numbers(directory: &Path, end: &str) -> Result<Vec<u32>, Error> {
     let mut numbers: Vec<u32> = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let name = entry?.file_name();
-        let stem = name.to_str().and_then(|name| name.strip_suffix(".pack"));
+        let stem = name.to_str().and_then(|name| name.strip_suffix(end));
         numbers.extend(stem.and_then(|stem| stem.parse::<u32>().ok()));
     }
     numbers.sort_unstable();

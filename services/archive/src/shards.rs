@@ -101,6 +101,10 @@ impl Shards {
                 let waited = !state.pending.is_empty();
                 let new = if is_new { state.load().1 } else { 0 };
                 let (measures, memory) = MetricState::load_of(&points);
+                if !waited {
+                    // Few have more than one batch that waits.
+                    state.pending.reserve_exact(1);
+                }
                 state.pending.push_back((sequence, points));
                 self.waiting.fetch_add(measures, Relaxed);
                 self.memory.fetch_add(memory + new, Relaxed);
@@ -253,7 +257,9 @@ impl Shards {
     pub fn changed(&self, mut each: impl FnMut(&[Uuid]) -> Result<(), Error>) -> Result<(), Error> {
         for shard in &self.shards {
             let changed = |(metric, state): (&Uuid, &MetricState)| (!state.is_stored()).then_some(*metric);
-            let metrics: Vec<Uuid> = lock(shard).states.iter().filter_map(changed).collect();
+            let mut metrics: Vec<Uuid> = lock(shard).states.iter().filter_map(changed).collect();
+            // What is beside each other on disk is asked for and written together.
+            metrics.sort_unstable();
             metrics.chunks(TOGETHER).try_for_each(&mut each)?;
         }
         Ok(())

@@ -16,6 +16,11 @@ pub struct Key {
     pub stretch: i64,
 }
 
+impl Key {
+    /// The least of all.
+    pub(crate) const FIRST: Key = Key { metric: Uuid::nil(), granularity: Nanos::MIN, stretch: i64::MIN };
+}
+
 /// A place for objects, each of which is replaced whole.
 pub trait Storage: Send + Sync {
     /// Returns an object whose checksum is right.

@@ -30,7 +30,7 @@ pub(crate) struct Window {
 
 impl Window {
     /// Applies one batch: points in any order, of which the first with a stamp counts, and replaces an older one of that stamp.
-    pub fn apply(&mut self, sequence: u64, batch: &[Point], policy: &Policy) {
+    pub fn apply(&mut self, sequence: u64, mut batch: Vec<Point>, policy: &Policy) {
         if sequence <= self.applied {
             return;
         }
@@ -40,31 +40,31 @@ impl Window {
             Some(last) => policy.accept_from(last).max(self.complete_from),
             None => 0,
         };
-        let ordered = batch.windows(2).all(|pair| pair[0].at < pair[1].at);
-        let sorted;
-        let mut batch = if ordered {
-            batch
-        } else {
-            let mut copy = batch.to_vec();
-            copy.sort_by_key(|point| point.at);
-            copy.dedup_by_key(|point| point.at);
+        if !batch.windows(2).all(|pair| pair[0].at < pair[1].at) {
+            batch.sort_by_key(|point| point.at);
             // The duplicates within a batch are no points that came too late.
-            sorted = copy;
-            &sorted
-        };
+            batch.dedup_by_key(|point| point.at);
+        }
         let late = batch.partition_point(|point| point.at < from);
         self.too_late += late as u64;
-        batch = &batch[late..];
+        batch.drain(..late);
         let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return };
         self.accepted += batch.len() as u64;
         self.last = Some(self.last.map_or(last.at, |known| known.max(last.at)));
         self.changed_from = Some(self.changed_from.map_or(first.at, |known| known.min(first.at)));
+        if self.points.is_empty() {
+            if batch.capacity() > batch.len() + batch.len() / 4 {
+                batch.shrink_to_fit();
+            }
+            self.points = batch;
+            return;
+        }
         // A quarter of room to grow, where doubling would make the bound of memory twice what is used.
         if self.points.capacity() < self.points.len() + batch.len() {
             self.points.reserve_exact(batch.len() + self.points.len() / 4);
         }
         if self.points.last().is_none_or(|known| known.at < first.at) {
-            self.points.extend_from_slice(batch);
+            self.points.extend_from_slice(&batch);
             return;
         }
         let at = self.points.partition_point(|point| point.at < first.at);
@@ -148,10 +148,10 @@ mod tests {
     #[test]
     fn within_a_batch_the_first_of_a_stamp_counts_and_over_batches_the_last() {
         let mut window = Window::default();
-        window.apply(1, &batch(&[(5, 1.0), (3, 2.0), (5, 9.0)]), &policy());
+        window.apply(1, batch(&[(5, 1.0), (3, 2.0), (5, 9.0)]), &policy());
         assert_eq!(window.points, batch(&[(3, 2.0), (5, 1.0)]));
-        window.apply(2, &batch(&[(5, 7.0), (4, 6.0)]), &policy());
-        window.apply(2, &batch(&[(5, 8.0)]), &policy());
+        window.apply(2, batch(&[(5, 7.0), (4, 6.0)]), &policy());
+        window.apply(2, batch(&[(5, 8.0)]), &policy());
         assert_eq!(window.points, batch(&[(3, 2.0), (4, 6.0), (5, 7.0)]));
         assert_eq!((window.accepted, window.too_late), (4, 0));
     }
@@ -159,14 +159,14 @@ mod tests {
     #[test]
     fn what_is_too_late_is_counted_and_what_is_settled_stays_complete() {
         let (mut window, policy) = (Window::default(), policy());
-        window.apply(1, &batch(&[(10, 1.0), (630, 2.0)]), &policy);
+        window.apply(1, batch(&[(10, 1.0), (630, 2.0)]), &policy);
         window.settle(&policy);
         assert_eq!((window.complete_from, window.points.len()), (540 * SECOND, 1));
-        window.apply(2, &batch(&[(539, 1.0), (540, 3.0)]), &policy);
+        window.apply(2, batch(&[(539, 1.0), (540, 3.0)]), &policy);
         assert_eq!((window.too_late, window.accepted), (1, 3));
         // A longer back window does not open what is no longer complete.
         let longer = policy.resized(policy.definitions().to_vec(), Some(5)).unwrap();
-        window.apply(3, &batch(&[(400, 1.0)]), &longer);
+        window.apply(3, batch(&[(400, 1.0)]), &longer);
         assert_eq!(window.too_late, 2);
     }
 }

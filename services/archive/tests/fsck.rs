@@ -28,10 +28,14 @@ const METRICS: u128 = 3;
 
 /// Makes an archive with several stretches of each granularity, all stored.
 fn make(directory: &Path) {
-    let archive = Archive::open(directory, options()).unwrap();
+    make_with(directory, options(), 1);
+}
+
+fn make_with(directory: &Path, options: Options, minutes: i64) {
+    let archive = Archive::open(directory, options).unwrap();
     archive.add_metrics(&(1..=METRICS).map(|number| metric(number, "medium")).collect::<Vec<_>>()).unwrap();
     for number in 1..=METRICS {
-        let points = (0..3000).map(|i| Point { at: i * 60 * SECOND, value: (i * 37 % 101) as f64 / 4.0 });
+        let points = (0..3000).map(|i| Point { at: i * minutes * 60 * SECOND, value: (i * 37 % 101) as f64 / 4.0 });
         archive.append(vec![(Uuid::from_u128(number), points.collect())]).unwrap();
     }
     archive.store().unwrap();
@@ -105,6 +109,62 @@ fn a_sound_archive_is_found_sound_and_left_as_it_is() {
     let before = files(scratch.path());
     assert_eq!(check_directory(scratch.path(), true).unwrap().findings, []);
     assert_eq!(files(scratch.path()), before);
+}
+
+/// The files of the places of objects, and nothing else.
+fn places(directory: &Path) -> Vec<PathBuf> {
+    let is_of_places = |path: &PathBuf| path.extension().is_some_and(|end| end == "places" || end == "json");
+    files(directory).into_keys().filter(is_of_places).collect()
+}
+
+#[test]
+fn places_of_objects_on_disk_are_made_again() {
+    let scratch = Scratch::new("fsck-places");
+    let [whole, other] = ["whole", "other"].map(|name| scratch.path().join(name));
+    // With room for a few places in memory.
+    make_with(&whole, Options { memory: 4096, ..options() }, 1);
+    make_with(&other, Options { memory: 4096, ..options() }, 2);
+    assert!(places(&whole).len() >= 2, "{:?}", places(&whole));
+    assert_eq!(check_directory(&whole, false).unwrap().findings, []);
+    let before = answers(&whole);
+    assert!(rows(&before) > 9000);
+    let flip = |path: &Path, at: usize| {
+        let mut bytes = std::fs::read(path).unwrap();
+        let at = at % bytes.len();
+        bytes[at] ^= 4;
+        std::fs::write(path, bytes).unwrap();
+    };
+    type Damage<'a> = Box<dyn Fn(&Path) + 'a>;
+    let mut damages: Vec<Damage<'_>> = vec![Box::new(|directory| {
+        // Sound files, of other objects.
+        places(directory).iter().for_each(|path| std::fs::remove_file(path).unwrap());
+        for path in places(&other) {
+            std::fs::copy(&path, directory.join("aggregates").join(path.file_name().unwrap())).unwrap();
+        }
+    })];
+    for path in places(&whole) {
+        let name = path.file_name().unwrap().to_owned();
+        let in_copy = move |directory: &Path| directory.join("aggregates").join(&name);
+        for at in [3, 77, 4000] {
+            let in_copy = in_copy.clone();
+            damages.push(Box::new(move |directory| flip(&in_copy(directory), at)));
+        }
+        if path.extension().is_some_and(|end| end == "places") {
+            damages.push(Box::new(move |directory| std::fs::remove_file(in_copy(directory)).unwrap()));
+        }
+    }
+    for (number, damage) in damages.iter().enumerate() {
+        let hit = scratch.path().join(number.to_string());
+        copy(&whole, &hit);
+        damage(&hit);
+        let bytes = files(&hit);
+        assert_eq!(remedies(&check_directory(&hit, false).unwrap()), [Remedy::Possible], "damage {number}");
+        assert_eq!(files(&hit), bytes);
+        assert_eq!(remedies(&check_directory(&hit, true).unwrap()), [Remedy::Repaired], "damage {number}");
+        assert_eq!(answers(&hit), before, "damage {number}");
+        assert_eq!(check_directory(&hit, false).unwrap().findings, []);
+        goes_on(&hit, "damaged places");
+    }
 }
 
 /// Damages a file in many places, one at a time; each time the archive is checked, repaired, and checked again.

@@ -12,6 +12,9 @@ use uuid::Uuid;
 
 const METRICS: u128 = 3;
 const DIRECTORY: &str = "FERROMETER_ARCHIVE_KILL_DIRECTORY";
+const MEMORY: &str = "FERROMETER_ARCHIVE_KILL_MEMORY";
+/// With this little, places of objects are written to the disk with every other storing.
+const LITTLE: usize = 4096;
 
 fn options() -> Options {
     // Changes are stored, and files of the log begun and deleted, all the time, so that a kill falls into it.
@@ -39,7 +42,8 @@ fn point(i: u64) -> Point {
 #[ignore = "the child of the tests below"]
 fn child() {
     let Ok(directory) = std::env::var(DIRECTORY) else { return };
-    let archive = Archive::open(Path::new(&directory), options()).unwrap();
+    let memory = std::env::var(MEMORY).unwrap().parse().unwrap();
+    let archive = Archive::open(Path::new(&directory), Options { memory, ..options() }).unwrap();
     std::thread::scope(|scope| {
         for number in 0..METRICS {
             let archive = &archive;
@@ -69,9 +73,11 @@ fn kill(times: u32) {
     drop(archive);
     let mut acknowledged = [0_u64; METRICS as usize];
     for round in 0..times {
+        let memory = if round % 2 == 0 { options().memory } else { LITTLE };
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "child", "--ignored", "--nocapture"])
             .env(DIRECTORY, scratch.path())
+            .env(MEMORY, memory.to_string())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -99,6 +105,12 @@ fn kill(times: u32) {
             check(&archive, Uuid::from_u128(number), acknowledged[number as usize], round);
         }
     }
+    let files = std::fs::read_dir(scratch.path().join("aggregates")).unwrap();
+    let mut paths = files.map(|file| file.unwrap().path());
+    assert!(
+        paths.any(|path| path.extension().is_some_and(|end| end == "places")),
+        "places were never written to the disk"
+    );
     let total: u64 = acknowledged.iter().sum();
     assert!(total >= u64::from(times));
 }

@@ -173,7 +173,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn aggregates_are_those_of_all_accepted_points_at_once(policy in policy(), steps in prop::collection::vec(step(), 1..25)) {
+    fn aggregates_are_those_of_all_accepted_points_at_once(
+        policy in policy(),
+        steps in prop::collection::vec(step(), 1..25),
+        // With room for all, and for one place of an object.
+        memory in prop::sample::select(vec![256 << 20, 1000]),
+    ) {
+        let options = || Options { memory, ..options() };
         let scratch = Scratch::new("model");
         let mut path = scratch.path().join("0");
         let mut archive = Archive::open(&path, options()).unwrap();

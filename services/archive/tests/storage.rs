@@ -55,8 +55,10 @@ fn contract(storage: &dyn Storage) {
 
 #[test]
 fn packs_keep_objects() {
-    let scratch = Scratch::new("contract");
-    contract(&Packs::open(scratch.path()).unwrap());
+    for memory in [1 << 20, 200, 0] {
+        let scratch = Scratch::new("contract");
+        contract(&Packs::open(scratch.path(), memory).unwrap());
+    }
 }
 
 #[cfg(feature = "postgresql")]

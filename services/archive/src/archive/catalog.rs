@@ -122,7 +122,7 @@ impl Archive {
     /// # Errors
     /// [`Error::NoSuchPolicy`], [`Error::NoSuchResource`], [`Error::MetricNameExists`].
     pub fn add_metrics(&self, metrics: &[Metric]) -> Result<(), Error> {
-        self.catalog.index.add_metrics(metrics)
+        self.catalog.add_metrics(metrics)
     }
 
     /// Removes a metric with its aggregates.

@@ -6,7 +6,7 @@ use crate::directory_lock;
 use crate::index::Index;
 use crate::log::look::{begin_at, look_at_log};
 use crate::packs::Packs;
-use crate::packs::look::{look_at_packs, rewrite};
+use crate::packs::look::{forget_places, look_at_packs, rewrite};
 use crate::search::{Page, Sort};
 use crate::sqlite::Sqlite;
 use crate::sqlite::integrity::{look_at_rows, mend_rows};
@@ -34,6 +34,8 @@ struct Looked {
     files: Vec<PathBuf>,
     /// Pack files with unreadable places.
     packs: Vec<PathBuf>,
+    /// The places of objects on disk are not those of the objects.
+    has_wrong_places: bool,
     /// Files of the log that are damaged.
     logs: Vec<PathBuf>,
     /// The number of the next batch that no metric has, where the log would give one that some have, or is damaged.
@@ -75,8 +77,13 @@ pub fn check_directory(directory: &Path, repair: bool) -> Result<Report, Error> 
         looked = Looked { report: looked.report.after(second.report.clone()), ..second };
     }
     drop(lock);
+    let aggregates = directory.join("aggregates");
+    // Where files are rewritten, places that knew an object behind an unreadable head would not be those of the objects.
+    if looked.has_wrong_places || !looked.packs.is_empty() {
+        forget_places(&aggregates)?;
+    }
     mend_metrics(directory, &looked)?;
-    rewrite(&directory.join("aggregates"), &looked.packs)?;
+    rewrite(&aggregates, &looked.packs, Options::default().memory / 8)?;
     let after = look(directory)?;
     if let Some(number) = after.begin_at.or(looked.begin_at) {
         begin_at(&directory.join("incoming"), number)?;
@@ -160,6 +167,10 @@ fn look(directory: &Path) -> Result<Looked, Error> {
                 looked.files.push(file.path);
             }
         }
+    }
+    if let Some(fault) = seen.places {
+        looked.report.add(None, "aggregates", fault, Remedy::Possible);
+        looked.has_wrong_places = true;
     }
     let log = look_at_log(&directory.join("incoming"))?;
     looked.report.waiting = log.iter().map(|file| file.batches).sum();

@@ -11,6 +11,7 @@
 //! | a stretch of aggregates that is damaged | the raw points of the metric, as far back as they go; the rest is lost |
 //! | raw points that are damaged or missing | they start over behind the stored aggregates |
 //! | objects of a metric that the index has not | the metric gets a row again, under the policy that the objects fit |
+//! | places of objects on disk that are damaged, or not those of the objects | the objects |
 //! | a log that counts behind the stored metrics, or is damaged | a new file with the next number |
 //! | a head that is damaged or missing | the newest bundle, which has a copy of its head |
 //! | bundles that no head names, counts that are wrong | deleted; counted again |

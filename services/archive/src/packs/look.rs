@@ -1,7 +1,9 @@
 //! A look at pack files that changes nothing.
 
-use super::record::scan;
-use super::{Index, Packs, Writer, name, numbers};
+use super::index::Index;
+use super::scan::Scanned;
+use super::summary::Summary;
+use super::{Packs, Writer, name, numbers};
 use crate::Error;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, RwLock};
@@ -21,34 +23,74 @@ pub(crate) struct PackFile {
 pub(crate) struct SeenPacks {
     pub files: Vec<PackFile>,
     pub packs: Packs,
+    /// The fault of the places on disk, in words.
+    pub places: Option<String>,
 }
 
-/// Reads the heads of all files, as an opening does, without cutting anything; a directory that is not there has none.
+/// Reads the heads of all files, as an opening does, without cutting anything; a directory that is not there has none. The places on disk are
+/// compared with them.
 ///
 /// # Errors
 /// [`Error::Io`].
 pub(crate) fn look_at_packs(directory: &Path) -> Result<SeenPacks, Error> {
-    let numbers = if directory.is_dir() { numbers(directory)? } else { Vec::new() };
-    let (mut index, mut files) = (Index::default(), Vec::new());
-    for (at, number) in numbers.iter().enumerate() {
-        let path = directory.join(name(*number));
-        let scanned = scan(&path, *number, at + 1 == numbers.len(), false, &mut index)?;
-        let (cut, whole_behind) = (scanned.cut, scanned.whole_behind);
-        files.push(PackFile { path, damaged: scanned.damaged, cut, whole_behind });
+    let (mut index, mut files, mut places) = (Index::default(), Vec::new(), None);
+    if directory.is_dir() {
+        let (all, scanned) = Index::look(directory, false)?;
+        index = all;
+        let file = |(path, scanned): (PathBuf, Scanned)| {
+            let (cut, whole_behind) = (scanned.cut, scanned.whole_behind);
+            PackFile { path, damaged: scanned.damaged, cut, whole_behind }
+        };
+        files.extend(scanned.into_iter().map(file));
+        // Beside damaged files there is no saying which of the two is right: the places may know objects whose heads are not readable.
+        if files.iter().all(|file| file.damaged == 0) {
+            places = fault(directory, &index)?;
+        }
     }
-    let next = numbers.last().map_or(1, |last| last + 1);
-    let writer = Mutex::new(Writer { file: next, length: 0, unmarked: false });
+    let writer = Mutex::new(Writer::behind(index.last_file()));
     let packs = Packs { directory: directory.into(), index: RwLock::new(index), writer, damaged: 0 };
-    Ok(SeenPacks { files, packs })
+    Ok(SeenPacks { files, packs, places })
+}
+
+/// Returns what is wrong with the places on disk, when the pack files tell these.
+fn fault(directory: &Path, told: &Index) -> Result<Option<String>, Error> {
+    let index = match Index::look(directory, true) {
+        Ok((index, _)) => index,
+        Err(error) => return Ok(Some(error.to_string())),
+    };
+    let mut wrong = 0;
+    let mut compare = || {
+        index.places.each(|key, place| wrong += u64::from(!told.places.get(&key).is_ok_and(|told| told == Some(place))))
+    };
+    if let Err(error) = compare() {
+        return Ok(Some(error.to_string()));
+    }
+    let missing = told.places.objects().abs_diff(index.places.objects());
+    let live = |index: &Index| {
+        index.fills.iter().map(|(file, fill)| (*file, fill.live)).filter(|(_, live)| *live > 0).collect()
+    };
+    let (ours, theirs): (Vec<_>, Vec<_>) = (live(&index), live(told));
+    let is_right = wrong == 0 && missing == 0 && ours == theirs;
+    Ok((!is_right)
+        .then(|| format!("the places of {} objects are not where the pack files have them", wrong.max(missing))))
+}
+
+/// Forgets the places on disk: the next opening makes them again from the pack files.
+///
+/// # Errors
+/// [`Error::Io`].
+pub(crate) fn forget_places(directory: &Path) -> Result<(), Error> {
+    Summary::remove(directory)
 }
 
 /// Writes the readable objects of files again, and removes the files.
 ///
 /// # Errors
 /// [`Error::Io`]; then the files stay.
-pub(crate) fn rewrite(directory: &Path, files: &[PathBuf]) -> Result<(), Error> {
-    let packs = Packs::open(directory)?;
-    for number in numbers(directory)?.into_iter().filter(|number| files.contains(&directory.join(name(*number)))) {
+pub(crate) fn rewrite(directory: &Path, files: &[PathBuf], memory: usize) -> Result<(), Error> {
+    let packs = Packs::open(directory, memory)?;
+    let numbers = numbers(directory, ".pack")?;
+    for number in numbers.into_iter().filter(|number| files.contains(&directory.join(name(*number)))) {
         packs.sweep_file(number)?;
     }
     Ok(())

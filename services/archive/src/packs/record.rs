@@ -1,14 +1,21 @@
-//! Records of pack files: their bytes, and the scan of a file for them.
+//! Records of pack files: their bytes, and a walk over them.
 
-use super::{DELETED, Fill, HEAD, Index, MAGIC, MARK, Place};
+use super::{DELETED, HEAD, MAGIC, MARK};
 use crate::Error;
 use crate::storage::Key;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufReader, Read};
-use std::path::Path;
-use std::sync::Arc;
 use uuid::Uuid;
 
+/// Returns the bytes that marks what is before them as synced.
+pub(super) fn mark() -> [u8; 8] {
+    let mut mark = [0; 8];
+    mark[..4].copy_from_slice(&MARK.to_le_bytes());
+    mark[4..].copy_from_slice(&crc32fast::hash(&MARK.to_le_bytes()).to_le_bytes());
+    mark
+}
+
+/// Returns the bytes of an object, or of its deletion.
 pub(super) fn encode(key: &Key, object: Option<&[u8]>) -> Vec<u8> {
     let mut rest = Vec::with_capacity(HEAD - 8);
     rest.extend_from_slice(key.metric.as_bytes());
@@ -21,6 +28,11 @@ pub(super) fn encode(key: &Key, object: Option<&[u8]>) -> Vec<u8> {
     record.extend_from_slice(&rest);
     record.extend_from_slice(object.unwrap_or_default());
     record
+}
+
+/// Returns true for bytes that begin with the head of a record of this key.
+pub(super) fn is_record_of(record: &[u8], key: &Key) -> bool {
+    matches!(read_head(&mut &*record), Ok(Some(Head::Object { key: found, .. })) if found == *key)
 }
 
 /// A file that is read from one place on to the next, where what is at hand is not read again.
@@ -89,95 +101,4 @@ pub(super) fn next_head(reader: &mut Walk, from: u64, length: u64) -> Result<Opt
         }
     }
     Ok(None)
-}
-
-/// Reads the object of a record.
-fn object_at(reader: &mut Walk, record: u64, size: u32) -> Result<Vec<u8>, Error> {
-    let mut object = vec![0; size as usize];
-    reader.go(record + HEAD as u64)?;
-    reader.read_exact(&mut object)?;
-    Ok(object)
-}
-
-/// Account of the heads of a file.
-#[derive(Default)]
-pub(super) struct Scanned {
-    /// Places that were unreadable.
-    pub damaged: u64,
-    /// Bytes at the end that are cut off.
-    pub cut: Option<u64>,
-    /// Whole objects among them.
-    pub whole_behind: u64,
-}
-
-/// Reads the heads of a file into the index. The end of the last file that no sync has confirmed is cut at the first record that is not
-/// whole; without `cuts` it is only left out.
-pub(super) fn scan(path: &Path, number: u32, is_last: bool, cuts: bool, index: &mut Index) -> Result<Scanned, Error> {
-    let file = OpenOptions::new().read(true).write(is_last && cuts).open(path)?;
-    let mut length = file.metadata()?.len();
-    let mut reader = Walk::new(file.try_clone()?);
-    let mut scanned = Scanned::default();
-    let mut at = 0;
-    let mut records: Vec<(u64, Key, u32, u32)> = Vec::new();
-    let mut marked = 0;
-    let mut first_gap = None;
-    while at < length {
-        reader.go(at)?;
-        match read_head(&mut reader)? {
-            Some(Head::Mark) => {
-                at += 8;
-                marked = at;
-                scanned.damaged += u64::from(first_gap.take().is_some());
-            }
-            Some(Head::Object { key, length: size, crc }) => {
-                let size_on_disk = if size == DELETED { 0 } else { u64::from(size) };
-                if at + HEAD as u64 + size_on_disk > length {
-                    first_gap.get_or_insert(at);
-                    at = next_head(&mut reader, at + 1, length)?.unwrap_or(length);
-                    continue;
-                }
-                records.push((at, key, size, crc));
-                at += HEAD as u64 + size_on_disk;
-            }
-            None => {
-                first_gap.get_or_insert(at);
-                at = next_head(&mut reader, at + 1, length)?.unwrap_or(length);
-            }
-        }
-    }
-    if is_last {
-        // Records behind the last mark may be the leftover of a write: whole up to the first that is not.
-        for (at, _, size, crc) in records.iter().filter(|record| record.0 >= marked && record.2 != DELETED) {
-            if crc32fast::hash(&object_at(&mut reader, *at, *size)?) != *crc {
-                first_gap = Some(first_gap.map_or(*at, |gap: u64| gap.min(*at)));
-                break;
-            }
-        }
-        if let Some(gap) = first_gap {
-            scanned.cut = Some(length - gap);
-            for (at, _, size, crc) in records.iter().filter(|record| record.0 > gap && record.2 != DELETED) {
-                scanned.whole_behind +=
-                    u64::from(object_at(&mut reader, *at, *size).is_ok_and(|object| crc32fast::hash(&object) == *crc));
-            }
-            if cuts {
-                file.set_len(gap)?;
-            }
-            length = gap;
-        }
-    } else {
-        scanned.damaged += u64::from(first_gap.is_some());
-    }
-    let fill = index.fills.entry(number).or_default();
-    *fill = Fill::default();
-    let mut extra = 0;
-    for (at, key, size, _) in records.into_iter().filter(|record| record.0 < length) {
-        let place = (size != DELETED).then_some(Place { file: number, offset: at + HEAD as u64, length: size });
-        extra += if place.is_none() { HEAD as u64 } else { 0 };
-        index.set(key, place);
-    }
-    if let Some(fill) = index.fills.get_mut(&number) {
-        fill.total += extra;
-    }
-    index.files.insert(number, Arc::new(file));
-    Ok(scanned)
 }

@@ -6,6 +6,7 @@ use crate::Error;
 use crate::storage::Key;
 use std::fs::File;
 use std::io::Read;
+use std::num::NonZeroU32;
 
 /// A file of less is not swept.
 pub(super) const SMALL: u64 = 4 << 20;
@@ -21,15 +22,14 @@ impl Packs {
         loop {
             let current = {
                 let mut writer = self.writer();
-                let current = writer.file;
+                let current = writer.file.get();
                 let fill = self.with_index(|index| index.fills.get(&current).copied()).unwrap_or_default();
                 // The file in use is closed when it is mostly replaced.
                 if fill.total > SMALL && fill.live * 2 < fill.total {
                     self.mark(&mut writer)?;
-                    writer.file += 1;
-                    writer.length = 0;
+                    writer.next_file();
                 }
-                writer.file
+                writer.file.get()
             };
             let wanted = self.with_index(|index| {
                 let sparse = |fill: &Fill| fill.live == 0 || (fill.live * 2 < fill.total && fill.total > SMALL);
@@ -41,6 +41,7 @@ impl Packs {
     }
 
     pub(super) fn sweep_file(&self, number: u32) -> Result<(), Error> {
+        let Some(this) = NonZeroU32::new(number) else { return Ok(()) };
         let path = self.directory.join(name(number));
         let file = File::open(&path)?;
         let length = file.metadata()?.len();
@@ -52,21 +53,24 @@ impl Packs {
                 Some(Head::Mark) => at += 8,
                 Some(Head::Object { key, length: DELETED, .. }) => {
                     let mut writer = self.writer();
-                    // Older files may still have the object.
-                    let needed = self.with_index(|index| {
-                        !index.places.contains_key(&key)
-                            && index.fills.keys().next().is_some_and(|oldest| *oldest < number)
-                    });
+                    // Older files may still have the object, and so may runs that do not know of the deletion.
+                    let needed = self.ask_with(&mut writer, |index| {
+                        let is_in_older = index.fills.keys().next().is_some_and(|oldest| *oldest < number);
+                        let is_gone = index.places.get(&key)?.is_none();
+                        Ok::<_, Error>(is_gone && (is_in_older || index.places.is_deleted(&key)))
+                    })?;
                     if needed {
                         let record = encode(&key, None);
                         let (file, _) = self.append(&mut writer, &record)?;
-                        self.change_index(|index| index.fills.entry(file).or_default().total += HEAD as u64);
+                        let set = self.change_index(|index| index.set(key, file, None));
+                        set.or_else(|error| self.heal(&mut writer, error))?;
+                        self.spill(&mut writer);
                     }
                     at += HEAD as u64;
                 }
                 Some(Head::Object { key, length: size, .. }) => {
-                    let place = Place { file: number, offset: at + HEAD as u64, length: size };
-                    if self.with_index(|index| index.places.get(&key) == Some(&place)) {
+                    let place = Place { file: this, offset: at + HEAD as u64, length: size };
+                    if self.ask(|index| index.places.get(&key))? == Some(place) {
                         let mut record = vec![0; HEAD + size as usize];
                         reader.go(at)?;
                         reader.read_exact(&mut record)?;
@@ -95,18 +99,26 @@ impl Packs {
     /// Appends the records of objects that still are where they were read.
     fn move_all(&self, records: &mut Vec<(Key, Place, Vec<u8>)>) -> Result<(), Error> {
         let mut writer = self.writer();
-        self.with_index(|index| records.retain(|(key, place, _)| index.places.get(key) == Some(place)));
+        let are_there = self.ask_with(&mut writer, |index| {
+            let is_there = |(key, place, _): &(Key, Place, Vec<u8>)| Ok(index.places.get(key)? == Some(*place));
+            records.iter().map(is_there).collect::<Result<Vec<bool>, Error>>()
+        })?;
+        let mut are_there = are_there.into_iter();
+        records.retain(|_| are_there.next() == Some(true));
         if records.is_empty() {
             return Ok(());
         }
         let bytes = records.iter().map(|(_, _, record)| &record[..]).collect::<Vec<_>>().concat();
         let (file, mut offset) = self.append(&mut writer, &bytes)?;
-        self.change_index(|index| {
-            for (key, place, record) in records.drain(..) {
-                index.set(key, Some(Place { file, offset: offset + HEAD as u64, ..place }));
+        let set = self.change_index(|index| {
+            records.drain(..).try_for_each(|(key, place, record)| {
+                let at = offset + HEAD as u64;
                 offset += record.len() as u64;
-            }
+                index.set(key, file, Some(Place { file, offset: at, ..place }))
+            })
         });
+        set.or_else(|error| self.heal(&mut writer, error))?;
+        self.spill(&mut writer);
         Ok(())
     }
 }

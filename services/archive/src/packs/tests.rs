@@ -1,5 +1,7 @@
 //! Pack files that are cut, damaged, and mostly replaced.
 
+mod spills;
+
 use super::sweep::SMALL;
 use super::*;
 
@@ -22,11 +24,11 @@ fn only_file(path: &Path) -> PathBuf {
 #[test]
 fn the_newest_object_counts_and_a_deleted_one_is_gone() {
     let path = directory("newest");
-    let packs = Packs::open(&path).unwrap();
+    let packs = Packs::open(&path, 1 << 20).unwrap();
     packs.put(&[(key(1), Some(b"one".to_vec())), (key(2), Some(b"two".to_vec()))]).unwrap();
     packs.put(&[(key(1), Some(b"uno".to_vec())), (key(2), None)]).unwrap();
     packs.sync().unwrap();
-    for packs in [packs, Packs::open(&path).unwrap()] {
+    for packs in [packs, Packs::open(&path, 1 << 20).unwrap()] {
         assert_eq!(packs.get(&key(1)).unwrap().as_deref(), Some(&b"uno"[..]));
         assert_eq!(packs.get(&key(2)).unwrap(), None);
         assert_eq!(packs.stretches(key(0).metric, 60, 0..=9).unwrap(), [1]);
@@ -38,7 +40,7 @@ fn the_newest_object_counts_and_a_deleted_one_is_gone() {
 #[test]
 fn an_unconfirmed_end_is_cut_at_its_first_damage_and_nothing_before() {
     let path = directory("cut");
-    let packs = Packs::open(&path).unwrap();
+    let packs = Packs::open(&path, 1 << 20).unwrap();
     packs.put(&[(key(1), Some(vec![1; 100]))]).unwrap();
     packs.sync().unwrap();
     packs.put(&[(key(2), Some(vec![2; 100]))]).unwrap();
@@ -48,7 +50,7 @@ fn an_unconfirmed_end_is_cut_at_its_first_damage_and_nothing_before() {
     let whole = std::fs::read(&file).unwrap();
     for cut in 0..whole.len() {
         std::fs::write(&file, &whole[..cut]).unwrap();
-        let packs = Packs::open(&path).unwrap();
+        let packs = Packs::open(&path, 1 << 20).unwrap();
         let there: Vec<bool> = (1..4).map(|k| packs.get(&key(k)).unwrap().is_some()).collect();
         assert!(
             [[false, false, false], [true, false, false], [true, true, false]]
@@ -61,7 +63,7 @@ fn an_unconfirmed_end_is_cut_at_its_first_damage_and_nothing_before() {
     let mut holed = whole.clone();
     holed[148 + 8 + 60] ^= 1;
     std::fs::write(&file, &holed).unwrap();
-    let packs = Packs::open(&path).unwrap();
+    let packs = Packs::open(&path, 1 << 20).unwrap();
     assert!(
         packs.get(&key(1)).unwrap().is_some()
             && packs.get(&key(2)).unwrap().is_none()
@@ -73,7 +75,7 @@ fn an_unconfirmed_end_is_cut_at_its_first_damage_and_nothing_before() {
 #[test]
 fn damage_of_the_disk_takes_the_object_it_hits_and_no_other() {
     let path = directory("damage");
-    let packs = Packs::open(&path).unwrap();
+    let packs = Packs::open(&path, 1 << 20).unwrap();
     packs.put(&(1..4).map(|k| (key(k), Some(vec![k as u8; 100]))).collect::<Vec<_>>()).unwrap();
     packs.sync().unwrap();
     drop(packs);
@@ -83,7 +85,7 @@ fn damage_of_the_disk_takes_the_object_it_hits_and_no_other() {
         let mut hit = whole.clone();
         hit[at] ^= 0x10;
         std::fs::write(&file, &hit).unwrap();
-        let packs = Packs::open(&path).unwrap();
+        let packs = Packs::open(&path, 1 << 20).unwrap();
         assert!(packs.get(&key(1)).unwrap().is_some() && packs.get(&key(3)).unwrap().is_some());
         // In the object: an error for it. In its head: it is gone, and counted.
         assert_eq!(packs.get(&key(2)).is_err(), error);
@@ -95,7 +97,7 @@ fn damage_of_the_disk_takes_the_object_it_hits_and_no_other() {
 #[test]
 fn what_is_mostly_replaced_is_swept_and_nothing_lost() {
     let path = directory("sweep");
-    let packs = Packs::open(&path).unwrap();
+    let packs = Packs::open(&path, 1 << 20).unwrap();
     packs.put(&[(key(-1), Some(vec![9; 50])), (key(-2), Some(vec![8; 50]))]).unwrap();
     for round in 0..40_u8 {
         packs.put(&(0..20).map(|k| (key(k), Some(vec![round; 20_000]))).collect::<Vec<_>>()).unwrap();
@@ -106,7 +108,7 @@ fn what_is_mostly_replaced_is_swept_and_nothing_lost() {
     }
     let usage = packs.usage().unwrap();
     assert!(usage.disk < 3 * SMALL, "{usage:?}");
-    for packs in [packs, Packs::open(&path).unwrap()] {
+    for packs in [packs, Packs::open(&path, 1 << 20).unwrap()] {
         assert_eq!(packs.get(&key(-1)).unwrap(), Some(vec![9; 50]));
         assert_eq!(packs.get(&key(-2)).unwrap(), None);
         assert!((0..20).all(|k| packs.get(&key(k)).unwrap() == Some(vec![39; 20_000])));
