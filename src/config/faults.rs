@@ -37,6 +37,7 @@ pub(super) fn host_fault(host: &str) -> Option<&'static str> {
 }
 
 /// Returns what is wrong with a destination.
+#[cfg_attr(not(feature = "every-key"), allow(dead_code))]
 pub(super) fn destination_fault(text: &str) -> Option<&'static str> {
     let Some((network, bits)) = text.split_once('/') else {
         return host_fault(text.strip_prefix("*.").unwrap_or(text)).or_else(|| {

@@ -16,6 +16,8 @@ pub(crate) struct Origin {
     pub(crate) strange_tables: Vec<String>,
     /// Variables that look like ours and are ignored, in such sentences.
     pub(crate) strange_variables: Vec<String>,
+    /// Sentences about tables that this build does without.
+    pub(super) absent_tables: Vec<String>,
     /// Keys that a source has given, in the order they came.
     pub(super) given: Vec<Given>,
 }

@@ -1,11 +1,13 @@
 //! The types that a setting may have, each with its way to and from a [`Value`].
 
 use std::fmt;
+#[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::kind::Kind;
+use super::faults::token_fault;
+use super::kind::{Kind, Texts};
 use super::value::Value;
 
 /// A field of the configuration, by way of its key.
@@ -132,10 +134,18 @@ setting!(Vec<String>; Vec::new(), |value| value.into_texts(), |given| Value::tex
 setting!(Vec<f64>; Vec::new(), |value| value.into_floats(), |given| {
     (!given.is_empty()).then(|| Value::List(given.iter().map(|number| Value::Float(*number)).collect()))
 });
-setting!(Tokens, Kind::Tokens; Tokens::default(), |value| Tokens(value.into_texts()), |given| Value::texts(&given.0));
+setting!(Tokens, TOKENS; Tokens::default(), |value| Tokens(value.into_texts()), |given| Value::texts(&given.0));
 setting!(Pairs; Pairs::default(), |value| Pairs(value.into_texts()), |given| Value::texts(&given.0));
+#[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
 setting!(SocketAddr, Kind::SocketAddress; SocketAddr::from(([127, 0, 0, 1], 0)),
     |value| value.into_text().parse().unwrap_or_else(|_| Self::absent()), |given| Some(Value::text(given.to_string())));
+
+/// Each perhaps with privileges behind it.
+const TOKENS: Kind = Kind::Texts(&Texts {
+    expected: "a list of texts of the form name=sha256:<64 hex digits>",
+    fault: token_fault,
+    secret: true,
+});
 
 /// A text that `Debug` does not show.
 #[derive(Clone, PartialEq, Eq)]

@@ -13,12 +13,12 @@ fn nearest_of<'a>(found: &str, known: &mut dyn Iterator<Item = &'a str>) -> Opti
     if found.len() > 80 {
         return None;
     }
-    let found = found.to_lowercase();
+    let found = found.to_ascii_lowercase();
     let length = found.chars().count();
     let near_enough = (length / 3).clamp(2, 3).min(length.saturating_sub(1));
     let (mut nearest, mut least) = (None, near_enough + 1);
     for word in known {
-        let distance = distance(&found, &word.to_lowercase());
+        let distance = distance(&found, &word.to_ascii_lowercase());
         if distance < least {
             (nearest, least) = (Some(word), distance);
         }
@@ -47,7 +47,7 @@ const SYNONYMS: [(&str, &str); 10] = [
 /// `organization`); then another program's word.
 #[cfg(any(feature = "config-file", test))]
 pub(super) fn key(found: &str, known: &[&str]) -> Option<String> {
-    let lower = found.to_lowercase().replace('-', "_");
+    let lower = found.to_ascii_lowercase().replace('-', "_");
     let quoted = |key: &str| format!("`{key}`");
     let near = nearest(found, known.iter().copied());
     if let Some(slip) = near.filter(|near| distance(&lower, near) <= 1) {

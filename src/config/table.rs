@@ -118,7 +118,7 @@ macro_rules! settings {
                 ;
             )+
         }
-        $(and { $($(#[$more_meta:meta])* $more_vis:vis $more:ident: $more_type:ty = $more_value:expr;)+ })?
+        $(and { $($(#[doc = $more_doc:literal])+ $(#[cfg($more_when:meta)])? $more_vis:vis $more:ident: $more_type:ty = $more_value:expr;)+ })?
     ) => {
         $(#[$meta])*
         #[non_exhaustive]
@@ -132,7 +132,7 @@ macro_rules! settings {
                 $(#[doc = $doc])+
                 pub $field: $type,
             )+
-            $($($(#[$more_meta])* $more_vis $more: $more_type,)+)?
+            $($($(#[doc = $more_doc])+ $(#[cfg($more_when)])? $more_vis $more: $more_type,)+)?
         }
 
         impl $name {
@@ -189,7 +189,7 @@ macro_rules! settings {
             pub(super) fn bare() -> Self {
                 $name {
                     $($field: Setting::absent(),)+
-                    $($($more: $more_value,)+)?
+                    $($($(#[cfg($more_when)])? $more: $more_value,)+)?
                 }
             }
         }
