@@ -329,6 +329,8 @@ impl Metrics {
     /// }
     /// # Ok::<(), ferrometer::Error>(())
     /// ```
+    // Compiled in the program that calls it: most do not.
+    #[inline]
     pub fn flush(&self, timeout: Duration) -> FlushReport {
         ferrometer_core::flush(timeout)
     }
@@ -344,6 +346,8 @@ impl Metrics {
     /// assert!(report.ledgers.iter().all(|ledger| ledger.dropped.is_empty()));
     /// # Ok::<(), ferrometer::Error>(())
     /// ```
+    // Compiled in the program that calls it: most do not.
+    #[inline]
     pub fn shutdown(mut self, timeout: Duration) -> FlushReport {
         self.end(timeout).unwrap_or_else(|| ferrometer_core::flush(Duration::ZERO))
     }
@@ -363,6 +367,8 @@ impl Metrics {
     /// assert_eq!(shown[0].wire, b"shop.sold:3|c");
     /// # Ok::<(), ferrometer::Error>(())
     /// ```
+    // Compiled in the program that calls it: most do not.
+    #[inline]
     pub fn preview(&self, backend: &str) -> Result<Vec<Preview>, PreviewError> {
         ferrometer_core::preview(backend, self.deadline)
     }

@@ -6,7 +6,6 @@
 
 use crate::config::Config;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread;
 use std::time::Duration;
 use tracing::Level;
 
@@ -63,7 +62,7 @@ pub(crate) fn in_force(config: &Config) {
             }
         });
     };
-    if thread::Builder::new().name("ferrometer-init".into()).spawn(tell).is_ok() {
+    if ferrometer_core::spawn("init", tell).is_ok() {
         let (is_over, changed) = &*ended;
         let is_over = is_over.lock().unwrap_or_else(PoisonError::into_inner);
         drop(changed.wait_timeout_while(is_over, MOMENT, |is_over| !*is_over));

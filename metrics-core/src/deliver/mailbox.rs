@@ -122,6 +122,7 @@ impl Mailbox {
     }
 
     /// Asks what a delivery would be, of the snapshot and all values that are held for it. The answer is dropped when the backend is removed before.
+    #[inline]
     pub(crate) fn ask(&self, snapshot: Arc<Snapshot>, answer: Answer) {
         let mut state = lock(&self.state);
         if !state.stop {

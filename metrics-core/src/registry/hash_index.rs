@@ -12,6 +12,7 @@
 
 use crate::sync::Ordering::*;
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, boxed_zeros, const_unless_loom, nulls};
+#[cfg(any(test, ferrometer_loom))]
 use std::ptr;
 
 /// How long the first chunk is.
@@ -225,6 +226,8 @@ impl HashIndex {
     }
 }
 
+/// Only tests have an index that ends: those of a program are there for as long as it runs.
+#[cfg(any(test, ferrometer_loom))]
 impl Drop for HashIndex {
     fn drop(&mut self) {
         let mut at = 0;
