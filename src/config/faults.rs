@@ -88,8 +88,9 @@ pub(super) fn name_fault(text: &str, is_pattern: bool) -> Option<String> {
     if text.len() > MAX_NAME_BYTES {
         return Some(format!("it has {} bytes", text.len()));
     }
-    if text.contains("::") {
-        return Some(format!("did you mean \"{}\"?", clean(&text.replace("::", "."))));
+    if text.as_bytes().windows(2).any(|both| both == b"::") {
+        let parts: Vec<&str> = text.split(':').filter(|part| !part.is_empty()).collect();
+        return Some(format!("did you mean \"{}\"?", clean(&parts.join("."))));
     }
     if let Some(wrong) = text.chars().find(|c| !is_name_char(*c) && !matches!(c, '.' | '*')) {
         let wrong = clean(&wrong.to_string());

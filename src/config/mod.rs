@@ -103,6 +103,8 @@ pub use settings::{Prometheus, PullCache};
 
 pub use view::View;
 
+pub(crate) use suggest::distance;
+
 use draft::Draft;
 
 impl Config {

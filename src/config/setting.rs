@@ -123,9 +123,9 @@ macro_rules! setting {
 }
 
 setting!(bool, Kind::Bool; false, |value| value.into_bool(), |given| Some(Value::Bool(*given)));
-setting!(u16; 0, |value| value.into_integer(), |given| Some(Value::integer(*given)));
-setting!(u64; 0, |value| value.into_integer(), |given| Some(Value::integer(*given)));
-setting!(usize; 0, |value| value.into_integer(), |given| Some(Value::integer(*given)));
+setting!(u16; 0, |value| value.into_integer(u16::MAX.into()) as u16, |given| Some(Value::integer(*given)));
+setting!(u64; 0, |value| value.into_integer(u64::MAX), |given| Some(Value::integer(*given)));
+setting!(usize; 0, |value| value.into_integer(usize::MAX as u64) as usize, |given| Some(Value::integer(*given)));
 setting!(f64; 0.0, |value| value.into_float(), |given| Some(Value::Float(*given)));
 setting!(Duration; Duration::ZERO, |value| value.into_duration(), |given| Some(Value::Duration(*given)));
 setting!(PathBuf; PathBuf::new(), |value| value.into_text().into(), |given| Some(Value::text(given.to_string_lossy())));

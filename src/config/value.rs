@@ -58,16 +58,11 @@ impl Value {
         matches!(self, Value::Bool(true))
     }
 
-    /// The number, or the largest one below it that the type holds: what a key allows may be beyond a `usize` of 32 bits.
-    pub(super) fn into_integer<T: TryFrom<i128> + Default>(self) -> T {
-        const LARGEST: [i128; 5] =
-            [u64::MAX as i128, i64::MAX as i128, u32::MAX as i128, i32::MAX as i128, u16::MAX as i128];
+    /// The number, or the largest one that its type holds: what a key allows may be beyond a `usize` of 32 bits.
+    pub(super) fn into_integer(self, largest: u64) -> u64 {
         match self {
-            Value::Integer(number) => {
-                let held = [number].into_iter().chain(LARGEST.into_iter().filter(|largest| *largest < number));
-                held.into_iter().find_map(|number| T::try_from(number).ok()).unwrap_or_default()
-            }
-            _ => T::default(),
+            Value::Integer(number) => u64::try_from(number.max(0)).unwrap_or(u64::MAX).min(largest),
+            _ => 0,
         }
     }
 
@@ -139,16 +134,15 @@ impl fmt::Display for Value {
 mod tests {
     use super::Value;
 
-    /// As a `usize` of 32 bits takes it.
     #[test]
     fn what_a_type_cannot_hold_is_the_most_that_it_can() {
-        let terabyte = || Value::Integer(1 << 40);
-        assert_eq!(terabyte().into_integer::<u64>(), 1 << 40);
-        assert_eq!(terabyte().into_integer::<u32>(), u32::MAX);
-        assert_eq!(terabyte().into_integer::<u16>(), u16::MAX);
-        assert_eq!(Value::Integer(i128::MAX).into_integer::<u64>(), u64::MAX);
-        assert_eq!(Value::Integer(i128::MAX).into_integer::<i64>(), i64::MAX);
-        assert_eq!(Value::Integer(4 << 30).into_integer::<u32>(), u32::MAX);
-        assert_eq!(Value::Integer(7).into_integer::<u32>(), 7);
+        let of = |number: i128, largest: u64| Value::Integer(number).into_integer(largest);
+        // As a `usize` of 32 bits takes it.
+        assert_eq!(of(1 << 40, u32::MAX.into()), u64::from(u32::MAX));
+        assert_eq!(of(4 << 30, u32::MAX.into()), u64::from(u32::MAX));
+        assert_eq!(of(1 << 40, u64::MAX), 1 << 40);
+        assert_eq!(of(1 << 40, u16::MAX.into()), u64::from(u16::MAX));
+        assert_eq!(of(i128::MAX, u64::MAX), u64::MAX);
+        assert_eq!((of(7, u32::MAX.into()), of(-7, u64::MAX)), (7, 0));
     }
 }
