@@ -98,10 +98,13 @@ impl Draft {
                 self.problem(Problem::new(place, key, what));
             }
             None => {
-                let hint = format!(
-                    "{place}: metrics.{table} has no effect: it needs the cargo feature \"{feature}\" of ferrometer"
-                );
-                self.config.origin.absent_tables.push(hint);
+                let what =
+                    format!("metrics.{table} has no effect: it needs the cargo feature \"{feature}\" of ferrometer");
+                let told = &mut self.config.origin.absent_tables;
+                // Once for each table.
+                if !told.iter().any(|hint| hint.ends_with(&what)) {
+                    told.push(format!("{place}: {what}"));
+                }
             }
         }
     }

@@ -627,11 +627,7 @@ static TABLES: &[&[Key<Config>]] = &[
 /// The keys of the configuration, in the order of the reference.
 pub(super) fn keys() -> impl Iterator<Item = &'static Key<Config>> {
     // As one list, so that each of many searches is one over a list.
-    let mut keys = Vec::new();
-    for table in TABLES {
-        for key in *table {
-            keys.push(key);
-        }
-    }
+    let mut keys = Vec::with_capacity(TABLES.iter().map(|table| table.len()).sum());
+    TABLES.iter().for_each(|table| keys.extend(*table));
     keys.into_iter()
 }

@@ -29,7 +29,8 @@ fn variables_of_what_is_not_compiled_in_are_passed_over_with_a_warning() {
         ("FERROMETER_REMOTE_WRITE__WHAT", "remote_write", "remote-write"),
         ("FERROMETER_METRIC_SERVERS__INTERVAL", "metric_servers", "metric-servers"),
     ] {
-        let config = given(&[("FERROMETER_BACKEND", "statsd"), (variable, "x")]).unwrap();
+        // Twice, and told of once.
+        let config = given(&[("FERROMETER_BACKEND", "statsd"), (variable, "x"), (variable, "y")]).unwrap();
         let expected = format!(
             "environment variable {variable}: metrics.{table} has no effect: it needs the cargo feature \"{feature}\" of ferrometer"
         );
