@@ -485,17 +485,25 @@ pub(crate) fn naming(config: &Config) -> Naming {
         _ if config.prepend_host => crate::host::name(),
         _ => String::new(),
     };
+    let mut labels = Vec::new();
+    for (key, value) in config.labels.iter() {
+        labels.push((key.to_owned(), value.to_owned()));
+    }
     Naming::default()
         .global_prefix(config.global_prefix.clone())
         .prepend_host(config.prepend_host)
         .prepend_host_reverse(config.prepend_host_reverse)
         .host(host)
-        .labels(config.labels.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+        .labels(labels)
         .uuid(config.uuid.clone().filter(|_| config.prepend_uuid).unwrap_or_default())
 }
 
 pub(crate) fn views(config: &Config) -> Vec<View> {
-    config.views().iter().map(View::from).collect()
+    let mut views = Vec::with_capacity(config.views().len());
+    for view in config.views() {
+        views.push(view.into());
+    }
+    views
 }
 
 pub(crate) fn rules(config: &Config) -> Vec<LoggerRule> {

@@ -3,6 +3,7 @@
 use std::net::Ipv6Addr;
 
 use super::error::clean;
+use super::joined::joined;
 use super::value::Value;
 use ferrometer_core::name::{MAX_NAME_BYTES, is_name_char};
 
@@ -89,8 +90,8 @@ pub(super) fn name_fault(text: &str, is_pattern: bool) -> Option<String> {
         return Some(format!("it has {} bytes", text.len()));
     }
     if text.as_bytes().windows(2).any(|both| both == b"::") {
-        let parts: Vec<&str> = text.split(':').filter(|part| !part.is_empty()).collect();
-        return Some(format!("did you mean \"{}\"?", clean(&parts.join("."))));
+        let meant = joined(&mut text.split(':').filter(|part| !part.is_empty()), ".");
+        return Some(format!("did you mean \"{}\"?", clean(&meant)));
     }
     if let Some(wrong) = text.chars().find(|c| !is_name_char(*c) && !matches!(c, '.' | '*')) {
         let wrong = clean(&wrong.to_string());

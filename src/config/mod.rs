@@ -36,6 +36,7 @@ mod faults;
 #[cfg(feature = "config-file")]
 mod file;
 mod for_agents;
+mod joined;
 mod kind;
 mod origin;
 #[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
@@ -103,6 +104,7 @@ pub use settings::{Prometheus, PullCache};
 
 pub use view::View;
 
+pub(crate) use joined::joined;
 pub(crate) use suggest::distance;
 
 use draft::Draft;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::error::Place;
+use super::joined::joined;
 use super::value::Value;
 
 /// See the [module](self). It is no part of what a configuration says: two that say the same are equal.
@@ -55,7 +56,7 @@ impl Origin {
     pub(crate) fn in_words(&self) -> String {
         let variables = match self.variables.as_slice() {
             [] => None,
-            names => Some(names.join(", ")),
+            names => Some(joined(&mut names.iter().map(String::as_str), ", ")),
         };
         match (&self.file, variables) {
             (None, None) => "the program alone, no file and no variable".to_owned(),

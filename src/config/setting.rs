@@ -131,9 +131,7 @@ setting!(Duration; Duration::ZERO, |value| value.into_duration(), |given| Some(V
 setting!(PathBuf; PathBuf::new(), |value| value.into_text().into(), |given| Some(Value::text(given.to_string_lossy())));
 setting!(Hidden, Kind::Secret; Hidden::new(""), |value| Hidden::new(value.into_text()), |given| Some(Value::text(given.reveal())));
 setting!(Vec<String>; Vec::new(), |value| value.into_texts(), |given| Value::texts(given));
-setting!(Vec<f64>; Vec::new(), |value| value.into_floats(), |given| {
-    (!given.is_empty()).then(|| Value::List(given.iter().map(|number| Value::Float(*number)).collect()))
-});
+setting!(Vec<f64>; Vec::new(), |value| value.into_floats(), |given| Value::floats(given));
 setting!(Tokens, TOKENS; Tokens::default(), |value| Tokens(value.into_texts()), |given| Value::texts(&given.0));
 setting!(Pairs; Pairs::default(), |value| Pairs(value.into_texts()), |given| Value::texts(&given.0));
 #[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]

@@ -28,7 +28,16 @@ impl Value {
 
     /// A list; `None` for an empty one.
     pub(super) fn texts(texts: &[String]) -> Option<Self> {
-        (!texts.is_empty()).then(|| Value::List(texts.iter().map(Value::text).collect()))
+        let mut items = Vec::with_capacity(texts.len());
+        texts.iter().for_each(|text| items.push(Value::text(text)));
+        Some(Value::List(items)).filter(|_| !texts.is_empty())
+    }
+
+    /// A list; `None` for an empty one.
+    pub(super) fn floats(numbers: &[f64]) -> Option<Self> {
+        let mut items = Vec::with_capacity(numbers.len());
+        numbers.iter().for_each(|number| items.push(Value::Float(*number)));
+        Some(Value::List(items)).filter(|_| !numbers.is_empty())
     }
 
     pub(super) fn integer(number: impl TryInto<i128>) -> Self {
@@ -94,17 +103,20 @@ impl Value {
     }
 
     pub(super) fn into_floats(self) -> Vec<f64> {
-        match self {
-            Value::List(items) => items.into_iter().map(Value::into_float).collect(),
-            _ => Vec::new(),
-        }
+        let mut floats = Vec::new();
+        self.into_items().for_each(|item| floats.push(item.into_float()));
+        floats
     }
 
     pub(super) fn into_texts(self) -> Vec<String> {
-        match self {
-            Value::List(items) => items.into_iter().map(Value::into_text).collect(),
-            _ => Vec::new(),
-        }
+        let mut texts = Vec::new();
+        self.into_items().for_each(|item| texts.push(item.into_text()));
+        texts
+    }
+
+    fn into_items(self) -> impl Iterator<Item = Value> {
+        let items = if let Value::List(items) = self { items } else { Vec::new() };
+        items.into_iter()
     }
 }
 

@@ -7,6 +7,7 @@ use super::choices::InfluxdbProto;
 use super::choices::{Dialect, Transport};
 #[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
 use super::duration::show;
+use super::joined::joined;
 use super::kind::Kind;
 use super::settings::{Config, keys};
 use super::table::split;
@@ -75,8 +76,8 @@ impl Config {
             let mut given = keys().filter(|key| split(key.path).0 == table);
             if let Some(key) = given.find(|key| self.place(key.path).is_some()) {
                 let also = key.alias.map_or_else(String::new, |alias| format!(" (or {alias})"));
-                let of: Vec<String> = of.iter().map(|backend| format!("\"{backend}\"")).collect();
-                warn(key.path, format!("{also} has no effect: metrics.backend has no {}", of.join(" and no ")));
+                let of = joined(&mut of.iter().copied(), "\" and no \"");
+                warn(key.path, format!("{also} has no effect: metrics.backend has no \"{of}\""));
             }
         }
     }

@@ -158,8 +158,12 @@ impl Mailbox {
                 });
             }
             if let Some(mut question) = state.questions.pop() {
-                let is_earlier = |segment: &&Arc<SampleBatch>| segment.sequence <= question.snapshot.sequence();
-                question.segments = state.segments.iter().take_while(is_earlier).cloned().collect();
+                for segment in &state.segments {
+                    if segment.sequence > question.snapshot.sequence() {
+                        break;
+                    }
+                    question.segments.push(Arc::clone(segment));
+                }
                 return Mail::Show(question);
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);

@@ -85,8 +85,7 @@ impl SharedTexts {
         if let Some(known) = self.index.find(fingerprint, |at| Some(all[at]).filter(|known| known.get() == text)) {
             return known;
         }
-        let fingerprints = || all.iter().map(|known| fingerprint_of(known.get())).collect();
-        let room = self.index.make_room(&mut self.occupied, all.len(), &fingerprints);
+        let room = self.index.make_room(&mut self.occupied, all.len(), &|known| fingerprint_of(all[known].get()));
         let copy = make();
         // Beyond all that an index holds, each has a copy of its own.
         if room.is_some() {
