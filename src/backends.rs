@@ -55,7 +55,7 @@ pub(crate) fn build(config: &Config, earlier: Option<&Cache>) -> Result<Parts, E
     {
         parts.metric_servers = crate::metric_servers::open(config)?;
     }
-    #[cfg(not(feature = "metric-servers"))]
+    #[cfg(all(feature = "every-key", not(feature = "metric-servers")))]
     if config.metric_servers.path.is_some() {
         return Err(Error::NotCompiled { key: "metrics.metric_servers.path", feature: "metric-servers" });
     }

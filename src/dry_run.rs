@@ -113,18 +113,33 @@ type Reader = Box<dyn FnOnce(&UdpSocket) -> Vec<Body>>;
 #[inline]
 fn without_places(config: &Config, own: &UdpSocket) -> Config {
     let mut config = config.clone();
-    config.pull_cache.path = None;
-    config.pull_cache.http = false;
-    config.pull_cache.proxmox = false;
-    config.pull_cache.peers.clear();
-    config.pull_cache.host_metrics = false;
-    config.influxdb.spool = None;
-    config.otlp.spool = None;
-    config.remote_write.spool = None;
-    config.archive.spool = None;
-    // A generation that would be kept here is shown as a server would be sent it.
-    config.archive.path = None;
-    config.archive.api = false;
+    #[cfg(feature = "pull-cache")]
+    {
+        config.pull_cache.path = None;
+        config.pull_cache.http = false;
+        config.pull_cache.proxmox = false;
+        config.pull_cache.peers.clear();
+        config.pull_cache.host_metrics = false;
+    }
+    #[cfg(feature = "influxdb")]
+    {
+        config.influxdb.spool = None;
+    }
+    #[cfg(feature = "otlp")]
+    {
+        config.otlp.spool = None;
+    }
+    #[cfg(feature = "remote-write")]
+    {
+        config.remote_write.spool = None;
+    }
+    #[cfg(feature = "archive")]
+    {
+        config.archive.spool = None;
+        // A generation that would be kept here is shown as a server would be sent it.
+        config.archive.path = None;
+        config.archive.api = false;
+    }
     config.statsd_host = "127.0.0.1".to_owned();
     config.statsd_port = own.local_addr().map_or(0, |address| address.port());
     config.statsd.transport = Transport::Udp;

@@ -12,7 +12,7 @@ pub(crate) fn name() -> String {
 #[cfg(target_os = "linux")]
 fn named(text: &str) -> String {
     for line in text.split('\n') {
-        let name = line.trim();
+        let name = line.trim_ascii();
         if !name.is_empty() && !name.starts_with('#') {
             // Linux calls a machine that was never named so.
             return if name == "(none)" { String::new() } else { name.to_owned() };

@@ -329,6 +329,8 @@ impl Metrics {
     /// }
     /// # Ok::<(), ferrometer::Error>(())
     /// ```
+    // Compiled in the program that calls it: most do not.
+    #[inline]
     pub fn flush(&self, timeout: Duration) -> FlushReport {
         ferrometer_core::flush(timeout)
     }
@@ -344,6 +346,8 @@ impl Metrics {
     /// assert!(report.ledgers.iter().all(|ledger| ledger.dropped.is_empty()));
     /// # Ok::<(), ferrometer::Error>(())
     /// ```
+    // Compiled in the program that calls it: most do not.
+    #[inline]
     pub fn shutdown(mut self, timeout: Duration) -> FlushReport {
         self.end(timeout).unwrap_or_else(|| ferrometer_core::flush(Duration::ZERO))
     }
@@ -363,6 +367,8 @@ impl Metrics {
     /// assert_eq!(shown[0].wire, b"shop.sold:3|c");
     /// # Ok::<(), ferrometer::Error>(())
     /// ```
+    // Compiled in the program that calls it: most do not.
+    #[inline]
     pub fn preview(&self, backend: &str) -> Result<Vec<Preview>, PreviewError> {
         ferrometer_core::preview(backend, self.deadline)
     }
@@ -479,17 +485,25 @@ pub(crate) fn naming(config: &Config) -> Naming {
         _ if config.prepend_host => crate::host::name(),
         _ => String::new(),
     };
+    let mut labels = Vec::new();
+    for (key, value) in config.labels.iter() {
+        labels.push((key.to_owned(), value.to_owned()));
+    }
     Naming::default()
         .global_prefix(config.global_prefix.clone())
         .prepend_host(config.prepend_host)
         .prepend_host_reverse(config.prepend_host_reverse)
         .host(host)
-        .labels(config.labels.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+        .labels(labels)
         .uuid(config.uuid.clone().filter(|_| config.prepend_uuid).unwrap_or_default())
 }
 
 pub(crate) fn views(config: &Config) -> Vec<View> {
-    config.views().iter().map(View::from).collect()
+    let mut views = Vec::with_capacity(config.views().len());
+    for view in config.views() {
+        views.push(view.into());
+    }
+    views
 }
 
 pub(crate) fn rules(config: &Config) -> Vec<LoggerRule> {

@@ -39,6 +39,7 @@
 //! | `archive`, `archive-embedded` | no | the backend for a server that speaks Gnocchi's API; for an archive in this process too |
 //! | `archive-api` | no | Gnocchi's API over that archive, at the endpoint |
 //! | `config-file` | yes | configuration from a TOML file |
+//! | `every-key` | | the keys of all backends, compiled in or not: they are checked, where they are passed over without it; `Config` has them as fields |
 //! | `serde` | | a configuration from a value of the program's own; ledgers and snapshots that can be serialized |
 //! | `pull-cache` | | the pull cache, in process |
 //! | `prometheus` | | the Prometheus exporter, and its totals at `/metrics` |

@@ -18,6 +18,8 @@ impl Config {
     /// assert_eq!(Config::new().backend("noop").max_bytes(), 0);
     /// ```
     #[must_use]
+    // Compiled in the program that calls it: most do not.
+    #[inline]
     pub fn max_bytes(&self) -> usize {
         let backends = self.backends().iter().filter(|name| *name != "noop").count();
         let limits = crate::limits::limits(self);

@@ -4,9 +4,8 @@
 //! A subscriber may wait for ever, say for a pipe that nobody reads. The lines are therefore told on a thread made for them, which
 //! [`init`](crate::init()) waits for only a moment; it is made only when somebody listens.
 
-use crate::config::Config;
+use crate::config::{Config, joined};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread;
 use std::time::Duration;
 use tracing::Level;
 
@@ -35,9 +34,10 @@ pub(crate) fn in_force(config: &Config) {
     if !tells && warnings.is_empty() && !has_no_traces {
         return;
     }
-    let (backends, from) = (config.backends().join(", "), config.origin.in_words());
+    let names = |names: &[String]| joined(&mut names.iter().map(String::as_str), ", ");
+    let (backends, from) = (names(config.backends()), config.origin.in_words());
     // Backends that the program installed go on, whatever the configuration says.
-    let installed = ferrometer_core::ledgers().into_iter().map(|ledger| ledger.backend).collect::<Vec<_>>().join(", ");
+    let installed = joined(&mut ferrometer_core::ledgers().iter().map(|ledger| ledger.backend.as_str()), ", ");
     let subscriber = tracing::dispatcher::get_default(Clone::clone);
     let ended = Arc::new((Mutex::new(false), Condvar::new()));
     let end = End(Arc::clone(&ended));
@@ -63,7 +63,7 @@ pub(crate) fn in_force(config: &Config) {
             }
         });
     };
-    if thread::Builder::new().name("ferrometer-init".into()).spawn(tell).is_ok() {
+    if ferrometer_core::spawn("init", tell).is_ok() {
         let (is_over, changed) = &*ended;
         let is_over = is_over.lock().unwrap_or_else(PoisonError::into_inner);
         drop(changed.wait_timeout_while(is_over, MOMENT, |is_over| !*is_over));

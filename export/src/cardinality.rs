@@ -87,6 +87,7 @@ impl Cardinality {
 }
 
 /// Returns both with a dot between, and without one where either is empty.
+#[inline]
 fn joined(logger: &str, metric: &str) -> String {
     let parts = [logger, metric].into_iter().filter(|part| !part.is_empty());
     parts.map(Cow::Borrowed).collect::<Vec<_>>().join(".")

@@ -97,6 +97,7 @@ impl Labels {
         (0..self.len()).map(|at| self.pair(at))
     }
 
+    #[inline]
     fn pair(&self, at: usize) -> (&str, &str) {
         match &self.0 {
             Texts::None => ("", ""),
@@ -127,12 +128,14 @@ impl Labels {
 
     /// Returns the value of a key; `None` when there is no such key.
     #[must_use]
+    #[inline]
     pub fn get(&self, key: &str) -> Option<&str> {
         self.iter().find(|(k, _)| *k == key).map(|(_, value)| value)
     }
 }
 
 /// Returns the key of a label as records show it.
+#[inline]
 fn record_key(key: &str) -> String {
     let mut out = String::new();
     ferrometer_core::name::push_part(&mut out, key);
@@ -140,6 +143,7 @@ fn record_key(key: &str) -> String {
 }
 
 impl PartialEq for Labels {
+    #[inline]
     fn eq(&self, other: &Labels) -> bool {
         self.len() == other.len() && self.iter().eq(other.iter())
     }
@@ -155,6 +159,7 @@ impl Hash for Labels {
 }
 
 impl PartialOrd for Labels {
+    #[inline]
     fn partial_cmp(&self, other: &Labels) -> Option<Ordering> {
         Some(self.cmp(other))
     }

@@ -1,5 +1,7 @@
 //! Names by Prometheus' rules, as a scrape shows them and as remote write sends them: families, units and labels.
 
+// `#[inline]` stands at what is long here, so that it is compiled with the exporters that use it: most programs have none.
+
 use crate::full_name;
 use ferrometer_core::{Kind, Naming, Series};
 
@@ -13,6 +15,7 @@ use ferrometer_core::{Kind, Naming, Series};
 /// assert_eq!(family(&Naming::default(), timer), "shop_api_request_seconds");
 /// ```
 #[must_use]
+#[inline]
 pub fn family(naming: &Naming, series: &Series) -> String {
     of_parts(&full_name(naming, series), series.kind(), &unit(series))
 }
@@ -28,11 +31,13 @@ pub fn family(naming: &Naming, series: &Series) -> String {
 /// assert_eq!(family_of("shop.sent.total", Kind::Counter, "bytes"), "shop_sent_bytes");
 /// ```
 #[must_use]
+#[inline]
 pub fn family_of(name: &str, kind: Kind, unit: &str) -> String {
     let parts: Vec<String> = name.split('.').filter(|part| !part.is_empty()).map(allowed).collect();
     of_parts(&parts.join("."), kind, &unit_of(kind, unit))
 }
 
+#[inline]
 fn of_parts(full_name: &str, kind: Kind, unit: &str) -> String {
     let mut name = full_name.replace(['.', '-'], "_");
     if name.starts_with(|c: char| c.is_ascii_digit()) {
@@ -54,10 +59,12 @@ fn of_parts(full_name: &str, kind: Kind, unit: &str) -> String {
 
 /// Returns the unit as it stands at the end of a family's name; empty when there is none.
 #[must_use]
+#[inline]
 pub fn unit(series: &Series) -> String {
     unit_of(series.kind(), series.unit().unwrap_or(""))
 }
 
+#[inline]
 fn unit_of(kind: Kind, unit: &str) -> String {
     match kind {
         Kind::Timer => "seconds".to_owned(),
@@ -73,6 +80,7 @@ fn unit_of(kind: Kind, unit: &str) -> String {
 /// assert_eq!([label("http.route"), label("le"), label("9")], ["http_route", "le_", "_9"]);
 /// ```
 #[must_use]
+#[inline]
 pub fn label(key: &str) -> String {
     let mut name = allowed(key);
     if name.starts_with("__") {
@@ -91,6 +99,7 @@ pub fn label(key: &str) -> String {
     name
 }
 
+#[inline]
 fn allowed(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }

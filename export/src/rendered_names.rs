@@ -104,11 +104,16 @@ impl RenderedNames {
 
     fn grow(&mut self, render: &mut dyn FnMut(&'static Series) -> String) {
         let len = (self.expected / 7 * 8 + 8).max(self.places.len() / 2 * 3).max(64);
-        let mut owners = std::mem::replace(&mut self.places, vec![0; len]);
-        // In the order of their numbers they stand one behind the other in memory.
-        owners.retain(|owner| *owner != 0);
-        owners.sort_unstable();
-        for owner in owners.iter().filter_map(|place| Series::of_id(number_in(*place))) {
+        let before = std::mem::replace(&mut self.places, vec![0; len]);
+        // In the order of their numbers they stand one behind the other in memory. Of each there is a decision.
+        let mut are_owners = vec![false; self.decisions.len()];
+        for place in before {
+            if let Some(is_owner) = number_in(place).and_then(|number| are_owners.get_mut(number)) {
+                *is_owner = true;
+            }
+        }
+        for (number, is_owner) in are_owners.iter().enumerate() {
+            let Some(owner) = is_owner.then(|| Series::of_id(number)).flatten() else { continue };
             let hash = self.keys.hash_one(render(owner)) as u32;
             if let Err(free) = find(&self.places, hash, |_| None) {
                 self.places[free] = place(owner.id(), hash);
@@ -121,9 +126,9 @@ fn place(number: usize, hash: u32) -> u32 {
     (number as u32 + 1) << TAG_BITS | u32::from(hash as u8)
 }
 
-/// Returns the number in a place that is not free.
-fn number_in(place: u32) -> usize {
-    (place >> TAG_BITS) as usize - 1
+/// Returns the number in a place; `None` for a free one.
+fn number_in(place: u32) -> Option<usize> {
+    (place >> TAG_BITS).checked_sub(1).map(|number| number as usize)
 }
 
 /// Returns the owner that `is_it` takes, of those whose names have this hash, or else the free place where the search ended. Some places are free.
@@ -135,8 +140,9 @@ fn find(
     // The highest bits say where a search begins, the lowest are the tag.
     let mut at = ((u64::from(hash) * places.len() as u64) >> u32::BITS) as usize;
     while places[at] != 0 {
-        let owner = (places[at] as u8 == hash as u8).then(|| is_it(number_in(places[at])));
-        if let Some(owner) = owner.flatten() {
+        if places[at] as u8 == hash as u8
+            && let Some(owner) = number_in(places[at]).and_then(&mut is_it)
+        {
             return Ok(owner);
         }
         at = (at + 1) % places.len();

@@ -2,19 +2,33 @@
 //!
 //! Setters only store; [`Config::validate`] checks, so that a chain is never interrupted.
 
+#[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
 use super::peer::Peer;
 use super::rule::Rule;
-use super::settings::{
-    Archive, Config, Graphite, Influxdb, Limits, MetricServers, Otlp, Prometheus, PullCache, RemoteWrite, Statsd, keys,
-};
+#[cfg(any(feature = "archive", feature = "every-key"))]
+use super::settings::Archive;
+#[cfg(any(feature = "graphite", feature = "every-key"))]
+use super::settings::Graphite;
+#[cfg(any(feature = "influxdb", feature = "every-key"))]
+use super::settings::Influxdb;
+#[cfg(any(feature = "metric-servers", feature = "every-key"))]
+use super::settings::MetricServers;
+#[cfg(any(feature = "otlp", feature = "every-key"))]
+use super::settings::Otlp;
+#[cfg(any(feature = "remote-write", feature = "every-key"))]
+use super::settings::RemoteWrite;
+use super::settings::{Config, Limits, Statsd, keys};
+#[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
+use super::settings::{Prometheus, PullCache};
 use super::table::with_defaults;
 use super::view::View;
 
 /// A method that changes one table's fields by name.
 macro_rules! groups {
-    ($($table:literal $group:ident: $type:ident;)+) => {
+    ($($(#[$when:meta])? $table:literal $group:ident: $type:ident;)+) => {
         impl Config {
             $(
+                $(#[$when])?
                 #[doc = concat!("Changes the settings of `[metrics.", $table, "]` by name.")]
                 #[must_use]
                 #[inline]
@@ -29,13 +43,21 @@ macro_rules! groups {
 
 groups! {
     "statsd" statsd: Statsd;
+    #[cfg(any(feature = "graphite", feature = "every-key"))]
     "graphite" graphite: Graphite;
+    #[cfg(any(feature = "influxdb", feature = "every-key"))]
     "influxdb" influxdb: Influxdb;
+    #[cfg(any(feature = "otlp", feature = "every-key"))]
     "otlp" otlp: Otlp;
+    #[cfg(any(feature = "remote-write", feature = "every-key"))]
     "remote_write" remote_write: RemoteWrite;
+    #[cfg(any(feature = "archive", feature = "every-key"))]
     "archive" archive: Archive;
+    #[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
     "pull_cache" pull_cache: PullCache;
+    #[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
     "prometheus" prometheus: Prometheus;
+    #[cfg(any(feature = "metric-servers", feature = "every-key"))]
     "metric_servers" metric_servers: MetricServers;
     "limits" limits: Limits;
 }
@@ -79,6 +101,7 @@ impl Config {
     }
 
     /// One more node whose rows the pull cache shows too.
+    #[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
     #[must_use]
     pub fn peer(mut self, peer: Peer) -> Self {
         self.pull_cache.peers.push(peer);

@@ -8,16 +8,19 @@ use super::value::Value;
 /// feature that brings it; a variant that is called otherwise there is named behind `as`.
 macro_rules! choices {
     ($(
-        $(#[$meta:meta])*
+        $(#[doc = $doc:literal])+
+        $(#[cfg($present:meta)])?
         $type:ident $(=> $target:tt)? { $($(#[$variant_meta:meta])* $variant:ident = $name:literal $(as $other:ident)?,)+ }
     )+) => {$(
-        $(#[$meta])*
+        $(#[doc = $doc])+
+        $(#[cfg($present)])?
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum $type {
             $($(#[$variant_meta])* $variant,)+
         }
 
+        $(#[cfg($present)])?
         impl $type {
             /// Every name, as the configuration writes it.
             pub(super) const NAMES: &[&str] = &[$($name),+];
@@ -30,6 +33,7 @@ macro_rules! choices {
             }
         }
 
+        $(#[cfg($present)])?
         impl Setting for $type {
             const KIND: Kind = Kind::Choice($type::NAMES);
 
@@ -38,6 +42,7 @@ macro_rules! choices {
             }
         }
 
+        $(#[cfg($present)])?
         impl Field for $type {
             fn take(&mut self, value: Value) {
                 *self = $type::ALL[value.number_in($type::NAMES)];
@@ -148,6 +153,7 @@ choices! {
     }
 
     /// Totals that are served for Prometheus.
+    #[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
     Scrape => (ferrometer_prometheus::Scrape, feature = "prometheus") {
         /// Those of the newest generation.
         Generation = "generation",
@@ -156,6 +162,7 @@ choices! {
     }
 
     /// Ways on which Graphite's lines travel.
+    #[cfg(any(feature = "graphite", feature = "every-key"))]
     Proto => (ferrometer_graphite::Proto, feature = "graphite") {
         /// In datagrams.
         Udp = "udp",
@@ -164,6 +171,7 @@ choices! {
     }
 
     /// Ways on which InfluxDB's lines travel.
+    #[cfg(any(feature = "influxdb", feature = "every-key"))]
     InfluxdbProto => (ferrometer_influxdb::Protocol, feature = "influxdb") {
         /// In datagrams.
         Udp = "udp",
@@ -174,6 +182,7 @@ choices! {
     }
 
     /// Routes of an InfluxDB.
+    #[cfg(any(feature = "influxdb", feature = "every-key"))]
     InfluxdbApi => (ferrometer_influxdb::Api, feature = "influxdb") {
         /// `/api/v2/write` and `/health`.
         V2 = "v2",
@@ -182,6 +191,7 @@ choices! {
     }
 
     /// Encodings of OTLP's requests.
+    #[cfg(any(feature = "otlp", feature = "every-key"))]
     OtlpEncoding => (ferrometer_otlp::Encoding, feature = "otlp") {
         /// As protocol buffers.
         Protobuf = "protobuf",
@@ -190,6 +200,7 @@ choices! {
     }
 
     /// Time that OTLP's counters and histograms cover.
+    #[cfg(any(feature = "otlp", feature = "every-key"))]
     Temporality => (ferrometer_otlp::Temporality, feature = "otlp") {
         /// All since the start.
         Cumulative = "cumulative",
@@ -198,6 +209,7 @@ choices! {
     }
 
     /// Forms of timers and histograms for OTLP.
+    #[cfg(any(feature = "otlp", feature = "every-key"))]
     OtlpHistograms => (ferrometer_otlp::Histograms, feature = "otlp") {
         /// In buckets of equal ratio.
         Exponential = "exponential",
@@ -206,6 +218,7 @@ choices! {
     }
 
     /// Compressions of a body.
+    #[cfg(any(feature = "otlp", feature = "every-key"))]
     Compression {
         /// With gzip.
         Gzip = "gzip",
@@ -214,6 +227,7 @@ choices! {
     }
 
     /// Forms of timers and histograms for Prometheus' remote write.
+    #[cfg(any(feature = "remote-write", feature = "every-key"))]
     PrometheusHistograms => (ferrometer_remote_write::Histograms, feature = "remote-write") {
         /// As `_bucket`, `_sum` and `_count`.
         Classic = "classic",
@@ -222,6 +236,7 @@ choices! {
     }
 
     /// Versions of Prometheus' remote write.
+    #[cfg(any(feature = "remote-write", feature = "every-key"))]
     RemoteWriteVersion => (ferrometer_remote_write::Version, feature = "remote-write") {
         /// 2.0 where the server takes it, and else 1.0.
         Auto = "auto",
@@ -230,6 +245,7 @@ choices! {
     }
 
     /// Measures of counters in an archive.
+    #[cfg(any(feature = "archive", feature = "every-key"))]
     ArchiveCounters => (ferrometer_archive_backend::Counters, feature = "archive") {
         /// The change since the last delivery that arrived.
         Delta = "delta",

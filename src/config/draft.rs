@@ -4,9 +4,10 @@ use super::choices::Transport;
 use super::error::{Error, Place, Problem};
 use super::kind::Kind;
 use super::origin::Given;
+#[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
 use super::peer::Peer;
 use super::rule::Rule;
-use super::settings::{Config, keys};
+use super::settings::{Absent, Config, keys};
 use super::table::Key;
 use super::value::Value;
 use super::view::View;
@@ -85,6 +86,29 @@ impl Draft {
         }
     }
 
+    /// Passes over what a source says to a table that this build does without, unless it asks for what the table is about.
+    pub(super) fn pass_over(&mut self, place: Place, absent: &Absent, gives: &dyn Fn(&str) -> bool) {
+        let Absent { table, feature, asks } = absent;
+        match asks.filter(|key| gives(key)) {
+            Some(key) => {
+                let key = format!("metrics.{table}.{key}");
+                let what = format!(
+                    " asks for what is not part of this build; enable the cargo feature \"{feature}\" of ferrometer"
+                );
+                self.problem(Problem::new(place, key, what));
+            }
+            None => {
+                let what =
+                    format!("metrics.{table} has no effect: it needs the cargo feature \"{feature}\" of ferrometer");
+                let told = &mut self.config.origin.absent_tables;
+                // Once for each table.
+                if !told.iter().any(|hint| hint.ends_with(&what)) {
+                    told.push(format!("{place}: {what}"));
+                }
+            }
+        }
+    }
+
     /// Returns the configuration, or all of its problems.
     pub(super) fn finish(mut self) -> Result<Config, Error> {
         // Rules that span keys are checked among right values only: anything else would be guesswork.
@@ -119,6 +143,7 @@ pub(super) fn validate(config: &Config) -> Result<(), Error> {
             check(key, view, &format!("{}.{}", View::path(at), key.path), &mut problems);
         }
     }
+    #[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
     for (at, peer) in config.pull_cache.peers.iter().enumerate() {
         if let Some(problem) = peer_problem(peer, &config.pull_cache.peers[..at], Place::Builder) {
             problems.push(problem);
@@ -158,6 +183,7 @@ pub(super) fn shown(kind: &Kind, value: &str) -> String {
 }
 
 /// Returns the fault of a node beside those before it.
+#[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
 pub(super) fn peer_problem(peer: &Peer, before: &[Peer], place: Place) -> Option<Problem> {
     peer.fault(before).map(|fault| Problem::new(place, Peer::path(before.len()), format!(": {fault}")))
 }

@@ -10,17 +10,20 @@ pub(super) fn parse(text: &str) -> Option<Duration> {
         end += 1;
     }
     let (number, unit) = text.split_at(end);
-    let seconds_per_unit = match unit.trim_start() {
-        "ms" => 0.001,
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
+    let nanos_per_unit: u128 = match unit.trim_start() {
+        "ms" => 1_000_000,
+        "s" => 1_000_000_000,
+        "m" => 60_000_000_000,
+        "h" => 3_600_000_000_000,
         _ => return None,
     };
-    if number.is_empty() || number.starts_with('.') || number.ends_with('.') {
-        return None;
-    }
-    from_seconds(number.parse::<f64>().ok()? * seconds_per_unit)
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    // Beyond 18 digits they make no difference.
+    let fraction = if fraction.bytes().all(|b| b.is_ascii_digit()) { &fraction[..fraction.len().min(18)] } else { "" };
+    let (whole, part) = (whole.parse::<u64>().ok()?, fraction.parse::<u64>().ok()?);
+    let parts = 10u128.pow(fraction.len() as u32);
+    let nanos = u128::from(whole) * nanos_per_unit + (u128::from(part) * nanos_per_unit + parts / 2) / parts;
+    Some(Duration::new(u64::try_from(nanos / 1_000_000_000).ok()?, (nanos % 1_000_000_000) as u32))
 }
 
 /// `None` for what is negative, not a number or beyond what a [`Duration`] holds.
@@ -56,6 +59,10 @@ mod tests {
             ("0s", 0),
             (" 10 s ", 10_000),
             ("100ms", 100),
+            ("0.1s", 100),
+            ("0.0125h", 45_000),
+            ("12.000m", 720_000),
+            ("0.00100000000000000000000000000009s", 1),
         ] {
             assert_eq!(parse(text), Some(Duration::from_millis(millis)), "{text}");
         }
@@ -64,6 +71,8 @@ mod tests {
         {
             assert_eq!(parse(text), None, "{text}");
         }
+        assert_eq!(parse("0.0000015ms"), Some(Duration::from_nanos(2)));
+        assert_eq!(parse("0.000000000123456789h"), Some(Duration::from_nanos(444)));
         let too_long = "9".repeat(400) + "h";
         assert_eq!(parse(&too_long), None);
     }

@@ -11,7 +11,7 @@ use super::choices::Dialect;
 use super::draft::Draft;
 use super::error::{Place, Problem, clean};
 use super::for_agents;
-use super::settings::keys;
+use super::settings::{absent, keys};
 use super::suggest::nearest;
 use super::table::{Key, split};
 use super::value::Value;
@@ -108,7 +108,12 @@ pub(super) fn read(draft: &mut Draft, variables: Vec<Variable>) {
         let is = |name: &str| keys().find(|key| key.variable() == name);
         let (own, theirs) = (is(&name), without_agent(&name).and_then(|name| is(&name)));
         let Some(key) = own.or(theirs) else {
-            draft.problem(Problem::new(place, "", unknown(&name)));
+            match absent(|table| is_below(&name, table)) {
+                Some(absent) => {
+                    draft.pass_over(place, absent, &|key| name.to_ascii_lowercase().ends_with(&format!("__{key}")))
+                }
+                None => draft.problem(Problem::new(place, "", unknown(&name))),
+            }
             continue;
         };
         match value.into_string() {
@@ -170,8 +175,8 @@ fn read_datadog(draft: &mut Draft, variables: &[Variable]) {
 
 /// Returns the variable whose twin for agents this is: `AGENT_` stands before the last part of its name.
 fn without_agent(name: &str) -> Option<String> {
-    let (before, key) = match name.rsplit_once("__") {
-        Some((table, key)) => (format!("{table}__"), key),
+    let (before, key) = match name.as_bytes().windows(2).rposition(|both| both == b"__") {
+        Some(at) => (name[..at + 2].to_owned(), &name[at + 2..]),
         None => (PREFIX.to_owned(), name.strip_prefix(PREFIX)?),
     };
     key.strip_prefix("AGENT_").map(|key| format!("{before}{key}"))
@@ -213,6 +218,12 @@ fn is_service_address(value: &str) -> bool {
     let Some((scheme, place)) = value.split_once("://") else { return false };
     let port = place.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
     ["tcp", "udp", "sctp"].contains(&scheme) && port
+}
+
+/// Returns `true` for the variable of a key in this table.
+fn is_below(name: &str, table: &str) -> bool {
+    let rest = &name[PREFIX.len()..];
+    rest.get(..table.len()).is_some_and(|it| it.eq_ignore_ascii_case(table)) && rest[table.len()..].starts_with("__")
 }
 
 fn unknown(name: &str) -> String {

@@ -3,6 +3,7 @@
 use std::net::Ipv6Addr;
 
 use super::error::clean;
+use super::joined::joined;
 use super::value::Value;
 use ferrometer_core::name::{MAX_NAME_BYTES, is_name_char};
 
@@ -37,6 +38,7 @@ pub(super) fn host_fault(host: &str) -> Option<&'static str> {
 }
 
 /// Returns what is wrong with a destination.
+#[cfg_attr(not(feature = "every-key"), allow(dead_code))]
 pub(super) fn destination_fault(text: &str) -> Option<&'static str> {
     let Some((network, bits)) = text.split_once('/') else {
         return host_fault(text.strip_prefix("*.").unwrap_or(text)).or_else(|| {
@@ -87,8 +89,9 @@ pub(super) fn name_fault(text: &str, is_pattern: bool) -> Option<String> {
     if text.len() > MAX_NAME_BYTES {
         return Some(format!("it has {} bytes", text.len()));
     }
-    if text.contains("::") {
-        return Some(format!("did you mean \"{}\"?", clean(&text.replace("::", "."))));
+    if text.as_bytes().windows(2).any(|both| both == b"::") {
+        let meant = joined(&mut text.split(':').filter(|part| !part.is_empty()), ".");
+        return Some(format!("did you mean \"{}\"?", clean(&meant)));
     }
     if let Some(wrong) = text.chars().find(|c| !is_name_char(*c) && !matches!(c, '.' | '*')) {
         let wrong = clean(&wrong.to_string());

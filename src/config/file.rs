@@ -11,14 +11,17 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::document::{Places, Source};
-use super::draft::{Draft, name_problem, peer_problem, shown, view_problem};
+#[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
+use super::draft::peer_problem;
+use super::draft::{Draft, name_problem, shown, view_problem};
 use super::error::{Error, Place, Problem, clean};
 use super::for_agents::PREFIX;
 use super::kind::Kind;
 use super::origin::Given;
+#[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
 use super::peer::Peer;
 use super::rule::Rule;
-use super::settings::keys;
+use super::settings::{absent, keys};
 use super::suggest::{self, distance, nearest};
 use super::syntax;
 use super::table::{Key, split};
@@ -26,6 +29,7 @@ use super::value::Value;
 use super::view::View;
 
 const LOGGERS: &str = "metrics.loggers";
+#[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
 const PEERS: &str = "metrics.pull_cache.peers";
 const VIEWS: &str = "metrics.views";
 
@@ -82,7 +86,7 @@ impl Reader<'_> {
         if TOP.iter().any(|(ours, _)| *ours == name) {
             return;
         }
-        let lower = name.to_lowercase();
+        let lower = name.to_ascii_lowercase();
         let slip = TOP.iter().find(|(ours, slips)| lower.len() <= 2 * ours.len() && distance(&lower, ours) <= *slips);
         if let Some((ours, _)) = slip {
             let place = self.at(key.span());
@@ -119,7 +123,7 @@ impl Reader<'_> {
             return;
         }
         let name: &str = key.get_ref();
-        let lower = name.to_lowercase().replace('-', "_");
+        let lower = name.to_ascii_lowercase().replace('-', "_");
         let path = format!("metrics.{lower}");
         let meant = match lower.as_str() {
             "ferrometer" => "metrics",
@@ -139,14 +143,22 @@ impl Reader<'_> {
         for (key, value) in in_order(table) {
             let name: &str = key.get_ref();
             let full = format!("{path}.{name}");
+            #[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
+            if full == PEERS {
+                self.peers(key, value);
+                continue;
+            }
             if full == LOGGERS {
                 self.loggers(key, value);
-            } else if full == PEERS {
-                self.peers(key, value);
             } else if full == VIEWS {
                 self.views(key, value);
             } else if is_table(&full) {
                 self.descend(&full, key, value);
+            } else if let Some(absent) = absent(|table| path == "metrics" && table == name)
+                && let Some(table) = value.get_ref().as_table()
+            {
+                let place = self.at(key.span());
+                self.draft.pass_over(place, absent, &|key| table.contains_key(key));
             } else {
                 self.leaf(path, name, &full, key, value);
             }
@@ -274,6 +286,7 @@ impl Reader<'_> {
         }
     }
 
+    #[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
     fn peers(&mut self, key: &Name<'_>, value: &Content<'_>) {
         for (at, value) in self.array(PEERS, key, value).iter().enumerate() {
             let path = Peer::path(at);

@@ -5,15 +5,13 @@
 //!
 //! All kinds stand together, so that none words its messages by itself; hence the length.
 
+#[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::duration;
 use super::error::{Refused, clean};
-use super::faults::{
-    bounds, destination_fault, host_fault, key_fault, name_fault, pair_fault, repeated_name, token_fault, too_many,
-    without_scheme,
-};
+use super::faults::{bounds, host_fault, key_fault, name_fault, pair_fault, repeated_name, too_many, without_scheme};
 use super::suggest::nearest;
 use super::value::Value;
 use ferrometer_core::name::{MAX_LABELS, MAX_NAME_BYTES, UUID_FORM, uuid};
@@ -37,6 +35,7 @@ pub(super) const fn length(min: usize, max: usize) -> Kind {
 }
 
 /// The path of a file or a directory, of `min` to `max` bytes.
+#[cfg_attr(not(feature = "every-key"), allow(dead_code))]
 pub(super) const fn file(min: usize, max: usize) -> Kind {
     Kind::File { min, max }
 }
@@ -57,11 +56,13 @@ pub(super) const fn bounds_above(above: Option<f64>) -> Kind {
 }
 
 /// A list of `name=value`.
+#[cfg_attr(not(feature = "every-key"), allow(dead_code))]
 pub(super) const fn pairs() -> Kind {
     Kind::Pairs { secret: false, once: false }
 }
 
 /// A list of `name=value` that messages do not show.
+#[cfg_attr(not(feature = "every-key"), allow(dead_code))]
 pub(super) const fn headers() -> Kind {
     Kind::Pairs { secret: true, once: false }
 }
@@ -69,6 +70,17 @@ pub(super) const fn headers() -> Kind {
 /// A list of `name=value` in which each name is there once.
 pub(super) const fn labels() -> Kind {
     Kind::Pairs { secret: false, once: true }
+}
+
+/// A list of texts: see [`Kind::Texts`].
+#[derive(Debug)]
+pub(super) struct Texts {
+    /// The allowed values in words.
+    pub(super) expected: &'static str,
+    /// Returns what is wrong with one of them.
+    pub(super) fault: fn(&str) -> Option<String>,
+    /// Messages do not show them.
+    pub(super) secret: bool,
 }
 
 /// Type and range of a key.
@@ -89,6 +101,7 @@ pub(super) enum Kind {
         max: usize,
     },
     /// The path of a file or a directory: a text, looked up in the directory that the program was started in.
+    #[cfg_attr(not(feature = "every-key"), allow(dead_code))]
     File {
         min: usize,
         max: usize,
@@ -111,19 +124,16 @@ pub(super) enum Kind {
     },
     /// A share in (0, 1].
     Rate,
+    #[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
     SocketAddress,
-    /// A list of hosts, each as [`Kind::Host`] takes it.
-    Hosts,
-    /// A list of hosts, of names below one (`*.example.com`), and of networks (`10.0.0.0/8`).
-    Destinations,
+    /// A list of texts that a function of the key's own finds right or wrong: no program has it that does without the key.
+    Texts(&'static Texts),
     /// A metric's name in which each `*` stands for any text.
     Pattern,
     /// A metric's name in which each `*` stands for a text of its pattern's.
     Name,
     /// A list of labels' keys.
     Keys,
-    /// A list of `name=sha256:<64 hex digits>`, each perhaps with privileges behind it.
-    Tokens,
     /// A token itself: never shown.
     Secret,
     /// A list of finite numbers in rising order, above `above`.
@@ -227,6 +237,7 @@ impl Kind {
                 hint = name_fault(text, matches!(self, Kind::Pattern));
                 hint.is_none() && !text.is_empty()
             }
+            #[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
             (Kind::SocketAddress, Value::Text(text)) => {
                 let address = text.parse::<SocketAddr>();
                 becomes = address.ok().map(|address| Value::Text(address.to_string()));
@@ -242,16 +253,12 @@ impl Kind {
                     false
                 }
             },
-            (Kind::Hosts, Value::List(items)) => return list(self, items, &|text| host_fault(text).map(str::to_owned)),
-            (Kind::Destinations, Value::List(items)) => {
-                return list(self, items, &|text| destination_fault(text).map(str::to_owned));
-            }
+            (Kind::Texts(texts), Value::List(items)) => return list(self, items, &texts.fault),
             (Kind::Keys, Value::List(items)) if items.len() > MAX_LABELS => {
                 hint = Some(format!("it has {} of them", items.len()));
                 false
             }
             (Kind::Keys, Value::List(items)) => return list(self, items, &key_fault),
-            (Kind::Tokens, Value::List(items)) => return list(self, items, &token_fault),
             (Kind::Pairs { once, .. }, Value::List(items)) => {
                 if let Some(fault) = too_many(items).filter(|_| *once) {
                     return Err(Refused { expected: self.expected(), hint: Some(fault) });
@@ -288,9 +295,7 @@ impl Kind {
                 let number = |item: &str| item.parse().map_or_else(|_| Value::text(item), Value::Float);
                 Some(Value::List(items.map(number).collect()))
             }
-            Kind::Backends(..) | Kind::Hosts | Kind::Destinations | Kind::Keys | Kind::Tokens | Kind::Pairs { .. }
-                if !text.is_empty() =>
-            {
+            Kind::Backends(..) | Kind::Texts(_) | Kind::Keys | Kind::Pairs { .. } if !text.is_empty() => {
                 let mut items = Vec::new();
                 for item in text.split(',') {
                     items.push(Value::text(item.trim()));
@@ -322,19 +327,20 @@ impl Kind {
                 duration::show(ONE_DAY)
             ),
             Kind::Rate => "a number greater than 0 and at most 1".to_owned(),
+            #[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
             Kind::SocketAddress => "an IP address with a port, such as \"127.0.0.1:9620\" or \"[::1]:9620\"".to_owned(),
             Kind::Bounds { above } => {
                 let above = above.map_or_else(String::new, |above| format!(", the first above {above}"));
                 format!("a list of 1 to 200 numbers in rising order{above}")
             }
-            Kind::Pattern => format!("1 to {MAX_NAME_BYTES} bytes of [A-Za-z0-9_.*-], in which each * stands for any text"),
+            Kind::Pattern => {
+                format!("1 to {MAX_NAME_BYTES} bytes of [A-Za-z0-9_.*-], in which each * stands for any text")
+            }
             Kind::Name => {
                 format!("a name of 1 to {MAX_NAME_BYTES} bytes: parts of [A-Za-z0-9_*-], joined with dots")
             }
             Kind::Keys => format!("a list of 1 to {MAX_LABELS} keys of labels"),
-            Kind::Hosts => "a list of host names or IP addresses".to_owned(),
-            Kind::Destinations => "a list of host names, IP addresses, networks such as \"10.0.0.0/8\", and ends of names such as \"*.example.com\"".to_owned(),
-            Kind::Tokens => "a list of texts of the form name=sha256:<64 hex digits>".to_owned(),
+            Kind::Texts(texts) => texts.expected.to_owned(),
             Kind::Pairs { .. } => "a list of texts of the form name=value".to_owned(),
             Kind::Secret => "1 to 1024 printable ASCII characters without spaces".to_owned(),
         }
@@ -355,20 +361,19 @@ impl Kind {
             | Kind::Uuid
             | Kind::Choice(_)
             | Kind::Server(..)
-            | Kind::SocketAddress
             | Kind::Secret => "string",
+            #[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
+            Kind::SocketAddress => "string",
             Kind::Backends(..) => "string or list",
             Kind::Duration { .. } => "duration",
             Kind::Rate => "number",
-            Kind::Bounds { .. } | Kind::Hosts | Kind::Destinations | Kind::Keys | Kind::Tokens | Kind::Pairs { .. } => {
-                "list"
-            }
+            Kind::Bounds { .. } | Kind::Texts(_) | Kind::Keys | Kind::Pairs { .. } => "list",
         }
     }
 
     /// Returns `true` if a message must not show the value: it may be a secret in the wrong place.
     pub(super) fn is_secret(&self) -> bool {
-        matches!(self, Kind::Tokens | Kind::Secret | Kind::Pairs { secret: true, .. })
+        matches!(self, Kind::Texts(Texts { secret: true, .. }) | Kind::Secret | Kind::Pairs { secret: true, .. })
     }
 }
 

@@ -36,8 +36,10 @@ mod faults;
 #[cfg(feature = "config-file")]
 mod file;
 mod for_agents;
+mod joined;
 mod kind;
 mod origin;
+#[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
 mod peer;
 #[cfg(test)]
 mod reference;
@@ -63,21 +65,47 @@ mod write;
 use std::ffi::OsString;
 use std::path::Path;
 
+#[cfg(any(feature = "archive", feature = "every-key"))]
+pub use choices::ArchiveCounters;
+#[cfg(any(feature = "graphite", feature = "every-key"))]
+pub use choices::Proto;
+#[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
+pub use choices::Scrape;
+#[cfg(any(feature = "otlp", feature = "every-key"))]
+pub use choices::{Compression, OtlpEncoding, OtlpHistograms, Temporality};
 pub use choices::{
-    ArchiveCounters, Compression, Dialect, InfluxdbApi, InfluxdbProto, NegativeGauges, OtlpEncoding, OtlpHistograms,
-    PrometheusHistograms, Proto, RemoteWriteVersion, Scrape, StatsdHistograms, StatsdLabels, StatsdRates, StatsdTimers,
-    StatsdValues, Temporality, Transport,
+    Dialect, NegativeGauges, StatsdHistograms, StatsdLabels, StatsdRates, StatsdTimers, StatsdValues, Transport,
 };
+#[cfg(any(feature = "influxdb", feature = "every-key"))]
+pub use choices::{InfluxdbApi, InfluxdbProto};
+#[cfg(any(feature = "remote-write", feature = "every-key"))]
+pub use choices::{PrometheusHistograms, RemoteWriteVersion};
 pub use error::{Error, Problem};
 pub use ferrometer_core::name::Pattern;
+#[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
 pub use peer::Peer;
 pub use rule::Rule;
 pub use setting::{Hidden, Pairs, Tokens};
-pub use settings::{
-    Archive, Config, Graphite, Influxdb, Limits, MetricServers, Otlp, Prometheus, PullCache, RemoteWrite, Statsd,
-};
+#[cfg(any(feature = "archive", feature = "every-key"))]
+pub use settings::Archive;
+#[cfg(any(feature = "graphite", feature = "every-key"))]
+pub use settings::Graphite;
+#[cfg(any(feature = "influxdb", feature = "every-key"))]
+pub use settings::Influxdb;
+#[cfg(any(feature = "metric-servers", feature = "every-key"))]
+pub use settings::MetricServers;
+#[cfg(any(feature = "otlp", feature = "every-key"))]
+pub use settings::Otlp;
+#[cfg(any(feature = "remote-write", feature = "every-key"))]
+pub use settings::RemoteWrite;
+pub use settings::{Config, Limits, Statsd};
+#[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
+pub use settings::{Prometheus, PullCache};
 
 pub use view::View;
+
+pub(crate) use joined::joined;
+pub(crate) use suggest::distance;
 
 use draft::Draft;
 

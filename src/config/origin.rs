@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::error::Place;
+use super::joined::joined;
 use super::value::Value;
 
 /// See the [module](self). It is no part of what a configuration says: two that say the same are equal.
@@ -16,6 +17,8 @@ pub(crate) struct Origin {
     pub(crate) strange_tables: Vec<String>,
     /// Variables that look like ours and are ignored, in such sentences.
     pub(crate) strange_variables: Vec<String>,
+    /// Sentences about tables that this build does without.
+    pub(super) absent_tables: Vec<String>,
     /// Keys that a source has given, in the order they came.
     pub(super) given: Vec<Given>,
 }
@@ -53,7 +56,7 @@ impl Origin {
     pub(crate) fn in_words(&self) -> String {
         let variables = match self.variables.as_slice() {
             [] => None,
-            names => Some(names.join(", ")),
+            names => Some(joined(&mut names.iter().map(String::as_str), ", ")),
         };
         match (&self.file, variables) {
             (None, None) => "the program alone, no file and no variable".to_owned(),

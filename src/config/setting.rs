@@ -1,11 +1,13 @@
 //! The types that a setting may have, each with its way to and from a [`Value`].
 
 use std::fmt;
+#[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::kind::Kind;
+use super::faults::token_fault;
+use super::kind::{Kind, Texts};
 use super::value::Value;
 
 /// A field of the configuration, by way of its key.
@@ -121,21 +123,27 @@ macro_rules! setting {
 }
 
 setting!(bool, Kind::Bool; false, |value| value.into_bool(), |given| Some(Value::Bool(*given)));
-setting!(u16; 0, |value| value.into_integer(), |given| Some(Value::integer(*given)));
-setting!(u64; 0, |value| value.into_integer(), |given| Some(Value::integer(*given)));
-setting!(usize; 0, |value| value.into_integer(), |given| Some(Value::integer(*given)));
+setting!(u16; 0, |value| value.into_integer(u16::MAX.into()) as u16, |given| Some(Value::integer(*given)));
+setting!(u64; 0, |value| value.into_integer(u64::MAX), |given| Some(Value::integer(*given)));
+setting!(usize; 0, |value| value.into_integer(usize::MAX as u64) as usize, |given| Some(Value::integer(*given)));
 setting!(f64; 0.0, |value| value.into_float(), |given| Some(Value::Float(*given)));
 setting!(Duration; Duration::ZERO, |value| value.into_duration(), |given| Some(Value::Duration(*given)));
 setting!(PathBuf; PathBuf::new(), |value| value.into_text().into(), |given| Some(Value::text(given.to_string_lossy())));
 setting!(Hidden, Kind::Secret; Hidden::new(""), |value| Hidden::new(value.into_text()), |given| Some(Value::text(given.reveal())));
 setting!(Vec<String>; Vec::new(), |value| value.into_texts(), |given| Value::texts(given));
-setting!(Vec<f64>; Vec::new(), |value| value.into_floats(), |given| {
-    (!given.is_empty()).then(|| Value::List(given.iter().map(|number| Value::Float(*number)).collect()))
-});
-setting!(Tokens, Kind::Tokens; Tokens::default(), |value| Tokens(value.into_texts()), |given| Value::texts(&given.0));
+setting!(Vec<f64>; Vec::new(), |value| value.into_floats(), |given| Value::floats(given));
+setting!(Tokens, TOKENS; Tokens::default(), |value| Tokens(value.into_texts()), |given| Value::texts(&given.0));
 setting!(Pairs; Pairs::default(), |value| Pairs(value.into_texts()), |given| Value::texts(&given.0));
+#[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
 setting!(SocketAddr, Kind::SocketAddress; SocketAddr::from(([127, 0, 0, 1], 0)),
     |value| value.into_text().parse().unwrap_or_else(|_| Self::absent()), |given| Some(Value::text(given.to_string())));
+
+/// Each perhaps with privileges behind it.
+const TOKENS: Kind = Kind::Texts(&Texts {
+    expected: "a list of texts of the form name=sha256:<64 hex digits>",
+    fault: token_fault,
+    secret: true,
+});
 
 /// A text that `Debug` does not show.
 #[derive(Clone, PartialEq, Eq)]

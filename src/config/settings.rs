@@ -3,21 +3,36 @@
 //! Reading, checking, messages, variables, defaults, setters, the reference (`docs/configuration.md`) and what a backend is told all come
 //! from here; [`table`](super::table) explains a row. This is one file, longer than others, so that there is one place to look.
 
+#[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+#[cfg(any(feature = "archive", feature = "every-key"))]
+use super::choices::ArchiveCounters;
+#[cfg(any(feature = "graphite", feature = "every-key"))]
+use super::choices::Proto;
+#[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
+use super::choices::Scrape;
+#[cfg(any(feature = "otlp", feature = "every-key"))]
+use super::choices::{Compression, OtlpEncoding, OtlpHistograms, Temporality};
 use super::choices::{
-    ArchiveCounters, Compression, Dialect, InfluxdbApi, InfluxdbProto, NegativeGauges, OtlpEncoding, OtlpHistograms,
-    PrometheusHistograms, Proto, RemoteWriteVersion, Scrape, StatsdHistograms, StatsdLabels, StatsdRates, StatsdTimers,
-    StatsdValues, Temporality, Transport,
+    Dialect, NegativeGauges, StatsdHistograms, StatsdLabels, StatsdRates, StatsdTimers, StatsdValues, Transport,
 };
+#[cfg(any(feature = "influxdb", feature = "every-key"))]
+use super::choices::{InfluxdbApi, InfluxdbProto};
+#[cfg(any(feature = "remote-write", feature = "every-key"))]
+use super::choices::{PrometheusHistograms, RemoteWriteVersion};
+use super::faults::{destination_fault, host_fault};
 use super::for_agents::ForAgents;
 use super::kind::Kind::{self, Host};
-use super::kind::{at_least_ms, between, bounds_above, file, headers, labels, length, pairs, path, up_to};
+#[cfg_attr(not(feature = "every-key"), allow(unused_imports))]
+use super::kind::{Texts, at_least_ms, between, bounds_above, file, headers, labels, length, pairs, path, up_to};
 use super::origin::Origin;
+#[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
 use super::peer::Peer;
 use super::rule::Rule;
+#[cfg_attr(not(feature = "every-key"), allow(unused_imports))]
 use super::setting::{Field, FromGiven, Hidden, Pairs, Setting, Tokens};
 use super::table::{Fallback, Fields, Key, settings};
 use super::view::View;
@@ -64,6 +79,22 @@ const DIALECTS: Kind = Kind::Server(
         ("opentelemetry", "tagged"),
     ],
 );
+
+/// A list of hosts, each as [`Kind::Host`] takes it.
+#[cfg_attr(not(feature = "every-key"), allow(dead_code))]
+const HOSTS: Kind = Kind::Texts(&Texts {
+    expected: "a list of host names or IP addresses",
+    fault: |text| host_fault(text).map(str::to_owned),
+    secret: false,
+});
+
+/// A list of hosts, of names below one, and of networks.
+#[cfg_attr(not(feature = "every-key"), allow(dead_code))]
+const DESTINATIONS: Kind = Kind::Texts(&Texts {
+    expected: "a list of host names, IP addresses, networks such as \"10.0.0.0/8\", and ends of names such as \"*.example.com\"",
+    fault: |text| destination_fault(text).map(str::to_owned),
+    secret: false,
+});
 
 settings! {
     /// The configuration: how recordings are kept and where they go.
@@ -125,20 +156,28 @@ settings! {
         /// `[metrics.statsd]`.
         pub statsd: Statsd = Statsd::bare();
         /// `[metrics.pull_cache]`.
+        #[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
         pub pull_cache: PullCache = PullCache::bare();
         /// `[metrics.graphite]`.
+        #[cfg(any(feature = "graphite", feature = "every-key"))]
         pub graphite: Graphite = Graphite::bare();
         /// `[metrics.influxdb]`.
+        #[cfg(any(feature = "influxdb", feature = "every-key"))]
         pub influxdb: Influxdb = Influxdb::bare();
         /// `[metrics.otlp]`.
+        #[cfg(any(feature = "otlp", feature = "every-key"))]
         pub otlp: Otlp = Otlp::bare();
         /// `[metrics.remote_write]`.
+        #[cfg(any(feature = "remote-write", feature = "every-key"))]
         pub remote_write: RemoteWrite = RemoteWrite::bare();
         /// `[metrics.archive]`.
+        #[cfg(any(feature = "archive", feature = "every-key"))]
         pub archive: Archive = Archive::bare();
         /// `[metrics.prometheus]`: what of it is not `[metrics.pull_cache]`'s too.
+        #[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
         pub prometheus: Prometheus = Prometheus::bare();
         /// `[metrics.metric_servers]`.
+        #[cfg(any(feature = "metric-servers", feature = "every-key"))]
         pub metric_servers: MetricServers = MetricServers::bare();
         /// `[metrics.limits]`.
         pub limits: Limits = Limits::bare();
@@ -194,6 +233,7 @@ settings! {
     }
 }
 
+#[cfg(any(feature = "graphite", feature = "every-key"))]
 settings! {
     /// The graphite backend.
     #[derive(Debug, Clone, PartialEq)]
@@ -217,7 +257,49 @@ settings! {
     }
 }
 
+/// A table of `[metrics]` that this build does without.
+#[cfg_attr(feature = "every-key", allow(dead_code))]
+pub(super) struct Absent {
+    pub(super) table: &'static str,
+    /// The cargo feature that brings it.
+    pub(super) feature: &'static str,
+    /// The key that asks for what the table is about. The others do nothing where `metrics.backend` does not name it: a file and an
+    /// environment may serve several programs, so they are passed over.
+    pub(super) asks: Option<&'static str>,
+}
+
+#[cfg_attr(feature = "every-key", allow(dead_code))]
+const fn absent_backend(table: &'static str, feature: &'static str) -> Absent {
+    Absent { table, feature, asks: None }
+}
+
+/// Those of what is not compiled in.
+const ABSENT: &[Absent] = &[
+    #[cfg(not(any(feature = "graphite", feature = "every-key")))]
+    absent_backend("graphite", "graphite"),
+    #[cfg(not(any(feature = "influxdb", feature = "every-key")))]
+    absent_backend("influxdb", "influxdb"),
+    #[cfg(not(any(feature = "otlp", feature = "every-key")))]
+    absent_backend("otlp", "otlp"),
+    #[cfg(not(any(feature = "remote-write", feature = "every-key")))]
+    absent_backend("remote_write", "remote-write"),
+    #[cfg(not(any(feature = "archive", feature = "every-key")))]
+    absent_backend("archive", "archive"),
+    #[cfg(not(any(feature = "prometheus", feature = "pull-cache", feature = "every-key")))]
+    absent_backend("pull_cache", "pull-cache"),
+    #[cfg(not(any(feature = "prometheus", feature = "pull-cache", feature = "every-key")))]
+    absent_backend("prometheus", "prometheus"),
+    #[cfg(not(any(feature = "metric-servers", feature = "every-key")))]
+    Absent { table: "metric_servers", feature: "metric-servers", asks: Some("path") },
+];
+
+/// Returns the table that this build does without and that `is_meant` says it is.
+pub(super) fn absent(is_meant: impl Fn(&str) -> bool) -> Option<&'static Absent> {
+    ABSENT.iter().find(|absent| is_meant(absent.table))
+}
+
 /// A backend that posts bodies over HTTP: its own rows, and those that all of these share.
+#[cfg_attr(not(feature = "every-key"), allow(unused_macros))]
 macro_rules! posting {
     (
         $(#[$meta:meta])*
@@ -248,6 +330,7 @@ macro_rules! posting {
     };
 }
 
+#[cfg(any(feature = "influxdb", feature = "every-key"))]
 posting! {
     /// The influxdb backend.
     ["metrics.influxdb."] Influxdb at (influxdb) fills (ferrometer_influxdb::Settings, feature = "influxdb") {
@@ -277,6 +360,7 @@ posting! {
     }
 }
 
+#[cfg(any(feature = "otlp", feature = "every-key"))]
 posting! {
     /// The otlp backend. A key that is not set has the value of OpenTelemetry's own variable.
     ["metrics.otlp."] Otlp at (otlp) fills (ferrometer_otlp::Settings, feature = "otlp") {
@@ -303,6 +387,7 @@ posting! {
     }
 }
 
+#[cfg(any(feature = "remote-write", feature = "every-key"))]
 posting! {
     /// The remote-write backend.
     ["metrics.remote_write."] RemoteWrite at (remote_write) fills (ferrometer_remote_write::Settings, feature = "remote-write") {
@@ -330,6 +415,7 @@ posting! {
     }
 }
 
+#[cfg(any(feature = "archive", feature = "every-key"))]
 posting! {
     /// The archive backend: an archive in this process, or a server that speaks Gnocchi's API.
     ["metrics.archive."] Archive at (archive) fills (ferrometer_archive_backend::Settings, feature = "archive") {
@@ -365,6 +451,7 @@ posting! {
     }
 }
 
+#[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
 settings! {
     /// The pull cache, and the endpoint that serves it and the Prometheus exporter.
     #[derive(Debug, Clone, PartialEq)]
@@ -405,7 +492,7 @@ settings! {
         /// Allows an address that other machines can reach to be served without tokens.
         allow_anonymous: bool = false, eg true, also "metrics.prometheus", set pull_cache_allow_anonymous(bool);
         /// Further names or addresses, without port, by which the endpoint may be asked; others get 403.
-        allowed_hosts: Vec<String> = unset "`localhost` and loopback addresses, on a loopback address without tokens; elsewhere any" in Kind::Hosts,
+        allowed_hosts: Vec<String> = unset "`localhost` and loopback addresses, on a loopback address without tokens; elsewhere any" in HOSTS,
             eg ["metrics.example.com"], also "metrics.prometheus", set pull_cache_allowed_hosts(list);
         /// Connections at a time; further ones wait.
         max_connections: usize = 256 in up_to(65_536), eg 64, unit "connections", also "metrics.prometheus",
@@ -460,6 +547,7 @@ settings! {
     }
 }
 
+#[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
 settings! {
     /// The Prometheus exporter, but for what it shares with the pull cache.
     #[derive(Debug, Clone, PartialEq)]
@@ -469,6 +557,7 @@ settings! {
     }
 }
 
+#[cfg(any(feature = "metric-servers", feature = "every-key"))]
 settings! {
     /// The servers that an operator manages while the program runs; see [metric-servers.md](metric-servers.md).
     #[derive(Debug, Clone, PartialEq)]
@@ -482,7 +571,7 @@ settings! {
         /// Time between two deliveries to each.
         interval: Duration = "10s" in at_least_ms(10), eg "30s", set metric_servers_interval(Duration);
         /// Destinations that servers may have. Link-local addresses and those of metadata services are never among them.
-        allowed_destinations: Vec<String> = unset "all but those that never are" in Kind::Destinations, eg ["10.0.0.0/8", "*.example.com"],
+        allowed_destinations: Vec<String> = unset "all but those that never are" in DESTINATIONS, eg ["10.0.0.0/8", "*.example.com"],
             set metric_servers_allowed_destinations(list);
         /// The most servers.
         max_servers: usize = 32 in up_to(256), eg 8, unit "servers", set metric_servers_max_servers(usize);
@@ -513,16 +602,24 @@ settings! {
 }
 
 /// The tables, in the order of the reference.
-static TABLES: [&[Key<Config>]; 11] = [
+static TABLES: &[&[Key<Config>]] = &[
     Config::KEYS,
     Statsd::KEYS,
+    #[cfg(any(feature = "graphite", feature = "every-key"))]
     Graphite::KEYS,
+    #[cfg(any(feature = "influxdb", feature = "every-key"))]
     Influxdb::KEYS,
+    #[cfg(any(feature = "otlp", feature = "every-key"))]
     Otlp::KEYS,
+    #[cfg(any(feature = "remote-write", feature = "every-key"))]
     RemoteWrite::KEYS,
+    #[cfg(any(feature = "archive", feature = "every-key"))]
     Archive::KEYS,
+    #[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
     PullCache::KEYS,
+    #[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
     Prometheus::KEYS,
+    #[cfg(any(feature = "metric-servers", feature = "every-key"))]
     MetricServers::KEYS,
     Limits::KEYS,
 ];
@@ -530,11 +627,7 @@ static TABLES: [&[Key<Config>]; 11] = [
 /// The keys of the configuration, in the order of the reference.
 pub(super) fn keys() -> impl Iterator<Item = &'static Key<Config>> {
     // As one list, so that each of many searches is one over a list.
-    let mut keys = Vec::new();
-    for table in &TABLES {
-        for key in *table {
-            keys.push(key);
-        }
-    }
+    let mut keys = Vec::with_capacity(TABLES.iter().map(|table| table.len()).sum());
+    TABLES.iter().for_each(|table| keys.extend(*table));
     keys.into_iter()
 }

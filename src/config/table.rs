@@ -55,7 +55,7 @@ impl<T> Key<T> {
         let field = (self.fields.get)(of, self.number);
         match self.default {
             Fallback::Given(_) => field.value(),
-            Fallback::Absent(_) => field.given(),
+            Fallback::Absent(..) => field.given(),
         }
     }
 
@@ -80,20 +80,37 @@ pub(super) fn with_defaults<T: 'static>(mut target: T, keys: impl IntoIterator<I
 pub(super) enum Fallback {
     /// As TOML writes it.
     Given(&'static str),
-    /// No value; in words, the effect of that.
-    Absent(#[cfg_attr(not(test), allow(dead_code))] &'static str),
+    /// No value; in words, the effect of that, for the reference.
+    Absent(#[cfg(test)] &'static str),
 }
 
 impl Fallback {
+    #[cfg_attr(not(test), allow(unused_variables))]
+    pub(super) const fn absent(words: &'static str) -> Fallback {
+        Fallback::Absent(
+            #[cfg(test)]
+            words,
+        )
+    }
+
     /// Returns the default in its checked form.
     pub(super) fn value(self, kind: &Kind) -> Option<Value> {
         let Fallback::Given(text) = self else { return None };
         let value = match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
             Some(text) => Value::text(text),
-            None => kind.read(text),
+            None => plain(text),
         };
         // A default that its own check refuses would be a mistake in the table; the table's test finds it.
         kind.check(&value).ok()
+    }
+}
+
+/// Reads what stands in a row without quotes. No default is a fraction, so a program that reads neither file nor environment has nothing that reads one.
+fn plain(text: &str) -> Value {
+    match (text, text.parse::<u64>()) {
+        ("true" | "false", _) => Value::Bool(text == "true"),
+        (_, Ok(number)) => Value::integer(number),
+        _ => Value::text(text),
     }
 }
 
@@ -118,7 +135,7 @@ macro_rules! settings {
                 ;
             )+
         }
-        $(and { $($(#[$more_meta:meta])* $more_vis:vis $more:ident: $more_type:ty = $more_value:expr;)+ })?
+        $(and { $($(#[doc = $more_doc:literal])+ $(#[cfg($more_when:meta)])? $more_vis:vis $more:ident: $more_type:ty = $more_value:expr;)+ })?
     ) => {
         $(#[$meta])*
         #[non_exhaustive]
@@ -132,7 +149,7 @@ macro_rules! settings {
                 $(#[doc = $doc])+
                 pub $field: $type,
             )+
-            $($($(#[$more_meta])* $more_vis $more: $more_type,)+)?
+            $($($(#[doc = $more_doc])+ $(#[cfg($more_when)])? $more_vis $more: $more_type,)+)?
         }
 
         impl $name {
@@ -189,7 +206,7 @@ macro_rules! settings {
             pub(super) fn bare() -> Self {
                 $name {
                     $($field: Setting::absent(),)+
-                    $($($more: $more_value,)+)?
+                    $($($(#[cfg($more_when)])? $more: $more_value,)+)?
                 }
             }
         }
@@ -218,7 +235,7 @@ macro_rules! settings {
     (@kind $type:ty) => { <$type as Setting>::KIND };
     (@kind $type:ty, $kind:expr) => { $kind };
 
-    (@default unset $words:literal) => { Fallback::Absent($words) };
+    (@default unset $words:literal) => { Fallback::absent($words) };
     (@default $value:literal) => { Fallback::Given(stringify!($value)) };
 
     (@place $owner:ident () $field:ident) => { $owner.$field };

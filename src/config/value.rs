@@ -28,7 +28,16 @@ impl Value {
 
     /// A list; `None` for an empty one.
     pub(super) fn texts(texts: &[String]) -> Option<Self> {
-        (!texts.is_empty()).then(|| Value::List(texts.iter().map(Value::text).collect()))
+        let mut items = Vec::with_capacity(texts.len());
+        texts.iter().for_each(|text| items.push(Value::text(text)));
+        Some(Value::List(items)).filter(|_| !texts.is_empty())
+    }
+
+    /// A list; `None` for an empty one.
+    pub(super) fn floats(numbers: &[f64]) -> Option<Self> {
+        let mut items = Vec::with_capacity(numbers.len());
+        numbers.iter().for_each(|number| items.push(Value::Float(*number)));
+        Some(Value::List(items)).filter(|_| !numbers.is_empty())
     }
 
     pub(super) fn integer(number: impl TryInto<i128>) -> Self {
@@ -58,16 +67,11 @@ impl Value {
         matches!(self, Value::Bool(true))
     }
 
-    /// The number, or the largest one below it that the type holds: what a key allows may be beyond a `usize` of 32 bits.
-    pub(super) fn into_integer<T: TryFrom<i128> + Default>(self) -> T {
-        const LARGEST: [i128; 5] =
-            [u64::MAX as i128, i64::MAX as i128, u32::MAX as i128, i32::MAX as i128, u16::MAX as i128];
+    /// The number, or the largest one that its type holds: what a key allows may be beyond a `usize` of 32 bits.
+    pub(super) fn into_integer(self, largest: u64) -> u64 {
         match self {
-            Value::Integer(number) => {
-                let held = [number].into_iter().chain(LARGEST.into_iter().filter(|largest| *largest < number));
-                held.into_iter().find_map(|number| T::try_from(number).ok()).unwrap_or_default()
-            }
-            _ => T::default(),
+            Value::Integer(number) => u64::try_from(number.max(0)).unwrap_or(u64::MAX).min(largest),
+            _ => 0,
         }
     }
 
@@ -99,17 +103,20 @@ impl Value {
     }
 
     pub(super) fn into_floats(self) -> Vec<f64> {
-        match self {
-            Value::List(items) => items.into_iter().map(Value::into_float).collect(),
-            _ => Vec::new(),
-        }
+        let mut floats = Vec::new();
+        self.into_items().for_each(|item| floats.push(item.into_float()));
+        floats
     }
 
     pub(super) fn into_texts(self) -> Vec<String> {
-        match self {
-            Value::List(items) => items.into_iter().map(Value::into_text).collect(),
-            _ => Vec::new(),
-        }
+        let mut texts = Vec::new();
+        self.into_items().for_each(|item| texts.push(item.into_text()));
+        texts
+    }
+
+    fn into_items(self) -> impl Iterator<Item = Value> {
+        let items = if let Value::List(items) = self { items } else { Vec::new() };
+        items.into_iter()
     }
 }
 
@@ -139,16 +146,15 @@ impl fmt::Display for Value {
 mod tests {
     use super::Value;
 
-    /// As a `usize` of 32 bits takes it.
     #[test]
     fn what_a_type_cannot_hold_is_the_most_that_it_can() {
-        let terabyte = || Value::Integer(1 << 40);
-        assert_eq!(terabyte().into_integer::<u64>(), 1 << 40);
-        assert_eq!(terabyte().into_integer::<u32>(), u32::MAX);
-        assert_eq!(terabyte().into_integer::<u16>(), u16::MAX);
-        assert_eq!(Value::Integer(i128::MAX).into_integer::<u64>(), u64::MAX);
-        assert_eq!(Value::Integer(i128::MAX).into_integer::<i64>(), i64::MAX);
-        assert_eq!(Value::Integer(4 << 30).into_integer::<u32>(), u32::MAX);
-        assert_eq!(Value::Integer(7).into_integer::<u32>(), 7);
+        let of = |number: i128, largest: u64| Value::Integer(number).into_integer(largest);
+        // As a `usize` of 32 bits takes it.
+        assert_eq!(of(1 << 40, u32::MAX.into()), u64::from(u32::MAX));
+        assert_eq!(of(4 << 30, u32::MAX.into()), u64::from(u32::MAX));
+        assert_eq!(of(1 << 40, u64::MAX), 1 << 40);
+        assert_eq!(of(1 << 40, u16::MAX.into()), u64::from(u16::MAX));
+        assert_eq!(of(i128::MAX, u64::MAX), u64::MAX);
+        assert_eq!((of(7, u32::MAX.into()), of(-7, u64::MAX)), (7, 0));
     }
 }

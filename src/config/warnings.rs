@@ -2,8 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::choices::{Dialect, InfluxdbProto, Transport};
+#[cfg(any(feature = "influxdb", feature = "every-key"))]
+use super::choices::InfluxdbProto;
+use super::choices::{Dialect, Transport};
+#[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
 use super::duration::show;
+use super::joined::joined;
 use super::kind::Kind;
 use super::settings::{Config, keys};
 use super::table::split;
@@ -11,13 +15,19 @@ use super::table::split;
 const PULL_CACHE: &str = "metrics.pull_cache";
 
 /// Tables, each with the backends that it is for.
-const TABLES: [(&str, &[&str]); 7] = [
+const TABLES: &[(&str, &[&str])] = &[
     ("metrics.statsd", &["statsd"]),
+    #[cfg(any(feature = "graphite", feature = "every-key"))]
     ("metrics.graphite", &["graphite"]),
+    #[cfg(any(feature = "influxdb", feature = "every-key"))]
     ("metrics.influxdb", &["influxdb"]),
+    #[cfg(any(feature = "otlp", feature = "every-key"))]
     ("metrics.otlp", &["otlp"]),
+    #[cfg(any(feature = "remote-write", feature = "every-key"))]
     ("metrics.remote_write", &["remote-write"]),
+    #[cfg(any(feature = "archive", feature = "every-key"))]
     ("metrics.archive", &["archive"]),
+    #[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
     (PULL_CACHE, &["pull-cache", "prometheus"]),
 ];
 
@@ -28,10 +38,10 @@ impl Config {
     /// ```
     /// use ferrometer::Config;
     ///
-    /// let config = Config::new().backend("statsd").pull_cache_http(true);
+    /// let config = Config::new().backend("statsd").prepend_host_reverse(true);
     /// assert_eq!(
     ///     config.warnings(),
-    ///     ["metrics.pull_cache.http = true has no effect: metrics.backend has no \"pull-cache\""],
+    ///     ["metrics.prepend_host_reverse = true has no effect: metrics.prepend_host = false"],
     /// );
     /// ```
     #[must_use]
@@ -42,6 +52,7 @@ impl Config {
             // A variable of somebody else is no concern of a program whose metrics are set up.
             warnings.extend_from_slice(&self.origin.strange_variables);
         } else {
+            warnings.extend_from_slice(&self.origin.absent_tables);
             self.contradictions(&mut |key, what| {
                 let place = self.place(key).map_or_else(String::new, |place| format!("{place}: "));
                 warnings.push(format!("{place}{key}{what}"));
@@ -53,41 +64,48 @@ impl Config {
     /// Warns of the first given key of each table of backends that are not wanted.
     fn tables_of_others(&self, warn: &mut dyn FnMut(&str, String)) {
         let has = |backend: &str| self.backends().iter().any(|name| name == backend);
-        for (table, of) in TABLES {
+        for (table, of) in TABLES.iter().copied() {
             // Managed servers share the endpoint.
+            #[cfg(any(feature = "metric-servers", feature = "every-key"))]
             let shared = table == PULL_CACHE && self.metric_servers.path.is_some();
+            #[cfg(not(any(feature = "metric-servers", feature = "every-key")))]
+            let shared = false;
             if shared || of.iter().any(|backend| has(backend)) {
                 continue;
             }
             let mut given = keys().filter(|key| split(key.path).0 == table);
             if let Some(key) = given.find(|key| self.place(key.path).is_some()) {
                 let also = key.alias.map_or_else(String::new, |alias| format!(" (or {alias})"));
-                let of: Vec<String> = of.iter().map(|backend| format!("\"{backend}\"")).collect();
-                warn(key.path, format!("{also} has no effect: metrics.backend has no {}", of.join(" and no ")));
+                let of = joined(&mut of.iter().copied(), "\" and no \"");
+                warn(key.path, format!("{also} has no effect: metrics.backend has no \"{of}\""));
             }
         }
     }
 
-    fn contradictions(&self, warn: &mut dyn FnMut(&str, String)) {
-        let has = |backend: &str| self.backends().iter().any(|name| name == backend);
+    /// Warns of what is asked of a pull cache that there is not; `true` if anything is.
+    #[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
+    fn asked_of_the_cache(&self, warn: &mut dyn FnMut(&str, String)) -> bool {
         let c = &self.pull_cache;
         let asked = [
             ("metrics.pull_cache.http", c.http),
             ("metrics.pull_cache.proxmox", c.proxmox),
             ("metrics.pull_cache.host_metrics", c.host_metrics),
         ];
+        let has_cache = self.backends().iter().any(|name| name == "pull-cache");
         let mut told = false;
         for (key, asked) in asked {
-            if asked && !has("pull-cache") {
+            if asked && !has_cache {
                 warn(key, " = true has no effect: metrics.backend has no \"pull-cache\"".to_owned());
                 told = true;
             }
         }
-        self.tables_of_others(&mut |key, what| {
-            if !told || split(key).0 != PULL_CACHE {
-                warn(key, what);
-            }
-        });
+        told
+    }
+
+    #[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
+    fn contradictions_of_the_cache(&self, warn: &mut dyn FnMut(&str, String)) {
+        let has = |backend: &str| self.backends().iter().any(|name| name == backend);
+        let c = &self.pull_cache;
         if has("pull-cache") {
             if c.proxmox && !c.http {
                 let what = " = true has no effect: metrics.pull_cache.http = false, so nothing is served";
@@ -122,6 +140,21 @@ impl Config {
             );
             warn("metrics.pull_cache.idle_after", what);
         }
+    }
+
+    fn contradictions(&self, warn: &mut dyn FnMut(&str, String)) {
+        let has = |backend: &str| self.backends().iter().any(|name| name == backend);
+        #[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
+        let told = self.asked_of_the_cache(warn);
+        #[cfg(not(any(feature = "prometheus", feature = "pull-cache", feature = "every-key")))]
+        let told = false;
+        self.tables_of_others(&mut |key, what| {
+            if !told || split(key).0 != PULL_CACHE {
+                warn(key, what);
+            }
+        });
+        #[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
+        self.contradictions_of_the_cache(warn);
         if has("statsd") && self.statsd.path.is_some() && self.statsd.transport != Transport::Unix {
             let what = format!(
                 " has no effect: metrics.statsd.transport = \"{}\", and a socket is for \"unix\"",
@@ -137,6 +170,7 @@ impl Config {
             let what = " = true has no effect: metrics.prepend_host = false";
             warn("metrics.prepend_host_reverse", what.to_owned());
         }
+        #[cfg(any(feature = "influxdb", feature = "every-key"))]
         if has("influxdb") && self.influxdb.proto == InfluxdbProto::Udp && self.influxdb.token.is_some() {
             let what = " has no effect: metrics.influxdb.proto = \"udp\", and datagrams carry no token";
             warn("metrics.influxdb.token", what.to_owned());

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::for_agents::PREFIX;
+#[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
 use super::peer::Peer;
 use super::rule::Rule;
 use super::settings::{Config, keys};
@@ -43,6 +44,7 @@ impl Config {
                 line(&mut out, &format!("{PREFIX}{}", split(path).1), Some(value.clone()));
             }
         }
+        #[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
         for peer in &self.pull_cache.peers {
             out.push_str("\n[[metrics.pull_cache.peers]]\n");
             Peer::KEYS.iter().for_each(|key| line(&mut out, key.path, key.get(peer)));
@@ -64,7 +66,9 @@ impl Config {
 #[cfg(all(test, feature = "config-file"))]
 mod tests {
     use super::*;
-    use crate::config::{Peer, View};
+    #[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
+    use crate::config::Peer;
+    use crate::config::View;
 
     #[test]
     fn views_are_read_back_in_their_order() {
@@ -75,6 +79,7 @@ mod tests {
         assert_eq!(Config::from_toml(&config.to_toml()).unwrap(), config);
     }
 
+    #[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
     #[test]
     fn other_nodes_are_read_back() {
         let config = Config::new()

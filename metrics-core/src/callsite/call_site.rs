@@ -172,6 +172,7 @@ fn with_parts(site: CallSite, what: u8) -> Vec<CallSite> {
 }
 
 /// Takes a record apart that begins here; `None` where there is none.
+#[inline]
 fn read(bytes: &[u8]) -> Option<Read<'_>> {
     let (head, _) = bytes.split_at_checked(HEAD)?;
     let head = &head[MAGIC.len()..];
@@ -216,6 +217,7 @@ impl Series {
     /// assert_eq!(series.call_site(), None); // a handle
     /// ```
     #[must_use]
+    #[inline]
     pub fn call_site(&self) -> Option<CallSite> {
         site(&read(self.told()?)?)
     }
@@ -223,10 +225,10 @@ impl Series {
 
 /// Describes a metric at run time as its record does; see [`describe!`](crate::describe).
 ///
-/// Never inlined: what refers to the record is then in the program.
+/// Never inlined: what refers to the record is then in the program. For a record of any type, so that it is compiled with the programs that describe.
 #[inline(never)]
-pub fn describe(logger: &Logger, record: &'static [u8]) {
-    if let Some(Read { texts, .. }) = read(record)
+pub fn describe<R: AsRef<[u8]> + ?Sized>(logger: &Logger, record: &'static R) {
+    if let Some(Read { texts, .. }) = read(record.as_ref())
         && let [name, _, _, _, unit, text] = texts[..]
     {
         descriptions::describe(logger.name(), name, unit, text);

@@ -57,7 +57,8 @@ impl ShortText {
     /// As long as `i128::MIN`.
     const LONGEST: usize = 40;
 
-    fn of(value: impl fmt::Display) -> ShortText {
+    // Compiled once for all types.
+    fn of(value: &dyn fmt::Display) -> ShortText {
         let mut text = ShortText { bytes: [0; ShortText::LONGEST], len: 0 };
         // A number that does not fit is left out, and everything that is shown fits.
         let _ = write!(text, "{value}");
@@ -97,7 +98,7 @@ macro_rules! short {
 
         impl LabelArgument for $ty {
             fn __ferrometer_with_text<R>(self, take: impl FnOnce(&str) -> R) -> R {
-                take(ShortText::of(self).as_ref())
+                take(ShortText::of(&self).as_ref())
             }
         }
     )*};
@@ -174,10 +175,10 @@ mod tests {
 
     #[test]
     fn the_longest_texts_fit() {
-        assert_eq!(ShortText::of(i128::MIN).as_ref(), i128::MIN.to_string());
-        assert_eq!(ShortText::of(u128::MAX).as_ref(), u128::MAX.to_string());
-        assert_eq!((ShortText::of(false).as_ref(), ShortText::of(-1).as_ref()), ("false", "-1"));
-        assert_eq!(ShortText::of("x".repeat(41)).as_ref(), "");
+        assert_eq!(ShortText::of(&i128::MIN).as_ref(), i128::MIN.to_string());
+        assert_eq!(ShortText::of(&u128::MAX).as_ref(), u128::MAX.to_string());
+        assert_eq!((ShortText::of(&false).as_ref(), ShortText::of(&-1).as_ref()), ("false", "-1"));
+        assert_eq!(ShortText::of(&"x".repeat(41)).as_ref(), "");
     }
 
     #[test]

@@ -167,7 +167,7 @@ macro_rules! describe {
                 use $crate::__private::{IsLogger as _, NoLogger as _};
                 (&$crate::__private::LoggerProbe(&$logger)).__ferrometer_place()
             }));
-        $crate::__private::describe(&$logger, &RECORD)
+        $crate::__private::describe(&$logger, &RECORD[..])
     }};
 }
 

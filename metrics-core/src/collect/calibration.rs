@@ -87,8 +87,8 @@ fn is_the_kernels() -> bool {
 /// Decides by the names of the clock that the kernel uses and of those that it would.
 fn is_trusted(current: &str, available: &str) -> bool {
     // Two clocks of virtual machines are the counter, scaled by the host. A counter that is found wrong is no longer available.
-    let is_scaled = ["kvm-clock", "hyperv_clocksource_tsc_page"].contains(&current.trim());
-    current.trim() == "tsc" || (is_scaled && available.split_whitespace().any(|name| name == "tsc"))
+    let is_scaled = ["kvm-clock", "hyperv_clocksource_tsc_page"].contains(&current.trim_ascii());
+    current.trim_ascii() == "tsc" || (is_scaled && available.split_ascii_whitespace().any(|name| name == "tsc"))
 }
 
 #[cfg(test)]

@@ -122,6 +122,7 @@ impl Mailbox {
     }
 
     /// Asks what a delivery would be, of the snapshot and all values that are held for it. The answer is dropped when the backend is removed before.
+    #[inline]
     pub(crate) fn ask(&self, snapshot: Arc<Snapshot>, answer: Answer) {
         let mut state = lock(&self.state);
         if !state.stop {
@@ -157,8 +158,12 @@ impl Mailbox {
                 });
             }
             if let Some(mut question) = state.questions.pop() {
-                let is_earlier = |segment: &&Arc<SampleBatch>| segment.sequence <= question.snapshot.sequence();
-                question.segments = state.segments.iter().take_while(is_earlier).cloned().collect();
+                for segment in &state.segments {
+                    if segment.sequence > question.snapshot.sequence() {
+                        break;
+                    }
+                    question.segments.push(Arc::clone(segment));
+                }
                 return Mail::Show(question);
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);

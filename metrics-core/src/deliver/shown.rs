@@ -24,6 +24,7 @@ pub(crate) struct Answer(Shared);
 /// The side that waits.
 pub(crate) struct Answered(Shared);
 
+#[inline]
 pub(crate) fn answer() -> (Answer, Answered) {
     let shared = Shared::default();
     (Answer(Arc::clone(&shared)), Answered(shared))
@@ -45,6 +46,7 @@ impl Drop for Answer {
 
 impl Answered {
     /// Returns the answer; `None` when there is none until then, or will be none.
+    #[inline]
     pub(crate) fn wait(&self, until: Instant) -> Option<Shown> {
         let mut state = lock(&self.0.0);
         loop {

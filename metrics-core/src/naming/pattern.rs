@@ -22,9 +22,12 @@ impl Pattern {
     /// Takes a pattern apart.
     #[must_use]
     pub fn new(text: &str) -> Pattern {
-        let mut pieces = text.split('*').map(str::to_owned);
-        let first = pieces.next().unwrap_or_default();
-        let mut between: Vec<String> = pieces.collect();
+        let mut pieces = text.split('*');
+        let first = pieces.next().unwrap_or_default().to_owned();
+        let mut between = Vec::new();
+        for piece in pieces {
+            between.push(piece.to_owned());
+        }
         let rest = between.pop().map(|last| (between, last));
         Pattern { first, rest }
     }

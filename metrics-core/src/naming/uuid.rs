@@ -57,17 +57,17 @@ pub fn uuid(text: &str) -> Result<String, NoUuid> {
     let bare = text.get(..64).unwrap_or(text).trim();
     let bare = bare.strip_prefix("urn:uuid:").unwrap_or(bare);
     let bare = bare.strip_prefix('{').and_then(|bare| bare.strip_suffix('}')).unwrap_or(bare);
-    let digits: String = bare.chars().filter(|c| *c != '-' && *c != '_').collect::<String>().to_ascii_lowercase();
-    let meant = (text.len() <= 64 && has(&digits, 32)).then(|| {
-        let mut rest = digits.as_str();
-        let parts = PARTS.map(|length| {
-            let (part, behind) = rest.split_at(length);
-            rest = behind;
-            part
-        });
-        parts.join("-")
-    });
-    Err(NoUuid { meant })
+    let mut meant = String::with_capacity(36);
+    let mut digits = 0;
+    for c in bare.chars().filter(|c| *c != '-' && *c != '_') {
+        if matches!(digits, 8 | 12 | 16 | 20) {
+            meant.push('-');
+        }
+        meant.push(c.to_ascii_lowercase());
+        digits += usize::from(c.is_ascii_hexdigit());
+    }
+    let is_one = text.len() <= 64 && digits == 32 && meant.len() == 36;
+    Err(NoUuid { meant: is_one.then_some(meant) })
 }
 
 #[cfg(test)]

@@ -144,6 +144,8 @@ pub fn configure_with_exemplars(
 ///
 /// # Errors
 /// [`InstallError`] when the name is taken, the interval is too short, or there is no thread.
+// Compiled in the program that calls it: most do not.
+#[inline]
 pub fn install(name: &str, backend: Box<dyn Backend>, interval: Duration) -> Result<(), InstallError> {
     check(interval)?;
     let wants = backend.wants();
@@ -314,6 +316,8 @@ pub struct FlushReport {
 ///     }
 /// }
 /// ```
+// Compiled in the program that calls it: most do not.
+#[inline]
 pub fn flush(timeout: Duration) -> FlushReport {
     if reentrancy::is_busy() {
         return FlushReport { complete: false, ledgers: Vec::new() };
@@ -368,6 +372,8 @@ pub fn ledgers() -> Vec<Ledger> {
 /// let error = ferrometer::preview("influxdb", Duration::from_secs(2)).unwrap_err();
 /// assert_eq!(error, ferrometer::PreviewError::NotInstalled("influxdb".to_owned()));
 /// ```
+// Compiled in the program that calls it: most do not.
+#[inline]
 pub fn preview(name: &str, timeout: Duration) -> Result<Vec<Preview>, PreviewError> {
     let until = after(timeout);
     read_gauges(timeout);

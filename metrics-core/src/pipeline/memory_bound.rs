@@ -26,7 +26,9 @@ impl Limits {
     /// let small = ferrometer::Limits::default().max_instruments(500).max_label_sets(500).max_cell_bytes(4 << 20);
     /// assert!(small.max_bytes(1) < ferrometer::Limits::DEFAULT.max_bytes(1) / 10);
     /// ```
+    // Compiled in the program that calls it: most do not.
     #[must_use]
+    #[inline]
     pub fn max_bytes(&self, backends: usize) -> usize {
         let l = self.clamped();
         let times = usize::saturating_mul;

@@ -9,6 +9,7 @@ use crate::registry::hash_index::{self, FIRST_LEN, HashIndex, Occupied, fingerpr
 use crate::sync::{AtomicPtr, AtomicU64, Ordering::*, const_unless_loom, nulls};
 use std::alloc::{self, Layout};
 use std::ops::Range;
+#[cfg(any(test, ferrometer_loom))]
 use std::ptr;
 
 /// Number of chunks of values. There can be `FIRST_LEN << CHUNKS` values, and the index has room for more.
@@ -128,7 +129,8 @@ impl<V: Hashed> AppendTable<V> {
         let number = self.len.load(Relaxed) as usize;
         let mut occupied = Occupied(self.occupied.load(Relaxed) as usize);
         debug_assert_eq!(fingerprint(hash), fingerprint(value.hash()));
-        self.index.make_room(&mut occupied, number, &|| self.iter().map(|v| fingerprint(v.hash())).collect())?;
+        // SAFETY: the number is below the length.
+        self.index.make_room(&mut occupied, number, &|known| fingerprint(unsafe { self.value(known) }.hash()))?;
         let (chunk, at) = position(number);
         let place = self.chunks.get(chunk)?;
         if place.load(Relaxed).is_null() {
@@ -154,6 +156,8 @@ impl<V: Hashed> AppendTable<V> {
     }
 }
 
+/// Only tests have a table that ends: those of a program are there for as long as it runs.
+#[cfg(any(test, ferrometer_loom))]
 impl<V> Drop for AppendTable<V> {
     fn drop(&mut self) {
         for number in 0..self.len.swap(0, AcqRel) as usize {

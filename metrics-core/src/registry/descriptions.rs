@@ -66,6 +66,7 @@ pub enum Unit {
 /// assert_eq!([Unit::from("bytes"), "rows".into(), "".into()], [Unit::Bytes, Unit::Other("rows"), Unit::None]);
 /// ```
 impl From<&'static str> for Unit {
+    #[inline]
     fn from(text: &'static str) -> Unit {
         let known = [
             Unit::None,
@@ -146,6 +147,7 @@ fn push(state: &mut State, logger: &'static str, name: &'static str) -> Option<&
 
 /// Describes a name below a logger; see [`Logger::describe`](crate::Logger::describe). An allocator that describes while the registry allocates is
 /// turned away.
+#[inline]
 pub(crate) fn describe(logger: &'static str, name: &str, unit: &'static str, text: &str) {
     let Some(busy) = reentrancy::try_enter() else { return };
     let Some(mut writer) = Writer::new(busy) else { return };
@@ -261,6 +263,7 @@ impl Description {
 }
 
 /// Returns the most memory that declarations take, in bytes.
+#[inline]
 pub(crate) const fn max_bytes() -> usize {
     MAX_DESCRIPTIONS * (MAX_NAME_BYTES + 4 * MAX_TEXT + size_of::<Description>() + 128)
         + MAX_WORDS * (5 * MAX_TEXT + 200 * size_of::<f64>() + size_of::<Words>() + 64)

@@ -12,6 +12,7 @@
 
 use crate::sync::Ordering::*;
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, boxed_zeros, const_unless_loom, nulls};
+#[cfg(any(test, ferrometer_loom))]
 use std::ptr;
 
 /// How long the first chunk is.
@@ -147,13 +148,13 @@ impl HashIndex {
         None
     }
 
-    /// Makes room for one more entry, where there are `len`. Only the holder of the writer lock calls this. `fingerprints` returns those of all
-    /// entries, by number. `None`: there can be no more.
+    /// Makes room for one more entry, where there are `len`. Only the holder of the writer lock calls this. `fingerprint_of` returns that of the entry with
+    /// a number below it. `None`: there can be no more.
     pub(crate) fn make_room(
         &self,
         taken: &mut Occupied,
         len: usize,
-        fingerprints: &dyn Fn() -> Vec<u32>,
+        fingerprint_of: &dyn Fn(usize) -> u32,
     ) -> Option<()> {
         if len >= MAX_ENTRIES {
             return None;
@@ -164,7 +165,12 @@ impl HashIndex {
             if (len + 1) * 16 <= places * 13 && (taken.0 + 1) * 16 <= places * 15 {
                 return Some(());
             }
-            taken.0 += self.grow(&fingerprints())?;
+            // In the order of their numbers, in which the values stand in memory.
+            let mut fingerprints = Vec::with_capacity(len);
+            for number in 0..len {
+                fingerprints.push(fingerprint_of(number));
+            }
+            taken.0 += self.grow(&fingerprints)?;
         }
     }
 
@@ -225,6 +231,8 @@ impl HashIndex {
     }
 }
 
+/// Only tests have an index that ends: those of a program are there for as long as it runs.
+#[cfg(any(test, ferrometer_loom))]
 impl Drop for HashIndex {
     fn drop(&mut self) {
         let mut at = 0;
@@ -272,7 +280,7 @@ mod tests {
             let of = |number: u64| fingerprint(crate::registry::hash::text(seed, &format!("{number:07}")));
             let mut steps = 0;
             for number in 0..30_000 {
-                index.make_room(&mut taken, number as usize, &|| (0..number).map(of).collect()).unwrap();
+                index.make_room(&mut taken, number as usize, &|known| of(known as u64)).unwrap();
                 let len = index.len();
                 let mut at = of(number) as usize & (len - 1);
                 // SAFETY: `at` is below the length.

@@ -2,8 +2,9 @@
 //! their memory.
 
 use crate::naming::name::MAX_LABELS;
+use crate::registry::hash;
+use crate::registry::hash_index::{HashIndex, Occupied, fingerprint};
 use crate::registry::label_set::{LabelSet, SharedText};
-use std::collections::BTreeMap;
 use std::mem::take;
 
 const BLOCK: usize = 16 << 10;
@@ -12,9 +13,9 @@ const BLOCK: usize = 16 << 10;
 pub(crate) struct Interner {
     rest: &'static mut [u8],
     /// Names below loggers with labels: few, each below many.
-    names: BTreeMap<&'static str, SharedText>,
+    names: SharedTexts,
     /// Label keys: few, each in many label sets.
-    keys: BTreeMap<&'static str, SharedText>,
+    keys: SharedTexts,
 }
 
 /// Cuts `len` bytes off a block, or off a new one.
@@ -33,7 +34,7 @@ fn bump(rest: &mut &'static mut [u8], len: usize) -> &'static mut [u8] {
 
 impl Interner {
     pub(crate) const fn new() -> Interner {
-        Interner { rest: &mut [], names: BTreeMap::new(), keys: BTreeMap::new() }
+        Interner { rest: &mut [], names: SharedTexts::new(), keys: SharedTexts::new() }
     }
 
     /// Returns a copy of a text.
@@ -46,7 +47,7 @@ impl Interner {
     /// Returns the one copy of a name that many loggers share.
     pub(crate) fn intern_shared(&mut self, name: &str) -> &'static str {
         let rest = &mut self.rest;
-        shared(&mut self.names, name, &mut || SharedText::new(bump(rest, SharedText::bytes(name)), name)).get()
+        self.names.one(name, &mut || SharedText::new(bump(rest, SharedText::bytes(name)), name)).get()
     }
 
     /// Returns a copy of labels, at most [`MAX_LABELS`].
@@ -60,24 +61,43 @@ impl Interner {
             let rest = &mut self.rest;
             let new =
                 || SharedText::of_key(key).unwrap_or_else(|| SharedText::new(bump(rest, SharedText::bytes(key)), key));
-            *to = shared(&mut self.keys, key, &mut { new });
+            *to = self.keys.one(key, &mut { new });
         }
         LabelSet::new(bump(&mut self.rest, LabelSet::bytes(labels, keys)), labels, keys)
     }
 }
 
-/// Returns the one copy of a text, which `make` makes.
-fn shared(
-    known: &mut BTreeMap<&'static str, SharedText>,
-    text: &str,
-    make: &mut dyn FnMut() -> SharedText,
-) -> SharedText {
-    if let Some(known) = known.get(text) {
-        return *known;
+/// Texts of which there is one copy each.
+struct SharedTexts {
+    index: HashIndex,
+    occupied: Occupied,
+    all: Vec<SharedText>,
+}
+
+impl SharedTexts {
+    const fn new() -> SharedTexts {
+        SharedTexts { index: HashIndex::new(), occupied: Occupied(0), all: Vec::new() }
     }
-    let copy = make();
-    known.insert(copy.get(), copy);
-    copy
+
+    /// Returns the one copy of a text, which `make` makes.
+    fn one(&mut self, text: &str, make: &mut dyn FnMut() -> SharedText) -> SharedText {
+        let (all, fingerprint) = (&self.all, fingerprint_of(text));
+        if let Some(known) = self.index.find(fingerprint, |at| Some(all[at]).filter(|known| known.get() == text)) {
+            return known;
+        }
+        let room = self.index.make_room(&mut self.occupied, all.len(), &|known| fingerprint_of(all[known].get()));
+        let copy = make();
+        // Beyond all that an index holds, each has a copy of its own.
+        if room.is_some() {
+            self.index.put(&mut self.occupied, fingerprint, all.len());
+            self.all.push(copy);
+        }
+        copy
+    }
+}
+
+fn fingerprint_of(text: &str) -> u32 {
+    fingerprint(hash::text(hash::seed(), text))
 }
 
 #[cfg(test)]

@@ -230,6 +230,7 @@ fn publish<T>(place: &AtomicPtr<T>, value: Box<T>) {
 }
 
 /// Takes the box back out of a place.
+#[cfg(any(test, ferrometer_loom))]
 fn reclaim<T>(place: &AtomicPtr<T>) -> Option<Box<T>> {
     let old = place.swap(ptr::null_mut(), AcqRel);
     // SAFETY: a non-null pointer came from `Box::into_raw` in `publish_once::publish`; the swap made us its only owner, and the caller
@@ -237,6 +238,8 @@ fn reclaim<T>(place: &AtomicPtr<T>) -> Option<Box<T>> {
     (!old.is_null()).then(|| unsafe { Box::from_raw(old) })
 }
 
+/// Only tests have a slab that ends: those of a program are there for as long as it runs.
+#[cfg(any(test, ferrometer_loom))]
 impl Drop for Slab {
     fn drop(&mut self) {
         for place in &self.unit_counts {
