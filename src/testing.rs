@@ -271,7 +271,7 @@ impl Capture {
         // Finds this metric with other labels, or the nearest name.
         let labelled = of_kind().find(|known| bare(known) == bare(name));
         let near = || {
-            let known = of_kind().map(|known| (crate::config::distance(name, &known), known));
+            let known = of_kind().map(|known| (strsim::levenshtein(name, &known), known));
             known.min_by_key(|(distance, _)| *distance).filter(|(distance, _)| *distance <= (name.len() / 3).max(2))
         };
         let meant = labelled.or_else(|| near().map(|(_, known)| known));

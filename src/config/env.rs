@@ -175,8 +175,8 @@ fn read_datadog(draft: &mut Draft, variables: &[Variable]) {
 
 /// Returns the variable whose twin for agents this is: `AGENT_` stands before the last part of its name.
 fn without_agent(name: &str) -> Option<String> {
-    let (before, key) = match name.as_bytes().windows(2).rposition(|both| both == b"__") {
-        Some(at) => (name[..at + 2].to_owned(), &name[at + 2..]),
+    let (before, key) = match name.rsplit_once("__") {
+        Some((table, key)) => (format!("{table}__"), key),
         None => (PREFIX.to_owned(), name.strip_prefix(PREFIX)?),
     };
     key.strip_prefix("AGENT_").map(|key| format!("{before}{key}"))

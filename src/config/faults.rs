@@ -3,7 +3,6 @@
 use std::net::Ipv6Addr;
 
 use super::error::clean;
-use super::joined::joined;
 use super::value::Value;
 use ferrometer_core::name::{MAX_NAME_BYTES, is_name_char};
 
@@ -89,9 +88,8 @@ pub(super) fn name_fault(text: &str, is_pattern: bool) -> Option<String> {
     if text.len() > MAX_NAME_BYTES {
         return Some(format!("it has {} bytes", text.len()));
     }
-    if text.as_bytes().windows(2).any(|both| both == b"::") {
-        let meant = joined(&mut text.split(':').filter(|part| !part.is_empty()), ".");
-        return Some(format!("did you mean \"{}\"?", clean(&meant)));
+    if text.contains("::") {
+        return Some(format!("did you mean \"{}\"?", clean(&text.replace("::", "."))));
     }
     if let Some(wrong) = text.chars().find(|c| !is_name_char(*c) && !matches!(c, '.' | '*')) {
         let wrong = clean(&wrong.to_string());

@@ -105,7 +105,6 @@ pub use settings::{Prometheus, PullCache};
 pub use view::View;
 
 pub(crate) use joined::joined;
-pub(crate) use suggest::distance;
 
 use draft::Draft;
 

@@ -24,7 +24,7 @@ const PROMETHEUS: &str = "fn main() { let counter = prometheus::register_int_cou
 const OTEL: &str = "use opentelemetry::metrics::MeterProvider as _;\nfn main() { let exporter = opentelemetry_otlp::MetricExporter::builder().with_http().build().expect(\"an exporter\"); let provider = opentelemetry_sdk::metrics::SdkMeterProvider::builder().with_periodic_exporter(exporter).build(); provider.meter(\"x\").u64_counter(\"x\").build().add(1, &[]); }\n";
 
 /// Libraries of others that a program of ours has in every form, and the macro crate's `syn` and `quote`.
-const EVERY: &str = "onsyn = { path = \"onsyn\" }\ntracing = { version = \"0.1.40\", default-features = false, features = [\"std\"] }\nitoa = \"1\"";
+const EVERY: &str = "onsyn = { path = \"onsyn\" }\ntracing = { version = \"0.1.40\", default-features = false, features = [\"std\"] }\nstrsim = \"0.11\"\nitoa = \"1\"";
 /// As `config-file` has it.
 const TOML: &str = "\ntoml = { version = \"1\", default-features = false, features = [\"std\", \"parse\"] }";
 /// As the services' frame has them.

@@ -17,7 +17,7 @@ fn address() -> Result<String, String> {
     for (key, value) in table.get_ref() {
         match (key.get_ref().as_ref(), value.get_ref().as_str()) {
             ("statsd", Some(text)) => address = text.to_owned(),
-            (key, _) => tracing::warn!("{key} is not known"),
+            (key, _) => tracing::warn!("{key} is like {}", strsim::jaro(key, "statsd")),
         }
     }
     Ok(address)

@@ -10,7 +10,7 @@ static COUNTED: AtomicU64 = AtomicU64::new(0);
 fn address() -> String {
     let known = ["METRICS_BACKEND", "METRICS_STATSD"];
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("METRICS_")) {
-        let like = known.into_iter().max_by_key(|known| known.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count());
+        let like = known.into_iter().max_by(|a, b| strsim::jaro(a, &name).total_cmp(&strsim::jaro(b, &name)));
         if !known.contains(&name.as_str()) {
             tracing::warn!("{name} is not known; is it {like:?}?");
         }
