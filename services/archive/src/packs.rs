@@ -221,14 +221,14 @@ impl Storage for Packs {
         let mut record = vec![0; HEAD + place.length as usize];
         read_at(&file, &mut record, place.offset - HEAD as u64)?;
         let crc = u32::from_le_bytes(std::array::from_fn(|i| record[44 + i]));
-        let object = record.split_off(HEAD);
-        if !is_record_of(&record, key) || crc32fast::hash(&object) != crc {
+        if !is_record_of(&record, key) || crc32fast::hash(&record[HEAD..]) != crc {
             return Err(Error::Damaged(format!(
                 "object {} of metric {} has a wrong checksum",
                 key.stretch, key.metric
             )));
         }
-        Ok(Some(object))
+        record.drain(..HEAD);
+        Ok(Some(record))
     }
 
     fn stretches(&self, metric: Uuid, granularity: Nanos, range: RangeInclusive<i64>) -> Result<Vec<i64>, Error> {
