@@ -14,12 +14,14 @@
 //! | file | idea |
 //! |---|---|
 //! | `record`, `scan` | the bytes of records, and how the files are read for them when they are opened |
+//! | `open` | how the index is read from what is there |
 //! | `index`, `places` | where each object is: in memory up to a bound, about 80 bytes for each, and behind that on disk |
 //! | `run`, `summary` | the form of that on disk: sorted files, and which of them count |
 //! | `sweep`, `look` | the sweep, and a look that changes nothing |
 
 mod index;
 pub(crate) mod look;
+mod open;
 mod places;
 mod record;
 mod run;
@@ -100,7 +102,7 @@ impl Packs {
         let damaged = files.iter().map(|(_, scanned)| scanned.damaged).sum();
         Ok(Packs {
             directory: directory.into(),
-            writer: Mutex::new(Writer::behind(index.last_file())),
+            writer: Mutex::new(Writer::behind(index.last_file)),
             index: RwLock::new(index),
             damaged,
         })

@@ -299,7 +299,7 @@ mod tests {
         let id = |at: u64| {
             let (time, counter) = (1_700_000_000_000 + at / 100, (at / 100 * 7_919_000_017) % (1 << 41) + at % 100);
             let high = time << 16 | 0x7000 | counter >> 30;
-            let low = 1 << 63 | (counter % (1 << 30)) << 32 | (at * 2_654_435_761) % (1 << 32);
+            let low = 1 << 63 | (counter % (1 << 30)) << 32 | ((at * 2_654_435_761) % (1 << 32));
             Uuid::from_u64_pair(high, low)
         };
         let numbers: Vec<usize> = (0..100_000).map(|at| number(id(at))).collect();

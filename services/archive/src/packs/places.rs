@@ -142,7 +142,7 @@ impl Places {
         } else {
             self.recent.remove(&key);
         }
-        self.objects = self.objects + u64::from(place.is_some()) - u64::from(old.is_some());
+        self.objects = (self.objects + u64::from(place.is_some())).saturating_sub(u64::from(old.is_some()));
         Ok(old)
     }
 
