@@ -91,8 +91,8 @@ impl Writer {
 }
 
 impl Packs {
-    /// Opens the packs of a directory, which is made when it is not there. About so many bytes of memory are for the places of objects:
-    /// what has no room there is on disk, and so costs a read to ask for.
+    /// Opens the packs of a directory, which is made when it is not there. About `memory` bytes are for the places of objects: one that has no
+    /// room there is on disk, and so costs a read to ask for.
     ///
     /// # Errors
     /// [`Error::Io`].

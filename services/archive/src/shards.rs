@@ -265,7 +265,7 @@ impl Shards {
         for shard in &self.shards {
             let changed = |(metric, state): (&Uuid, &MetricState)| (!state.is_stored()).then_some(*metric);
             let mut metrics: Vec<Uuid> = lock(shard).states.iter().filter_map(changed).collect();
-            // What is beside each other on disk is asked for and written together.
+            // Metrics that are beside each other on disk are asked for and written together.
             metrics.sort_unstable();
             metrics.chunks(TOGETHER).try_for_each(&mut each)?;
         }

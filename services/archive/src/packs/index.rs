@@ -43,7 +43,7 @@ pub(super) struct Spills {
 }
 
 impl Spills {
-    /// Returns those of a directory, with room for so many bytes of places in memory.
+    /// Returns those of a directory, with room for `memory` bytes of places.
     pub fn of(directory: &Path, memory: usize, next_run: u32) -> Spills {
         let most = most_entries(memory);
         Spills { directory: directory.into(), most, kept: kept_pages(memory), at: most, next_run }
@@ -107,7 +107,7 @@ impl Index {
         self.places.take(merge);
         let Some(spills) = &mut self.spills else { return };
         (spills.at, spills.next_run) = (spills.most, spills.next_run + 1);
-        // What is left now is removed by the next one.
+        // A file that cannot be removed now is removed by the next one.
         let _ = remove_other_runs(&spills.directory, &self.places.runs());
     }
 

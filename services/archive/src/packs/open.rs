@@ -16,8 +16,8 @@ use std::sync::Arc;
 pub(super) type ScannedFiles = Vec<(PathBuf, Scanned)>;
 
 impl Index {
-    /// Reads the index of a directory, of which at most so many bytes of places stay in memory. What only a cut-off write can have left
-    /// is cut off.
+    /// Reads the index of a directory, of which at most `memory` bytes of places stay in memory. The rest of a write that was cut short is
+    /// cut off.
     ///
     /// # Errors
     /// [`Error::Io`].
