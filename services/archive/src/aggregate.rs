@@ -90,12 +90,20 @@ impl Rows {
     }
 
     /// Puts `newer` over these rows; a bucket of both has the newer values.
-    pub fn overlay(self, newer: Rows) -> Rows {
-        // The usual case: what is new begins behind what is there.
+    pub fn overlay(mut self, newer: Rows) -> Rows {
         if newer.buckets.is_empty() {
             return self;
         }
+        if self.buckets.is_empty() {
+            return newer;
+        }
         let cut = self.buckets.partition_point(|bucket| *bucket < newer.buckets[0]);
+        // The usual case: what is new begins behind what is there.
+        if cut == self.buckets.len() {
+            self.buckets.extend(newer.buckets);
+            self.columns.iter_mut().zip(newer.columns).for_each(|(column, more)| column.extend(more));
+            return self;
+        }
         let mut merged = Rows::with_columns(self.columns.len());
         merged.buckets.extend_from_slice(&self.buckets[..cut]);
         for (column, old) in merged.columns.iter_mut().zip(&self.columns) {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 const WAYS: usize = 4;
 /// Bytes of these slots.
 const BYTES: usize = WAYS * (size_of::<u128>() + size_of::<u16>());
-/// One in so many new metrics takes the slot of another.
+/// New metrics of which one takes the slot of another.
 const SELDOM: usize = 16;
 /// Most names that are remembered: they are looked through one by one.
 const MOST_NAMES: usize = 64;

@@ -180,7 +180,7 @@ pub(crate) fn store(
     metric: Uuid,
     definition: &Definition,
     methods: &[Method],
-    rows: Rows,
+    mut rows: Rows,
     last: Nanos,
     storage: &dyn Storage,
     changes: &mut Vec<(Key, Option<Vec<u8>>)>,
@@ -191,9 +191,14 @@ pub(crate) fn store(
     while from < rows.buckets.len() {
         let stretch = rows.buckets[from].div_euclid(size);
         let to = from + rows.buckets[from..].partition_point(|bucket| bucket.div_euclid(size) == stretch);
-        let part = Rows {
-            buckets: rows.buckets[from..to].to_vec(),
-            columns: rows.columns.iter().map(|column| column[from..to].to_vec()).collect(),
+        // Mostly all of them are of one stretch.
+        let part = if (from, to) == (0, rows.buckets.len()) {
+            std::mem::take(&mut rows)
+        } else {
+            Rows {
+                buckets: rows.buckets[from..to].to_vec(),
+                columns: rows.columns.iter().map(|column| column[from..to].to_vec()).collect(),
+            }
         };
         let before = read(metric, definition, stretch, storage, methods)?;
         let mut merged = before.overlay(part);

@@ -14,12 +14,14 @@
 //! | file | idea |
 //! |---|---|
 //! | `record`, `scan` | the bytes of records, and how the files are read for them when they are opened |
+//! | `open` | how the index is read from what is there |
 //! | `index`, `places` | where each object is: in memory up to a bound, about 80 bytes for each, and behind that on disk |
 //! | `run`, `summary` | the form of that on disk: sorted files, and which of them count |
 //! | `sweep`, `look` | the sweep, and a look that changes nothing |
 
 mod index;
 pub(crate) mod look;
+mod open;
 mod places;
 mod record;
 mod run;
@@ -89,8 +91,8 @@ impl Writer {
 }
 
 impl Packs {
-    /// Opens the packs of a directory, which is made when it is not there. About so many bytes of memory are for the places of objects:
-    /// what has no room there is on disk, and so costs a read to ask for.
+    /// Opens the packs of a directory, which is made when it is not there. About `memory` bytes are for the places of objects: one that has no
+    /// room there is on disk, and so costs a read to ask for.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -100,7 +102,7 @@ impl Packs {
         let damaged = files.iter().map(|(_, scanned)| scanned.damaged).sum();
         Ok(Packs {
             directory: directory.into(),
-            writer: Mutex::new(Writer::behind(index.last_file())),
+            writer: Mutex::new(Writer::behind(index.last_file)),
             index: RwLock::new(index),
             damaged,
         })
@@ -221,14 +223,14 @@ impl Storage for Packs {
         let mut record = vec![0; HEAD + place.length as usize];
         read_at(&file, &mut record, place.offset - HEAD as u64)?;
         let crc = u32::from_le_bytes(std::array::from_fn(|i| record[44 + i]));
-        let object = record.split_off(HEAD);
-        if !is_record_of(&record, key) || crc32fast::hash(&object) != crc {
+        if !is_record_of(&record, key) || crc32fast::hash(&record[HEAD..]) != crc {
             return Err(Error::Damaged(format!(
                 "object {} of metric {} has a wrong checksum",
                 key.stretch, key.metric
             )));
         }
-        Ok(Some(object))
+        record.drain(..HEAD);
+        Ok(Some(record))
     }
 
     fn stretches(&self, metric: Uuid, granularity: Nanos, range: RangeInclusive<i64>) -> Result<Vec<i64>, Error> {

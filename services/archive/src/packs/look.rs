@@ -47,7 +47,7 @@ pub(crate) fn look_at_packs(directory: &Path) -> Result<SeenPacks, Error> {
             places = fault(directory, &index)?;
         }
     }
-    let writer = Mutex::new(Writer::behind(index.last_file()));
+    let writer = Mutex::new(Writer::behind(index.last_file));
     let packs = Packs { directory: directory.into(), index: RwLock::new(index), writer, damaged: 0 };
     Ok(SeenPacks { files, packs, places })
 }

@@ -25,7 +25,7 @@ const TIMES: u64 = 4;
 /// Places of objects by key.
 #[derive(Default)]
 pub(super) struct Places {
-    /// What changed since the last run was written. A key without a place is deleted, and a run may have it.
+    /// Changes since the last run was written. A key without a place is deleted, and a run may have it.
     recent: BTreeMap<Key, Option<Place>>,
     /// The oldest first.
     runs: Vec<Arc<Run>>,
@@ -74,12 +74,12 @@ impl Iterator for Merged<'_> {
     }
 }
 
-/// Returns how many pages of each run are kept where so many bytes are for the table: some sixteenths of it for all runs.
+/// Returns how many pages of each run are kept beside a table of this many bytes: a sixteenth of them.
 pub(super) fn kept_pages(bytes: usize) -> usize {
     (bytes / 16 / PAGE).clamp(1, MOST_KEPT)
 }
 
-/// Returns how many entries a table may have in so many bytes.
+/// Returns how many entries a table may have in this many bytes.
 pub(super) fn most_entries(bytes: usize) -> usize {
     (bytes / ENTRY).max(1)
 }
@@ -142,7 +142,7 @@ impl Places {
         } else {
             self.recent.remove(&key);
         }
-        self.objects = self.objects + u64::from(place.is_some()) - u64::from(old.is_some());
+        self.objects = (self.objects + u64::from(place.is_some())).saturating_sub(u64::from(old.is_some()));
         Ok(old)
     }
 

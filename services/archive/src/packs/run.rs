@@ -124,8 +124,8 @@ fn write_page(to: &mut impl Write, page: &mut Vec<u8>, entries: usize) -> io::Re
 }
 
 impl Run {
-    /// Writes a run of ascending entries, which is on disk when it returns; none where there are no entries. So many of its pages are kept
-    /// in memory when they were read.
+    /// Writes a run of ascending entries, which is on disk when it returns; none where there are no entries. Up to `kept` of its pages
+    /// stay in memory when they were read.
     pub fn write(
         directory: &Path,
         number: u32,

@@ -1,7 +1,7 @@
 //! The summary of the places on disk: which runs count, and up to where in the pack files they tell everything.
 //!
-//! It is a file of one line of JSON with its checksum before it, and replaced whole. What the pack files have behind its end is read
-//! again when they are opened. All of it can be derived from the pack files: without a summary, or with one that does not fit, they are read
+//! It is a file of one line of JSON with its checksum before it, and replaced whole. An opening reads again
+//! what the pack files have behind its end. All of it can be derived from the pack files: without a summary, or with one that does not fit, they are read
 //! from their beginning.
 
 use super::{Fill, run};
