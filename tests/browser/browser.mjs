@@ -21,6 +21,8 @@ export async function launch() {
 /** A page that is watched. `expected` are the console messages that the test brings about itself. */
 export async function open(browser, address, { scheme = "light", size = [1280, 900], expected = [], scale = 1 } = {}) {
   const context = await browser.newContext({ viewport: { width: size[0], height: size[1] }, colorScheme: scheme, deviceScaleFactor: scale, timezoneId: "UTC", locale: "en-GB" });
+  context.setDefaultTimeout(SOON * 1000);
+  context.setDefaultNavigationTimeout(SOON * 1000);
   const page = await context.newPage();
   const faults = [];
   const requests = [];
@@ -44,8 +46,11 @@ export function same(got, wanted, message) {
   check(JSON.stringify(got) === JSON.stringify(wanted), `${message}: ${JSON.stringify(got)}, not ${JSON.stringify(wanted)}`);
 }
 
+/** The end of a wait, in seconds: only a hang reaches it, also where other programs have the processor. */
+const SOON = 180;
+
 /** Until a condition holds. */
-export async function until(what, condition, seconds = 20) {
+export async function until(what, condition, seconds = SOON) {
   const end = Date.now() + seconds * 1000;
   for (;;) {
     const value = await condition();

@@ -107,6 +107,31 @@ impl Server {
     }
 }
 
+/// How late this machine lets a thread run, measured all the time: what takes longer than it should by no more than that says nothing.
+struct Lateness(Arc<AtomicU64>);
+
+impl Lateness {
+    fn watch() -> Lateness {
+        let most = Arc::new(AtomicU64::new(0));
+        let seen = Arc::clone(&most);
+        thread::spawn(move || {
+            let pause = Duration::from_millis(20);
+            loop {
+                let begin = Instant::now();
+                thread::sleep(pause);
+                seen.fetch_max(begin.elapsed().saturating_sub(pause).as_micros() as u64, Relaxed);
+            }
+        });
+        Lateness(most)
+    }
+
+    /// Returns what is allowed for the time since it was asked last: 150 ms, and each of several threads that follow on one another may be as late as the
+    /// latest was.
+    fn take(&self) -> Duration {
+        Duration::from_millis(150) + Duration::from_micros(self.0.swap(0, Relaxed)) * 8
+    }
+}
+
 fn free_port() -> u16 {
     UdpSocket::bind("127.0.0.1:0").and_then(|s| s.local_addr()).expect("a port").port()
 }
@@ -153,8 +178,7 @@ fn main() {
     }
     let length = Duration::from_secs_f64(number("--seconds", 3.0));
     let interval = Duration::from_secs_f64(number("--interval", 0.2));
-    // Allowance for a machine that does other things too.
-    let slack = Duration::from_millis(150);
+    let lateness = Lateness::watch();
     tracing::subscriber::set_global_default(Log).expect("the first");
     let mut good = true;
     let mut check = |holds: bool, what: String| {
@@ -180,13 +204,14 @@ fn main() {
             "{slice:?} of {length:?} at a million recordings a second took {there:?} with a server, {away:?} without"
         ),
     );
+    lateness.take();
     let mut server = Server::start(port);
     let first = Duration::from_micros(server.line("first"));
     check(
-        first <= interval + slack,
+        first <= interval + lateness.take(),
         format!("the first datagram {first:?} after the server's return; the interval is {interval:?}"),
     );
-    let report = ferrometer::flush(Duration::from_secs(5));
+    let report = ferrometer::flush(Duration::from_secs(60));
     check(report.complete, format!("everything was delivered then: {}", account()));
     thread::sleep(Duration::from_millis(100));
     let ledger = account();
@@ -224,10 +249,11 @@ fn main() {
         begin.elapsed()
     };
     wait(&one);
+    lateness.take();
     now.store(two.port.into(), Relaxed);
     let followed = wait(&two);
     check(
-        followed <= resolve + interval + slack,
+        followed <= resolve + interval + lateness.take(),
         format!(
             "a server that moved was followed after {followed:?}; looked up every {resolve:?}, delivered every {interval:?}"
         ),
@@ -257,6 +283,7 @@ fn main() {
         let timer = get_logger("deadline").timer("t");
         (0..200_000).for_each(|i| timer.record(Duration::from_nanos(i)));
         let deadline = Duration::from_millis(300);
+        lateness.take();
         let begin = Instant::now();
         let flushed = ferrometer::flush(deadline);
         let flush = begin.elapsed();
@@ -264,8 +291,9 @@ fn main() {
         let ledger = ferrometer::remove("statsd", deadline).expect("there was one");
         let removal = begin.elapsed();
         let balanced = ledger.balances() && flushed.ledgers.iter().all(Ledger::balances);
+        let late = lateness.take();
         check(
-            flush <= deadline + slack && removal <= deadline + slack && balanced,
+            flush <= deadline + late && removal <= deadline + late && balanced,
             format!("{what}: a flush within {deadline:?} took {flush:?}, the removal {removal:?}; {ledger}"),
         );
     }

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 static SOAK: Logger = logger!("soak");
 const WORKERS: u64 = 6;
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 /// How often a backend is swapped.
 const SWAP: Duration = Duration::from_millis(50);
 /// The most backends of one name that are on their way out at once; with more, the next swap waits.

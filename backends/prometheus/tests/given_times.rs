@@ -164,13 +164,13 @@ fn a_fresh_exporter_accounts_for_names_that_the_next_scrape_would_refuse() {
     let logger = get_logger("refused");
     logger.send_counter("a.b", 1);
     logger.send_counter("a_b", 2);
-    let report = ferrometer_core::flush(Duration::from_secs(5));
+    let report = ferrometer_core::flush(Duration::from_secs(60));
     assert!(report.complete, "{report:?}");
     let ledger = report.ledgers.into_iter().find(|ledger| ledger.backend == "prometheus").unwrap();
     assert!(ledger.balances(), "{ledger}");
     assert_eq!(ledger.dropped[ferrometer_core::Cause::Collision].increments, 2);
     assert!(totals.text().contains("refused_a_b_total 1\n"));
-    remove("prometheus", Duration::from_secs(5));
+    remove("prometheus", Duration::from_secs(60));
 }
 
 #[test]
