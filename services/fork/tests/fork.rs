@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// Runs this in a child, which has ten seconds for it, and returns whether it was well.
+/// Runs this in a child, which has two minutes for it, and returns whether it was well.
 fn in_a_child(work: impl FnOnce() -> bool) -> bool {
     // SAFETY: the child opens, locks and writes files, and leaves by `_exit`; a panic in it is caught.
     let child = unsafe { libc::fork() };
     if child == 0 {
         // SAFETY: ends the child by a signal when it hangs.
-        unsafe { libc::alarm(10) };
+        unsafe { libc::alarm(120) };
         let well = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(false);
         // SAFETY: ends the child without the exit of the test program.
         unsafe { libc::_exit(i32::from(!well)) };
@@ -135,7 +135,7 @@ fn a_daemon_takes_over_what_its_parent_held() {
             return true;
         }
         // SAFETY: ends the daemon should it hang.
-        unsafe { libc::alarm(10) };
+        unsafe { libc::alarm(120) };
         let parent = FileLock::ancestor(&scratch.0).unwrap_or_default();
         while Path::new("/proc/self/stat").exists() && ferrometer_fork::ancestor_is_running(parent) {
             std::thread::yield_now();
