@@ -286,7 +286,7 @@ const ABSENT: &[Absent] = &[
     #[cfg(not(any(feature = "archive", feature = "every-key")))]
     absent_backend("archive", "archive"),
     #[cfg(not(any(feature = "prometheus", feature = "pull-cache", feature = "every-key")))]
-    absent_backend("pull_cache", "pull-cache"),
+    Absent { table: "pull_cache", feature: "pull-cache", asks: Some("peers") },
     #[cfg(not(any(feature = "prometheus", feature = "pull-cache", feature = "every-key")))]
     absent_backend("prometheus", "prometheus"),
     #[cfg(not(any(feature = "metric-servers", feature = "every-key")))]

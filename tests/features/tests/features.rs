@@ -79,6 +79,9 @@ mod with_the_defaults {
             error,
             "configuration:2:1: metrics.metric_servers.path asks for what is not part of this build; enable the cargo feature \"metric-servers\" of ferrometer"
         );
+        let peers = "[[metrics.pull_cache.peers]]\nname = \"pve2\"\nurl = \"http://pve2.example:9620\"\n";
+        let error = Config::from_toml(peers).unwrap_err().to_string();
+        assert!(error.contains("metrics.pull_cache.peers asks for") && error.contains("\"pull-cache\""), "{error}");
     }
 
     #[test]
