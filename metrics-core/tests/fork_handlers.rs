@@ -1,5 +1,6 @@
 //! A program has fork handlers of its own, registered before ours, which therefore run while ours hold our locks: one takes a lock that a thread holds while
-//! it records for the first time, one waits for the end of a thread that has recorded, one flushes. The fork goes on.
+//! it records for the first time, one waits for the end of a thread that has recorded, one flushes, asks for a preview
+//! and shuts down. The fork goes on.
 #![cfg(unix)]
 
 mod support;
@@ -16,7 +17,7 @@ static HOSTS: Mutex<()> = Mutex::new(());
 static WORKER: Mutex<Option<JoinHandle<()>>> = Mutex::new(None);
 static IN_FORK: AtomicBool = AtomicBool::new(false);
 static FORKS: AtomicU64 = AtomicU64::new(0);
-static FLUSHES: AtomicU64 = AtomicU64::new(0);
+static REFUSED: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
     static HELD: RefCell<Option<MutexGuard<'static, ()>>> = const { RefCell::new(None) };
@@ -36,9 +37,10 @@ extern "C" fn release_it() {
 }
 
 /// Runs while ours hold our locks: whatever would be collected waits for them.
-extern "C" fn flush_there() {
-    let report = flush(NEVER);
-    FLUSHES.fetch_add(u64::from(!report.complete && report.ledgers.is_empty()), SeqCst);
+extern "C" fn ask_there() {
+    let refused = |report: FlushReport| !report.complete && report.ledgers.is_empty();
+    let is_busy = matches!(preview("handlers", NEVER), Err(PreviewError::Busy(name)) if name == "handlers");
+    REFUSED.fetch_add(u64::from(refused(flush(NEVER)) && is_busy && refused(shutdown(NEVER))), SeqCst);
 }
 
 /// Runs before the lock is taken, and after our locks were.
@@ -69,7 +71,7 @@ fn a_fork_waits_for_no_thread_that_waits_for_it() {
     unsafe {
         libc::pthread_atfork(Some(take_the_hosts_lock), Some(release_it), Some(release_it));
         libc::pthread_atfork(Some(end_the_worker), None, None);
-        libc::pthread_atfork(Some(flush_there), None, None);
+        libc::pthread_atfork(Some(ask_there), None, None);
     }
     install("handlers", sink(), NEVER).unwrap();
     let known = get_logger("handlers").counter("known");
@@ -113,6 +115,6 @@ fn a_fork_waits_for_no_thread_that_waits_for_it() {
         // As if nothing had been.
         get_logger(&format!("handlers.after.{round}")).send_counter("later", 1);
     }
-    assert_eq!((FORKS.load(SeqCst), FLUSHES.load(SeqCst), count_of("later")), (3, 3, 3));
+    assert_eq!((FORKS.load(SeqCst), REFUSED.load(SeqCst), count_of("later")), (3, 3, 3));
     assert!(remove("handlers", SOON).unwrap().balances());
 }

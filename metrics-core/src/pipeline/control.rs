@@ -249,6 +249,8 @@ pub fn remove(name: &str, timeout: Duration) -> Option<Ledger> {
 
 /// Removes every backend, all at once, within `timeout`. Recording is off afterwards.
 ///
+/// Where nothing can be collected, as [`flush`] tells, it returns at once, with a report that is not `complete`, and all stays as it was.
+///
 /// ```
 /// # use ferrometer_core as ferrometer;
 /// use std::time::Duration;
@@ -258,6 +260,9 @@ pub fn remove(name: &str, timeout: Duration) -> Option<Ledger> {
 /// assert!(!ferrometer::is_on());
 /// ```
 pub fn shutdown(timeout: Duration) -> FlushReport {
+    if reentrancy::is_busy() {
+        return FlushReport { complete: false, ledgers: Vec::new() };
+    }
     let until = after(timeout);
     read_gauges(timeout);
     let pipeline = pipeline();
@@ -363,7 +368,8 @@ pub fn ledgers() -> Vec<Ledger> {
 /// delivery sends the same, and what is recorded until then. Waits for a delivery in progress, until `timeout` has passed.
 ///
 /// # Errors
-/// [`PreviewError`]: there is no such backend, it sends nothing, or it was at work until the time was over.
+/// [`PreviewError`]: there is no such backend, it sends nothing, or it was at work until the time was over. Where nothing can be collected, as
+/// [`flush`] tells, it is busy at once.
 ///
 /// ```
 /// # use ferrometer_core as ferrometer;
@@ -375,6 +381,9 @@ pub fn ledgers() -> Vec<Ledger> {
 // Compiled in the program that calls it: most do not.
 #[inline]
 pub fn preview(name: &str, timeout: Duration) -> Result<Vec<Preview>, PreviewError> {
+    if reentrancy::is_busy() {
+        return Err(PreviewError::Busy(name.to_owned()));
+    }
     let until = after(timeout);
     read_gauges(timeout);
     let (answer, answered) = shown::answer();
