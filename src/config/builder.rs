@@ -5,21 +5,7 @@
 #[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
 use super::peer::Peer;
 use super::rule::Rule;
-#[cfg(any(feature = "archive", feature = "every-key"))]
-use super::settings::Archive;
-#[cfg(any(feature = "graphite", feature = "every-key"))]
-use super::settings::Graphite;
-#[cfg(any(feature = "influxdb", feature = "every-key"))]
-use super::settings::Influxdb;
-#[cfg(any(feature = "metric-servers", feature = "every-key"))]
-use super::settings::MetricServers;
-#[cfg(any(feature = "otlp", feature = "every-key"))]
-use super::settings::Otlp;
-#[cfg(any(feature = "remote-write", feature = "every-key"))]
-use super::settings::RemoteWrite;
-use super::settings::{Config, Limits, Statsd, keys};
-#[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
-use super::settings::{Prometheus, PullCache};
+use super::settings::{self, Config, keys};
 use super::table::with_defaults;
 use super::view::View;
 
@@ -32,7 +18,7 @@ macro_rules! groups {
                 #[doc = concat!("Changes the settings of `[metrics.", $table, "]` by name.")]
                 #[must_use]
                 #[inline]
-                pub fn $group(mut self, change: impl FnOnce(&mut $type)) -> Self {
+                pub fn $group(mut self, change: impl FnOnce(&mut settings::$type)) -> Self {
                     change(&mut self.$group);
                     self
                 }

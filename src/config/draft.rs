@@ -1,5 +1,6 @@
 //! A configuration in the making: its values, the place of each, and the problems found so far.
 
+use super::absent::Absent;
 use super::choices::Transport;
 use super::error::{Error, Place, Problem};
 use super::kind::Kind;
@@ -7,7 +8,7 @@ use super::origin::Given;
 #[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
 use super::peer::Peer;
 use super::rule::Rule;
-use super::settings::{Absent, Config, keys};
+use super::settings::{Config, keys};
 use super::table::Key;
 use super::value::Value;
 use super::view::View;

@@ -7,11 +7,12 @@
 
 use std::ffi::OsString;
 
+use super::absent::absent;
 use super::choices::Dialect;
 use super::draft::Draft;
 use super::error::{Place, Problem, clean};
 use super::for_agents;
-use super::settings::{absent, keys};
+use super::settings::keys;
 use super::suggest::nearest;
 use super::table::{Key, split};
 use super::value::Value;

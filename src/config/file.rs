@@ -10,6 +10,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use super::absent::absent;
 use super::document::{Places, Source};
 #[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
 use super::draft::peer_problem;
@@ -21,7 +22,7 @@ use super::origin::Given;
 #[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
 use super::peer::Peer;
 use super::rule::Rule;
-use super::settings::{absent, keys};
+use super::settings::keys;
 use super::suggest::{self, distance, nearest};
 use super::syntax;
 use super::table::{Key, split};

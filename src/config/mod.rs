@@ -24,6 +24,7 @@
 //!
 //! All keys are listed in `docs/configuration.md`, which is generated from the table.
 
+mod absent;
 mod builder;
 mod choices;
 #[cfg(feature = "config-file")]
@@ -65,21 +66,8 @@ mod write;
 use std::ffi::OsString;
 use std::path::Path;
 
-#[cfg(any(feature = "archive", feature = "every-key"))]
-pub use choices::ArchiveCounters;
-#[cfg(any(feature = "graphite", feature = "every-key"))]
-pub use choices::Proto;
-#[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
-pub use choices::Scrape;
-#[cfg(any(feature = "otlp", feature = "every-key"))]
-pub use choices::{Compression, OtlpEncoding, OtlpHistograms, Temporality};
-pub use choices::{
-    Dialect, NegativeGauges, StatsdHistograms, StatsdLabels, StatsdRates, StatsdTimers, StatsdValues, Transport,
-};
-#[cfg(any(feature = "influxdb", feature = "every-key"))]
-pub use choices::{InfluxdbApi, InfluxdbProto};
-#[cfg(any(feature = "remote-write", feature = "every-key"))]
-pub use choices::{PrometheusHistograms, RemoteWriteVersion};
+// Those of the backends whose keys there are.
+pub use choices::*;
 pub use error::{Error, Problem};
 pub use ferrometer_core::name::Pattern;
 #[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]
