@@ -138,7 +138,7 @@ mod endings {
         let mut most = 0.0;
         let seen = capture_async(async {
             let future = slow();
-            // What a machine that is busy adds to the time of the future is in that of the wait for it, too.
+            // Time that a busy machine adds to the future is in that of the wait for it, too.
             tokio::time::sleep(Duration::from_millis(400)).await;
             let begun = std::time::Instant::now();
             future.await;

@@ -34,7 +34,7 @@ impl Conductor {
     }
 
     fn lookup(&self) -> Lookup {
-        // What a configuration has is delivered when another takes its place, however slow the machine is.
+        // Pending recordings are delivered when another configuration takes this one's place, however slow the machine is.
         let patient = Config::new().shutdown_deadline(SOON);
         let base = patient.host("agent7.example.com").statsd_interval(Duration::from_millis(20));
         Lookup::new(format!("{}/v1/lookup", self.server.url()), UUID).base(base).interval(NEVER).token(SECRET)

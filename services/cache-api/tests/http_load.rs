@@ -63,7 +63,7 @@ fn ran() -> u64 {
 /// Values of `load.hits` by timestamp, of generations that nothing can replace any more.
 type Known = Mutex<BTreeMap<i64, f64>>;
 
-/// What came of a request.
+/// Outcome of a request.
 enum Reading {
     Whole,
     /// The server had too many answers in progress.

@@ -1,7 +1,7 @@
 //! The lock of a file or a directory, held by one process; it ends with the process, however that ends.
 //!
 //! A lock belongs to an open file, and the child of a fork has its parent's open files: closing the file does not end the lock while one of the two has it.
-//! What a process has locked is kept in places, each with a mutex that its lock takes at its beginning and its end: whatever other threads do at
+//! The locks of a process are kept in places, each with a mutex that its lock takes at its beginning and its end: whatever other threads do at
 //! a fork, the child can read which files its parent has locked.
 
 use crate::{PerProcess, ancestor_is_running};

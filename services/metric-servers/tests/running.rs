@@ -34,7 +34,7 @@ fn http(influx: &Influx) -> String {
 #[test]
 fn the_account_goes_on_across_create_change_disable_and_delete() {
     let _alone = alone();
-    // What is changed is delivered however slow the machine is.
+    // Changes are delivered however slow the machine is.
     let served = Served::with("ms-account", |frame| frame, |settings| settings.deadline(SOON));
     let (first, second) = (Influx::start(|_| Say::status(204)), Influx::start(|_| Say::status(204)));
     let logger = get_logger("account");
