@@ -52,7 +52,8 @@ global_prefix=\"\"
   valid. A name that looks like a slip for one of the two (`[metric]`), or for a table below (`[metrics_pull_cache]`), is an error, and so
   is a key of `[metrics]` that stands above all tables.
 - Within those tables an unknown key is an error.
-- A table of `[metrics]` for a backend that the program was built without is passed over, and so are its variables, with a warning. With the cargo feature
+- A table of `[metrics]` for a backend that the program was built without is passed over, and so are its variables, with a warning; what asks for
+  something by itself, `metric_servers.path` and a peer of the pull cache, is an error that names the feature. With the cargo feature
   `every-key` its keys are checked as if the backend were there.
 - A relative path is looked up in the directory that the program was started in.
 - A duration is a number of seconds (`10`, `0.5`) or a string with one of the units `ms`, `s`, `m`, `h` (`\"500ms\"`); at most a day.

@@ -151,6 +151,7 @@ fn units_and_descriptions_are_those_of_the_metric() {
 
 #[test]
 fn the_second_recorder_of_a_program_is_refused() {
+    let _alone = alone();
     // The first of this process, whichever it is.
     let _ = Bridge::new().install();
     assert_eq!(Bridge::new().install(), Err(AlreadyInstalled));
