@@ -60,7 +60,8 @@ fn backends_that_come_later_get_all_since_the_hold_and_nothing_before() {
     assert!(is_on());
     counter.add(10);
     let timer = logger.timer("time");
-    for millis in 1..=100u64 {
+    // As many as the smallest chunk of this file holds: a thread may have the cells of one before it.
+    for millis in 1..=64u64 {
         timer.record(Duration::from_millis(millis));
     }
     thread::spawn(move || counter.add(100)).join().unwrap();
@@ -84,7 +85,7 @@ fn backends_that_come_later_get_all_since_the_hold_and_nothing_before() {
     for sink in [&first, &second] {
         let mut singles = sink.singles.lock().unwrap().clone();
         singles.sort_unstable();
-        assert_eq!((singles, *sink.merged.lock().unwrap()), ((1..=100).collect(), 0));
+        assert_eq!((singles, *sink.merged.lock().unwrap()), ((1..=64).collect(), 0));
     }
     assert!(late.singles.lock().unwrap().is_empty());
     let ledgers = shutdown(SOON).ledgers;
