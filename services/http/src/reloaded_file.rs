@@ -8,12 +8,13 @@
 //! written, or a pair of files half replaced, is not), and the old stay. Files that are gone or empty stand for [`Gone`] contents, where
 //! their owner has some.
 
+use crate::mark::mark;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::fs::{File, FileType};
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
@@ -124,7 +125,7 @@ impl<T: Send + Sync + 'static> ReloadedFile<T> {
                 if !std::mem::replace(&mut reading.reported, true) {
                     let files = Arc::clone(&self.0);
                     let report = move || files.report(&Report::Stuck);
-                    let _ = thread::Builder::new().name("ferrometer-file".into()).spawn(report);
+                    let _ = spawn(Box::new(report));
                 }
                 return None;
             }
@@ -146,7 +147,7 @@ impl<T: Send + Sync + 'static> ReloadedFile<T> {
             }
         };
         // Without a thread the old stay until the next time.
-        thread::Builder::new().name("ferrometer-file".into()).spawn(read).ok()?;
+        spawn(Box::new(read)).ok()?;
         state.reading = Some(Reading { began: now, ended: ended.clone(), reported: false });
         Some((ended, FURTHER_READING))
     }
@@ -237,17 +238,26 @@ impl<T> fmt::Debug for ReloadedFile<T> {
 
 /// Reads the files on a thread of its own, which is left behind when it takes too long.
 fn read_in_time(paths: &[PathBuf], limit: Duration) -> Result<Vec<Vec<u8>>, String> {
-    let (end, ended) = mpsc::sync_channel(1);
-    let mine = paths.to_vec();
+    let (end, ended) = mark();
+    let (mine, found) = (paths.to_vec(), Arc::new(Mutex::new(None)));
+    let place = Arc::clone(&found);
     let read = move || {
-        let _ = end.send(read(&mine));
+        let _end = end;
+        let contents = read(&mine);
+        *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(contents);
     };
-    let started = thread::Builder::new().name("ferrometer-file".into()).spawn(read);
-    started.map_err(|error| format!("{}: cannot be read: no thread could be started: {error}", shown(paths)))?;
-    match ended.recv_timeout(limit) {
-        Ok(contents) => contents.map_err(Unusable::into_message),
-        Err(_) => Err(format!("{}: cannot be read within {} s", shown(paths), limit.as_secs_f64())),
+    spawn(Box::new(read))
+        .map_err(|error| format!("{}: cannot be read: no thread could be started: {error}", shown(paths)))?;
+    ended.within(limit);
+    match found.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        Some(contents) => contents.map_err(Unusable::into_message),
+        None => Err(format!("{}: cannot be read within {} s", shown(paths), limit.as_secs_f64())),
     }
+}
+
+/// Starts a thread that nobody waits for.
+fn spawn(work: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+    thread::Builder::new().name("ferrometer-file".into()).spawn(work).map(drop)
 }
 
 fn shown(paths: &[PathBuf]) -> String {

@@ -2,6 +2,7 @@
 
 use super::*;
 use std::fs;
+use std::sync::mpsc;
 
 /// Like a server: one thread, and timers.
 fn fresh<T: Send + Sync + 'static>(watched: &ReloadedFile<T>) -> Arc<T> {
