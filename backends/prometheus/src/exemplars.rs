@@ -65,7 +65,7 @@ impl Exemplars {
             let of_rates = instrument.totals(totals).flat_map(|total| totals.exemplars(total.series));
             all.extend(of_rates.map(|exemplar| (row, Shown::new(exemplar, kind))));
         }
-        all.sort_by_key(|(row, shown)| (*row, shown.time));
+        all.sort_unstable_by_key(|(row, shown)| (*row, shown.time));
         Exemplars(all)
     }
 

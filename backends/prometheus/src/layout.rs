@@ -67,8 +67,6 @@ pub(crate) struct Row {
 #[derive(Debug)]
 pub(crate) struct Block {
     pub(crate) family: Arc<Family>,
-    /// Its number, in the order in which names were claimed.
-    claimed: usize,
     pub(crate) rows: Range<usize>,
     /// The text of `HELP`, as given.
     pub(crate) help: String,
@@ -124,23 +122,28 @@ pub(crate) struct Entry<'a> {
 
 impl Layout {
     /// Lays out entries, which come in the order of their instruments.
-    pub(crate) fn new(families: &[Result<Arc<Family>, Cause>], mut entries: Vec<Entry<'_>>, rows: usize) -> Layout {
+    pub(crate) fn new(families: &[Result<Arc<Family>, Cause>], entries: Vec<Entry<'_>>, rows: usize) -> Layout {
         let name = |at: &usize| families.get(*at).and_then(|f| f.as_ref().ok()).map(|f| f.name.as_str());
         let mut order: Vec<usize> = (0..families.len()).collect();
-        order.sort_by_key(name);
-        let mut rank = vec![usize::MAX; families.len()];
-        order.iter().enumerate().for_each(|(at, family)| rank[*family] = at);
-        entries.sort_by_key(|e| rank[e.family]);
+        order.sort_unstable_by(|a, b| name(a).cmp(&name(b)).then(a.cmp(b)));
 
         let mut layout = Layout { row_of: vec![NO_ROW; rows], ..Layout::default() };
-        for entries in entries.chunk_by(|a, b| a.family == b.family) {
-            let claimed = entries[0].family;
-            let Some(Ok(family)) = families.get(claimed) else { continue };
+        let (sorted, ends) = by_family(&entries, families.len());
+        let mut block_of = vec![None; families.len()];
+        for claimed in order {
+            let start = claimed.checked_sub(1).map_or(0, |before| ends[before]);
+            let (Some(Ok(family)), of_family) = (families.get(claimed), &sorted[start..ends[claimed]]) else {
+                continue;
+            };
+            if of_family.is_empty() {
+                continue;
+            }
             let first = layout.rows.len();
-            entries.iter().for_each(|entry| layout.add(family, entry));
-            layout.blocks.push(Block::new(Arc::clone(family), claimed, first..layout.rows.len()));
+            of_family.iter().for_each(|at| layout.add(family, &entries[*at]));
+            block_of[claimed] = Some(layout.blocks.len());
+            layout.blocks.push(Block::new(Arc::clone(family), first..layout.rows.len()));
         }
-        layout.assign_names();
+        layout.assign_names(&block_of);
         let all = layout.blocks.iter().enumerate().flat_map(|(block, b)| b.parts().map(move |p| (block, p)));
         layout.plan = Plan::new(&layout, all.collect());
         layout
@@ -190,8 +193,8 @@ impl Layout {
     }
 
     /// Decides which counters are counters in OpenMetrics, and which of the process' own metrics are shown: names that samples
-    /// have are taken; what a counter owns besides is given to whom comes first.
-    fn assign_names(&mut self) {
+    /// have are taken; what a counter owns besides is given to whom comes first. `block_of` has the blocks in the order in which names were claimed.
+    fn assign_names(&mut self, block_of: &[Option<usize>]) {
         let mut taken: HashSet<String> = HashSet::new();
         for Block { family, .. } in &self.blocks {
             taken.extend(names::samples(&family.name, family.kind()));
@@ -206,8 +209,6 @@ impl Layout {
             }
             free
         });
-        let mut counters: Vec<&mut Block> = self.blocks.iter_mut().filter(|b| b.is_counter).collect();
-        counters.sort_by_key(|block| block.claimed);
         let mut claim = |name: String| {
             let created = format!("{name}_created");
             let free = !taken.contains(&name) && !taken.contains(&created);
@@ -216,7 +217,11 @@ impl Layout {
             }
             free
         };
-        for block in counters {
+        for at in block_of.iter().flatten() {
+            let block = &mut self.blocks[*at];
+            if !block.is_counter {
+                continue;
+            }
             block.is_counter = claim(block.family.name.clone());
             block.decrements_is_counter = claim(format!("{}_decrements", block.family.name));
         }
@@ -236,7 +241,7 @@ impl Layout {
 }
 
 impl Block {
-    fn new(family: Arc<Family>, claimed: usize, rows: Range<usize>) -> Block {
+    fn new(family: Arc<Family>, rows: Range<usize>) -> Block {
         let series = family.first;
         let help = match series.description() {
             Some(text) if !text.is_empty() => text.to_owned(),
@@ -248,7 +253,7 @@ impl Block {
         let unit = if ends { unit } else { String::new() };
         let is_counter = family.kind() == Kind::Counter;
         let is_described = family.is_described();
-        Block { family, claimed, rows, help, unit, is_described, is_counter, decrements_is_counter: is_counter }
+        Block { family, rows, help, unit, is_described, is_counter, decrements_is_counter: is_counter }
     }
 
     fn parts(&self) -> impl Iterator<Item = Part> + use<> {
@@ -292,6 +297,21 @@ impl Plan {
         }
         plan
     }
+}
+
+/// Returns the numbers of the entries by their family, within it as they come, and where each family ends.
+fn by_family(entries: &[Entry<'_>], families: usize) -> (Vec<usize>, Vec<usize>) {
+    let (mut next, mut sum) = (vec![0; families], 0);
+    entries.iter().for_each(|entry| next[entry.family] += 1);
+    for start in &mut next {
+        sum += std::mem::replace(start, sum);
+    }
+    let mut sorted = vec![0; entries.len()];
+    for (at, entry) in entries.iter().enumerate() {
+        sorted[next[entry.family]] = at;
+        next[entry.family] += 1;
+    }
+    (sorted, next)
 }
 
 /// How many lines a row takes, roughly.
