@@ -2,6 +2,7 @@
 //! buffer. It changes when a series or a description comes, and is shared by the expositions made meanwhile.
 
 use crate::filter::Filter;
+use crate::order::order;
 use crate::{names, process};
 use ferrometer_core::{Cause, Kind, Series};
 use std::collections::HashSet;
@@ -123,9 +124,8 @@ pub(crate) struct Entry<'a> {
 impl Layout {
     /// Lays out entries, which come in the order of their instruments.
     pub(crate) fn new(families: &[Result<Arc<Family>, Cause>], entries: Vec<Entry<'_>>, rows: usize) -> Layout {
-        let name = |at: &usize| families.get(*at).and_then(|f| f.as_ref().ok()).map(|f| f.name.as_str());
-        let mut order: Vec<usize> = (0..families.len()).collect();
-        order.sort_unstable_by(|a, b| name(a).cmp(&name(b)).then(a.cmp(b)));
+        let name = |at: usize| families.get(at).and_then(|f| f.as_ref().ok()).map(|f| f.name.as_str());
+        let order = order(families.len(), &|a, b| name(a).cmp(&name(b)));
 
         let mut layout = Layout { row_of: vec![NO_ROW; rows], ..Layout::default() };
         let (sorted, ends) = by_family(&entries, families.len());
@@ -144,8 +144,7 @@ impl Layout {
             layout.blocks.push(Block::new(Arc::clone(family), first..layout.rows.len()));
         }
         layout.assign_names(&block_of);
-        let all = layout.blocks.iter().enumerate().flat_map(|(block, b)| b.parts().map(move |p| (block, p)));
-        layout.plan = Plan::new(&layout, all.collect());
+        layout.plan = Plan::new(&layout, &|_, _| true);
         layout
     }
 
@@ -229,9 +228,7 @@ impl Layout {
 
     /// Returns the plan that a filter leaves.
     pub(crate) fn select(&self, filter: &Filter) -> Plan {
-        let fits = |block: &Block, part: &Part| filter.fits(&block.family.name, block.family.suffixes(*part));
-        let parts = |(at, block)| Block::parts(block).filter(move |p| fits(block, p)).map(move |part| (at, part));
-        Plan::new(self, self.blocks.iter().enumerate().flat_map(parts).collect())
+        Plan::new(self, &|block, part| filter.fits(&block.family.name, block.family.suffixes(part)))
     }
 
     /// Returns whether a family was described since.
@@ -256,19 +253,23 @@ impl Block {
         Block { family, rows, help, unit, is_described, is_counter, decrements_is_counter: is_counter }
     }
 
-    fn parts(&self) -> impl Iterator<Item = Part> + use<> {
-        let counter = self.family.kind() == Kind::Counter;
-        [Some(Part::Main), counter.then_some(Part::Decrements)].into_iter().flatten()
+    fn parts(&self) -> &'static [Part] {
+        if self.family.kind() == Kind::Counter { &[Part::Main, Part::Decrements] } else { &[Part::Main] }
     }
 }
 
 impl Plan {
-    /// Cuts up what is to be written, so that no piece is much larger than [`PIECE`].
-    fn new(layout: &Layout, parts: Vec<(usize, Part)>) -> Plan {
+    /// Cuts up what is to be written, the parts of families that are `wanted`, so that no piece is much larger than [`PIECE`].
+    fn new(layout: &Layout, wanted: &dyn Fn(&Block, Part) -> bool) -> Plan {
         let mut plan = Plan::default();
         let (mut bytes, mut whole_bytes) = (0, 0);
         let (mut piece, mut whole) = (0, 0);
+        let parts =
+            layout.blocks.iter().enumerate().flat_map(|(at, block)| block.parts().iter().map(move |part| (at, *part)));
         for (block, part) in parts {
+            if !wanted(&layout.blocks[block], part) {
+                continue;
+            }
             let (rows, lines) = (&layout.blocks[block].rows, lines(layout.blocks[block].family.kind()));
             if whole_bytes >= PIECE {
                 plan.whole.push(whole..plan.steps.len());

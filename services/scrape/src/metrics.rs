@@ -67,8 +67,11 @@ async fn get(totals: PrometheusHandle, head: Parts) -> Result<Response, Refusal>
 
 /// All that the reader accepts: several lines are one list.
 fn accept(headers: &HeaderMap) -> Option<String> {
-    let lines: Vec<&str> = headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok()).collect();
-    (!lines.is_empty()).then(|| lines.join(","))
+    let mut all: Option<String> = None;
+    for line in headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok()) {
+        all = Some(all.map_or_else(|| line.to_owned(), |before| before + "," + line));
+    }
+    all
 }
 
 /// Reads a query string. The error says what was found and what is allowed.
