@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 /// How often the files are looked at, at most.
@@ -82,9 +82,18 @@ struct State<T> {
 struct Reading {
     began: Instant,
     /// Closed when the reading has ended, however it did.
-    ended: watch::Receiver<()>,
+    ended: Arc<Semaphore>,
     /// True if it was reported that it does not end.
     reported: bool,
+}
+
+/// Closes what is waited for at the end of a reading, however that comes.
+struct End(Arc<Semaphore>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 impl<T: Send + Sync + 'static> ReloadedFile<T> {
@@ -106,17 +115,17 @@ impl<T: Send + Sync + 'static> ReloadedFile<T> {
 
     /// Returns what the files say, or said when they were last right. No file is read on the thread that asks.
     pub(crate) async fn fresh(&self) -> Arc<T> {
-        if let Some((mut ended, left)) = self.begin() {
+        if let Some((ended, left)) = self.begin() {
             // A mounted router may be driven by something else than tokio, where nothing wakes in time: then there is no waiting.
             if Handle::try_current().is_ok() {
-                let _ = timeout(left, ended.changed()).await;
+                let _ = timeout(left, ended.acquire()).await;
             }
         }
         Arc::clone(&self.0.lock().current)
     }
 
     /// Begins to read when it is time. Returns how a reading in progress ends, and how long that may be waited for.
-    fn begin(&self) -> Option<(watch::Receiver<()>, Duration)> {
+    fn begin(&self) -> Option<(Arc<Semaphore>, Duration)> {
         let mut state = self.0.lock();
         let now = Instant::now();
         if let Some(reading) = &mut state.reading {
@@ -129,13 +138,14 @@ impl<T: Send + Sync + 'static> ReloadedFile<T> {
                 }
                 return None;
             }
-            return Some((reading.ended.clone(), left));
+            return Some((Arc::clone(&reading.ended), left));
         }
         if now < state.next {
             return None;
         }
         state.next = now + self.0.every;
-        let (end, ended) = watch::channel(());
+        let ended = Arc::new(Semaphore::new(0));
+        let end = End(Arc::clone(&ended));
         let files = Arc::clone(&self.0);
         let read = move || {
             let report = files.look();
@@ -148,7 +158,7 @@ impl<T: Send + Sync + 'static> ReloadedFile<T> {
         };
         // Without a thread the old stay until the next time.
         spawn(Box::new(read)).ok()?;
-        state.reading = Some(Reading { began: now, ended: ended.clone(), reported: false });
+        state.reading = Some(Reading { began: now, ended: Arc::clone(&ended), reported: false });
         Some((ended, FURTHER_READING))
     }
 }

@@ -19,7 +19,6 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use tokio::task::JoinSet;
 use tokio::time;
 
 /// How much of an answer the system holds for a client, at most twice this. Left to itself it holds megabytes.
@@ -154,7 +153,6 @@ async fn accept(listener: TcpListener, start: Arc<Start>, crowd: Arc<Crowd>) {
     let limits = start.limits;
     let places = Arc::new(Semaphore::new(limits.max_connections));
     let mut over = pin!(crowd.over.notified());
-    let mut connections = JoinSet::new();
     loop {
         let next = async {
             let place = place(&places, &crowd).await?;
@@ -170,7 +168,6 @@ async fn accept(listener: TcpListener, start: Arc<Start>, crowd: Arc<Crowd>) {
             Poll::Pending => next.as_mut().poll(cx),
         });
         let Some((place, accepted)) = next.await else { break };
-        while connections.try_join_next().is_some() {}
         let Some((stream, _)) = accepted else { continue };
         Stats::add(&start.stats.connections);
         let open = limits.max_connections - places.available_permits();
@@ -180,11 +177,12 @@ async fn accept(listener: TcpListener, start: Arc<Start>, crowd: Arc<Crowd>) {
             connection::serve(stream, &start, &crowd).await;
             drop(place);
         });
-        connections.spawn(task);
+        tokio::spawn(task);
     }
     drop(listener);
     crowd.begin();
-    while connections.join_next().await.is_some() {}
+    // Every connection has given its place back when all places are there.
+    let _ = places.acquire_many(u32::try_from(limits.max_connections).unwrap_or(u32::MAX)).await;
 }
 
 /// A place for one more connection. Where there is none, idle connections make room.
