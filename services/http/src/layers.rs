@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// An answer in the making.
 pub(crate) type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
 
-/// What is done around handlers.
+/// A check or a change around handlers.
 #[derive(Clone)]
 enum Layer {
     /// Checks what a route of a service asks for, but privilege and body.
