@@ -287,7 +287,7 @@ impl Pieces {
     }
 }
 
-// What appends a field is called and not inlined: it stands at two dozen places.
+// A function that appends a field is called and not inlined: it stands at two dozen places.
 
 fn varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {

@@ -1,4 +1,4 @@
-//! What the frame answers itself: the index at `/`, `/healthz` and `/readyz`, assembled from the mounted services, and the refusals of methods and
+//! Answers of the frame itself: the index at `/`, `/healthz` and `/readyz`, assembled from the mounted services, and the refusals of methods and
 //! paths that there are not.
 
 use crate::access::Access;
