@@ -7,7 +7,6 @@ use crate::full_name::labels;
 use ferrometer_core::name::{MAX_LABELS, MAX_RAW_BYTES};
 use ferrometer_core::{Naming, Series};
 use std::cmp::Ordering;
-use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -221,21 +220,26 @@ pub fn gated_labels<'a>(
     labels: impl Iterator<Item = (&'a str, &'a str)>,
     gate: impl Fn(&str) -> String,
 ) -> Vec<(String, &'a str)> {
-    let mut taken = HashSet::new();
-    let mut next: HashMap<String, u32> = HashMap::new();
-    let mut out: Vec<(String, &str)> = Vec::new();
+    let mut out = Vec::new();
     for (key, value) in labels {
-        let gated = gate(key);
-        let mut unique = gated.clone();
-        while !taken.insert(unique.clone()) {
-            let n = next.entry(gated.clone()).or_insert(1);
-            *n += 1;
-            unique = format!("{gated}_{n}");
-        }
-        out.push((unique, value));
+        put(&mut out, gate(key), value);
     }
-    out.sort();
     out
+}
+
+/// Labels are few, so that each finds its place among those that are there.
+#[inline]
+fn put<'a>(out: &mut Vec<(String, &'a str)>, gated: String, value: &'a str) {
+    let (len, mut unique) = (gated.len(), gated);
+    for n in 2.. {
+        match out.binary_search_by(|(key, _)| key.cmp(&unique)) {
+            Err(place) => return out.insert(place, (unique, value)),
+            Ok(_) => {
+                unique.truncate(len);
+                unique.push_str(&format!("_{n}"));
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::absent::absent;
 use super::choices::Dialect;
 use super::draft::Draft;
 use super::error::{Place, Problem, clean};
+use super::faults::split_at_first;
 use super::for_agents;
 use super::settings::keys;
 use super::suggest::nearest;
@@ -176,9 +177,10 @@ fn read_datadog(draft: &mut Draft, variables: &[Variable]) {
 
 /// Returns the variable whose twin for agents this is: `AGENT_` stands before the last part of its name.
 fn without_agent(name: &str) -> Option<String> {
-    let (before, key) = match name.rsplit_once("__") {
-        Some((table, key)) => (format!("{table}__"), key),
-        None => (PREFIX.to_owned(), name.strip_prefix(PREFIX)?),
+    let between = name.as_bytes().windows(2).rposition(|two| two == b"__");
+    let (before, key) = match between {
+        Some(at) => name.split_at(at + 2),
+        None => (PREFIX, name.strip_prefix(PREFIX)?),
     };
     key.strip_prefix("AGENT_").map(|key| format!("{before}{key}"))
 }
@@ -196,7 +198,7 @@ fn is_of_service(name: &str, value: &OsString) -> bool {
         return false;
     }
     let of_kubernetes = rest.ends_with("_SERVICE_HOST") || rest.ends_with("_SERVICE_PORT");
-    let is_named_port = rest.split_once("_SERVICE_PORT_").is_some_and(|(_, port)| !port.is_empty());
+    let is_named_port = split_at_first(rest, "_SERVICE_PORT_").is_some_and(|(_, port)| !port.is_empty());
     // Docker, for a link: `/web/ferrometer`.
     let is_link = rest.ends_with("_NAME") && value.starts_with('/') && value[1..].contains('/');
     of_kubernetes || is_named_port || is_link || is_port(rest)
@@ -204,19 +206,23 @@ fn is_of_service(name: &str, value: &OsString) -> bool {
 
 /// `…_PORT_9620_TCP`, and its longer forms.
 fn is_port(name: &str) -> bool {
-    let mut tails = name.match_indices("_PORT_").map(|(at, found)| &name[at + found.len()..]);
-    tails.any(|tail| {
+    let mut rest = name;
+    while let Some((_, tail)) = split_at_first(rest, "_PORT_") {
+        rest = tail;
         let mut words = tail.split('_');
         let number = words.next().is_some_and(|word| word.parse::<u16>().is_ok());
         let protocol = words.next().is_some_and(|word| ["TCP", "UDP", "SCTP"].contains(&word));
         let about = words.next().is_none_or(|word| ["PROTO", "PORT", "ADDR"].contains(&word));
-        number && protocol && about && words.next().is_none()
-    })
+        if number && protocol && about && words.next().is_none() {
+            return true;
+        }
+    }
+    false
 }
 
 /// `tcp://10.0.0.1:9620`.
 fn is_service_address(value: &str) -> bool {
-    let Some((scheme, place)) = value.split_once("://") else { return false };
+    let Some((scheme, place)) = split_at_first(value, "://") else { return false };
     let port = place.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
     ["tcp", "udp", "sctp"].contains(&scheme) && port
 }

@@ -18,6 +18,24 @@ pub(super) fn without_scheme(text: &str) -> Option<&str> {
     (known || is_url).then(|| rest.strip_prefix("//").unwrap_or(rest))
 }
 
+/// Returns the text before and behind the first `separator`. The search for a text in a text is long, and is compiled once with this.
+#[inline(never)]
+pub(super) fn split_at_first<'t>(text: &'t str, separator: &str) -> Option<(&'t str, &'t str)> {
+    text.split_once(separator)
+}
+
+pub(super) fn has_control(text: &str) -> bool {
+    text.chars().any(char::is_control)
+}
+
+/// Returns the fault of a text of at most `max` bytes.
+pub(super) fn text_fault(text: &str, max: usize) -> Option<String> {
+    if has_control(text) {
+        return Some("it holds a control character".to_owned());
+    }
+    (text.len() > max).then(|| format!("it has {} bytes", text.len()))
+}
+
 pub(super) fn host_fault(host: &str) -> Option<&'static str> {
     let (mut is_more, mut has_colon) = (false, false);
     for c in host.chars() {
@@ -79,7 +97,7 @@ pub(super) fn pair_fault(text: &str) -> Option<String> {
     if name.is_empty() || name.len() > 256 || name.bytes().any(|b| b.is_ascii_control() || b == b' ') {
         return Some("its name is not 1 to 256 bytes without spaces".to_owned());
     }
-    (value.len() > 4096 || value.chars().any(char::is_control))
+    (value.len() > 4096 || has_control(value))
         .then(|| "its value is longer than 4096 bytes or holds a control character".to_owned())
 }
 
@@ -88,8 +106,14 @@ pub(super) fn name_fault(text: &str, is_pattern: bool) -> Option<String> {
     if text.len() > MAX_NAME_BYTES {
         return Some(format!("it has {} bytes", text.len()));
     }
-    if text.contains("::") {
-        return Some(format!("did you mean \"{}\"?", clean(&text.replace("::", "."))));
+    if let Some((first, mut rest)) = split_at_first(text, "::") {
+        let mut meant = first.to_owned();
+        while let Some((part, behind)) = split_at_first(rest, "::") {
+            meant.extend([".", part]);
+            rest = behind;
+        }
+        meant.extend([".", rest]);
+        return Some(format!("did you mean \"{}\"?", clean(&meant)));
     }
     if let Some(wrong) = text.chars().find(|c| !is_name_char(*c) && !matches!(c, '.' | '*')) {
         let wrong = clean(&wrong.to_string());
@@ -101,7 +125,7 @@ pub(super) fn name_fault(text: &str, is_pattern: bool) -> Option<String> {
 
 /// Returns the fault of a label's key.
 pub(super) fn key_fault(text: &str) -> Option<String> {
-    (text.len() > 256 || text.chars().any(char::is_control))
+    (text.len() > 256 || has_control(text))
         .then(|| "it is longer than 256 bytes or holds a control character".to_owned())
 }
 

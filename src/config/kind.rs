@@ -11,7 +11,10 @@ use std::time::Duration;
 
 use super::duration;
 use super::error::{Refused, clean};
-use super::faults::{bounds, host_fault, key_fault, name_fault, pair_fault, repeated_name, too_many, without_scheme};
+use super::faults::{
+    bounds, has_control, host_fault, key_fault, name_fault, pair_fault, repeated_name, text_fault, too_many,
+    without_scheme,
+};
 use super::suggest::nearest;
 use super::value::Value;
 use ferrometer_core::name::{MAX_LABELS, MAX_NAME_BYTES, UUID_FORM, uuid};
@@ -163,21 +166,14 @@ impl Kind {
             (Kind::Integer { min, max }, Value::Integer(n)) => is_between(*n, *min, *max),
             (Kind::PowerOfTwo { min, max }, Value::Integer(n)) => is_between(*n, *min, *max) && n.count_ones() == 1,
             (Kind::Text { min, max } | Kind::File { min, max }, Value::Text(text)) => {
-                if text.chars().any(char::is_control) {
-                    hint = Some("it holds a control character".to_owned());
-                } else if text.len() > *max {
-                    hint = Some(format!("it has {} bytes", text.len()));
-                }
+                hint = text_fault(text, *max);
                 hint.is_none() && text.len() >= *min
             }
             (Kind::Path { max }, Value::Text(text)) => {
-                if text.chars().any(char::is_control) {
-                    hint = Some("it holds a control character".to_owned());
-                } else if let Some(path) = without_scheme(text) {
-                    hint = Some(format!("it is given without scheme; did you mean \"{}\"?", clean(path)));
-                } else if text.len() > *max {
-                    hint = Some(format!("it has {} bytes", text.len()));
-                }
+                hint = match without_scheme(text).filter(|_| !has_control(text)) {
+                    Some(path) => Some(format!("it is given without scheme; did you mean \"{}\"?", clean(path))),
+                    None => text_fault(text, *max),
+                };
                 hint.is_none()
             }
             (Kind::Host, Value::Text(text)) => {

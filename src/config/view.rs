@@ -55,15 +55,16 @@ impl View {
     /// Returns the fault of this view, behind as many others, if it has one.
     pub(super) fn fault(&self, before: usize) -> Option<String> {
         let stars = |text: &str| text.bytes().filter(|byte| *byte == b'*').count();
-        let changes = *self != View::new(self.pattern.clone());
-        let dropped = View::new(self.pattern.clone()).dropped(true);
+        let mut says =
+            View::KEYS.iter().filter(|key| key.get(self) != key.default.value(&key.kind)).map(|key| key.path);
+        let (changes, more) = (says.clone().any(|key| key != "match"), says.any(|key| key != "match" && key != "drop"));
         if self.pattern.is_empty() {
             return Some("has no `match`".to_owned());
         }
         if !changes {
             return Some("changes nothing: it has `match` alone".to_owned());
         }
-        if self.drop && *self != dropped {
+        if self.drop && more {
             return Some("has `drop` and more; of what is dropped nothing else can be said".to_owned());
         }
         if !self.drop_labels.is_empty() && !self.keep_labels.is_empty() {

@@ -2,6 +2,7 @@
 
 use crate::le_buckets::{self, Bounds};
 use crate::number;
+use crate::order::order;
 use crate::process;
 use ferrometer_core::exemplars::{Exemplar, TraceContext};
 use ferrometer_core::{Kind, Totals};
@@ -65,8 +66,9 @@ impl Exemplars {
             let of_rates = instrument.totals(totals).flat_map(|total| totals.exemplars(total.series));
             all.extend(of_rates.map(|exemplar| (row, Shown::new(exemplar, kind))));
         }
-        all.sort_by_key(|(row, shown)| (*row, shown.time));
-        Exemplars(all)
+        let key = |at: usize| (all[at].0, all[at].1.time);
+        let order = order(all.len(), &|a, b| key(a).cmp(&key(b)));
+        Exemplars(order.into_iter().map(|at| all[at]).collect())
     }
 
     /// Returns those of a row.

@@ -1,8 +1,5 @@
 //! Which families a reader asks for.
 
-use std::collections::BTreeSet;
-use std::ops::Bound::{Included, Unbounded};
-
 /// Names of families, or of single samples in them; everything when none is given.
 ///
 /// A name fits a family when it is the family's name in one of the formats (`shop_sales`, `shop_sales_total`) or that of one of its
@@ -17,7 +14,8 @@ use std::ops::Bound::{Included, Unbounded};
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    names: BTreeSet<String>,
+    /// Sorted, each once.
+    names: Vec<String>,
 }
 
 impl Filter {
@@ -27,17 +25,26 @@ impl Filter {
         self.names.is_empty()
     }
 
+    /// A reader asks for few names, so that their places are found one by one.
+    fn add(&mut self, name: String) {
+        if let Err(place) = self.names.binary_search(&name) {
+            self.names.insert(place, name);
+        }
+    }
+
     /// Returns whether one of these suffixes of a family's name makes a name that is asked for.
     pub(crate) fn fits(&self, family: &str, suffixes: &[&str]) -> bool {
         // Names that begin alike stand together.
-        let from = self.names.range::<str, _>((Included(family), Unbounded));
-        from.map_while(|name| name.strip_prefix(family)).any(|rest| suffixes.contains(&rest))
+        let from = self.names.partition_point(|name| name.as_str() < family);
+        self.names[from..].iter().map_while(|name| name.strip_prefix(family)).any(|rest| suffixes.contains(&rest))
     }
 }
 
 impl<S: Into<String>> FromIterator<S> for Filter {
     fn from_iter<I: IntoIterator<Item = S>>(names: I) -> Filter {
-        Filter { names: names.into_iter().map(Into::into).collect() }
+        let mut filter = Filter::default();
+        names.into_iter().for_each(|name| filter.add(name.into()));
+        filter
     }
 }
 

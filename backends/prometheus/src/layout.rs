@@ -2,6 +2,7 @@
 //! buffer. It changes when a series or a description comes, and is shared by the expositions made meanwhile.
 
 use crate::filter::Filter;
+use crate::order::order;
 use crate::{names, process};
 use ferrometer_core::{Cause, Kind, Series};
 use std::collections::HashSet;
@@ -67,8 +68,6 @@ pub(crate) struct Row {
 #[derive(Debug)]
 pub(crate) struct Block {
     pub(crate) family: Arc<Family>,
-    /// Its number, in the order in which names were claimed.
-    claimed: usize,
     pub(crate) rows: Range<usize>,
     /// The text of `HELP`, as given.
     pub(crate) help: String,
@@ -124,25 +123,28 @@ pub(crate) struct Entry<'a> {
 
 impl Layout {
     /// Lays out entries, which come in the order of their instruments.
-    pub(crate) fn new(families: &[Result<Arc<Family>, Cause>], mut entries: Vec<Entry<'_>>, rows: usize) -> Layout {
-        let name = |at: &usize| families.get(*at).and_then(|f| f.as_ref().ok()).map(|f| f.name.as_str());
-        let mut order: Vec<usize> = (0..families.len()).collect();
-        order.sort_by_key(name);
-        let mut rank = vec![usize::MAX; families.len()];
-        order.iter().enumerate().for_each(|(at, family)| rank[*family] = at);
-        entries.sort_by_key(|e| rank[e.family]);
+    pub(crate) fn new(families: &[Result<Arc<Family>, Cause>], entries: Vec<Entry<'_>>, rows: usize) -> Layout {
+        let name = |at: usize| families.get(at).and_then(|f| f.as_ref().ok()).map(|f| f.name.as_str());
+        let order = order(families.len(), &|a, b| name(a).cmp(&name(b)));
 
         let mut layout = Layout { row_of: vec![NO_ROW; rows], ..Layout::default() };
-        for entries in entries.chunk_by(|a, b| a.family == b.family) {
-            let claimed = entries[0].family;
-            let Some(Ok(family)) = families.get(claimed) else { continue };
+        let (sorted, ends) = by_family(&entries, families.len());
+        let mut block_of = vec![None; families.len()];
+        for claimed in order {
+            let start = claimed.checked_sub(1).map_or(0, |before| ends[before]);
+            let (Some(Ok(family)), of_family) = (families.get(claimed), &sorted[start..ends[claimed]]) else {
+                continue;
+            };
+            if of_family.is_empty() {
+                continue;
+            }
             let first = layout.rows.len();
-            entries.iter().for_each(|entry| layout.add(family, entry));
-            layout.blocks.push(Block::new(Arc::clone(family), claimed, first..layout.rows.len()));
+            of_family.iter().for_each(|at| layout.add(family, &entries[*at]));
+            block_of[claimed] = Some(layout.blocks.len());
+            layout.blocks.push(Block::new(Arc::clone(family), first..layout.rows.len()));
         }
-        layout.assign_names();
-        let all = layout.blocks.iter().enumerate().flat_map(|(block, b)| b.parts().map(move |p| (block, p)));
-        layout.plan = Plan::new(&layout, all.collect());
+        layout.assign_names(&block_of);
+        layout.plan = Plan::new(&layout, &|_, _| true);
         layout
     }
 
@@ -190,8 +192,8 @@ impl Layout {
     }
 
     /// Decides which counters are counters in OpenMetrics, and which of the process' own metrics are shown: names that samples
-    /// have are taken; what a counter owns besides is given to whom comes first.
-    fn assign_names(&mut self) {
+    /// have are taken; what a counter owns besides is given to whom comes first. `block_of` has the blocks in the order in which names were claimed.
+    fn assign_names(&mut self, block_of: &[Option<usize>]) {
         let mut taken: HashSet<String> = HashSet::new();
         for Block { family, .. } in &self.blocks {
             taken.extend(names::samples(&family.name, family.kind()));
@@ -206,8 +208,6 @@ impl Layout {
             }
             free
         });
-        let mut counters: Vec<&mut Block> = self.blocks.iter_mut().filter(|b| b.is_counter).collect();
-        counters.sort_by_key(|block| block.claimed);
         let mut claim = |name: String| {
             let created = format!("{name}_created");
             let free = !taken.contains(&name) && !taken.contains(&created);
@@ -216,7 +216,11 @@ impl Layout {
             }
             free
         };
-        for block in counters {
+        for at in block_of.iter().flatten() {
+            let block = &mut self.blocks[*at];
+            if !block.is_counter {
+                continue;
+            }
             block.is_counter = claim(block.family.name.clone());
             block.decrements_is_counter = claim(format!("{}_decrements", block.family.name));
         }
@@ -224,9 +228,7 @@ impl Layout {
 
     /// Returns the plan that a filter leaves.
     pub(crate) fn select(&self, filter: &Filter) -> Plan {
-        let fits = |block: &Block, part: &Part| filter.fits(&block.family.name, block.family.suffixes(*part));
-        let parts = |(at, block)| Block::parts(block).filter(move |p| fits(block, p)).map(move |part| (at, part));
-        Plan::new(self, self.blocks.iter().enumerate().flat_map(parts).collect())
+        Plan::new(self, &|block, part| filter.fits(&block.family.name, block.family.suffixes(part)))
     }
 
     /// Returns whether a family was described since.
@@ -236,7 +238,7 @@ impl Layout {
 }
 
 impl Block {
-    fn new(family: Arc<Family>, claimed: usize, rows: Range<usize>) -> Block {
+    fn new(family: Arc<Family>, rows: Range<usize>) -> Block {
         let series = family.first;
         let help = match series.description() {
             Some(text) if !text.is_empty() => text.to_owned(),
@@ -248,22 +250,26 @@ impl Block {
         let unit = if ends { unit } else { String::new() };
         let is_counter = family.kind() == Kind::Counter;
         let is_described = family.is_described();
-        Block { family, claimed, rows, help, unit, is_described, is_counter, decrements_is_counter: is_counter }
+        Block { family, rows, help, unit, is_described, is_counter, decrements_is_counter: is_counter }
     }
 
-    fn parts(&self) -> impl Iterator<Item = Part> + use<> {
-        let counter = self.family.kind() == Kind::Counter;
-        [Some(Part::Main), counter.then_some(Part::Decrements)].into_iter().flatten()
+    fn parts(&self) -> &'static [Part] {
+        if self.family.kind() == Kind::Counter { &[Part::Main, Part::Decrements] } else { &[Part::Main] }
     }
 }
 
 impl Plan {
-    /// Cuts up what is to be written, so that no piece is much larger than [`PIECE`].
-    fn new(layout: &Layout, parts: Vec<(usize, Part)>) -> Plan {
+    /// Cuts up what is to be written, the parts of families that are `wanted`, so that no piece is much larger than [`PIECE`].
+    fn new(layout: &Layout, wanted: &dyn Fn(&Block, Part) -> bool) -> Plan {
         let mut plan = Plan::default();
         let (mut bytes, mut whole_bytes) = (0, 0);
         let (mut piece, mut whole) = (0, 0);
+        let parts =
+            layout.blocks.iter().enumerate().flat_map(|(at, block)| block.parts().iter().map(move |part| (at, *part)));
         for (block, part) in parts {
+            if !wanted(&layout.blocks[block], part) {
+                continue;
+            }
             let (rows, lines) = (&layout.blocks[block].rows, lines(layout.blocks[block].family.kind()));
             if whole_bytes >= PIECE {
                 plan.whole.push(whole..plan.steps.len());
@@ -292,6 +298,21 @@ impl Plan {
         }
         plan
     }
+}
+
+/// Returns the numbers of the entries by their family, within it as they come, and where each family ends.
+fn by_family(entries: &[Entry<'_>], families: usize) -> (Vec<usize>, Vec<usize>) {
+    let (mut next, mut sum) = (vec![0; families], 0);
+    entries.iter().for_each(|entry| next[entry.family] += 1);
+    for start in &mut next {
+        sum += std::mem::replace(start, sum);
+    }
+    let mut sorted = vec![0; entries.len()];
+    for (at, entry) in entries.iter().enumerate() {
+        sorted[next[entry.family]] = at;
+        next[entry.family] += 1;
+    }
+    (sorted, next)
 }
 
 /// How many lines a row takes, roughly.

@@ -43,6 +43,7 @@ mod le_buckets;
 mod names;
 mod native_buckets;
 mod number;
+mod order;
 mod piece;
 mod process;
 mod protobuf;

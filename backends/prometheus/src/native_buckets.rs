@@ -10,7 +10,6 @@
 
 use crate::number::scaled;
 use ferrometer_core::{Distribution, Scheme};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// 2^5 buckets to a power of two.
@@ -38,7 +37,7 @@ pub(crate) struct Buckets {
 impl Native {
     /// Adds up the sample rates of one instrument, whose values are divided by `unit`.
     pub(crate) fn of(rates: &[(f64, Arc<Distribution>)], unit: f64) -> Native {
-        let (mut zero_count, mut positive, mut negative) = (0u64, BTreeMap::new(), BTreeMap::new());
+        let (mut zero_count, mut positive, mut negative) = (0u64, Counts::default(), Counts::default());
         let mut zero_threshold = 0.0;
         for (rate, d) in rates {
             let scheme = d.scheme();
@@ -58,12 +57,31 @@ impl Native {
                     zero_count = zero_count.saturating_add(n);
                     continue;
                 }
-                let side = if middle > 0.0 { &mut positive } else { &mut negative };
-                let to: &mut u64 = side.entry(bucket(middle.abs())).or_default();
-                *to = to.saturating_add(n);
+                // Backwards, so that they come in rising order too.
+                match middle > 0.0 {
+                    true => positive.add(bucket(middle), n),
+                    false => negative.add(-bucket(-middle), n),
+                }
             }
         }
+        negative.0.reverse();
+        negative.0.iter_mut().for_each(|(at, _)| *at = -*at);
         Native { zero_threshold, zero_count, positive: Buckets::of(&positive), negative: Buckets::of(&negative) }
+    }
+}
+
+/// Counts of buckets, in rising order of the buckets.
+#[derive(Default)]
+struct Counts(Vec<(i32, u64)>);
+
+impl Counts {
+    /// Most come in rising order, and so at the end.
+    fn add(&mut self, bucket: i32, n: u64) {
+        let from = if self.0.last().is_some_and(|(last, _)| *last < bucket) { self.0.len() } else { 0 };
+        match self.0[from..].binary_search_by_key(&bucket, |(at, _)| *at) {
+            Ok(at) => self.0[at].1 = self.0[at].1.saturating_add(n),
+            Err(at) => self.0.insert(from + at, (bucket, n)),
+        }
     }
 }
 
@@ -73,10 +91,10 @@ fn bucket(value: f64) -> i32 {
 }
 
 impl Buckets {
-    fn of(counts: &BTreeMap<i32, u64>) -> Buckets {
+    fn of(counts: &Counts) -> Buckets {
         let mut out = Buckets::default();
         let (mut next, mut before) = (0, 0);
-        for (index, count) in counts {
+        for (index, count) in &counts.0 {
             let gap = index - next;
             match out.spans.last_mut() {
                 Some((_, len)) if gap <= FILLED_GAP => {
@@ -120,11 +138,20 @@ mod tests {
 
     #[test]
     fn spans_and_deltas_say_what_was_counted() {
-        let counts = BTreeMap::from([(-40, 7), (-39, 2), (-36, 5), (3, 1), (10, i64::MAX as u64)]);
+        let counts = Counts(vec![(-40, 7), (-39, 2), (-36, 5), (3, 1), (10, i64::MAX as u64)]);
         let buckets = Buckets::of(&counts);
         assert_eq!(buckets.spans, [(-40, 5), (38, 1), (6, 1)]);
         assert_eq!(unpack(&buckets), [(-40, 7), (-39, 2), (-36, 5), (3, 1), (10, i64::MAX)]);
-        assert_eq!(Buckets::of(&BTreeMap::new()), Buckets::default());
+        assert_eq!(Buckets::of(&Counts::default()), Buckets::default());
+    }
+
+    #[test]
+    fn counts_of_several_rates_are_added_in_order() {
+        let mut counts = Counts::default();
+        for (bucket, n) in [(-3, 1), (2, 2), (7, 3), (-3, 4), (-5, 5), (4, u64::MAX), (4, 1), (9, 6)] {
+            counts.add(bucket, n);
+        }
+        assert_eq!(counts.0, [(-5, 5), (-3, 5), (2, 2), (4, u64::MAX), (7, 3), (9, 6)]);
     }
 
     #[test]

@@ -46,7 +46,8 @@ impl fmt::Display for InstallError {
                 write!(f, "a backend named {name:?} is installed already; replace it, or give another name")
             }
             InstallError::Interval(found) => {
-                write!(f, "an interval of {found:?} is too short; at least {MIN_INTERVAL:?} is allowed")
+                let (found, least) = (found.as_nanos() as u64, MIN_INTERVAL.as_millis() as u64);
+                write!(f, "an interval of {found} ns is too short; at least {least} ms is allowed")
             }
             InstallError::Thread(error) => write!(f, "no thread for a backend: {error}"),
         }

@@ -73,8 +73,9 @@ pub(super) fn round(deadline: Duration) {
 
 #[cold]
 fn is_slow(gauge: &Series) {
+    let millis = PATIENCE.as_millis() as u64;
     let message = format!(
-        "the function that is asked for the gauge {gauge} takes longer than {PATIENCE:?}; this gauge and those behind it have older values"
+        "the function that is asked for the gauge {gauge} takes longer than {millis} ms; this gauge and those behind it have older values"
     );
     diagnostics::warn("a function that is asked for a gauge is slow", &message);
 }

@@ -10,7 +10,7 @@ use crate::refusal::Refusal;
 use crate::spec::Spec;
 use crate::stats::{InFlight, Stats};
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::Request;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -42,7 +42,7 @@ pub(crate) async fn route(gate: Arc<Gate>, spec: Arc<Spec>, request: Request, ne
 }
 
 /// Returns the first line of `Accept`, for refusals that services render in several forms.
-pub(crate) fn accept(request: &Request) -> Option<HeaderValue> {
+fn accept(request: &Request) -> Option<HeaderValue> {
     request.headers().get(header::ACCEPT).cloned()
 }
 
@@ -68,8 +68,18 @@ pub(crate) async fn open(gate: Arc<Gate>, request: Request, next: Next) -> Respo
     }
 }
 
+/// Lets the service that is responsible for a path where nothing is say so in its own form.
+pub(crate) async fn nothing(gate: Arc<Gate>, request: Request, next: Next) -> Response {
+    let service = gate.responsible(request.uri().path());
+    let accept = accept(&request);
+    let response = next.run(request).await;
+    render(&gate, service, accept, response)
+}
+
 /// Checks the privilege, and reads the body; for methods that the route has.
-pub(crate) async fn privilege_and_body(gate: Arc<Gate>, spec: Arc<Spec>, request: Request, next: Next) -> Response {
+pub(crate) async fn privilege_and_body(gate: Arc<Gate>, spec: Arc<Spec>, mut request: Request, next: Next) -> Response {
+    // The body is read here, within the route's own limit.
+    DefaultBodyLimit::disable().apply(&mut request);
     if !spec.is_open_to(request.method()) {
         let rights = request.extensions().get::<Rights>().cloned().unwrap_or_default();
         if let Err(message) = spec.access.check(&rights) {
@@ -202,12 +212,7 @@ fn admit(gate: &Arc<Gate>) -> Result<Place, Refusal> {
 }
 
 /// Lets the service say a refusal in its own form.
-pub(crate) fn render(
-    gate: &Gate,
-    service: Option<usize>,
-    accept: Option<HeaderValue>,
-    mut response: Response,
-) -> Response {
+fn render(gate: &Gate, service: Option<usize>, accept: Option<HeaderValue>, mut response: Response) -> Response {
     let Some((_, service)) = service.and_then(|at| gate.services.get(at)) else { return response };
     let Some(refusal) = response.extensions_mut().remove::<Refusal>() else { return response };
     let mut rendered = service.refuse(&refusal.for_whom(accept));

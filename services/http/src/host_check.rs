@@ -4,13 +4,12 @@
 //! its own. The browser says in `Host` which name it asked; only ours are answered.
 
 use axum::http::{HeaderMap, Uri, Version, header};
-use std::collections::HashSet;
 use std::net::IpAddr;
 
 #[derive(Debug)]
 pub(crate) struct Hosts {
     /// Beside these: `localhost` and loopback addresses.
-    more: HashSet<String>,
+    more: Vec<String>,
 }
 
 /// Why a request is refused.

@@ -1,18 +1,51 @@
-//! Layers around the handlers of a route: compression, the guard, and the refusal of methods that it does not have.
+//! Layers around the handlers of a route, and the handlers of the frame itself: each of one type for all routes, so that axum's code around
+//! them is compiled once.
 
-use crate::access::Access;
 use crate::gate::Gate;
-use crate::guard;
-use crate::query_string::shorten;
-use crate::refusal::Refusal;
 use crate::service::Route;
 use crate::spec::Spec;
-use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use crate::{guard, own};
+use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::MethodRouter;
+use std::pin::Pin;
 use std::sync::Arc;
+
+/// An answer in the making.
+pub(crate) type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+/// A check or a change around handlers.
+#[derive(Clone)]
+enum Layer {
+    /// Checks what a route of a service asks for, but privilege and body.
+    Guard(Arc<Gate>, Arc<Spec>),
+    /// Checks privilege and body, for methods that the route has.
+    Inner(Arc<Gate>, Arc<Spec>),
+    /// Checks the shape of the request alone.
+    Shape(Arc<Gate>),
+    /// Lets the service below whose mount point a path is say that nothing is there.
+    Nothing(Arc<Gate>),
+    #[cfg(feature = "compression")]
+    Compression,
+}
+
+impl Layer {
+    fn around(self, handlers: MethodRouter) -> MethodRouter {
+        handlers.layer(from_fn(move |request: Request, next: Next| self.clone().run(request, next)))
+    }
+
+    fn run(self, request: Request, next: Next) -> Answer {
+        match self {
+            Layer::Guard(gate, spec) => Box::pin(guard::route(gate, spec, request, next)),
+            Layer::Inner(gate, spec) => Box::pin(guard::privilege_and_body(gate, spec, request, next)),
+            Layer::Shape(gate) => Box::pin(guard::open(gate, request, next)),
+            Layer::Nothing(gate) => Box::pin(guard::nothing(gate, request, next)),
+            #[cfg(feature = "compression")]
+            Layer::Compression => Box::pin(crate::compress::compress(request, next)),
+        }
+    }
+}
 
 /// The handlers of a service's route with all that stands around them.
 pub(crate) fn guarded(gate: &Arc<Gate>, at: usize, route: Route) -> MethodRouter {
@@ -22,47 +55,24 @@ pub(crate) fn guarded(gate: &Arc<Gate>, at: usize, route: Route) -> MethodRouter
         max_body_bytes: route.max_body_bytes,
         open_options: route.open_options,
     });
-    let inner = (Arc::clone(gate), Arc::clone(&spec));
-    let methods = route.methods;
-    let handlers = route
-        .handlers
-        // The guard has read the body, within the route's own limit.
-        .route_layer(DefaultBodyLimit::disable())
-        .route_layer(from_fn(move |request: Request, next: Next| {
-            let (gate, spec) = (Arc::clone(&inner.0), Arc::clone(&inner.1));
-            guard::privilege_and_body(gate, spec, request, next)
-        }))
-        .fallback(move |request: Request| not_allowed(request, &methods));
-    layered(gate, spec, handlers)
+    let handlers = Layer::Inner(Arc::clone(gate), Arc::clone(&spec)).around(route.handlers);
+    // It comes after the layer, so that other methods are refused without a look at privilege and body.
+    layered(gate, spec, own::refusing(handlers, route.methods))
 }
 
 /// Puts compression and the guard around handlers.
 pub(crate) fn layered(gate: &Arc<Gate>, spec: Arc<Spec>, handlers: MethodRouter) -> MethodRouter {
     #[cfg(feature = "compression")]
-    let handlers = handlers.layer(from_fn(crate::compress::compress));
-    let gate = Arc::clone(gate);
-    handlers.layer(from_fn(move |request: Request, next: Next| {
-        guard::route(Arc::clone(&gate), Arc::clone(&spec), request, next)
-    }))
+    let handlers = Layer::Compression.around(handlers);
+    Layer::Guard(Arc::clone(gate), spec).around(handlers)
 }
 
-/// The index, or what is not there: guarded like a route that every token may ask for.
-pub(crate) fn frames_own(gate: &Arc<Gate>, access: Access, handlers: MethodRouter) -> MethodRouter {
-    let handlers = handlers.fallback(|request| not_allowed(request, &[Method::GET, Method::HEAD]));
-    layered(gate, Spec::new(None, access), handlers)
+/// Puts the check of the request's shape around handlers.
+pub(crate) fn open(gate: &Arc<Gate>, handlers: MethodRouter) -> MethodRouter {
+    Layer::Shape(Arc::clone(gate)).around(handlers)
 }
 
-/// Refuses a method; `Allow` lists those that the route has.
-pub(crate) fn not_allowed(request: Request, methods: &[Method]) -> impl Future<Output = Response> + Send + use<> {
-    let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
-    let found = shorten(request.method().as_str());
-    let are = match names.as_slice() {
-        [] => "none is".to_owned(),
-        [only] => format!("{only} is"),
-        [others @ .., last] => format!("{} and {last} are", others.join(", ")),
-    };
-    let refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, format!("{found} is not allowed; {are}"));
-    let allow = HeaderValue::from_str(&names.join(", ")).unwrap_or(HeaderValue::from_static(""));
-    let response = refusal.with_header(header::ALLOW, allow).into_response();
-    async move { response }
+/// Puts the form of the service that is responsible around the refusal of what is not there.
+pub(crate) fn nothing(gate: &Arc<Gate>, handlers: MethodRouter) -> MethodRouter {
+    Layer::Nothing(Arc::clone(gate)).around(handlers)
 }

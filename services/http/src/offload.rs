@@ -7,7 +7,7 @@
 
 use crate::refusal::Refusal;
 use axum::http::StatusCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -20,9 +20,9 @@ const TURN: Duration = Duration::from_millis(10);
 static TURNS: Semaphore = Semaphore::const_new(1);
 
 /// Task that is waited for; not begun any more when nobody waits.
-struct Awaited<T>(JoinHandle<T>);
+struct Awaited(JoinHandle<()>);
 
-impl<T> Drop for Awaited<T> {
+impl Drop for Awaited {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -35,9 +35,22 @@ impl<T> Drop for Awaited<T> {
 pub async fn offload<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
     // A mounted router may be driven by something else than tokio: then here and now.
     let Ok(runtime) = Handle::try_current() else { return Ok(work()) };
+    let place = Arc::new(Mutex::new(None));
+    let result = Arc::clone(&place);
+    let work = Box::new(move || {
+        let done = work();
+        *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
+    });
+    done(&runtime, work).await;
+    let result = result.lock().unwrap_or_else(PoisonError::into_inner).take();
+    result.ok_or_else(|| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong in making the answer"))
+}
+
+/// Waits for work that is done on another thread. tokio's code for such work is compiled once, whatever its result is.
+async fn done(runtime: &Handle, work: Box<dyn FnOnce() + Send>) {
     let mut awaited = Awaited(runtime.spawn_blocking(work));
-    let done = (&mut awaited.0).await;
-    done.map_err(|_| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong in making the answer"))
+    // An error says that it panicked: then there is no result.
+    let _ = (&mut awaited.0).await;
 }
 
 /// Does work in steps on another thread, until `step` returns `false`, and returns its state. A step should take a few milliseconds at most.

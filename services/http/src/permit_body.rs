@@ -3,20 +3,22 @@
 use axum::body::{Body, Bytes, HttpBody};
 use axum::response::Response;
 use http_body::{Frame, SizeHint};
+use std::any::Any;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-struct Held<T> {
+struct Held {
     body: Body,
-    _held: T,
+    _held: Box<dyn Any + Send>,
 }
 
 /// Keeps `held`, a permit say, until the body of a response is sent or given up.
 pub fn hold<T: Send + Unpin + 'static>(response: Response, held: T) -> Response {
+    let held: Box<dyn Any + Send> = Box::new(held);
     response.map(|body| Body::new(Held { body, _held: held }))
 }
 
-impl<T: Unpin> HttpBody for Held<T> {
+impl HttpBody for Held {
     type Data = Bytes;
     type Error = axum::Error;
 

@@ -8,16 +8,17 @@
 //! written, or a pair of files half replaced, is not), and the old stay. Files that are gone or empty stand for [`Gone`] contents, where
 //! their owner has some.
 
+use crate::mark::mark;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::fs::{File, FileType};
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 /// How often the files are looked at, at most.
@@ -81,9 +82,18 @@ struct State<T> {
 struct Reading {
     began: Instant,
     /// Closed when the reading has ended, however it did.
-    ended: watch::Receiver<()>,
+    ended: Arc<Semaphore>,
     /// True if it was reported that it does not end.
     reported: bool,
+}
+
+/// Closes what is waited for at the end of a reading, however that comes.
+struct End(Arc<Semaphore>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 impl<T: Send + Sync + 'static> ReloadedFile<T> {
@@ -105,17 +115,17 @@ impl<T: Send + Sync + 'static> ReloadedFile<T> {
 
     /// Returns what the files say, or said when they were last right. No file is read on the thread that asks.
     pub(crate) async fn fresh(&self) -> Arc<T> {
-        if let Some((mut ended, left)) = self.begin() {
+        if let Some((ended, left)) = self.begin() {
             // A mounted router may be driven by something else than tokio, where nothing wakes in time: then there is no waiting.
             if Handle::try_current().is_ok() {
-                let _ = timeout(left, ended.changed()).await;
+                let _ = timeout(left, ended.acquire()).await;
             }
         }
         Arc::clone(&self.0.lock().current)
     }
 
     /// Begins to read when it is time. Returns how a reading in progress ends, and how long that may be waited for.
-    fn begin(&self) -> Option<(watch::Receiver<()>, Duration)> {
+    fn begin(&self) -> Option<(Arc<Semaphore>, Duration)> {
         let mut state = self.0.lock();
         let now = Instant::now();
         if let Some(reading) = &mut state.reading {
@@ -124,17 +134,18 @@ impl<T: Send + Sync + 'static> ReloadedFile<T> {
                 if !std::mem::replace(&mut reading.reported, true) {
                     let files = Arc::clone(&self.0);
                     let report = move || files.report(&Report::Stuck);
-                    let _ = thread::Builder::new().name("ferrometer-file".into()).spawn(report);
+                    let _ = spawn(Box::new(report));
                 }
                 return None;
             }
-            return Some((reading.ended.clone(), left));
+            return Some((Arc::clone(&reading.ended), left));
         }
         if now < state.next {
             return None;
         }
         state.next = now + self.0.every;
-        let (end, ended) = watch::channel(());
+        let ended = Arc::new(Semaphore::new(0));
+        let end = End(Arc::clone(&ended));
         let files = Arc::clone(&self.0);
         let read = move || {
             let report = files.look();
@@ -146,8 +157,8 @@ impl<T: Send + Sync + 'static> ReloadedFile<T> {
             }
         };
         // Without a thread the old stay until the next time.
-        thread::Builder::new().name("ferrometer-file".into()).spawn(read).ok()?;
-        state.reading = Some(Reading { began: now, ended: ended.clone(), reported: false });
+        spawn(Box::new(read)).ok()?;
+        state.reading = Some(Reading { began: now, ended: Arc::clone(&ended), reported: false });
         Some((ended, FURTHER_READING))
     }
 }
@@ -237,17 +248,26 @@ impl<T> fmt::Debug for ReloadedFile<T> {
 
 /// Reads the files on a thread of its own, which is left behind when it takes too long.
 fn read_in_time(paths: &[PathBuf], limit: Duration) -> Result<Vec<Vec<u8>>, String> {
-    let (end, ended) = mpsc::sync_channel(1);
-    let mine = paths.to_vec();
+    let (end, ended) = mark();
+    let (mine, found) = (paths.to_vec(), Arc::new(Mutex::new(None)));
+    let place = Arc::clone(&found);
     let read = move || {
-        let _ = end.send(read(&mine));
+        let _end = end;
+        let contents = read(&mine);
+        *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(contents);
     };
-    let started = thread::Builder::new().name("ferrometer-file".into()).spawn(read);
-    started.map_err(|error| format!("{}: cannot be read: no thread could be started: {error}", shown(paths)))?;
-    match ended.recv_timeout(limit) {
-        Ok(contents) => contents.map_err(Unusable::into_message),
-        Err(_) => Err(format!("{}: cannot be read within {} s", shown(paths), limit.as_secs_f64())),
+    spawn(Box::new(read))
+        .map_err(|error| format!("{}: cannot be read: no thread could be started: {error}", shown(paths)))?;
+    ended.within(limit);
+    match found.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        Some(contents) => contents.map_err(Unusable::into_message),
+        None => Err(format!("{}: cannot be read within {} s", shown(paths), limit.as_secs_f64())),
     }
+}
+
+/// Starts a thread that nobody waits for.
+fn spawn(work: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+    thread::Builder::new().name("ferrometer-file".into()).spawn(work).map(drop)
 }
 
 fn shown(paths: &[PathBuf]) -> String {

@@ -1,8 +1,8 @@
 //! Properties that all answers share.
 
 use axum::body::Body;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
 use serde::Serialize;
 
 /// The media type of JSON.
@@ -16,13 +16,22 @@ pub const JSON: &str = "application/json";
 /// assert_eq!(response.headers()["cache-control"], "no-store");
 /// ```
 pub fn respond(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, content_type),
-        (header::CACHE_CONTROL, "no-store"),
-        // Labels may hold anything.
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
-    (status, headers, body.into()).into_response()
+    respond_with(status, content_type, body.into())
+}
+
+fn respond_with(status: StatusCode, content_type: &'static str, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    match HeaderValue::from_str(content_type) {
+        Ok(value) => drop(response.headers_mut().insert(header::CONTENT_TYPE, value)),
+        // A mistake of the service's.
+        Err(_) => *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR,
+    }
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Labels may hold anything.
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }
 
 /// Serializes a value of the program's own types, which does not fail: an empty text stands for a fault in its `Serialize`.

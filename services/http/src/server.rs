@@ -3,24 +3,22 @@
 
 use crate::connection::{self, Crowd};
 use crate::error::ServeError;
+use crate::mark::{Marked, mark};
 use crate::start::Start;
 use crate::stats::{ServerCounts, Stats};
 use socket2::SockRef;
-use std::convert::Infallible;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::net::{Shutdown, SocketAddr};
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use tokio::task::JoinSet;
 use tokio::time;
 
 /// How much of an answer the system holds for a client, at most twice this. Left to itself it holds megabytes.
@@ -31,6 +29,9 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// How long dropping a server waits for its thread, and the thread for work in progress.
 const DROP_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// A task of the server. All are of one type: tokio's code for a task is compiled for each.
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// A running server. Dropping it stops it and closes its connections; that takes two seconds at most, and a moment unless a handler holds up
 /// the thread that serves. [`stop`](Server::stop) waits as long as it is told.
 #[must_use = "the server stops when this is dropped"]
@@ -40,8 +41,8 @@ pub struct Server {
     /// Takes how long answers in progress may still take.
     stop: Option<oneshot::Sender<Duration>>,
     thread: Option<JoinHandle<()>>,
-    /// Disconnected when the thread has ended, or is about to.
-    ended: Mutex<mpsc::Receiver<Infallible>>,
+    /// Set when the thread has ended, or is about to.
+    ended: Marked,
     /// The listener's socket, to be shut when the thread is held up; `None` where it is somebody else's too.
     socket: Option<std::net::TcpListener>,
     /// Where the thread is.
@@ -75,19 +76,21 @@ impl Server {
         };
         let stats = Arc::clone(&start.stats);
         let (stop, stopped) = oneshot::channel();
-        let (begin, begun) = mpsc::sync_channel(1);
-        let (end, ended) = mpsc::channel();
+        let ((begin, begun), (end, ended)) = (mark(), mark());
         let run = move || {
-            let _end: mpsc::Sender<Infallible> = end;
-            let _ = begin.send(());
+            let _end = end;
+            drop(begin);
             let crowd = Arc::new(Crowd::default());
-            let accepting = runtime.spawn(accept(listener, Arc::new(start), Arc::clone(&crowd)));
-            // An error says that the server was dropped; its connections go with the runtime.
-            if let Ok(within) = runtime.block_on(stopped) {
-                crowd.over.notify_one();
-                // Connections that are not at their end by then go with the runtime too.
-                let _ = runtime.block_on(async { time::timeout(within, accepting).await });
-            }
+            let task: Task = Box::pin(accept(listener, Arc::new(start), Arc::clone(&crowd)));
+            let accepting = runtime.spawn(task);
+            runtime.block_on(async {
+                // An error says that the server was dropped; its connections go with the runtime.
+                if let Ok(within) = stopped.await {
+                    crowd.over.notify_one();
+                    // Connections that are not at their end by then go with the runtime too.
+                    let _ = time::timeout(within, accepting).await;
+                }
+            });
             // A child made by `fork` has the socket too. As long as it lives, the system would go on taking connections, which nobody answers.
             if let Some(socket) = socket {
                 let _ = SockRef::from(&socket).shutdown(Shutdown::Both);
@@ -97,9 +100,9 @@ impl Server {
         };
         let thread = thread::Builder::new().name("ferrometer-http".into()).spawn(run).map_err(ServeError::Thread)?;
         // A program that forks next must not do so while a thread is half born.
-        let _ = begun.recv();
+        begun.within(Duration::MAX);
         let (stop, thread, process) = (Some(stop), Some(thread), std::process::id());
-        Ok(Server { address, stats, stop, thread, ended: Mutex::new(ended), socket: shut, process })
+        Ok(Server { address, stats, stop, thread, ended, socket: shut, process })
     }
 
     /// Stops the server and closes its connections. Returns `false` when its thread did not end within `timeout`, because a handler holds it
@@ -150,7 +153,6 @@ async fn accept(listener: TcpListener, start: Arc<Start>, crowd: Arc<Crowd>) {
     let limits = start.limits;
     let places = Arc::new(Semaphore::new(limits.max_connections));
     let mut over = pin!(crowd.over.notified());
-    let mut connections = JoinSet::new();
     loop {
         let next = async {
             let place = place(&places, &crowd).await?;
@@ -166,20 +168,21 @@ async fn accept(listener: TcpListener, start: Arc<Start>, crowd: Arc<Crowd>) {
             Poll::Pending => next.as_mut().poll(cx),
         });
         let Some((place, accepted)) = next.await else { break };
-        while connections.try_join_next().is_some() {}
         let Some((stream, _)) = accepted else { continue };
         Stats::add(&start.stats.connections);
         let open = limits.max_connections - places.available_permits();
         start.stats.most_connections.fetch_max(open as u64, Relaxed);
         let (start, crowd) = (Arc::clone(&start), Arc::clone(&crowd));
-        connections.spawn(async move {
+        let task: Task = Box::pin(async move {
             connection::serve(stream, &start, &crowd).await;
             drop(place);
         });
+        tokio::spawn(task);
     }
     drop(listener);
     crowd.begin();
-    while connections.join_next().await.is_some() {}
+    // Every connection has given its place back when all places are there.
+    let _ = places.acquire_many(u32::try_from(limits.max_connections).unwrap_or(u32::MAX)).await;
 }
 
 /// A place for one more connection. Where there is none, idle connections make room.
@@ -203,8 +206,7 @@ impl Server {
         }
         drop(stop);
         let Some(thread) = thread else { return true };
-        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if ended.recv_timeout(timeout) == Err(mpsc::RecvTimeoutError::Timeout) {
+        if !self.ended.within(timeout) {
             // The port is free for another server all the same.
             if let Some(socket) = &self.socket {
                 let _ = SockRef::from(socket).shutdown(Shutdown::Both);

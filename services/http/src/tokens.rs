@@ -60,7 +60,8 @@ impl Tokens {
         known: &[Privilege],
     ) -> Result<Option<Tokens>, ServeError> {
         let wrong = |setting| move |why: String| ServeError::Setting { setting, why: format!(": {why}") };
-        let given = list(given.iter().enumerate().map(|(at, text)| (at + 1, text.as_str())), "token", false, known);
+        let mut given = given.iter().enumerate().map(|(at, text)| (at + 1, text.as_str()));
+        let given = list(&mut given, "token", false, known);
         let given = given.map_err(wrong("tokens"))?;
         let file = file
             .map(|path| {
@@ -114,13 +115,13 @@ fn is_id_of(id: &[u8], name: &str) -> bool {
 fn parse_file(bytes: &[u8], known: &[Privilege]) -> Result<Vec<Token>, Unusable> {
     let text = std::str::from_utf8(bytes).map_err(|_| Unusable::Wrong("is not UTF-8".to_owned()))?;
     let lines = text.lines().map(str::trim).enumerate().map(|(at, line)| (at + 1, line));
-    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-    let tokens = list(lines, "line", true, known).map_err(Unusable::Wrong)?;
+    let mut lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    let tokens = list(&mut lines, "line", true, known).map_err(Unusable::Wrong)?;
     if tokens.is_empty() { Err(Unusable::Gone("holds no token".into())) } else { Ok(tokens) }
 }
 
 fn list<'a>(
-    texts: impl Iterator<Item = (usize, &'a str)>,
+    texts: &mut dyn Iterator<Item = (usize, &'a str)>,
     what: &str,
     plain: bool,
     known: &[Privilege],

@@ -1,7 +1,8 @@
 //! `/metrics`: totals in the format the reader asks for, sent piece by piece as it takes them.
 
+use ferrometer_http::axum::http::request::Parts;
 use ferrometer_http::{
-    Body, Bytes, HeaderMap, HeaderValue, Privilege, RawQuery, Refusal, Response, Route, Service, StatusCode, decode,
+    Body, Bytes, HeaderMap, HeaderValue, Privilege, Refusal, Request, Response, Route, Service, StatusCode, decode,
     header, offload, respond, shorten,
 };
 use ferrometer_prometheus::{Filter, Format, Pieces, PrometheusHandle};
@@ -35,9 +36,7 @@ impl Service for Scrape {
 
     fn routes(self: Arc<Self>) -> Vec<Route> {
         let totals = self.totals.clone();
-        let get = async move |RawQuery(query): RawQuery, headers: HeaderMap| {
-            get(totals.clone(), query.as_deref().unwrap_or(""), &headers).await
-        };
+        let get = move |request: Request| get(totals.clone(), request.into_parts().0);
         vec![
             Route::get("/metrics", get)
                 .readable_with(AUDIT, "/")
@@ -51,9 +50,10 @@ impl Service for Scrape {
     }
 }
 
-async fn get(totals: PrometheusHandle, query: &str, headers: &HeaderMap) -> Result<Response, Refusal> {
-    let filter = filter(query).map_err(|message| Refusal::new(StatusCode::BAD_REQUEST, message))?;
-    let format = Format::negotiate(accept(headers).as_deref());
+async fn get(totals: PrometheusHandle, head: Parts) -> Result<Response, Refusal> {
+    let filter =
+        filter(head.uri.query().unwrap_or("")).map_err(|message| Refusal::new(StatusCode::BAD_REQUEST, message))?;
+    let format = Format::negotiate(accept(&head.headers).as_deref());
     // A snapshot of many series takes some milliseconds, which others need not wait for. What is there already is taken at once: a
     // scrape does not queue behind readers of the history.
     let pieces = match totals.ready_exposition(format, &filter) {
@@ -67,8 +67,11 @@ async fn get(totals: PrometheusHandle, query: &str, headers: &HeaderMap) -> Resu
 
 /// All that the reader accepts: several lines are one list.
 fn accept(headers: &HeaderMap) -> Option<String> {
-    let lines: Vec<&str> = headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok()).collect();
-    (!lines.is_empty()).then(|| lines.join(","))
+    let mut all: Option<String> = None;
+    for line in headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok()) {
+        all = Some(all.map_or_else(|| line.to_owned(), |before| before + "," + line));
+    }
+    all
 }
 
 /// Reads a query string. The error says what was found and what is allowed.

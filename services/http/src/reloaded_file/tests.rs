@@ -2,13 +2,14 @@
 
 use super::*;
 use std::fs;
+use std::sync::mpsc;
 
 /// Like a server: one thread, and timers.
 fn fresh<T: Send + Sync + 'static>(watched: &ReloadedFile<T>) -> Arc<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     // However slow the machine, the reading is seen to its end.
-    if let Some((mut ended, _)) = watched.begin() {
-        let _ = runtime.block_on(ended.changed());
+    if let Some((ended, _)) = watched.begin() {
+        let _ = runtime.block_on(ended.acquire());
     }
     Arc::clone(&watched.0.lock().current)
 }
