@@ -267,7 +267,7 @@ impl Index for Sqlite {
     }
 
     fn add_metrics(&self, metrics: &[Metric]) -> Result<(), Error> {
-        self.begin_metrics(metrics.to_vec()).wait()
+        self.together.add(metrics.to_vec())
     }
 
     fn begin_metrics(&self, metrics: Vec<Metric>) -> Making {

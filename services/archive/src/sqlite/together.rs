@@ -1,11 +1,9 @@
 //! Metrics that are made together: those that come while a commit is on its way are one transaction, which one thread makes for all.
 //!
 //! ```text
-//!  begin ─► coming ─┬─► the thread that began, while nobody else makes metrics: it makes its own and those beside them
-//!                   └─► the thread of the index: what came meanwhile, until nothing does
+//!  add ───┬─► coming ─┬─► the thread that adds, while nobody else makes metrics: it makes its own and those beside them
+//!  begin ─┘           └─► the thread of the index: what begins, and what came meanwhile, until nothing does
 //! ```
-//!
-//! Who begins waits as he likes: with a thread, or as a [`Making`] without one.
 
 use super::group::Group;
 use super::metrics;
@@ -54,20 +52,33 @@ impl Together {
         Together { shared: Arc::new(shared), thread: Mutex::default() }
     }
 
-    /// Begins to make metrics, all or none.
-    pub fn begin(&self, metrics: Vec<Metric>) -> Making {
+    /// Puts metrics among those that come; returns true where nobody makes them yet.
+    fn come(&self, metrics: Vec<Metric>) -> (bool, Making) {
         let (promise, making) = Making::promised();
         let mut state = self.shared.lock();
         state.coming.push_back(Asked { metrics, promise });
-        if std::mem::replace(&mut state.is_led, true) {
-            return making;
-        }
-        drop(state);
-        let leads = Leads(&self.shared);
-        if leads.step() && !self.hand_over() {
-            leads.go_on();
+        (!std::mem::replace(&mut state.is_led, true), making)
+    }
+
+    /// Begins to make metrics, all or none, and waits for nothing.
+    pub fn begin(&self, metrics: Vec<Metric>) -> Making {
+        let (leads, making) = self.come(metrics);
+        if leads && !self.hand_over() {
+            Leads(&self.shared).go_on();
         }
         making
+    }
+
+    /// Makes metrics, all or none.
+    pub fn add(&self, metrics: Vec<Metric>) -> Result<(), Error> {
+        let (leads, making) = self.come(metrics);
+        if leads {
+            let leads = Leads(&self.shared);
+            if leads.step() && !self.hand_over() {
+                leads.go_on();
+            }
+        }
+        making.wait()
     }
 
     /// Leaves what comes to the thread of the index; returns false where there is none to be had.
