@@ -6,6 +6,10 @@ use crate::{Nanos, Point};
 /// Returns the sum of the values, compensated (Neumaier) and rounded once: it does not depend on how the points came in, and a sum of
 /// decimals is nearly always the decimal. Where the plain sum is not finite, it is that.
 pub fn sum(values: &[f64]) -> f64 {
+    sum_of(values.iter().copied())
+}
+
+fn sum_of(values: impl Iterator<Item = f64>) -> f64 {
     let mut sum = 0.0_f64;
     let mut lost = 0.0_f64;
     for value in values {
@@ -21,8 +25,8 @@ pub fn sum(values: &[f64]) -> f64 {
 pub fn deviation(values: &[f64], less: usize) -> Option<f64> {
     let free = values.len().checked_sub(less).filter(|free| *free > 0)?;
     let mean = sum(values) / values.len() as f64;
-    let squares: Vec<f64> = values.iter().map(|value| (value - mean) * (value - mean)).collect();
-    Some((sum(&squares) / free as f64).sqrt())
+    let squares = values.iter().map(|value| (value - mean) * (value - mean));
+    Some((sum_of(squares) / free as f64).sqrt())
 }
 
 /// Returns the percentile of sorted values, interpolated linearly between order statistics at (n − 1)·rank/100.

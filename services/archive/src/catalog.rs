@@ -2,6 +2,7 @@
 
 use crate::index::Index;
 use crate::known::Known;
+use crate::making::Making;
 use crate::policy::Policy;
 use crate::search::{Filter, Page};
 use crate::{Error, Metric, Nanos, Rule};
@@ -172,12 +173,27 @@ impl Catalog {
     pub fn add_metrics(&self, metrics: &[Metric]) -> Result<(), Error> {
         let generation = self.generation();
         self.index.add_metrics(metrics)?;
+        self.remember(generation, metrics.iter().map(|metric| (metric.id, &*metric.policy)));
+        Ok(())
+    }
+
+    /// Begins to add metrics to the index, all or none; their policies are remembered when they are there.
+    pub fn begin_metrics(self: &Arc<Self>, metrics: Vec<Metric>) -> Making {
+        let generation = self.generation();
+        let policies: Vec<(Uuid, String)> = metrics.iter().map(|metric| (metric.id, metric.policy.clone())).collect();
+        let catalog = Arc::clone(self);
+        self.index.begin_metrics(metrics).then(move || {
+            catalog.remember(generation, policies.iter().map(|(metric, policy)| (*metric, &**policy)));
+        })
+    }
+
+    /// Remembers the policies of metrics that were added.
+    fn remember<'m>(&self, generation: u64, policies: impl Iterator<Item = (Uuid, &'m str)>) {
         let mut known = self.known();
         // One that was removed meanwhile, or got another policy, is not remembered as it was.
         if self.read.is_none() && self.generation() == generation {
-            metrics.iter().for_each(|metric| known.set(metric.id, &metric.policy));
+            policies.for_each(|(metric, policy)| known.set(metric, policy));
         }
-        Ok(())
     }
 
     /// Returns a number that is another one when the policy of a metric became another one, or changed.

@@ -1,5 +1,6 @@
 //! The trait of the index: policies, rules, metrics, resources.
 
+use crate::making::Making;
 use crate::search::{Filter, Page};
 use crate::{Attribute, Error, Metric, Nanos, Policy, Resource, ResourceType, Rule};
 use serde_json::{Map, Value};
@@ -103,6 +104,10 @@ pub trait Index: Send + Sync {
     /// # Errors
     /// [`Error::NoSuchPolicy`], [`Error::NoSuchResource`], [`Error::MetricNameExists`].
     fn add_metrics(&self, metrics: &[Metric]) -> Result<(), Error>;
+    /// Begins to add metrics, all or none. An index that makes those of many together does it meanwhile; any other has done it when this returns.
+    fn begin_metrics(&self, metrics: Vec<Metric>) -> Making {
+        Making::ended(self.add_metrics(&metrics))
+    }
     /// Returns metrics by id; those that do not exist are left out.
     ///
     /// # Errors

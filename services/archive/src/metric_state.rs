@@ -91,8 +91,7 @@ impl MetricState {
             let rows = window.changed(definition, &methods, 0);
             store(metric, definition, &methods, rows, window.last.unwrap_or(0), storage, changes)?;
         }
-        let mut settled = window.clone();
-        settled.settle(policy);
+        let settled = window.settled(policy);
         changes.push((window_key(metric), Some(encode_window(&settled))));
         Ok(Some(settled))
     }

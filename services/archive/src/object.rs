@@ -25,28 +25,28 @@ const SUM_BY_COUNT: u8 = 4;
 
 /// Encodes rows; their buckets are told from `first` on.
 pub(crate) fn encode(rows: &Rows, methods: &[Method], first: i64) -> Vec<u8> {
-    let mut out = vec![STRETCH];
+    // Few rows are as many values; what many make is seldom longer.
+    let mut out = Vec::with_capacity(24 + methods.len() * (4 + 8 * rows.buckets.len().min(16)));
+    out.push(STRETCH);
     put_number(&mut out, rows.buckets.len() as u64);
     put_number(&mut out, methods.len() as u64);
     out.extend(methods.iter().map(|method| method.code()));
     let dense = rows.buckets.windows(2).all(|pair| pair[1] == pair[0] + 1);
     out.push(u8::from(dense));
-    let offsets: Vec<i64> = rows.buckets.iter().map(|bucket| bucket - first).collect();
     if dense {
-        put_number(&mut out, offsets.first().map_or(0, |offset| *offset as u64));
+        put_number(&mut out, rows.buckets.first().map_or(0, |bucket| (bucket - first) as u64));
     } else {
-        write_whole(&mut out, &offsets);
+        write_whole(&mut out, &rows.buckets.iter().map(|bucket| bucket - first).collect::<Vec<_>>());
     }
     let place = |wanted: Method| methods.iter().position(|method| *method == wanted);
     let mut told_by_others = vec![false; methods.len()];
+    let mut body = Vec::with_capacity(out.capacity());
     for (at, column) in rows.columns.iter().enumerate() {
-        let mut body = Vec::new();
+        body.clear();
         let derived = match methods[at] {
             Method { rate, kind: Kind::Mean } => place(Method { rate, kind: Kind::Sum })
                 .zip(place(Method { rate, kind: Kind::Count }))
-                .filter(|(sum, count)| {
-                    quotient(&rows.columns[*sum], &rows.columns[*count]).is_some_and(|mean| equal(&mean, column))
-                }),
+                .filter(|(sum, count)| is_quotient(column, &rows.columns[*sum], &rows.columns[*count])),
             _ => None,
         };
         let stored = |earlier: &usize| !told_by_others[*earlier] && equal(&rows.columns[*earlier], column);
@@ -70,19 +70,31 @@ fn equal(a: &[Option<f64>], b: &[Option<f64>]) -> bool {
     a.iter().zip(b).all(|(a, b)| a.map(f64::to_bits) == b.map(f64::to_bits))
 }
 
+/// Returns true for a column that sums and counts tell.
+fn is_quotient(column: &[Option<f64>], sums: &[Option<f64>], counts: &[Option<f64>]) -> bool {
+    let told = sums.iter().zip(counts).map(divided);
+    column
+        .iter()
+        .zip(told)
+        .all(|(value, told)| told.map(|told| told.map(f64::to_bits)) == Some(value.map(f64::to_bits)))
+}
+
+/// Returns the value that a sum and a count tell; none where they do not go together.
+fn divided(pair: (&Option<f64>, &Option<f64>)) -> Option<Option<f64>> {
+    match pair {
+        (Some(sum), Some(count)) if *count > 0.0 => Some(Some(sum / count)),
+        (None, None) => Some(None),
+        _ => None,
+    }
+}
+
 fn quotient(sums: &[Option<f64>], counts: &[Option<f64>]) -> Option<Vec<Option<f64>>> {
-    sums.iter()
-        .zip(counts)
-        .map(|pair| match pair {
-            (Some(sum), Some(count)) if *count > 0.0 => Some(Some(sum / count)),
-            (None, None) => Some(None),
-            _ => None,
-        })
-        .collect()
+    sums.iter().zip(counts).map(divided).collect()
 }
 
 fn write_column(out: &mut Vec<u8>, column: &[Option<f64>]) {
-    let values: Vec<f64> = column.iter().flatten().copied().collect();
+    let mut values = Vec::with_capacity(column.len());
+    values.extend(column.iter().flatten());
     match values.len() {
         0 => out.push(NONE),
         all if all == column.len() => {
@@ -98,6 +110,9 @@ fn write_column(out: &mut Vec<u8>, column: &[Option<f64>]) {
         }
     }
 }
+
+/// The values of a method, one or none for each bucket.
+type Column = Vec<Option<f64>>;
 
 /// An object of aggregates whose columns are decoded when they are asked for.
 pub(crate) struct Stretch<'a> {
@@ -145,49 +160,59 @@ impl<'a> Stretch<'a> {
         &self.methods
     }
 
-    /// Returns the values of a method, or none in every row where the object does not have it.
-    pub fn column(&self, method: Method) -> Result<Vec<Option<f64>>, Error> {
-        match self.methods.iter().position(|known| *known == method) {
-            Some(at) => self.decode(at, 0),
-            None => Ok(vec![None; self.buckets.len()]),
-        }
-    }
-
-    fn decode(&self, at: usize, depth: u8) -> Result<Vec<Option<f64>>, Error> {
+    /// Decodes a column, and those that tell it, each of them once.
+    fn decode<'d>(&self, at: usize, depth: u8, decoded: &'d mut [Option<Column>]) -> Result<&'d mut Column, Error> {
         if depth > 3 {
             return Err(damaged("columns that tell each other"));
         }
         let count = self.buckets.len();
         let mut reader = Reader(self.columns.get(at).ok_or_else(|| damaged("a column that is not there"))?);
-        Ok(match reader.byte()? {
-            NONE => vec![None; count],
-            ALL => read_values(&mut reader, count)?.into_iter().map(Some).collect(),
-            SOME => {
-                let some = reader.count(count)?;
-                let present = read_values(&mut reader, count)?;
-                let mut values = read_values(&mut reader, some)?.into_iter();
-                present.iter().map(|there| if *there == 1.0 { values.next() } else { None }).collect()
-            }
-            SAME => self.decode(usize::from(reader.byte()?), depth + 1)?,
-            SUM_BY_COUNT => {
-                let sums = self.decode(usize::from(reader.byte()?), depth + 1)?;
-                let counts = self.decode(usize::from(reader.byte()?), depth + 1)?;
-                quotient(&sums, &counts).ok_or_else(|| damaged("a sum without a count"))?
-            }
-            _ => return Err(damaged("a column of an unknown form")),
-        })
+        if decoded[at].is_none() {
+            let column = match reader.byte()? {
+                NONE => vec![None; count],
+                ALL => read_values(&mut reader, count)?.into_iter().map(Some).collect(),
+                SOME => {
+                    let some = reader.count(count)?;
+                    let present = read_values(&mut reader, count)?;
+                    let mut values = read_values(&mut reader, some)?.into_iter();
+                    present.iter().map(|there| if *there == 1.0 { values.next() } else { None }).collect()
+                }
+                SAME => self.decode(usize::from(reader.byte()?), depth + 1, decoded)?.clone(),
+                SUM_BY_COUNT => {
+                    let (sum, count) = (usize::from(reader.byte()?), usize::from(reader.byte()?));
+                    self.decode(sum, depth + 1, decoded)?;
+                    self.decode(count, depth + 1, decoded)?;
+                    let of = |at: usize| decoded[at].as_deref().unwrap_or_default();
+                    quotient(of(sum), of(count)).ok_or_else(|| damaged("a sum without a count"))?
+                }
+                _ => return Err(damaged("a column of an unknown form")),
+            };
+            decoded[at] = Some(column);
+        }
+        Ok(decoded[at].get_or_insert_default())
     }
 
-    /// Returns all rows, with these methods.
+    /// Returns all rows, with these methods; one that the object does not have has no value in any row.
     pub fn rows(&self, methods: &[Method]) -> Result<Rows, Error> {
-        let columns = methods.iter().map(|method| self.column(*method)).collect::<Result<_, _>>()?;
+        let mut decoded = vec![None; self.columns.len()];
+        if methods == self.methods {
+            (0..methods.len()).try_for_each(|at| self.decode(at, 0, &mut decoded).map(drop))?;
+            let columns = decoded.into_iter().map(Option::unwrap_or_default).collect();
+            return Ok(Rows { buckets: self.buckets.clone(), columns });
+        }
+        let column = |method: &Method| match self.methods.iter().position(|known| known == method) {
+            Some(at) => self.decode(at, 0, &mut decoded).cloned(),
+            None => Ok(vec![None; self.buckets.len()]),
+        };
+        let columns = methods.iter().map(column).collect::<Result<_, _>>()?;
         Ok(Rows { buckets: self.buckets.clone(), columns })
     }
 }
 
 /// Encodes a settled window.
 pub(crate) fn encode_window(window: &Window) -> Vec<u8> {
-    let mut out = vec![WINDOW];
+    let mut out = Vec::with_capacity(48 + 12 * window.points.len());
+    out.push(WINDOW);
     for number in [window.applied, window.complete_from as u64, window.accepted, window.too_late] {
         put_number(&mut out, number);
     }
@@ -241,7 +266,11 @@ mod tests {
         let bytes = encode(&rows, &methods, 512);
         let read = Stretch::read(&bytes, 512).unwrap();
         assert_eq!(read.rows(&methods).unwrap(), rows);
-        assert_eq!(read.column("last".parse().unwrap()).unwrap(), vec![None; rows.buckets.len()]);
+        // Told in another order, and with a method that the object does not have.
+        let others: Vec<Method> = ["last", "count", "mean"].map(|name| name.parse().unwrap()).into();
+        let none = vec![None; rows.buckets.len()];
+        let told = vec![none, rows.columns[5].clone(), rows.columns[0].clone()];
+        assert_eq!(read.rows(&others).unwrap().columns, told);
         assert!(bytes.len() < rows.buckets.len() * 3, "{} bytes", bytes.len());
         for cut in 0..bytes.len() {
             if let Ok(read) = Stretch::read(&bytes[..cut], 512) {

@@ -10,10 +10,10 @@ pub struct Options {
     pub sync: Sync,
     /// Threads that apply batches and store aggregates.
     pub workers: usize,
-    /// Bytes of raw points and waiting batches in memory. At half of it what changed is stored; beyond it, appends wait: it is exceeded by the batches of those that append at one time, and by no more.
+    /// Bytes of raw points and waiting batches in memory. At five eighths of it what changed is stored; beyond it, appends wait: it is exceeded by the batches of those that append at one time, and by no more.
     /// Beside it, an eighth of it is for the policies of metrics, and an eighth for the places of objects.
     pub memory: usize,
-    /// Bytes of the log at which what changed is stored, and the log shortened.
+    /// Bytes of the log at which what changed is stored, and the log shortened. Less than half of `memory` counts as that half.
     pub log: u64,
     /// Bytes of one file of the log, at least.
     pub log_file: u64,

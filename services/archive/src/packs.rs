@@ -32,7 +32,7 @@ mod sweep;
 use crate::storage::{Key, Storage, Usage};
 use crate::{Error, Nanos};
 use index::Index;
-use record::{encode, is_record_of, mark};
+use record::{is_record_of, mark};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -247,11 +247,12 @@ impl Storage for Packs {
         if changes.is_empty() {
             return Ok(());
         }
-        let mut bytes = Vec::new();
+        let objects = changes.iter().filter_map(|(_, object)| Some(object.as_ref()?.len())).sum::<usize>();
+        let mut bytes = Vec::with_capacity(objects + changes.len() * HEAD);
         let mut places = Vec::with_capacity(changes.len());
         for (key, object) in changes {
             let begin = bytes.len() as u64;
-            bytes.extend_from_slice(&encode(key, object.as_deref()));
+            record::write(&mut bytes, key, object.as_deref());
             places.push((*key, begin, object.as_ref().map(|object| object.len() as u32)));
         }
         let mut writer = self.writer();

@@ -170,8 +170,11 @@ impl Shared {
     }
 
     pub fn should_store(&self, since: Instant) -> bool {
-        self.shards.memory() > self.options.memory as u64 / 2
-            || self.incoming.bytes() > self.options.log.max(LEAST_LOG)
+        let memory = self.options.memory as u64;
+        // A metric that is stored before more of it comes is stored twice. The rest of memory is for what comes while the storing is at it, and with a
+        // log that is shorter than half of memory, the points that memory has room for would never be in it.
+        self.shards.memory() > memory / 8 * 5
+            || self.incoming.bytes() > self.options.log.max(memory / 2).max(LEAST_LOG)
             || since.elapsed() > self.options.store_every
     }
 }

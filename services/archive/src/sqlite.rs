@@ -6,18 +6,23 @@ mod group;
 pub(crate) mod integrity;
 mod metrics;
 mod resources;
+mod room;
+mod together;
 mod types;
 
 use crate::condition::{Dialect, Parameter};
 use crate::index::{Index, NewMetric, ResourceChange, ResourceQuery, TypeChange};
+use crate::making::Making;
 use crate::search::{Filter, Page};
 use crate::{Error, Metric, Policy, Resource, ResourceType, Rule};
 use group::Group;
+use room::Room;
 use rusqlite::types::{FromSql, FromSqlResult, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, ToSql, params};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use together::Together;
 use uuid::Uuid;
 
 /// Changes of the schema, in order; the number of those that were made is kept in the file.
@@ -83,7 +88,8 @@ const READERS: usize = 8;
 /// The index of a directory.
 pub struct Sqlite {
     path: PathBuf,
-    writer: Group,
+    writer: Arc<Group>,
+    together: Together,
     readers: Mutex<Vec<Connection>>,
 }
 
@@ -109,8 +115,7 @@ impl Sqlite {
         let mut writer = Connection::open(path)?;
         prepare(&writer)?;
         writer.pragma_update(None, "journal_mode", "WAL")?;
-        // A page that many changes touch is written to its place once for all of them: 16 MiB of the log.
-        writer.pragma_update(None, "wal_autocheckpoint", 4096)?;
+        writer.pragma_update(None, "wal_autocheckpoint", room::PAGES)?;
         writer.pragma_update(None, "synchronous", if durable { "FULL" } else { "NORMAL" })?;
         let version: usize = writer.pragma_query_value(None, "user_version", |row| row.get(0))?;
         if version > SCHEMA.len() {
@@ -129,7 +134,10 @@ impl Sqlite {
             )?;
             step.commit()?;
         }
-        Ok(Sqlite { path: path.into(), writer: Group::new(writer), readers: Mutex::default() })
+        // What nobody syncs needs no room.
+        let writer = Arc::new(Group::new(writer, durable.then(|| Room::of(path))));
+        let together = Together::new(Arc::clone(&writer));
+        Ok(Sqlite { path: path.into(), writer, together, readers: Mutex::default() })
     }
 
     /// Runs a change that is made whole or not at all.
@@ -259,7 +267,11 @@ impl Index for Sqlite {
     }
 
     fn add_metrics(&self, metrics: &[Metric]) -> Result<(), Error> {
-        self.write(|transaction| metrics.iter().try_for_each(|metric| metrics::insert(transaction, metric)))
+        self.together.add(metrics.to_vec())
+    }
+
+    fn begin_metrics(&self, metrics: Vec<Metric>) -> Making {
+        self.together.begin(metrics)
     }
 
     fn metrics_by_id(&self, ids: &[Uuid]) -> Result<Vec<Metric>, Error> {

@@ -99,24 +99,25 @@ impl Window {
         }
     }
 
-    /// Forgets the points that can change nothing any more, and that anything changed: the window is as it will be stored.
-    pub fn settle(&mut self, policy: &Policy) {
-        self.changed_from = None;
-        self.touched = false;
-        let Some(last) = self.last else { return };
-        let accepted = policy.accept_from(last);
+    /// Returns the window as it is stored: without the points that can change nothing any more, and unchanged.
+    pub fn settled(&self, policy: &Policy) -> Window {
+        let accepted = self.last.map_or(Nanos::MIN, |last| policy.accept_from(last));
         let floors = policy.definitions().iter().map(|d| accepted.div_euclid(d.granularity) * d.granularity);
-        let keep_from = floors.min().unwrap_or(accepted);
-        if keep_from <= self.complete_from {
-            return;
+        let keep_from = if self.last.is_some() { floors.min().unwrap_or(accepted) } else { Nanos::MIN };
+        let mut cut = 0;
+        if keep_from > self.complete_from {
+            cut = self.points.partition_point(|point| point.at < keep_from);
+            if policy.has_rate() {
+                cut = cut.saturating_sub(1);
+            }
         }
-        self.complete_from = keep_from;
-        let mut cut = self.points.partition_point(|point| point.at < keep_from);
-        if policy.has_rate() {
-            cut = cut.saturating_sub(1);
+        Window {
+            complete_from: self.complete_from.max(keep_from),
+            points: self.points[cut..].to_vec(),
+            changed_from: None,
+            touched: false,
+            ..*self
         }
-        self.points.drain(..cut);
-        self.points.shrink_to_fit();
     }
 
     /// Returns the first bucket of which every accepted point is here.
@@ -160,7 +161,7 @@ mod tests {
     fn what_is_too_late_is_counted_and_what_is_settled_stays_complete() {
         let (mut window, policy) = (Window::default(), policy());
         window.apply(1, batch(&[(10, 1.0), (630, 2.0)]), &policy);
-        window.settle(&policy);
+        window = window.settled(&policy);
         assert_eq!((window.complete_from, window.points.len()), (540 * SECOND, 1));
         window.apply(2, batch(&[(539, 1.0), (540, 3.0)]), &policy);
         assert_eq!((window.too_late, window.accepted), (1, 3));

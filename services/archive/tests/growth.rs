@@ -1,11 +1,13 @@
 //! Cost of a point, and memory, from a thousand metrics to a million.
 //!
-//! Prints figures: `cargo test --release -p ferrometer-archive --test growth -- --ignored --nocapture`.
+//! Prints figures: `cargo test --release -p ferrometer-archive --test growth -- --ignored --nocapture`. With `FERROMETER_ARCHIVE_GROWTH="10000 2.5"` it
+//! measures so many metrics with so many MiB, once: for a profile.
 
 mod common;
 
 use common::Scratch;
 use ferrometer_archive::{Archive, Metric, Options, Point, SECOND, Sync};
+use std::collections::HashMap;
 use uuid::Uuid;
 
 const MIB: usize = 1 << 20;
@@ -32,8 +34,15 @@ fn cpu() -> f64 {
 #[test]
 #[ignore = "slow: a million metrics; measures, and asserts nothing about time"]
 fn a_point_costs_as_much_among_a_million_metrics() {
+    let told = std::env::var("FERROMETER_ARCHIVE_GROWTH").unwrap_or_default();
     println!("{POINTS} points of each metric in a batch, {ROUNDS} batches; µs of CPU for a point");
-    println!("  metrics  memory limit  until it can be asked for  until it is stored  resident  on disk for a point");
+    println!(
+        "  metrics  memory limit  until it can be asked for  until it is stored  resident  on disk for a point  points alone"
+    );
+    if let Some((count, mebibytes)) = told.split_once(' ') {
+        let memory = mebibytes.parse::<f64>().unwrap() * MIB as f64;
+        return measure(count.parse().unwrap(), memory as usize);
+    }
     // The points of a million metrics are more than 256 MiB have room for, and so are those of 100,000 and 10,000 with a tenth of it: what
     // follows from the number of metrics, and what from the room, can be told apart.
     let with_less = [(10_000, 5 * MIB / 2), (100_000, 25 * MIB)];
@@ -41,6 +50,25 @@ fn a_point_costs_as_much_among_a_million_metrics() {
     for (count, memory) in with_less.into_iter().chain(with_usual).chain([(1_000_000, 1024 * MIB)]) {
         measure(count, memory);
     }
+}
+
+/// Returns the µs of CPU for a point of a program that does nothing but put the points of each metric into a map, in the same order, and give them
+/// back: so much of the growth is that of memory beyond the caches.
+fn floor(ids: &[Uuid]) -> f64 {
+    let used = cpu();
+    let mut maps: Vec<HashMap<Uuid, Vec<Point>>> = vec![HashMap::new(); 64];
+    for round in 0..ROUNDS {
+        for (at, id) in ids.iter().enumerate() {
+            let point = |i: i64| Point { at: (round * POINTS + i) * 60 * SECOND, value: i as f64 };
+            let points: Vec<Point> = (0..POINTS).map(point).collect();
+            // Metrics that were made together are in one of them, as in the archive.
+            maps[at / 64 % 64].entry(*id).or_default().extend_from_slice(&points);
+        }
+    }
+    let kept: usize = maps.iter().flat_map(HashMap::values).map(Vec::len).sum();
+    assert_eq!(kept, ids.len() * (POINTS * ROUNDS) as usize);
+    drop(maps);
+    (cpu() - used) * 1e6 / kept as f64
 }
 
 fn measure(count: usize, memory: usize) {
@@ -79,12 +107,13 @@ fn measure(count: usize, memory: usize) {
     let all = count as f64 * (POINTS * ROUNDS) as f64;
     let stored = cpu() - used;
     println!(
-        "{count:9} {:9} MiB {:26.2} {:19.2} {:6.0} MB {:14.1} bytes",
+        "{count:9} {:9} MiB {:26.2} {:19.2} {:6.0} MB {:14.1} bytes {:16.2}",
         memory as f64 / MIB as f64,
         taken * 1e6 / all,
         stored * 1e6 / all,
         figure("status", "VmRSS:") / 1000.0,
-        archive.state().unwrap().storage.live as f64 / all
+        archive.state().unwrap().storage.live as f64 / all,
+        floor(&ids)
     );
     for id in [ids[count / 2], ids[count - 1]] {
         assert_eq!(archive.account(id).unwrap().accepted, (POINTS * ROUNDS) as u64);

@@ -191,6 +191,6 @@ impl Gnocchi {
         // Not compressed: an encoder would hold events back.
         headers.insert(CONTENT_ENCODING, http::HeaderValue::from_static("identity"));
         headers.insert(CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
-        Ok((Reply { status: StatusCode::OK, body: Bytes::new(), headers }, told))
+        Ok((Reply { status: StatusCode::OK, body: Bytes::new(), headers, making: None }, told))
     }
 }

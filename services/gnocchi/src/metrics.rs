@@ -61,6 +61,15 @@ fn bare_json(metric: &Metric) -> Value {
     })
 }
 
+/// Says why a metric was not made.
+fn not_made(error: Error) -> Refusal {
+    match error {
+        Error::NoSuchPolicy(_) => Refusal::bad(error.to_string()),
+        Error::MetricNameExists(name) => Refusal::bad(json!({"cause": "Named metric already exists", "detail": name})),
+        other => other.into(),
+    }
+}
+
 impl Gnocchi {
     /// Makes a metric of what was told, which is not added yet.
     pub(crate) fn metric_of(&self, told: Told, creator: &str, resource: Option<Uuid>) -> Result<Metric, Refusal> {
@@ -269,17 +278,12 @@ impl Gnocchi {
             }
         };
         let metric = self.metric_of(told, &creator, resource)?;
-        self.archive.add_metrics(std::slice::from_ref(&metric)).map_err(|error| match error {
-            Error::NoSuchPolicy(_) => Refusal::bad(error.to_string()),
-            Error::MetricNameExists(name) => {
-                Refusal::bad(json!({"cause": "Named metric already exists", "detail": name}))
-            }
-            other => other.into(),
-        })?;
         let mut body = bare_json(&metric);
         body["archive_policy_name"] = metric.policy.clone().into();
         let location = self.location(request, &["metric", &metric.id.to_string()]);
-        Ok(Reply::json(StatusCode::CREATED, &body).with(LOCATION, location))
+        let mut reply = Reply::json(StatusCode::CREATED, &body).with(LOCATION, location);
+        reply.making = Some((self.archive.begin_metrics(vec![metric]), not_made));
+        Ok(reply)
     }
 
     pub(crate) fn metrics_of(&self, resource: Uuid) -> Result<Vec<Metric>, Error> {

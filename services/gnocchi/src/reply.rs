@@ -1,7 +1,7 @@
 //! Answers, and refusals as JSON for who asks for it and as a page for who does not.
 
 use crate::schema::Invalid;
-use ferrometer_archive::Error;
+use ferrometer_archive::{Error, Making};
 use ferrometer_http::Bytes;
 use http::header::{
     ACCEPT, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
@@ -16,7 +16,12 @@ pub(crate) struct Reply {
     pub status: StatusCode,
     pub body: Bytes,
     pub headers: HeaderMap,
+    /// What is on its way into the index, and why it may be refused: only then is this the answer.
+    pub making: Option<(Making, Refused)>,
 }
+
+/// Makes a refusal of an error.
+pub(crate) type Refused = fn(Error) -> Refusal;
 
 impl Reply {
     pub fn json(status: StatusCode, body: &Value) -> Reply {
@@ -35,7 +40,7 @@ impl Reply {
     pub fn raw(status: StatusCode, body: impl Into<Bytes>) -> Reply {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Reply { status, body: body.into(), headers }
+        Reply { status, body: body.into(), headers, making: None }
     }
 
     pub fn empty(status: StatusCode) -> Reply {

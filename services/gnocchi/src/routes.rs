@@ -69,7 +69,7 @@ impl Gnocchi {
     /// # std::fs::remove_dir_all(&directory).unwrap();
     /// ```
     pub fn handle(&self, method: Method, uri: &Uri, headers: HeaderMap, body: Bytes) -> Response<Bytes> {
-        self.handle_of(Caller::default(), method, uri, headers, body)
+        self.handle_of(Caller::default(), method, uri, headers, body).wait()
     }
 
     /// Answers a request of somebody whom the frame knows.
@@ -80,9 +80,9 @@ impl Gnocchi {
         uri: &Uri,
         headers: HeaderMap,
         body: Bytes,
-    ) -> Response<Bytes> {
+    ) -> Prepared {
         let head = method == Method::HEAD;
-        let allowed = self.allowed_origin(&headers);
+        let origin = self.allowed_origin(&headers);
         let kept = headers.clone();
         let method = if head { Method::GET } else { method };
         let decoded = self.decoded.body(&headers, body, self.settings.max_body);
@@ -95,16 +95,12 @@ impl Gnocchi {
             Ok((Some(request), _))
                 if request.method == Method::OPTIONS && request.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) =>
             {
-                Ok(preflight(request, allowed.is_some()))
+                Ok(preflight(request, origin.is_some()))
             }
             Ok((Some(request), _)) => self.route(request),
         };
         let reply = answer.unwrap_or_else(|refusal| refusal.reply(&kept));
-        let mut response = open_to(reply, allowed).into_response();
-        if head {
-            *response.body_mut() = Bytes::new();
-        }
-        response
+        Prepared { reply, headers: kept, origin, head }
     }
 
     /// Returns the origin of the page that asks, when it may.
@@ -175,6 +171,44 @@ impl Gnocchi {
             location.push_str(&Cow::from(utf8_percent_encode(part, PATH)));
         }
         location
+    }
+}
+
+/// An answer that is made; it is sent when what it tells of is in the index.
+pub(crate) struct Prepared {
+    reply: Reply,
+    /// Those of the request.
+    headers: HeaderMap,
+    origin: Option<String>,
+    head: bool,
+}
+
+impl Prepared {
+    /// Returns the answer when the index has what it tells of, or refused it.
+    pub fn wait(mut self) -> Response<Bytes> {
+        let made = self.reply.making.take().map_or(Ok(()), |(making, refused)| making.wait().map_err(refused));
+        self.answer(made)
+    }
+
+    /// As [`wait`](Prepared::wait), without a thread.
+    pub async fn done(mut self) -> Response<Bytes> {
+        let made = match self.reply.making.take() {
+            Some((making, refused)) => making.await.map_err(refused),
+            None => Ok(()),
+        };
+        self.answer(made)
+    }
+
+    fn answer(self, made: Result<(), Refusal>) -> Response<Bytes> {
+        let reply = match made {
+            Ok(()) => self.reply,
+            Err(refusal) => refusal.reply(&self.headers),
+        };
+        let mut response = open_to(reply, self.origin).into_response();
+        if self.head {
+            *response.body_mut() = Bytes::new();
+        }
+        response
     }
 }
 

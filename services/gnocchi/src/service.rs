@@ -113,8 +113,8 @@ impl Service for Gnocchi {
                                      body: Bytes| {
                 let name = name.map(|Extension(CallerName(name))| name.to_string());
                 let caller = Caller { name, rights: rights.map(|Extension(rights)| rights) };
-                let done = offload(move || api.handle_of(caller, method, &uri, headers, body)).await;
-                done.map(|response| response.map(Body::from))
+                let prepared = offload(move || api.handle_of(caller, method, &uri, headers, body)).await?;
+                Ok::<_, frame::Refusal>(prepared.done().await.map(Body::from))
             };
             let route = Route::get(path, handle.clone()).max_body_bytes(most);
             let route = if tokens { route.any_token().open_options() } else { route.public() };

@@ -2,6 +2,7 @@
 
 use super::Archive;
 use crate::index::{Index, NewMetric, ResourceChange, ResourceQuery, TypeChange};
+use crate::making::Making;
 use crate::policy::{Definition, Policy};
 use crate::search::{Filter, Page};
 use crate::{Error, Metric, Resource, ResourceType, Rule, rule};
@@ -123,6 +124,27 @@ impl Archive {
     /// [`Error::NoSuchPolicy`], [`Error::NoSuchResource`], [`Error::MetricNameExists`].
     pub fn add_metrics(&self, metrics: &[Metric]) -> Result<(), Error> {
         self.catalog.add_metrics(metrics)
+    }
+
+    /// Begins to add metrics, all or none, and returns while that is on its way: what comes from many at once is one write, and nobody needs a
+    /// thread to wait for it.
+    ///
+    /// ```
+    /// use ferrometer_archive::{Archive, Options};
+    ///
+    /// let directory = std::env::temp_dir().join(format!("ferrometer-begin-doc-{}", std::process::id()));
+    /// let archive = Archive::open(&directory, Options::default())?;
+    /// let making: Vec<_> = ["a", "b"].map(|name| archive.new_metric("me", Some(name))).into_iter().collect::<Result<_, _>>()?;
+    /// let making: Vec<_> = making.into_iter().map(|metric| archive.begin_metrics(vec![metric])).collect();
+    /// // In an asynchronous program: `making.await?`.
+    /// making.into_iter().try_for_each(|making| making.wait())?;
+    /// assert_eq!(archive.metrics(None, &Default::default())?.len(), 2);
+    /// # drop(archive);
+    /// # std::fs::remove_dir_all(&directory)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn begin_metrics(&self, metrics: Vec<Metric>) -> Making {
+        self.catalog.begin_metrics(metrics)
     }
 
     /// Removes a metric with its aggregates.

@@ -162,7 +162,7 @@ impl Archive {
                     after.last = ends.iter().copied().min().map(|end| end - 1);
                 }
             }
-            after.settle(&policy);
+            after = after.settled(&policy);
             removed.accepted_from = accepted_from(&after, &policy);
             changes.push((window_key(metric), Some(encode_window(&after))));
             storage.put(&changes)?;
@@ -222,7 +222,7 @@ impl Archive {
                 }
             }
             let mut settled = window.clone();
-            settled.settle(&new);
+            settled = settled.settled(&new);
             changes.push((window_key(metric), Some(encode_window(&settled))));
             storage.put(&changes)?;
             *window = settled;

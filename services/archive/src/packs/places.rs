@@ -155,6 +155,10 @@ impl Places {
         if range.is_empty() {
             return Ok(keys);
         }
+        if !self.runs.iter().any(|run| run.may_have(&range)) {
+            keys.extend(self.recent.range(range).filter(|(_, place)| place.is_some()).map(|(key, _)| *key));
+            return Ok(keys);
+        }
         for entry in self.merged(0, *range.start()) {
             let (key, place) = entry?;
             if key > *range.end() {

@@ -15,19 +15,20 @@ pub(super) fn mark() -> [u8; 8] {
     mark
 }
 
-/// Returns the bytes of an object, or of its deletion.
-pub(super) fn encode(key: &Key, object: Option<&[u8]>) -> Vec<u8> {
-    let mut rest = Vec::with_capacity(HEAD - 8);
-    rest.extend_from_slice(key.metric.as_bytes());
-    rest.extend_from_slice(&key.granularity.to_le_bytes());
-    rest.extend_from_slice(&key.stretch.to_le_bytes());
-    rest.extend_from_slice(&object.map_or(DELETED, |object| object.len() as u32).to_le_bytes());
-    rest.extend_from_slice(&object.map_or(0, crc32fast::hash).to_le_bytes());
-    let mut record = MAGIC.to_le_bytes().to_vec();
-    record.extend_from_slice(&crc32fast::hash(&rest).to_le_bytes());
-    record.extend_from_slice(&rest);
-    record.extend_from_slice(object.unwrap_or_default());
-    record
+/// Appends the bytes of an object, or of its deletion.
+pub(super) fn write(out: &mut Vec<u8>, key: &Key, object: Option<&[u8]>) {
+    let mut head = [0; HEAD];
+    let length = object.map_or(DELETED, |object| object.len() as u32);
+    head[..4].copy_from_slice(&MAGIC.to_le_bytes());
+    head[8..24].copy_from_slice(key.metric.as_bytes());
+    head[24..32].copy_from_slice(&key.granularity.to_le_bytes());
+    head[32..40].copy_from_slice(&key.stretch.to_le_bytes());
+    head[40..44].copy_from_slice(&length.to_le_bytes());
+    head[44..].copy_from_slice(&object.map_or(0, crc32fast::hash).to_le_bytes());
+    let crc = crc32fast::hash(&head[8..]);
+    head[4..8].copy_from_slice(&crc.to_le_bytes());
+    out.extend_from_slice(&head);
+    out.extend_from_slice(object.unwrap_or_default());
 }
 
 /// Returns true for bytes that begin with the head of a record of this key.

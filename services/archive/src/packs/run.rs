@@ -16,6 +16,7 @@ use crate::storage::Key;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -93,6 +94,8 @@ pub(super) struct Run {
     file: File,
     /// The first key of each page.
     first: Vec<Key>,
+    /// The last key of all.
+    last: Key,
     /// Pages with their numbers.
     kept: Mutex<Vec<Kept>>,
     /// The page that was asked for last.
@@ -136,8 +139,10 @@ impl Run {
         let file = File::options().read(true).write(true).create(true).truncate(true).open(&path)?;
         let mut writer = BufWriter::with_capacity(16 * PAGE, &file);
         let (mut first, mut page, mut on_page, mut all) = (Vec::new(), Vec::with_capacity(PAGE), 0, 0);
+        let mut last = Key::FIRST;
         for entry in entries {
             let entry = entry?;
+            last = entry.0;
             if on_page == 0 {
                 first.push(entry.0);
                 page.resize(PAGE_HEAD, 0);
@@ -166,6 +171,7 @@ impl Run {
             path,
             file,
             first,
+            last,
             kept: Mutex::new(vec![None; kept]),
             hint: AtomicUsize::new(0),
         }))
@@ -181,6 +187,7 @@ impl Run {
             path,
             file,
             first: Vec::new(),
+            last: Key::FIRST,
             kept: Mutex::new(vec![None; kept]),
             hint: AtomicUsize::new(0),
         };
@@ -192,6 +199,7 @@ impl Run {
             if bytes.is_empty() {
                 drop(reader);
                 run.first.shrink_to_fit();
+                run.last = last.unwrap_or(Key::FIRST);
                 return Ok(run);
             }
             let page = Page::check(bytes).filter(|page| page.ascends(last));
@@ -233,8 +241,16 @@ impl Run {
         Ok(page)
     }
 
+    /// Returns false where no key of a range can be in it.
+    pub fn may_have(&self, range: &RangeInclusive<Key>) -> bool {
+        *range.start() <= self.last && self.first.first().is_some_and(|first| first <= range.end())
+    }
+
     /// Returns the entry of a key.
     pub fn get(&self, key: &Key) -> Result<Option<Entry>, Error> {
+        if !self.may_have(&(*key..=*key)) {
+            return Ok(None);
+        }
         let mut found = self.entries_from(*key);
         found.next().transpose().map(|entry| entry.filter(|(found, _)| found == key))
     }

@@ -1,6 +1,6 @@
 //! Sweeping: what lives of a file that is mostly replaced is appended again, many objects with a write, and the file deleted.
 
-use super::record::{Head, Walk, encode, next_head, read_head};
+use super::record::{Head, Walk, next_head, read_head, write};
 use super::{DELETED, Fill, HEAD, Packs, Place, name};
 use crate::Error;
 use crate::storage::Key;
@@ -60,7 +60,8 @@ impl Packs {
                         Ok::<_, Error>(is_gone && (is_in_older || index.places.is_deleted(&key)))
                     })?;
                     if needed {
-                        let record = encode(&key, None);
+                        let mut record = Vec::with_capacity(HEAD);
+                        write(&mut record, &key, None);
                         let (file, _) = self.append(&mut writer, &record)?;
                         let set = self.change_index(|index| index.set(key, file, None));
                         set.or_else(|error| self.heal(&mut writer, error))?;

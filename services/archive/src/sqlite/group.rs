@@ -3,6 +3,7 @@
 //! A change is made in a transaction that is open already, if there is one, within a savepoint of its own, so that its failure takes back
 //! nothing of others. Who has nobody behind him commits for all; the others wait for that. While a commit is synced, the next group comes together.
 
+use super::room::Room;
 use crate::Error;
 use rusqlite::Connection;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -48,6 +49,8 @@ pub(super) struct Group {
 
 struct Writer {
     connection: Connection,
+    /// None where nothing is synced.
+    room: Option<Room>,
     /// Changes in the transaction that is open; 0 when none is.
     changes: usize,
     outcome: Arc<Outcome>,
@@ -70,7 +73,11 @@ impl Writer {
 
     fn commit(&mut self) {
         let result = self.connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]).map(drop));
+        let is_made = result.is_ok();
         self.end(result);
+        if let Some(room) = self.room.as_mut().filter(|_| is_made) {
+            room.committed();
+        }
     }
 
     fn run(&self, sql: &str) -> rusqlite::Result<()> {
@@ -85,6 +92,8 @@ impl Writer {
             let made = change(&self.connection);
             match &made {
                 Ok(_) => self.changes = 1,
+                // A full disk, say, took it back already.
+                Err(_) if self.connection.is_autocommit() => {}
                 Err(_) => self.run("ROLLBACK")?,
             }
             return made;
@@ -108,8 +117,8 @@ impl Writer {
 }
 
 impl Group {
-    pub fn new(connection: Connection) -> Group {
-        let writer = Writer { connection, changes: 0, outcome: Arc::default() };
+    pub fn new(connection: Connection, room: Option<Room>) -> Group {
+        let writer = Writer { connection, room, changes: 0, outcome: Arc::default() };
         Group { writer: Mutex::new(writer), coming: AtomicUsize::new(0) }
     }
 
@@ -166,7 +175,7 @@ mod tests {
     fn group() -> Group {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY)").unwrap();
-        Group::new(connection)
+        Group::new(connection, None)
     }
 
     fn insert(connection: &Connection, number: usize) -> Result<(), Error> {
