@@ -4,7 +4,7 @@
 //! copied aggregates lack, and the index every metric that either names.
 
 use crate::Error;
-use crate::files::copy_file;
+use crate::files::{copy_file, read_bounded};
 use crate::shared::Shared;
 use std::fs::File;
 use std::path::Path;
@@ -52,9 +52,10 @@ impl Shared {
 /// # Errors
 /// [`Error::Invalid`] for a backup that is not whole, or a directory that is not empty; [`Error::Io`].
 pub(crate) fn restore(backup: &Path, directory: &Path) -> Result<(), Error> {
-    match std::fs::read_to_string(backup.join(WHOLE)) {
-        Ok(form) if form == FORM => {}
+    match read_bounded(&backup.join(WHOLE), 4096) {
+        Ok(form) if form == FORM.as_bytes() => {}
         Ok(form) => {
+            let form = String::from_utf8_lossy(&form);
             return Err(Error::Invalid(format!("{} is a backup of another form: `{}`", backup.display(), form.trim())));
         }
         Err(_) if !backup.join(WHOLE).is_file() => {

@@ -197,7 +197,8 @@ impl Packs {
         self.change_index(Index::make_again)
     }
 
-    /// Spills places that memory has no room for. Queries go on meanwhile, with the runs that there were.
+    /// Spills places that memory has no room for. Queries go on meanwhile, with the runs that there were. Runs that turn out to be damaged are
+    /// made again: merging them would fail for ever, and memory would grow.
     fn spill(&self, writer: &mut Writer) {
         if !self.with_index(Index::is_full) {
             return;
@@ -206,7 +207,8 @@ impl Packs {
             let through = (writer.file.get(), writer.length);
             self.with_index(|index| index.merge(through))
         });
-        self.change_index(|index| match merge {
+        let healed = merge.or_else(|error| self.heal(writer, error).map(|()| None));
+        self.change_index(|index| match healed {
             Ok(merge) => merge.into_iter().for_each(|merge| index.take(merge)),
             Err(error) => index.put_off(&error),
         });
@@ -302,13 +304,22 @@ impl Storage for Packs {
     }
 }
 
-/// Returns the numbers of the files of a directory whose names have an end, ascending.
+/// Returns the numbers of the files of a directory whose names are ours and have an end, ascending. What is no file is left alone.
 fn numbers(directory: &Path, end: &str) -> Result<Vec<u32>, Error> {
+    let mut numbers = taken(directory, end)?;
+    numbers
+        .retain(|number| std::fs::metadata(directory.join(format!("{number:08}{end}"))).is_ok_and(|it| it.is_file()));
+    Ok(numbers)
+}
+
+/// Returns the numbers of names that are ours and have an end, ascending, whatever has them.
+fn taken(directory: &Path, end: &str) -> Result<Vec<u32>, Error> {
     let mut numbers: Vec<u32> = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let name = entry?.file_name();
         let stem = name.to_str().and_then(|name| name.strip_suffix(end));
-        numbers.extend(stem.and_then(|stem| stem.parse::<u32>().ok()));
+        let number = stem.and_then(|stem| stem.parse().ok().filter(|number: &u32| format!("{number:08}") == stem));
+        numbers.extend(number);
     }
     numbers.sort_unstable();
     Ok(numbers)

@@ -116,8 +116,11 @@ impl Index {
         tracing::warn!(%error, "places of stored objects stay in memory");
         if let Some(spills) = &mut self.spills {
             spills.at = self.places.recent().saturating_mul(2);
-            // A summary may name the run already: it is not written over.
+            // A summary may name the run already: it is not written over. What no summary names only takes room.
             spills.next_run += 1;
+            let mut counting = self.places.runs();
+            counting.extend(Summary::read(&spills.directory).ok().flatten().map_or_else(Vec::new, |found| found.runs));
+            let _ = remove_other_runs(&spills.directory, &counting);
         }
     }
 }

@@ -5,7 +5,7 @@ use super::places::{Places, kept_pages};
 use super::run::Run;
 use super::scan::{Scanned, scan};
 use super::summary::{Summary, remove_other_runs};
-use super::{name, numbers};
+use super::{name, numbers, taken};
 use crate::Error;
 use std::fs::File;
 use std::num::NonZeroU32;
@@ -31,7 +31,7 @@ impl Index {
             }
         };
         remove_other_runs(directory, &index.places.runs())?;
-        let next_run = index.places.runs().into_iter().max().map_or(1, |last| last + 1);
+        let next_run = taken(directory, ".places")?.last().map_or(1, |last| last.saturating_add(1));
         index.spills = Some(Spills::of(directory, memory, next_run));
         let files = index.scan_from(directory, through, true)?;
         Ok((index, files))
@@ -58,7 +58,12 @@ impl Index {
         Summary::remove(&directory)?;
         let last_file = self.last_file;
         let mut index = Index { spills: Some(spills), last_file, ..Index::default() };
-        index.scan_from(&directory, (0, 0), false)?;
+        let scanned = index.scan_from(&directory, (0, 0), false);
+        if let (Err(_), Some(ours), Some(theirs)) = (&scanned, &mut self.spills, &index.spills) {
+            // A summary may name the runs that were written until then.
+            ours.clone_from(theirs);
+        }
+        scanned?;
         remove_other_runs(&directory, &index.places.runs())?;
         // The file in use is open for appending.
         for (number, file) in &self.files {
@@ -94,7 +99,7 @@ impl Index {
     /// Reads what the files of a directory have behind an end.
     fn scan_from(&mut self, directory: &Path, (file, offset): End, cuts: bool) -> Result<ScannedFiles, Error> {
         let numbers = numbers(directory, ".pack")?;
-        self.last_file = self.last_file.max(numbers.last().copied().unwrap_or(0));
+        self.last_file = self.last_file.max(taken(directory, ".pack")?.last().copied().unwrap_or(0));
         let mut files = Vec::new();
         for (at, number) in numbers.iter().enumerate() {
             let path = directory.join(name(*number));

@@ -47,6 +47,12 @@ impl Walk {
         Walk { reader: BufReader::with_capacity(64 << 10, file), at: 0 }
     }
 
+    /// Returns how far was read.
+    #[cfg(test)]
+    pub fn at(&self) -> u64 {
+        self.at
+    }
+
     pub fn go(&mut self, to: u64) -> io::Result<()> {
         self.reader.seek_relative(to.wrapping_sub(self.at) as i64)?;
         self.at = to;
@@ -90,16 +96,29 @@ pub(super) fn read_head(from: &mut impl Read) -> Result<Option<Head>, Error> {
     Ok(Some(Head::Object { key, length: word(40), crc: word(44) }))
 }
 
-/// Returns where the next head is, from an offset on.
+/// Bytes that are searched together.
+const WINDOW: u64 = 64 << 10;
+
+/// Returns where the next head is, from an offset on. It holds a window of the file at a time, however long the damage is.
 pub(super) fn next_head(reader: &mut Walk, from: u64, length: u64) -> Result<Option<u64>, Error> {
     reader.go(from)?;
-    let mut window = Vec::new();
-    reader.by_ref().take(length - from.min(length)).read_to_end(&mut window)?;
-    for at in 0..window.len() {
-        let starts = window[at..].starts_with(&MAGIC.to_le_bytes()) || window[at..].starts_with(&MARK.to_le_bytes());
-        if starts && read_head(&mut &window[at..])?.is_some() {
-            return Ok(Some(from + at as u64));
+    let (mut begins, mut window) = (from, Vec::new());
+    loop {
+        let left = length.saturating_sub(begins + window.len() as u64);
+        let is_end = reader.by_ref().take(left.min(WINDOW)).read_to_end(&mut window)? == 0;
+        // A head that may go on behind the window is looked at with the next one.
+        let searched = if is_end { window.len() } else { window.len().saturating_sub(HEAD - 1) };
+        for at in 0..searched {
+            let starts =
+                window[at..].starts_with(&MAGIC.to_le_bytes()) || window[at..].starts_with(&MARK.to_le_bytes());
+            if starts && read_head(&mut &window[at..])?.is_some() {
+                return Ok(Some(begins + at as u64));
+            }
         }
+        if is_end {
+            return Ok(None);
+        }
+        window.drain(..searched);
+        begins += searched as u64;
     }
-    Ok(None)
 }

@@ -128,7 +128,7 @@ fn write_page(to: &mut impl Write, page: &mut Vec<u8>, entries: usize) -> io::Re
 
 impl Run {
     /// Writes a run of ascending entries, which is on disk when it returns; none where there are no entries. Up to `kept` of its pages
-    /// stay in memory when they were read.
+    /// stay in memory when they were read. A run that cannot be written whole leaves no file: a full disk needs the room.
     pub fn write(
         directory: &Path,
         number: u32,
@@ -137,6 +137,20 @@ impl Run {
     ) -> Result<Option<Run>, Error> {
         let path = path(directory, number);
         let file = File::options().read(true).write(true).create(true).truncate(true).open(&path)?;
+        let run = Run::write_to(file, path.clone(), number, kept, entries);
+        if !matches!(run, Ok(Some(_))) {
+            let _ = std::fs::remove_file(&path);
+        }
+        run
+    }
+
+    fn write_to(
+        file: File,
+        path: PathBuf,
+        number: u32,
+        kept: usize,
+        entries: impl Iterator<Item = Result<Entry, Error>>,
+    ) -> Result<Option<Run>, Error> {
         let mut writer = BufWriter::with_capacity(16 * PAGE, &file);
         let (mut first, mut page, mut on_page, mut all) = (Vec::new(), Vec::with_capacity(PAGE), 0, 0);
         let mut last = Key::FIRST;
@@ -160,7 +174,6 @@ impl Run {
         writer.flush()?;
         drop(writer);
         if all == 0 {
-            std::fs::remove_file(&path)?;
             return Ok(None);
         }
         file.sync_all()?;
@@ -215,6 +228,12 @@ impl Run {
         Error::Io(io::Error::new(io::ErrorKind::InvalidData, text))
     }
 
+    /// Returns damage: a disk that cannot read a sector says so before any checksum does.
+    fn unreadable(&self, page: usize, error: &io::Error) -> Error {
+        let text = format!("page {page} of {} cannot be read: {error}", self.path.display());
+        Error::Io(io::Error::new(io::ErrorKind::InvalidData, text))
+    }
+
     /// Returns the bytes of the file.
     pub fn bytes(&self) -> u64 {
         (self.first.len() * PAGE) as u64
@@ -230,7 +249,7 @@ impl Run {
         }
         drop(slots);
         let mut bytes = vec![0; PAGE];
-        read_at(&self.file, &mut bytes, (number * PAGE) as u64)?;
+        read_at(&self.file, &mut bytes, (number * PAGE) as u64).map_err(|error| self.unreadable(number, &error))?;
         let page = Arc::new(Page::check(bytes).ok_or_else(|| self.damaged(number))?);
         let mut slots = kept();
         let slot = slot(&slots);
@@ -304,5 +323,27 @@ impl Iterator for EntriesFrom<'_> {
             }
             (self.page, self.number) = (None, self.number + 1);
         }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::packs::index::is_damage;
+
+    #[test]
+    fn a_page_that_the_disk_does_not_give_is_damage() {
+        let directory = std::env::temp_dir().join(format!("ferrometer-run-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let entries = [Ok((Key::FIRST, None))].into_iter();
+        let mut run = Run::write(&directory, 1, 1, entries).unwrap().unwrap();
+        assert_eq!(run.get(&Key::FIRST).unwrap(), Some((Key::FIRST, None)));
+        // Another thing that can be opened and not be read.
+        run.file = File::open(&directory).unwrap();
+        run.kept = Mutex::new(vec![None]);
+        let error = run.get(&Key::FIRST).unwrap_err();
+        assert!(is_damage(&error), "{error}");
+        assert!(error.to_string().contains("page 0 of "), "{error}");
+        std::fs::remove_dir_all(&directory).unwrap();
     }
 }

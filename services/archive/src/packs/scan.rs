@@ -41,10 +41,15 @@ impl Record {
 
     /// Returns true when its object has its checksum.
     fn is_whole(&self, reader: &mut Walk) -> io::Result<bool> {
-        let mut object = vec![0; self.size as usize];
         reader.go(self.at + HEAD as u64)?;
-        reader.read_exact(&mut object)?;
-        Ok(crc32fast::hash(&object) == self.crc)
+        let (mut hasher, mut piece, mut left) = (crc32fast::Hasher::new(), [0; 8 << 10], self.size as usize);
+        while left > 0 {
+            let read = left.min(piece.len());
+            reader.read_exact(&mut piece[..read])?;
+            hasher.update(&piece[..read]);
+            left -= read;
+        }
+        Ok(hasher.finalize() == self.crc)
     }
 }
 
@@ -109,25 +114,30 @@ pub(super) fn scan(
             length = gap;
         }
         if cuts && length > marked {
-            confirm(&file)?;
+            length = confirm(&file)?;
         }
     } else {
         scanned.damaged += u64::from(first_gap.is_some());
     }
     records.retain(|record| record.at < length);
     take(number, &mut records, index)?;
+    if is_last && cuts {
+        // All of it is confirmed now.
+        index.spill((number.get(), length));
+    }
     Ok(scanned)
 }
 
-/// Syncs a file whose end no sync has confirmed: the log may be shortened when later files are synced.
-fn confirm(mut file: &File) -> Result<(), Error> {
+/// Syncs a file whose end no sync has confirmed: the log may be shortened when later files are synced. Returns its length.
+fn confirm(mut file: &File) -> Result<u64, Error> {
     file.sync_data()?;
     // Without the mark nothing is lost.
     let length = file.seek(SeekFrom::End(0))?;
     if file.write_all(&mark()).is_err() {
         file.set_len(length)?;
+        return Ok(length);
     }
-    Ok(())
+    Ok(length + mark().len() as u64)
 }
 
 /// Puts records into the index.

@@ -6,6 +6,7 @@
 
 use super::{Fill, run};
 use crate::Error;
+use crate::files::read_bounded;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,6 +15,8 @@ use std::path::Path;
 
 const NAME: &str = "summary.json";
 const NEW: &str = "summary.new";
+/// Most bytes of one: about 50 for each pack file of 128 MiB, so an archive of a hundred terabytes has fewer.
+const MOST: u64 = 64 << 20;
 
 /// Account of the places that runs tell.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -48,7 +51,7 @@ impl Summary {
     /// # Errors
     /// [`Error::Damaged`]; [`Error::Io`].
     pub fn read(directory: &Path) -> Result<Option<Summary>, Error> {
-        let text = match std::fs::read(directory.join(NAME)) {
+        let text = match read_bounded(&directory.join(NAME), MOST) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error.into()),

@@ -1,5 +1,7 @@
 //! Pack files that are cut, damaged, and mostly replaced.
 
+#[cfg(unix)]
+mod foreign;
 mod spills;
 
 use super::sweep::SMALL;

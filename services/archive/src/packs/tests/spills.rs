@@ -7,16 +7,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-const KEYS: usize = 60;
+pub(super) const KEYS: usize = 60;
 /// Room for three places.
-const MEMORY: usize = 240;
+pub(super) const MEMORY: usize = 240;
 
-fn key(number: usize) -> Key {
+pub(super) fn key(number: usize) -> Key {
     let (metric, granularity) = (Uuid::from_u128(number as u128 / 15), [0, 60, 3600][number / 5 % 3]);
     Key { metric, granularity, stretch: (number % 5) as i64 - 2 }
 }
 
-fn object(length: usize, seed: usize) -> Vec<u8> {
+pub(super) fn object(length: usize, seed: usize) -> Vec<u8> {
     (0..length).map(|at| at.wrapping_mul(31).wrapping_add(seed.wrapping_mul(7)) as u8).collect()
 }
 
@@ -72,7 +72,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// Changes the bytes of a file, if it is there.
-fn spoil(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+pub(super) fn spoil(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
     if let Ok(mut bytes) = std::fs::read(path) {
         change(&mut bytes);
         std::fs::write(path, bytes).unwrap();
@@ -111,7 +111,7 @@ fn table(changes: &[Change]) -> BTreeMap<Key, Vec<u8>> {
     table
 }
 
-fn kept(packs: &Packs) -> BTreeMap<Key, Vec<u8>> {
+pub(super) fn kept(packs: &Packs) -> BTreeMap<Key, Vec<u8>> {
     let all = (0..KEYS).map(key).filter_map(|key| Some((key, packs.get(&key).unwrap()?))).collect::<BTreeMap<_, _>>();
     let mut listed = Vec::new();
     packs.keys(&mut |key| listed.push(key)).unwrap();
@@ -257,6 +257,18 @@ fn a_deletion_outlives_the_file_that_told_it() {
         run.packs().sweep_file(*number).unwrap();
     }
     run.step(Step::Crash(Damage::None, 0));
+    run.step(Step::Crash(Damage::NoSummary, 0));
+}
+
+#[test]
+fn what_no_sync_has_confirmed_is_spilled_by_the_opening() {
+    let mut run = Run::new("confirmed");
+    run.put([39, 30, 0, 15].map(|number| (key(number), Some(object(1, number)))).to_vec());
+    run.step(Step::Reopen);
+    run.step(Step::Forget(0));
+    run.step(Step::Sweep(0));
+    // Behind the last mark, where the table that is read again is full.
+    run.put(vec![(key(38), None), (key(49), Some(object(143, 1)))]);
     run.step(Step::Crash(Damage::NoSummary, 0));
 }
 
