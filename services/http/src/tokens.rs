@@ -120,8 +120,8 @@ fn parse_file(bytes: &[u8], known: &[Privilege]) -> Result<Vec<Token>, Unusable>
     if tokens.is_empty() { Err(Unusable::Gone("holds no token".into())) } else { Ok(tokens) }
 }
 
-fn list<'a>(
-    texts: &mut dyn Iterator<Item = (usize, &'a str)>,
+fn list(
+    texts: &mut dyn Iterator<Item = (usize, &str)>,
     what: &str,
     plain: bool,
     known: &[Privilege],
