@@ -25,6 +25,20 @@ fn unknown_keys() {
         ("limit.max_loggers = 1", "1: metrics.limit: unknown key; did you mean `limits`?"),
         ("colour = 1", "1: metrics.colour: unknown key"),
         ("dialect = 'etsy'", "1: metrics.dialect: unknown key; did you mean `dialect` under [metrics.statsd]?"),
+        (
+            "statsd_dialect = 'etsy'",
+            "1: metrics.statsd_dialect: unknown key; did you mean `dialect` under [metrics.statsd]?",
+        ),
+        ("statsd_prot = 1", "1: metrics.statsd_prot: unknown key; did you mean `statsd_port`?"),
+        (
+            "pull_cache_http = true",
+            "1: metrics.pull_cache_http: unknown key; did you mean `http` under [metrics.pull_cache]?",
+        ),
+        (
+            "pull_cache_adress = ''",
+            "1: metrics.pull_cache_adress: unknown key; did you mean `address` under [metrics.pull_cache]?",
+        ),
+        ("pull_cache.paht = ''", "12: metrics.pull_cache.paht: unknown key; did you mean `path`?"),
         ("statsd.host = 'a'", "8: metrics.statsd.host: unknown key; did you mean `statsd_host` under [metrics]?"),
         ("statsd.dialct = 'a'", "8: metrics.statsd.dialct: unknown key; did you mean `dialect`?"),
         ("'statsd.dialect' = 'etsy'", "1: metrics.statsd.dialect: unknown key"),
@@ -226,6 +240,8 @@ fn unknown_variables() {
         ("FERROMETER_STATSD_HSOT", "a", "unknown variable; did you mean FERROMETER_STATSD_HOST?"),
         ("FERROMETER_STATSD_DIALECT", "a", "unknown variable; did you mean FERROMETER_STATSD__DIALECT?"),
         ("FERROMETER_PULL_CACHE_HTTP", "1", "unknown variable; did you mean FERROMETER_PULL_CACHE__HTTP?"),
+        ("FERROMETER_DIALECT", "etsy", "unknown variable; did you mean FERROMETER_STATSD__DIALECT?"),
+        ("FERROMETER_STATSD_TAGS", "a", "unknown variable; did you mean FERROMETER_STATSD__LABELS?"),
         ("FERROMETER_statsd_host", "1", "unknown variable; did you mean FERROMETER_STATSD_HOST?"),
         (
             "FERROMETER_LOGGERS__NOVA__ENABLED",

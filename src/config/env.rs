@@ -14,7 +14,7 @@ use super::error::{Place, Problem, clean};
 use super::faults::split_at_first;
 use super::for_agents;
 use super::settings::keys;
-use super::suggest::nearest;
+use super::suggest::{self, nearest};
 use super::table::{Key, split};
 use super::value::Value;
 
@@ -246,8 +246,35 @@ fn unknown(name: &str) -> String {
     }
     // Without the prefix, which is right and would let strangers look alike.
     let suffixes = known.iter().map(|name| &name[PREFIX.len()..]);
-    match nearest(rest, suffixes) {
-        Some(meant) => format!("unknown variable; did you mean {PREFIX}{meant}?"),
+    let meant = nearest(rest, suffixes).map(|meant| format!("{PREFIX}{meant}")).or_else(|| elsewhere(rest));
+    match meant {
+        Some(meant) => format!("unknown variable; did you mean {meant}?"),
         None => "unknown variable; the prefix FERROMETER_ is reserved for the keys of the configuration".to_owned(),
     }
+}
+
+/// Returns the variable of a key that stands below the name of its table, which is missing (`DIALECT`), or that other programs call otherwise
+/// (`OTLP_ENDPOINT`).
+fn elsewhere(rest: &str) -> Option<String> {
+    let all: Vec<(&str, &str)> = keys().map(|key| split(key.path)).collect();
+    let rest = rest.to_ascii_lowercase();
+    let variable = |table: &str, key: &str| {
+        let table = table.strip_prefix("metrics.").unwrap_or_default();
+        format!("{PREFIX}{}__{}", table.to_ascii_uppercase(), key.to_ascii_uppercase())
+    };
+    for (table, key) in &all {
+        if *key == rest {
+            return Some(variable(table, key));
+        }
+    }
+    for (table, _) in &all {
+        let Some(short) = table.strip_prefix("metrics.") else { continue };
+        let known: Vec<&str> = all.iter().filter(|(its, _)| its == table).map(|(_, key)| *key).collect();
+        let words = suggest::key_behind(short, &rest, &known);
+        // One key, and no choice between several.
+        if let Some(key) = known.iter().find(|key| words.as_deref() == Some(&format!("`{key}`"))) {
+            return Some(variable(table, key));
+        }
+    }
+    None
 }

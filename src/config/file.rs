@@ -386,6 +386,11 @@ fn in_order<'v, 'i>(table: &'v DeTable<'i>) -> Vec<(&'v Name<'i>, &'v Content<'i
     entries
 }
 
+/// The tables below `[metrics]` that keys are in, as often as they have keys.
+fn tables() -> impl Iterator<Item = &'static str> {
+    keys().map(|key| split(key.path).0).filter(|table| table.starts_with("metrics."))
+}
+
 fn is_table(path: &str) -> bool {
     keys().any(|key| split(key.path).0 == path || key.alias.is_some_and(|alias| split(alias).0 == path))
 }
@@ -431,6 +436,16 @@ fn meant(table: &str, name: &str) -> String {
     let prefixed = format!("{backend}_{name}");
     if here[..keys].contains(&prefixed.as_str()) {
         return format!("; did you mean `{prefixed}`?");
+    }
+    // `statsd_dialect` under [metrics] is `dialect` under [metrics.statsd].
+    if table == "metrics" {
+        for its_table in tables() {
+            let known: Vec<&str> = all.iter().filter(|(table, _)| *table == its_table).map(|(_, word)| *word).collect();
+            let words = suggest::key_behind(its_table.strip_prefix("metrics.").unwrap_or_default(), name, &known);
+            if let Some(words) = words {
+                return format!("; did you mean {words} under [{its_table}]?");
+            }
+        }
     }
     for wanted in [prefixed.as_str(), name] {
         for (table, word) in &all {

@@ -27,7 +27,6 @@ fn nearest_of<'a>(found: &str, known: &mut dyn Iterator<Item = &'a str>) -> Opti
 }
 
 /// Words that other programs use for a key, each with ours.
-#[cfg(any(feature = "config-file", test))]
 const SYNONYMS: [(&str, &str); 10] = [
     ("host", "server"),
     ("hostname", "server"),
@@ -45,7 +44,6 @@ const SYNONYMS: [(&str, &str); 10] = [
 ///
 /// A slip of one letter comes first; then keys with the name as a word, or as the beginning of one (`port` for `statsd_port`, `org` for
 /// `organization`); then another program's word.
-#[cfg(any(feature = "config-file", test))]
 pub(super) fn key(found: &str, known: &[&str]) -> Option<String> {
     let lower = found.to_ascii_lowercase().replace('-', "_");
     let quoted = |key: &str| format!("`{key}`");
@@ -66,7 +64,17 @@ pub(super) fn key(found: &str, known: &[&str]) -> Option<String> {
     ours.map(|(_, ours)| quoted(ours))
 }
 
-pub(super) use strsim::levenshtein as distance;
+/// The distance of two words; two letters that are swapped, which is the likeliest slip of all, are one step.
+pub(super) use strsim::osa_distance as distance;
+
+/// Returns the key of a table that a name beginning with that of the table was meant for (`dialect` for `statsd_dialect`), in the form of [`key`].
+pub(super) fn key_behind(table: &str, found: &str, known: &[&str]) -> Option<String> {
+    let rest = found.strip_prefix(table)?.strip_prefix('_')?.trim_start_matches('_');
+    if known.contains(&rest) {
+        return Some(format!("`{rest}`"));
+    }
+    key(rest, known)
+}
 
 #[cfg(test)]
 mod tests {
@@ -89,6 +97,16 @@ mod tests {
             assert_eq!(key(found, &known).as_deref(), meant, "{found}");
         }
         assert_eq!(key("endpoint", &["url", "timeout"]).as_deref(), Some("`url`"));
+    }
+
+    #[test]
+    fn swapped_letters_are_one_slip() {
+        let known = ["server", "port", "proto", "path", "api", "gzip", "url", "user"];
+        for (found, meant) in
+            [("prot", "`port`"), ("prtoo", "`proto`"), ("paht", "`path`"), ("gzpi", "`gzip`"), ("usre", "`user`")]
+        {
+            assert_eq!(key(found, &known).as_deref(), Some(meant), "{found}");
+        }
     }
 
     #[test]

@@ -41,6 +41,8 @@ impl Receiver {
                     let text = std::str::from_utf8(&buffer[..length]).expect("a datagram of UTF-8");
                     all.extend(text.lines().filter(|line| !line.contains("ferrometer.")).map(str::to_owned));
                 }
+                // A signal is no silence.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                     panic!("{error}")
                 }

@@ -7,6 +7,8 @@ use crate::{Error, ResourceType};
 
 /// Deepest nesting of a filter.
 const DEEPEST: usize = 64;
+/// Most values of a filter: SQLite takes 32,766 parameters with a statement, and PostgreSQL 65,535.
+const MOST_VALUES: usize = 30_000;
 
 /// The value of a parameter.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,6 +89,27 @@ pub(crate) struct Condition<'a> {
     kind: &'a str,
 }
 
+/// Returns how many values a filter compares with.
+fn values(filter: &Filter) -> usize {
+    match filter {
+        Filter::And(parts) | Filter::Or(parts) => parts.iter().map(values).sum(),
+        Filter::Not(inner) => values(inner),
+        Filter::In(_, values) => values.len(),
+        Filter::Compare(..) => 1,
+    }
+}
+
+/// Joins parts as a balanced tree: one that leans to a side is as deep as it has parts, and SQLite takes 1,000 levels.
+fn joined(parts: &[String], word: &str) -> String {
+    match parts {
+        [one] => one.clone(),
+        parts => {
+            let (left, right) = parts.split_at(parts.len() / 2);
+            format!("({}{word}{})", joined(left, word), joined(right, word))
+        }
+    }
+}
+
 impl<'a> Condition<'a> {
     pub fn new(dialect: &'a Dialect, find: Find<'a>, kind: &'a str) -> Condition<'a> {
         Condition { sql: dialect.truth[0].into(), parameters: Vec::new(), dialect, find, kind }
@@ -94,6 +117,9 @@ impl<'a> Condition<'a> {
 
     /// Adds a condition that must hold as well.
     pub fn and(&mut self, filter: &Filter) -> Result<(), Error> {
+        if values(filter) > MOST_VALUES {
+            return Err(Error::Invalid(format!("a filter may have {MOST_VALUES} values")));
+        }
         let sql = self.build(filter, 0)?;
         self.sql = format!("{} AND {sql}", self.sql);
         Ok(())
@@ -122,7 +148,7 @@ impl<'a> Condition<'a> {
             Filter::And(parts) | Filter::Or(parts) => {
                 let word = if matches!(filter, Filter::And(_)) { " AND " } else { " OR " };
                 let parts = parts.iter().map(|part| self.build(part, depth + 1)).collect::<Result<Vec<_>, _>>()?;
-                Ok(format!("({})", parts.join(word)))
+                Ok(format!("({})", joined(&parts, word)))
             }
             Filter::Not(inner) => Ok(format!("(NOT {})", self.build(inner, depth + 1)?)),
             Filter::In(name, values) => {
@@ -188,6 +214,10 @@ impl<'a> Condition<'a> {
         for sort in &page.sort {
             let field = (self.find)(&sort.key)
                 .map_err(|_| Error::Pagination(format!("Sort key supplied is invalid: {}", sort.key)))?;
+            // A key that comes again has no effect, and databases take a few thousand of them.
+            if keys.iter().any(|(sql, ..)| *sql == field.sql) {
+                continue;
+            }
             keys.push((field.sql, field.kind, sort.descending, sort.nulls_first));
         }
         for key in unique {

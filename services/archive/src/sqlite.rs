@@ -95,7 +95,11 @@ pub struct Sqlite {
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Error {
-        Error::Index(error.to_string())
+        match error {
+            // Without the statement: it may be as long as a request, and is nobody's business outside.
+            rusqlite::Error::SqlInputError { msg, .. } => Error::Index(msg),
+            error => Error::Index(error.to_string()),
+        }
     }
 }
 
@@ -377,4 +381,16 @@ fn uuid(text: &str) -> Result<Uuid, Error> {
 
 fn optional<T>(result: Result<T, rusqlite::Error>) -> Result<Option<T>, Error> {
     Ok(result.optional()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_a_statement_is_told_without_the_statement() {
+        let connection = Connection::open_in_memory().unwrap();
+        let error = connection.prepare("SELECT 1 FROM nowhere").map(drop).unwrap_err();
+        assert_eq!(Error::from(error).to_string(), "the index refused: no such table: nowhere");
+    }
 }

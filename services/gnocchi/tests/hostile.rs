@@ -245,3 +245,24 @@ fn years_beyond_what_can_be_told_are_refused() {
     api.post(&path, json!([{"timestamp": "2262-04-11T23:47:16", "value": 1}])).is(202);
     assert_eq!(api.get(&format!("{path}?granularity=3600")).is(200)[0][0], "2262-04-11T23:00:00+00:00");
 }
+
+#[test]
+fn conditions_with_many_parts_are_answered_or_refused_and_never_the_servers_fault() {
+    let api = Api::new(Settings::default());
+    api.post("/v1/resource/generic", json!({"id": "one", "project_id": "p"})).is(201);
+    let search = "/v1/search/resource/generic";
+    let other = json!({"=": {"project_id": "x"}});
+    let mut parts = vec![other; 5_000];
+    parts.push(json!({"=": {"project_id": "p"}}));
+    assert_eq!(api.post(search, json!({"or": parts})).is(200).as_array().unwrap().len(), 1);
+    assert_eq!(api.post(search, json!({"and": parts})).is(200), json!([]));
+    let mut ids: Vec<String> = (0..20_000).map(|number| format!("r{number}")).collect();
+    ids.push("one".into());
+    assert_eq!(api.post(search, json!({"in": {"id": ids}})).is(200).as_array().unwrap().len(), 1);
+    let many = json!({"in": {"id": vec!["x"; 40_000]}});
+    let refused = api.post(search, many.clone());
+    assert!(refused.status == 400 && refused.text.contains("a filter may have 30000 values"), "{}", refused.text.len());
+    assert_eq!(api.send("admin", "DELETE", "/v1/resource/generic", &[], many.to_string().as_bytes()).status, 400);
+    let sorted = format!("/v1/metric?{}", vec!["sort=name:asc"; 3_000].join("&"));
+    assert_eq!(api.get(&sorted).is(200), json!([]));
+}

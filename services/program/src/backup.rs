@@ -212,7 +212,7 @@ fn copy(from: &Path, to: &Path, bar: &ProgressBar) -> Result<(u64, u32)> {
     if let Some(folder) = to.parent() {
         fs::create_dir_all(folder).map_err(|error| Failure::file(folder, &error))?;
     }
-    let source = File::open(from).map_err(|error| Failure::file(from, &error))?;
+    let source = ferrometer_export::open_regular(from).map_err(|error| Failure::file(from, &error))?;
     let mut target = File::create_new(to).map_err(|error| Failure::file(to, &error))?;
     let found = through(source, &mut target, (from, to), bar)?;
     target.sync_all().map_err(|error| Failure::file(to, &error))?;

@@ -15,6 +15,7 @@
 //! | `archive`, `backup` | an archive, over its API and on disk |
 //! | `control` | a word with the server that has an archive open |
 //! | `catalogue` | the metrics of a program, compared with a file |
+//! | `configuration` | how the file of `check` and `serve` is read |
 //! | `outcome`, `text`, `table` | exit codes; texts that are safe to print; tables |
 //! | `remote`, `records` | other programs over HTTP; their records |
 //! | `address` | where statsd lines come and go |
@@ -28,6 +29,7 @@ mod backup;
 mod catalogue;
 mod check;
 mod collect;
+mod configuration;
 mod control;
 mod dump;
 mod fsck;

@@ -1,8 +1,12 @@
-//! Tables of text, for terminals and pipes: columns as wide as what is in them.
+//! Tables of text, for terminals and pipes: columns as wide as what is in them, within reason.
 
 use crate::text::visible;
 use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr;
+
+/// The widest a column becomes. A longer cell stands whole in its row, and moves no other: somebody else may have chosen it, and a name of 100 kB
+/// would make every row as long.
+const WIDEST: usize = 120;
 
 /// Where a column's text stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +37,10 @@ impl Table {
         let head: Vec<String> = self.columns.iter().map(|(name, _)| (*name).to_owned()).collect();
         let all = || std::iter::once(&head).chain(&self.rows);
         let widths: Vec<usize> = (0..self.columns.len())
-            .map(|at| all().filter_map(|row| row.get(at)).map(|cell| cell.width()).max().unwrap_or(0))
+            .map(|at| {
+                let cells = all().filter_map(|row| row.get(at)).map(|cell| cell.width());
+                cells.filter(|width| *width <= WIDEST).max().unwrap_or(0)
+            })
             .collect();
         for row in all() {
             let mut line = String::new();
@@ -55,6 +62,20 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cell_that_is_very_long_makes_no_other_row_long() {
+        let mut table = Table::new([("NAME", Align::Left), ("VALUE", Align::Right)]);
+        let (fits, long) = ("f".repeat(WIDEST), "l".repeat(100_000));
+        for name in ["a", &fits, &long] {
+            table.row([name, "1"]);
+        }
+        let mut out = Vec::new();
+        table.write(&mut out).unwrap();
+        let lines: Vec<String> = String::from_utf8(out).unwrap().lines().map(str::to_owned).collect();
+        assert_eq!(lines.iter().map(String::len).collect::<Vec<_>>(), [127, 127, 127, 100_007]);
+        assert!(lines[3].starts_with(&long) && lines[3].ends_with(" 1"));
+    }
 
     #[test]
     fn columns_are_aligned_and_harmless() {

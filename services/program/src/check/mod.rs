@@ -11,7 +11,7 @@ mod meaning;
 mod sample;
 
 use crate::outcome::{Failure, Result};
-use crate::serve::settings;
+use crate::serve::{faults, settings};
 use crate::text::{bytes, visible};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -49,7 +49,7 @@ const LINES: usize = 60;
 /// Runs the command.
 pub(crate) fn run(command: &Command, is_json: bool) -> Result {
     let file = &command.file;
-    let text = std::fs::read_to_string(file).map_err(|error| Failure::file(file, &error))?;
+    let text = crate::configuration::read(file)?;
     let served = settings::is_meant(&text);
     let server = if served { Some(settings::Settings::parse(&text, &file.to_string_lossy())) } else { None };
     let variables: Vec<(OsString, OsString)> =
@@ -59,8 +59,13 @@ pub(crate) fn run(command: &Command, is_json: bool) -> Result {
     if let Err(error) = &config {
         wrong.extend(error.to_string().lines().map(str::to_owned));
     }
-    if let Some(Err(error)) = &server {
-        wrong.push(error.clone());
+    match (&server, &config) {
+        (Some(Err(error)), _) => wrong.push(error.clone()),
+        (Some(Ok(server)), Ok(config)) => {
+            let name = visible(&file.to_string_lossy()).into_owned();
+            wrong.extend(faults(server, config).into_iter().map(|why| format!("{name}: {why}")));
+        }
+        _ => {}
     }
     let config = match (config, wrong.is_empty()) {
         (Ok(config), true) => config,

@@ -5,11 +5,13 @@
 //! | `settings` | the file |
 //! | `mount` | the archive, the cache, and the services over them |
 //! | `ingest`, `relay` | measures that are pushed: remote write and InfluxDB's lines; statsd's |
+//! | `rehearsal` | what `check` finds without starting any of it |
 //! | `sockets` | sockets that a service manager hands over |
 //! | `running` | what is there, replaced by what a changed file says, and drained in the end |
 
 mod ingest;
 mod mount;
+mod rehearsal;
 mod relay;
 mod running;
 pub(crate) mod settings;
@@ -19,6 +21,7 @@ use crate::outcome::{Failure, Result};
 use crate::text::visible;
 use clap::Args;
 use ferrometer::Config;
+pub(crate) use rehearsal::faults;
 use running::Running;
 use sd_notify::NotifyState;
 use serde_json::json;
@@ -107,14 +110,14 @@ fn load(command: &Command) -> Result<(Settings, Config)> {
     let (settings, config) = match &command.config {
         None => (Settings::everything(), Config::from_env()),
         Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, &error))?;
+            let text = crate::configuration::read(path)?;
             (Settings::parse(&text, &path.to_string_lossy()).map_err(Failure::Usage)?, Config::from_file(path))
         }
     };
     let wrong = |error: &dyn std::fmt::Display| Failure::Usage(visible_lines(&error.to_string()));
     let config = config.map_err(|error| wrong(&error))?;
-    // Without its sources: the server's own tables are no mistakes.
-    let config = Config::from_toml(&config.to_toml()).map_err(|error| wrong(&error))?;
+    // The server's own tables are no mistakes.
+    let config = config.without_doubts();
     let settings = match &command.data {
         // The first of several directories is ours.
         Some(data) => settings.in_directory(data.to_string_lossy().split(':').next().unwrap_or_default().as_ref()),

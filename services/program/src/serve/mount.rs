@@ -193,7 +193,7 @@ pub(crate) fn frames(
 }
 
 /// The routes at which agents ask.
-fn lookup(given: &settings::Lookup, options: &agent::Options) -> Result<Arc<agent::LookupRoutes>> {
+pub(crate) fn lookup(given: &settings::Lookup, options: &agent::Options) -> Result<Arc<agent::LookupRoutes>> {
     if options.is_empty() {
         let why = "[lookup] tells agents what [metrics] has for them, and it has no key that begins with agent_";
         return Err(Failure::Usage(why.to_owned()));
@@ -219,7 +219,7 @@ pub(crate) fn wrong(table: &str, error: &ServeError) -> Failure {
 }
 
 /// Address, tokens, TLS and limits.
-fn secured(http: &settings::Http, frame: Frame, settings: &Settings) -> Frame {
+pub(crate) fn secured(http: &settings::Http, frame: Frame, settings: &Settings) -> Frame {
     let mut frame = frame
         .address(http.address)
         .limits(limits(settings))
@@ -262,7 +262,7 @@ fn api(http: &settings::Http, gnocchi: &settings::Gnocchi, prefix: &str) -> ferr
     }
 }
 
-fn node(settings: &settings::Proxmox) -> Result<Proxmox> {
+pub(crate) fn node(settings: &settings::Proxmox) -> Result<Proxmox> {
     let own = || {
         let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         name.trim().split('.').next().filter(|name| !name.is_empty()).unwrap_or("localhost").to_owned()

@@ -112,7 +112,7 @@ impl Drop for Flushing {
 }
 
 /// Adds the cache to what `[metrics]` says.
-fn with_cache(settings: &Settings, config: Config) -> Result<Config> {
+pub(crate) fn with_cache(settings: &Settings, config: Config) -> Result<Config> {
     let mut config = config;
     let own: Vec<String> = config.backends().iter().map(ToString::to_string).filter(|name| name != "noop").collect();
     if let Some(name) = own.iter().find(|name| ["pull-cache", "prometheus"].contains(&name.as_str())) {

@@ -17,7 +17,7 @@ use clap::Args;
 use counts::Counts;
 use ferrometer_statsd_input::{Datagrams, Hears, Peer};
 use judge::{DIALECTS, Judged, judge};
-use recording::{Pace, Recorder, replay};
+use recording::{Pace, Recorder, open, replay};
 use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::io::{self, Write};
@@ -125,12 +125,17 @@ impl Hears for Queue {
 /// Runs the command.
 pub(crate) fn run(command: &Command, is_json: bool) -> Result {
     let stop = Arc::new(AtomicBool::new(false));
+    // Opened before signals are only remembered: a pipe may be waited for.
+    let replayed = command.replay.as_deref().map(|path| open(path).map(|file| (path, file))).transpose()?;
     for signal in [SIGINT, SIGTERM] {
+        // The second one ends it at once, whatever is waited for.
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))
+            .map_err(|error| Failure::Io(error.to_string()))?;
         signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(|error| Failure::Io(error.to_string()))?;
     }
-    if let Some(path) = &command.replay {
+    if let Some((path, file)) = replayed {
         let pace = Pace { speed: command.speed, rate: command.rate };
-        let (datagrams, bytes) = replay(path, &command.address, pace, &stop)?;
+        let (datagrams, bytes) = replay((path, file), &command.address, pace, &stop)?;
         let to = command.address.to_string();
         return match is_json {
             true => Ok(writeln!(io::stdout(), "{}", json!({"sent": datagrams, "bytes": bytes, "to": to}))?),

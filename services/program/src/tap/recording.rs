@@ -88,9 +88,13 @@ pub(crate) struct Pace {
     pub(crate) rate: f64,
 }
 
+/// Opens a file that is to be sent.
+pub(crate) fn open(path: &Path) -> Result<File> {
+    File::open(path).map_err(|error| Failure::file(path, &error))
+}
+
 /// Sends a file. Returns datagrams and bytes.
-pub(crate) fn replay(path: &Path, to: &Address, pace: Pace, stop: &AtomicBool) -> Result<(u64, u64)> {
-    let file = File::open(path).map_err(|error| Failure::file(path, &error))?;
+pub(crate) fn replay((path, file): (&Path, File), to: &Address, pace: Pace, stop: &AtomicBool) -> Result<(u64, u64)> {
     let length = file.metadata().map(|meta| meta.len()).unwrap_or(0);
     let mut reader = BufReader::new(file);
     let unreachable = |error: io::Error| Failure::Unreachable(format!("{}: {error}", visible(&to.to_string())));

@@ -44,6 +44,37 @@ enabled = false
 }
 
 #[test]
+fn what_serve_would_refuse_is_not_called_good() {
+    let scratch = Scratch::new("program-check-serve");
+    for (content, says) in [
+        ("[http]\naddress = \"0.0.0.0:0\"\n[cache]\n", "other machines can reach it"),
+        ("[gnocchi]\naddress = \"0.0.0.0:0\"\n", "other machines can reach it"),
+        ("[gnocchi]\naddress = \"127.0.0.1:9620\"\n[cache]\n", "gnocchi.address is that of [http]"),
+        ("[http]\ntokens = [\"x\"]\n[cache]\n", "tokens: token 1"),
+        ("[http]\ntokens_file = \"/nowhere\"\n[cache]\n", "tokens_file: /nowhere"),
+        ("[http]\ntls_cert = \"/nowhere\"\ntls_key = \"/nowhere\"\n[cache]\n", "tls_cert"),
+        ("[http]\nallowed_hosts = [\"a b\"]\n[cache]\n", "\"a b\" is no host"),
+        ("[statsd]\nlisten = [\"udp://127.0.0.1:8125\", \"8125\"]\n", "twice"),
+        ("[remote_write]\npath = \"/write\"\n[influx]\n", "[influx] is served there"),
+        ("[remote_write]\npath = \"/metrics\"\n[cache]\n", "[cache] is served there"),
+        ("[cache]\n[proxmox]\nnode = \"a b\"\n", "[proxmox]: node = \"a b\""),
+        ("[cache]\n[proxmox]\npeers = [{ name = \"a\", url = \"x\" }]\n", "is no address of a server"),
+        ("[metric_servers]\nmax_servers = 0\n", "metric_servers.max_servers = 0: expected 1 to 256"),
+        ("[lookup]\n", "no key that begins with agent_"),
+        ("[lookup]\nnodes = [\"x\"]\n[metrics]\nagent_backend = \"statsd\"\n", "lookup.nodes: \"x\""),
+        ("[cache]\n[metrics]\nbackend = \"prometheus\"\n", "the server has its own"),
+        ("[statsd]\n[metrics]\nbackend = \"statsd\"\n", "would send to itself"),
+    ] {
+        let file = scratch.file("serve.toml", content);
+        let checked = run(["check", "--without-env", text(&file)]);
+        assert!(checked.code == 1 && checked.out.contains(says), "{content} {checked:?}");
+        let data = scratch.path().join("data");
+        let served = run(["serve", "--config", text(&file), "--data", text(&data)]);
+        assert!(served.code == 2 && served.err.contains(says), "{content} {served:?}");
+    }
+}
+
+#[test]
 fn what_is_wrong_is_told_and_ends_with_1() {
     let scratch = Scratch::new("program-check-wrong");
     for (content, says) in [

@@ -13,6 +13,7 @@ mod dump;
 mod help;
 mod image;
 mod lookup;
+mod paths;
 mod serve;
 mod servers;
 mod tap;

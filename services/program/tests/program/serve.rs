@@ -359,3 +359,17 @@ fn a_service_manager_is_told() {
     until("STOPPING=1");
     assert_eq!(serve.wait(), 0);
 }
+
+#[test]
+fn a_file_that_is_right_is_not_doubted() {
+    let mut serve = Serve::start(
+        "program-serve-no-doubt",
+        "[http]\naddress = \"127.0.0.1:0\"\n[statsd]\nlisten = [\"udp://127.0.0.1:0\"]\n[cache]\nhost_metrics = false\n[page]\n[metrics.graphite]\nport = 2004\n",
+    );
+    serve.signal("TERM");
+    assert_eq!(serve.wait(), 0);
+    let log = serve.log();
+    let doubts: Vec<&str> = log.lines().filter(|line| line.contains(" WARN ")).collect();
+    // What the file has, at its place, and none of the defaults.
+    assert!(doubts.len() == 1 && doubts[0].contains("serve.toml:9:8: metrics.graphite.port has no effect"), "{log}");
+}

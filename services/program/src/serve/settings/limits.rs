@@ -1,6 +1,6 @@
 //! Bounds of the values of the server's file, and which tables need each other.
 
-use super::Settings;
+use super::{Http, Settings};
 use crate::text::visible;
 use std::time::Duration;
 
@@ -19,6 +19,14 @@ impl Settings {
             if statsd.listen.is_empty() {
                 return Err("statsd.listen is empty: expected addresses such as \"udp://127.0.0.1:8125\"; without statsd, leave the table out".into());
             }
+            let twice = statsd
+                .listen
+                .iter()
+                .enumerate()
+                .find(|(at, one)| !one.to_string().ends_with(":0") && statsd.listen[..*at].contains(one));
+            if let Some((_, one)) = twice {
+                return Err(format!("statsd.listen has {:?} twice", one.to_string()));
+            }
             if !statsd.archive && !statsd.record {
                 return Err("statsd.archive and statsd.record are both false: lines would go nowhere".into());
             }
@@ -33,6 +41,9 @@ impl Settings {
         if let Some(remote_write) = &self.remote_write {
             body("remote_write.max_body", remote_write.max_body)?;
             path("remote_write.path", &remote_write.path)?;
+            if let Some(table) = self.serves(&remote_write.path) {
+                return Err(format!("remote_write.path = {:?}: [{table}] is served there", remote_write.path));
+            }
         }
         if let Some(influx) = &self.influx {
             body("influx.max_body", influx.max_body)?;
@@ -45,6 +56,12 @@ impl Settings {
             body("gnocchi.max_body", gnocchi.max_body)?;
             if gnocchi.address.is_none() {
                 path("gnocchi.prefix", &gnocchi.prefix)?;
+            }
+            let http = self.http.as_ref().map_or(Http::default().address, |http| http.address);
+            if gnocchi.address.is_some_and(|address| address == http && http.port() != 0) && self.has_http() {
+                return Err(
+                    "gnocchi.address is that of [http]: leave it out to be served there, below gnocchi.prefix".into()
+                );
             }
             if gnocchi.max_limit == 0 {
                 return Err("gnocchi.max_limit = 0: expected at least 1".into());
@@ -69,6 +86,9 @@ impl Settings {
             if !is_guarded && !http.address.ip().to_canonical().is_loopback() {
                 return Err("[metric_servers] needs tokens at an address that other machines can reach: anyone who reaches it could send metrics anywhere".into());
             }
+            if !(1..=256).contains(&servers.max_servers) {
+                return Err(format!("metric_servers.max_servers = {}: expected 1 to 256", servers.max_servers));
+            }
             if servers.interval < Duration::from_millis(10) {
                 return Err(format!("metric_servers.interval = {:?}: expected at least 10ms", servers.interval));
             }
@@ -80,6 +100,16 @@ impl Settings {
             return Err("[proxmox] shows what [cache] keeps, and that table is not there".into());
         }
         Ok(())
+    }
+
+    /// Returns the table that is served at a path.
+    fn serves(&self, path: &str) -> Option<&'static str> {
+        let tables: [(&str, bool, &[&str]); 3] = [
+            ("influx", self.influx.is_some(), &["/write", "/api/v2/write"]),
+            ("cache", self.cache.is_some(), &["/v1/metrics", "/v1/instruments", "/v1/cardinality", "/metrics"]),
+            ("lookup", self.lookup.is_some(), &["/v1/lookup"]),
+        ];
+        tables.into_iter().find(|(_, is_on, paths)| *is_on && paths.contains(&path)).map(|(table, ..)| table)
     }
 }
 
