@@ -15,6 +15,8 @@ pub(super) const PAGES: u64 = 4096;
 const FRAME: u64 = 4096 + 24;
 /// The length of the log: the last transaction before a checkpoint goes beyond the number of pages.
 const LENGTH: u64 = (PAGES + PAGES / 16) * FRAME;
+/// The log gets its length where that is this part of the free space at most.
+const PART: u64 = 4;
 /// Commits that an index makes before its log gets room: one that seldom changes needs none.
 const SELDOM: u32 = 16;
 
@@ -47,8 +49,11 @@ impl Room {
     }
 }
 
-/// Makes a file this long, with zeros. Where that fails it stays as it was.
+/// Makes a file this long, with zeros. Where that fails it stays as it was, and so it does on a disk that is nearly full: others need the room.
 fn make(path: &Path, length: u64) -> io::Result<()> {
+    if fs4::available_space(path)? / PART < length {
+        return Err(io::ErrorKind::StorageFull.into());
+    }
     let mut file = OpenOptions::new().append(true).open(path)?;
     let before = file.metadata()?.len();
     let zeros = vec![0; 256 << 10];
