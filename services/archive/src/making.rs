@@ -65,7 +65,7 @@ impl Making {
         (Promise(Some(Arc::clone(&outcome))), Making { outcome, then: None })
     }
 
-    /// Does something in whoever waits, before he is told that the metrics are there.
+    /// Does something in the thread or task that waits, before it is told that the metrics are there.
     pub(crate) fn then(mut self, done: impl FnOnce() + Send + 'static) -> Making {
         self.then = Some(Box::new(done));
         self

@@ -138,7 +138,7 @@ impl Sqlite {
             )?;
             step.commit()?;
         }
-        // What nobody syncs needs no room.
+        // An index that nobody syncs needs no room.
         let writer = Arc::new(Group::new(writer, durable.then(|| Room::of(path))));
         let together = Together::new(Arc::clone(&writer));
         Ok(Sqlite { path: path.into(), writer, together, readers: Mutex::default() })

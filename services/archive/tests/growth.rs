@@ -1,7 +1,7 @@
 //! Cost of a point, and memory, from a thousand metrics to a million.
 //!
 //! Prints figures: `cargo test --release -p ferrometer-archive --test growth -- --ignored --nocapture`. With `FERROMETER_ARCHIVE_GROWTH="10000 2.5"` it
-//! measures so many metrics with so many MiB, once: for a profile.
+//! measures one number of metrics with one number of MiB, once: for a profile.
 
 mod common;
 

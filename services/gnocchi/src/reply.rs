@@ -16,7 +16,7 @@ pub(crate) struct Reply {
     pub status: StatusCode,
     pub body: Bytes,
     pub headers: HeaderMap,
-    /// What is on its way into the index, and why it may be refused: only then is this the answer.
+    /// Metrics on their way into the index, and the refusal of an error: this is the answer when they are there.
     pub making: Option<(Making, Refused)>,
 }
 

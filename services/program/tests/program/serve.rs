@@ -370,6 +370,6 @@ fn a_file_that_is_right_is_not_doubted() {
     assert_eq!(serve.wait(), 0);
     let log = serve.log();
     let doubts: Vec<&str> = log.lines().filter(|line| line.contains(" WARN ")).collect();
-    // What the file has, at its place, and none of the defaults.
+    // A warning has the place in the file, and defaults have none.
     assert!(doubts.len() == 1 && doubts[0].contains("serve.toml:9:8: metrics.graphite.port has no effect"), "{log}");
 }
