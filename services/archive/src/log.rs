@@ -56,6 +56,29 @@ struct State {
     files: VecDeque<(u64, u64)>,
 }
 
+/// Returns the name of the file that begins with a sequence number.
+fn name(first: u64) -> String {
+    format!("{first:020}.log")
+}
+
+/// Returns the files of a log's directory in order: first sequence number, bytes. Names that are not ours are left alone, and so is what is no file:
+/// a pipe would be waited for.
+fn files(directory: &Path) -> io::Result<VecDeque<(u64, u64)>> {
+    let mut files: Vec<(u64, u64)> = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let found = entry?.file_name();
+        let stem = found.to_str().and_then(|name| name.strip_suffix(".log"));
+        let Some(first) = stem.and_then(|stem| stem.parse().ok()).filter(|first| *found == *name(*first)) else {
+            continue;
+        };
+        // A link to nothing is no file either.
+        let metadata = std::fs::metadata(directory.join(found)).ok().filter(std::fs::Metadata::is_file);
+        files.extend(metadata.map(|metadata| (first, metadata.len())));
+    }
+    files.sort_unstable();
+    Ok(files.into())
+}
+
 impl Log {
     /// Opens the log of a directory, which is made when it is not there. A file of `file_bytes` is followed by a new one; files are
     /// deleted whole.
@@ -64,17 +87,8 @@ impl Log {
     /// [`Error::Io`].
     pub fn open(directory: &Path, sync: Sync, file_bytes: u64, sink: Sink) -> Result<Log, Error> {
         std::fs::create_dir_all(directory)?;
-        let mut files: Vec<(u64, u64)> = Vec::new();
-        for entry in std::fs::read_dir(directory)? {
-            let entry = entry?;
-            let name = entry.file_name();
-            let first = name.to_str().and_then(|name| name.strip_suffix(".log")).and_then(|stem| stem.parse().ok());
-            if let Some(first) = first {
-                files.push((first, entry.metadata()?.len()));
-            }
-        }
-        files.sort_unstable();
-        let first = files.first().map_or(1, |(first, _)| *first);
+        let files = files(directory)?;
+        let first = files.front().map_or(1, |(first, _)| *first);
         let state = State {
             waiting: Vec::new(),
             batches: Vec::new(),
@@ -83,7 +97,7 @@ impl Log {
             next: first,
             last: first.saturating_sub(1),
             file: None,
-            files: files.into(),
+            files,
         };
         Ok(Log {
             directory: directory.into(),
@@ -100,7 +114,7 @@ impl Log {
     }
 
     fn path(&self, first: u64) -> PathBuf {
-        self.directory.join(format!("{first:020}.log"))
+        self.directory.join(name(first))
     }
 
     /// Writes and syncs; on failure the file is cut back to what it was, or left behind for a new one.
@@ -266,7 +280,7 @@ impl Incoming for Log {
         let files: Vec<u64> = self.lock().files.iter().map(|(first, _)| *first).collect();
         for first in files {
             // The end of the file in use may be half a record, as after the end of the machine.
-            crate::files::copy_file(&self.path(first), &directory.join(format!("{first:020}.log")))?;
+            crate::files::copy_file(&self.path(first), &directory.join(name(first)))?;
         }
         Ok(())
     }

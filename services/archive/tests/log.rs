@@ -64,3 +64,27 @@ fn numbers_never_fall_whatever_order_files_hold_them_in() {
     assert_eq!(*seen.lock().unwrap(), [first, second, first]);
     assert!(append(&log) > second);
 }
+
+/// A directory, a pipe, a link to nothing and names that are not ours stop no opening, and stay.
+#[cfg(unix)]
+#[test]
+fn foreign_names_are_left_alone() {
+    let scratch = Scratch::new("log-foreign");
+    let (log, ..) = open(scratch.path());
+    let numbers = [append(&log), append(&log)];
+    drop(log);
+    let path = |name: &str| scratch.path().join(name);
+    std::fs::create_dir(path("00000000000000000100.log")).unwrap();
+    let pipe = std::process::Command::new("mkfifo").arg(path("00000000000000000101.log")).status().unwrap();
+    assert!(pipe.success());
+    std::os::unix::fs::symlink("nowhere", path("00000000000000000102.log")).unwrap();
+    let others = ["1.log", "+0000000000000000001.log", "x.log", "000000000000000000001.log"];
+    others.iter().for_each(|name| std::fs::write(path(name), "what is not ours").unwrap());
+    let (log, seen, replayed) = open(scratch.path());
+    assert_eq!((replayed.batches, replayed.damaged, replayed.cut), (2, 0, 0));
+    assert_eq!(*seen.lock().unwrap(), numbers);
+    assert!(append(&log) > numbers[1]);
+    drop(log);
+    assert_eq!(open(scratch.path()).2.batches, 3);
+    others.iter().for_each(|name| assert_eq!(std::fs::read(path(name)).unwrap(), b"what is not ours"));
+}

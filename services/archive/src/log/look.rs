@@ -1,7 +1,8 @@
 //! A look at the files of a log that changes nothing, and the beginning of a new one.
 
-use super::{encode, frame, record};
+use super::{encode, files, frame, name, record};
 use crate::Error;
+use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -25,19 +26,11 @@ pub(crate) struct LogFile {
 /// # Errors
 /// [`Error::Io`].
 pub(crate) fn look_at_log(directory: &Path) -> Result<Vec<LogFile>, Error> {
-    let mut names: Vec<(u64, PathBuf)> = Vec::new();
-    if directory.is_dir() {
-        for entry in std::fs::read_dir(directory)? {
-            let path = entry?.path();
-            let is_log = path.extension().is_some_and(|extension| extension == "log");
-            let first = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
-            names.extend(first.filter(|_| is_log).map(|first| (first, path)));
-        }
-    }
-    names.sort_unstable();
+    let names = if directory.is_dir() { files(directory)? } else { VecDeque::new() };
     let count = names.len();
     let mut files = Vec::with_capacity(count);
-    for (at, (first, path)) in names.into_iter().enumerate() {
+    for (at, (first, _)) in names.into_iter().enumerate() {
+        let path = directory.join(name(first));
         let bytes = std::fs::read(&path)?;
         let mut file = LogFile { path, first, last: None, batches: 0, damaged: 0, cut: 0 };
         let mut from = 0;
@@ -75,7 +68,7 @@ pub(crate) fn begin_at(directory: &Path, number: u64) -> Result<(), Error> {
     std::fs::create_dir_all(directory)?;
     let mut bytes = Vec::new();
     frame(&mut bytes, number, &encode(&Vec::new())?);
-    let mut file = OpenOptions::new().create_new(true).write(true).open(directory.join(format!("{number:020}.log")))?;
+    let mut file = OpenOptions::new().create_new(true).write(true).open(directory.join(name(number)))?;
     file.write_all(&bytes)?;
     file.sync_all()?;
     File::open(directory)?.sync_all()?;
