@@ -149,6 +149,11 @@ pub(crate) fn with_cache(settings: &Settings, config: Config) -> Result<Config> 
             pull_cache.http = false;
             pull_cache.proxmox = false;
         }
+        None if config.backend.is_empty() && !settings.asks() => {
+            let why = "the file asks for nothing: [cache], [gnocchi], [archive], [statsd], [influx], [remote_write], [metric_servers], [lookup] or \
+                       metrics.backend says what the server does";
+            return Err(Failure::Usage(why.to_owned()));
+        }
         None if config.backend.is_empty() => config.backend.push("noop".to_owned()),
         None => {}
     }

@@ -159,6 +159,11 @@ impl Settings {
             || self.lookup.is_some()
     }
 
+    /// Returns whether anything is served, heard or kept.
+    pub(crate) fn asks(&self) -> bool {
+        self.has_http() || self.gnocchi.is_some() || self.statsd.is_some() || self.archive.is_some()
+    }
+
     /// Puts the data somewhere else.
     pub(crate) fn in_directory(mut self, data: &Path) -> Settings {
         self.data = data.to_owned();

@@ -55,6 +55,7 @@ fn what_serve_would_refuse_is_not_called_good() {
         ("[http]\ntls_cert = \"/nowhere\"\ntls_key = \"/nowhere\"\n[cache]\n", "tls_cert"),
         ("[http]\nallowed_hosts = [\"a b\"]\n[cache]\n", "\"a b\" is no host"),
         ("[statsd]\nlisten = [\"udp://127.0.0.1:8125\", \"8125\"]\n", "twice"),
+        ("[http]\n", "the file asks for nothing"),
         ("[remote_write]\npath = \"/write\"\n[influx]\n", "[influx] is served there"),
         ("[remote_write]\npath = \"/metrics\"\n[cache]\n", "[cache] is served there"),
         ("[cache]\n[proxmox]\nnode = \"a b\"\n", "[proxmox]: node = \"a b\""),
