@@ -16,11 +16,13 @@ fn nearest_of<'a>(found: &str, known: &mut dyn Iterator<Item = &'a str>) -> Opti
     let found = found.to_ascii_lowercase();
     let length = found.chars().count();
     let near_enough = (length / 3).clamp(2, 3).min(length.saturating_sub(1));
-    let (mut nearest, mut least) = (None, near_enough + 1);
+    let (mut nearest, mut least) = (None, (near_enough + 1, false));
     for word in known {
-        let distance = distance(&found, &word.to_ascii_lowercase());
-        if distance < least {
-            (nearest, least) = (Some(word), distance);
+        let lower = word.to_ascii_lowercase();
+        // Of two that are as near, the likelier one is that whose end is missing.
+        let far = (distance(&found, &lower), !lower.starts_with(&found));
+        if far < least {
+            (nearest, least) = (Some(word), far);
         }
     }
     nearest
@@ -103,7 +105,7 @@ mod tests {
     fn swapped_letters_are_one_slip() {
         let known = ["server", "port", "proto", "path", "api", "gzip", "url", "user"];
         for (found, meant) in
-            [("prot", "`port`"), ("prtoo", "`proto`"), ("paht", "`path`"), ("gzpi", "`gzip`"), ("usre", "`user`")]
+            [("prot", "`proto`"), ("prtoo", "`proto`"), ("paht", "`path`"), ("gzpi", "`gzip`"), ("usre", "`user`")]
         {
             assert_eq!(key(found, &known).as_deref(), Some(meant), "{found}");
         }
