@@ -19,7 +19,7 @@ fn nearest_of<'a>(found: &str, known: &mut dyn Iterator<Item = &'a str>) -> Opti
     let (mut nearest, mut least) = (None, (near_enough + 1, false));
     for word in known {
         let lower = word.to_ascii_lowercase();
-        // Of two that are as near, the likelier one is that whose end is missing.
+        // A missing end is the likelier slip where two words are as near.
         let far = (distance(&found, &lower), !lower.starts_with(&found));
         if far < least {
             (nearest, least) = (Some(word), far);
