@@ -43,7 +43,9 @@ pub fn judge(all: &[Measured]) -> Vec<Judged> {
         all.iter().find(|m| m.row == row && m.at == at).and_then(|measured| measured.get(figure))
     };
     let ratio = |a: Option<f64>, b: Option<f64>| Some(a? / b?);
-    let above_empty = |row: &str| Some((get(row, NONE, "bytes")? - get("size.empty", NONE, "bytes")?) / 1e6);
+    let above = |row: &str, empty: &str| Some((get(row, NONE, "bytes")? - get(empty, NONE, "bytes")?) / 1e6);
+    let above_empty = |row: &str| above(row, "size.empty");
+    let above_empty_lto = |row: &str| above(row, "size.empty.lto");
     let added = |row: &str, to: &str, figure: &str| Some(get(row, NONE, figure)? - get(to, NONE, figure)?);
     // In percent of what the other exporter adds to nothing.
     let otlp = |figure: &str, (row, to): (&str, &str), other: &str| {
@@ -156,6 +158,8 @@ pub fn judge(all: &[Measured]) -> Vec<Judged> {
             above_empty("size.floor.http"),
             judged("stripped program with HTTP above an empty one", "≤ 1.5 MB", above_empty("size.http"), 1.5, " MB"),
         ),
+        judged("lean program, both with `lto = true`", "≤ 0.5 MB", above_empty_lto("size.lean.lto"), 0.5, " MB"),
+        judged("program with HTTP, both with `lto = true`", "≤ 1.5 MB", above_empty_lto("size.http.lto"), 1.5, " MB"),
         build("clean build, lean, CPU", "≤ 1.8 × syn and quote", "size.lean", "size.floor.lean", 1.8),
         build("clean build, default features, CPU", "≤ 2.5 × syn and quote", "size.default", "size.floor.default", 2.5),
         Judged {

@@ -54,7 +54,15 @@ pub const NAMES: &[&str] = &[
     "size.floor.http",
     "size.floor.axum",
     "size.floor.otlp",
+    "size.empty.lto",
+    "size.lean.lto",
+    "size.http.lto",
+    "size.dogstatsd.lto",
+    "size.metrics_http.lto",
 ];
+
+/// Ends the name of a row that is built with `lto = true` and one codegen unit, as who counts bytes builds.
+const LTO: &str = ".lto";
 
 fn programs() -> Vec<Program> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace above");
@@ -72,7 +80,7 @@ fn programs() -> Vec<Program> {
     };
     let empty: String = EMPTY.iter().map(|name| format!("\n{name} = {{ path = \"{name}\" }}")).collect();
     let floor = |more: &str| format!("{EVERY}{empty}{more}");
-    vec![
+    let mut programs = vec![
         ("size.floor.lean", floor(""), include_str!("floor/lean.rs")),
         ("size.floor.default", floor(TOML), include_str!("floor/default.rs")),
         ("size.floor.http", floor("\nhttparse = \"1\""), include_str!("floor/http.rs")),
@@ -100,7 +108,14 @@ fn programs() -> Vec<Program> {
         ("size.prometheus", "prometheus = { version = \"=0.14.0\", default-features = false }".to_owned(), PROMETHEUS),
         ("size.opentelemetry", otel(""), OTEL),
         ("size.opentelemetry_tls", otel(", \"reqwest-rustls\""), OTEL),
-    ]
+    ];
+    for name in NAMES.iter().copied() {
+        let plain = name.strip_suffix(LTO).and_then(|plain| programs.iter().find(|program| program.0 == plain));
+        if let Some((_, dependencies, program)) = plain.cloned() {
+            programs.push((name, dependencies, program));
+        }
+    }
+    programs
 }
 
 /// Measures all of them, or those whose names begin so: `bytes` of the stripped program, `cpu_s` of the clean build, the compiler's threads included, and
@@ -112,7 +127,8 @@ pub fn measure(only: Option<&str>, failed: &mut Vec<String>) -> Vec<Measured> {
         if !only.is_none_or(|only| name.starts_with(only)) {
             continue;
         }
-        match build(&root.join(name), &dependencies, program) {
+        let more = if name.ends_with(LTO) { "lto = true\ncodegen-units = 1\n" } else { "" };
+        match build(&root.join(name), &dependencies, program, more) {
             Ok((bytes, cpu, elapsed)) => {
                 eprintln!("{name}: {bytes} bytes, {cpu:.1} s of CPU, {elapsed:.1} s elapsed");
                 let figures = serde_json::json!({ "bytes": bytes, "cpu_s": cpu, "elapsed_s": elapsed });
@@ -125,14 +141,13 @@ pub fn measure(only: Option<&str>, failed: &mut Vec<String>) -> Vec<Measured> {
     all
 }
 
-fn build(dir: &PathBuf, dependencies: &str, program: &str) -> Result<(u64, f64, f64), String> {
+fn build(dir: &PathBuf, dependencies: &str, program: &str, more: &str) -> Result<(u64, f64, f64), String> {
     let write = |file: &str, text: &str| {
         let path = dir.join(file);
         path.parent().map(fs::create_dir_all).transpose().and_then(|_| fs::write(path, text)).map_err(|e| e.to_string())
     };
-    let profile = "[profile.release]\nstrip = true\n";
     let manifest = format!(
-        "[package]\nname = \"user\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[workspace]\n{profile}[dependencies]\n{dependencies}\n"
+        "[package]\nname = \"user\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[workspace]\n[profile.release]\nstrip = true\n{more}[dependencies]\n{dependencies}\n"
     );
     write("Cargo.toml", &manifest)?;
     write("src/main.rs", program)?;
