@@ -179,7 +179,8 @@ Between the two stand the waiting, and memory: text that many threads render com
 `size.floor.axum` is that endpoint on the libraries that ferrometer serves with: what is above it is our own code, and TLS is in none of them. In the lean program, a quarter is the core, a ninth the facade \
 with what of the configuration is compiled in, a tenth statsd; the rest are the standard library's functions for their types, tables for unwinding, and relocations. No part stands out: with the \
 least inlining that LLVM does (`-Cllvm-args=-inline-threshold=45`) it is 0.04 MB smaller. The program with HTTP begins with those libraries, 0.72 MB, and the lean one without statsd, about 0.56: 1.5 MB leave 0.2 \
-for the frame, the exporter and the keys of both, whose functions alone, without tables and texts, are 0.28.\n\
+for the frame, the exporter and the keys of both, whose functions alone, without tables and texts, are 0.28. The rows that end with `.lto` are the same programs built with `lto = true` and one codegen unit, as one \
+builds who counts bytes: the linker's optimizer drops copies of functions that each crate makes of its own.\n\
 - **A clean build.** CPU seconds of both processors, in release; elapsed seconds stand beside them and say less, because a busy machine changes them. The floors are the minimal programs of the table below, on the same \
 libraries and as many crates of their own, all empty: `syn` and `quote`, `tracing`, and with a file `toml`, are there before a line of ours. Two thirds of what the core takes is the optimizer, over functions none of which stands out: \
 the largest is 2 % of the code before it is optimized. The facade has the keys of the backends that are compiled in. Of what `otlp` adds more than half is TLS (`rustls`, `ring` and their like, 49 s) and a quarter \
