@@ -87,6 +87,30 @@ fn who_is_not_known_is_not_told() {
 }
 
 #[test]
+fn two_nodes_of_one_address_are_told_and_none_is_guessed() {
+    let nodes = nodes();
+    let other = "2be26c0b-03f2-4d2e-ae87-c02d7f33c123";
+    nodes.put(format!("{other}=52-54-00-AB-CD-01,52:54:00:ab:cd:09").parse().unwrap());
+    let (_server, url) = serve(Frame::new().mount("/", Arc::new(LookupRoutes::new(options(), nodes))));
+    let failure = client(&format!("{url}/v1/lookup"), MAC).lookup(soon()).unwrap_err();
+    assert!(failure.reason.contains("answers 503") && failure.retry_after.is_some(), "{failure:?}");
+    assert!(failure.reason.contains(&format!("two nodes, {UUID} and {other}")), "{failure}");
+    // The others of both find theirs, however they are written.
+    let answer = client(&format!("{url}/v1/lookup"), "52-54-00-AB-CD-09").lookup(soon()).unwrap();
+    assert_eq!(answer.uuid.as_deref(), Some(other));
+    for (text, expected) in [
+        (format!("{UUID}=eth0"), "or MAC addresses"),
+        (format!("{UUID}=52:54:00:ab:cd:01;52:54:00:ab:cd:02"), "or MAC addresses"),
+        (format!("{UUID}={other}"), "behind the = is another UUID"),
+        ("node-7=52:54:00:ab:cd:01".to_owned(), "expected a UUID"),
+    ] {
+        let said = text.parse::<Node>().unwrap_err().to_string();
+        assert!(said.contains(expected), "{said}");
+    }
+    assert_eq!(format!("{UUID}=").parse::<Node>().unwrap(), Node::new(UUID).unwrap());
+}
+
+#[test]
 fn tokens_guard_what_is_told_and_are_not_shown() {
     // sha256 of the token below.
     let tokens = vec![format!("agents={}", sha256_of_token())];
