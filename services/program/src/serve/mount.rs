@@ -6,6 +6,7 @@ use super::ingest::{Influx, RemoteWrite};
 use super::settings::{self, Settings};
 use crate::outcome::{Failure, Result};
 use crate::remote::read_file;
+use crate::text::meant;
 use ferrometer::Metrics;
 use ferrometer::agent;
 use ferrometer::prometheus::{self, Prometheus, PrometheusHandle};
@@ -49,6 +50,23 @@ pub(crate) fn archive(settings: &Settings) -> Result<Option<Arc<Archive>>> {
     std::fs::create_dir_all(&directory).map_err(|error| Failure::file(&directory, &error))?;
     let archive = Archive::open(&directory, options).map_err(|error| Failure::file(&directory, &error))?;
     Ok(Some(Arc::new(archive)))
+}
+
+/// Refuses a policy of `[statsd]` that the archive does not have: every line would be refused later.
+pub(crate) fn has_policy(settings: &Settings, known: &[String]) -> Result {
+    let Some(statsd) = settings.statsd.as_ref().filter(|statsd| statsd.archive) else { return Ok(()) };
+    let Some(policy) = statsd.policy.as_ref().filter(|policy| !known.contains(policy)) else { return Ok(()) };
+    // An archive may have any number of them.
+    const SHOWN: usize = 20;
+    let mut there = known.iter().take(SHOWN).map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+    match known.len() {
+        0 => there.push_str("none"),
+        count if count > SHOWN => there.push_str(&format!(" and {} more", count - SHOWN)),
+        _ => {}
+    }
+    let hint = meant(policy, known.iter().map(String::as_str)).map(|word| format!("; did you mean {word:?}?"));
+    let hint = hint.unwrap_or_default();
+    Err(Failure::Usage(format!("[statsd] policy = {policy:?}: the archive's policies are {there}{hint}")))
 }
 
 /// Opens the file of metric servers, where the file of the server has their table. None is at work yet.
