@@ -232,7 +232,7 @@ pub(crate) fn lookup(given: &settings::Lookup, options: &agent::Options) -> Resu
 pub(crate) fn wrong(table: &str, error: &ServeError) -> Failure {
     match error {
         ServeError::Bind { .. } | ServeError::Thread(_) => Failure::Io(error.to_string()),
-        error => Failure::Usage(format!("[{table}]: {error}")),
+        error => Failure::Usage(format!("[{table}]: {}", error.describe(str::to_owned))),
     }
 }
 

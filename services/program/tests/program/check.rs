@@ -72,6 +72,8 @@ fn what_serve_would_refuse_is_not_called_good() {
         let data = scratch.path().join("data");
         let served = run(["serve", "--config", text(&file), "--data", text(&data)]);
         assert!(served.code == 2 && served.err.contains(says), "{content} {served:?}");
+        // An operator sets keys, and calls no function.
+        assert!(!checked.out.contains("::") && !served.err.contains("Frame::"), "{content} {served:?}");
     }
 }
 
