@@ -18,6 +18,8 @@ use ferrometer::services::scrape::Scrape;
 use ferrometer_archive::{Archive, Options, ResourceType, Sync};
 use ferrometer_gnocchi::{Auth, Gnocchi, StatsdAccounts};
 use ferrometer_http::{Frame, Limits, ServeError};
+use std::collections::HashSet;
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -217,8 +219,16 @@ pub(crate) fn lookup(given: &settings::Lookup, options: &agent::Options) -> Resu
         return Err(Failure::Usage(why.to_owned()));
     }
     let nodes = agent::NodeList::default();
+    let mut known = HashSet::new();
     for text in &given.nodes {
-        let node = text.parse().map_err(|error| Failure::Usage(format!("lookup.nodes: {text:?}: {error}")))?;
+        let wrong = |why: &dyn Display| Failure::Usage(format!("lookup.nodes: {text:?}: {why}"));
+        let node: agent::Node = text.parse().map_err(|error| wrong(&error))?;
+        // An agent would be told what is another's, or nothing.
+        for name in [node.uuid()].into_iter().chain(node.addresses().iter().map(String::as_str)) {
+            if !known.insert(name.to_owned()) {
+                return Err(wrong(&format!("{name} is there twice")));
+            }
+        }
         nodes.put(node);
     }
     let routes = match given.nodes.is_empty() {

@@ -63,6 +63,20 @@ fn what_serve_would_refuse_is_not_called_good() {
         ("[metric_servers]\nmax_servers = 0\n", "metric_servers.max_servers = 0: expected 1 to 256"),
         ("[lookup]\n", "no key that begins with agent_"),
         ("[lookup]\nnodes = [\"x\"]\n[metrics]\nagent_backend = \"statsd\"\n", "lookup.nodes: \"x\""),
+        (
+            "[lookup]\nnodes = [\"1be26c0b-03f2-4d2e-ae87-c02d7f33c123=eth0\"]\n[metrics]\nagent_backend = \"statsd\"\n",
+            "or MAC addresses",
+        ),
+        (
+            "[lookup]\nnodes = [\"1be26c0b-03f2-4d2e-ae87-c02d7f33c123=52:54:00:ab:cd:01\", \
+             \"2be26c0b-03f2-4d2e-ae87-c02d7f33c123=52-54-00-AB-CD-01\"]\n[metrics]\nagent_backend = \"statsd\"\n",
+            "52:54:00:ab:cd:01 is there twice",
+        ),
+        (
+            "[lookup]\nnodes = [\"1be26c0b-03f2-4d2e-ae87-c02d7f33c123\", \"1BE26C0B-03f2-4d2e-ae87-c02d7f33c123\"]\n\
+             [metrics]\nagent_backend = \"statsd\"\n",
+            "1be26c0b-03f2-4d2e-ae87-c02d7f33c123 is there twice",
+        ),
         ("[cache]\n[metrics]\nbackend = \"prometheus\"\n", "the server has its own"),
         ("[statsd]\n[metrics]\nbackend = \"statsd\"\n", "would send to itself"),
     ] {
