@@ -57,9 +57,17 @@ pub(crate) fn archive(settings: &Settings) -> Result<Option<Arc<Archive>>> {
 /// Refuses a policy of `[statsd]` that the archive does not have: every line would be refused later.
 pub(crate) fn has_policy(settings: &Settings, known: &[String]) -> Result {
     let Some(statsd) = settings.statsd.as_ref().filter(|statsd| statsd.archive) else { return Ok(()) };
-    let Some(policy) = statsd.policy.as_ref().filter(|policy| !known.contains(policy)) else { return Ok(()) };
+    let fault = statsd.policy.as_ref().and_then(|policy| policy_fault("[statsd] policy", policy, known));
+    fault.map_or(Ok(()), |fault| Err(Failure::Usage(fault)))
+}
+
+/// Says that an archive has no such policy, and which it has.
+pub(crate) fn policy_fault(key: &str, policy: &str, known: &[String]) -> Option<String> {
     // An archive may have any number of them.
     const SHOWN: usize = 20;
+    if known.iter().any(|known| known == policy) {
+        return None;
+    }
     let mut there = known.iter().take(SHOWN).map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
     match known.len() {
         0 => there.push_str("none"),
@@ -67,8 +75,7 @@ pub(crate) fn has_policy(settings: &Settings, known: &[String]) -> Result {
         _ => {}
     }
     let hint = meant(policy, known.iter().map(String::as_str)).map(|word| format!("; did you mean {word:?}?"));
-    let hint = hint.unwrap_or_default();
-    Err(Failure::Usage(format!("[statsd] policy = {policy:?}: the archive's policies are {there}{hint}")))
+    Some(format!("{key} = {policy:?}: the archive's policies are {there}{}", hint.unwrap_or_default()))
 }
 
 /// Opens the file of metric servers, where the file of the server has their table. None is at work yet.

@@ -132,6 +132,22 @@ fn what_was_probably_meant_is_a_warning_and_the_environment_counts() {
 }
 
 #[test]
+fn a_policy_of_a_programs_own_archive_is_looked_for() {
+    let scratch = Scratch::new("program-check-policy");
+    let check = |policy: &str| {
+        let path = scratch.path().join("archive");
+        let toml =
+            format!("[metrics]\nbackend = \"archive\"\n[metrics.archive]\npath = {path:?}\npolicy = \"{policy}\"\n");
+        run(["check", "--without-env", text(&scratch.file("metrics.toml", &toml))])
+    };
+    let checked = check("mediun");
+    let says = "metrics.archive.policy = \"mediun\": the archive's policies are \"bool\", \"high\", \"low\", \"medium\"; did you mean \"medium\"?";
+    assert!(checked.code == 1 && checked.out.contains(says), "{checked:?}");
+    assert_eq!(check("medium").code, 0);
+    assert!(!scratch.path().join("archive").exists());
+}
+
+#[test]
 fn the_file_of_the_server_is_checked_too() {
     let scratch = Scratch::new("program-check-serve");
     let file = scratch.file("serve.toml", good(["serve", "--example"]));
