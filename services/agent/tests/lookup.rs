@@ -167,6 +167,43 @@ fn what_is_no_answer_is_a_failure_in_bounded_time_and_memory() {
     assert!(failure.reason.contains("no answer in time"), "{failure}");
 }
 
+/// A conductor that begins to answer and stops, or that sends a byte now and then.
+#[test]
+fn half_an_answer_ends_with_the_time_that_a_lookup_has() {
+    use std::io::{Read, Write};
+    use std::sync::mpsc;
+
+    const BEGUN: &[u8] =
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n{\"node\": ";
+    for cut in [0, 12, BEGUN.len() - 20, BEGUN.len()] {
+        for drips in [false, true] {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let url = format!("http://{}/v1/lookup", listener.local_addr().unwrap());
+            let (end, ended) = mpsc::channel::<()>();
+            let conductor = std::thread::spawn(move || {
+                let (mut agent, _) = listener.accept().unwrap();
+                let _ = agent.read(&mut [0; 4096]);
+                let _ = agent.write_all(&BEGUN[..cut]);
+                // Until the agent has given up.
+                let mut rest = BEGUN[cut..].iter().chain(std::iter::repeat(&b' '));
+                while ended.recv_timeout(Duration::from_millis(20)) == Err(mpsc::RecvTimeoutError::Timeout) {
+                    if drips && agent.write_all(&[*rest.next().unwrap()]).is_err() {
+                        break;
+                    }
+                }
+            });
+            let (say, said) = mpsc::channel();
+            std::thread::spawn(move || {
+                say.send(client(&url, UUID).lookup(Instant::now() + Duration::from_millis(300)))
+            });
+            let failure = said.recv_timeout(Duration::from_secs(60)).expect("the lookup ends").unwrap_err();
+            assert!(failure.reason.contains("in time"), "{cut} {drips}: {failure}");
+            drop(end);
+            conductor.join().unwrap();
+        }
+    }
+}
+
 #[test]
 fn a_question_says_what_ironic_asks_for() {
     let server = http::Server::start(|_| Answer::Status(200, "", b"{}".to_vec()));

@@ -277,7 +277,7 @@ fn a_policy_that_the_archive_has_not_is_refused_at_the_start_and_by_check() {
         format!("data = {:?}\n{rest}policy = \"{policy}\"\n", text(&data))
     };
     let ask = |command: &str, policy: &str| {
-        let file = scratch.file("serve.toml", &content(policy));
+        let file = scratch.file("serve.toml", content(policy));
         match command {
             "check" => run(["check", "--without-env", text(&file)]),
             _ => run(["serve", "--config", text(&file)]),
@@ -291,7 +291,7 @@ fn a_policy_that_the_archive_has_not_is_refused_at_the_start_and_by_check() {
     assert!(refused.code == 2 && refused.err.contains(says), "{refused:?}");
 
     // Policies of its own are known to both, while it runs and after its end.
-    let file = scratch.file("serve.toml", &content("medium"));
+    let file = scratch.file("serve.toml", content("medium"));
     let mut command = ferrometer();
     command.args(["serve", "--config", text(&file)]);
     let mut server = Serve::spawn(Scratch::new("program-serve-policy-out"), command);
