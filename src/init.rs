@@ -17,8 +17,14 @@ use ferrometer_fork::ancestor_is_running;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-#[cfg(feature = "prometheus")]
+#[cfg(any(feature = "prometheus", feature = "agent"))]
 use std::time::Instant;
+
+/// The moment so long from now, a year at most: the clock has an end, which a longer time may be beyond.
+#[cfg(any(feature = "prometheus", feature = "agent"))]
+pub(crate) fn until(time: Duration) -> Instant {
+    Instant::now() + time.min(Duration::from_secs(365 * 24 * 3600))
+}
 
 /// Source of a configuration for [`init`]: a [`Config`], or (feature `config-file`) the path of a TOML file, which the environment overrides.
 #[cfg_attr(
@@ -224,7 +230,7 @@ fn replace(config: &Config, mut in_force: MutexGuard<'static, InForce>) -> Resul
         {
             // The port first.
             if let Some(begun) = server {
-                drop(begun.stop(Instant::now() + deadline));
+                drop(begun.stop(until(deadline)));
             }
             serve::give_back(taken_over, &mut in_force.server);
         }
@@ -261,7 +267,7 @@ fn replace(config: &Config, mut in_force: MutexGuard<'static, InForce>) -> Resul
     in_force.totals.clone_from(&metrics.totals);
     #[cfg(feature = "prometheus")]
     if let Some(old) = std::mem::replace(&mut in_force.server, server) {
-        drop(old.stop(Instant::now() + deadline));
+        drop(old.stop(until(deadline)));
     }
     Ok(metrics)
 }
@@ -441,7 +447,7 @@ impl Metrics {
             return None;
         }
         #[cfg(feature = "prometheus")]
-        let end = Instant::now() + deadline;
+        let end = until(deadline);
         #[cfg(feature = "metric-servers")]
         let servers = in_force.metric_servers.take().inspect(|servers| servers.retire());
         #[cfg(feature = "process-metrics")]

@@ -49,7 +49,7 @@ pub(crate) fn serve(config: &Config, parts: &Parts, old: &mut Option<Serving>) -
     let port = config.pull_cache.address.port();
     let taken_over = old
         .take_if(|old| old.server.local_addr().port() == port)
-        .map(|old| old.stop(Instant::now() + config.shutdown_deadline));
+        .map(|old| old.stop(crate::init::until(config.shutdown_deadline)));
     match Serving::begin(frame) {
         Ok(begun) => Ok(Served { server: Some(begun), taken_over }),
         Err(error) => {

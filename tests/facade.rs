@@ -1,6 +1,8 @@
 //! The facade from outside: one line of configuration decides where the same recordings go, and can be changed while the program runs.
 
 use ferrometer::{Cause, Config, Logger, counter, get_logger, init, logger, timer};
+#[cfg(unix)]
+use ferrometer_testkit::in_a_child;
 use ferrometer_testkit::{Receiver, SOON, Scratch, alone};
 use std::thread;
 use std::time::Duration;
@@ -197,21 +199,14 @@ fn a_forked_child_records_nothing_until_it_calls_init() {
     let counter = get_logger("forked").counter("c");
     counter.add(1);
     assert!(metrics.flush(SOON).complete);
-    // SAFETY: the child calls only what is documented to work after a fork, and leaves by `_exit`.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
+    let is_well = in_a_child(|| {
         counter.add(1000); // off
-        let ok = init(statsd()).is_ok_and(|metrics| {
+        init(statsd()).is_ok_and(|metrics| {
             counter.add(10);
             metrics.shutdown(SOON).complete
-        });
-        // SAFETY: ends the child without running the test harness's exit.
-        unsafe { libc::_exit(if ok { 0 } else { 1 }) };
-    }
-    let mut status = 0;
-    // SAFETY: waits for the child made above.
-    unsafe { libc::waitpid(child, &raw mut status, 0) };
-    assert_eq!(status, 0, "the child could not record after init");
+        })
+    });
+    assert!(is_well, "the child could not record after init");
     counter.add(2);
     assert!(metrics.shutdown(SOON).complete);
     let mut got = receiver.lines(3);

@@ -3,7 +3,7 @@
 #![cfg(unix)]
 
 use ferrometer::{Config, Logger, init, logger};
-use ferrometer_testkit::{SOON, Scratch, alone};
+use ferrometer_testkit::{SOON, Scratch, alone, in_a_child};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -11,24 +11,6 @@ use std::thread;
 use std::time::Duration;
 
 static METRICS: Logger = logger!("forks");
-
-/// Runs this in a child, which has two minutes for it, and gives what `wait` says: 0 when it was well.
-fn in_a_child(work: impl FnOnce() -> bool) -> i32 {
-    // SAFETY: the child calls what is documented to work after a fork, and leaves by `_exit`; a panic in it is caught.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
-        // SAFETY: ends the child by a signal when it hangs.
-        unsafe { libc::alarm(120) };
-        let well = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(false);
-        // SAFETY: ends the child without running the test harness's exit.
-        unsafe { libc::_exit(i32::from(!well)) };
-    }
-    assert!(child > 0, "no child");
-    let mut status = 0;
-    // SAFETY: waits for the child made above.
-    unsafe { libc::waitpid(child, &raw mut status, 0) };
-    status
-}
 
 fn served() -> Config {
     let config = Config::new().backend("pull-cache").shutdown_deadline(SOON);
@@ -51,11 +33,11 @@ fn a_guard_that_is_dropped_in_a_child_does_nothing() {
     let address = metrics.http_address().unwrap();
     METRICS.send_counter("kept", 3);
     let mut metrics = Some(metrics);
-    let status = in_a_child(|| {
+    let is_well = in_a_child(|| {
         drop(metrics.take());
         true
     });
-    assert_eq!(status, 0, "the child ended badly");
+    assert!(is_well, "the child ended badly");
     // The parent goes on as if nothing had been.
     METRICS.send_counter("kept", 4);
     let metrics = metrics.unwrap();
@@ -72,7 +54,7 @@ fn an_init_in_a_child_begins_anew_and_outlives_the_guard_of_its_parent() {
     METRICS.send_counter("of.the.parent", 1);
     assert!(metrics.flush(SOON).complete);
     let mut metrics = Some(metrics);
-    let status = in_a_child(|| {
+    let is_well = in_a_child(|| {
         let own = init(served()).unwrap();
         drop(metrics.take());
         assert!(own.pull_cache().unwrap().most_recent().is_none(), "the generations of another process");
@@ -82,7 +64,7 @@ fn an_init_in_a_child_begins_anew_and_outlives_the_guard_of_its_parent() {
         assert!(answer.contains(r#""metric":"forks.of.the.child""#) && answer.contains(r#""value":2.0"#), "{answer}");
         own.shutdown(SOON).complete
     });
-    assert_eq!(status, 0, "the child ended badly");
+    assert!(is_well, "the child ended badly");
     let metrics = metrics.unwrap();
     assert!(metrics.flush(SOON).complete && newest(metrics.http_address().unwrap()).contains("forks.of.the.parent"));
     drop(metrics);
@@ -102,7 +84,7 @@ fn a_child_need_not_wait_for_an_init_that_the_parent_was_in() {
             }
         });
         let work = || init(kept("child")).is_ok_and(|metrics| metrics.pull_cache().is_some());
-        let bad = (0..40).filter(|_| in_a_child(work) != 0).count();
+        let bad = (0..40).filter(|_| !in_a_child(work)).count();
         stop.store(true, Relaxed);
         assert_eq!(bad, 0, "number of 40 children that hung or failed");
     });
@@ -145,7 +127,7 @@ fn a_directory_and_a_port_are_free_when_the_parent_lets_go_of_them_though_a_chil
 fn in_a_daemon(before: impl FnOnce(), begin: impl FnOnce(u32) -> String) -> String {
     let (mut said, mut say) = std::io::pipe().unwrap();
     // The process that becomes a daemon is a child of the test's, so that it can end.
-    let status = in_a_child(|| {
+    let is_well = in_a_child(|| {
         let parent = std::process::id();
         before();
         // SAFETY: as daemon(3) does it; the child goes on, its parent leaves.
@@ -158,7 +140,7 @@ fn in_a_daemon(before: impl FnOnce(), begin: impl FnOnce(u32) -> String) -> Stri
         // SAFETY: ends the daemon without the test harness's exit.
         unsafe { libc::_exit(0) };
     });
-    assert_eq!(status, 0, "the child ended badly");
+    assert!(is_well, "the child ended badly");
     drop(say);
     let mut begun = String::new();
     said.read_to_string(&mut begun).unwrap();
@@ -197,8 +179,8 @@ fn a_child_is_told_that_its_parent_has_the_directory() {
     let kept = || served().pull_cache_path(scratch.path());
     let metrics = init(kept()).unwrap();
     let parent = format!("is written by process {}, which this one was forked from", std::process::id());
-    let status = in_a_child(|| init(kept()).is_err_and(|error| error.to_string().contains(&parent)));
-    assert_eq!(status, 0, "the child was told something else");
+    let is_well = in_a_child(|| init(kept()).is_err_and(|error| error.to_string().contains(&parent)));
+    assert!(is_well, "the child was told something else");
     assert!(metrics.shutdown(SOON).complete);
 }
 
@@ -216,8 +198,8 @@ fn a_child_does_not_write_the_archive_of_its_parent() {
     METRICS.send_counter("archived", 1);
     assert!(metrics.flush(SOON).complete);
     let parent = format!("is open in process {}, which this one was forked from", std::process::id());
-    let status = in_a_child(|| init(archived(scratch.path())).is_err_and(|error| error.to_string().contains(&parent)));
-    assert_eq!(status, 0, "the child was told something else");
+    let is_well = in_a_child(|| init(archived(scratch.path())).is_err_and(|error| error.to_string().contains(&parent)));
+    assert!(is_well, "the child was told something else");
     METRICS.send_counter("archived", 1);
     assert!(metrics.shutdown(SOON).complete);
     assert!(init(archived(scratch.path())).unwrap().shutdown(SOON).complete);

@@ -11,7 +11,7 @@
 //! | what it reports of a delivery | [`account`](account()) |
 //! | how old something is | [`age_seconds`], [`whole_seconds`] |
 //! | what its readers see after a successor took over | [`Current`] |
-//! | whether a path is that of a file that can be read | [`open_regular`], [`must_be_regular`] |
+//! | whether a path is that of a file that can be read | [`open_regular`], [`read_regular`], [`must_be_regular`] |
 //!
 //! The crate uses the public API of [`ferrometer_core`] alone, as a backend written elsewhere would. Diagnostics go through
 //! [`ferrometer_core::warn`], one line per cause and minute.
@@ -39,5 +39,5 @@ pub use full_name::{folded_name, full_name, labels, labels_with_object};
 pub use instruments::{Instrument, Instruments};
 pub use labels::{Labels, gated_labels};
 pub use name_table::NameTable;
-pub use regular_file::{must_be_regular, open_regular};
+pub use regular_file::{must_be_regular, open_regular, read_regular};
 pub use rendered_names::RenderedNames;

@@ -1,7 +1,7 @@
 //! Files that have to be files: a named pipe would be waited for, and a device may begin to work when it is opened.
 
 use std::fs::{self, File, FileType};
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
 /// Opens a file for reading, and refuses everything that is no regular file. A named pipe, a socket or a device is never opened, so
@@ -23,6 +23,30 @@ pub fn open_regular(path: impl AsRef<Path>) -> io::Result<File> {
         None => Ok(file),
         Some(found) => Err(refused(found)),
     }
+}
+
+/// Reads a file whole that has at most `most` bytes, and opens nothing that is no regular file.
+///
+/// ```
+/// let path = std::env::temp_dir().join(format!("short-{}", std::process::id()));
+/// std::fs::write(&path, "text")?;
+/// assert_eq!(ferrometer_export::read_regular(&path, 4)?, b"text");
+/// assert_eq!(ferrometer_export::read_regular(&path, 3).unwrap_err().to_string(), "it is longer than 3 bytes");
+/// # std::fs::remove_file(&path)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`open_regular`]; [`io::ErrorKind::FileTooLarge`] for a longer one.
+pub fn read_regular(path: impl AsRef<Path>, most: u64) -> io::Result<Vec<u8>> {
+    const MIB: u64 = 1 << 20;
+    let mut bytes = Vec::new();
+    open_regular(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 <= most {
+        return Ok(bytes);
+    }
+    let limit = if most.is_multiple_of(MIB) { format!("{} MiB", most / MIB) } else { format!("{most} bytes") };
+    Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is longer than {limit}")))
 }
 
 /// Checks that there is a regular file at a path, without opening it. For files that are then opened otherwise than for reading.

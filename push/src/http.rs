@@ -7,6 +7,7 @@ use crate::destination::Destinations;
 #[cfg(feature = "https")]
 use crate::https;
 use crate::invalid::Invalid;
+use crate::moment::LONGEST;
 use crate::resolver::Addresses;
 use crate::secret::Secret;
 use crate::verdict::{Extent, Verdict};
@@ -106,7 +107,7 @@ impl Http {
             headers.push((parsed, value));
         }
         // Zero would be no limit at all.
-        let timeout = settings.timeout.max(Duration::from_millis(1));
+        let timeout = settings.timeout.clamp(Duration::from_millis(1), LONGEST);
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)

@@ -121,7 +121,12 @@ impl<E: Exporter, C: Carrier + Send + 'static> Pusher<E, C> {
     fn drain(&mut self, until: Instant) -> (Delivery, Option<(String, Option<Duration>)>) {
         let mut sent = Delivery::default();
         let Some(spool) = &mut self.spool else { return (sent, None) };
-        while let Some(body) = spool.oldest() {
+        loop {
+            let body = match spool.oldest() {
+                Ok(Some(body)) => body,
+                Ok(None) => return (sent, None),
+                Err(reason) => return (sent, Some((reason, None))),
+            };
             if Instant::now() >= until {
                 return (sent, Some(("no time is left".to_owned(), None)));
             }
@@ -139,7 +144,6 @@ impl<E: Exporter, C: Carrier + Send + 'static> Pusher<E, C> {
             }
             spool.remove_oldest();
         }
-        (sent, None)
     }
 
     /// Keeps what would be sent while the server is not to be tried.

@@ -4,6 +4,7 @@
 //! yet, and after the last one of each delivery, there is a short wait for it.
 
 use crate::destination::Destinations;
+use crate::moment::{LONGEST, within};
 use crate::packer::Carrier;
 use crate::verdict::Verdict;
 use std::io::{self, ErrorKind, Read, Write};
@@ -98,11 +99,11 @@ impl Socket {
     /// Why it cannot be reached.
     pub fn test(&mut self) -> Result<(), String> {
         self.open = None;
-        self.open(Instant::now() + self.timeout())
+        self.open(within(self.timeout()))
     }
 
     fn timeout(&self) -> Duration {
-        self.settings.timeout.max(Duration::from_millis(10))
+        self.settings.timeout.clamp(Duration::from_millis(10), LONGEST)
     }
 
     fn name(&self) -> String {

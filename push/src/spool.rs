@@ -1,16 +1,23 @@
 //! Bodies that a dead server missed, kept on disk and delivered in order when it is back, by this process or a later one.
 //!
-//! Each is a file, written beside its place and moved there whole, so that a process that is killed leaves a body or none. What does not fit within the
-//! bound pushes the oldest out. Names of another form than ours are left alone. While another process has the directory, nothing is kept or
-//! delivered from it.
+//! Each is a file, written beside its place and moved there whole, so that a process that is killed leaves a body or none. Its name has its checksum: what
+//! a disk changed is given up, not sent. What does not fit within the bound pushes the oldest out. Names of another form than ours are left alone, and
+//! those of another format of body are told. While another process has the directory, nothing is kept or delivered from it.
 
 use crate::directory_lock::DirectoryLock;
 use crate::invalid::Invalid;
 use ferrometer_core::warn;
+use ferrometer_export::open_regular;
+use flate2::Crc;
 use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+
+/// The most bodies, whatever the bound is: each is a file, which takes a place in the file system and here.
+const MOST_BODIES: usize = 100_000;
+/// The most bytes of a body. None that is packed is longer, but by what compressing adds to a body that cannot be compressed.
+const LONGEST: u64 = (1 << 30) + (1 << 24);
 
 /// A directory of bodies.
 #[derive(Debug)]
@@ -31,6 +38,7 @@ struct Entry {
     number: u64,
     points: usize,
     is_compressed: bool,
+    checksum: u32,
     bytes: u64,
 }
 
@@ -56,11 +64,13 @@ impl Spool {
                 "a directory that can be read and written",
             )
         };
-        match make_private(directory) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(bad(error)),
-            _ => {}
+        if max_bytes == 0 {
+            return Err(Invalid::new("spool_max_bytes", "0", "at least 1 byte"));
         }
-        let (directory, entries) = (directory.to_owned(), VecDeque::new());
+        make_private(directory).map_err(bad)?;
+        // A program may change into another directory later.
+        let directory = fs::canonicalize(directory).map_err(bad)?;
+        let entries = VecDeque::new();
         let mut spool = Spool { directory, kind, max_bytes, entries, bytes: 0, next: 1, lock: None };
         spool.take().map_err(bad)?;
         Ok(spool)
@@ -76,26 +86,38 @@ impl Spool {
             );
             return Ok(false);
         };
-        let mut entries = Vec::new();
+        let (mut entries, mut others) = (Vec::new(), 0usize);
         for file in fs::read_dir(&self.directory)? {
             let file = file?;
             let name = file.file_name().to_string_lossy().into_owned();
-            let is_file = file.file_type().is_ok_and(|kind| kind.is_file());
-            if is_file && name == self.temporary() {
-                // Begun by a process that was killed.
-                let _ = fs::remove_file(file.path());
-            } else if let Some(mut entry) = self.read_name(&name).filter(|_| is_file) {
-                entry.bytes = file.metadata()?.len();
-                entries.push(entry);
+            // A file that is gone meanwhile is none.
+            let Ok(metadata) = file.metadata() else { continue };
+            if !metadata.is_file() || name == self.temporary() {
+                continue;
+            }
+            match self.read_name(&name) {
+                Some(entry) => entries.push(Entry { bytes: metadata.len(), ..entry }),
+                None => others += usize::from(is_of_a_spool(&name)),
             }
         }
+        if others > 0 {
+            let (directory, kind) = (self.directory.display(), self.kind);
+            let text =
+                format!("{others} bodies in the spool {directory} are not {kind} of this version: they stay there");
+            warn("spool of others", &text);
+        }
         entries.sort_by_key(|entry| entry.number);
-        self.next = entries.last().map_or(1, |entry| entry.number.saturating_add(1));
-        self.bytes = entries.iter().map(|entry| entry.bytes).sum();
+        self.next = entries.last().map_or(1, |entry| entry.number + 1);
+        // One that is too long would push out all that are older.
+        let most = self.max_bytes.min(LONGEST);
+        for entry in entries.extract_if(.., |entry| entry.bytes > most) {
+            self.give_up(&entry, "longer than any body");
+        }
+        self.bytes = entries.iter().fold(0, |sum, entry| sum.saturating_add(entry.bytes));
         self.entries = entries.into();
         // A first file shows now that others can be written later.
         let probe = self.directory.join(self.temporary());
-        File::create(&probe).and_then(|_| fs::remove_file(&probe))?;
+        create(&probe).and_then(|_| fs::remove_file(&probe))?;
         self.lock = Some(lock);
         self.make_room(0);
         Ok(true)
@@ -103,7 +125,11 @@ impl Spool {
 
     /// Returns `true` when the directory is this process' own, perhaps from now on.
     fn is_ours(&mut self) -> bool {
-        self.lock.is_some() || self.take().unwrap_or(false)
+        self.lock.is_some()
+            || self.take().unwrap_or_else(|error| {
+                warn("spool", &format!("cannot use the spool {}: {error}", self.directory.display()));
+                false
+            })
     }
 
     fn temporary(&self) -> String {
@@ -111,18 +137,22 @@ impl Spool {
     }
 
     fn name(&self, entry: &Entry) -> PathBuf {
-        let form = if entry.is_compressed { 'z' } else { 'p' };
-        self.directory.join(format!("{:020}-{}{form}.{}", entry.number, entry.points, self.kind))
+        let Entry { number, points, is_compressed, checksum, .. } = entry;
+        let form = if *is_compressed { 'z' } else { 'p' };
+        self.directory.join(format!("{number:020}-{points}{form}-{checksum:08x}.{}", self.kind))
     }
 
     fn read_name(&self, name: &str) -> Option<Entry> {
         let stem = name.strip_suffix(self.kind)?.strip_suffix('.')?;
         let (number, rest) = stem.split_once('-')?;
-        let is_compressed = rest.ends_with('z');
-        let points = rest.strip_suffix(['z', 'p'])?.parse().ok()?;
-        let entry = Entry { number: number.parse().ok()?, points, is_compressed, bytes: 0 };
-        // Written as we write it.
-        (self.name(&entry).file_name()?.to_str()? == name).then_some(entry)
+        let (points, checksum) = rest.split_once('-')?;
+        let is_compressed = points.ends_with('z');
+        let points = points.strip_suffix(['z', 'p'])?.parse().ok()?;
+        let checksum = u32::from_str_radix(checksum, 16).ok()?;
+        let entry = Entry { number: number.parse().ok()?, points, is_compressed, checksum, bytes: 0 };
+        // Written as we write it, and with numbers left behind it.
+        let is_ours = self.name(&entry).file_name()?.to_str()? == name && entry.number < u64::MAX / 2;
+        is_ours.then_some(entry)
     }
 
     /// Returns `true` when nothing is kept.
@@ -139,7 +169,11 @@ impl Spool {
 
     /// Removes the oldest until this many more bytes fit.
     fn make_room(&mut self, more: u64) {
-        while self.bytes.saturating_add(more) > self.max_bytes && !self.entries.is_empty() {
+        let is_over = |spool: &Spool| {
+            spool.bytes.saturating_add(more) > spool.max_bytes
+                || spool.entries.len() + usize::from(more > 0) > MOST_BODIES
+        };
+        while is_over(self) && !self.entries.is_empty() {
             warn("spool full", &format!("the spool {} is full: its oldest is given up", self.directory.display()));
             self.remove_oldest();
         }
@@ -155,9 +189,22 @@ impl Spool {
             return warn("spool small", &format!("a body of {size} bytes is more than the spool may hold"));
         }
         self.make_room(size);
-        let entry = Entry { number: self.next, points, is_compressed, bytes: size };
+        let checksum = checksum(bytes);
+        let mut entry = Entry { number: self.next, points, is_compressed, checksum, bytes: size };
         let temporary = self.directory.join(self.temporary());
         let mut written = self.write(&temporary, &entry, bytes);
+        if written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            // Somebody removed the directory, and what was in it.
+            self.lock = None;
+            if let Err(error) = make_private(&self.directory) {
+                written = Err(error);
+            } else if self.is_ours() {
+                entry.number = self.next;
+                written = self.write(&temporary, &entry, bytes);
+            } else {
+                return;
+            }
+        }
         // Others may have filled the disk: the oldest go then, too.
         while let Err(error) = &written
             && matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
@@ -182,196 +229,114 @@ impl Spool {
 
     /// Writes a body beside its place, and moves it there whole.
     fn write(&self, temporary: &Path, entry: &Entry, bytes: &[u8]) -> io::Result<()> {
-        let mut file = File::create(temporary)?;
+        let mut file = create(temporary)?;
         file.write_all(bytes)?;
         file.sync_data()?;
         fs::rename(temporary, self.name(entry))
     }
 
-    /// The oldest body. One that cannot be read is given up.
-    pub(crate) fn oldest(&mut self) -> Option<Body> {
+    /// The oldest body, or why it cannot be had now. One that is gone or damaged is given up.
+    pub(crate) fn oldest(&mut self) -> Result<Option<Body>, String> {
         if !self.is_ours() {
-            return None;
+            return Ok(None);
         }
         while let Some(entry) = self.entries.front() {
-            let (points, is_compressed) = (entry.points, entry.is_compressed);
-            let mut bytes = Vec::new();
-            let most = self.max_bytes;
-            let read = File::open(self.name(entry)).and_then(|file| file.take(most).read_to_end(&mut bytes));
-            match read {
-                Ok(_) => return Some(Body { bytes, points, is_compressed }),
-                Err(error) => {
-                    warn("spool", &format!("cannot read from the spool {}: {error}", self.directory.display()));
-                    self.remove_oldest();
+            let file = match open_regular(self.name(entry)) {
+                Ok(file) => file,
+                Err(error) if is_lost(&error) => {
+                    self.give_up_oldest(&error.to_string());
+                    continue;
                 }
+                // A process has no more files that it may open, say.
+                Err(error) => {
+                    return Err(format!("cannot read from the spool {}: {error}", self.directory.display()));
+                }
+            };
+            // A file that grew is longer than it may be.
+            let mut bytes = Vec::new();
+            match file.take(entry.bytes.saturating_add(1)).read_to_end(&mut bytes) {
+                Err(error) => self.give_up_oldest(&error.to_string()),
+                Ok(_) if checksum(&bytes) != entry.checksum => self.give_up_oldest("its checksum is wrong"),
+                Ok(_) => return Ok(Some(Body { bytes, points: entry.points, is_compressed: entry.is_compressed })),
             }
         }
-        None
+        Ok(None)
     }
 
     /// Forgets the oldest body.
     pub(crate) fn remove_oldest(&mut self) {
         if let Some(entry) = self.entries.pop_front() {
             self.bytes = self.bytes.saturating_sub(entry.bytes);
-            let _ = fs::remove_file(self.name(&entry));
+            self.delete(&entry);
+        }
+    }
+
+    fn give_up_oldest(&mut self, why: &str) {
+        if let Some(entry) = self.entries.pop_front() {
+            self.bytes = self.bytes.saturating_sub(entry.bytes);
+            self.give_up(&entry, why);
+        }
+    }
+
+    fn give_up(&self, entry: &Entry, why: &str) {
+        warn("spool damaged", &format!("a body of the spool is given up: {}: {why}", self.name(entry).display()));
+        self.delete(entry);
+    }
+
+    fn delete(&self, entry: &Entry) {
+        let path = self.name(entry);
+        if let Err(error) = fs::remove_file(&path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            let text = format!("cannot delete {}, and the next process sends it again: {error}", path.display());
+            warn("spool deletes", &text);
         }
     }
 }
 
-/// Makes a directory that only this user may enter.
+fn checksum(bytes: &[u8]) -> u32 {
+    let mut crc = Crc::new();
+    crc.update(bytes);
+    crc.sum()
+}
+
+/// Returns `true` for names of bodies, whatever their format is: twenty digits and a hyphen, and something behind a point.
+fn is_of_a_spool(name: &str) -> bool {
+    let is_numbered = |(number, rest): (&str, &str)| {
+        number.len() == 20 && number.bytes().all(|byte| byte.is_ascii_digit()) && rest.contains('.')
+    };
+    name.split_once('-').is_some_and(is_numbered)
+}
+
+/// Returns `true` when a file will not be there later either.
+fn is_lost(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidInput, IsADirectory, NotFound, PermissionDenied};
+    matches!(error.kind(), NotFound | PermissionDenied | IsADirectory | InvalidInput)
+}
+
+/// Makes the file that a body is written to. What is in its place, begun by a process that was killed or put there by somebody, is taken away and
+/// never opened: a named pipe would be waited for, and a link would lead elsewhere.
+fn create(path: &Path) -> io::Result<File> {
+    let open = || File::options().write(true).create_new(true).open(path);
+    match open() {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            fs::remove_file(path)?;
+            open()
+        }
+        made => made,
+    }
+}
+
+/// Makes a directory that only this user may enter, where there is none.
 fn make_private(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
+    match builder.create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn scratch(name: &str) -> PathBuf {
-        let path = std::env::temp_dir().join(format!("ferrometer-spool-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        path
-    }
-
-    fn drain(spool: &mut Spool) -> Vec<(Vec<u8>, usize, bool)> {
-        let mut all = Vec::new();
-        while let Some(body) = spool.oldest() {
-            all.push((body.bytes, body.points, body.is_compressed));
-            spool.remove_oldest();
-        }
-        all
-    }
-
-    #[test]
-    fn bodies_come_back_in_order_in_a_later_process_too() {
-        let path = scratch("order");
-        let mut spool = Spool::open(&path, "x", 1000).unwrap();
-        (0..12u8).for_each(|i| spool.keep(&[i; 3], usize::from(i), i % 2 == 0));
-        drop(spool);
-        // Files of others, and one that a killed process had begun.
-        for name in ["notes.txt", "1-1p.x", "00000000000000000001-1p.y", "00000000000000000099-xp.x"] {
-            fs::write(path.join(name), "mine").unwrap();
-        }
-        fs::write(path.join("writing.x"), "half").unwrap();
-        let mut spool = Spool::open(&path, "x", 1000).unwrap();
-        spool.keep(b"last", 99, false);
-        let all = drain(&mut spool);
-        assert_eq!(all.len(), 13);
-        for (i, body) in all[..12].iter().enumerate() {
-            assert_eq!(*body, (vec![i as u8; 3], i, i % 2 == 0));
-        }
-        assert_eq!((all[12].0.as_slice(), spool.bytes(), spool.is_empty()), (&b"last"[..], 0, true));
-        let left: Vec<_> = fs::read_dir(&path).unwrap().map(|file| file.unwrap().file_name()).collect();
-        assert_eq!(left.len(), 4, "{left:?}");
-        fs::remove_dir_all(path).unwrap();
-    }
-
-    #[test]
-    fn the_bound_holds_and_the_oldest_go() {
-        let path = scratch("bound");
-        let mut spool = Spool::open(&path, "x", 100).unwrap();
-        (0..50u8).for_each(|i| spool.keep(&[i; 30], 1, false));
-        spool.keep(&[0; 101], 1, false);
-        assert!(spool.bytes() <= 100);
-        let all = drain(&mut spool);
-        assert_eq!(all.iter().map(|body| body.0[0]).collect::<Vec<_>>(), [47, 48, 49]);
-        (0..3u8).for_each(|i| spool.keep(&[i; 30], 1, false));
-        // A smaller bound holds at once.
-        assert_eq!(drain(&mut Spool::open(&path, "x", 40).unwrap()).len(), 1);
-        fs::remove_dir_all(path).unwrap();
-    }
-
-    /// Holds a directory until its input ends, as another process does.
-    #[cfg(unix)]
-    #[test]
-    #[ignore = "the child of the test below"]
-    fn child() {
-        let Ok(path) = std::env::var("SPOOL_OF_ANOTHER") else { return };
-        let mut spool = Spool::open(Path::new(&path), "x", 1000).unwrap();
-        spool.keep(b"theirs", 1, false);
-        println!("held");
-        let _ = io::stdin().read_to_end(&mut Vec::new());
-        // As `kill -9` would end it.
-        std::mem::forget(spool);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn two_processes_do_not_share_a_spool() {
-        use std::io::{BufRead, BufReader};
-        use std::process::{Command, Stdio};
-
-        let path = scratch("shared");
-        let mut other = Command::new(std::env::current_exe().unwrap());
-        other.args(["--exact", "spool::tests::child", "--ignored", "--nocapture"]).env("SPOOL_OF_ANOTHER", &path);
-        let mut other = other.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(other.stdout.take().unwrap()).lines();
-        assert!(lines.any(|line| line.unwrap().contains("held")));
-        let mut spool = Spool::open(&path, "x", 1000).unwrap();
-        spool.keep(b"ours", 1, false);
-        assert!(spool.oldest().is_none() && spool.is_empty());
-        other.kill().unwrap();
-        other.wait().unwrap();
-        // The bodies that the other one left are ours now.
-        spool.keep(b"ours", 1, false);
-        let all: Vec<_> = drain(&mut spool).into_iter().map(|body| body.0).collect();
-        assert_eq!(all, [b"theirs".to_vec(), b"ours".to_vec()]);
-        // In one process the one that takes over has it at once.
-        spool.keep(b"more", 1, false);
-        assert_eq!(drain(&mut Spool::open(&path, "x", 1000).unwrap()).len(), 1);
-        fs::remove_dir_all(path).unwrap();
-    }
-
-    /// Keeps more than its disk has room for.
-    #[cfg(target_os = "linux")]
-    #[test]
-    #[ignore = "the child of the test below"]
-    fn on_a_small_disk() {
-        let Ok(path) = std::env::var("SPOOL_ON_A_SMALL_DISK") else { return };
-        let path = Path::new(&path).join("spool");
-        let mut spool = Spool::open(&path, "x", 1 << 30).unwrap();
-        (0..40u8).for_each(|i| spool.keep(&[i; 16 * 1024], 1, false));
-        // One that finds no room at all leaves nothing behind.
-        spool.keep(&vec![1; 1 << 20], 1, false);
-        assert!(
-            spool.is_empty() && fs::read_dir(&path).unwrap().all(|file| file.unwrap().metadata().unwrap().len() < 100)
-        );
-        (40..80u8).for_each(|i| spool.keep(&[i; 16 * 1024], 1, false));
-        let kept: Vec<u8> = drain(&mut spool).iter().map(|body| body.0[0]).collect();
-        assert!(kept.len() > 4 && kept.len() < 17 && kept.is_sorted() && kept.last() == Some(&79), "{kept:?}");
-        println!("the newest were kept");
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    #[ignore = "mounts a small disk; scripts/test runs it where that may be done"]
-    fn a_full_disk_costs_the_oldest() {
-        use std::process::Command;
-
-        let path = scratch("small");
-        fs::create_dir(&path).unwrap();
-        let script =
-            "mount -t tmpfs -o size=256k none \"$SPOOL_ON_A_SMALL_DISK\" && echo mounted && exec \"$0\" \"$@\"";
-        let mut child = Command::new("unshare");
-        child.args(["--map-root-user", "--mount", "sh", "-c", script]).arg(std::env::current_exe().unwrap());
-        child.args(["--exact", "spool::tests::on_a_small_disk", "--ignored", "--nocapture"]);
-        let output = child.env("SPOOL_ON_A_SMALL_DISK", &path).output();
-        fs::remove_dir(path).unwrap();
-        let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let output = output.expect("unshare runs");
-        let said = said(&output.stdout) + &said(&output.stderr);
-        assert!(output.status.success() && said.contains("the newest were kept"), "{said}");
-    }
-
-    #[test]
-    fn what_is_no_directory_says_so() {
-        let path = scratch("file");
-        fs::write(&path, "a file").unwrap();
-        assert_eq!(Spool::open(&path, "x", 1).unwrap_err().setting, "spool");
-        assert!(Spool::open(&path.join("a/b"), "x", 1).is_err());
-        fs::remove_file(path).unwrap();
-    }
-}
+mod tests;

@@ -3,7 +3,7 @@
 use super::guard::{Agent, Shared};
 use crate::config::Config;
 use crate::error::Error;
-use crate::init::put_in_force;
+use crate::init::{put_in_force, until};
 use ferrometer_agent::{Answer, Client, Failure, NodeId, Settings};
 use ferrometer_push::{Patience, Secret};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -91,7 +91,7 @@ impl Lookup {
     }
 
     /// Sets how often the conductor is asked whether something has changed, in place of the key `metrics.lookup_interval` (60 s unless set, by the
-    /// conductor or in the base).
+    /// conductor or in the base); from 10 ms to a year.
     pub fn interval(mut self, interval: Duration) -> Lookup {
         self.interval = Some(interval);
         self
@@ -163,7 +163,7 @@ impl Asking {
     fn run(mut self) {
         let mut patience = Patience::default();
         while !self.shared.is_ended() {
-            let asked = self.client.lookup(Instant::now() + self.timeout);
+            let asked = self.client.lookup(until(self.timeout));
             let now = Instant::now();
             let wait = match asked {
                 Ok(answer) => {
@@ -239,8 +239,12 @@ impl Asking {
     }
 }
 
+/// The shortest time between two lookups, and the longest.
+const BETWEEN: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(365 * 24 * 3600));
+
 /// A time that many agents do not share: up to a tenth shorter or longer.
 fn spread(interval: Duration) -> Duration {
+    let interval = interval.clamp(BETWEEN.0, BETWEEN.1);
     let bits = RandomState::new().build_hasher().finish();
     interval.mul_f64(0.9 + 0.2 * (bits >> 11) as f64 / (1u64 << 53) as f64)
 }
@@ -255,5 +259,8 @@ mod tests {
         assert!(times.iter().all(|time| (54.0..=66.0).contains(&time.as_secs_f64())), "{times:?}");
         times.dedup();
         assert!(times.len() > 50);
+        // Neither without a pause nor without an end.
+        assert!(spread(Duration::ZERO) >= Duration::from_millis(9));
+        assert!(spread(Duration::MAX) <= BETWEEN.1 * 2);
     }
 }

@@ -1,31 +1,16 @@
 //! A document to be read: its bytes, its source, and the place of each byte in it.
 
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 use super::error::{Error, Place};
 
-/// No configuration is longer; what is (a device, a log file) is a mistake in the path.
-const LONGEST_FILE: usize = 1 << 20;
+/// The most bytes of a file of configuration; one that is longer (a log file) is a mistake in the path.
+pub const LONGEST_FILE: u64 = 1 << 20;
 
 /// The bytes of a file; `is_named` says that a variable names it.
 pub(super) fn bytes(path: &Path, is_named: bool) -> Result<Vec<u8>, Error> {
-    let read = || -> io::Result<Vec<u8>> {
-        let mut file = ferrometer_export::open_regular(path)?;
-        let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
-        loop {
-            match file.read(&mut piece) {
-                Ok(0) => return Ok(bytes),
-                Ok(len) => bytes.extend_from_slice(&piece[..len]),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-            if bytes.len() > LONGEST_FILE {
-                return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is longer than 1 MiB"));
-            }
-        }
-    };
-    read().map_err(|cause| {
+    ferrometer_export::read_regular(path, LONGEST_FILE).map_err(|cause| {
         let directory = std::env::current_dir().ok().filter(|_| path.is_relative());
         let cause = match directory {
             Some(directory) => {

@@ -68,6 +68,8 @@ use std::path::Path;
 
 // Those of the backends whose keys there are.
 pub use choices::*;
+#[cfg(feature = "config-file")]
+pub use document::LONGEST_FILE;
 pub use error::{Error, Problem};
 pub use ferrometer_core::name::Pattern;
 #[cfg(any(feature = "prometheus", feature = "pull-cache", feature = "every-key"))]

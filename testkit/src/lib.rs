@@ -8,6 +8,7 @@
 //! | [`receiver`] | a UDP receiver of statsd lines |
 //! | [`server`] | a counting statsd server over UDP and TCP that can be away for a while |
 //! | [`scratch`] | directories and ports that belong to one test |
+//! | `child` | work in the child of a fork |
 //! | [`console`] | a page's lines of shell, run as they stand |
 //! | [`random`] | repeatable random numbers |
 //!
@@ -16,6 +17,8 @@
 
 pub mod alone;
 pub mod backend;
+#[cfg(unix)]
+pub mod child;
 pub mod console;
 pub mod random;
 pub mod receiver;
@@ -25,6 +28,8 @@ pub mod wait;
 
 pub use alone::{Alone, alone};
 pub use backend::{Publish, Record, Recorder, sink};
+#[cfg(unix)]
+pub use child::in_a_child;
 pub use random::Random;
 pub use receiver::Receiver;
 pub use scratch::{Scratch, free_tcp_port, free_udp_port};

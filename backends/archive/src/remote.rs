@@ -1,7 +1,7 @@
 //! The way to a server: batches by REST, and the resource, which is made when the server says that it is not there.
 
 use crate::settings::Settings;
-use ferrometer_push::{Carrier, Extent, Http, Invalid, Packed, Reply, Verdict, gzip};
+use ferrometer_push::{Carrier, Extent, Http, Invalid, Packed, Reply, Verdict, gzip, moment};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -41,7 +41,7 @@ impl Remote {
 
     pub(crate) fn test(&self, timeout: Duration) -> Result<(), String> {
         let url = format!("{}/v1/archive_policy", self.base);
-        let reply = self.batches.get(&url, Instant::now() + timeout)?;
+        let reply = self.batches.get(&url, moment::within(timeout))?;
         if (200..300).contains(&reply.status) {
             return Ok(());
         }

@@ -29,10 +29,9 @@ pub use ferrometer_push::{Destinations, Invalid, Preview, Secret};
 pub use settings::{Api, Protocol, Settings};
 
 use carrier::Way;
-use ferrometer_push::{Http, Limit, Pusher, Socket, Spool};
+use ferrometer_push::{Http, Limit, Pusher, Socket, Spool, moment};
 use lines::Lines;
 use std::fmt;
-use std::time::Instant;
 
 /// The InfluxDB backend.
 pub struct InfluxDb(Pusher<Lines, Way>);
@@ -74,7 +73,7 @@ impl InfluxDb {
         }
         let http = Http::new(&settings.http()).map_err(|error| error.to_string())?;
         let url = settings.health_url();
-        let reply = http.get(&url, Instant::now() + settings.timeout)?;
+        let reply = http.get(&url, moment::within(settings.timeout))?;
         if (200..300).contains(&reply.status) {
             return Ok(());
         }

@@ -37,9 +37,8 @@ pub use settings::{Encoding, Histograms, Settings, Temporality};
 
 use carrier::Requests;
 use exporter::{Headers, Points};
-use ferrometer_push::{Pusher, Spool};
+use ferrometer_push::{Pusher, Spool, moment};
 use std::fmt;
-use std::time::Instant;
 
 /// The OTLP backend.
 pub struct Otlp(Pusher<Points, Requests>);
@@ -71,7 +70,7 @@ impl Otlp {
     /// Why it cannot, with the server's status and words.
     pub fn test_connection(settings: &Settings) -> Result<(), String> {
         let mut requests = Requests::new(settings, Headers::default()).map_err(|error| error.to_string())?;
-        requests.test(Instant::now() + settings.timeout)
+        requests.test(moment::within(settings.timeout))
     }
 }
 

@@ -40,6 +40,18 @@ pub struct PullCacheBackend {
     newest: Distributions,
 }
 
+/// Tells that generations of an earlier process are newer than the clock says it is, by more than clocks differ.
+fn ahead(newest: i64, now: i64) -> Option<String> {
+    const USUAL: i64 = 60;
+    let ahead = newest.saturating_sub(now);
+    (ahead > USUAL).then(|| {
+        format!(
+            "the newest generation is from {ahead} s after this moment, by the system's clock: it was ahead then, or is behind now. New generations are \
+             a second apart until the clock has caught up; a directory without these files begins at the clock"
+        )
+    })
+}
+
 impl PullCacheBackend {
     /// A cache that is empty or, with [`Settings::path`], goes on where an earlier process ended. Quantiles of its first generation
     /// begin here, so make it when it is to be installed.
@@ -92,6 +104,11 @@ impl PullCacheBackend {
         let mut backend = PullCacheBackend::make_new(settings, sink);
         backend.patience = patience;
         if let Some(past) = past {
+            let ahead = past.newest().and_then(|newest| ahead(newest, whole_seconds(SystemTime::now())));
+            if let (Some(ahead), Some(path)) = (ahead, &backend.shared.settings.path) {
+                let message = format!("pull cache: {}: {ahead}", path.display());
+                ferrometer_core::warn(&message, &message);
+            }
             backend.restore(Source::Files(past));
         }
         Ok(backend)

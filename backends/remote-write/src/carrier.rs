@@ -4,7 +4,7 @@
 //! 1.0 refuses the type, or takes it for a request without series, and has no such header. A body that was written for a server of the other version becomes
 //! one of this.
 
-use crate::convert;
+use crate::convert::{self, MOST_KEPT};
 use crate::families::{Families, Form};
 use crate::request_v2;
 use crate::settings::Version;
@@ -15,8 +15,6 @@ use std::time::{Duration, Instant};
 
 /// How long it is believed that a server takes nothing newer than 1.0.
 const BELIEVED: Duration = Duration::from_secs(3600);
-/// The most bytes of a body that was kept, far more than one has: a file that is damaged may name any number.
-const MOST_KEPT: usize = 1 << 28;
 
 const FIRST: [(&str, &str); 3] = [
     ("Content-Type", "application/x-protobuf"),

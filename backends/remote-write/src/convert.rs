@@ -9,6 +9,11 @@ use crate::request_v2::{exemplar, label};
 use crate::symbols::{Room, Symbols, Table};
 use ferrometer_push::protobuf::{bytes, message as nested};
 
+/// The most bytes of a body that was kept, far more than one has: a file that is damaged may name any number.
+pub(crate) const MOST_KEPT: usize = 1 << 28;
+/// The most bytes of the labels of a series, far more than it has.
+const LONGEST_LABELS: usize = 1 << 20;
+
 /// Returns a request of 1.0 as one of 2.0, and how many series are in it. `None`: it is damaged.
 pub(crate) fn to_second(body: &[u8]) -> Option<(Vec<u8>, usize)> {
     let (symbols, mut room) = (Symbols::default(), Room::default());
@@ -52,6 +57,9 @@ pub(crate) fn to_first(body: &[u8]) -> Option<Vec<u8>> {
             5 => {
                 let series = first(field.content, &symbols)?;
                 bytes(&mut out, 1, &series);
+                if out.len() > MOST_KEPT {
+                    return None;
+                }
             }
             _ => {}
         }
@@ -87,12 +95,16 @@ fn first(series: &[u8], symbols: &[&str]) -> Option<Vec<u8>> {
     Some([labels, samples, exemplars, histograms].concat())
 }
 
-/// Appends the labels that these numbers stand for.
+/// Appends the labels that these numbers stand for. A number of one byte may stand for a symbol of any length.
 fn texts(out: &mut Vec<u8>, mut refs: &[u8], symbols: &[&str]) -> Option<()> {
     let text = |rest: &mut &[u8]| symbols.get(usize::try_from(fields::number(rest)?).ok()?).copied();
     while !refs.is_empty() {
         let name = text(&mut refs)?;
-        message::label(out, name, text(&mut refs)?.as_bytes());
+        let value = text(&mut refs)?;
+        if out.len() + name.len() + value.len() > LONGEST_LABELS {
+            return None;
+        }
+        message::label(out, name, value.as_bytes());
     }
     Some(())
 }
@@ -142,6 +154,19 @@ mod tests {
         assert_eq!(to_first(&second).unwrap(), first);
         assert_eq!(to_second(&[]).unwrap(), (crate::request_v2::EMPTY.to_vec(), 0));
         assert_eq!(to_first(&crate::request_v2::EMPTY).unwrap(), []);
+    }
+
+    #[test]
+    fn a_long_symbol_that_many_numbers_stand_for_is_damage_and_no_memory() {
+        let request = |symbol: usize, labels: usize, series: usize| {
+            let mut body = vec![crate::symbols::SYMBOL, 0];
+            bytes(&mut body, 4, &vec![b'x'; symbol]);
+            (0..series).for_each(|_| nested(&mut body, 5, |out| bytes(out, 1, &vec![1; 2 * labels])));
+            to_first(&body)
+        };
+        assert!((2_000_000..2_100_000).contains(&request(1000, 500, 2).unwrap().len()));
+        assert!(request(1000, 530, 1).is_none());
+        assert!(request(1000, 500, 300).is_none());
     }
 
     #[test]

@@ -38,9 +38,8 @@ pub use settings::{Auth, Histograms, Settings, Version};
 use carrier::Requests;
 use exporter::SeriesWriter;
 use families::Families;
-use ferrometer_push::{Http, Pusher, Spool, Verdict};
+use ferrometer_push::{Http, Pusher, Spool, Verdict, moment};
 use std::fmt;
-use std::time::Instant;
 
 /// The remote write backend.
 pub struct RemoteWrite(Pusher<SeriesWriter, Requests>);
@@ -66,7 +65,7 @@ impl RemoteWrite {
     pub fn test_connection(settings: &Settings) -> Result<(), String> {
         let http = settings.http().and_then(|http| Http::new(&http)).map_err(|error| error.to_string())?;
         let mut requests = Requests::new(http, settings.version, Families::default());
-        match requests.try_empty(Instant::now() + settings.timeout) {
+        match requests.try_empty(moment::within(settings.timeout)) {
             Verdict::Accepted => Ok(()),
             Verdict::Later { reason, .. } | Verdict::Refused { reason, .. } | Verdict::TooLarge { reason } => {
                 Err(reason)

@@ -1,6 +1,6 @@
 //! A question, as it arrives: the query of `/v1/lookup`, or the body that older agents post.
 
-use crate::node::{MOST_ADDRESSES, is_address};
+use crate::node::{MOST_ADDRESSES, is_address, normal};
 use ferrometer_core::name;
 use ferrometer_http::{decode, shorten};
 use serde_json::Value;
@@ -20,7 +20,7 @@ impl Asked {
         self.uuid.as_deref()
     }
 
-    /// Returns MAC addresses of its ports, in lower case.
+    /// Returns MAC addresses of its ports, in lower case, with colons.
     #[must_use]
     pub fn addresses(&self) -> &[String] {
         &self.addresses
@@ -88,7 +88,7 @@ impl Asked {
         if self.addresses.len() == MOST_ADDRESSES {
             return Err(format!("there are more than {MOST_ADDRESSES} addresses"));
         }
-        self.addresses.push(text.to_ascii_lowercase());
+        self.addresses.push(normal(text));
         Ok(())
     }
 }
@@ -109,7 +109,7 @@ mod tests {
         let asked =
             Asked::read(Some("agent_ipmitool".into()), "addresses=52%3A54:00:AB:cd:01,x,,52-54-00-ab-cd-02", b"");
         let asked = asked.unwrap();
-        assert_eq!(asked.addresses(), ["52:54:00:ab:cd:01", "52-54-00-ab-cd-02"]);
+        assert_eq!(asked.addresses(), ["52:54:00:ab:cd:01", "52:54:00:ab:cd:02"]);
         assert_eq!((asked.uuid(), asked.driver()), (None, Some("agent_ipmitool")));
         let body = br#"{"inventory":{"interfaces":[{"mac_address":"52:54:00:ab:cd:01"},{"name":"lo"},7,null]}}"#;
         assert_eq!(Asked::read(None, "", body).unwrap().addresses(), ["52:54:00:ab:cd:01"]);

@@ -31,6 +31,13 @@ pub enum NodeId {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadNode(String);
 
+impl BadNode {
+    #[cfg(feature = "routes")]
+    pub(crate) fn new(what: String) -> BadNode {
+        BadNode(what)
+    }
+}
+
 impl fmt::Display for BadNode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -49,7 +56,7 @@ impl FromStr for NodeId {
         };
         let addresses: Vec<&str> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
         if !addresses.is_empty() && addresses.len() <= MOST_ADDRESSES && addresses.iter().all(|part| is_address(part)) {
-            return Ok(NodeId::Addresses(addresses.into_iter().map(str::to_ascii_lowercase).collect()));
+            return Ok(NodeId::Addresses(addresses.into_iter().map(normal).collect()));
         }
         let found: String = text.escape_debug().take(80).collect();
         Err(BadNode(format!(
@@ -58,6 +65,11 @@ impl FromStr for NodeId {
             wrong.hint()
         )))
     }
+}
+
+/// Returns an address as it is compared: in lower case, its octets parted by colons.
+pub(crate) fn normal(address: &str) -> String {
+    address.to_ascii_lowercase().replace('-', ":")
 }
 
 /// Returns `true` for a MAC address: six octets, or up to twenty as InfiniBand has them.

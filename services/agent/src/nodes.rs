@@ -1,6 +1,7 @@
 //! Whose questions a conductor answers: the nodes that it knows.
 
 use crate::asked::Asked;
+use crate::node::{BadNode, NodeId, normal};
 use ferrometer_core::name::{self, NoUuid};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -29,7 +30,7 @@ impl Node {
     /// Adds the MAC address of one of its ports, by which it is found too.
     #[must_use]
     pub fn address(mut self, address: &str) -> Node {
-        self.addresses.push(address.to_ascii_lowercase());
+        self.addresses.push(normal(address));
         self
     }
 
@@ -48,7 +49,7 @@ impl Node {
         &self.uuid
     }
 
-    /// Returns the MAC addresses of its ports, in lower case.
+    /// Returns the MAC addresses of its ports, in lower case, with colons.
     #[must_use]
     pub fn addresses(&self) -> &[String] {
         &self.addresses
@@ -61,13 +62,19 @@ impl Node {
 }
 
 impl FromStr for Node {
-    type Err = NoUuid;
+    type Err = BadNode;
 
     /// Reads `UUID` or `UUID=MAC,MAC`.
-    fn from_str(text: &str) -> Result<Node, NoUuid> {
+    fn from_str(text: &str) -> Result<Node, BadNode> {
         let (uuid, addresses) = text.split_once('=').unwrap_or((text, ""));
-        let addresses = addresses.split(',').map(str::trim).filter(|address| !address.is_empty());
-        Ok(addresses.fold(Node::new(uuid)?, Node::address))
+        let node = Node::new(uuid).map_err(|wrong| BadNode::new(wrong.to_string()))?;
+        if addresses.trim().is_empty() {
+            return Ok(node);
+        }
+        match addresses.parse()? {
+            NodeId::Addresses(addresses) => Ok(Node { addresses, ..node }),
+            NodeId::Uuid(_) => Err(BadNode::new("behind the = is another UUID: expected MAC addresses".to_owned())),
+        }
     }
 }
 
@@ -127,6 +134,14 @@ impl Nodes for NodeList {
             return Ok(nodes.get(uuid).cloned());
         }
         let has = |node: &&Node| node.addresses.iter().any(|address| asked.addresses().contains(address));
-        Ok(nodes.values().find(has).cloned())
+        let mut found = nodes.values().filter(has);
+        match (found.next(), found.next()) {
+            (Some(one), Some(other)) => {
+                let mut both = [one.uuid(), other.uuid()];
+                both.sort_unstable();
+                Err(format!("these addresses are those of two nodes, {} and {}", both[0], both[1]))
+            }
+            (node, _) => Ok(node.cloned()),
+        }
     }
 }

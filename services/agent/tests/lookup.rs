@@ -87,6 +87,30 @@ fn who_is_not_known_is_not_told() {
 }
 
 #[test]
+fn two_nodes_of_one_address_are_told_and_none_is_guessed() {
+    let nodes = nodes();
+    let other = "2be26c0b-03f2-4d2e-ae87-c02d7f33c123";
+    nodes.put(format!("{other}=52-54-00-AB-CD-01,52:54:00:ab:cd:09").parse().unwrap());
+    let (_server, url) = serve(Frame::new().mount("/", Arc::new(LookupRoutes::new(options(), nodes))));
+    let failure = client(&format!("{url}/v1/lookup"), MAC).lookup(soon()).unwrap_err();
+    assert!(failure.reason.contains("answers 503") && failure.retry_after.is_some(), "{failure:?}");
+    assert!(failure.reason.contains(&format!("two nodes, {UUID} and {other}")), "{failure}");
+    // The others of both find theirs, however they are written.
+    let answer = client(&format!("{url}/v1/lookup"), "52-54-00-AB-CD-09").lookup(soon()).unwrap();
+    assert_eq!(answer.uuid.as_deref(), Some(other));
+    for (text, expected) in [
+        (format!("{UUID}=eth0"), "or MAC addresses"),
+        (format!("{UUID}=52:54:00:ab:cd:01;52:54:00:ab:cd:02"), "or MAC addresses"),
+        (format!("{UUID}={other}"), "behind the = is another UUID"),
+        ("node-7=52:54:00:ab:cd:01".to_owned(), "expected a UUID"),
+    ] {
+        let said = text.parse::<Node>().unwrap_err().to_string();
+        assert!(said.contains(expected), "{said}");
+    }
+    assert_eq!(format!("{UUID}=").parse::<Node>().unwrap(), Node::new(UUID).unwrap());
+}
+
+#[test]
 fn tokens_guard_what_is_told_and_are_not_shown() {
     // sha256 of the token below.
     let tokens = vec![format!("agents={}", sha256_of_token())];
@@ -141,6 +165,43 @@ fn what_is_no_answer_is_a_failure_in_bounded_time_and_memory() {
     let server = http::Server::start(|_| Answer::Slow(Duration::from_secs(120)));
     let failure = client(&server.url(), UUID).lookup(Instant::now() + Duration::from_millis(200)).unwrap_err();
     assert!(failure.reason.contains("no answer in time"), "{failure}");
+}
+
+/// A conductor that begins to answer and stops, or that sends a byte now and then.
+#[test]
+fn half_an_answer_ends_with_the_time_that_a_lookup_has() {
+    use std::io::{Read, Write};
+    use std::sync::mpsc;
+
+    const BEGUN: &[u8] =
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n{\"node\": ";
+    for cut in [0, 12, BEGUN.len() - 20, BEGUN.len()] {
+        for drips in [false, true] {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let url = format!("http://{}/v1/lookup", listener.local_addr().unwrap());
+            let (end, ended) = mpsc::channel::<()>();
+            let conductor = std::thread::spawn(move || {
+                let (mut agent, _) = listener.accept().unwrap();
+                let _ = agent.read(&mut [0; 4096]);
+                let _ = agent.write_all(&BEGUN[..cut]);
+                // Until the agent has given up.
+                let mut rest = BEGUN[cut..].iter().chain(std::iter::repeat(&b' '));
+                while ended.recv_timeout(Duration::from_millis(20)) == Err(mpsc::RecvTimeoutError::Timeout) {
+                    if drips && agent.write_all(&[*rest.next().unwrap()]).is_err() {
+                        break;
+                    }
+                }
+            });
+            let (say, said) = mpsc::channel();
+            std::thread::spawn(move || {
+                say.send(client(&url, UUID).lookup(Instant::now() + Duration::from_millis(300)))
+            });
+            let failure = said.recv_timeout(Duration::from_secs(60)).expect("the lookup ends").unwrap_err();
+            assert!(failure.reason.contains("in time"), "{cut} {drips}: {failure}");
+            drop(end);
+            conductor.join().unwrap();
+        }
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::{Error, Metric, Policy, Resource, ResourceType, Rule};
 use group::Group;
 use room::Room;
 use rusqlite::types::{FromSql, FromSqlResult, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OptionalExtension, ToSql, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, ToSql, params};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -142,6 +142,27 @@ impl Sqlite {
         let writer = Arc::new(Group::new(writer, durable.then(|| Room::of(path))));
         let together = Together::new(Arc::clone(&writer));
         Ok(Sqlite { path: path.into(), writer, together, readers: Mutex::default() })
+    }
+
+    /// Returns the names of the policies in an index, in order, and writes nothing: for a look at one that a server may have open.
+    pub(crate) fn policies_of(path: &Path) -> Result<Vec<String>, Error> {
+        // A file that nobody has open, and that was closed well, is all there is: no other file is made beside it.
+        let is_alone = !path.with_extension("sqlite-wal").exists();
+        let mut uri = String::from("file:");
+        for byte in path.as_os_str().as_encoded_bytes() {
+            match byte {
+                b'/' | b'-' | b'_' | b'.' | b'~' => uri.push(char::from(*byte)),
+                byte if byte.is_ascii_alphanumeric() => uri.push(char::from(*byte)),
+                byte => uri.push_str(&format!("%{byte:02X}")),
+            }
+        }
+        uri.push_str(if is_alone { "?immutable=1" } else { "?mode=ro" });
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(uri, flags)?;
+        connection.busy_timeout(Duration::from_secs(10))?;
+        let mut statement = connection.prepare("SELECT name FROM policy ORDER BY name")?;
+        let names = statement.query_map([], |row| row.get(0))?;
+        Ok(names.collect::<Result<_, _>>()?)
     }
 
     /// Runs a change that is made whole or not at all.

@@ -3,11 +3,12 @@
 use crate::client::{Answer, AskError, Client, When};
 use crate::config::{Boundaries, Config};
 use crate::definition::Definition;
+use crate::error::clean;
 use crate::number::{self, NotANumber};
 use crate::period::{Period, calendar, iso};
 use crate::point::DataPoint;
 use crate::query::{self, Ranges};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -23,6 +24,8 @@ pub enum Cause {
     Infinite,
     /// A value's text is no number; it is not rated.
     Malformed,
+    /// The server gave the same series twice, with the same value; it is rated once.
+    Twice,
     /// `skip_datapoints_expression` holds.
     Skipped,
     /// The server warns that its answer may lack data.
@@ -36,6 +39,7 @@ impl fmt::Display for Cause {
             Cause::NaN => "NaN, not rated",
             Cause::Infinite => "infinite, not rated",
             Cause::Malformed => "not a number, not rated",
+            Cause::Twice => "given twice by the server, rated once",
             Cause::Skipped => "skipped by skip_datapoints_expression",
             Cause::ServerWarning => "warning of the server",
         })
@@ -60,7 +64,7 @@ pub struct Notice {
 
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (metric, scope) = (crate::error::clean(&self.metric), crate::error::clean(&self.scope));
+        let (metric, scope) = (clean(&self.metric), clean(&self.scope));
         write!(f, "{} of scope {scope}, period from {}: {}", metric, iso(self.period.begin), self.cause)?;
         if self.detail.is_empty() { Ok(()) } else { write!(f, ": {}", self.detail) }
     }
@@ -227,7 +231,10 @@ impl Collector {
         let mut seen = vec![false; count];
         let mut days: BTreeMap<i64, [(&'static str, String); 4]> = BTreeMap::new();
         let from = all.points.len();
-        for series in answer.series {
+        // Labels tell series apart: one that is there twice is the mistake of something between us and the server.
+        let mut known: HashMap<&BTreeMap<String, String>, HashMap<i64, &str>> = HashMap::new();
+        for series in &answer.series {
+            let given = known.entry(&series.labels).or_default();
             for (at, text) in &series.samples {
                 // A moment that was not asked for is an old answer, or somebody else's.
                 let end = at.div_euclid(1000);
@@ -240,6 +247,21 @@ impl Collector {
                 }
                 seen[index as usize] = true;
                 let period = Period { begin: end - step, end };
+                match given.insert(*at, text) {
+                    None => {}
+                    Some(before) if before == text => {
+                        all.notices.push(notice(Cause::Twice, period, shown(&series.labels)));
+                        continue;
+                    }
+                    Some(before) => {
+                        let (before, text) = (clean(before), clean(text));
+                        let message = format!(
+                            "the server gave one series twice, with {before} and with {text}: {}",
+                            shown(&series.labels)
+                        );
+                        return Err(Reason::Ask(AskError::Unexpected(message)));
+                    }
+                }
                 let sample = match number::parse(text) {
                     Ok(sample) => sample,
                     Err(error) => {
@@ -291,7 +313,7 @@ impl Collector {
 /// Labels of a series, for a message.
 fn shown(labels: &BTreeMap<String, String>) -> String {
     let pairs: Vec<String> = labels.iter().map(|(k, v)| format!("{k}={v:?}")).collect();
-    crate::error::clean(&pairs.join(" "))
+    clean(&pairs.join(" "))
 }
 
 /// Why a definition could not be collected for a scope.
@@ -330,7 +352,7 @@ impl CollectError {
 
 impl fmt::Display for CollectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (metric, scope) = (crate::error::clean(&self.metric), crate::error::clean(&self.scope));
+        let (metric, scope) = (clean(&self.metric), clean(&self.scope));
         match &self.cause {
             Reason::Ask(error) => write!(f, "{metric} of scope {scope}: {error}"),
             Reason::Expression(message) => write!(f, "{metric} of scope {scope}: {message}"),

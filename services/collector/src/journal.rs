@@ -11,7 +11,7 @@ use fs4::FileExt;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Bytes that a journal may grow by before it is written again.
@@ -160,7 +160,18 @@ fn journal_path(folder: &Path, processor: &str) -> PathBuf {
 
 fn lock_file(folder: &Path, processor: &str) -> io::Result<File> {
     let path = folder.join(format!("{processor}.lock"));
+    must_be_file(&path)?;
     OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)
+}
+
+/// Refuses what is there and no file, without opening it: a named pipe would be waited for, and a device may have no end.
+fn must_be_file(path: &Path) -> io::Result<()> {
+    match std::fs::metadata(path) {
+        Ok(found) if !found.is_file() => {
+            Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{} is no file", path.display())))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Names of the processors that have a journal or a lock in a folder.
@@ -189,6 +200,9 @@ fn patiently(mut holds: impl FnMut() -> io::Result<bool>) -> io::Result<bool> {
     holds()
 }
 
+/// The most bytes of a lock's names that are read.
+const LONGEST_NAMES: u64 = 1 << 20;
+
 /// Returns `true` when a processor runs, and refuses to run beside one that divides the scopes in another way. Its lock is this process' own when it does not run.
 fn runs_alike(lock: &mut File, name: &str, names: &str) -> io::Result<bool> {
     let mut theirs = String::new();
@@ -198,7 +212,7 @@ fn runs_alike(lock: &mut File, name: &str, names: &str) -> io::Result<bool> {
         runs = FileExt::try_lock(&*lock).is_err();
         theirs.clear();
         lock.seek(SeekFrom::Start(0))?;
-        lock.read_to_string(&mut theirs)?;
+        Read::by_ref(lock).take(LONGEST_NAMES).read_to_string(&mut theirs)?;
         Ok((!runs || theirs == names, theirs.is_empty()))
     };
     let mut is_clear = patiently(|| look().map(|(is_clear, _)| is_clear))?;
@@ -240,6 +254,7 @@ fn line(commit: &Commit) -> io::Result<Vec<u8>> {
 /// Reads a journal up to the first line that is not whole. Returns the bytes of whole lines too.
 fn read(path: &Path) -> io::Result<(State, u64)> {
     let mut bytes = Vec::new();
+    must_be_file(path)?;
     match File::open(path) {
         Ok(mut file) => file.read_to_end(&mut bytes)?,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok((State::default(), 0)),
@@ -281,6 +296,22 @@ mod tests {
 
     fn names(names: &[&str]) -> Vec<String> {
         names.iter().map(|n| (*n).to_owned()).collect()
+    }
+
+    /// Each would wait for ever if it were opened.
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_is_refused_and_never_opened() {
+        let folder = folder("fifo");
+        for name in ["a.lock", "a.journal", "b.lock", "b.journal"] {
+            let path = folder.join(name);
+            assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+            let refused = Journal::open(&folder, "a", &names(&["a", "b"])).unwrap_err().to_string();
+            assert!(refused.contains(&format!("{name} is no file")), "{refused}");
+            std::fs::remove_file(path).unwrap();
+        }
+        assert!(Journal::open(&folder, "a", &names(&["a", "b"])).is_ok());
+        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

@@ -376,3 +376,40 @@ fn what_a_server_cannot_answer_at_once_is_asked_in_halves() {
     assert_eq!(ends, (1..=17).map(|n| 6000 + 60 * n).collect::<Vec<_>>());
     assert!(usage.points.iter().all(|p| p.qty == p.period.end));
 }
+
+#[test]
+fn a_series_that_is_given_twice_is_rated_once_and_told() {
+    use ferrometer_collector::Cause;
+    use ferrometer_collector::client::Answer;
+
+    let folder = Folder::new("twice");
+    let main =
+        "[collect]\nscope_key = project\nperiod = 60\n[collector_prometheus]\nprometheus_url = http://h/api/v1\n";
+    folder.write("metrics.yml", "metrics: {m: {unit: x, groupby: [vm]}}");
+    let file = folder.write("main.conf", main);
+    let config = Config::load(&file, Some(&folder.0.join("metrics.yml"))).unwrap();
+    let client = Odd::fixed(200, "", "").client(limits(0));
+    let collector = Collector::new(client, config);
+    let usage = |result: &str| {
+        let body = format!(r#"{{"status":"success","data":{{"resultType":"matrix","result":[{result}]}}}}"#);
+        collector.usage("m", &"p".into(), 0, 2, Answer::parse(body.as_bytes()).unwrap())
+    };
+    let series = |vm: &str, values: &str| format!(r#"{{"metric":{{"vm":"{vm}"}},"values":[{values}]}}"#);
+    // Two of the same, one that goes on elsewhere, and a moment twice in one.
+    let all = [
+        series("a", r#"[60,"2"],[120,"3"]"#),
+        series("b", r#"[60,"5"]"#),
+        series("a", r#"[60,"2"]"#),
+        series("b", r#"[120,"7"],[120,"7"]"#),
+    ];
+    let found = usage(&all.join(",")).unwrap();
+    let points: Vec<_> = found.points.iter().map(|p| (p.period.begin, p.qty.normalized().to_string())).collect();
+    assert_eq!(points, [(0, "2".into()), (0, "5".into()), (60, "3".into()), (60, "7".to_owned())]);
+    let told: Vec<_> = found.notices.iter().map(|notice| (notice.cause, notice.period.begin)).collect();
+    assert_eq!(told, [(Cause::Twice, 0), (Cause::Twice, 60)]);
+    assert!(found.notices[0].to_string().ends_with("given twice by the server, rated once: vm=\"a\""));
+    // Two values for one moment: neither is rated, nor anything beside them.
+    let other = [series("b", r#"[60,"5"]"#), series("a", r#"[60,"2"]"#), series("a", r#"[60,"4"]"#)];
+    let refused = usage(&other.join(",")).unwrap_err().to_string();
+    assert!(refused.contains("gave one series twice, with 2 and with 4: vm=\"a\""), "{refused}");
+}

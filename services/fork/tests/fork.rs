@@ -2,29 +2,12 @@
 #![cfg(unix)]
 
 use ferrometer_fork::{FileLock, PerProcess, TryLockError};
+use ferrometer_testkit::in_a_child;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-
-/// Runs this in a child, which has two minutes for it, and returns whether it was well.
-fn in_a_child(work: impl FnOnce() -> bool) -> bool {
-    // SAFETY: the child opens, locks and writes files, and leaves by `_exit`; a panic in it is caught.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
-        // SAFETY: ends the child by a signal when it hangs.
-        unsafe { libc::alarm(120) };
-        let well = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(false);
-        // SAFETY: ends the child without the exit of the test program.
-        unsafe { libc::_exit(i32::from(!well)) };
-    }
-    assert!(child > 0, "no child");
-    let mut status = 0;
-    // SAFETY: waits for the child made above.
-    unsafe { libc::waitpid(child, &raw mut status, 0) };
-    status == 0
-}
 
 struct Scratch(PathBuf);
 

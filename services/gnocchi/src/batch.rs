@@ -3,11 +3,11 @@
 use crate::Gnocchi;
 use crate::compact;
 use crate::measures::{Measures, explain, measures_of};
-use crate::metrics::Told;
+use crate::metrics::{LONGEST_UNIT, Told};
 use crate::references::resource_id;
 use crate::reply::{Answer, Refusal, Reply};
 use crate::request::{Request, forbidden, not_allowed, not_found};
-use crate::schema::{Checked, Invalid, dictionary, only, optional, required, text};
+use crate::schema::{Checked, Invalid, dictionary, only, optional, required, short, text};
 use ferrometer_archive::search::{Filter, Page, Value as Wanted};
 use ferrometer_archive::{Error, Metric, Point};
 use http::{Method, StatusCode};
@@ -78,7 +78,7 @@ fn entry(name: &str, value: &Value) -> Checked<Entry> {
             only(map, &["archive_policy_name", "unit", "measures"])?;
             let told = Told {
                 policy: optional(map, "archive_policy_name", text)?,
-                unit: optional(map, "unit", text)?,
+                unit: optional(map, "unit", short(LONGEST_UNIT))?,
                 name: Some(name.into()),
                 resource: None,
                 own_policy: None,

@@ -8,6 +8,7 @@ use crate::metrics::Told;
 use crate::references::resource_id;
 use crate::reply::{Answer, Refusal, Reply};
 use crate::request::{Request, forbidden, not_allowed, not_found};
+use crate::schema::name as name_of;
 use ferrometer_archive::search::{Filter, Page};
 use ferrometer_archive::time::now;
 use ferrometer_archive::{Attribute, AttributeKind, Batch, Error, Nanos, NewMetric, Point, Resource, ResourceType};
@@ -85,10 +86,8 @@ impl Gnocchi {
             return Err(unknown_query());
         }
         request.admin()?;
-        match self
-            .archive
-            .add_resource_type(&ResourceType { name: name.trim_matches('"').into(), attributes: BTreeMap::new() })
-        {
+        let name = name_of(&name.trim_matches('"').into())?;
+        match self.archive.add_resource_type(&ResourceType { name, attributes: BTreeMap::new() }) {
             Ok(()) | Err(Error::ResourceTypeExists(_)) => Ok(Reply::empty(StatusCode::NO_CONTENT)),
             Err(error) => Err(error.into()),
         }

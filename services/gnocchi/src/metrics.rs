@@ -7,13 +7,16 @@ use crate::references::{bad_reference, resource_id};
 use crate::reply::{Answer, Refusal, Reply};
 use crate::request::{Request, not_allowed, not_found};
 use crate::resource_json::{resource_json, user_and_project};
-use crate::schema::{Checked, Invalid, dictionary, only, optional, text};
+use crate::schema::{Checked, Invalid, LONGEST_NAME, dictionary, name, only, optional, short, text};
 use ferrometer_archive::search::{Compare, Filter, Page, Value as Text};
 use ferrometer_archive::time::timestamp;
 use ferrometer_archive::{Error, Method as Aggregation, Metric, Nanos, NewMetric, Resource};
 use http::{Method, StatusCode, header::HeaderName, header::LOCATION};
 use serde_json::{Value, json};
 use uuid::Uuid;
+
+/// Most characters of a unit, as Gnocchi has it.
+pub(crate) const LONGEST_UNIT: usize = 31;
 
 /// A metric as a body tells it.
 #[derive(Clone, Debug, Default)]
@@ -33,14 +36,10 @@ impl Told {
         if map.contains_key("archive_policy") && map.contains_key("archive_policy_name") {
             return Err(Invalid::new("two or more values in the same group of exclusion 'archive policy'"));
         }
-        let unit = |value: &Value| {
-            let unit = text(value)?;
-            if unit.chars().count() > 31 { Err(Invalid::new("length of value must be at most 31")) } else { Ok(unit) }
-        };
         Ok(Told {
             policy: optional(map, "archive_policy_name", text)?,
-            unit: optional(map, "unit", unit)?,
-            name: optional(map, "name", text)?,
+            unit: optional(map, "unit", short(LONGEST_UNIT))?,
+            name: optional(map, "name", name)?,
             resource: optional(map, "resource_id", text)?,
             own_policy: map.get("archive_policy").cloned(),
         })
@@ -75,6 +74,9 @@ impl Gnocchi {
     pub(crate) fn metric_of(&self, told: Told, creator: &str, resource: Option<Uuid>) -> Result<Metric, Refusal> {
         if told.name.as_ref().is_some_and(|name| name.contains('/')) {
             return Err(Refusal::bad("'/' is not supported in metric name"));
+        }
+        if told.name.as_ref().is_some_and(|name| name.chars().count() > LONGEST_NAME) {
+            return Err(Refusal::bad(format!("length of metric name must be at most {LONGEST_NAME}")));
         }
         let policy = match told.policy {
             Some(policy) => policy,

@@ -3,7 +3,7 @@
 use crate::Gnocchi;
 use crate::reply::{Answer, Refusal, Reply};
 use crate::request::{Request, not_allowed, span_of};
-use crate::schema::{Checked, Invalid, dictionary, list, only, optional, required, text, whole};
+use crate::schema::{Checked, Invalid, dictionary, list, name as name_of, only, optional, required, text, whole};
 use ferrometer_archive::method::resolve;
 use ferrometer_archive::{Definition, Error, Nanos, Policy, Rule, SECOND};
 use http::{Method, StatusCode, header::LOCATION};
@@ -58,12 +58,18 @@ fn rule_json(rule: &Rule) -> Value {
     json!({"name": rule.name, "metric_pattern": rule.pattern, "archive_policy_name": rule.policy})
 }
 
+/// Most granularities of a policy: each metric under it has all of them.
+const MOST_DEFINITIONS: usize = 100;
+
 type Parts = (Option<Nanos>, Option<u64>, Option<Nanos>);
 
 fn parts(value: &Value) -> Checked<Vec<Parts>> {
     let items = list(value)?;
     if items.is_empty() {
         return Err(Invalid::new("length of value must be at least 1"));
+    }
+    if items.len() > MOST_DEFINITIONS {
+        return Err(Invalid::new(format!("length of value must be at most {MOST_DEFINITIONS}")));
     }
     let item = |item: &Value| {
         let map = dictionary(item)?;
@@ -169,7 +175,7 @@ impl Gnocchi {
         optional(map, "back_window", back_window)?;
         optional(map, "aggregation_methods", methods)?;
         optional(map, "definition", parts)?;
-        let name = required(map, "name", text)?;
+        let name = required(map, "name", name_of)?;
         let policy = read_policy(map, &name)?;
         self.archive.add_policy(&policy)?;
         Ok(Reply::json(StatusCode::CREATED, &policy_json(&policy))
@@ -192,8 +198,8 @@ impl Gnocchi {
                 let map = dictionary(&body)?;
                 only(map, &["name", "metric_pattern", "archive_policy_name"])?;
                 let rule = Rule {
-                    name: required(map, "name", text)?,
-                    pattern: required(map, "metric_pattern", text)?,
+                    name: required(map, "name", name_of)?,
+                    pattern: required(map, "metric_pattern", name_of)?,
                     policy: required(map, "archive_policy_name", text)?,
                 };
                 self.archive.add_rule(&rule).map_err(|error| match error {
@@ -216,7 +222,7 @@ impl Gnocchi {
                 let body = request.json()?;
                 let map = dictionary(&body)?;
                 only(map, &["name"])?;
-                let new = required(map, "name", text)?;
+                let new = required(map, "name", name_of)?;
                 request.admin()?;
                 self.archive.rename_rule(name, &new)?;
                 Ok(Reply::ok(&rule_json(&find(&new)?)))

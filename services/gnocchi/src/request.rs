@@ -1,7 +1,7 @@
 //! A request, taken apart: path, parameters, body, and who asks.
 
 use crate::reply::{Answer, Refusal};
-use crate::schema::Invalid;
+use crate::schema::{Invalid, LONGEST_NAME};
 use crate::settings::{Auth, Settings};
 use base64::Engine as _;
 use ferrometer_archive::Nanos;
@@ -103,8 +103,16 @@ impl<'a> Request<'a> {
         format!("{scheme}://{host}{prefix}{}", self.settings.prefix)
     }
 
-    /// Returns who asks.
+    /// Returns who asks. The name is kept with what the caller makes.
     pub fn user(&self) -> Result<String, Refusal> {
+        let user = self.caller_name()?;
+        if user.chars().count() > LONGEST_NAME {
+            return Err(Refusal::bad(format!("length of user name must be at most {LONGEST_NAME}")));
+        }
+        Ok(user)
+    }
+
+    fn caller_name(&self) -> Result<String, Refusal> {
         let unknown = || Refusal::new(StatusCode::UNAUTHORIZED, "");
         match self.settings.auth {
             Auth::Basic => {

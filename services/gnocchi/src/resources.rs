@@ -7,7 +7,7 @@ use crate::references::{bad_reference, resource_id};
 use crate::reply::{Answer, Refusal, Reply};
 use crate::request::{Request, not_allowed, not_found, time_of};
 use crate::resource_json::{names, resource_json};
-use crate::schema::{Checked, Invalid, dictionary, optional, required, text};
+use crate::schema::{Checked, Invalid, dictionary, name, optional, required, text};
 use ferrometer_archive::search::{Filter, Page, Value as Wanted};
 use ferrometer_archive::time::{now, timestamp};
 use ferrometer_archive::{
@@ -164,7 +164,7 @@ impl Gnocchi {
         }
         let time = |value: &Value| time_of(value).map_err(Invalid::new);
         let maybe = |value: &Value| {
-            if value.is_null() { Ok(None) } else { text(value).map(Some).map_err(|_| Invalid::new("expected str")) }
+            if value.is_null() { Ok(None) } else { name(value).map(Some) }
         };
         let mut attributes = Map::new();
         for (name, attribute) in &kind.attributes {

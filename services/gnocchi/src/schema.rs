@@ -78,6 +78,22 @@ pub(crate) fn text(value: &Value) -> Checked<String> {
     value.as_str().map(Into::into).ok_or_else(|| Invalid::new("expected str"))
 }
 
+/// Most characters of what names something and is kept: as many as Gnocchi has room for.
+pub(crate) const LONGEST_NAME: usize = 255;
+
+/// Reads a text of at most so many characters.
+pub(crate) fn short(most: usize) -> impl Fn(&Value) -> Checked<String> {
+    move |value| match text(value)? {
+        text if text.chars().count() > most => Err(Invalid::new(format!("length of value must be at most {most}"))),
+        text => Ok(text),
+    }
+}
+
+/// Reads a name.
+pub(crate) fn name(value: &Value) -> Checked<String> {
+    short(LONGEST_NAME)(value)
+}
+
 /// Reads a key that may be left out.
 pub(crate) fn optional<T>(
     map: &Map<String, Value>,

@@ -3,7 +3,7 @@
 use crate::Gnocchi;
 use crate::reply::{Answer, Refusal, Reply};
 use crate::request::{Request, not_allowed, not_found, time_of};
-use crate::schema::{Checked, Invalid, dictionary, list, only, optional, required, text, whole};
+use crate::schema::{Checked, Invalid, dictionary, list, name as name_of, only, optional, required, text, whole};
 use ferrometer_archive::{Attribute, AttributeKind, Error, ResourceType, TypeChange};
 use http::{Method, StatusCode, header::LOCATION};
 use serde_json::{Map, Value, json};
@@ -38,6 +38,8 @@ fn number_json(number: Option<f64>) -> Value {
     }
 }
 
+/// Most attributes of a type: each resource of it may have them all, and each answer shows them.
+const MOST_ATTRIBUTES: usize = 1000;
 /// Most characters of a text.
 const LONGEST: i64 = 256;
 
@@ -95,7 +97,11 @@ fn attributes(value: &Value, with_options: bool) -> Checked<Attributes> {
     let read = |(name, value): (&String, &Value)| {
         Ok((name.clone(), attribute(value, with_options).map_err(|invalid: Invalid| invalid.in_key(name))?))
     };
-    dictionary(value)?.iter().map(read).collect()
+    let map = dictionary(value)?;
+    if map.len() > MOST_ATTRIBUTES {
+        return Err(Invalid::new(format!("length of value must be at most {MOST_ATTRIBUTES}")));
+    }
+    map.iter().map(read).collect()
 }
 
 fn unfit(error: Error) -> Refusal {
@@ -151,7 +157,7 @@ impl Gnocchi {
                 let map = dictionary(&body)?;
                 only(map, &["name", "attributes"])?;
                 let found = optional(map, "attributes", |value| attributes(value, false))?.unwrap_or_default();
-                let name = required(map, "name", text)?;
+                let name = required(map, "name", name_of)?;
                 request.admin()?;
                 let kind = ResourceType {
                     name,

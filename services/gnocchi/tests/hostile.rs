@@ -82,6 +82,122 @@ fn policies_that_cannot_be_are_refused_and_large_ones_cost_nothing_before_they_a
     assert_eq!(api.get(&format!("{path}?aggregation=count")).is(200).as_array().unwrap().len(), 2);
 }
 
+/// Each thing with a name, with one as long as may be and with one that is longer.
+#[test]
+fn names_and_lists_are_bounded_and_the_bound_is_told() {
+    let api = Api::new(Settings::default());
+    let definition = json!([{"granularity": "1m", "points": 5}]);
+    let resource = |count: usize| format!("00000000-0000-0000-0000-{count:012}");
+    let of = |what: &str, length: usize, number: usize| {
+        let name = "ñ".repeat(length - 1) + &"abcdefghij"[number..=number];
+        let policy = "low";
+        let metrics = json!({&name: {"archive_policy_name": policy}});
+        let id = resource(length * 10 + number);
+        let known = format!("/v1/resource/generic/{id}");
+        let to_known = || api.post("/v1/resource/generic", json!({"id": id})).is(201);
+        let measures = json!([{"timestamp": "2026-01-01T00:00:00", "value": 1}]);
+        match what {
+            "policy" => api.post("/v1/archive_policy", json!({"name": name, "definition": definition})),
+            "rule" => {
+                let rule = json!({"name": name, "metric_pattern": "*", "archive_policy_name": policy});
+                api.post("/v1/archive_policy_rule", rule)
+            }
+            "pattern" => {
+                let rule = json!({"name": format!("r{length}"), "metric_pattern": name, "archive_policy_name": policy});
+                api.post("/v1/archive_policy_rule", rule)
+            }
+            "other rule" => {
+                let old = format!("old{length}");
+                let rule = json!({"name": old, "metric_pattern": "*", "archive_policy_name": policy});
+                api.post("/v1/archive_policy_rule", rule).is(201);
+                api.patch(&format!("/v1/archive_policy_rule/{old}"), json!({"name": name}))
+            }
+            "metric" => api.post("/v1/metric", json!({"name": name, "archive_policy_name": policy})),
+            "metric of a new resource" => api.post("/v1/resource/generic", json!({"id": id, "metrics": metrics})),
+            "metric of a resource" => {
+                to_known();
+                api.post(&format!("{known}/metric"), metrics)
+            }
+            "metric of a changed resource" => {
+                to_known();
+                api.patch(&known, json!({"metrics": metrics}))
+            }
+            "metric of a batch" => {
+                to_known();
+                let body = json!({&id: {&name: {"archive_policy_name": policy, "measures": measures}}});
+                api.post("/v1/batch/resources/metrics/measures?create_metrics=true", body)
+            }
+            "user" | "project" => {
+                let key = format!("{what}_id");
+                to_known();
+                let changed = api.patch(&known, json!({&key: name}));
+                let made = api.post("/v1/resource/generic", json!({"id": resource(1_000_000 + length), key: name}));
+                assert_eq!(changed.status == 400, made.status == 400, "{what} {length}");
+                changed
+            }
+            "type" => api.post("/v1/resource_type", json!({"name": name})),
+            "creator" => {
+                let user = "u".repeat(length);
+                api.send(&user, "POST", "/v1/metric", &[], br#"{"archive_policy_name": "low"}"#)
+            }
+            "influx" => {
+                let line = format!("cpu,host=h{length} {}=1", "f".repeat(length - 4));
+                api.post("/v1/resource_type", json!({"name": "influxdb"}));
+                api.send("admin", "POST", "/v1/influxdb/write", &[], line.as_bytes())
+            }
+            other => panic!("{other}"),
+        }
+    };
+    for (number, what) in [
+        "policy",
+        "rule",
+        "pattern",
+        "other rule",
+        "metric",
+        "metric of a new resource",
+        "metric of a resource",
+        "metric of a changed resource",
+        "metric of a batch",
+        "user",
+        "project",
+        "type",
+        "creator",
+        "influx",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let number = number % 10;
+        let good = of(what, 255, number);
+        assert!((200..300).contains(&good.status), "{what}: {}", good.status);
+        for length in [256, 5000] {
+            let told = of(what, length, number).is(400)["description"].to_string();
+            assert!(told.contains("must be at most 255"), "{what} {length}: {told:.300}");
+        }
+    }
+    // A unit has fewer, however its metric is made.
+    let unit = json!({"archive_policy_name": "low", "unit": "u".repeat(32), "measures": []});
+    api.post("/v1/resource/generic", json!({"id": resource(1)})).is(201);
+    let body = json!({resource(1): {"m": unit}});
+    let told = api.post("/v1/batch/resources/metrics/measures?create_metrics=true", body).is(400);
+    assert!(told["description"].to_string().contains("at most 31"), "{told}");
+    // Lists of what every metric of a policy, and every resource of a type, has.
+    let many = |count: u32| (1..=count).map(|n| json!({"granularity": n, "points": 5})).collect::<Vec<_>>();
+    api.post("/v1/archive_policy", json!({"name": "wide", "definition": many(100)})).is(201);
+    let told = api.post("/v1/archive_policy", json!({"name": "wider", "definition": many(101)})).is(400);
+    assert!(told["description"].to_string().contains("length of value must be at most 100"), "{told}");
+    let attributes = |from: u32, count: u32| -> serde_json::Map<String, Value> {
+        (from..from + count).map(|n| (format!("a{n}"), json!({"type": "uuid", "required": false}))).collect()
+    };
+    api.post("/v1/resource_type", json!({"name": "wide", "attributes": attributes(0, 1000)})).is(201);
+    let told = api.post("/v1/resource_type", json!({"name": "wider", "attributes": attributes(0, 1001)})).is(400);
+    assert!(told["description"].to_string().contains("must be at most 1000"), "{told:.300}");
+    let patch = json!([{"op": "add", "path": "/attributes/more", "value": {"type": "uuid", "required": false}}]);
+    let patch = [("content-type", "application/json-patch+json")].map(|header| (header, patch.to_string()));
+    let told = api.send("admin", "PATCH", "/v1/resource_type/wide", &[patch[0].0], patch[0].1.as_bytes()).is(400);
+    assert!(told["description"].to_string().contains("must be at most 1000"), "{told:.300}");
+}
+
 #[test]
 fn parameters_that_are_wrong_are_named() {
     let api = Api::new(Settings::default());

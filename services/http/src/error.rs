@@ -4,8 +4,8 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
-/// The reason why a frame cannot be served. Messages name settings as this crate does; anyone who reads them from a configuration
-/// says how they are called there with [`describe`](ServeError::describe).
+/// The reason why a frame cannot be served. Messages name settings as this crate does, and its functions; anyone who reads settings from a
+/// configuration says how they are called there with [`describe`](ServeError::describe), which names no function.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ServeError {
@@ -64,26 +64,40 @@ impl ServeError {
     /// assert_eq!(wrong.to_string(), "max_requests = 0: allowed is 1 to 65536");
     /// let message = wrong.describe(|setting| format!("metrics.http.{setting}"));
     /// assert_eq!(message, "metrics.http.max_requests = 0: allowed is 1 to 65536");
+    ///
+    /// let wrong = Frame::new().address("0.0.0.0:0".parse().unwrap()).check().unwrap_err();
+    /// assert!(wrong.to_string().contains("set tls_cert and tls_key (`Frame::tls`)"));
+    /// let message = wrong.describe(|setting| format!("http.{setting}"));
+    /// assert!(message.contains("set http.tls_cert and http.tls_key, or http.allow_plaintext = true, or a loopback address"));
     /// ```
     #[must_use]
     pub fn describe(&self, name: impl Fn(&str) -> String) -> String {
+        self.told(name, |_| String::new())
+    }
+
+    /// Returns the message; `by` says how a program sets something.
+    fn told(&self, name: impl Fn(&str) -> String, by: impl Fn(&str) -> String) -> String {
         match self {
             ServeError::Bind { address, cause } => {
                 format!("{} = \"{address}\": cannot be listened on: {cause}", name("address"))
             }
             ServeError::Plaintext { address } => format!(
-                "{} = \"{address}\": other machines can reach it, and there is no TLS; set {} and tls_key (`Frame::tls`), or {} = true \
-                 (`Frame::allow_plaintext`), or a loopback address",
+                "{} = \"{address}\": other machines can reach it, and there is no TLS; set {} and {}{}, or {} = true{}, or a loopback address",
                 name("address"),
                 name("tls_cert"),
-                name("allow_plaintext")
+                name("tls_key"),
+                by(" (`Frame::tls`)"),
+                name("allow_plaintext"),
+                by(" (`Frame::allow_plaintext`)")
             ),
             ServeError::Anonymous { address } => format!(
-                "{} = \"{address}\": other machines can reach it, and there are no tokens; set {} or tokens_file \
-                 (`Frame::tokens`, `Frame::tokens_file`), or {} = true (`Frame::allow_anonymous`), or a loopback address",
+                "{} = \"{address}\": other machines can reach it, and there are no tokens; set {} or {}{}, or {} = true{}, or a loopback address",
                 name("address"),
                 name("tokens"),
-                name("allow_anonymous")
+                name("tokens_file"),
+                by(" (`Frame::tokens`, `Frame::tokens_file`)"),
+                name("allow_anonymous"),
+                by(" (`Frame::allow_anonymous`)")
             ),
             ServeError::Setting { setting, why } => format!("{}{why}", name(setting)),
             ServeError::Route { service, path } => {
@@ -98,7 +112,7 @@ impl ServeError {
 
 impl fmt::Display for ServeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.describe(str::to_owned))
+        f.write_str(&self.told(str::to_owned, str::to_owned))
     }
 }
 

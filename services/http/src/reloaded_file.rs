@@ -25,6 +25,8 @@ use tokio::time::timeout;
 pub(crate) const EVERY: Duration = Duration::from_secs(2);
 /// Limit of the size: a longer file is a mistake in the path.
 const MAX_BYTES: u64 = 1 << 20;
+/// The longest time between two looks.
+const A_YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 /// How long the first reading may take, before anything is served.
 const FIRST_READING: Duration = Duration::from_secs(5);
 /// How long callers wait for one further reading, all together.
@@ -106,6 +108,8 @@ impl<T: Send + Sync + 'static> ReloadedFile<T> {
         gone: Option<Gone<T>>,
         parse: impl Fn(&[Vec<u8>]) -> Result<T, Unusable> + Send + Sync + 'static,
     ) -> Result<ReloadedFile<T>, String> {
+        // The clock has an end, which a longer time would be beyond.
+        let every = every.min(A_YEAR);
         let contents = read_in_time(&paths, FIRST_READING)?;
         let current = Arc::new(parse(&contents).map_err(Unusable::into_message)?);
         let (seen, next) = (digest(&contents), Instant::now() + every);

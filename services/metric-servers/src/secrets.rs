@@ -6,6 +6,7 @@
 //! secret any more.
 
 use crate::steps::step;
+use ferrometer_export::open_regular;
 use ferrometer_push::Secret;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -40,7 +41,7 @@ impl Secrets {
     /// Reads a server's secret; `None` when it has none.
     pub(crate) fn read(&self, id: &str) -> io::Result<Option<Secret>> {
         let mut text = String::new();
-        match File::open(self.path(id)) {
+        match open_regular(self.path(id)) {
             Ok(file) => file.take(MOST).read_to_string(&mut text)?,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),

@@ -3,11 +3,12 @@
 use crate::secrets::{Secrets, sync_dir, write_new};
 use crate::section_file::SectionFile;
 use crate::steps::step;
+use ferrometer_export::{must_be_regular, read_regular};
 use ferrometer_push::Secret;
 use fs4::TryLockError;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -69,18 +70,10 @@ impl Store {
     /// Reads the file; one that is not there is empty.
     pub(crate) fn read(&self) -> io::Result<State> {
         let mut bytes = Vec::new();
-        match File::open(&self.path) {
-            Ok(file) => {
-                if !file.metadata()?.is_file() {
-                    return Err(io::Error::other("it is no regular file"));
-                }
-                file.take(MOST + 1).read_to_end(&mut bytes)?;
-            }
+        match read_regular(&self.path, MOST) {
+            Ok(read) => bytes = read,
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error),
-        }
-        if bytes.len() as u64 > MOST {
-            return Err(io::Error::other("it has more than 1 MiB"));
         }
         Ok(State { file: SectionFile::parse(&bytes), bytes })
     }
@@ -96,7 +89,15 @@ impl Store {
         options.write(true).create(true).truncate(false);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o640);
-        let lock = options.open(beside(&self.path, ".lock"))?;
+        let path = beside(&self.path, ".lock");
+        // A named pipe would be waited for.
+        match must_be_regular(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(io::Error::new(error.kind(), format!("{}: {error}", path.display())));
+            }
+            _ => {}
+        }
+        let lock = options.open(path)?;
         let until = Instant::now() + PATIENCE;
         loop {
             match fs4::FileExt::try_lock(&lock) {
@@ -176,4 +177,39 @@ fn beside(path: &Path, end: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(end);
     path.with_file_name(name)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    /// Each would wait for ever, or never come to an end, if it were opened.
+    #[test]
+    fn what_is_no_file_is_refused_and_never_opened() {
+        let directory = std::env::temp_dir().join(format!("ferrometer-store-{}", std::process::id()));
+        fs::create_dir(&directory).unwrap();
+        let store = Store::new(directory.join("servers.cfg"), directory.join("secrets"));
+        let fifo = |path: &Path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+        let is_refused = |refused: io::Result<()>| {
+            let said = refused.unwrap_err().to_string();
+            assert!(said.contains("it is a named pipe (FIFO), not a file"), "{said}");
+        };
+        fifo(store.path());
+        is_refused(store.read().map(drop));
+        fs::remove_file(store.path()).unwrap();
+        let lock = beside(store.path(), ".lock");
+        fifo(&lock);
+        is_refused(store.lock().map(drop));
+        fs::remove_file(&lock).unwrap();
+        fs::create_dir(directory.join("secrets")).unwrap();
+        fifo(&directory.join("secrets/a.pw"));
+        is_refused(store.secret("a").map(drop));
+        std::os::unix::fs::symlink("/dev/zero", store.path()).unwrap();
+        assert!(store.read().unwrap_err().to_string().contains("a device"));
+        fs::remove_file(store.path()).unwrap();
+        fs::write(store.path(), vec![b'#'; MOST as usize + 1]).unwrap();
+        assert_eq!(store.read().unwrap_err().to_string(), "it is longer than 1 MiB");
+        fs::remove_dir_all(&directory).unwrap();
+    }
 }

@@ -1,20 +1,12 @@
 //! The text of a configuration.
 
 use crate::outcome::{Failure, Result};
-use std::io::Read;
+use ferrometer::config::LONGEST_FILE;
 use std::path::Path;
-
-/// No configuration is longer, as the facade has it.
-const LONGEST_CONFIGURATION: u64 = 1 << 20;
 
 /// Reads a configuration. A named pipe is refused instead of waited for: a server that reads its file again must still hear that it is to end.
 pub(crate) fn read(path: &Path) -> Result<String> {
     let cannot = |error: &dyn std::fmt::Display| Failure::file(path, error);
-    let file = ferrometer_export::open_regular(path).map_err(|error| cannot(&error))?;
-    let mut text = String::new();
-    file.take(LONGEST_CONFIGURATION + 1).read_to_string(&mut text).map_err(|error| cannot(&error))?;
-    if text.len() as u64 > LONGEST_CONFIGURATION {
-        return Err(cannot(&"is longer than 1 MiB; a configuration is expected"));
-    }
-    Ok(text)
+    let bytes = ferrometer_export::read_regular(path, LONGEST_FILE).map_err(|error| cannot(&error))?;
+    String::from_utf8(bytes).map_err(|error| cannot(&error.utf8_error()))
 }

@@ -294,6 +294,13 @@ fn old_generations_fall_out_by_age() {
 }
 
 #[test]
+fn a_history_of_the_future_is_told_and_a_usual_difference_is_not() {
+    assert!([i64::MIN, -5, 0, 100, 160].iter().all(|newest| ahead(*newest, 100).is_none()));
+    assert!(ahead(161, 100).unwrap().contains(" 61 s after this moment"));
+    assert!(ahead(i64::MAX, i64::MIN).unwrap().contains(&i64::MAX.to_string()));
+}
+
+#[test]
 fn another_backend_goes_on_where_one_ended() {
     let _alone = alone();
     let directory = std::env::temp_dir().join(format!("ferrometer-backend-{}", std::process::id()));

@@ -5,7 +5,9 @@ use crate::index::{Index, NewMetric, ResourceChange, ResourceQuery, TypeChange};
 use crate::making::Making;
 use crate::policy::{Definition, Policy};
 use crate::search::{Filter, Page};
+use crate::sqlite::Sqlite;
 use crate::{Error, Metric, Resource, ResourceType, Rule, rule};
+use std::path::Path;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -13,6 +15,30 @@ impl Archive {
     /// Returns the policies, by name.
     pub fn policies(&self) -> Vec<Arc<Policy>> {
         self.catalog.policies()
+    }
+
+    /// Returns the names of the policies that an archive would have if it were opened, by name. Nothing is opened, made or locked, so a server may have
+    /// it open meanwhile.
+    ///
+    /// ```
+    /// use ferrometer_archive::Archive;
+    ///
+    /// let nowhere = std::env::temp_dir().join("no-archive-is-here");
+    /// assert_eq!(Archive::policies_in(&nowhere, true)?, ["bool", "high", "low", "medium"]);
+    /// # Ok::<(), ferrometer_archive::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Index`] when there is an index and it cannot be read.
+    pub fn policies_in(directory: &Path, default_policies: bool) -> Result<Vec<String>, Error> {
+        let index = directory.join("index.sqlite");
+        let stored = if index.exists() { Sqlite::policies_of(&index)? } else { Vec::new() };
+        if !stored.is_empty() || !default_policies {
+            return Ok(stored);
+        }
+        let mut names = Policy::defaults().map(|policy| policy.name).to_vec();
+        names.sort();
+        Ok(names)
     }
 
     /// Returns a policy.

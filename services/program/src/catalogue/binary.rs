@@ -4,14 +4,15 @@ use super::metric::{Catalogue, Metric, one_line};
 use crate::outcome::{Failure, Result};
 use ferrometer::{CallSite, call_sites};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
 use std::path::Path;
+
+/// The most bytes of a program, with all that a debugger needs.
+const LONGEST_PROGRAM: u64 = 4 << 30;
 
 /// Reads a program, a library or an object file.
 pub(super) fn read(path: &Path) -> Result<Catalogue> {
-    let mut program = Vec::new();
-    let read = ferrometer_export::open_regular(path).and_then(|mut file| file.read_to_end(&mut program));
-    read.map_err(|error| Failure::file(path, &error))?;
+    let program =
+        ferrometer_export::read_regular(path, LONGEST_PROGRAM).map_err(|error| Failure::file(path, &error))?;
     let sites = call_sites(&program);
     if sites.is_empty() {
         let why = "has no call site of an attribute or a verb macro of ferrometer; expected the file of a program, neither packed nor compressed";

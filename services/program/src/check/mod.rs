@@ -11,13 +11,14 @@ mod meaning;
 mod sample;
 
 use crate::outcome::{Failure, Result};
-use crate::serve::{faults, settings};
+use crate::serve::{faults, policy_fault, settings};
 use crate::text::{bytes, visible};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use clap::Args;
 use ferrometer::Config;
 use ferrometer::dry_run::{Body, DryRun, doubts, dry_run};
+use ferrometer_archive::Archive;
 use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -67,6 +68,10 @@ pub(crate) fn run(command: &Command, is_json: bool) -> Result {
         }
         _ => {}
     }
+    if let Ok(config) = &config {
+        let name = visible(&file.to_string_lossy()).into_owned();
+        wrong.extend(own_archive(config).map(|why| format!("{name}: {why}")));
+    }
     let config = match (config, wrong.is_empty()) {
         (Ok(config), true) => config,
         _ => return told_wrong(command, is_json, &wrong),
@@ -90,6 +95,15 @@ pub(crate) fn run(command: &Command, is_json: bool) -> Result {
         true => write_json(command, &config, &warnings, &shown, server.as_ref()),
         false => write_text(command, &config, &warnings, &metrics, &shown, server.as_ref()),
     }
+}
+
+/// Returns what a program would find wrong with the archive that it opens itself.
+fn own_archive(config: &Config) -> Option<String> {
+    let archive = &config.archive;
+    let is_asked_for = config.backends().iter().any(|name| name == "archive");
+    let (path, policy) = archive.path.as_ref().zip(archive.policy.as_ref()).filter(|_| is_asked_for)?;
+    // An index that cannot be read is for the program to judge.
+    policy_fault("metrics.archive.policy", policy, &Archive::policies_in(path, true).ok()?)
 }
 
 fn told_wrong(command: &Command, is_json: bool, wrong: &[String]) -> Result {

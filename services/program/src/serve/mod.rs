@@ -21,6 +21,7 @@ use crate::outcome::{Failure, Result};
 use crate::text::visible;
 use clap::Args;
 use ferrometer::Config;
+pub(crate) use mount::policy_fault;
 pub(crate) use rehearsal::faults;
 use running::Running;
 use sd_notify::NotifyState;

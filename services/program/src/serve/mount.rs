@@ -6,6 +6,7 @@ use super::ingest::{Influx, RemoteWrite};
 use super::settings::{self, Settings};
 use crate::outcome::{Failure, Result};
 use crate::remote::read_file;
+use crate::text::meant;
 use ferrometer::Metrics;
 use ferrometer::agent;
 use ferrometer::prometheus::{self, Prometheus, PrometheusHandle};
@@ -17,6 +18,8 @@ use ferrometer::services::scrape::Scrape;
 use ferrometer_archive::{Archive, Options, ResourceType, Sync};
 use ferrometer_gnocchi::{Auth, Gnocchi, StatsdAccounts};
 use ferrometer_http::{Frame, Limits, ServeError};
+use std::collections::HashSet;
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +52,30 @@ pub(crate) fn archive(settings: &Settings) -> Result<Option<Arc<Archive>>> {
     std::fs::create_dir_all(&directory).map_err(|error| Failure::file(&directory, &error))?;
     let archive = Archive::open(&directory, options).map_err(|error| Failure::file(&directory, &error))?;
     Ok(Some(Arc::new(archive)))
+}
+
+/// Refuses a policy of `[statsd]` that the archive does not have: every line would be refused later.
+pub(crate) fn has_policy(settings: &Settings, known: &[String]) -> Result {
+    let Some(statsd) = settings.statsd.as_ref().filter(|statsd| statsd.archive) else { return Ok(()) };
+    let fault = statsd.policy.as_ref().and_then(|policy| policy_fault("[statsd] policy", policy, known));
+    fault.map_or(Ok(()), |fault| Err(Failure::Usage(fault)))
+}
+
+/// Says that an archive has no such policy, and which it has.
+pub(crate) fn policy_fault(key: &str, policy: &str, known: &[String]) -> Option<String> {
+    // An archive may have any number of them.
+    const SHOWN: usize = 20;
+    if known.iter().any(|known| known == policy) {
+        return None;
+    }
+    let mut there = known.iter().take(SHOWN).map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+    match known.len() {
+        0 => there.push_str("none"),
+        count if count > SHOWN => there.push_str(&format!(" and {} more", count - SHOWN)),
+        _ => {}
+    }
+    let hint = meant(policy, known.iter().map(String::as_str)).map(|word| format!("; did you mean {word:?}?"));
+    Some(format!("{key} = {policy:?}: the archive's policies are {there}{}", hint.unwrap_or_default()))
 }
 
 /// Opens the file of metric servers, where the file of the server has their table. None is at work yet.
@@ -199,8 +226,16 @@ pub(crate) fn lookup(given: &settings::Lookup, options: &agent::Options) -> Resu
         return Err(Failure::Usage(why.to_owned()));
     }
     let nodes = agent::NodeList::default();
+    let mut known = HashSet::new();
     for text in &given.nodes {
-        let node = text.parse().map_err(|error| Failure::Usage(format!("lookup.nodes: {text:?}: {error}")))?;
+        let wrong = |why: &dyn Display| Failure::Usage(format!("lookup.nodes: {text:?}: {why}"));
+        let node: agent::Node = text.parse().map_err(|error| wrong(&error))?;
+        // An agent would be told what is another's, or nothing.
+        for name in [node.uuid()].into_iter().chain(node.addresses().iter().map(String::as_str)) {
+            if !known.insert(name.to_owned()) {
+                return Err(wrong(&format!("{name} is there twice")));
+            }
+        }
         nodes.put(node);
     }
     let routes = match given.nodes.is_empty() {
@@ -214,7 +249,7 @@ pub(crate) fn lookup(given: &settings::Lookup, options: &agent::Options) -> Resu
 pub(crate) fn wrong(table: &str, error: &ServeError) -> Failure {
     match error {
         ServeError::Bind { .. } | ServeError::Thread(_) => Failure::Io(error.to_string()),
-        error => Failure::Usage(format!("[{table}]: {error}")),
+        error => Failure::Usage(format!("[{table}]: {}", error.describe(str::to_owned))),
     }
 }
 

@@ -1,5 +1,5 @@
-//! A rehearsal of the server: what of a file is only found wrong when its parts are put together. Certificates and tokens are read, no address is
-//! bound, and nothing is written.
+//! A rehearsal of the server: what of a file is only found wrong when its parts are put together. Certificates, tokens and the names of an archive's policies
+//! are read, no address is bound, and nothing is written.
 
 use super::settings::Settings;
 use super::{message, mount, running};
@@ -7,6 +7,7 @@ use crate::outcome::Result;
 use ferrometer::Config;
 use ferrometer::agent::Options;
 use ferrometer::services::proxmox::ProxmoxNode;
+use ferrometer_archive::Archive;
 use ferrometer_http::Frame;
 use ferrometer_pull_cache::{PullCacheBackend, Settings as CacheSettings};
 
@@ -31,6 +32,13 @@ pub(crate) fn faults(settings: &Settings, config: &Config) -> Vec<String> {
     }
     if let Some(given) = &settings.lookup {
         look(mount::lookup(given, &Options::from(config)).map(drop));
+    }
+    if settings.has_archive() {
+        let own = settings.archive.clone().unwrap_or_default();
+        // An index that cannot be read is not for a rehearsal to judge.
+        if let Ok(known) = Archive::policies_in(&settings.data.join("archive"), own.default_policies) {
+            look(mount::has_policy(settings, &known));
+        }
     }
     found
 }

@@ -167,6 +167,7 @@ impl Running {
         std::fs::create_dir_all(&settings.data).map_err(|error| Failure::file(&settings.data, &error))?;
         let config = with_cache(&settings, config)?;
         let archive = mount::archive(&settings)?;
+        look_for_policy(&settings, archive.as_ref())?;
         let control = archive.clone().and_then(|archive| control(&settings, archive));
         let metrics = init(config)?;
         let totals = mount::totals(&settings)?;
@@ -204,6 +205,7 @@ impl Running {
             let why = "[metric_servers] has changed: its file is opened once, so restart the server";
             return Err(Failure::Usage(why.to_owned()));
         }
+        look_for_policy(&settings, self.archive.as_ref())?;
         let config = with_cache(&settings, config)?;
         config.validate().map_err(|error| Failure::Usage(error.to_string()))?;
         // All that can be wrong is found before anything is let go: the frames with the cache in force, and new addresses.
@@ -333,6 +335,11 @@ fn control(settings: &Settings, archive: Arc<Archive>) -> Option<Control> {
         tracing::warn!(%error, %directory, "no socket there: `archive backup` has to wait for the server's end");
     };
     started.inspect_err(tell).ok()
+}
+
+fn look_for_policy(settings: &Settings, archive: Option<&Arc<Archive>>) -> Result {
+    let known = archive.map(|archive| archive.policies()).unwrap_or_default();
+    mount::has_policy(settings, &known.iter().map(|policy| policy.name.clone()).collect::<Vec<_>>())
 }
 
 fn scheme(settings: &Settings) -> &'static str {

@@ -63,6 +63,20 @@ fn what_serve_would_refuse_is_not_called_good() {
         ("[metric_servers]\nmax_servers = 0\n", "metric_servers.max_servers = 0: expected 1 to 256"),
         ("[lookup]\n", "no key that begins with agent_"),
         ("[lookup]\nnodes = [\"x\"]\n[metrics]\nagent_backend = \"statsd\"\n", "lookup.nodes: \"x\""),
+        (
+            "[lookup]\nnodes = [\"1be26c0b-03f2-4d2e-ae87-c02d7f33c123=eth0\"]\n[metrics]\nagent_backend = \"statsd\"\n",
+            "or MAC addresses",
+        ),
+        (
+            "[lookup]\nnodes = [\"1be26c0b-03f2-4d2e-ae87-c02d7f33c123=52:54:00:ab:cd:01\", \
+             \"2be26c0b-03f2-4d2e-ae87-c02d7f33c123=52-54-00-AB-CD-01\"]\n[metrics]\nagent_backend = \"statsd\"\n",
+            "52:54:00:ab:cd:01 is there twice",
+        ),
+        (
+            "[lookup]\nnodes = [\"1be26c0b-03f2-4d2e-ae87-c02d7f33c123\", \"1BE26C0B-03f2-4d2e-ae87-c02d7f33c123\"]\n\
+             [metrics]\nagent_backend = \"statsd\"\n",
+            "1be26c0b-03f2-4d2e-ae87-c02d7f33c123 is there twice",
+        ),
         ("[cache]\n[metrics]\nbackend = \"prometheus\"\n", "the server has its own"),
         ("[statsd]\n[metrics]\nbackend = \"statsd\"\n", "would send to itself"),
     ] {
@@ -72,6 +86,8 @@ fn what_serve_would_refuse_is_not_called_good() {
         let data = scratch.path().join("data");
         let served = run(["serve", "--config", text(&file), "--data", text(&data)]);
         assert!(served.code == 2 && served.err.contains(says), "{content} {served:?}");
+        // An operator sets keys, and calls no function.
+        assert!(!checked.out.contains("::") && !served.err.contains("Frame::"), "{content} {served:?}");
     }
 }
 
@@ -113,6 +129,22 @@ fn what_was_probably_meant_is_a_warning_and_the_environment_counts() {
     assert!(String::from_utf8(output.stdout).unwrap().contains("  shop.sales.till.3:2|c\n"));
     let full = good(["check", "--full", "--without-env", text(&file)]);
     assert!(full.starts_with("[metrics]\nbackend = "), "{full}");
+}
+
+#[test]
+fn a_policy_of_a_programs_own_archive_is_looked_for() {
+    let scratch = Scratch::new("program-check-policy");
+    let check = |policy: &str| {
+        let path = scratch.path().join("archive");
+        let toml =
+            format!("[metrics]\nbackend = \"archive\"\n[metrics.archive]\npath = {path:?}\npolicy = \"{policy}\"\n");
+        run(["check", "--without-env", text(&scratch.file("metrics.toml", &toml))])
+    };
+    let checked = check("mediun");
+    let says = "metrics.archive.policy = \"mediun\": the archive's policies are \"bool\", \"high\", \"low\", \"medium\"; did you mean \"medium\"?";
+    assert!(checked.code == 1 && checked.out.contains(says), "{checked:?}");
+    assert_eq!(check("medium").code, 0);
+    assert!(!scratch.path().join("archive").exists());
 }
 
 #[test]

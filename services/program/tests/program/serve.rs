@@ -268,6 +268,59 @@ fn a_wrong_file_ends_with_2() {
 }
 
 #[test]
+fn a_policy_that_the_archive_has_not_is_refused_at_the_start_and_by_check() {
+    let scratch = Scratch::new("program-serve-policy");
+    let data = scratch.path().join("a data % directory");
+    let content = |policy: &str| {
+        let rest =
+            "[http]\naddress = \"127.0.0.1:0\"\n[gnocchi]\n[statsd]\nlisten = [\"127.0.0.1:0\"]\narchive = true\n";
+        format!("data = {:?}\n{rest}policy = \"{policy}\"\n", text(&data))
+    };
+    let ask = |command: &str, policy: &str| {
+        let file = scratch.file("serve.toml", content(policy));
+        match command {
+            "check" => run(["check", "--without-env", text(&file)]),
+            _ => run(["serve", "--config", text(&file)]),
+        }
+    };
+    let says = "[statsd] policy = \"mediun\": the archive's policies are \"bool\", \"high\", \"low\", \"medium\"; did you mean \"medium\"?";
+    // Before there is an archive, `check` knows those that it will have, and makes none.
+    assert!(ask("check", "mediun").out.contains(says) && !data.exists());
+    assert_eq!(ask("check", "medium").code, 0);
+    let refused = ask("serve", "mediun");
+    assert!(refused.code == 2 && refused.err.contains(says), "{refused:?}");
+
+    // Policies of its own are known to both, while it runs and after its end.
+    let file = scratch.file("serve.toml", content("medium"));
+    let mut command = ferrometer();
+    command.args(["serve", "--config", text(&file)]);
+    let mut server = Serve::spawn(Scratch::new("program-serve-policy-out"), command);
+    let policy = br#"{"name": "own", "definition": [{"granularity": "1m", "points": 60}]}"#;
+    let (status, said) = post(
+        &server.url(),
+        "/gnocchi/v1/archive_policy",
+        "Authorization: Basic YWRtaW46\r\nContent-Type: application/json\r\n",
+        policy,
+    );
+    assert_eq!(status, 201, "{said}");
+    assert_eq!(ask("check", "own").code, 0);
+    assert!(ask("check", "owm").out.contains("did you mean \"own\"?"));
+    server.signal("TERM");
+    assert_eq!(server.wait(), 0);
+    let before = names(&data.join("archive"));
+    assert_eq!(ask("check", "own").code, 0);
+    assert!(ask("check", "owm").out.contains("did you mean \"own\"?"));
+    assert_eq!(names(&data.join("archive")), before, "a look writes nothing");
+}
+
+/// The names in a directory.
+fn names(directory: &std::path::Path) -> Vec<std::ffi::OsString> {
+    let mut all: Vec<_> = std::fs::read_dir(directory).unwrap().map(|file| file.unwrap().file_name()).collect();
+    all.sort();
+    all
+}
+
+#[test]
 fn one_directory_has_one_server() {
     let serve = Serve::start("program-serve-two", FAST);
     let config = serve.scratch.path().join("serve.toml");
