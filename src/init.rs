@@ -254,6 +254,8 @@ fn replace(config: &Config, mut in_force: MutexGuard<'static, InForce>) -> Resul
         totals: followed(&in_force.totals, parts.totals, ferrometer_prometheus::PrometheusHandle::follow),
         #[cfg(feature = "prometheus")]
         address: server.as_ref().map(|serving| serving.server.local_addr()),
+        #[cfg(feature = "archive-embedded")]
+        archive: parts.archive.as_ref().map(std::sync::Arc::downgrade).unwrap_or_default(),
     };
     #[cfg(feature = "pull-cache")]
     in_force.pull_cache.clone_from(&metrics.pull_cache);
@@ -312,6 +314,9 @@ pub struct Metrics {
     totals: Option<ferrometer_prometheus::PrometheusHandle>,
     #[cfg(feature = "prometheus")]
     address: Option<std::net::SocketAddr>,
+    /// The backend holds it open.
+    #[cfg(feature = "archive-embedded")]
+    archive: std::sync::Weak<ferrometer_archive_backend::engine::Archive>,
 }
 
 impl Metrics {
@@ -415,6 +420,36 @@ impl Metrics {
     #[must_use]
     pub fn prometheus(&self) -> Option<&ferrometer_prometheus::PrometheusHandle> {
         self.totals.as_ref()
+    }
+
+    /// The archive of this process, while the backend `archive` has one in a `path`: to be asked, or to be served in a frame of the program's own.
+    /// Its directory stays open as long as what is returned.
+    ///
+    /// ```
+    /// use ferrometer::archive::engine::{Range, search::Page};
+    /// use ferrometer::{Config, get_logger, init};
+    /// use std::time::Duration;
+    ///
+    /// let directory = std::env::temp_dir().join(format!("ferrometer-archive-asked-{}", std::process::id()));
+    /// let config = Config::new().backend("archive").archive(|archive| archive.path = Some(directory.clone()));
+    /// let metrics = init(config)?;
+    /// get_logger("shop").send_counter("sold", 3);
+    /// metrics.flush(Duration::from_secs(10));
+    ///
+    /// let archive = metrics.archive().expect("a backend with a path");
+    /// let all = archive.metrics(None, &Page::default())?;
+    /// let sold = all.iter().find(|metric| metric.name.as_deref() == Some("shop.sold")).expect("delivered");
+    /// let five_minutes = Duration::from_secs(300).as_nanos() as i64;
+    /// let sums = archive.measures(sold.id, "sum".parse()?, five_minutes, Range::default())?;
+    /// assert_eq!(sums[0].value, 3.0);
+    /// # drop((archive, metrics));
+    /// # std::fs::remove_dir_all(&directory)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "archive-embedded")]
+    #[must_use]
+    pub fn archive(&self) -> Option<std::sync::Arc<ferrometer_archive_backend::engine::Archive>> {
+        self.archive.upgrade()
     }
 
     /// Where the endpoint is, when something is served.
