@@ -302,8 +302,9 @@ fn put_in_place(new: Vec<Built>, in_force: &mut Vec<&'static str>, deadline: Dur
 }
 
 /// The guard of a configuration in force. Dropping it delivers what is pending, within `shutdown_deadline` (2 s unless configured), removes the
-/// backends and switches recording off; keep it until the end of `main`. Dropping it, and [`flush`](Metrics::flush), wait for the backends' own
-/// threads: in an async program do it outside of the runtime, or on a thread where waiting is allowed (`spawn_blocking`).
+/// backends and switches recording off; what could not be delivered is told through `tracing`. Keep it until the end of `main`. Dropping it, and
+/// [`flush`](Metrics::flush), wait for the backends' own threads: in an async program do it outside of the runtime, or on a thread where waiting
+/// is allowed (`spawn_blocking`).
 #[must_use = "recording ends when this is dropped; `let _ = …` drops it at once"]
 pub struct Metrics {
     call: u64,
@@ -422,8 +423,8 @@ impl Metrics {
         self.totals.as_ref()
     }
 
-    /// The archive of this process, while the backend `archive` has one in a `path`: to be asked, or to be served in a frame of the program's own.
-    /// Its directory stays open as long as what is returned.
+    /// The archive of this process, when the backend `archive` has one in a `path`: to be asked, or to be served in a frame of the program's own.
+    /// Its directory stays open as long as what is returned. `None` when a later [`init`] has taken over, whose guard has it then.
     ///
     /// ```
     /// use ferrometer::archive::engine::{Range, search::Page};
@@ -449,7 +450,8 @@ impl Metrics {
     #[cfg(feature = "archive-embedded")]
     #[must_use]
     pub fn archive(&self) -> Option<std::sync::Arc<ferrometer_archive_backend::engine::Archive>> {
-        self.archive.upgrade()
+        let is_in_force = in_force().call == self.call;
+        self.archive.upgrade().filter(|_| is_in_force)
     }
 
     /// Where the endpoint is, when something is served.
@@ -503,7 +505,9 @@ impl Metrics {
 
 impl Drop for Metrics {
     fn drop(&mut self) {
-        self.end(self.deadline);
+        if let Some(report) = self.end(self.deadline) {
+            crate::report::undelivered(&report);
+        }
     }
 }
 
