@@ -27,7 +27,7 @@ impl Drop for End {
 
 /// Tells lines on a thread of their own, to the subscriber of this one.
 fn told(tell: impl FnOnce() + Send + 'static) {
-    // Where none is set, `tracing` may hand lines to `log`, and does so no more when one is.
+    // Setting one keeps `tracing` from handing lines to `log`, so none is set where there was none.
     let subscriber = tracing::dispatcher::has_been_set().then(|| tracing::dispatcher::get_default(Clone::clone));
     let ended = Arc::new((Mutex::new(false), Condvar::new()));
     let end = End(Arc::clone(&ended));
