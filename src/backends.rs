@@ -16,6 +16,8 @@ pub(crate) struct Parts {
     pub(crate) metric_servers: Option<std::sync::Arc<ferrometer_metric_servers::MetricServers>>,
     #[cfg(feature = "prometheus")]
     pub(crate) totals: Option<ferrometer_prometheus::PrometheusHandle>,
+    #[cfg(feature = "archive-embedded")]
+    pub(crate) archive: Option<std::sync::Arc<ferrometer_archive_backend::engine::Archive>>,
     #[cfg(feature = "archive-api")]
     pub(crate) gnocchi: Option<std::sync::Arc<ferrometer_gnocchi::Gnocchi>>,
 }
@@ -66,6 +68,10 @@ impl Parts {
     #[cfg(feature = "archive")]
     fn add_archive(&mut self, config: &Config) -> Result<(), Error> {
         let backend = crate::push::archive_backend(config)?;
+        #[cfg(feature = "archive-embedded")]
+        {
+            self.archive = backend.archive();
+        }
         #[cfg(feature = "archive-api")]
         {
             self.gnocchi = crate::push::archive_api(config, &backend)?;

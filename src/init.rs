@@ -260,6 +260,8 @@ fn replace(config: &Config, mut in_force: MutexGuard<'static, InForce>) -> Resul
         totals: followed(&in_force.totals, parts.totals, ferrometer_prometheus::PrometheusHandle::follow),
         #[cfg(feature = "prometheus")]
         address: server.as_ref().map(|serving| serving.server.local_addr()),
+        #[cfg(feature = "archive-embedded")]
+        archive: parts.archive.as_ref().map(std::sync::Arc::downgrade).unwrap_or_default(),
     };
     #[cfg(feature = "pull-cache")]
     in_force.pull_cache.clone_from(&metrics.pull_cache);
@@ -306,8 +308,9 @@ fn put_in_place(new: Vec<Built>, in_force: &mut Vec<&'static str>, deadline: Dur
 }
 
 /// The guard of a configuration in force. Dropping it delivers what is pending, within `shutdown_deadline` (2 s unless configured), removes the
-/// backends and switches recording off; keep it until the end of `main`. Dropping it, and [`flush`](Metrics::flush), wait for the backends' own
-/// threads: in an async program do it outside of the runtime, or on a thread where waiting is allowed (`spawn_blocking`).
+/// backends and switches recording off; what could not be delivered is told through `tracing`. Keep it until the end of `main`. Dropping it, and
+/// [`flush`](Metrics::flush), wait for the backends' own threads: in an async program do it outside of the runtime, or on a thread where waiting
+/// is allowed (`spawn_blocking`).
 #[must_use = "recording ends when this is dropped; `let _ = …` drops it at once"]
 pub struct Metrics {
     call: u64,
@@ -318,6 +321,9 @@ pub struct Metrics {
     totals: Option<ferrometer_prometheus::PrometheusHandle>,
     #[cfg(feature = "prometheus")]
     address: Option<std::net::SocketAddr>,
+    /// The backend holds it open.
+    #[cfg(feature = "archive-embedded")]
+    archive: std::sync::Weak<ferrometer_archive_backend::engine::Archive>,
 }
 
 impl Metrics {
@@ -423,6 +429,37 @@ impl Metrics {
         self.totals.as_ref()
     }
 
+    /// The archive of this process, when the backend `archive` has one in a `path`: to be asked, or to be served in a frame of the program's own.
+    /// Its directory stays open as long as what is returned. `None` when a later [`init`] has taken over, whose guard has it then.
+    ///
+    /// ```
+    /// use ferrometer::archive::engine::{Range, search::Page};
+    /// use ferrometer::{Config, get_logger, init};
+    /// use std::time::Duration;
+    ///
+    /// let directory = std::env::temp_dir().join(format!("ferrometer-archive-asked-{}", std::process::id()));
+    /// let config = Config::new().backend("archive").archive(|archive| archive.path = Some(directory.clone()));
+    /// let metrics = init(config)?;
+    /// get_logger("shop").send_counter("sold", 3);
+    /// metrics.flush(Duration::from_secs(10));
+    ///
+    /// let archive = metrics.archive().expect("a backend with a path");
+    /// let all = archive.metrics(None, &Page::default())?;
+    /// let sold = all.iter().find(|metric| metric.name.as_deref() == Some("shop.sold")).expect("delivered");
+    /// let five_minutes = Duration::from_secs(300).as_nanos() as i64;
+    /// let sums = archive.measures(sold.id, "sum".parse()?, five_minutes, Range::default())?;
+    /// assert_eq!(sums[0].value, 3.0);
+    /// # drop((archive, metrics));
+    /// # std::fs::remove_dir_all(&directory)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "archive-embedded")]
+    #[must_use]
+    pub fn archive(&self) -> Option<std::sync::Arc<ferrometer_archive_backend::engine::Archive>> {
+        let is_in_force = in_force().call == self.call;
+        self.archive.upgrade().filter(|_| is_in_force)
+    }
+
     /// Where the endpoint is, when something is served.
     #[cfg(feature = "prometheus")]
     #[must_use]
@@ -474,7 +511,9 @@ impl Metrics {
 
 impl Drop for Metrics {
     fn drop(&mut self) {
-        self.end(self.deadline);
+        if let Some(report) = self.end(self.deadline) {
+            crate::report::undelivered(&report);
+        }
     }
 }
 

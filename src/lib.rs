@@ -166,6 +166,11 @@ struct Readme;
 #[doc = include_str!("../docs/agent.md")]
 struct AgentPage;
 
+/// The program of the page compiles.
+#[cfg(all(doctest, feature = "archive-embedded", feature = "config-file"))]
+#[doc = include_str!("../docs/archive.md")]
+struct ArchivePage;
+
 /// The programs of the pages compile, and those that bind no port run.
 #[cfg(all(doctest, feature = "http"))]
 mod pages {

@@ -1,6 +1,8 @@
 //! The archive backend by configuration: into an archive of this process, and what is wrong with its keys.
 #![cfg(all(feature = "config-file", feature = "archive-embedded"))]
 
+use ferrometer::archive::engine::search::Page;
+use ferrometer::archive::engine::{Archive, Range};
 use ferrometer::config::{ArchiveCounters, Config};
 use ferrometer_testkit::alone;
 use std::time::Duration;
@@ -10,6 +12,15 @@ fn refused(toml: &str) -> String {
         Ok(config) => ferrometer::init(config).expect_err(toml).to_string(),
         Err(error) => error.to_string(),
     }
+}
+
+/// Returns the sum of all measures of the counter `config.archive.c`.
+fn counted(archive: &Archive) -> f64 {
+    let metrics = archive.metrics(None, &Page::default()).unwrap();
+    let counter = metrics.iter().find(|metric| metric.name.as_deref() == Some("config.archive.c")).unwrap();
+    let hour = Duration::from_secs(3600).as_nanos() as i64;
+    let sums = archive.measures(counter.id, "sum".parse().unwrap(), hour, Range::default()).unwrap();
+    sums.iter().map(|point| point.value).sum()
 }
 
 #[test]
@@ -28,10 +39,35 @@ fn what_is_recorded_is_in_the_directory() {
     for round in 1..=2 {
         let metrics = ferrometer::init(config.clone()).unwrap();
         ferrometer::get_logger("config.archive").send_counter("c", round);
+        assert!(metrics.flush(Duration::from_secs(60)).complete);
+        assert_eq!(counted(&metrics.archive().unwrap()), f64::from(round * (round + 1) / 2));
         let report = metrics.shutdown(Duration::from_secs(60));
         assert!(report.ledgers.iter().all(|ledger| ledger.balances() && ledger.pending.is_zero()), "{report:?}");
         assert!(directory.join("index.sqlite").exists() && directory.join("lock").exists());
     }
+    let _ = std::fs::remove_dir_all(&directory);
+}
+
+#[test]
+fn a_guard_has_the_archive_as_long_as_its_backend() {
+    let _alone = alone();
+    let directory = std::env::temp_dir().join(format!("ferrometer-config-archive-asked-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&directory);
+    let config = Config::new().backend("archive").archive(|archive| archive.path = Some(directory.clone()));
+    let first = ferrometer::init(config.clone()).unwrap();
+    let archive = first.archive().unwrap();
+    // Of the same directory it is the same one.
+    let second = ferrometer::init(config).unwrap();
+    assert!(std::sync::Arc::ptr_eq(&archive, &second.archive().unwrap()));
+    drop(archive);
+    let third = ferrometer::init(Config::new().backend("statsd")).unwrap();
+    // The thread of the backend ends by itself.
+    let begun = std::time::Instant::now();
+    while [&first, &second, &third].iter().any(|metrics| metrics.archive().is_some()) {
+        assert!(begun.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    drop(third);
     let _ = std::fs::remove_dir_all(&directory);
 }
 

@@ -136,6 +136,36 @@ fn a_file_that_sets_nothing_up_is_told_with_what_was_meant() {
 }
 
 #[test]
+fn what_a_dropped_guard_could_not_deliver_is_told() {
+    let _alone = alone();
+    let nowhere = std::env::temp_dir().join(format!("ferrometer-report-nowhere-{}", std::process::id()));
+    let nowhere = nowhere.to_str().unwrap();
+    let variables = [
+        ("FERROMETER_BACKEND", "statsd"),
+        ("FERROMETER_STATSD__TRANSPORT", "unix"),
+        ("FERROMETER_STATSD__PATH", nowhere),
+        ("FERROMETER_SHUTDOWN_DEADLINE", "50ms"),
+    ];
+    let lines = Lines::default();
+    tracing::subscriber::with_default(lines.clone(), || {
+        let metrics = init(Config::from_env_with(variables).unwrap()).unwrap();
+        ferrometer::get_logger("report.undelivered").send_counter("c", 3);
+        drop(metrics);
+    });
+    let begun = std::time::Instant::now();
+    let told = loop {
+        let lines = lines.0.lock().unwrap().clone();
+        if let Some(told) = lines.iter().find(|line| line.contains("not everything was delivered")) {
+            break told.clone();
+        }
+        assert!(begun.elapsed().as_secs() < 60, "nothing was told: {lines:?}");
+        std::thread::yield_now();
+    };
+    let ledger = "ledger=statsd: 1 recorded = 0 sent (0 merged) + 0 pending + 0 superseded + 1 dropped removed=1";
+    assert_eq!(told, format!("WARN not everything was delivered in time when the metrics ended {ledger}"));
+}
+
+#[test]
 fn a_subscriber_that_waits_does_not_hold_up_init() {
     use std::sync::mpsc;
     use std::time::Duration;

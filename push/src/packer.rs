@@ -77,6 +77,12 @@ pub struct Packer<'p, 'v> {
     dropped: Option<String>,
 }
 
+impl std::fmt::Debug for Packer<'_, '_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Packer").finish_non_exhaustive()
+    }
+}
+
 /// How a delivery ended.
 pub(crate) struct Ended {
     pub(crate) delivery: Delivery,

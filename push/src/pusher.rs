@@ -46,6 +46,12 @@ pub struct Pusher<E, C> {
     told: Option<(String, Instant)>,
 }
 
+impl<E, C> std::fmt::Debug for Pusher<E, C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pusher").finish_non_exhaustive()
+    }
+}
+
 impl<E: Exporter, C: Carrier + Send + 'static> Pusher<E, C> {
     /// Puts the two together.
     #[must_use]

@@ -36,6 +36,9 @@ mod opened;
 mod remote;
 mod settings;
 
+/// The archive itself: what [`ArchiveBackend::archive`] gives, and the types by which it is asked.
+#[cfg(feature = "embedded")]
+pub use ferrometer_archive as engine;
 pub use ferrometer_push::{Invalid, Preview, Secret};
 pub use settings::{Auth, Counters, Settings, Target};
 

@@ -5,6 +5,7 @@
 use crate::base::{Base, take_away};
 use crate::point::{Header, Point, Shape, Spot, Value};
 use crate::settings::{Encoding, Histograms, Settings, Temporality};
+use crate::unit::ucum;
 use crate::{json, protobuf};
 use ferrometer_core::{Cause, Kind, Naming, Series, SnapshotView, Totals, warn};
 use ferrometer_export::{Instrument, full_name, gated_labels, labels_with_object};
@@ -158,7 +159,7 @@ impl Points {
             Header { name, unit: "", description: "", shape, is_delta }
         });
         // Descriptions may be given at any time.
-        header.unit = if series.kind() == Kind::Timer { "s" } else { series.unit().unwrap_or("") };
+        header.unit = if series.kind() == Kind::Timer { "s" } else { ucum(series.unit().unwrap_or("")) };
         header.description = series.description().unwrap_or("");
         header.max_bytes()
     }

@@ -17,7 +17,7 @@
 //! | gauge | a gauge |
 //! | timer, histogram | an exponential histogram, or one with explicit bounds; timers in seconds |
 //!
-//! The name is the instrument's full name, labels are attributes, units and descriptions travel. The encoder is this crate's own: a delivery needs no
+//! The name is the instrument's full name, labels are attributes, descriptions travel, and units as OpenTelemetry writes them (`By` for `bytes`). The encoder is this crate's own: a delivery needs no
 //! tree of messages, and no more memory than a body.
 
 #![deny(missing_docs)]
@@ -31,6 +31,7 @@ mod point;
 mod protobuf;
 mod resource;
 mod settings;
+mod unit;
 
 pub use ferrometer_push::{Destinations, Invalid, Preview, Secret};
 pub use settings::{Encoding, Histograms, Settings, Temporality};

@@ -37,7 +37,7 @@ fn what_arrives_is_what_was_recorded() {
     let truth = hard::record("od", 2);
     let logger = get_logger("od");
     logger.sampled(0.25).counter("sampled");
-    let _ = logger.gauge("half").unit("By").description("Half of it.");
+    let _ = logger.gauge("half").unit("bytes").description("Half of it.");
     let busy = logger.in_flight("busy").enter();
     assert!(flush(SOON).complete);
     let requests = server.take();

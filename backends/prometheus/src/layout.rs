@@ -242,7 +242,11 @@ impl Block {
         let series = family.first;
         let help = match series.description() {
             Some(text) if !text.is_empty() => text.to_owned(),
-            _ => format!("The {} {}.{}.", series.kind(), series.logger_name(), series.metric_name()),
+            _ => {
+                let logger = series.logger_name();
+                let dot = if logger.is_empty() { "" } else { "." };
+                format!("The {} {logger}{dot}{}.", series.kind(), series.metric_name())
+            }
         };
         // A unit declared after the name was decided is none.
         let unit = names::unit(series);

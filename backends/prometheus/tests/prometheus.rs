@@ -21,6 +21,7 @@ fn each_kind_has_its_family() {
     logger.with("way", "both").send_counter("both", -7);
     logger.with("way", "up").send_counter("both", 1);
     logger.send_gauge("g", 0.25);
+    get_logger("").send_gauge("prom.kinds.without_logger", 1);
     let _in_flight = logger.in_flight("busy").enter();
     logger.send_timer("t", Duration::from_millis(3));
     logger.send_timer("t", Duration::from_secs(20));
@@ -42,6 +43,7 @@ fn each_kind_has_its_family() {
     assert_eq!(down.samples.len(), 1);
     assert_eq!(families["prom_kinds_g"].help, "The gauge prom.kinds.g.");
     assert_eq!(families["prom_kinds_g"].value("prom_kinds_g", &[]), Some(0.25));
+    assert_eq!(families["prom_kinds_without_logger"].help, "The gauge prom.kinds.without_logger.");
     assert_eq!(families["prom_kinds_busy"].value("prom_kinds_busy", &[]), Some(1.0));
 
     let timer = &families["prom_kinds_t_seconds"];

@@ -87,6 +87,7 @@ impl fmt::Debug for Bridge {
 
 /// The program has a recorder of the `metrics` crate already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AlreadyInstalled;
 
 impl fmt::Display for AlreadyInstalled {

@@ -143,8 +143,9 @@ impl std::error::Error for Cause {}
 /// assert_eq!(dropped[Cause::Name].recordings, 3);
 /// assert!(dropped[Cause::Invalid].is_zero());
 /// assert_eq!(dropped.iter().collect::<Vec<_>>(), [(Cause::Name, Amount::new(3))]);
+/// assert_eq!(format!("{dropped:?}"), "{Name: Amount { recordings: 3, increments: 0, decrements: 0 }}");
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Dropped([Amount; Cause::ALL.len()]);
 
 impl Dropped {
@@ -166,6 +167,13 @@ impl Dropped {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()
+    }
+}
+
+/// The amount of each cause that has any.
+impl fmt::Debug for Dropped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
     }
 }
 

@@ -54,7 +54,14 @@ impl fmt::Display for InstallError {
     }
 }
 
-impl std::error::Error for InstallError {}
+impl std::error::Error for InstallError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            InstallError::Thread(cause) => Some(cause),
+            InstallError::NameTaken(_) | InstallError::Interval(_) => None,
+        }
+    }
+}
 
 /// Why there is no preview of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -47,6 +47,12 @@ pub struct Archive {
     _lock: Option<FileLock>,
 }
 
+impl std::fmt::Debug for Archive {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Archive").finish_non_exhaustive()
+    }
+}
+
 impl Archive {
     /// Opens the archive of a directory, which is made when it is not there. Batches that were acknowledged and not stored are applied.
     ///

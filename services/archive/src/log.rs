@@ -42,6 +42,12 @@ pub struct Log {
     written: Condvar,
 }
 
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Log").field("directory", &self.directory).finish_non_exhaustive()
+    }
+}
+
 struct State {
     /// Records that wait for the next write, and their batches.
     waiting: Vec<u8>,

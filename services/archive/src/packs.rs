@@ -71,6 +71,12 @@ pub struct Packs {
     damaged: u64,
 }
 
+impl std::fmt::Debug for Packs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Packs").field("directory", &self.directory).finish_non_exhaustive()
+    }
+}
+
 struct Writer {
     file: NonZeroU32,
     length: u64,

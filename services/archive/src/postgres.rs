@@ -26,6 +26,12 @@ pub struct Postgres {
     sacks: u32,
 }
 
+impl std::fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Postgres").field("sacks", &self.sacks).finish_non_exhaustive()
+    }
+}
+
 impl Postgres {
     /// Connects, without TLS, and brings the tables up to date. The address is that of libpq: `postgresql://user:password@host:port/database` or
     /// `host=… user=…`.

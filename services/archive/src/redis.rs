@@ -25,6 +25,12 @@ pub struct Redis {
     idle: Mutex<Vec<Connection>>,
 }
 
+impl std::fmt::Debug for Redis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Redis").finish_non_exhaustive()
+    }
+}
+
 impl From<RedisError> for Error {
     fn from(error: RedisError) -> Error {
         // The text of the client has no address and no password in it.

@@ -32,6 +32,12 @@ pub struct S3 {
     agent: Agent,
 }
 
+impl std::fmt::Debug for S3 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("S3").field("bucket", &self.bucket.name()).field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}
+
 /// How an answer is taken.
 enum Answer {
     Found(Vec<u8>),

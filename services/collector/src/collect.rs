@@ -360,4 +360,11 @@ impl fmt::Display for CollectError {
     }
 }
 
-impl std::error::Error for CollectError {}
+impl std::error::Error for CollectError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.cause {
+            Reason::Ask(error) => Some(error),
+            Reason::Expression(_) => None,
+        }
+    }
+}

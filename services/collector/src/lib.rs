@@ -51,3 +51,8 @@ pub use error::{ConfigError, Problem};
 pub use expression::Expression;
 pub use point::DataPoint;
 pub use secret::Secret;
+
+/// The program of the page compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/collector.md")]
+struct Page;

@@ -32,6 +32,7 @@ use std::time::SystemTime;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]
+#[must_use = "the file is locked until this is dropped"]
 pub struct FileLock {
     file: Arc<File>,
     process: u32,

@@ -1,18 +1,6 @@
 //! Gnocchi's API over an archive in a directory, or on servers that many processes share, until SIGTERM.
 //!
-//! ```text
-//! cargo run --release --example archive -- --address 127.0.0.1:8041 --data DIR [--config FILE.toml] [--gnocchi-conf FILE]
-//!     [--prefix /gnocchi] [--max-limit N] [--no-default-policies] [--auth basic|remoteuser|tokens] [--tokens-file FILE]
-//!     [--cors ORIGIN] [--sync group|none] [--allowed-host NAME] [--max-body BYTES]
-//!     [--statsd ADDRESS] [--statsd-tcp ADDRESS] [--statsd-unix PATH] [--statsd-unix-stream PATH]
-//!     [--statsd-resource UUID] [--statsd-policy NAME] [--statsd-tags ignored|in_name] [--statsd-percentiles N] [--statsd-exact]
-//! ```
-//!
-//! On servers, in the place of `--data` (with the features `postgresql`, `redis` and `s3`):
-//!
-//! ```text
-//!     --index postgresql://… [--incoming redis://…|postgresql://…] [--storage s3://…|redis://…|postgresql://…] [--workers 0]
-//! ```
+//! `cargo run --release --example archive -- --help` shows the arguments.
 //!
 //! A browser gets the page of the archive at `/archive`, and with a prefix at `/` too.
 //!
@@ -25,8 +13,24 @@ use ferrometer_page::Page;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+
+const USAGE: &str = "\
+Gnocchi's API over an archive, until SIGTERM
+
+archive --data DIR [--address 127.0.0.1:8041] [--config FILE.toml] [--gnocchi-conf FILE]
+    [--prefix /gnocchi] [--max-limit N] [--no-default-policies] [--auth basic|remoteuser|tokens] [--tokens-file FILE]
+    [--cors ORIGIN] [--sync group|none] [--allowed-host NAME] [--max-body BYTES]
+    [--statsd ADDRESS] [--statsd-tcp ADDRESS] [--statsd-unix PATH] [--statsd-unix-stream PATH]
+    [--statsd-resource UUID] [--statsd-policy NAME] [--statsd-tags ignored|in_name] [--statsd-percentiles N] [--statsd-exact]
+
+On servers, in the place of --data (with the features postgresql, redis and s3):
+
+    --index postgresql://… [--incoming redis://…|postgresql://…] [--storage s3://…|redis://…|postgresql://…] [--workers 0]
+
+docs/archive.md tells what each means.";
 
 /// How long answers in progress may still take when the server is told to end.
 const END: Duration = Duration::from_secs(10);
@@ -65,7 +69,11 @@ fn configured() -> Result<(ServerConfig, Addresses), String> {
         let Some(bare) = name.strip_prefix("--") else {
             return Err(format!("{name} is no argument: each begins with --"));
         };
-        let mut value = || given.next().ok_or(format!("{name} wants a value"));
+        if bare == "help" {
+            println!("{USAGE}");
+            std::process::exit(0);
+        }
+        let mut value = || given.next().ok_or(format!("{name} wants a value; --help shows the arguments"));
         let (key, value) = match bare {
             "config" | "gnocchi-conf" => {
                 file(&mut config, &name, &value()?)?;
@@ -142,7 +150,8 @@ fn connect(_: &str, _: &Addresses, _: Options) -> Result<Archive, Box<dyn std::e
 fn open(config: &ServerConfig, servers: &Addresses) -> Result<Archive, Box<dyn std::error::Error>> {
     match (&servers.index, &config.data) {
         (Some(index), _) => connect(index, servers, config.options.clone()),
-        (None, Some(data)) => Ok(Archive::open(data, config.options.clone())?),
+        (None, Some(data)) => Archive::open(data, config.options.clone())
+            .map_err(|error| format!("the archive {}: {error}", data.display()).into()),
         (None, None) => Err("data is missing".into()),
     }
 }
@@ -159,6 +168,11 @@ fn unlink(path: &Path) {
     }
 }
 
+/// Names the address of a socket that cannot be had.
+fn at(address: impl std::fmt::Display) -> impl FnOnce(std::io::Error) -> String {
+    move |error| format!("statsd {address}: {error}")
+}
+
 fn statsd(
     config: &ServerConfig,
     archive: &Arc<Archive>,
@@ -167,18 +181,18 @@ fn statsd(
     let wanted = &config.statsd;
     let mut sockets = Vec::new();
     if let Some(address) = &wanted.address {
-        sockets.push(StatsdSocket::Udp(UdpSocket::bind(address)?));
+        sockets.push(StatsdSocket::Udp(UdpSocket::bind(address).map_err(at(address))?));
     }
     if let Some(address) = &wanted.tcp {
-        sockets.push(StatsdSocket::Tcp(TcpListener::bind(address)?));
+        sockets.push(StatsdSocket::Tcp(TcpListener::bind(address).map_err(at(address))?));
     }
     if let Some(path) = &wanted.unix {
         unlink(path);
-        sockets.push(StatsdSocket::UnixDatagram(UnixDatagram::bind(path)?));
+        sockets.push(StatsdSocket::UnixDatagram(UnixDatagram::bind(path).map_err(at(path.display()))?));
     }
     if let Some(path) = &wanted.unix_stream {
         unlink(path);
-        sockets.push(StatsdSocket::UnixStream(UnixListener::bind(path)?));
+        sockets.push(StatsdSocket::UnixStream(UnixListener::bind(path).map_err(at(path.display()))?));
     }
     if sockets.is_empty() {
         return Ok(None);
@@ -188,7 +202,17 @@ fn statsd(
     Ok(Some(statsd.listen_to(sockets)?))
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn std::error::Error>> {
     let (config, servers) = configured()?;
     let _ = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).try_init();
     let archive = Arc::new(open(&config, &servers)?);
@@ -218,6 +242,7 @@ async fn serve(config: ServerConfig, archive: &Arc<Archive>) -> Result<(), Box<d
         // Who asks is Gnocchi's affair, or that of a proxy in front of it.
         frame = frame.allow_anonymous(true);
     }
+    let scheme = if config.tls.0.is_some() { "https" } else { "http" };
     frame = match &config.tls {
         (Some(cert), Some(key)) => frame.tls(cert, key),
         _ => frame.allow_plaintext(true),
@@ -225,7 +250,7 @@ async fn serve(config: ServerConfig, archive: &Arc<Archive>) -> Result<(), Box<d
     let api = Arc::new(Gnocchi::new(Arc::clone(archive), config.settings).with_statsd(accounts));
     let page = Arc::new(Page::of_archive(&prefix));
     let server = api.mount(frame).mount("/", page).serve()?;
-    println!("http://{}{prefix}", server.local_addr());
+    println!("{scheme}://{}{prefix}", server.local_addr());
     tokio::select! {
         _ = term.recv() => {}
         _ = tokio::signal::ctrl_c() => {}

@@ -29,6 +29,12 @@ pub struct Gnocchi {
     pub(crate) streams: Arc<AtomicUsize>,
 }
 
+impl std::fmt::Debug for Gnocchi {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gnocchi").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
 /// Characters that stand for themselves in a path.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 

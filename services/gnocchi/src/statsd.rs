@@ -116,6 +116,12 @@ pub struct Statsd {
     handing: Mutex<()>,
 }
 
+impl std::fmt::Debug for Statsd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Statsd").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
 impl Statsd {
     /// Returns a daemon that hears nothing yet.
     pub fn new(archive: Arc<Archive>, settings: StatsdSettings) -> Statsd {

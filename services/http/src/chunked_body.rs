@@ -30,6 +30,12 @@ pub struct ChunkedBody<S> {
     rested: bool,
 }
 
+impl<S> std::fmt::Debug for ChunkedBody<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ChunkedBody").finish_non_exhaustive()
+    }
+}
+
 impl<S: Chunks> ChunkedBody<S> {
     /// Wraps a source of chunks.
     pub fn new(chunks: S) -> ChunkedBody<S> {

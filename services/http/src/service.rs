@@ -85,6 +85,16 @@ pub struct Route {
     pub(crate) about: Vec<(Cow<'static, str>, &'static str)>,
 }
 
+impl std::fmt::Debug for Route {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Route")
+            .field("path", &self.path)
+            .field("methods", &self.methods)
+            .field("access", &self.access)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Route {
     /// Answers GET, and HEAD without the body. `path` is relative to the mount point, in the syntax of axum: `/nodes/{node}/metrics`.
     /// The handler is one of axum without state; it usually holds the service in an [`Arc`].

@@ -51,7 +51,7 @@ enum What {
     Measures(Measures),
     /// Measures that wait to be aggregated.
     Status,
-    /// Copies an archive on disk, which no server has open, into a new folder, with a list of checksums.
+    /// Copies an archive on disk, also while a server has it open, into a new folder, with a list of checksums.
     Backup {
         /// Folder of the archive.
         #[arg(value_name = "ARCHIVE")]

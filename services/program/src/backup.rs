@@ -39,7 +39,8 @@ struct Entry {
 
 /// Copies an archive.
 pub(crate) fn backup(archive: &Path, to: &Path, is_json: bool) -> Result {
-    if !archive.is_dir() {
+    // Opening it would make one.
+    if !archive.join("index.sqlite").is_file() {
         return Err(Failure::file(archive, &"there is no archive here"));
     }
     must_be_new(to)?;
@@ -103,6 +104,9 @@ fn of_server(copied: &Path) -> Result<Vec<Entry>> {
 /// Makes an archive of a copy.
 pub(crate) fn restore(from: &Path, archive: &Path, is_json: bool) -> Result {
     let path = from.join(LIST);
+    if !path.exists() {
+        return Err(Failure::file(from, &format!("there is no backup here: it would have a file {LIST}")));
+    }
     let bytes = crate::remote::read_file(&path)?;
     let list: List = serde_json::from_slice(&bytes)
         .map_err(|error| Failure::file(&path, &format!("is no list of a backup: {error}")))?;

@@ -8,5 +8,5 @@ use std::path::Path;
 pub(crate) fn read(path: &Path) -> Result<String> {
     let cannot = |error: &dyn std::fmt::Display| Failure::file(path, error);
     let bytes = ferrometer_export::read_regular(path, LONGEST_FILE).map_err(|error| cannot(&error))?;
-    String::from_utf8(bytes).map_err(|error| cannot(&error.utf8_error()))
+    String::from_utf8(bytes).map_err(|_| cannot(&"is no text in UTF-8"))
 }

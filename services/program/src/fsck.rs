@@ -34,6 +34,8 @@ pub(crate) fn run(command: &Command, is_json: bool) -> Result {
     let report = match (&command.archive, &command.index) {
         (Some(archive), _) => check_directory(archive, command.repair).map_err(|error| match error {
             Error::Busy(reason) => Failure::Io(format!("{reason}: end it first")),
+            // It names the folder.
+            Error::Invalid(reason) => Failure::Io(visible(&reason).into_owned()),
             error => Failure::file(archive, &error),
         })?,
         (None, Some(index)) => on_servers(command, index)?,

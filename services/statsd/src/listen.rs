@@ -30,6 +30,7 @@ pub enum Socket {
 
 /// Sockets at work. Dropping it ends that: what had come by then has been handed over.
 #[derive(Debug)]
+#[must_use = "the sockets are heard until this is dropped"]
 pub struct Listening {
     stopped: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,

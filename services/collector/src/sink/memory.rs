@@ -11,6 +11,12 @@ pub struct MemorySink<F> {
     pending: Vec<DataPoint>,
 }
 
+impl<F> std::fmt::Debug for MemorySink<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MemorySink").field("pending", &self.pending).finish_non_exhaustive()
+    }
+}
+
 impl<F: FnMut(Vec<DataPoint>) -> io::Result<()> + Send> MemorySink<F> {
     /// Makes a sink of a function.
     pub fn new(take: F) -> Self {

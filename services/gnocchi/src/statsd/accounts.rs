@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 /// The daemons whose accounts a status tells ([`Gnocchi::with_statsd`](crate::Gnocchi::with_statsd)). Clones are of the same daemons; one that
 /// ended is not told any more.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct StatsdAccounts(Arc<Mutex<Vec<Weak<Statsd>>>>);
 
 impl StatsdAccounts {

@@ -44,6 +44,8 @@ fn nanos(at: SystemTime) -> Nanos {
 }
 
 /// A daemon that hears its sockets; dropping it ends that, and flushes.
+#[derive(Debug)]
+#[must_use = "the sockets are heard until this is dropped"]
 pub struct Listening {
     sockets: Option<ferrometer_statsd_input::Listening>,
     /// Ends behind the sockets, and flushes what they heard.

@@ -54,10 +54,15 @@ pub(crate) struct Command {
 /// Runs the command.
 pub(crate) fn run(command: &Command, is_json: bool) -> Result {
     let path = Path::new(&command.program);
-    let is_file = is_path(&command.program) || path.is_file();
+    let is_file = is_path(&command.program) || path.exists();
     let mut found = match is_file {
         true => binary::read(path)?,
-        false => running::ask(&command.access.open(&command.program)?)?,
+        false => running::ask(&command.access.open(&command.program)?).map_err(|error| match error {
+            Failure::Unreachable(why) if !command.program.contains("://") => {
+                Failure::Unreachable(format!("{why}; and there is no file {}", visible(&command.program)))
+            }
+            error => error,
+        })?,
     };
     if !command.own {
         found.retain(|(name, _), _| !is_own(name));

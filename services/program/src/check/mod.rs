@@ -61,7 +61,7 @@ pub(crate) fn run(command: &Command, is_json: bool) -> Result {
         wrong.extend(error.to_string().lines().map(str::to_owned));
     }
     match (&server, &config) {
-        (Some(Err(error)), _) => wrong.push(error.clone()),
+        (Some(Err(error)), _) => wrong.extend(error.lines().map(str::to_owned)),
         (Some(Ok(server)), Ok(config)) => {
             let name = visible(&file.to_string_lossy()).into_owned();
             wrong.extend(faults(server, config).into_iter().map(|why| format!("{name}: {why}")));

@@ -43,7 +43,8 @@ impl Source {
             query.extend(
                 command.wanted.label.iter().map(|(key, value)| format!("label={}", encoded(&format!("{key}={value}")))),
             );
-            let path = format!("/v1/metrics?{}", query.join("&"));
+            let mark = if query.is_empty() { "" } else { "?" };
+            let path = format!("/v1/metrics{mark}{}", query.join("&"));
             return Ok(Source::Program { remote: command.access.open(from)?, path });
         }
         let history = ferrometer_pull_cache::read(path).map_err(|error| match error {

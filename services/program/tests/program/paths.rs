@@ -1,6 +1,6 @@
 //! Paths at which there is no file: a pipe that nobody writes to, and a device without an end. Each command says so, or can be ended.
 
-use crate::common::{Ran, Serve, ferrometer};
+use crate::common::{Ran, Serve, ferrometer, run, text};
 use ferrometer_testkit::scratch::Scratch;
 use ferrometer_testkit::wait::wait_until;
 use std::path::{Path, PathBuf};
@@ -69,6 +69,33 @@ fn a_configuration_that_has_no_end_is_refused() {
         let ran = Ran::from(Running::spawn(arguments, &path).ended("a command with a long file"));
         assert!(ran.code == 4 && ran.err.contains("longer than 1 MiB"), "{ran:?}");
     }
+}
+
+#[test]
+fn a_file_that_is_not_what_is_expected_is_told() {
+    let scratch = Scratch::new("program-other");
+    let folder = scratch.path();
+    let binary = scratch.file("binary.toml", [0xff, 0xfe]);
+    let ran = run(["check", text(&binary)]);
+    assert!(ran.code == 4 && ran.err.ends_with("binary.toml: is no text in UTF-8\n"), "{ran:?}");
+    let ran = run(["catalogue", text(folder)]);
+    assert!(ran.code == 4 && ran.err.contains(text(folder)) && !ran.err.contains("http"), "{ran:?}");
+    let ran = run(["catalogue", "no-such-file.invalid"]);
+    assert!(ran.code == 3 && ran.err.ends_with("; and there is no file no-such-file.invalid\n"), "{ran:?}");
+    let ran = run(["archive", "restore", text(folder), text(&folder.join("restored"))]);
+    assert!(ran.code == 4 && ran.err.contains("there is no backup here"), "{ran:?}");
+    let ran = run(["archive", "fsck", text(folder)]);
+    assert_eq!((ran.code, ran.err), (4, format!("error: there is no archive in {}\n", folder.display())));
+    // A backup makes no archive where there is none.
+    let empty = folder.join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    let ran = run(["archive", "backup", text(&empty), text(&folder.join("copy"))]);
+    assert!(ran.code == 4 && ran.err.contains("there is no archive here"), "{ran:?}");
+    assert!(std::fs::read_dir(&empty).unwrap().next().is_none() && !folder.join("copy").exists());
+    // An error of several lines is shown as it is.
+    let serve = scratch.file("serve.toml", "[statsd]\naddress = \"127.0.0.1:8125\"\n");
+    let ran = run(["check", "--without-env", text(&serve)]);
+    assert!(ran.code == 1 && ran.out.contains("\n2 | address = ") && !ran.out.contains("\\n"), "{ran:?}");
 }
 
 #[test]
