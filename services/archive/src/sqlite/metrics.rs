@@ -1,5 +1,6 @@
 //! Metrics in SQLite.
 
+use super::transaction::Undo;
 use super::{DIALECT, exists, is_referred, is_taken, optional, uuid};
 use crate::condition::{Condition, Parameter, metric_field};
 use crate::search::{Filter, Page};
@@ -17,6 +18,12 @@ fn raw(row: &Row<'_>) -> Result<Raw, rusqlite::Error> {
 
 fn metric((id, creator, name, unit, policy, resource): Raw) -> Result<Metric, Error> {
     Ok(Metric { id: uuid(&id)?, creator, name, unit, policy, resource: resource.as_deref().map(uuid).transpose()? })
+}
+
+/// Returns the change that makes metrics, all or none.
+pub(super) fn making(metrics: Vec<Metric>) -> (Undo, impl FnOnce(&Connection) -> Result<(), Error> + Send) {
+    let undo = if metrics.len() == 1 { Undo::Statement } else { Undo::Savepoint };
+    (undo, move |connection| metrics.iter().try_for_each(|metric| insert(connection, metric)))
 }
 
 /// Inserts a metric. The index looks for what it refers to by itself; it is looked for here where that refused the metric.
