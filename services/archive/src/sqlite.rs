@@ -26,7 +26,7 @@ use transaction::{Undo, Writer};
 use uuid::Uuid;
 
 /// Changes of the schema, in order; the number of those that were made is kept in the file.
-const SCHEMA: [&str; 1] = ["
+const SCHEMA: [&str; 2] = ["
 CREATE TABLE policy (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE rule (name TEXT PRIMARY KEY, pattern TEXT NOT NULL, policy TEXT NOT NULL REFERENCES policy) STRICT, WITHOUT ROWID;
 CREATE TABLE resource_type (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -47,6 +47,10 @@ CREATE TABLE metric (
 CREATE UNIQUE INDEX metric_by_resource ON metric (resource_id, name) WHERE resource_id IS NOT NULL;
 CREATE INDEX metric_by_policy ON metric (archive_policy_name);
 CREATE INDEX metric_by_name ON metric (name);
+", "
+-- A metric without a name is in no page of it.
+DROP INDEX metric_by_name;
+CREATE INDEX metric_by_name ON metric (name) WHERE name IS NOT NULL;
 "];
 
 const DIALECT: Dialect = Dialect {
