@@ -76,17 +76,23 @@ struct Writer {
     length: u64,
     /// Something was appended since the last mark.
     unmarked: bool,
+    /// Files that were left with something appended since their last mark: they are synced with the next one.
+    left: Vec<u32>,
 }
 
 impl Writer {
     /// Returns one that begins a file behind those that there are or were.
     fn behind(last: u32) -> Writer {
-        Writer { file: NonZeroU32::MIN.saturating_add(last), length: 0, unmarked: false }
+        Writer { file: NonZeroU32::MIN.saturating_add(last), length: 0, unmarked: false, left: Vec::new() }
     }
 
     /// Leaves the file as it is, and begins another one with the next record.
     fn next_file(&mut self) {
-        *self = Writer::behind(self.file.get());
+        let mut left = std::mem::take(&mut self.left);
+        if self.unmarked {
+            left.push(self.file.get());
+        }
+        *self = Writer { left, ..Writer::behind(self.file.get()) };
     }
 }
 
@@ -155,6 +161,13 @@ impl Packs {
     }
 
     fn mark(&self, writer: &mut Writer) -> Result<(), Error> {
+        while let Some(number) = writer.left.last() {
+            // One that is gone has been swept.
+            if let Some(file) = self.with_index(|index| index.files.get(number).cloned()) {
+                file.sync_data()?;
+            }
+            writer.left.pop();
+        }
         if !writer.unmarked {
             return Ok(());
         }
