@@ -34,6 +34,7 @@ use crate::{Error, Nanos};
 use index::Index;
 use record::{is_record_of, mark};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::num::NonZeroU32;
@@ -117,6 +118,15 @@ impl Packs {
     /// Returns how many objects were unreadable when the directory was opened.
     pub fn damaged(&self) -> u64 {
         self.damaged
+    }
+
+    /// Returns the granularities that a metric has objects of, 0 for its window.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(crate) fn granularities(&self, metric: Uuid) -> Result<BTreeSet<Nanos>, Error> {
+        let keys = self.ask(|index| index.places.keys(first_of(metric)..=last_of(metric)))?;
+        Ok(keys.into_iter().map(|key| key.granularity).collect())
     }
 
     fn writer(&self) -> MutexGuard<'_, Writer> {
@@ -284,9 +294,7 @@ impl Storage for Packs {
     }
 
     fn forget(&self, metric: Uuid) -> Result<(), Error> {
-        let first = Key { metric, granularity: i64::MIN, stretch: i64::MIN };
-        let last = Key { metric, granularity: i64::MAX, stretch: i64::MAX };
-        let keys = self.ask(|index| index.places.keys(first..=last))?;
+        let keys = self.ask(|index| index.places.keys(first_of(metric)..=last_of(metric)))?;
         self.put(&keys.into_iter().map(|key| (key, None)).collect::<Vec<_>>())
     }
 
@@ -336,6 +344,16 @@ fn taken(directory: &Path, end: &str) -> Result<Vec<u32>, Error> {
     }
     numbers.sort_unstable();
     Ok(numbers)
+}
+
+/// The least key that an object of a metric can have.
+fn first_of(metric: Uuid) -> Key {
+    Key { metric, granularity: i64::MIN, stretch: i64::MIN }
+}
+
+/// The greatest one.
+fn last_of(metric: Uuid) -> Key {
+    Key { metric, granularity: i64::MAX, stretch: i64::MAX }
 }
 
 fn name(number: u32) -> String {

@@ -37,14 +37,18 @@ impl Index {
         Ok((index, files))
     }
 
-    /// Reads the index of a directory as an opening does, and changes nothing; without `summary` the pack files alone.
+    /// Reads the index of a directory as an opening does, and changes nothing of it; with `spills` from the pack files alone, and places that memory
+    /// has no room for are written to another directory.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Damaged`] of a summary.
-    pub fn look(directory: &Path, summary: bool) -> Result<(Index, ScannedFiles), Error> {
-        let found = if summary { Index::of_summary(directory, 1)? } else { None };
+    pub fn look(directory: &Path, spills: Option<Spills>) -> Result<(Index, ScannedFiles), Error> {
+        let found = if spills.is_none() { Index::of_summary(directory, 1)? } else { None };
         let (mut index, through) = found.unwrap_or_default();
+        index.spills = spills;
         let files = index.scan_from(directory, through, false)?;
+        // What was spilled is not made again from the directory that it is in.
+        index.spills = None;
         Ok((index, files))
     }
 
