@@ -94,12 +94,14 @@ pub(super) fn change(
     new: Option<(&[NewMetric], bool)>,
 ) -> Result<Resource, Error> {
     let mut resource = get(connection, id)?.ok_or_else(|| Error::NoSuchResource(id.to_string()))?;
+    // A clock that went back ends no revision before its beginning, and no two begin at the same time.
+    let at = change.at.max(resource.revision_start.saturating_add(1));
     if change.revision {
         let mut statement = connection.prepare_cached(
             "INSERT INTO resource_history SELECT NULL, id, type, original_resource_id, creator, user_id, project_id, started_at, ended_at, revision_start, ?2, attributes FROM resource WHERE id = ?1",
         )?;
-        statement.execute(params![id.to_string(), change.at])?;
-        resource.revision_start = change.at;
+        statement.execute(params![id.to_string(), at])?;
+        resource.revision_start = at;
     }
     resource.user = change.user.clone().unwrap_or(resource.user);
     resource.project = change.project.clone().unwrap_or(resource.project);
