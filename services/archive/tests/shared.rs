@@ -126,10 +126,10 @@ fn transcript(archive: &Archive) -> Vec<String> {
     let change = ResourceChange { user: Some(Some("new".into())), at: 99, revision: true, ..ResourceChange::default() };
     tell!(archive.change_resource(Uuid::from_u128(2), &change, Some((&[NewMetric::Link(Uuid::from_u128(8))], true))));
     tell!(archive.change_resource(Uuid::from_u128(999), &change, None));
-    let change = ResourceChange { ended_at: Some(Some(0)), at: 100, revision: true, ..ResourceChange::default() };
-    tell!(archive.change_resource(Uuid::from_u128(2), &change, None));
     // By a clock that went back.
     let change = ResourceChange { user: Some(None), at: 50, revision: true, ..ResourceChange::default() };
+    tell!(archive.change_resource(Uuid::from_u128(2), &change, None));
+    let change = ResourceChange { ended_at: Some(Some(0)), at: 100, revision: true, ..ResourceChange::default() };
     tell!(archive.change_resource(Uuid::from_u128(2), &change, None));
     let add = [("color".to_owned(), (attribute(AttributeKind::Uuid), None))];
     let change = TypeChange { add: add.into(), remove: vec!["on".into()], update: Default::default() };

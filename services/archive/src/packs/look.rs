@@ -19,15 +19,23 @@ pub(crate) struct PackFile {
     pub whole_behind: u64,
 }
 
+/// Places that the pack files tell, and those that the summary and the runs tell, each in a directory.
+const TOLD: &str = "told";
+const SUMMED: &str = "summed";
+/// The number of the first run aside: behind those of any archive, which may be read beside it.
+const FIRST_RUN: u32 = u32::MAX / 2;
+
 /// A directory for the places of objects that memory has no room for, taken away in the end.
 struct Aside(PathBuf);
 
 impl Aside {
     /// Makes one, in the place of what an end of the machine left of another. On a full disk there is none: the places stay in memory.
-    fn make(path: PathBuf) -> Aside {
-        let aside = Aside(path);
+    fn make(path: &Path) -> Aside {
+        let aside = Aside(path.into());
         aside.remove();
-        let _ = std::fs::create_dir(&aside.0);
+        for name in [TOLD, SUMMED] {
+            let _ = std::fs::create_dir_all(aside.0.join(name));
+        }
         aside
     }
 
@@ -61,8 +69,9 @@ pub(crate) fn look_at_packs(directory: &Path, memory: usize, aside: &Path) -> Re
     let (mut index, mut files, mut places) = (Index::default(), Vec::new(), None);
     let mut made = None;
     if directory.is_dir() {
-        let spills = Spills::of(&made.insert(Aside::make(aside.into())).0, memory, 1);
-        let (all, scanned) = Index::look(directory, Some(spills))?;
+        made = Some(Aside::make(aside));
+        let spills = |name| Spills::of(&aside.join(name), memory, FIRST_RUN);
+        let (all, scanned) = Index::look(directory, false, spills(TOLD))?.unwrap_or_default();
         index = all;
         let file = |(path, scanned): (PathBuf, Scanned)| {
             let (cut, whole_behind) = (scanned.cut, scanned.whole_behind);
@@ -71,7 +80,7 @@ pub(crate) fn look_at_packs(directory: &Path, memory: usize, aside: &Path) -> Re
         files.extend(scanned.into_iter().map(file));
         // Beside damaged files there is no saying which of the two is right: the places may know objects whose heads are not readable.
         if files.iter().all(|file| file.damaged == 0) {
-            places = fault(directory, &index)?;
+            places = fault(directory, &index, spills(SUMMED))?;
         }
     }
     let writer = Mutex::new(Writer::behind(index.last_file));
@@ -80,9 +89,11 @@ pub(crate) fn look_at_packs(directory: &Path, memory: usize, aside: &Path) -> Re
 }
 
 /// Returns what is wrong with the places on disk, when the pack files tell these.
-fn fault(directory: &Path, told: &Index) -> Result<Option<String>, Error> {
-    let index = match Index::look(directory, None) {
-        Ok((index, _)) => index,
+fn fault(directory: &Path, told: &Index, spills: Spills) -> Result<Option<String>, Error> {
+    let index = match Index::look(directory, true, spills) {
+        Ok(Some((index, _))) => index,
+        // There are none.
+        Ok(None) => return Ok(None),
         Err(error) => return Ok(Some(error.to_string())),
     };
     let mut wrong = 0;

@@ -37,19 +37,19 @@ impl Index {
         Ok((index, files))
     }
 
-    /// Reads the index of a directory as an opening does, and changes nothing of it; with `spills` from the pack files alone, and places that memory
-    /// has no room for are written to another directory.
+    /// Reads the index of a directory as an opening does, and changes nothing of it: places that memory has no room for are written to another
+    /// directory. Without `summary` it reads the pack files alone; with it, none is returned where there is none.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Damaged`] of a summary.
-    pub fn look(directory: &Path, spills: Option<Spills>) -> Result<(Index, ScannedFiles), Error> {
-        let found = if spills.is_none() { Index::of_summary(directory, 1)? } else { None };
-        let (mut index, through) = found.unwrap_or_default();
-        index.spills = spills;
+    pub fn look(directory: &Path, summary: bool, spills: Spills) -> Result<Option<(Index, ScannedFiles)>, Error> {
+        let found = if summary { Index::of_summary(directory, 1)? } else { Some(Default::default()) };
+        let Some((mut index, through)) = found else { return Ok(None) };
+        index.spills = Some(spills);
         let files = index.scan_from(directory, through, false)?;
         // What was spilled is not made again from the directory that it is in.
         index.spills = None;
-        Ok((index, files))
+        Ok(Some((index, files)))
     }
 
     /// Becomes what the pack files tell, all of which are marked.
