@@ -177,12 +177,16 @@ impl Catalog {
         Ok(())
     }
 
-    /// Begins to add metrics to the index, all or none; their policies are remembered when they are there.
-    pub fn begin_metrics(self: &Arc<Self>, metrics: Vec<Metric>) -> Making {
+    /// Begins to add metrics to the index, all or none, as `begin` of the index does; their policies are remembered when they are there.
+    pub fn begin_metrics(
+        self: &Arc<Self>,
+        metrics: Vec<Metric>,
+        begin: fn(&dyn Index, Vec<Metric>) -> Making,
+    ) -> Making {
         let generation = self.generation();
         let policies: Vec<(Uuid, String)> = metrics.iter().map(|metric| (metric.id, metric.policy.clone())).collect();
         let catalog = Arc::clone(self);
-        self.index.begin_metrics(metrics).then(move || {
+        begin(&*self.index, metrics).then(move || {
             catalog.remember(generation, policies.iter().map(|(metric, policy)| (*metric, &**policy)));
         })
     }

@@ -108,6 +108,10 @@ pub trait Index: Send + Sync {
     fn begin_metrics(&self, metrics: Vec<Metric>) -> Making {
         Making::ended(self.add_metrics(&metrics))
     }
+    /// As [`begin_metrics`](Index::begin_metrics), of a thread that may wait for the disk: where nobody makes metrics it makes them itself.
+    fn make_metrics(&self, metrics: Vec<Metric>) -> Making {
+        Making::ended(self.add_metrics(&metrics))
+    }
     /// Returns metrics by id; those that do not exist are left out.
     ///
     /// # Errors
@@ -171,6 +175,11 @@ pub trait Index: Send + Sync {
     /// # Errors
     /// [`Error::ResourceExists`], [`Error::NoSuchMetric`], [`Error::NoSuchPolicy`].
     fn add_resource(&self, resource: &Resource, metrics: &[NewMetric]) -> Result<(), Error>;
+    /// Adds a resource with its metrics, of a thread that may wait for the disk: where nobody changes the index it does so itself; else an index
+    /// that makes changes of many together may return meanwhile.
+    fn make_resource(&self, resource: Resource, metrics: Vec<NewMetric>) -> Making {
+        Making::ended(self.add_resource(&resource, &metrics))
+    }
     /// Returns a resource of a type, or of any with `generic`.
     ///
     /// # Errors

@@ -46,6 +46,7 @@ pub mod across;
 mod aggregate;
 mod archive;
 mod backup;
+mod believed;
 mod catalog;
 mod cluster;
 mod column;

@@ -1,4 +1,4 @@
-//! Metrics that are on their way into the index: who asked for them waits with a thread, or as a future without one.
+//! Changes that are on their way into the index: who asked for one waits with a thread, or as a future without one.
 
 use crate::Error;
 use std::fmt;
@@ -8,33 +8,38 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
-/// Metrics that are being made: a future that ends when they are there, or refused. Dropped before, it takes nothing back.
-#[must_use = "the metrics are there when this has ended"]
-pub struct Making {
-    outcome: Arc<Mutex<Outcome>>,
+/// Metrics, or something else of the index, that are being made: a future that ends when they are there, or refused. Dropped before, it takes
+/// nothing back.
+#[must_use = "what is made is there when this has ended"]
+pub struct Making<T = ()> {
+    outcome: Arc<Mutex<Outcome<T>>>,
     then: Option<Box<dyn FnOnce() + Send>>,
 }
 
-#[derive(Default)]
-struct Outcome {
-    made: Option<Result<(), Error>>,
+struct Outcome<T> {
+    made: Option<Result<T, Error>>,
     waits: Option<Waker>,
 }
 
-fn lock(outcome: &Mutex<Outcome>) -> MutexGuard<'_, Outcome> {
+fn lock<T>(outcome: &Mutex<Outcome<T>>) -> MutexGuard<'_, Outcome<T>> {
     outcome.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The other end of a [`Making`]. Dropped without having been kept, it tells an error.
-pub(crate) struct Promise(Option<Arc<Mutex<Outcome>>>);
+pub(crate) struct Promise<T>(Option<Arc<Mutex<Outcome<T>>>>);
 
-impl Promise {
+impl<T> Promise<T> {
     /// Tells how it ended.
-    pub fn keep(mut self, made: Result<(), Error>) {
+    pub fn keep(mut self, made: Result<T, Error>) {
         self.end(made);
     }
 
-    fn end(&mut self, made: Result<(), Error>) {
+    /// Returns the error of one that nobody kept.
+    pub fn broken() -> Error {
+        Error::Index("the change broke off".into())
+    }
+
+    fn end(&mut self, made: Result<T, Error>) {
         let Some(outcome) = self.0.take() else { return };
         let waits = {
             let mut outcome = lock(&outcome);
@@ -47,26 +52,26 @@ impl Promise {
     }
 }
 
-impl Drop for Promise {
+impl<T> Drop for Promise<T> {
     fn drop(&mut self) {
-        self.end(Err(Error::Index("the change broke off".into())));
+        self.end(Err(Promise::<T>::broken()));
     }
 }
 
-impl Making {
+impl<T> Making<T> {
     /// Returns one that has ended.
-    pub fn ended(made: Result<(), Error>) -> Making {
+    pub fn ended(made: Result<T, Error>) -> Making<T> {
         Making { outcome: Arc::new(Mutex::new(Outcome { made: Some(made), waits: None })), then: None }
     }
 
     /// Returns one that ends when its promise is kept.
-    pub(crate) fn promised() -> (Promise, Making) {
-        let outcome = Arc::<Mutex<Outcome>>::default();
+    pub(crate) fn promised() -> (Promise<T>, Making<T>) {
+        let outcome = Arc::new(Mutex::new(Outcome { made: None, waits: None }));
         (Promise(Some(Arc::clone(&outcome))), Making { outcome, then: None })
     }
 
-    /// Does something in the thread or task that waits, before it is told that the metrics are there.
-    pub(crate) fn then(mut self, done: impl FnOnce() + Send + 'static) -> Making {
+    /// Does something in the thread or task that waits, before it is told that it is made.
+    pub(crate) fn then(mut self, done: impl FnOnce() + Send + 'static) -> Making<T> {
         self.then = Some(Box::new(done));
         self
     }
@@ -74,8 +79,8 @@ impl Making {
     /// Waits for the end.
     ///
     /// # Errors
-    /// [`Error::NoSuchPolicy`], [`Error::NoSuchResource`], [`Error::MetricNameExists`]; those of the index. Then none of the metrics is there.
-    pub fn wait(self) -> Result<(), Error> {
+    /// Those of the call that returned it; those of the index. Then nothing of it is there.
+    pub fn wait(self) -> Result<T, Error> {
         let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
         let mut making = pin!(self);
         loop {
@@ -87,10 +92,10 @@ impl Making {
     }
 }
 
-impl Future for Making {
-    type Output = Result<(), Error>;
+impl<T> Future for Making<T> {
+    type Output = Result<T, Error>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T, Error>> {
         let mut outcome = lock(&self.outcome);
         let Some(made) = outcome.made.take() else {
             match &mut outcome.waits {
@@ -108,7 +113,7 @@ impl Future for Making {
     }
 }
 
-impl fmt::Debug for Making {
+impl<T> fmt::Debug for Making<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Making").field("ended", &lock(&self.outcome).made.is_some()).finish_non_exhaustive()
     }
@@ -137,11 +142,14 @@ mod tests {
         promise.keep(Ok(()));
         waits.join().unwrap().unwrap();
         assert!(*done.lock().unwrap());
-        let (promise, making) = Making::promised();
+        let (promise, making) = Making::<()>::promised();
         let making = making.then(|| panic!("nothing was made"));
         let waits = std::thread::spawn(move || making.wait());
         drop(promise);
         assert!(matches!(waits.join().unwrap(), Err(Error::Index(_))));
-        assert!(matches!(Making::ended(Err(Error::NoSuchPolicy("p".into()))).wait(), Err(Error::NoSuchPolicy(_))));
+        assert!(matches!(
+            Making::<()>::ended(Err(Error::NoSuchPolicy("p".into()))).wait(),
+            Err(Error::NoSuchPolicy(_))
+        ));
     }
 }

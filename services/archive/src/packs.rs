@@ -34,6 +34,7 @@ use crate::{Error, Nanos};
 use index::Index;
 use record::{is_record_of, mark};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::num::NonZeroU32;
@@ -82,17 +83,23 @@ struct Writer {
     length: u64,
     /// Something was appended since the last mark.
     unmarked: bool,
+    /// Files that were left with something appended since their last mark: they are synced with the next one.
+    left: Vec<u32>,
 }
 
 impl Writer {
     /// Returns one that begins a file behind those that there are or were.
     fn behind(last: u32) -> Writer {
-        Writer { file: NonZeroU32::MIN.saturating_add(last), length: 0, unmarked: false }
+        Writer { file: NonZeroU32::MIN.saturating_add(last), length: 0, unmarked: false, left: Vec::new() }
     }
 
     /// Leaves the file as it is, and begins another one with the next record.
     fn next_file(&mut self) {
-        *self = Writer::behind(self.file.get());
+        let mut left = std::mem::take(&mut self.left);
+        if self.unmarked {
+            left.push(self.file.get());
+        }
+        *self = Writer { left, ..Writer::behind(self.file.get()) };
     }
 }
 
@@ -117,6 +124,15 @@ impl Packs {
     /// Returns how many objects were unreadable when the directory was opened.
     pub fn damaged(&self) -> u64 {
         self.damaged
+    }
+
+    /// Returns the granularities that a metric has objects of, 0 for its window.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(crate) fn granularities(&self, metric: Uuid) -> Result<BTreeSet<Nanos>, Error> {
+        let keys = self.ask(|index| index.places.keys(first_of(metric)..=last_of(metric)))?;
+        Ok(keys.into_iter().map(|key| key.granularity).collect())
     }
 
     fn writer(&self) -> MutexGuard<'_, Writer> {
@@ -161,6 +177,13 @@ impl Packs {
     }
 
     fn mark(&self, writer: &mut Writer) -> Result<(), Error> {
+        while let Some(number) = writer.left.last() {
+            // One that is gone has been swept.
+            if let Some(file) = self.with_index(|index| index.files.get(number).cloned()) {
+                file.sync_data()?;
+            }
+            writer.left.pop();
+        }
         if !writer.unmarked {
             return Ok(());
         }
@@ -277,9 +300,7 @@ impl Storage for Packs {
     }
 
     fn forget(&self, metric: Uuid) -> Result<(), Error> {
-        let first = Key { metric, granularity: i64::MIN, stretch: i64::MIN };
-        let last = Key { metric, granularity: i64::MAX, stretch: i64::MAX };
-        let keys = self.ask(|index| index.places.keys(first..=last))?;
+        let keys = self.ask(|index| index.places.keys(first_of(metric)..=last_of(metric)))?;
         self.put(&keys.into_iter().map(|key| (key, None)).collect::<Vec<_>>())
     }
 
@@ -329,6 +350,16 @@ fn taken(directory: &Path, end: &str) -> Result<Vec<u32>, Error> {
     }
     numbers.sort_unstable();
     Ok(numbers)
+}
+
+/// The least key that an object of a metric can have.
+fn first_of(metric: Uuid) -> Key {
+    Key { metric, granularity: i64::MIN, stretch: i64::MIN }
+}
+
+/// The greatest one.
+fn last_of(metric: Uuid) -> Key {
+    Key { metric, granularity: i64::MAX, stretch: i64::MAX }
 }
 
 fn name(number: u32) -> String {

@@ -2,12 +2,12 @@
 //!
 //! One connection writes; others read. The schema has a number, and is brought up to date when the file is opened.
 
-mod group;
+mod changes;
 pub(crate) mod integrity;
 mod metrics;
 mod resources;
 mod room;
-mod together;
+mod transaction;
 mod types;
 
 use crate::condition::{Dialect, Parameter};
@@ -15,18 +15,18 @@ use crate::index::{Index, NewMetric, ResourceChange, ResourceQuery, TypeChange};
 use crate::making::Making;
 use crate::search::{Filter, Page};
 use crate::{Error, Metric, Policy, Resource, ResourceType, Rule};
-use group::Group;
+use changes::Changes;
 use room::Room;
 use rusqlite::types::{FromSql, FromSqlResult, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, ToSql, params};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use together::Together;
+use transaction::{Undo, Writer};
 use uuid::Uuid;
 
 /// Changes of the schema, in order; the number of those that were made is kept in the file.
-const SCHEMA: [&str; 1] = ["
+const SCHEMA: [&str; 2] = ["
 CREATE TABLE policy (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE rule (name TEXT PRIMARY KEY, pattern TEXT NOT NULL, policy TEXT NOT NULL REFERENCES policy) STRICT, WITHOUT ROWID;
 CREATE TABLE resource_type (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -47,6 +47,10 @@ CREATE TABLE metric (
 CREATE UNIQUE INDEX metric_by_resource ON metric (resource_id, name) WHERE resource_id IS NOT NULL;
 CREATE INDEX metric_by_policy ON metric (archive_policy_name);
 CREATE INDEX metric_by_name ON metric (name);
+", "
+-- A metric without a name is in no page of it.
+DROP INDEX metric_by_name;
+CREATE INDEX metric_by_name ON metric (name) WHERE name IS NOT NULL;
 "];
 
 const DIALECT: Dialect = Dialect {
@@ -88,8 +92,7 @@ const READERS: usize = 8;
 /// The index of a directory.
 pub struct Sqlite {
     path: PathBuf,
-    writer: Arc<Group>,
-    together: Together,
+    changes: Changes,
     readers: Mutex<Vec<Connection>>,
 }
 
@@ -145,9 +148,8 @@ impl Sqlite {
             step.commit()?;
         }
         // An index that nobody syncs needs no room.
-        let writer = Arc::new(Group::new(writer, durable.then(|| Room::of(path))));
-        let together = Together::new(Arc::clone(&writer));
-        Ok(Sqlite { path: path.into(), writer, together, readers: Mutex::default() })
+        let changes = Changes::new(Writer::new(writer, durable.then(|| Room::of(path))));
+        Ok(Sqlite { path: path.into(), changes, readers: Mutex::default() })
     }
 
     /// Returns the names of the policies in an index, in order, and writes nothing: for a look at one that a server may have open.
@@ -171,9 +173,14 @@ impl Sqlite {
         Ok(names.collect::<Result<_, _>>()?)
     }
 
-    /// Runs a change that is made whole or not at all.
-    fn write<T>(&self, change: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
-        self.writer.write(change)
+    /// Makes a change whole or not at all. Who needs its outcome to go on, as all do but those who begin something, has a thread that waits for it:
+    /// behind a removal of metrics their aggregates are removed, measures are appended behind metrics that are made for them, and the policy of a
+    /// metric changes within a change of its aggregates.
+    fn write<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.changes.make(change)
     }
 
     fn read<T>(&self, question: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
@@ -232,25 +239,26 @@ impl Index for Sqlite {
     }
 
     fn set_policy(&self, policy: &Policy, replace: bool) -> Result<(), Error> {
-        let body = serde_json::to_string(policy)?;
-        self.write(|transaction| {
-            let there = exists(transaction, "policy", &policy.name)?;
+        let (name, body) = (policy.name.clone(), serde_json::to_string(policy)?);
+        self.write(move |transaction| {
+            let there = exists(transaction, "policy", &name)?;
             if there && !replace {
-                return Err(Error::PolicyExists(policy.name.clone()));
+                return Err(Error::PolicyExists(name));
             }
             transaction.execute(
                 "INSERT INTO policy VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET body = excluded.body",
-                params![policy.name, body],
+                params![name, body],
             )?;
             Ok(())
         })
     }
 
     fn remove_policy(&self, name: &str) -> Result<(), Error> {
-        self.write(|transaction| match transaction.execute("DELETE FROM policy WHERE name = ?1", [name]) {
-            Ok(0) => Err(Error::NoSuchPolicy(name.into())),
+        let name = name.to_owned();
+        self.write(move |transaction| match transaction.execute("DELETE FROM policy WHERE name = ?1", [&name]) {
+            Ok(0) => Err(Error::NoSuchPolicy(name)),
             Ok(_) => Ok(()),
-            Err(error) if is_referred(&error) => Err(Error::PolicyInUse(name.into())),
+            Err(error) if is_referred(&error) => Err(Error::PolicyInUse(name)),
             Err(error) => Err(error.into()),
         })
     }
@@ -266,12 +274,13 @@ impl Index for Sqlite {
     }
 
     fn add_rule(&self, rule: &Rule) -> Result<(), Error> {
-        self.write(|transaction| {
+        let rule = rule.clone();
+        self.write(move |transaction| {
             if exists(transaction, "rule", &rule.name)? {
-                return Err(Error::RuleExists(rule.name.clone()));
+                return Err(Error::RuleExists(rule.name));
             }
             if !exists(transaction, "policy", &rule.policy)? {
-                return Err(Error::NoSuchPolicy(rule.policy.clone()));
+                return Err(Error::NoSuchPolicy(rule.policy));
             }
             transaction
                 .execute("INSERT INTO rule VALUES (?1, ?2, ?3)", params![rule.name, rule.pattern, rule.policy])?;
@@ -280,29 +289,38 @@ impl Index for Sqlite {
     }
 
     fn rename_rule(&self, name: &str, to: &str) -> Result<(), Error> {
-        self.write(|transaction| match transaction.execute("UPDATE rule SET name = ?2 WHERE name = ?1", [name, to]) {
-            Ok(0) => Err(Error::NoSuchRule(name.into())),
+        let (name, to) = (name.to_owned(), to.to_owned());
+        let sql = "UPDATE rule SET name = ?2 WHERE name = ?1";
+        self.write(move |transaction| match transaction.execute(sql, [&name, &to]) {
+            Ok(0) => Err(Error::NoSuchRule(name)),
             Ok(_) => Ok(()),
             Err(error) if is_taken(&error) => {
-                Err(Error::RuleChange(name.into(), format!("Archive policy rule {to} already exists.")))
+                Err(Error::RuleChange(name, format!("Archive policy rule {to} already exists.")))
             }
             Err(error) => Err(error.into()),
         })
     }
 
     fn remove_rule(&self, name: &str) -> Result<(), Error> {
-        self.write(|transaction| match transaction.execute("DELETE FROM rule WHERE name = ?1", [name])? {
-            0 => Err(Error::NoSuchRule(name.into())),
+        let name = name.to_owned();
+        self.write(move |transaction| match transaction.execute("DELETE FROM rule WHERE name = ?1", [&name])? {
+            0 => Err(Error::NoSuchRule(name)),
             _ => Ok(()),
         })
     }
 
     fn add_metrics(&self, metrics: &[Metric]) -> Result<(), Error> {
-        self.together.add(metrics.to_vec())
+        self.make_metrics(metrics.to_vec()).wait()
     }
 
     fn begin_metrics(&self, metrics: Vec<Metric>) -> Making {
-        self.together.begin(metrics)
+        let (undo, change) = metrics::making(metrics);
+        self.changes.begin(undo, change)
+    }
+
+    fn make_metrics(&self, metrics: Vec<Metric>) -> Making {
+        let (undo, change) = metrics::making(metrics);
+        self.changes.share(undo, change)
     }
 
     fn metrics_by_id(&self, ids: &[Uuid]) -> Result<Vec<Metric>, Error> {
@@ -318,12 +336,13 @@ impl Index for Sqlite {
     }
 
     fn set_metric_policy(&self, id: Uuid, policy: &str) -> Result<(), Error> {
-        self.write(|transaction| {
-            if !exists(transaction, "policy", policy)? {
-                return Err(Error::NoSuchPolicy(policy.into()));
+        let policy = policy.to_owned();
+        self.write(move |transaction| {
+            if !exists(transaction, "policy", &policy)? {
+                return Err(Error::NoSuchPolicy(policy));
             }
             let change = "UPDATE metric SET archive_policy_name = ?2 WHERE id = ?1";
-            match transaction.execute(change, [id.to_string().as_str(), policy])? {
+            match transaction.prepare_cached(change)?.execute([&id.to_string(), &policy])? {
                 0 => Err(Error::NoSuchMetric(id.to_string())),
                 _ => Ok(()),
             }
@@ -331,9 +350,11 @@ impl Index for Sqlite {
     }
 
     fn remove_metric(&self, id: Uuid) -> Result<(), Error> {
-        self.write(|transaction| match transaction.execute("DELETE FROM metric WHERE id = ?1", [id.to_string()])? {
-            0 => Err(Error::NoSuchMetric(id.to_string())),
-            _ => Ok(()),
+        self.write(move |transaction| {
+            match transaction.prepare_cached("DELETE FROM metric WHERE id = ?1")?.execute([id.to_string()])? {
+                0 => Err(Error::NoSuchMetric(id.to_string())),
+                _ => Ok(()),
+            }
         })
     }
 
@@ -350,19 +371,27 @@ impl Index for Sqlite {
     }
 
     fn add_resource_type(&self, kind: &ResourceType) -> Result<(), Error> {
-        self.write(|transaction| types::add(transaction, kind))
+        let kind = kind.clone();
+        self.write(move |transaction| types::add(transaction, &kind))
     }
 
     fn change_resource_type(&self, name: &str, change: &TypeChange) -> Result<ResourceType, Error> {
-        self.write(|transaction| types::change(transaction, name, change))
+        let (name, change) = (name.to_owned(), change.clone());
+        self.write(move |transaction| types::change(transaction, &name, &change))
     }
 
     fn remove_resource_type(&self, name: &str) -> Result<(), Error> {
-        self.write(|transaction| types::remove(transaction, name))
+        let name = name.to_owned();
+        self.write(move |transaction| types::remove(transaction, &name))
     }
 
     fn add_resource(&self, resource: &Resource, metrics: &[NewMetric]) -> Result<(), Error> {
-        self.write(|transaction| resources::add(transaction, resource, metrics))
+        self.make_resource(resource.clone(), metrics.to_vec()).wait()
+    }
+
+    fn make_resource(&self, resource: Resource, metrics: Vec<NewMetric>) -> Making {
+        let undo = if metrics.is_empty() { Undo::Statement } else { Undo::Savepoint };
+        self.changes.share(undo, move |transaction| resources::add(transaction, &resource, &metrics))
     }
 
     fn resource(&self, kind: &str, id: Uuid) -> Result<Option<Resource>, Error> {
@@ -377,11 +406,17 @@ impl Index for Sqlite {
         change: &ResourceChange,
         metrics: Option<(&[NewMetric], bool)>,
     ) -> Result<Resource, Error> {
-        self.write(|transaction| resources::change(transaction, id, change, metrics))
+        let change = change.clone();
+        let metrics = metrics.map(|(new, append)| (new.to_vec(), append));
+        self.write(move |transaction| {
+            let metrics = metrics.as_ref().map(|(new, append)| (&**new, *append));
+            resources::change(transaction, id, &change, metrics)
+        })
     }
 
     fn remove_resources(&self, kind: &str, filter: &Filter) -> Result<(u64, Vec<Uuid>), Error> {
-        self.write(|transaction| resources::remove(transaction, kind, filter))
+        let (kind, filter) = (kind.to_owned(), filter.clone());
+        self.write(move |transaction| resources::remove(transaction, &kind, &filter))
     }
 
     fn copy_to(&self, directory: &Path) -> Result<(), Error> {

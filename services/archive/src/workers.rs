@@ -1,9 +1,9 @@
 //! The threads that apply what waits and store what changed.
 
 use crate::Error;
+use crate::believed::Believed;
 use crate::shards::Shards;
 use crate::shared::Shared;
-use crate::time;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
@@ -43,6 +43,7 @@ impl Workers {
 
 fn work(shared: &Shared, stopped: &AtomicBool, stores: bool) {
     let (mut stored, mut expired) = (Instant::now(), Instant::now());
+    let mut clock = Believed::new();
     let mut failed = Instant::now().checked_sub(Duration::from_secs(60));
     while !stopped.load(Relaxed) {
         let metrics = shared.shards.next();
@@ -54,7 +55,7 @@ fn work(shared: &Shared, stopped: &AtomicBool, stores: bool) {
             }
             if stores && expired.elapsed() > EXPIRE_EVERY {
                 expired = Instant::now();
-                shared.expire(time::now())?;
+                shared.expire(clock.now())?;
             }
             Ok(())
         });

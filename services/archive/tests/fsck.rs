@@ -321,3 +321,45 @@ fn an_index_that_cannot_be_read_is_said_to_be_and_nothing_is_touched() {
     assert!(report.findings[0].found.contains("the row `low` of policy"), "{report:?}");
     assert_eq!(files(scratch.path()), before);
 }
+
+const CHECKED: &str = "FERROMETER_ARCHIVE_FSCK_DIRECTORY";
+
+/// Runs in a process of its own: checks, and tells the most memory that it had.
+#[test]
+#[ignore = "the child of the test below"]
+fn checks() {
+    let Ok(directory) = std::env::var(CHECKED) else { return };
+    let report = check_directory(Path::new(&directory), false).unwrap();
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("unknown").trim();
+    assert!(report.is_sound(), "{:?}", report.findings.first());
+    println!("{} metrics, {} objects: at most {most} resident", report.metrics, report.objects);
+}
+
+/// Prints figures: `cargo test --release -p ferrometer-archive --test fsck -- --ignored --nocapture how_much`.
+#[test]
+#[ignore = "measures, and asserts nothing about memory"]
+fn how_much_memory_a_check_takes() {
+    for count in [1_000, 100_000] {
+        let scratch = Scratch::new("fsck-memory");
+        let archive = Archive::open(scratch.path(), options()).unwrap();
+        let metrics: Vec<Metric> = (0..count).map(|_| archive.new_metric("me", None).unwrap()).collect();
+        metrics.chunks(1000).for_each(|some| archive.add_metrics(some).unwrap());
+        for round in 0..2_i64 {
+            for some in metrics.chunks(1000) {
+                let points = |i| Point { at: (round * 10 + i) * 300 * SECOND, value: 1.0 };
+                archive.append(some.iter().map(|metric| (metric.id, (0..5).map(points).collect())).collect()).unwrap();
+            }
+            archive.store().unwrap();
+        }
+        drop(archive);
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "checks", "--ignored", "--nocapture"])
+            .env(CHECKED, scratch.path())
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&child.stdout);
+        assert!(child.status.success(), "{told}");
+        told.lines().filter(|line| line.contains("resident")).for_each(|line| println!("{line}"));
+    }
+}

@@ -126,12 +126,18 @@ fn transcript(archive: &Archive) -> Vec<String> {
     let change = ResourceChange { user: Some(Some("new".into())), at: 99, revision: true, ..ResourceChange::default() };
     tell!(archive.change_resource(Uuid::from_u128(2), &change, Some((&[NewMetric::Link(Uuid::from_u128(8))], true))));
     tell!(archive.change_resource(Uuid::from_u128(999), &change, None));
+    // By a clock that went back.
+    let change = ResourceChange { user: Some(None), at: 50, revision: true, ..ResourceChange::default() };
+    tell!(archive.change_resource(Uuid::from_u128(2), &change, None));
     let change = ResourceChange { ended_at: Some(Some(0)), at: 100, revision: true, ..ResourceChange::default() };
     tell!(archive.change_resource(Uuid::from_u128(2), &change, None));
     let add = [("color".to_owned(), (attribute(AttributeKind::Uuid), None))];
     let change = TypeChange { add: add.into(), remove: vec!["on".into()], update: Default::default() };
     tell!(archive.change_resource_type("thing", &change));
     let history = ResourceQuery { kind: "generic".into(), history: true, ..ResourceQuery::default() };
+    let revisions = archive.resources(&history).unwrap();
+    assert!(revisions.iter().any(|one| one.revision_end == Some(100)), "the last began at 99");
+    assert!(revisions.iter().all(|one| one.revision_end.is_none_or(|end| end > one.revision_start)));
     tell!(archive.resources(&history));
     tell!(archive.remove_resource_type("thing"));
     tell!(archive.remove_resources("thing", &compare(Compare::Ge, "size", Value::Number(1.0))));

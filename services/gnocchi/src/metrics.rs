@@ -284,7 +284,7 @@ impl Gnocchi {
         body["archive_policy_name"] = metric.policy.clone().into();
         let location = self.location(request, &["metric", &metric.id.to_string()]);
         let mut reply = Reply::json(StatusCode::CREATED, &body).with(LOCATION, location);
-        reply.making = Some((self.archive.begin_metrics(vec![metric]), not_made));
+        reply.making = Some((self.archive.make_metrics(vec![metric]), Box::new(not_made)));
         Ok(reply)
     }
 

@@ -16,12 +16,12 @@ pub(crate) struct Reply {
     pub status: StatusCode,
     pub body: Bytes,
     pub headers: HeaderMap,
-    /// Metrics on their way into the index, and the refusal of an error: this is the answer when they are there.
+    /// What is on its way into the index, and the refusal of an error: this is the answer when it is there.
     pub making: Option<(Making, Refused)>,
 }
 
 /// Makes a refusal of an error.
-pub(crate) type Refused = fn(Error) -> Refusal;
+pub(crate) type Refused = Box<dyn FnOnce(Error) -> Refusal + Send>;
 
 impl Reply {
     pub fn json(status: StatusCode, body: &Value) -> Reply {

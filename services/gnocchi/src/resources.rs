@@ -37,6 +37,12 @@ fn http_date(stamp: Nanos) -> String {
     format!("{}, {} {} {} {} GMT", DAYS[day], &text[8..10], MONTHS[month - 1], &text[..4], &text[11..19])
 }
 
+fn resource_reply(status: StatusCode, kind: &ResourceType, resource: &Resource, metrics: &[Metric]) -> Reply {
+    Reply::json(status, &resource_json(resource, Some(kind), Some(names(metrics))))
+        .with(ETAG, format!("\"{}\"", etag(resource)))
+        .with(LAST_MODIFIED, http_date(resource.revision_start))
+}
+
 impl Gnocchi {
     /// Refuses a request whose conditions a resource does not meet.
     fn check_conditions(&self, request: &Request<'_>, resource: &Resource) -> Result<(), Refusal> {
@@ -149,10 +155,7 @@ impl Gnocchi {
     }
 
     fn resource_reply(&self, status: StatusCode, kind: &ResourceType, resource: &Resource) -> Answer {
-        let json = resource_json(resource, Some(kind), Some(names(&self.metrics_of(resource.id)?)));
-        Ok(Reply::json(status, &json)
-            .with(ETAG, format!("\"{}\"", etag(resource)))
-            .with(LAST_MODIFIED, http_date(resource.revision_start)))
+        Ok(resource_reply(status, kind, resource, &self.metrics_of(resource.id)?))
     }
 
     /// Reads a resource of a body; `whole` wants everything that is required.
@@ -222,14 +225,32 @@ impl Gnocchi {
             link => link,
         });
         let new: Vec<NewMetric> = new.collect();
-        self.archive.add_resource(&resource, &new).map_err(|error| match error {
+        let metrics = self.metrics_to_be(&new)?;
+        let location = self.location(request, &["resource", &kind.name, &id.to_string()]);
+        let mut reply = resource_reply(StatusCode::CREATED, kind, &resource, &metrics).with(LOCATION, location);
+        let refused = move |error| match error {
             Error::ResourceExists(_) => {
                 Refusal::new(StatusCode::CONFLICT, Error::ResourceExists(id.to_string()).to_string())
             }
             other => bad_reference(other),
-        })?;
-        let location = self.location(request, &["resource", &kind.name, &id.to_string()]);
-        Ok(self.resource_reply(StatusCode::CREATED, kind, &resource)?.with(LOCATION, location))
+        };
+        reply.making = Some((self.archive.make_resource(resource, new), Box::new(refused)));
+        Ok(reply)
+    }
+
+    /// Returns the metrics that a new resource has when it is there. A metric keeps its name: one that is linked is looked up before.
+    fn metrics_to_be(&self, new: &[NewMetric]) -> Result<Vec<Metric>, Error> {
+        let linked = |metric: &NewMetric| match metric {
+            NewMetric::Link(id) => Some(*id),
+            NewMetric::Create(_) => None,
+        };
+        let linked: Vec<Uuid> = new.iter().filter_map(linked).collect();
+        let mut metrics = if linked.is_empty() { Vec::new() } else { self.archive.index().metrics_by_id(&linked)? };
+        metrics.extend(new.iter().filter_map(|metric| match metric {
+            NewMetric::Create(metric) => Some(metric.clone()),
+            NewMetric::Link(_) => None,
+        }));
+        Ok(metrics)
     }
 
     fn delete_resources(&self, request: &Request<'_>, kind: &ResourceType) -> Answer {

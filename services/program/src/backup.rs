@@ -44,11 +44,11 @@ pub(crate) fn backup(archive: &Path, to: &Path, is_json: bool) -> Result {
         return Err(Failure::file(archive, &"there is no archive here"));
     }
     must_be_new(to)?;
-    let unfinished = beside(to);
+    let unfinished = Unfinished::beside(to);
     let (metrics, entries) = match Archive::open(archive, Options { default_policies: false, ..Options::default() }) {
-        Ok(open) => of_files(&open, archive, &unfinished)?,
-        Err(error @ Error::Busy(_)) => match ask_for_backup(archive, &unfinished) {
-            Some(Ok(())) => (None, of_server(&unfinished)?),
+        Ok(open) => of_files(&open, archive, &unfinished.0)?,
+        Err(error @ Error::Busy(_)) => match ask_for_backup(archive, &unfinished.0) {
+            Some(Ok(())) => (None, of_server(&unfinished.0)?),
             Some(Err(why)) => {
                 return Err(Failure::Io(format!("the server that has the archive open: {}", visible(&why))));
             }
@@ -59,11 +59,11 @@ pub(crate) fn backup(archive: &Path, to: &Path, is_json: bool) -> Result {
     let total: u64 = entries.iter().map(|entry| entry.bytes).sum();
     let count = entries.len();
     let list = List { ferrometer: "archive backup".to_owned(), version: 1, metrics, files: entries };
-    let path = unfinished.join(LIST);
+    let path = unfinished.0.join(LIST);
     let text = serde_json::to_vec_pretty(&list).map_err(|error| Failure::file(&path, &error))?;
     let written = File::create(&path).and_then(|mut file| file.write_all(&text).and_then(|()| file.sync_all()));
     written.map_err(|error| Failure::file(&path, &error))?;
-    fs::rename(&unfinished, to).map_err(|error| Failure::file(to, &error))?;
+    unfinished.become_whole(to)?;
     told(is_json, "copied", count, total, metrics)
 }
 
@@ -114,8 +114,8 @@ pub(crate) fn restore(from: &Path, archive: &Path, is_json: bool) -> Result {
         return Err(Failure::file(&path, &format!("version {} is unknown; known is 1", list.version)));
     }
     must_be_new(archive)?;
-    let unfinished = beside(archive);
-    fs::create_dir_all(&unfinished).map_err(|error| Failure::file(&unfinished, &error))?;
+    let unfinished = Unfinished::beside(archive);
+    fs::create_dir_all(&unfinished.0).map_err(|error| Failure::file(&unfinished.0, &error))?;
     let names: Vec<PathBuf> = list.files.iter().map(|entry| PathBuf::from(&entry.name)).collect();
     // Nothing outside of the copy is read, and nothing outside of the archive written.
     if let Some(name) = names.iter().find(|name| !name.components().all(|part| matches!(part, Component::Normal(_)))) {
@@ -127,16 +127,15 @@ pub(crate) fn restore(from: &Path, archive: &Path, is_json: bool) -> Result {
     }
     let bar = progress(from, &names);
     for (entry, name) in list.files.iter().zip(&names) {
-        let found = copy(&from.join(name), &unfinished.join(name), &bar)?;
+        let found = copy(&from.join(name), &unfinished.0.join(name), &bar)?;
         if found != (entry.bytes, entry.crc32) {
-            let _ = fs::remove_dir_all(&unfinished);
             let file = from.join(name);
             let why = "the file is not as it was when it was copied; nothing was restored";
             return Err(Failure::Found(format!("{}: {why}", visible(&file.to_string_lossy()))));
         }
     }
     bar.finish_and_clear();
-    fs::rename(&unfinished, archive).map_err(|error| Failure::file(archive, &error))?;
+    unfinished.become_whole(archive)?;
     let open = Archive::open(archive, Options { default_policies: false, ..Options::default() });
     let open = open.map_err(|error| Failure::Found(format!("{}: {error}", visible(&archive.to_string_lossy()))))?;
     let metrics = count(&open, archive)?;
@@ -171,11 +170,40 @@ fn must_be_new(path: &Path) -> Result {
     }
 }
 
-/// Where a folder is until it is whole.
-fn beside(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".unfinished-{}", std::process::id()));
-    path.with_file_name(name)
+/// Where a folder is until it is whole; it is taken away when it does not become so. A process that is killed leaves it.
+struct Unfinished(PathBuf);
+
+impl Unfinished {
+    const MARK: &str = ".unfinished-";
+
+    /// Returns that of a folder, and says which ones others left.
+    fn beside(path: &Path) -> Unfinished {
+        let mut start = path.file_name().unwrap_or_default().to_owned();
+        start.push(Unfinished::MARK);
+        let start = start.to_string_lossy().into_owned();
+        let beside = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        for entry in fs::read_dir(beside).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(&start) {
+                let left = visible(&entry.path().to_string_lossy()).into_owned();
+                eprintln!(
+                    "warning: {left} is what a copy that was killed left: remove it, unless one is made there now"
+                );
+            }
+        }
+        Unfinished(path.with_file_name(format!("{start}{}", std::process::id())))
+    }
+
+    /// Gives it the name of the folder that it is for.
+    fn become_whole(self, path: &Path) -> Result {
+        // Under its own name nothing is left to be taken away.
+        fs::rename(&self.0, path).map_err(|error| Failure::file(path, &error))
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
 
 /// The files of a folder, relative to it, without locks.

@@ -170,7 +170,13 @@ impl Archive {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn begin_metrics(&self, metrics: Vec<Metric>) -> Making {
-        self.catalog.begin_metrics(metrics)
+        self.catalog.begin_metrics(metrics, |index, metrics| index.begin_metrics(metrics))
+    }
+
+    /// Makes metrics as [`begin_metrics`](Archive::begin_metrics) does, of a thread that may wait for the disk: where nobody makes any, it makes them
+    /// itself, with those that come beside them, which saves waking another thread and being told by it. Else it returns while they are on their way.
+    pub fn make_metrics(&self, metrics: Vec<Metric>) -> Making {
+        self.catalog.begin_metrics(metrics, |index, metrics| index.make_metrics(metrics))
     }
 
     /// Removes a metric with its aggregates.
@@ -219,10 +225,19 @@ impl Archive {
     /// # Errors
     /// [`Error::Invalid`] when it ends before it starts; [`Error::ResourceExists`], [`Error::NoSuchMetric`], [`Error::NoSuchPolicy`].
     pub fn add_resource(&self, resource: &Resource, metrics: &[NewMetric]) -> Result<(), Error> {
-        if resource.ended_at.is_some_and(|end| end < resource.started_at) {
-            return Err(Error::Invalid("Start timestamp cannot be after end timestamp".into()));
-        }
+        in_order(resource)?;
         self.catalog.index.add_resource(resource, metrics)
+    }
+
+    /// Adds a resource with its metrics, as [`make_metrics`](Archive::make_metrics) adds metrics alone.
+    ///
+    /// # Errors
+    /// The [`Making`]'s are those of [`add_resource`](Archive::add_resource).
+    pub fn make_resource(&self, resource: Resource, metrics: Vec<NewMetric>) -> Making {
+        match in_order(&resource) {
+            Ok(()) => self.catalog.index.make_resource(resource, metrics),
+            Err(error) => Making::ended(Err(error)),
+        }
     }
 
     /// Changes a resource; see [`Index::change_resource`].
@@ -268,4 +283,12 @@ impl Archive {
         metrics.iter().for_each(|metric| self.catalog.forget(*metric));
         self.engine.forget(metrics)
     }
+}
+
+/// Refuses a resource that ends before it starts.
+fn in_order(resource: &Resource) -> Result<(), Error> {
+    if resource.ended_at.is_some_and(|end| end < resource.started_at) {
+        return Err(Error::Invalid("Start timestamp cannot be after end timestamp".into()));
+    }
+    Ok(())
 }

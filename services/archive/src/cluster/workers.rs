@@ -2,9 +2,10 @@
 
 use super::Cluster;
 use super::round::{Held, Outcome, Places, sack_of};
-use crate::Error;
+use crate::believed::Believed;
 use crate::catalog::Catalog;
 use crate::policy::Policy;
+use crate::{Error, Nanos};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -108,6 +109,7 @@ impl Shared {
     fn keep_leases(&self) {
         let length = self.cluster.lease;
         let (mut asked, mut expired) = (Instant::now(), Instant::now());
+        let mut clock = Believed::new();
         while !self.stopped.load(Relaxed) {
             match self.places.index.lease(&self.cluster.worker, length) {
                 Ok(leases) => {
@@ -124,7 +126,7 @@ impl Shared {
                     // One worker looks for all.
                     if expired.elapsed() > EXPIRE_EVERY && self.sacks().contains_key(&0) {
                         expired = Instant::now();
-                        self.expire();
+                        self.expire(clock.now());
                     }
                     self.pause_until(asked + length / 3);
                 }
@@ -157,12 +159,12 @@ impl Shared {
         }
     }
 
-    fn expire(&self) {
+    fn expire(&self, now: Nanos) {
         let last = |metric, policy: &Policy| {
             let (state, _) = self.places.read(metric, policy)?;
             Ok(state.window.and_then(|window| window.last))
         };
-        if let Err(error) = self.catalog.expire(crate::time::now(), last, |metrics| self.places.clear(metrics)) {
+        if let Err(error) = self.catalog.expire(now, last, |metrics| self.places.clear(metrics)) {
             self.tell(&error);
         }
     }

@@ -12,7 +12,7 @@ use crate::sqlite::Sqlite;
 use crate::sqlite::integrity::{look_at_rows, mend_rows};
 use crate::storage::Storage;
 use crate::{Archive, Error, Metric, Nanos, Options, Policy};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
@@ -21,6 +21,10 @@ use uuid::Uuid;
 const PAGE: usize = 1000;
 /// The creator of metrics that get a row again.
 const CREATOR: &str = "fsck";
+/// The directory in that of the archive for places of objects that memory has no room for, while the check reads them.
+const ASIDE: &str = "fsck.places";
+/// Bytes of places in memory: as many as an archive with the usual options has.
+const PLACES: usize = (256 << 20) / 8;
 
 /// Result of a look at a directory.
 #[derive(Default)]
@@ -63,7 +67,7 @@ pub fn check_directory(directory: &Path, repair: bool) -> Result<Report, Error> 
         return Err(Error::Invalid(format!("there is no archive in {}", directory.display())));
     }
     let lock = directory_lock::take(directory)?;
-    let mut looked = look(directory)?;
+    let mut looked = look(directory, PLACES)?;
     if !repair || looked.is_blind || looked.report.findings.is_empty() {
         return Ok(looked.report);
     }
@@ -73,7 +77,7 @@ pub fn check_directory(directory: &Path, repair: bool) -> Result<Report, Error> 
     if !looked.strays.is_empty() {
         adopt(&index, &looked.strays)?;
         // Their objects are judged like those of any other metric.
-        let second = look(directory)?;
+        let second = look(directory, PLACES)?;
         looked = Looked { report: looked.report.after(second.report.clone()), ..second };
     }
     drop(lock);
@@ -83,8 +87,8 @@ pub fn check_directory(directory: &Path, repair: bool) -> Result<Report, Error> 
         forget_places(&aggregates)?;
     }
     mend_metrics(directory, &looked)?;
-    rewrite(&aggregates, &looked.packs, Options::default().memory / 8)?;
-    let after = look(directory)?;
+    rewrite(&aggregates, &looked.packs, PLACES)?;
+    let after = look(directory, PLACES)?;
     if let Some(number) = after.begin_at.or(looked.begin_at) {
         begin_at(&directory.join("incoming"), number)?;
         // Their readable batches are in the aggregates by now, and copies of them are kept.
@@ -93,7 +97,7 @@ pub fn check_directory(directory: &Path, repair: bool) -> Result<Report, Error> 
         }
         File::open(directory.join("incoming"))?.sync_all()?;
     }
-    Ok(looked.report.after(look(directory)?.report))
+    Ok(looked.report.after(look(directory, PLACES)?.report))
 }
 
 /// Copies damaged files to a directory of their own, once.
@@ -138,8 +142,8 @@ fn mend_metrics(directory: &Path, looked: &Looked) -> Result<(), Error> {
     archive.store()
 }
 
-/// Reads everything of a directory.
-fn look(directory: &Path) -> Result<Looked, Error> {
+/// Reads everything of a directory. About `memory` bytes are for the places of objects; what has no room there is on the disk meanwhile.
+fn look(directory: &Path, memory: usize) -> Result<Looked, Error> {
     let mut looked = Looked::default();
     let index = directory.join("index.sqlite");
     let rows = look_at_rows(&index);
@@ -147,7 +151,7 @@ fn look(directory: &Path) -> Result<Looked, Error> {
     for (found, remedy) in rows.findings {
         looked.report.add(None, "index.sqlite", found, remedy);
     }
-    let seen = look_at_packs(&directory.join("aggregates"))?;
+    let seen = look_at_packs(&directory.join("aggregates"), memory, &directory.join(ASIDE))?;
     for file in seen.files {
         let place = place(directory, &file.path);
         if file.damaged > 0 {
@@ -216,10 +220,6 @@ fn look_at_metrics(index: &Path, packs: &Packs, looked: &mut Looked) -> Result<u
     let index = Sqlite::open(index, true)?;
     let policies: HashMap<String, Policy> =
         index.policies()?.into_iter().map(|policy| (policy.name.clone(), policy)).collect();
-    let mut objects: BTreeMap<Uuid, BTreeSet<Nanos>> = BTreeMap::new();
-    packs.keys(&mut |key| {
-        objects.entry(key.metric).or_default().insert(key.granularity);
-    })?;
     let mut applied = 0;
     let mut marker = None;
     loop {
@@ -228,7 +228,7 @@ fn look_at_metrics(index: &Path, packs: &Packs, looked: &mut Looked) -> Result<u
         marker = metrics.last().map(|metric| metric.id.to_string());
         for metric in &metrics {
             looked.report.metrics += 1;
-            let found = objects.remove(&metric.id).unwrap_or_default();
+            let found = packs.granularities(metric.id)?;
             let Some(policy) = policies.get(&metric.policy) else {
                 let text = format!("its policy `{}` is not there", metric.policy);
                 looked.report.add(Some(metric.id), "index.sqlite", text, Remedy::Lost);
@@ -245,7 +245,8 @@ fn look_at_metrics(index: &Path, packs: &Packs, looked: &mut Looked) -> Result<u
             break;
         }
     }
-    for (metric, mut granularities) in objects {
+    for metric in without_row(&index, packs)? {
+        let mut granularities = packs.granularities(metric)?;
         granularities.remove(&0);
         let policy = fitting_policy(metric, policies.values(), &granularities, packs)?;
         let found = "objects of a metric that the index has not";
@@ -260,10 +261,76 @@ fn look_at_metrics(index: &Path, packs: &Packs, looked: &mut Looked) -> Result<u
     Ok(applied)
 }
 
+/// Returns the metrics of objects that the index has not.
+fn without_row(index: &Sqlite, packs: &Packs) -> Result<Vec<Uuid>, Error> {
+    let (mut strays, mut some, mut failed) = (Vec::new(), Vec::with_capacity(PAGE), None);
+    let mut ask = |some: &mut Vec<Uuid>| match index.metric_policies(some) {
+        Ok(policies) => {
+            strays
+                .extend(some.drain(..).zip(policies).filter(|(_, policy)| policy.is_none()).map(|(metric, _)| metric));
+        }
+        Err(error) => {
+            some.clear();
+            failed.get_or_insert(error);
+        }
+    };
+    // The objects of a metric are beside each other.
+    packs.keys(&mut |key| {
+        if some.last() != Some(&key.metric) {
+            if some.len() == PAGE {
+                ask(&mut some);
+            }
+            some.push(key.metric);
+        }
+    })?;
+    ask(&mut some);
+    match failed {
+        Some(error) => Err(error),
+        None => {
+            strays.dedup();
+            Ok(strays)
+        }
+    }
+}
+
 /// Tells of granularities that the policy of a metric has not.
 pub(super) fn tell_others(metric: Uuid, policy: &Policy, found: &BTreeSet<Nanos>, report: &mut Report) {
     for granularity in found.iter().filter(|found| **found > 0 && policy.definition(**found).is_none()) {
         let text = format!("objects of granularity {}, which its policy has not", *granularity as f64 / 1e9);
         report.add(Some(metric), "aggregates", text, Remedy::Kept);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Point, SECOND};
+
+    #[test]
+    fn a_check_without_memory_for_places_finds_the_same() {
+        let directory = std::env::temp_dir().join(format!("ferrometer-archive-fsck-little-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&directory);
+        let archive = Archive::open(&directory, Options { workers: 1, ..Options::default() }).unwrap();
+        assert_eq!(PLACES, Options::default().memory / 8);
+        let metrics: Vec<Metric> = (0..2500).map(|_| archive.new_metric("me", None).unwrap()).collect();
+        archive.add_metrics(&metrics).unwrap();
+        for round in 0..3_i64 {
+            let points = |at| vec![Point { at: (round * 10 + at) * 300 * SECOND, value: 1.0 }];
+            archive.append(metrics.iter().map(|metric| (metric.id, points(1))).collect()).unwrap();
+            // Marks stand between them: the places are spilled there.
+            archive.store().unwrap();
+        }
+        // Every fifth loses its row.
+        for metric in metrics.iter().step_by(5) {
+            archive.parts().0.index.remove_metric(metric.id).unwrap();
+        }
+        drop(archive);
+        let usual = look(&directory, PLACES).unwrap();
+        let little = look(&directory, 0).unwrap();
+        assert_eq!(usual.strays.len(), 500);
+        assert_eq!(little.report, usual.report);
+        assert_eq!(little.strays, usual.strays);
+        assert!(!directory.join(ASIDE).exists());
+        std::fs::remove_dir_all(&directory).unwrap();
     }
 }

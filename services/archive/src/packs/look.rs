@@ -1,6 +1,6 @@
 //! A look at pack files that changes nothing.
 
-use super::index::Index;
+use super::index::{Index, Spills};
 use super::scan::Scanned;
 use super::summary::Summary;
 use super::{Packs, Writer, name, numbers};
@@ -19,23 +19,59 @@ pub(crate) struct PackFile {
     pub whole_behind: u64,
 }
 
+/// Places that the pack files tell, and those that the summary and the runs tell, each in a directory.
+const TOLD: &str = "told";
+const SUMMED: &str = "summed";
+/// The number of the first run aside: behind those of any archive, which may be read beside it.
+const FIRST_RUN: u32 = u32::MAX / 2;
+
+/// A directory for the places of objects that memory has no room for, taken away in the end.
+struct Aside(PathBuf);
+
+impl Aside {
+    /// Makes one, in the place of what an end of the machine left of another. On a full disk there is none: the places stay in memory.
+    fn make(path: &Path) -> Aside {
+        let aside = Aside(path.into());
+        aside.remove();
+        for name in [TOLD, SUMMED] {
+            let _ = std::fs::create_dir_all(aside.0.join(name));
+        }
+        aside
+    }
+
+    fn remove(&self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
 /// The files of a directory, and the objects that they have.
 pub(crate) struct SeenPacks {
     pub files: Vec<PackFile>,
     pub packs: Packs,
     /// The fault of the places on disk, in words.
     pub places: Option<String>,
+    /// Outlives the objects, whose places may be in it.
+    _aside: Option<Aside>,
 }
 
 /// Reads the heads of all files, as an opening does, without cutting anything; a directory that is not there has none. The places on disk are
-/// compared with them.
+/// compared with them. About `memory` bytes are for the places of objects; those that have no room there are in the directory `aside` meanwhile.
 ///
 /// # Errors
 /// [`Error::Io`].
-pub(crate) fn look_at_packs(directory: &Path) -> Result<SeenPacks, Error> {
+pub(crate) fn look_at_packs(directory: &Path, memory: usize, aside: &Path) -> Result<SeenPacks, Error> {
     let (mut index, mut files, mut places) = (Index::default(), Vec::new(), None);
+    let mut made = None;
     if directory.is_dir() {
-        let (all, scanned) = Index::look(directory, false)?;
+        made = Some(Aside::make(aside));
+        let spills = |name| Spills::of(&aside.join(name), memory, FIRST_RUN);
+        let (all, scanned) = Index::look(directory, false, spills(TOLD))?.unwrap_or_default();
         index = all;
         let file = |(path, scanned): (PathBuf, Scanned)| {
             let (cut, whole_behind) = (scanned.cut, scanned.whole_behind);
@@ -44,18 +80,20 @@ pub(crate) fn look_at_packs(directory: &Path) -> Result<SeenPacks, Error> {
         files.extend(scanned.into_iter().map(file));
         // Beside damaged files there is no saying which of the two is right: the places may know objects whose heads are not readable.
         if files.iter().all(|file| file.damaged == 0) {
-            places = fault(directory, &index)?;
+            places = fault(directory, &index, spills(SUMMED))?;
         }
     }
     let writer = Mutex::new(Writer::behind(index.last_file));
     let packs = Packs { directory: directory.into(), index: RwLock::new(index), writer, damaged: 0 };
-    Ok(SeenPacks { files, packs, places })
+    Ok(SeenPacks { files, packs, places, _aside: made })
 }
 
 /// Returns what is wrong with the places on disk, when the pack files tell these.
-fn fault(directory: &Path, told: &Index) -> Result<Option<String>, Error> {
-    let index = match Index::look(directory, true) {
-        Ok((index, _)) => index,
+fn fault(directory: &Path, told: &Index, spills: Spills) -> Result<Option<String>, Error> {
+    let index = match Index::look(directory, true, spills) {
+        Ok(Some((index, _))) => index,
+        // There are none.
+        Ok(None) => return Ok(None),
         Err(error) => return Ok(Some(error.to_string())),
     };
     let mut wrong = 0;

@@ -37,15 +37,19 @@ impl Index {
         Ok((index, files))
     }
 
-    /// Reads the index of a directory as an opening does, and changes nothing; without `summary` the pack files alone.
+    /// Reads the index of a directory as an opening does, and changes nothing of it: places that memory has no room for are written to another
+    /// directory. Without `summary` it reads the pack files alone; with it, none is returned where there is none.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Damaged`] of a summary.
-    pub fn look(directory: &Path, summary: bool) -> Result<(Index, ScannedFiles), Error> {
-        let found = if summary { Index::of_summary(directory, 1)? } else { None };
-        let (mut index, through) = found.unwrap_or_default();
+    pub fn look(directory: &Path, summary: bool, spills: Spills) -> Result<Option<(Index, ScannedFiles)>, Error> {
+        let found = if summary { Index::of_summary(directory, 1)? } else { Some(Default::default()) };
+        let Some((mut index, through)) = found else { return Ok(None) };
+        index.spills = Some(spills);
         let files = index.scan_from(directory, through, false)?;
-        Ok((index, files))
+        // What was spilled is not made again from the directory that it is in.
+        index.spills = None;
+        Ok(Some((index, files)))
     }
 
     /// Becomes what the pack files tell, all of which are marked.

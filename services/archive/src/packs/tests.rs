@@ -118,3 +118,32 @@ fn what_is_mostly_replaced_is_swept_and_nothing_lost() {
     }
     std::fs::remove_dir_all(&path).unwrap();
 }
+
+/// The file in use takes no write more and cannot be cut: what it has is synced before anything is told to be.
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_left_with_records_is_synced_with_the_next() {
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+    let path = directory("left");
+    let packs = Packs::open(&path, 1 << 20).unwrap();
+    packs.put(&[(key(1), Some(vec![1; 100]))]).unwrap();
+    let number = packs.writer().file.get();
+    // In the place of the file stands what fails with all of it: a socket without another end.
+    let broken = File::from(OwnedFd::from(UnixStream::pair().unwrap().0));
+    let file = packs.change_index(|index| index.files.insert(number, Arc::new(broken))).unwrap();
+    packs.put(&[(key(2), Some(vec![2; 100]))]).unwrap_err();
+    packs.put(&[(key(3), Some(vec![3; 100]))]).unwrap();
+    assert_ne!(packs.writer().file.get(), number, "it goes on in another file");
+    for _ in 0..2 {
+        packs.sync().expect_err("the first file was not synced");
+    }
+    packs.change_index(|index| index.files.insert(number, file));
+    packs.sync().unwrap();
+    let there = |packs: &Packs| [1, 2, 3].map(|stretch| packs.get(&key(stretch)).unwrap().map(|object| object.len()));
+    assert_eq!(there(&packs), [Some(100), None, Some(100)]);
+    drop(packs);
+    let packs = Packs::open(&path, 1 << 20).unwrap();
+    assert_eq!((there(&packs), packs.damaged()), ([Some(100), None, Some(100)], 0));
+    std::fs::remove_dir_all(&path).unwrap();
+}

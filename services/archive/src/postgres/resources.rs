@@ -110,13 +110,15 @@ pub(super) fn change(
 ) -> Result<Resource, Failure> {
     let mut resource = get(connection, id, true)?.ok_or_else(|| Error::NoSuchResource(id.to_string()))?;
     let text = id.to_string();
+    // A clock that went back ends no revision before its beginning, and no two begin at the same time.
+    let at = change.at.max(resource.revision_start.saturating_add(1));
     if change.revision {
         connection.execute(
             "INSERT INTO archive_resource_history (id, type, original_resource_id, creator, user_id, project_id, started_at, ended_at, revision_start, revision_end, attributes)
              SELECT id, type, original_resource_id, creator, user_id, project_id, started_at, ended_at, revision_start, $2, attributes FROM archive_resource WHERE id = $1",
-            &[&text, &change.at],
+            &[&text, &at],
         )?;
-        resource.revision_start = change.at;
+        resource.revision_start = at;
     }
     resource.user = change.user.clone().unwrap_or(resource.user);
     resource.project = change.project.clone().unwrap_or(resource.project);

@@ -33,10 +33,15 @@ fn open(path: &Path) -> Result<Connection, Error> {
     Ok(connection)
 }
 
-fn texts(connection: &Connection, sql: &str) -> Result<Vec<(String, String)>, Error> {
+/// Reads rows of two texts, one after the other: there may be millions.
+fn texts(connection: &Connection, sql: &str, mut each: impl FnMut(&str, &str)) -> Result<(), Error> {
     let mut statement = connection.prepare(sql)?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let text = |at| row.get_ref(at)?.as_str().map_err(rusqlite::Error::from);
+        each(text(0)?, text(1)?);
+    }
+    Ok(())
 }
 
 fn look(path: &Path, seen: &mut SeenRows) -> Result<(), Error> {
@@ -50,36 +55,35 @@ fn look(path: &Path, seen: &mut SeenRows) -> Result<(), Error> {
     }
     let referred =
         "SELECT \"table\", parent || ': ' || count(*) FROM pragma_foreign_key_check GROUP BY \"table\", parent";
-    for (table, parent) in texts(&connection, referred)? {
-        let remedy = if (table.as_str(), parent.split(':').next()) == ("metric", Some("resource")) {
+    texts(&connection, referred, |table, parent| {
+        let remedy = if (table, parent.split(':').next()) == ("metric", Some("resource")) {
             Remedy::Possible
         } else {
             Remedy::Kept
         };
         seen.findings.push((format!("rows of {table} refer to rows that are not in {parent}"), remedy));
-    }
+    })?;
     let unreadable =
         |name: &str, table: &str| format!("the row `{name}` of {table} cannot be read; only a backup has it");
-    for (name, body) in texts(&connection, "SELECT name, body FROM policy")? {
-        if serde_json::from_str::<Policy>(&body).is_err() {
-            seen.findings.push((unreadable(&name, "policy"), Remedy::Lost));
+    texts(&connection, "SELECT name, body FROM policy", |name, body| {
+        if serde_json::from_str::<Policy>(body).is_err() {
+            seen.findings.push((unreadable(name, "policy"), Remedy::Lost));
             seen.is_blind = true;
         }
-    }
-    for (name, body) in texts(&connection, "SELECT name, body FROM resource_type")? {
-        if serde_json::from_str::<ResourceType>(&body).is_err() {
-            seen.findings.push((unreadable(&name, "resource_type"), Remedy::Lost));
+    })?;
+    texts(&connection, "SELECT name, body FROM resource_type", |name, body| {
+        if serde_json::from_str::<ResourceType>(body).is_err() {
+            seen.findings.push((unreadable(name, "resource_type"), Remedy::Lost));
         }
-    }
+    })?;
     let ids = "SELECT 'metric', id FROM metric UNION ALL SELECT 'resource', id FROM resource
         UNION ALL SELECT 'metric', resource_id FROM metric WHERE resource_id IS NOT NULL";
-    for (table, id) in texts(&connection, ids)? {
-        if Uuid::parse_str(&id).is_err() {
-            seen.findings.push((unreadable(&id, &table), Remedy::Lost));
+    texts(&connection, ids, |table, id| {
+        if Uuid::parse_str(id).is_err() {
+            seen.findings.push((unreadable(id, table), Remedy::Lost));
             seen.is_blind = true;
         }
-    }
-    Ok(())
+    })
 }
 
 /// Makes the indexes again, and frees metrics of resources that are not there.

@@ -69,10 +69,12 @@ fn give(connection: &Connection, resource: &Resource, new: &[NewMetric]) -> Resu
         match metric {
             NewMetric::Create(metric) => metrics::insert(connection, metric)?,
             NewMetric::Link(id) => {
-                let linked = connection.execute(
-                    "UPDATE metric SET resource_id = ?1 WHERE id = ?2 AND creator = ?3",
-                    params![resource.id.to_string(), id.to_string(), resource.creator],
-                );
+                let sql = "UPDATE metric SET resource_id = ?1 WHERE id = ?2 AND creator = ?3";
+                let linked = connection.prepare_cached(sql)?.execute(params![
+                    resource.id.to_string(),
+                    id.to_string(),
+                    resource.creator
+                ]);
                 match linked {
                     Ok(0) => return Err(Error::NoSuchMetric(id.to_string())),
                     Ok(_) => {}
@@ -92,12 +94,14 @@ pub(super) fn change(
     new: Option<(&[NewMetric], bool)>,
 ) -> Result<Resource, Error> {
     let mut resource = get(connection, id)?.ok_or_else(|| Error::NoSuchResource(id.to_string()))?;
+    // A clock that went back ends no revision before its beginning, and no two begin at the same time.
+    let at = change.at.max(resource.revision_start.saturating_add(1));
     if change.revision {
-        connection.execute(
+        let mut statement = connection.prepare_cached(
             "INSERT INTO resource_history SELECT NULL, id, type, original_resource_id, creator, user_id, project_id, started_at, ended_at, revision_start, ?2, attributes FROM resource WHERE id = ?1",
-            params![id.to_string(), change.at],
         )?;
-        resource.revision_start = change.at;
+        statement.execute(params![id.to_string(), at])?;
+        resource.revision_start = at;
     }
     resource.user = change.user.clone().unwrap_or(resource.user);
     resource.project = change.project.clone().unwrap_or(resource.project);
@@ -107,18 +111,18 @@ pub(super) fn change(
     if resource.ended_at.is_some_and(|end| end < resource.started_at) {
         return Err(Error::Invalid("Start timestamp cannot be after end timestamp".into()));
     }
-    connection.execute(
+    let mut statement = connection.prepare_cached(
         "UPDATE resource SET user_id = ?2, project_id = ?3, started_at = ?4, ended_at = ?5, revision_start = ?6, attributes = ?7 WHERE id = ?1",
-        params![
-            id.to_string(),
-            resource.user,
-            resource.project,
-            resource.started_at,
-            resource.ended_at,
-            resource.revision_start,
-            serde_json::to_string(&resource.attributes)?
-        ],
     )?;
+    statement.execute(params![
+        id.to_string(),
+        resource.user,
+        resource.project,
+        resource.started_at,
+        resource.ended_at,
+        resource.revision_start,
+        serde_json::to_string(&resource.attributes)?
+    ])?;
     if let Some((new, append)) = new {
         if !append {
             connection.execute("UPDATE metric SET resource_id = NULL WHERE resource_id = ?1", [id.to_string()])?;

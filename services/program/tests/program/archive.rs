@@ -84,13 +84,27 @@ fn a_copy_is_checked_before_it_becomes_an_archive() {
     std::fs::write(&victim, changed).unwrap();
     let ran = run(["archive", "restore", text(&copy), text(&target)]);
     assert!(ran.code == 1 && ran.err.contains("not as it was when it was copied"), "{ran:?}");
+    std::fs::remove_file(&victim).unwrap();
+    let ran = run(["archive", "restore", text(&copy), text(&target)]);
+    assert!(ran.code == 4 && !ran.err.contains("unfinished"), "{ran:?}");
     std::fs::write(&victim, bytes).unwrap();
     let evil = list.replacen(name.as_str().unwrap(), "../../etc/passwd", 1);
     std::fs::write(copy.join("ferrometer-backup.json"), evil).unwrap();
     let ran = run(["archive", "restore", text(&copy), text(&target)]);
     assert!(ran.code == 1 && ran.err.contains("is no name of a file"), "{ran:?}");
-    assert!(!target.exists());
     assert_eq!(run(["archive", "restore", text(&folder), text(&target)]).code, 4);
+    let left = || {
+        std::fs::read_dir(&folder)
+            .unwrap()
+            .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("never"))
+    };
+    assert_eq!(left().count(), 0, "nothing of a copy that broke off is left");
+    // That of a process that was killed is told of, and left alone.
+    std::fs::create_dir(folder.join("never.unfinished-1")).unwrap();
+    std::fs::write(copy.join("ferrometer-backup.json"), list).unwrap();
+    let ran = run(["archive", "restore", text(&copy), text(&target)]);
+    assert!(ran.code == 0 && ran.err.contains("never.unfinished-1 is what a copy that was killed left"), "{ran:?}");
+    assert!(target.is_dir() && folder.join("never.unfinished-1").is_dir());
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn damage_that_only_a_merge_finds_does_not_let_memory_grow() {
         assert!(recent(&packs) <= 3, "{} places are in memory after {number}", recent(&packs));
     }
     assert!((0..1200).all(|number| packs.get(&metric(number)).unwrap() == Some(object(10, number))));
-    assert_eq!(look::look_at_packs(&path).unwrap().places, None);
+    assert_eq!(look::look_at_packs(&path, 0, &path.with_extension("aside")).unwrap().places, None);
     std::fs::remove_dir_all(&path).unwrap();
 }
 
