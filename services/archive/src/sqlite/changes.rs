@@ -53,7 +53,7 @@ impl Changes {
         change: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> (bool, Making<T>) {
         let (promise, making) = Making::promised();
-        let asked = Asked::new(undo, change, promise);
+        let asked = Asked::boxed(undo, change, promise);
         let mut state = self.shared.lock();
         state.coming.push_back(asked);
         (!std::mem::replace(&mut state.is_led, true), making)
