@@ -212,7 +212,8 @@ mod tests {
         let (begun, has_begun) = channel();
         let making = changes.begin(Undo::Savepoint, move |_| {
             begun.send(()).unwrap();
-            Ok(ends.recv().unwrap())
+            ends.recv().unwrap();
+            Ok(())
         });
         has_begun.recv().unwrap();
         (end, making)
