@@ -59,11 +59,11 @@ pub fn main() -> ExitCode {
 /// Runs the program with arguments, the first of which is its name. Returns one of the exit codes that `ferrometer --help` lists.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let given: Vec<OsString> = arguments.into_iter().collect();
+    let arguments = match Arguments::try_parse_from(&given) {
         Ok(arguments) => arguments,
         Err(error) => {
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { outcome::USAGE } else { outcome::OK });
+            return not_run(&error, given.iter().take_while(|given| *given != "--").any(|given| given == "--json"));
         }
     };
     let json = arguments.json;
@@ -81,6 +81,22 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Man { directory } => manual(directory.as_deref()),
     };
     outcome::end(result, json)
+}
+
+/// Prints help, the version, or what is wrong with the arguments.
+fn not_run(error: &clap::Error, is_json: bool) -> ExitCode {
+    if !error.use_stderr() {
+        return outcome::end(error.print().map_err(outcome::Failure::from), is_json);
+    }
+    if is_json {
+        // Usage and hints stand behind the first paragraph.
+        let text = error.render().to_string();
+        let first = text.split("\n\n").next().unwrap_or_default();
+        let message = first.strip_prefix("error: ").unwrap_or(first).to_owned();
+        return outcome::end(Err(outcome::Failure::Usage(message)), true);
+    }
+    let _ = error.print();
+    ExitCode::from(outcome::USAGE)
 }
 
 fn completions(shell: clap_complete::Shell) -> Result {

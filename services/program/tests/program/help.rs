@@ -1,6 +1,6 @@
 //! Help, completions, the manual page; arguments that are wrong.
 
-use crate::common::{good, run};
+use crate::common::{Ran, ferrometer, good, run};
 use ferrometer_testkit::scratch::Scratch;
 
 const COMMANDS: [&str; 9] = ["serve", "top", "tap", "dump", "check", "catalogue", "servers", "collect", "archive"];
@@ -15,6 +15,29 @@ fn every_command_has_help_and_the_codes_are_told() {
     }
     for code in 0..=4 {
         assert!(all.contains(&format!("\n  {code}  ")), "{code}");
+    }
+}
+
+#[test]
+fn wrong_arguments_are_json_where_that_is_asked_for() {
+    for (arguments, says) in [
+        (["--json", "nosuch"], "unrecognized subcommand 'nosuch'"),
+        (["check", "--json"], "the following required arguments were not provided:\n  <FILE>"),
+    ] {
+        let ran = run(arguments);
+        let told: serde_json::Value = serde_json::from_str(&ran.err).unwrap();
+        assert_eq!((ran.code, &told), (2, &serde_json::json!({"error": says, "code": 2})));
+    }
+}
+
+/// A device that is always full is Linux' own.
+#[cfg(target_os = "linux")]
+#[test]
+fn help_that_cannot_be_written_is_no_success() {
+    for arguments in [&["--help"][..], &["top", "--help"], &["--version"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let ran: Ran = ferrometer().args(arguments).stdout(full).output().unwrap().into();
+        assert!(ran.code == 4 && ran.err.contains("the output cannot be written"), "{ran:?}");
     }
 }
 
