@@ -68,6 +68,8 @@ pub struct Reply {
     pub retry_after: Option<Duration>,
     /// The bytes behind the head, up to [`MOST_REPLY`].
     pub body: Vec<u8>,
+    /// True when the end of them came, or more than are kept.
+    pub is_whole: bool,
     headers: HeaderMap,
 }
 
@@ -227,9 +229,9 @@ fn reply(answer: ureq::http::Response<ureq::Body>) -> Reply {
     let (head, body) = answer.into_parts();
     let retry_after = head.headers.get("retry-after").and_then(|value| wait(value.to_str().ok()?));
     let mut read = Vec::new();
-    // The status is known; that the rest of the reply is cut changes nothing.
-    let _ = body.into_reader().take(MOST_REPLY).read_to_end(&mut read);
-    Reply { status: head.status.as_u16(), retry_after, body: read, headers: head.headers }
+    // The status is known; that the rest of the reply is cut changes nothing for what was sent.
+    let is_whole = body.into_reader().take(MOST_REPLY).read_to_end(&mut read).is_ok();
+    Reply { status: head.status.as_u16(), retry_after, body: read, is_whole, headers: head.headers }
 }
 
 /// Reads `Retry-After`: seconds, or a date.

@@ -262,3 +262,28 @@ fn what_is_no_file_is_never_opened() {
     assert_eq!(Spool::open(&path, "x", 1000).unwrap_err().setting, "spool");
     fs::remove_dir_all(path).unwrap();
 }
+
+#[test]
+fn bodies_of_other_formats_are_known_by_their_names() {
+    let digits = "0".repeat(19);
+    for name in [format!("{digits}1-1p.influx"), format!("{digits}1-7z-00c0ffee.otlp-json"), format!("{digits}1-x9.y")]
+    {
+        assert!(is_of_a_spool(&name), "{name}");
+    }
+    for name in ["writing.x", "notes-1.txt", "1-1p.x", &format!("{digits}x-1p.x"), &format!("{digits}1-1p"), "é-1.x"] {
+        assert!(!is_of_a_spool(name), "{name}");
+    }
+    // None of them is taken for one of ours, whatever it holds.
+    let path = scratch("others");
+    let spool = Spool::open(&path, "x", 1000).unwrap();
+    for name in [
+        "1-1p-00000000.x",
+        &format!("{digits}1-1p-0000000.x"),
+        &format!("{digits}1-01p-00000000.x"),
+        &format!("{digits}1-1p-0000000G.x"),
+    ] {
+        assert!(spool.read_name(name).is_none(), "{name}");
+    }
+    assert!(spool.read_name(&format!("{digits}1-1p-0000000a.x")).is_some());
+    fs::remove_dir_all(path).unwrap();
+}

@@ -156,6 +156,9 @@ impl Client {
             Verdict::Refused { reason, .. } | Verdict::TooLarge { reason } => return Err(Failure::new(reason)),
         }
         let says = |what: String| Failure::new(format!("{} answers {what}", self.http.url()));
+        if !reply.is_whole {
+            return Err(says("the beginning of something, whose end did not come in time".to_owned()));
+        }
         if reply.body.len() as u64 >= MOST_REPLY {
             return Err(says(format!("{MOST_REPLY} bytes or more, which is too long for a lookup")));
         }

@@ -197,6 +197,15 @@ fn statsd(
     if sockets.is_empty() {
         return Ok(None);
     }
+    // It may be made over the API that is served from now on, as a gnocchi.conf expects.
+    if let Some(policy) = wanted.settings.policy.as_ref().filter(|policy| archive.policy(policy).is_err()) {
+        let known: Vec<String> = archive.policies().iter().map(|policy| policy.name.clone()).collect();
+        tracing::warn!(
+            ?policy,
+            ?known,
+            "statsd's archive policy does not exist: what is heard waits for it, and is lost beyond a bound"
+        );
+    }
     let statsd = Arc::new(Statsd::new(Arc::clone(archive), wanted.settings.clone()));
     accounts.add(&statsd);
     Ok(Some(statsd.listen_to(sockets)?))
