@@ -53,7 +53,7 @@ impl Changes {
         change: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> (bool, Making<T>) {
         let (promise, making) = Making::promised();
-        let asked = Asked::new(undo, change, promise);
+        let asked = Asked::boxed(undo, change, promise);
         let mut state = self.shared.lock();
         state.coming.push_back(asked);
         (!std::mem::replace(&mut state.is_led, true), making)
@@ -212,7 +212,8 @@ mod tests {
         let (begun, has_begun) = channel();
         let making = changes.begin(Undo::Savepoint, move |_| {
             begun.send(()).unwrap();
-            Ok(ends.recv().unwrap())
+            ends.recv().unwrap();
+            Ok(())
         });
         has_begun.recv().unwrap();
         (end, making)

@@ -39,7 +39,7 @@ where
     T: Send + 'static,
     C: FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
 {
-    pub fn new(undo: Undo, change: C, promise: Promise<T>) -> Box<dyn Change> {
+    pub fn boxed(undo: Undo, change: C, promise: Promise<T>) -> Box<dyn Change> {
         Box::new(Asked { undo, change: Some(change), made: None, promise })
     }
 }
