@@ -1,9 +1,10 @@
 //! Full names of series, rendered under a configuration's [`Naming`].
 
-use ferrometer_core::{Naming, Series, name};
+use crate::folded::push_folded_labels;
+use ferrometer_core::{Naming, Series};
 
 /// Returns the full name of a series with its labels folded in: `[prefix.][host.]logger.metric.key.value…`. Every part has passed
-/// the gate for names. The [object](Series::object) is the first label, `.object.qemu_100`.
+/// the gate for names. The [object](Series::object) is the first label, `.object.qemu_100`. Values that differ stay apart: see [`push_folded_labels`].
 ///
 /// ```
 /// use ferrometer_core::{Naming, get_logger};
@@ -14,7 +15,7 @@ use ferrometer_core::{Naming, Series, name};
 #[must_use]
 pub fn folded_name(naming: &Naming, series: &Series) -> String {
     let mut out = full_name(naming, series);
-    name::push_labels(&mut out, labels_with_object(naming, series));
+    push_folded_labels(&mut out, naming, series);
     out
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | which series are one instrument, and which of them are idle | [`Instruments`] |
 //! | how an instrument is called | [`full_name`], [`folded_name`], [`labels`](fn@labels), [`labels_with_object`] |
+//! | how labels are folded into a name, and values kept apart there | [`push_folded_labels`], [`push_mark`] |
 //! | how Prometheus calls it | [`prometheus_names`] |
 //! | whether the name is free | [`NameTable`], [`RenderedNames`] |
 //! | how its labels look | [`Labels`], [`gated_labels`] |
@@ -23,6 +24,7 @@ mod aging_clock;
 mod cardinality;
 mod current;
 mod decisions;
+mod folded;
 mod full_name;
 mod instruments;
 mod labels;
@@ -35,6 +37,7 @@ pub use account::account;
 pub use aging_clock::{age_seconds, whole_seconds};
 pub use cardinality::{Cardinality, LabelCount, NameCount};
 pub use current::Current;
+pub use folded::{MARK, push_folded_label, push_folded_labels, push_mark};
 pub use full_name::{folded_name, full_name, labels, labels_with_object};
 pub use instruments::{Instrument, Instruments};
 pub use labels::{Labels, gated_labels};

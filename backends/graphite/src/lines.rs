@@ -2,7 +2,7 @@
 
 use ferrometer_core::name::push_part;
 use ferrometer_core::{Cause, Naming, Series, SnapshotView};
-use ferrometer_export::{folded_name, full_name, gated_labels, labels_with_object};
+use ferrometer_export::{folded_name, full_name, gated_labels, labels_with_object, push_mark};
 use ferrometer_push::parts::{self, Interval, Number};
 use ferrometer_push::{
     Claims, Exporter, Instruments, Limit, Memory, Packer, Texts, ids, moment, push_plain, push_whole, summary,
@@ -81,14 +81,20 @@ fn tag_name(key: &str) -> String {
     }
 }
 
-/// A value as a tag's: without `;`, white space and control characters, not empty, and without `~` in front.
+/// A value as a tag's: without `;`, white space and control characters, not empty, and without `~` in front. One of which something was replaced
+/// gets a mark, so that values that differ stay two.
 fn push_tag_value(out: &mut String, value: &str) {
-    if value.is_empty() {
+    let mut is_replaced = value.is_empty();
+    if is_replaced {
         out.push('_');
     }
     for (at, c) in value.chars().enumerate() {
         let is_reserved = c == ';' || c.is_whitespace() || c.is_control() || (at == 0 && c == '~');
+        is_replaced |= is_reserved;
         out.push(if is_reserved { '_' } else { c });
+    }
+    if is_replaced {
+        push_mark(out, value);
     }
 }
 
@@ -168,9 +174,15 @@ mod tests {
             get_logger("g:\n").with("name", "a b;c=d\n").with("k;=", "~x").with("empty", "").with("u", "é\u{85}");
         let series = logger.counter("c d").series();
         let (name, tags) = render("p.q", true, &Naming::default(), series);
-        assert_eq!((name.as_str(), tags.as_str()), ("p.q.g__.c_d", ";empty=_;k__=_x;name_=a_b_c=d_;u=é_"));
+        assert_eq!(
+            (name.as_str(), tags.as_str()),
+            ("p.q.g__.c_d", ";empty=_-811c9dc5;k__=_x-4d5d5e5b;name_=a_b_c=d_-722d2d91;u=é_-945ad274")
+        );
         let (name, tags) = render("", false, &Naming::default(), series);
-        assert_eq!((name.as_str(), tags.as_str()), ("g__.c_d.empty.k__._x.name.a_b_c_d_.u.__", ""));
+        assert_eq!(
+            (name.as_str(), tags.as_str()),
+            ("g__.c_d.empty.k__._x-4d5d5e5b.name.a_b_c_d_-722d2d91.u.__-945ad274", "")
+        );
         let nothing = get_logger("").counter("").series();
         assert_eq!(render("p", true, &Naming::default(), nothing).0, "");
     }

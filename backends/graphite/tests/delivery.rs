@@ -173,7 +173,7 @@ fn the_preview_is_what_is_sent_next_and_changes_nothing() {
         assert!(datagram.plain.is_empty() && datagram.wire.len() <= 1450);
         parse(std::str::from_utf8(&datagram.wire).unwrap(), &mut found);
     }
-    assert_eq!(found["proxmox.preview.hard;kind=semi_colon"], 1003.0);
+    assert_eq!(found["proxmox.preview.hard;kind=semi_colon-2ec97a9b"], 1003.0);
     assert_eq!(
         found.iter().filter(|(name, _)| name.starts_with("proxmox.preview.hard;kind=")).count(),
         hard::VALUES.len()

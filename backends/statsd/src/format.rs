@@ -2,9 +2,9 @@
 //!
 //! A [`Dialect`](crate::Dialect) is a named [`Format`]; each part of it is a setting of its own.
 
-use crate::label_text::{push_dogstatsd_tags, push_folded_labels, push_telegraf_tags};
+use crate::label_text::{push_dogstatsd_tags, push_telegraf_tags};
 use ferrometer_core::{Kind, Naming, Series};
-use ferrometer_export::full_name;
+use ferrometer_export::{full_name, push_folded_labels};
 
 /// Places of labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,45 +1,15 @@
-//! Labels as text: each value keeps what the protocol can carry, and two values that differ never become one.
-//!
-//! Where a character has to be replaced, the text gets a mark at its end: a hyphen and the 32-bit FNV-1a hash of the value as the program gave
-//! it, in eight hexadecimal digits. `1.2` in a name becomes `1_2-` and such digits, and `1_2` stays `1_2`. The hash is part of what is sent: it
-//! is the same in every program and every version.
+//! Labels as tags: each value keeps what the protocol can carry, and two values that differ never become one. Where a character has to be
+//! replaced, the text gets a [mark](push_mark) at its end.
 
-use ferrometer_core::name::{is_name_char, push_part};
+use ferrometer_core::name::push_part;
 use ferrometer_core::{Naming, Series};
-use ferrometer_export::{labels, labels_with_object};
+use ferrometer_export::{MARK, labels_with_object, push_mark};
 
 /// The longest tag of DogStatsD, in characters: the server cuts longer ones.
 const MAX_TAG: usize = 200;
 
-/// Characters of a mark.
-const MARK: usize = 9;
-
 /// The bytes that a label may grow by on its way to the wire: a mark, and a number behind its key.
 pub(crate) const MAX_GROWTH: usize = MARK + 4;
-
-/// Appends labels to a name: `.key.value` for each.
-pub(crate) fn push_folded_labels(out: &mut String, naming: &Naming, series: &Series) {
-    if let Some(object) = series.object() {
-        push_part(out, "object");
-        push_folded(out, object, is_plain_object(object));
-    }
-    for (key, value) in labels(naming, series) {
-        push_part(out, key);
-        push_folded(out, value, false);
-    }
-}
-
-/// An object's id that is told from all others without a mark: `qemu/100` becomes `qemu_100`, and no id without `_` and `.` becomes the same.
-fn is_plain_object(object: &str) -> bool {
-    !object.contains(['_', '.'])
-}
-
-fn push_folded(out: &mut String, value: &str, is_unmarked: bool) {
-    push_part(out, value);
-    if !is_unmarked && !value.bytes().all(|b| is_name_char(b as char)) {
-        push_mark(out, value);
-    }
-}
 
 /// Appends tags behind a line: `|#key:value,key:value`. A label without key or value is left out. Of keys that become alike the first keeps the
 /// name, the others get `_2`, `_3`, …, as in records and Prometheus.
@@ -109,19 +79,6 @@ fn push_value(out: &mut String, value: &str, max: usize, stays: fn(char) -> bool
     push_mark(out, value);
 }
 
-/// Appends a hyphen and the FNV-1a hash of a text, in eight hexadecimal digits.
-fn push_mark(out: &mut String, text: &str) {
-    let mut hash: u32 = 0x811c_9dc5;
-    for byte in text.bytes() {
-        hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
-    }
-    out.push('-');
-    for shift in (0..8).rev() {
-        let digit = (hash >> (4 * shift) & 15) as u8;
-        out.push(char::from(if digit < 10 { b'0' + digit } else { b'a' + digit - 10 }));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,12 +94,6 @@ mod tests {
         out
     }
 
-    fn folded(value: &str) -> String {
-        let mut out = String::new();
-        push_folded_labels(&mut out, &Naming::default(), get_logger("folded").with("k", value).counter("c").series());
-        out
-    }
-
     #[test]
     fn values_keep_what_the_protocol_carries() {
         assert_eq!(tags(&[("v", "1.2"), ("w", "北京")], DOGSTATSD), "|#v:1.2,w:北京");
@@ -150,8 +101,6 @@ mod tests {
         assert_eq!(tags(&[("v", "/orders/{id}")], DOGSTATSD), "|#v:/orders/_id_-b63d99bb");
         assert_eq!(tags(&[("v", "/orders/{id}")], TELEGRAF), ",v=/orders/{id}");
         assert_eq!(tags(&[("v", "a=b")], TELEGRAF), ",v=a_b-0ab0bc73");
-        assert_eq!(folded("GET"), "k.GET");
-        assert_eq!(folded("a_b-c"), "k.a_b-c");
     }
 
     #[test]
@@ -164,25 +113,11 @@ mod tests {
             all.dedup();
             assert_eq!(all.len(), values.len(), "{all:?}");
         }
-        let mut all: Vec<_> = values.iter().map(|v| folded(v)).collect();
-        all.sort();
-        all.dedup();
-        assert_eq!(all.len(), values.len(), "{all:?}");
         // Longer than a server keeps.
         let (one, other) = ("x".repeat(300), "x".repeat(299));
         let (one, other) = (tags(&[("k", &one)], DOGSTATSD), tags(&[("k", &other)], DOGSTATSD));
         assert_ne!(one, other);
         assert_eq!(one.len(), "|#".len() + 200);
-    }
-
-    /// The hash is the published one: <http://www.isthe.com/chongo/tech/comp/fnv/>.
-    #[test]
-    fn marks_are_fnv_1a() {
-        for (text, mark) in [("", "-811c9dc5"), ("a", "-e40c292c"), ("foobar", "-bf9cf968")] {
-            let mut out = String::new();
-            push_mark(&mut out, text);
-            assert_eq!(out, mark);
-        }
     }
 
     #[test]

@@ -166,7 +166,7 @@ fn fold<'a>(columns: impl Iterator<Item = (&'a str, &'a Labels, &'a str)> + Clon
             return Name::Itself;
         }
         let mut out = metric.to_owned();
-        name::push_labels(&mut out, labels.iter());
+        labels.iter().for_each(|(key, value)| ferrometer_export::push_folded_label(&mut out, key, value));
         if name::check(&out).is_ok() { Name::Folded(out.into()) } else { Name::Refused }
     };
     let mut names: Vec<Name> = columns.clone().map(folded).collect();
@@ -201,13 +201,19 @@ mod tests {
         let (two, none, one) = (labels(&[("k", "v w"), ("b", "1.2")]), labels(&[]), labels(&[("k", &long)]));
         let all = [
             ("a", &two, HOST),
-            ("a.b.1_2.k.v_w", &none, HOST),
-            ("a.b.1_2.k.v_w", &none, "qemu/1"),
+            ("a.b.1_2-e94218cc.k.v_w-8fc791f4", &none, HOST),
+            ("a.b.1_2-e94218cc.k.v_w-8fc791f4", &none, "qemu/1"),
             ("a", &one, HOST),
             ("a", &none, HOST),
         ];
         let (names, refused) = fold(all.into_iter());
-        let expected = [Name::Folded("a.b.1_2.k.v_w".into()), Name::Refused, Name::Itself, Name::Refused, Name::Itself];
+        let expected = [
+            Name::Folded("a.b.1_2-e94218cc.k.v_w-8fc791f4".into()),
+            Name::Refused,
+            Name::Itself,
+            Name::Refused,
+            Name::Itself,
+        ];
         assert_eq!(*names, expected);
         assert_eq!(refused, Some(1));
     }

@@ -47,7 +47,7 @@ fn which_generations_are_served() {
     let text = get(&server, PVE);
     for (id, metric, kind, value) in [
         ("node/pve-1", "px.load", "gauge", "45.0"),
-        ("qemu/100", "px.net_in.dev.net0_a", "derive", format!("{net_in}.0").as_str()),
+        ("qemu/100", "px.net_in.dev.net0_a-70c7babc", "derive", format!("{net_in}.0").as_str()),
         ("datastore/store1", "px.disk_used", "gauge", "5.0"),
         ("datastore/store1/s3", "px.uploaded", "gauge", "1e+20"),
         ("datastore/store2", "px.disk_used", "gauge", "0.1"),
