@@ -1,7 +1,7 @@
 //! Writes instruments as InfluxDB's lines, `measurement,tag=value field=value nanoseconds`.
 
 use ferrometer_core::{Cause, Kind, Naming, Series, SnapshotView, warn};
-use ferrometer_export::{full_name, gated_labels, labels_with_object};
+use ferrometer_export::{full_name, gated_labels, labels_with_object, push_mark};
 use ferrometer_push::parts::{self, Interval, Number};
 use ferrometer_push::{
     Claims, Exporter, Instruments, Limit, Memory, Packer, Summary, Texts, ids, moment, push_float, push_whole, summary,
@@ -90,7 +90,9 @@ fn tags(naming: &Naming, series: &Series) -> String {
         out.push(',');
         push_escaped(&mut out, &key);
         out.push('=');
-        push_escaped(&mut out, value);
+        if push_escaped(&mut out, value) {
+            push_mark(&mut out, value);
+        }
     }
     out
 }
@@ -106,8 +108,9 @@ fn tag_key(key: &str) -> String {
 }
 
 /// Appends a key or value: commas, equals signs and spaces get a backslash. Line ends and other control characters become `_`, and so does a backslash
-/// where a reader would take it for an escape.
-fn push_escaped(out: &mut String, text: &str) {
+/// where a reader would take it for an escape; then it returns true.
+fn push_escaped(out: &mut String, text: &str) -> bool {
+    let mut is_replaced = false;
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
         match c {
@@ -115,11 +118,18 @@ fn push_escaped(out: &mut String, text: &str) {
                 out.push('\\');
                 out.push(c);
             }
-            '\\' if rest.peek().is_none_or(|next| matches!(next, ',' | '=' | ' ' | '\\' | '"')) => out.push('_'),
-            c if c.is_control() => out.push('_'),
+            '\\' if rest.peek().is_none_or(|next| matches!(next, ',' | '=' | ' ' | '\\' | '"')) => {
+                out.push('_');
+                is_replaced = true;
+            }
+            c if c.is_control() => {
+                out.push('_');
+                is_replaced = true;
+            }
             c => out.push(c),
         }
     }
+    is_replaced
 }
 
 /// The field of the part that is the instrument itself. It stands at the end of the text of an instrument that has it.
@@ -217,6 +227,6 @@ mod tests {
     fn tags_are_escaped_or_replaced() {
         let logger = get_logger("influx").with("time", "1").with("a b", "x,y=z w").with("none", "").with("", "k");
         let series = logger.with("b\\", "in\\side\\").with("n\nl", "a\\,b\n").counter("c").series();
-        assert_eq!(tags(&Naming::default(), series), r",_=k,a\ b=x\,y\=z\ w,b_=in\side_,n_l=a_\,b_,time_=1");
+        assert_eq!(tags(&Naming::default(), series), r",_=k,a\ b=x\,y\=z\ w,b_=in\side_-f0c129bb,n_l=a_\,b_-243c6cb8,time_=1");
     }
 }

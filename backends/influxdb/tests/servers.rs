@@ -59,8 +59,17 @@ fn check(http: u16, database: &str, name: &str, truth: hard::Truth) {
     wait_for(|| (kinds().values().sum::<f64>() == truth.counted as f64).then_some(()), || format!("{:?}", kinds()));
     let kinds = kinds();
     assert_eq!(kinds.len(), hard::VALUES.len(), "{kinds:?}");
-    for value in ["two words", "a,b=c", "semi;colon", "quo\"te", "back\\slash", "end_", "new_line", "é€😀", "~tilde"]
-    {
+    for value in [
+        "two words",
+        "a,b=c",
+        "semi;colon",
+        "quo\"te",
+        "back\\slash",
+        "end_-b443b242",
+        "new_line-2d5a2f3b",
+        "é€😀",
+        "~tilde",
+    ] {
         assert!(kinds.contains_key(value), "{value:?} of {kinds:?}");
     }
 }
