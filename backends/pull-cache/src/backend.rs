@@ -106,8 +106,8 @@ impl PullCacheBackend {
         if let Some(past) = past {
             let ahead = past.newest().and_then(|newest| ahead(newest, whole_seconds(SystemTime::now())));
             if let (Some(ahead), Some(path)) = (ahead, &backend.shared.settings.path) {
-                let message = format!("pull cache: {}: {ahead}", path.display());
-                ferrometer_core::warn(&message, &message);
+                let place = format!("pull cache: {}", path.display());
+                ferrometer_core::warn(&format!("{place} is ahead"), &format!("{place}: {ahead}"));
             }
             backend.restore(Source::Files(past));
         }
