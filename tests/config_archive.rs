@@ -56,7 +56,7 @@ fn a_guard_has_the_archive_as_long_as_its_backend() {
     let config = Config::new().backend("archive").archive(|archive| archive.path = Some(directory.clone()));
     let first = ferrometer::init(config.clone()).unwrap();
     let archive = first.archive().unwrap();
-    // Of the same directory it is the same one.
+    // A directory has one archive.
     let second = ferrometer::init(config).unwrap();
     assert!(std::sync::Arc::ptr_eq(&archive, &second.archive().unwrap()));
     drop(archive);

@@ -13,7 +13,7 @@ const SOON: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_time_without_an_end_is_no_panic() {
-    // What is in force ends, and so does its server.
+    // The end of the configuration in force is that of its server.
     let served = || Config::new().backend("prometheus").pull_cache_address("127.0.0.1:0".parse().unwrap());
     for _ in 0..2 {
         let metrics = ferrometer::init(served()).unwrap();

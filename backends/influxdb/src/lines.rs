@@ -227,6 +227,9 @@ mod tests {
     fn tags_are_escaped_or_replaced() {
         let logger = get_logger("influx").with("time", "1").with("a b", "x,y=z w").with("none", "").with("", "k");
         let series = logger.with("b\\", "in\\side\\").with("n\nl", "a\\,b\n").counter("c").series();
-        assert_eq!(tags(&Naming::default(), series), r",_=k,a\ b=x\,y\=z\ w,b_=in\side_-f0c129bb,n_l=a_\,b_-243c6cb8,time_=1");
+        assert_eq!(
+            tags(&Naming::default(), series),
+            r",_=k,a\ b=x\,y\=z\ w,b_=in\side_-f0c129bb,n_l=a_\,b_-243c6cb8,time_=1"
+        );
     }
 }

@@ -169,7 +169,7 @@ fn a_body_that_the_disk_changed_is_given_up_and_the_others_are_sent() {
     fs::remove_file(&all[4]).unwrap();
     let mut later = Spool::open(&path, "x", 1 << 20).unwrap();
     assert_eq!(drain(&mut later), [(vec![5; 100], 1, false)]);
-    // What was changed after it was listed, too.
+    // Changes after the listing are told too.
     assert_eq!(drain(&mut spool), []);
     assert_eq!((files(&path).len(), later.bytes(), spool.bytes()), (0, 0, 0));
     fs::remove_dir_all(path).unwrap();

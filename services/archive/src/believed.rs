@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(clocks.go_on(), back + 300 * SECOND);
         let there = |archive: &Archive| archive.index().metrics_by_id(&[metric.id]).unwrap().len();
         assert_eq!(there(&archive), 1);
-        // What lasts for a day is the time.
+        // A jump that lasts for a day is the time.
         clocks.wall += 30 * DAY;
         let day = (0..289).map(|_| clocks.go_on()).last().unwrap();
         assert_eq!(day, clocks.wall);

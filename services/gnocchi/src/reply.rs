@@ -16,7 +16,7 @@ pub(crate) struct Reply {
     pub status: StatusCode,
     pub body: Bytes,
     pub headers: HeaderMap,
-    /// What is on its way into the index, and the refusal of an error: this is the answer when it is there.
+    /// A change on its way into the index, and the refusal of an error: the answer when it is there.
     pub making: Option<(Making, Refused)>,
 }
 

@@ -81,7 +81,7 @@ pub(crate) fn text(value: &Value) -> Checked<String> {
 /// Most characters of what names something and is kept: as many as Gnocchi has room for.
 pub(crate) const LONGEST_NAME: usize = 255;
 
-/// Reads a text of at most so many characters.
+/// Reads a text of at most `most` characters.
 pub(crate) fn short(most: usize) -> impl Fn(&Value) -> Checked<String> {
     move |value| match text(value)? {
         text if text.chars().count() > most => Err(Invalid::new(format!("length of value must be at most {most}"))),

@@ -131,7 +131,7 @@ fn a_file_system_that_becomes_read_only_loses_nothing_that_was_acknowledged() {
         is_refused(send(&server, acknowledged + number));
         is_refused(metric(&server));
     }
-    // What is there can be asked for.
+    // Reads go on.
     assert_eq!(count(&server), acknowledged);
     drop(server);
     disk.repair();

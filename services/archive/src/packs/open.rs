@@ -47,7 +47,7 @@ impl Index {
         let Some((mut index, through)) = found else { return Ok(None) };
         index.spills = Some(spills);
         let files = index.scan_from(directory, through, false)?;
-        // What was spilled is not made again from the directory that it is in.
+        // Places that were spilled are not made again from the directory that they are in.
         index.spills = None;
         Ok(Some((index, files)))
     }

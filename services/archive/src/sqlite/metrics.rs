@@ -214,7 +214,7 @@ mod tests {
         let none = Filter::Compare(Compare::Eq, "name".into(), Value::Null);
         assert_eq!(ids(&index, Some(&none), &Page::default()), [2, 4]);
         assert_eq!(ids(&index, Some(&Filter::is("name", "b")), &Page::default()), [1, 6]);
-        // What is asked for by a name, and what is listed by names, is looked up in the index.
+        // The index answers questions by name, and lists by name.
         let connection = Connection::open(&path).unwrap();
         let uses = |filter: Option<&Filter>, page: &Page| {
             let (statements, parameters) = super::selects(&connection, filter, page).unwrap();
