@@ -13,8 +13,8 @@ use common::servers::Server;
 use ferrometer_archive::{
     Archive, Cluster, Definition, Error, Kind, Method, Metric, Options, Point, Policy, Range, SECOND, Servers, connect,
 };
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
+use std::io::Write;
+use std::process::Child;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -135,19 +135,11 @@ impl Parent {
             .filter_map(|at| self.acknowledged.get(number * METRICS + at))
             .map(ToString::to_string)
             .collect();
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child", "--ignored", "--nocapture"])
-            .env(ROLE, role)
-            .env(PLACES, self.addresses.join(" "))
-            .env(FROM, from.join(" "))
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (places, from) = (self.addresses.join(" "), from.join(" "));
+        let (child, lines) = common::child(&[(ROLE, &role), (PLACES, &places), (FROM, &from)]);
         let tell = self.tell.clone();
         std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
+            for line in lines {
                 let mut words = line.split(' ');
                 if let (Some("ack"), Some(metric), Some(count)) = (words.next(), words.next(), words.next()) {
                     let _ = tell.send((metric.parse().unwrap(), count.parse().unwrap()));

@@ -5,9 +5,8 @@ mod common;
 use common::Scratch;
 use ferrometer_archive::{Archive, Error, Making, Metric, Options};
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Instant;
 use uuid::Uuid;
 
@@ -80,17 +79,10 @@ fn whatever_was_told_to_be_made_is_there_after_a_kill() {
     let scratch = Scratch::new("made");
     let mut made = Vec::new();
     for round in 1..=4 {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child", "--ignored", "--nocapture"])
-            .env(DIRECTORY, scratch.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (mut child, lines) = common::child(&[(DIRECTORY, scratch.path().to_str().unwrap())]);
         // Before the log has its length, and behind it.
         let most = made.len() + 150 * round;
-        for line in lines.map_while(Result::ok) {
+        for line in lines {
             made.extend(line.strip_prefix("made ").map(|id| Uuid::parse_str(id).unwrap()));
             if made.len() == most {
                 child.kill().unwrap();

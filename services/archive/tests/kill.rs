@@ -4,9 +4,8 @@ mod common;
 
 use common::Scratch;
 use ferrometer_archive::{Archive, Definition, Kind, Method, Metric, Options, Point, Policy, Range, SECOND};
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -74,15 +73,8 @@ fn kill(times: u32) {
     let mut acknowledged = [0_u64; METRICS as usize];
     for round in 0..times {
         let memory = if round % 2 == 0 { options().memory } else { LITTLE };
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child", "--ignored", "--nocapture"])
-            .env(DIRECTORY, scratch.path())
-            .env(MEMORY, memory.to_string())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let variables = [(DIRECTORY, scratch.path().to_str().unwrap()), (MEMORY, &memory.to_string())];
+        let (mut child, mut lines) = common::child(&variables);
         // The moment is given by a count of acknowledgements, the first one included, and falls anywhere in what follows it.
         let moment = 1 + (round * 37 + round * round * 11) % 150;
         let mut told = 0;
@@ -95,11 +87,11 @@ fn kill(times: u32) {
             }
         };
         while told < moment {
-            hear(lines.next().expect("the child runs until it is killed").unwrap(), &mut told);
+            hear(lines.next().expect("the child runs until it is killed"), &mut told);
         }
         child.kill().unwrap();
         child.wait().unwrap();
-        lines.map_while(Result::ok).for_each(|line| hear(line, &mut told));
+        lines.for_each(|line| hear(line, &mut told));
         let archive = Archive::open(scratch.path(), options()).unwrap();
         for number in 0..METRICS {
             check(&archive, Uuid::from_u128(number), acknowledged[number as usize], round);

@@ -6,9 +6,8 @@ use common::Scratch;
 use ferrometer_archive::search::{Filter, Page};
 use ferrometer_archive::{Archive, Error, Metric, NewMetric, Options, Resource};
 use std::collections::{HashMap, HashSet};
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use uuid::Uuid;
 
 const DIRECTORY: &str = "FERROMETER_ARCHIVE_KILL_INDEX_DIRECTORY";
@@ -90,16 +89,9 @@ fn every_change_of_the_index_is_whole_after_a_kill() {
     let mut told: HashMap<String, HashSet<String>> = HashMap::new();
     let mut many = 0;
     for round in 1..=5 {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child", "--ignored", "--nocapture"])
-            .env(DIRECTORY, scratch.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (mut child, lines) = common::child(&[(DIRECTORY, scratch.path().to_str().unwrap())]);
         let most = many + 40 * round + round * round * 7;
-        for line in lines.map_while(Result::ok) {
+        for line in lines {
             let Some((what, id)) = line.split_once(' ') else { continue };
             if ["batch", "resource", "medium", "removed"].contains(&what) {
                 told.entry(what.into()).or_default().insert(id.into());

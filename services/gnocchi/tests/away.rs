@@ -2,6 +2,7 @@
 
 #![cfg(all(feature = "postgresql", feature = "redis", feature = "s3"))]
 
+mod common;
 #[path = "../../archive/tests/common/mod.rs"]
 mod places;
 
@@ -12,8 +13,6 @@ use places::servers;
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::HashSet;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -32,19 +31,8 @@ impl Api {
     /// Returns the status, the seconds after which to come again, and the body.
     fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Option<u64>, Value) {
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let mut stream = TcpStream::connect(self.0.local_addr()).unwrap();
-        let head = format!(
-            "{method} {path} HTTP/1.0\r\nhost: localhost\r\nauthorization: basic YWRtaW46\r\naccept: application/json\r\n\
-             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        stream.write_all(head.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        let after = head.lines().find_map(|line| line.strip_prefix("retry-after: ")?.parse().ok());
-        (status, after, if body.is_empty() { Value::Null } else { serde_json::from_str(body).unwrap() })
+        let told = common::ask(self.0.local_addr(), method, path, &body);
+        (told.status, told.header("retry-after").parse().ok(), told.value())
     }
 
     fn metric(&self) -> String {

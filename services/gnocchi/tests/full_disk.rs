@@ -1,11 +1,13 @@
 //! A disk that is full: measures are refused with the reason, and nothing that was acknowledged is lost.
 
+mod common;
+
 use ferrometer_archive::{Archive, Options};
 use ferrometer_gnocchi::{Gnocchi, Settings};
 use ferrometer_http::Frame;
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -59,18 +61,8 @@ impl Server {
     }
 
     fn ask(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        let head = format!(
-            "{method} {path} HTTP/1.0\r\nhost: localhost\r\nauthorization: basic YWRtaW46\r\naccept: application/json\r\n\
-             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        stream.write_all(head.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, if body.is_empty() { Value::Null } else { serde_json::from_str(body).unwrap() })
+        let told = common::ask(self.address, method, path, body);
+        (told.status, told.value())
     }
 }
 

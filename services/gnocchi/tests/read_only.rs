@@ -5,12 +5,14 @@
 //! its journal breaks off: that is what happens here, to an ext4 in a file.
 #![cfg(target_os = "linux")]
 
+mod common;
+
+use common::{Told, ask};
 use ferrometer_archive::{Archive, Options};
 use ferrometer_gnocchi::{Gnocchi, Settings};
 use ferrometer_http::{Frame, Server};
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -74,21 +76,6 @@ fn serve(directory: &Path) -> Server {
     api.mount(Frame::new().address("127.0.0.1:0".parse().unwrap()).limits(Gnocchi::limits())).serve().unwrap()
 }
 
-/// Returns status, head in small letters, and body.
-fn ask(server: &Server, method: &str, path: &str, body: &str) -> (u16, String, String) {
-    let mut stream = TcpStream::connect(server.local_addr()).unwrap();
-    let head = format!(
-        "{method} {path} HTTP/1.0\r\nhost: localhost\r\nauthorization: basic YWRtaW46\r\naccept: application/json\r\n\
-         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), head.to_lowercase(), body.to_owned())
-}
-
 #[test]
 fn a_file_system_that_becomes_read_only_loses_nothing_that_was_acknowledged() {
     let disk = match Disk::make() {
@@ -101,31 +88,28 @@ fn a_file_system_that_becomes_read_only_loses_nothing_that_was_acknowledged() {
     };
     let directory = disk.0.join("mount/archive");
     let server = serve(&directory);
-    let metric = |server: &Server| ask(server, "POST", "/v1/metric", r#"{"archive_policy_name": "low"}"#);
-    let (status, _, made) = metric(&server);
-    assert_eq!(status, 201, "{made}");
-    let id = made.split("\"id\": \"").nth(1).unwrap()[..36].to_owned();
-    let measures = format!("/v1/metric/{id}/measures");
+    let metric = |server: &Server| ask(server.local_addr(), "POST", "/v1/metric", r#"{"archive_policy_name": "low"}"#);
+    let made = metric(&server).is(201);
+    let measures = format!("/v1/metric/{}/measures", made["id"].as_str().unwrap());
     let send = |server: &Server, number: i64| {
         let body = format!("[{{\"timestamp\": {}, \"value\": 1}}]", 1_700_000_000 + number);
-        ask(server, "POST", &measures, &body)
+        ask(server.local_addr(), "POST", &measures, &body)
     };
     let mut acknowledged = 0;
     for _ in 0..20 {
-        assert_eq!(send(&server, acknowledged).0, 202);
+        send(&server, acknowledged).is(202);
         acknowledged += 1;
     }
     let count = |server: &Server| {
-        let (status, _, rows) = ask(server, "GET", &format!("{measures}?aggregation=count"), "");
-        assert_eq!(status, 200, "{rows}");
-        let rows: Vec<(String, f64, f64)> = serde_json::from_str(&rows).unwrap();
+        let rows = ask(server.local_addr(), "GET", &format!("{measures}?aggregation=count"), "").is(200);
+        let rows: Vec<(String, f64, f64)> = serde_json::from_value(rows).unwrap();
         rows.iter().map(|row| row.2 as i64).sum::<i64>()
     };
     assert_eq!(count(&server), acknowledged);
     disk.break_off();
-    let is_refused = |(status, head, body): (u16, String, String)| {
-        assert_eq!(status, 503, "{body}");
-        assert!(head.contains("\r\nretry-after: "), "{head}");
+    let is_refused = |told: Told| {
+        told.is(503);
+        assert!(!told.header("retry-after").is_empty(), "{:?}", told.headers);
     };
     for number in 0..3 {
         is_refused(send(&server, acknowledged + number));
@@ -137,8 +121,8 @@ fn a_file_system_that_becomes_read_only_loses_nothing_that_was_acknowledged() {
     disk.repair();
     let server = serve(&directory);
     assert_eq!(count(&server), acknowledged, "a measure was lost, or one that was refused is there");
-    assert_eq!(metric(&server).0, 201);
-    assert_eq!(send(&server, acknowledged).0, 202);
+    metric(&server).is(201);
+    send(&server, acknowledged).is(202);
     assert_eq!(count(&server), acknowledged + 1);
     drop(server);
     let report = ferrometer_archive::fsck::check_directory(&directory, false).unwrap();

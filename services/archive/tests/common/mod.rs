@@ -4,7 +4,9 @@
 #[cfg(feature = "postgresql")]
 pub mod servers;
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A directory that is removed with the value.
@@ -31,6 +33,19 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// Runs the test `child` of this program in a process of its own, with these variables; returns it, and the lines that it tells on its standard error.
+pub fn child(variables: &[(&str, &str)]) -> (Child, impl Iterator<Item = String> + use<>) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child", "--ignored", "--nocapture"])
+        .envs(variables.iter().copied())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    (child, lines.map_while(Result::ok))
 }
 
 /// Copies a directory as it is, as the end of its process at this moment would leave it.

@@ -7,7 +7,7 @@ use ferrometer_http::{Frame, Limits, Server};
 use http::{HeaderMap, HeaderName, header};
 use serde_json::Value;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -32,11 +32,16 @@ impl Told {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
     }
 
+    /// Returns the JSON of an answer, null where it has no body.
+    pub fn value(&self) -> Value {
+        if self.text.is_empty() { Value::Null } else { self.json() }
+    }
+
     /// Returns the JSON of an answer with this status.
     #[track_caller]
     pub fn is(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text);
-        if self.text.is_empty() { Value::Null } else { self.json() }
+        self.value()
     }
 
     pub fn header(&self, name: &str) -> &str {
@@ -87,25 +92,8 @@ impl Api {
     }
 
     pub fn send(&self, user: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Told {
-        use base64::Engine as _;
-        let mut all = HeaderMap::new();
-        let name = base64::engine::general_purpose::STANDARD.encode(format!("{user}:"));
-        all.insert(header::AUTHORIZATION, format!("basic {name}").parse().unwrap());
-        all.insert(header::ACCEPT, "application/json".parse().unwrap());
-        all.insert(header::CONTENT_TYPE, "application/json".parse().unwrap());
-        all.insert(header::HOST, "here".parse().unwrap());
-        for (name, value) in headers {
-            all.insert(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
-        }
-        let mut request = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n").into_bytes();
-        for (name, value) in &all {
-            request.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
-        }
-        request.extend(format!("content-length: {}\r\n\r\n", body.len()).into_bytes());
-        request.extend(body);
-        let mut stream = self.connect();
-        stream.write_all(&request).unwrap();
-        answer(&mut stream)
+        let all: Vec<(&str, &str)> = [("host", "here")].iter().chain(headers).copied().collect();
+        send(self.server.local_addr(), user, method, path, &all, body)
     }
 
     pub fn connect(&self) -> TcpStream {
@@ -138,6 +126,34 @@ impl Drop for Api {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.directory);
     }
+}
+
+/// Sends a request on a connection of its own, to the host `localhost` unless the headers name another.
+pub fn send(address: SocketAddr, user: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Told {
+    use base64::Engine as _;
+    let mut all = HeaderMap::new();
+    let name = base64::engine::general_purpose::STANDARD.encode(format!("{user}:"));
+    all.insert(header::AUTHORIZATION, format!("basic {name}").parse().unwrap());
+    all.insert(header::ACCEPT, "application/json".parse().unwrap());
+    all.insert(header::CONTENT_TYPE, "application/json".parse().unwrap());
+    all.insert(header::HOST, "localhost".parse().unwrap());
+    for (name, value) in headers {
+        all.insert(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
+    }
+    let mut request = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n").into_bytes();
+    for (name, value) in &all {
+        request.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    request.extend(format!("content-length: {}\r\n\r\n", body.len()).into_bytes());
+    request.extend(body);
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(&request).unwrap();
+    answer(&mut stream)
+}
+
+/// Sends a request as the administrator.
+pub fn ask(address: SocketAddr, method: &str, path: &str, body: &str) -> Told {
+    send(address, "admin", method, path, &[], body.as_bytes())
 }
 
 /// Reads an answer up to the end of its connection.
