@@ -62,7 +62,8 @@ pub fn push_dotted(out: &mut String, text: &str) {
     }
 }
 
-/// Appends labels folded into the name, in the order given: `.key.value`.
+/// Appends labels folded into the name, in the order given: `.key.value`. Values that differ in characters which are replaced come to one name, `a b` and
+/// `a_b`: the folding of `ferrometer-export` keeps them apart.
 ///
 /// ```
 /// # use ferrometer_core as ferrometer;
